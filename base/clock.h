@@ -1,0 +1,31 @@
+/* clock.h - the two clocks, in ns. Wall time stamps ticks; intervals run on the monotonic one. */
+#ifndef TDK_BASE_CLOCK_H
+#define TDK_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+static inline uint64_t clock_read(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* ns since 1970-01-01T00:00:00Z; may jump. */
+static inline uint64_t clock_wall(void)
+{
+    return clock_read(CLOCK_REALTIME);
+}
+
+/* ns since some moment; never goes back. */
+static inline uint64_t clock_mono(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
+}
+
+#endif

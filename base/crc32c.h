@@ -1,0 +1,22 @@
+/*
+ * crc32c.h - CRC-32C (Castagnoli), the checksum of everything on a tape.
+ *
+ * Pure; any thread. Uses the processor's instruction where it has one (SSE 4.2, ARMv8 CRC),
+ * three streams interleaved, else a table. Source of the parameters: RFC 3720, appendix B.4.
+ */
+#ifndef TDK_BASE_CRC32C_H
+#define TDK_BASE_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The CRC of `size` bytes; `crc` is that of the bytes before them, 0 at the beginning. */
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t size);
+
+/* The same without the processor's help: what the fast way is tested against. */
+uint32_t crc32c_plain(uint32_t crc, const void *bytes, size_t size);
+
+/* The CRC of A followed by B, from their own, where B has `size_b` bytes. */
+uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b);
+
+#endif

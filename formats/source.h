@@ -1,0 +1,50 @@
+/*
+ * source.h - other people's files as a stream of frames.
+ *
+ * A source reads a file (or stdin, "-"), undoes gzip and zstd by content, and tells what is in it as
+ * items in file order: ticks, and the control items (INFO, SYMBOL) that a track needs to be read
+ * back later. `feed` puts them into a ring, `import` onto a tape. Damage is an item too, told with
+ * line or offset, and what is good around it is not lost. Bounded memory. One thread.
+ */
+#ifndef TDK_FORMATS_SOURCE_H
+#define TDK_FORMATS_SOURCE_H
+
+#include <stdbool.h>
+
+#include "tapedeck/err.h"
+#include "tapedeck/tick.h"
+
+enum source_format { SOURCE_AUTO, SOURCE_DBN, SOURCE_FIVE, SOURCE_LINES };
+
+struct source;
+
+/* One item. The payload is borrowed until the next call. */
+struct source_item {
+    uint8_t type;  /* enum tdk_type: a tick, or TDK_TYPE_INFO, TDK_TYPE_SYMBOL */
+    uint8_t flags;
+    uint64_t ts;   /* the file's own time of it; control: 0 */
+    const void *payload;
+    uint32_t size;
+};
+
+struct source_options {
+    enum source_format format;
+    uint32_t payload_max; /* larger payloads are malformed; INFO values are cut into parts of it */
+    const char *type_name, *content_type; /* of opaque payloads; NULL: "line", "application/octet-stream" */
+};
+
+/* "dbn", "jsonl", "lines", "auto". False: no such format. */
+bool source_format_parse(const char *word, enum source_format *format);
+
+int source_open(struct source **source, const char *path, const struct source_options *options,
+                struct tdk_err *err);
+void source_close(struct source *source);
+
+/* 1: *item. 0: the end. TDK_EVALUE: a malformed line was skipped, TDK_ETRUNCATED: the file ends
+ * inside a record; err says where; the next call goes on (or ends). Other codes end the source. */
+int source_next(struct source *source, struct source_item *item, struct tdk_err *err);
+
+/* Bytes of the file read so far, and of the whole file (0: not known, a pipe). */
+void source_progress(const struct source *source, uint64_t *done, uint64_t *total);
+
+#endif

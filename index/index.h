@@ -1,0 +1,139 @@
+/*
+ * index.h - time -> block, tracks, epochs and symbols, in LMDB.
+ *
+ * A cache of what the segments say: it can be deleted at any time and built anew. The only folder
+ * that includes lmdb.h. Two homes: a folder on disk (one writer, any number of reading processes),
+ * or private memory, for a reader that finds no index it can trust.
+ *
+ * Threads: one writer thread at a time; reads from any thread. Read transactions are short: what is
+ * found is copied out and the transaction closed before the call returns. Errors: LMDB's codes
+ * become ours here (TDK_ECORRUPT, TDK_EFULL, TDK_EVERSION, TDK_EFOREIGN, -errno).
+ */
+#ifndef TDK_INDEX_INDEX_H
+#define TDK_INDEX_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tapedeck/err.h"
+
+#define INDEX_FILTER_WORDS 2 /* a Bloom filter of 128 bits over a block's instrument ids */
+
+/* Where a block is and what may be in it: a block's header in short. Copied, never a pointer. */
+struct block_ref {
+    uint64_t epoch;
+    uint64_t first_seq, last_seq;
+    uint64_t running_max;        /* of ts over this track's epoch, up to and with this block */
+    uint64_t min_ts, max_ts;     /* of ticks whose time is trusted; min > max: none */
+    uint64_t min_event, max_event;
+    uint64_t odd_min, odd_max;   /* of ticks whose time is not trusted; min > max: none */
+    uint64_t segment, offset;    /* the file, and where the block's header begins in it */
+    uint32_t span;               /* bytes to the next block: header, stored bytes, padding */
+    uint32_t stored_size;        /* bytes on disk behind the header */
+    uint32_t count;              /* ticks */
+    uint32_t block;              /* number in its segment */
+    uint64_t frames_size;        /* bytes of its frames, control frames too */
+    uint64_t lost;               /* told by LOSS frames in it */
+    uint64_t filter[INDEX_FILTER_WORDS];
+    uint16_t track;
+    uint16_t flags;              /* BLOCK_... of tape/format.h */
+    uint32_t zero;
+};
+
+/* One life of a track's source. */
+struct epoch_ref {
+    uint64_t epoch;
+    uint64_t ring_epoch; /* as the ring called it */
+    uint8_t ring_uuid[16];
+    uint64_t first_seq, last_seq; /* on the tape; last 0: no tick yet */
+    uint64_t min_ts, max_ts;      /* trusted */
+    uint64_t min_event, max_event;
+    uint64_t ticks, bytes, lost;  /* bytes: frames with heads */
+    uint64_t step_back;           /* the largest distance of a trusted ts below the running maximum */
+    uint64_t odd;                 /* ticks whose time is not trusted */
+    uint16_t track, zero[3];
+};
+
+struct track_ref {
+    char name[65];
+    uint8_t kind; /* enum tdk_kind */
+    uint16_t number;
+};
+
+struct segment_ref {
+    uint64_t number;
+    uint64_t size;  /* bytes of the file that hold something */
+    uint64_t ticks, blocks;
+    uint64_t min_ts, max_ts;
+    uint32_t generation;
+    uint32_t sealed; /* 1: it has a footer */
+};
+
+struct symbol_ref {
+    uint64_t epoch;
+    uint64_t from, to; /* ns of index time; to is exclusive */
+    uint32_t instrument_id;
+    uint16_t track;
+    char symbol[72];
+};
+
+struct index;
+
+/* The folder DIR, created if it is not there. TDK_EVERSION or TDK_EFOREIGN: delete it and build anew. */
+int index_open(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
+               struct tdk_err *err);
+int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err);
+void index_close(struct index *index); /* NULL is fine; not synced: see index_sync() */
+int index_sync(struct index *index, struct tdk_err *err);
+
+/* ---- writing: begin, any number of puts, commit; an error in between calls for abort ---- */
+int index_begin(struct index *index, struct tdk_err *err);
+int index_put_block(struct index *index, const struct block_ref *block, struct tdk_err *err);
+int index_put_track(struct index *index, const struct track_ref *track, struct tdk_err *err);
+int index_put_epoch(struct index *index, const struct epoch_ref *epoch, struct tdk_err *err);
+int index_put_segment(struct index *index, const struct segment_ref *segment, struct tdk_err *err);
+int index_put_symbol(struct index *index, const struct symbol_ref *symbol, struct tdk_err *err);
+int index_put_info(struct index *index, uint16_t track, uint64_t epoch, const char *key,
+                   const void *value, size_t size, struct tdk_err *err);
+int index_commit(struct index *index, struct tdk_err *err);
+void index_abort(struct index *index);
+
+/* ---- reading ---- */
+
+/* What to look for among one epoch's blocks. On the event axis and for odd times the same calls serve. */
+enum index_axis { INDEX_AXIS_RECV, INDEX_AXIS_EVENT };
+
+struct index_range {
+    uint16_t track;
+    enum index_axis axis;
+    uint64_t epoch;
+    uint64_t from, to;  /* [from, to) */
+    uint64_t step_back; /* of the epoch, from its epoch_ref */
+};
+
+/* Up to `room` blocks of the epoch, in seq order (reverse: from the last down), that may hold a tick
+ * in the range. Goes on behind `after`, the last block of the call before; NULL: from the beginning.
+ * Returns how many; fewer than room: that is all. Exact for any disorder of time; a block with odd
+ * times is found by those as well. */
+int index_find(struct index *index, const struct index_range *range, const struct block_ref *after,
+               bool reverse, struct block_ref *blocks, int room, struct tdk_err *err);
+
+/* Each calls `each` with a copy, in key order, until it returns not 0 (which is then returned). */
+int index_tracks(struct index *index, int (*each)(const struct track_ref *, void *), void *context,
+                 struct tdk_err *err);
+int index_epochs(struct index *index, uint16_t track,
+                 int (*each)(const struct epoch_ref *, void *), void *context, struct tdk_err *err);
+int index_segments(struct index *index, int (*each)(const struct segment_ref *, void *),
+                   void *context, struct tdk_err *err);
+int index_symbols(struct index *index, uint16_t track,
+                  int (*each)(const struct symbol_ref *, void *), void *context,
+                  struct tdk_err *err);
+/* The value of a property of a track's epoch, malloc'ed, the caller's to free; -ENOENT. */
+int index_info(struct index *index, uint16_t track, uint64_t epoch, const char *key, void **value,
+               size_t *size, struct tdk_err *err);
+int index_infos(struct index *index, uint16_t track, uint64_t epoch,
+                int (*each)(const char *key, const void *value, size_t size, void *), void *context,
+                struct tdk_err *err);
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * format.h - the structs on disk. docs/tape-format.md says the same in words, for strangers.
+ *
+ *   TAPE/tape.meta                  struct tape_meta: which tape this is
+ *   TAPE/segments/0000000042.seg    a sealed segment;  .open: the one being written
+ *
+ *   segment file
+ *     offset   size
+ *          0   4096   struct segment_head, zeros behind it
+ *       4096    ...   writes: each a multiple of 4096 bytes: blocks back to back, then zeros
+ *        ...    ...   only in a sealed segment: struct block_ref table, then the catalogue
+ *    end-256    256   only in a sealed segment: struct segment_foot
+ *
+ *   block: struct block_head, then stored_size bytes, then zeros up to the next block (head.span).
+ *   What is stored, after undoing head.codec: the frames, then the symbol directory.
+ *
+ * Little-endian. A size is believed only after the CRC of the struct that it stands in. No magic is
+ * zero, so zeros never pass for anything.
+ */
+#ifndef TDK_TAPE_FORMAT_H
+#define TDK_TAPE_FORMAT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TAPE_VERSION 1u
+#define TAPE_ALIGN 4096u /* of a write and of a segment's head, for O_DIRECT */
+
+#define TAPE_MAGIC UINT64_C(0x31455041544b4454)    /* "TDKTAPE1" */
+#define SEGMENT_MAGIC UINT64_C(0x314d4745534b4454) /* "TDKSEGM1" */
+#define BLOCK_MAGIC UINT64_C(0x4b434f4c424b4454)   /* "TDKBLOCK" */
+#define FOOT_MAGIC UINT64_C(0x31544f4f464b4454)    /* "TDKFOOT1" */
+
+#define BLOCK_TICKS_MAX 65536u         /* the directory numbers ticks in 16 bits */
+#define BLOCK_FRAMES_MAX (33u << 20)   /* bytes; a reader refuses to allocate more */
+#define CATALOG_MAX (256u << 20)       /* bytes of a catalogue unpacked; likewise */
+
+struct tape_meta {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t crc; /* CRC-32C of this struct with crc = 0 */
+    uint8_t tape_id[16];
+    uint64_t created_ns;
+    uint8_t zero[216];
+};
+static_assert(sizeof(struct tape_meta) == 256, "on disk");
+
+struct segment_head {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t crc; /* CRC-32C of this struct with crc = 0 */
+    uint8_t tape_id[16];
+    uint64_t number;
+    uint64_t created_ns;
+    uint32_t generation;      /* 0 as recorded; sealing compresses into the next */
+    uint32_t previous_digest; /* foot.digest of segment number - 1; 0: there is none */
+    uint8_t zero[200];
+};
+static_assert(sizeof(struct segment_head) == 256, "on disk");
+
+enum block_flags {
+    BLOCK_HAS_ODD = 1,     /* holds ticks whose time is not trusted */
+    BLOCK_HAS_LOSS = 2,    /* holds LOSS frames */
+    BLOCK_HAS_CONTROL = 4, /* holds control frames of any kind */
+    BLOCK_REWRITTEN = 8,   /* may repeat ticks of a failed write: (epoch, seq) decides */
+    BLOCK_MONOTONE = 16,   /* no trusted ts in it is below one before it in this epoch */
+};
+
+enum block_codec { BLOCK_RAW = 0, BLOCK_ZSTD = 1 };
+
+struct block_head {
+    uint64_t magic;
+    uint16_t version;
+    uint16_t head_size; /* 224 */
+    uint32_t head_crc;  /* CRC-32C of this struct with head_crc = 0 */
+    uint8_t tape_id[16];
+    uint64_t segment;   /* number of the file it was written for */
+    uint32_t block;     /* number in that file, from 0 */
+    uint16_t track;
+    uint8_t codec; /* enum block_codec */
+    uint8_t flags; /* enum block_flags */
+    uint64_t epoch;
+    uint64_t first_seq, last_seq; /* of its ticks; no tick: both are the next one's seq, count 0 */
+    uint32_t count;               /* ticks */
+    uint32_t controls;            /* control frames */
+    uint32_t frames_size;         /* bytes of frames, unpacked; a multiple of 8 */
+    uint32_t directory_size;      /* bytes of the directory, unpacked; a multiple of 8 */
+    uint32_t stored_size;         /* bytes behind this head on disk */
+    uint32_t stored_crc;          /* CRC-32C of those */
+    uint32_t span;                /* from this head to the next block's, a multiple of 8 */
+    uint32_t odd;                 /* ticks whose time is not trusted */
+    uint64_t min_ts, max_ts;      /* of ticks whose time is trusted; none: UINT64_MAX, 0 */
+    uint64_t min_event, max_event; /* of all ticks; none: UINT64_MAX, 0 */
+    uint64_t odd_min, odd_max;    /* ts of ticks whose time is not trusted; none: UINT64_MAX, 0 */
+    uint64_t running_max;         /* of trusted ts over the epoch, up to and with this block */
+    uint64_t step_back;           /* the largest distance of a trusted ts in it below the running max */
+    uint64_t lost;                /* ticks told lost by LOSS frames in it */
+    uint64_t synced_upto;         /* this file was synced up to here when the block was written */
+    uint64_t written_ns;          /* wall time; never decreases along a tape */
+    uint64_t filter[2];           /* Bloom filter over its instrument ids */
+    uint8_t zero[16];
+};
+static_assert(sizeof(struct block_head) == 224, "on disk");
+
+/*
+ * The symbol directory, behind the frames. A tick's ordinal is its place among the block's ticks.
+ *   struct directory_head
+ *   struct directory_entry x entries   by instrument_id, ascending
+ *   u32 x anchors                      offset of the tick with ordinal 16 x i; none when uniform
+ *   u16 x ordinals                     grouped by entry, ascending in a group; none when entries is 1
+ *   zeros to a multiple of 8
+ */
+struct directory_head {
+    uint32_t entries;
+    uint32_t anchors;
+    uint32_t ordinals;
+    uint32_t uniform; /* span of every frame, when all are ticks of one size; else 0 */
+};
+struct directory_entry {
+    uint32_t instrument_id;
+    uint32_t first; /* place of its first ordinal; its last is before the next entry's first */
+};
+#define DIRECTORY_STRIDE 16u
+
+struct segment_foot {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t crc; /* CRC-32C of this struct with crc = 0 */
+    uint8_t tape_id[16];
+    uint64_t number;
+    uint64_t sealed_ns;
+    uint64_t blocks, ticks, lost;
+    uint64_t end;          /* where the blocks end and the table begins */
+    uint64_t table_size;   /* bytes: blocks x sizeof(struct block_ref) */
+    uint64_t catalog_size; /* bytes of the zstd frame behind the table */
+    uint32_t table_crc, catalog_crc;
+    uint32_t digest;       /* CRC-32C over the head_crc of all blocks, in file order */
+    uint32_t generation;
+    uint64_t min_ts, max_ts;
+    uint8_t zero[128];
+};
+static_assert(sizeof(struct segment_foot) == 256, "on disk");
+
+#endif

@@ -1,0 +1,13 @@
+/* check.h - cmocka, and the headers it wants before it. */
+#ifndef TDK_TESTS_CHECK_H
+#define TDK_TESTS_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#endif
