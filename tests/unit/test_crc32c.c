@@ -1,0 +1,54 @@
+#include "tests/support/check.h"
+
+#include <string.h>
+
+#include "base/crc32c.h"
+
+static void crc32c_gives_the_published_values(void **state)
+{
+    (void)state;
+    unsigned char zeros[32] = {0}, ones[32], up[32];
+    memset(ones, 0xff, sizeof ones);
+    for (unsigned char i = 0; i < 32; i++)
+        up[i] = i;
+    /* RFC 3720, B.4 */
+    assert_int_equal(crc32c(0, zeros, 32), 0x8a9136aa);
+    assert_int_equal(crc32c(0, ones, 32), 0x62a8ab43);
+    assert_int_equal(crc32c(0, up, 32), 0x46dd794e);
+    assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
+}
+
+static void crc32c_is_the_same_at_every_size_and_alignment(void **state)
+{
+    (void)state;
+    static unsigned char bytes[40000];
+    uint32_t seed = 1;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)((seed = seed * 1664525u + 1013904223u) >> 24);
+    for (size_t size = 0; size + 8 < sizeof bytes; size += size < 3000 ? 1 : 997) {
+        size_t at = size % 8;
+        assert_int_equal(crc32c(7, bytes + at, size), crc32c_plain(7, bytes + at, size));
+    }
+}
+
+static void crc32c_of_two_parts_is_combined_from_theirs(void **state)
+{
+    (void)state;
+    const char *text = "the quick brown fox jumps over the lazy dog";
+    size_t size = strlen(text);
+    for (size_t cut = 0; cut <= size; cut++) {
+        uint32_t a = crc32c(0, text, cut), b = crc32c(0, text + cut, size - cut);
+        assert_int_equal(crc32c_combine(a, b, size - cut), crc32c(0, text, size));
+        assert_int_equal(crc32c(a, text + cut, size - cut), crc32c(0, text, size));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crc32c_gives_the_published_values),
+        cmocka_unit_test(crc32c_is_the_same_at_every_size_and_alignment),
+        cmocka_unit_test(crc32c_of_two_parts_is_combined_from_theirs),
+    };
+    return cmocka_run_group_tests_name("base.crc32c", tests, NULL, NULL);
+}
