@@ -1,0 +1,81 @@
+/*
+ * output.h - ticks to a file or to stdout, in the format that was asked for.
+ *
+ * query, drain and tap put runs of frames in and need not know what comes out. Text is written through
+ * one large buffer, so a tick costs no system call. A file is written under a temporary name and
+ * renamed at the end: it is there whole or not at all. A reader that closes its pipe has seen enough:
+ * output_put() then answers -EPIPE, and the caller ends with success. One thread.
+ */
+#ifndef TDK_CLI_OUTPUT_H
+#define TDK_CLI_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tapedeck/err.h"
+#include "tapedeck/tick.h"
+
+enum output_format {
+    OUTPUT_AUTO, /* by the name of the file; TDK_EVALUE if that does not tell */
+    OUTPUT_CSV,
+    OUTPUT_JSONL,
+    OUTPUT_DBN,
+    OUTPUT_DBN_ZST,
+    OUTPUT_FRAMES,
+    OUTPUT_NONE,
+};
+
+/* "csv", "jsonl", "dbn", "dbn.zst", "frames", "none". False: no such format. */
+bool output_format_parse(const char *word, enum output_format *format);
+
+/* The words above in one line, for messages and --help. */
+extern const char output_format_words[];
+
+/* What is known about tracks beside their frames: the tape's catalogue (query), or what came by in
+ * the ring (drain, tap: struct lore). Members may be NULL: nothing is known. */
+struct output_facts {
+    void *context;
+    /* The symbol of an instrument at a time, or NULL; borrowed until the next call. */
+    const char *(*symbol)(void *context, const char *track, uint16_t number, uint64_t epoch,
+                          uint32_t instrument_id, uint64_t ts);
+    /* A property ("type.3", "message_type.1", ...) of a track's epoch: malloc'ed, the caller's to
+     * free. -ENOENT. */
+    int (*property)(void *context, const char *track, uint64_t epoch, const char *key, void **value,
+                    size_t *size);
+};
+
+struct dbn_metadata;
+
+struct output_options {
+    enum output_format format;
+    const char *path; /* NULL or "-": stdout */
+    bool force;       /* an existing file is replaced */
+    bool pretty;      /* decimals and RFC 3339 */
+    bool map_symbols; /* a last column or key `symbol` */
+    bool envelope;    /* track, epoch, seq, ts in front */
+    bool five;        /* jsonl: the five-field ticks */
+    bool control;     /* jsonl, frames: control frames too */
+    bool flush;       /* after each put: somebody is looking on */
+    struct output_facts facts;
+    /* Borrowed until the output is closed. dbn, dbn.zst: required, the header of the file. csv: NULL, or
+     * tells the header line's schema should no tick come. */
+    const struct dbn_metadata *metadata;
+};
+
+struct output;
+
+/* TDK_EVALUE: the options do not go together, binary to a terminal, no format (wrong usage);
+ * -EEXIST: the file is there, and no `force`. Creates the temporary file and nothing else. */
+int output_open(struct output **output, const struct output_options *options, struct tdk_err *err);
+
+/* A contiguous run of one track and epoch, `size` bytes of frames. -EPIPE: the reader has gone.
+ * TDK_EFORMAT: a tick that this format cannot hold, or one of a second schema in a CSV (wrong usage). */
+int output_put(struct output *output, const char *track, uint16_t number, uint64_t epoch,
+               const struct tdk_frame *frames, size_t size, struct tdk_err *err);
+
+/* Everything out, the file under its own name. What was not finished is taken away by close. */
+int output_finish(struct output *output, struct tdk_err *err);
+void output_close(struct output *output); /* NULL is fine */
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * pace.h - when a tick is due: the tape's time against the monotonic clock.
+ *
+ * One anchor says which place of the tape is played at which moment; every other due time is worked
+ * out from it, in 128 bits, so a play of a day drifts by nothing. The anchor moves only when the
+ * player says so: a pause, a seek, another speed, a consumer that was slow, an idle stretch cut
+ * short. Pure arithmetic: no clock is read, nothing allocated. One owner at a time.
+ */
+#ifndef TDK_REPLAYER_PACE_H
+#define TDK_REPLAYER_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pace_mode {
+    PACE_MAX,  /* everything is due at once */
+    PACE_TIME, /* num ns of tape in den ns: 1/1 is as it was, 10/1 ten times as fast */
+    PACE_COUNT /* num ticks in den seconds, whatever their times */
+};
+
+struct pace {
+    enum pace_mode mode;
+    uint64_t num, den;    /* neither is 0 */
+    uint64_t max_idle_ns; /* no wait is longer; 0: waits are as long as they were */
+    bool paused;
+    uint64_t paused_ns; /* when */
+    /* The anchor: tick `anchor_tick`, stamped `anchor_ts`, is due at `anchor_ns`. */
+    uint64_t anchor_ts, anchor_tick, anchor_ns;
+    uint64_t last_due_ns; /* of the tick before: what an idle stretch is measured from */
+};
+
+/* num and den must not be 0; they are looked at in PACE_TIME and PACE_COUNT only. */
+void pace_init(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den,
+               uint64_t max_idle_ns);
+
+/* Here we are: tick number `tick` (from 0), stamped `ts`, is due at `now_ns`. Before the first tick,
+ * and after a jump. */
+void pace_anchor(struct pace *pace, uint64_t ts, uint64_t tick, uint64_t now_ns);
+
+/* When this tick is due, on the clock the anchor was given in; UINT64_MAX: never. A time that went back
+ * is due at once. Asked once a tick, in order. */
+uint64_t pace_due(struct pace *pace, uint64_t ts, uint64_t tick);
+
+/* Which time of the tape is played at `now_ns`: pace_due() read backwards. PACE_TIME only; in the other
+ * modes the anchor's ts. */
+uint64_t pace_position(const struct pace *pace, uint64_t now_ns);
+
+/* The tape stood still for so long (a consumer was slow): everything is due that much later. */
+void pace_shift(struct pace *pace, uint64_t stall_ns);
+
+void pace_pause(struct pace *pace, uint64_t now_ns);
+void pace_resume(struct pace *pace, uint64_t now_ns);
+
+/* Another speed from now on; `ts` and `tick` are the next one's. A place of the tape that time has
+ * already reached stays reached. */
+void pace_speed(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den, uint64_t ts,
+                uint64_t tick, uint64_t now_ns);
+
+#endif
