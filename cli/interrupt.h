@@ -1,0 +1,22 @@
+/*
+ * interrupt.h - SIGINT and SIGTERM as a flag that loops look at.
+ *
+ * A command that publishes or consumes ends cleanly when asked to: what was published stays. The
+ * second signal ends the process at once. One thread.
+ */
+#ifndef TDK_CLI_INTERRUPT_H
+#define TDK_CLI_INTERRUPT_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+extern volatile sig_atomic_t interrupt_seen;
+
+void interrupt_catch(void);
+
+static inline bool interrupted(void)
+{
+    return interrupt_seen != 0;
+}
+
+#endif
