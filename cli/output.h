@@ -1,10 +1,10 @@
 /*
  * output.h - ticks to a file or to stdout, in the format that was asked for.
  *
- * query, drain and tap put runs of frames in and need not know what comes out. Text is written through
- * one large buffer, so a tick costs no system call. A file is written under a temporary name and
- * renamed at the end: it is there whole or not at all. A reader that closes its pipe has seen enough:
- * output_put() then answers -EPIPE, and the caller ends with success. One thread.
+ * query, drain and tap put runs of frames in and need not know what comes out. Text is written
+ * through one large buffer, so a tick costs no system call. A file is written under a temporary
+ * name and renamed at the end: it is there whole or not at all. A reader that closes its pipe has
+ * seen enough: output_put() then answers -EPIPE, and the caller ends with success. One thread.
  */
 #ifndef TDK_CLI_OUTPUT_H
 #define TDK_CLI_OUTPUT_H
@@ -58,8 +58,8 @@ struct output_options {
     bool control;     /* jsonl, frames: control frames too */
     bool flush;       /* after each put: somebody is looking on */
     struct output_facts facts;
-    /* Borrowed until the output is closed. dbn, dbn.zst: required, the header of the file. csv: NULL, or
-     * tells the header line's schema should no tick come. */
+    /* Borrowed until the output is closed. dbn, dbn.zst: required, the header of the file. csv:
+     * NULL, or tells the header line's schema should no tick come. */
     const struct dbn_metadata *metadata;
 };
 
@@ -70,7 +70,8 @@ struct output;
 int output_open(struct output **output, const struct output_options *options, struct tdk_err *err);
 
 /* A contiguous run of one track and epoch, `size` bytes of frames. -EPIPE: the reader has gone.
- * TDK_EFORMAT: a tick that this format cannot hold, or one of a second schema in a CSV (wrong usage). */
+ * TDK_EFORMAT: a tick that this format cannot hold, or one of a second schema in a CSV (wrong
+ * usage). */
 int output_put(struct output *output, const char *track, uint16_t number, uint64_t epoch,
                const struct tdk_frame *frames, size_t size, struct tdk_err *err);
 

@@ -18,9 +18,11 @@ enum pace_mode {
     PACE_COUNT /* num ticks in den seconds, whatever their times */
 };
 
+#define PACE_DEN_MAX UINT64_C(1000000000)
+
 struct pace {
     enum pace_mode mode;
-    uint64_t num, den;    /* neither is 0 */
+    uint64_t num, den;    /* neither is 0; den at most PACE_DEN_MAX */
     uint64_t max_idle_ns; /* no wait is longer; 0: waits are as long as they were */
     bool paused;
     uint64_t paused_ns; /* when */
@@ -29,20 +31,20 @@ struct pace {
     uint64_t last_due_ns; /* of the tick before: what an idle stretch is measured from */
 };
 
-/* num and den must not be 0; they are looked at in PACE_TIME and PACE_COUNT only. */
+/* num and den are looked at in PACE_TIME and PACE_COUNT only. */
 void pace_init(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den,
                uint64_t max_idle_ns);
 
-/* Here we are: tick number `tick` (from 0), stamped `ts`, is due at `now_ns`. Before the first tick,
- * and after a jump. */
+/* Here we are: tick number `tick` (from 0), stamped `ts`, is due at `now_ns`. Before the first
+ * tick, and after a jump. */
 void pace_anchor(struct pace *pace, uint64_t ts, uint64_t tick, uint64_t now_ns);
 
-/* When this tick is due, on the clock the anchor was given in; UINT64_MAX: never. A time that went back
- * is due at once. Asked once a tick, in order. */
+/* When this tick is due, on the clock the anchor was given in; UINT64_MAX: never. A time that went
+ * back is due at once. Asked once a tick, in order. */
 uint64_t pace_due(struct pace *pace, uint64_t ts, uint64_t tick);
 
-/* Which time of the tape is played at `now_ns`: pace_due() read backwards. PACE_TIME only; in the other
- * modes the anchor's ts. */
+/* Which time of the tape is played at `now_ns`: pace_due() read backwards. PACE_TIME only; in the
+ * other modes the anchor's ts. */
 uint64_t pace_position(const struct pace *pace, uint64_t now_ns);
 
 /* The tape stood still for so long (a consumer was slow): everything is due that much later. */

@@ -1,0 +1,109 @@
+#include "replayer/pace.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t add_clamped(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* value * num / den, rounded down, at most UINT64_MAX. */
+static uint64_t scale(uint64_t value, uint64_t num, uint64_t den)
+{
+    wide result = (wide)value * num / den;
+    return result > UINT64_MAX ? UINT64_MAX : (uint64_t)result;
+}
+
+void pace_init(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den,
+               uint64_t max_idle_ns)
+{
+    assert(mode == PACE_MAX || (num > 0 && den > 0 && den <= PACE_DEN_MAX));
+    *pace = (struct pace){.mode = mode, .num = num, .den = den, .max_idle_ns = max_idle_ns};
+}
+
+void pace_anchor(struct pace *pace, uint64_t ts, uint64_t tick, uint64_t now_ns)
+{
+    pace->anchor_ts = ts;
+    pace->anchor_tick = tick;
+    pace->anchor_ns = now_ns;
+    pace->last_due_ns = now_ns;
+    if (pace->paused)
+        pace->paused_ns = now_ns;
+}
+
+/* By the schedule alone, idle stretches at full length. */
+static uint64_t scheduled(const struct pace *pace, uint64_t ts, uint64_t tick)
+{
+    uint64_t wait = 0;
+    if (pace->mode == PACE_TIME && ts > pace->anchor_ts)
+        wait = scale(ts - pace->anchor_ts, pace->den, pace->num);
+    else if (pace->mode == PACE_COUNT && tick > pace->anchor_tick)
+        wait = scale(tick - pace->anchor_tick, pace->den * NS_PER_S, pace->num);
+    return add_clamped(pace->anchor_ns, wait);
+}
+
+uint64_t pace_due(struct pace *pace, uint64_t ts, uint64_t tick)
+{
+    uint64_t due = scheduled(pace, ts, tick);
+    if (due < pace->last_due_ns)
+        return pace->last_due_ns;
+    if (pace->max_idle_ns > 0 && pace->mode == PACE_TIME &&
+        due - pace->last_due_ns > pace->max_idle_ns) {
+        due = add_clamped(pace->last_due_ns, pace->max_idle_ns);
+        pace_anchor(pace, ts, tick, due);
+    }
+    pace->last_due_ns = due;
+    return due;
+}
+
+uint64_t pace_position(const struct pace *pace, uint64_t now_ns)
+{
+    if (pace->paused && now_ns > pace->paused_ns)
+        now_ns = pace->paused_ns;
+    if (pace->mode != PACE_TIME || now_ns <= pace->anchor_ns)
+        return pace->anchor_ts;
+    return add_clamped(pace->anchor_ts, scale(now_ns - pace->anchor_ns, pace->num, pace->den));
+}
+
+void pace_shift(struct pace *pace, uint64_t stall_ns)
+{
+    pace->anchor_ns = add_clamped(pace->anchor_ns, stall_ns);
+    pace->last_due_ns = add_clamped(pace->last_due_ns, stall_ns);
+}
+
+void pace_pause(struct pace *pace, uint64_t now_ns)
+{
+    if (pace->paused)
+        return;
+    pace->paused = true;
+    pace->paused_ns = now_ns;
+}
+
+void pace_resume(struct pace *pace, uint64_t now_ns)
+{
+    if (!pace->paused)
+        return;
+    pace->paused = false;
+    if (now_ns > pace->paused_ns)
+        pace_shift(pace, now_ns - pace->paused_ns);
+}
+
+void pace_speed(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den, uint64_t ts,
+                uint64_t tick, uint64_t now_ns)
+{
+    assert(mode == PACE_MAX || (num > 0 && den > 0 && den <= PACE_DEN_MAX));
+    /* Between two ticks the tape stands somewhere on the way to the next: go on from there, so that
+     * a change in a long gap does not begin the gap anew. */
+    uint64_t position = pace->mode == PACE_TIME ? pace_position(pace, now_ns) : ts;
+    if (position > ts)
+        position = ts;
+    pace->mode = mode;
+    pace->num = num;
+    pace->den = den;
+    pace_anchor(pace, position, tick, now_ns);
+}
