@@ -19,11 +19,15 @@ static uint64_t scale(uint64_t value, uint64_t num, uint64_t den)
     return result > UINT64_MAX ? UINT64_MAX : (uint64_t)result;
 }
 
-void pace_init(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den,
-               uint64_t max_idle_ns)
+static bool speed_is_sane(const struct speed *speed)
 {
-    assert(mode == PACE_MAX || (num > 0 && den > 0 && den <= PACE_DEN_MAX));
-    *pace = (struct pace){.mode = mode, .num = num, .den = den, .max_idle_ns = max_idle_ns};
+    return speed->kind == SPEED_MAX || (speed->numerator > 0 && speed->denominator > 0);
+}
+
+void pace_init(struct pace *pace, const struct speed *speed, uint64_t max_idle_ns)
+{
+    assert(speed_is_sane(speed));
+    *pace = (struct pace){.speed = *speed, .max_idle_ns = max_idle_ns};
 }
 
 void pace_anchor(struct pace *pace, uint64_t ts, uint64_t tick, uint64_t now_ns)
@@ -40,10 +44,11 @@ void pace_anchor(struct pace *pace, uint64_t ts, uint64_t tick, uint64_t now_ns)
 static uint64_t scheduled(const struct pace *pace, uint64_t ts, uint64_t tick)
 {
     uint64_t wait = 0;
-    if (pace->mode == PACE_TIME && ts > pace->anchor_ts)
-        wait = scale(ts - pace->anchor_ts, pace->den, pace->num);
-    else if (pace->mode == PACE_COUNT && tick > pace->anchor_tick)
-        wait = scale(tick - pace->anchor_tick, pace->den * NS_PER_S, pace->num);
+    const struct speed *speed = &pace->speed;
+    if (speed->kind == SPEED_SCALED && ts > pace->anchor_ts)
+        wait = scale(ts - pace->anchor_ts, speed->denominator, speed->numerator);
+    else if (speed->kind == SPEED_PER_SECOND && tick > pace->anchor_tick)
+        wait = scale(tick - pace->anchor_tick, NS_PER_S, speed->numerator);
     return add_clamped(pace->anchor_ns, wait);
 }
 
@@ -52,7 +57,7 @@ uint64_t pace_due(struct pace *pace, uint64_t ts, uint64_t tick)
     uint64_t due = scheduled(pace, ts, tick);
     if (due < pace->last_due_ns)
         return pace->last_due_ns;
-    if (pace->max_idle_ns > 0 && pace->mode == PACE_TIME &&
+    if (pace->max_idle_ns > 0 && pace->speed.kind == SPEED_SCALED &&
         due - pace->last_due_ns > pace->max_idle_ns) {
         due = add_clamped(pace->last_due_ns, pace->max_idle_ns);
         pace_anchor(pace, ts, tick, due);
@@ -65,9 +70,10 @@ uint64_t pace_position(const struct pace *pace, uint64_t now_ns)
 {
     if (pace->paused && now_ns > pace->paused_ns)
         now_ns = pace->paused_ns;
-    if (pace->mode != PACE_TIME || now_ns <= pace->anchor_ns)
+    if (pace->speed.kind != SPEED_SCALED || now_ns <= pace->anchor_ns)
         return pace->anchor_ts;
-    return add_clamped(pace->anchor_ts, scale(now_ns - pace->anchor_ns, pace->num, pace->den));
+    return add_clamped(pace->anchor_ts, scale(now_ns - pace->anchor_ns, pace->speed.numerator,
+                                              pace->speed.denominator));
 }
 
 void pace_shift(struct pace *pace, uint64_t stall_ns)
@@ -93,17 +99,15 @@ void pace_resume(struct pace *pace, uint64_t now_ns)
         pace_shift(pace, now_ns - pace->paused_ns);
 }
 
-void pace_speed(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den, uint64_t ts,
-                uint64_t tick, uint64_t now_ns)
+void pace_speed(struct pace *pace, const struct speed *speed, uint64_t ts, uint64_t tick,
+                uint64_t now_ns)
 {
-    assert(mode == PACE_MAX || (num > 0 && den > 0 && den <= PACE_DEN_MAX));
+    assert(speed_is_sane(speed));
     /* Between two ticks the tape stands somewhere on the way to the next: go on from there, so that
      * a change in a long gap does not begin the gap anew. */
-    uint64_t position = pace->mode == PACE_TIME ? pace_position(pace, now_ns) : ts;
+    uint64_t position = pace->speed.kind == SPEED_SCALED ? pace_position(pace, now_ns) : ts;
     if (position > ts)
         position = ts;
-    pace->mode = mode;
-    pace->num = num;
-    pace->den = den;
+    pace->speed = *speed;
     pace_anchor(pace, position, tick, now_ns);
 }

@@ -12,17 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum pace_mode {
-    PACE_MAX,  /* everything is due at once */
-    PACE_TIME, /* num ns of tape in den ns: 1/1 is as it was, 10/1 ten times as fast */
-    PACE_COUNT /* num ticks in den seconds, whatever their times */
-};
-
-#define PACE_DEN_MAX UINT64_C(1000000000)
+#include "base/quantity.h"
 
 struct pace {
-    enum pace_mode mode;
-    uint64_t num, den;    /* neither is 0; den at most PACE_DEN_MAX */
+    struct speed speed;
     uint64_t max_idle_ns; /* no wait is longer; 0: waits are as long as they were */
     bool paused;
     uint64_t paused_ns; /* when */
@@ -31,9 +24,9 @@ struct pace {
     uint64_t last_due_ns; /* of the tick before: what an idle stretch is measured from */
 };
 
-/* num and den are looked at in PACE_TIME and PACE_COUNT only. */
-void pace_init(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den,
-               uint64_t max_idle_ns);
+/* Idle stretches are cut when the speed is a multiple of the tape's own; the numerator and
+ * denominator of a speed other than max are not 0. */
+void pace_init(struct pace *pace, const struct speed *speed, uint64_t max_idle_ns);
 
 /* Here we are: tick number `tick` (from 0), stamped `ts`, is due at `now_ns`. Before the first
  * tick, and after a jump. */
@@ -55,7 +48,7 @@ void pace_resume(struct pace *pace, uint64_t now_ns);
 
 /* Another speed from now on; `ts` and `tick` are the next one's. A place of the tape that time has
  * already reached stays reached. */
-void pace_speed(struct pace *pace, enum pace_mode mode, uint64_t num, uint64_t den, uint64_t ts,
-                uint64_t tick, uint64_t now_ns);
+void pace_speed(struct pace *pace, const struct speed *speed, uint64_t ts, uint64_t tick,
+                uint64_t now_ns);
 
 #endif

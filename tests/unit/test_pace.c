@@ -6,10 +6,23 @@
 #define DAY_NS  (UINT64_C(86400) * NS_PER_S)
 #define OPEN_TS UINT64_C(1763974200000000000) /* some morning, 09:30 */
 
-static struct pace paced(uint64_t num, uint64_t den)
+static const struct speed max = {SPEED_MAX, 0, 0};
+
+static struct speed times(uint64_t numerator, uint64_t denominator)
+{
+    return (struct speed){SPEED_SCALED, numerator, denominator};
+}
+
+static struct speed per_second(uint64_t ticks)
+{
+    return (struct speed){SPEED_PER_SECOND, ticks, 1};
+}
+
+static struct pace paced(uint64_t numerator, uint64_t denominator)
 {
     struct pace p;
-    pace_init(&p, PACE_TIME, num, den, 0);
+    struct speed speed = times(numerator, denominator);
+    pace_init(&p, &speed, 0);
     pace_anchor(&p, OPEN_TS, 0, 1000);
     return p;
 }
@@ -47,7 +60,8 @@ static void ticks_a_second_are_counted_whatever_their_times(void **state)
 {
     (void)state;
     struct pace p;
-    pace_init(&p, PACE_COUNT, 3, 1, 0);
+    struct speed three = per_second(3);
+    pace_init(&p, &three, 0);
     pace_anchor(&p, OPEN_TS, 10, 1000);
     assert_int_equal(pace_due(&p, 5, 10), 1000);
     assert_int_equal(pace_due(&p, UINT64_MAX, 11), 1000 + NS_PER_S / 3);
@@ -59,7 +73,7 @@ static void at_max_everything_is_due_at_once(void **state)
 {
     (void)state;
     struct pace p;
-    pace_init(&p, PACE_MAX, 0, 0, 0);
+    pace_init(&p, &max, 0);
     pace_anchor(&p, OPEN_TS, 0, 77);
     assert_int_equal(pace_due(&p, OPEN_TS + DAY_NS, 1), 77);
     assert_int_equal(pace_due(&p, UINT64_MAX, UINT64_MAX), 77);
@@ -78,14 +92,15 @@ static void a_time_that_goes_back_is_due_at_once_and_moves_nothing(void **state)
 static void no_time_overflows(void **state)
 {
     (void)state;
-    struct pace p = paced(1, PACE_DEN_MAX);
+    struct pace p = paced(1, UINT64_MAX);
+    struct speed slow = per_second(1), fast = times(UINT64_MAX, 1);
     assert_true(pace_due(&p, UINT64_MAX, 1) == UINT64_MAX);
-    pace_init(&p, PACE_COUNT, 1, PACE_DEN_MAX, 0);
+    pace_init(&p, &slow, 0);
     pace_anchor(&p, 0, 0, UINT64_MAX - 1);
     assert_true(pace_due(&p, 0, UINT64_MAX) == UINT64_MAX);
     pace_shift(&p, UINT64_MAX);
     assert_true(p.anchor_ns == UINT64_MAX);
-    pace_init(&p, PACE_TIME, UINT64_MAX, 1, 0);
+    pace_init(&p, &fast, 0);
     pace_anchor(&p, UINT64_MAX - 5, 0, 0);
     assert_true(pace_position(&p, UINT64_MAX) == UINT64_MAX);
 }
@@ -94,7 +109,8 @@ static void an_idle_stretch_is_cut_and_the_rest_follows_it(void **state)
 {
     (void)state;
     struct pace p;
-    pace_init(&p, PACE_TIME, 1, 1, NS_PER_S);
+    struct speed speed = times(1, 1);
+    pace_init(&p, &speed, NS_PER_S);
     pace_anchor(&p, OPEN_TS, 0, 0);
     assert_int_equal(pace_due(&p, OPEN_TS + NS_PER_S, 1), NS_PER_S);
     assert_int_equal(pace_due(&p, OPEN_TS + DAY_NS, 2), 2 * NS_PER_S);
@@ -127,11 +143,12 @@ static void another_speed_goes_on_from_where_the_tape_stands(void **state)
 {
     (void)state;
     struct pace p = paced(1, 1);
+    struct speed half = times(1, 2), thousand = per_second(1000);
     /* 400 of a gap of 1000 have passed; the other 600 take twice as long. */
-    pace_speed(&p, PACE_TIME, 1, 2, OPEN_TS + 1000, 1, 1400);
+    pace_speed(&p, &half, OPEN_TS + 1000, 1, 1400);
     assert_int_equal(pace_position(&p, 1400), OPEN_TS + 400);
     assert_int_equal(pace_due(&p, OPEN_TS + 1000, 1), 1400 + 1200);
-    pace_speed(&p, PACE_COUNT, 1000, 1, OPEN_TS + 2000, 2, 3000);
+    pace_speed(&p, &thousand, OPEN_TS + 2000, 2, 3000);
     assert_int_equal(pace_due(&p, OPEN_TS + 2000, 2), 3000);
     assert_int_equal(pace_due(&p, OPEN_TS + 2000, 3), 3000 + NS_PER_MS);
 }
