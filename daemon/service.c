@@ -1,0 +1,141 @@
+#include "daemon/service.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/notify.h"
+
+static const int numbers[SERVICE_SIGNALS] = {
+    [SERVICE_STOP] = SIGTERM,
+    [SERVICE_INTERRUPT] = SIGINT,
+    [SERVICE_ROLL] = SIGHUP,
+    [SERVICE_STATISTICS] = SIGUSR1,
+};
+
+/* Too few descriptors is met later, as an error of some open: here it is only made less likely. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void set_workers(unsigned count)
+{
+    char text[16];
+    if (count == 0)
+        return;
+    snprintf(text, sizeof text, "%u", count);
+    setenv("UV_THREADPOOL_SIZE", text, 1);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct service *s = timer->data;
+    log_error("stop: not done after %llu ms, leaving as it is; the next start takes it up from there",
+              (unsigned long long)s->stop_ms);
+    _exit(1); /* atexit handlers and the pool would wait for what hangs */
+}
+
+void service_stop(struct service *s)
+{
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    notify_send("STOPPING=1");
+    uv_timer_start(&s->deadline, on_deadline, s->stop_ms, 0);
+    s->events.stop(s->context);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct service *s = handle->data;
+    if (number == SIGHUP && s->events.roll != NULL)
+        s->events.roll(s->context);
+    else if (number == SIGUSR1 && s->events.statistics != NULL)
+        s->events.statistics(s->context);
+    else if (number == SIGTERM || number == SIGINT)
+        service_stop(s);
+}
+
+static void start_signals(struct service *s)
+{
+    for (size_t i = 0; i < SERVICE_SIGNALS; i++) {
+        uv_signal_init(&s->loop, &s->signals[i]);
+        s->signals[i].data = s;
+        uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+        uv_unref((uv_handle_t *)&s->signals[i]);
+    }
+}
+
+int service_init(struct service *s, const struct service_events *events, void *context,
+                 unsigned io_workers, uint64_t stop_ms, struct tdk_err *err)
+{
+    memset(s, 0, sizeof *s);
+    s->events = *events;
+    s->context = context;
+    s->stop_ms = stop_ms;
+    raise_file_limit();
+    set_workers(io_workers);
+    signal(SIGPIPE, SIG_IGN);
+
+    int rc = uv_loop_init(&s->loop);
+    if (rc < 0)
+        return err_set(err, rc, "make the event loop");
+    start_signals(s);
+    uv_timer_init(&s->loop, &s->deadline);
+    s->deadline.data = s;
+    return 0;
+}
+
+void service_ready(const char *format, ...)
+{
+    char line[4400]; /* a path and some words */
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line - 1, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    size_t size = (size_t)n < sizeof line - 1 ? (size_t)n : sizeof line - 2;
+    line[size] = '\n';
+    ssize_t ignored = write(STDERR_FILENO, line, size + 1);
+    (void)ignored;
+    notify_send("READY=1");
+}
+
+int service_run(struct service *s)
+{
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    return s->exit_code;
+}
+
+void service_finish(struct service *s, int exit_code)
+{
+    if (uv_is_closing((uv_handle_t *)&s->deadline))
+        return;
+    s->exit_code = exit_code;
+    for (size_t i = 0; i < SERVICE_SIGNALS; i++)
+        uv_close((uv_handle_t *)&s->signals[i], NULL);
+    uv_close((uv_handle_t *)&s->deadline, NULL);
+}
+
+void service_close(struct service *s)
+{
+    service_finish(s, s->exit_code);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(&s->loop);
+    assert(rc == 0);
+    (void)rc;
+}
