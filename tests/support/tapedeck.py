@@ -1,0 +1,212 @@
+"""Drive the programs from outside: private rings and tapes, started programs, nothing left behind.
+
+    class Recording(tapedeck.Case):
+        def test_what_is_published_is_on_the_tape(self):
+            recorder = self.recorder("--ring", "a", "--create-ring", "1M")
+            self.run_ok("gen", "--ring", "a", "--count", "1000")
+            self.assertEqual(recorder.stop(), 0)
+
+Programs are found in $TDK_BIN (build/release/bin if it is not set). Everything a test starts is
+ended by its own pid; rings live in a directory of their own under /dev/shm.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+SOURCE = pathlib.Path(os.environ.get("TDK_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
+BIN = pathlib.Path(os.environ.get("TDK_BIN") or SOURCE / "build" / "release" / "bin")
+SHARED = pathlib.Path(os.environ.get("TDK_SHARED") or SOURCE.parent / "shared")
+PATIENCE = float(os.environ.get("TDK_PATIENCE", "60"))  # s; for whatever must happen at all
+
+
+class Program:
+    """A started program whose stderr is read as it comes, so that it never waits for us."""
+
+    def __init__(self, args, env, stdin=None, stdout=subprocess.DEVNULL, pass_fds=(), cwd=None):
+        self.args = [str(arg) for arg in args]
+        self.lines = []
+        self.changed = threading.Condition()
+        self.process = subprocess.Popen(
+            self.args, env=env, stdin=stdin or subprocess.DEVNULL, stdout=stdout,
+            stderr=subprocess.PIPE, pass_fds=pass_fds, cwd=cwd)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            with self.changed:
+                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def stderr(self):
+        with self.changed:
+            return "\n".join(self.lines)
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def wait_line(self, pattern, timeout=PATIENCE, after=0):
+        """The first line of stderr, from number `after` on, that the pattern is found in."""
+        end = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                for line in self.lines[after:]:
+                    if re.search(pattern, line):
+                        return line
+                left = end - time.monotonic()
+                if left <= 0 or (not self.reader.is_alive() and not self.alive()):
+                    text = "\n".join(self.lines)
+                    raise AssertionError(f"no line like {pattern!r} from {self.args}:\n{text}")
+                self.changed.wait(min(left, 0.1))
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, timeout=PATIENCE):
+        code = self.process.wait(timeout)
+        self.reader.join(5)
+        return code
+
+    def stop(self, timeout=PATIENCE):
+        """SIGTERM; the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def kill(self):
+        """SIGKILL, and gone when this returns."""
+        if self.alive():
+            self.process.kill()
+        return self.wait()
+
+
+class Case(unittest.TestCase):
+    """A test with a rings directory, a scratch directory and programs of its own."""
+
+    def setUp(self):
+        for name in ("tapedeck", "tapedeck-recorder"):
+            if not (BIN / name).exists():
+                self.skipTest(f"{BIN / name} is not built")
+        self.rings = pathlib.Path(tempfile.mkdtemp(prefix="tdk-rings-", dir="/dev/shm"))
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="tdk-test-"))
+        self.addCleanup(shutil.rmtree, self.rings, ignore_errors=True)
+        self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        self.tape = self.scratch / "tape"
+        self.env = {key: value for key, value in os.environ.items()
+                    if not key.startswith("TAPEDECK_")}
+        self.env["TAPEDECK_RINGS"] = str(self.rings)
+        self.programs = []
+        self.addCleanup(self._end_programs)
+
+    def _end_programs(self):
+        for program in self.programs:
+            program.kill()
+            program.process.stderr.close()
+            if program.process.stdout:
+                program.process.stdout.close()
+
+    # ---- one command, to its end ----
+
+    def run_cli(self, *args, stdin=None, timeout=PATIENCE, env=None):
+        """`tapedeck ARGS`; .returncode, .stdout (bytes), .stderr (text)."""
+        done = subprocess.run([str(BIN / "tapedeck"), *map(str, args)], input=stdin,
+                              stdin=None if stdin is not None else subprocess.DEVNULL,
+                              capture_output=True, timeout=timeout, env=env or self.env, check=False)
+        done.stderr = done.stderr.decode("utf-8", "backslashreplace")
+        return done
+
+    def run_ok(self, *args, code=0, **how):
+        done = self.run_cli(*args, **how)
+        self.assertEqual(done.returncode, code, f"tapedeck {' '.join(map(str, args))}:\n{done.stderr}")
+        return done
+
+    # ---- programs that run beside the test ----
+
+    def start(self, program, *args, **how):
+        started = Program([BIN / program, *args], self.env, **how)
+        self.programs.append(started)
+        return started
+
+    def start_cli(self, *args, **how):
+        return self.start("tapedeck", *args, **how)
+
+    def recorder(self, *args, tape=None, ready=True, **how):
+        """A recorder on self.tape; returns when it is ready."""
+        started = self.start("tapedeck-recorder", "--tape", tape or self.tape, *args, **how)
+        if ready:
+            started.wait_line(r"^ready ")
+        return started
+
+    # ---- what is on a tape ----
+
+    @staticmethod
+    def digest_of(stderr):
+        """(HEX, ticks) of the line `digest HEX ticks N`."""
+        found = re.findall(r"^digest ([0-9a-f]{32}) ticks (\d+)$", stderr, re.M)
+        if not found:
+            raise AssertionError(f"no digest line in:\n{stderr}")
+        return found[-1][0], int(found[-1][1])
+
+    def tape_digest(self, *args, tape=None):
+        done = self.run_ok("query", "-T", tape or self.tape, "-o", "none", "--digest", *args)
+        return self.digest_of(done.stderr)
+
+    def frames(self, *args, tape=None, code=0):
+        """The tape as `query -o frames --control` gives it: a list of Frame."""
+        done = self.run_ok("query", "-T", tape or self.tape, "-o", "frames", "--control", *args,
+                           code=code)
+        return list(parse_frames(done.stdout))
+
+
+class Frame:
+    """A frame outside a ring: its head, its payload, and the track and epoch it belongs to."""
+
+    def __init__(self, track, epoch, kind, flags, seq, ts, payload):
+        self.track, self.epoch, self.type, self.flags = track, epoch, kind, flags
+        self.seq, self.ts, self.payload = seq, ts, payload
+
+    def is_tick(self):
+        return 0 < self.type < 0xC0
+
+    def __repr__(self):
+        return (f"Frame({self.track} epoch={self.epoch} type={self.type:#x} flags={self.flags:#x} "
+                f"seq={self.seq} ts={self.ts} size={len(self.payload)})")
+
+
+LOSS, CLOCK, EPOCH, SYMBOL, MARK, TRACK, JOIN, END, INFO = range(0xC0, 0xC9)
+
+
+def parse_frames(data):
+    """Frames as they lie in a ring, on a tape, in `-o frames`: TRACK frames name what follows."""
+    names, at = {}, 0
+    while at < len(data):
+        size = int.from_bytes(data[at:at + 4], "little")
+        number = int.from_bytes(data[at + 4:at + 6], "little")
+        kind, flags = data[at + 6], data[at + 7]
+        seq = int.from_bytes(data[at + 8:at + 16], "little")
+        ts = int.from_bytes(data[at + 16:at + 24], "little")
+        payload = data[at + 24:at + 24 + size]
+        if len(payload) != size:
+            raise AssertionError(f"a frame is cut at {at}")
+        if kind == TRACK:
+            name_size = payload[11]
+            names[number] = (payload[16:16 + name_size].decode(),
+                             int.from_bytes(payload[0:8], "little"))
+        if kind != 0:
+            track, epoch = names.get(number, (None, None))
+            yield Frame(track, epoch, kind, flags, seq, ts, payload)
+        at += 24 + (size + 7) // 8 * 8
