@@ -1,0 +1,141 @@
+#include "replayer/lane.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+/* Large enough that a copy runs at memory's speed, small enough to stay in the cache between the
+ * walk over its heads and the copy. */
+#define PIECE_MAX (64u << 10)
+#define SLICE_NS  (100 * NS_PER_MS)
+
+int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool digest,
+              struct tdk_err *err)
+{
+    *lane = (struct lane){0};
+    if (create_size > 0) {
+        struct tdk_ring_options options = {.capacity = create_size};
+        int rc = tdk_ring_create(name, &options, err);
+        if (rc < 0 && rc != -EEXIST)
+            return rc;
+    }
+    int rc = tdk_ring_attach(&lane->ring, name, TDK_RING_PRODUCER, err);
+    if (rc < 0)
+        return rc;
+    struct tdk_ring_info info;
+    tdk_ring_info(lane->ring, &info);
+    snprintf(lane->name, sizeof lane->name, "%s", name);
+    lane->payload_max = info.payload_max;
+    /* An eighth of the ring: the consumer gives room back in such steps. */
+    lane->piece_max = PIECE_MAX;
+    if (lane->piece_max > info.capacity / 8)
+        lane->piece_max = info.capacity / 8;
+    if (lane->piece_max > tdk_frame_span(info.payload_max))
+        lane->piece_max = tdk_frame_span(info.payload_max);
+    if (digest && tdk_digest_open(&lane->digest) < 0) {
+        lane_close(lane);
+        return err_set(err, -ENOMEM, "digest of ring %s", name);
+    }
+    return 0;
+}
+
+void lane_close(struct lane *lane)
+{
+    tdk_ring_detach(lane->ring);
+    lane->ring = NULL;
+    tdk_digest_close(lane->digest);
+    lane->digest = NULL;
+}
+
+static uint64_t consumed_bytes(const struct lane *lane)
+{
+    struct tdk_ring_info info;
+    tdk_ring_info(lane->ring, &info);
+    return info.consumed_bytes;
+}
+
+/* Until a payload of `size` fits. The clock of a stall starts anew whenever the consumer takes
+ * something, be it too little. */
+static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience *patience,
+                         struct tdk_err *err)
+{
+    uint64_t begin = clock_mono(), moved = begin, now = begin;
+    uint64_t consumed = consumed_bytes(lane);
+    int rc = 0;
+    uint64_t slice = SLICE_NS < patience->stall_ns ? SLICE_NS : patience->stall_ns;
+    patience->stalls++;
+    while (!tdk_ring_wait_room(lane->ring, size, slice)) {
+        uint64_t consumed_now = consumed_bytes(lane);
+        now = clock_mono();
+        if (consumed_now != consumed)
+            moved = now;
+        consumed = consumed_now;
+        if (now - moved >= patience->stall_ns) {
+            rc = err_say(err, TDK_ESTALLED,
+                         "ring %s: consumer stalled: nothing was taken for %.3g s", lane->name,
+                         (double)(now - moved) / (double)NS_PER_S);
+            break;
+        }
+        if (patience->stopped != NULL && patience->stopped(patience->context)) {
+            rc = err_say(err, -ECANCELED, "ring %s: stopped while it was full", lane->name);
+            break;
+        }
+    }
+    patience->waited_ns += clock_mono() - begin;
+    return rc;
+}
+
+int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patience *patience,
+               struct tdk_err *err)
+{
+    assert(bytes >= sizeof(struct tdk_frame) && bytes % 8 == 0);
+    /* A run of frames takes the same room as one frame of their length: claim that, and the heads
+     * of the run overwrite its own. */
+    size_t size = bytes - sizeof(struct tdk_frame);
+    if (size > align_up(lane->payload_max, 8))
+        return err_say(
+            err, TDK_EFULL,
+            "ring %s takes payloads up to %u bytes, here is one of %zu: make the ring larger",
+            lane->name, lane->payload_max, size);
+    if (size > lane->payload_max)
+        size = lane->payload_max;
+    for (;;) {
+        *room = tdk_ring_claim_raw(lane->ring, (uint32_t)size);
+        if (*room != NULL)
+            return 0;
+        int rc = wait_for_room(lane, (uint32_t)size, patience, err);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+void lane_publish(struct lane *lane)
+{
+    tdk_ring_publish(lane->ring);
+}
+
+int lane_control(struct lane *lane, const struct tdk_frame *head, const void *head_bytes,
+                 size_t head_size, const void *body, size_t body_size,
+                 struct lane_patience *patience, struct tdk_err *err)
+{
+    uint32_t size = (uint32_t)(head_size + body_size);
+    size_t span = tdk_frame_span(size);
+    void *room;
+    int rc = lane_claim(lane, span, &room, patience, err);
+    if (rc < 0)
+        return rc;
+    struct tdk_frame *frame = room;
+    unsigned char *payload = (unsigned char *)(frame + 1);
+    memset((unsigned char *)room + span - 8, 0, 8); /* the padding */
+    *frame = *head;
+    frame->size = size;
+    memcpy(payload, head_bytes, head_size);
+    if (body_size > 0)
+        memcpy(payload + head_size, body, body_size);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/*
+ * player.h - one playback: a cursor, a pace, one ring or one a track.
+ *
+ *   tape -> cursor (merged, in order) -> pace (when) -> lane (ring), and END at the end
+ *
+ * What goes into a ring: before the first tick of a track, and when its epoch changes, a TRACK
+ * frame and what is known of that epoch (INFO, SYMBOL); each tick with its own seq, ts, type, flags
+ * and payload; LOSS, CLOCK, SYMBOL, INFO and MARK where they lie; at last one END. A play drops
+ * nothing: while a ring is full the tape stands still for all tracks.
+ *
+ * Runs on the caller's thread until it is over; no loop, no threads. Memory: the cursor's, the
+ * rings', and 1 MiB.
+ */
+#ifndef TDK_REPLAYER_PLAYER_H
+#define TDK_REPLAYER_PLAYER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/histogram.h"
+#include "base/quantity.h"
+#include "tapedeck/err.h"
+#include "tapedeck/tape.h"
+
+/* What whoever watches wants done. */
+enum player_order {
+    PLAYER_GO_ON,
+    PLAYER_PAUSE, /* or go on after a pause */
+    PLAYER_STEP,  /* while paused: one tick */
+    PLAYER_FASTER,
+    PLAYER_SLOWER,
+    PLAYER_QUIT,
+};
+
+struct player_options {
+    const char *into; /* a ring, or with per_track the first half of INTO.TRACK */
+    bool per_track;
+    uint64_t create_size; /* bytes of a ring that is not there yet; 0: it must be there */
+    struct speed speed;
+    uint64_t max_idle_ns; /* 0: idle stretches stay as long as they were */
+    uint64_t rounds;      /* how often; 0: until stopped */
+    bool rebase;          /* times are shifted so that the first tick is stamped rebase_ts */
+    uint64_t rebase_ts;   /* UINT64_MAX: when it is played */
+    bool paused;          /* begin with a pause */
+    bool digest;          /* work one out, also for END */
+    uint64_t stall_ns;    /* a consumer that takes nothing for so long ends the play */
+    /* Asked about fifty times a second while waiting, and now and then while not; may be NULL. */
+    enum player_order (*ask)(void *context);
+    /* A part of the tape that cannot be read is passed over: told here; may be NULL. */
+    void (*damage)(const struct tdk_err *err, void *context);
+    void *context;
+};
+
+struct player_report {
+    uint64_t ticks, bytes; /* played, in all rounds; bytes: frames with heads */
+    uint64_t rounds;
+    uint64_t lost, damaged;      /* met in one round */
+    uint64_t stalls, stalled_ns; /* waits for a consumer; the tape stood still for them */
+    uint64_t elapsed_ns;
+    bool complete;             /* to the end, and nothing lost or damaged */
+    bool stopped;              /* by an order */
+    bool paced;                /* there is a lateness */
+    struct histogram lateness; /* ns behind the schedule at which ticks were visible */
+    uint8_t digest[16];        /* of the tape's own times, of one round; zeros unless asked for */
+    char digest_hex[33];
+    uint64_t digest_ticks;
+};
+
+struct player;
+
+/* The tape, the query's lists and options.into are borrowed until close. The rings are attached
+ * (and created) here. */
+int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_query *query,
+                const struct player_options *options, struct tdk_err *err);
+void player_close(struct player *player); /* NULL is fine */
+
+/* Wait until `count` consumers and taps in all are attached. -ETIMEDOUT (0: no time-out);
+ * -ECANCELED: an order came. */
+int player_wait_consumers(struct player *player, uint64_t count, uint64_t timeout_ns,
+                          struct tdk_err *err);
+
+/* Play it all. 0: to the end or to the order to quit (see the report); TDK_ESTALLED; what tape and
+ * rings say. Whatever it returns, each ring got an END if there was room, with complete = 0 when it
+ * is not. */
+int player_run(struct player *player, struct tdk_err *err);
+
+/* Borrowed until close. */
+const struct player_report *player_report(const struct player *player);
+
+#endif
