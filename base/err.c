@@ -13,7 +13,8 @@ static const struct {
     {TDK_EFORMAT, "not the expected format"},
     {TDK_EFOREIGN, "belongs to another tape"},
     {TDK_ETRUNCATED, "ends inside a record"},
-    {TDK_ENAME, "not a valid name (letters, digits, '.', '_', '-'; 1 to 64, no '.', '_' or '-' first)"},
+    {TDK_ENAME,
+     "not a valid name (letters, digits, '.', '_', '-'; 1 to 64, no '.', '_' or '-' first)"},
     {TDK_EVALUE, "not a valid value"},
     {TDK_EBUSY, "in use by another process"},
     {TDK_ENOTAPE, "not a tape"},
@@ -43,7 +44,8 @@ const char *tdk_strerror(int code)
 }
 
 /* As vsnprintf at `used`, but the text ends in "..." where it had to be cut. */
-static size_t append(struct tdk_err *err, size_t used, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static size_t append(struct tdk_err *err, size_t used,
+                                                           const char *format, va_list args)
 {
     int n = vsnprintf(err->text + used, sizeof err->text - used, format, args);
     if (n < 0)

@@ -54,7 +54,6 @@ enum option_kind {                  /* what lies `at` it */
 struct option_list {
     const char **items;
     size_t count;
-    int level; /* the parser's: where the items come from */
 };
 
 struct option {
@@ -66,7 +65,7 @@ struct option {
     const char *value;          /* what --help calls it; NULL: by kind ("SIZE") */
     const char *help;           /* one sentence, no capital, no full stop; NULL: not shown */
     const char *preset;         /* what it is when nobody says anything, as one would write it */
-    const char *variable;       /* environment, where it is not TAPEDECK_NAME */
+    const char *variable;       /* environment, where it is not TAPEDECK_NAME; "": flag only */
     const char *const *choices; /* of OPTION_CHOICE, NULL at the end */
     uint64_t min, max;          /* max 0: no limit */
 };

@@ -1,0 +1,22 @@
+/*
+ * nearest.h - of the words that would have been right, the one that was probably meant.
+ *
+ * Pure; any thread.
+ *
+ *     struct nearest near;
+ *     nearest_begin(&near, "--symbl");
+ *     nearest_try(&near, "--symbol");    ... near.best is "--symbol", or NULL if none is close
+ */
+#ifndef TDK_BASE_NEAREST_H
+#define TDK_BASE_NEAREST_H
+
+struct nearest {
+    const char *word;
+    const char *best; /* borrowed from nearest_try() */
+    unsigned distance;
+};
+
+void nearest_begin(struct nearest *nearest, const char *word);
+void nearest_try(struct nearest *nearest, const char *candidate);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * option_rows.h - what the files of option.h share: finding rows, and putting a value where it
+ * goes.
+ */
+#ifndef TDK_BASE_OPTION_ROWS_H
+#define TDK_BASE_OPTION_ROWS_H
+
+#include "base/option.h"
+
+/* Where a value was found. A later one wins. */
+enum option_level { LEVEL_NONE, LEVEL_PRESET, LEVEL_FILE, LEVEL_VARIABLE, LEVEL_FLAG };
+
+enum { OPTION_SETS_MAX = 8 };
+
+struct reader {
+    const struct option_spec *spec;
+    struct option_result *result;
+    struct option_set sets[OPTION_SETS_MAX + 2]; /* the caller's, the global ones, the end */
+    unsigned char *levels; /* of each row of all sets: where its value is from */
+    bool globals_only;     /* looking ahead for --help, --version, --config */
+};
+
+/* A row, where its value goes, and where its value is from. */
+struct place {
+    const struct option *row;
+    void *field;
+    unsigned char *level;
+    const struct option_set *set; /* the walk's */
+    size_t number;
+};
+
+/* Each row of each set in turn, beginning with a place of zeros; false behind the last. */
+bool place_next(const struct reader *reader, struct place *place);
+bool place_find(const struct reader *reader, const char *name, size_t size, struct place *place);
+
+/* The name that was probably meant, or NULL. */
+const char *place_nearest(const struct reader *reader, const char *name);
+
+/* option_store(), unless something later has been there. */
+int place_store(struct reader *reader, const struct place *place, const char *text,
+                enum option_level level, struct tdk_err *err);
+
+/* The config file that the globals name, if any. */
+int option_read_file(struct reader *reader, struct tdk_err *err);
+
+/* Memory that lives as long as the result. NULL: none left. */
+void *option_alloc(struct option_result *result, size_t size);
+char *option_copy(struct option_result *result, const char *text, size_t size);
+
+/* Check `text` and put it into `field`. `fresh`: a list begins anew. TDK_EVALUE: err says what
+ * would have been right, not yet where the text stood. */
+int option_store(const struct option *row, void *field, const char *text, bool fresh,
+                 struct option_result *result, struct tdk_err *err);
+
+/* One more item; the array doubles. */
+int option_list_add(struct option_list *list, const char *item, struct option_result *result,
+                    struct tdk_err *err);
+
+/* What the row's value is called in --help; NULL: it takes none. */
+const char *option_value_name(const struct option *row);
+
+/* The options of every program. Their struct is a struct option_globals. */
+extern const struct option option_global_rows[];
+
+#endif
