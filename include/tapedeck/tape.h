@@ -124,6 +124,37 @@ TDK_API int tdk_cursor_explain(struct tdk_cursor *cursor, uint64_t *blocks, uint
 TDK_API int tdk_tape_property(struct tdk_tape *tape, const char *track, uint64_t epoch,
                               const char *key, void **value, size_t *size, struct tdk_err *err);
 
+/* One life of a track's source. */
+struct tdk_epoch_info {
+    uint64_t epoch;
+    uint64_t first_seq, last_seq; /* no tick: last_seq is 0 */
+    uint64_t first_ts, last_ts;   /* no tick: UINT64_MAX, 0 */
+    uint64_t ticks, bytes, lost;
+};
+
+/* Each epoch of a track, each property of an epoch, by key. Not 0 from `each` ends the walk and is
+ * returned. TDK_ENOTRACK. */
+TDK_API int tdk_tape_epochs(struct tdk_tape *tape, const char *track,
+                            int (*each)(const struct tdk_epoch_info *epoch, void *context),
+                            void *context, struct tdk_err *err);
+TDK_API int tdk_tape_properties(struct tdk_tape *tape, const char *track, uint64_t epoch,
+                                int (*each)(const char *key, const void *value, size_t size,
+                                            void *context),
+                                void *context, struct tdk_err *err);
+
+/* From `from` up to `to` (UINT64_MAX: open), `instrument_id` means this symbol on this track. */
+struct tdk_symbol_info {
+    const char *symbol, *track;
+    uint64_t epoch;
+    uint32_t instrument_id;
+    uint64_t from, to;
+};
+
+/* Each symbol of a track (NULL: of all), by track, epoch, instrument and time. */
+TDK_API int tdk_tape_symbols(struct tdk_tape *tape, const char *track,
+                             int (*each)(const struct tdk_symbol_info *symbol, void *context),
+                             void *context, struct tdk_err *err);
+
 /* The symbol of an instrument at a time, or NULL. Borrowed until the tape is closed or refreshed. */
 TDK_API const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                                     uint32_t instrument_id, uint64_t ts);
