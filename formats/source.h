@@ -1,8 +1,8 @@
 /*
  * source.h - other people's files as a stream of frames.
  *
- * A source reads a file (or stdin, "-"), undoes gzip and zstd by content, and tells what is in it as
- * items in file order: ticks, and the control items (INFO, SYMBOL) that a track needs to be read
+ * A source reads a file (or stdin, "-"), undoes gzip and zstd by content, and tells what is in it
+ * as items in file order: ticks, and the control items (INFO, SYMBOL) that a track needs to be read
  * back later. `feed` puts them into a ring, `import` onto a tape. Damage is an item too, told with
  * line or offset, and what is good around it is not lost. Bounded memory. One thread.
  */
@@ -17,12 +17,13 @@
 enum source_format { SOURCE_AUTO, SOURCE_DBN, SOURCE_FIVE, SOURCE_LINES };
 
 struct source;
+struct five_names;
 
 /* One item. The payload is borrowed until the next call. */
 struct source_item {
-    uint8_t type;  /* enum tdk_type: a tick, or TDK_TYPE_INFO, TDK_TYPE_SYMBOL */
+    uint8_t type; /* enum tdk_type: a tick, or TDK_TYPE_INFO, TDK_TYPE_SYMBOL */
     uint8_t flags;
-    uint64_t ts;   /* the file's own time of it; control: 0 */
+    uint64_t ts; /* the file's own time of it; control: 0 */
     const void *payload;
     uint32_t size;
 };
@@ -30,7 +31,9 @@ struct source_item {
 struct source_options {
     enum source_format format;
     uint32_t payload_max; /* larger payloads are malformed; INFO values are cut into parts of it */
-    const char *type_name, *content_type; /* of opaque payloads; NULL: "line", "application/octet-stream" */
+    const char *type_name,
+        *content_type;        /* of opaque payloads; NULL: "line", "application/octet-stream" */
+    struct five_names *names; /* five_names.h: shared by all sources of one epoch; NULL: its own */
 };
 
 /* "dbn", "jsonl", "lines", "auto". False: no such format. */

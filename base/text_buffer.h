@@ -1,0 +1,87 @@
+/*
+ * text_buffer.h - text that grows at its end.
+ *
+ * What writes text need not check each step: when memory runs out the buffer remembers, takes
+ * nothing more, and says so once in text_error(). One owner; the bytes are ours until text_close().
+ */
+#ifndef TDK_BASE_TEXT_BUFFER_H
+#define TDK_BASE_TEXT_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct text_buffer {
+    char *bytes; /* owned; `size` of them, no NUL at the end */
+    size_t size, room;
+    bool failed; /* out of memory: not all of the text is here */
+};
+
+void text_init(struct text_buffer *text);
+void text_close(struct text_buffer *text);
+
+/* Empty again; the memory is kept. */
+static inline void text_clear(struct text_buffer *text)
+{
+    text->size = 0;
+}
+
+/* 0, or -ENOMEM when something could not be added since text_init(). */
+int text_error(const struct text_buffer *text);
+
+bool text_grow(struct text_buffer *text, size_t size);
+
+/* Room for `size` bytes at the end, to be written to in place and then told with text_wrote(); NULL
+ * when there is no memory. */
+static inline char *text_reserve(struct text_buffer *text, size_t size)
+{
+    if (text->room - text->size < size && !text_grow(text, size))
+        return NULL;
+    return text->bytes + text->size;
+}
+
+static inline void text_wrote(struct text_buffer *text, const char *end)
+{
+    text->size = (size_t)(end - text->bytes);
+}
+
+static inline void text_add(struct text_buffer *text, const void *bytes, size_t size)
+{
+    char *at = text_reserve(text, size);
+    if (at == NULL || size == 0)
+        return;
+    memcpy(at, bytes, size);
+    text->size += size;
+}
+
+static inline void text_add_string(struct text_buffer *text, const char *string)
+{
+    text_add(text, string, strlen(string));
+}
+
+static inline void text_add_char(struct text_buffer *text, char c)
+{
+    text_add(text, &c, 1);
+}
+
+void text_add_u64(struct text_buffer *text, uint64_t value);
+void text_add_i64(struct text_buffer *text, int64_t value);
+void text_add_nano(struct text_buffer *text, int64_t value);  /* 1e-9, nine places */
+void text_add_short(struct text_buffer *text, int64_t value); /* 1e-9, shortest exact */
+void text_add_short_u64(struct text_buffer *text, uint64_t value);
+void text_add_time(struct text_buffer *text, uint64_t ns); /* RFC 3339, nine digits */
+void text_add_format(struct text_buffer *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A JSON string with its quotes. A byte that is not UTF-8 becomes U+FFFD, so the result is always
+ * JSON. */
+void text_add_json(struct text_buffer *text, const char *bytes, size_t size);
+
+/* A CSV field: in quotes, with those inside doubled, only where it has to be. */
+void text_add_csv(struct text_buffer *text, const char *bytes, size_t size);
+
+/* RFC 4648, padded. */
+void text_add_base64(struct text_buffer *text, const void *bytes, size_t size);
+
+#endif

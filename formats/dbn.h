@@ -1,0 +1,10 @@
+/* dbn.h - all of DBN that is not the records themselves (tapedeck/dbn.h) or writing (dbn_write.h).
+ */
+#ifndef TDK_FORMATS_DBN_H
+#define TDK_FORMATS_DBN_H
+
+#include "formats/dbn_layout.h"
+#include "formats/dbn_metadata.h"
+#include "formats/dbn_symbols.h"
+
+#endif
