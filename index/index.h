@@ -23,22 +23,24 @@
 /* Where a block is and what may be in it: a block's header in short. Copied, never a pointer. */
 struct block_ref {
     uint64_t epoch;
-    uint64_t first_seq, last_seq;
-    uint64_t running_max;        /* of ts over this track's epoch, up to and with this block */
-    uint64_t min_ts, max_ts;     /* of ticks whose time is trusted; min > max: none */
+    uint64_t first_seq, last_seq; /* accounted for, ticks and losses; nothing: last = first - 1 */
+    uint64_t running_max;         /* of ts over this track's epoch, up to and with this block */
+    uint64_t min_ts, max_ts;      /* of ticks whose time is trusted, and of what LOSS frames span;
+                                     min > max: none */
     uint64_t min_event, max_event;
-    uint64_t odd_min, odd_max;   /* of ticks whose time is not trusted; min > max: none */
-    uint64_t segment, offset;    /* the file, and where the block's header begins in it */
-    uint32_t span;               /* bytes to the next block: header, stored bytes, padding */
-    uint32_t stored_size;        /* bytes on disk behind the header */
-    uint32_t count;              /* ticks */
-    uint32_t block;              /* number in its segment */
-    uint64_t frames_size;        /* bytes of its frames, control frames too */
-    uint64_t lost;               /* told by LOSS frames in it */
+    uint64_t odd_min, odd_max; /* of ticks whose time is not trusted; min > max: none */
+    uint64_t segment, offset;  /* the file, and where the block's header begins in it */
+    uint32_t span;             /* bytes to the next block: header, stored bytes, padding */
+    uint32_t stored_size;      /* bytes on disk behind the header */
+    uint32_t count;            /* ticks */
+    uint32_t block;            /* number in its segment */
+    uint64_t frames_size;      /* bytes of its frames, control frames too */
+    uint64_t lost;             /* told by LOSS frames in it */
     uint64_t filter[INDEX_FILTER_WORDS];
     uint16_t track;
-    uint16_t flags;              /* BLOCK_... of tape/format.h */
-    uint32_t zero;
+    uint16_t flags;     /* BLOCK_... of tape/format.h */
+    uint32_t odd;       /* ticks whose time is not trusted */
+    uint64_t step_back; /* the largest distance of a trusted ts below the running maximum */
 };
 
 /* One life of a track's source. */
@@ -46,12 +48,13 @@ struct epoch_ref {
     uint64_t epoch;
     uint64_t ring_epoch; /* as the ring called it */
     uint8_t ring_uuid[16];
-    uint64_t first_seq, last_seq; /* on the tape; last 0: no tick yet */
-    uint64_t min_ts, max_ts;      /* trusted */
+    uint64_t first_seq,
+        last_seq;            /* accounted for on the tape, ticks and losses; last 0: nothing yet */
+    uint64_t min_ts, max_ts; /* trusted */
     uint64_t min_event, max_event;
-    uint64_t ticks, bytes, lost;  /* bytes: frames with heads */
-    uint64_t step_back;           /* the largest distance of a trusted ts below the running maximum */
-    uint64_t odd;                 /* ticks whose time is not trusted */
+    uint64_t ticks, bytes, lost; /* bytes: frames with heads */
+    uint64_t step_back; /* the largest distance of a trusted ts below the running maximum */
+    uint64_t odd;       /* ticks whose time is not trusted */
     uint16_t track, zero[3];
 };
 
@@ -63,7 +66,7 @@ struct track_ref {
 
 struct segment_ref {
     uint64_t number;
-    uint64_t size;  /* bytes of the file that hold something */
+    uint64_t size; /* bytes of the file that hold something */
     uint64_t ticks, blocks;
     uint64_t min_ts, max_ts;
     uint32_t generation;
@@ -80,14 +83,27 @@ struct symbol_ref {
 
 struct index;
 
-/* The folder DIR, created if it is not there. TDK_EVERSION or TDK_EFOREIGN: delete it and build anew. */
+/*
+ * The folder DIR; for writing it is created if it is not there, for reading nothing is.
+ * TDK_EVERSION, TDK_EFOREIGN, TDK_ECORRUPT: delete it and build anew. Once a process: LMDB's locks
+ * are the process's, a second handle's close would drop those of the first.
+ */
 int index_open(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
                struct tdk_err *err);
 int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err);
 void index_close(struct index *index); /* NULL is fine; not synced: see index_sync() */
 int index_sync(struct index *index, struct tdk_err *err);
 
-/* ---- writing: begin, any number of puts, commit; an error in between calls for abort ---- */
+/* Does it hold the whole tape? Not yet while a writer is building it. */
+bool index_is_complete(struct index *index);
+
+/*
+ * ---- writing: begin, any number of puts, commit ----
+ * The puts only gather, in memory (-ENOMEM, TDK_EFULL): no lock, no I/O. The commit is one
+ * transaction, and may run on another thread than the puts; it grows the map when that is full.
+ * After a failed commit the batch is still there: try again, or abort. A put replaces what had its
+ * key.
+ */
 int index_begin(struct index *index, struct tdk_err *err);
 int index_put_block(struct index *index, const struct block_ref *block, struct tdk_err *err);
 int index_put_track(struct index *index, const struct track_ref *track, struct tdk_err *err);
@@ -96,12 +112,14 @@ int index_put_segment(struct index *index, const struct segment_ref *segment, st
 int index_put_symbol(struct index *index, const struct symbol_ref *symbol, struct tdk_err *err);
 int index_put_info(struct index *index, uint16_t track, uint64_t epoch, const char *key,
                    const void *value, size_t size, struct tdk_err *err);
+int index_put_complete(struct index *index, struct tdk_err *err); /* see index_is_complete() */
 int index_commit(struct index *index, struct tdk_err *err);
 void index_abort(struct index *index);
 
 /* ---- reading ---- */
 
-/* What to look for among one epoch's blocks. On the event axis and for odd times the same calls serve. */
+/* What to look for among one epoch's blocks. On the event axis and for odd times the same calls
+ * serve. */
 enum index_axis { INDEX_AXIS_RECV, INDEX_AXIS_EVENT };
 
 struct index_range {
@@ -112,18 +130,18 @@ struct index_range {
     uint64_t step_back; /* of the epoch, from its epoch_ref */
 };
 
-/* Up to `room` blocks of the epoch, in seq order (reverse: from the last down), that may hold a tick
- * in the range. Goes on behind `after`, the last block of the call before; NULL: from the beginning.
- * Returns how many; fewer than room: that is all. Exact for any disorder of time; a block with odd
- * times is found by those as well. */
+/* Up to `room` blocks of the epoch, in seq order (reverse: from the last down), that may hold a
+ * tick in the range. Goes on behind `after`, the last block of the call before; NULL: from the
+ * beginning. Returns how many; fewer than room: that is all. Exact for any disorder of time; a
+ * block with odd times is found by those as well. */
 int index_find(struct index *index, const struct index_range *range, const struct block_ref *after,
                bool reverse, struct block_ref *blocks, int room, struct tdk_err *err);
 
 /* Each calls `each` with a copy, in key order, until it returns not 0 (which is then returned). */
 int index_tracks(struct index *index, int (*each)(const struct track_ref *, void *), void *context,
                  struct tdk_err *err);
-int index_epochs(struct index *index, uint16_t track,
-                 int (*each)(const struct epoch_ref *, void *), void *context, struct tdk_err *err);
+int index_epochs(struct index *index, uint16_t track, int (*each)(const struct epoch_ref *, void *),
+                 void *context, struct tdk_err *err);
 int index_segments(struct index *index, int (*each)(const struct segment_ref *, void *),
                    void *context, struct tdk_err *err);
 int index_symbols(struct index *index, uint16_t track,

@@ -24,17 +24,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "index/index.h"
+
 #define TAPE_VERSION 1u
-#define TAPE_ALIGN 4096u /* of a write and of a segment's head, for O_DIRECT */
+#define TAPE_ALIGN   4096u /* of a write and of a segment's head, for O_DIRECT */
 
-#define TAPE_MAGIC UINT64_C(0x31455041544b4454)    /* "TDKTAPE1" */
+#define TAPE_MAGIC    UINT64_C(0x31455041544b4454) /* "TDKTAPE1" */
 #define SEGMENT_MAGIC UINT64_C(0x314d4745534b4454) /* "TDKSEGM1" */
-#define BLOCK_MAGIC UINT64_C(0x4b434f4c424b4454)   /* "TDKBLOCK" */
-#define FOOT_MAGIC UINT64_C(0x31544f4f464b4454)    /* "TDKFOOT1" */
+#define BLOCK_MAGIC   UINT64_C(0x4b434f4c424b4454) /* "TDKBLOCK" */
+#define FOOT_MAGIC    UINT64_C(0x31544f4f464b4454) /* "TDKFOOT1" */
 
-#define BLOCK_TICKS_MAX 65536u         /* the directory numbers ticks in 16 bits */
-#define BLOCK_FRAMES_MAX (33u << 20)   /* bytes; a reader refuses to allocate more */
-#define CATALOG_MAX (256u << 20)       /* bytes of a catalogue unpacked; likewise */
+#define BLOCK_TICKS_MAX   65536u       /* the directory numbers ticks in 16 bits */
+#define BLOCK_ENTRIES_MAX 16384u       /* instruments in one block */
+#define BLOCK_FRAMES_MAX  (33u << 20)  /* bytes; a reader refuses to allocate more */
+#define BLOCK_SPAN_MAX    (34u << 20)  /* bytes from a block's head to the next; likewise */
+#define CATALOG_MAX       (256u << 20) /* bytes of a catalogue unpacked; likewise */
 
 struct tape_meta {
     uint64_t magic;
@@ -53,9 +57,8 @@ struct segment_head {
     uint8_t tape_id[16];
     uint64_t number;
     uint64_t created_ns;
-    uint32_t generation;      /* 0 as recorded; sealing compresses into the next */
-    uint32_t previous_digest; /* foot.digest of segment number - 1; 0: there is none */
-    uint8_t zero[200];
+    uint32_t generation; /* 0 as recorded; sealing compresses into the next */
+    uint8_t zero[204];
 };
 static_assert(sizeof(struct segment_head) == 256, "on disk");
 
@@ -65,6 +68,8 @@ enum block_flags {
     BLOCK_HAS_CONTROL = 4, /* holds control frames of any kind */
     BLOCK_REWRITTEN = 8,   /* may repeat ticks of a failed write: (epoch, seq) decides */
     BLOCK_MONOTONE = 16,   /* no trusted ts in it is below one before it in this epoch */
+    BLOCK_HAS_SYMBOLS =
+        32, /* holds what names instruments: SYMBOL, INFO, DBN mapping, definition */
 };
 
 enum block_codec { BLOCK_RAW = 0, BLOCK_ZSTD = 1 };
@@ -75,31 +80,35 @@ struct block_head {
     uint16_t head_size; /* 224 */
     uint32_t head_crc;  /* CRC-32C of this struct with head_crc = 0 */
     uint8_t tape_id[16];
-    uint64_t segment;   /* number of the file it was written for */
-    uint32_t block;     /* number in that file, from 0 */
+    uint64_t segment; /* number of the file it was written for */
+    uint32_t block;   /* number in that file, from 0 */
     uint16_t track;
     uint8_t codec; /* enum block_codec */
     uint8_t flags; /* enum block_flags */
     uint64_t epoch;
-    uint64_t first_seq, last_seq; /* of its ticks; no tick: both are the next one's seq, count 0 */
-    uint32_t count;               /* ticks */
-    uint32_t controls;            /* control frames */
-    uint32_t frames_size;         /* bytes of frames, unpacked; a multiple of 8 */
-    uint32_t directory_size;      /* bytes of the directory, unpacked; a multiple of 8 */
-    uint32_t stored_size;         /* bytes behind this head on disk */
-    uint32_t stored_crc;          /* CRC-32C of those */
-    uint32_t span;                /* from this head to the next block's, a multiple of 8 */
-    uint32_t odd;                 /* ticks whose time is not trusted */
-    uint64_t min_ts, max_ts;      /* of ticks whose time is trusted; none: UINT64_MAX, 0 */
+    uint64_t first_seq, last_seq;  /* accounted for: its ticks and what its LOSS frames tell lost,
+                                      without  a hole; nothing: last_seq = first_seq - 1 */
+    uint32_t count;                /* ticks */
+    uint32_t controls;             /* control frames */
+    uint32_t frames_size;          /* bytes of frames, unpacked; a multiple of 8 */
+    uint32_t directory_size;       /* bytes of the directory, unpacked; a multiple of 8 */
+    uint32_t stored_size;          /* bytes behind this head on disk */
+    uint32_t stored_crc;           /* CRC-32C of those */
+    uint32_t span;                 /* from this head to the next block's, a multiple of 8 */
+    uint32_t odd;                  /* ticks whose time is not trusted */
+    uint64_t min_ts, max_ts;       /* of ticks whose time is trusted, and of what LOSS frames span;
+                                      none: UINT64_MAX, 0 */
     uint64_t min_event, max_event; /* of all ticks; none: UINT64_MAX, 0 */
-    uint64_t odd_min, odd_max;    /* ts of ticks whose time is not trusted; none: UINT64_MAX, 0 */
-    uint64_t running_max;         /* of trusted ts over the epoch, up to and with this block */
-    uint64_t step_back;           /* the largest distance of a trusted ts in it below the running max */
-    uint64_t lost;                /* ticks told lost by LOSS frames in it */
-    uint64_t synced_upto;         /* this file was synced up to here when the block was written */
-    uint64_t written_ns;          /* wall time; never decreases along a tape */
-    uint64_t filter[2];           /* Bloom filter over its instrument ids */
-    uint8_t zero[16];
+    uint64_t odd_min, odd_max;     /* ts of ticks whose time is not trusted; none: UINT64_MAX, 0 */
+    uint64_t running_max;          /* of trusted ts over the epoch, up to and with this block */
+    uint64_t step_back;    /* the largest distance of a trusted ts in it below the running max */
+    uint64_t lost;         /* ticks told lost by LOSS frames in it */
+    uint64_t synced_upto;  /* this file was synced up to here when the block was written */
+    uint64_t written_ns;   /* wall time; never decreases along a tape */
+    uint64_t filter[2];    /* Bloom filter over its instrument ids */
+    uint64_t previous_end; /* where the blocks of the segment before this one end; 0: none */
+    uint32_t invalid;      /* ticks whose DBN or wide payload fails its check */
+    uint8_t zero[4];
 };
 static_assert(sizeof(struct block_head) == 224, "on disk");
 
@@ -108,8 +117,8 @@ static_assert(sizeof(struct block_head) == 224, "on disk");
  *   struct directory_head
  *   struct directory_entry x entries   by instrument_id, ascending
  *   u32 x anchors                      offset of the tick with ordinal 16 x i; none when uniform
- *   u16 x ordinals                     grouped by entry, ascending in a group; none when entries is 1
- *   zeros to a multiple of 8
+ *   u16 x ordinals                     grouped by entry, ascending in a group; none when entries is
+ * 1 zeros to a multiple of 8
  */
 struct directory_head {
     uint32_t entries;
@@ -135,11 +144,14 @@ struct segment_foot {
     uint64_t table_size;   /* bytes: blocks x sizeof(struct block_ref) */
     uint64_t catalog_size; /* bytes of the zstd frame behind the table */
     uint32_t table_crc, catalog_crc;
-    uint32_t digest;       /* CRC-32C over the head_crc of all blocks, in file order */
+    uint32_t digest; /* CRC-32C over the head_crc of all blocks, in file order */
     uint32_t generation;
     uint64_t min_ts, max_ts;
-    uint8_t zero[128];
+    uint32_t previous_digest; /* foot.digest of segment number - 1; 0: there is none */
+    uint8_t zero[124];
 };
 static_assert(sizeof(struct segment_foot) == 256, "on disk");
+
+static_assert(sizeof(struct block_ref) == 160, "on disk: the table before a foot");
 
 #endif

@@ -1,0 +1,80 @@
+/*
+ * catalog.h - what a writer knows of its tape's tracks: names and numbers, epochs, properties,
+ * symbols.
+ *
+ * The truth in memory while a tape is written. It learns from what goes into blocks, is stored into
+ * the index, and into the footer of each segment, so that a segment alone can be read without
+ * either. Pure but for malloc; one thread at a time.
+ */
+#ifndef TDK_TAPE_CATALOG_H
+#define TDK_TAPE_CATALOG_H
+
+#include <stddef.h>
+
+#include "index/index.h"
+#include "tape/block.h"
+
+struct catalog;
+
+int catalog_open(struct catalog **catalog, struct tdk_err *err);
+void catalog_close(struct catalog *catalog); /* NULL is fine */
+
+/* ---- tracks ---- */
+
+/* The number of a track by name, made if it is new. TDK_ENAME, TDK_EFULL (65535 tracks), -ENOMEM.
+ */
+int catalog_track(struct catalog *catalog, const char *name, enum tdk_kind kind, uint16_t *number,
+                  struct tdk_err *err);
+uint16_t catalog_find(const struct catalog *catalog, const char *name);   /* 0: there is none */
+const char *catalog_name(const struct catalog *catalog, uint16_t number); /* NULL: there is none */
+
+/* ---- epochs: what is on the tape, told by its blocks ---- */
+
+/* The track's highest epoch ever, also of segments that are gone; 0: none. A new one must be above.
+ */
+uint64_t catalog_last_epoch(const struct catalog *catalog, uint16_t track);
+
+/* NULL: not known. Borrowed until the next call that changes the catalogue. */
+const struct epoch_ref *catalog_epoch(const struct catalog *catalog, uint16_t track,
+                                      uint64_t epoch);
+
+/* A new epoch begins (as its EPOCH frame tells): before its first block is noted. */
+int catalog_begin_epoch(struct catalog *catalog, uint16_t track, const struct tdk_epoch *epoch,
+                        struct tdk_err *err);
+
+/* A block is on the tape, for good: counts and bounds of its epoch. In file order; what was noted
+ * already (BLOCK_REWRITTEN) is not counted twice. */
+int catalog_note(struct catalog *catalog, const struct block_ref *ref, struct tdk_err *err);
+
+/* Names, epochs, properties and symbols from a block's frames. Only blocks flagged
+ * BLOCK_HAS_CONTROL or BLOCK_HAS_SYMBOLS have any; others return at once. */
+int catalog_learn(struct catalog *catalog, const struct block_view *view, struct tdk_err *err);
+
+/* ---- properties and symbols ---- */
+
+/* NULL: there is none. Borrowed likewise. */
+const void *catalog_info(const struct catalog *catalog, uint16_t track, uint64_t epoch,
+                         const char *key, size_t *size);
+
+/* The symbol of an instrument at a time; NULL. Borrowed likewise. */
+const char *catalog_symbol(const struct catalog *catalog, uint16_t track, uint64_t epoch,
+                           uint32_t instrument_id, uint64_t ts);
+
+/* ---- leaving memory, and coming back ---- */
+
+/* What changed since the last time, as puts between index_begin() and index_commit(). */
+int catalog_store(struct catalog *catalog, struct index *index, struct tdk_err *err);
+
+/* All tracks and epochs, and what belongs to each track's last epoch. Into an empty catalogue. */
+int catalog_load(struct catalog *catalog, struct index *index, struct tdk_err *err);
+
+/* For a footer: all tracks; and the epochs that `refs` tell of, with properties and symbols.
+ * malloc'ed. */
+int catalog_encode(const struct catalog *catalog, const struct block_ref *refs, size_t count,
+                   void **bytes, size_t *size, struct tdk_err *err);
+
+/* What a footer tells, added. Counts of epochs are not taken from it: they come by catalog_note().
+ */
+int catalog_decode(struct catalog *catalog, const void *bytes, size_t size, struct tdk_err *err);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * files.h - every file call of those who write or recover a tape, in one table.
+ *
+ * Tests put a file system of their own behind `files`: one that loses, tears and fails on command.
+ * The calls return what the system's do, with -errno for failure; interrupted ones are called
+ * again. A short read or write is an answer: the helpers below go on where it ended. Any thread.
+ */
+#ifndef TDK_TAPE_FILES_H
+#define TDK_TAPE_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tapedeck/err.h"
+
+struct file_stat {
+    uint64_t size;
+    int is_file, is_folder; /* neither: a link, a FIFO, ... (links are not followed) */
+};
+
+struct file_ops {
+    int (*open)(const char *path, int flags, mode_t mode); /* a descriptor; O_CLOEXEC is added */
+    int (*close)(int fd);
+    ssize_t (*pread)(int fd, void *bytes, size_t size, uint64_t offset);
+    ssize_t (*pwrite)(int fd, const void *bytes, size_t size, uint64_t offset);
+    int (*fsync)(int fd);
+    int (*fdatasync)(int fd);
+    int (*fallocate)(int fd, uint64_t offset, uint64_t size); /* the file's size grows with it */
+    int (*ftruncate)(int fd, uint64_t size);
+    int (*fstat)(int fd, struct file_stat *stat);
+    int (*stat)(const char *path, struct file_stat *stat);
+    int64_t (*seek_data)(int fd, uint64_t offset); /* where there may be other than zeros; -ENXIO */
+    int (*lock)(int fd);                           /* flock, exclusive; -EWOULDBLOCK */
+    int (*rename)(const char *from, const char *to);
+    int (*unlink)(const char *path);
+    int (*mkdir)(const char *path, mode_t mode);
+    /* Each name in a folder, in no order, without "." and "..". Not 0 from `each` ends the walk. */
+    int (*list)(const char *path, int (*each)(const char *name, void *context), void *context);
+};
+
+extern const struct file_ops *files; /* set before any thread starts */
+extern const struct file_ops files_posix;
+
+/* All of it, or an error: -EIO when the file ends before. */
+int files_read(int fd, void *bytes, size_t size, uint64_t offset);
+int files_write(int fd, const void *bytes, size_t size, uint64_t offset);
+
+/* Make the names in a folder durable. */
+int files_sync_folder(const char *path, struct tdk_err *err);
+
+/* A small file, whole and durable, under its name or not at all: written aside, synced, renamed,
+ * and the folder synced. */
+int files_replace(const char *folder, const char *name, const void *bytes, size_t size,
+                  struct tdk_err *err);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * folder.h - TAPE/ itself: its paths, which tape it is, and who may write to it.
+ *
+ *   TAPE/  tape.meta  lock  segments/  index/  quarantine/
+ *
+ * One writer: flock on TAPE/lock, held for life, gone with its holder however that dies. The pid in
+ * the file is a comment. Readers take nothing.
+ */
+#ifndef TDK_TAPE_FOLDER_H
+#define TDK_TAPE_FOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tapedeck/err.h"
+
+#define TAPE_PATH_MAX 4096
+
+struct folder {
+    char path[TAPE_PATH_MAX - 64]; /* as given, without '/' at its end */
+    char segments[TAPE_PATH_MAX], index[TAPE_PATH_MAX], quarantine[TAPE_PATH_MAX];
+    uint8_t tape_id[16];
+    uint64_t created_ns;
+    int lock_fd;       /* -1: we only read */
+    bool meta_missing; /* tape.meta is lost: tape_id is of a segment, or zeros when there is none */
+};
+
+/* For reading: creates nothing, locks nothing. -ENOENT, TDK_ENOTAPE, TDK_EVERSION, TDK_ECORRUPT. */
+int folder_open(struct folder *folder, const char *path, struct tdk_err *err);
+
+/* For writing: made if it is not there and `create`, locked; a lost tape.meta is written anew from
+ * a segment (folder->meta_missing stays true: tell it). TDK_EBUSY names the holder. */
+int folder_hold(struct folder *folder, const char *path, bool create, struct tdk_err *err);
+void folder_close(struct folder *folder); /* gives the lock back */
+
+/* Does a writer hold the tape now? */
+bool folder_is_held(const struct folder *folder);
+
+/*
+ * The clean mark, TAPE/index/clean: the index was synced whole at a clean close, when `segment` was
+ * the tape's last (0: none yet). It is removed, durably, before a writer's first change.
+ */
+int folder_mark_clean(const struct folder *folder, uint64_t segment, struct tdk_err *err);
+int folder_unmark_clean(const struct folder *folder, struct tdk_err *err);
+bool folder_is_clean(const struct folder *folder, uint64_t segment);
+
+/* Numbers of the segments that are there, ascending; malloc'ed. The stage tells .seg from .open. */
+enum segment_stage {
+    SEGMENT_SEALED, /* .seg */
+    SEGMENT_OPEN,   /* .open: a recorder's, being written */
+    SEGMENT_IMPORT, /* .import: not part of the tape until the whole import is there */
+};
+struct segment_name {
+    uint64_t number;
+    enum segment_stage stage;
+};
+int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
+                    struct tdk_err *err);
+
+/* "TAPE/segments/0000000042.seg" */
+void folder_segment_path(const struct folder *folder, uint64_t number, enum segment_stage stage,
+                         char path[TAPE_PATH_MAX]);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * segment.h - a file of blocks: written front to back, sealed once, read by anyone.
+ *
+ * Two halves. A segment_writer creates the file, is told of each block that was written, and seals.
+ * The blocks themselves its owner writes, with files->pwrite on writer->fd at offsets of his own
+ * (several at a time, each a multiple of TAPE_ALIGN). A segment reads: pread into private memory,
+ * never mmap. A handle belongs to one thread at a time, but segment_read() may be called by
+ * several.
+ */
+#ifndef TDK_TAPE_SEGMENT_H
+#define TDK_TAPE_SEGMENT_H
+
+#include <stdbool.h>
+
+#include "tape/block.h"
+#include "tape/folder.h"
+#include "tape/format.h"
+
+#define SEGMENT_FIRST_OFFSET ((uint64_t)TAPE_ALIGN) /* of the first block */
+
+/* ---- writing ---- */
+
+struct segment_writer {
+    int fd;
+    bool direct; /* O_DIRECT: addresses, offsets and sizes are multiples of TAPE_ALIGN */
+    uint64_t number;
+    uint64_t size;               /* preallocated; writing beyond is allowed */
+    uint64_t end;                /* behind the last block noted */
+    const struct folder *folder; /* borrowed */
+    enum segment_stage stage;
+    uint64_t created_ns;
+    struct block_ref *refs; /* ours, of the blocks noted */
+    size_t count, room;
+    uint64_t ticks, lost, min_ts, max_ts;
+    uint32_t digest;
+};
+
+/* Create NUMBER.open (or .import), exclusively: allocated, its head written, file and folder
+ * synced. */
+int segment_create(struct segment_writer **writer, const struct folder *folder, uint64_t number,
+                   enum segment_stage stage, uint64_t size, struct tdk_err *err);
+
+/* A block (finished) lies at `offset`. In file order. -ENOMEM. */
+int segment_note(struct segment_writer *writer, const struct block_head *head, uint64_t offset,
+                 struct tdk_err *err);
+
+/*
+ * Table, catalogue (raw, as catalog_encode() makes it; compressed here) and foot behind the blocks;
+ * cut to size; synced. Then segment_publish() renames it to .seg and syncs the folder. After a
+ * failed sync the file must not be used again. `previous_digest`: foot.digest of the segment
+ * before; 0: none.
+ */
+int segment_seal(struct segment_writer *writer, const void *catalog, size_t catalog_size,
+                 uint32_t previous_digest, struct tdk_err *err);
+int segment_publish(struct segment_writer *writer, struct tdk_err *err);
+
+/* In short, for the index. */
+void segment_ref_of(const struct segment_writer *writer, bool sealed, struct segment_ref *ref);
+
+int segment_remove(struct segment_writer *writer, struct tdk_err *err); /* the file; then close */
+void segment_writer_close(struct segment_writer *writer);               /* NULL is fine */
+
+/* ---- reading ---- */
+
+struct segment {
+    int fd;
+    uint64_t size;
+    struct segment_head head;
+    char path[TAPE_PATH_MAX];
+};
+
+/* Opens and checks the head. tape_id NULL: any tape's. -ENOENT; TDK_ECORRUPT, TDK_EVERSION,
+ * TDK_EFOREIGN, TDK_EFORMAT (no segment at all). */
+int segment_open(struct segment **segment, const char *path, const uint8_t tape_id[16],
+                 struct tdk_err *err);
+void segment_close(struct segment *segment); /* NULL is fine */
+
+/* The block that `ref` means into `buffer` (ref->span bytes, 8-aligned), checked and compared with
+ * ref. TDK_ECORRUPT names segment, offset, track and time range. */
+int segment_read(const struct segment *segment, const struct block_ref *ref, void *buffer,
+                 struct block_view *view, struct tdk_err *err);
+
+/* The foot of a sealed one. TDK_ETRUNCATED: there is none at its end; TDK_ECORRUPT. */
+int segment_read_foot(const struct segment *segment, struct segment_foot *foot,
+                      struct tdk_err *err);
+
+/* What the foot points to, malloc'ed; the catalogue unpacked. TDK_ECORRUPT. */
+int segment_read_table(const struct segment *segment, const struct segment_foot *foot,
+                       struct block_ref **refs, struct tdk_err *err);
+int segment_read_catalog(const struct segment *segment, const struct segment_foot *foot,
+                         void **bytes, size_t *size, struct tdk_err *err);
+
+/* ---- without a foot ---- */
+
+/* A part of the file that holds no block, and is neither zeros behind the last block. */
+struct segment_gap {
+    uint64_t offset, size;
+};
+
+/* What a scan of the blocks found, malloc'ed; segment_scan_close() frees it. */
+struct segment_scan {
+    struct block_ref *refs; /* of the good blocks, in file order */
+    size_t count;
+    struct segment_gap *gaps; /* bad bytes, in file order */
+    size_t gap_count;
+    uint64_t end;          /* behind the last good block */
+    uint64_t synced_upto;  /* the highest that a good block tells */
+    uint64_t previous_end; /* as the blocks tell; 0: not known */
+    uint64_t written_ns;   /* the latest */
+    uint32_t digest;       /* as in a foot */
+};
+
+/* Walk the blocks up to `end` (UINT64_MAX: the file's), each checked wholly. */
+int segment_scan(const struct segment *segment, uint64_t end, struct segment_scan *scan,
+                 struct tdk_err *err);
+void segment_scan_close(struct segment_scan *scan);
+
+/* How much of it is the tape's: behind this offset lies a torn tail, nothing that was ever synced.
+ */
+uint64_t segment_scan_cut(const struct segment_scan *scan);
+
+#endif
