@@ -27,10 +27,10 @@ extern "C" {
 enum tdk_ring_role { TDK_RING_PRODUCER, TDK_RING_CONSUMER, TDK_RING_TAP };
 
 struct tdk_ring_options {
-    size_t capacity;         /* bytes, a power of two from 64 KiB; 0: 64 MiB */
-    uint32_t payload_max;    /* bytes; 0: 1 MiB or a quarter of the capacity, whichever is less */
-    const char *track;       /* the track's name in digests and on a tape; NULL: the ring's */
-    bool on_disk;            /* allow a rings directory that is not on tmpfs */
+    size_t capacity;      /* bytes, a power of two from 64 KiB; 0: 64 MiB */
+    uint32_t payload_max; /* bytes; 0: 1 MiB or a quarter of the capacity, whichever is less */
+    const char *track;    /* the track's name in digests and on a tape; NULL: the ring's */
+    bool on_disk;         /* allow a rings directory that is not on tmpfs */
 };
 
 /* All pages are allocated here: a short /dev/shm fails now, with the size needed. -EEXIST if it is
@@ -52,32 +52,43 @@ TDK_API void tdk_ring_detach(struct tdk_ring *ring);
 
 /* ---- producer ---- */
 
-/* A frame for `size` bytes of payload: size, seq, track and flags (0) are set, the caller sets type, ts
- * and the payload. NULL when the ring is full: the seq is spent, the loss counted. Several may be
- * claimed before one publish. `size` above payload_max is a mistake of the caller's: NULL, and
- * nothing is spent. */
+/* A frame for `size` bytes of payload: size, seq, track and flags (0) are set, the caller sets
+ * type, ts and the payload. NULL when the ring is full: the seq is spent, the loss counted. Several
+ * may be claimed before one publish. `size` above payload_max is a mistake of the caller's: NULL,
+ * and nothing is spent. */
 static inline struct tdk_frame *tdk_ring_claim(struct tdk_ring *ring, uint32_t size);
 
 /* The same for a control frame, or for a frame that a replay republishes: the caller sets seq and
  * track too. Full: NULL, nothing is spent or counted. */
 static inline struct tdk_frame *tdk_ring_claim_raw(struct tdk_ring *ring, uint32_t size);
 
+/* Room for `size` bytes of whole frames that the caller has ready, heads and padding included, to
+ * be copied in as one piece: a multiple of 8, at most half of the capacity. Full: NULL, nothing is
+ * spent or counted. */
+static inline void *tdk_ring_claim_run(struct tdk_ring *ring, size_t size);
+
 /* Make all that was claimed visible to the other side. */
 static inline void tdk_ring_publish(struct tdk_ring *ring);
 
-/* Wait at most `ns` until a claim of `size` would succeed. What was claimed is published first. */
+/* Wait at most `ns` until a claim of `size` would succeed (a run of N bytes: size N - 24). What was
+ * claimed is published first. */
 TDK_API bool tdk_ring_wait_room(struct tdk_ring *ring, uint32_t size, uint64_t ns);
 
-/* A tick that was not even claimed, dropped by choice of the caller: its seq is spent and counted. */
+/* A tick that was not even claimed, dropped by choice of the caller: its seq is spent and counted.
+ */
 TDK_API void tdk_ring_drop(struct tdk_ring *ring, uint64_t count);
+
+/* Where this producer's ts come from, for its EPOCH frame; before its first claim. Unless told:
+ * TDK_CLOCK_REALTIME. */
+TDK_API void tdk_ring_set_clock(struct tdk_ring *ring, enum tdk_clock clock);
 
 /* ---- consumer ---- */
 
 /* The next frame, and the cursor moves past it; NULL when empty. Padding is never returned. */
 static inline const struct tdk_frame *tdk_ring_next(struct tdk_ring *ring);
 
-/* The longest contiguous run of frames from the cursor on, in bytes; 0 when empty. The cursor stays.
- * Heads inside the run are not checked: of an untrusted producer copy first, then check. */
+/* The longest contiguous run of frames from the cursor on, in bytes; 0 when empty. The cursor
+ * stays. Heads inside the run are not checked: of an untrusted producer copy first, then check. */
 static inline const void *tdk_ring_peek(struct tdk_ring *ring, size_t *size);
 
 /* Move the cursor past `size` bytes of what peek showed. */
@@ -94,19 +105,26 @@ TDK_API void tdk_ring_release_to(struct tdk_ring *ring, uint64_t position);
 
 enum tdk_ring_wait { TDK_WAIT_SPIN, TDK_WAIT_YIELD, TDK_WAIT_PARK };
 
-/* Wait at most `ns` until next or peek would find something. Parking costs the producer one wake-up;
- * nobody else pays. */
+/* Wait at most `ns` until next or peek would find something. Parking costs the producer one
+ * wake-up; nobody else pays. */
 TDK_API bool tdk_ring_wait_frame(struct tdk_ring *ring, enum tdk_ring_wait how, uint64_t ns);
 
-/* The epoch of the frame at the cursor when the consumer or tap attached. Later ones arrive as EPOCH
- * frames in the ring. 0: no producer yet. */
+/* The epoch of the frame at the cursor when the consumer or tap attached (for a tap, also after it
+ * was lapped); of an empty ring, that of the last frame that was in it. Later ones arrive as EPOCH
+ * frames in the ring; an EPOCH frame at the cursor itself is still to come, and says the same. 0:
+ * no producer has put anything in yet. Of a producer: its own. */
 TDK_API uint64_t tdk_ring_epoch(const struct tdk_ring *ring);
+
+/* NULL while the other side keeps the rules; else which one it broke, in a few words. It stays that
+ * way: claim, next and peek then find nothing any more. */
+TDK_API const char *tdk_ring_hostile(const struct tdk_ring *ring);
 
 /* ---- tap ---- */
 
-/* Copy whole frames from the cursor into `buffer` and move on. Returns bytes, 0 when there is nothing
- * new, TDK_ELAPPED when the producer has overtaken us: the cursor then stands at the newest frame
- * and *missed counts the bytes that were not seen. -ENOBUFS: the next frame is larger than room. */
+/* Copy whole frames from the cursor into `buffer` and move on. Returns bytes, 0 when there is
+ * nothing new, TDK_ELAPPED when the producer has overtaken us: the cursor then stands at the newest
+ * frame and *missed counts the bytes that were not seen. -ENOBUFS: the next frame is larger than
+ * room. */
 TDK_API int64_t tdk_ring_tap(struct tdk_ring *ring, void *buffer, size_t room, uint64_t *missed);
 
 /* ---- either ---- */
@@ -116,14 +134,14 @@ struct tdk_ring_info {
     uint64_t capacity;
     uint32_t payload_max;
     uint32_t version;
-    uint64_t epoch;      /* of the last producer that published; 0: none yet */
-    uint64_t seq;        /* the last seq spent in this epoch */
-    uint64_t produced;   /* ticks published in this epoch: seq - lost */
-    uint64_t lost;       /* ticks refused in this epoch */
-    uint64_t lost_total; /* in all epochs */
+    uint64_t epoch;                          /* of the last producer that published; 0: none yet */
+    uint64_t seq;                            /* the last seq spent in this epoch */
+    uint64_t produced;                       /* ticks published in this epoch: seq - lost */
+    uint64_t lost;                           /* ticks refused in this epoch */
+    uint64_t lost_total;                     /* in all epochs */
     uint64_t produced_bytes, consumed_bytes; /* since the ring was created, frames with heads */
-    uint64_t fill;       /* bytes published and not yet released */
-    uint64_t high_water; /* the most `fill` a consumer has met */
+    uint64_t fill;                           /* bytes published and not yet released */
+    uint64_t high_water;                     /* the most `fill` a consumer has met */
     uint64_t created_ns;
     uint8_t uuid[16];
     uint32_t producer_pid, consumer_pid; /* 0: none alive */
@@ -134,12 +152,16 @@ struct tdk_ring_info {
 TDK_API void tdk_ring_info(const struct tdk_ring *ring, struct tdk_ring_info *info);
 TDK_API int tdk_ring_stat(const char *name, struct tdk_ring_info *info, struct tdk_err *err);
 
-/* Tell each name in the rings directory to `each`, sorted; not 0 from it ends the walk and is returned. */
+/* Tell each name in the rings directory to `each`, sorted; not 0 from it ends the walk and is
+ * returned. */
 TDK_API int tdk_ring_list(int (*each)(const char *name, void *context), void *context,
                           struct tdk_err *err);
 
-/* A producer's epoch must be above this too: the recorder, which knows what the tape has, says so. */
+/* A producer's epoch must be above this too: the recorder, which knows what the tape has, says so.
+ */
 TDK_API void tdk_ring_epoch_floor(struct tdk_ring *ring, uint64_t epoch);
+
+#include "tapedeck/ring_inline.h"
 
 #ifdef __cplusplus
 }

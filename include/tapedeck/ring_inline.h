@@ -1,0 +1,279 @@
+/*
+ * ring_inline.h - the ring's shared page, and the path of a tick. Included by ring.h, never alone.
+ *
+ * Nothing here is promised to callers: what begins with tdk_ring_ and is not in ring.h is ours.
+ * docs/ring-layout.md says why each line is as it is, with what it is worth. Shared words are plain
+ * integers used with the compiler's atomics, so that C++ can include this too.
+ */
+#ifndef TAPEDECK_RING_INLINE_H
+#define TAPEDECK_RING_INLINE_H
+
+#ifndef TAPEDECK_RING_H
+#error "include tapedeck/ring.h"
+#endif
+
+#define TDK_RING_MAGIC   UINT64_C(0x31474e52444b4454) /* "TDKDRNG1" */
+#define TDK_RING_VERSION 1u
+
+/* How far ahead of themselves the two sides prefetch, in bytes. */
+#define TDK_RING_AHEAD 2048u
+
+#define TDK_RING_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define TDK_RING_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* One epoch of the producer's. There are two, written in turn; `generation` says which is the
+ * current one, so that the change from one epoch to the next is one store. */
+struct tdk_ring_epoch_line {
+    uint64_t epoch;
+    uint64_t at;           /* position of its EPOCH frame */
+    uint64_t previous;     /* the epoch before; 0: none */
+    uint64_t previous_seq; /* the last seq that one spent */
+    uint64_t seq;          /* the last seq spent when something was last published */
+    uint64_t refused_seq;  /* the last seq spent on a refused claim */
+    uint64_t lost;         /* refused claims in this epoch */
+    uint64_t lost_before;  /* and in all epochs before it */
+    uint32_t pid;          /* of the producer, in its own pid namespace: a comment */
+    uint32_t wakes;        /* 1: the producer's kernel lets a sleeper fence it (membarrier) */
+    uint64_t zero[7];
+};
+static_assert(sizeof(struct tdk_ring_epoch_line) == 128, "shared between processes");
+
+/*
+ * The shared page at the start of the file. What different sides write lies 128 bytes apart: the
+ * processor fetches lines in pairs. Positions are bytes since the ring was created, multiples of 8,
+ * and never go back.
+ */
+struct tdk_ring_shared {
+    /* written once, before the file has a name */
+    uint64_t magic;
+    uint32_t version;
+    uint32_t header_size; /* 4096, or the host's page size where that is larger */
+    uint64_t capacity;
+    uint32_t payload_max;
+    uint32_t on_disk; /* 1: whoever made it allowed a file system that is no tmpfs */
+    uint64_t created_ns;
+    uint8_t uuid[16];
+    uint64_t zero0;
+    char track[72]; /* ends with a NUL */
+    uint8_t zero1[120];
+    /* written by the producer */
+    uint64_t produced; /* published up to here */
+    uint64_t zero2[15];
+    uint64_t reserved; /* the producer may have written up to here already: for taps */
+    uint64_t zero3[15];
+    uint64_t generation; /* the current epoch is epochs[generation & 1]; 0: none yet */
+    uint64_t zero4[15];
+    struct tdk_ring_epoch_line epochs[2];
+    /* written by the consumer */
+    uint64_t consumed; /* released up to here */
+    uint64_t zero5[15];
+    uint64_t high_water;   /* the most that was published and not released, as met */
+    uint64_t epoch_floor;  /* the next epoch must be above this */
+    uint32_t consumer_pid; /* a comment */
+    uint32_t consumer_wakes;
+    uint64_t zero6[13];
+    /* written by whoever sleeps, cleared by whoever wakes */
+    uint32_t frame_wanted; /* 1: the consumer sleeps until something is published */
+    uint32_t zero7[31];
+    uint32_t room_wanted; /* 1: the producer sleeps until something is released */
+    uint32_t zero8[31];
+};
+static_assert(offsetof(struct tdk_ring_shared, track) == 64, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, produced) == 256, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, reserved) == 384, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, generation) == 512, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, epochs) == 640, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, consumed) == 896, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, high_water) == 1024, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, frame_wanted) == 1152, "shared between processes");
+static_assert(offsetof(struct tdk_ring_shared, room_wanted) == 1280, "shared between processes");
+static_assert(sizeof(struct tdk_ring_shared) == 1408, "shared between processes");
+
+/* A handle: private memory of one side. What it needs of the shared page it has copied. */
+struct tdk_ring {
+    unsigned char *data; /* capacity bytes, and the same pages once more behind them */
+    uint64_t mask;       /* capacity - 1 */
+    struct tdk_ring_shared *shared;
+    uint32_t payload_max;
+    uint32_t role; /* enum tdk_ring_role */
+    /* producer */
+    uint64_t position; /* the next byte to claim */
+    uint64_t limit;    /* claims may go up to here: released by the consumer and reserved by us */
+    uint64_t seq;      /* the last that was spent */
+    uint64_t *seq_out; /* where that is published */
+    /* consumer and tap */
+    uint64_t cursor;               /* the next byte to read */
+    uint64_t seen;                 /* published up to here when we last looked */
+    uint64_t freed;                /* the caller wants no byte before this any more */
+    uint64_t consumed;             /* freed, as the producer has been told */
+    uint64_t lazy;                 /* tell it once so many bytes more are free */
+    uint64_t high;                 /* the most that was published and not released */
+    uint64_t head;                 /* first word of the last frame's head, */
+    uint64_t head_span;            /* and the bytes that frame took */
+    struct tdk_ring_private *more; /* what no tick needs */
+};
+
+/* A frame's first word (size, track, type, flags) whatever the caller lays over it. */
+typedef uint64_t __attribute__((may_alias)) tdk_ring_word;
+
+/* ---- out of line: what a tick seldom needs ---- */
+TDK_API bool tdk_ring_claim_slow(struct tdk_ring *ring, size_t span);
+TDK_API void tdk_ring_refuse(struct tdk_ring *ring);
+TDK_API void tdk_ring_wake(uint32_t *wanted);
+TDK_API void tdk_ring_give_back(struct tdk_ring *ring);
+TDK_API bool tdk_ring_refill_slow(struct tdk_ring *ring, uint64_t produced);
+TDK_API uint64_t tdk_ring_head_slow(struct tdk_ring *ring, uint64_t head, uint64_t left);
+
+/* ---- producer ---- */
+
+/* One compare against the nearer of two limits: what the consumer has released, and how far we have
+ * told taps that we may write. */
+static inline bool tdk_ring_has_room(struct tdk_ring *ring, size_t span)
+{
+    return TDK_RING_LIKELY(span <= ring->limit - ring->position) || tdk_ring_claim_slow(ring, span);
+}
+
+static inline struct tdk_frame *tdk_ring_take(struct tdk_ring *ring, uint32_t size, size_t span)
+{
+    unsigned char *bytes = ring->data + (ring->position & ring->mask);
+    struct tdk_frame *frame = (struct tdk_frame *)(void *)bytes;
+    __builtin_prefetch(bytes + TDK_RING_AHEAD, 1);
+    ring->position += span;
+    /* The last word holds the padding, if there is any. Without a payload it is ts, which the
+     * caller sets later; a size known to need none pays nothing. */
+    if (!__builtin_constant_p(size) || (size & 7) != 0)
+        *(tdk_ring_word *)(void *)(bytes + span - 8) = 0;
+    frame->size = size;
+    frame->track = 0;
+    frame->type = TDK_TYPE_PADDING;
+    frame->flags = 0;
+    return frame;
+}
+
+static inline struct tdk_frame *tdk_ring_claim(struct tdk_ring *ring, uint32_t size)
+{
+    size_t span = tdk_frame_span(size);
+    if (TDK_RING_UNLIKELY(size > ring->payload_max))
+        return NULL;
+    if (!tdk_ring_has_room(ring, span)) {
+        tdk_ring_refuse(ring);
+        return NULL;
+    }
+    struct tdk_frame *frame = tdk_ring_take(ring, size, span);
+    frame->seq = ++ring->seq;
+    return frame;
+}
+
+static inline struct tdk_frame *tdk_ring_claim_raw(struct tdk_ring *ring, uint32_t size)
+{
+    size_t span = tdk_frame_span(size);
+    if (TDK_RING_UNLIKELY(size > ring->payload_max) || !tdk_ring_has_room(ring, span))
+        return NULL;
+    return tdk_ring_take(ring, size, span);
+}
+
+static inline void *tdk_ring_claim_run(struct tdk_ring *ring, size_t size)
+{
+    if ((size & 7) != 0 || size > (ring->mask + 1) / 2 || !tdk_ring_has_room(ring, size))
+        return NULL;
+    void *bytes = ring->data + (ring->position & ring->mask);
+    ring->position += size;
+    return bytes;
+}
+
+static inline void tdk_ring_publish(struct tdk_ring *ring)
+{
+    struct tdk_ring_shared *shared = ring->shared;
+    /* Release: pairs with the acquire in tdk_ring_refill(). A consumer that sees the new position
+     * also sees the frames before it. */
+    __atomic_store_n(&shared->produced, ring->position, __ATOMIC_RELEASE);
+    /* Seq second, in program order: killed in between, the frames are there and are believed; the
+     * other way round a tick that nobody could see would count as lost. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(ring->seq_out, ring->seq, __ATOMIC_RELAXED);
+    /* No fence between the store and this load: who goes to sleep pays for it (shm/wait.c). */
+    if (TDK_RING_UNLIKELY(__atomic_load_n(&shared->frame_wanted, __ATOMIC_RELAXED) != 0))
+        tdk_ring_wake(&shared->frame_wanted);
+}
+
+/* ---- consumer ---- */
+
+/* Look at the shared position again. False when there is nothing new; then what the caller has
+ * freed is told, for a producer that waits for room must not wait for a consumer that waits for it.
+ */
+static inline bool tdk_ring_refill(struct tdk_ring *ring)
+{
+    uint64_t produced = __atomic_load_n(&ring->shared->produced, __ATOMIC_ACQUIRE);
+    if (produced == ring->cursor) {
+        if (ring->freed != ring->consumed)
+            tdk_ring_give_back(ring);
+        return false;
+    }
+    /* Above the high water mark, or against the rules: both are rare and looked at elsewhere. */
+    if (TDK_RING_UNLIKELY(produced - ring->consumed > ring->high ||
+                          produced - ring->cursor > ring->mask + 1 || (produced & 7) != 0))
+        return tdk_ring_refill_slow(ring, produced);
+    ring->seen = produced;
+    return true;
+}
+
+static inline const struct tdk_frame *tdk_ring_next(struct tdk_ring *ring)
+{
+    for (;;) {
+        if (ring->cursor == ring->seen && !tdk_ring_refill(ring))
+            return NULL;
+        uint64_t left = ring->seen - ring->cursor;
+        const unsigned char *bytes = ring->data + (ring->cursor & ring->mask);
+        if (left > TDK_RING_AHEAD)
+            __builtin_prefetch(bytes + TDK_RING_AHEAD);
+        uint64_t head =
+            __atomic_load_n((const tdk_ring_word *)(const void *)bytes, __ATOMIC_RELAXED);
+        /* A head like the one before it: its span is known without waiting for the load. */
+        uint64_t span = ring->head_span;
+        if (head != ring->head) {
+            uint32_t size = (uint32_t)head;
+            span = tdk_frame_span(size);
+            if (TDK_RING_UNLIKELY(size > ring->payload_max ||
+                                  (head >> 48 & 0xff) == TDK_TYPE_PADDING)) {
+                if (tdk_ring_head_slow(ring, head, left) == 0)
+                    return NULL;
+                continue;
+            }
+            ring->head = head;
+            ring->head_span = span;
+        }
+        if (TDK_RING_UNLIKELY(span > left)) {
+            tdk_ring_head_slow(ring, head, left);
+            return NULL;
+        }
+        ring->cursor += span;
+        return (const struct tdk_frame *)(const void *)bytes;
+    }
+}
+
+static inline const void *tdk_ring_peek(struct tdk_ring *ring, size_t *size)
+{
+    tdk_ring_refill(ring);
+    *size = (size_t)(ring->seen - ring->cursor);
+    return ring->data + (ring->cursor & ring->mask);
+}
+
+static inline void tdk_ring_skip(struct tdk_ring *ring, size_t size)
+{
+    assert(size <= ring->seen - ring->cursor);
+    ring->cursor += size;
+}
+
+static inline void tdk_ring_release(struct tdk_ring *ring)
+{
+    ring->freed = ring->cursor;
+    if (TDK_RING_UNLIKELY(ring->freed - ring->consumed >= ring->lazy))
+        tdk_ring_give_back(ring);
+}
+
+static inline uint64_t tdk_ring_position(const struct tdk_ring *ring)
+{
+    return ring->cursor;
+}
+
+#endif
