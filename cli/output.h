@@ -47,6 +47,13 @@ struct output_facts {
 
 struct dbn_metadata;
 
+/* What a CSV's header line is about when no tick comes that would tell. */
+struct output_schema {
+    uint8_t type;           /* enum tdk_type; 0: not known, then no header line */
+    uint8_t rtype, version; /* of DBN and wide ticks; version 0: the newest */
+    bool ts_out;
+};
+
 struct output_options {
     enum output_format format;
     const char *path; /* NULL or "-": stdout */
@@ -58,9 +65,8 @@ struct output_options {
     bool control;     /* jsonl, frames: control frames too */
     bool flush;       /* after each put: somebody is looking on */
     struct output_facts facts;
-    /* Borrowed until the output is closed. dbn, dbn.zst: required, the header of the file. csv:
-     * NULL, or tells the header line's schema should no tick come. */
-    const struct dbn_metadata *metadata;
+    struct output_schema schema;         /* csv */
+    const struct dbn_metadata *metadata; /* dbn, dbn.zst: the head of the file; borrowed for open */
 };
 
 struct output;
@@ -69,11 +75,14 @@ struct output;
  * -EEXIST: the file is there, and no `force`. Creates the temporary file and nothing else. */
 int output_open(struct output **output, const struct output_options *options, struct tdk_err *err);
 
-/* A contiguous run of one track and epoch, `size` bytes of frames. -EPIPE: the reader has gone.
- * TDK_EFORMAT: a tick that this format cannot hold, or one of a second schema in a CSV (wrong
- * usage). */
+/* A contiguous run of one track and epoch, `size` bytes of frames whose heads have been checked.
+ * -EPIPE: the reader has gone. TDK_EFORMAT: a tick that this format cannot hold, or one of a second
+ * schema in a CSV: the text says what to ask for instead. */
 int output_put(struct output *output, const char *track, uint16_t number, uint64_t epoch,
                const struct tdk_frame *frames, size_t size, struct tdk_err *err);
+
+/* Ticks left out so far because they are no whole record (csv, dbn): kept on the tape, and told. */
+uint64_t output_skipped(const struct output *output);
 
 /* Everything out, the file under its own name. What was not finished is taken away by close. */
 int output_finish(struct output *output, struct tdk_err *err);

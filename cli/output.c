@@ -1,0 +1,232 @@
+#include "cli/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/output_kind.h"
+#include "formats/dbn_metadata.h"
+
+#define FLUSH_SIZE                                                                                 \
+    (256u << 10) /* a write of this size costs nothing beside the making of the text */
+
+/* ---- formats by name ---- */
+
+const char output_format_words[] = "csv, jsonl, dbn, dbn.zst, frames, none";
+
+static const struct {
+    const char *word;
+    enum output_format format;
+} words[] = {
+    {"csv", OUTPUT_CSV},         {"jsonl", OUTPUT_JSONL},   {"dbn", OUTPUT_DBN},
+    {"dbn.zst", OUTPUT_DBN_ZST}, {"frames", OUTPUT_FRAMES}, {"none", OUTPUT_NONE},
+};
+
+bool output_format_parse(const char *word, enum output_format *format)
+{
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i].word, word) == 0) {
+            *format = words[i].format;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t size = strlen(text), end_size = strlen(end);
+    return size > end_size && strcmp(text + size - end_size, end) == 0;
+}
+
+static bool format_of_name(const char *path, enum output_format *format)
+{
+    static const struct {
+        const char *end;
+        enum output_format format;
+    } ends[] = {
+        {".csv", OUTPUT_CSV},      {".jsonl", OUTPUT_JSONL},     {".json", OUTPUT_JSONL},
+        {".dbn", OUTPUT_DBN},      {".dbn.zst", OUTPUT_DBN_ZST}, {".frames", OUTPUT_FRAMES},
+        {".ndjson", OUTPUT_JSONL},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        if (ends_with(path, ends[i].end)) {
+            *format = ends[i].format;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct output_kind *kind_of(const struct output_options *options)
+{
+    switch (options->format) {
+    case OUTPUT_CSV:
+        return &output_csv;
+    case OUTPUT_JSONL:
+        return options->five ? &output_five : &output_jsonl;
+    case OUTPUT_DBN:
+    case OUTPUT_DBN_ZST:
+        return &output_dbn;
+    case OUTPUT_FRAMES:
+        return &output_frames;
+    case OUTPUT_NONE:
+    case OUTPUT_AUTO:
+        break;
+    }
+    return &output_none;
+}
+
+/* ---- open ---- */
+
+static int settle_format(struct output_options *options, struct tdk_err *err)
+{
+    if (options->format != OUTPUT_AUTO)
+        return 0;
+    bool file = options->path != NULL && strcmp(options->path, "-") != 0;
+    if (file && format_of_name(options->path, &options->format))
+        return 0;
+    if (file)
+        return err_say(err, TDK_EVALUE,
+                       "the name %s does not tell a format; choose one with -o: %s", options->path,
+                       output_format_words);
+    return err_say(err, TDK_EVALUE, "no output format; choose one with -o: %s",
+                   output_format_words);
+}
+
+static int check_options(const struct output_options *options, const struct output_kind *kind,
+                         struct tdk_err *err)
+{
+    if (options->five && kind != &output_five)
+        return err_say(err, TDK_EVALUE, "--five goes with -o jsonl only");
+    if (!kind->text && (options->pretty || options->map_symbols || options->envelope))
+        return err_say(err, TDK_EVALUE, "%s goes with text only: -o csv or -o jsonl",
+                       options->pretty        ? "--pretty"
+                       : options->map_symbols ? "--map-symbols"
+                                              : "--envelope");
+    if (options->control && !kind->control)
+        return err_say(err, TDK_EVALUE,
+                       "control frames have no form in this format; --control goes with -o jsonl "
+                       "and -o frames");
+    return 0;
+}
+
+int output_open(struct output **output, const struct output_options *options, struct tdk_err *err)
+{
+    struct output *o = calloc(1, sizeof *o);
+    if (o == NULL)
+        return err_set(err, -ENOMEM, "open the output");
+    o->options = *options;
+    o->sink.fd = -1;
+    text_init(&o->text);
+    int rc = settle_format(&o->options, err);
+    if (rc < 0)
+        goto fail;
+    o->kind = kind_of(&o->options);
+    rc = check_options(&o->options, o->kind, err);
+    if (rc < 0)
+        goto fail;
+    if (o->kind != &output_none)
+        rc = sink_open(&o->sink, options->path, o->kind->binary, options->force, err);
+    if (rc == 0 && o->kind->open != NULL)
+        rc = o->kind->open(o, err);
+    if (rc < 0)
+        goto fail;
+    *output = o;
+    return 0;
+fail:
+    output_close(o);
+    return rc;
+}
+
+void output_close(struct output *o)
+{
+    if (o == NULL)
+        return;
+    if (o->kind != NULL && o->kind->close != NULL)
+        o->kind->close(o);
+    text_close(&o->text);
+    sink_close(&o->sink);
+    free(o);
+}
+
+/* ---- put ---- */
+
+int output_flush(struct output *o, struct tdk_err *err)
+{
+    if (text_error(&o->text) < 0)
+        return err_set(err, -ENOMEM, "make the text of a tick");
+    if (o->text.size == 0)
+        return 0;
+    int rc = sink_write(&o->sink, o->text.bytes, o->text.size, err);
+    text_clear(&o->text);
+    return rc;
+}
+
+static int put_frame(struct output *o, const struct output_run *run, const struct tdk_frame *frame,
+                     struct tdk_err *err)
+{
+    int rc = 0;
+    if (tdk_frame_is_tick(frame))
+        rc = o->kind->tick(o, run, frame, err);
+    else if (o->options.control && tdk_type_is_control(frame->type))
+        rc = o->kind->about(o, run, frame, err);
+    if (rc == 0 && o->text.size >= FLUSH_SIZE)
+        rc = output_flush(o, err);
+    return rc;
+}
+
+int output_put(struct output *o, const char *track, uint16_t number, uint64_t epoch,
+               const struct tdk_frame *frames, size_t size, struct tdk_err *err)
+{
+    if (o->kind == &output_none)
+        return 0;
+    struct output_run run = {.track = track, .epoch = epoch, .number = number};
+    const struct tdk_frame *end = (const struct tdk_frame *)((const char *)frames + size);
+    for (const struct tdk_frame *at = frames; at < end; at = tdk_frame_after(at)) {
+        int rc = put_frame(o, &run, at, err);
+        if (rc < 0)
+            return rc;
+    }
+    return o->options.flush ? output_flush(o, err) : 0;
+}
+
+uint64_t output_skipped(const struct output *o)
+{
+    return o->skipped;
+}
+
+const char *output_symbol(const struct output *o, const struct output_run *run,
+                          uint32_t instrument_id, uint64_t ts)
+{
+    const struct output_facts *facts = &o->options.facts;
+    if (facts->symbol == NULL)
+        return NULL;
+    return facts->symbol(facts->context, run->track, run->number, run->epoch, instrument_id, ts);
+}
+
+int output_finish(struct output *o, struct tdk_err *err)
+{
+    int rc = o->kind->finish != NULL ? o->kind->finish(o, err) : 0;
+    if (rc == 0)
+        rc = output_flush(o, err);
+    if (rc == 0)
+        rc = sink_finish(&o->sink, err);
+    return rc;
+}
+
+/* ---- none: somebody only counts ---- */
+
+static int none_frame(struct output *o, const struct output_run *run, const struct tdk_frame *frame,
+                      struct tdk_err *err)
+{
+    (void)o;
+    (void)run;
+    (void)frame;
+    (void)err;
+    return 0;
+}
+
+const struct output_kind output_none = {
+    .control = true, .text = true, .tick = none_frame, .about = none_frame};

@@ -1,0 +1,141 @@
+/* output_five.c - ticks of five fields, for those who speak JSON lines of symbol, time, price,
+ * volume, type. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/output_kind.h"
+#include "formats/dbn_layout.h"
+#include "formats/dbn_names.h"
+#include "formats/five.h"
+
+/* The name behind a wide trade's kind, as asked for last. */
+struct kind_name {
+    uint64_t epoch;
+    uint16_t number, kind;
+    char name[FIVE_TYPE_MAX + 1];
+    size_t size;
+};
+
+struct five_state {
+    struct kind_name kind;
+    char id[16]; /* "#123": an instrument whose symbol nobody has told */
+};
+
+static int five_open(struct output *o, struct tdk_err *err)
+{
+    o->state = calloc(1, sizeof(struct five_state));
+    return o->state != NULL ? 0 : err_set(err, -ENOMEM, "open the output");
+}
+
+static void five_close(struct output *o)
+{
+    free(o->state);
+}
+
+static int look_up_kind(const struct output *o, struct kind_name *kind,
+                        const struct output_run *run, uint16_t number, struct tdk_err *err)
+{
+    char key[32];
+    void *value = NULL;
+    size_t size = 0;
+    const struct output_facts *facts = &o->options.facts;
+    snprintf(key, sizeof key, "message_type.%u", number);
+    int rc = -ENOENT;
+    if (facts->property != NULL)
+        rc = facts->property(facts->context, run->track, run->epoch, key, &value, &size);
+    if (rc < 0 || size > FIVE_TYPE_MAX) {
+        free(value);
+        return err_say(err, TDK_EFORMAT, "track %s does not tell the name of message type %u",
+                       run->track, number);
+    }
+    *kind = (struct kind_name){
+        .epoch = run->epoch, .number = run->number, .kind = number, .size = size};
+    memcpy(kind->name, value, size);
+    free(value);
+    return 0;
+}
+
+static int name_kind(const struct output *o, const struct output_run *run, uint16_t number,
+                     struct five_tick *tick, struct tdk_err *err)
+{
+    tick->message_type = "trade";
+    tick->message_type_size = strlen("trade");
+    if (number == 0)
+        return 0;
+    struct kind_name *kind = &((struct five_state *)o->state)->kind;
+    if (kind->kind != number || kind->number != run->number || kind->epoch != run->epoch) {
+        int rc = look_up_kind(o, kind, run, number, err);
+        if (rc < 0)
+            return rc;
+    }
+    tick->message_type = kind->name;
+    tick->message_type_size = kind->size;
+    return 0;
+}
+
+static void name_symbol(const struct output *o, const struct output_run *run,
+                        const struct tdk_dbn_head *head, uint64_t ts, struct five_tick *tick)
+{
+    struct five_state *state = o->state;
+    tick->symbol = output_symbol(o, run, head->instrument_id, ts);
+    if (tick->symbol == NULL) {
+        snprintf(state->id, sizeof state->id, "#%" PRIu32, head->instrument_id);
+        tick->symbol = state->id;
+    }
+    tick->symbol_size = strlen(tick->symbol);
+}
+
+static int refuse(const struct tdk_frame *frame, struct tdk_err *err)
+{
+    const char *name = "opaque payloads";
+    if (frame->type <= TDK_TYPE_WIDE && frame->size >= sizeof(struct tdk_dbn_head))
+        name = dbn_rtype_name(((const struct tdk_dbn_head *)(frame + 1))->rtype);
+    return err_say(err, TDK_EFORMAT,
+                   "the range holds %s, which five fields cannot say: choose -t trades or -t "
+                   "wide-trade, or leave out --five",
+                   name != NULL ? name : "unknown records");
+}
+
+static int five_tick(struct output *o, const struct output_run *run, const struct tdk_frame *frame,
+                     struct tdk_err *err)
+{
+    const struct tdk_dbn_head *head = (const struct tdk_dbn_head *)(frame + 1);
+    struct five_tick tick = {.ts = frame->ts};
+    uint16_t kind = 0;
+    if (frame->type > TDK_TYPE_WIDE)
+        return refuse(frame, err);
+    if (!tdk_dbn_check(frame->type, head, frame->size)) {
+        o->skipped++;
+        return 0;
+    }
+    if (head->rtype == TDK_RTYPE_WIDE_TRADE) {
+        const struct tdk_wide_trade *trade = (const struct tdk_wide_trade *)head;
+        if (head->ts_event != TDK_TS_UNDEFINED) /* as given, whatever a feed stamped later */
+            tick.ts = head->ts_event;
+        tick.price = trade->price;
+        tick.volume = trade->size;
+        kind = trade->kind;
+    } else if (head->rtype == TDK_RTYPE_TRADES) {
+        const struct tdk_dbn_trades *trade = (const struct tdk_dbn_trades *)head;
+        tick.price = trade->price;
+        tick.volume = trade->size * UINT64_C(1000000000);
+    } else {
+        return refuse(frame, err);
+    }
+    int rc = name_kind(o, run, kind, &tick, err);
+    if (rc < 0)
+        return rc;
+    name_symbol(o, run, head, tick.ts, &tick);
+    five_encode(&o->text, &tick);
+    return 0;
+}
+
+const struct output_kind output_five = {
+    .open = five_open,
+    .tick = five_tick,
+    .close = five_close,
+};

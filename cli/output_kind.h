@@ -1,0 +1,53 @@
+/*
+ * output_kind.h - what each output format does: cli/output.c drives, a kind knows its bytes.
+ *
+ * Internal to cli/output*.c.
+ */
+#ifndef TDK_CLI_OUTPUT_KIND_H
+#define TDK_CLI_OUTPUT_KIND_H
+
+#include "base/text_buffer.h"
+#include "cli/output.h"
+#include "cli/sink.h"
+#include "formats/text.h"
+
+/* Whose frames they are. */
+struct output_run {
+    const char *track;
+    uint64_t epoch;
+    uint16_t number;
+};
+
+struct output_kind {
+    bool binary;
+    bool control; /* has a form for control frames */
+    bool text;    /* pretty, symbols, envelope mean something */
+    int (*open)(struct output *output, struct tdk_err *err); /* may be NULL, like the next */
+    int (*tick)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,
+                struct tdk_err *err);
+    int (*about)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,
+                 struct tdk_err *err); /* a control frame */
+    int (*finish)(struct output *output, struct tdk_err *err);
+    void (*close)(struct output *output); /* what `open` made, or half made */
+};
+
+extern const struct output_kind output_csv, output_jsonl, output_five, output_dbn, output_frames,
+    output_none;
+
+struct output {
+    const struct output_kind *kind;
+    struct output_options options;
+    struct sink sink;
+    struct text_buffer text; /* on its way to the sink */
+    uint64_t skipped;
+    void *state; /* the kind's own */
+};
+
+/* The symbol of a tick, or NULL. `ts`: the tick's own time. */
+const char *output_symbol(const struct output *output, const struct output_run *run,
+                          uint32_t instrument_id, uint64_t ts);
+
+/* Empty the buffer into the sink. */
+int output_flush(struct output *output, struct tdk_err *err);
+
+#endif
