@@ -23,7 +23,8 @@ struct lore;
 int lore_open(struct lore **lore, const char *track, uint64_t epoch);
 void lore_close(struct lore *lore);
 
-/* Before the frame is put out. Ticks that teach nothing cost a look at their type. -ENOMEM. */
+/* Before the frame is put out. Ticks that teach nothing cost a look at their type. -ENOMEM;
+ * TDK_EFULL: the ring tells of more tracks than can be. */
 int lore_learn(struct lore *lore, const struct tdk_frame *frame);
 
 /* The track that a frame with this number belongs to now: the name is NULL when nobody has told.
