@@ -16,6 +16,10 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t size);
 /* The same without the processor's help: what the fast way is tested against. */
 uint32_t crc32c_plain(uint32_t crc, const void *bytes, size_t size);
 
+/* The CRC of each `chunk` bytes by itself, four side by side; the last may be shorter. `crcs` has
+ * room for all of them. */
+void crc32c_chunks(const void *bytes, size_t size, size_t chunk, uint32_t *crcs);
+
 /* The CRC of A followed by B, from their own, where B has `size_b` bytes. */
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b);
 

@@ -43,12 +43,29 @@ static void crc32c_of_two_parts_is_combined_from_theirs(void **state)
     }
 }
 
+static void crc32c_of_chunks_is_that_of_each(void **state)
+{
+    (void)state;
+    static unsigned char bytes[8 * 1024 + 100];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 31 >> 3);
+    for (size_t size = 0; size <= sizeof bytes; size += 41) {
+        uint32_t crcs[9];
+        crc32c_chunks(bytes, size, 1024, crcs);
+        for (size_t at = 0; at < size; at += 1024) {
+            size_t n = size - at < 1024 ? size - at : 1024;
+            assert_int_equal(crcs[at / 1024], crc32c(0, bytes + at, n));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_the_published_values),
         cmocka_unit_test(crc32c_is_the_same_at_every_size_and_alignment),
         cmocka_unit_test(crc32c_of_two_parts_is_combined_from_theirs),
+        cmocka_unit_test(crc32c_of_chunks_is_that_of_each),
     };
     return cmocka_run_group_tests_name("base.crc32c", tests, NULL, NULL);
 }
