@@ -12,7 +12,8 @@
  *    end-256    256   only in a sealed segment: struct segment_foot
  *
  *   block: struct block_head, then stored_size bytes, then zeros up to the next block (head.span).
- *   What is stored, after undoing head.codec: the frames, then the symbol directory.
+ *   What is stored raw: the frames, the symbol directory, the sums of the frames' chunks. Packed
+ *   (head.codec): one zstd frame around the frames and the directory.
  *
  * Little-endian. A size is believed only after the CRC of the struct that it stands in. No magic is
  * zero, so zeros never pass for anything.
@@ -32,6 +33,7 @@
 #define TAPE_MAGIC    UINT64_C(0x31455041544b4454) /* "TDKTAPE1" */
 #define SEGMENT_MAGIC UINT64_C(0x314d4745534b4454) /* "TDKSEGM1" */
 #define BLOCK_MAGIC   UINT64_C(0x4b434f4c424b4454) /* "TDKBLOCK" */
+#define CLEAN_MAGIC UINT64_C(0x3145544f4e4b4454)   /* "TDKNOTE1" */
 #define FOOT_MAGIC    UINT64_C(0x31544f4f464b4454) /* "TDKFOOT1" */
 
 #define BLOCK_TICKS_MAX   65536u       /* the directory numbers ticks in 16 bits */
@@ -49,6 +51,17 @@ struct tape_meta {
     uint8_t zero[216];
 };
 static_assert(sizeof(struct tape_meta) == 256, "on disk");
+
+/* TAPE/index/clean: the index was synced whole when `segment` was the tape's last. */
+struct clean_mark {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t crc; /* CRC-32C of this struct with crc = 0 */
+    uint8_t tape_id[16];
+    uint64_t segment; /* 0: the tape has none */
+    uint64_t zero;
+};
+static_assert(sizeof(struct clean_mark) == 48, "on disk");
 
 struct segment_head {
     uint64_t magic;
@@ -93,7 +106,8 @@ struct block_head {
     uint32_t frames_size;          /* bytes of frames, unpacked; a multiple of 8 */
     uint32_t directory_size;       /* bytes of the directory, unpacked; a multiple of 8 */
     uint32_t stored_size;          /* bytes behind this head on disk */
-    uint32_t stored_crc;           /* CRC-32C of those */
+    uint32_t tail_crc;             /* CRC-32C of what is stored behind the frames: the directory and
+                                      the sums; packed: of all that is stored */
     uint32_t span;                 /* from this head to the next block's, a multiple of 8 */
     uint32_t odd;                  /* ticks whose time is not trusted */
     uint64_t min_ts, max_ts;       /* of ticks whose time is trusted, and of what LOSS frames span;
@@ -131,6 +145,14 @@ struct directory_entry {
     uint32_t first; /* place of its first ordinal; its last is before the next entry's first */
 };
 #define DIRECTORY_STRIDE 16u
+
+/*
+ * The sums, behind the directory of a raw block: u32 x ceil(frames_size / BLOCK_CHUNK), the CRC-32C
+ * of each chunk of the frames (the last may be shorter), then zeros to a multiple of 8. So a reader may take
+ * the chunks it needs (one symbol's ticks, the first second of a minute) and still check every byte
+ * that it looks at; directories alone answer a count.
+ */
+#define BLOCK_CHUNK 1024u
 
 struct segment_foot {
     uint64_t magic;

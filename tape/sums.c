@@ -1,0 +1,33 @@
+#include "tape/sums.h"
+
+#include <string.h>
+
+#include "base/crc32c.h"
+
+void sums_make(const void *frames, size_t size, void *sums)
+{
+    uint32_t *crcs = sums;
+    size_t count = (size + BLOCK_CHUNK - 1) / BLOCK_CHUNK;
+    crc32c_chunks(frames, size, BLOCK_CHUNK, crcs);
+    if (count & 1)
+        crcs[count] = 0;
+}
+
+bool sums_check(const void *bytes, size_t size, size_t first, const void *sums)
+{
+    enum { BATCH = 64 };
+    const unsigned char *at = bytes;
+    const unsigned char *told = (const unsigned char *)sums + first * sizeof(uint32_t);
+    while (size > 0) {
+        uint32_t crcs[BATCH];
+        size_t n = size < BATCH * BLOCK_CHUNK ? size : BATCH * BLOCK_CHUNK;
+        size_t count = (n + BLOCK_CHUNK - 1) / BLOCK_CHUNK;
+        crc32c_chunks(at, n, BLOCK_CHUNK, crcs);
+        if (memcmp(crcs, told, count * sizeof crcs[0]) != 0)
+            return false;
+        at += n;
+        told += count * sizeof crcs[0];
+        size -= n;
+    }
+    return true;
+}
