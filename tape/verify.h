@@ -1,0 +1,48 @@
+/*
+ * verify.h - is every byte of a tape what was written, and all of it there?
+ *
+ * Reads every segment once, whole: the checksum of each head, block, table, catalogue and foot;
+ * each block's frames against its head and its directory; the chains (block numbers, the digest of
+ * the segment before, counts in footers, the seqs of each epoch without a hole); and that the
+ * index, where one would be trusted, says just what the segments say. Nothing is changed.
+ * Independent of the cursor: it shares none of its code.
+ *
+ * Segments are read by several threads; the callbacks come from the caller's own, findings in
+ * segment order.
+ */
+#ifndef TDK_TAPE_VERIFY_H
+#define TDK_TAPE_VERIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tapedeck/err.h"
+
+/* One thing that is not as it should be. */
+struct verify_finding {
+    uint64_t segment; /* number; 0 with no path: the tape as a whole, its index */
+    uint64_t offset;  /* in the file; UINT64_MAX: the file as a whole */
+    int code;         /* TDK_ECORRUPT, TDK_EFOREIGN, TDK_EHOLE, ... */
+    const char *what; /* one line that names segment and offset too */
+};
+
+struct verify_totals {
+    uint64_t findings;
+    uint64_t segments, blocks, ticks, bytes; /* looked at so far */
+    uint64_t bytes_total;                    /* of all segments */
+};
+
+struct verify_options {
+    unsigned threads;                                                     /* 0: one a processor */
+    void (*finding)(const struct verify_finding *finding, void *context); /* NULL: not told */
+    void (*progress)(const struct verify_totals *totals, void *context);  /* some times a second */
+    void *context;
+};
+
+/* PATH: a tape's directory or one segment file. 0 when it was read to its end, whatever was found:
+ * totals->findings says that. Negative: the tape could not be looked at at all. */
+int tape_verify(const char *path, const struct verify_options *options,
+                struct verify_totals *totals, struct tdk_err *err);
+
+#endif
