@@ -33,7 +33,7 @@
 #define TAPE_MAGIC    UINT64_C(0x31455041544b4454) /* "TDKTAPE1" */
 #define SEGMENT_MAGIC UINT64_C(0x314d4745534b4454) /* "TDKSEGM1" */
 #define BLOCK_MAGIC   UINT64_C(0x4b434f4c424b4454) /* "TDKBLOCK" */
-#define CLEAN_MAGIC UINT64_C(0x3145544f4e4b4454)   /* "TDKNOTE1" */
+#define CLEAN_MAGIC   UINT64_C(0x3145544f4e4b4454) /* "TDKNOTE1" */
 #define FOOT_MAGIC    UINT64_C(0x31544f4f464b4454) /* "TDKFOOT1" */
 
 #define BLOCK_TICKS_MAX   65536u       /* the directory numbers ticks in 16 bits */
@@ -122,7 +122,8 @@ struct block_head {
     uint64_t filter[2];    /* Bloom filter over its instrument ids */
     uint64_t previous_end; /* where the blocks of the segment before this one end; 0: none */
     uint32_t invalid;      /* ticks whose DBN or wide payload fails its check */
-    uint8_t zero[4];
+    uint32_t entries_crc;  /* CRC-32C of the directory's head and entries: what a count needs;
+                              packed: 0 */
 };
 static_assert(sizeof(struct block_head) == 224, "on disk");
 
@@ -148,9 +149,9 @@ struct directory_entry {
 
 /*
  * The sums, behind the directory of a raw block: u32 x ceil(frames_size / BLOCK_CHUNK), the CRC-32C
- * of each chunk of the frames (the last may be shorter), then zeros to a multiple of 8. So a reader may take
- * the chunks it needs (one symbol's ticks, the first second of a minute) and still check every byte
- * that it looks at; directories alone answer a count.
+ * of each chunk of the frames (the last may be shorter), then zeros to a multiple of 8. So a reader
+ * may take the chunks it needs (one symbol's ticks, the first second of a minute) and still check
+ * every byte that it looks at; directories alone answer a count.
  */
 #define BLOCK_CHUNK 1024u
 
