@@ -27,6 +27,7 @@ int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool di
     int rc = tdk_ring_attach(&lane->ring, name, TDK_RING_PRODUCER, err);
     if (rc < 0)
         return rc;
+    tdk_ring_set_clock(lane->ring, TDK_CLOCK_FILE);
     struct tdk_ring_info info;
     tdk_ring_info(lane->ring, &info);
     snprintf(lane->name, sizeof lane->name, "%s", name);
@@ -68,6 +69,10 @@ static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience 
     uint64_t consumed = consumed_bytes(lane);
     int rc = 0;
     uint64_t slice = SLICE_NS < patience->stall_ns ? SLICE_NS : patience->stall_ns;
+    const char *broken = tdk_ring_hostile(lane->ring);
+    if (broken != NULL)
+        return err_say(err, TDK_EHOSTILE, "ring %s: its consumer broke the rules: %s", lane->name,
+                       broken);
     patience->stalls++;
     while (!tdk_ring_wait_room(lane->ring, size, slice)) {
         uint64_t consumed_now = consumed_bytes(lane);
@@ -94,21 +99,16 @@ int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patienc
                struct tdk_err *err)
 {
     assert(bytes >= sizeof(struct tdk_frame) && bytes % 8 == 0);
-    /* A run of frames takes the same room as one frame of their length: claim that, and the heads
-     * of the run overwrite its own. */
-    size_t size = bytes - sizeof(struct tdk_frame);
-    if (size > align_up(lane->payload_max, 8))
-        return err_say(
-            err, TDK_EFULL,
-            "ring %s takes payloads up to %u bytes, here is one of %zu: make the ring larger",
-            lane->name, lane->payload_max, size);
-    if (size > lane->payload_max)
-        size = lane->payload_max;
+    if (bytes > tdk_frame_span(lane->payload_max))
+        return err_say(err, TDK_EFULL,
+                       "ring %s takes payloads of up to %u bytes, here is one of about %zu: play "
+                       "into a larger ring",
+                       lane->name, lane->payload_max, bytes - sizeof(struct tdk_frame));
     for (;;) {
-        *room = tdk_ring_claim_raw(lane->ring, (uint32_t)size);
+        *room = tdk_ring_claim_run(lane->ring, bytes);
         if (*room != NULL)
             return 0;
-        int rc = wait_for_room(lane, (uint32_t)size, patience, err);
+        int rc = wait_for_room(lane, (uint32_t)(bytes - sizeof(struct tdk_frame)), patience, err);
         if (rc < 0)
             return rc;
     }
