@@ -94,6 +94,9 @@ int index_open_private(struct index **index, const uint8_t tape_id[16], struct t
 void index_close(struct index *index); /* NULL is fine; not synced: see index_sync() */
 int index_sync(struct index *index, struct tdk_err *err);
 
+/* The folder's files, when no process has them open. */
+int index_delete(const char *dir, struct tdk_err *err);
+
 /* Does it hold the whole tape? Not yet while a writer is building it. */
 bool index_is_complete(struct index *index);
 

@@ -31,7 +31,8 @@ struct file_ops {
     int (*fstat)(int fd, struct file_stat *stat);
     int (*stat)(const char *path, struct file_stat *stat);
     int64_t (*seek_data)(int fd, uint64_t offset); /* where there may be other than zeros; -ENXIO */
-    int (*lock)(int fd);                           /* flock, exclusive; -EWOULDBLOCK */
+    int (*lock)(int fd);      /* exclusive, gone when the descriptor is; -EAGAIN: another has it */
+    int (*is_locked)(int fd); /* 1 or 0: asks without taking */
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);

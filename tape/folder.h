@@ -3,8 +3,8 @@
  *
  *   TAPE/  tape.meta  lock  segments/  index/  quarantine/
  *
- * One writer: flock on TAPE/lock, held for life, gone with its holder however that dies. The pid in
- * the file is a comment. Readers take nothing.
+ * One writer: a lock on TAPE/lock, held for life, gone with its holder however that dies. The pid
+ * in the file is a comment. Readers take nothing.
  */
 #ifndef TDK_TAPE_FOLDER_H
 #define TDK_TAPE_FOLDER_H

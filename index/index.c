@@ -1,0 +1,405 @@
+#include "index/index.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "index/find.h"
+#include "index/store.h"
+
+#define INDEX_MAGIC   UINT64_C(0x3158444e494b4454) /* "TDKINDX1" */
+#define INDEX_VERSION 1u
+
+/* The value under key 'M'. */
+struct index_meta {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t complete;
+    uint8_t tape_id[16];
+};
+
+struct index {
+    struct store *store;
+    struct batch batch;
+    uint8_t tape_id[16];
+};
+
+/* ---- open, close ---- */
+
+static int put_meta(struct index *index, uint32_t complete, struct tdk_err *err)
+{
+    struct index_meta meta = {.magic = INDEX_MAGIC, .version = INDEX_VERSION, .complete = complete};
+    memcpy(meta.tape_id, index->tape_id, sizeof meta.tape_id);
+    struct key key;
+    key_meta(&key);
+    int rc = batch_put(&index->batch, &key, &meta, sizeof meta);
+    return rc < 0 ? err_set(err, rc, "index") : 0;
+}
+
+/* The item under exactly this key, copied. 1; 0: none; TDK_ECORRUPT: of another size. */
+static int get(struct index *index, const struct key *key, void *value, size_t size,
+               struct tdk_err *err)
+{
+    struct store_view view;
+    struct store_cursor cursor;
+    int rc = store_view_open(&view, index->store, err);
+    if (rc < 0)
+        return rc;
+    rc = store_cursor_open(&cursor, &view);
+    if (rc == 0) {
+        rc = store_cursor_seek(&cursor, key);
+        if (rc == 1 &&
+            (cursor.key_size != key->size || memcmp(cursor.key, key->bytes, key->size) != 0))
+            rc = 0;
+        if (rc == 1 && cursor.value_size != size)
+            rc = err_set(err, TDK_ECORRUPT, "index");
+        else if (rc == 1)
+            memcpy(value, cursor.value, size);
+        store_cursor_close(&cursor);
+    }
+    store_view_close(&view);
+    return rc;
+}
+
+/* Is it an index, of this version, of this tape? One that is empty becomes it. */
+static int check_meta(struct index *index, bool write, struct tdk_err *err)
+{
+    struct index_meta meta;
+    struct key key;
+    key_meta(&key);
+    int rc = get(index, &key, &meta, sizeof meta, err);
+    if (rc == 0 && write) {
+        rc = put_meta(index, 0, err);
+        return rc < 0 ? rc : index_commit(index, err);
+    }
+    if (rc == 0 || (rc == 1 && meta.magic != INDEX_MAGIC))
+        return err_set(err, TDK_ECORRUPT, "index");
+    if (rc < 0)
+        return rc;
+    if (meta.version != INDEX_VERSION)
+        return err_set(err, TDK_EVERSION, "index of version %u", meta.version);
+    if (memcmp(meta.tape_id, index->tape_id, sizeof meta.tape_id) != 0)
+        return err_set(err, TDK_EFOREIGN, "index");
+    return 0;
+}
+
+static int open_any(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
+                    struct tdk_err *err)
+{
+    struct index *i = calloc(1, sizeof *i);
+    if (i == NULL)
+        return err_set(err, -ENOMEM, "open index");
+    memcpy(i->tape_id, tape_id, sizeof i->tape_id);
+    int rc = store_open(&i->store, dir, write, err);
+    if (rc == 0)
+        rc = check_meta(i, write, err);
+    if (rc < 0) {
+        index_close(i);
+        return rc;
+    }
+    *index = i;
+    return 0;
+}
+
+int index_open(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
+               struct tdk_err *err)
+{
+    return open_any(index, dir, tape_id, write, err);
+}
+
+int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err)
+{
+    return open_any(index, NULL, tape_id, true, err);
+}
+
+void index_close(struct index *index)
+{
+    if (index == NULL)
+        return;
+    store_close(index->store);
+    batch_close(&index->batch);
+    free(index);
+}
+
+int index_delete(const char *dir, struct tdk_err *err)
+{
+    const char *const names[] = {"data.mdb", "lock.mdb"};
+    for (size_t i = 0; i < array_size(names); i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        if (unlink(path) < 0 && errno != ENOENT)
+            return err_set(err, -errno, "remove %s", path);
+    }
+    return 0;
+}
+
+int index_sync(struct index *index, struct tdk_err *err)
+{
+    return store_sync(index->store, err);
+}
+
+bool index_is_complete(struct index *index)
+{
+    struct index_meta meta;
+    struct key key;
+    key_meta(&key);
+    return get(index, &key, &meta, sizeof meta, NULL) == 1 && meta.complete == 1;
+}
+
+/* ---- writing ---- */
+
+int index_begin(struct index *index, struct tdk_err *err)
+{
+    (void)err;
+    batch_clear(&index->batch);
+    return 0;
+}
+
+static int put(struct index *index, const struct key *key, const void *value, size_t size,
+               struct tdk_err *err)
+{
+    int rc = batch_put(&index->batch, key, value, size);
+    return rc < 0 ? err_set(err, rc, "index") : 0;
+}
+
+int index_put_block(struct index *index, const struct block_ref *block, struct tdk_err *err)
+{
+    struct key key;
+    key_block(&key, KEY_BLOCK, block);
+    int rc = put(index, &key, block, sizeof *block, err);
+    if (rc < 0 || block->odd == 0)
+        return rc;
+    key_block(&key, KEY_ODD, block);
+    return put(index, &key, block, sizeof *block, err);
+}
+
+int index_put_track(struct index *index, const struct track_ref *track, struct tdk_err *err)
+{
+    struct key key;
+    key_track(&key, track->number);
+    return put(index, &key, track, sizeof *track, err);
+}
+
+int index_put_epoch(struct index *index, const struct epoch_ref *epoch, struct tdk_err *err)
+{
+    struct key key;
+    key_epoch(&key, KEY_EPOCH, epoch->track, epoch->epoch);
+    return put(index, &key, epoch, sizeof *epoch, err);
+}
+
+int index_put_segment(struct index *index, const struct segment_ref *segment, struct tdk_err *err)
+{
+    struct key key;
+    key_segment(&key, segment->number);
+    return put(index, &key, segment, sizeof *segment, err);
+}
+
+int index_put_symbol(struct index *index, const struct symbol_ref *symbol, struct tdk_err *err)
+{
+    struct key key;
+    key_symbol(&key, symbol);
+    return put(index, &key, symbol, sizeof *symbol, err);
+}
+
+int index_put_info(struct index *index, uint16_t track, uint64_t epoch, const char *name,
+                   const void *value, size_t size, struct tdk_err *err)
+{
+    struct key key;
+    if (!key_info(&key, track, epoch, name))
+        return err_say(err, TDK_EVALUE, "a property's key has 1 to %d bytes: \"%.80s\"",
+                       KEY_MAX - KEY_EPOCH_SIZE, name);
+    return put(index, &key, value, size, err);
+}
+
+int index_put_complete(struct index *index, struct tdk_err *err)
+{
+    return put_meta(index, 1, err);
+}
+
+int index_commit(struct index *index, struct tdk_err *err)
+{
+    int rc = store_write(index->store, &index->batch, err);
+    if (rc == 0)
+        batch_clear(&index->batch);
+    return rc;
+}
+
+void index_abort(struct index *index)
+{
+    batch_clear(&index->batch);
+}
+
+/* ---- reading ---- */
+
+static bool has_prefix(const struct store_cursor *item, const struct key *prefix)
+{
+    return item->key_size >= prefix->size && memcmp(item->key, prefix->bytes, prefix->size) == 0;
+}
+
+static int copy_item(struct batch *found, const struct store_cursor *item, struct tdk_err *err)
+{
+    struct key key = {.size = item->key_size};
+    if (key.size > sizeof key.bytes)
+        return err_set(err, TDK_ECORRUPT, "index");
+    memcpy(key.bytes, item->key, key.size);
+    int rc = batch_put(found, &key, item->value, item->value_size);
+    return rc < 0 ? err_set(err, rc, "read index") : 0;
+}
+
+/* Everything under a prefix, copied: whoever is told of it may take his time. */
+static int gather(struct index *index, const struct key *prefix, struct batch *found,
+                  struct tdk_err *err)
+{
+    struct store_view view;
+    struct store_cursor cursor;
+    int rc = store_view_open(&view, index->store, err);
+    if (rc < 0)
+        return rc;
+    rc = store_cursor_open(&cursor, &view);
+    if (rc == 0) {
+        int more = store_cursor_seek(&cursor, prefix);
+        while (rc == 0 && more == 1 && has_prefix(&cursor, prefix)) {
+            rc = copy_item(found, &cursor, err);
+            more = rc == 0 ? store_cursor_next(&cursor) : 0;
+        }
+        if (more < 0)
+            rc = more;
+        store_cursor_close(&cursor);
+    }
+    store_view_close(&view);
+    return rc;
+}
+
+/* The next struct of what was gathered. 1; 0: no more; TDK_ECORRUPT: of another size. */
+static int next_struct(const struct batch *found, size_t *at, void *copy, size_t size,
+                       struct tdk_err *err)
+{
+    struct batch_item item;
+    if (!batch_next(found, at, &item))
+        return 0;
+    if (item.value_size != size)
+        return err_set(err, TDK_ECORRUPT, "index");
+    memcpy(copy, item.value, size);
+    return 1;
+}
+
+int index_tracks(struct index *index, int (*each)(const struct track_ref *, void *), void *context,
+                 struct tdk_err *err)
+{
+    struct key prefix = {1, {KEY_TRACK}};
+    struct batch found = {0};
+    struct track_ref track;
+    size_t at = 0;
+    int rc = gather(index, &prefix, &found, err);
+    while (rc == 0 && (rc = next_struct(&found, &at, &track, sizeof track, err)) == 1)
+        rc = each(&track, context);
+    batch_close(&found);
+    return rc;
+}
+
+int index_epochs(struct index *index, uint16_t track, int (*each)(const struct epoch_ref *, void *),
+                 void *context, struct tdk_err *err)
+{
+    struct key prefix;
+    struct batch found = {0};
+    struct epoch_ref epoch;
+    size_t at = 0;
+    key_of_track(&prefix, KEY_EPOCH, track);
+    int rc = gather(index, &prefix, &found, err);
+    while (rc == 0 && (rc = next_struct(&found, &at, &epoch, sizeof epoch, err)) == 1)
+        rc = each(&epoch, context);
+    batch_close(&found);
+    return rc;
+}
+
+int index_segments(struct index *index, int (*each)(const struct segment_ref *, void *),
+                   void *context, struct tdk_err *err)
+{
+    struct key prefix = {1, {KEY_SEGMENT}};
+    struct batch found = {0};
+    struct segment_ref segment;
+    size_t at = 0;
+    int rc = gather(index, &prefix, &found, err);
+    while (rc == 0 && (rc = next_struct(&found, &at, &segment, sizeof segment, err)) == 1)
+        rc = each(&segment, context);
+    batch_close(&found);
+    return rc;
+}
+
+int index_symbols(struct index *index, uint16_t track,
+                  int (*each)(const struct symbol_ref *, void *), void *context,
+                  struct tdk_err *err)
+{
+    struct key prefix;
+    struct batch found = {0};
+    struct symbol_ref symbol;
+    size_t at = 0;
+    key_of_track(&prefix, KEY_SYMBOL, track);
+    int rc = gather(index, &prefix, &found, err);
+    while (rc == 0 && (rc = next_struct(&found, &at, &symbol, sizeof symbol, err)) == 1)
+        rc = each(&symbol, context);
+    batch_close(&found);
+    return rc;
+}
+
+int index_infos(struct index *index, uint16_t track, uint64_t epoch,
+                int (*each)(const char *key, const void *value, size_t size, void *), void *context,
+                struct tdk_err *err)
+{
+    struct key prefix;
+    struct batch found = {0};
+    struct batch_item item;
+    size_t at = 0;
+    key_epoch(&prefix, KEY_INFO, track, epoch);
+    int rc = gather(index, &prefix, &found, err);
+    while (rc == 0 && batch_next(&found, &at, &item)) {
+        char name[KEY_MAX];
+        size_t size = item.key_size - prefix.size;
+        memcpy(name, item.key + prefix.size, size);
+        name[size] = '\0';
+        rc = each(name, item.value, item.value_size, context);
+    }
+    batch_close(&found);
+    return rc;
+}
+
+/* A property asked for by name: index_infos() with one in mind. */
+struct wanted {
+    const char *key;
+    void **value;
+    size_t *size;
+};
+
+static int take_wanted(const char *key, const void *value, size_t size, void *context)
+{
+    struct wanted *wanted = context;
+    if (strcmp(key, wanted->key) != 0)
+        return 0;
+    void *copy = malloc(size == 0 ? 1 : size);
+    if (copy == NULL)
+        return -ENOMEM;
+    if (size > 0)
+        memcpy(copy, value, size);
+    *wanted->value = copy;
+    *wanted->size = size;
+    return 1;
+}
+
+int index_info(struct index *index, uint16_t track, uint64_t epoch, const char *key, void **value,
+               size_t *size, struct tdk_err *err)
+{
+    struct wanted wanted = {key, value, size};
+    int rc = index_infos(index, track, epoch, take_wanted, &wanted, err);
+    if (rc == 1)
+        return 0;
+    return err_set(err, rc == 0 ? -ENOENT : rc, "property %.100s", key);
+}
+
+int index_find(struct index *index, const struct index_range *range, const struct block_ref *after,
+               bool reverse, struct block_ref *blocks, int room, struct tdk_err *err)
+{
+    return find_blocks(index->store, range, after, reverse, blocks, room, err);
+}

@@ -1,0 +1,59 @@
+/*
+ * key.h - keys whose bytes sort as what they stand for.
+ *
+ *   'M'                                                    what this index is of
+ *   'S' number u64                                         a segment
+ *   'T' track u16                                          a track
+ *   'E' track u16, epoch u64                               one life of its source
+ *   'B' track u16, epoch u64, running_max u64, first_seq u64, segment u64, block u32
+ *   'O' the same, of a block that holds ticks whose time is not trusted
+ *   'Y' track u16, epoch u64, instrument u32, from u64     a symbol
+ *   'I' track u16, epoch u64, the key's bytes              a property
+ *
+ * Big-endian. The running maximum never goes back in an epoch, so 'B' sorts by seq and by time at
+ * once. Pure; any thread.
+ */
+#ifndef TDK_INDEX_KEY_H
+#define TDK_INDEX_KEY_H
+
+#include "index/index.h"
+
+#define KEY_MAX        256
+#define KEY_BLOCK_SIZE 39
+#define KEY_EPOCH_SIZE 11 /* also what a block's, symbol's or property's key begins with */
+
+enum key_kind {
+    KEY_META = 'M',
+    KEY_SEGMENT = 'S',
+    KEY_TRACK = 'T',
+    KEY_EPOCH = 'E',
+    KEY_BLOCK = 'B',
+    KEY_ODD = 'O',
+    KEY_SYMBOL = 'Y',
+    KEY_INFO = 'I',
+};
+
+struct key {
+    size_t size;
+    unsigned char bytes[KEY_MAX];
+};
+
+void key_meta(struct key *key);
+void key_segment(struct key *key, uint64_t number);
+void key_track(struct key *key, uint16_t track);
+void key_of_track(struct key *key, enum key_kind kind, uint16_t track); /* all of a track's */
+void key_epoch(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch);
+void key_symbol(struct key *key, const struct symbol_ref *symbol);
+void key_block(struct key *key, enum key_kind kind, const struct block_ref *block);
+
+/* Where a search for the first block that may reach `time` begins. */
+void key_block_from(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch,
+                    uint64_t time);
+
+/* False: the name is too long or empty. */
+bool key_info(struct key *key, uint16_t track, uint64_t epoch, const char *name);
+
+/* As LMDB compares them. */
+int key_compare(const struct key *a, const struct key *b);
+
+#endif

@@ -1,0 +1,332 @@
+#include "index/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define MAP_FIRST   ((size_t)64 << 20)
+#define READERS_MAX 512 /* in all processes together; a slot costs 64 bytes of lock.mdb */
+
+struct store {
+    MDB_env *env;
+    MDB_dbi dbi;
+    bool write, private;
+    /* Views share it; growing or moving the map needs it alone, LMDB allows no transaction then. In
+     * private memory there are no LMDB locks at all, so there a write needs it alone too. */
+    pthread_rwlock_t views;
+    char name[256]; /* for messages */
+};
+
+/* LMDB's answers as ours. */
+static int code_of(int rc)
+{
+    if (rc > 0)
+        return -rc;
+    switch (rc) {
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_PANIC:
+    case MDB_BAD_TXN:
+    case MDB_NOTFOUND:
+    case MDB_INCOMPATIBLE:
+        return TDK_ECORRUPT;
+    case MDB_VERSION_MISMATCH:
+        return TDK_EVERSION;
+    case MDB_MAP_FULL:
+    case MDB_READERS_FULL:
+    case MDB_TXN_FULL:
+        return TDK_EFULL;
+    default:
+        return TDK_EINTERNAL;
+    }
+}
+
+static int fail(const struct store *store, int rc, const char *doing, struct tdk_err *err)
+{
+    if (rc == EAGAIN)
+        return err_say(err, -EAGAIN,
+                       "%s index %s: a process with this one's pid, in another container, reads it "
+                       "too; try again, or let both share one pid namespace",
+                       doing, store->name);
+    if (rc == MDB_READERS_FULL)
+        return err_say(err, TDK_EFULL, "%s index %s: more than %d readers at once", doing,
+                       store->name, READERS_MAX);
+    return err_say(err, code_of(rc), "%s index %s: %s", doing, store->name, mdb_strerror(rc));
+}
+
+/* ---- open, close ---- */
+
+/*
+ * Reading creates nothing, also no lock file. Without one that can be opened there is no writer in
+ * this file system's sight, or none that we could tell of our reading: LMDB's locks are left out
+ * then.
+ */
+static unsigned lock_flag(const char *dir, bool write)
+{
+    char path[4096];
+    if (write)
+        return 0;
+    snprintf(path, sizeof path, "%s/lock.mdb", dir);
+    return access(path, R_OK | W_OK) == 0 ? 0 : MDB_NOLOCK;
+}
+
+static int open_folder(struct store *store, const char *dir)
+{
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | lock_flag(dir, store->write);
+    flags |= store->write ? MDB_NOSYNC : MDB_RDONLY;
+    return mdb_env_open(store->env, dir, flags, 0640);
+}
+
+/* LMDB wants a path; a memory file has one while it is open. */
+static int open_private(struct store *store)
+{
+    int fd = memfd_create("tapedeck-index", MFD_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int rc =
+        mdb_env_open(store->env, path, MDB_NOTLS | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
+    close(fd);
+    return rc;
+}
+
+/* A file cut below what its own head says would end a reader with SIGBUS. */
+static int check_size(const struct store *store)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    mdb_filehandle_t fd;
+    struct stat file;
+    int rc = mdb_env_info(store->env, &info);
+    if (rc == 0)
+        rc = mdb_env_stat(store->env, &stat);
+    if (rc == 0)
+        rc = mdb_env_get_fd(store->env, &fd);
+    if (rc != 0)
+        return rc;
+    if (fstat(fd, &file) < 0)
+        return errno;
+    return (uint64_t)file.st_size < (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize
+               ? MDB_CORRUPTED
+               : 0;
+}
+
+static int open_dbi(struct store *store)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(store->env, NULL, store->write ? 0 : MDB_RDONLY, &txn);
+    if (rc != 0)
+        return rc;
+    rc = mdb_dbi_open(txn, NULL, 0, &store->dbi);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+static int open_env(struct store *store, const char *dir)
+{
+    int rc = mdb_env_create(&store->env);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(store->env, READERS_MAX);
+    /* A map that exists keeps its size, if that is more. */
+    if (rc == 0 && store->write)
+        rc = mdb_env_set_mapsize(store->env, MAP_FIRST);
+    if (rc == 0)
+        rc = store->private ? open_private(store) : open_folder(store, dir);
+    if (rc == 0)
+        rc = check_size(store);
+    int dead;
+    if (rc == 0 && store->write && !store->private)
+        rc = mdb_reader_check(store->env, &dead);
+    return rc == 0 ? open_dbi(store) : rc;
+}
+
+int store_open(struct store **store, const char *dir, bool write, struct tdk_err *err)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "open index");
+    s->private = dir == NULL;
+    s->write = write || s->private;
+    snprintf(s->name, sizeof s->name, "%.255s", s->private ? "in memory" : dir);
+    int rc = pthread_rwlock_init(&s->views, NULL);
+    if (rc != 0) {
+        free(s);
+        return err_set(err, -rc, "open index");
+    }
+    rc = open_env(s, dir);
+    if (rc != 0) {
+        rc = fail(s, rc, "open", err);
+        store_close(s);
+        return rc;
+    }
+    *store = s;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    if (store->env != NULL)
+        mdb_env_close(store->env);
+    pthread_rwlock_destroy(&store->views);
+    free(store);
+}
+
+int store_sync(struct store *store, struct tdk_err *err)
+{
+    int rc = store->private ? 0 : mdb_env_sync(store->env, 1);
+    return rc != 0 ? fail(store, rc, "sync", err) : 0;
+}
+
+/* ---- writing ---- */
+
+static int put_all(struct store *store, MDB_txn *txn, const struct batch *batch)
+{
+    struct batch_item item;
+    for (size_t at = 0; batch_next(batch, &at, &item);) {
+        /* LMDB's values point to memory that it may not write to; it does not. */
+        MDB_val key = {item.key_size, (void *)(uintptr_t)item.key};
+        MDB_val value = {item.value_size, (void *)(uintptr_t)item.value};
+        int rc = mdb_put(txn, store->dbi, &key, &value, 0);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int write_once(struct store *store, const struct batch *batch)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = put_all(store, txn, batch);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* Twice the map, or what another process has made of it. */
+static int grow(struct store *store, bool twice)
+{
+    MDB_envinfo info;
+    pthread_rwlock_wrlock(&store->views);
+    int rc = mdb_env_info(store->env, &info);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(store->env, twice ? 2 * info.me_mapsize : 0);
+    pthread_rwlock_unlock(&store->views);
+    return rc;
+}
+
+int store_write(struct store *store, const struct batch *batch, struct tdk_err *err)
+{
+    for (;;) {
+        if (store->private)
+            pthread_rwlock_wrlock(&store->views);
+        int rc = write_once(store, batch);
+        if (store->private)
+            pthread_rwlock_unlock(&store->views);
+        if (rc == MDB_MAP_FULL || rc == MDB_MAP_RESIZED)
+            rc = grow(store, rc == MDB_MAP_FULL);
+        else if (rc == 0)
+            return 0;
+        if (rc != 0)
+            return fail(store, rc, "write", err);
+    }
+}
+
+/* ---- reading ---- */
+
+int store_view_open(struct store_view *view, struct store *store, struct tdk_err *err)
+{
+    for (;;) {
+        MDB_txn *txn;
+        pthread_rwlock_rdlock(&store->views);
+        int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+        if (rc == 0) {
+            *view = (struct store_view){.store = store, .txn = txn, .err = err};
+            return 0;
+        }
+        pthread_rwlock_unlock(&store->views);
+        if (rc == MDB_MAP_RESIZED)
+            rc = grow(store, false);
+        if (rc != 0)
+            return fail(store, rc, "read", err);
+    }
+}
+
+void store_view_close(struct store_view *view)
+{
+    mdb_txn_abort(view->txn);
+    pthread_rwlock_unlock(&view->store->views);
+}
+
+int store_cursor_open(struct store_cursor *cursor, struct store_view *view)
+{
+    MDB_cursor *c;
+    int rc = mdb_cursor_open(view->txn, view->store->dbi, &c);
+    if (rc != 0)
+        return fail(view->store, rc, "read", view->err);
+    *cursor = (struct store_cursor){.view = view, .cursor = c};
+    return 0;
+}
+
+void store_cursor_close(struct store_cursor *cursor)
+{
+    mdb_cursor_close(cursor->cursor);
+}
+
+static int move(struct store_cursor *cursor, MDB_val *key, MDB_cursor_op op)
+{
+    MDB_val value;
+    int rc = mdb_cursor_get(cursor->cursor, key, &value, op);
+    if (rc == MDB_NOTFOUND)
+        return 0;
+    if (rc != 0)
+        return fail(cursor->view->store, rc, "read", cursor->view->err);
+    cursor->key = key->mv_data;
+    cursor->key_size = key->mv_size;
+    cursor->value = value.mv_data;
+    cursor->value_size = value.mv_size;
+    return 1;
+}
+
+int store_cursor_seek(struct store_cursor *cursor, const struct key *key)
+{
+    MDB_val at = {key->size, (void *)(uintptr_t)key->bytes};
+    return move(cursor, &at, MDB_SET_RANGE);
+}
+
+int store_cursor_last(struct store_cursor *cursor)
+{
+    MDB_val at;
+    return move(cursor, &at, MDB_LAST);
+}
+
+int store_cursor_next(struct store_cursor *cursor)
+{
+    MDB_val at;
+    return move(cursor, &at, MDB_NEXT);
+}
+
+int store_cursor_prev(struct store_cursor *cursor)
+{
+    MDB_val at;
+    return move(cursor, &at, MDB_PREV);
+}

@@ -1,0 +1,50 @@
+/*
+ * store.h - sorted keys and values in LMDB; store.c is the only file that includes lmdb.h.
+ *
+ * Homes: a folder on disk, or private memory. Read transactions live as long as a cursor is open:
+ * short. The map grows when it is full, and follows when another process has grown it. Readers from
+ * any thread, one writer at a time.
+ */
+#ifndef TDK_INDEX_STORE_H
+#define TDK_INDEX_STORE_H
+
+#include "index/batch.h"
+#include "tapedeck/err.h"
+
+struct store;
+
+/* dir NULL: private memory. For writing the folder's files are made; for reading nothing is. */
+int store_open(struct store **store, const char *dir, bool write, struct tdk_err *err);
+void store_close(struct store *store); /* NULL is fine */
+int store_sync(struct store *store, struct tdk_err *err);
+
+/* All of a batch, or nothing of it. */
+int store_write(struct store *store, const struct batch *batch, struct tdk_err *err);
+
+/* One reader's view, unmoved by what is written meanwhile. A key and value found are borrowed until
+ * close. */
+struct store_view {
+    struct store *store;
+    void *txn; /* MDB_txn */
+    struct tdk_err *err;
+};
+struct store_cursor {
+    struct store_view *view;
+    void *cursor; /* MDB_cursor */
+    const unsigned char *key, *value;
+    size_t key_size, value_size;
+};
+
+int store_view_open(struct store_view *view, struct store *store, struct tdk_err *err);
+void store_view_close(struct store_view *view);
+
+int store_cursor_open(struct store_cursor *cursor, struct store_view *view);
+void store_cursor_close(struct store_cursor *cursor);
+
+/* Each: 1: the cursor stands at an item; 0: there is none; or an error. */
+int store_cursor_seek(struct store_cursor *cursor, const struct key *key); /* first not below key */
+int store_cursor_last(struct store_cursor *cursor);
+int store_cursor_next(struct store_cursor *cursor);
+int store_cursor_prev(struct store_cursor *cursor);
+
+#endif

@@ -1,0 +1,243 @@
+#include "tape/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+/* The call again while a signal cuts it short, then its result, or -errno. */
+#define RETRIED(result, call)                                                                      \
+    do {                                                                                           \
+        (result) = (call);                                                                         \
+    } while ((result) < 0 && errno == EINTR);                                                      \
+    return (result) < 0 ? -errno : (result)
+
+static int posix_open(const char *path, int flags, mode_t mode)
+{
+    int fd;
+    RETRIED(fd, open(path, flags | O_CLOEXEC, mode));
+}
+
+/* Never again after EINTR: on Linux the descriptor is gone, and may be another's by now. */
+static int posix_close(int fd)
+{
+    return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static ssize_t posix_pread(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    ssize_t n;
+    RETRIED(n, pread(fd, bytes, size, (off_t)offset));
+}
+
+static ssize_t posix_pwrite(int fd, const void *bytes, size_t size, uint64_t offset)
+{
+    ssize_t n;
+    RETRIED(n, pwrite(fd, bytes, size, (off_t)offset));
+}
+
+static int posix_fsync(int fd)
+{
+    int rc;
+    RETRIED(rc, fsync(fd));
+}
+
+static int posix_fdatasync(int fd)
+{
+    int rc;
+    RETRIED(rc, fdatasync(fd));
+}
+
+static int posix_allocate(int fd, uint64_t offset, uint64_t size)
+{
+    int rc;
+    do {
+        rc = fallocate(fd, 0, (off_t)offset, (off_t)size);
+    } while (rc < 0 && errno == EINTR);
+    if (rc == 0)
+        return 0;
+    if (errno != EOPNOTSUPP)
+        return -errno;
+    /* A file system that cannot allocate ahead: at least the size is right. */
+    return ftruncate(fd, (off_t)(offset + size)) < 0 ? -errno : 0;
+}
+
+static int posix_ftruncate(int fd, uint64_t size)
+{
+    int rc;
+    RETRIED(rc, ftruncate(fd, (off_t)size));
+}
+
+static void stat_of(const struct stat *system, struct file_stat *stat)
+{
+    stat->size = (uint64_t)system->st_size;
+    stat->is_file = S_ISREG(system->st_mode);
+    stat->is_folder = S_ISDIR(system->st_mode);
+}
+
+static int posix_fstat(int fd, struct file_stat *result)
+{
+    struct stat system;
+    if (fstat(fd, &system) < 0)
+        return -errno;
+    stat_of(&system, result);
+    return 0;
+}
+
+static int posix_stat(const char *path, struct file_stat *result)
+{
+    struct stat system;
+    if (lstat(path, &system) < 0)
+        return -errno;
+    stat_of(&system, result);
+    return 0;
+}
+
+static int64_t posix_seek_data(int fd, uint64_t offset)
+{
+    off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
+    if (at >= 0)
+        return at;
+    return errno == ENXIO ? -ENXIO : (int64_t)offset; /* it cannot tell: look yourself */
+}
+
+/* Of the open file, not of the process: it dies with its holder, works across pid namespaces, and
+ * unlike flock it can be asked about without being taken for a moment. */
+static int posix_lock(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int rc;
+    RETRIED(rc, fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+static int posix_is_locked(int fd)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+        return -errno;
+    return lock.l_type != F_UNLCK;
+}
+
+static int posix_rename(const char *from, const char *to)
+{
+    return rename(from, to) < 0 ? -errno : 0;
+}
+
+static int posix_unlink(const char *path)
+{
+    return unlink(path) < 0 ? -errno : 0;
+}
+
+static int posix_mkdir(const char *path, mode_t mode)
+{
+    return mkdir(path, mode) < 0 ? -errno : 0;
+}
+
+static int posix_list(const char *path, int (*each)(const char *name, void *context), void *context)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return -errno;
+    int rc = 0;
+    while (rc == 0) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL) {
+            rc = -errno;
+            break;
+        }
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            rc = each(entry->d_name, context);
+    }
+    closedir(folder);
+    return rc;
+}
+
+const struct file_ops files_posix = {
+    .open = posix_open,
+    .close = posix_close,
+    .pread = posix_pread,
+    .pwrite = posix_pwrite,
+    .fsync = posix_fsync,
+    .fdatasync = posix_fdatasync,
+    .fallocate = posix_allocate,
+    .ftruncate = posix_ftruncate,
+    .fstat = posix_fstat,
+    .stat = posix_stat,
+    .seek_data = posix_seek_data,
+    .lock = posix_lock,
+    .is_locked = posix_is_locked,
+    .rename = posix_rename,
+    .unlink = posix_unlink,
+    .mkdir = posix_mkdir,
+    .list = posix_list,
+};
+const struct file_ops *files = &files_posix;
+
+int files_read(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = files->pread(fd, (char *)bytes + done, size - done, offset + done);
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+int files_write(int fd, const void *bytes, size_t size, uint64_t offset)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = files->pwrite(fd, (const char *)bytes + done, size - done, offset + done);
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+int files_sync_folder(const char *path, struct tdk_err *err)
+{
+    int fd = files->open(path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return err_set(err, fd, "open %s", path);
+    int rc = files->fsync(fd);
+    files->close(fd);
+    return rc < 0 ? err_set(err, rc, "sync %s", path) : 0;
+}
+
+static int write_aside(const char *path, const void *bytes, size_t size, struct tdk_err *err)
+{
+    int fd = files->open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return err_set(err, fd, "create %s", path);
+    int rc = files_write(fd, bytes, size, 0);
+    if (rc == 0)
+        rc = files->fsync(fd);
+    files->close(fd);
+    return rc < 0 ? err_set(err, rc, "write %s", path) : 0;
+}
+
+int files_replace(const char *folder, const char *name, const void *bytes, size_t size,
+                  struct tdk_err *err)
+{
+    char aside[4096 + 64], path[4096 + 64];
+    snprintf(aside, sizeof aside, "%s/%s.new", folder, name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int rc = write_aside(aside, bytes, size, err);
+    if (rc < 0)
+        return rc;
+    rc = files->rename(aside, path);
+    if (rc < 0)
+        return err_set(err, rc, "rename %s", aside);
+    return files_sync_folder(folder, err);
+}

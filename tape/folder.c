@@ -1,0 +1,401 @@
+#include "tape/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/format.h"
+
+/* ---- names ---- */
+
+static const char *const stage_suffix[] = {
+    [SEGMENT_SEALED] = ".seg", [SEGMENT_OPEN] = ".open", [SEGMENT_IMPORT] = ".import"};
+
+void folder_segment_path(const struct folder *folder, uint64_t number, enum segment_stage stage,
+                         char path[TAPE_PATH_MAX])
+{
+    snprintf(path, TAPE_PATH_MAX, "%.*s/%010llu%s", TAPE_PATH_MAX - 64, folder->segments,
+             (unsigned long long)number, stage_suffix[stage]);
+}
+
+/* "0000000042.seg"; other names are not ours. */
+static bool parse_name(const char *name, struct segment_name *segment)
+{
+    size_t digits = strspn(name, "0123456789");
+    if (digits < 10 || digits > 19)
+        return false;
+    segment->number = strtoull(name, NULL, 10);
+    for (size_t i = 0; i < array_size(stage_suffix); i++)
+        if (strcmp(name + digits, stage_suffix[i]) == 0) {
+            segment->stage = (enum segment_stage)i;
+            return segment->number > 0;
+        }
+    return false;
+}
+
+struct name_list {
+    struct segment_name *names;
+    size_t count, room;
+};
+
+static int note_name(const char *name, void *context)
+{
+    struct name_list *list = context;
+    struct segment_name segment;
+    if (!parse_name(name, &segment))
+        return 0;
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 64 : 2 * list->room;
+        struct segment_name *names = realloc(list->names, room * sizeof *names);
+        if (names == NULL)
+            return -ENOMEM;
+        list->names = names;
+        list->room = room;
+    }
+    list->names[list->count++] = segment;
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct segment_name *x = a, *y = b;
+    if (x->number != y->number)
+        return x->number < y->number ? -1 : 1;
+    return (int)x->stage - (int)y->stage;
+}
+
+int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
+                    struct tdk_err *err)
+{
+    struct name_list list = {0};
+    int rc = files->list(folder->segments, note_name, &list);
+    if (rc < 0 && rc != -ENOENT) {
+        free(list.names);
+        return err_set(err, rc, "list %s", folder->segments);
+    }
+    if (list.count > 0)
+        qsort(list.names, list.count, sizeof *list.names, compare_names);
+    *names = list.names;
+    *count = list.count;
+    return 0;
+}
+
+/* ---- tape.meta ---- */
+
+static uint32_t meta_crc(const struct tape_meta *meta)
+{
+    struct tape_meta copy = *meta;
+    copy.crc = 0;
+    return crc32c(0, &copy, sizeof copy);
+}
+
+static int read_small(const char *folder, const char *name, void *bytes, size_t size)
+{
+    char path[TAPE_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return fd;
+    int rc = files_read(fd, bytes, size, 0);
+    files->close(fd);
+    return rc;
+}
+
+/* 0; -ENOENT: there is none; TDK_ECORRUPT: there is something else; TDK_EVERSION. */
+static int read_meta(struct folder *folder, struct tdk_err *err)
+{
+    struct tape_meta meta;
+    int rc = read_small(folder->path, "tape.meta", &meta, sizeof meta);
+    if (rc == -ENOENT)
+        return rc;
+    if (rc < 0 && rc != -EIO)
+        return err_set(err, rc, "read %s/tape.meta", folder->path);
+    if (rc == -EIO || meta.magic != TAPE_MAGIC || meta.crc != meta_crc(&meta))
+        return err_set(err, TDK_ECORRUPT, "read %s/tape.meta", folder->path);
+    if (meta.version != TAPE_VERSION)
+        return err_say(err, TDK_EVERSION, "%s is a tape of version %u, this program reads %u",
+                       folder->path, meta.version, TAPE_VERSION);
+    memcpy(folder->tape_id, meta.tape_id, sizeof folder->tape_id);
+    folder->created_ns = meta.created_ns;
+    return 0;
+}
+
+static int write_meta(struct folder *folder, struct tdk_err *err)
+{
+    struct tape_meta meta = {
+        .magic = TAPE_MAGIC, .version = TAPE_VERSION, .created_ns = folder->created_ns};
+    memcpy(meta.tape_id, folder->tape_id, sizeof meta.tape_id);
+    meta.crc = meta_crc(&meta);
+    return files_replace(folder->path, "tape.meta", &meta, sizeof meta, err);
+}
+
+/* The first segment that can tell says which tape this is. -ENOENT: none can. */
+static int identity_from_segments(struct folder *folder, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    rc = -ENOENT;
+    for (size_t i = 0; i < count && rc != 0; i++) {
+        char path[TAPE_PATH_MAX];
+        struct segment_head head;
+        folder_segment_path(folder, names[i].number, names[i].stage, path);
+        const char *slash = strrchr(path, '/');
+        if (read_small(folder->segments, slash + 1, &head, sizeof head) < 0)
+            continue;
+        uint32_t crc = head.crc;
+        head.crc = 0;
+        if (head.magic != SEGMENT_MAGIC || crc != crc32c(0, &head, sizeof head))
+            continue;
+        memcpy(folder->tape_id, head.tape_id, sizeof folder->tape_id);
+        folder->created_ns = head.created_ns;
+        rc = 0;
+    }
+    free(names);
+    return rc;
+}
+
+/* ---- opening ---- */
+
+static int set_paths(struct folder *folder, const char *path, struct tdk_err *err)
+{
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    memset(folder, 0, sizeof *folder);
+    folder->lock_fd = -1;
+    if (size == 0 || size >= sizeof folder->path)
+        return err_set(err, size == 0 ? -ENOENT : -ENAMETOOLONG, "open tape %s", path);
+    memcpy(folder->path, path, size);
+    snprintf(folder->segments, sizeof folder->segments, "%s/segments", folder->path);
+    snprintf(folder->index, sizeof folder->index, "%s/index", folder->path);
+    snprintf(folder->quarantine, sizeof folder->quarantine, "%s/quarantine", folder->path);
+    return 0;
+}
+
+static bool is_folder(const char *path)
+{
+    struct file_stat stat;
+    return files->stat(path, &stat) == 0 && stat.is_folder;
+}
+
+/* tape.meta, else what the segments say; a folder with neither is no tape. */
+static int identify(struct folder *folder, struct tdk_err *err)
+{
+    int rc = read_meta(folder, err);
+    if (rc != -ENOENT && rc != TDK_ECORRUPT)
+        return rc;
+    int meta_rc = rc;
+    rc = identity_from_segments(folder, err);
+    if (rc == 0)
+        folder->meta_missing = true;
+    else if (rc == -ENOENT && meta_rc == -ENOENT)
+        rc = err_say(err, TDK_ENOTAPE, "%s is not a tape: it has no tape.meta and no segments",
+                     folder->path);
+    else if (rc == -ENOENT)
+        rc = err_say(err, TDK_ECORRUPT, "%s/tape.meta is damaged, and no segment can replace it",
+                     folder->path);
+    return rc;
+}
+
+int folder_open(struct folder *folder, const char *path, struct tdk_err *err)
+{
+    int rc = set_paths(folder, path, err);
+    if (rc < 0)
+        return rc;
+    int fd = files->open(folder->path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd == -ENOTDIR)
+        return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is no folder", folder->path);
+    if (fd < 0)
+        return err_set(err, fd, "open tape %s", folder->path);
+    files->close(fd);
+    return identify(folder, err);
+}
+
+/* ---- holding ---- */
+
+static int refuse_second(int fd, const char *path, struct tdk_err *err)
+{
+    char who[64] = {0};
+    ssize_t n = files->pread(fd, who, sizeof who - 1, 0);
+    who[n > 0 ? strspn(who, "0123456789") : 0] = '\0';
+    return err_say(err, TDK_EBUSY,
+                   "tape %s is in use by another writer%s%s; stop it first, or use another tape",
+                   path, who[0] != '\0' ? ", pid " : "", who);
+}
+
+static int take_lock(struct folder *folder, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/lock", folder->path);
+    int fd = files->open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return err_set(err, fd, "open %s", path);
+    int rc = files->lock(fd);
+    if (rc < 0) {
+        rc = rc == -EAGAIN || rc == -EACCES ? refuse_second(fd, folder->path, err)
+                                            : err_set(err, rc, "lock %s", path);
+        files->close(fd);
+        return rc;
+    }
+    char pid[32];
+    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    /* A comment for people: a disk that is full must not keep a recorder from its rings. */
+    if (files->ftruncate(fd, 0) == 0)
+        (void)files_write(fd, pid, (size_t)n, 0);
+    folder->lock_fd = fd;
+    return 0;
+}
+
+static int make_folder(const char *path, struct tdk_err *err)
+{
+    int rc = files->mkdir(path, 0770);
+    return rc < 0 && rc != -EEXIST ? err_set(err, rc, "create %s", path) : 0;
+}
+
+static int sync_parent(const char *path, struct tdk_err *err)
+{
+    char parent[TAPE_PATH_MAX];
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL)
+        return files_sync_folder(".", err);
+    slash[slash == parent ? 1 : 0] = '\0';
+    return files_sync_folder(parent, err);
+}
+
+static int make_root(const char *path, bool create, struct tdk_err *err)
+{
+    if (is_folder(path))
+        return 0;
+    struct file_stat stat;
+    int rc = files->stat(path, &stat);
+    if (rc == 0) {
+        int fd = files->open(path, O_RDONLY | O_DIRECTORY, 0); /* through a link, perhaps */
+        if (fd < 0)
+            return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is no folder", path);
+        files->close(fd);
+        return 0;
+    }
+    if (!create)
+        return err_set(err, rc, "open tape %s", path);
+    rc = make_folder(path, err);
+    return rc < 0 ? rc : sync_parent(path, err);
+}
+
+/* What we leave behind when we die before the tape is one. */
+static int name_is_foreign(const char *name, void *context)
+{
+    (void)context;
+    return strcmp(name, "lock") != 0 && strcmp(name, "tape.meta.new") != 0;
+}
+
+static int new_tape(struct folder *folder, struct tdk_err *err)
+{
+    if (files->list(folder->path, name_is_foreign, NULL) == 1)
+        return err_say(err, TDK_ENOTAPE,
+                       "%s is not a tape, and not empty: give a new or an empty folder",
+                       folder->path);
+    if (getrandom(folder->tape_id, sizeof folder->tape_id, 0) != sizeof folder->tape_id)
+        return err_set(err, -errno, "make an id for tape %s", folder->path);
+    folder->created_ns = clock_wall();
+    return write_meta(folder, err);
+}
+
+static int make_parts(const struct folder *folder, struct tdk_err *err)
+{
+    const char *const parts[] = {folder->segments, folder->index, folder->quarantine};
+    for (size_t i = 0; i < array_size(parts); i++) {
+        int rc = make_folder(parts[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    return files_sync_folder(folder->path, err);
+}
+
+int folder_hold(struct folder *folder, const char *path, bool create, struct tdk_err *err)
+{
+    int rc = set_paths(folder, path, err);
+    if (rc == 0)
+        rc = make_root(folder->path, create, err);
+    if (rc < 0)
+        return rc;
+    rc = take_lock(folder, err);
+    if (rc < 0)
+        return rc;
+    rc = identify(folder, err);
+    if (rc == TDK_ENOTAPE && create)
+        rc = new_tape(folder, err);
+    else if (rc == 0 && folder->meta_missing)
+        rc = write_meta(folder, err);
+    if (rc == 0)
+        rc = make_parts(folder, err);
+    if (rc < 0)
+        folder_close(folder);
+    return rc;
+}
+
+void folder_close(struct folder *folder)
+{
+    if (folder->lock_fd >= 0)
+        files->close(folder->lock_fd);
+    folder->lock_fd = -1;
+}
+
+bool folder_is_held(const struct folder *folder)
+{
+    char path[TAPE_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/lock", folder->path);
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    int rc = files->is_locked(fd);
+    files->close(fd);
+    return rc == 1;
+}
+
+/* ---- the clean mark ---- */
+
+static struct clean_mark mark_for(const struct folder *folder, uint64_t segment)
+{
+    struct clean_mark mark = {.magic = CLEAN_MAGIC, .version = TAPE_VERSION, .segment = segment};
+    memcpy(mark.tape_id, folder->tape_id, sizeof mark.tape_id);
+    mark.crc = crc32c(0, &mark, sizeof mark);
+    return mark;
+}
+
+int folder_mark_clean(const struct folder *folder, uint64_t segment, struct tdk_err *err)
+{
+    struct clean_mark mark = mark_for(folder, segment);
+    return files_replace(folder->index, "clean", &mark, sizeof mark, err);
+}
+
+int folder_unmark_clean(const struct folder *folder, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/clean", folder->index);
+    int rc = files->unlink(path);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc < 0)
+        return err_set(err, rc, "remove %s", path);
+    return files_sync_folder(folder->index, err);
+}
+
+bool folder_is_clean(const struct folder *folder, uint64_t segment)
+{
+    struct clean_mark mark, right = mark_for(folder, segment);
+    return read_small(folder->index, "clean", &mark, sizeof mark) == 0 &&
+           memcmp(&mark, &right, sizeof mark) == 0;
+}
