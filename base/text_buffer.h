@@ -74,6 +74,11 @@ void text_add_time(struct text_buffer *text, uint64_t ns); /* RFC 3339, nine dig
 void text_add_format(struct text_buffer *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The two below into memory that is there: at most size * 6 + 2 and size * 2 + 2 bytes. They return
+ * the end of what they wrote. */
+char *text_put_json(char *at, const char *bytes, size_t size);
+char *text_put_csv(char *at, const char *bytes, size_t size);
+
 /* A JSON string with its quotes. A byte that is not UTF-8 becomes U+FFFD, so the result is always
  * JSON. */
 void text_add_json(struct text_buffer *text, const char *bytes, size_t size);

@@ -5,6 +5,7 @@
 
 #include "formats/dbn_layout.h"
 #include "formats/dbn_metadata.h"
+#include "formats/dbn_names.h"
 #include "formats/dbn_symbols.h"
 
 #endif

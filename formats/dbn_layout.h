@@ -1,5 +1,5 @@
 /*
- * dbn_layout.h - where the fields of each DBN record lie, and what things are called.
+ * dbn_layout.h - where the fields of each DBN record lie.
  *
  * One table a record type and version: its fields in the order in which text shows them. Whoever
  * turns records into something else (CSV, JSON, columns) walks the table and knows all types. The
@@ -14,6 +14,8 @@
 
 #include "base/bytes.h"
 #include "tapedeck/dbn.h"
+
+#define DBN_TS_OUT_SIZE 8u /* the send time behind a record, when the metadata says ts_out */
 
 enum dbn_kind {
     DBN_U8,
@@ -32,13 +34,11 @@ enum dbn_kind {
 };
 
 struct dbn_field {
-    const char *name; /* as a column: "ts_event", "bid_px_03" */
-    const char
-        *json; /* the JSON text between the value before it and its own: `,"levels":[{"bid_px":` */
-    uint16_t offset;
-    uint8_t kind; /* enum dbn_kind */
-    uint8_t json_size;
-    uint16_t size; /* in the record, in bytes */
+    const char *name;      /* as a column: "ts_event", "bid_px_03" */
+    const char *json;      /* what JSON has between the value before and this one: `,"price":` */
+    uint8_t json_size;     /* of that text */
+    uint8_t kind;          /* enum dbn_kind */
+    uint16_t offset, size; /* in the record, in bytes */
 };
 
 struct dbn_layout {
@@ -56,33 +56,6 @@ const struct dbn_layout *dbn_layout_find(uint8_t type, uint8_t rtype, uint32_t s
 
 /* The newest, or that of DBN version `version`. For what is said before a record is seen. */
 const struct dbn_layout *dbn_layout_of_version(uint8_t type, uint8_t rtype, uint8_t version);
-
-/* ---- names ---- */
-
-#define DBN_SCHEMA_MIXED 0xFFFF
-#define DBN_STYPE_MIXED  0xFF
-
-/* "mbp-1", "tbbo", ...; NULL: no such number. */
-const char *dbn_schema_name(uint16_t schema);
-bool dbn_schema_parse(const char *name, uint16_t *schema);
-
-/* The record type of a schema; false: no such schema. */
-bool dbn_schema_rtype(uint16_t schema, uint8_t *rtype);
-
-/* The schema whose records these are; DBN_SCHEMA_MIXED when there is none (error, system, ...).
- * tbbo shares its rtype with mbp-1, which is the answer. */
-uint16_t dbn_rtype_schema(uint8_t rtype);
-
-/* The schema's name, else "error", "symbol-mapping", "system", "ohlcv", "wide-trade", "wide-quote";
- * NULL: unknown. Parsing takes these and every schema's name. */
-const char *dbn_rtype_name(uint8_t rtype);
-bool dbn_rtype_parse(const char *name, uint8_t *rtype);
-
-#define DBN_STYPE_INSTRUMENT_ID 0
-#define DBN_STYPE_RAW_SYMBOL    1
-const char *dbn_stype_name(uint8_t stype); /* NULL: no such number */
-
-/* ---- one record ---- */
 
 /* Offset of ts_recv in a record of this rtype; 0: it has none. */
 extern const uint8_t dbn_recv_offset[256];

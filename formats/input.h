@@ -54,9 +54,9 @@ int input_line(struct input *input, size_t max, const char **line, size_t *size)
 
 /* Why the bytes ended: 0, the file did; TDK_ETRUNCATED: packed data breaks off; TDK_ECORRUPT;
  * -errno. To be asked when input_peek() gives less than was wanted. */
-int input_status(const struct input *input, struct tdk_err *err);
+int input_status(struct input *input, struct tdk_err *err);
 
 /* Bytes of the file read so far and its size; 0: not known. */
-void input_progress(const struct input *input, uint64_t *done, uint64_t *total);
+void input_progress(struct input *input, uint64_t *done, uint64_t *total);
 
 #endif

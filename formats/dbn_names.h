@@ -1,0 +1,32 @@
+/* dbn_names.h - what DBN calls its schemas, record types and symbologies. Constant data; any
+ * thread. */
+#ifndef TDK_FORMATS_DBN_NAMES_H
+#define TDK_FORMATS_DBN_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DBN_SCHEMA_MIXED 0xFFFF
+#define DBN_STYPE_MIXED  0xFF
+
+/* "mbp-1", "tbbo", ...; NULL: no such number. */
+const char *dbn_schema_name(uint16_t schema);
+bool dbn_schema_parse(const char *name, uint16_t *schema);
+
+/* The record type of a schema; false: no such schema. */
+bool dbn_schema_rtype(uint16_t schema, uint8_t *rtype);
+
+/* The schema whose records these are; DBN_SCHEMA_MIXED when there is none (error, system, ...).
+ * tbbo shares its rtype with mbp-1, which is the answer. */
+uint16_t dbn_rtype_schema(uint8_t rtype);
+
+/* The schema's name, else "error", "symbol-mapping", "system", "ohlcv", "wide-trade", "wide-quote";
+ * NULL: unknown. Parsing takes these and every schema's name. */
+const char *dbn_rtype_name(uint8_t rtype);
+bool dbn_rtype_parse(const char *name, uint8_t *rtype);
+
+#define DBN_STYPE_INSTRUMENT_ID 0
+#define DBN_STYPE_RAW_SYMBOL    1
+const char *dbn_stype_name(uint8_t stype); /* NULL: no such number */
+
+#endif

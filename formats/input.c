@@ -1,0 +1,343 @@
+#include "formats/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+#define CHUNK ((size_t)1 << 20) /* a read, and the window unless more is asked for at once */
+#define SNIFF 16                /* bytes that tell what the file is */
+
+enum packing { PLAIN, GZIP, ZSTD };
+
+struct input_file {
+    struct input window; /* over `buffer` */
+    unsigned char *buffer;
+    size_t room;
+    char *path;
+    int fd;
+    enum packing packing;
+    bool raw_ended;     /* read() has said so */
+    bool inside;        /* a gzip member or zstd frame has begun and not ended */
+    bool ended;         /* nothing more will come into the window */
+    int status;         /* why, when `ended`: 0 or a code */
+    const char *reason; /* in words of the library that found it; NULL: the code says it */
+    uint64_t raw_read, raw_total;
+    unsigned char *raw; /* CHUNK bytes: what is read and not yet unpacked */
+    size_t raw_at, raw_size;
+    z_stream gzip;
+    ZSTD_DCtx *zstd;
+};
+
+static struct input_file *file_of(struct input *input)
+{
+    return container_of(input, struct input_file, window);
+}
+
+static size_t read_some(struct input_file *f, unsigned char *bytes, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(f->fd, bytes, size);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        f->status = -errno;
+    if (n <= 0) {
+        f->raw_ended = true;
+        return 0;
+    }
+    f->raw_read += (size_t)n;
+    return (size_t)n;
+}
+
+static bool raw_fill(struct input_file *f)
+{
+    if (f->raw_at < f->raw_size)
+        return true;
+    f->raw_at = 0;
+    f->raw_size = f->raw_ended ? 0 : read_some(f, f->raw, CHUNK);
+    return f->raw_size > 0;
+}
+
+static void fail(struct input_file *f, int status, const char *reason)
+{
+    f->ended = true;
+    f->status = status;
+    f->reason = reason;
+}
+
+/* The raw bytes are used up. */
+static void end(struct input_file *f)
+{
+    f->ended = true;
+    if (f->status == 0 && f->inside)
+        fail(f, TDK_ETRUNCATED,
+             f->packing == GZIP ? "the gzip data breaks off" : "the zstd data breaks off");
+}
+
+/* ---- one step of unpacking: some bytes to `out`, or `ended` is set; returns how many ---- */
+
+static size_t step_plain(struct input_file *f, unsigned char *out, size_t room)
+{
+    size_t n = f->raw_size - f->raw_at; /* what was read to see what it is */
+    if (n > 0) {
+        n = n < room ? n : room;
+        memcpy(out, f->raw + f->raw_at, n);
+        f->raw_at += n;
+        return n;
+    }
+    n = f->raw_ended ? 0 : read_some(f, out, room);
+    if (n == 0)
+        end(f);
+    return n;
+}
+
+/* Behind a member: another one, zeros that fill up a block of a tape drive, or what does not belong
+ * there. */
+static void gzip_next_member(struct input_file *f)
+{
+    unsigned char first = f->raw[f->raw_at];
+    if (first == 0)
+        f->ended = true;
+    else if (first != 0x1f || inflateReset(&f->gzip) != Z_OK)
+        fail(f, TDK_ECORRUPT, "other bytes follow the gzip data");
+    else
+        f->inside = true;
+}
+
+static size_t step_gzip(struct input_file *f, unsigned char *out, size_t room)
+{
+    if (!raw_fill(f)) {
+        end(f);
+        return 0;
+    }
+    if (!f->inside) {
+        gzip_next_member(f);
+        if (f->ended)
+            return 0;
+    }
+    z_stream *z = &f->gzip;
+    z->next_in = f->raw + f->raw_at;
+    z->avail_in = (unsigned)(f->raw_size - f->raw_at);
+    z->next_out = out;
+    z->avail_out = (unsigned)(room < CHUNK ? room : CHUNK);
+    size_t offered = z->avail_out;
+    int rc = inflate(z, Z_NO_FLUSH);
+    f->raw_at = f->raw_size - z->avail_in;
+    if (rc == Z_STREAM_END)
+        f->inside = false;
+    else if (rc == Z_MEM_ERROR)
+        fail(f, -ENOMEM, NULL);
+    else if (rc != Z_OK && rc != Z_BUF_ERROR)
+        fail(f, TDK_ECORRUPT, z->msg != NULL ? z->msg : "the gzip data is damaged");
+    return offered - z->avail_out;
+}
+
+static size_t step_zstd(struct input_file *f, unsigned char *out, size_t room)
+{
+    bool more = raw_fill(f);
+    ZSTD_inBuffer in = {f->raw, f->raw_size, f->raw_at};
+    ZSTD_outBuffer to = {out, room, 0};
+    if (!more && !f->inside) {
+        end(f);
+        return 0;
+    }
+    size_t rc = ZSTD_decompressStream(f->zstd, &to, &in);
+    f->raw_at = in.pos;
+    if (ZSTD_isError(rc))
+        fail(f, TDK_ECORRUPT, ZSTD_getErrorName(rc));
+    else
+        f->inside = rc != 0;
+    if (!more && to.pos == 0 && !f->ended)
+        end(f); /* the context had nothing left to give either */
+    return to.pos;
+}
+
+static size_t step(struct input_file *f, unsigned char *out, size_t room)
+{
+    if (f->packing == PLAIN)
+        return step_plain(f, out, room);
+    return f->packing == GZIP ? step_gzip(f, out, room) : step_zstd(f, out, room);
+}
+
+/* ---- the window ---- */
+
+/* What is not consumed goes to the buffer's beginning; twice the buffer when that is full. */
+static bool make_room(struct input_file *f)
+{
+    struct input *w = &f->window;
+    size_t held = (size_t)(w->end - w->at);
+    if (w->at > f->buffer) {
+        w->base_offset = input_offset(w);
+        memmove(f->buffer, w->at, held);
+    } else if (held == f->room) {
+        unsigned char *grown = realloc(f->buffer, f->room * 2);
+        if (grown == NULL) {
+            fail(f, -ENOMEM, NULL);
+            return false;
+        }
+        f->buffer = grown;
+        f->room *= 2;
+    }
+    w->base = w->at = f->buffer;
+    w->end = f->buffer + held;
+    return true;
+}
+
+void input_fill(struct input *input, size_t want)
+{
+    struct input_file *f = file_of(input);
+    while ((size_t)(input->end - input->at) < want && !f->ended) {
+        if (!make_room(f))
+            return;
+        size_t used = (size_t)(input->end - f->buffer);
+        input->end += step(f, f->buffer + used, f->room - used);
+    }
+}
+
+/* Consume up to and with the next newline. */
+static void skip_line(struct input *input)
+{
+    while (input_peek(input, 1) > 0) {
+        const unsigned char *newline = memchr(input->at, '\n', (size_t)(input->end - input->at));
+        input->at = newline == NULL ? input->end : newline + 1;
+        if (newline != NULL)
+            return;
+    }
+}
+
+int input_line(struct input *input, size_t max, const char **line, size_t *size)
+{
+    size_t searched = 0;
+    for (;;) {
+        size_t held = (size_t)(input->end - input->at);
+        const unsigned char *newline =
+            held == searched ? NULL : memchr(input->at + searched, '\n', held - searched);
+        size_t length = newline != NULL ? (size_t)(newline - input->at) : held;
+        if (length > max) {
+            skip_line(input);
+            return -EMSGSIZE;
+        }
+        searched = held;
+        if (newline == NULL && input_peek(input, held + 1) > held)
+            continue;
+        if (newline == NULL && file_of(input)->status < 0)
+            input->at = input->end; /* the beginning of a line that broke off is no line */
+        if (newline == NULL && input->at == input->end)
+            return 0;
+        *line = (const char *)input->at;
+        *size = length;
+        input_consume(input, length + (newline != NULL));
+        return 1;
+    }
+}
+
+/* ---- opening ---- */
+
+static bool is_skippable_zstd(const unsigned char *bytes)
+{
+    return (load_u32(bytes) & 0xFFFFFFF0u) == 0x184D2A50u;
+}
+
+/* By the first bytes, which have to be enough to tell. */
+static int detect(struct input_file *f, struct tdk_err *err)
+{
+    while (f->raw_size < SNIFF && !f->raw_ended)
+        f->raw_size += read_some(f, f->raw + f->raw_size, CHUNK - f->raw_size);
+    if (f->status < 0)
+        return err_set(err, f->status, "read %s", f->path);
+    if (f->raw_size >= 11 && is_skippable_zstd(f->raw) && memcmp(f->raw + 8, "DBZ", 3) == 0)
+        return err_say(err, TDK_EFORMAT,
+                       "%s: DBZ, the format before DBN, cannot be read; convert it to DBN first",
+                       f->path);
+    if (f->raw_size >= 4 && (load_u32(f->raw) == ZSTD_MAGICNUMBER || is_skippable_zstd(f->raw))) {
+        f->packing = ZSTD;
+        f->zstd = ZSTD_createDCtx();
+        return f->zstd == NULL ? err_set(err, -ENOMEM, "unpack %s", f->path) : 0;
+    }
+    if (f->raw_size >= 3 && memcmp(f->raw, "\x1f\x8b\x08", 3) == 0) {
+        f->packing = GZIP;
+        if (inflateInit2(&f->gzip, 15 + 16) != Z_OK) {
+            f->packing = PLAIN; /* nothing to end */
+            return err_set(err, -ENOMEM, "unpack %s", f->path);
+        }
+        f->inside = true;
+    }
+    return 0;
+}
+
+static int file_init(struct input_file *f, const char *path, struct tdk_err *err)
+{
+    bool from_stdin = strcmp(path, "-") == 0;
+    f->fd = -1;
+    f->path = strdup(from_stdin ? "stdin" : path);
+    f->raw = malloc(CHUNK);
+    f->buffer = malloc(CHUNK);
+    if (f->path == NULL || f->raw == NULL || f->buffer == NULL)
+        return err_set(err, -ENOMEM, "open %s", path);
+    f->room = CHUNK;
+    f->window.base = f->window.at = f->window.end = f->buffer;
+    f->fd = from_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
+    if (f->fd < 0)
+        return err_set(err, -errno, "open %s", f->path);
+    struct stat st;
+    if (fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode))
+        f->raw_total = (uint64_t)st.st_size;
+    posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only advice: a pipe refuses it */
+    return detect(f, err);
+}
+
+int input_open(struct input **input, const char *path, struct tdk_err *err)
+{
+    struct input_file *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return err_set(err, -ENOMEM, "open %s", path);
+    int rc = file_init(f, path, err);
+    if (rc < 0) {
+        input_close(&f->window);
+        return rc;
+    }
+    *input = &f->window;
+    return 0;
+}
+
+void input_close(struct input *input)
+{
+    if (input == NULL)
+        return;
+    struct input_file *f = file_of(input);
+    if (f->packing == GZIP)
+        inflateEnd(&f->gzip);
+    ZSTD_freeDCtx(f->zstd);
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->raw);
+    free(f->buffer);
+    free(f->path);
+    free(f);
+}
+
+int input_status(struct input *input, struct tdk_err *err)
+{
+    const struct input_file *f = file_of(input);
+    if (f->status == 0)
+        return 0;
+    if (f->reason != NULL)
+        return err_say(err, f->status, "%s: %s near byte %llu of the file", f->path, f->reason,
+                       (unsigned long long)(f->raw_read - (f->raw_size - f->raw_at)));
+    return err_set(err, f->status, "read %s", f->path);
+}
+
+void input_progress(struct input *input, uint64_t *done, uint64_t *total)
+{
+    const struct input_file *f = file_of(input);
+    *done = f->raw_read;
+    *total = f->raw_total;
+}

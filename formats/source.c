@@ -1,0 +1,211 @@
+#include "formats/source.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "formats/dbn_layout.h"
+#include "formats/source_reader.h"
+
+#define PAYLOAD_LEAST 4096u /* a DBN record has to fit, and a useful part of a property */
+
+bool source_format_parse(const char *word, enum source_format *format)
+{
+    static const char *const words[] = {
+        [SOURCE_AUTO] = "auto",
+        [SOURCE_DBN] = "dbn",
+        [SOURCE_FIVE] = "jsonl",
+        [SOURCE_LINES] = "lines",
+    };
+    for (size_t i = 0; i < array_size(words); i++)
+        if (strcmp(word, words[i]) == 0) {
+            *format = (enum source_format)i;
+            return true;
+        }
+    return false;
+}
+
+/* ---- what is it ---- */
+
+static bool looks_like_fragment(const unsigned char *at, size_t have)
+{
+    uint32_t size = have == 0 ? 0 : at[0] * 4u;
+    return size <= have && tdk_dbn_check(TDK_TYPE_DBN, at, size);
+}
+
+/* Digits and then a space. */
+static bool looks_like_lines(const unsigned char *at, size_t have)
+{
+    size_t digits = 0;
+    while (digits < have && at[digits] >= '0' && at[digits] <= '9')
+        digits++;
+    return digits > 0 && digits < have && at[digits] == ' ';
+}
+
+static int detect(struct source *s, enum source_format *format, struct tdk_err *err)
+{
+    size_t have = input_peek(s->input, 1024), skipped = 0;
+    const unsigned char *at = s->input->at;
+    int rc = have == 0 ? input_status(s->input, err) : 0;
+    if (rc < 0)
+        return rc;
+    if (have == 0)
+        return err_say(err, TDK_EFORMAT,
+                       "%s: is empty; with --format it is taken for a file of no ticks", s->path);
+    while (skipped < have && strchr(" \t\r\n", at[skipped]) != NULL && at[skipped] != '\0')
+        skipped++;
+    if (have >= 3 && memcmp(at, "DBN", 3) == 0)
+        *format = SOURCE_DBN;
+    else if (skipped < have && at[skipped] == '{')
+        *format = SOURCE_FIVE;
+    else if (looks_like_lines(at + skipped, have - skipped))
+        *format = SOURCE_LINES;
+    else if (looks_like_fragment(at, have))
+        *format = SOURCE_DBN;
+    else
+        return err_say(
+            err, TDK_EFORMAT,
+            "%s: not a format that is known: neither DBN (no \"DBN\", no record at its "
+            "beginning), nor JSON lines (no \"{\"), nor lines of 'NS PAYLOAD' (no digits "
+            "and a space)",
+            s->path);
+    return 0;
+}
+
+static int open_reader(struct source *s, struct tdk_err *err)
+{
+    enum source_format format = s->options.format;
+    int rc = format == SOURCE_AUTO ? detect(s, &format, err) : 0;
+    if (rc < 0)
+        return rc;
+    if (format == SOURCE_DBN)
+        return source_open_dbn(s, err);
+    return format == SOURCE_FIVE ? source_open_five(s, err) : source_open_lines(s, err);
+}
+
+int source_open(struct source **source, const char *path, const struct source_options *options,
+                struct tdk_err *err)
+{
+    struct source *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "open %s", path);
+    s->options = *options;
+    if (s->options.payload_max == 0)
+        s->options.payload_max = TDK_PAYLOAD_DEFAULT_MAX;
+    s->path = strdup(strcmp(path, "-") == 0 ? "stdin" : path);
+    int rc = s->path == NULL ? err_set(err, -ENOMEM, "open %s", path) : 0;
+    if (rc == 0 && s->options.payload_max < PAYLOAD_LEAST)
+        rc = err_say(err, TDK_EVALUE, "payloads of at most %u bytes are too small; %u are needed",
+                     s->options.payload_max, PAYLOAD_LEAST);
+    if (rc == 0)
+        rc = input_open(&s->input, path, err);
+    if (rc == 0)
+        rc = open_reader(s, err);
+    if (rc < 0) {
+        source_close(s);
+        return rc;
+    }
+    *source = s;
+    return 0;
+}
+
+void source_close(struct source *source)
+{
+    if (source == NULL)
+        return;
+    input_close(source->input);
+    five_decoder_close(source->decoder);
+    five_names_close(source->own_names);
+    free(source->metadata);
+    free(source->type);
+    free(source->control);
+    free(source->path);
+    free(source);
+}
+
+int source_next(struct source *source, struct source_item *item, struct tdk_err *err)
+{
+    if (source->info.pending)
+        return source_next_info(source, item, err);
+    return source->ended ? 0 : source->next(source, item, err);
+}
+
+void source_progress(const struct source *source, uint64_t *done, uint64_t *total)
+{
+    input_progress(source->input, done, total);
+}
+
+/* ---- for the readers ---- */
+
+void *source_control(struct source *s, size_t size, struct tdk_err *err)
+{
+    if (size > s->control_room) {
+        unsigned char *grown = realloc(s->control, size);
+        if (grown == NULL) {
+            s->ended = true;
+            err_set(err, -ENOMEM, "read %s", s->path);
+            return NULL;
+        }
+        s->control = grown;
+        s->control_room = size;
+    }
+    return s->control;
+}
+
+void source_tell_info(struct source *s, const char *key, const void *value, size_t size)
+{
+    struct source_info *info = &s->info;
+    *info = (struct source_info){.value = value, .size = size, .pending = true};
+    strncpy(info->key, key, sizeof info->key - 1);
+}
+
+int source_next_info(struct source *s, struct source_item *item, struct tdk_err *err)
+{
+    struct source_info *info = &s->info;
+    size_t key_size = strlen(info->key);
+    size_t room = s->options.payload_max - sizeof(struct tdk_info) - key_size;
+    size_t part = info->size - info->told < room ? info->size - info->told : room;
+    size_t size = sizeof(struct tdk_info) + key_size + part;
+    unsigned char *payload = source_control(s, size, err);
+    if (payload == NULL) {
+        info->pending = false;
+        return -ENOMEM;
+    }
+    struct tdk_info head = {.total = (uint32_t)info->size,
+                            .offset = (uint32_t)info->told,
+                            .key_size = (uint16_t)key_size};
+    memcpy(payload, &head, sizeof head);
+    memcpy(payload + sizeof head, info->key, key_size);
+    if (part > 0)
+        memcpy(payload + sizeof head + key_size, (const char *)info->value + info->told, part);
+    info->told += part;
+    info->pending = info->told < info->size;
+    *item = (struct source_item){.type = TDK_TYPE_INFO, .payload = payload, .size = (uint32_t)size};
+    return 1;
+}
+
+int source_bad_line(struct source *s, int code, struct tdk_err *err)
+{
+    err_wrap(err, code, "%s: line %" PRIu64, s->path, s->line);
+    return code;
+}
+
+int source_line(struct source *s, size_t max, const char **line, size_t *size, struct tdk_err *err)
+{
+    for (;;) {
+        int rc = input_line(s->input, max, line, size);
+        if (rc == 0) {
+            s->ended = true;
+            return input_status(s->input, err);
+        }
+        s->line++;
+        if (rc < 0) {
+            err_say(err, TDK_EVALUE, "longer than %zu bytes", max);
+            return source_bad_line(s, TDK_EVALUE, err);
+        }
+        if (*size > 0 && (*size > 1 || **line != '\r'))
+            return 1;
+    }
+}
