@@ -1,0 +1,10 @@
+/* consumer.h - the consumer's slow half, for the other files of this folder. */
+#ifndef TDK_SHM_CONSUMER_H
+#define TDK_SHM_CONSUMER_H
+
+#include "tapedeck/ring.h"
+
+/* Take over where the ring's last consumer ended. TDK_EHOSTILE. */
+int consumer_open(struct tdk_ring *ring, struct tdk_err *err);
+
+#endif

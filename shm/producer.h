@@ -1,0 +1,13 @@
+/* producer.h - the producer's slow half, for the other files of this folder. */
+#ifndef TDK_SHM_PRODUCER_H
+#define TDK_SHM_PRODUCER_H
+
+#include "tapedeck/ring.h"
+
+/* Take over where the ring's last producer ended. TDK_EHOSTILE. */
+int producer_open(struct tdk_ring *ring, struct tdk_err *err);
+
+/* Raise ring->limit until `span` bytes fit. False: full. */
+bool producer_make_room(struct tdk_ring *ring, size_t span);
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * tapedeck.c - our ring as a contestant of the ring bench.
+ *
+ * The harness maps a piece of shared memory into both processes; ours needs a file of its own,
+ * mapped twice in a row, so that memory only carries its name. The rings directory is made and
+ * removed here. The bench's README says how to build this (make extra SRC=...).
+ */
+#include "ring_iface.h"
+
+#include <tapedeck/ring.h>
+
+#define RC_NAME   "tapedeck"
+#define RC_VARLEN 1
+#define RC_BATCH  1
+#define RC_ZC     1
+typedef struct tdk_ring rc;
+
+/* What lies in the harness's memory: which ring it is, and how many have come to it. */
+struct rendezvous {
+    char name[32];
+    int sides;
+};
+
+static size_t rc_bytes(size_t cap)
+{
+    (void)cap;
+    return 4096;
+}
+
+static void rings_directory(void)
+{
+    static char path[64];
+    if (getenv("TAPEDECK_RINGS"))
+        return;
+    snprintf(path, sizeof path, "/dev/shm/tapedeck-bench-%d", (int)getpid());
+    setenv("TAPEDECK_RINGS", path, 1); /* inherited by both sides */
+}
+
+static rc *rc_open(void *mem, size_t cap, int role)
+{
+    static int rings;
+    struct rendezvous *meeting = mem;
+    struct tdk_ring_options options = {.capacity = cap};
+    struct tdk_err err = {.text = ""};
+    struct tdk_ring *ring = NULL;
+    int rc;
+
+    if (role == RC_CREATE) {
+        rings_directory();
+        snprintf(meeting->name, sizeof meeting->name, "bench-%d", rings++);
+        rc = tdk_ring_create(meeting->name, &options, &err);
+        ring = mem; /* any non-NULL will do */
+    } else {
+        rc = tdk_ring_attach(&ring, meeting->name,
+                             role == RC_PRODUCER ? TDK_RING_PRODUCER : TDK_RING_CONSUMER, &err);
+        if (rc == 0 && __atomic_add_fetch(&meeting->sides, 1, __ATOMIC_SEQ_CST) == 2) {
+            tdk_ring_remove(meeting->name, true, NULL);
+            rmdir(getenv("TAPEDECK_RINGS"));
+        }
+    }
+    if (rc < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return NULL;
+    }
+    return ring;
+}
+
+RB_INLINE struct tdk_frame *frame_claim(rc *r, uint32_t len)
+{
+    struct tdk_frame *frame = tdk_ring_claim(r, len);
+    if (rb_likely(frame != NULL)) {
+        frame->type = TDK_TYPE_OPAQUE;
+        frame->ts = frame->seq;
+    }
+    return frame;
+}
+
+/* The EPOCH frame is no message. */
+RB_INLINE const struct tdk_frame *frame_next(rc *r)
+{
+    const struct tdk_frame *frame;
+    do
+        frame = tdk_ring_next(r);
+    while (frame && rb_unlikely(frame->type != TDK_TYPE_OPAQUE));
+    return frame;
+}
+
+RB_INLINE int rc_push(rc *r, const void *msg, uint32_t len)
+{
+    struct tdk_frame *frame = frame_claim(r, len);
+    if (rb_unlikely(!frame))
+        return 0;
+    memcpy(frame + 1, msg, len);
+    tdk_ring_publish(r);
+    return 1;
+}
+
+RB_INLINE uint32_t rc_pop(rc *r, void *buf)
+{
+    const struct tdk_frame *frame = frame_next(r);
+    if (!frame)
+        return 0;
+    uint32_t len = frame->size;
+    memcpy(buf, frame + 1, len);
+    tdk_ring_release(r);
+    return len;
+}
+
+RB_INLINE unsigned rc_push_n(rc *r, const void *msgs, unsigned n)
+{
+    const char *from = msgs;
+    unsigned i;
+    for (i = 0; i < n; i++) {
+        struct tdk_frame *frame = frame_claim(r, RB_LEN);
+        if (rb_unlikely(!frame))
+            break;
+        memcpy(frame + 1, from + i * RB_LEN, RB_LEN);
+    }
+    tdk_ring_publish(r);
+    return i;
+}
+
+RB_INLINE unsigned rc_pop_n(rc *r, void *msgs, unsigned n)
+{
+    char *to = msgs;
+    unsigned i;
+    for (i = 0; i < n; i++) {
+        const struct tdk_frame *frame = frame_next(r);
+        if (!frame)
+            break;
+        memcpy(to + i * RB_LEN, frame + 1, RB_LEN);
+    }
+    tdk_ring_release(r);
+    return i;
+}
+
+RB_INLINE void *rc_claim(rc *r, uint32_t len)
+{
+    struct tdk_frame *frame = frame_claim(r, len);
+    return frame ? frame + 1 : NULL;
+}
+
+RB_INLINE void rc_commit(rc *r, uint32_t len)
+{
+    (void)r;
+    (void)len;
+}
+
+RB_INLINE void rc_flush(rc *r)
+{
+    tdk_ring_publish(r);
+}
+
+RB_INLINE const void *rc_peek(rc *r, uint32_t *len)
+{
+    const struct tdk_frame *frame = frame_next(r);
+    if (!frame)
+        return NULL;
+    *len = frame->size;
+    return frame + 1;
+}
+
+RB_INLINE void rc_release(rc *r)
+{
+    tdk_ring_release(r);
+}
+
+#include "ring_harness.h"
