@@ -1,0 +1,29 @@
+/*
+ * losses.h - what a reader met that is not whole: told on stderr, the first few by name.
+ *
+ * One per command; the status at the end is 3 when there was anything.
+ */
+#ifndef TDK_CLI_LOSSES_H
+#define TDK_CLI_LOSSES_H
+
+#include <stdint.h>
+
+#include "tapedeck/err.h"
+#include "tapedeck/tape.h"
+#include "tapedeck/tick.h"
+
+struct losses {
+    uint64_t told; /* lines on stderr */
+    uint64_t ticks, losses, damages;
+};
+
+/* Look at a run for LOSS frames. */
+void losses_look(struct losses *losses, const struct tdk_run *run);
+
+/* A part of the tape could not be read. */
+void losses_damage(struct losses *losses, const struct tdk_err *err);
+
+/* Say what was too much to name. CLI_OK or CLI_LOSSY. */
+int losses_status(const struct losses *losses);
+
+#endif

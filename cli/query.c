@@ -1,0 +1,398 @@
+/* query.c - a range of a tape to a file or to stdout. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/export.h"
+#include "cli/interrupt.h"
+#include "cli/losses.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/range.h"
+#include "cli/table.h"
+#include "formats/dbn_names.h"
+#include "tapedeck/digest.h"
+
+struct args {
+    struct range_args range;
+    uint64_t limit;
+    const char *format, *file;
+    int progress;
+    bool reverse, force, pretty, map_symbols, envelope, five, control;
+    bool count, explain, digest, fail_empty, require_complete, json;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "limit",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .at = offsetof(struct args, limit),
+     .min = 1,
+     .help = "no more ticks than this; counts after --reverse"},
+    {.name = "reverse",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, reverse),
+     .help = "the last first: the exact reverse of the order"},
+    {.name = "format",
+     .letter = 'o',
+     .kind = OPTION_TEXT,
+     .value = "FORMAT",
+     .at = offsetof(struct args, format),
+     .help = "csv, jsonl, dbn, dbn.zst, frames or none; unless said, by the name of FILE"},
+    {.name = "output",
+     .letter = 'O',
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .at = offsetof(struct args, file),
+     .help = "where to; there whole or not at all. Unless said, stdout"},
+    {.name = "force",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, force),
+     .help = "replace FILE if it is there"},
+    {.name = "pretty",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, pretty),
+     .help = "text: decimals and RFC 3339 instead of integers"},
+    {.name = "map-symbols",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, map_symbols),
+     .help = "text: a last column or key `symbol`"},
+    {.name = "envelope",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, envelope),
+     .help = "text: track, epoch, seq and ts of each tick"},
+    {.name = "five",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, five),
+     .help = "jsonl: trades as symbol, timestamp, price, volume, message_type"},
+    {.name = "control",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, control),
+     .help = "jsonl, frames: control frames too"},
+    {.name = "count",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, count),
+     .help = "print the number of ticks and nothing else"},
+    {.name = "explain",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, explain),
+     .help = "print the blocks and bytes that would be read, and read none"},
+    {.name = "digest",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, digest),
+     .help = "a last line on stderr: digest HEX ticks N"},
+    {.name = "fail-empty",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, fail_empty),
+     .help = "exit 4 when nothing matched"},
+    {.name = "require-complete",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, require_complete),
+     .help = "deliver nothing, and exit 3, when the range has a hole"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "with --count and --explain: a JSON array of one object"},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.title = "which ticks", .rows = range_rows, .into = &args.range},
+    {.title = "how", .rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+/* What a query is doing, for those who do it. */
+struct query {
+    const struct cli *cli;
+    struct range range;
+    struct export *export;
+    struct output *output;
+    struct tdk_cursor *cursor;
+    struct tdk_digest *digest;
+    struct losses losses;
+    struct progress progress;
+    uint64_t ticks, bytes;
+};
+
+static int unknown_format(const char *word)
+{
+    struct nearest nearest;
+    nearest_begin(&nearest, word);
+    static const char *const known[] = {"csv", "jsonl", "dbn", "dbn.zst", "frames", "none"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        nearest_try(&nearest, known[i]);
+    if (nearest.best != NULL)
+        return cli_usage("-o %s: no such format; did you mean '%s'?", word, nearest.best);
+    return cli_usage("-o %s: no such format, there are %s", word, output_format_words);
+}
+
+/* ---- delivering ---- */
+
+/* The schema that was asked for by name, when it is one. */
+static uint16_t asked_schema(void)
+{
+    uint16_t schema;
+    if (args.range.types.count == 1 && dbn_schema_parse(args.range.types.items[0], &schema))
+        return schema;
+    return DBN_SCHEMA_MIXED;
+}
+
+static int open_output(struct query *q, enum output_format format, struct tdk_err *err)
+{
+    struct output_options options = {
+        .format = format,
+        .path = args.file,
+        .force = args.force,
+        .pretty = args.pretty,
+        .map_symbols = args.map_symbols,
+        .envelope = args.envelope,
+        .five = args.five,
+        .control = args.control,
+        .facts = range_facts(&q->range),
+    };
+    int rc = export_open(&q->export, q->range.tape, &q->range.query, asked_schema(), err);
+    if (rc < 0)
+        return rc;
+    options.metadata = export_metadata(q->export);
+    options.schema = export_schema(q->export);
+    return output_open(&q->output, &options, err);
+}
+
+static int deliver_run(struct query *q, const struct tdk_run *run, struct tdk_err *err)
+{
+    losses_look(&q->losses, run);
+    int rc =
+        output_put(q->output, run->track, run->number, run->epoch, run->frames, run->size, err);
+    if (rc < 0)
+        return rc;
+    if (q->digest != NULL)
+        tdk_digest_run(q->digest, run->track, run->epoch, run->frames, run->size);
+    q->ticks += run->ticks;
+    q->bytes += run->size;
+    return 0;
+}
+
+/* All of it. -EPIPE: nobody wants more; -ECANCELED: interrupted. */
+static int deliver(struct query *q, struct tdk_err *err)
+{
+    struct tdk_run run;
+    int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, err);
+    for (unsigned turn = 0; rc >= 0; turn++) {
+        if (interrupted())
+            return -ECANCELED;
+        rc = tdk_cursor_read(q->cursor, &run, err);
+        if (rc == 0)
+            return 0;
+        if (rc == 1)
+            rc = deliver_run(q, &run, err);
+        else if (rc == TDK_ECORRUPT) {
+            losses_damage(&q->losses, err);
+            rc = 0;
+        }
+        if (turn % 64 == 0)
+            progress_at(&q->progress, q->bytes, 0, "bytes", q->ticks);
+    }
+    return rc;
+}
+
+/* A look at the whole range before anything of it is given away. CLI_OK when it is whole. */
+static int check_complete(struct query *q)
+{
+    struct tdk_err err;
+    struct tdk_run run;
+    struct tdk_cursor *cursor;
+    struct losses losses = {.told = 0};
+    int rc = tdk_cursor_open(&cursor, q->range.tape, &q->range.query, &err);
+    if (rc < 0)
+        return range_fail(&err);
+    while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0 && !interrupted()) {
+        if (rc == 1)
+            losses_look(&losses, &run);
+        else if (rc == TDK_ECORRUPT)
+            losses_damage(&losses, &err);
+        else
+            break;
+    }
+    tdk_cursor_close(cursor);
+    if (rc < 0)
+        return range_fail(&err);
+    int status = losses_status(&losses);
+    if (status != CLI_OK)
+        cli_warn("the range is not whole, so nothing is delivered (--require-complete)");
+    return status;
+}
+
+static int finish(struct query *q)
+{
+    struct tdk_err err;
+    int rc = output_finish(q->output, &err);
+    progress_clear(&q->progress);
+    if (rc == -EPIPE)
+        return CLI_OK;
+    if (rc < 0)
+        return cli_fail(&err, NULL);
+    int status = losses_status(&q->losses);
+    if (output_skipped(q->output) > 0) {
+        cli_warn("%" PRIu64 " ticks are no whole records and have no form in this format; -o jsonl "
+                 "and -o frames show them",
+                 output_skipped(q->output));
+        status = CLI_LOSSY;
+    }
+    if (q->digest != NULL)
+        cli_digest_line(q->digest);
+    if (status == CLI_OK && q->ticks == 0 && args.fail_empty)
+        return CLI_NOTHING;
+    return status;
+}
+
+static int run_delivery(struct query *q, enum output_format format)
+{
+    struct tdk_err err;
+    q->range.query.control = true; /* LOSS frames are told even where they are not delivered */
+    if (open_output(q, format, &err) < 0)
+        return err.code == -EEXIST ? cli_usage("%s", err.text) : range_fail(&err);
+    if (args.require_complete) {
+        int status = check_complete(q);
+        if (status != CLI_OK)
+            return status;
+    }
+    if (args.digest && tdk_digest_open(&q->digest) < 0)
+        return cli_fail_words("digest: %s", tdk_strerror(-ENOMEM));
+    progress_begin(&q->progress, "query", args.progress, q->cli->globals->quiet);
+    int rc = deliver(q, &err);
+    if (rc == 0)
+        return finish(q);
+    progress_clear(&q->progress);
+    if (rc == -EPIPE)
+        return CLI_OK;
+    if (rc == -ECANCELED)
+        return cli_fail_words("interrupted after %" PRIu64 " ticks", q->ticks);
+    if (rc == TDK_EFORMAT)
+        return cli_usage("%s", err.text);
+    return range_fail(&err);
+}
+
+/* ---- numbers only ---- */
+
+static int show_numbers(const struct column *columns, const uint64_t *numbers, size_t count)
+{
+    struct table *table;
+    int rc = table_open(&table, table_form(args.json), columns, count);
+    if (rc == 0) {
+        for (size_t i = 0; i < count; i++)
+            table_number(table, numbers[i]);
+        rc = table_close(table);
+    }
+    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+}
+
+static int run_count(struct query *q)
+{
+    struct tdk_err err;
+    struct tdk_run run;
+    q->range.query.count_only = true;
+    int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, &err);
+    if (rc < 0)
+        return range_fail(&err);
+    while ((rc = tdk_cursor_read(q->cursor, &run, &err)) != 0) {
+        if (interrupted())
+            return cli_fail_words("interrupted after %" PRIu64 " ticks", q->ticks);
+        if (rc == 1)
+            q->ticks += run.ticks;
+        else if (rc == TDK_ECORRUPT)
+            losses_damage(&q->losses, &err);
+        else
+            return range_fail(&err);
+    }
+    struct tdk_cursor_stats stats;
+    tdk_cursor_stats(q->cursor, &stats);
+    static const struct column columns[] = {{"ticks", COLUMN_COUNT}};
+    int status = CLI_OK;
+    if (args.json)
+        status = show_numbers(columns, &q->ticks, 1);
+    else
+        printf("%" PRIu64 "\n", q->ticks);
+    if (status != CLI_OK)
+        return status;
+    if (stats.lost > 0)
+        cli_warn("%" PRIu64 " more ticks were lost in this range before they were recorded",
+                 stats.lost);
+    status = losses_status(&q->losses);
+    if (stats.lost > 0)
+        return CLI_LOSSY;
+    if (status == CLI_OK && q->ticks == 0 && args.fail_empty)
+        return CLI_NOTHING;
+    return status;
+}
+
+static int run_explain(struct query *q)
+{
+    struct tdk_err err;
+    uint64_t numbers[2];
+    int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, &err);
+    if (rc == 0)
+        rc = tdk_cursor_explain(q->cursor, &numbers[0], &numbers[1], &err);
+    if (rc < 0)
+        return range_fail(&err);
+    static const struct column columns[] = {{"blocks", COLUMN_COUNT}, {"bytes", COLUMN_SIZE}};
+    return show_numbers(columns, numbers, 2);
+}
+
+/* ---- the command ---- */
+
+static void close_query(struct query *q)
+{
+    tdk_cursor_close(q->cursor);
+    tdk_digest_close(q->digest);
+    output_close(q->output);
+    export_close(q->export);
+    range_close(&q->range);
+}
+
+static int run(const struct cli *cli)
+{
+    enum output_format format = OUTPUT_AUTO;
+    bool numbers = args.count || args.explain;
+    if (args.format != NULL && !output_format_parse(args.format, &format))
+        return unknown_format(args.format);
+    if (args.count && args.explain)
+        return cli_usage("--count and --explain: choose one");
+    if (numbers && (args.digest || args.file != NULL))
+        return cli_usage("%s prints numbers; it goes with neither --digest nor -O",
+                         args.count ? "--count" : "--explain");
+    if (!numbers && args.format == NULL && args.file == NULL)
+        return cli_usage("no output format: choose one with -o (%s)", output_format_words);
+    struct query q = {.cli = cli};
+    int status = range_open(&q.range, &args.range);
+    if (status != CLI_OK)
+        return status;
+    interrupt_catch();
+    q.range.query.limit = args.limit;
+    q.range.query.reverse = args.reverse;
+    if (args.count)
+        status = run_count(&q);
+    else if (args.explain)
+        status = run_explain(&q);
+    else
+        status = run_delivery(&q, format);
+    close_query(&q);
+    return status;
+}
+
+const struct command query_command = {
+    .name = "query",
+    .brief = "a range of a tape as csv, jsonl, dbn or raw frames",
+    .usage = "-T DIR [--from T] [--to T] [-s SYMBOL]... [-t TYPE]... -o FORMAT [-O FILE]",
+    .about = "Ticks in [from, to), tracks merged by (ts, track, epoch, seq). Times are ns since\n"
+             "1970, RFC 3339, a date, now-5m, start+10m or end-1s (of the tape).",
+    .sets = sets,
+    .run = run,
+};

@@ -1,0 +1,53 @@
+/*
+ * range.h - which ticks: the options that query, play and digest share, and what they mean.
+ *
+ * A command has a struct range_args, puts range_rows into its table of option sets, and calls
+ * range_open(), which talks for itself when something is wrong.
+ */
+#ifndef TDK_CLI_RANGE_H
+#define TDK_CLI_RANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/moment.h"
+#include "base/option.h"
+#include "cli/output.h"
+#include "tapedeck/tape.h"
+
+struct range_args {
+    const char *tape; /* path */
+    struct moment from, to;
+    const char *zone;
+    struct option_list tracks, symbols, types;
+    int axis; /* enum tdk_axis */
+};
+
+extern const struct option range_rows[]; /* `at` is in struct range_args */
+
+/* Only -T, for commands that look at a tape as a whole. */
+extern const struct option range_tape_rows[];
+
+struct range {
+    struct tdk_tape *tape;
+    struct tdk_query query; /* all but limit, reverse, control, count_only */
+    struct tdk_type_filter *types;
+};
+
+/* Open the tape and work out the query. CLI_OK, or the exit status after saying why. */
+int range_open(struct range *range, const struct range_args *args);
+void range_close(struct range *range);
+
+/* What the tape knows about its ticks, for an output; until range_close(). */
+struct output_facts range_facts(const struct range *range);
+
+/* Only the tape. CLI_OK, or the exit status after saying why. */
+int range_open_tape(struct tdk_tape **tape, const char *path);
+
+/* Can the query give ticks of this track? */
+bool range_has_track(const struct tdk_query *query, const char *track);
+
+/* The exit status that belongs to a code of the tape's: wrong usage or failed. Says it. */
+int range_fail(const struct tdk_err *err);
+
+#endif
