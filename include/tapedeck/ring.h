@@ -152,6 +152,10 @@ struct tdk_ring_info {
 TDK_API void tdk_ring_info(const struct tdk_ring *ring, struct tdk_ring_info *info);
 TDK_API int tdk_ring_stat(const char *name, struct tdk_ring_info *info, struct tdk_err *err);
 
+/* Ticks of the last epoch that wait in the ring to be read, counted frame by frame from outside:
+ * this may take milliseconds, and while a producer runs it is about right. */
+TDK_API int tdk_ring_unread(const char *name, uint64_t *ticks, struct tdk_err *err);
+
 /* Tell each name in the rings directory to `each`, sorted; not 0 from it ends the walk and is
  * returned. */
 TDK_API int tdk_ring_list(int (*each)(const char *name, void *context), void *context,
