@@ -40,7 +40,7 @@ const char *option_value_name(const struct option *row)
 /* Words from column COLUMN on, broken before WIDTH; the cursor stands at `at`. */
 static void print_wrapped(const char *text, int at, FILE *out)
 {
-    if (at >= COLUMN) {
+    if (at + 1 >= COLUMN) {
         fputc('\n', out);
         at = 0;
     }
@@ -87,7 +87,7 @@ static void print_row(const struct option *row, FILE *out)
              row->kind == OPTION_LIST ? "; may be given several times" : "",
              row->preset != NULL ? " [" : "", row->preset != NULL ? row->preset : "",
              row->preset != NULL ? "]" : "");
-    print_wrapped(text, at + 1, out);
+    print_wrapped(text, at, out);
 }
 
 static void print_rows(const char *title, const struct option *rows, FILE *out)

@@ -81,6 +81,9 @@ int output_open(struct output **output, const struct output_options *options, st
 int output_put(struct output *output, const char *track, uint16_t number, uint64_t epoch,
                const struct tdk_frame *frames, size_t size, struct tdk_err *err);
 
+/* Empty the buffer: before waiting for more. -EPIPE as above. */
+int output_flush(struct output *output, struct tdk_err *err);
+
 /* Ticks left out so far because they are no whole record (csv, dbn): kept on the tape, and told. */
 uint64_t output_skipped(const struct output *output);
 

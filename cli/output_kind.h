@@ -47,7 +47,4 @@ struct output {
 const char *output_symbol(const struct output *output, const struct output_run *run,
                           uint32_t instrument_id, uint64_t ts);
 
-/* Empty the buffer into the sink. */
-int output_flush(struct output *output, struct tdk_err *err);
-
 #endif

@@ -39,6 +39,10 @@ void progress_at(struct progress *progress, uint64_t done, uint64_t total, const
 /* Wipe the line from the terminal, so that other talk begins on a clean one. */
 void progress_clear(struct progress *progress);
 
+/* The same at the end, once: the terminal's line is wiped, ndjson gets its last object. */
+void progress_end(struct progress *progress, uint64_t done, uint64_t total, const char *unit,
+                  uint64_t ticks);
+
 /* ns since begin. */
 uint64_t progress_elapsed(const struct progress *progress);
 

@@ -27,10 +27,18 @@ struct column {
     enum column_kind kind;
 };
 
-enum table_form { TABLE_ALIGNED, TABLE_TSV, TABLE_JSON };
+enum table_form {
+    TABLE_ALIGNED, /* a line a row */
+    TABLE_SHEET,   /* a line a cell, `name  value`: for people who look at one thing */
+    TABLE_TSV,
+    TABLE_JSON,
+};
 
 /* JSON if asked for, aligned on a terminal, else TSV. */
 enum table_form table_form(bool json);
+
+/* The same for one thing: a sheet on a terminal. */
+enum table_form table_form_single(bool json);
 
 struct table;
 

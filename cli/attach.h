@@ -1,0 +1,17 @@
+/* attach.h - attach to a ring that may not be there yet. */
+#ifndef TDK_CLI_ATTACH_H
+#define TDK_CLI_ATTACH_H
+
+#include <stdint.h>
+
+#include "tapedeck/ring.h"
+
+/* tdk_ring_attach(); a ring that is not there is waited for, `wait_ns` at most. -ECANCELED:
+ * interrupted. */
+int attach_ring(struct tdk_ring **ring, const char *name, enum tdk_ring_role role, uint64_t wait_ns,
+                struct tdk_err *err);
+
+/* Sleep that an interrupt ends. */
+void attach_sleep(uint64_t ns);
+
+#endif

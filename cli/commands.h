@@ -1,0 +1,14 @@
+/* commands.h - every command of `tapedeck`; the table is in main.c, each is a file of its own. */
+#ifndef TDK_CLI_COMMANDS_H
+#define TDK_CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+extern const struct command ring_command;
+extern const struct command feed_command;
+extern const struct command gen_command;
+extern const struct command drain_command;
+extern const struct command tap_command;
+extern const struct command import_command;
+
+#endif

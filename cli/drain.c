@@ -1,0 +1,219 @@
+/* drain.c - consume a ring to stdout or a file. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "cli/attach.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/listen.h"
+
+#define SLICE_NS (100 * NS_PER_MS) /* how often a wait looks for an interrupt */
+
+static struct drain_args {
+    bool until_end, digest;
+    uint64_t count, timeout_ns, wait_ns;
+} args;
+static struct listen_options listen_args;
+
+static const struct option rows[] = {
+    {.name = "until-end",
+     .kind = OPTION_FLAG,
+     .help = "stop at END, the end of a play; its digest is checked",
+     .at = offsetof(struct drain_args, until_end)},
+    {.name = "count",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .help = "stop after so many ticks; the next stays in the ring",
+     .at = offsetof(struct drain_args, count)},
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .min = 1,
+     .help = "stop after so long without a new tick; exit 7 if --count or END was not reached",
+     .at = offsetof(struct drain_args, timeout_ns)},
+    {.name = "wait",
+     .kind = OPTION_DURATION,
+     .help = "wait so long for the ring to appear",
+     .at = offsetof(struct drain_args, wait_ns)},
+    {.name = "digest",
+     .kind = OPTION_FLAG,
+     .help = "last line on stderr: digest HEX ticks N",
+     .at = offsetof(struct drain_args, digest)},
+    {.name = NULL},
+};
+
+/* Why the reading ended. */
+enum ending { ENDED_DONE, ENDED_TIMEOUT, ENDED_INTERRUPT, ENDED_FAILED };
+
+struct drain {
+    struct tdk_ring *ring;
+    struct listener listener;
+    uint64_t heard_ns; /* when a tick came last */
+};
+
+static bool is_done(const struct drain *d)
+{
+    return (args.until_end && d->listener.ended) ||
+           (args.count != 0 && d->listener.ticks == args.count) || d->listener.gone;
+}
+
+/* All that is there, up to where we are done; then its room is given back. */
+static int take_all(struct drain *d, struct tdk_err *err)
+{
+    uint64_t ticks = d->listener.ticks;
+    const struct tdk_frame *frame;
+    size_t taken = 0;
+    int rc = 0;
+    /* Flushed by pieces: the producer may be waiting for this room. */
+    while (rc == 0 && !is_done(d) && taken < 1 << 20 && (frame = tdk_ring_next(d->ring)) != NULL) {
+        rc = listener_take(&d->listener, frame, err);
+        taken += tdk_frame_span(frame->size);
+    }
+    if (rc == 0)
+        rc = listener_flush(&d->listener, taken < 1 << 20, err);
+    tdk_ring_release(d->ring);
+    if (d->listener.ticks != ticks)
+        d->heard_ns = clock_mono();
+    return rc;
+}
+
+static uint64_t patience(const struct drain *d)
+{
+    uint64_t quiet = clock_mono() - d->heard_ns;
+    if (args.timeout_ns == 0)
+        return SLICE_NS;
+    uint64_t left = quiet < args.timeout_ns ? args.timeout_ns - quiet : 0;
+    return left < SLICE_NS ? left : SLICE_NS;
+}
+
+static enum ending drain_loop(struct drain *d, struct tdk_err *err)
+{
+    d->heard_ns = clock_mono();
+    for (;;) {
+        if (take_all(d, err) < 0)
+            return ENDED_FAILED;
+        if (is_done(d))
+            return ENDED_DONE;
+        if (interrupted())
+            return ENDED_INTERRUPT;
+        const char *broken = tdk_ring_hostile(d->ring);
+        if (broken != NULL) {
+            err_say(err, TDK_EHOSTILE, "the ring breaks its own rules: %s", broken);
+            return ENDED_FAILED;
+        }
+        uint64_t ns = patience(d);
+        if (!tdk_ring_wait_frame(d->ring, TDK_WAIT_PARK, ns) && patience(d) == 0)
+            return ENDED_TIMEOUT;
+    }
+}
+
+/* What was refused after the last tick that came is told by the ring alone. */
+static void count_refused_last(struct drain *d)
+{
+    struct listener *l = &d->listener;
+    struct tdk_ring_info info;
+    tdk_ring_info(d->ring, &info);
+    if (info.fill == 0 && info.epoch == l->epoch && l->next_seq != 0 && info.seq >= l->next_seq)
+        l->lost += info.seq - l->next_seq + 1;
+}
+
+/* END says what was played; this is what came. */
+static int check_end(const struct listener *l)
+{
+    static const uint8_t none[16];
+    uint8_t value[16];
+    char hex[33];
+    if (!l->ended)
+        return CLI_OK;
+    if (!l->end.complete) {
+        cli_warn("the play was not whole: %" PRIu64 " ticks of the range are lost, or it was ended",
+                 l->end.lost);
+        return CLI_LOSSY;
+    }
+    if (l->digest == NULL || memcmp(l->end.digest, none, sizeof none) == 0 ||
+        tdk_digest_ticks(l->digest) != l->end.ticks)
+        return CLI_OK; /* nothing to compare, or only a part of the play came by */
+    tdk_digest_value(l->digest, value, hex);
+    if (memcmp(l->end.digest, value, sizeof value) == 0)
+        return CLI_OK;
+    cli_warn("what came is not what was played: the digests differ");
+    return CLI_LOSSY;
+}
+
+static int drain_report(struct drain *d, enum ending ending, const struct tdk_err *err)
+{
+    struct listener *l = &d->listener;
+    bool wanted_more = args.count != 0 || args.until_end;
+    int status = CLI_OK;
+    if (ending == ENDED_TIMEOUT || ending == ENDED_INTERRUPT)
+        count_refused_last(d);
+    if (l->lost > 0) {
+        cli_warn("%" PRIu64 " ticks were lost before they came here", l->lost);
+        status = CLI_LOSSY;
+    }
+    if (args.until_end && check_end(l) != CLI_OK)
+        status = CLI_LOSSY;
+    if (ending == ENDED_FAILED)
+        status = listener_fail(err);
+    else if (ending == ENDED_TIMEOUT && wanted_more) {
+        cli_warn("no new tick for as long as --timeout says; %" PRIu64 " came", l->ticks);
+        status = CLI_MISSED;
+    } else if (ending == ENDED_INTERRUPT && wanted_more)
+        status = cli_fail_words("interrupted after %" PRIu64 " ticks", l->ticks);
+    return status;
+}
+
+static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
+{
+    struct listener *l = &d->listener;
+    if (ending != ENDED_FAILED && !l->gone) {
+        int rc = output_finish(l->output, err);
+        if (rc < 0 && rc != -EPIPE)
+            ending = ENDED_FAILED;
+    }
+    int status = drain_report(d, ending, err);
+    cli_note("%" PRIu64 " ticks", l->ticks);
+    if (args.digest)
+        cli_digest_line(l->digest);
+    return status;
+}
+
+static int drain_run(const struct cli *cli)
+{
+    struct drain drain = {.ring = NULL};
+    struct tdk_err err = {.code = 0};
+    const char *name = cli->operands->items[0];
+    int status;
+
+    interrupt_catch();
+    if (attach_ring(&drain.ring, name, TDK_RING_CONSUMER, args.wait_ns, &err) < 0)
+        return err.code == TDK_ENAME ? cli_usage("%s", err.text) : cli_fail(&err, NULL);
+    if (listener_open(&drain.listener, &listen_args, drain.ring, args.digest || args.until_end,
+                      &err) < 0)
+        status = listener_fail(&err);
+    else
+        status = drain_end(&drain, drain_loop(&drain, &err), &err);
+    listener_close(&drain.listener);
+    tdk_ring_detach(drain.ring);
+    return status;
+}
+
+const struct command drain_command = {
+    .name = "drain",
+    .brief = "consume a ring to stdout",
+    .usage = "NAME [-o FMT] [--count N] [--until-end] [--timeout D] [options]",
+    .about =
+        "Consume what comes through the ring NAME, as a strategy or recorder would: it is gone\n"
+        "from the ring then. Without --count, --until-end or --timeout until interrupted.\n"
+        "Loss is named (exit 3).",
+    .sets = (const struct option_set[]){{"options", rows, &args},
+                                        {"output", listen_rows, &listen_args},
+                                        {.rows = NULL}},
+    .operand = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = drain_run,
+};

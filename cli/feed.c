@@ -1,0 +1,205 @@
+/* feed.c - a file's ticks into a ring, as a live producer would publish them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "cli/commands.h"
+#include "cli/intake.h"
+#include "cli/interrupt.h"
+#include "cli/publisher.h"
+#include "replayer/pace.h"
+
+#define AHEAD_MAX_NS (86400 * NS_PER_S) /* a time further ahead of the clock is no schedule */
+
+static const char *const stamps[] = {"file", "now", NULL};
+enum { STAMP_FILE, STAMP_NOW };
+
+static struct feed_args {
+    struct publisher_options publisher;
+    struct speed speed;
+    int stamp;
+} args;
+static struct intake_options intake_args;
+
+static const struct option rows[] = {
+    {.name = "ring",
+     .kind = OPTION_NAME,
+     .required = true,
+     .help = "the ring to publish into; it must exist, unless --create",
+     .at = offsetof(struct feed_args, publisher.ring)},
+    {.name = "speed",
+     .kind = OPTION_SPEED,
+     .preset = "max",
+     .help = "max, 1x as it was, 0.5x, 10x, or 1000/s",
+     .at = offsetof(struct feed_args, speed)},
+    {.name = "stamp",
+     .kind = OPTION_CHOICE,
+     .choices = stamps,
+     .preset = "file",
+     .help = "the time of a tick: that of the file, or that of its publishing",
+     .at = offsetof(struct feed_args, stamp)},
+    {.name = "create",
+     .kind = OPTION_SIZE,
+     .min = 1 << 16,
+     .help = "create the ring with this capacity if it is not there",
+     .at = offsetof(struct feed_args, publisher.create_size)},
+    {.name = "allow-disk-ring",
+     .kind = OPTION_FLAG,
+     .help = "with --create: the rings directory need not be on tmpfs",
+     .at = offsetof(struct feed_args, publisher.allow_disk)},
+    {.name = "wait",
+     .kind = OPTION_DURATION,
+     .help = "wait so long for the ring to appear",
+     .at = offsetof(struct feed_args, publisher.wait_ns)},
+    {.name = "no-wait",
+     .kind = OPTION_FLAG,
+     .help = "drop and count what finds the ring full, instead of waiting for room",
+     .at = offsetof(struct feed_args, publisher.no_wait)},
+    {.name = "digest",
+     .kind = OPTION_FLAG,
+     .help = "last line on stderr: digest HEX ticks N",
+     .at = offsetof(struct feed_args, publisher.digest)},
+    {.name = NULL},
+};
+
+struct feed {
+    struct publisher publisher;
+    struct intake intake;
+    struct pace pace;
+    uint64_t paced; /* ticks that had a place in the schedule */
+    bool anchored;  /* this file's first tick has been seen */
+};
+
+/* Until the tick is due. The anchor is one a file: the next file begins when this one is over. */
+static void keep_pace(struct feed *feed, uint64_t ts)
+{
+    if (args.speed.kind == SPEED_SCALED && ts > clock_wall() + AHEAD_MAX_NS)
+        return; /* an undefined time, or one that nobody will live to see */
+    if (!feed->anchored)
+        pace_anchor(&feed->pace, ts, feed->paced, clock_mono());
+    feed->anchored = true;
+    publisher_wait_until(&feed->publisher, pace_due(&feed->pace, ts, feed->paced++));
+}
+
+static int stopped(const struct publisher *p, struct tdk_err *err)
+{
+    const char *broken = tdk_ring_hostile(p->ring);
+    if (broken != NULL)
+        return err_say(err, TDK_EHOSTILE, "ring %s: %s", args.publisher.ring, broken);
+    return err_say(err, -ECANCELED, "interrupted");
+}
+
+static int publish_item(const struct source_item *item, void *context, struct tdk_err *err)
+{
+    struct feed *feed = context;
+    struct publisher *p = &feed->publisher;
+    if (tdk_type_is_control(item->type)) {
+        publisher_control(p, item->type, item->payload, item->size, NULL, 0);
+        return publisher_stopped(p) ? stopped(p, err) : 0;
+    }
+    if (args.speed.kind != SPEED_MAX)
+        keep_pace(feed, item->ts);
+    struct tdk_frame *frame = publisher_claim(p, item->size);
+    if (frame == NULL)
+        return publisher_stopped(p) ? stopped(p, err) : 0;
+    frame->type = item->type;
+    frame->flags = item->flags;
+    frame->ts = args.stamp == STAMP_NOW ? clock_wall() : item->ts;
+    memcpy(frame + 1, item->payload, item->size);
+    /* At once: the next line of a pipe may be long in coming. */
+    publisher_flush(p);
+    return 0;
+}
+
+static int put_info(const char *key, const void *value, size_t size, void *context,
+                    struct tdk_err *err)
+{
+    struct feed *feed = context;
+    (void)err;
+    publisher_info(&feed->publisher, key, value, size);
+    return 0;
+}
+
+static int feed_files(struct feed *feed, const struct option_list *files, struct tdk_err *err)
+{
+    int rc = intake_each_info(&intake_args, put_info, feed, err);
+    publisher_flush(&feed->publisher);
+    for (size_t i = 0; rc == 0 && i < files->count && !interrupted(); i++) {
+        feed->anchored = false;
+        rc = intake_file(&feed->intake, files->items[i], publish_item, feed, err);
+        publisher_flush(&feed->publisher);
+    }
+    return rc;
+}
+
+static int feed_report(struct feed *feed, int rc, const struct tdk_err *err)
+{
+    const struct publisher *p = &feed->publisher;
+    uint64_t elapsed = progress_elapsed(&feed->intake.progress);
+    uint64_t bytes = feed->intake.done_before;
+    char rate[QUANTITY_TEXT], time[QUANTITY_TEXT], size[QUANTITY_TEXT];
+    progress_end(&feed->intake.progress, bytes, bytes, "bytes", p->ticks);
+    cli_note("%" PRIu64 " ticks (%s read) into %s in %s, %s/s", p->ticks,
+             quantity_size_text(size, bytes), args.publisher.ring,
+             quantity_duration_text(time, elapsed),
+             quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
+    int status = intake_verdict(&feed->intake);
+    if (p->dropped + p->controls_dropped > 0) {
+        cli_warn("the ring was full: %" PRIu64 " ticks and %" PRIu64 " announcements dropped",
+                 p->dropped, p->controls_dropped);
+        status = CLI_LOSSY;
+    }
+    if (interrupted())
+        status = cli_fail_words("interrupted after %" PRIu64 " ticks; they stay", p->ticks);
+    else if (rc < 0)
+        status = cli_fail(err, p->ticks > 0 ? "what was published before stays" : NULL);
+    if (p->digest != NULL)
+        cli_digest_line(p->digest);
+    return status;
+}
+
+static int feed_run(const struct cli *cli)
+{
+    struct feed feed = {.paced = 0};
+    struct tdk_err err = {.code = 0};
+    int status = intake_check(&intake_args);
+    if (status != CLI_OK)
+        return status;
+    interrupt_catch();
+    int rc = publisher_open(&feed.publisher, &args.publisher, &err);
+    if (rc == 0)
+        rc = intake_open(&feed.intake, &intake_args, feed.publisher.payload_max, "feed",
+                         cli->globals->quiet, &err);
+    if (rc < 0) {
+        status = cli_fail(&err, NULL);
+    } else {
+        pace_init(&feed.pace, &args.speed, 0);
+        if (args.stamp == STAMP_FILE)
+            tdk_ring_set_clock(feed.publisher.ring, TDK_CLOCK_FILE);
+        rc = feed_files(&feed, cli->operands, &err);
+        status = feed_report(&feed, rc, &err);
+    }
+    intake_close(&feed.intake);
+    publisher_close(&feed.publisher);
+    return status;
+}
+
+const struct command feed_command = {
+    .name = "feed",
+    .brief = "publish a file's ticks into a ring, as a live producer would",
+    .usage = "FILE... --ring NAME [options]",
+    .about =
+        "Publish the ticks of FILEs ('-' is stdin) into a ring. gzip and zstd are undone. All\n"
+        "files are one epoch. At --speed max a full ring is a wait; with --no-wait it is a\n"
+        "counted loss (exit 3). Malformed lines are named, skipped and counted (exit 3).",
+    .sets = (const struct option_set[]){{"options", rows, &args},
+                                        {"files", intake_rows, &intake_args},
+                                        {.rows = NULL}},
+    .operand = "FILE",
+    .operands_min = 1,
+    .operands_max = UINT_MAX,
+    .run = feed_run,
+};

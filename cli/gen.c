@@ -1,0 +1,242 @@
+/* gen.c - synthetic ticks into a ring; their payloads hang on the seed alone. */
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/market.h"
+#include "cli/progress.h"
+#include "cli/publisher.h"
+#include "cli/sizes.h"
+#include "replayer/pace.h"
+
+#define OPAQUE_INFO "gen\tapplication/octet-stream"
+
+static struct gen_args {
+    struct publisher_options publisher;
+    uint64_t count, rate, symbols, seed;
+    const char *size_dist;
+    int progress;
+} args;
+
+static const struct option rows[] = {
+    {.name = "ring",
+     .kind = OPTION_NAME,
+     .required = true,
+     .help = "the ring to publish into; it must exist, unless --create",
+     .at = offsetof(struct gen_args, publisher.ring)},
+    {.name = "count",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .required = true,
+     .help = "how many ticks",
+     .at = offsetof(struct gen_args, count)},
+    {.name = "rate",
+     .kind = OPTION_RATE,
+     .preset = "max",
+     .help = "ticks a second",
+     .at = offsetof(struct gen_args, rate)},
+    {.name = "symbols",
+     .kind = OPTION_COUNT,
+     .preset = "16",
+     .min = 1,
+     .max = MARKET_SYMBOLS_MAX,
+     .help = "how many symbols: S000, S001, ...",
+     .at = offsetof(struct gen_args, symbols)},
+    {.name = "seed",
+     .kind = OPTION_COUNT,
+     .preset = "1",
+     .help = "payloads are the same for the same seed",
+     .at = offsetof(struct gen_args, seed)},
+    {.name = "size-dist",
+     .kind = OPTION_TEXT,
+     .value = "DIST",
+     .preset = "market",
+     .help = "what ticks are: market (DBN trades and mbp-1), trades, mbp-1, or opaque payloads of "
+             "fixed:N, uniform:A-B or log:A-B bytes",
+     .at = offsetof(struct gen_args, size_dist)},
+    {.name = "create",
+     .kind = OPTION_SIZE,
+     .help = "create the ring with this capacity if it is not there",
+     .min = 1 << 16,
+     .at = offsetof(struct gen_args, publisher.create_size)},
+    {.name = "allow-disk-ring",
+     .kind = OPTION_FLAG,
+     .help = "with --create: the rings directory need not be on tmpfs",
+     .at = offsetof(struct gen_args, publisher.allow_disk)},
+    {.name = "wait",
+     .kind = OPTION_DURATION,
+     .help = "wait so long for the ring to appear",
+     .at = offsetof(struct gen_args, publisher.wait_ns)},
+    {.name = "no-wait",
+     .kind = OPTION_FLAG,
+     .help = "drop and count what finds the ring full, instead of waiting for room",
+     .at = offsetof(struct gen_args, publisher.no_wait)},
+    {.name = "digest",
+     .kind = OPTION_FLAG,
+     .help = "last line on stderr: digest HEX ticks N",
+     .at = offsetof(struct gen_args, publisher.digest)},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct gen_args, progress)},
+    {.name = NULL},
+};
+
+struct gen {
+    struct publisher publisher;
+    struct progress progress;
+    struct pace pace;
+    struct sizes sizes;
+    struct market market;
+    struct random random; /* of opaque payloads */
+};
+
+/* What a reader needs to know before the first tick. */
+static void announce(struct gen *gen)
+{
+    if (gen->sizes.kind != SIZES_MARKET) {
+        publisher_info(&gen->publisher, "type.3", OPAQUE_INFO, strlen(OPAQUE_INFO));
+        return;
+    }
+    for (uint32_t id = 1; id <= args.symbols; id++) {
+        struct tdk_symbol symbol = {.instrument_id = id, .to = UINT64_MAX};
+        char name[MARKET_NAME];
+        market_name(name, id);
+        publisher_control(&gen->publisher, TDK_TYPE_SYMBOL, &symbol, sizeof symbol, name,
+                          strlen(name));
+    }
+}
+
+/* Words of the generator, the last one cut; `room` is 8-aligned and padded to 8. */
+static void fill_opaque(struct random *random, void *room, uint32_t size)
+{
+    unsigned char *p = room;
+    uint32_t whole = size & ~7u;
+    for (uint32_t i = 0; i < whole; i += 8)
+        store_u64(p + i, random_next(random));
+    if (whole < size) {
+        uint64_t last = random_next(random);
+        memcpy(p + whole, &last, size - whole);
+    }
+}
+
+/* What a dropped tick would have held is spent too: the next one's payload hangs on its seq only.
+ */
+static void make_payload(struct gen *gen, struct tdk_frame *frame, uint32_t size)
+{
+    uint64_t scratch[sizeof(struct tdk_dbn_mbp_1) / 8];
+    if (gen->sizes.kind == SIZES_MARKET)
+        market_next(&gen->market, frame != NULL ? (void *)(frame + 1) : scratch);
+    else if (frame != NULL)
+        fill_opaque(&gen->random, frame + 1, size);
+    else
+        gen->random.state += (uint64_t)((size + 7) / 8) * RANDOM_STEP;
+}
+
+static void one_tick(struct gen *gen)
+{
+    bool market = gen->sizes.kind == SIZES_MARKET;
+    uint32_t size = market ? market_next_size(&gen->market) : sizes_next(&gen->sizes, &gen->random);
+    struct tdk_frame *frame = publisher_claim(&gen->publisher, size);
+    if (frame == NULL && publisher_stopped(&gen->publisher))
+        return;
+    make_payload(gen, frame, size);
+    if (frame != NULL) {
+        frame->type = market ? TDK_TYPE_DBN : TDK_TYPE_OPAQUE;
+        frame->ts = clock_wall();
+    }
+}
+
+enum { BURST = 64 }; /* ticks that go out with one publish when there is no rate to keep */
+
+static void produce(struct gen *gen)
+{
+    for (uint64_t i = 0; i < args.count && !publisher_stopped(&gen->publisher); i++) {
+        if (args.rate != 0)
+            publisher_wait_until(&gen->publisher, pace_due(&gen->pace, 0, i));
+        one_tick(gen);
+        if (args.rate != 0 || i % BURST == BURST - 1)
+            publisher_flush(&gen->publisher);
+        if (i % 4096 == 0)
+            progress_at(&gen->progress, i, args.count, "ticks", i);
+    }
+    publisher_flush(&gen->publisher);
+}
+
+static int gen_open(struct gen *gen, bool quiet, struct tdk_err *err)
+{
+    int rc = publisher_open(&gen->publisher, &args.publisher, err);
+    if (rc < 0)
+        return rc;
+    if (sizes_most(&gen->sizes) > gen->publisher.payload_max)
+        return err_say(err, TDK_EVALUE,
+                       "payloads of %" PRIu32 " bytes do not fit the ring %s: it takes %" PRIu32
+                       " at most",
+                       sizes_most(&gen->sizes), args.publisher.ring, gen->publisher.payload_max);
+    gen->random.state = args.seed;
+    rc = market_open(&gen->market, gen->sizes.market, (uint32_t)args.symbols, args.seed);
+    if (rc < 0)
+        return err_set(err, rc, "make up %" PRIu64 " symbols", args.symbols);
+    struct speed speed = {SPEED_PER_SECOND, args.rate, 1};
+    if (args.rate != 0) {
+        pace_init(&gen->pace, &speed, 0);
+        pace_anchor(&gen->pace, 0, 0, clock_mono());
+    }
+    progress_begin(&gen->progress, "gen", args.progress, quiet);
+    return 0;
+}
+
+static int gen_report(struct gen *gen)
+{
+    const struct publisher *p = &gen->publisher;
+    uint64_t elapsed = progress_elapsed(&gen->progress);
+    char rate[QUANTITY_TEXT], time[QUANTITY_TEXT];
+    progress_end(&gen->progress, p->ticks, args.count, "ticks", p->ticks);
+    cli_note("%" PRIu64 " ticks into %s in %s, %s/s", p->ticks, args.publisher.ring,
+             quantity_duration_text(time, elapsed),
+             quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
+    if (p->dropped + p->controls_dropped > 0)
+        cli_warn("the ring was full: %" PRIu64 " ticks and %" PRIu64 " announcements dropped",
+                 p->dropped, p->controls_dropped);
+    int status = p->dropped + p->controls_dropped > 0 ? CLI_LOSSY : CLI_OK;
+    if (interrupted())
+        status = cli_fail_words("interrupted after %" PRIu64 " ticks; they stay", p->ticks);
+    if (p->digest != NULL)
+        cli_digest_line(p->digest);
+    return status;
+}
+
+static int gen_run(const struct cli *cli)
+{
+    struct gen gen = {.random = {.state = 0}};
+    struct tdk_err err = {.code = 0};
+    int status = CLI_OK;
+
+    if (sizes_parse(args.size_dist, &gen.sizes, &err) < 0)
+        return cli_usage("--size-dist: %s", err.text);
+    interrupt_catch();
+    if (gen_open(&gen, cli->globals->quiet, &err) < 0) {
+        status = cli_fail(&err, NULL);
+    } else {
+        announce(&gen);
+        produce(&gen);
+        status = gen_report(&gen);
+    }
+    market_close(&gen.market);
+    publisher_close(&gen.publisher);
+    return status;
+}
+
+const struct command gen_command = {
+    .name = "gen",
+    .brief = "publish synthetic ticks, the same for one seed",
+    .usage = "--ring NAME --count N [options]",
+    .about =
+        "Publish synthetic ticks into a ring, as a live feed does. Payloads hang on the seed\n"
+        "alone; each tick is stamped with the time at which it is published. A full ring is a\n"
+        "wait, or with --no-wait a counted loss (exit 3).",
+    .sets = (const struct option_set[]){{"options", rows, &args}, {.rows = NULL}},
+    .run = gen_run,
+};

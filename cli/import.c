@@ -1,0 +1,206 @@
+/* import.c - files straight onto a tape, each an epoch of one track; all of it or nothing. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/commands.h"
+#include "cli/intake.h"
+#include "cli/interrupt.h"
+#include "tape/append.h"
+
+static struct import_args {
+    const char *tape, *track;
+    uint64_t segment_size, block_size;
+} args;
+static struct intake_options intake_args;
+
+static const struct option rows[] = {
+    {.name = "tape",
+     .letter = 'T',
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .required = true,
+     .help = "the tape; created if it is not there",
+     .at = offsetof(struct import_args, tape)},
+    {.name = "track",
+     .kind = OPTION_NAME,
+     .required = true,
+     .help = "the track that the ticks go to",
+     .at = offsetof(struct import_args, track)},
+    {.name = "segment-size",
+     .kind = OPTION_SIZE,
+     .preset = "1G",
+     .min = 1 << 16,
+     .help = "a segment file is closed at about this size",
+     .at = offsetof(struct import_args, segment_size)},
+    {.name = "block-size",
+     .kind = OPTION_SIZE,
+     .preset = "1M",
+     .min = 4096,
+     .max = 32 << 20,
+     .help = "ticks that are written and checked together",
+     .at = offsetof(struct import_args, block_size)},
+    {.name = NULL},
+};
+
+struct import {
+    struct append *append;
+    struct intake intake;
+    bool begun; /* this file's epoch */
+};
+
+/* What the first thing that a file says makes of its track. */
+static enum tdk_kind kind_of(const struct source_item *item)
+{
+    static const char opaque[] = "type.";
+    struct tdk_info info;
+    if (item == NULL)
+        return TDK_KIND_MIXED;
+    if (item->type == TDK_TYPE_INFO && item->size >= sizeof info) {
+        const char *key = (const char *)item->payload + sizeof info;
+        memcpy(&info, item->payload, sizeof info);
+        bool is_type = info.key_size >= strlen(opaque) &&
+                       info.key_size <= item->size - sizeof info &&
+                       memcmp(key, opaque, strlen(opaque)) == 0;
+        return is_type                                   ? TDK_KIND_OPAQUE
+               : info.key_size == strlen("dbn.metadata") ? TDK_KIND_DBN
+                                                         : TDK_KIND_WIDE;
+    }
+    if (item->type == TDK_TYPE_SYMBOL || item->type == TDK_TYPE_WIDE)
+        return TDK_KIND_WIDE;
+    return item->type == TDK_TYPE_DBN ? TDK_KIND_DBN : TDK_KIND_OPAQUE;
+}
+
+static int put_info(const char *key, const void *value, size_t size, void *context,
+                    struct tdk_err *err)
+{
+    struct import *import = context;
+    return append_info(import->append, key, value, size, err);
+}
+
+static int begin(struct import *import, const struct source_item *first, struct tdk_err *err)
+{
+    import->begun = true;
+    int rc = append_begin(import->append, args.track, kind_of(first), err);
+    return rc < 0 ? rc : intake_each_info(&intake_args, put_info, import, err);
+}
+
+static int append_item(const struct source_item *item, void *context, struct tdk_err *err)
+{
+    struct import *import = context;
+    int rc = import->begun ? 0 : begin(import, item, err);
+    if (rc < 0)
+        return rc;
+    if (tdk_type_is_control(item->type))
+        return append_control(import->append, item->type, item->payload, item->size, err);
+    return append_tick(import->append, item->type, item->flags, item->ts, item->payload, item->size,
+                       err);
+}
+
+/* A file without anything in it makes the track all the same. */
+static int import_file(struct import *import, const char *path, struct tdk_err *err)
+{
+    import->begun = false;
+    int rc = intake_new_epoch(&import->intake, err);
+    if (rc == 0)
+        rc = intake_file(&import->intake, path, append_item, import, err);
+    if (rc == 0 && !import->begun)
+        rc = begin(import, NULL, err);
+    if (rc == 0 && interrupted())
+        rc = err_say(err, -ECANCELED, "interrupted");
+    return rc;
+}
+
+static void tell(const char *text, void *context)
+{
+    (void)context;
+    cli_warn("%s", text);
+}
+
+static int open_tape(struct import *import, struct tdk_err *err)
+{
+    struct append_options options = {
+        .segment_size = args.segment_size, .block_size = (uint32_t)args.block_size, .each = tell};
+    return append_open(&import->append, args.tape, &options, err);
+}
+
+static int import_report(struct import *import, const struct append_totals *totals)
+{
+    uint64_t elapsed = progress_elapsed(&import->intake.progress);
+    char rate[QUANTITY_TEXT], time[QUANTITY_TEXT], size[QUANTITY_TEXT];
+    progress_end(&import->intake.progress, import->intake.done_before, import->intake.done_before,
+                 "bytes", totals->ticks);
+    cli_note("%" PRIu64 " ticks (%s) onto %s as %s in %s, %s/s", totals->ticks,
+             quantity_size_text(size, totals->bytes), args.tape, args.track,
+             quantity_duration_text(time, elapsed),
+             quantity_count_text(rate, quantity_per_second(totals->ticks, elapsed)));
+    if (totals->invalid > 0)
+        cli_warn("%" PRIu64 " records are not what DBN says; they are kept as they are",
+                 totals->invalid);
+    if (totals->odd > 0)
+        cli_warn("%" PRIu64 " ticks bear a time that cannot be; they are kept, flagged",
+                 totals->odd);
+    return intake_verdict(&import->intake);
+}
+
+static bool mended(const struct recover_report *report)
+{
+    return report->damaged > 0 || report->set_aside > 0 || report->meta_rebuilt;
+}
+
+static int import_files(struct import *import, const struct option_list *files, struct tdk_err *err)
+{
+    struct append_totals totals;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < files->count; i++)
+        rc = import_file(import, files->items[i], err);
+    if (rc < 0) {
+        append_abort(import->append);
+        return cli_fail(err, "nothing was imported");
+    }
+    bool lossy = mended(append_report(import->append));
+    rc = append_close(import->append, &totals, err);
+    if (rc < 0)
+        return cli_fail(err, "nothing was imported");
+    int status = import_report(import, &totals);
+    return lossy ? CLI_LOSSY : status;
+}
+
+static int import_run(const struct cli *cli)
+{
+    struct import import = {.begun = false};
+    struct tdk_err err = {.code = 0};
+    int status = intake_check(&intake_args);
+    if (status != CLI_OK)
+        return status;
+    if (args.segment_size < 2 * args.block_size)
+        return cli_usage("--segment-size: a segment holds at least two blocks");
+    interrupt_catch();
+    if (intake_open(&import.intake, &intake_args, TDK_PAYLOAD_DEFAULT_MAX, "import",
+                    cli->globals->quiet, &err) < 0 ||
+        open_tape(&import, &err) < 0)
+        status = cli_fail(&err, NULL);
+    else
+        status = import_files(&import, cli->operands, &err);
+    intake_close(&import.intake);
+    return status;
+}
+
+const struct command import_command = {
+    .name = "import",
+    .brief = "put files straight onto a tape, without a ring",
+    .usage = "FILE... -T DIR --track NAME [options]",
+    .about = "Put the ticks of FILEs ('-' is stdin) onto a tape, each file an epoch of the track.\n"
+             "What fails leaves nothing on the tape. A file without records makes the track and\n"
+             "keeps its schema. Malformed lines are named, skipped and counted (exit 3); so is a\n"
+             "file that ends inside a record: the whole ones are kept.",
+    .sets = (const struct option_set[]){{"options", rows, &args},
+                                        {"files", intake_rows, &intake_args},
+                                        {.rows = NULL}},
+    .operand = "FILE",
+    .operands_min = 1,
+    .operands_max = UINT_MAX,
+    .run = import_run,
+};

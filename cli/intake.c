@@ -1,0 +1,172 @@
+#include "cli/intake.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/publisher.h"
+#include "formats/five_names.h"
+
+enum { MALFORMED_TOLD = 10 };
+
+/* In the order of enum source_format. */
+static const char *const formats[] = {"auto", "dbn", "jsonl", "lines", NULL};
+
+const struct option intake_rows[] = {
+    {.name = "format",
+     .kind = OPTION_CHOICE,
+     .choices = formats,
+     .preset = "auto",
+     .help = "what the files are: DBN (also .zst and fragments), five-field JSON lines, or lines "
+             "`NS PAYLOAD`; auto looks into them",
+     .at = offsetof(struct intake_options, format)},
+    {.name = "track-info",
+     .kind = OPTION_LIST,
+     .value = "K=V",
+     .help = "a property of the track",
+     .at = offsetof(struct intake_options, track_info)},
+    {.name = "type-name",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "what opaque payloads are called [line]",
+     .at = offsetof(struct intake_options, type_name)},
+    {.name = "content-type",
+     .kind = OPTION_TEXT,
+     .value = "TYPE",
+     .help = "what opaque payloads hold [application/octet-stream]",
+     .at = offsetof(struct intake_options, content_type)},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct intake_options, progress)},
+    {.name = NULL},
+};
+
+int intake_check(const struct intake_options *options)
+{
+    for (size_t i = 0; i < options->track_info.count; i++) {
+        const char *text = options->track_info.items[i];
+        size_t size = strcspn(text, "=");
+        if (size == 0 || text[size] == '\0')
+            return cli_usage("--track-info: '%s' is not KEY=VALUE", text);
+        if (size > PUBLISHER_KEY_MAX)
+            return cli_usage("--track-info: a key has at most %u bytes", PUBLISHER_KEY_MAX);
+    }
+    return CLI_OK;
+}
+
+int intake_each_info(const struct intake_options *options,
+                     int (*each)(const char *key, const void *value, size_t size, void *context,
+                                 struct tdk_err *err),
+                     void *context, struct tdk_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < options->track_info.count; i++) {
+        const char *text = options->track_info.items[i];
+        size_t size = strcspn(text, "=");
+        char key[PUBLISHER_KEY_MAX + 1];
+        memcpy(key, text, size);
+        key[size] = '\0';
+        rc = each(key, text + size + 1, strlen(text + size + 1), context, err);
+    }
+    return rc;
+}
+
+int intake_open(struct intake *in, const struct intake_options *options, uint32_t payload_max,
+                const char *what, bool quiet, struct tdk_err *err)
+{
+    *in = (struct intake){.options = options, .payload_max = payload_max};
+    progress_begin(&in->progress, what, options->progress, quiet);
+    return intake_new_epoch(in, err);
+}
+
+void intake_close(struct intake *in)
+{
+    five_names_close(in->names);
+    in->names = NULL;
+}
+
+int intake_new_epoch(struct intake *in, struct tdk_err *err)
+{
+    five_names_close(in->names);
+    in->names = NULL;
+    int rc = five_names_open(&in->names);
+    return rc < 0 ? err_set(err, rc, "begin an epoch") : 0;
+}
+
+/* A part that has to be passed over. 0: told, go on. */
+static int pass_over(struct intake *in, int rc, bool had_items, const struct tdk_err *err)
+{
+    if (rc == TDK_EVALUE) {
+        if (in->malformed++ < MALFORMED_TOLD) {
+            progress_clear(&in->progress);
+            cli_warn("%s; skipped", err->text);
+        }
+        return 0;
+    }
+    if (rc == TDK_ETRUNCATED || (rc == TDK_ECORRUPT && had_items)) {
+        progress_clear(&in->progress);
+        cli_warn("%s; what is before it is kept", err->text);
+        in->damaged++;
+        return rc == TDK_ETRUNCATED ? 0 : 1;
+    }
+    return rc;
+}
+
+static void tell(struct intake *in, const struct source *source)
+{
+    uint64_t done, total;
+    source_progress(source, &done, &total);
+    progress_at(&in->progress, in->done_before + done, total == 0 ? 0 : in->done_before + total,
+                "bytes", in->ticks);
+}
+
+static int read_items(struct intake *in, struct source *source, intake_cb *each, void *context,
+                      struct tdk_err *err)
+{
+    struct source_item item;
+    bool had_items = false;
+    int rc;
+    while (!interrupted() && (rc = source_next(source, &item, err)) != 0) {
+        if (rc < 0) {
+            rc = pass_over(in, rc, had_items, err);
+            if (rc == 0)
+                continue;
+            return rc < 0 ? rc : 0;
+        }
+        had_items = true;
+        rc = each(&item, context, err);
+        if (rc < 0)
+            return rc;
+        if (!tdk_type_is_control(item.type) && ++in->ticks % 1024 == 0)
+            tell(in, source);
+    }
+    return 0;
+}
+
+int intake_file(struct intake *in, const char *path, intake_cb *each, void *context,
+                struct tdk_err *err)
+{
+    struct source_options options = {.format = (enum source_format)in->options->format,
+                                     .payload_max = in->payload_max,
+                                     .type_name = in->options->type_name,
+                                     .content_type = in->options->content_type,
+                                     .names = in->names};
+    struct source *source;
+    uint64_t done, total;
+    int rc = source_open(&source, path, &options, err);
+    if (rc < 0)
+        return rc;
+    rc = read_items(in, source, each, context, err);
+    source_progress(source, &done, &total);
+    in->done_before += done;
+    source_close(source);
+    return rc;
+}
+
+int intake_verdict(const struct intake *in)
+{
+    if (in->malformed > MALFORMED_TOLD)
+        cli_warn("%" PRIu64 " malformed lines were skipped in all; the first %d are named above",
+                 in->malformed, MALFORMED_TOLD);
+    return in->malformed + in->damaged > 0 ? CLI_LOSSY : CLI_OK;
+}

@@ -1,0 +1,64 @@
+/*
+ * intake.h - files on their way into a ring or onto a tape: what feed and import share.
+ *
+ * Opens each file as a source, hands its items on, and tells what is wrong with it: malformed lines
+ * by number (the first ten), a file that ends inside a record, a damaged stretch. What is good
+ * around that is handed on. One thread.
+ */
+#ifndef TDK_CLI_INTAKE_H
+#define TDK_CLI_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/option.h"
+#include "cli/progress.h"
+#include "formats/source.h"
+
+/* Part of a command's arguments, and the rows that fill it: add as a set of its own. */
+struct intake_options {
+    int format; /* enum source_format */
+    const char *type_name, *content_type;
+    struct option_list track_info; /* K=V, checked by intake_check() */
+    int progress;
+};
+extern const struct option intake_rows[];
+
+/* 0, or CLI_USAGE: said already. */
+int intake_check(const struct intake_options *options);
+
+/* Each K=V of --track-info. */
+int intake_each_info(const struct intake_options *options,
+                     int (*each)(const char *key, const void *value, size_t size, void *context,
+                                 struct tdk_err *err),
+                     void *context, struct tdk_err *err);
+
+/* Takes one item; not 0 ends the file and is handed back. */
+typedef int intake_cb(const struct source_item *item, void *context, struct tdk_err *err);
+
+struct intake {
+    const struct intake_options *options;
+    uint32_t payload_max;
+    struct five_names *names; /* owned; of the epoch */
+    struct progress progress;
+    uint64_t ticks;       /* handed on, of all files */
+    uint64_t malformed;   /* lines that were skipped */
+    uint64_t damaged;     /* files that ended too early */
+    uint64_t done_before; /* bytes of the files before this one */
+};
+
+int intake_open(struct intake *intake, const struct intake_options *options, uint32_t payload_max,
+                const char *what, bool quiet, struct tdk_err *err);
+void intake_close(struct intake *intake);
+
+/* Another epoch begins: symbols are announced anew. */
+int intake_new_epoch(struct intake *intake, struct tdk_err *err);
+
+/* All of one file. What could be told and passed over is counted; else a negative code. */
+int intake_file(struct intake *intake, const char *path, intake_cb *each, void *context,
+                struct tdk_err *err);
+
+/* Say how much was skipped. CLI_LOSSY if any was, else CLI_OK. */
+int intake_verdict(const struct intake *intake);
+
+#endif

@@ -1,0 +1,22 @@
+#include "cli/interrupt.h"
+
+#include <string.h>
+
+volatile sig_atomic_t interrupt_seen;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupt_seen = 1;
+}
+
+void interrupt_catch(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    /* The second one finds the system's own handler and ends us; no SA_RESTART: waits end too. */
+    action.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
