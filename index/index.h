@@ -78,6 +78,7 @@ struct symbol_ref {
     uint64_t from, to; /* ns of index time; to is exclusive */
     uint32_t instrument_id;
     uint16_t track;
+    uint16_t order; /* of several names at one time the highest counts for text: the first told */
     char symbol[72];
 };
 

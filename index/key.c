@@ -64,6 +64,7 @@ void key_symbol(struct key *key, const struct symbol_ref *symbol)
     key_epoch(key, KEY_SYMBOL, symbol->track, symbol->epoch);
     put_u32(key, symbol->instrument_id);
     put_u64(key, symbol->from);
+    put_u16(key, symbol->order);
 }
 
 void key_block_from(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch,

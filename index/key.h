@@ -7,7 +7,7 @@
  *   'E' track u16, epoch u64                               one life of its source
  *   'B' track u16, epoch u64, running_max u64, first_seq u64, segment u64, block u32
  *   'O' the same, of a block that holds ticks whose time is not trusted
- *   'Y' track u16, epoch u64, instrument u32, from u64     a symbol
+ *   'Y' track u16, epoch u64, instrument u32, from u64, order u16       a symbol
  *   'I' track u16, epoch u64, the key's bytes              a property
  *
  * Big-endian. The running maximum never goes back in an epoch, so 'B' sorts by seq and by time at

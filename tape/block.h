@@ -46,7 +46,6 @@ struct block {
     int64_t left;                  /* bytes for frames with what the directory needs for them */
     uint64_t trust_max;            /* a ts above it is odd */
     uint32_t uniform;              /* span of all frames so far; 0: they differ */
-    uint32_t stored_crc;           /* of the first `summed` bytes of frames */
     size_t summed;
     const struct tdk_frame *stopped_at; /* see block_add_run() */
 };

@@ -17,8 +17,13 @@
 
 #define DIRECTORY_SLOTS (2 * BLOCK_ENTRIES_MAX)
 
+/* Bytes of a directory, at most: what is needed in any case, for a tick, for an instrument. */
+#define DIRECTORY_ROOM       32
+#define DIRECTORY_TICK_ROOM  3
+#define DIRECTORY_ENTRY_ROOM 8
+
 /*
- * What a block needs while it is being filled; about 700 KiB, one for each thread that fills
+ * What a block needs while it is being filled: about 850 KiB, one for each thread that fills
  * blocks. A slot counts only while its stamp is the block's, so that a new block clears nothing.
  */
 struct directory_slot {
@@ -30,15 +35,45 @@ struct block_scratch {
     struct directory_slot slots[DIRECTORY_SLOTS];
     uint32_t instruments[BLOCK_ENTRIES_MAX]; /* of an entry, in order of first sight */
     uint32_t counts[BLOCK_ENTRIES_MAX];
-    uint16_t order[BLOCK_ENTRIES_MAX];
+    uint64_t sorted[BLOCK_ENTRIES_MAX];
     uint16_t entry_of[BLOCK_TICKS_MAX]; /* by ordinal */
     uint32_t anchors[BLOCK_TICKS_MAX / DIRECTORY_STRIDE];
+    uint32_t sums[BLOCK_FRAMES_MAX / BLOCK_CHUNK]; /* of the frames, for block.c */
     uint32_t entries, ticks;
     uint16_t stamp;
 };
 
 /* Once, before its first block; the pages are touched here. */
 void block_scratch_init(struct block_scratch *scratch);
+
+/* For block.c: forget the last block. */
+void directory_begin(struct block_scratch *scratch);
+
+static inline struct directory_slot *directory_slot(struct block_scratch *scratch,
+                                                    uint32_t instrument_id)
+{
+    /* Fibonacci hashing: the high bits of the product are the good ones. */
+    uint32_t hash = instrument_id * UINT32_C(0x9e3779b1);
+    return &scratch->slots[hash >> 17 & (DIRECTORY_SLOTS - 1)];
+}
+
+/* The entry of an instrument, made if it is new; -1: there are BLOCK_ENTRIES_MAX others. */
+int directory_entry_of(struct block_scratch *scratch, uint32_t instrument_id);
+
+/* The next tick: its entry, and where its frame begins. */
+static inline void directory_note(struct block_scratch *scratch, unsigned entry, size_t offset)
+{
+    uint32_t ordinal = scratch->ticks++;
+    scratch->entry_of[ordinal] = (uint16_t)entry;
+    scratch->counts[entry]++;
+    if (ordinal % DIRECTORY_STRIDE == 0)
+        scratch->anchors[ordinal / DIRECTORY_STRIDE] = (uint32_t)offset;
+}
+
+/* Write it behind the frames. Returns its size, 0 without ticks; completes the head's filter and
+ * entries_crc. */
+size_t directory_build(struct block_scratch *scratch, uint32_t uniform, unsigned char *bytes,
+                       struct block_head *head);
 
 /* ---- reading ---- */
 
@@ -56,6 +91,9 @@ struct directory_walk {
 };
 
 struct block_view;
+
+/* Its sizes, and its anchors' bounds: part of block_check(). */
+int directory_check_bounds(const struct block_view *view);
 
 /* The ticks of an instrument. Returns how many, 0: none; TDK_ECORRUPT. */
 int64_t directory_find(const struct block_view *view, uint32_t instrument_id,

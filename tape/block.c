@@ -1,0 +1,531 @@
+#include "tape/block.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "tape/frame.h"
+#include "tape/sums.h"
+
+#define PIECE_MAX                                                                                  \
+    ((size_t)16 << 10) /* copied, looked at and summed while the first cache has it                \
+                        */
+#define TRUST_NS  (24 * 3600 * NS_PER_S)
+#define HEAD_SIZE sizeof(struct tdk_frame)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- begin ---- */
+
+size_t block_room_for(uint32_t payload_max)
+{
+    return sizeof(struct block_head) + DIRECTORY_ROOM + DIRECTORY_TICK_ROOM + DIRECTORY_ENTRY_ROOM +
+           tdk_frame_span(payload_max) +
+           tdk_frame_span(sizeof(struct tdk_track_head) + TDK_NAME_MAX) +
+           tdk_frame_span(sizeof(struct tdk_epoch)) + tdk_frame_span(sizeof(struct tdk_loss));
+}
+
+void block_begin(struct block *block, void *buffer, size_t room, struct block_scratch *scratch,
+                 struct track_state *state, uint64_t now_ns)
+{
+    assert(room >= block_room_for(0) && room <= BLOCK_SPAN_MAX && (uintptr_t)buffer % 8 == 0);
+    directory_begin(scratch);
+    *block = (struct block){
+        .bytes = buffer,
+        .room = room,
+        .scratch = scratch,
+        .state = state,
+        .left = (int64_t)(room - sizeof(struct block_head) - DIRECTORY_ROOM - sums_size(room)),
+        .trust_max = now_ns < UINT64_MAX - 1 - TRUST_NS ? now_ns + TRUST_NS : UINT64_MAX - 1,
+        .head =
+            {
+                .magic = BLOCK_MAGIC,
+                .version = TAPE_VERSION,
+                .head_size = sizeof(struct block_head),
+                .track = state->track,
+                .codec = BLOCK_RAW,
+                .epoch = state->epoch,
+                .first_seq = state->next_seq,
+                .min_ts = UINT64_MAX,
+                .min_event = UINT64_MAX,
+                .odd_min = UINT64_MAX,
+            },
+    };
+}
+
+static unsigned char *frames_of(const struct block *block)
+{
+    return block->bytes + sizeof(struct block_head);
+}
+
+/* Where the next frame goes, and how much memory is there. */
+static unsigned char *tail_of(const struct block *block)
+{
+    return frames_of(block) + block->used;
+}
+
+static size_t tail_room(const struct block *block)
+{
+    return block->room - sizeof(struct block_head) - block->used;
+}
+
+/* Sum the chunks that are full: they are still in the first cache, and nobody changes them any
+ * more. */
+static void sum_chunks(struct block *block)
+{
+    size_t size = (block->used - block->summed) / BLOCK_CHUNK * BLOCK_CHUNK;
+    crc32c_chunks(frames_of(block) + block->summed, size, BLOCK_CHUNK,
+                  block->scratch->sums + block->summed / BLOCK_CHUNK);
+    block->summed += size;
+}
+
+/* ---- one frame, by all the rules ---- */
+
+static void note_span(struct block *block, size_t span)
+{
+    if (block->used == 0)
+        block->uniform = (uint32_t)span;
+    else if (block->uniform != span)
+        block->uniform = 0;
+    block->used += span;
+    block->left -= (int64_t)span;
+}
+
+/* The tick's place in time: what is trusted moves the running maximum and the bounds. */
+static uint8_t note_time(struct block *block, uint64_t ts)
+{
+    struct block_head *head = &block->head;
+    struct track_state *state = block->state;
+    if (ts > block->trust_max) {
+        head->odd++;
+        head->odd_min = min_u64(head->odd_min, ts);
+        head->odd_max = max_u64(head->odd_max, ts);
+        return TDK_FLAG_TS_UNTRUSTED;
+    }
+    head->min_ts = min_u64(head->min_ts, ts);
+    head->max_ts = max_u64(head->max_ts, ts);
+    if (ts >= state->running_max) {
+        state->running_max = ts;
+        return 0;
+    }
+    head->step_back = max_u64(head->step_back, state->running_max - ts);
+    return TDK_FLAG_CLOCK_BACK;
+}
+
+static uint8_t note_record(struct block *block, const struct tdk_frame *frame)
+{
+    if (frame->type > TDK_TYPE_WIDE)
+        return 0;
+    const unsigned char *payload = tdk_frame_payload(frame);
+    if (!tdk_dbn_check(frame->type, payload, frame->size)) {
+        block->head.invalid++;
+        return TDK_FLAG_INVALID;
+    }
+    if (payload[1] == TDK_RTYPE_SYMBOL_MAPPING || payload[1] == TDK_RTYPE_DEFINITION)
+        block->head.flags |= BLOCK_HAS_SYMBOLS;
+    return 0;
+}
+
+/* The instrument, before anything else of the tick is noted: with too many of them the block is
+ * full. */
+static int entry_for(const struct block *block, const struct tdk_frame *frame)
+{
+    bool whole = frame->type <= TDK_TYPE_WIDE &&
+                 tdk_dbn_check(frame->type, tdk_frame_payload(frame), frame->size);
+    return directory_entry_of(block->scratch, whole ? load_u32(tdk_frame_payload(frame) + 4) : 0);
+}
+
+/* A whole tick at the tail, its seq and size checked: make it part of the block. */
+static enum block_stop take_tick(struct block *block, struct tdk_frame *frame, size_t span)
+{
+    struct track_state *state = block->state;
+    int64_t need = (int64_t)span + DIRECTORY_TICK_ROOM + DIRECTORY_ENTRY_ROOM;
+    if (block->left < need || block->head.count == BLOCK_TICKS_MAX)
+        return BLOCK_FULL;
+    uint32_t entries = block->scratch->entries;
+    int entry = entry_for(block, frame);
+    if (entry < 0)
+        return BLOCK_FULL;
+    block->left -= DIRECTORY_TICK_ROOM;
+    if (block->scratch->entries != entries)
+        block->left -= DIRECTORY_ENTRY_ROOM;
+
+    frame->track = state->track;
+    frame->flags &= TDK_FLAG_SOURCE_SEQUENCE;
+    frame->flags |= note_record(block, frame);
+    frame->flags |= note_time(block, frame->ts);
+    if (state->after_loss)
+        frame->flags |= TDK_FLAG_AFTER_LOSS;
+    state->after_loss = false;
+    memset((unsigned char *)(frame + 1) + frame->size, 0, span - HEAD_SIZE - frame->size);
+
+    uint64_t event = frame_event_ts(frame);
+    block->head.min_event = min_u64(block->head.min_event, event);
+    block->head.max_event = max_u64(block->head.max_event, event);
+    directory_note(block->scratch, (unsigned)entry, block->used);
+    note_span(block, span);
+    block->head.count++;
+    state->next_seq++;
+    state->last_ts = frame->ts;
+    return BLOCK_TAKEN;
+}
+
+/* ---- many alike ---- */
+
+/* A frame that was taken, as the pattern of those behind it. */
+struct pattern {
+    uint64_t word;   /* size, track, type and flags as they come */
+    uint64_t stored; /* and as they are kept */
+    uint32_t span;
+    bool record;
+    uint16_t length_rtype; /* of a record */
+};
+
+/* False: frames like this one need to be looked at singly. */
+static bool pattern_of(struct pattern *pattern, uint64_t word, const struct tdk_frame *frame)
+{
+    const uint8_t alone =
+        TDK_FLAG_INVALID | TDK_FLAG_AFTER_LOSS | TDK_FLAG_CLOCK_BACK | TDK_FLAG_TS_UNTRUSTED;
+    if ((frame->flags & alone) != 0 || frame->size % 8 != 0)
+        return false;
+    *pattern = (struct pattern){
+        .word = word,
+        .stored = load_u64(frame),
+        .span = (uint32_t)tdk_frame_span(frame->size),
+        .record = frame->type <= TDK_TYPE_WIDE,
+    };
+    if (pattern->record)
+        pattern->length_rtype = load_u16(tdk_frame_payload(frame));
+    return true;
+}
+
+static size_t limit_of(const struct block *block, const struct pattern *pattern, size_t size)
+{
+    uint64_t limit = size / pattern->span;
+    limit = min_u64(limit, BLOCK_TICKS_MAX - block->head.count);
+    int64_t left = block->left / (pattern->span + DIRECTORY_TICK_ROOM);
+    return min_u64(limit, left > 0 ? (uint64_t)left : 0);
+}
+
+/*
+ * Ticks at the tail that differ from the one before them only in what ticks of a quiet feed differ
+ * in: the next seq, a time that does not go back, an instrument that this block knows. Returns how
+ * many. This is the recorder's inner loop: everything here is a load, a compare or a store.
+ */
+static size_t take_alike(struct block *block, const struct pattern *pattern, size_t size)
+{
+    struct track_state *state = block->state;
+    struct block_scratch *scratch = block->scratch;
+    uint64_t low = state->running_max, high = block->trust_max, seq = state->next_seq;
+    uint64_t min_event = block->head.min_event, max_event = block->head.max_event;
+    size_t limit = low <= high ? limit_of(block, pattern, size) : 0, taken = 0;
+    unsigned char *frame = tail_of(block);
+    size_t offset = block->used;
+
+    for (; taken < limit; taken++, frame += pattern->span, offset += pattern->span) {
+        uint64_t ts = load_u64(frame + 16), event = ts;
+        uint32_t instrument_id = 0;
+        if (load_u64(frame) != pattern->word || load_u64(frame + 8) != seq + taken ||
+            ts - low > high - low)
+            break;
+        if (pattern->record) {
+            if (load_u16(frame + 24) != pattern->length_rtype)
+                break;
+            instrument_id = load_u32(frame + 28);
+            event = load_u64(frame + 32);
+            event = event == TDK_TS_UNDEFINED ? ts : event;
+        }
+        const struct directory_slot *slot = directory_slot(scratch, instrument_id);
+        if (slot->instrument_id != instrument_id || slot->stamp != scratch->stamp)
+            break;
+        low = ts;
+        min_event = min_u64(min_event, event);
+        max_event = max_u64(max_event, event);
+        store_u64(frame, pattern->stored);
+        directory_note(scratch, slot->entry, offset);
+    }
+    if (taken == 0)
+        return 0;
+    size_t bytes = taken * pattern->span;
+    if (block->uniform != pattern->span)
+        block->uniform = 0;
+    block->used += bytes;
+    block->left -= (int64_t)(bytes + taken * DIRECTORY_TICK_ROOM);
+    block->head.count += (uint32_t)taken;
+    block->head.min_event = min_event;
+    block->head.max_event = max_event;
+    block->head.max_ts = max_u64(block->head.max_ts, low);
+    state->running_max = state->last_ts = low;
+    state->next_seq += taken;
+    return taken;
+}
+
+/* ---- a run from a ring ---- */
+
+/* Why a walk over a copied piece ended, beyond what callers hear of. */
+enum walk_end {
+    WALK_STOP,    /* with *stop */
+    WALK_DRY,     /* the piece is used up */
+    WALK_CUT,     /* a frame goes on behind the piece */
+    WALK_PADDING, /* a padding frame: it must not stay in the block */
+};
+
+/* By its private head: 0, or why it cannot be taken. */
+static enum walk_end inspect(const struct block *block, const struct tdk_frame *frame, size_t size,
+                             enum block_stop *stop)
+{
+    *stop = BLOCK_BROKEN;
+    if (frame->size > block->state->payload_max)
+        return WALK_STOP;
+    if (tdk_frame_span(frame->size) > size)
+        return WALK_CUT;
+    if (frame->type == TDK_TYPE_PADDING)
+        return WALK_PADDING;
+    if (tdk_type_is_control(frame->type)) {
+        *stop = BLOCK_CONTROL;
+        return WALK_STOP;
+    }
+    *stop = frame->seq == block->state->next_seq ? BLOCK_TAKEN : BLOCK_SEQ;
+    return *stop == BLOCK_TAKEN ? WALK_DRY : WALK_STOP;
+}
+
+/* Take what the piece at the tail holds. *done: bytes of it that are in the block now. */
+static enum walk_end walk(struct block *block, size_t size, size_t *done, enum block_stop *stop)
+{
+    for (*done = 0; *done < size;) {
+        struct tdk_frame *frame = (struct tdk_frame *)(void *)tail_of(block);
+        size_t rest = size - *done;
+        if (rest < HEAD_SIZE)
+            return WALK_CUT;
+        uint64_t word = load_u64(frame);
+        enum walk_end end = inspect(block, frame, rest, stop);
+        if (end != WALK_DRY)
+            return end;
+        size_t span = tdk_frame_span(frame->size);
+        *stop = take_tick(block, frame, span);
+        if (*stop != BLOCK_TAKEN)
+            return WALK_STOP;
+        *done += span;
+
+        struct pattern pattern;
+        if (pattern_of(&pattern, word, frame))
+            *done += pattern.span * take_alike(block, &pattern, rest - span);
+    }
+    return WALK_DRY;
+}
+
+/* The frame at the tail goes on behind the `have` bytes that are there. How many it takes to go on;
+ * 0: they cannot be had, and *stop says why. */
+static size_t need_of(const struct block *block, size_t have, size_t rest, enum block_stop *stop)
+{
+    const struct tdk_frame *frame = (const struct tdk_frame *)(const void *)tail_of(block);
+    size_t need = have < HEAD_SIZE ? HEAD_SIZE : tdk_frame_span(frame->size);
+    *stop = need > rest ? BLOCK_BROKEN : need > tail_room(block) ? BLOCK_FULL : BLOCK_TAKEN;
+    return *stop == BLOCK_TAKEN ? need : 0;
+}
+
+/* Each byte of the run is copied once, and looked at only after that. */
+enum block_stop block_add_run(struct block *block, const void *run, size_t size, size_t *taken)
+{
+    enum block_stop stop = BLOCK_TAKEN;
+    enum walk_end end = WALK_DRY;
+    size_t have = 0, need = 0; /* bytes copied to the tail; bytes wanted there */
+    *taken = 0;
+    block->stopped_at = NULL;
+    while (*taken < size && end != WALK_STOP) {
+        size_t rest = size - *taken, done;
+        size_t copied = min_u64(min_u64(max_u64(have + PIECE_MAX, need), rest), tail_room(block));
+        memcpy(tail_of(block) + have, (const unsigned char *)run + *taken + have, copied - have);
+        end = walk(block, copied, &done, &stop);
+        sum_chunks(block);
+        *taken += done;
+        have = copied - done;
+        need = 0;
+        if (end == WALK_CUT) {
+            need = need_of(block, have, size - *taken, &stop);
+            end = need == 0 ? WALK_STOP : WALK_CUT;
+        } else if (end == WALK_PADDING) {
+            *taken += tdk_frame_span(((struct tdk_frame *)(void *)tail_of(block))->size);
+            have = 0;
+        }
+    }
+    if (end == WALK_STOP && stop != BLOCK_FULL)
+        block->stopped_at = (const struct tdk_frame *)(const void *)tail_of(block);
+    return end == WALK_STOP ? stop : BLOCK_TAKEN;
+}
+
+/* ---- frames of our own ---- */
+
+/* Put a frame together at the tail, where its payload may lie already. */
+static struct tdk_frame *compose(struct block *block, uint8_t type, uint64_t ts,
+                                 const void *payload, uint32_t size)
+{
+    unsigned char *tail = tail_of(block);
+    if (size > 0)
+        memmove(tail + HEAD_SIZE, payload, size);
+    struct tdk_frame *frame = (struct tdk_frame *)(void *)tail;
+    *frame = (struct tdk_frame){.size = size,
+                                .track = block->state->track,
+                                .type = type,
+                                .seq = block->state->next_seq,
+                                .ts = ts};
+    memset(tail + HEAD_SIZE + size, 0, tdk_frame_span(size) - HEAD_SIZE - size);
+    return frame;
+}
+
+bool block_add_tick(struct block *block, uint8_t type, uint8_t flags, uint64_t ts,
+                    const void *payload, uint32_t size)
+{
+    size_t span = tdk_frame_span(size);
+    assert(type != TDK_TYPE_PADDING && !tdk_type_is_control(type));
+    if (span > tail_room(block))
+        return false;
+    struct tdk_frame *frame = compose(block, type, ts, payload, size);
+    frame->flags = flags;
+    bool taken = take_tick(block, frame, span) == BLOCK_TAKEN;
+    if (block->used - block->summed >= PIECE_MAX)
+        sum_chunks(block);
+    return taken;
+}
+
+/* A control frame, whatever it is. */
+static bool add_control(struct block *block, uint8_t type, uint64_t ts, const void *payload,
+                        uint32_t size)
+{
+    size_t span = tdk_frame_span(size);
+    if (block->left < (int64_t)span)
+        return false;
+    compose(block, type, ts != 0 ? ts : block->state->last_ts, payload, size);
+    note_span(block, span);
+    block->uniform = 0;
+    block->head.controls++;
+    block->head.flags |= BLOCK_HAS_CONTROL;
+    if (type == TDK_TYPE_SYMBOL || type == TDK_TYPE_INFO)
+        block->head.flags |= BLOCK_HAS_SYMBOLS;
+    return true;
+}
+
+bool block_add_control(struct block *block, uint8_t type, uint64_t ts, const void *payload,
+                       uint32_t size)
+{
+    assert(tdk_type_is_control(type) && type != TDK_TYPE_LOSS);
+    return add_control(block, type, ts, payload, size);
+}
+
+bool block_add_track(struct block *block, const char *name, uint8_t kind)
+{
+    size_t name_size = strlen(name);
+    unsigned char payload[sizeof(struct tdk_track_head) + TDK_NAME_MAX];
+    struct tdk_track_head head = {.epoch = block->state->epoch,
+                                  .number = block->state->track,
+                                  .kind = kind,
+                                  .name_size = (uint8_t)name_size};
+    assert(name_size >= 1 && name_size <= TDK_NAME_MAX);
+    memcpy(payload, &head, sizeof head);
+    memcpy(payload + sizeof head, name, name_size);
+    return add_control(block, TDK_TYPE_TRACK, 0, payload, (uint32_t)(sizeof head + name_size));
+}
+
+bool block_add_epoch(struct block *block, const struct tdk_epoch *epoch)
+{
+    return add_control(block, TDK_TYPE_EPOCH, 0, epoch, sizeof *epoch);
+}
+
+/* A query between the ticks on both sides of a loss must meet its block. */
+static void note_loss_span(struct block *block, const struct tdk_loss *loss)
+{
+    struct block_head *head = &block->head;
+    uint64_t known = block->state->running_max;
+    if (known == 0 || loss->first_ts > known)
+        return;
+    head->min_ts = min_u64(head->min_ts, loss->first_ts);
+    head->max_ts = max_u64(head->max_ts, min_u64(max_u64(loss->first_ts, loss->last_ts), known));
+}
+
+bool block_add_loss(struct block *block, const struct tdk_loss *loss, uint64_t ts)
+{
+    struct track_state *state = block->state;
+    assert(loss->first_seq == state->next_seq && loss->count >= 1);
+    if (block->left < (int64_t)tdk_frame_span(sizeof *loss))
+        return false;
+    state->next_seq += loss->count; /* the frame bears the seq of the tick behind it */
+    state->after_loss = true;
+    add_control(block, TDK_TYPE_LOSS, ts, loss, sizeof *loss);
+    block->head.flags |= BLOCK_HAS_LOSS;
+    block->head.lost += loss->count;
+    note_loss_span(block, loss);
+    return true;
+}
+
+/* ---- end ---- */
+
+bool block_is_empty(const struct block *block)
+{
+    return block->used == 0;
+}
+
+size_t block_bytes(const struct block *block)
+{
+    return block->room - (size_t)(block->left > 0 ? block->left : 0);
+}
+
+/* The sums of all chunks behind the directory, the last chunk's with them. Returns their size. */
+static size_t write_sums(struct block *block, unsigned char *at)
+{
+    size_t size = sums_size(block->used), rest = block->used - block->summed;
+    uint32_t *sums = block->scratch->sums;
+    crc32c_chunks(frames_of(block) + block->summed, rest, BLOCK_CHUNK,
+                  sums + block->summed / BLOCK_CHUNK);
+    block->summed = block->used;
+    size_t told = (block->used + BLOCK_CHUNK - 1) / BLOCK_CHUNK * sizeof *sums;
+    memcpy(at, sums, told);
+    memset(at + told, 0, size - told);
+    return size;
+}
+
+size_t block_seal(struct block *block)
+{
+    struct block_head *head = &block->head;
+    assert(block->used > 0);
+    size_t directory = directory_build(block->scratch, block->uniform, tail_of(block), head);
+    size_t tail = directory + write_sums(block, tail_of(block) + directory);
+    size_t stored = block->used + tail;
+    assert(sizeof *head + stored <= block->room);
+    head->frames_size = (uint32_t)block->used;
+    head->directory_size = (uint32_t)directory;
+    head->stored_size = (uint32_t)stored;
+    head->tail_crc = crc32c(0, tail_of(block), tail);
+    head->last_seq = block->state->next_seq - 1;
+    head->running_max = block->state->running_max;
+    if (head->odd > 0)
+        head->flags |= BLOCK_HAS_ODD;
+    if (head->step_back == 0)
+        head->flags |= BLOCK_MONOTONE;
+    memcpy(block->bytes, head, sizeof *head);
+    return sizeof *head + stored;
+}
+
+void block_finish(void *bytes, const struct block_place *place)
+{
+    struct block_head head;
+    memcpy(&head, bytes, sizeof head);
+    assert(place->span >= sizeof head + head.stored_size && place->span % 8 == 0);
+    memcpy(head.tape_id, place->tape_id, sizeof head.tape_id);
+    head.segment = place->segment;
+    head.block = place->block;
+    head.span = place->span;
+    head.synced_upto = place->synced_upto;
+    head.previous_end = place->previous_end;
+    head.written_ns = place->written_ns;
+    head.flags = (uint8_t)((head.flags & ~BLOCK_REWRITTEN) | place->flags);
+    head.head_crc = 0;
+    head.head_crc = crc32c(0, &head, sizeof head);
+    memcpy(bytes, &head, sizeof head);
+}
