@@ -10,5 +10,11 @@ extern const struct command gen_command;
 extern const struct command drain_command;
 extern const struct command tap_command;
 extern const struct command import_command;
+extern const struct command query_command;
+extern const struct command play_command;
+extern const struct command info_command;
+extern const struct command ls_command;
+extern const struct command verify_command;
+extern const struct command digest_command;
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/moment.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/range.h"
 
 #define NAMED_MAX 10u
 
@@ -62,4 +64,34 @@ int losses_status(const struct losses *losses)
         cli_warn("and %" PRIu64 " more losses or damaged parts; %" PRIu64 " ticks lost in all",
                  found - losses->told, losses->ticks);
     return found > 0 ? CLI_LOSSY : CLI_OK;
+}
+
+int losses_check(struct tdk_tape *tape, const struct tdk_query *query)
+{
+    struct tdk_err err;
+    struct tdk_run run;
+    struct tdk_cursor *cursor;
+    struct losses losses = {.told = 0};
+    struct tdk_query all = *query;
+    all.control = true;
+    int rc = tdk_cursor_open(&cursor, tape, &all, &err);
+    if (rc < 0)
+        return range_fail(&err);
+    while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0 && !interrupted()) {
+        if (rc == 1)
+            losses_look(&losses, &run);
+        else if (rc == TDK_ECORRUPT)
+            losses_damage(&losses, &err);
+        else
+            break;
+    }
+    tdk_cursor_close(cursor);
+    if (rc < 0 && rc != TDK_ECORRUPT)
+        return range_fail(&err);
+    if (rc != 0)
+        return cli_fail_words("interrupted");
+    int status = losses_status(&losses);
+    if (status != CLI_OK)
+        cli_warn("the range is not whole and nothing of it is given (--require-complete)");
+    return status;
 }

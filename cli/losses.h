@@ -26,4 +26,8 @@ void losses_damage(struct losses *losses, const struct tdk_err *err);
 /* Say what was too much to name. CLI_OK or CLI_LOSSY. */
 int losses_status(const struct losses *losses);
 
+/* Look at a whole range before anything of it is given away (--require-complete). CLI_OK when
+ * nothing is missing, else the exit status, told. */
+int losses_check(struct tdk_tape *tape, const struct tdk_query *query);
+
 #endif

@@ -203,33 +203,6 @@ static int deliver(struct query *q, struct tdk_err *err)
     return rc;
 }
 
-/* A look at the whole range before anything of it is given away. CLI_OK when it is whole. */
-static int check_complete(struct query *q)
-{
-    struct tdk_err err;
-    struct tdk_run run;
-    struct tdk_cursor *cursor;
-    struct losses losses = {.told = 0};
-    int rc = tdk_cursor_open(&cursor, q->range.tape, &q->range.query, &err);
-    if (rc < 0)
-        return range_fail(&err);
-    while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0 && !interrupted()) {
-        if (rc == 1)
-            losses_look(&losses, &run);
-        else if (rc == TDK_ECORRUPT)
-            losses_damage(&losses, &err);
-        else
-            break;
-    }
-    tdk_cursor_close(cursor);
-    if (rc < 0)
-        return range_fail(&err);
-    int status = losses_status(&losses);
-    if (status != CLI_OK)
-        cli_warn("the range is not whole, so nothing is delivered (--require-complete)");
-    return status;
-}
-
 static int finish(struct query *q)
 {
     struct tdk_err err;
@@ -260,7 +233,7 @@ static int run_delivery(struct query *q, enum output_format format)
     if (open_output(q, format, &err) < 0)
         return err.code == -EEXIST ? cli_usage("%s", err.text) : range_fail(&err);
     if (args.require_complete) {
-        int status = check_complete(q);
+        int status = losses_check(q->range.tape, &q->range.query);
         if (status != CLI_OK)
             return status;
     }

@@ -359,6 +359,13 @@ static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
     p->report.ticks += piece->ticks;
     p->report.bytes += piece->bytes;
     p->tick += piece->ticks;
+    if (piece->lost > 0 && p->options.loss != NULL && p->report.rounds == 0)
+        p->options.loss(&(struct tdk_run){.frames = piece->first,
+                                          .size = piece->bytes,
+                                          .epoch = run->epoch,
+                                          .track = run->track,
+                                          .number = run->number},
+                        p->options.context);
     if (p->digest != NULL && p->report.rounds == 0) {
         tdk_digest_run(p->digest, run->track, run->epoch, piece->first, piece->bytes);
         if (p->options.per_track)

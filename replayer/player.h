@@ -48,6 +48,8 @@ struct player_options {
     enum player_order (*ask)(void *context);
     /* A part of the tape that cannot be read is passed over: told here; may be NULL. */
     void (*damage)(const struct tdk_err *err, void *context);
+    /* A piece of a run in which LOSS frames tell of lost ticks, in the first round; may be NULL. */
+    void (*loss)(const struct tdk_run *piece, void *context);
     void *context;
 };
 

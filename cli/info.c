@@ -1,0 +1,93 @@
+/* info.c - what a tape, or a lone segment file, is: one row. */
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/range.h"
+#include "cli/table.h"
+
+struct args {
+    struct range_args range;
+    bool json;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "a JSON array of one object"},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+static const struct column columns[] = {
+    {"tape", COLUMN_TEXT},       {"id", COLUMN_TEXT},        {"created", COLUMN_TIME},
+    {"first_ts", COLUMN_TIME},   {"last_ts", COLUMN_TIME},   {"ticks", COLUMN_COUNT},
+    {"bytes", COLUMN_SIZE},      {"lost", COLUMN_COUNT},     {"size_on_disk", COLUMN_SIZE},
+    {"tracks", COLUMN_COUNT},    {"segments", COLUMN_COUNT}, {"recording", COLUMN_FLAG},
+    {"index_used", COLUMN_FLAG},
+};
+
+static void put_time(struct table *table, const struct tdk_tape_info *info, uint64_t ts)
+{
+    if (info->first_ts <= info->last_ts)
+        table_number(table, ts);
+    else
+        table_none(table); /* no tick whose time can be trusted */
+}
+
+static int show(const char *path, const struct tdk_tape_info *info)
+{
+    struct table *table;
+    int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
+    if (rc < 0)
+        return rc;
+    char id[33];
+    for (size_t i = 0; i < sizeof info->tape_id; i++)
+        snprintf(id + 2 * i, 3, "%02x", info->tape_id[i]);
+    table_text(table, path);
+    table_text(table, id);
+    table_number(table, info->created_ns);
+    put_time(table, info, info->first_ts);
+    put_time(table, info, info->last_ts);
+    table_number(table, info->ticks);
+    table_number(table, info->bytes);
+    table_number(table, info->lost);
+    table_number(table, info->size_on_disk);
+    table_number(table, info->tracks);
+    table_number(table, info->segments);
+    table_number(table, info->recording);
+    table_number(table, info->index_used);
+    return table_close(table);
+}
+
+static int run(const struct cli *cli)
+{
+    struct tdk_tape *tape;
+    struct tdk_tape_info info;
+    const char *path = cli->operands->count > 0 ? cli->operands->items[0] : args.range.tape;
+    int status = range_open_tape(&tape, path);
+    if (status != CLI_OK)
+        return status;
+    tdk_tape_info(tape, &info);
+    tdk_tape_close(tape);
+    int rc = show(path, &info);
+    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+}
+
+const struct command info_command = {
+    .name = "info",
+    .brief = "what is on a tape: time range, ticks, bytes, losses; also of a lone segment file",
+    .usage = "[-T] DIR|SEGMENT [--json]",
+    .sets = sets,
+    .operand = "DIR",
+    .operands_max = 1,
+    .run = run,
+};

@@ -1,0 +1,237 @@
+/* ls.c - tracks, symbols and segments of a tape, as lists. */
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/range.h"
+#include "cli/table.h"
+#include "tape/tape.h"
+
+struct args {
+    struct range_args range;
+    const char *track;
+    const char *glob;
+    uint64_t limit;
+    bool json;
+};
+
+static struct args args;
+
+#define JSON_ROW                                                                                   \
+    {                                                                                              \
+        .name = "json", .kind = OPTION_FLAG, .at = offsetof(struct args, json),                    \
+        .help = "a JSON array"                                                                     \
+    }
+
+/* Open the tape, open the table, let `fill` put the rows, show them. */
+static int list(const struct column *columns, size_t count,
+                int (*fill)(struct tdk_tape *tape, struct table *table, struct tdk_err *err))
+{
+    struct tdk_err err;
+    struct tdk_tape *tape;
+    struct table *table;
+    int status = range_open_tape(&tape, args.range.tape);
+    if (status != CLI_OK)
+        return status;
+    int rc = table_open(&table, table_form(args.json), columns, count);
+    if (rc == 0) {
+        int filled = fill(tape, table, &err);
+        if (filled < 0)
+            status = cli_fail(&err, NULL);
+        rc = table_close(table);
+    }
+    if (rc < 0 && status == CLI_OK)
+        status = cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+    tdk_tape_close(tape);
+    return status;
+}
+
+static void put_time_range(struct table *table, uint64_t first, uint64_t last)
+{
+    if (first <= last) {
+        table_number(table, first);
+        table_number(table, last);
+    } else {
+        table_none(table);
+        table_none(table);
+    }
+}
+
+/* ---- ls tracks ---- */
+
+static const struct column track_columns[] = {
+    {"track", COLUMN_TEXT},   {"number", COLUMN_COUNT},  {"kind", COLUMN_TEXT},
+    {"ticks", COLUMN_COUNT},  {"bytes", COLUMN_SIZE},    {"lost", COLUMN_COUNT},
+    {"epochs", COLUMN_COUNT}, {"first_ts", COLUMN_TIME}, {"last_ts", COLUMN_TIME},
+};
+
+static const char *kind_name(uint8_t kind)
+{
+    static const char *const names[] = {"mixed", "dbn", "wide", "opaque"};
+    return kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
+}
+
+static int put_track(const struct tdk_track_info *track, void *context)
+{
+    struct table *table = context;
+    table_text(table, track->name);
+    table_number(table, track->number);
+    table_text(table, kind_name(track->kind));
+    table_number(table, track->ticks);
+    table_number(table, track->bytes);
+    table_number(table, track->lost);
+    table_number(table, track->epochs);
+    put_time_range(table, track->first_ts, track->last_ts);
+    return 0;
+}
+
+static int fill_tracks(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+{
+    return tdk_tape_tracks(tape, put_track, table, err);
+}
+
+static int run_tracks(const struct cli *cli)
+{
+    (void)cli;
+    return list(track_columns, sizeof track_columns / sizeof track_columns[0], fill_tracks);
+}
+
+static const struct option track_rows[] = {JSON_ROW, {.name = NULL}};
+static const struct option_set track_sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = track_rows, .into = &args},
+    {.rows = NULL},
+};
+static const struct command tracks_command = {
+    .name = "tracks",
+    .brief = "the tracks of a tape",
+    .usage = "-T DIR [--json]",
+    .sets = track_sets,
+    .run = run_tracks,
+};
+
+/* ---- ls symbols ---- */
+
+static const struct column symbol_columns[] = {
+    {"symbol", COLUMN_TEXT}, {"instrument_id", COLUMN_COUNT}, {"track", COLUMN_TEXT},
+    {"epoch", COLUMN_COUNT}, {"from", COLUMN_TIME},           {"to", COLUMN_TIME},
+};
+
+struct symbol_walk {
+    struct table *table;
+    uint64_t shown;
+};
+
+static int put_symbol(const struct tdk_symbol_info *symbol, void *context)
+{
+    struct symbol_walk *walk = context;
+    if (args.glob != NULL && fnmatch(args.glob, symbol->symbol, 0) != 0)
+        return 0;
+    if (args.limit > 0 && walk->shown == args.limit)
+        return 1;
+    walk->shown++;
+    table_text(walk->table, symbol->symbol);
+    table_number(walk->table, symbol->instrument_id);
+    table_text(walk->table, symbol->track);
+    table_number(walk->table, symbol->epoch);
+    table_number(walk->table, symbol->from);
+    table_number(walk->table, symbol->to);
+    return 0;
+}
+
+static int fill_symbols(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+{
+    struct symbol_walk walk = {.table = table};
+    return tdk_tape_symbols(tape, args.track, put_symbol, &walk, err);
+}
+
+static int run_symbols(const struct cli *cli)
+{
+    args.glob = cli->operands->count > 0 ? cli->operands->items[0] : NULL;
+    return list(symbol_columns, sizeof symbol_columns / sizeof symbol_columns[0], fill_symbols);
+}
+
+static const struct option symbol_rows[] = {
+    {.name = "track",
+     .kind = OPTION_NAME,
+     .value = "TRACK",
+     .at = offsetof(struct args, track),
+     .help = "only of this track"},
+    {.name = "limit",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .at = offsetof(struct args, limit),
+     .help = "no more than this"},
+    JSON_ROW,
+    {.name = NULL},
+};
+static const struct option_set symbol_sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = symbol_rows, .into = &args},
+    {.rows = NULL},
+};
+static const struct command symbols_command = {
+    .name = "symbols",
+    .brief = "which symbol an instrument had when; GLOB picks some",
+    .usage = "-T DIR [GLOB] [--track TRACK] [-n N] [--json]",
+    .sets = symbol_sets,
+    .operand = "GLOB",
+    .operands_max = 1,
+    .run = run_symbols,
+};
+
+/* ---- ls segments ---- */
+
+static const struct column segment_columns[] = {
+    {"segment", COLUMN_COUNT}, {"state", COLUMN_TEXT},       {"size", COLUMN_SIZE},
+    {"blocks", COLUMN_COUNT},  {"ticks", COLUMN_COUNT},      {"first_ts", COLUMN_TIME},
+    {"last_ts", COLUMN_TIME},  {"generation", COLUMN_COUNT},
+};
+
+static int put_segment(const struct segment_ref *segment, void *context)
+{
+    struct table *table = context;
+    table_number(table, segment->number);
+    table_text(table, segment->sealed ? "sealed" : "open");
+    table_number(table, segment->size);
+    table_number(table, segment->blocks);
+    table_number(table, segment->ticks);
+    put_time_range(table, segment->min_ts, segment->max_ts);
+    table_number(table, segment->generation);
+    return 0;
+}
+
+static int fill_segments(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+{
+    struct view *view = tape_view(tape);
+    int rc = index_segments(view->index, put_segment, table, err);
+    view_drop(view);
+    return rc;
+}
+
+static int run_segments(const struct cli *cli)
+{
+    (void)cli;
+    return list(segment_columns, sizeof segment_columns / sizeof segment_columns[0], fill_segments);
+}
+
+static const struct command segments_command = {
+    .name = "segments",
+    .brief = "the files of a tape",
+    .usage = "-T DIR [--json]",
+    .sets = track_sets,
+    .run = run_segments,
+};
+
+static const struct command *const parts[] = {&tracks_command, &symbols_command, &segments_command,
+                                              NULL};
+
+const struct command ls_command = {
+    .name = "ls",
+    .brief = "list the tracks, symbols or segments of a tape",
+    .parts = parts,
+};

@@ -1,0 +1,343 @@
+/* play.c - a range of a tape into rings, as fast or as slow as asked for. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/fidelity.h"
+#include "cli/interrupt.h"
+#include "cli/keys.h"
+#include "cli/losses.h"
+#include "cli/range.h"
+#include "cli/table.h"
+#include "replayer/player.h"
+
+struct args {
+    struct range_args range;
+    const char *into;
+    struct speed speed;
+    uint64_t create_size, max_idle_ns, loop, wait_consumers, timeout_ns, stall_ns, limit;
+    struct moment rebase;
+    const char *fidelity;
+    bool per_track, paused, digest, json, require_complete;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "into",
+     .kind = OPTION_NAME,
+     .value = "RING",
+     .required = true,
+     .at = offsetof(struct args, into),
+     .help = "the ring to play into"},
+    {.name = "per-track",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, per_track),
+     .help = "a ring for each track: RING.TRACK"},
+    {.name = "create",
+     .kind = OPTION_SIZE,
+     .min = 65536,
+     .at = offsetof(struct args, create_size),
+     .help = "make rings that are not there, of this size each"},
+    {.name = "speed",
+     .kind = OPTION_SPEED,
+     .preset = "max",
+     .at = offsetof(struct args, speed),
+     .help = "max, 1x as it was, 10x, 0.5x, or ticks a second as 1000/s"},
+    {.name = "limit",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .at = offsetof(struct args, limit),
+     .help = "no more ticks than this"},
+    {.name = "paused",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, paused),
+     .help = "begin with a pause; keys: space pause, right step, up and down speed, q quit"},
+    {.name = "loop",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .preset = "1",
+     .at = offsetof(struct args, loop),
+     .help = "play it so many times"},
+    {.name = "max-idle",
+     .kind = OPTION_DURATION,
+     .at = offsetof(struct args, max_idle_ns),
+     .help = "cut idle stretches to this"},
+    {.name = "rebase",
+     .kind = OPTION_MOMENT,
+     .at = offsetof(struct args, rebase),
+     .help = "shift all times so that the first tick is stamped this: now, or a time"},
+    {.name = "wait-consumers",
+     .kind = OPTION_COUNT,
+     .at = offsetof(struct args, wait_consumers),
+     .help = "wait until so many consumers and taps are attached"},
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .at = offsetof(struct args, timeout_ns),
+     .help = "wait no longer for them: exit 7"},
+    {.name = "stall-timeout",
+     .kind = OPTION_DURATION,
+     .min = 1,
+     .preset = "30s",
+     .at = offsetof(struct args, stall_ns),
+     .help = "give up when a full ring's consumer takes nothing for so long"},
+    {.name = "fidelity",
+     .kind = OPTION_TEXT,
+     .value = "EXPR",
+     .at = offsetof(struct args, fidelity),
+     .help = "exit 7 unless lateness is as in p99<50us (p50, p99, p99.9, max)"},
+    {.name = "require-complete",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, require_complete),
+     .help = "play nothing, and exit 3, when the range has a hole"},
+    {.name = "digest",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, digest),
+     .help = "a last line on stderr: digest HEX ticks N; END bears it too"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "the fidelity report as JSON on stdout"},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.title = "which ticks", .rows = range_rows, .into = &args.range},
+    {.title = "how", .rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+struct play {
+    const struct cli *cli;
+    struct range range;
+    struct player *player;
+    struct losses losses;
+    bool signalled; /* SIGINT or SIGTERM ended it, not the key */
+};
+
+static enum player_order ask(void *context)
+{
+    struct play *play = context;
+    if (interrupted()) {
+        play->signalled = true;
+        return PLAYER_QUIT;
+    }
+    switch (keys_read()) {
+    case KEY_SPACE:
+        return PLAYER_PAUSE;
+    case KEY_RIGHT:
+        return PLAYER_STEP;
+    case KEY_UP:
+        return PLAYER_FASTER;
+    case KEY_DOWN:
+        return PLAYER_SLOWER;
+    case KEY_QUIT:
+        return PLAYER_QUIT;
+    case KEY_NONE:
+    case KEY_LEFT:
+        break;
+    }
+    return PLAYER_GO_ON;
+}
+
+static void tell_damage(const struct tdk_err *err, void *context)
+{
+    struct play *play = context;
+    losses_damage(&play->losses, err);
+}
+
+static void tell_loss(const struct tdk_run *piece, void *context)
+{
+    struct play *play = context;
+    losses_look(&play->losses, piece);
+}
+
+/* ---- the report ---- */
+
+static void tell_lateness(const struct histogram *h)
+{
+    char p50[QUANTITY_TEXT], p99[QUANTITY_TEXT], p999[QUANTITY_TEXT], max[QUANTITY_TEXT];
+    fprintf(stderr, "lateness p50 %s p99 %s p99.9 %s max %s\n",
+            quantity_duration_text(p50, histogram_quantile(h, 500000)),
+            quantity_duration_text(p99, histogram_quantile(h, 990000)),
+            quantity_duration_text(p999, histogram_quantile(h, 999000)),
+            quantity_duration_text(max, h->max));
+}
+
+static void tell_summary(const struct player_report *r)
+{
+    char elapsed[QUANTITY_TEXT], rate[QUANTITY_TEXT], bytes[QUANTITY_TEXT], stalled[QUANTITY_TEXT];
+    cli_note("%" PRIu64 " ticks, %s, in %s (%s/s)%s", r->ticks, quantity_size_text(bytes, r->bytes),
+             quantity_duration_text(elapsed, r->elapsed_ns),
+             quantity_count_text(rate, quantity_per_second(r->ticks, r->elapsed_ns)),
+             r->stopped ? "; stopped before the end" : "");
+    if (r->paced && r->stalls > 0)
+        cli_note("the tape stood still %" PRIu64 " times, %s in all, for a full ring", r->stalls,
+                 quantity_duration_text(stalled, r->stalled_ns));
+}
+
+static int show_json(const struct player_report *r)
+{
+    static const struct column columns[] = {
+        {"ticks", COLUMN_COUNT},      {"bytes", COLUMN_SIZE},    {"rounds", COLUMN_COUNT},
+        {"lost", COLUMN_COUNT},       {"damaged", COLUMN_COUNT}, {"complete", COLUMN_FLAG},
+        {"elapsed", COLUMN_DURATION}, {"rate", COLUMN_COUNT},    {"stalls", COLUMN_COUNT},
+        {"stalled", COLUMN_DURATION}, {"p50", COLUMN_DURATION},  {"p99", COLUMN_DURATION},
+        {"p99_9", COLUMN_DURATION},   {"max", COLUMN_DURATION},  {"digest", COLUMN_TEXT},
+    };
+    const uint64_t numbers[] = {
+        r->ticks,   r->bytes,      r->rounds,     r->lost,
+        r->damaged, r->complete,   r->elapsed_ns, quantity_per_second(r->ticks, r->elapsed_ns),
+        r->stalls,  r->stalled_ns,
+    };
+    struct table *table;
+    int rc = table_open(&table, TABLE_JSON, columns, sizeof columns / sizeof columns[0]);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        table_number(table, numbers[i]);
+    static const uint32_t quantiles[] = {500000, 990000, 999000, 1000000};
+    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
+        if (r->lateness.count == 0)
+            table_none(table);
+        else
+            table_number(table, histogram_quantile(&r->lateness, quantiles[i]));
+    }
+    table_text(table, args.digest ? r->digest_hex : NULL);
+    return table_close(table);
+}
+
+static int judge(const struct play *play, const struct player_report *r,
+                 const struct fidelity *fidelity)
+{
+    int status = losses_status(&play->losses);
+    if (play->signalled)
+        return cli_fail_words("interrupted after %" PRIu64 " ticks", r->ticks);
+    if (args.fidelity != NULL && r->lateness.count > 0) {
+        uint64_t reached = fidelity_reached(fidelity, &r->lateness);
+        char text[QUANTITY_TEXT];
+        if (reached >= fidelity->limit_ns) {
+            cli_warn("fidelity missed: %s was asked for, it was %s", args.fidelity,
+                     quantity_duration_text(text, reached));
+            return CLI_MISSED;
+        }
+    }
+    return status;
+}
+
+static int report(const struct play *play, const struct fidelity *fidelity)
+{
+    const struct player_report *r = player_report(play->player);
+    int rc = args.json ? show_json(r) : 0;
+    if (rc < 0)
+        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+    tell_summary(r);
+    if (r->paced && r->lateness.count > 0)
+        tell_lateness(&r->lateness);
+    int status = judge(play, r, fidelity);
+    if (args.digest)
+        fprintf(stderr, "digest %s ticks %" PRIu64 "\n", r->digest_hex, r->digest_ticks);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static uint64_t rebase_to(const struct play *play)
+{
+    struct tdk_tape_info info;
+    tdk_tape_info(play->range.tape, &info);
+    struct moment_bounds bounds = {
+        .now = clock_wall(), .start = info.first_ts, .end = info.last_ts + 1};
+    if (args.rebase.anchor == MOMENT_NOW && args.rebase.ns == 0)
+        return UINT64_MAX; /* when the first tick is played, not when we were asked */
+    return moment_resolve(&args.rebase, &bounds, UINT64_MAX);
+}
+
+static int open_player(struct play *play, struct tdk_err *err)
+{
+    struct player_options options = {
+        .into = args.into,
+        .per_track = args.per_track,
+        .create_size = args.create_size,
+        .speed = args.speed,
+        .max_idle_ns = args.max_idle_ns,
+        .rounds = args.loop,
+        .rebase = args.rebase.anchor != MOMENT_UNSET,
+        .rebase_ts = rebase_to(play),
+        .paused = args.paused,
+        .digest = args.digest,
+        .stall_ns = args.stall_ns,
+        .ask = ask,
+        .damage = tell_damage,
+        .loss = tell_loss,
+        .context = play,
+    };
+    play->range.query.limit = args.limit;
+    return player_open(&play->player, play->range.tape, &play->range.query, &options, err);
+}
+
+static int wait_and_run(struct play *play, const struct fidelity *fidelity)
+{
+    struct tdk_err err;
+    int rc = 0;
+    if (args.wait_consumers > 0)
+        rc = player_wait_consumers(play->player, args.wait_consumers, args.timeout_ns, &err);
+    if (rc == -ETIMEDOUT) {
+        cli_fail(&err, NULL);
+        return CLI_MISSED;
+    }
+    if (rc == 0)
+        rc = player_run(play->player, &err);
+    keys_close();
+    if (rc == 0)
+        return report(play, fidelity);
+    if (rc == TDK_ESTALLED)
+        return cli_fail(&err, "start its consumer before the play, or play into a larger ring");
+    return cli_fail(&err, NULL);
+}
+
+static int run(const struct cli *cli)
+{
+    struct tdk_err err;
+    struct fidelity fidelity = {.quantile = 0};
+    if (args.fidelity != NULL && fidelity_parse(args.fidelity, &fidelity, &err) < 0)
+        return cli_usage("--fidelity: %s", err.text);
+    if (args.fidelity != NULL && args.speed.kind == SPEED_MAX)
+        return cli_usage(
+            "--fidelity: a play at max has no schedule to be late for; give a --speed");
+    struct play play = {.cli = cli};
+    int status = range_open(&play.range, &args.range);
+    if (status == CLI_OK && args.require_complete)
+        status = losses_check(play.range.tape, &play.range.query);
+    if (status != CLI_OK) {
+        range_close(&play.range);
+        return status;
+    }
+    interrupt_catch();
+    (void)keys_open();
+    if (open_player(&play, &err) == 0)
+        status = wait_and_run(&play, &fidelity);
+    else
+        status =
+            err.code == TDK_ENORING ? cli_fail(&err, "--create SIZE makes it") : range_fail(&err);
+    keys_close();
+    player_close(play.player);
+    range_close(&play.range);
+    return status;
+}
+
+const struct command play_command = {
+    .name = "play",
+    .brief = "a range of a tape into a ring, at any speed",
+    .usage = "-T DIR [--from T] [--to T] ... --into RING [--speed S] [--create SIZE]",
+    .about = "Ticks go into the ring as they were recorded, tracks merged by time or a ring each,\n"
+             "on an absolute schedule, and END behind the last. Nothing is dropped: while a ring\n"
+             "is full the tape stands still. A consumer that takes nothing for 30 s ends it.",
+    .sets = sets,
+    .run = run,
+};

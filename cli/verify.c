@@ -1,0 +1,139 @@
+/* verify.c - is every byte of a tape what was written? */
+#include "tape/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/moment.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/range.h"
+#include "cli/table.h"
+
+struct args {
+    struct range_args range;
+    uint64_t jobs;
+    int progress;
+    bool json;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "jobs",
+     .letter = 'j',
+     .kind = OPTION_COUNT,
+     .max = 1024,
+     .at = offsetof(struct args, jobs),
+     .help = "segments read at a time; unless said, one a processor"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "findings as a JSON array on stdout"},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+static const struct column columns[] = {
+    {"segment", COLUMN_COUNT},
+    {"offset", COLUMN_COUNT},
+    {"kind", COLUMN_TEXT},
+    {"what", COLUMN_TEXT},
+};
+
+struct verification {
+    struct progress progress;
+    struct table *table; /* NULL while nothing was found */
+    int rc;              /* why there is none although something was */
+};
+
+static bool open_table(struct verification *v)
+{
+    if (v->table == NULL && v->rc == 0)
+        v->rc = table_open(&v->table, table_form(args.json), columns,
+                           sizeof columns / sizeof columns[0]);
+    return v->rc == 0;
+}
+
+/* Findings are what the command is asked for: a line each on stdout, however many. */
+static void on_finding(const struct verify_finding *finding, void *context)
+{
+    struct verification *v = context;
+    progress_clear(&v->progress);
+    if (!open_table(v))
+        return;
+    table_number(v->table, finding->segment);
+    if (finding->offset == UINT64_MAX)
+        table_none(v->table);
+    else
+        table_number(v->table, finding->offset);
+    table_text(v->table, tdk_strerror(finding->code));
+    table_text(v->table, finding->what);
+}
+
+static void on_progress(const struct verify_totals *totals, void *context)
+{
+    struct verification *v = context;
+    progress_at(&v->progress, totals->bytes, totals->bytes_total, "bytes", totals->ticks);
+}
+
+static int conclude(const struct verify_totals *totals, uint64_t elapsed_ns)
+{
+    char bytes[QUANTITY_TEXT], elapsed[QUANTITY_TEXT];
+    cli_note("%" PRIu64 " segments, %" PRIu64 " blocks, %" PRIu64 " ticks, %s in %s: %s",
+             totals->segments, totals->blocks, totals->ticks,
+             quantity_size_text(bytes, totals->bytes), quantity_duration_text(elapsed, elapsed_ns),
+             totals->findings == 0 ? "all whole" : "damage");
+    if (totals->findings == 0)
+        return CLI_OK;
+    cli_warn("%" PRIu64 " findings; `tapedeck query` still gives all that is not damaged",
+             totals->findings);
+    return CLI_DAMAGED;
+}
+
+static int show(struct verification *v)
+{
+    if (args.json)
+        (void)open_table(v); /* an empty array is an answer */
+    if (v->table != NULL)
+        v->rc = table_close(v->table);
+    return v->rc;
+}
+
+static int run(const struct cli *cli)
+{
+    struct tdk_err err;
+    struct verification v = {.table = NULL};
+    struct verify_totals totals = {.findings = 0};
+    if (args.range.tape == NULL)
+        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+    progress_begin(&v.progress, "verify", args.progress, cli->globals->quiet);
+    struct verify_options options = {.threads = (unsigned)args.jobs,
+                                     .finding = on_finding,
+                                     .progress = on_progress,
+                                     .context = &v};
+    int rc = tape_verify(args.range.tape, &options, &totals, &err);
+    progress_clear(&v.progress);
+    int shown = show(&v);
+    if (rc < 0)
+        return cli_fail(&err, NULL);
+    if (shown < 0)
+        return cli_fail_words("write to stdout: %s", tdk_strerror(shown));
+    return conclude(&totals, progress_elapsed(&v.progress));
+}
+
+const struct command verify_command = {
+    .name = "verify",
+    .brief = "every checksum, chain and count of a tape, and that its index agrees",
+    .usage = "-T DIR [-j N] [--json]",
+    .about = "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout.",
+    .sets = sets,
+    .run = run,
+};
