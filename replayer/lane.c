@@ -95,17 +95,23 @@ static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience 
     return rc;
 }
 
+void *lane_try(struct lane *lane, size_t bytes)
+{
+    assert(bytes >= sizeof(struct tdk_frame) && bytes % 8 == 0);
+    return bytes <= tdk_frame_span(lane->payload_max) ? tdk_ring_claim_run(lane->ring, bytes)
+                                                      : NULL;
+}
+
 int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patience *patience,
                struct tdk_err *err)
 {
-    assert(bytes >= sizeof(struct tdk_frame) && bytes % 8 == 0);
     if (bytes > tdk_frame_span(lane->payload_max))
         return err_say(err, TDK_EFULL,
                        "ring %s takes payloads of up to %u bytes, here is one of about %zu: play "
                        "into a larger ring",
                        lane->name, lane->payload_max, bytes - sizeof(struct tdk_frame));
     for (;;) {
-        *room = tdk_ring_claim_run(lane->ring, bytes);
+        *room = lane_try(lane, bytes);
         if (*room != NULL)
             return 0;
         int rc = wait_for_room(lane, (uint32_t)(bytes - sizeof(struct tdk_frame)), patience, err);

@@ -39,6 +39,9 @@ int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool di
               struct tdk_err *err);
 void lane_close(struct lane *lane);
 
+/* `bytes` of room for whole frames if it is there at once, else NULL. */
+void *lane_try(struct lane *lane, size_t bytes);
+
 /* `bytes` of room for whole frames, heads included, at most lane->piece_max unless it is one frame;
  * waits for it. What is put there is seen by nobody before lane_publish(). TDK_EFULL: a frame that
  * this ring can never hold. */

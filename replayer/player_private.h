@@ -1,0 +1,76 @@
+/*
+ * player_private.h - one playback, as the files that make it up see it.
+ *
+ *   player.c       open, rounds, END: what happens in which order
+ *   player_time.c  orders, pause, waiting until a tick is due
+ *   player_put.c   frames into rings
+ *
+ * Internal to replayer/player*.c.
+ */
+#ifndef TDK_REPLAYER_PLAYER_PRIVATE_H
+#define TDK_REPLAYER_PLAYER_PRIVATE_H
+
+#include "replayer/lane.h"
+#include "replayer/pace.h"
+#include "replayer/player.h"
+#include "tapedeck/digest.h"
+
+#define PLAYER_PENDING_MAX 64u /* paced ticks put in and not yet published */
+#define PLAYER_TRACKS_MAX  65536u
+#define PLAYER_SLICE_NS    (20 * NS_PER_MS) /* orders are asked for in between */
+
+/* A track of the tape, found by its number. */
+struct seat {
+    struct lane *lane; /* NULL: not asked for */
+    uint64_t epoch;    /* the last announced in this round; 0: none */
+    uint8_t kind;
+};
+
+struct player {
+    struct tdk_tape *tape; /* borrowed */
+    struct tdk_query query;
+    struct player_options options;
+    struct tdk_cursor *cursor; /* of the round that is played */
+    struct pace pace;
+    struct lane_patience patience;
+    struct lane *lanes;
+    size_t lane_count, lane_room;
+    struct seat *seats;        /* by track number */
+    struct tdk_digest *digest; /* of the merged order; NULL unless asked for */
+    uint64_t tick;             /* number of the next, over all rounds */
+    uint64_t shift;            /* added to times, modulo 2^64; known with the first tick */
+    uint64_t steps;            /* to take while paused */
+    unsigned unasked;
+    uint64_t next_ts; /* of the frame that is waited for */
+    bool anchored, shifted, quit;
+    /* Ticks in `pending_lane` that wait for one publish, and when they were due. */
+    struct lane *pending_lane;
+    size_t pending_bytes;
+    uint64_t pending_due[PLAYER_PENDING_MAX];
+    unsigned pending;
+    struct player_report report;
+};
+
+/* ---- player_time.c ---- */
+
+/* Ask for an order and do what it says. */
+void player_attend(struct player *player);
+
+/* For lane_patience: attend, and is it over? */
+bool player_stopped(void *player);
+
+/* Until the frame is due, or at once while a step is to be taken. -ECANCELED: an order to quit
+ * came. */
+int player_hold(struct player *player, const struct tdk_frame *frame, uint64_t *due);
+
+/* Make what was put in visible, and note by how much that was late. */
+void player_show(struct player *player);
+
+void player_sleep_until(uint64_t due_ns);
+
+/* ---- player_put.c ---- */
+
+/* All of a run, each piece when it is due. -ECANCELED: an order to quit came. */
+int player_put_run(struct player *player, const struct tdk_run *run, struct tdk_err *err);
+
+#endif

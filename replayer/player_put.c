@@ -1,0 +1,165 @@
+/* player_put.c - frames into rings: what is announced, copied, shifted, counted. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "replayer/announce.h"
+#include "replayer/piece.h"
+#include "replayer/player_private.h"
+
+#define ASK_EVERY 256u /* pieces or ticks between two questions while nothing waits */
+
+static const struct tdk_frame *run_end(const struct tdk_run *run)
+{
+    return (const struct tdk_frame *)((const unsigned char *)run->frames + run->size);
+}
+
+/* Room in the ring. A wait for it moves the schedule: the tape stands still. */
+static int claim(struct player *p, struct lane *lane, size_t bytes, void **room,
+                 struct tdk_err *err)
+{
+    if (p->pending_lane != lane)
+        player_show(p);
+    *room = lane_try(lane, bytes);
+    if (*room != NULL)
+        return 0;
+    player_show(p); /* it is no fault of these ticks that the next one does not fit */
+    uint64_t waited = p->patience.waited_ns;
+    int rc = lane_claim(lane, bytes, room, &p->patience, err);
+    pace_shift(&p->pace, p->patience.waited_ns - waited);
+    return rc;
+}
+
+static void count(struct player *p, struct lane *lane, const struct tdk_run *run,
+                  const struct piece *piece)
+{
+    lane->ticks += piece->ticks;
+    lane->lost += piece->lost;
+    p->tick += piece->ticks;
+    p->report.ticks += piece->ticks;
+    p->report.bytes += piece->bytes;
+    if (p->report.rounds > 0)
+        return;
+    if (piece->lost > 0 && p->options.loss != NULL) {
+        struct tdk_run lossy = *run;
+        lossy.frames = piece->first;
+        lossy.size = piece->bytes;
+        lossy.ticks = piece->ticks;
+        p->options.loss(&lossy, p->options.context);
+    }
+    if (p->digest != NULL)
+        tdk_digest_run(p->digest, run->track, run->epoch, piece->first, piece->bytes);
+    if (p->digest != NULL && p->options.per_track)
+        tdk_digest_run(lane->digest, run->track, run->epoch, piece->first, piece->bytes);
+}
+
+static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
+               const struct piece *piece, struct tdk_err *err)
+{
+    void *room;
+    int rc = claim(p, lane, piece->bytes, &room, err);
+    if (rc < 0)
+        return rc;
+    memcpy(room, piece->first, piece->bytes);
+    if (p->shift != 0)
+        piece_shift(room, piece->bytes, p->shift);
+    p->pending_lane = lane;
+    p->pending_bytes += piece->bytes;
+    count(p, lane, run, piece);
+    return 0;
+}
+
+/* The first time that is played decides how far all are shifted. */
+static void settle_shift(struct player *p, const struct tdk_run *run)
+{
+    const struct tdk_frame *at = run->frames;
+    const struct tdk_frame *end = run_end(run);
+    while (at < end && !(tdk_frame_is_tick(at) && piece_is_timed(at)))
+        at = tdk_frame_after(at);
+    if (at == end)
+        return;
+    uint64_t to = p->options.rebase_ts == UINT64_MAX ? clock_wall() : p->options.rebase_ts;
+    p->shift = to - at->ts;
+    p->shifted = true;
+}
+
+/* The ring the track is played into, told about the epoch if that is new there. */
+static int seat_run(struct player *p, const struct tdk_run *run, struct lane **lane,
+                    struct tdk_err *err)
+{
+    struct seat *s = &p->seats[run->number];
+    if (s->lane == NULL && !p->options.per_track)
+        s->lane = &p->lanes[0];
+    if (s->lane == NULL)
+        return err_say(err, TDK_EINTERNAL, "track %s came up after the play began", run->track);
+    *lane = s->lane;
+    if (s->epoch == run->epoch)
+        return 0;
+    player_show(p);
+    s->epoch = run->epoch;
+    uint64_t waited = p->patience.waited_ns;
+    int rc = announce_track(s->lane, p->tape, run, s->kind, &p->patience, err);
+    if (rc == 0 && p->shift != 0)
+        rc = announce_rebase(s->lane, run, p->shift, &p->patience, err);
+    pace_shift(&p->pace, p->patience.waited_ns - waited);
+    return rc;
+}
+
+static int put_paced(struct player *p, struct lane *lane, const struct tdk_run *run,
+                     const struct piece *piece, struct tdk_err *err)
+{
+    uint64_t due;
+    int rc = player_hold(p, piece->first, &due);
+    if (rc < 0)
+        return rc;
+    uint64_t waited = p->patience.waited_ns;
+    rc = put(p, lane, run, piece, err);
+    if (rc < 0)
+        return rc;
+    if (piece->ticks > 0)
+        p->pending_due[p->pending++] = due + (p->patience.waited_ns - waited);
+    if (p->pending == PLAYER_PENDING_MAX)
+        player_show(p);
+    return 0;
+}
+
+/* One step on: a piece at max, else a frame when it is due. */
+static int play_some(struct player *p, struct lane *lane, const struct tdk_run *run,
+                     const struct tdk_frame **at, struct tdk_err *err)
+{
+    if (!piece_takes(*at)) {
+        *at = tdk_frame_after(*at);
+        return 0;
+    }
+    int rc;
+    bool at_once = p->pace.speed.kind == SPEED_MAX && !p->pace.paused;
+    struct piece piece = piece_from(*at, run_end(run), at_once ? lane->piece_max : 0);
+    if (at_once) {
+        rc = put(p, lane, run, &piece, err);
+        if (p->pending_bytes >= lane->piece_max / 2)
+            player_show(p);
+    } else {
+        rc = put_paced(p, lane, run, &piece, err);
+    }
+    *at = (const struct tdk_frame *)((const unsigned char *)*at + piece.bytes);
+    return rc;
+}
+
+int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *err)
+{
+    if (p->options.rebase && !p->shifted)
+        settle_shift(p, run);
+    struct lane *lane = NULL;
+    int rc = seat_run(p, run, &lane, err);
+    const struct tdk_frame *at = run->frames;
+    while (rc == 0 && at < run_end(run)) {
+        if (++p->unasked >= ASK_EVERY)
+            player_attend(p);
+        rc = p->quit ? -ECANCELED : play_some(p, lane, run, &at, err);
+    }
+    /* The next run may have to be read from the disk first: what was due must not wait for that. */
+    if (p->pending > 0)
+        player_show(p);
+    return rc;
+}

@@ -1,0 +1,161 @@
+/* player_time.c - orders, pause, and waiting until a tick is due. */
+#include <errno.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "replayer/piece.h"
+#include "replayer/player_private.h"
+
+/* Sleep up to here before a tick is due, then watch the clock. */
+#define SPIN_NS (100 * NS_PER_US)
+
+/* ---- orders ---- */
+
+static struct speed faster(struct speed s)
+{
+    if (s.kind != SPEED_MAX && s.numerator <= UINT64_MAX / 2) {
+        if (s.kind == SPEED_SCALED && s.denominator % 2 == 0)
+            s.denominator /= 2;
+        else
+            s.numerator *= 2;
+    }
+    return s;
+}
+
+static struct speed slower(struct speed s)
+{
+    if (s.kind == SPEED_MAX)
+        return (struct speed){SPEED_SCALED, 1, 1};
+    if (s.numerator % 2 == 0)
+        s.numerator /= 2;
+    else if (s.kind == SPEED_SCALED && s.denominator <= UINT64_MAX / 2)
+        s.denominator *= 2;
+    else if (s.kind == SPEED_PER_SECOND && s.numerator > 1)
+        s.numerator /= 2;
+    return s;
+}
+
+static void change_speed(struct player *p, struct speed speed)
+{
+    /* From max there is no schedule to go on from: the next tick begins one. */
+    if (p->pace.speed.kind == SPEED_MAX)
+        p->anchored = false;
+    pace_speed(&p->pace, &speed, p->next_ts, p->tick, clock_mono());
+    if (speed.kind != SPEED_MAX)
+        p->report.paced = true;
+}
+
+void player_attend(struct player *p)
+{
+    p->unasked = 0;
+    if (p->options.ask == NULL)
+        return;
+    switch (p->options.ask(p->options.context)) {
+    case PLAYER_GO_ON:
+        break;
+    case PLAYER_PAUSE:
+        if (p->pace.paused)
+            pace_resume(&p->pace, clock_mono());
+        else
+            pace_pause(&p->pace, clock_mono());
+        break;
+    case PLAYER_STEP:
+        p->steps += p->pace.paused;
+        break;
+    case PLAYER_FASTER:
+        change_speed(p, faster(p->pace.speed));
+        break;
+    case PLAYER_SLOWER:
+        change_speed(p, slower(p->pace.speed));
+        break;
+    case PLAYER_QUIT:
+        p->quit = true;
+        break;
+    }
+}
+
+bool player_stopped(void *context)
+{
+    struct player *p = context;
+    player_attend(p);
+    return p->quit;
+}
+
+/* ---- time ---- */
+
+void player_sleep_until(uint64_t due_ns)
+{
+    struct timespec t = {.tv_sec = (time_t)(due_ns / NS_PER_S),
+                         .tv_nsec = (long)(due_ns % NS_PER_S)};
+    /* A signal ends the sleep early; whoever sleeps looks at the clock again anyway. */
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+void player_show(struct player *p)
+{
+    if (p->pending_lane == NULL)
+        return;
+    lane_publish(p->pending_lane);
+    p->pending_lane = NULL;
+    p->pending_bytes = 0;
+    if (p->pending == 0)
+        return;
+    uint64_t now = clock_mono();
+    for (unsigned i = 0; i < p->pending; i++)
+        histogram_add(&p->report.lateness, now > p->pending_due[i] ? now - p->pending_due[i] : 0);
+    p->pending = 0;
+}
+
+/* The first frame that bears a time is due now. */
+static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
+{
+    if (!piece_is_timed(frame)) /* nobody can say when that would be: with the one before it */
+        return p->pace.last_due_ns;
+    p->next_ts = frame->ts;
+    if (!p->anchored) {
+        pace_anchor(&p->pace, frame->ts, p->tick, clock_mono());
+        p->anchored = true;
+    }
+    return pace_due(&p->pace, frame->ts, p->tick);
+}
+
+int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
+{
+    for (;;) {
+        if (p->quit)
+            return -ECANCELED;
+        if (p->pace.paused) {
+            player_show(p);
+            if (p->steps > 0) {
+                p->steps--;
+                p->anchored = false; /* the schedule goes on behind the last step */
+                *due = clock_mono();
+                return 0;
+            }
+            player_sleep_until(clock_mono() + PLAYER_SLICE_NS);
+            player_attend(p);
+            continue;
+        }
+        *due = due_ns(p, frame);
+        uint64_t now = clock_mono();
+        if (*due <= now)
+            return 0;
+        player_show(p);
+        if (*due - now <= SPIN_NS)
+            cpu_relax();
+        else {
+            uint64_t wake = *due - SPIN_NS;
+            player_sleep_until(wake < now + PLAYER_SLICE_NS ? wake : now + PLAYER_SLICE_NS);
+            player_attend(p);
+        }
+    }
+}
