@@ -243,6 +243,19 @@ char *quantity_duration_text(char text[QUANTITY_TEXT], uint64_t ns)
     return text;
 }
 
+/* "0.5x": the nine places that reading takes, without the zeros behind. */
+static void scaled_text(char text[QUANTITY_TEXT], u128 nano)
+{
+    int n = snprintf(text, QUANTITY_TEXT - 1, "%" PRIu64 ".%09" PRIu64, (uint64_t)(nano / NANO),
+                     (uint64_t)(nano % NANO));
+    while (text[n - 1] == '0')
+        n--;
+    if (text[n - 1] == '.')
+        n--;
+    text[n] = 'x';
+    text[n + 1] = '\0';
+}
+
 char *quantity_speed_text(char text[QUANTITY_TEXT], const struct speed *speed)
 {
     switch (speed->kind) {
@@ -250,8 +263,7 @@ char *quantity_speed_text(char text[QUANTITY_TEXT], const struct speed *speed)
         snprintf(text, QUANTITY_TEXT, "max");
         break;
     case SPEED_SCALED:
-        snprintf(text, QUANTITY_TEXT, "%.9gx",
-                 (double)speed->numerator / (double)speed->denominator);
+        scaled_text(text, (u128)speed->numerator * NANO / speed->denominator);
         break;
     case SPEED_PER_SECOND:
         snprintf(text, QUANTITY_TEXT, "%" PRIu64 "/s", speed->numerator);

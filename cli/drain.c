@@ -74,7 +74,8 @@ static int take_all(struct drain *d, struct tdk_err *err)
     }
     if (rc == 0)
         rc = listener_flush(&d->listener, taken < 1 << 20, err);
-    tdk_ring_release(d->ring);
+    if (rc == 0) /* what could not be put out stays in the ring, for another try */
+        tdk_ring_release(d->ring);
     if (d->listener.ticks != ticks)
         d->heard_ns = clock_mono();
     return rc;

@@ -142,10 +142,11 @@ static int feed_report(struct feed *feed, int rc, const struct tdk_err *err)
     uint64_t bytes = feed->intake.done_before;
     char rate[QUANTITY_TEXT], time[QUANTITY_TEXT], size[QUANTITY_TEXT];
     progress_end(&feed->intake.progress, bytes, bytes, "bytes", p->ticks);
-    cli_note("%" PRIu64 " ticks (%s read) into %s in %s, %s/s", p->ticks,
-             quantity_size_text(size, bytes), args.publisher.ring,
-             quantity_duration_text(time, elapsed),
-             quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
+    if (rc == 0 || p->ticks > 0)
+        cli_note("%" PRIu64 " ticks (%s bytes read) into %s in %s, %s/s", p->ticks,
+                 quantity_size_text(size, bytes), args.publisher.ring,
+                 quantity_duration_text(time, elapsed),
+                 quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
     int status = intake_verdict(&feed->intake);
     if (p->dropped + p->controls_dropped > 0) {
         cli_warn("the ring was full: %" PRIu64 " ticks and %" PRIu64 " announcements dropped",

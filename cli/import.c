@@ -132,7 +132,7 @@ static int import_report(struct import *import, const struct append_totals *tota
     char rate[QUANTITY_TEXT], time[QUANTITY_TEXT], size[QUANTITY_TEXT];
     progress_end(&import->intake.progress, import->intake.done_before, import->intake.done_before,
                  "bytes", totals->ticks);
-    cli_note("%" PRIu64 " ticks (%s) onto %s as %s in %s, %s/s", totals->ticks,
+    cli_note("%" PRIu64 " ticks (%s bytes) onto %s as %s in %s, %s/s", totals->ticks,
              quantity_size_text(size, totals->bytes), args.tape, args.track,
              quantity_duration_text(time, elapsed),
              quantity_count_text(rate, quantity_per_second(totals->ticks, elapsed)));
