@@ -14,7 +14,7 @@
 #include "base/name.h"
 #include "tapedeck/ring.h"
 
-const char *folder_path(void)
+const char *rings_path(void)
 {
     const char *path = getenv("TAPEDECK_RINGS");
     return path && *path ? path : "/dev/shm/tapedeck";
@@ -28,9 +28,9 @@ static int folder_create(const char *path, struct tdk_err *err)
     return errno == EEXIST ? 0 : err_set(err, -errno, "create the rings directory %s", path);
 }
 
-int folder_open(bool create, struct tdk_err *err)
+int rings_open(bool create, struct tdk_err *err)
 {
-    const char *path = folder_path();
+    const char *path = rings_path();
     int rc = create ? folder_create(path, err) : 0;
     if (rc < 0)
         return rc;
@@ -38,7 +38,7 @@ int folder_open(bool create, struct tdk_err *err)
     return folder >= 0 ? folder : err_set(err, -errno, "open the rings directory %s", path);
 }
 
-int folder_file(char file[FOLDER_FILE_MAX], const char *name, struct tdk_err *err)
+int rings_file(char file[FOLDER_FILE_MAX], const char *name, struct tdk_err *err)
 {
     if (!name_is_valid(name, strlen(name)))
         return err_say(err, TDK_ENAME,
@@ -49,15 +49,15 @@ int folder_file(char file[FOLDER_FILE_MAX], const char *name, struct tdk_err *er
     return 0;
 }
 
-int folder_check_memory(int folder, struct tdk_err *err)
+int rings_check_memory(int folder, struct tdk_err *err)
 {
     struct statfs fs;
     if (fstatfs(folder, &fs) < 0)
-        return err_set(err, -errno, "look at the file system of %s", folder_path());
+        return err_set(err, -errno, "look at the file system of %s", rings_path());
     if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
         return 0;
     return err_say(err, TDK_EVALUE,
                    "the rings directory %s is not on tmpfs: rings there would wait for a disk; set "
                    "TAPEDECK_RINGS to a directory under /dev/shm, or allow it (--allow-disk-ring)",
-                   folder_path());
+                   rings_path());
 }

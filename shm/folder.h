@@ -15,16 +15,16 @@
 #define FOLDER_FILE_MAX (TDK_NAME_MAX + sizeof ".ring")
 
 /* Where it is; borrowed from the environment. */
-const char *folder_path(void);
+const char *rings_path(void);
 
 /* A descriptor of it for openat(), the caller's to close; with `create` it is made if it is not
  * there (0770). -ENOENT and other -errno. */
-int folder_open(bool create, struct tdk_err *err);
+int rings_open(bool create, struct tdk_err *err);
 
 /* "NAME.ring"; TDK_ENAME if `name` is none. */
-int folder_file(char file[FOLDER_FILE_MAX], const char *name, struct tdk_err *err);
+int rings_file(char file[FOLDER_FILE_MAX], const char *name, struct tdk_err *err);
 
 /* 0 when a ring may be made there: on tmpfs, where pages are memory and never a failing disk's. */
-int folder_check_memory(int folder, struct tdk_err *err);
+int rings_check_memory(int folder, struct tdk_err *err);
 
 #endif

@@ -156,11 +156,11 @@ static int is_ring_file(const struct dirent *entry)
 int tdk_ring_list(int (*each)(const char *name, void *context), void *context, struct tdk_err *err)
 {
     struct dirent **entries = NULL;
-    int count = scandir(folder_path(), &entries, is_ring_file, alphasort);
+    int count = scandir(rings_path(), &entries, is_ring_file, alphasort);
     if (count < 0 && errno == ENOENT)
         return 0;
     if (count < 0)
-        return err_set(err, -errno, "list the rings directory %s", folder_path());
+        return err_set(err, -errno, "list the rings directory %s", rings_path());
     int rc = 0;
     for (int i = 0; i < count; i++) {
         entries[i]->d_name[strlen(entries[i]->d_name) - 5] = '\0';
@@ -191,19 +191,19 @@ static int check_unused(const char *name, struct tdk_err *err)
 int tdk_ring_remove(const char *name, bool force, struct tdk_err *err)
 {
     char file[FOLDER_FILE_MAX];
-    int rc = folder_file(file, name, err);
+    int rc = rings_file(file, name, err);
     if (rc == 0 && !force)
         rc = check_unused(name, err);
     if (rc < 0)
         return rc;
-    int folder = folder_open(false, err);
+    int folder = rings_open(false, err);
     if (folder < 0)
         return folder == -ENOENT
-                   ? err_say(err, TDK_ENORING, "ring %s: there is no %s", name, folder_path())
+                   ? err_say(err, TDK_ENORING, "ring %s: there is no %s", name, rings_path())
                    : folder;
     if (unlinkat(folder, file, 0) < 0)
         rc = errno == ENOENT
-                 ? err_say(err, TDK_ENORING, "ring %s: there is none in %s", name, folder_path())
+                 ? err_say(err, TDK_ENORING, "ring %s: there is none in %s", name, rings_path())
                  : err_set(err, -errno, "remove ring %s", name);
     close(folder);
     return rc;

@@ -71,7 +71,7 @@ static int say_no_space(const char *name, int folder, uint64_t size, struct tdk_
     return err_say(err, -ENOSPC,
                    "create ring %s: needs %llu MiB and %s has %llu MiB free; make the ring smaller "
                    "or the file system larger (Docker gives /dev/shm 64 MiB: --shm-size)",
-                   name, (unsigned long long)((size + 0xfffff) >> 20), folder_path(),
+                   name, (unsigned long long)((size + 0xfffff) >> 20), rings_path(),
                    (unsigned long long)(free_bytes >> 20));
 }
 
@@ -96,8 +96,8 @@ static int link_into(int fd, int folder, const char *file, const char *name, str
     if (linkat(AT_FDCWD, self, folder, file, AT_SYMLINK_FOLLOW) == 0)
         return 0;
     if (errno == EEXIST)
-        return err_say(err, -EEXIST, "ring %s is there already in %s", name, folder_path());
-    return err_set(err, -errno, "create ring %s: link it into %s", name, folder_path());
+        return err_say(err, -EEXIST, "ring %s is there already in %s", name, rings_path());
+    return err_set(err, -errno, "create ring %s: link it into %s", name, rings_path());
 }
 
 static int fill_and_link(int fd, int folder, const char *file, const struct tdk_ring_shared *head,
@@ -120,23 +120,23 @@ int tdk_ring_create(const char *name, const struct tdk_ring_options *options, st
     const struct tdk_ring_options defaults = {0};
     if (!options)
         options = &defaults;
-    int rc = folder_file(file, name, err);
+    int rc = rings_file(file, name, err);
     if (rc < 0)
         return rc;
     rc = head_init(&head, name, options, err);
     if (rc < 0)
         return rc;
-    int folder = folder_open(true, err);
+    int folder = rings_open(true, err);
     if (folder < 0)
         return folder;
 
     int fd = -1;
-    rc = options->on_disk ? 0 : folder_check_memory(folder, err);
+    rc = options->on_disk ? 0 : rings_check_memory(folder, err);
     if (rc < 0)
         goto out;
     fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
     if (fd < 0) {
-        rc = err_set(err, -errno, "create a file in %s", folder_path());
+        rc = err_set(err, -errno, "create a file in %s", rings_path());
         goto out;
     }
     rc = fill_and_link(fd, folder, file, &head, name, err);
@@ -186,14 +186,14 @@ int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t 
 static int open_file(const char *name, bool writable, struct tdk_err *err)
 {
     char file[FOLDER_FILE_MAX];
-    int rc = folder_file(file, name, err);
+    int rc = rings_file(file, name, err);
     if (rc < 0)
         return rc;
     struct tdk_err why;
-    int folder = folder_open(false, &why);
+    int folder = rings_open(false, &why);
     if (folder == -ENOENT)
         return err_say(err, TDK_ENORING, "ring %s: there is no rings directory %s", name,
-                       folder_path());
+                       rings_path());
     if (folder < 0)
         return err_say(err, folder, "%s", why.text);
     int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (writable ? O_RDWR : O_RDONLY);
@@ -205,11 +205,11 @@ static int open_file(const char *name, bool writable, struct tdk_err *err)
     if (rc == -ENOENT)
         return err_say(err, TDK_ENORING,
                        "ring %s: there is none in %s (tapedeck ring create %s makes it)", name,
-                       folder_path(), name);
+                       rings_path(), name);
     if (rc == -ELOOP || rc == -EISDIR || rc == -ENXIO)
         return err_say(err, TDK_EHOSTILE, "%s is no ring but a link, a directory or a device",
                        name);
-    return err_set(err, rc, "open ring %s in %s", name, folder_path());
+    return err_set(err, rc, "open ring %s in %s", name, rings_path());
 }
 
 /* Rings are for their owner and its group. One that anybody may write is nobody's. */
@@ -240,7 +240,7 @@ static int read_head(struct region *region, const char *name, struct tdk_err *er
     if (rc < 0)
         return rc;
     region->capacity = (size_t)region->head.capacity;
-    return region->head.on_disk ? 0 : folder_check_memory(region->fd, err);
+    return region->head.on_disk ? 0 : rings_check_memory(region->fd, err);
 }
 
 int region_open(struct region *region, const char *name, bool writable, struct tdk_err *err)
