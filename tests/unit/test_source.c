@@ -1,0 +1,672 @@
+#include "tests/support/files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "formats/dbn.h"
+#include "formats/dbn_write.h"
+#include "formats/five_names.h"
+#include "formats/input.h"
+#include "formats/source.h"
+
+static const struct source_options defaults = {.payload_max = TDK_PAYLOAD_DEFAULT_MAX};
+
+/* ---- real files, against what independent decoders counted ---- */
+
+struct facts {
+    uint64_t records, by_rtype[256];
+    uint64_t first_event, last_event, first_recv, last_recv;
+    FILE *body; /* "sha256sum", which tells what it was given */
+};
+
+static void count_record(struct facts *facts, const struct source_item *item)
+{
+    struct tdk_dbn_head head;
+    memcpy(&head, item->payload, sizeof head);
+    assert_true(tdk_dbn_check(item->type, item->payload, item->size));
+    if (facts->records++ == 0)
+        facts->first_event = head.ts_event;
+    facts->last_event = head.ts_event;
+    facts->by_rtype[head.rtype]++;
+    if (dbn_recv_offset[head.rtype] != 0) {
+        if (facts->first_recv == 0)
+            facts->first_recv = item->ts;
+        facts->last_recv = item->ts;
+    } else {
+        assert_int_equal(item->ts, head.ts_event);
+    }
+    assert_int_equal(fwrite(item->payload, 1, item->size, facts->body), item->size);
+}
+
+static struct json_object *member(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    json_object_object_get_ex(object, key, &value);
+    return value;
+}
+
+static uint64_t number(struct json_object *object, const char *key)
+{
+    return json_object_get_uint64(member(object, key));
+}
+
+/* The vendor's own names of two record types. */
+static uint8_t rtype_of(const char *name)
+{
+    uint8_t rtype = 0xff;
+    if (strcmp(name, "mbp-0") == 0)
+        name = "trades";
+    if (strcmp(name, "instrument-def") == 0)
+        name = "definition";
+    assert_true(dbn_rtype_parse(name, &rtype));
+    return rtype;
+}
+
+static void check_facts(const struct facts *facts, struct json_object *wanted)
+{
+    assert_int_equal(facts->records, number(wanted, "records"));
+    uint64_t sum = 0;
+    json_object_object_foreach(member(wanted, "by_rtype"), name, count)
+    {
+        uint8_t rtype = rtype_of(name);
+        assert_int_equal(facts->by_rtype[rtype], json_object_get_uint64(count));
+        sum += facts->by_rtype[rtype];
+    }
+    assert_int_equal(sum, facts->records);
+    struct json_object *event = member(wanted, "ts_event"), *recv = member(wanted, "ts_recv");
+    if (event != NULL && facts->records > 0) {
+        assert_int_equal(facts->first_event, number(event, "first"));
+        assert_int_equal(facts->last_event, number(event, "last"));
+    }
+    if (recv != NULL && facts->first_recv != 0) {
+        assert_int_equal(facts->first_recv, number(recv, "first"));
+        assert_int_equal(facts->last_recv, number(recv, "last"));
+    }
+}
+
+/* Of a list, or where it was too long to be listed its text: "11294 mappings, ...". */
+static uint64_t count_of(struct json_object *object, const char *key)
+{
+    struct json_object *list = member(object, key);
+    if (json_object_is_type(list, json_type_string))
+        return strtoull(json_object_get_string(list), NULL, 10);
+    return json_object_array_length(list);
+}
+
+static void check_metadata(const struct source_item *item, struct json_object *wanted)
+{
+    struct tdk_info info;
+    struct dbn_metadata m;
+    memcpy(&info, item->payload, sizeof info);
+    const char *value = (const char *)item->payload + sizeof info + info.key_size;
+    assert_memory_equal((const char *)item->payload + sizeof info, "dbn.metadata", info.key_size);
+    assert_int_equal(dbn_metadata_decode(&m, value, info.total, NULL), 0);
+    assert_int_equal(m.version, number(wanted, "version"));
+    assert_string_equal(m.dataset, json_object_get_string(member(wanted, "dataset")));
+    assert_int_equal(m.start, number(wanted, "start"));
+    assert_int_equal(m.symbol_size, number(wanted, "symbol_cstr_len"));
+    assert_int_equal(m.symbols.count, count_of(wanted, "symbols"));
+    assert_int_equal(m.partial.count, count_of(wanted, "partial"));
+    assert_int_equal(m.not_found.count, count_of(wanted, "not_found"));
+    assert_int_equal(m.mapping_count, count_of(wanted, "mappings"));
+    /* What was decoded encodes to the same bytes. */
+    void *bytes;
+    size_t size;
+    assert_int_equal(dbn_metadata_encode(&m, &bytes, &size, NULL), 0);
+    assert_int_equal(size, info.total);
+    assert_memory_equal(bytes, value, size);
+    free(bytes);
+    dbn_metadata_free(&m);
+}
+
+static void check_dbn_file(const char *path, struct json_object *wanted)
+{
+    struct facts facts = {0};
+    struct source *source;
+    struct source_options options = {.payload_max = 1 << 24}; /* metadata in one part */
+    struct source_item item;
+    struct tdk_err err = {0};
+    char sum_path[PATH_SIZE], command[2 * PATH_SIZE], sum[65] = "";
+    scratch_file(sum_path, "", 0);
+    snprintf(command, sizeof command, "sha256sum > %s", sum_path);
+    facts.body = popen(command, "w");
+    assert_non_null(facts.body);
+    assert_int_equal(source_open(&source, path, &options, &err), 0);
+    int rc;
+    while ((rc = source_next(source, &item, &err)) == 1)
+        if (item.type == TDK_TYPE_INFO)
+            check_metadata(&item, member(wanted, "metadata"));
+        else
+            count_record(&facts, &item);
+    assert_int_equal(rc, 0);
+    source_close(source);
+    assert_int_equal(pclose(facts.body), 0);
+    check_facts(&facts, wanted);
+    FILE *told = fopen(sum_path, "r");
+    assert_non_null(told);
+    assert_int_equal(fread(sum, 1, 64, told), 64);
+    fclose(told);
+    unlink(sum_path);
+    assert_string_equal(sum, json_object_get_string(member(wanted, "body_sha256")));
+}
+
+static void every_dbn_file_has_the_records_it_should(void **state)
+{
+    (void)state;
+    char root[PATH_SIZE], path[2 * PATH_SIZE];
+    shared_path(root, "expected.json");
+    struct json_object *expected = json_object_from_file(root);
+    assert_non_null(expected);
+    *strrchr(root, '/') = '\0';
+    unsigned files = 0;
+    json_object_object_foreach(member(expected, "files"), name, wanted)
+    {
+        if (strncmp(name, "dbn/", 4) != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", root, name);
+        check_dbn_file(path, wanted);
+        files++;
+    }
+    assert_true(files > 80);
+    json_object_put(expected);
+}
+
+static void the_format_before_dbn_is_refused_by_name(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE];
+    shared_path(path, "dbn/databento-dbn/test_data.mbo.dbz");
+    struct source *source;
+    struct tdk_err err;
+    assert_int_equal(source_open(&source, path, &defaults, &err), TDK_EFORMAT);
+    assert_non_null(strstr(err.text, "DBZ, the format before DBN"));
+}
+
+static void captured_lines_come_with_their_payloads(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE];
+    shared_path(path, "binance/cm/btcusd_perp_20240808.gz");
+    struct source *source;
+    struct source_item item;
+    assert_int_equal(source_open(&source, path, &defaults, NULL), 0);
+    uint64_t count = 0, bytes = 0, first = 0, last = 0, done, total;
+    assert_int_equal(source_next(source, &item, NULL), 1);
+    assert_int_equal(item.type, TDK_TYPE_INFO);
+    assert_memory_equal((const char *)item.payload + sizeof(struct tdk_info),
+                        "type.3line\tapplication/octet-stream", 35);
+    while (source_next(source, &item, NULL) == 1) {
+        assert_int_equal(item.type, TDK_TYPE_OPAQUE);
+        if (count++ == 0)
+            first = item.ts;
+        last = item.ts;
+        bytes += item.size;
+    }
+    assert_int_equal(count, 48270);
+    assert_int_equal(bytes, 14390016);
+    assert_int_equal(first, 1723161256172216566);
+    assert_int_equal(last, 1723161599994891784);
+    source_progress(source, &done, &total);
+    assert_int_equal(done, 2143383);
+    assert_int_equal(total, 2143383);
+    source_close(source);
+}
+
+/* ---- made files ---- */
+
+struct bytes {
+    unsigned char *at;
+    size_t size;
+};
+
+static int to_bytes(void *context, const void *bytes, size_t size)
+{
+    struct bytes *b = context;
+    b->at = realloc(b->at, b->size + size);
+    assert_non_null(b->at);
+    memcpy(b->at + b->size, bytes, size);
+    b->size += size;
+    return 0;
+}
+
+/* `count` bars of a second each; metadata or none. */
+static struct bytes make_dbn(uint32_t count, bool metadata, bool zstd)
+{
+    static const char *const names[] = {"ESH1", "ESM1"};
+    static const struct dbn_interval days[] = {{20201228, 20210101, "5482"}};
+    static const struct dbn_mapping mappings[] = {{"ESH1", days, 1}};
+    struct dbn_metadata m = {.version = 3,
+                             .schema = 5,
+                             .dataset = "GLBX.MDP3",
+                             .stype_in = 1,
+                             .end = UINT64_MAX,
+                             .symbols = {names, 2},
+                             .mappings = mappings,
+                             .mapping_count = 1};
+    struct bytes made = {0};
+    struct dbn_writer *writer;
+    assert_int_equal(dbn_writer_open(&writer, metadata ? &m : NULL, zstd, to_bytes, &made, NULL),
+                     0);
+    for (uint32_t i = 0; i < count; i++) {
+        struct tdk_dbn_ohlcv bar = {.head = {14, TDK_RTYPE_OHLCV_1S, 1, 5482, i + 1}, .volume = i};
+        assert_int_equal(dbn_writer_add(writer, &bar, sizeof bar, NULL), 0);
+    }
+    assert_int_equal(dbn_writer_finish(writer, NULL), 0);
+    dbn_writer_close(writer);
+    return made;
+}
+
+struct told {
+    uint64_t ticks, controls, malformed;
+    int rc;             /* of the last call, or of source_open() */
+    struct tdk_err err; /* of the last failure */
+};
+
+static struct told read_path(const char *path, const struct source_options *options)
+{
+    struct told told = {0};
+    struct source *source;
+    struct source_item item;
+    told.rc = source_open(&source, path, options, &told.err);
+    if (told.rc < 0)
+        return told;
+    for (;;) {
+        told.rc = source_next(source, &item, &told.err);
+        if (told.rc == TDK_EVALUE)
+            told.malformed++;
+        else if (told.rc != 1)
+            break;
+        else if (tdk_type_is_control(item.type))
+            told.controls++;
+        else
+            told.ticks++;
+    }
+    assert_int_equal(source_next(source, &item, NULL), 0); /* once over, it stays over */
+    source_close(source);
+    return told;
+}
+
+static struct told read_bytes(const void *bytes, size_t size, const struct source_options *options)
+{
+    char path[PATH_SIZE];
+    scratch_file(path, bytes, size);
+    struct told told = read_path(path, options);
+    unlink(path);
+    return told;
+}
+
+static void a_file_cut_at_any_byte_keeps_its_whole_records(void **state)
+{
+    (void)state;
+    struct bytes whole = make_dbn(5, true, false);
+    size_t head = whole.size - 5 * sizeof(struct tdk_dbn_ohlcv);
+    for (size_t cut = 3; cut <= whole.size; cut++) {
+        struct told told = read_bytes(whole.at, cut, &defaults);
+        if (cut < head) {
+            assert_int_equal(told.rc, TDK_ETRUNCATED);
+            continue;
+        }
+        size_t records = (cut - head) / sizeof(struct tdk_dbn_ohlcv);
+        size_t rest = (cut - head) % sizeof(struct tdk_dbn_ohlcv);
+        assert_int_equal(told.ticks, records);
+        assert_int_equal(told.controls, 1);
+        assert_int_equal(told.rc, rest == 0 ? 0 : TDK_ETRUNCATED);
+        if (rest == 0)
+            continue;
+        char offset[64];
+        snprintf(offset, sizeof offset, "at offset %zu", head + records * 56);
+        assert_non_null(strstr(told.err.text, offset));
+    }
+    free(whole.at);
+}
+
+static void packed_data_cut_at_any_byte_gives_what_is_good_and_says_so(void **state)
+{
+    (void)state;
+    struct bytes whole = make_dbn(40, true, true);
+    for (size_t cut = 4; cut < whole.size; cut++) {
+        struct told told = read_bytes(whole.at, cut, &defaults);
+        assert_int_equal(told.rc, TDK_ETRUNCATED);
+        assert_true(told.ticks <= 40);
+    }
+    struct told told = read_bytes(whole.at, whole.size, &defaults);
+    assert_int_equal(told.rc, 0);
+    assert_int_equal(told.ticks, 40);
+    free(whole.at);
+}
+
+static void packed_data_with_a_flipped_byte_is_damage_not_ticks_in_silence(void **state)
+{
+    (void)state;
+    struct bytes whole = make_dbn(40, true, true);
+    for (size_t i = 0; i < whole.size; i++) {
+        whole.at[i] ^= 0x10;
+        struct told told = read_bytes(whole.at, whole.size, &defaults);
+        /* A bit that changes nothing is fine: the checksum says that the content is the same. */
+        assert_true(told.rc < 0 || told.ticks == 40);
+        whole.at[i] ^= 0x10;
+    }
+    free(whole.at);
+}
+
+static void frames_and_members_one_after_another_are_one_file(void **state)
+{
+    (void)state;
+    static const char skippable[] = "\x50\x2a\x4d\x18\x04\0\0\0skip";
+    struct bytes all = {0};
+    struct bytes a = make_dbn(3, true, true), b = make_dbn(4, false, true);
+    to_bytes(&all, skippable, 12);
+    to_bytes(&all, a.at, a.size);
+    to_bytes(&all, skippable, 12);
+    to_bytes(&all, b.at, b.size);
+    struct told told = read_bytes(all.at, all.size, &defaults);
+    assert_int_equal(told.rc, 0);
+    assert_int_equal(told.ticks, 7);
+    free(a.at);
+    free(b.at);
+    free(all.at);
+
+    char path[PATH_SIZE];
+    scratch_file(path, "", 0);
+    for (int i = 0; i < 3; i++) {
+        gzFile file = gzopen(path, "ab");
+        assert_non_null(file);
+        gzprintf(file, "%d one\n%d two\n", i, i);
+        gzclose(file);
+    }
+    told = read_path(path, &defaults);
+    assert_int_equal(told.rc, 0);
+    assert_int_equal(told.ticks, 6);
+    FILE *file = fopen(path, "ab");
+    fputs("junk", file);
+    fclose(file);
+    told = read_path(path, &defaults);
+    assert_int_equal(told.rc, TDK_ECORRUPT);
+    assert_int_equal(told.ticks, 6);
+    assert_int_equal(truncate(path, 20), 0); /* inside the first member */
+    told = read_path(path, &defaults);
+    assert_int_equal(told.rc, TDK_ETRUNCATED);
+    unlink(path);
+}
+
+/* The beginning of a line that broke off could pass for a line. */
+static void a_line_that_breaks_off_in_packed_data_is_not_taken(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE];
+    scratch_file(path, "", 0);
+    gzFile file = gzopen(path, "wb");
+    gzprintf(file, "1 first\n2 second");
+    gzflush(file, Z_SYNC_FLUSH);
+    gzprintf(file, " goes on\n");
+    gzclose(file);
+    assert_int_equal(truncate(path, 34), 0);
+    struct told told = read_path(path, &defaults);
+    assert_int_equal(told.rc, TDK_ETRUNCATED);
+    assert_int_equal(told.ticks, 1);
+    unlink(path);
+}
+
+static void a_fragment_is_told_by_its_first_record(void **state)
+{
+    (void)state;
+    struct bytes fragment = make_dbn(3, false, false);
+    struct told told = read_bytes(fragment.at, fragment.size, &defaults);
+    assert_int_equal(told.rc, 0);
+    assert_int_equal(told.ticks, 3);
+    assert_int_equal(told.controls, 0);
+
+    fragment.at[56] = 2; /* the second record's length: 8 bytes */
+    told = read_bytes(fragment.at, fragment.size, &defaults);
+    assert_int_equal(told.rc, TDK_ECORRUPT);
+    assert_int_equal(told.ticks, 1);
+    assert_non_null(strstr(told.err.text, "damaged at offset 56"));
+
+    fragment.at[56] = 14;
+    fragment.at[57] = 0x77; /* an unknown type: kept, whatever it is */
+    told = read_bytes(fragment.at, fragment.size, &defaults);
+    assert_int_equal(told.rc, 0);
+    assert_int_equal(told.ticks, 3);
+
+    fragment.at[1] = 0x77; /* nothing tells what this is, unless somebody says so */
+    told = read_bytes(fragment.at, fragment.size, &defaults);
+    assert_int_equal(told.rc, TDK_EFORMAT);
+    struct source_options dbn = {.format = SOURCE_DBN};
+    told = read_bytes(fragment.at, fragment.size, &dbn);
+    assert_int_equal(told.ticks, 3);
+    free(fragment.at);
+}
+
+static void long_metadata_is_told_in_parts(void **state)
+{
+    (void)state;
+    static char names[300][8];
+    static const char *items[300];
+    for (size_t i = 0; i < 300; i++) {
+        snprintf(names[i], sizeof names[i], "S%zu", i);
+        items[i] = names[i];
+    }
+    struct dbn_metadata m = {.version = 3, .schema = 5, .symbols = {items, 300}};
+    void *wanted;
+    size_t size, at = 0;
+    assert_int_equal(dbn_metadata_encode(&m, &wanted, &size, NULL), 0);
+    char path[PATH_SIZE];
+    scratch_file(path, wanted, size);
+    struct source *source;
+    struct source_item item;
+    struct source_options options = {.payload_max = 4096};
+    assert_int_equal(source_open(&source, path, &options, NULL), 0);
+    while (source_next(source, &item, NULL) == 1) {
+        struct tdk_info info;
+        memcpy(&info, item.payload, sizeof info);
+        size_t part = item.size - sizeof info - info.key_size;
+        assert_true(item.size <= 4096);
+        assert_int_equal(info.total, size);
+        assert_int_equal(info.offset, at);
+        assert_memory_equal((const char *)item.payload + sizeof info + info.key_size,
+                            (const char *)wanted + at, part);
+        at += part;
+    }
+    assert_int_equal(at, size);
+    source_close(source);
+    unlink(path);
+    free(wanted);
+}
+
+#define FIVE(symbol, timestamp, type)                                                              \
+    "{\"symbol\":\"" symbol "\",\"timestamp\":" timestamp                                          \
+    ",\"price\":1.5,\"volume\":2,\"message_type\":\"" type "\"}"
+
+static void five_field_lines_announce_what_is_new(void **state)
+{
+    (void)state;
+    static const char lines[] = FIVE("A", "1", "trade") "\n" FIVE(
+        "B", "2", "quote") "\r\n\n\r\n" FIVE("A", "3", "quote") "\n" FIVE("A", "4", "trade");
+    static const uint8_t wanted[] = {TDK_TYPE_SYMBOL, TDK_TYPE_WIDE, TDK_TYPE_SYMBOL, TDK_TYPE_INFO,
+                                     TDK_TYPE_WIDE,   TDK_TYPE_WIDE, TDK_TYPE_WIDE};
+    char path[PATH_SIZE];
+    scratch_file(path, lines, sizeof lines - 1);
+    struct source *source;
+    struct source_item item;
+    assert_int_equal(source_open(&source, path, &defaults, NULL), 0);
+    uint32_t id = 0;
+    uint64_t ticks = 0;
+    for (size_t i = 0; i < array_size(wanted); i++) {
+        assert_int_equal(source_next(source, &item, NULL), 1);
+        assert_int_equal(item.type, wanted[i]);
+        if (item.type == TDK_TYPE_SYMBOL) {
+            struct tdk_symbol symbol;
+            memcpy(&symbol, item.payload, sizeof symbol);
+            assert_int_equal(item.size, sizeof symbol + 1);
+            assert_int_equal(symbol.from, 0);
+            assert_int_equal(symbol.to, UINT64_MAX);
+            id = symbol.instrument_id;
+        } else if (item.type == TDK_TYPE_WIDE) {
+            const struct tdk_wide_trade *trade = item.payload;
+            assert_true(tdk_dbn_check(TDK_TYPE_WIDE, trade, item.size));
+            assert_int_equal(item.ts, ++ticks * 1000000000);
+            assert_int_equal(trade->head.ts_event, item.ts);
+            assert_int_equal(trade->price, 1500000000);
+            assert_int_equal(trade->size, 2000000000);
+            assert_int_equal(trade->kind == 0, ticks == 1 || ticks == 4);
+            assert_true(ticks > 2 || trade->head.instrument_id == id);
+        }
+    }
+    assert_int_equal(source_next(source, &item, NULL), 0);
+    source_close(source);
+    unlink(path);
+}
+
+static void files_of_one_epoch_share_their_names(void **state)
+{
+    (void)state;
+    static const char lines[] = FIVE("A", "1", "quote") "\n";
+    struct source_options options = defaults;
+    assert_int_equal(five_names_open(&options.names), 0);
+    struct told first = read_bytes(lines, sizeof lines - 1, &options);
+    struct told second = read_bytes(lines, sizeof lines - 1, &options);
+    assert_int_equal(first.controls, 2);
+    assert_int_equal(second.controls, 0); /* known already */
+    five_names_close(options.names);
+}
+
+static void a_malformed_line_is_skipped_and_named(void **state)
+{
+    (void)state;
+    static const char lines[] =
+        FIVE("A", "1", "t") "\n{\"symbol\":\"A\"}\n" FIVE("A", "2", "t") "\n";
+    struct told told = read_bytes(lines, sizeof lines - 1, &defaults);
+    assert_int_equal(told.rc, 0);
+    assert_int_equal(told.ticks, 2);
+    assert_int_equal(told.malformed, 1);
+    assert_non_null(strstr(told.err.text, ": line 2: no \"timestamp\""));
+
+    static const char plain[] = "1 a\nbad\n3 c";
+    told = read_bytes(plain, sizeof plain - 1, &defaults);
+    assert_int_equal(told.ticks, 2);
+    assert_int_equal(told.malformed, 1);
+    assert_non_null(strstr(told.err.text, ": line 2: does not begin with a time in ns"));
+}
+
+static void a_line_longer_than_a_payload_is_skipped(void **state)
+{
+    (void)state;
+    size_t size = 3 << 20;
+    char *lines = malloc(size);
+    assert_non_null(lines);
+    memset(lines, 'x', size);
+    memcpy(lines, "1 a\n2 ", 6); /* then far too much */
+    memcpy(lines + size - 9, "\n3 c\n4 d\n", 9);
+    struct told told = read_bytes(lines, size, &defaults);
+    assert_int_equal(told.ticks, 3);
+    assert_int_equal(told.malformed, 1);
+    assert_non_null(strstr(told.err.text, "line 2: longer than"));
+
+    struct source_options options = {.payload_max = 4096};
+    memcpy(lines, "1 a\n", 4);
+    lines[4 + 2 + 4096] = '\n'; /* a payload of just 4096 */
+    memcpy(lines + 4 + 2 + 4097, "2 ", 2);
+    lines[4 + 2 + 4097 + 2 + 4097] = '\n'; /* and one of 4097 */
+    told = read_bytes(lines, 4 + 2 + 4097 + 2 + 4098, &options);
+    assert_int_equal(told.ticks, 2);
+    assert_int_equal(told.malformed, 1);
+    assert_non_null(strstr(told.err.text, "line 3: a payload of 4097 bytes; at most 4096 fit"));
+    free(lines);
+}
+
+static void what_is_nothing_known_says_what_was_tried(void **state)
+{
+    (void)state;
+    struct source_options options = defaults;
+    struct told told = read_bytes("hello world\n", 12, &defaults);
+    assert_int_equal(told.rc, TDK_EFORMAT);
+    assert_non_null(strstr(told.err.text, "neither DBN"));
+    assert_int_equal(read_bytes("", 0, &defaults).rc, TDK_EFORMAT);
+    assert_int_equal(read_bytes("DBN\x04\x64\0\0\0", 8, &defaults).rc, TDK_EVERSION);
+    assert_int_equal(read_bytes("12345\n", 6, &defaults).rc, TDK_EFORMAT);
+    for (options.format = SOURCE_DBN; options.format <= SOURCE_LINES; options.format++) {
+        told = read_bytes("", 0, &options); /* it was said what it is: no ticks, no error */
+        assert_int_equal(told.rc, 0);
+        assert_int_equal(told.ticks, 0);
+    }
+    options = (struct source_options){.payload_max = 100};
+    assert_int_equal(read_bytes("1 a\n", 4, &options).rc, TDK_EVALUE);
+    told = read_path("/nowhere/to/be/found", &defaults);
+    assert_int_equal(told.rc, -ENOENT);
+    assert_string_equal(told.err.text, "open /nowhere/to/be/found: No such file or directory");
+    assert_int_equal(read_path("/tmp", &defaults).rc, -EISDIR);
+}
+
+static void formats_have_names(void **state)
+{
+    (void)state;
+    enum source_format format;
+    assert_true(source_format_parse("jsonl", &format));
+    assert_int_equal(format, SOURCE_FIVE);
+    assert_true(source_format_parse("auto", &format));
+    assert_int_equal(format, SOURCE_AUTO);
+    assert_false(source_format_parse("DBN", &format));
+}
+
+/* A length may say anything: memory is taken only for bytes that are there. */
+static void metadata_that_claims_to_be_huge_takes_no_memory(void **state)
+{
+    (void)state;
+    struct bytes dbn = make_dbn(0, true, false);
+    memcpy(dbn.at + 4, "\xf0\xff\xff\x0f", 4); /* just below the limit */
+    struct told told = read_bytes(dbn.at, dbn.size, &defaults);
+    assert_int_equal(told.rc, TDK_ETRUNCATED);
+    free(dbn.at);
+}
+
+static void records_span_the_pieces_in_which_a_file_is_read(void **state)
+{
+    (void)state;
+    struct bytes dbn = make_dbn(100000, true, false); /* 5.6 MB in pieces of 1 MiB */
+    char path[PATH_SIZE];
+    scratch_file(path, dbn.at, dbn.size);
+    struct source *source;
+    struct source_item item;
+    assert_int_equal(source_open(&source, path, &defaults, NULL), 0);
+    assert_int_equal(source_next(source, &item, NULL), 1);
+    for (uint64_t i = 0; i < 100000; i++) {
+        struct tdk_dbn_ohlcv bar;
+        assert_int_equal(source_next(source, &item, NULL), 1);
+        assert_int_equal(item.size, sizeof bar);
+        memcpy(&bar, item.payload, sizeof bar);
+        assert_int_equal(bar.volume, i);
+        assert_int_equal(item.ts, i + 1);
+    }
+    assert_int_equal(source_next(source, &item, NULL), 0);
+    source_close(source);
+    unlink(path);
+    free(dbn.at);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_dbn_file_has_the_records_it_should),
+        cmocka_unit_test(the_format_before_dbn_is_refused_by_name),
+        cmocka_unit_test(captured_lines_come_with_their_payloads),
+        cmocka_unit_test(a_file_cut_at_any_byte_keeps_its_whole_records),
+        cmocka_unit_test(packed_data_cut_at_any_byte_gives_what_is_good_and_says_so),
+        cmocka_unit_test(packed_data_with_a_flipped_byte_is_damage_not_ticks_in_silence),
+        cmocka_unit_test(frames_and_members_one_after_another_are_one_file),
+        cmocka_unit_test(a_line_that_breaks_off_in_packed_data_is_not_taken),
+        cmocka_unit_test(a_fragment_is_told_by_its_first_record),
+        cmocka_unit_test(long_metadata_is_told_in_parts),
+        cmocka_unit_test(five_field_lines_announce_what_is_new),
+        cmocka_unit_test(files_of_one_epoch_share_their_names),
+        cmocka_unit_test(a_malformed_line_is_skipped_and_named),
+        cmocka_unit_test(a_line_longer_than_a_payload_is_skipped),
+        cmocka_unit_test(what_is_nothing_known_says_what_was_tried),
+        cmocka_unit_test(formats_have_names),
+        cmocka_unit_test(metadata_that_claims_to_be_huge_takes_no_memory),
+        cmocka_unit_test(records_span_the_pieces_in_which_a_file_is_read),
+    };
+    return cmocka_run_group_tests_name("formats.source", tests, NULL, NULL);
+}
