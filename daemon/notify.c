@@ -7,7 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A path, or with '@' in front a name of the abstract kind, whose first byte is a zero. 0: neither. */
+/* A path, or with '@' in front a name of the abstract kind, whose first byte is a zero. 0: neither.
+ */
 static socklen_t address_of(struct sockaddr_un *address, const char *name)
 {
     size_t size = strlen(name);
@@ -31,8 +32,8 @@ void notify_send(const char *state)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
-    ssize_t ignored = sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-                             (const struct sockaddr *)&address, size);
+    ssize_t ignored =
+        sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
     (void)ignored; /* whoever asked has gone: that is his affair */
     close(fd);
 }

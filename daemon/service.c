@@ -43,8 +43,9 @@ static void set_workers(unsigned count)
 static void on_deadline(uv_timer_t *timer)
 {
     struct service *s = timer->data;
-    log_error("stop: not done after %llu ms, leaving as it is; the next start takes it up from there",
-              (unsigned long long)s->stop_ms);
+    log_error(
+        "stop: not done after %llu ms, leaving as it is; the next start takes it up from there",
+        (unsigned long long)s->stop_ms);
     _exit(1); /* atexit handlers and the pool would wait for what hangs */
 }
 

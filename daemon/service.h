@@ -38,9 +38,9 @@ struct service {
     int exit_code;
 };
 
-/* `io_workers`: threads of libuv's pool, which must not have been used before; 0: libuv's own number.
- * `stop_ms`: the deadline of an orderly stop. Also raises the soft limit of open files and ignores
- * SIGPIPE. */
+/* `io_workers`: threads of libuv's pool, which must not have been used before; 0: libuv's own
+ * number. `stop_ms`: the deadline of an orderly stop. Also raises the soft limit of open files and
+ * ignores SIGPIPE. */
 int service_init(struct service *service, const struct service_events *events, void *context,
                  unsigned io_workers, uint64_t stop_ms, struct tdk_err *err);
 
@@ -54,8 +54,8 @@ int service_run(struct service *service);
 /* As SIGTERM would. */
 void service_stop(struct service *service);
 
-/* The owner has ended its work and closed its handles, or is about to: run() returns when the last one
- * is gone. */
+/* The owner has ended its work and closed its handles, or is about to: run() returns when the last
+ * one is gone. */
 void service_finish(struct service *service, int exit_code);
 
 /* Asserts that no handle was forgotten. */

@@ -1,0 +1,259 @@
+#include "recorder/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/name.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * 1024)
+#define GIB (MIB * 1024)
+
+static const struct option recording[] = {
+    {.name = "tape",
+     .letter = 'T',
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .required = true,
+     .help = "the tape to write; made if it is not there",
+     .at = offsetof(struct config, tape)},
+    {.name = "ring",
+     .kind = OPTION_LIST,
+     .value = "NAME[=TRACK]",
+     .required = true,
+     .help = "a ring to record, may be given many times; one that is not there yet is waited for",
+     .at = offsetof(struct config, ring_words)},
+    {.name = "create-ring",
+     .kind = OPTION_SIZE,
+     .min = 64 * KIB,
+     .help = "make the rings that are not there, of this size",
+     .at = offsetof(struct config, create_size)},
+    {.name = "allow-disk-ring",
+     .kind = OPTION_FLAG,
+     .help = "let the rings directory be on something else than tmpfs",
+     .at = offsetof(struct config, on_disk_ring)},
+    {.name = NULL},
+};
+
+static const struct option writing[] = {
+    {.name = "sync",
+     .kind = OPTION_TEXT,
+     .value = "HOW",
+     .preset = "interval:100ms",
+     .help = "when written ticks are made durable: none, batch, or interval:DURATION",
+     .at = offsetof(struct config, sync_word)},
+    {.name = "block-size",
+     .kind = OPTION_SIZE,
+     .preset = "1M",
+     .min = 4 * KIB,
+     .max = 16 * MIB,
+     .help = "write when so much waits in the rings",
+     .at = offsetof(struct config, block_size)},
+    {.name = "block-age",
+     .kind = OPTION_DURATION,
+     .preset = "50ms",
+     .help = "or when a tick has waited so long; five times that while less than 64K waits",
+     .at = offsetof(struct config, block_age_ns)},
+    {.name = "segment-size",
+     .kind = OPTION_SIZE,
+     .preset = "1G",
+     .min = 64 * KIB,
+     .max = 1024 * GIB,
+     .help = "begin the next file at this size",
+     .at = offsetof(struct config, segment_size)},
+    {.name = "segment-age",
+     .kind = OPTION_DURATION,
+     .help = "or when this one is so old; 0 or nothing: never for its age",
+     .at = offsetof(struct config, segment_age_ns)},
+    {.name = "buffer-memory",
+     .kind = OPTION_SIZE,
+     .preset = "64M",
+     .min = 4 * MIB,
+     .max = 16 * GIB,
+     .help = "how far the disk may fall behind before rings fill up",
+     .at = offsetof(struct config, memory)},
+    {.name = "io-workers",
+     .kind = OPTION_COUNT,
+     .preset = "12",
+     .min = 4,
+     .max = 128,
+     .help = "threads for writes, syncs and what else may block",
+     .at = offsetof(struct config, io_workers)},
+    {.name = NULL},
+};
+
+static const struct option running[] = {
+    {.name = "ack-fd",
+     .kind = OPTION_TEXT,
+     .value = "N",
+     .help = "say on this descriptor what is durable: lines TRACK EPOCH SEQ",
+     .at = offsetof(struct config, ack_word)},
+    {.name = "exit-when-idle",
+     .kind = OPTION_DURATION,
+     .help = "end when the rings have been empty so long",
+     .at = offsetof(struct config, idle_exit_ns)},
+    {.name = NULL},
+};
+
+int config_ring_parse(struct config_ring *ring, const char *word, struct tdk_err *err)
+{
+    const char *equals = strchr(word, '=');
+    size_t name_size = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    const char *track = equals != NULL ? equals + 1 : "";
+    size_t track_size = strlen(track);
+
+    if (!name_is_valid(word, name_size))
+        return err_set(err, TDK_ENAME, "--ring %.*s", (int)(name_size < 80 ? name_size : 80), word);
+    if (equals != NULL && !name_is_valid(track, track_size))
+        return err_set(err, TDK_ENAME, "--ring %.160s: track %.80s", word, track);
+    memset(ring, 0, sizeof *ring);
+    memcpy(ring->name, word, name_size);
+    memcpy(ring->track, track, track_size);
+    return 0;
+}
+
+int config_sync_parse(const char *word, enum sync_mode *mode, uint64_t *interval_ns,
+                      struct tdk_err *err)
+{
+    static const char prefix[] = "interval:";
+    *interval_ns = 0;
+    if (strcmp(word, "none") == 0) {
+        *mode = SYNC_NONE;
+        return 0;
+    }
+    if (strcmp(word, "batch") == 0) {
+        *mode = SYNC_BATCH;
+        return 0;
+    }
+    *mode = SYNC_INTERVAL;
+    if (strncmp(word, prefix, sizeof prefix - 1) != 0)
+        return err_say(err, TDK_EVALUE,
+                       "--sync %.80s: not one of none, batch, interval:DURATION (interval:100ms)",
+                       word);
+    if (quantity_duration(word + sizeof prefix - 1, interval_ns, err) < 0)
+        return err_wrap(err, TDK_EVALUE, "--sync %.80s", word);
+    if (*interval_ns < 1000000)
+        return err_say(err, TDK_EVALUE,
+                       "--sync %.80s: an interval is at least 1ms; batch syncs "
+                       "after each write",
+                       word);
+    return 0;
+}
+
+/* Two rings on one track would give it two sequences at once. */
+static int check_twice(const struct config *c, unsigned count, struct tdk_err *err)
+{
+    const struct config_ring *last = &c->rings[count];
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(c->rings[i].name, last->name) == 0)
+            return err_say(err, TDK_EVALUE, "--ring %s is given twice", last->name);
+        if (last->track[0] != '\0' && strcmp(c->rings[i].track, last->track) == 0)
+            return err_say(err, TDK_EVALUE, "--ring %s and --ring %s both go to track %s",
+                           c->rings[i].name, last->name, last->track);
+    }
+    return 0;
+}
+
+static int parse_rings(struct config *c, struct tdk_err *err)
+{
+    size_t count = c->ring_words.count;
+    if (count > CONFIG_RINGS_MAX)
+        return err_say(err, TDK_EVALUE, "%zu rings; at most %u to one tape", count,
+                       CONFIG_RINGS_MAX);
+    c->rings = calloc(count + 1, sizeof *c->rings);
+    if (c->rings == NULL)
+        return err_set(err, -ENOMEM, "rings");
+    for (unsigned i = 0; i < count; i++) {
+        int rc = config_ring_parse(&c->rings[i], c->ring_words.items[i], err);
+        if (rc == 0)
+            rc = check_twice(c, i, err);
+        if (rc < 0)
+            return rc;
+    }
+    c->ring_count = (unsigned)count;
+    return 0;
+}
+
+static int parse_ack_fd(struct config *c, struct tdk_err *err)
+{
+    uint64_t fd;
+    c->ack_fd = -1;
+    if (c->ack_word == NULL)
+        return 0;
+    if (quantity_count(c->ack_word, &fd, err) < 0)
+        return err_wrap(err, TDK_EVALUE, "--ack-fd");
+    if (fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0)
+        return err_say(err, TDK_EVALUE, "--ack-fd %.80s: no such descriptor is open", c->ack_word);
+    c->ack_fd = (int)fd;
+    return 0;
+}
+
+static int check_sizes(const struct config *c, struct tdk_err *err)
+{
+    if (c->segment_size < 2 * c->block_size)
+        return err_say(err, TDK_EVALUE,
+                       "--segment-size must hold two blocks: at least %llu with this --block-size",
+                       (unsigned long long)(2 * c->block_size));
+    if (c->create_size != 0 && (c->create_size & (c->create_size - 1)) != 0)
+        return err_say(err, TDK_EVALUE, "--create-ring %llu: not a power of two",
+                       (unsigned long long)c->create_size);
+    if (c->memory < 4 * c->block_size)
+        return err_say(err, TDK_EVALUE, "--buffer-memory must hold four blocks of --block-size");
+    return 0;
+}
+
+static int work_out(struct config *c, struct tdk_err *err)
+{
+    int rc = parse_rings(c, err);
+    if (rc == 0)
+        rc = config_sync_parse(c->sync_word, &c->sync, &c->sync_interval_ns, err);
+    if (rc == 0)
+        rc = parse_ack_fd(c, err);
+    if (rc == 0)
+        rc = check_sizes(c, err);
+    return rc;
+}
+
+int config_load(struct config *c, int argc, char *const argv[], struct tdk_err *err)
+{
+    memset(c, 0, sizeof *c);
+    const struct option_set sets[] = {
+        {.title = "What is recorded", .rows = recording, .into = c},
+        {.title = "How it is written", .rows = writing, .into = c},
+        {.title = "How it runs", .rows = running, .into = c},
+        {.rows = NULL},
+    };
+    const struct option_spec spec = {
+        .program = "tapedeck-recorder",
+        .section = "recorder",
+        .usage = "--tape DIR --ring NAME[=TRACK] ... [options]",
+        .about = "Records any number of rings to one tape.\n"
+                 "SIGTERM: drain, sync, seal, exit 0. SIGHUP: next segment. SIGUSR1: statistics.",
+        .sets = sets,
+    };
+    int rc = option_read(&spec, argc, argv, &c->options, err);
+    if (rc < 0)
+        return rc;
+    if (c->options.globals.help) {
+        option_help(&spec, stdout);
+        return 1;
+    }
+    if (c->options.globals.version) {
+        printf("tapedeck-recorder %s\n", TDK_VERSION);
+        return 1;
+    }
+    option_log(&c->options.globals, "recorder");
+    return work_out(c, err);
+}
+
+void config_close(struct config *c)
+{
+    free(c->rings);
+    c->rings = NULL;
+    option_close(&c->options);
+}

@@ -1,0 +1,53 @@
+/* config.h - what the recorder was asked to do: one table for flags, environment, file and --help.
+ */
+#ifndef TDK_RECORDER_CONFIG_H
+#define TDK_RECORDER_CONFIG_H
+
+#include <stdint.h>
+
+#include "base/option.h"
+#include "tapedeck/tick.h"
+
+#define CONFIG_RINGS_MAX 1024u
+
+enum sync_mode { SYNC_INTERVAL, SYNC_BATCH, SYNC_NONE };
+
+struct config_ring {
+    char name[TDK_NAME_MAX + 1];
+    char track[TDK_NAME_MAX + 1]; /* empty: what the ring's header says */
+};
+
+struct config {
+    const char *tape;
+    struct option_list ring_words;
+    const char *sync_word;
+    uint64_t create_size; /* of rings that are not there; 0: they are waited for */
+    uint64_t block_size, block_age_ns;
+    uint64_t segment_size, segment_age_ns;
+    uint64_t memory; /* bytes of write buffers: what a stalled disk may be behind */
+    const char *ack_word;
+    uint64_t io_workers;
+    uint64_t idle_exit_ns; /* 0: never */
+    bool on_disk_ring;
+
+    /* worked out of the words above */
+    enum sync_mode sync;
+    uint64_t sync_interval_ns;
+    int ack_fd;                /* -1: none */
+    struct config_ring *rings; /* owned */
+    unsigned ring_count;
+    struct option_result options; /* owned: the texts */
+};
+
+/* 0; 1: --help or --version was asked for and answered; TDK_EVALUE and others: exit 2. */
+int config_load(struct config *config, int argc, char *const argv[], struct tdk_err *err);
+void config_close(struct config *config);
+
+/* "NAME" or "NAME=TRACK". Pure. */
+int config_ring_parse(struct config_ring *ring, const char *word, struct tdk_err *err);
+
+/* "none", "batch", "interval:100ms". Pure. */
+int config_sync_parse(const char *word, enum sync_mode *mode, uint64_t *interval_ns,
+                      struct tdk_err *err);
+
+#endif

@@ -1,0 +1,426 @@
+#include "recorder/fill.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* What became of the next frame or run of frames. */
+enum fill_step {
+    STEP_ON,   /* go on with the next */
+    STEP_DRY,  /* there is none */
+    STEP_FULL, /* it does not fit into this write any more */
+};
+
+/* ---- a block of the source in the write ---- */
+
+static void block_drop(struct filler *f)
+{
+    if (f->source != NULL)
+        f->source->at = f->before;
+    f->source = NULL;
+}
+
+/* Seal what was begun and put it on the write's list. */
+static void block_end(struct filler *f)
+{
+    struct source *s = f->source;
+    struct write *w = f->write;
+    if (s == NULL)
+        return;
+    if (!f->content) {
+        block_drop(f);
+        return;
+    }
+    struct piece *piece = &w->pieces[w->piece_count++];
+    *piece = (struct piece){
+        .source = s,
+        .at = w->size,
+        .size = block_seal(&f->block),
+        .position = tdk_ring_position(s->ring),
+        .mark = {f->block.head.epoch, f->block.head.count != 0 ? f->block.head.last_seq : 0},
+        .lost = f->block.head.lost,
+    };
+    w->size += piece->size;
+    s->out++;
+    if (f->named)
+        s->named_in = f->segment;
+    f->source = NULL;
+}
+
+static size_t room_left(const struct filler *f)
+{
+    const struct write *w = f->write;
+    return w->piece_count < w->piece_room ? f->limit - w->size : 0;
+}
+
+static bool learn_number(struct source *s, uint8_t type)
+{
+    struct tdk_err err;
+    if (s->at.track != 0)
+        return true;
+    s->kind = type == TDK_TYPE_DBN || type == TDK_TYPE_WIDE ? type : TDK_KIND_OPAQUE;
+    if (tdk_type_is_control(type))
+        s->kind = TDK_KIND_MIXED;
+    if (shelf_track(s->shelf, s->track, s->kind, &s->at.track, &err) == 0)
+        return true;
+    source_quarantine(s, err.text);
+    return false;
+}
+
+/* A block that has room for a frame with `size` bytes of payload. */
+static enum fill_step block_need(struct filler *f, struct source *s, uint32_t size, uint8_t type)
+{
+    size_t need = block_room_for(size);
+    if (f->source == s)
+        return STEP_ON;
+    block_end(f);
+    if (!learn_number(s, type))
+        return STEP_DRY;
+    if (room_left(f) < need) {
+        f->need = need;
+        return STEP_FULL;
+    }
+    f->source = s;
+    f->before = s->at;
+    f->content = false;
+    f->named = s->named_in != f->segment;
+    block_begin(&f->block, f->write->bytes + f->write->size, room_left(f), f->scratch, &s->at,
+                f->now_ns);
+    if (f->named)
+        block_add_track(&f->block, s->track, s->kind);
+    return STEP_ON;
+}
+
+/* ---- epochs ---- */
+
+static void epoch_frame(const struct source *s, const struct tdk_epoch *told, uint64_t previous,
+                        uint64_t previous_seq, struct tdk_epoch *frame)
+{
+    memset(frame, 0, sizeof *frame);
+    if (told != NULL) {
+        frame->pid = told->pid;
+        frame->clock = told->clock;
+        memcpy(frame->boot_id, told->boot_id, sizeof frame->boot_id);
+    }
+    frame->epoch = s->sequence.epoch;
+    frame->ring_epoch = s->sequence.ring_epoch;
+    frame->previous = previous;
+    frame->previous_seq = previous_seq;
+    memcpy(frame->ring_uuid, s->uuid, sizeof frame->ring_uuid);
+}
+
+static bool has_room_for_epoch(struct filler *f)
+{
+    f->need = block_room_for(sizeof(struct tdk_epoch));
+    return room_left(f) >= f->need;
+}
+
+/* The tape begins an epoch, in a block of its own that goes on with its ticks. `told`: its EPOCH
+ * frame; NULL: it was taken by somebody before us. */
+static enum fill_step epoch_begin(struct filler *f, struct source *s, const struct tdk_epoch *told,
+                                  uint64_t first_seq)
+{
+    struct tdk_epoch frame;
+    block_end(f);
+    if (!has_room_for_epoch(f))
+        return STEP_FULL;
+    uint64_t previous = s->sequence.last_epoch;
+    uint64_t previous_seq = s->at.epoch == previous && previous != 0 ? s->at.next_seq - 1 : 0;
+    sequence_begin(&s->sequence);
+    s->at.epoch = s->sequence.epoch;
+    s->at.next_seq = first_seq;
+    s->at.after_loss = false;
+    s->at.running_max = 0;
+    s->at.last_ts = 0;
+    s->lost = 0;
+    epoch_frame(s, told, previous, previous_seq, &frame);
+    enum fill_step step = block_need(f, s, sizeof frame, TDK_TYPE_EPOCH);
+    if (step != STEP_ON)
+        return step;
+    f->content = block_add_epoch(&f->block, &frame);
+    assert(f->content);
+    sequence_take(&s->sequence, first_seq);
+    log_info("ring %s track=%s epoch=%llu pid=%u", s->asked->name, s->track,
+             (unsigned long long)s->sequence.epoch, told != NULL ? told->pid : 0);
+    return STEP_ON;
+}
+
+/* ---- losses ---- */
+
+static uint32_t loss_reason(const struct filler *f, const struct source *s, uint64_t count)
+{
+    struct tdk_ring_info info;
+    if (f->no_space)
+        return TDK_LOSS_NO_SPACE;
+    tdk_ring_info(s->ring, &info);
+    bool admitted = info.epoch != s->sequence.ring_epoch || info.lost >= s->lost + count;
+    return admitted ? TDK_LOSS_RING_FULL : TDK_LOSS_UNKNOWN;
+}
+
+static bool loss_add(struct filler *f, struct source *s, uint64_t count, uint64_t next_ts)
+{
+    struct tdk_loss loss = {
+        .first_seq = s->sequence.next_seq,
+        .count = count,
+        .first_ts = s->at.last_ts != 0 ? s->at.last_ts : next_ts,
+        .last_ts = next_ts != 0 ? next_ts : s->at.last_ts,
+        .reason = loss_reason(f, s, count),
+    };
+    if (!block_add_loss(&f->block, &loss, next_ts))
+        return false;
+    f->content = true;
+    sequence_take(&s->sequence, s->at.next_seq);
+    s->lost += count;
+    s->lost_total += count;
+    return true;
+}
+
+/* A LOSS frame and the tick behind it go into one block: a recorder that is killed between two
+ * blocks would tell the loss again. */
+static enum fill_step loss_before(struct filler *f, struct source *s, const struct tdk_frame *head,
+                                  uint64_t count)
+{
+    size_t both = tdk_frame_span(sizeof(struct tdk_loss)) + tdk_frame_span(head->size) + 64;
+    if (f->source == s && f->block.left < (int64_t)both)
+        block_end(f);
+    enum fill_step step = block_need(f, s, head->size, head->type);
+    if (step == STEP_ON && !loss_add(f, s, count, head->ts)) {
+        block_end(f);
+        f->need = block_room_for(head->size);
+        return STEP_FULL;
+    }
+    return step;
+}
+
+/* In a block of its own, so that the block's head says how far its epoch is told. */
+static enum fill_step loss_at_end(struct filler *f, struct source *s, uint64_t count)
+{
+    block_end(f);
+    enum fill_step step = block_need(f, s, sizeof(struct tdk_loss), TDK_TYPE_LOSS);
+    if (step != STEP_ON)
+        return step;
+    bool fits = loss_add(f, s, count, 0);
+    assert(fits); /* block_room_for() counts it in */
+    (void)fits;
+    block_end(f);
+    return STEP_ON;
+}
+
+/* ---- control frames from the ring ---- */
+
+static enum fill_step turn(struct filler *f, struct source *s, const struct tdk_frame *head,
+                           const unsigned char *payload)
+{
+    struct tdk_epoch told;
+    uint64_t lost = 0;
+    if (head->size < sizeof told) {
+        source_quarantine(s, "an EPOCH frame in it is too short");
+        return STEP_DRY;
+    }
+    memcpy(&told, payload, sizeof told);
+    enum sequence_verdict verdict = sequence_turn(&s->sequence, &told, &lost);
+    if (verdict == SEQUENCE_WRONG) {
+        source_quarantine(s, "an EPOCH frame in it goes back");
+        return STEP_DRY;
+    }
+    if (verdict == SEQUENCE_HOLE) {
+        enum fill_step step = loss_at_end(f, s, lost);
+        if (step != STEP_ON)
+            return step;
+    }
+    struct sequence_known known;
+    source_known(s, told.epoch, &known);
+    if (known.epoch == 0) {
+        block_end(f);
+        if (!has_room_for_epoch(f))
+            return STEP_FULL;
+    }
+    sequence_turned(&s->sequence, told.epoch, &known);
+    if (known.epoch == 0)
+        return epoch_begin(f, s, &told, 1);
+    block_end(f);
+    source_resume(s);
+    return STEP_ON;
+}
+
+/* Is it on the tape already? A control frame bears the seq of the tick it stands before; right at
+ * the border it may come twice, which its kinds allow. */
+static bool control_is_known(const struct source *s, const struct tdk_frame *head)
+{
+    return s->sequence.stale || (s->sequence.passing && head->seq < s->sequence.next_seq);
+}
+
+/* Into the block at hand, or the next one. */
+static enum fill_step control_add(struct filler *f, struct source *s, const struct tdk_frame *head,
+                                  const unsigned char *payload)
+{
+    for (int attempt = 0; attempt < 2; attempt++) {
+        enum fill_step step = block_need(f, s, head->size, head->type);
+        if (step != STEP_ON)
+            return step;
+        if (block_add_control(&f->block, head->type, head->ts, payload, head->size)) {
+            f->content = true;
+            return STEP_ON;
+        }
+        block_end(f);
+    }
+    f->need = block_room_for(head->size);
+    return STEP_FULL;
+}
+
+static enum fill_step control(struct filler *f, struct source *s, const struct tdk_frame *head,
+                              const unsigned char *payload)
+{
+    switch (head->type) {
+    case TDK_TYPE_EPOCH:
+        return turn(f, s, head, payload);
+    case TDK_TYPE_INFO:
+    case TDK_TYPE_SYMBOL:
+    case TDK_TYPE_MARK:
+    case TDK_TYPE_CLOCK:
+        break;
+    case TDK_TYPE_TRACK:
+    case TDK_TYPE_JOIN:
+    case TDK_TYPE_END:
+        source_quarantine(s, "it is the ring of a replay, not of a producer");
+        return STEP_DRY;
+    default:
+        return STEP_ON; /* not for a tape */
+    }
+    if (control_is_known(s, head))
+        return STEP_ON;
+    if (s->sequence.ring_epoch == 0) {
+        source_quarantine(s, "it has frames before any EPOCH frame");
+        return STEP_DRY;
+    }
+    enum fill_step step = STEP_ON;
+    if (s->sequence.epoch == 0)
+        step = epoch_begin(f, s, NULL, head->seq != 0 ? head->seq : 1);
+    return step == STEP_ON ? control_add(f, s, head, payload) : step;
+}
+
+/* ---- ticks ---- */
+
+/* A run of ticks that follow each other, from memory that may change under us: block_add_run()
+ * judges its own copy. */
+static enum fill_step run_add(struct filler *f, struct source *s, const unsigned char *run,
+                              size_t size, const struct tdk_frame *head)
+{
+    size_t taken = 0;
+    enum fill_step step = block_need(f, s, head->size, head->type);
+    if (step != STEP_ON)
+        return step;
+    bool fresh = !f->content;
+    uint64_t first = s->at.next_seq;
+    enum block_stop stop = block_add_run(&f->block, run, size, &taken);
+    tdk_ring_skip(s->ring, taken);
+    if (taken != 0) {
+        f->content = true;
+        s->ticks += s->at.next_seq - first;
+        s->bytes += taken;
+        sequence_take(&s->sequence, s->at.next_seq);
+    }
+    if (stop == BLOCK_BROKEN) {
+        source_quarantine(s, "a frame in it breaks the rules: its size or its type");
+        return STEP_DRY;
+    }
+    if (stop == BLOCK_FULL) {
+        block_end(f);
+        f->need = block_room_for(head->size);
+        return fresh && taken == 0 ? STEP_FULL : STEP_ON;
+    }
+    if (taken == 0 && stop != BLOCK_TAKEN) {
+        source_quarantine(s, "a frame in it changed while it was read");
+        return STEP_DRY;
+    }
+    return STEP_ON;
+}
+
+static enum fill_step tick(struct filler *f, struct source *s, const unsigned char *run,
+                           size_t size, const struct tdk_frame *head)
+{
+    uint64_t lost = 0;
+    switch (sequence_look(&s->sequence, head->seq, &lost)) {
+    case SEQUENCE_PASS:
+        tdk_ring_skip(s->ring, tdk_frame_span(head->size));
+        s->passed++;
+        return STEP_ON;
+    case SEQUENCE_WRONG:
+        source_quarantine(s, s->sequence.ring_epoch == 0
+                                 ? "it has frames before any EPOCH frame"
+                                 : "a sequence number in it repeats or jumps absurdly");
+        return STEP_DRY;
+    case SEQUENCE_BEGIN:
+        return epoch_begin(f, s, NULL,
+                           s->sequence.next_seq != 0 ? s->sequence.next_seq : head->seq);
+    case SEQUENCE_HOLE:
+        return loss_before(f, s, head, lost);
+    case SEQUENCE_NEXT:
+        if (s->sequence.next_seq == 0)
+            s->at.next_seq = head->seq;
+        break;
+    }
+    return run_add(f, s, run, size, head);
+}
+
+/* ---- the source ---- */
+
+static enum fill_step next(struct filler *f, struct source *s)
+{
+    const unsigned char *run;
+    struct tdk_frame head;
+    size_t size;
+    if (!source_head(s, &run, &size, &head))
+        return STEP_DRY;
+    if (!tdk_type_is_control(head.type) && head.type != TDK_TYPE_PADDING)
+        return tick(f, s, run, size, &head);
+    enum fill_step step = STEP_ON;
+    if (head.type != TDK_TYPE_PADDING)
+        step = control(f, s, &head, run + sizeof head);
+    if (step == STEP_ON)
+        tdk_ring_skip(s->ring, tdk_frame_span(head.size));
+    return step;
+}
+
+/* Passed over and nothing of it on its way: its room can be given back now. */
+static void give_back_passed(struct source *s)
+{
+    if (s->ring == NULL || s->out != 0 || s->state != SOURCE_ATTACHED)
+        return;
+    s->released = tdk_ring_position(s->ring);
+    tdk_ring_release_to(s->ring, s->released);
+}
+
+enum fill_stop fill_source(struct filler *f, struct source *s)
+{
+    uint64_t enough = s->ring != NULL ? tdk_ring_position(s->ring) + s->capacity : 0;
+    enum fill_step step = STEP_ON;
+    f->need = 0;
+    while (step == STEP_ON && s->state == SOURCE_ATTACHED && tdk_ring_position(s->ring) < enough)
+        step = next(f, s);
+    block_end(f);
+    give_back_passed(s);
+    return step == STEP_FULL ? FILL_FULL : FILL_DRY;
+}
+
+bool fill_end(struct filler *f, struct source *s)
+{
+    uint64_t lost = source_lost_at_end(s);
+    return lost == 0 || loss_at_end(f, s, lost) != STEP_FULL;
+}
+
+bool fill_control(struct filler *f, struct source *s, uint8_t type, const void *payload,
+                  uint32_t size)
+{
+    if (s->state != SOURCE_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
+        return true; /* nothing of it is on this tape: nothing to say */
+    enum fill_step step = block_need(f, s, size, type);
+    if (step != STEP_ON)
+        return step == STEP_DRY;
+    f->content = block_add_control(&f->block, type, 0, payload, size) || f->content;
+    block_end(f);
+    return true;
+}

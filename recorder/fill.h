@@ -1,0 +1,45 @@
+/*
+ * fill.h - frames from one source's ring into blocks of a write.
+ *
+ * The one place where a ring's frames become a tape's: what is already there is passed over, a hole
+ * becomes a LOSS frame, an EPOCH frame ends one block and begins the next, the rest is copied in
+ * runs. Nothing waits and nothing allocates. The loop's thread.
+ */
+#ifndef TDK_RECORDER_FILL_H
+#define TDK_RECORDER_FILL_H
+
+#include "recorder/write.h"
+
+struct filler {
+    struct block_scratch *scratch; /* borrowed */
+    struct write *write;
+    size_t limit;     /* of the write's bytes that blocks may take */
+    uint64_t segment; /* that it goes to: the first block of a track in it tells the track's name */
+    uint64_t now_ns;  /* wall time, for judging times */
+    bool no_space;    /* the disk is full: why rings are */
+    size_t need;      /* after FILL_FULL on an empty write: the room that the next frame takes */
+
+    struct block block;        /* being filled, of `source` */
+    struct source *source;     /* NULL: no block is begun */
+    struct track_state before; /* of the source, before the block */
+    bool content;              /* something is in it besides the track's name */
+    bool named;                /* the track's name is in it */
+};
+
+enum fill_stop {
+    FILL_DRY,  /* all of the ring is taken */
+    FILL_FULL, /* the write takes no more of it */
+};
+
+/* As much of the source as goes in, at most a ring's capacity. A source that breaks the rules is
+ * quarantined on the way; what was good before that is kept. */
+enum fill_stop fill_source(struct filler *filler, struct source *source);
+
+/* The loss at the end of a source that has run dry, if it is known. False: no room for it. */
+bool fill_end(struct filler *filler, struct source *source);
+
+/* A control frame of our own (CLOCK) into the track. False: no room, or nothing to put it in. */
+bool fill_control(struct filler *filler, struct source *source, uint8_t type, const void *payload,
+                  uint32_t size);
+
+#endif

@@ -1,0 +1,214 @@
+#include "recorder/journal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define RETRY_NS NS_PER_S
+
+int journal_init(struct journal *j, uv_loop_t *loop, struct recovered *tape, struct shelf *shelf,
+                 size_t writes_max)
+{
+    memset(j, 0, sizeof *j);
+    j->loop = loop;
+    j->tape = tape;
+    j->shelf = shelf;
+    j->room = writes_max;
+    j->writes = calloc(writes_max, sizeof(struct write *));
+    return j->writes != NULL ? 0 : -ENOMEM;
+}
+
+void journal_close(struct journal *j)
+{
+    while (j->unsealed != NULL) {
+        struct reel *reel = j->unsealed;
+        j->unsealed = reel->next;
+        reel_free(reel);
+    }
+    free(j->writes);
+    j->writes = NULL;
+}
+
+/* ---- on the pool ---- */
+
+static int learn(struct journal *j, const struct block_head *head, const struct block_ref *ref)
+{
+    const unsigned char *frames = (const unsigned char *)(head + 1);
+    struct block_view view = {
+        .head = head,
+        .frames = frames,
+        .directory = frames + head->frames_size,
+    };
+    int rc = catalog_learn(j->tape->catalog, &view, &j->err);
+    return rc < 0 ? rc : catalog_note(j->tape->catalog, ref, &j->err);
+}
+
+/* The index may be gone; table and catalogue go on. */
+static void index_put(struct journal *j, const struct block_ref *ref)
+{
+    if (!j->index_failed && index_put_block(j->tape->index, ref, &j->index_err) < 0)
+        j->index_failed = true;
+}
+
+static int note_block(struct journal *j, const struct write *w, const struct piece *piece)
+{
+    const struct block_head *head = (const void *)(w->bytes + piece->at);
+    struct block_ref ref;
+    uint64_t offset = w->offset + piece->at;
+    int rc = segment_note(j->reel->file, head, offset, &j->err);
+    if (rc < 0)
+        return rc;
+    block_ref_of(head, offset, &ref);
+    rc = learn(j, head, &ref);
+    if (rc == 0)
+        index_put(j, &ref);
+    return rc;
+}
+
+static int note_all(struct journal *j)
+{
+    for (size_t i = 0; i < j->count; i++)
+        for (unsigned k = 0; k < j->writes[i]->piece_count; k++) {
+            int rc = note_block(j, j->writes[i], &j->writes[i]->pieces[k]);
+            if (rc < 0)
+                return rc;
+        }
+    return 0;
+}
+
+static void index_begin_job(struct journal *j)
+{
+    if (!j->index_failed && index_begin(j->tape->index, &j->index_err) < 0)
+        j->index_failed = true;
+}
+
+static void index_end_job(struct journal *j, bool sealed)
+{
+    struct segment_ref segment;
+    struct index *index = j->tape->index;
+    segment_ref_of(j->reel->file, sealed, &segment);
+    if (!j->index_failed && (catalog_store(j->tape->catalog, index, &j->index_err) < 0 ||
+                             index_put_segment(index, &segment, &j->index_err) < 0)) {
+        index_abort(index);
+        j->index_failed = true;
+    }
+    if (!j->index_failed && index_commit(index, &j->index_err) < 0)
+        j->index_failed = true;
+}
+
+/* A foot needs the digest of the segment before it, whether that could be sealed yet or not. */
+static void chain(struct journal *j, struct reel *reel)
+{
+    if (reel->chained)
+        return;
+    reel->previous_digest = j->tape->previous_digest;
+    j->tape->previous_digest = reel->file->digest;
+    reel->chained = true;
+}
+
+static int seal(struct journal *j, struct reel *reel)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    struct segment_writer *file = reel->file;
+    chain(j, reel);
+    uv_mutex_lock(&j->shelf->lock);
+    int rc = catalog_encode(j->tape->catalog, file->refs, file->count, &bytes, &size, &j->seal_err);
+    uv_mutex_unlock(&j->shelf->lock);
+    if (rc == 0)
+        rc = segment_seal(file, bytes, size, reel->previous_digest, &j->seal_err);
+    free(bytes);
+    return rc < 0 ? rc : segment_publish(file, &j->seal_err);
+}
+
+static void on_pool(uv_work_t *work)
+{
+    struct journal *j = container_of(work, struct journal, work);
+    uv_mutex_lock(&j->shelf->lock);
+    bool failed = j->index_failed;
+    index_begin_job(j);
+    j->status = note_all(j);
+    if (j->index_failed && !failed)
+        index_abort(j->tape->index);
+    uv_mutex_unlock(&j->shelf->lock);
+
+    if (j->status < 0)
+        j->reel->failed = true;
+    if (j->seal != NULL)
+        j->seal_status = j->seal->failed ? TDK_EINTERNAL : seal(j, j->seal);
+
+    uv_mutex_lock(&j->shelf->lock);
+    index_end_job(j, j->seal == j->reel && j->seal_status == 0);
+    uv_mutex_unlock(&j->shelf->lock);
+}
+
+/* ---- on the loop ---- */
+
+void journal_seal_later(struct journal *j, struct reel *reel)
+{
+    reel->next = j->unsealed;
+    j->unsealed = reel;
+}
+
+static void tell_seal(struct journal *j)
+{
+    struct reel *reel = j->seal;
+    if (reel == NULL)
+        return;
+    if (j->seal_status == 0) {
+        j->sealed++;
+        log_info("segment %llu sealed blocks=%zu ticks=%llu bytes=%llu",
+                 (unsigned long long)reel->number, reel->file->count,
+                 (unsigned long long)reel->file->ticks, (unsigned long long)reel->end);
+        reel_free(reel);
+    } else if (reel->failed) {
+        log_warn("segment %llu is left unsealed: the next start looks after it",
+                 (unsigned long long)reel->number);
+        reel_free(reel);
+    } else {
+        log_error("%s; segment %llu stays open, sealing it is tried again", j->seal_err.text,
+                  (unsigned long long)reel->number);
+        journal_seal_later(j, reel);
+        j->retry_ns = clock_mono() + RETRY_NS;
+    }
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    struct journal *j = container_of(work, struct journal, work);
+    assert(status == 0); /* nothing cancels it */
+    (void)status;
+    j->busy = false;
+    if (j->status < 0)
+        log_error("%s; segment %llu is left for the next start to look after", j->err.text,
+                  (unsigned long long)j->reel->number);
+    if (j->index_failed && j->index_err.code != 0) {
+        log_error("index: %s; recording goes on without it", j->index_err.text);
+        j->index_err.code = 0;
+    }
+    tell_seal(j);
+    j->done(j->context, j->count);
+}
+
+void journal_start(struct journal *j, size_t count, struct reel *reel, bool seal_it)
+{
+    assert(!j->busy && count <= j->room);
+    j->count = count;
+    j->reel = reel;
+    j->seal = seal_it ? reel : NULL;
+    j->status = j->seal_status = 0;
+    j->busy = uv_queue_work(j->loop, &j->work, on_pool, on_done) == 0;
+}
+
+void journal_tend(struct journal *j, uint64_t now_ns)
+{
+    if (j->busy || j->unsealed == NULL || now_ns < j->retry_ns)
+        return;
+    struct reel *reel = j->unsealed;
+    j->unsealed = reel->next;
+    journal_start(j, 0, reel, true);
+}

@@ -1,0 +1,52 @@
+/*
+ * journal.h - what follows a write that is safe: its segment's table, the catalogue, the index, the
+ * seal.
+ *
+ * One job at a time on the pool, in file order, so that catalogue and index have one writer and see
+ * what the tape has in the order it has it. The index is a cache: when it fails, recording goes on
+ * without it, and whoever comes next builds it anew. The loop's thread, but for the work itself.
+ */
+#ifndef TDK_RECORDER_JOURNAL_H
+#define TDK_RECORDER_JOURNAL_H
+
+#include "recorder/rotate.h"
+#include "recorder/shelf.h"
+#include "recorder/write.h"
+
+struct journal {
+    uv_loop_t *loop;        /* borrowed */
+    struct recovered *tape; /* borrowed */
+    struct shelf *shelf;    /* borrowed */
+    uv_work_t work;
+    bool busy;
+    struct write **writes; /* owned array: of the job, in file order, all in one reel */
+    size_t count, room;
+    struct reel *reel; /* of the job: theirs */
+    struct reel *seal; /* of the job: to be sealed behind them; NULL: none */
+    struct tdk_err err, seal_err, index_err;
+    int status, seal_status;
+
+    struct reel *unsealed; /* ours: closed, and sealing failed; tried again */
+    uint64_t retry_ns;
+    bool index_failed; /* the index is not kept any more */
+    unsigned sealed;
+    void (*done)(void *context, size_t count); /* on the loop: so many writes are finished with */
+    void *context;
+};
+
+int journal_init(struct journal *journal, uv_loop_t *loop, struct recovered *tape,
+                 struct shelf *shelf, size_t writes_max);
+void journal_close(struct journal *journal);
+
+/* Begin a job with journal->writes[0..count), all of one reel, and seal that behind them if `seal`.
+ * Not while busy. */
+void journal_start(struct journal *journal, size_t count, struct reel *reel, bool seal);
+
+/* This reel gets no more blocks and those it has are noted: seal it when there is time. Ours from
+ * now. */
+void journal_seal_later(struct journal *journal, struct reel *reel);
+
+/* Now and then: seal what could not be sealed. */
+void journal_tend(struct journal *journal, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,203 @@
+#include "recorder/pump.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define WRITES_A_TURN  8u
+#define SMALL          ((size_t)64 << 10) /* a write of less may wait five times as long */
+#define SMALL_PATIENCE 5u
+#define WARM_NS        (100 * NS_PER_MS) /* after the last tick, before it looks less often */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+int pump_init(struct pump *p, struct source *sources, unsigned count, struct writer *writer,
+              const struct pump_options *options)
+{
+    memset(p, 0, sizeof *p);
+    p->sources = sources;
+    p->count = count;
+    p->writer = writer;
+    p->block_size = options->block_size;
+    uint64_t longest = options->sync_interval_ns != 0 ? options->sync_interval_ns : UINT64_MAX;
+    p->age_ns = least(options->block_age_ns, longest);
+    p->small_age_ns = least(options->block_age_ns * SMALL_PATIENCE, longest);
+    p->filler.scratch = malloc(sizeof *p->filler.scratch);
+    if (p->filler.scratch == NULL)
+        return -ENOMEM;
+    block_scratch_init(p->filler.scratch);
+    return 0;
+}
+
+void pump_close(struct pump *p)
+{
+    free(p->filler.scratch);
+    p->filler.scratch = NULL;
+}
+
+/* ---- what waits ---- */
+
+static void look(struct pump *p, uint64_t now_ns)
+{
+    p->waiting = 0;
+    p->oldest_ns = 0;
+    p->pressing = p->filling = false;
+    for (unsigned i = 0; i < p->count; i++) {
+        struct source *s = &p->sources[i];
+        size_t size = source_look(s, now_ns);
+        if (size == 0)
+            continue;
+        p->waiting += size;
+        p->pressing = p->pressing || size >= s->capacity / 4;
+        p->filling = p->filling || size >= s->capacity / 8;
+        if (p->oldest_ns == 0 || s->since_ns < p->oldest_ns)
+            p->oldest_ns = s->since_ns;
+    }
+    if (p->waiting != 0)
+        p->moved_ns = now_ns;
+}
+
+static bool is_due(const struct pump *p, uint64_t now_ns)
+{
+    if (p->waiting == 0)
+        return false;
+    uint64_t patience = p->waiting < SMALL ? p->small_age_ns : p->age_ns;
+    return p->ending || p->pressing || p->waiting >= p->block_size ||
+           now_ns - p->oldest_ns >= patience;
+}
+
+/* ---- one write ---- */
+
+static enum fill_stop fill(struct pump *p, struct source *s, uint64_t now_ns)
+{
+    struct write *w = p->filler.write;
+    if (s->owes_clock && fill_control(&p->filler, s, TDK_TYPE_CLOCK, &p->jump, sizeof p->jump))
+        s->owes_clock = false;
+    if (s->since_ns < w->since_ns)
+        w->since_ns = s->since_ns;
+    enum fill_stop stop = fill_source(&p->filler, s);
+    s->since_ns = 0; /* what is left is younger */
+    source_look(s, now_ns);
+    return stop;
+}
+
+/* True: the write is full, others wait for the next one. */
+static bool fill_all(struct pump *p, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        unsigned at = (p->turn + i) % p->count;
+        if (p->sources[at].waiting == 0 || fill(p, &p->sources[at], now_ns) == FILL_DRY)
+            continue;
+        if (p->filler.write->piece_count != 0)
+            p->turn = (at + 1) % p->count; /* this one had its share */
+        return true;
+    }
+    return false;
+}
+
+/* What was refused behind the last tick of those that end here. */
+static void fill_ends(struct pump *p)
+{
+    for (unsigned i = 0; i < p->count; i++)
+        if ((p->ending || p->sources[i].orphan_ns != 0) && p->sources[i].waiting == 0)
+            fill_end(&p->filler, &p->sources[i]);
+}
+
+static bool begin(struct pump *p, size_t need, uint64_t now_ns)
+{
+    struct filler *f = &p->filler;
+    f->write = writer_begin(p->writer, need, &f->limit, now_ns);
+    if (f->write == NULL)
+        return false;
+    f->segment = f->write->reel->number;
+    f->now_ns = clock_wall();
+    f->no_space = p->writer->state == WRITER_NO_SPACE || p->writer->rotate->no_space;
+    return true;
+}
+
+/* False: there is no buffer or no segment, or nothing came of it. */
+static bool form(struct pump *p, uint64_t now_ns)
+{
+    if (!begin(p, 0, now_ns))
+        return false;
+    bool full = fill_all(p, now_ns);
+    if (full && p->filler.write->piece_count == 0) { /* a frame larger than a usual write */
+        if (!begin(p, p->filler.need, now_ns))
+            return false;
+        fill_all(p, now_ns);
+    }
+    if (!full)
+        fill_ends(p);
+    bool any = p->filler.write->piece_count != 0;
+    if (p->filler.write->since_ns == UINT64_MAX)
+        p->filler.write->since_ns = now_ns;
+    writer_commit(p->writer, now_ns);
+    return any;
+}
+
+/* ---- turns ---- */
+
+static bool ends_are_owed(const struct pump *p)
+{
+    for (unsigned i = 0; i < p->count; i++)
+        if ((p->ending || p->sources[i].orphan_ns != 0) && p->sources[i].waiting == 0 &&
+            source_lost_at_end(&p->sources[i]) != 0)
+            return true;
+    return false;
+}
+
+static enum pump_pace pace(const struct pump *p, bool formed, bool stuck, uint64_t now_ns)
+{
+    if (stuck) /* the disk is behind: we are called when a buffer is free */
+        return PUMP_WARM;
+    if (formed || p->filling)
+        return PUMP_HOT;
+    return now_ns - p->moved_ns < WARM_NS ? PUMP_WARM : PUMP_IDLE;
+}
+
+enum pump_pace pump_turn(struct pump *p, uint64_t now_ns)
+{
+    bool formed = false, stuck = false;
+    look(p, now_ns);
+    for (unsigned i = 0; i < WRITES_A_TURN && (is_due(p, now_ns) || ends_are_owed(p)); i++) {
+        if (!form(p, now_ns)) {
+            stuck = true;
+            break;
+        }
+        formed = true;
+        look(p, now_ns);
+    }
+    writer_run(p->writer, now_ns);
+    return pace(p, formed, stuck, now_ns);
+}
+
+void pump_end(struct pump *p)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        struct source *s = &p->sources[i];
+        size_t size = 0;
+        if (s->state != SOURCE_ATTACHED)
+            continue;
+        tdk_ring_peek(s->ring, &size);
+        s->until = tdk_ring_position(s->ring) + size;
+    }
+    p->ending = true;
+}
+
+bool pump_is_dry(const struct pump *p)
+{
+    return p->ending && p->waiting == 0 && !ends_are_owed(p);
+}
+
+void pump_clock_jumped(struct pump *p, uint64_t old_ns, uint64_t new_ns)
+{
+    p->jump.old_ts = old_ns;
+    p->jump.new_ts = new_ns;
+    for (unsigned i = 0; i < p->count; i++)
+        p->sources[i].owes_clock = p->sources[i].state == SOURCE_ATTACHED;
+}

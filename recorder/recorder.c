@@ -1,0 +1,396 @@
+#include "recorder/recorder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#define STOP_MS       4500u /* of the five seconds that a stop may take */
+#define TEND_MS       100u
+#define VISIT_TENDS   5u /* rings that are attached are looked at twice a second */
+#define WARM_MS       1u
+#define IDLE_MS       5u
+#define REPORT_NS     (10 * NS_PER_S)
+#define CLOCK_JUMP_NS ((int64_t)NS_PER_S)
+
+/* ---- turns of the pump ---- */
+
+static void turn(struct recorder *r);
+
+static void on_hot(uv_idle_t *handle)
+{
+    turn(handle->data);
+}
+
+static void on_warm(uv_timer_t *timer)
+{
+    turn(timer->data);
+}
+
+static void set_pace(struct recorder *r, enum pump_pace pace)
+{
+    if (r->finished)
+        return;
+    if (pace == PUMP_HOT)
+        uv_idle_start(&r->hot, on_hot);
+    else
+        uv_idle_stop(&r->hot);
+    if (pace != r->pace && pace != PUMP_HOT) {
+        uint64_t ms = pace == PUMP_WARM ? WARM_MS : IDLE_MS;
+        uv_timer_start(&r->warm, on_warm, ms, ms);
+    }
+    if (pace != PUMP_HOT)
+        r->pace = pace;
+}
+
+/* ---- the end ---- */
+
+static void close_handles(struct recorder *r)
+{
+    r->finished = true;
+    uv_close((uv_handle_t *)&r->hot, NULL);
+    uv_close((uv_handle_t *)&r->warm, NULL);
+    uv_close((uv_handle_t *)&r->tend, NULL);
+}
+
+static void finish(struct recorder *r, int exit_code)
+{
+    if (r->finished)
+        return;
+    close_handles(r);
+    service_finish(&r->service, exit_code);
+}
+
+/* Stopping, step by step: rings dry, writes done, the last segment sealed. */
+static void finish_when_done(struct recorder *r)
+{
+    if (!r->stopping || r->finished || !pump_is_dry(&r->pump))
+        return;
+    r->writer.draining = true;
+    if (r->writer.done == r->writer.formed)
+        rotate_finish(&r->rotate);
+    writer_run(&r->writer, clock_mono());
+    journal_tend(&r->journal, clock_mono());
+    if (writer_is_idle(&r->writer) && r->rotate.closed == NULL && !r->rotate.making)
+        finish(r, r->journal.unsealed == NULL ? 0 : 1);
+}
+
+static void turn(struct recorder *r)
+{
+    if (r->finished)
+        return;
+    set_pace(r, pump_turn(&r->pump, clock_mono()));
+    finish_when_done(r);
+}
+
+static void on_stop(void *context)
+{
+    struct recorder *r = context;
+    r->stopping = true;
+    log_info("stopping: what is in the rings goes to the tape");
+    pump_end(&r->pump);
+    turn(r);
+}
+
+static void on_dead(void *context)
+{
+    struct recorder *r = context;
+    r->given_up = true;
+    finish(r, 1);
+}
+
+/* ---- watermarks ---- */
+
+static void tell_acks(struct recorder *r)
+{
+    for (unsigned i = 0; i < r->config->ring_count; i++) {
+        struct source *s = &r->sources[i];
+        if (s->owes_ack && ack_tell(&r->ack, s->track, s->durable.epoch, s->durable.seq))
+            s->owes_ack = false;
+    }
+}
+
+static void on_synced_to(void *context)
+{
+    tell_acks(context);
+}
+
+/* What recovery found on the tape is durable: it was synced before it got here. */
+static void tell_recovered(struct recorder *r)
+{
+    const struct catalog *catalog = r->tape.catalog;
+    if (r->config->sync == SYNC_NONE)
+        return;
+    for (uint16_t track = 1; track != 0; track++) {
+        const char *name = catalog_name(catalog, track);
+        if (name == NULL)
+            break;
+        uint64_t last = catalog_last_epoch(catalog, track);
+        const struct epoch_ref *epoch = last != 0 ? catalog_epoch(catalog, track, last) : NULL;
+        if (epoch != NULL && epoch->ticks != 0)
+            ack_tell(&r->ack, name, last, epoch->last_seq);
+    }
+}
+
+static void on_changed(void *context)
+{
+    turn(context);
+}
+
+/* ---- ten times a second ---- */
+
+static void warn_of_fill(struct source *s, uint64_t now_ns)
+{
+    if (s->state != SOURCE_ATTACHED || s->capacity == 0)
+        return;
+    unsigned percent = (unsigned)(s->high_water / (s->capacity / 100));
+    unsigned level = percent >= 95 ? 95 : percent >= 80 ? 80 : 0;
+    if (level <= s->fill_level)
+        return;
+    s->fill_level = level;
+    s->fill_warned_ns = now_ns;
+    log_warn("ring %s is %u %% full (%llu of %llu bytes): %s", s->asked->name, percent,
+             (unsigned long long)s->high_water, (unsigned long long)s->capacity,
+             level == 95 ? "claims will be refused; a larger ring or a faster disk is needed"
+                         : "the recorder is behind");
+}
+
+/* Warned of once in each report's time. */
+static void forget_fill(struct recorder *r)
+{
+    for (unsigned i = 0; i < r->config->ring_count; i++) {
+        r->sources[i].high_water = 0;
+        r->sources[i].fill_level = 0;
+    }
+    r->writer.counts.write_max_ns = r->writer.counts.sync_max_ns = r->writer.counts.pool_max = 0;
+}
+
+static void report(struct recorder *r, bool asked, uint64_t now_ns)
+{
+    struct status status;
+    status_gather(&status, r->sources, r->config->ring_count, &r->writer);
+    if (!asked && !status_moved(&status, &r->reported)) {
+        r->reported_ns = now_ns;
+        return;
+    }
+    status_log(&status, &r->reported, now_ns - r->reported_ns, r->sources, r->config->ring_count,
+               asked);
+    r->reported = status;
+    r->reported_ns = now_ns;
+    forget_fill(r);
+}
+
+static void watch_clock(struct recorder *r)
+{
+    uint64_t wall = clock_wall();
+    int64_t offset = (int64_t)(wall - clock_mono());
+    int64_t jump = offset - r->clock_offset;
+    if (jump < CLOCK_JUMP_NS && jump > -CLOCK_JUMP_NS)
+        return; /* slewing moves it by less, and is not told */
+    r->clock_offset = offset;
+    log_warn("the host's clock jumped by %lld ms", (long long)(jump / (int64_t)NS_PER_MS));
+    pump_clock_jumped(&r->pump, wall - (uint64_t)jump, wall);
+}
+
+static void watch_idle(struct recorder *r, uint64_t now_ns)
+{
+    uint64_t since = r->pump.moved_ns > r->ready_ns ? r->pump.moved_ns : r->ready_ns;
+    if (r->config->idle_exit_ns != 0 && !r->stopping && r->pump.waiting == 0 &&
+        r->writer.told == r->writer.formed && now_ns - since >= r->config->idle_exit_ns) {
+        log_info("idle for long enough");
+        service_stop(&r->service);
+    }
+}
+
+static void visit_rings(struct recorder *r, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < r->config->ring_count; i++) {
+        struct source *s = &r->sources[i];
+        bool quiet = s->state == SOURCE_ATTACHED || s->state == SOURCE_QUARANTINED;
+        if (!quiet || (r->tends + i) % VISIT_TENDS == 0)
+            source_visit(s, r->config, now_ns);
+        warn_of_fill(s, now_ns);
+    }
+}
+
+static void on_tend(uv_timer_t *timer)
+{
+    struct recorder *r = timer->data;
+    uint64_t now_ns = clock_mono();
+    r->tends++;
+    watch_clock(r);
+    if (!r->stopping)
+        visit_rings(r, now_ns);
+    rotate_tend(&r->rotate, now_ns);
+    journal_tend(&r->journal, now_ns);
+    if (now_ns - r->reported_ns >= REPORT_NS)
+        report(r, false, now_ns);
+    tell_acks(r);
+    watch_idle(r, now_ns);
+    turn(r);
+}
+
+static void on_roll(void *context)
+{
+    struct recorder *r = context;
+    rotate_roll(&r->rotate);
+    rotate_tend(&r->rotate, clock_mono());
+    turn(r);
+}
+
+static void on_statistics(void *context)
+{
+    report(context, true, clock_mono());
+}
+
+/* ---- start ---- */
+
+static void on_found(const char *text, void *context)
+{
+    (void)context;
+    log_warn("recovery: %s", text);
+}
+
+static int hold_tape(struct recorder *r, struct tdk_err *err)
+{
+    int rc = recover_open(&r->tape, r->config->tape, true, on_found, NULL, err);
+    if (rc < 0)
+        return rc;
+    const struct recover_report *report = &r->tape.report;
+    log_info("tape %s segments=%llu sealed_now=%llu torn_bytes=%llu damaged=%llu set_aside=%llu%s",
+             r->config->tape, (unsigned long long)report->segments,
+             (unsigned long long)report->sealed_now, (unsigned long long)report->torn_bytes,
+             (unsigned long long)report->damaged, (unsigned long long)report->set_aside,
+             report->index_rebuilt ? " index rebuilt" : "");
+    return 0;
+}
+
+static int open_writer(struct recorder *r, struct tdk_err *err)
+{
+    const struct config *c = r->config;
+    struct writer_options options = {
+        .limit = c->block_size,
+        .memory = c->memory,
+        .pieces_max = 2 * c->ring_count + 16,
+        .sync = c->sync,
+        .interval_ns = c->sync_interval_ns,
+    };
+    int rc =
+        writer_init(&r->writer, &r->service.loop, &r->rotate, &r->journal, &r->tape, &options, err);
+    r->writer.synced_to = on_synced_to;
+    r->writer.changed = on_changed;
+    r->writer.dead = on_dead;
+    r->writer.context = r;
+    return rc;
+}
+
+static int open_sources(struct recorder *r, struct tdk_err *err)
+{
+    const struct config *c = r->config;
+    struct pump_options options = {
+        .block_size = c->block_size,
+        .block_age_ns = c->block_age_ns,
+        .sync_interval_ns = c->sync == SYNC_INTERVAL ? c->sync_interval_ns : 0,
+    };
+    r->sources = calloc(c->ring_count, sizeof *r->sources);
+    if (r->sources == NULL ||
+        pump_init(&r->pump, r->sources, c->ring_count, &r->writer, &options) < 0)
+        return err_set(err, -ENOMEM, "rings");
+    source_init(r->sources, c->ring_count, c, &r->shelf);
+    return 0;
+}
+
+static int open_parts(struct recorder *r, struct tdk_err *err)
+{
+    uv_loop_t *loop = &r->service.loop;
+    int rc = rotate_start(&r->rotate, loop, &r->tape, r->config->segment_size,
+                          r->config->segment_age_ns, err);
+    if (rc < 0)
+        return rc;
+    r->rotate.changed = on_changed;
+    r->rotate.context = r;
+    rc = open_writer(r, err);
+    if (rc < 0)
+        return rc;
+    if (journal_init(&r->journal, loop, &r->tape, &r->shelf, r->writer.count) < 0)
+        return err_set(err, -ENOMEM, "journal");
+    writer_use_journal(&r->writer);
+    return open_sources(r, err);
+}
+
+static void start_handles(struct recorder *r)
+{
+    uv_loop_t *loop = &r->service.loop;
+    uv_idle_init(loop, &r->hot);
+    uv_timer_init(loop, &r->warm);
+    uv_timer_init(loop, &r->tend);
+    r->hot.data = r->warm.data = r->tend.data = r;
+    r->pace = PUMP_HOT; /* neither of the timed ones */
+    set_pace(r, PUMP_WARM);
+    uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
+}
+
+int recorder_open(struct recorder *r, const struct config *config, struct tdk_err *err)
+{
+    static const struct service_events events = {
+        .stop = on_stop, .roll = on_roll, .statistics = on_statistics};
+    memset(r, 0, sizeof *r);
+    r->config = config;
+    r->ack.fd = config->ack_fd;
+
+    int rc = hold_tape(r, err);
+    if (rc < 0)
+        return rc;
+    rc = service_init(&r->service, &events, r, (unsigned)config->io_workers, STOP_MS, err);
+    if (rc < 0) {
+        recover_close(&r->tape, false, NULL);
+        return rc;
+    }
+    start_handles(r);
+    rc = shelf_init(&r->shelf, &r->tape);
+    if (rc == 0)
+        rc = open_parts(r, err);
+    if (rc < 0)
+        recorder_close(r, 1);
+    return rc;
+}
+
+int recorder_run(struct recorder *r)
+{
+    uint64_t now_ns = clock_mono();
+    r->clock_offset = (int64_t)(clock_wall() - now_ns);
+    r->ready_ns = r->reported_ns = r->pump.moved_ns = now_ns;
+    visit_rings(r, now_ns);
+    status_gather(&r->reported, r->sources, r->config->ring_count, &r->writer);
+    tell_recovered(r);
+    service_ready("ready tape=%s rings=%u", r->config->tape, r->config->ring_count);
+    return service_run(&r->service);
+}
+
+int recorder_close(struct recorder *r, int exit_code)
+{
+    struct tdk_err err;
+    if (!r->finished)
+        close_handles(r);
+    service_close(&r->service);
+    for (unsigned i = 0; r->sources != NULL && i < r->config->ring_count; i++)
+        source_close(&r->sources[i]);
+    rotate_close(&r->rotate);
+    bool clean = exit_code == 0 && !r->journal.index_failed && r->journal.unsealed == NULL;
+    pump_close(&r->pump);
+    journal_close(&r->journal);
+    writer_close(&r->writer);
+    shelf_close(&r->shelf);
+    free(r->sources);
+    if (recover_close(&r->tape, clean, &err) < 0) {
+        log_error("%s", err.text);
+        exit_code = 1;
+    }
+    if (exit_code == 0 && (r->tape.report.damaged != 0 || r->tape.report.set_aside != 0 ||
+                           r->tape.report.meta_rebuilt))
+        exit_code = 3; /* named when it was found */
+    return exit_code;
+}

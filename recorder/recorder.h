@@ -1,0 +1,52 @@
+/*
+ * recorder.h - rings to a tape: what the recorder owns, and the order of its start and its stop.
+ *
+ *   rings -> pump -> writer -> (pool) -> told -> sync -> watermark -> journal: table, index, seal
+ *
+ * docs/architecture.md has the picture. One thread runs it all, the loop's; what may block is on
+ * libuv's pool.
+ */
+#ifndef TDK_RECORDER_RECORDER_H
+#define TDK_RECORDER_RECORDER_H
+
+#include "daemon/service.h"
+#include "recorder/ack.h"
+#include "recorder/pump.h"
+#include "recorder/status.h"
+
+struct recorder {
+    const struct config *config; /* borrowed */
+    struct service service;
+    struct recovered tape;
+    struct shelf shelf;
+    struct rotate rotate;
+    struct journal journal;
+    struct writer writer;
+    struct pump pump;
+    struct source *sources; /* owned */
+    struct ack ack;
+
+    uv_idle_t hot;   /* runs while there is work */
+    uv_timer_t warm; /* when to look again otherwise */
+    uv_timer_t tend; /* ten times a second: rings that come and go, segments, clocks, reports */
+    enum pump_pace pace;
+    bool stopping, finished, given_up;
+    uint64_t tends;
+
+    struct status reported; /* what the last report told */
+    uint64_t reported_ns, ready_ns;
+    int64_t clock_offset; /* wall - monotonic */
+};
+
+/* Everything up to the ready line: the tape held and recovered, memory allocated, the first segment
+ * made, rings attached. TDK_EBUSY: another recorder has the tape. */
+int recorder_open(struct recorder *recorder, const struct config *config, struct tdk_err *err);
+
+/* Until it is told to stop, or gives up. Returns the exit status. */
+int recorder_run(struct recorder *recorder);
+
+/* After run, or when open failed half-way. Returns the exit status, worse if the end was not clean.
+ */
+int recorder_close(struct recorder *recorder, int exit_code);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * rotate.h - the segments being written: the current one, the next one made ready ahead, those that
+ * wait to be sealed.
+ *
+ *     READY -> CURRENT -> CLOSED -> (sealed by the journal, forgotten)
+ *
+ * The next file is created, allocated and synced on the pool before it is needed, so that a full
+ * disk shows at the roll and no tick waits for a directory. The loop's thread.
+ */
+#ifndef TDK_RECORDER_ROTATE_H
+#define TDK_RECORDER_ROTATE_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "tape/recover.h"
+#include "tape/segment.h"
+
+/* A segment being written. */
+struct reel {
+    struct segment_writer *file; /* ours; NULL once it is sealed */
+    uint64_t number;
+    uint64_t size; /* preallocated */
+    uint64_t end;  /* blocks are placed up to here */
+    uint64_t synced_upto;
+    uint64_t previous_end;    /* of the segment before it */
+    uint32_t blocks;          /* placed */
+    uint64_t since_ns;        /* monotonic: when its first block was placed; 0: none yet */
+    uint64_t last_write;      /* number of the last write placed in it */
+    bool closed;              /* no more will be placed */
+    bool failed;              /* a sync of it failed, or we lost track: recovery must look at it */
+    uint32_t previous_digest; /* for its foot; known when it is first sealed */
+    bool chained;
+    struct reel *next; /* on the list of those closed, or of those to be sealed later */
+};
+
+struct rotate {
+    uv_loop_t *loop;        /* borrowed */
+    struct recovered *tape; /* borrowed */
+    uv_work_t work;
+    struct reel *current; /* ours; NULL before rotate_start() and between reels */
+    struct reel *next;    /* ours; NULL: not ready */
+    struct reel *closed;  /* ours, oldest first: their writes are not all noted yet */
+    uint64_t next_number;
+    uint64_t previous_end; /* of the last one closed */
+    uint64_t segment_size, segment_age_ns;
+    bool making;       /* `work` is under way */
+    bool wanted;       /* begin the next one as soon as it is ready */
+    bool no_space;     /* the last try to make one failed for want of space */
+    uint64_t retry_ns; /* not before */
+    struct reel *made; /* what `work` made */
+    struct tdk_err made_err;
+    int made_status;
+    unsigned failures;              /* in a row, of making one, for another reason than space */
+    void (*changed)(void *context); /* on the loop: the next one is ready, or cannot be had */
+    void *context;
+};
+
+/* The first reel, blocking: before the ready line. */
+int rotate_start(struct rotate *rotate, uv_loop_t *loop, struct recovered *tape,
+                 uint64_t segment_size, uint64_t segment_age_ns, struct tdk_err *err);
+
+/* The reel that takes a write of up to `size` bytes now; NULL: the next one is not ready. */
+struct reel *rotate_reel(struct rotate *rotate, size_t size, uint64_t now_ns);
+
+/* `size` bytes with so many blocks have been placed in the current one by write `number`. */
+void rotate_placed(struct rotate *rotate, size_t size, uint32_t blocks, uint64_t number,
+                   uint64_t now_ns);
+
+/* Begin the next segment when this one holds something. */
+void rotate_roll(struct rotate *rotate);
+
+/* Place nothing more in this reel, closed or not: behind `end` nothing in it counts. It is the
+ * caller's now. */
+void rotate_abandon(struct rotate *rotate, struct reel *reel, uint64_t end);
+
+/* The oldest closed reel, if all writes up to number `done` were all it had: the caller's now. */
+struct reel *rotate_take_closed(struct rotate *rotate, uint64_t done);
+
+/* A few times a second: make the next one ready if it is time. */
+void rotate_tend(struct rotate *rotate, uint64_t now_ns);
+
+/* No more writes come: the current one is closed if it holds something. */
+void rotate_finish(struct rotate *rotate);
+
+/* Remove what was made and never used; blocking, when the loop has ended. */
+void rotate_close(struct rotate *rotate);
+
+void reel_free(struct reel *reel);
+
+#endif

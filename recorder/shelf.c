@@ -1,0 +1,69 @@
+#include "recorder/shelf.h"
+
+#include <string.h>
+
+int shelf_init(struct shelf *shelf, struct recovered *tape)
+{
+    shelf->tape = tape;
+    return uv_mutex_init(&shelf->lock);
+}
+
+void shelf_close(struct shelf *shelf)
+{
+    uv_mutex_destroy(&shelf->lock);
+}
+
+int shelf_track(struct shelf *shelf, const char *name, enum tdk_kind kind, uint16_t *number,
+                struct tdk_err *err)
+{
+    uv_mutex_lock(&shelf->lock);
+    int rc = catalog_track(shelf->tape->catalog, name, kind, number, err);
+    uv_mutex_unlock(&shelf->lock);
+    return rc;
+}
+
+bool shelf_last_epoch(struct shelf *shelf, const char *name, struct epoch_ref *epoch)
+{
+    uv_mutex_lock(&shelf->lock);
+    const struct catalog *catalog = shelf->tape->catalog;
+    uint16_t track = catalog_find(catalog, name);
+    uint64_t last = track != 0 ? catalog_last_epoch(catalog, track) : 0;
+    const struct epoch_ref *found = last != 0 ? catalog_epoch(catalog, track, last) : NULL;
+    if (found != NULL) {
+        *epoch = *found;
+    } else if (last != 0) { /* its segments are gone, its number stays taken */
+        memset(epoch, 0, sizeof *epoch);
+        epoch->epoch = last;
+        epoch->track = track;
+    }
+    uv_mutex_unlock(&shelf->lock);
+    return last != 0;
+}
+
+struct search {
+    const uint8_t *ring_uuid;
+    uint64_t ring_epoch;
+    struct epoch_ref *epoch;
+};
+
+static int match(const struct epoch_ref *epoch, void *context)
+{
+    const struct search *search = context;
+    if (epoch->ring_epoch != search->ring_epoch ||
+        memcmp(epoch->ring_uuid, search->ring_uuid, sizeof epoch->ring_uuid) != 0)
+        return 0;
+    *search->epoch = *epoch;
+    return 1;
+}
+
+/* Asked of the index: it has all epochs that were there at the start, and a later one of ours is
+ * known to its source. */
+bool shelf_find_epoch(struct shelf *shelf, const char *name, const uint8_t ring_uuid[16],
+                      uint64_t ring_epoch, struct epoch_ref *epoch)
+{
+    struct search search = {.ring_uuid = ring_uuid, .ring_epoch = ring_epoch, .epoch = epoch};
+    uv_mutex_lock(&shelf->lock);
+    uint16_t track = catalog_find(shelf->tape->catalog, name);
+    uv_mutex_unlock(&shelf->lock);
+    return track != 0 && index_epochs(shelf->tape->index, track, match, &search, NULL) == 1;
+}

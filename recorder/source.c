@@ -1,0 +1,341 @@
+#include "recorder/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/name.h"
+
+/* A ring whose name was taken away is left when its producer has been quiet for so long. */
+#define ORPHAN_QUIET_NS NS_PER_S
+
+void source_init(struct source *all, unsigned count, const struct config *config,
+                 struct shelf *shelf)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct source *s = &all[i];
+        memset(s, 0, sizeof *s);
+        s->asked = &config->rings[i];
+        s->shelf = shelf;
+        s->all = all;
+        s->all_count = count;
+        s->until = UINT64_MAX;
+        s->named_in = UINT64_MAX;
+        memcpy(s->track, s->asked->track, sizeof s->track);
+    }
+}
+
+static void detach(struct source *s)
+{
+    tdk_ring_detach(s->ring);
+    s->ring = NULL;
+    s->waiting = 0;
+    s->since_ns = 0;
+    s->orphan_ns = 0;
+}
+
+void source_close(struct source *s)
+{
+    if (s->ring != NULL)
+        detach(s);
+    s->state = SOURCE_WAITING;
+}
+
+void source_quarantine(struct source *s, const char *why)
+{
+    s->state = SOURCE_QUARANTINED;
+    snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, why);
+    s->waiting = 0;
+    s->since_ns = 0;
+    log_error("ring %s quarantined: %s; it is left alone until another takes its name",
+              s->asked->name, s->reason);
+}
+
+/* ---- what the tape has ---- */
+
+static void known_of(struct sequence_known *known, const struct epoch_ref *epoch)
+{
+    known->epoch = epoch->epoch;
+    known->next_seq = epoch->last_seq + 1;
+}
+
+void source_known(const struct source *s, uint64_t ring_epoch, struct sequence_known *known)
+{
+    struct epoch_ref last, found;
+    memset(known, 0, sizeof *known);
+    if (shelf_last_epoch(s->shelf, s->track, &last))
+        known->last_epoch = last.epoch;
+    if (s->sequence.last_epoch > known->last_epoch)
+        known->last_epoch = s->sequence.last_epoch; /* formed, and not yet on the tape */
+
+    if (ring_epoch == 0)
+        return;
+    if (s->sequence.epoch != 0 && s->sequence.ring_epoch == ring_epoch) {
+        known->epoch = s->sequence.epoch; /* the same ring again: we know better than the tape */
+        known->next_seq = s->sequence.next_seq;
+    } else if (shelf_find_epoch(s->shelf, s->track, s->uuid, ring_epoch, &found)) {
+        known_of(known, &found);
+    }
+}
+
+/* The running maximum goes on where the tape has it, so that flags are the same as if we had never
+ * been away. */
+void source_resume(struct source *s)
+{
+    struct epoch_ref last;
+    if (s->sequence.epoch == 0 || s->sequence.stale || s->at.epoch == s->sequence.epoch)
+        return;
+    s->at.epoch = s->sequence.epoch;
+    s->at.next_seq = s->sequence.next_seq;
+    s->at.after_loss = false;
+    s->at.last_ts = 0;
+    s->at.running_max = 0;
+    if (!shelf_last_epoch(s->shelf, s->track, &last) || last.epoch != s->at.epoch)
+        return;
+    s->at.running_max = last.max_ts;
+    s->lost = last.lost;
+    s->written = s->durable = (struct source_mark){last.epoch, last.last_seq};
+}
+
+/* ---- coming and going ---- */
+
+static bool track_is_taken(const struct source *s)
+{
+    for (unsigned i = 0; i < s->all_count; i++)
+        if (&s->all[i] != s && strcmp(s->all[i].track, s->track) == 0)
+            return true;
+    return false;
+}
+
+static bool learn_track(struct source *s, const struct tdk_ring_info *info)
+{
+    char why[240];
+    if (s->track[0] != '\0')
+        return true;
+    if (!name_is_valid(info->track, strnlen(info->track, sizeof info->track))) {
+        source_quarantine(s, "the track's name in its header is none");
+        return false;
+    }
+    memcpy(s->track, info->track, sizeof s->track);
+    if (!track_is_taken(s))
+        return true;
+    snprintf(why, sizeof why,
+             "track %s is recorded from another ring; name another: --ring %s=TRACK", s->track,
+             s->asked->name);
+    source_quarantine(s, why);
+    s->track[0] = '\0';
+    return false;
+}
+
+/* One track is one sequence: a ring made anew under the name begins epochs of its own. */
+static void begin(struct source *s, const struct tdk_ring_info *info)
+{
+    struct sequence_known known;
+    if (memcmp(s->uuid, info->uuid, sizeof s->uuid) != 0) {
+        memcpy(s->uuid, info->uuid, sizeof s->uuid);
+        s->sequence.ring_epoch = 0;
+    }
+    s->capacity = info->capacity;
+    s->at.payload_max = info->payload_max;
+    s->released = tdk_ring_position(s->ring);
+    source_known(s, tdk_ring_epoch(s->ring), &known);
+    sequence_attach(&s->sequence, tdk_ring_epoch(s->ring), &known);
+    source_resume(s);
+    tdk_ring_epoch_floor(s->ring, known.last_epoch);
+}
+
+static void attach(struct source *s)
+{
+    struct tdk_ring_info info;
+    tdk_ring_info(s->ring, &info);
+    if (!learn_track(s, &info)) {
+        detach(s);
+        memcpy(s->uuid, info.uuid, sizeof s->uuid);
+        return;
+    }
+    begin(s, &info);
+    s->state = SOURCE_ATTACHED;
+    log_info("ring %s attached track=%s capacity=%llu epoch=%llu unread=%llu", s->asked->name,
+             s->track, (unsigned long long)info.capacity, (unsigned long long)info.epoch,
+             (unsigned long long)(info.produced_bytes - tdk_ring_position(s->ring)));
+}
+
+static void refuse(struct source *s, const struct tdk_err *err)
+{
+    if (s->state == SOURCE_HELD)
+        return; /* said already */
+    s->state = SOURCE_HELD;
+    log_warn("ring %s: %s; no tick is taken, asking again", s->asked->name, err->text);
+}
+
+static bool make(struct source *s, const struct config *config)
+{
+    struct tdk_err err;
+    struct tdk_ring_options options = {
+        .capacity = config->create_size,
+        .track = s->asked->track[0] != '\0' ? s->asked->track : NULL,
+        .on_disk = config->on_disk_ring,
+    };
+    int rc = tdk_ring_create(s->asked->name, &options, &err);
+    if (rc < 0 && rc != -EEXIST)
+        refuse(s, &err);
+    return rc == 0 || rc == -EEXIST;
+}
+
+static void look_for(struct source *s, const struct config *config)
+{
+    struct tdk_err err;
+    int rc = tdk_ring_attach(&s->ring, s->asked->name, TDK_RING_CONSUMER, &err);
+    if (rc == TDK_ENORING && config->create_size != 0 && make(s, config))
+        rc = tdk_ring_attach(&s->ring, s->asked->name, TDK_RING_CONSUMER, &err);
+    if (rc == 0) {
+        attach(s);
+    } else if (rc == TDK_EHOSTILE || rc == TDK_EVERSION) {
+        memset(s->uuid, 0, sizeof s->uuid);
+        source_quarantine(s, err.text);
+    } else if (rc != TDK_ENORING) {
+        refuse(s, &err);
+    } else if (config->create_size == 0) {
+        s->state = SOURCE_WAITING;
+    }
+}
+
+/* Is the ring of that name another than the one we know? */
+static bool is_replaced(const struct source *s)
+{
+    struct tdk_ring_info info;
+    return tdk_ring_stat(s->asked->name, &info, NULL) == 0 &&
+           memcmp(info.uuid, s->uuid, sizeof info.uuid) != 0;
+}
+
+static bool is_gone(const struct source *s)
+{
+    struct tdk_ring_info info;
+    int rc = tdk_ring_stat(s->asked->name, &info, NULL);
+    return rc < 0 || memcmp(info.uuid, s->uuid, sizeof info.uuid) != 0;
+}
+
+/* The file has lost its name. What is in it is recorded first; its producer may still be at it. */
+static void leave_when_done(struct source *s, uint64_t now_ns)
+{
+    struct tdk_ring_info info;
+    if (!is_gone(s)) {
+        s->orphan_ns = 0;
+        return;
+    }
+    if (s->orphan_ns == 0 || s->waiting != 0)
+        s->orphan_ns = now_ns;
+    tdk_ring_info(s->ring, &info);
+    if (s->waiting != 0 || s->out != 0 || source_lost_at_end(s) != 0 ||
+        (info.producer_pid != 0 && now_ns - s->orphan_ns < ORPHAN_QUIET_NS))
+        return;
+    log_info("ring %s was removed: all of it is recorded, detached", s->asked->name);
+    detach(s);
+    s->state = SOURCE_WAITING;
+}
+
+void source_visit(struct source *s, const struct config *config, uint64_t now_ns)
+{
+    switch (s->state) {
+    case SOURCE_WAITING:
+    case SOURCE_HELD:
+        look_for(s, config);
+        break;
+    case SOURCE_ATTACHED:
+        leave_when_done(s, now_ns);
+        break;
+    case SOURCE_QUARANTINED:
+        if (s->out != 0)
+            break; /* blocks of it are still on their way */
+        if (s->ring != NULL)
+            detach(s);
+        if (is_replaced(s))
+            s->state = SOURCE_WAITING;
+        break;
+    }
+}
+
+/* ---- reading ---- */
+
+size_t source_look(struct source *s, uint64_t now_ns)
+{
+    size_t size = 0;
+    if (s->state != SOURCE_ATTACHED)
+        return 0;
+    tdk_ring_peek(s->ring, &size);
+    const char *hostile = tdk_ring_hostile(s->ring);
+    if (hostile != NULL) {
+        source_quarantine(s, hostile);
+        return 0;
+    }
+    if (tdk_ring_position(s->ring) >= s->until)
+        size = 0;
+    s->waiting = size;
+    if (size == 0)
+        s->since_ns = 0;
+    else if (s->since_ns == 0)
+        s->since_ns = now_ns;
+    uint64_t fill = tdk_ring_position(s->ring) + size - s->released;
+    if (fill > s->high_water)
+        s->high_water = fill;
+    return size;
+}
+
+bool source_head(struct source *s, const unsigned char **run, size_t *size, struct tdk_frame *head)
+{
+    if (s->state != SOURCE_ATTACHED || tdk_ring_position(s->ring) >= s->until)
+        return false;
+    *run = tdk_ring_peek(s->ring, size);
+    if (*size == 0)
+        return false;
+    if (*size >= sizeof *head) {
+        memcpy(head, *run, sizeof *head);
+        if (head->size <= s->at.payload_max && tdk_frame_span(head->size) <= *size)
+            return true;
+    }
+    source_quarantine(s, "a frame in it is larger than what is published");
+    return false;
+}
+
+/* Several blocks of a ring may be told at once, and after a failed sync told again: room never
+ * comes back twice. */
+void source_written(struct source *s, uint64_t position)
+{
+    s->out--;
+    if (s->ring == NULL || position <= s->released)
+        return;
+    s->released = position;
+    tdk_ring_release_to(s->ring, position);
+}
+
+uint64_t source_lost_at_end(const struct source *s)
+{
+    struct tdk_ring_info info;
+    if (s->state != SOURCE_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale ||
+        s->sequence.next_seq == 0)
+        return 0;
+    tdk_ring_info(s->ring, &info);
+    if (info.epoch != s->sequence.ring_epoch || info.seq < s->sequence.next_seq)
+        return 0;
+    uint64_t missing = info.seq + 1 - s->sequence.next_seq;
+    /* Of a living producer, claims that it has not published yet look the same as refused ones,
+     * until what it says it lost is compared with what we have told. */
+    if (info.producer_pid != 0 && info.lost - s->lost != missing)
+        return 0;
+    return missing <= SEQUENCE_HOLE_MAX ? missing : 0;
+}
+
+const char *source_state_text(const struct source *s)
+{
+    static const char *const texts[] = {
+        [SOURCE_WAITING] = "waiting",
+        [SOURCE_HELD] = "held by another",
+        [SOURCE_ATTACHED] = "ok",
+        [SOURCE_QUARANTINED] = "quarantined",
+    };
+    return texts[s->state];
+}

@@ -1,0 +1,99 @@
+/*
+ * source.h - one ring that is being recorded, and the track it goes to.
+ *
+ *     WAITING -> ATTACHED -> WAITING (the ring was removed or replaced)
+ *        |          |
+ *        v          v
+ *      HELD     QUARANTINED (what is in the ring is no ring, or broke its rules)
+ *
+ * A ring that is not there is waited for, one that another process consumes is asked for again and
+ * again, both quietly. A quarantined one is looked at again only when another file takes its name.
+ * The others never notice. The loop's thread.
+ */
+#ifndef TDK_RECORDER_SOURCE_H
+#define TDK_RECORDER_SOURCE_H
+
+#include <stdbool.h>
+
+#include "recorder/config.h"
+#include "recorder/sequence.h"
+#include "recorder/shelf.h"
+#include "tape/block.h"
+#include "tapedeck/ring.h"
+
+enum source_state { SOURCE_WAITING, SOURCE_HELD, SOURCE_ATTACHED, SOURCE_QUARANTINED };
+
+struct source_mark {
+    uint64_t epoch, seq;
+};
+
+struct source {
+    const struct config_ring *asked; /* borrowed */
+    struct shelf *shelf;             /* borrowed: what the tape has */
+    const struct source *all;        /* borrowed: every source, this one among them */
+    unsigned all_count;
+    enum source_state state;
+    char reason[240]; /* of the quarantine */
+
+    struct tdk_ring *ring; /* NULL unless attached */
+    uint8_t uuid[16];      /* of the ring attached or quarantined; zeros: it has none */
+    uint64_t capacity;
+    uint64_t released;  /* position in the ring up to which room was given back */
+    unsigned out;       /* blocks formed and not yet told written */
+    uint64_t orphan_ns; /* since when its name is gone or another ring's; 0: it is not */
+
+    size_t waiting;    /* bytes unread, when last looked at */
+    uint64_t since_ns; /* when the oldest of them was first seen, monotonic; 0: nothing waits */
+    uint64_t until;    /* nothing at or beyond this position is read: we are stopping */
+
+    char track[TDK_NAME_MAX + 1]; /* empty: not known before the ring is there */
+    uint8_t kind;
+    uint64_t named_in; /* segment in which a block of this track has its TRACK frame */
+    struct sequence sequence;
+    struct track_state at; /* where the next block of it goes on */
+
+    struct source_mark written, durable;
+    bool owes_clock; /* a CLOCK frame, before its next tick */
+    bool owes_ack;   /* durable has moved since it was last told */
+    uint64_t ticks, bytes, passed;
+    uint64_t lost, lost_total; /* told on the tape, in this epoch; since the start */
+    uint64_t high_water;       /* bytes, since the last report */
+    unsigned fill_level;       /* 0, 80 or 95: what was warned of */
+    uint64_t fill_warned_ns;
+};
+
+void source_init(struct source *all, unsigned count, const struct config *config,
+                 struct shelf *shelf);
+
+/* Look for the ring if it is not attached, make it if so configured; and if it is, whether it still
+ * is the one of that name. Some system calls; to be called a few times a second. */
+void source_visit(struct source *source, const struct config *config, uint64_t now_ns);
+
+/* Unread bytes; `waiting` and `since_ns` follow. A ring found to break its rules is quarantined. */
+size_t source_look(struct source *source, uint64_t now_ns);
+
+/* The run of unread frames, and a private copy of the first one's head, whose size is checked.
+ * False: nothing there (for us), or the ring was quarantined for it. */
+bool source_head(struct source *source, const unsigned char **run, size_t *size,
+                 struct tdk_frame *head);
+
+/* What the tape has of an epoch of this ring. */
+void source_known(const struct source *source, uint64_t ring_epoch, struct sequence_known *known);
+
+/* Where blocks of an epoch that the tape knows go on. */
+void source_resume(struct source *source);
+
+/* A block of it, up to `position` in the ring, has been written: its room is given back. */
+void source_written(struct source *source, uint64_t position);
+
+/* Claims refused behind the last tick, known exactly and not yet told. 0: none, or not knowable. */
+uint64_t source_lost_at_end(const struct source *source);
+
+/* `why`: in words, is logged once, escaped. */
+void source_quarantine(struct source *source, const char *why);
+
+void source_close(struct source *source);
+
+const char *source_state_text(const struct source *source);
+
+#endif

@@ -1,0 +1,85 @@
+#include "recorder/status.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/quantity.h"
+
+static const char *state_of(const struct writer *writer)
+{
+    if (writer->state == WRITER_NO_SPACE || writer->rotate->no_space)
+        return "degraded: no space";
+    if (writer->state == WRITER_DEAD || (writer->state == WRITER_MOVING && !writer->sync_failed))
+        return "degraded: write";
+    if (writer->state == WRITER_MOVING)
+        return "degraded: sync";
+    return "ok";
+}
+
+void status_gather(struct status *status, const struct source *sources, unsigned count,
+                   const struct writer *writer)
+{
+    memset(status, 0, sizeof *status);
+    status->rings = count;
+    for (unsigned i = 0; i < count; i++) {
+        const struct source *s = &sources[i];
+        status->ticks += s->ticks;
+        status->bytes += s->bytes;
+        status->lost += s->lost_total;
+        status->passed += s->passed;
+        status->attached += s->state == SOURCE_ATTACHED;
+        status->quarantined += s->state == SOURCE_QUARANTINED;
+    }
+    status->counts = writer->counts;
+    status->segment = writer->rotate->current != NULL ? writer->rotate->current->number : 0;
+    status->segments_sealed = writer->journal->sealed;
+    status->buffers = writer->count;
+    status->buffers_used = (size_t)(writer->formed - writer->done);
+    status->state = state_of(writer);
+}
+
+bool status_moved(const struct status *status, const struct status *before)
+{
+    return status->ticks != before->ticks || status->lost != before->lost ||
+           status->counts.syncs != before->counts.syncs || status->attached != before->attached ||
+           strcmp(status->state, before->state) != 0;
+}
+
+static void log_ring(const struct source *s)
+{
+    char high[QUANTITY_TEXT];
+    log_info(
+        "ring %s track=%s state=%s%s%s epoch=%llu written=%llu durable=%llu ticks=%llu lost=%llu "
+        "waiting=%zu high_water=%s",
+        s->asked->name, s->track[0] != '\0' ? s->track : "?", source_state_text(s),
+        s->state == SOURCE_QUARANTINED ? ": " : "", s->state == SOURCE_QUARANTINED ? s->reason : "",
+        (unsigned long long)s->sequence.epoch, (unsigned long long)s->written.seq,
+        (unsigned long long)s->durable.seq, (unsigned long long)s->ticks,
+        (unsigned long long)s->lost_total, s->waiting, quantity_size_text(high, s->high_water));
+}
+
+void status_log(const struct status *status, const struct status *before, uint64_t elapsed_ns,
+                const struct source *sources, unsigned count, bool each)
+{
+    static const struct status nothing = {.state = ""};
+    char rate[QUANTITY_TEXT], byte_rate[QUANTITY_TEXT], bytes[QUANTITY_TEXT];
+    char write_max[QUANTITY_TEXT], sync_max[QUANTITY_TEXT];
+    if (before == NULL)
+        before = &nothing;
+    log_info(
+        "state=%s rings=%u/%u ticks=%llu lost=%llu written=%s blocks=%llu writes=%llu syncs=%llu "
+        "rate=%s/s %s/s write_max=%s sync_max=%s buffers=%zu/%zu segment=%llu",
+        status->state, status->attached, status->rings, (unsigned long long)status->ticks,
+        (unsigned long long)status->lost, quantity_size_text(bytes, status->counts.bytes),
+        (unsigned long long)status->counts.blocks, (unsigned long long)status->counts.writes,
+        (unsigned long long)status->counts.syncs,
+        quantity_count_text(rate, quantity_per_second(status->ticks - before->ticks, elapsed_ns)),
+        quantity_size_text(byte_rate,
+                           quantity_per_second(status->bytes - before->bytes, elapsed_ns)),
+        quantity_duration_text(write_max, status->counts.write_max_ns),
+        quantity_duration_text(sync_max, status->counts.sync_max_ns),
+        (size_t)status->counts.pool_max, status->buffers, (unsigned long long)status->segment);
+    for (unsigned i = 0; each && i < count; i++)
+        log_ring(&sources[i]);
+}

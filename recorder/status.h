@@ -1,0 +1,33 @@
+/*
+ * status.h - what the recorder tells about itself: counters since the start, gathered in one place.
+ *
+ * The log shows them each 10 s when something moved, and on SIGUSR1; other ways of asking read the
+ * same struct. The loop's thread.
+ */
+#ifndef TDK_RECORDER_STATUS_H
+#define TDK_RECORDER_STATUS_H
+
+#include "recorder/writer.h"
+
+struct status {
+    uint64_t ticks, bytes; /* taken from rings: frames with heads */
+    uint64_t lost, passed; /* told as LOSS; found on the tape already */
+    unsigned rings, attached, quarantined;
+    struct writer_counts counts;
+    uint64_t segment, segments_sealed;
+    size_t buffers, buffers_used;
+    const char *state; /* "ok", "degraded: no space", ... */
+};
+
+void status_gather(struct status *status, const struct source *sources, unsigned count,
+                   const struct writer *writer);
+
+/* A line for all; and, if `each`, a line for each ring. `before` and `elapsed_ns`: what rates are
+ * measured from; NULL: none are told. */
+void status_log(const struct status *status, const struct status *before, uint64_t elapsed_ns,
+                const struct source *sources, unsigned count, bool each);
+
+/* Did anything move between them? */
+bool status_moved(const struct status *status, const struct status *before);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * write.h - one write to come: an aligned buffer with blocks of several sources back to back.
+ *
+ *   bytes   | block | block | ... | zeros up to a multiple of 4096 |
+ *
+ * The buffers are ours from the start to the end of the recorder: a write is used again and again.
+ */
+#ifndef TDK_RECORDER_WRITE_H
+#define TDK_RECORDER_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "recorder/source.h"
+
+struct reel;
+struct writer;
+
+/* A sealed block in a write. */
+struct piece {
+    struct source *source;   /* borrowed */
+    size_t at, size;         /* in the write's bytes */
+    uint64_t position;       /* in the source's ring, behind the last frame that it holds */
+    struct source_mark mark; /* its last tick; seq 0: it has none */
+    uint64_t lost;
+};
+
+struct write {
+    uv_work_t work;
+    struct writer *writer; /* borrowed */
+    unsigned char *bytes;  /* `own`, or the writer's large buffer */
+    unsigned char *own;
+    size_t room; /* of bytes */
+    size_t size; /* used; a multiple of 4096 once it is formed */
+    struct piece *pieces;
+    unsigned piece_count, piece_room;
+    uint64_t since_ns; /* when the oldest frame in it was first seen */
+
+    struct reel *reel; /* borrowed: the segment, until its blocks are indexed */
+    uint64_t offset;
+    uint32_t first_block; /* number in the segment of the first piece */
+    bool again;           /* it was sent before, in vain: BLOCK_REWRITTEN */
+    bool told;            /* its rings have their room back */
+
+    bool back; /* the write has returned, with `status` */
+    int status;
+    uint64_t started_ns, took_ns;
+};
+
+#endif

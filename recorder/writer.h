@@ -1,0 +1,112 @@
+/*
+ * writer.h - formed writes onto the tape: several in flight, told in file order, synced in groups.
+ *
+ * The writes stand in a row, each with its buffer, used round and round. Counters say how far each
+ * step has come; a write's buffer is free again when the last one has passed it:
+ *
+ *     done <= synced <= told <= sent <= formed            formed - done <= count
+ *       |        |        |       |        `- the pump filled it, it has its place in a segment
+ *       |        |        |       `- a pool thread writes it
+ *       |        |        `- it and all before it have returned: rings get their room back
+ *       |        `- a later sync of its file returned 0: the watermark moves
+ *       `- table, catalogue and index have it
+ *
+ * The first write of a segment is not sent before the segment before it is synced: so what a power
+ * cut leaves is always a prefix. A write or sync that fails: docs/operations.md, "When the disk
+ * fails". The loop's thread.
+ */
+#ifndef TDK_RECORDER_WRITER_H
+#define TDK_RECORDER_WRITER_H
+
+#include "recorder/journal.h"
+
+#define WRITER_IN_FLIGHT 8u
+
+enum writer_state {
+    WRITER_OK,
+    WRITER_NO_SPACE, /* a write found the disk full: it is sent again each second */
+    WRITER_MOVING,   /* a write or sync failed: waiting until all is quiet, to go to a fresh segment
+                      */
+    WRITER_DEAD,     /* three segments in a row failed */
+};
+
+struct writer_counts {
+    uint64_t writes, blocks, bytes, syncs;
+    uint64_t write_max_ns, sync_max_ns; /* since the last report */
+    uint64_t pool_max;                  /* buffers in use, the most since the last report */
+    uint64_t rewritten, failed_segments;
+};
+
+struct writer {
+    uv_loop_t *loop;         /* borrowed */
+    struct rotate *rotate;   /* borrowed */
+    struct journal *journal; /* borrowed */
+    struct recovered *tape;  /* borrowed */
+    struct write *writes;    /* ours */
+    size_t count;
+    unsigned char *memory; /* ours: all buffers, and behind them the large one */
+    size_t memory_size;
+    unsigned char *large;
+    size_t large_room;
+    struct write *large_user; /* NULL: nobody */
+    size_t limit;             /* of a usual write */
+
+    uint64_t formed, sent, told, synced, done;
+    unsigned in_flight;
+    enum sync_mode sync;
+    uint64_t interval_ns;
+
+    uv_work_t sync_work;
+    bool syncing;
+    struct reel *sync_reel;
+    uint64_t sync_upto, sync_end; /* writes it covers; offset */
+    uint64_t sync_started_ns, sync_took_ns;
+    int sync_status;
+
+    enum writer_state state;
+    bool sync_failed;    /* while MOVING: the old file must not be synced again */
+    bool abandoned;      /* while MOVING: the old file has been left, the new one is being made */
+    bool draining;       /* sync at once */
+    unsigned failures;   /* segments in a row */
+    uint64_t retry_ns;   /* of writes that found no space */
+    uint64_t written_ns; /* the last time a block was stamped with: never decreases */
+    struct writer_counts counts;
+
+    void (*synced_to)(void *context); /* watermarks moved */
+    void (*changed)(void *context);   /* a buffer may be free, or something ended */
+    void (*dead)(void *context);      /* the disk is given up */
+    void *context;
+};
+
+struct writer_options {
+    size_t limit;  /* bytes of a usual write */
+    size_t memory; /* for all */
+    unsigned pieces_max;
+    enum sync_mode sync;
+    uint64_t interval_ns;
+};
+
+/* Everything is allocated and touched here. */
+int writer_init(struct writer *writer, uv_loop_t *loop, struct rotate *rotate,
+                struct journal *journal, struct recovered *tape,
+                const struct writer_options *options, struct tdk_err *err);
+void writer_close(struct writer *writer);
+
+/* The journal is there (it needs to know the number of writes): be told when it is done with some.
+ */
+void writer_use_journal(struct writer *writer);
+
+/* A write to fill, with its segment known; NULL: no buffer or no segment now. `need`: bytes that
+ * must go in, 0: a usual one. The same again until writer_commit(). */
+struct write *writer_begin(struct writer *writer, size_t need, size_t *limit, uint64_t now_ns);
+
+/* It is filled. With nothing in it, it is as if it had never been asked for. */
+void writer_commit(struct writer *writer, uint64_t now_ns);
+
+/* Whatever can be begun is begun; often, and after each event. */
+void writer_run(struct writer *writer, uint64_t now_ns);
+
+/* All that was formed is done. */
+bool writer_is_idle(const struct writer *writer);
+
+#endif
