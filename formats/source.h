@@ -19,7 +19,7 @@ enum source_format { SOURCE_AUTO, SOURCE_DBN, SOURCE_FIVE, SOURCE_LINES };
 struct source;
 struct five_names;
 
-/* One item. The payload is borrowed until the next call. */
+/* One item. The payload is borrowed until the next call; it need not be aligned. */
 struct source_item {
     uint8_t type; /* enum tdk_type: a tick, or TDK_TYPE_INFO, TDK_TYPE_SYMBOL */
     uint8_t flags;

@@ -432,15 +432,13 @@ static_assert(sizeof(struct tdk_wide_quote) == 56, "a format");
  * time behind it). */
 static inline bool tdk_dbn_check(uint8_t type, const void *payload, uint32_t size)
 {
-    if (size < sizeof(struct tdk_dbn_head) || (size & 3) != 0)
+    const unsigned char *bytes = (const unsigned char *)payload; /* need not be aligned here */
+    if (size < sizeof(struct tdk_dbn_head) || bytes[0] * 4u != size)
         return false;
-    const struct tdk_dbn_head *head = (const struct tdk_dbn_head *)payload;
-    if (head->length * 4u != size)
-        return false;
+    uint8_t rtype = bytes[1];
     if (type == TDK_TYPE_WIDE)
-        return size == 56 &&
-               (head->rtype == TDK_RTYPE_WIDE_TRADE || head->rtype == TDK_RTYPE_WIDE_QUOTE);
-    switch (head->rtype) {
+        return size == 56 && (rtype == TDK_RTYPE_WIDE_TRADE || rtype == TDK_RTYPE_WIDE_QUOTE);
+    switch (rtype) {
     case TDK_RTYPE_TRADES:
         return size == 48 || size == 56;
     case TDK_RTYPE_MBP_1:

@@ -34,16 +34,16 @@ static void take_metadata(struct rendering *r, const struct source_item *item)
 
 static void take_record(struct rendering *r, const struct source_item *item)
 {
-    const struct tdk_dbn_head *head = item->payload;
-    const struct dbn_layout *layout = dbn_layout_find(item->type, head->rtype, item->size);
+    struct tdk_dbn_head head;
+    memcpy(&head, item->payload, sizeof head);
+    const struct dbn_layout *layout = dbn_layout_find(item->type, head.rtype, item->size);
     assert_non_null(layout);
     struct text_tick tick = {.track = "t",
                              .ts = item->ts,
                              .payload = item->payload,
                              .size = item->size,
                              .type = item->type,
-                             .symbol =
-                                 dbn_symbols_find(&r->symbols, head->instrument_id, item->ts)};
+                             .symbol = dbn_symbols_find(&r->symbols, head.instrument_id, item->ts)};
     if (r->style == JSON)
         text_json_record(&r->text, layout, &tick, &r->options);
     else
