@@ -7,7 +7,7 @@
 #include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "cli/export.h"
+#include "cli/dbn_head.h"
 #include "cli/interrupt.h"
 #include "cli/losses.h"
 #include "cli/output.h"
@@ -113,7 +113,7 @@ static const struct option_set sets[] = {
 struct query {
     const struct cli *cli;
     struct range range;
-    struct export *export;
+    struct dbn_head *head;
     struct output *output;
     struct tdk_cursor *cursor;
     struct tdk_digest *digest;
@@ -158,11 +158,11 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
         .control = args.control,
         .facts = range_facts(&q->range),
     };
-    int rc = export_open(&q->export, q->range.tape, &q->range.query, asked_schema(), err);
+    int rc = dbn_head_open(&q->head, q->range.tape, &q->range.query, asked_schema(), err);
     if (rc < 0)
         return rc;
-    options.metadata = export_metadata(q->export);
-    options.schema = export_schema(q->export);
+    options.metadata = dbn_head_metadata(q->head);
+    options.schema = dbn_head_schema(q->head);
     return output_open(&q->output, &options, err);
 }
 
@@ -326,7 +326,7 @@ static void close_query(struct query *q)
     tdk_cursor_close(q->cursor);
     tdk_digest_close(q->digest);
     output_close(q->output);
-    export_close(q->export);
+    dbn_head_close(q->head);
     range_close(&q->range);
 }
 

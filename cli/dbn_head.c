@@ -1,0 +1,403 @@
+#include "cli/dbn_head.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/mappings.h"
+#include "cli/range.h"
+#include "formats/dbn_names.h"
+#include "tapedeck/dbn.h"
+
+/* One epoch of one track. */
+struct origin {
+    char track[TDK_NAME_MAX + 1];
+    uint64_t epoch;
+    uint8_t kind;      /* enum tdk_kind of the track */
+    bool in_range;     /* may hold ticks of the range */
+    bool has_metadata; /* a DBN file went into it */
+    uint64_t first_ts, last_ts;
+    struct dbn_metadata metadata; /* decoded: owned */
+};
+
+struct dbn_head {
+    struct tdk_tape *tape; /* borrowed, like the query */
+    const struct tdk_query *query;
+    struct origin *origins;
+    size_t origin_count;
+    struct mappings mappings;
+    const char **names[3]; /* symbols, partial, not_found */
+    struct dbn_metadata metadata;
+    const char *track; /* being looked at */
+    uint8_t track_kind;
+    struct tdk_err *err;
+};
+
+static int no_memory(struct tdk_err *err)
+{
+    return err_set(err, -ENOMEM, "make the head of a DBN file");
+}
+
+/* ---- which epochs ---- */
+
+/* A track whose file has another schema than those asked for adds nothing. */
+static bool schema_is_asked_for(const struct tdk_query *query, uint16_t schema)
+{
+    uint8_t rtype;
+    if (query->type_count == 0 || !dbn_schema_rtype(schema, &rtype))
+        return true;
+    for (size_t i = 0; i < query->type_count; i++)
+        if (query->types[i].type == TDK_TYPE_DBN &&
+            (query->types[i].rtype < 0 || query->types[i].rtype == rtype))
+            return true;
+    return false;
+}
+
+static bool meets_range(const struct tdk_query *query, const struct tdk_epoch_info *epoch)
+{
+    if (epoch->last_seq == 0)
+        return false;
+    if (query->axis == TDK_AXIS_EVENT || epoch->first_ts > epoch->last_ts)
+        return true; /* the epoch does not say */
+    return epoch->last_ts >= query->from &&
+           (epoch->first_ts < query->to || query->to == UINT64_MAX);
+}
+
+static int add_epoch(const struct tdk_epoch_info *epoch, void *context)
+{
+    struct dbn_head *h = context;
+    struct origin *origins = reallocarray(h->origins, h->origin_count + 1, sizeof *origins);
+    if (origins == NULL)
+        return no_memory(h->err);
+    h->origins = origins;
+    struct origin *origin = &origins[h->origin_count];
+    *origin = (struct origin){.epoch = epoch->epoch,
+                              .kind = h->track_kind,
+                              .in_range = meets_range(h->query, epoch),
+                              .first_ts = epoch->first_ts,
+                              .last_ts = epoch->last_ts};
+    snprintf(origin->track, sizeof origin->track, "%s", h->track);
+    void *bytes = NULL;
+    size_t size;
+    int rc =
+        tdk_tape_property(h->tape, h->track, epoch->epoch, "dbn.metadata", &bytes, &size, h->err);
+    if (rc == -ENOENT) {
+        h->origin_count++;
+        return 0;
+    }
+    if (rc == 0)
+        rc = dbn_metadata_decode(&origin->metadata, bytes, size, h->err);
+    free(bytes);
+    if (rc < 0)
+        return err_wrap(h->err, rc, "track %s, epoch %" PRIu64, h->track, epoch->epoch);
+    origin->has_metadata = true;
+    if (schema_is_asked_for(h->query, origin->metadata.schema))
+        h->origin_count++;
+    else
+        dbn_metadata_free(&origin->metadata);
+    return 0;
+}
+
+static int add_track(const struct tdk_track_info *track, void *context)
+{
+    struct dbn_head *h = context;
+    if (!range_has_track(h->query, track->name))
+        return 0;
+    h->track = track->name;
+    h->track_kind = track->kind;
+    return tdk_tape_epochs(h->tape, track->name, add_epoch, h, h->err);
+}
+
+/* Epochs outside the range count only when there are no others: what an empty answer would be is
+ * still worth saying. */
+static void keep_in_range(struct dbn_head *h)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->origin_count; i++)
+        kept += h->origins[i].in_range;
+    if (kept == 0)
+        return;
+    kept = 0;
+    for (size_t i = 0; i < h->origin_count; i++) {
+        if (h->origins[i].in_range)
+            h->origins[kept++] = h->origins[i];
+        else
+            dbn_metadata_free(&h->origins[i].metadata);
+    }
+    h->origin_count = kept;
+}
+
+/* ---- version, schema, times ---- */
+
+/* Do records of this schema lie the same in every version? Mixed ones may not. */
+static bool is_same_in_all_versions(uint16_t schema)
+{
+    uint8_t rtype;
+    if (!dbn_schema_rtype(schema, &rtype))
+        return false;
+    return rtype != TDK_RTYPE_DEFINITION && rtype != TDK_RTYPE_STATISTICS;
+}
+
+static bool asks_only_for_unchanged(const struct tdk_query *query)
+{
+    for (size_t i = 0; i < query->type_count; i++) {
+        int rtype = query->types[i].rtype;
+        if (rtype < 0 || !is_same_in_all_versions(dbn_rtype_schema((uint8_t)rtype)))
+            return false;
+    }
+    return query->type_count > 0;
+}
+
+static uint8_t choose_version(const struct dbn_head *h)
+{
+    uint8_t version = 0;
+    if (asks_only_for_unchanged(h->query))
+        return DBN_VERSION_MAX;
+    for (size_t i = 0; i < h->origin_count; i++) {
+        const struct origin *origin = &h->origins[i];
+        if (origin->has_metadata && !is_same_in_all_versions(origin->metadata.schema) &&
+            origin->metadata.version > version)
+            version = origin->metadata.version;
+    }
+    return version != 0 ? version : DBN_VERSION_MAX;
+}
+
+/* What all agree on stays; what they do not becomes "mixed". */
+static void merge_head(struct dbn_metadata *to, const struct dbn_metadata *from, bool first)
+{
+    if (first) {
+        *to = *from;
+        to->memory = NULL;
+        return;
+    }
+    if (strcmp(to->dataset, from->dataset) != 0)
+        to->dataset[0] = '\0';
+    if (to->schema != from->schema)
+        to->schema = DBN_SCHEMA_MIXED;
+    if (to->stype_in != from->stype_in)
+        to->stype_in = DBN_STYPE_MIXED;
+    if (to->stype_out != from->stype_out)
+        to->stype_out = DBN_STYPE_MIXED;
+    if (from->start < to->start)
+        to->start = from->start;
+    if (from->end > to->end)
+        to->end = from->end;
+    to->limit = 0;
+}
+
+/* A track that no file went into: as a live client would describe itself. */
+static struct dbn_metadata live_head(const struct origin *origin)
+{
+    bool ticks = origin->first_ts <= origin->last_ts;
+    return (struct dbn_metadata){
+        .version = DBN_VERSION_MAX,
+        .stype_in = DBN_STYPE_RAW_SYMBOL,
+        .stype_out = DBN_STYPE_INSTRUMENT_ID,
+        .schema = DBN_SCHEMA_MIXED,
+        .start = ticks ? origin->first_ts : 0,
+        .end = ticks && origin->last_ts < UINT64_MAX - 1 ? origin->last_ts + 1 : UINT64_MAX,
+    };
+}
+
+static void merge_heads(struct dbn_head *h)
+{
+    bool first = true;
+    h->metadata = live_head(&(struct origin){.first_ts = 1}); /* should there be nothing at all */
+    for (size_t i = 0; i < h->origin_count; i++) {
+        const struct origin *origin = &h->origins[i];
+        if (origin->kind == TDK_KIND_WIDE || origin->kind == TDK_KIND_OPAQUE)
+            continue; /* never in a DBN file */
+        struct dbn_metadata live = live_head(origin);
+        merge_head(&h->metadata, origin->has_metadata ? &origin->metadata : &live, first);
+        first = false;
+    }
+}
+
+static void make_head(struct dbn_head *h, uint16_t schema)
+{
+    struct dbn_metadata *head = &h->metadata;
+    const struct tdk_query *query = h->query;
+    merge_heads(h);
+    head->version = choose_version(h);
+    head->symbol_size = 0;
+    head->symbols = head->partial = head->not_found = (struct dbn_names){.items = NULL};
+    head->mappings = NULL;
+    head->mapping_count = 0;
+    if (schema != DBN_SCHEMA_MIXED)
+        head->schema = schema;
+    if (query->axis == TDK_AXIS_RECV && query->from > head->start)
+        head->start = query->from;
+    if (query->axis == TDK_AXIS_RECV && query->to < head->end)
+        head->end = query->to;
+    if (query->limit > 0)
+        head->limit = query->limit;
+}
+
+/* ---- symbols and mappings ---- */
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static const struct dbn_names *names_of(const struct dbn_metadata *metadata, int list)
+{
+    return list == 0 ? &metadata->symbols : list == 1 ? &metadata->partial : &metadata->not_found;
+}
+
+/* As the one file had them; of several, sorted and each once. */
+static int merge_names(struct dbn_head *h, int list, struct dbn_names *names)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < h->origin_count; i++)
+        count += names_of(&h->origins[i].metadata, list)->count;
+    const char **items = calloc(count + 1, sizeof *items);
+    if (items == NULL)
+        return no_memory(h->err);
+    h->names[list] = items;
+    count = 0;
+    for (size_t i = 0; i < h->origin_count; i++) {
+        const struct dbn_names *more = names_of(&h->origins[i].metadata, list);
+        for (size_t j = 0; j < more->count; j++)
+            items[count++] = more->items[j];
+    }
+    if (h->origin_count > 1) {
+        qsort(items, count, sizeof *items, compare_strings);
+        size_t kept = 0;
+        for (size_t i = 0; i < count; i++)
+            if (i == 0 || strcmp(items[i], items[kept - 1]) != 0)
+                items[kept++] = items[i];
+        count = kept;
+    }
+    *names = (struct dbn_names){.items = items, .count = count};
+    return 0;
+}
+
+/* The epoch a symbol belongs to, when no file speaks for it. */
+static bool is_live(const struct dbn_head *h, const struct tdk_symbol_info *symbol)
+{
+    for (size_t i = 0; i < h->origin_count; i++)
+        if (h->origins[i].epoch == symbol->epoch && strcmp(h->origins[i].track, symbol->track) == 0)
+            return !h->origins[i].has_metadata;
+    return false;
+}
+
+static int add_tape_symbol(const struct tdk_symbol_info *symbol, void *context)
+{
+    struct dbn_head *h = context;
+    const struct dbn_metadata *head = &h->metadata;
+    if (!is_live(h, symbol))
+        return 0;
+    uint64_t from = symbol->from > head->start ? symbol->from : head->start;
+    uint64_t to = symbol->to < head->end ? symbol->to : head->end;
+    return mappings_add_symbol(&h->mappings, symbol->symbol, symbol->instrument_id, from, to);
+}
+
+static int merge_mappings(struct dbn_head *h)
+{
+    int rc = 0;
+    for (size_t i = 0; i < h->origin_count && rc == 0; i++)
+        rc = mappings_add_head(&h->mappings, &h->origins[i].metadata);
+    if (rc == 0)
+        rc = tdk_tape_symbols(h->tape, NULL, add_tape_symbol, h, h->err);
+    if (rc == 0)
+        rc = mappings_make(&h->mappings);
+    if (rc == -ENOMEM)
+        return no_memory(h->err);
+    h->metadata.mappings = h->mappings.mappings;
+    h->metadata.mapping_count = h->mappings.mapping_count;
+    return rc;
+}
+
+static int make_symbols(struct dbn_head *h)
+{
+    struct dbn_metadata *head = &h->metadata;
+    int rc = merge_names(h, 0, &head->symbols);
+    if (rc == 0)
+        rc = merge_names(h, 1, &head->partial);
+    if (rc == 0)
+        rc = merge_names(h, 2, &head->not_found);
+    if (rc < 0)
+        return rc;
+    if (h->origin_count == 1 && h->origins[0].has_metadata) {
+        head->mappings = h->origins[0].metadata.mappings;
+        head->mapping_count = h->origins[0].metadata.mapping_count;
+        return 0;
+    }
+    return merge_mappings(h);
+}
+
+/* ---- open and close ---- */
+
+int dbn_head_open(struct dbn_head **head, struct tdk_tape *tape, const struct tdk_query *query,
+                  uint16_t schema, struct tdk_err *err)
+{
+    struct dbn_head *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return no_memory(err);
+    h->tape = tape;
+    h->query = query;
+    h->err = err;
+    int rc = tdk_tape_tracks(tape, add_track, h, err);
+    if (rc == 0) {
+        keep_in_range(h);
+        make_head(h, schema);
+        rc = make_symbols(h);
+    }
+    if (rc < 0) {
+        dbn_head_close(h);
+        return rc;
+    }
+    *head = h;
+    return 0;
+}
+
+void dbn_head_close(struct dbn_head *h)
+{
+    if (h == NULL)
+        return;
+    for (size_t i = 0; i < h->origin_count; i++)
+        dbn_metadata_free(&h->origins[i].metadata);
+    for (size_t i = 0; i < sizeof h->names / sizeof h->names[0]; i++)
+        free(h->names[i]);
+    free(h->origins);
+    mappings_close(&h->mappings);
+    free(h);
+}
+
+const struct dbn_metadata *dbn_head_metadata(const struct dbn_head *h)
+{
+    return &h->metadata;
+}
+
+static struct output_schema schema_of_origin(const struct dbn_head *h, const struct origin *origin)
+{
+    struct output_schema schema = {.type = 0};
+    uint16_t number =
+        h->metadata.schema != DBN_SCHEMA_MIXED ? h->metadata.schema : origin->metadata.schema;
+    if (origin->kind == TDK_KIND_WIDE)
+        return (struct output_schema){.type = TDK_TYPE_WIDE, .rtype = TDK_RTYPE_WIDE_TRADE};
+    if (origin->kind == TDK_KIND_OPAQUE)
+        return (struct output_schema){.type = TDK_TYPE_OPAQUE};
+    if (!origin->has_metadata || !dbn_schema_rtype(number, &schema.rtype))
+        return schema;
+    schema.type = TDK_TYPE_DBN;
+    schema.version = origin->metadata.version;
+    schema.ts_out = origin->metadata.ts_out;
+    return schema;
+}
+
+struct output_schema dbn_head_schema(const struct dbn_head *h)
+{
+    struct output_schema schema = {.type = 0};
+    for (size_t i = 0; i < h->origin_count; i++) {
+        struct output_schema one = schema_of_origin(h, &h->origins[i]);
+        if (i > 0 && (one.type != schema.type || one.rtype != schema.rtype))
+            return (struct output_schema){.type = 0};
+        schema = one;
+    }
+    return schema;
+}
