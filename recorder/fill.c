@@ -304,6 +304,19 @@ static enum fill_step control(struct filler *f, struct source *s, const struct t
 
 /* ---- ticks ---- */
 
+/* The clock of the producer was set back before the next tick. It stands in the same block. */
+static enum fill_step step_add(struct filler *f, struct source *s, const struct tdk_frame *head)
+{
+    struct tdk_clock_jump jump = {.old_ts = s->at.last_ts, .new_ts = head->ts};
+    if (block_add_control(&f->block, TDK_TYPE_CLOCK, head->ts, &jump, sizeof jump)) {
+        s->at.step_told = true;
+        f->content = true;
+    } else {
+        block_end(f);
+    }
+    return STEP_ON;
+}
+
 /* A run of ticks that follow each other, from memory that may change under us: block_add_run()
  * judges its own copy. */
 static enum fill_step run_add(struct filler *f, struct source *s, const unsigned char *run,
@@ -332,6 +345,8 @@ static enum fill_step run_add(struct filler *f, struct source *s, const unsigned
         f->need = block_room_for(head->size);
         return fresh && taken == 0 ? STEP_FULL : STEP_ON;
     }
+    if (stop == BLOCK_CLOCK)
+        return step_add(f, s, f->block.stopped_at);
     if (taken == 0 && stop != BLOCK_TAKEN) {
         source_quarantine(s, "a frame in it changed while it was read");
         return STEP_DRY;

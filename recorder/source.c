@@ -141,6 +141,7 @@ static void begin(struct source *s, const struct tdk_ring_info *info)
     }
     s->capacity = info->capacity;
     s->at.payload_max = info->payload_max;
+    s->at.tell_steps = true;
     s->released = tdk_ring_position(s->ring);
     source_known(s, tdk_ring_epoch(s->ring), &known);
     sequence_attach(&s->sequence, tdk_ring_epoch(s->ring), &known);

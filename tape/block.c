@@ -142,6 +142,14 @@ static int entry_for(const struct block *block, const struct tdk_frame *frame)
     return directory_entry_of(block->scratch, whole ? load_u32(tdk_frame_payload(frame) + 4) : 0);
 }
 
+/* A clock set back, as far as one track can see it; odd times say nothing about clocks. */
+static bool steps_back(const struct block *block, uint64_t ts)
+{
+    const struct track_state *state = block->state;
+    return state->tell_steps && !state->step_told && state->last_ts <= block->trust_max &&
+           state->last_ts >= NS_PER_S && ts <= state->last_ts - NS_PER_S;
+}
+
 /* A whole tick at the tail, its seq and size checked: make it part of the block. */
 static enum block_stop take_tick(struct block *block, struct tdk_frame *frame, size_t span)
 {
@@ -149,6 +157,8 @@ static enum block_stop take_tick(struct block *block, struct tdk_frame *frame, s
     int64_t need = (int64_t)span + DIRECTORY_TICK_ROOM + DIRECTORY_ENTRY_ROOM;
     if (block->left < need || block->head.count == BLOCK_TICKS_MAX)
         return BLOCK_FULL;
+    if (steps_back(block, frame->ts))
+        return BLOCK_CLOCK;
     uint32_t entries = block->scratch->entries;
     int entry = entry_for(block, frame);
     if (entry < 0)
@@ -163,7 +173,7 @@ static enum block_stop take_tick(struct block *block, struct tdk_frame *frame, s
     frame->flags |= note_time(block, frame->ts);
     if (state->after_loss)
         frame->flags |= TDK_FLAG_AFTER_LOSS;
-    state->after_loss = false;
+    state->after_loss = state->step_told = false;
     memset((unsigned char *)(frame + 1) + frame->size, 0, span - HEAD_SIZE - frame->size);
 
     uint64_t event = frame_event_ts(frame);
@@ -510,6 +520,13 @@ size_t block_seal(struct block *block)
         head->flags |= BLOCK_MONOTONE;
     memcpy(block->bytes, head, sizeof *head);
     return sizeof *head + stored;
+}
+
+struct block_view block_view_of(const void *bytes)
+{
+    const struct block_head *head = bytes;
+    const unsigned char *frames = (const unsigned char *)bytes + sizeof *head;
+    return (struct block_view){head, frames, frames + head->frames_size};
 }
 
 void block_finish(void *bytes, const struct block_place *place)

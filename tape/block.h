@@ -22,13 +22,22 @@
 #include "tapedeck/err.h"
 #include "tapedeck/tick.h"
 
+/* A checked block, in place. */
+struct block_view {
+    const struct block_head *head;
+    const unsigned char *frames;    /* head->frames_size bytes */
+    const unsigned char *directory; /* head->directory_size bytes */
+};
+
 /* ---- filling ---- */
 
 /* What goes on from one block of a track to its next. A copy taken before a block is the way back.
  */
 struct track_state {
-    uint16_t track;       /* number on the tape */
-    bool after_loss;      /* the next tick is the first after a loss */
+    uint16_t track;  /* number on the tape */
+    bool after_loss; /* the next tick is the first after a loss */
+    bool tell_steps; /* stop (BLOCK_CLOCK) before a tick a second or more older than the last */
+    bool step_told;  /* the next tick is such a one, and a CLOCK frame tells it */
     uint32_t payload_max; /* larger payloads break the rules */
     uint64_t epoch;       /* the tape's */
     uint64_t next_seq;    /* of the tick that must come next */
@@ -63,6 +72,7 @@ enum block_stop {
     BLOCK_FULL,    /* the next frame does not fit: seal this block, go on in another */
     BLOCK_SEQ,     /* the next tick's seq is not state->next_seq: a hole or a repeat */
     BLOCK_CONTROL, /* the next frame is a control frame: the caller decides */
+    BLOCK_CLOCK,   /* the next tick steps back in time: a CLOCK frame comes before it */
     BLOCK_BROKEN,  /* the next frame breaks the rules: its size, its type */
 };
 
@@ -99,6 +109,9 @@ size_t block_bytes(const struct block *block);  /* what block_seal() would retur
  * of 8. */
 size_t block_seal(struct block *block);
 
+/* A block that was just sealed, in its buffer: as block_check() would show it. */
+struct block_view block_view_of(const void *bytes);
+
 /* What only the one who writes it knows. */
 struct block_place {
     uint8_t tape_id[16];
@@ -119,13 +132,6 @@ void block_finish(void *bytes, const struct block_place *place);
 void block_ref_of(const struct block_head *head, uint64_t offset, struct block_ref *ref);
 
 /* ---- reading back ---- */
-
-/* A checked block, in place. */
-struct block_view {
-    const struct block_head *head;
-    const unsigned char *frames;    /* head->frames_size bytes */
-    const unsigned char *directory; /* head->directory_size bytes */
-};
 
 /*
  * Only the head: `size` bytes are there, at least sizeof(struct block_head), 8-aligned. What it
