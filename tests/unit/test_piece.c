@@ -1,0 +1,108 @@
+#include "tests/support/check.h"
+
+#include <string.h>
+
+#include "replayer/piece.h"
+
+static _Alignas(8) unsigned char memory[4096];
+static unsigned char *fill_at;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(memory, 0, sizeof memory);
+    fill_at = memory;
+    return 0;
+}
+
+static struct tdk_frame *add(uint8_t type, uint32_t size, uint64_t ts)
+{
+    struct tdk_frame *frame = (struct tdk_frame *)(void *)fill_at;
+    *frame = (struct tdk_frame){.size = size, .type = type, .ts = ts};
+    fill_at += tdk_frame_span(size);
+    return frame;
+}
+
+static const struct tdk_frame *first(void)
+{
+    return (const struct tdk_frame *)(void *)memory;
+}
+
+static const struct tdk_frame *end(void)
+{
+    return (const struct tdk_frame *)(void *)fill_at;
+}
+
+static void a_piece_is_as_many_frames_as_fit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        add(TDK_TYPE_DBN, 40, 1);
+    struct piece piece = piece_from(first(), end(), 3 * 64 + 63);
+    assert_int_equal(piece.bytes, 3 * 64);
+    assert_int_equal(piece.ticks, 3);
+    piece = piece_from(first(), end(), 1 << 20);
+    assert_int_equal(piece.bytes, 10 * 64);
+}
+
+static void a_piece_is_one_frame_at_least(void **state)
+{
+    (void)state;
+    add(TDK_TYPE_OPAQUE, 1000, 1);
+    add(TDK_TYPE_OPAQUE, 1000, 1);
+    struct piece piece = piece_from(first(), end(), 0);
+    assert_int_equal(piece.bytes, tdk_frame_span(1000));
+    assert_int_equal(piece.ticks, 1);
+}
+
+static void a_piece_ends_before_what_a_replay_ring_does_not_get(void **state)
+{
+    (void)state;
+    static const uint8_t left_out[] = {TDK_TYPE_EPOCH, TDK_TYPE_TRACK,   TDK_TYPE_JOIN,
+                                       TDK_TYPE_END,   TDK_TYPE_PADDING, 0xFF};
+    for (size_t i = 0; i < sizeof left_out; i++) {
+        setup(NULL);
+        add(TDK_TYPE_DBN, 40, 1);
+        const struct tdk_frame *other = add(left_out[i], 16, 1);
+        add(TDK_TYPE_DBN, 40, 1);
+        assert_false(piece_takes(other));
+        assert_int_equal(piece_from(first(), end(), 4096).bytes, 64);
+    }
+}
+
+static void a_loss_is_taken_and_its_ticks_counted_apart(void **state)
+{
+    (void)state;
+    add(TDK_TYPE_DBN, 40, 1);
+    struct tdk_frame *frame = add(TDK_TYPE_LOSS, sizeof(struct tdk_loss), 2);
+    ((struct tdk_loss *)(frame + 1))->count = 17;
+    add(TDK_TYPE_LOSS, 8, 2); /* too short to be believed */
+    struct piece piece = piece_from(first(), end(), 4096);
+    assert_int_equal(piece.ticks, 1);
+    assert_int_equal(piece.lost, 17);
+    assert_ptr_equal((const unsigned char *)piece.first + piece.bytes, end());
+}
+
+static void a_shift_moves_all_times_but_undefined_ones(void **state)
+{
+    (void)state;
+    struct tdk_frame *a = add(TDK_TYPE_DBN, 40, 1000);
+    struct tdk_frame *b = add(TDK_TYPE_DBN, 41, TDK_TS_UNDEFINED);
+    struct tdk_frame *c = add(TDK_TYPE_LOSS, 48, 5000);
+    piece_shift(memory, (size_t)(fill_at - memory), (uint64_t)-300);
+    assert_int_equal(a->ts, 700);
+    assert_true(b->ts == TDK_TS_UNDEFINED);
+    assert_int_equal(c->ts, 4700);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_piece_is_as_many_frames_as_fit, setup),
+        cmocka_unit_test_setup(a_piece_is_one_frame_at_least, setup),
+        cmocka_unit_test_setup(a_piece_ends_before_what_a_replay_ring_does_not_get, setup),
+        cmocka_unit_test_setup(a_loss_is_taken_and_its_ticks_counted_apart, setup),
+        cmocka_unit_test_setup(a_shift_moves_all_times_but_undefined_ones, setup),
+    };
+    return cmocka_run_group_tests_name("replayer.piece", tests, NULL, NULL);
+}
