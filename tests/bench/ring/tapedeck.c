@@ -101,7 +101,10 @@ RB_INLINE uint32_t rc_pop(rc *r, void *buf)
     if (!frame)
         return 0;
     uint32_t len = frame->size;
-    memcpy(buf, frame + 1, len);
+    if (rb_likely(len == RB_LEN)) /* a size that is known needs no call */
+        memcpy(buf, frame + 1, RB_LEN);
+    else
+        memcpy(buf, frame + 1, len);
     tdk_ring_release(r);
     return len;
 }
