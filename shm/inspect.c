@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "shm/epoch.h"
-#include "shm/folder.h"
 #include "shm/ring_private.h"
+#include "shm/rings.h"
 #include "shm/role.h"
 
 /* ---- a consistent look at the shared page ---- */
@@ -190,7 +190,7 @@ static int check_unused(const char *name, struct tdk_err *err)
 
 int tdk_ring_remove(const char *name, bool force, struct tdk_err *err)
 {
-    char file[FOLDER_FILE_MAX];
+    char file[RINGS_FILE_MAX];
     int rc = rings_file(file, name, err);
     if (rc == 0 && !force)
         rc = check_unused(name, err);

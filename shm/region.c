@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
-#include "shm/folder.h"
+#include "shm/rings.h"
 
 /* ---- create ---- */
 
@@ -115,7 +115,7 @@ static int fill_and_link(int fd, int folder, const char *file, const struct tdk_
 
 int tdk_ring_create(const char *name, const struct tdk_ring_options *options, struct tdk_err *err)
 {
-    char file[FOLDER_FILE_MAX];
+    char file[RINGS_FILE_MAX];
     struct tdk_ring_shared head;
     const struct tdk_ring_options defaults = {0};
     if (!options)
@@ -185,7 +185,7 @@ int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t 
  */
 static int open_file(const char *name, bool writable, struct tdk_err *err)
 {
-    char file[FOLDER_FILE_MAX];
+    char file[RINGS_FILE_MAX];
     int rc = rings_file(file, name, err);
     if (rc < 0)
         return rc;

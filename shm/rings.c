@@ -1,4 +1,4 @@
-#include "shm/folder.h"
+#include "shm/rings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ const char *rings_path(void)
 }
 
 /* The mode is set after the fact: a umask of 077 would shut out the group that shares the rings. */
-static int folder_create(const char *path, struct tdk_err *err)
+static int rings_create(const char *path, struct tdk_err *err)
 {
     if (mkdir(path, 0770) == 0)
         return chmod(path, 0770) == 0 ? 0 : err_set(err, -errno, "chmod %s", path);
@@ -31,21 +31,21 @@ static int folder_create(const char *path, struct tdk_err *err)
 int rings_open(bool create, struct tdk_err *err)
 {
     const char *path = rings_path();
-    int rc = create ? folder_create(path, err) : 0;
+    int rc = create ? rings_create(path, err) : 0;
     if (rc < 0)
         return rc;
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return folder >= 0 ? folder : err_set(err, -errno, "open the rings directory %s", path);
 }
 
-int rings_file(char file[FOLDER_FILE_MAX], const char *name, struct tdk_err *err)
+int rings_file(char file[RINGS_FILE_MAX], const char *name, struct tdk_err *err)
 {
     if (!name_is_valid(name, strlen(name)))
         return err_say(err, TDK_ENAME,
                        "\"%.80s\" cannot be a ring's name: 1 to %u letters, digits, '.', '_' and "
                        "'-', the first a letter or digit",
                        name, TDK_NAME_MAX);
-    snprintf(file, FOLDER_FILE_MAX, "%s.ring", name);
+    snprintf(file, RINGS_FILE_MAX, "%s.ring", name);
     return 0;
 }
 

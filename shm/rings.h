@@ -1,18 +1,18 @@
 /*
- * folder.h - the rings directory: $TAPEDECK_RINGS, or /dev/shm/tapedeck.
+ * rings.h - the rings directory: $TAPEDECK_RINGS, or /dev/shm/tapedeck.
  *
  * A ring NAME is the file NAME.ring in it. Names are data: each is checked before it becomes part
  * of a path, and files are opened relative to the directory, so a name never leads out of it.
  */
-#ifndef TDK_SHM_FOLDER_H
-#define TDK_SHM_FOLDER_H
+#ifndef TDK_SHM_RINGS_H
+#define TDK_SHM_RINGS_H
 
 #include <stdbool.h>
 
 #include "tapedeck/err.h"
 #include "tapedeck/tick.h"
 
-#define FOLDER_FILE_MAX (TDK_NAME_MAX + sizeof ".ring")
+#define RINGS_FILE_MAX (TDK_NAME_MAX + sizeof ".ring")
 
 /* Where it is; borrowed from the environment. */
 const char *rings_path(void);
@@ -22,7 +22,7 @@ const char *rings_path(void);
 int rings_open(bool create, struct tdk_err *err);
 
 /* "NAME.ring"; TDK_ENAME if `name` is none. */
-int rings_file(char file[FOLDER_FILE_MAX], const char *name, struct tdk_err *err);
+int rings_file(char file[RINGS_FILE_MAX], const char *name, struct tdk_err *err);
 
 /* 0 when a ring may be made there: on tmpfs, where pages are memory and never a failing disk's. */
 int rings_check_memory(int folder, struct tdk_err *err);
