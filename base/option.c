@@ -256,6 +256,22 @@ static int read_globals(struct reader *reader, int argc, char *const argv[], str
     return rc;
 }
 
+static int read_all(struct reader *reader, int argc, char *const argv[], struct tdk_err *err)
+{
+    int rc = read_presets(reader, err);
+    if (rc == 0)
+        rc = option_read_file(reader, err);
+    if (rc == 0)
+        rc = read_environment(reader, err);
+    if (rc == 0)
+        rc = read_flags(reader, argc, argv, err);
+    if (rc == 0)
+        rc = read_moments(reader, err);
+    if (rc == 0)
+        rc = check_required(reader, err);
+    return rc < 0 ? rc : check_operands(reader->spec, &reader->result->operands, err);
+}
+
 int option_read(const struct option_spec *spec, int argc, char *const argv[],
                 struct option_result *result, struct tdk_err *err)
 {
@@ -265,15 +281,13 @@ int option_read(const struct option_spec *spec, int argc, char *const argv[],
         rc = read_globals(&reader, argc, argv, err);
     if (rc < 0 || result->globals.help || result->globals.version)
         return rc;
-    const char *config = result->globals.config;
-    result->globals = (struct option_globals){.config = config};
-    if ((rc = read_presets(&reader, err)) < 0 || (rc = option_read_file(&reader, err)) < 0 ||
-        (rc = read_environment(&reader, err)) < 0 ||
-        (rc = read_flags(&reader, argc, argv, err)) < 0)
-        return rc;
-    if ((rc = read_moments(&reader, err)) < 0 || (rc = check_required(&reader, err)) < 0)
-        return rc;
-    return check_operands(spec, &result->operands, err);
+    /* What they say holds for messages about the rest, should that be wrong. */
+    struct option_globals early = result->globals;
+    result->globals = (struct option_globals){.config = early.config};
+    rc = read_all(&reader, argc, argv, err);
+    if (rc < 0)
+        result->globals = early;
+    return rc;
 }
 
 bool option_known(const struct option_set *sets, const char *key)

@@ -102,7 +102,7 @@ static int publish_item(const struct source_item *item, void *context, struct td
     }
     if (args.speed.kind != SPEED_MAX)
         keep_pace(feed, item->ts);
-    struct tdk_frame *frame = publisher_claim(p, item->size);
+    struct tdk_frame *frame = publisher_stopped(p) ? NULL : publisher_claim(p, item->size);
     if (frame == NULL)
         return publisher_stopped(p) ? stopped(p, err) : 0;
     frame->type = item->type;

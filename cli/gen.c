@@ -153,9 +153,11 @@ enum { BURST = 64 }; /* ticks that go out with one publish when there is no rate
 
 static void produce(struct gen *gen)
 {
-    for (uint64_t i = 0; i < args.count && !publisher_stopped(&gen->publisher); i++) {
+    for (uint64_t i = 0; i < args.count; i++) {
         if (args.rate != 0)
             publisher_wait_until(&gen->publisher, pace_due(&gen->pace, 0, i));
+        if (publisher_stopped(&gen->publisher))
+            break;
         one_tick(gen);
         if (args.rate != 0 || i % BURST == BURST - 1)
             publisher_flush(&gen->publisher);

@@ -43,10 +43,9 @@ static struct input_file *file_of(struct input *input)
 
 static size_t read_some(struct input_file *f, unsigned char *bytes, size_t size)
 {
-    ssize_t n;
-    do
-        n = read(f->fd, bytes, size);
-    while (n < 0 && errno == EINTR);
+    /* EINTR is an end like others: whoever catches a signal while we wait for a pipe wants us to
+     * stop. */
+    ssize_t n = read(f->fd, bytes, size);
     if (n < 0)
         f->status = -errno;
     if (n <= 0) {

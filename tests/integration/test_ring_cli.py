@@ -1,0 +1,302 @@
+"""Rings from the command line: create, ls, info, rm; gen, drain and tap on them."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+
+from tests.support import tapedeck
+
+
+class Rings(tapedeck.Case):
+    def info(self, name):
+        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
+
+    # ---- create, ls, info, rm ----
+
+    def test_a_ring_is_made_shown_and_removed(self):
+        self.run_ok("ring", "create", "a", "--size", "128K", "--track", "binance")
+        one = self.info("a")
+        self.assertEqual((one["name"], one["track"], one["capacity"]), ("a", "binance", 131072))
+        for key in ("epoch", "produced", "consumed", "lost", "lost_total", "fill", "high_water", "taps"):
+            self.assertEqual(one[key], 0, key)
+        self.assertIsNone(one["producer"])
+        self.assertIsNone(one["consumer"])
+        self.run_ok("ring", "create", "b", "--size", "64K")
+        names = [ring["name"] for ring in json.loads(self.run_ok("ring", "ls", "--json").stdout)]
+        self.assertEqual(names, ["a", "b"])
+        header, *lines = self.run_ok("ring", "ls").stdout.decode().splitlines()
+        self.assertEqual(header.split("\t")[0], "name")
+        self.assertEqual([line.split("\t")[0] for line in lines], ["a", "b"])
+        self.run_ok("ring", "rm", "a", "b")
+        self.assertEqual(json.loads(self.run_ok("ring", "ls", "--json").stdout), [])
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_no_rings_at_all_is_an_empty_list(self):
+        env = dict(self.env, TAPEDECK_RINGS=str(self.scratch / "none"))
+        self.assertEqual(json.loads(self.run_ok("ring", "ls", "--json", env=env).stdout), [])
+
+    def test_a_ring_that_is_there_is_never_replaced(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.run_ok("gen", "--ring", "a", "--count", "3")
+        done = self.run_ok("ring", "create", "a", "--size", "64K", code=1)
+        self.assertIn("a is there already", done.stderr)
+        self.assertEqual(self.info("a")["produced"], 3)
+
+    def test_wrong_sizes_and_names_are_wrong_usage(self):
+        for args in (["a", "--size", "100K"], ["a", "--size", "1K"], ["a", "--size", "64X"],
+                     ["a", "--size", "64K", "--track", ".hidden"], ["../a"], [""], ["a" * 65],
+                     ["a", "b"], []):
+            done = self.run_ok("ring", "create", *args, code=2)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_dry_run_removes_nothing(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.assertIn("a would go", self.run_ok("ring", "rm", "a", "--dry-run").stderr)
+        self.info("a")
+
+    def test_a_ring_that_is_used_is_removed_only_by_force(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        drain = self.start_cli("drain", "a", "-o", "none")
+        self.wait_for(lambda: self.info("a")["consumer"] == drain.pid)
+        self.assertIn("consumer", self.run_ok("ring", "rm", "a", code=1).stderr)
+        self.run_ok("ring", "rm", "a", "--force")
+        self.run_ok("ring", "info", "a", code=1)
+
+    def test_what_is_no_ring_is_named_and_passed_over(self):
+        self.run_ok("ring", "create", "good", "--size", "64K")
+        (self.rings / "bad.ring").write_bytes(b"no ring" * 100)
+        done = self.run_ok("ring", "ls", "--json", code=3)
+        self.assertEqual([ring["name"] for ring in json.loads(done.stdout)], ["good"])
+        self.assertIn("bad", done.stderr)
+        for command in (["drain", "bad"], ["tap", "bad"], ["gen", "--ring", "bad", "--count", "1"]):
+            self.assertIn("bad", self.run_ok(*command, code=1).stderr)
+
+    def wait_for(self, condition, timeout=tapedeck.PATIENCE):
+        end = time.monotonic() + timeout
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+
+    # ---- gen ----
+
+    def payloads(self, *args):
+        self.run_ok("ring", "create", "p", "--size", "16M")
+        self.run_ok("gen", "--ring", "p", "--count", "2000", *args)
+        done = self.run_ok("drain", "p", "--timeout", "200ms", "-o", "frames")
+        self.run_ok("ring", "rm", "p")
+        frames = list(tapedeck.parse_frames(done.stdout))
+        return [(f.type, f.payload) for f in frames if f.type not in (tapedeck.EPOCH, tapedeck.TRACK)]
+
+    def test_payloads_hang_on_the_seed_alone(self):
+        for dist in ("market", "log:0-500"):
+            first = self.payloads("--seed", "7", "--size-dist", dist)
+            self.assertEqual(first, self.payloads("--seed", "7", "--size-dist", dist))
+            self.assertNotEqual(first, self.payloads("--seed", "8", "--size-dist", dist))
+
+    def test_sizes_are_those_that_were_asked_for(self):
+        for dist, low, high in (("fixed:64", 64, 64), ("fixed:0", 0, 0), ("uniform:10-20", 10, 20),
+                                ("log:0-64K", 0, 65536), ("trades", 48, 48), ("mbp-1", 80, 80)):
+            sizes = {len(p) for kind, p in self.payloads("--size-dist", dist) if kind < 0xC0}
+            self.assertGreaterEqual(min(sizes), low, dist)
+            self.assertLessEqual(max(sizes), high, dist)
+            self.assertTrue(len(sizes) > 1 or low == high, dist)
+
+    def test_symbols_are_announced(self):
+        frames = self.payloads("--symbols", "5")
+        names = [p[24:].decode() for kind, p in frames if kind == tapedeck.SYMBOL]
+        self.assertEqual(names, ["S000", "S001", "S002", "S003", "S004"])
+        ids = {int.from_bytes(p[4:8], "little") for kind, p in frames if kind == 1}
+        self.assertEqual(ids, {1, 2, 3, 4, 5})
+
+    def test_a_dropped_tick_is_counted_and_its_payload_spent(self):
+        whole = [p for kind, p in self.payloads("--size-dist", "fixed:100") if kind < 0xC0]
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        done = self.run_ok("gen", "--ring", "a", "--count", "2000", "--size-dist", "fixed:100",
+                           "--no-wait", "--digest", code=3)
+        sent = self.digest_of(done.stderr)
+        one = self.info("a")
+        self.assertEqual(one["produced"] + one["lost"], 2000)
+        self.assertEqual(one["produced"], sent[1])
+        done = self.run_ok("drain", "a", "-o", "frames", "--timeout", "200ms", "--digest", code=3)
+        self.assertEqual(self.digest_of(done.stderr), sent)
+        self.assertIn(f"{one['lost']} ticks were lost", done.stderr)
+        ticks = [f for f in tapedeck.parse_frames(done.stdout) if f.is_tick()]
+        self.assertEqual(len(ticks), sent[1])
+        for tick in ticks:
+            self.assertEqual(tick.payload, whole[tick.seq - 1])
+
+    def test_a_ring_that_is_not_there_is_no_guess(self):
+        self.run_ok("gen", "--ring", "a", "--count", "1", code=1)
+        self.run_ok("gen", "--ring", "a", "--count", "1", "--wait", "50ms", code=1)
+        self.run_ok("gen", "--ring", "a", "--count", "1", "--create", "64K")
+        self.run_ok("gen", "--ring", "a", "--count", "1", "--create", "64K")
+        waiting = self.start_cli("gen", "--ring", "later", "--count", "5", "--wait", "30s")
+        time.sleep(0.1)
+        self.run_ok("ring", "create", "later", "--size", "64K")
+        self.assertEqual(waiting.wait(), 0, waiting.stderr)
+
+    def test_wrong_numbers_are_wrong_usage(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        for args in (["--count", "x"], [], ["--count", "1", "--rate", "0"], ["--count", "-1"],
+                     ["--count", "1", "--size-dist", "fixed"], ["--count", "1", "--symbols", "0"],
+                     ["--count", "1", "--size-dist", "uniform:9-3"], ["--count", "1", "extra"],
+                     ["--count", "1", "--create", "1K"], ["--count", "1", "--wait", "5"]):
+            done = self.run_ok("gen", "--ring", "a", *args, code=2)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.run_ok("gen", "--ring", "a", "--count", "1", "--size-dist", "fixed:20K", code=1)
+        self.assertEqual(self.info("a")["produced"], 0)
+
+    def test_a_second_producer_is_refused_at_once(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        first = self.start_cli("gen", "--ring", "a", "--count", "1000000", "--rate", "10")
+        self.wait_for(lambda: self.info("a")["producer"] == first.pid)
+        self.assertIn("producer", self.run_ok("gen", "--ring", "a", "--count", "1", code=1).stderr)
+        first.signal(signal.SIGINT)
+        self.assertEqual(first.wait(), 1)
+        self.assertIn("interrupted", first.stderr)
+        self.run_ok("gen", "--ring", "a", "--count", "1")
+
+    def test_a_rate_is_kept(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        begin = time.monotonic()
+        self.run_ok("gen", "--ring", "a", "--count", "100", "--rate", "200/s")
+        self.assertGreaterEqual(time.monotonic() - begin, 0.49)
+
+    # ---- drain ----
+
+    def test_what_goes_in_comes_out_with_one_digest(self):
+        for size, dist in (("64K", "market"), ("256K", "log:0-60K"), ("64K", "fixed:0")):
+            self.run_ok("ring", "create", "a", "--size", size)
+            drain = self.start_cli("drain", "a", "-o", "none", "--digest", "--count", "20000")
+            done = self.run_ok("gen", "--ring", "a", "--count", "20000", "--size-dist", dist, "--digest")
+            self.assertEqual(drain.wait(), 0, drain.stderr)
+            self.assertEqual(self.digest_of(drain.stderr), self.digest_of(done.stderr))
+            self.run_ok("ring", "rm", "a")
+
+    def test_count_leaves_the_rest_in_the_ring(self):
+        self.run_ok("ring", "create", "a", "--size", "1M")
+        self.run_ok("gen", "--ring", "a", "--count", "100")
+        seqs = []
+        for count in (1, 30, 69):
+            done = self.run_ok("drain", "a", "--count", count, "--envelope", "--timeout", "5s")
+            lines = done.stdout.decode().splitlines()
+            seqs += [int(json.loads(line)["tape"]["seq"]) for line in lines]
+            self.assertEqual(self.info("a")["consumed"], len(seqs))
+        self.assertEqual(seqs, list(range(1, 101)))
+
+    def test_a_deadline_is_missed_only_if_something_was_expected(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.run_ok("drain", "a", "--timeout", "50ms")
+        self.run_ok("drain", "a", "--timeout", "50ms", "--count", "1", code=7)
+        self.run_ok("drain", "a", "--timeout", "50ms", "--until-end", code=7)
+
+    def test_an_interrupt_ends_a_drain_well(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        drain = self.start_cli("drain", "a", "-o", "none", "--digest")
+        self.run_ok("gen", "--ring", "a", "--count", "1000")
+        self.wait_for(lambda: self.info("a")["fill"] == 0)
+        drain.signal(signal.SIGINT)
+        self.assertEqual(drain.wait(), 0)
+        self.assertEqual(self.digest_of(drain.stderr)[1], 1000)
+
+    def test_what_cannot_be_put_out_stays_in_the_ring(self):
+        self.run_ok("ring", "create", "a", "--size", "1M")
+        self.run_ok("gen", "--ring", "a", "--count", "200")
+        out = self.scratch / "out.csv"
+        self.run_ok("drain", "a", "-O", out, "--timeout", "1s", code=1)  # two schemas, one header
+        self.assertFalse(out.exists())
+        self.assertEqual(list(self.scratch.glob("*out*")), [])
+        done = self.run_ok("drain", "a", "--timeout", "100ms")
+        self.assertEqual(len(done.stdout.splitlines()), 200)
+
+    def test_a_file_is_replaced_only_by_force(self):
+        self.run_ok("ring", "create", "a", "--size", "1M")
+        self.run_ok("gen", "--ring", "a", "--count", "20")
+        out = self.scratch / "out.jsonl"
+        out.write_text("mine")
+        self.run_ok("drain", "a", "-O", out, "--count", "10", code=2)
+        self.assertEqual(out.read_text(), "mine")
+        self.run_ok("drain", "a", "-O", out, "--count", "10", "--force")
+        self.assertEqual(len(out.read_text().splitlines()), 10)
+        self.run_ok("drain", "a", "-O", self.scratch / "out.xyz", "--count", "1", code=2)
+        self.run_ok("drain", "a", "-o", "dbn", "--count", "1", code=2)
+        self.run_ok("drain", "a", "-o", "bogus", "--count", "1", code=2)
+        self.assertEqual(self.info("a")["consumed"], 10)
+
+    def test_a_closed_pipe_is_success(self):
+        self.run_ok("ring", "create", "a", "--size", "4M")
+        self.run_ok("gen", "--ring", "a", "--count", "20000")
+        drain = subprocess.Popen([tapedeck.BIN / "tapedeck", "drain", "a"], env=self.env,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        drain.stdout.readline()
+        drain.stdout.close()
+        self.assertEqual(drain.wait(timeout=tapedeck.PATIENCE), 0)
+
+    # ---- tap ----
+
+    def test_a_tap_takes_nothing_away(self):
+        self.run_ok("ring", "create", "a", "--size", "1M")
+        tap = self.start_cli("tap", "a", "-o", "none", "--digest", "-n", "500", "--timeout", "30s")
+        self.wait_for(lambda: self.info("a")["taps"] == 1)
+        done = self.run_ok("gen", "--ring", "a", "--count", "500", "--digest")
+        self.assertEqual(tap.wait(), 0, tap.stderr)
+        self.assertEqual(self.digest_of(tap.stderr), self.digest_of(done.stderr))
+        self.assertEqual(self.info("a")["consumed"], 0)
+        self.assertEqual(self.info("a")["taps"], 0)
+        drained = self.run_ok("drain", "a", "-o", "none", "--digest", "--timeout", "100ms")
+        self.assertEqual(self.digest_of(drained.stderr), self.digest_of(done.stderr))
+
+    def test_a_tap_that_waits_in_vain_says_so(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.run_ok("tap", "a", "--timeout", "50ms")
+        self.run_ok("tap", "a", "--timeout", "50ms", "-n", "1", code=7)
+
+    # ---- the front page ----
+
+    def test_help_and_version_are_everywhere(self):
+        self.assertIn(b"commands", self.run_ok("help").stdout)
+        self.assertIn(b"commands", self.run_ok("--help").stdout)
+        self.assertTrue(self.run_ok("--version").stdout.startswith(b"tapedeck "))
+        for command in ("gen", "feed", "drain", "tap", "import"):
+            self.assertIn(b"usage: tapedeck " + command.encode(),
+                          self.run_ok(command, "--help").stdout)
+            self.assertEqual(self.run_ok("help", command).stdout,
+                             self.run_ok(command, "--help").stdout)
+        self.assertIn(b"usage: tapedeck ring create", self.run_ok("ring", "create", "-h").stdout)
+        self.run_ok(code=2)
+        self.assertIn("did you mean 'drain'", self.run_ok("drian", code=2).stderr)
+        self.run_ok("ring", code=2)
+        self.run_ok("ring", "rn", code=2)
+
+    def test_options_come_from_file_environment_and_flags(self):
+        config = self.scratch / "tapedeck.conf"
+        config.write_text("quiet = yes\n[gen]\nring = a\ncount = 10\nsize-dist = fixed:8\n")
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.assertEqual(self.run_ok("gen", "--config", config).stderr, "")
+        self.assertEqual(self.run_ok("--config", config, "gen").stderr, "")
+        env = dict(self.env, TAPEDECK_COUNT="7", TAPEDECK_CONFIG=str(config))
+        self.run_ok("gen", env=env)
+        self.run_ok("gen", "--count", "5", env=env)
+        done = self.run_ok("drain", "a", "-o", "none", "--digest", "--timeout", "50ms")
+        self.assertEqual(self.digest_of(done.stderr)[1], 10 + 10 + 7 + 5)
+        config.write_text("[gen]\nrong = a\n")
+        done = self.run_ok("gen", "--config", config, code=2)
+        self.assertIn(f"{config}:2: there is no option 'rong'; did you mean 'ring'?", done.stderr)
+
+    def test_messages_can_be_json(self):
+        done = self.run_ok("gen", "--ring", "no\n", "--count", "1", "--log-format", "json", code=2)
+        self.assertEqual(json.loads(done.stderr)["level"], "error")
+
+    def test_a_hostile_name_forges_no_line(self):
+        done = self.run_ok("ring", "info", "a\n\x1b[31mtapedeck: all is well", code=2)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+        self.assertNotIn("\x1b", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
