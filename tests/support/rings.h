@@ -1,0 +1,34 @@
+/* rings.h - a rings directory of a test's own under /dev/shm, and nothing left of it. */
+#ifndef TDK_TESTS_RINGS_H
+#define TDK_TESTS_RINGS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tapedeck/ring.h"
+
+#define RINGS_FOLDER_SIZE 40
+
+/* Make one and point $TAPEDECK_RINGS at it. 0 or -1. */
+static inline int rings_open(char folder[RINGS_FOLDER_SIZE])
+{
+    snprintf(folder, RINGS_FOLDER_SIZE, "/dev/shm/tapedeck-test-XXXXXX");
+    return mkdtemp(folder) != NULL ? setenv("TAPEDECK_RINGS", folder, 1) : -1;
+}
+
+static inline int rings_remove_one(const char *name, void *context)
+{
+    (void)context;
+    return tdk_ring_remove(name, true, NULL);
+}
+
+/* Detach everything first. 0 or -1. */
+static inline int rings_close(const char *folder)
+{
+    int rc = tdk_ring_list(rings_remove_one, NULL, NULL);
+    return rmdir(folder) == 0 && rc == 0 ? 0 : -1;
+}
+
+#endif

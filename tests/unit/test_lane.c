@@ -1,0 +1,225 @@
+#include "tests/support/check.h"
+#include "tests/support/rings.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "replayer/lane.h"
+
+#define CAPACITY (64u << 10)
+
+struct fixture {
+    char folder[RINGS_FOLDER_SIZE];
+    struct lane lane;
+    struct tdk_ring *consumer;
+    struct lane_patience patience;
+    struct tdk_err err;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    if (f == NULL || rings_open(f->folder) < 0)
+        return -1;
+    f->patience.stall_ns = 100 * NS_PER_MS;
+    *state = f;
+    return lane_open(&f->lane, "replay", CAPACITY, true, &f->err);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    lane_close(&f->lane);
+    tdk_ring_detach(f->consumer);
+    int rc = rings_close(f->folder);
+    free(f);
+    return rc;
+}
+
+/* One tick of `size` bytes, every byte of it `byte`. */
+static int put_tick(struct fixture *f, uint32_t size, uint64_t seq)
+{
+    void *room;
+    int rc = lane_claim(&f->lane, tdk_frame_span(size), &room, &f->patience, &f->err);
+    if (rc < 0)
+        return rc;
+    memset(room, 0, tdk_frame_span(size));
+    *(struct tdk_frame *)room =
+        (struct tdk_frame){.size = size, .track = 3, .type = TDK_TYPE_OPAQUE, .seq = seq, .ts = 5};
+    lane_publish(&f->lane);
+    return 0;
+}
+
+static void attach_consumer(struct fixture *f)
+{
+    assert_int_equal(tdk_ring_attach(&f->consumer, "replay", TDK_RING_CONSUMER, &f->err), 0);
+}
+
+/* The next tick or control frame that is not the ring's own EPOCH. */
+static const struct tdk_frame *next_frame(struct fixture *f)
+{
+    const struct tdk_frame *frame = tdk_ring_next(f->consumer);
+    while (frame != NULL && frame->type == TDK_TYPE_EPOCH)
+        frame = tdk_ring_next(f->consumer);
+    return frame;
+}
+
+static void what_was_put_is_read_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+    attach_consumer(f);
+    assert_int_equal(put_tick(f, 17, 41), 0);
+    const struct tdk_frame *frame = next_frame(f);
+    assert_non_null(frame);
+    assert_int_equal(frame->size, 17);
+    assert_int_equal(frame->track, 3);
+    assert_int_equal(frame->seq, 41);
+    assert_int_equal(frame->ts, 5);
+    assert_null(next_frame(f));
+}
+
+static void nothing_is_seen_before_publish(void **state)
+{
+    struct fixture *f = *state;
+    void *room;
+    attach_consumer(f);
+    assert_int_equal(lane_claim(&f->lane, 32, &room, &f->patience, &f->err), 0);
+    *(struct tdk_frame *)room = (struct tdk_frame){.size = 8, .type = TDK_TYPE_OPAQUE, .seq = 1};
+    assert_null(next_frame(f));
+    lane_publish(&f->lane);
+    assert_non_null(next_frame(f));
+}
+
+static void a_control_frame_has_both_its_parts(void **state)
+{
+    struct fixture *f = *state;
+    attach_consumer(f);
+    struct tdk_frame head = {.track = 9, .type = TDK_TYPE_MARK, .seq = 7, .ts = 8};
+    assert_int_equal(lane_control(&f->lane, &head, "abc", 3, "defgh", 5, &f->patience, &f->err), 0);
+    lane_publish(&f->lane);
+    const struct tdk_frame *frame = next_frame(f);
+    assert_non_null(frame);
+    assert_int_equal(frame->size, 8);
+    assert_int_equal(frame->track, 9);
+    assert_int_equal(frame->seq, 7);
+    assert_memory_equal(tdk_frame_payload(frame), "abcdefgh", 8);
+}
+
+static void a_consumer_that_takes_nothing_ends_the_wait(void **state)
+{
+    struct fixture *f = *state;
+    int rc = 0;
+    uint64_t begin = clock_mono();
+    for (uint64_t seq = 1; rc == 0 && seq < 1000; seq++)
+        rc = put_tick(f, 1000, seq);
+    assert_int_equal(rc, TDK_ESTALLED);
+    assert_non_null(strstr(f->err.text, "consumer stalled"));
+    assert_true(clock_mono() - begin >= f->patience.stall_ns);
+    assert_true(f->patience.waited_ns >= f->patience.stall_ns);
+    assert_int_equal(f->patience.stalls, 1);
+}
+
+struct reader {
+    struct tdk_ring *ring;
+    uint64_t wanted, seen;
+    bool in_order;
+};
+
+/* Slow, but never for as long as the patience lasts. */
+static void *read_slowly(void *context)
+{
+    struct reader *r = context;
+    r->in_order = true;
+    while (r->seen < r->wanted && tdk_ring_wait_frame(r->ring, TDK_WAIT_PARK, 5 * NS_PER_S)) {
+        const struct tdk_frame *frame = tdk_ring_next(r->ring);
+        if (frame != NULL && tdk_frame_is_tick(frame))
+            r->in_order = r->in_order && frame->seq == ++r->seen;
+        if (r->seen % 32 == 0)
+            usleep(2000);
+        tdk_ring_release(r->ring);
+    }
+    return NULL;
+}
+
+static void a_slow_consumer_is_waited_for_and_gets_everything(void **state)
+{
+    struct fixture *f = *state;
+    struct reader reader = {.wanted = 500};
+    pthread_t thread;
+    attach_consumer(f);
+    reader.ring = f->consumer;
+    assert_int_equal(pthread_create(&thread, NULL, read_slowly, &reader), 0);
+    int rc = 0;
+    for (uint64_t seq = 1; rc == 0 && seq <= reader.wanted; seq++)
+        rc = put_tick(f, 1000, seq);
+    pthread_join(thread, NULL);
+    assert_int_equal(rc, 0);
+    assert_int_equal(reader.seen, reader.wanted);
+    assert_true(reader.in_order);
+    assert_true(f->patience.stalls > 0);
+}
+
+static bool stop_at_once(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static void an_order_to_stop_ends_the_wait(void **state)
+{
+    struct fixture *f = *state;
+    int rc = 0;
+    f->patience.stall_ns = 60 * NS_PER_S;
+    f->patience.stopped = stop_at_once;
+    for (uint64_t seq = 1; rc == 0 && seq < 1000; seq++)
+        rc = put_tick(f, 1000, seq);
+    assert_int_equal(rc, -ECANCELED);
+}
+
+static void a_frame_the_ring_can_never_hold_is_refused_at_once(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put_tick(f, f->lane.payload_max + 1 + 8, 1), TDK_EFULL);
+    assert_int_equal(f->patience.stalls, 0);
+    assert_int_equal(put_tick(f, f->lane.payload_max, 1), 0);
+}
+
+static void a_second_player_is_refused_while_the_first_lives(void **state)
+{
+    struct fixture *f = *state;
+    struct lane other;
+    assert_int_equal(lane_open(&other, "replay", CAPACITY, false, &f->err), TDK_EBUSY);
+    lane_close(&other);
+}
+
+static void a_ring_that_is_not_there_is_made_only_when_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct lane other;
+    assert_int_equal(lane_open(&other, "other", 0, false, &f->err), TDK_ENORING);
+    lane_close(&other);
+    assert_int_equal(lane_open(&other, "other", CAPACITY, false, &f->err), 0);
+    lane_close(&other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_put_is_read_as_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_seen_before_publish, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_control_frame_has_both_its_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_consumer_that_takes_nothing_ends_the_wait, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_slow_consumer_is_waited_for_and_gets_everything, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_order_to_stop_ends_the_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_frame_the_ring_can_never_hold_is_refused_at_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_second_player_is_refused_while_the_first_lives, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_ring_that_is_not_there_is_made_only_when_asked_for, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests_name("replayer.lane", tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+#include "tests/support/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/lore.h"
+#include "tapedeck/dbn.h"
+
+static _Alignas(8) unsigned char memory[8192];
+
+struct fixture {
+    struct lore *lore;
+    struct output_facts facts;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    if (f == NULL || lore_open(&f->lore, "live", 100) < 0)
+        return -1;
+    f->facts = lore_facts(f->lore);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    lore_close(f->lore);
+    free(f);
+    return 0;
+}
+
+static int learn(struct fixture *f, uint8_t type, uint16_t track, const void *head,
+                 size_t head_size, const void *body, size_t body_size)
+{
+    struct tdk_frame *frame = (struct tdk_frame *)(void *)memory;
+    memset(memory, 0, sizeof memory);
+    *frame =
+        (struct tdk_frame){.size = (uint32_t)(head_size + body_size), .track = track, .type = type};
+    memcpy(frame + 1, head, head_size);
+    if (body_size > 0)
+        memcpy((char *)(frame + 1) + head_size, body, body_size);
+    return lore_learn(f->lore, frame);
+}
+
+static void tell_track(struct fixture *f, uint16_t number, uint64_t epoch, const char *name)
+{
+    struct tdk_track_head head = {
+        .epoch = epoch, .number = number, .name_size = (uint8_t)strlen(name)};
+    assert_int_equal(learn(f, TDK_TYPE_TRACK, number, &head, sizeof head, name, strlen(name)), 0);
+}
+
+static void tell_symbol(struct fixture *f, uint16_t track, uint32_t id, uint64_t from, uint64_t to,
+                        const char *name)
+{
+    struct tdk_symbol head = {.instrument_id = id, .from = from, .to = to};
+    assert_int_equal(learn(f, TDK_TYPE_SYMBOL, track, &head, sizeof head, name, strlen(name)), 0);
+}
+
+static void tell_info(struct fixture *f, uint16_t track, const char *key, const char *value,
+                      uint32_t total, uint32_t offset)
+{
+    char body[512];
+    struct tdk_info head = {.total = total, .offset = offset, .key_size = (uint16_t)strlen(key)};
+    int n = snprintf(body, sizeof body, "%s%s", key, value);
+    assert_int_equal(learn(f, TDK_TYPE_INFO, track, &head, sizeof head, body, (size_t)n), 0);
+}
+
+static const char *symbol(struct fixture *f, uint16_t number, uint64_t epoch, uint32_t id,
+                          uint64_t ts)
+{
+    return f->facts.symbol(f->facts.context, "any", number, epoch, id, ts);
+}
+
+static void a_live_ring_is_one_track_by_its_own_name(void **state)
+{
+    struct fixture *f = *state;
+    struct lore_track track = lore_track(f->lore, 0);
+    assert_string_equal(track.name, "live");
+    assert_int_equal(track.epoch, 100);
+    assert_null(lore_track(f->lore, 1).name);
+}
+
+static void a_new_epoch_forgets_what_the_old_one_told(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_epoch epoch = {.epoch = 101};
+    tell_symbol(f, 0, 7, 0, UINT64_MAX, "BTC-USD");
+    assert_string_equal(symbol(f, 0, 100, 7, 1), "BTC-USD");
+    assert_int_equal(learn(f, TDK_TYPE_EPOCH, 0, &epoch, sizeof epoch, NULL, 0), 0);
+    assert_int_equal(lore_track(f->lore, 0).epoch, 101);
+    assert_null(symbol(f, 0, 101, 7, 1));
+}
+
+static void a_replay_names_its_tracks(void **state)
+{
+    struct fixture *f = *state;
+    tell_track(f, 4, 55, "binance");
+    tell_symbol(f, 4, 7, 10, 20, "A");
+    tell_symbol(f, 4, 7, 20, UINT64_MAX, "B");
+    assert_string_equal(lore_track(f->lore, 4).name, "binance");
+    assert_int_equal(lore_track(f->lore, 4).epoch, 55);
+    assert_null(symbol(f, 4, 55, 7, 9));
+    assert_string_equal(symbol(f, 4, 55, 7, 19), "A");
+    assert_string_equal(symbol(f, 4, 55, 7, 20), "B");
+    assert_null(symbol(f, 0, 100, 7, 19));
+}
+
+static void a_value_in_parts_is_whole_with_its_last(void **state)
+{
+    struct fixture *f = *state;
+    void *value;
+    size_t size;
+    tell_info(f, 0, "type.3", "li", 4, 0);
+    assert_int_equal(f->facts.property(f->facts.context, "live", 100, "type.3", &value, &size),
+                     -ENOENT);
+    tell_info(f, 0, "type.3", "ne", 4, 2);
+    assert_int_equal(f->facts.property(f->facts.context, "live", 100, "type.3", &value, &size), 0);
+    assert_int_equal(size, 4);
+    assert_memory_equal(value, "line", 4);
+    free(value);
+    assert_int_equal(f->facts.property(f->facts.context, "other", 100, "type.3", &value, &size),
+                     -ENOENT);
+}
+
+static void parts_that_do_not_fit_are_not_taken(void **state)
+{
+    struct fixture *f = *state;
+    void *value;
+    size_t size;
+    tell_info(f, 0, "k", "abcdef", 4, 0); /* more than it says there is */
+    tell_info(f, 0, "l", "ab", 4, 0);
+    tell_info(f, 0, "l", "cd", 4, 3);          /* a hole */
+    tell_info(f, 0, "m", "ab", UINT32_MAX, 0); /* more than anybody has */
+    for (const char *key = "klm"; *key != '\0'; key++) {
+        char name[2] = {*key, '\0'};
+        assert_int_equal(f->facts.property(f->facts.context, "live", 100, name, &value, &size),
+                         -ENOENT);
+    }
+}
+
+static void a_rebased_play_tells_its_shift(void **state)
+{
+    struct fixture *f = *state;
+    tell_track(f, 4, 55, "binance");
+    tell_info(f, 4, "tapedeck.rebase", "-12345", 6, 0);
+    assert_true(lore_track(f->lore, 4).shift == (uint64_t)-12345);
+    assert_int_equal(lore_track(f->lore, 0).shift, 0);
+}
+
+static void a_live_mapping_record_names_its_instrument(void **state)
+{
+    struct fixture *f = *state;
+    unsigned char record[176] = {176 / 4, TDK_RTYPE_SYMBOL_MAPPING};
+    record[4] = 9;                  /* instrument_id */
+    memcpy(record + 89, "ESH1", 5); /* stype_out_symbol */
+    assert_int_equal(learn(f, TDK_TYPE_DBN, 0, record, sizeof record, NULL, 0), 0);
+    assert_string_equal(symbol(f, 0, 100, 9, 1), "ESH1");
+}
+
+/* Every length of every kind: what is too short is passed over. */
+static void frames_cut_anywhere_teach_nothing_and_break_nothing(void **state)
+{
+    struct fixture *f = *state;
+    unsigned char junk[256];
+    memset(junk, 0xFF, sizeof junk);
+    for (unsigned type = 1; type < 256; type++)
+        for (size_t size = 0; size <= sizeof junk; size++)
+            assert_int_equal(learn(f, (uint8_t)type, 5, junk, size, NULL, 0), 0);
+    assert_string_equal(lore_track(f->lore, 0).name, "live");
+}
+
+static void more_tracks_than_can_be_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    int rc = 0;
+    for (unsigned number = 1; rc == 0 && number < 65536; number++) {
+        struct tdk_symbol head = {.instrument_id = 1, .to = UINT64_MAX};
+        rc = learn(f, TDK_TYPE_SYMBOL, (uint16_t)number, &head, sizeof head, "A", 1);
+    }
+    assert_int_equal(rc, TDK_EFULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_live_ring_is_one_track_by_its_own_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_epoch_forgets_what_the_old_one_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_replay_names_its_tracks, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_value_in_parts_is_whole_with_its_last, setup, teardown),
+        cmocka_unit_test_setup_teardown(parts_that_do_not_fit_are_not_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rebased_play_tells_its_shift, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_live_mapping_record_names_its_instrument, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(frames_cut_anywhere_teach_nothing_and_break_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(more_tracks_than_can_be_are_refused, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("cli.lore", tests, NULL, NULL);
+}
