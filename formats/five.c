@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/utf8.h"
 
 /* json-c keeps the text of a number that has a point or an exponent; one without is an integer, and
  * where json-c would saturate it, it is far beyond our limits. So each value can be read digit by
@@ -26,7 +27,7 @@ int five_decoder_open(struct five_decoder **decoder)
         free(d);
         return -ENOMEM;
     }
-    json_tokener_set_flags(d->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(d->tokener, JSON_TOKENER_STRICT);
     *decoder = d;
     return 0;
 }
@@ -50,6 +51,9 @@ static int parse_line(struct five_decoder *d, const char *line, size_t size, str
 {
     while (size > 0 && is_space(line[size - 1]))
         size--;
+    size_t good = utf8_span(line, size); /* json-c's own check lets some through */
+    if (good < size)
+        return err_say(err, TDK_EVALUE, "no UTF-8 at column %zu", good + 1);
     json_object_put(d->object);
     json_tokener_reset(d->tokener);
     d->object = size > INT_MAX ? NULL : json_tokener_parse_ex(d->tokener, line, (int)size);
