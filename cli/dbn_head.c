@@ -9,8 +9,11 @@
 #include "base/err.h"
 #include "cli/mappings.h"
 #include "cli/range.h"
+#include "formats/dbn_layout.h"
 #include "formats/dbn_names.h"
 #include "tapedeck/dbn.h"
+
+#define PROBE_SIZE (UINT64_C(16) << 20) /* bytes looked at for what the head must say */
 
 /* One epoch of one track. */
 struct origin {
@@ -151,17 +154,65 @@ static bool asks_only_for_unchanged(const struct tdk_query *query)
     return query->type_count > 0;
 }
 
+static bool is_dbn(const struct origin *origin)
+{
+    return origin->kind != TDK_KIND_WIDE && origin->kind != TDK_KIND_OPAQUE;
+}
+
+/* What the first record says that differs between versions; 0: none does. */
+static uint8_t version_of_run(const struct tdk_run *run)
+{
+    const struct tdk_frame *end = (const struct tdk_frame *)((const char *)run->frames + run->size);
+    for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at)) {
+        const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(at + 1);
+        if (at->type != TDK_TYPE_DBN || !tdk_dbn_check(at->type, record, at->size))
+            continue;
+        const struct dbn_layout *layout = dbn_layout_find(at->type, record->rtype, at->size);
+        if (layout != NULL && (layout->first_version > 1 || layout->last_version < DBN_VERSION_MAX))
+            return layout->last_version;
+    }
+    return 0;
+}
+
+/* Records that came without a head (fragments, live feeds) tell their version by their length: look
+ * at the first of them. 0: they do not say. */
+static uint8_t probe_version(const struct dbn_head *h)
+{
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    uint8_t version = 0;
+    uint64_t seen = 0;
+    if (tdk_cursor_open(&cursor, h->tape, h->query, NULL) < 0)
+        return 0;
+    int rc = 1;
+    while (version == 0 && seen < PROBE_SIZE && rc != 0) {
+        rc = tdk_cursor_read(cursor, &run, NULL);
+        if (rc == 1) {
+            version = version_of_run(&run);
+            seen += run.size;
+        } else if (rc != TDK_ECORRUPT) {
+            break; /* who reads it all will meet it again, and say so */
+        }
+    }
+    tdk_cursor_close(cursor);
+    return version;
+}
+
 static uint8_t choose_version(const struct dbn_head *h)
 {
     uint8_t version = 0;
+    bool headless = false;
     if (asks_only_for_unchanged(h->query))
         return DBN_VERSION_MAX;
     for (size_t i = 0; i < h->origin_count; i++) {
         const struct origin *origin = &h->origins[i];
+        headless |= is_dbn(origin) && !origin->has_metadata;
         if (origin->has_metadata && !is_same_in_all_versions(origin->metadata.schema) &&
             origin->metadata.version > version)
             version = origin->metadata.version;
     }
+    if (version == 0 && headless)
+        version = probe_version(h);
     return version != 0 ? version : DBN_VERSION_MAX;
 }
 
@@ -208,8 +259,8 @@ static void merge_heads(struct dbn_head *h)
     h->metadata = live_head(&(struct origin){.first_ts = 1}); /* should there be nothing at all */
     for (size_t i = 0; i < h->origin_count; i++) {
         const struct origin *origin = &h->origins[i];
-        if (origin->kind == TDK_KIND_WIDE || origin->kind == TDK_KIND_OPAQUE)
-            continue; /* never in a DBN file */
+        if (!is_dbn(origin))
+            continue;
         struct dbn_metadata live = live_head(origin);
         merge_head(&h->metadata, origin->has_metadata ? &origin->metadata : &live, first);
         first = false;

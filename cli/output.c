@@ -80,7 +80,7 @@ static const struct output_kind *kind_of(const struct output_options *options)
 
 /* ---- open ---- */
 
-static int settle_format(struct output_options *options, struct tdk_err *err)
+int output_settle_format(struct output_options *options, struct tdk_err *err)
 {
     if (options->format != OUTPUT_AUTO)
         return 0;
@@ -120,7 +120,7 @@ int output_open(struct output **output, const struct output_options *options, st
     o->options = *options;
     o->sink.fd = -1;
     text_init(&o->text);
-    int rc = settle_format(&o->options, err);
+    int rc = output_settle_format(&o->options, err);
     if (rc < 0)
         goto fail;
     o->kind = kind_of(&o->options);

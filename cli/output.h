@@ -69,6 +69,10 @@ struct output_options {
     const struct dbn_metadata *metadata; /* dbn, dbn.zst: the head of the file; borrowed for open */
 };
 
+/* Put the format that the file's name tells in the place of OUTPUT_AUTO. TDK_EVALUE: it tells none.
+ */
+int output_settle_format(struct output_options *options, struct tdk_err *err);
+
 struct output;
 
 /* TDK_EVALUE: the options do not go together, binary to a terminal, no format (wrong usage);

@@ -158,11 +158,17 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
         .control = args.control,
         .facts = range_facts(&q->range),
     };
-    int rc = dbn_head_open(&q->head, q->range.tape, &q->range.query, asked_schema(), err);
+    int rc = output_settle_format(&options, err);
+    bool headed = options.format == OUTPUT_CSV || options.format == OUTPUT_DBN ||
+                  options.format == OUTPUT_DBN_ZST;
+    if (rc == 0 && headed)
+        rc = dbn_head_open(&q->head, q->range.tape, &q->range.query, asked_schema(), err);
     if (rc < 0)
         return rc;
-    options.metadata = dbn_head_metadata(q->head);
-    options.schema = dbn_head_schema(q->head);
+    if (headed) {
+        options.metadata = dbn_head_metadata(q->head);
+        options.schema = dbn_head_schema(q->head);
+    }
     return output_open(&q->output, &options, err);
 }
 
