@@ -1,0 +1,231 @@
+/* What a tape says about its ticks: epochs, properties, symbols. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "tape/tape.h"
+
+static int no_track(const char *name, struct tdk_err *err)
+{
+    return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", name);
+}
+
+/* ---- epochs and properties ---- */
+
+struct epoch_walk {
+    int (*each)(const struct tdk_epoch_info *epoch, void *context);
+    void *context;
+};
+
+static int tell_epoch(const struct epoch_ref *epoch, void *context)
+{
+    const struct epoch_walk *walk = context;
+    bool timed = epoch->min_ts <= epoch->max_ts;
+    const struct tdk_epoch_info info = {
+        .epoch = epoch->epoch,
+        .first_seq = epoch->first_seq,
+        .last_seq = epoch->last_seq,
+        .first_ts = timed ? epoch->min_ts : UINT64_MAX,
+        .last_ts = timed ? epoch->max_ts : 0,
+        .ticks = epoch->ticks,
+        .bytes = epoch->bytes,
+        .lost = epoch->lost,
+    };
+    return walk->each(&info, walk->context);
+}
+
+int tdk_tape_epochs(struct tdk_tape *tape, const char *track,
+                    int (*each)(const struct tdk_epoch_info *epoch, void *context), void *context,
+                    struct tdk_err *err)
+{
+    const struct track *t = tape_track(tape, track);
+    if (t == NULL)
+        return no_track(track, err);
+    struct epoch_walk walk = {each, context};
+    struct view *view = tape_view(tape);
+    int rc = index_epochs(view->index, t->ref.number, tell_epoch, &walk, err);
+    view_drop(view);
+    return rc;
+}
+
+static int keep_last(const struct epoch_ref *epoch, void *context)
+{
+    *(uint64_t *)context = epoch->epoch;
+    return 0;
+}
+
+/* 0 means the last: which is it? -ENOENT: the track has none. */
+static int resolve_epoch(const struct view *view, uint16_t track, uint64_t *epoch,
+                         struct tdk_err *err)
+{
+    if (*epoch != 0)
+        return 0;
+    int rc = index_epochs(view->index, track, keep_last, epoch, err);
+    if (rc == 0 && *epoch == 0)
+        return err_say(err, -ENOENT, "the track has no epoch yet");
+    return rc;
+}
+
+int tdk_tape_property(struct tdk_tape *tape, const char *track, uint64_t epoch, const char *key,
+                      void **value, size_t *size, struct tdk_err *err)
+{
+    const struct track *t = tape_track(tape, track);
+    if (t == NULL)
+        return no_track(track, err);
+    struct view *view = tape_view(tape);
+    int rc = resolve_epoch(view, t->ref.number, &epoch, err);
+    if (rc == 0)
+        rc = index_info(view->index, t->ref.number, epoch, key, value, size, err);
+    view_drop(view);
+    return rc;
+}
+
+int tdk_tape_properties(struct tdk_tape *tape, const char *track, uint64_t epoch,
+                        int (*each)(const char *key, const void *value, size_t size, void *context),
+                        void *context, struct tdk_err *err)
+{
+    const struct track *t = tape_track(tape, track);
+    if (t == NULL)
+        return no_track(track, err);
+    struct view *view = tape_view(tape);
+    int rc = resolve_epoch(view, t->ref.number, &epoch, err);
+    if (rc == 0)
+        rc = index_infos(view->index, t->ref.number, epoch, each, context, err);
+    view_drop(view);
+    return rc == -ENOENT ? 0 : rc;
+}
+
+/* ---- symbols ---- */
+
+struct symbol_walk {
+    int (*each)(const struct tdk_symbol_info *symbol, void *context);
+    void *context;
+    const char *track;
+};
+
+static int tell_symbol(const struct symbol_ref *symbol, void *context)
+{
+    const struct symbol_walk *walk = context;
+    const struct tdk_symbol_info info = {
+        .symbol = symbol->symbol,
+        .track = walk->track,
+        .epoch = symbol->epoch,
+        .instrument_id = symbol->instrument_id,
+        .from = symbol->from,
+        .to = symbol->to,
+    };
+    return walk->each(&info, walk->context);
+}
+
+int tdk_tape_symbols(struct tdk_tape *tape, const char *track,
+                     int (*each)(const struct tdk_symbol_info *symbol, void *context),
+                     void *context, struct tdk_err *err)
+{
+    if (track != NULL && tape_track(tape, track) == NULL)
+        return no_track(track, err);
+    size_t count;
+    struct track **tracks = tape_tracks(tape, &count);
+    if (tracks == NULL)
+        return err_set(err, -ENOMEM, "list symbols");
+    struct view *view = tape_view(tape);
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct symbol_walk walk = {each, context, tracks[i]->ref.name};
+        if (track == NULL || strcmp(track, walk.track) == 0)
+            rc = index_symbols(view->index, tracks[i]->ref.number, tell_symbol, &walk, err);
+    }
+    view_drop(view);
+    free(tracks);
+    return rc;
+}
+
+struct symbol_list {
+    struct symbols *symbols;
+    size_t room;
+};
+
+static int note_symbol(const struct symbol_ref *symbol, void *context)
+{
+    struct symbol_list *list = context;
+    struct symbols *s = list->symbols;
+    if (s->count == list->room) {
+        size_t room = list->room == 0 ? 64 : 2 * list->room;
+        s = realloc(s, sizeof *s + room * sizeof s->items[0]);
+        if (s == NULL)
+            return -ENOMEM;
+        list->symbols = s;
+        list->room = room;
+    }
+    s->items[s->count++] = *symbol;
+    s->items[s->count - 1].symbol[sizeof symbol->symbol - 1] = '\0';
+    return 0;
+}
+
+/* The index tells them in the order that we want. */
+int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, struct tdk_err *err)
+{
+    struct symbol_list list = {.symbols = calloc(1, sizeof *list.symbols)};
+    int rc = list.symbols == NULL ? -ENOMEM : 0;
+    if (rc == 0)
+        rc = index_symbols(view->index, track, note_symbol, &list, err);
+    if (rc < 0) {
+        free(list.symbols);
+        return rc == -ENOMEM ? err_set(err, rc, "list symbols") : rc;
+    }
+    list.symbols->track = track;
+    *symbols = list.symbols;
+    return 0;
+}
+
+int tape_symbols(struct tdk_tape *tape, uint16_t track, const struct symbols **symbols,
+                 struct tdk_err *err)
+{
+    pthread_mutex_lock(&tape->lock);
+    struct symbols *s = tape->symbols;
+    while (s != NULL && s->track != track)
+        s = s->next;
+    int rc = 0;
+    if (s == NULL && (rc = symbols_read(tape->view, track, &s, err)) == 0) {
+        s->next = tape->symbols;
+        tape->symbols = s;
+    }
+    pthread_mutex_unlock(&tape->lock);
+    if (rc == 0)
+        *symbols = s;
+    return rc;
+}
+
+static int compare_symbol(const struct symbol_ref *a, uint64_t epoch, uint32_t instrument_id,
+                          uint64_t from)
+{
+    if (a->epoch != epoch)
+        return a->epoch < epoch ? -1 : 1;
+    if (a->instrument_id != instrument_id)
+        return a->instrument_id < instrument_id ? -1 : 1;
+    return a->from <= from ? -1 : 1;
+}
+
+const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
+                            uint32_t instrument_id, uint64_t ts)
+{
+    const struct symbols *symbols;
+    if (tape_symbols(tape, track, &symbols, NULL) < 0)
+        return NULL;
+    size_t low = 0, high = symbols->count; /* the last that begins at `ts` or before */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_symbol(&symbols->items[middle], epoch, instrument_id, ts) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low > 0; low--) { /* the latest that still holds; they may overlap */
+        const struct symbol_ref *at = &symbols->items[low - 1];
+        if (at->epoch != epoch || at->instrument_id != instrument_id)
+            return NULL;
+        if (ts < at->to || at->to == UINT64_MAX)
+            return at->symbol;
+    }
+    return NULL;
+}

@@ -1,0 +1,138 @@
+#include "tape/maxima.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+bool stream_is_ordered(const struct stream *stream)
+{
+    uint64_t highest = 0;
+    for (size_t i = 0; i < stream->epoch_count; i++) {
+        const struct epoch_ref *epoch = &stream->epochs[i];
+        if (epoch->step_back != 0 || epoch->odd != 0)
+            return false;
+        if (epoch->ticks == 0)
+            continue;
+        if (epoch->min_ts < highest)
+            return false;
+        highest = epoch->max_ts;
+    }
+    return !stream->answer->select.control; /* their times follow rules of their own */
+}
+
+/* ---- beforehand ---- */
+
+/* The highest ts of what the stream tells of its next block; 0: it tells nothing. */
+static int highest_of_block(struct stream *stream, uint64_t *highest, struct tdk_err *err)
+{
+    const struct block_ref *ref = &stream->ref;
+    *highest = 0;
+    if (stream_takes_all(stream)) {
+        if (ref->count > ref->odd)
+            *highest = ref->max_ts;
+        if (ref->odd > 0 && ref->odd_max > *highest)
+            *highest = ref->odd_max;
+        return 0;
+    }
+    int rc = stream_load(stream, err);
+    const struct tdk_frame *frame;
+    while (rc == 1 && (frame = stream_peek(stream)) != NULL) {
+        if (frame->ts > *highest)
+            *highest = frame->ts;
+        stream_step(stream);
+    }
+    return rc == TDK_ECORRUPT ? 0 : rc < 0 ? rc : 0; /* damage is told on the way back */
+}
+
+static int add_maximum(struct stream *stream, size_t *room, const struct maximum *maximum,
+                       struct tdk_err *err)
+{
+    if (stream->maximum_count == *room) {
+        size_t more = *room == 0 ? 64 : 2 * *room;
+        struct maximum *maxima = realloc(stream->maxima, more * sizeof *maxima);
+        if (maxima == NULL)
+            return err_set(err, -ENOMEM, "reverse track %s", stream->track->ref.name);
+        stream->maxima = maxima;
+        *room = more;
+    }
+    stream->maxima[stream->maximum_count++] = *maximum;
+    return 0;
+}
+
+int stream_find_maxima(struct stream *stream, struct tdk_err *err)
+{
+    struct answer *answer = stream->answer;
+    const struct tdk_cursor_stats stats = answer->stats;
+    size_t room = 0;
+    uint64_t highest = 0;
+    answer->reverse = false;
+    stream_rewind(stream);
+    int rc;
+    while ((rc = stream_next_block(stream, err)) == 1) {
+        struct maximum maximum = {
+            .epoch = stream->ref.epoch, .first_seq = stream->ref.first_seq, .before = highest};
+        uint64_t here;
+        rc = highest_of_block(stream, &here, err);
+        if (rc < 0)
+            break;
+        if (here > highest)
+            highest = here;
+        maximum.with = highest;
+        rc = add_maximum(stream, &room, &maximum, err);
+        if (rc < 0)
+            break;
+    }
+    answer->reverse = true;
+    answer->stats = stats;
+    stream_rewind(stream);
+    return rc;
+}
+
+/* ---- on the way back ---- */
+
+static const struct maximum *maximum_of(const struct stream *stream, const struct block_ref *ref)
+{
+    size_t low = 0, high = stream->maximum_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct maximum *m = &stream->maxima[middle];
+        if (m->epoch < ref->epoch || (m->epoch == ref->epoch && m->first_seq < ref->first_seq))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < stream->maximum_count ? &stream->maxima[low] : NULL;
+}
+
+uint64_t stream_highest(const struct stream *stream)
+{
+    const struct block_ref *ref = &stream->ref;
+    if (stream->maxima == NULL)
+        return ref->max_ts;
+    const struct maximum *maximum = maximum_of(stream, ref);
+    return maximum != NULL ? maximum->with : UINT64_MAX;
+}
+
+int stream_key_list(struct stream *stream, struct tdk_err *err)
+{
+    const struct sieve *sieve = &stream->sieve;
+    if (stream->key_room < sieve->count) {
+        uint64_t *keys = realloc(stream->keys, sieve->room * sizeof *keys);
+        if (keys == NULL)
+            return err_set(err, -ENOMEM, "reverse track %s", stream->track->ref.name);
+        stream->keys = keys;
+        stream->key_room = sieve->room;
+    }
+    const struct maximum *maximum =
+        stream->maxima == NULL ? NULL : maximum_of(stream, &stream->ref);
+    bool control = stream->answer->select.control;
+    uint64_t highest = maximum != NULL ? maximum->before : 0;
+    for (size_t i = 0; i < sieve->count; i++) {
+        const struct tdk_frame *frame = sieve_frame(sieve, sieve->offsets[i]);
+        if (frame->ts > highest && (control || tdk_frame_is_tick(frame)))
+            highest = frame->ts;
+        stream->keys[i] = highest;
+    }
+    return 0;
+}

@@ -1,0 +1,103 @@
+/*
+ * select.h - which ticks a query wants: times, types, and instruments behind symbols.
+ *
+ * A query's words are checked and copied once; then a tick is asked about with a few compares.
+ * Times are [from, last], inclusive, so that a range without end holds a tick stamped UINT64_MAX.
+ * Symbols become instrument ids by what the tape says of each track and epoch, each with the time
+ * in which it means that symbol. One thread at a time; a select that is not changed any more, any.
+ */
+#ifndef TDK_TAPE_SELECT_H
+#define TDK_TAPE_SELECT_H
+
+#include <stdbool.h>
+
+#include "index/index.h"
+#include "tape/frame.h"
+#include "tape/tape.h"
+#include "tapedeck/tape.h"
+
+/* An instrument, while it means what was asked for: index time in [from, to), to = UINT64_MAX:
+ * open. */
+struct pick {
+    uint64_t epoch; /* 0: every epoch */
+    uint32_t instrument_id;
+    uint32_t zero;
+    uint64_t from, to;
+};
+
+/* The picks of one epoch: by (instrument_id, from). A list may repeat an id. */
+struct picks {
+    struct pick *items; /* ours */
+    size_t count;
+    bool timed; /* at least one does not hold for ever */
+};
+
+struct select {
+    uint64_t from, last; /* from > last: nothing */
+    enum tdk_axis axis;
+    bool control;             /* control frames are wanted */
+    bool by_type;             /* not every type passes */
+    bool by_symbol;           /* not every instrument passes */
+    bool types[256];          /* whole frame types */
+    bool dbn[256], wide[256]; /* rtypes of those two */
+
+    char **words; /* exact symbols, sorted; ours */
+    size_t word_count;
+    char **globs;
+    size_t glob_count;
+    uint32_t *ids; /* "#ID", sorted */
+    size_t id_count;
+};
+
+/* -ENOMEM. */
+int select_init(struct select *select, const struct tdk_query *query, struct tdk_err *err);
+void select_close(struct select *select);
+
+/* Everything of a track that a symbol of the query means, by (epoch, instrument_id, from). */
+int select_picks(const struct select *select, const struct symbols *symbols, struct picks *all,
+                 struct tdk_err *err);
+
+/* Those of one epoch, with the "#ID"s, into `picks` (whose memory is used again). */
+int picks_of_epoch(struct picks *picks, const struct select *select, const struct picks *all,
+                   uint64_t epoch, struct tdk_err *err);
+void picks_close(struct picks *picks);
+
+bool picks_hold(const struct picks *picks, const struct tdk_frame *tick);
+bool picks_may_be_in(const struct picks *picks, const uint64_t filter[2]);
+
+/* A frame's time on the axis of the query. */
+static inline uint64_t select_time(const struct select *select, const struct tdk_frame *frame)
+{
+    return select->axis == TDK_AXIS_EVENT ? frame_event_ts(frame) : frame->ts;
+}
+
+static inline bool select_in_time(const struct select *select, uint64_t ts)
+{
+    return ts >= select->from && ts <= select->last;
+}
+
+static inline bool select_has_type(const struct select *select, const struct tdk_frame *tick)
+{
+    if (!select->by_type || select->types[tick->type])
+        return true;
+    if (!frame_is_record(tick))
+        return false;
+    uint8_t rtype = tdk_frame_payload(tick)[1];
+    return tick->type == TDK_TYPE_DBN ? select->dbn[rtype] : select->wide[rtype];
+}
+
+/* A tick, not a control frame. picks NULL: any instrument. */
+static inline bool select_passes(const struct select *select, const struct picks *picks,
+                                 const struct tdk_frame *tick)
+{
+    return select_in_time(select, select_time(select, tick)) && select_has_type(select, tick) &&
+           (picks == NULL || picks_hold(picks, tick));
+}
+
+/* Every tick of the block is in the range of time. */
+bool select_covers(const struct select *select, const struct block_ref *block);
+
+/* Does a LOSS frame's gap meet the range? Its times are receive times, on both axes. */
+bool select_meets_loss(const struct select *select, const struct tdk_loss *loss);
+
+#endif

@@ -1,0 +1,350 @@
+#include "tape/slice.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "tape/frame.h"
+#include "tape/select.h"
+#include "tape/sums.h"
+
+/* Blocks up to here are read whole: one call costs less than three. */
+enum { SMALL_SPAN = 32 << 10 };
+
+void slice_init(struct slice *slice, struct segments *segments)
+{
+    *slice = (struct slice){.segments = segments};
+}
+
+void slice_close(struct slice *slice)
+{
+    free(slice->bytes);
+    free(slice->unpacked);
+    free(slice->chunks);
+    *slice = (struct slice){.segments = slice->segments};
+}
+
+/* ---- room ---- */
+
+/* The contents are not kept: a larger buffer is a fresh one, whose pages cost nothing until they
+ * are used. */
+static int make_room(unsigned char **bytes, size_t *room, size_t size)
+{
+    if (*room >= size)
+        return 0;
+    free(*bytes);
+    *room = 0;
+    *bytes = aligned_alloc(TAPE_ALIGN, align_up(size, TAPE_ALIGN));
+    if (*bytes == NULL)
+        return -ENOMEM;
+    *room = align_up(size, TAPE_ALIGN);
+    return 0;
+}
+
+static size_t chunk_words(size_t frames_size)
+{
+    return (frames_size / BLOCK_CHUNK + 64) / 64;
+}
+
+static int clear_chunks(struct slice *slice, size_t frames_size)
+{
+    size_t words = chunk_words(frames_size);
+    if (slice->chunk_words < words) {
+        uint64_t *chunks = realloc(slice->chunks, words * sizeof *chunks);
+        if (chunks == NULL)
+            return -ENOMEM;
+        slice->chunks = chunks;
+        slice->chunk_words = words;
+    }
+    memset(slice->chunks, 0, words * sizeof *slice->chunks);
+    return 0;
+}
+
+/* A reference comes from an index, which is trusted to be ours but not to be right. */
+static bool ref_is_possible(const struct block_ref *ref)
+{
+    return ref->span <= BLOCK_SPAN_MAX && ref->frames_size <= BLOCK_FRAMES_MAX &&
+           ref->span >= sizeof(struct block_head) &&
+           ref->stored_size <= ref->span - sizeof(struct block_head);
+}
+
+static int prepare(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    slice->whole = false;
+    slice->view = (struct block_view){0};
+    slice->last_ordinal = UINT32_MAX;
+    if (!ref_is_possible(ref))
+        return err_say(err, TDK_ECORRUPT, "the index contradicts itself");
+    slice->ref = *ref;
+    int rc = make_room(&slice->bytes, &slice->room, ref->span);
+    return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
+}
+
+static int mismatch(struct tdk_err *err)
+{
+    return err_say(err, TDK_ECORRUPT, "not the block that the index means");
+}
+
+/* ---- whole ---- */
+
+static int unpack(struct slice *slice, struct tdk_err *err)
+{
+    const struct block_head *head = slice->view.head;
+    size_t size = (size_t)head->frames_size + head->directory_size;
+    int rc = make_room(&slice->unpacked, &slice->unpacked_room, size);
+    if (rc < 0)
+        return err_set(err, rc, "unpack a block of %zu bytes", size);
+    return block_unpack(slice->bytes, slice->unpacked, slice->unpacked_room, &slice->view, err);
+}
+
+int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    int rc = prepare(slice, ref, err);
+    if (rc == 0)
+        rc =
+            segments_read(slice->segments, ref->segment, ref->offset, slice->bytes, ref->span, err);
+    if (rc == 0)
+        rc = block_check(slice->bytes, ref->span, &slice->view, err);
+    if (rc == 0 && !block_is_ref(slice->view.head, ref))
+        rc = mismatch(err);
+    if (rc == 0 && slice->view.frames == NULL)
+        rc = unpack(slice, err);
+    slice->whole = rc == 0;
+    return rc;
+}
+
+/* ---- in part ---- */
+
+static int read_head(struct slice *slice, struct tdk_err *err)
+{
+    const struct block_ref *ref = &slice->ref;
+    int rc = segments_read(slice->segments, ref->segment, ref->offset, slice->bytes,
+                           sizeof(struct block_head), err);
+    if (rc == 0)
+        rc = block_head_check(slice->bytes, sizeof(struct block_head), err);
+    const struct block_head *head = (const struct block_head *)(const void *)slice->bytes;
+    if (rc == 0 && !block_is_ref(head, ref))
+        rc = mismatch(err);
+    if (rc == 0)
+        slice->view.head = head;
+    return rc;
+}
+
+static bool is_packed(const struct block_ref *ref)
+{
+    return ref->stored_size < ref->frames_size;
+}
+
+int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    if (is_packed(ref) || ref->span <= SMALL_SPAN)
+        return slice_read(slice, ref, err);
+    int rc = prepare(slice, ref, err);
+    if (rc == 0)
+        rc = read_head(slice, err);
+    if (rc < 0)
+        return rc;
+    const struct block_head *head = slice->view.head;
+    if (head->codec != BLOCK_RAW)
+        return slice_read(slice, ref, err);
+
+    size_t at = sizeof *head + head->frames_size, size = head->stored_size - head->frames_size;
+    rc = segments_read(slice->segments, ref->segment, ref->offset + at, slice->bytes + at, size,
+                       err);
+    if (rc < 0)
+        return rc;
+    if (crc32c(0, slice->bytes + at, size) != head->tail_crc)
+        return err_say(err, TDK_ECORRUPT, "directory fails its checksum");
+    slice->view.frames = slice->bytes + sizeof *head;
+    slice->view.directory = slice->bytes + at;
+    if (directory_check_bounds(&slice->view) < 0)
+        return err_say(err, TDK_ECORRUPT, "directory contradicts itself");
+    rc = clear_chunks(slice, head->frames_size);
+    return rc < 0 ? err_set(err, rc, "read a block") : 0;
+}
+
+static bool has_chunk(const struct slice *slice, size_t chunk)
+{
+    return (slice->chunks[chunk / 64] >> chunk % 64 & 1) != 0;
+}
+
+/* Chunks [first, end): none of them is there. */
+static int read_chunks(struct slice *slice, size_t first, size_t end, struct tdk_err *err)
+{
+    const struct block_head *head = slice->view.head;
+    size_t at = first * BLOCK_CHUNK, stop = end * BLOCK_CHUNK;
+    if (stop > head->frames_size)
+        stop = head->frames_size;
+    unsigned char *bytes = slice->bytes + sizeof *head + at;
+    int rc = segments_read(slice->segments, slice->ref.segment,
+                           slice->ref.offset + sizeof *head + at, bytes, stop - at, err);
+    if (rc < 0)
+        return rc;
+    if (!sums_check(bytes, stop - at, first, slice->view.directory + head->directory_size))
+        return err_say(err, TDK_ECORRUPT, "contents fail their checksum");
+    for (size_t chunk = first; chunk < end; chunk++)
+        slice->chunks[chunk / 64] |= UINT64_C(1) << chunk % 64;
+    return 0;
+}
+
+int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *err)
+{
+    if (slice->whole)
+        return 0;
+    size_t last = (end + BLOCK_CHUNK - 1) / BLOCK_CHUNK;
+    for (size_t chunk = begin / BLOCK_CHUNK; chunk < last;) {
+        if (has_chunk(slice, chunk)) {
+            chunk++;
+            continue;
+        }
+        size_t first = chunk;
+        while (chunk < last && !has_chunk(slice, chunk))
+            chunk++;
+        int rc = read_chunks(slice, first, chunk, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* What block_check() asks of each frame of a whole block. */
+static bool frame_is_sound(const struct block_head *head, const struct tdk_frame *frame,
+                           size_t rest)
+{
+    return frame->size <= TDK_PAYLOAD_HARD_MAX && tdk_frame_span(frame->size) <= rest &&
+           frame->track == head->track && frame->type != TDK_TYPE_PADDING &&
+           (!frame_is_record(frame) || frame->size >= sizeof(struct tdk_dbn_head)) &&
+           (frame->type != TDK_TYPE_LOSS || frame->size == sizeof(struct tdk_loss));
+}
+
+int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **frame,
+                struct tdk_err *err)
+{
+    const struct block_head *head = slice->view.head;
+    if (offset > head->frames_size - sizeof **frame || offset % 8 != 0)
+        return err_say(err, TDK_ECORRUPT, "directory points nowhere");
+    const void *at = slice->view.frames + offset;
+    *frame = at;
+    if (slice->whole)
+        return 0;
+    int rc = slice_need(slice, offset, offset + sizeof **frame, err);
+    if (rc < 0)
+        return rc;
+    if (!frame_is_sound(head, *frame, head->frames_size - offset))
+        return err_say(err, TDK_ECORRUPT, "frames contradict the head");
+    return slice_need(slice, offset, offset + tdk_frame_span((*frame)->size), err);
+}
+
+/* Frame by frame from the tick found last, or from the nearest anchor. */
+static int step_to(struct slice *slice, const uint32_t *anchors, uint32_t ordinal, size_t *offset,
+                   const struct tdk_frame **frame, struct tdk_err *err)
+{
+    uint32_t at = ordinal - ordinal % DIRECTORY_STRIDE;
+    *offset = anchors[ordinal / DIRECTORY_STRIDE];
+    if (slice->last_ordinal <= ordinal && slice->last_ordinal > at) {
+        at = slice->last_ordinal;
+        *offset = slice->last_offset;
+    }
+    for (;;) {
+        int rc = slice_frame(slice, *offset, frame, err);
+        if (rc < 0)
+            return rc;
+        if (tdk_frame_is_tick(*frame) && at++ == ordinal)
+            return 0;
+        *offset += tdk_frame_span((*frame)->size);
+    }
+}
+
+int slice_tick(struct slice *slice, uint32_t ordinal, size_t *offset,
+               const struct tdk_frame **frame, struct tdk_err *err)
+{
+    struct directory_head directory;
+    memcpy(&directory, slice->view.directory, sizeof directory);
+    int rc;
+    if (directory.uniform != 0) {
+        *offset = (size_t)ordinal * directory.uniform;
+        rc = slice_frame(slice, *offset, frame, err);
+    } else {
+        const void *anchors = slice->view.directory + sizeof directory +
+                              directory.entries * sizeof(struct directory_entry);
+        rc = step_to(slice, anchors, ordinal, offset, frame, err);
+    }
+    if (rc < 0)
+        return rc;
+    slice->last_ordinal = ordinal;
+    slice->last_offset = *offset;
+    return tdk_frame_is_tick(*frame)
+               ? 0
+               : err_say(err, TDK_ECORRUPT, "directory takes another frame for a tick");
+}
+
+/* ---- counts ---- */
+
+/* Of a raw block: the directory's head and entries at their place, under their checksum. */
+static int read_entries(struct slice *slice, struct tdk_err *err)
+{
+    enum { GUESS = 2048 };
+    const struct block_head *head = slice->view.head;
+    size_t at = sizeof *head + head->frames_size, have = head->directory_size;
+    if (have > GUESS)
+        have = GUESS;
+    unsigned char *directory = slice->bytes + at;
+    int rc = segments_read(slice->segments, slice->ref.segment, slice->ref.offset + at, directory,
+                           have, err);
+    if (rc < 0)
+        return rc;
+    struct directory_head d;
+    memcpy(&d, directory, sizeof d);
+    size_t size = sizeof d + (size_t)d.entries * sizeof(struct directory_entry);
+    if (head->directory_size < sizeof d || d.entries > BLOCK_ENTRIES_MAX ||
+        size > head->directory_size)
+        return err_say(err, TDK_ECORRUPT, "directory contradicts itself");
+    if (size > have)
+        rc = segments_read(slice->segments, slice->ref.segment, slice->ref.offset + at + have,
+                           directory + have, size - have, err);
+    if (rc == 0 && crc32c(0, directory, size) != head->entries_crc)
+        rc = err_say(err, TDK_ECORRUPT, "directory fails its checksum");
+    slice->view.directory = directory;
+    return rc;
+}
+
+/* Each instrument once, though it may have been picked for several times of its life. */
+static int count_entries(const struct block_view *view, const struct picks *picks, uint64_t *ticks)
+{
+    uint32_t last = 0;
+    *ticks = 0;
+    for (size_t i = 0; i < picks->count; i++) {
+        uint32_t id = picks->items[i].instrument_id;
+        if (i > 0 && id == last)
+            continue;
+        last = id;
+        struct directory_walk walk;
+        int64_t count = directory_find(view, id, &walk);
+        if (count < 0)
+            return TDK_ECORRUPT;
+        *ticks += (uint64_t)count;
+    }
+    return 0;
+}
+
+int slice_count(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
+                uint64_t *ticks, struct tdk_err *err)
+{
+    int rc;
+    if (is_packed(ref) || ref->span <= SMALL_SPAN) {
+        rc = slice_read(slice, ref, err);
+    } else {
+        rc = prepare(slice, ref, err);
+        if (rc == 0)
+            rc = read_head(slice, err);
+        if (rc == 0)
+            rc = slice->view.head->codec == BLOCK_RAW ? read_entries(slice, err)
+                                                      : slice_read(slice, ref, err);
+    }
+    if (rc == 0 && count_entries(&slice->view, picks, ticks) < 0)
+        rc = err_say(err, TDK_ECORRUPT, "directory contradicts itself");
+    return rc;
+}

@@ -1,0 +1,372 @@
+#include "tape/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/moment.h"
+
+static bool is_reverse(const struct stream *stream)
+{
+    return stream->answer->reverse;
+}
+
+/* What a recorder tells of new symbols is not in what the tape has read of them before. */
+static int find_picks(struct stream *stream, struct tdk_err *err)
+{
+    const struct answer *answer = stream->answer;
+    const struct symbols *symbols;
+    struct symbols *fresh = NULL;
+    int rc;
+    if (answer->view->live) {
+        rc = symbols_read(answer->view, stream->track->ref.number, &fresh, err);
+        symbols = fresh;
+    } else {
+        rc = tape_symbols(answer->tape, stream->track->ref.number, &symbols, err);
+    }
+    if (rc == 0)
+        rc = select_picks(&answer->select, symbols, &stream->all, err);
+    free(fresh);
+    return rc;
+}
+
+int stream_open(struct stream *stream, struct answer *answer, const struct track *track,
+                struct tdk_err *err)
+{
+    *stream = (struct stream){.answer = answer, .track = track};
+    sieve_init(&stream->sieve, &answer->select, &answer->segments);
+    int rc =
+        tape_epochs(answer->view, track->ref.number, &stream->epochs, &stream->epoch_count, err);
+    if (rc == 0 && answer->select.by_symbol) {
+        rc = find_picks(stream, err);
+    }
+    if (rc < 0)
+        stream_close(stream);
+    else
+        stream_rewind(stream);
+    return rc;
+}
+
+void stream_close(struct stream *stream)
+{
+    sieve_close(&stream->sieve);
+    picks_close(&stream->all);
+    picks_close(&stream->picks);
+    free(stream->epochs);
+    free(stream->maxima);
+    free(stream->keys);
+    stream->epochs = NULL;
+    stream->maxima = NULL;
+    stream->keys = NULL;
+}
+
+void stream_rewind(struct stream *stream)
+{
+    stream->epoch_at = is_reverse(stream) ? stream->epoch_count : 0;
+    stream->in_epoch = false;
+    stream->loaded = false;
+    stream->lost = 0;
+    stream->sieve.list_only = is_reverse(stream);
+}
+
+/* ---- epochs ---- */
+
+static bool epoch_in_time(const struct select *select, const struct epoch_ref *epoch)
+{
+    if (select->axis == TDK_AXIS_EVENT)
+        return epoch->max_event >= select->from && epoch->min_event <= select->last;
+    return epoch->odd > 0 || (epoch->max_ts >= select->from && epoch->min_ts <= select->last);
+}
+
+/* May there be anything in it? */
+static bool epoch_matters(const struct stream *stream, const struct epoch_ref *epoch)
+{
+    const struct select *select = &stream->answer->select;
+    if (select->control || epoch->lost > 0)
+        return true;
+    return epoch->ticks > 0 && epoch_in_time(select, epoch) &&
+           (!select->by_symbol || stream->picks.count > 0);
+}
+
+/* 1: in the next epoch that matters; 0: there is none. */
+static int enter_epoch(struct stream *stream, struct tdk_err *err)
+{
+    bool reverse = is_reverse(stream);
+    while (reverse ? stream->epoch_at > 0 : stream->epoch_at < stream->epoch_count) {
+        const struct epoch_ref *epoch = &stream->epochs[stream->epoch_at - (reverse ? 1 : 0)];
+        const struct select *select = &stream->answer->select;
+        if (select->by_symbol) {
+            int rc = picks_of_epoch(&stream->picks, select, &stream->all, epoch->epoch, err);
+            if (rc < 0)
+                return rc;
+        }
+        if (epoch_matters(stream, epoch)) {
+            stream->in_epoch = true;
+            stream->ref_count = stream->ref_at = 0;
+            stream->refs_end = false;
+            stream->seen = reverse ? UINT64_MAX : 0;
+            return 1;
+        }
+        stream->epoch_at += reverse ? (size_t)-1 : 1;
+    }
+    return 0;
+}
+
+static const struct epoch_ref *current_epoch(const struct stream *stream)
+{
+    return &stream->epochs[stream->epoch_at - (is_reverse(stream) ? 1 : 0)];
+}
+
+static void leave_epoch(struct stream *stream)
+{
+    stream->in_epoch = false;
+    stream->epoch_at += is_reverse(stream) ? (size_t)-1 : 1;
+}
+
+/* ---- blocks ---- */
+
+static struct index_range range_of(const struct stream *stream)
+{
+    const struct select *select = &stream->answer->select;
+    const struct epoch_ref *epoch = current_epoch(stream);
+    return (struct index_range){
+        .track = stream->track->ref.number,
+        .axis = select->axis == TDK_AXIS_EVENT ? INDEX_AXIS_EVENT : INDEX_AXIS_RECV,
+        .epoch = epoch->epoch,
+        .from = select->from,
+        .to = select->last == UINT64_MAX ? UINT64_MAX : select->last + 1,
+        .step_back = epoch->step_back,
+    };
+}
+
+static int fetch_refs(struct stream *stream, struct tdk_err *err)
+{
+    struct index_range range = range_of(stream);
+    struct block_ref last;
+    bool first = stream->ref_count == 0;
+    if (!first)
+        last = stream->refs[stream->ref_count - 1];
+    int n = index_find(stream->answer->view->index, &range, first ? NULL : &last,
+                       is_reverse(stream), stream->refs, STREAM_REFS, err);
+    if (n < 0)
+        return n;
+    stream->ref_count = n;
+    stream->ref_at = 0;
+    stream->refs_end = n < STREAM_REFS;
+    return 0;
+}
+
+/* The next one of the epoch; 0: that was all. */
+static int next_ref(struct stream *stream, struct tdk_err *err)
+{
+    if (stream->ref_at == stream->ref_count) {
+        int rc = stream->refs_end ? 0 : fetch_refs(stream, err);
+        if (rc < 0)
+            return rc;
+        if (stream->ref_at == stream->ref_count)
+            return 0;
+    }
+    stream->ref = stream->refs[stream->ref_at++];
+    return 1;
+}
+
+/* Written after the stream was opened. */
+static bool is_later(const struct stream *stream, const struct block_ref *ref)
+{
+    return ref->first_seq > current_epoch(stream)->last_seq && (ref->count > 0 || ref->lost > 0);
+}
+
+/* The whole of it has been told already. */
+static bool is_repeat(const struct stream *stream, const struct block_ref *ref)
+{
+    if (ref->count == 0 && ref->lost == 0)
+        return false;
+    return is_reverse(stream) ? ref->first_seq >= stream->seen : ref->last_seq <= stream->seen;
+}
+
+static bool may_hold(const struct stream *stream, const struct block_ref *ref)
+{
+    const struct select *select = &stream->answer->select;
+    if ((ref->flags & BLOCK_HAS_LOSS) != 0 ||
+        (select->control && (ref->flags & BLOCK_HAS_CONTROL) != 0))
+        return true;
+    return ref->count > 0 && (!select->by_symbol || picks_may_be_in(&stream->picks, ref->filter));
+}
+
+int stream_next_block(struct stream *stream, struct tdk_err *err)
+{
+    stream->loaded = false;
+    if (stream->answer->select.from > stream->answer->select.last)
+        return 0;
+    for (;;) {
+        int rc = stream->in_epoch ? 1 : enter_epoch(stream, err);
+        if (rc <= 0)
+            return rc;
+        rc = next_ref(stream, err);
+        if (rc < 0)
+            return rc;
+        if (rc == 0) {
+            leave_epoch(stream);
+            continue;
+        }
+        if (is_later(stream, &stream->ref) || is_repeat(stream, &stream->ref))
+            continue;
+        if (may_hold(stream, &stream->ref))
+            return 1;
+        stream->answer->stats.blocks_skipped++;
+    }
+}
+
+/* ---- reading one ---- */
+
+/* Sealing may have put it elsewhere since: what does the index say now? True: something else. */
+static bool look_up_again(struct stream *stream)
+{
+    struct index_range range = range_of(stream);
+    struct block_ref before = stream->ref, now;
+    before.first_seq--; /* just in front of it, whatever is there */
+    if (index_find(stream->answer->view->index, &range, &before, false, &now, 1, NULL) != 1 ||
+        now.first_seq != stream->ref.first_seq ||
+        (now.segment == stream->ref.segment && now.offset == stream->ref.offset &&
+         now.stored_size == stream->ref.stored_size))
+        return false;
+    stream->ref = now;
+    return true;
+}
+
+/* What is the block's own fault, not ours or the machine's. */
+static bool is_damage(int code)
+{
+    return code == TDK_ECORRUPT || code == TDK_EFOREIGN || code == TDK_EFORMAT ||
+           code == TDK_EVERSION || code == TDK_ETRUNCATED || code == -ENOENT || code == -EIO;
+}
+
+static int tell_damage(const struct stream *stream, struct tdk_err *err)
+{
+    const struct block_ref *ref = &stream->ref;
+    char from[MOMENT_TEXT], to[MOMENT_TEXT];
+    bool timed = ref->min_ts <= ref->max_ts;
+    return err_wrap(err, TDK_ECORRUPT,
+                    "segment %llu offset %llu: %u ticks of track %s from %s to %s cannot be read",
+                    (unsigned long long)ref->segment, (unsigned long long)ref->offset, ref->count,
+                    stream->track->ref.name, moment_text(from, timed ? ref->min_ts : ref->odd_min),
+                    moment_text(to, timed ? ref->max_ts : ref->odd_max));
+}
+
+static void expect_next(struct stream *stream)
+{
+    if (stream->ref_at < stream->ref_count && stream->sieve.slice.whole) {
+        const struct block_ref *next = &stream->refs[stream->ref_at];
+        segments_expect(&stream->answer->segments, next->segment, next->offset, next->span);
+    }
+}
+
+static void sieve_prepare(struct stream *stream)
+{
+    struct sieve *sieve = &stream->sieve;
+    sieve->picks = stream->answer->select.by_symbol ? &stream->picks : NULL;
+    sieve->seq_first = is_reverse(stream) ? 0 : stream->seen + 1;
+    sieve->seq_last = is_reverse(stream) ? stream->seen - 1 : UINT64_MAX;
+}
+
+/* With a block that was told: what is in it is not told again. */
+static void note_seen(struct stream *stream)
+{
+    const struct block_ref *ref = &stream->ref;
+    if (ref->count > 0 || ref->lost > 0)
+        stream->seen = is_reverse(stream) ? ref->first_seq : ref->last_seq;
+    struct tdk_cursor_stats *stats = &stream->answer->stats;
+    if (stats->bytes_read != stream->answer->segments.bytes_read)
+        stats->blocks_read++;
+    else
+        stats->blocks_skipped++;
+    stats->bytes_read = stream->answer->segments.bytes_read;
+}
+
+static int damaged(struct stream *stream, int code, struct tdk_err *err)
+{
+    if (!is_damage(code))
+        return code;
+    stream->answer->stats.damaged_blocks++;
+    tell_damage(stream, err);
+    if (err != NULL)
+        err->code = TDK_ECORRUPT;
+    return TDK_ECORRUPT;
+}
+
+int stream_load(struct stream *stream, struct tdk_err *err)
+{
+    struct sieve *sieve = &stream->sieve;
+    sieve_prepare(stream);
+    int rc = sieve_fill(sieve, &stream->ref, err);
+    if (is_damage(rc)) {
+        segments_forget(&stream->answer->segments, stream->ref.segment);
+        if (look_up_again(stream))
+            rc = sieve_fill(sieve, &stream->ref, err);
+    }
+    if (rc < 0)
+        return damaged(stream, rc, err);
+    note_seen(stream);
+    expect_next(stream);
+    stream->at = sieve->is_run ? sieve->begin : is_reverse(stream) ? sieve->count : 0;
+    stream->loaded = sieve->is_run || sieve->count > 0;
+    return stream->loaded ? 1 : 0;
+}
+
+bool stream_takes_all(struct stream *stream)
+{
+    sieve_prepare(stream);
+    return sieve_takes_all(&stream->sieve, &stream->ref);
+}
+
+int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err)
+{
+    uint64_t lost = 0;
+    sieve_prepare(stream);
+    int rc = sieve_count(&stream->sieve, &stream->ref, ticks, &lost, err);
+    if (rc < 0)
+        return damaged(stream, rc, err);
+    note_seen(stream);
+    stream->answer->stats.lost += lost;
+    return 0;
+}
+
+/* ---- frame by frame ---- */
+
+static size_t place(const struct stream *stream)
+{
+    const struct sieve *sieve = &stream->sieve;
+    if (sieve->is_run)
+        return stream->at;
+    return sieve->offsets[is_reverse(stream) ? stream->at - 1 : stream->at];
+}
+
+static bool is_at_end(const struct stream *stream)
+{
+    const struct sieve *sieve = &stream->sieve;
+    if (is_reverse(stream))
+        return stream->at == 0;
+    return stream->at == (sieve->is_run ? sieve->end : sieve->count);
+}
+
+void stream_step(struct stream *stream)
+{
+    if (stream->sieve.is_run)
+        stream->at += tdk_frame_span(sieve_frame(&stream->sieve, stream->at)->size);
+    else
+        stream->at += is_reverse(stream) ? (size_t)-1 : 1;
+}
+
+const struct tdk_frame *stream_peek(struct stream *stream)
+{
+    bool control = stream->answer->select.control;
+    while (!is_at_end(stream)) {
+        const struct tdk_frame *frame = sieve_frame(&stream->sieve, place(stream));
+        if (control || frame->type != TDK_TYPE_LOSS)
+            return frame;
+        stream->lost += sieve_loss(frame).count;
+        stream_step(stream);
+    }
+    stream->loaded = false;
+    return NULL;
+}

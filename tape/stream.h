@@ -1,0 +1,89 @@
+/*
+ * stream.h - the ticks of one track that pass a query, in their order or against it.
+ *
+ * Forward: by (epoch, seq). Reverse: from the last to the first. Blocks come from the index in
+ * batches, one block of the track is in memory at a time. What is on the tape when the stream is
+ * opened is what it tells: blocks that a recorder adds later are not looked at. A block that is
+ * there twice counts once, by its seqs. One thread at a time.
+ */
+#ifndef TDK_TAPE_STREAM_H
+#define TDK_TAPE_STREAM_H
+
+#include "tape/select.h"
+#include "tape/sieve.h"
+
+/* What all streams of a cursor share. */
+struct answer {
+    struct tdk_tape *tape; /* borrowed */
+    struct view *view;
+    struct select select;
+    struct segments segments;
+    bool reverse;
+    struct tdk_cursor_stats stats;
+};
+
+#define STREAM_REFS 32
+
+struct stream {
+    struct answer *answer;     /* borrowed */
+    const struct track *track; /* borrowed */
+    unsigned rank;             /* of the track's name among those of the answer */
+
+    struct epoch_ref *epochs; /* as they were when the stream was opened; ours */
+    size_t epoch_count, epoch_at;
+    bool in_epoch;           /* epoch_at has been entered */
+    struct picks all, picks; /* of the track, of the epoch */
+
+    struct block_ref refs[STREAM_REFS];
+    int ref_count, ref_at;
+    bool refs_end;
+    struct block_ref ref; /* the block that is next, or in the sieve */
+    uint64_t seen;        /* forward: highest seq told of this epoch; reverse: the lowest */
+
+    struct sieve sieve;
+    bool loaded;   /* the sieve has this block, and there is something left of it */
+    size_t at;     /* next: offset in a run, place in a list (reverse: one above it) */
+    uint64_t lost; /* told by LOSS frames passed over since the last run */
+
+    /* ---- its place in a merge ---- */
+    uint64_t key;
+    bool has_block;         /* ref is the next block, loaded or not */
+    struct maximum *maxima; /* see maxima.h; in order of blocks; NULL: ts never goes back; ours */
+    size_t maximum_count;
+    uint64_t *keys; /* of the list in the sieve; ours */
+    size_t key_room;
+};
+
+/* The highest ts that a stream tells before a block and up to its end. */
+struct maximum {
+    uint64_t epoch, first_seq;
+    uint64_t before, with;
+};
+
+int stream_open(struct stream *stream, struct answer *answer, const struct track *track,
+                struct tdk_err *err);
+void stream_close(struct stream *stream);
+
+/* Back to its beginning, and maybe the other way round. */
+void stream_rewind(struct stream *stream);
+
+/* The next block that may hold something, not yet read: 1, stream->ref is it; 0: the end. */
+int stream_next_block(struct stream *stream, struct tdk_err *err);
+
+/* Read it. 1: there is something in it; 0: nothing passes. TDK_ECORRUPT: it cannot be read (err
+ * says which and why). */
+int stream_load(struct stream *stream, struct tdk_err *err);
+
+/* Every frame of it would be told, and is a tick: so says the index. */
+bool stream_takes_all(struct stream *stream);
+
+/* Count in it instead; *ticks that pass. */
+int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err);
+
+/* The next frame of a loaded block; NULL: that was all, the stream is not loaded any more. */
+const struct tdk_frame *stream_peek(struct stream *stream);
+
+/* Pass over the frame that stream_peek() showed. */
+void stream_step(struct stream *stream);
+
+#endif

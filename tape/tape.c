@@ -1,0 +1,322 @@
+#include "tape/tape.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+
+/* ---- tracks ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct track *const *x = a, *const *y = b;
+    return strcmp((*x)->ref.name, (*y)->ref.name);
+}
+
+struct track_list {
+    struct tdk_tape *tape;
+    struct track **items;
+    size_t count, room;
+};
+
+static struct track *find_track(const struct tdk_tape *tape, const char *name)
+{
+    size_t low = 0, high = tape->track_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, tape->tracks[middle]->ref.name);
+        if (order == 0)
+            return tape->tracks[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+/* The track that we know by this name and number already, or a new one. */
+static struct track *intern(struct tdk_tape *tape, const struct track_ref *ref)
+{
+    struct track *t = find_track(tape, ref->name);
+    if (t != NULL && t->ref.number == ref->number)
+        return t;
+    t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    t->ref = *ref;
+    t->next = tape->all;
+    tape->all = t;
+    return t;
+}
+
+static int note_track(const struct track_ref *ref, void *context)
+{
+    struct track_list *list = context;
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 16 : 2 * list->room;
+        struct track **items = realloc(list->items, room * sizeof *items);
+        if (items == NULL)
+            return -ENOMEM;
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->count] = intern(list->tape, ref);
+    if (list->items[list->count] == NULL)
+        return -ENOMEM;
+    list->count++;
+    return 0;
+}
+
+/* With the lock held, or before anybody else has the tape. */
+static int load_tracks(struct tdk_tape *tape, struct tdk_err *err)
+{
+    struct track_list list = {.tape = tape};
+    int rc = index_tracks(tape->view->index, note_track, &list, err);
+    if (rc < 0) {
+        free(list.items);
+        return rc == -ENOMEM ? err_set(err, rc, "list tracks") : rc;
+    }
+    if (list.count > 0)
+        qsort(list.items, list.count, sizeof *list.items, compare_names);
+    free(tape->tracks);
+    tape->tracks = list.items;
+    tape->track_count = list.count;
+    return 0;
+}
+
+struct track *tape_track(struct tdk_tape *tape, const char *name)
+{
+    pthread_mutex_lock(&tape->lock);
+    struct track *track = find_track(tape, name);
+    pthread_mutex_unlock(&tape->lock);
+    return track;
+}
+
+/* ---- open, refresh, close ---- */
+
+struct view *tape_view(struct tdk_tape *tape)
+{
+    pthread_mutex_lock(&tape->lock);
+    struct view *view = view_hold(tape->view);
+    pthread_mutex_unlock(&tape->lock);
+    return view;
+}
+
+static int open_lone(struct tdk_tape *tape, const char *path, struct tdk_err *err)
+{
+    if (strlen(path) >= sizeof tape->lone)
+        return err_set(err, -ENAMETOOLONG, "open %s", path);
+    strcpy(tape->lone, path);
+    return view_open_lone(&tape->view, path, tape->folder.tape_id, err);
+}
+
+static int open_folder(struct tdk_tape *tape, const char *path, struct tdk_err *err)
+{
+    int rc = folder_open(&tape->folder, path, err);
+    if (rc == 0)
+        rc = view_open(&tape->view, &tape->folder, err);
+    return rc;
+}
+
+int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err)
+{
+    struct stat file;
+    if (stat(path, &file) < 0)
+        return err_set(err, -errno, "open tape %s", path);
+
+    struct tdk_tape *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return err_set(err, -ENOMEM, "open tape %s", path);
+    pthread_mutex_init(&t->lock, NULL);
+    t->folder.lock_fd = -1;
+    int rc = S_ISREG(file.st_mode) ? open_lone(t, path, err) : open_folder(t, path, err);
+    if (rc == 0)
+        rc = load_tracks(t, err);
+    if (rc < 0) {
+        tdk_tape_close(t);
+        return rc;
+    }
+    *tape = t;
+    return 0;
+}
+
+static void drop_symbols(struct tdk_tape *tape)
+{
+    while (tape->symbols != NULL) {
+        struct symbols *next = tape->symbols->next;
+        free(tape->symbols);
+        tape->symbols = next;
+    }
+}
+
+void tdk_tape_close(struct tdk_tape *tape)
+{
+    if (tape == NULL)
+        return;
+    drop_symbols(tape);
+    while (tape->all != NULL) {
+        struct track *next = tape->all->next;
+        free(tape->all);
+        tape->all = next;
+    }
+    free(tape->tracks);
+    view_drop(tape->view);
+    if (tape->lone[0] == '\0')
+        folder_close(&tape->folder);
+    pthread_mutex_destroy(&tape->lock);
+    free(tape);
+}
+
+int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
+{
+    if (tape->lone[0] != '\0')
+        return 0; /* a segment that is looked at alone is looked at as it was */
+    struct view *fresh;
+    int rc = view_open(&fresh, &tape->folder, err);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&tape->lock);
+    struct view *old = tape->view;
+    tape->view = fresh;
+    rc = load_tracks(tape, err);
+    if (rc == 0)
+        drop_symbols(tape);
+    else
+        tape->view = old;
+    pthread_mutex_unlock(&tape->lock);
+    view_drop(rc == 0 ? old : fresh);
+    return rc;
+}
+
+/* ---- what is there ---- */
+
+struct epoch_list {
+    struct epoch_ref *items;
+    size_t count, room;
+};
+
+static int note_epoch(const struct epoch_ref *epoch, void *context)
+{
+    struct epoch_list *list = context;
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 8 : 2 * list->room;
+        struct epoch_ref *items = realloc(list->items, room * sizeof *items);
+        if (items == NULL)
+            return -ENOMEM;
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->count++] = *epoch;
+    return 0;
+}
+
+int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, size_t *count,
+                struct tdk_err *err)
+{
+    struct epoch_list list = {0};
+    int rc = index_epochs(view->index, track, note_epoch, &list, err);
+    if (rc < 0) {
+        free(list.items);
+        return rc == -ENOMEM ? err_set(err, rc, "list epochs") : rc;
+    }
+    *epochs = list.items;
+    *count = list.count;
+    return 0;
+}
+
+static int add_epoch(const struct epoch_ref *epoch, void *context)
+{
+    struct tdk_track_info *info = context;
+    if (epoch->min_ts <= epoch->max_ts) {
+        if (epoch->min_ts < info->first_ts)
+            info->first_ts = epoch->min_ts;
+        if (epoch->max_ts > info->last_ts)
+            info->last_ts = epoch->max_ts;
+    }
+    info->ticks += epoch->ticks;
+    info->bytes += epoch->bytes;
+    info->lost += epoch->lost;
+    info->epochs++;
+    return 0;
+}
+
+static int track_info(struct view *view, const struct track *track, struct tdk_track_info *info,
+                      struct tdk_err *err)
+{
+    *info = (struct tdk_track_info){
+        .number = track->ref.number, .kind = track->ref.kind, .first_ts = UINT64_MAX};
+    memcpy(info->name, track->ref.name, sizeof info->name);
+    return index_epochs(view->index, track->ref.number, add_epoch, info, err);
+}
+
+struct track **tape_tracks(struct tdk_tape *tape, size_t *count)
+{
+    pthread_mutex_lock(&tape->lock);
+    *count = tape->track_count;
+    struct track **tracks = calloc(tape->track_count + 1, sizeof *tracks);
+    if (tracks != NULL && tape->track_count > 0)
+        memcpy(tracks, tape->tracks, tape->track_count * sizeof *tracks);
+    pthread_mutex_unlock(&tape->lock);
+    return tracks;
+}
+
+int tdk_tape_tracks(struct tdk_tape *tape,
+                    int (*each)(const struct tdk_track_info *track, void *context), void *context,
+                    struct tdk_err *err)
+{
+    size_t count;
+    struct track **tracks = tape_tracks(tape, &count);
+    if (tracks == NULL)
+        return err_set(err, -ENOMEM, "list tracks");
+    struct view *view = tape_view(tape);
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct tdk_track_info info;
+        rc = track_info(view, tracks[i], &info, err);
+        if (rc == 0)
+            rc = each(&info, context);
+    }
+    view_drop(view);
+    free(tracks);
+    return rc;
+}
+
+static int add_track(const struct tdk_track_info *track, void *context)
+{
+    struct tdk_tape_info *info = context;
+    if (track->first_ts < info->first_ts)
+        info->first_ts = track->first_ts;
+    if (track->last_ts > info->last_ts)
+        info->last_ts = track->last_ts;
+    info->ticks += track->ticks;
+    info->bytes += track->bytes;
+    info->lost += track->lost;
+    info->tracks++;
+    return 0;
+}
+
+static int add_segment(const struct segment_ref *segment, void *context)
+{
+    struct tdk_tape_info *info = context;
+    info->size_on_disk += segment->size;
+    info->segments++;
+    return 0;
+}
+
+void tdk_tape_info(struct tdk_tape *tape, struct tdk_tape_info *info)
+{
+    struct view *view = tape_view(tape);
+    *info = (struct tdk_tape_info){
+        .created_ns = tape->folder.created_ns,
+        .first_ts = UINT64_MAX,
+        .recording = tape->lone[0] == '\0' && folder_is_held(&tape->folder),
+        .index_used = !view->is_private,
+    };
+    memcpy(info->tape_id, tape->folder.tape_id, sizeof info->tape_id);
+    tdk_tape_tracks(tape, add_track, info, NULL);
+    index_segments(view->index, add_segment, info, NULL);
+    view_drop(view);
+}

@@ -1,0 +1,147 @@
+#include "tape/view.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "tape/rebuild.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct view *shared; /* those of this process that are open, private ones are not in it */
+
+struct view *view_hold(struct view *view)
+{
+    pthread_mutex_lock(&lock);
+    view->holders++;
+    pthread_mutex_unlock(&lock);
+    return view;
+}
+
+void view_drop(struct view *view)
+{
+    if (view == NULL)
+        return;
+    pthread_mutex_lock(&lock);
+    bool last = --view->holders == 0;
+    if (last) {
+        struct view **at = &shared;
+        while (*at != NULL && *at != view)
+            at = &(*at)->next;
+        if (*at == view)
+            *at = view->next;
+        index_close(
+            view->index); /* under the lock: nobody may open this file before it is closed */
+    }
+    pthread_mutex_unlock(&lock);
+    if (last)
+        free(view);
+}
+
+static struct view *view_new(struct index *index)
+{
+    struct view *view = calloc(1, sizeof *view);
+    if (view != NULL) {
+        view->index = index;
+        view->holders = 1;
+    }
+    return view;
+}
+
+/* ---- the tape's own ---- */
+
+/* With the lock held. */
+static int open_shared(struct view **view, const struct folder *folder, const struct stat *file,
+                       struct tdk_err *err)
+{
+    for (struct view *v = shared; v != NULL; v = v->next)
+        if (v->device == file->st_dev && v->inode == file->st_ino) {
+            v->holders++;
+            *view = v;
+            return 0;
+        }
+
+    struct index *index;
+    int rc = index_open(&index, folder->index, folder->tape_id, false, err);
+    if (rc < 0)
+        return rc;
+    struct view *v = index_is_complete(index) ? view_new(index) : NULL;
+    if (v == NULL) {
+        index_close(index);
+        return err_set(err, TDK_ECORRUPT, "index %s", folder->index);
+    }
+    v->device = file->st_dev;
+    v->inode = file->st_ino;
+    v->next = shared;
+    shared = v;
+    *view = v;
+    return 0;
+}
+
+/* Was it whole when the last writer left, and has none been there since? */
+static bool is_clean(const struct folder *folder)
+{
+    struct segment_name *names = NULL;
+    size_t count = 0;
+    if (folder_segments(folder, &names, &count, NULL) < 0)
+        return false;
+    uint64_t last = count > 0 ? names[count - 1].number : 0;
+    free(names);
+    return folder_is_clean(folder, last);
+}
+
+/* Not 0: it is not there, not whole, or nobody vouches for it. Never an error of the tape's. */
+static int open_trusted(struct view **view, const struct folder *folder)
+{
+    char path[TAPE_PATH_MAX + 16];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/data.mdb", folder->index);
+    if (stat(path, &file) < 0)
+        return -errno;
+    bool held = folder_is_held(folder);
+    if (!held && !is_clean(folder))
+        return TDK_ECORRUPT;
+    pthread_mutex_lock(&lock);
+    int rc = open_shared(view, folder, &file, NULL);
+    if (rc == 0)
+        (*view)->live = held;
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+/* ---- private ---- */
+
+static int open_private(struct view **view, struct index *index, int rc, struct tdk_err *err)
+{
+    struct view *v = rc < 0 ? NULL : view_new(index);
+    if (v == NULL) {
+        index_close(index);
+        return rc < 0 ? rc : err_set(err, -ENOMEM, "open index");
+    }
+    v->is_private = true;
+    *view = v;
+    return 0;
+}
+
+int view_open(struct view **view, const struct folder *folder, struct tdk_err *err)
+{
+    if (open_trusted(view, folder) == 0)
+        return 0;
+    struct index *index;
+    int rc = index_open_private(&index, folder->tape_id, err);
+    if (rc < 0)
+        return rc;
+    return open_private(view, index, rebuild_index(folder, index, NULL, NULL, err), err);
+}
+
+int view_open_lone(struct view **view, const char *path, uint8_t tape_id[16], struct tdk_err *err)
+{
+    struct index *index;
+    static const uint8_t any[16];
+    int rc = index_open_private(&index, any, err);
+    if (rc < 0)
+        return rc;
+    return open_private(view, index, rebuild_lone(path, index, tape_id, NULL, err), err);
+}

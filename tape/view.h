@@ -1,0 +1,35 @@
+/*
+ * view.h - the index that a reader goes by: the tape's own if it can be trusted, else a private one
+ * made from the segments.
+ *
+ * Views are counted. A cursor holds the one that it began with, so that a refresh takes nothing
+ * away from it; and all of a process share one handle for one index file, because LMDB's locks
+ * belong to the process. Any thread.
+ */
+#ifndef TDK_TAPE_VIEW_H
+#define TDK_TAPE_VIEW_H
+
+#include <stdbool.h>
+
+#include "index/index.h"
+#include "tape/folder.h"
+
+struct view {
+    struct index *index;
+    bool is_private;
+    bool live;              /* a writer held the tape when it was opened: the index moves */
+    unsigned holders;       /* under a lock of view.c's */
+    uint64_t device, inode; /* of the shared one's file */
+    struct view *next;
+};
+
+/* The best there is for this tape now. */
+int view_open(struct view **view, const struct folder *folder, struct tdk_err *err);
+
+/* Of one segment file, whatever tape it is from; tells which. */
+int view_open_lone(struct view **view, const char *path, uint8_t tape_id[16], struct tdk_err *err);
+
+struct view *view_hold(struct view *view);
+void view_drop(struct view *view); /* NULL is fine */
+
+#endif
