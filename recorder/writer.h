@@ -78,6 +78,12 @@ struct writer {
     void *context;
 };
 
+/* Write number so-and-so, of those between done and formed. */
+static inline struct write *writer_at(const struct writer *writer, uint64_t number)
+{
+    return &writer->writes[number % writer->count];
+}
+
 struct writer_options {
     size_t limit;  /* bytes of a usual write */
     size_t memory; /* for all */
