@@ -59,9 +59,11 @@ struct epoch_ref {
 };
 
 struct track_ref {
+    uint64_t last_epoch; /* the highest ever, also of segments that are gone; 0: none */
     char name[65];
     uint8_t kind; /* enum tdk_kind */
     uint16_t number;
+    uint32_t zero;
 };
 
 struct segment_ref {

@@ -68,9 +68,14 @@ int catalog_store(struct catalog *catalog, struct index *index, struct tdk_err *
 /* All tracks and epochs, and what belongs to each track's last epoch. Into an empty catalogue. */
 int catalog_load(struct catalog *catalog, struct index *index, struct tdk_err *err);
 
+/* Drop properties and symbols of epochs that are over (not their track's last, no block noted since
+ * the call before, all stored): a tape of thousands of imports must not fill the memory of who
+ * writes one more. To be called when a segment is sealed. */
+void catalog_forget(struct catalog *catalog);
+
 /* For a footer: all tracks; and the epochs that `refs` tell of, with properties and symbols.
  * malloc'ed. */
-int catalog_encode(const struct catalog *catalog, const struct block_ref *refs, size_t count,
+int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t count,
                    void **bytes, size_t *size, struct tdk_err *err);
 
 /* What a footer tells, added. Counts of epochs are not taken from it: they come by catalog_note().

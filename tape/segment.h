@@ -40,9 +40,17 @@ struct segment_writer {
 int segment_create(struct segment_writer **writer, const struct folder *folder, uint64_t number,
                    enum segment_stage stage, uint64_t size, struct tdk_err *err);
 
+/* One that a dead writer left, to be sealed: no blocks are noted yet. */
+int segment_adopt(struct segment_writer **writer, const struct folder *folder, uint64_t number,
+                  enum segment_stage stage, struct tdk_err *err);
+
 /* A block (finished) lies at `offset`. In file order. -ENOMEM. */
 int segment_note(struct segment_writer *writer, const struct block_head *head, uint64_t offset,
                  struct tdk_err *err);
+
+/* The same, of one known by its reference and its head's CRC. */
+int segment_note_ref(struct segment_writer *writer, const struct block_ref *ref, uint32_t head_crc,
+                     struct tdk_err *err);
 
 /*
  * Table, catalogue (raw, as catalog_encode() makes it; compressed here) and foot behind the blocks;
@@ -92,31 +100,36 @@ int segment_read_catalog(const struct segment *segment, const struct segment_foo
 
 /* ---- without a foot ---- */
 
-/* A part of the file that holds no block, and is neither zeros behind the last block. */
+/* A stretch between good blocks, or behind the last, that holds none and should. */
 struct segment_gap {
     uint64_t offset, size;
 };
 
-/* What a scan of the blocks found, malloc'ed; segment_scan_close() frees it. */
+/* What a scan of the blocks found; segment_scan_close() frees it. */
 struct segment_scan {
     struct block_ref *refs; /* of the good blocks, in file order */
+    uint32_t *head_crcs;    /* of the same */
     size_t count;
-    struct segment_gap *gaps; /* bad bytes, in file order */
+    struct segment_gap *gaps;
     size_t gap_count;
     uint64_t end;          /* behind the last good block */
+    uint64_t data_end;     /* behind the last byte that is not zero */
     uint64_t synced_upto;  /* the highest that a good block tells */
     uint64_t previous_end; /* as the blocks tell; 0: not known */
     uint64_t written_ns;   /* the latest */
-    uint32_t digest;       /* as in a foot */
 };
 
-/* Walk the blocks up to `end` (UINT64_MAX: the file's), each checked wholly. */
+/* Walk the blocks up to `end` (UINT64_MAX: the file's), each checked wholly. Where the next one
+ * should begin and does not, it is looked for. */
 int segment_scan(const struct segment *segment, uint64_t end, struct segment_scan *scan,
                  struct tdk_err *err);
-void segment_scan_close(struct segment_scan *scan);
+void segment_scan_close(struct segment_scan *scan); /* twice is fine */
 
-/* How much of it is the tape's: behind this offset lies a torn tail, nothing that was ever synced.
+/*
+ * Leave out the torn tail: from the first gap on behind which no good block tells that it was
+ * synced. Gaps before that are damage. Afterwards scan->end is where the tape's part of the file
+ * ends, and what lies from there to data_end was never acknowledged.
  */
-uint64_t segment_scan_cut(const struct segment_scan *scan);
+void segment_scan_trim(struct segment_scan *scan);
 
 #endif

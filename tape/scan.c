@@ -1,0 +1,257 @@
+/* scan.c - the blocks of a segment without its foot: one after the other, and past what is damaged.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/segment.h"
+
+#define WINDOW ((size_t)1 << 20) /* read at once when looking for a block */
+
+struct scanner {
+    const struct segment *segment;
+    struct segment_scan *scan;
+    uint64_t limit; /* end of what is looked at */
+    uint64_t at;    /* where the next block should begin */
+    size_t room;    /* of refs and head_crcs */
+    size_t gap_room;
+    unsigned char *buffer; /* of buffer_size bytes, 8-aligned as malloc gives it */
+    size_t buffer_size;
+    struct tdk_err *err;
+};
+
+/* ---- what is found ---- */
+
+static int fail(const struct scanner *s, int rc)
+{
+    return err_set(s->err, rc, "scan %s", s->segment->path);
+}
+
+static int note_block(struct scanner *s, const struct block_head *head)
+{
+    struct segment_scan *scan = s->scan;
+    if (scan->count == s->room) {
+        size_t room = s->room == 0 ? 256 : 2 * s->room;
+        struct block_ref *refs = realloc(scan->refs, room * sizeof *refs);
+        if (refs == NULL)
+            return fail(s, -ENOMEM);
+        scan->refs = refs;
+        uint32_t *crcs = realloc(scan->head_crcs, room * sizeof *crcs);
+        if (crcs == NULL)
+            return fail(s, -ENOMEM);
+        scan->head_crcs = crcs;
+        s->room = room;
+    }
+    block_ref_of(head, s->at, &scan->refs[scan->count]);
+    scan->head_crcs[scan->count++] = head->head_crc;
+    if (head->synced_upto > scan->synced_upto && head->synced_upto <= s->at)
+        scan->synced_upto = head->synced_upto;
+    if (head->written_ns > scan->written_ns)
+        scan->written_ns = head->written_ns;
+    if (head->previous_end != 0)
+        scan->previous_end = head->previous_end;
+    return 0;
+}
+
+static int note_gap(struct scanner *s, uint64_t offset, uint64_t end)
+{
+    struct segment_scan *scan = s->scan;
+    if (scan->gap_count == s->gap_room) {
+        size_t room = s->gap_room == 0 ? 16 : 2 * s->gap_room;
+        struct segment_gap *gaps = realloc(scan->gaps, room * sizeof *gaps);
+        if (gaps == NULL)
+            return fail(s, -ENOMEM);
+        scan->gaps = gaps;
+        s->gap_room = room;
+    }
+    scan->gaps[scan->gap_count++] = (struct segment_gap){offset, end - offset};
+    return 0;
+}
+
+/* ---- one block ---- */
+
+static int need_buffer(struct scanner *s, size_t size)
+{
+    if (size <= s->buffer_size)
+        return 0;
+    unsigned char *buffer = realloc(s->buffer, size);
+    if (buffer == NULL)
+        return fail(s, -ENOMEM);
+    s->buffer = buffer;
+    s->buffer_size = size;
+    return 0;
+}
+
+/* Of this file, and behind those before it: payloads may hold copies of blocks. */
+static bool belongs(const struct scanner *s, const struct block_head *head)
+{
+    const struct segment_scan *scan = s->scan;
+    return head->segment == s->segment->head.number &&
+           memcmp(head->tape_id, s->segment->head.tape_id, sizeof head->tape_id) == 0 &&
+           (scan->count == 0 || head->block > scan->refs[scan->count - 1].block) &&
+           head->span <= s->limit - s->at;
+}
+
+/* A sector that cannot be read is no block, like any other damage. */
+static bool read_some(const struct scanner *s, size_t size)
+{
+    return size <= s->limit - s->at && files_read(s->segment->fd, s->buffer, size, s->at) == 0;
+}
+
+/* `size` bytes from s->at on are in the buffer: how far does something lie there? */
+static void note_data(struct scanner *s, size_t size)
+{
+    while (size > 0 && s->buffer[size - 1] == 0)
+        size--;
+    if (size > 0)
+        s->scan->data_end = s->at + size;
+}
+
+/*
+ * The block at s->at. 1: noted, s->at is behind it. 0: there is none; *skip is how far the next
+ * could be: the span of a block whose head is good and whose contents are not, else 8.
+ */
+static int take_block(struct scanner *s, uint64_t *skip)
+{
+    struct block_head head;
+    struct block_view view;
+    *skip = 8;
+    if (!read_some(s, sizeof head)) {
+        s->scan->data_end = s->at + 1; /* it cannot be read: it is not known to be nothing */
+        return 0;
+    }
+    memcpy(&head, s->buffer, sizeof head);
+    note_data(s, 8);
+    if (block_head_check(s->buffer, sizeof head, NULL) < 0 || !belongs(s, &head))
+        return 0;
+    int rc = need_buffer(s, head.span);
+    if (rc < 0)
+        return rc;
+    *skip = head.span;
+    s->scan->data_end = s->at + head.span;
+    if (!read_some(s, head.span) || block_check(s->buffer, head.span, &view, NULL) < 0)
+        return 0;
+    rc = note_block(s, &head);
+    if (rc < 0)
+        return rc;
+    s->at += head.span;
+    s->scan->end = s->at;
+    return 1;
+}
+
+/* ---- past what is no block ---- */
+
+/* Offset of a block's magic in the window, or how much of it was looked at. */
+static size_t find_magic(const unsigned char *bytes, size_t size)
+{
+    size_t i = 0;
+    while (i + 8 <= size && load_u64(bytes + i) != BLOCK_MAGIC)
+        i += 8;
+    return i + 8 <= size ? i : size;
+}
+
+/* Over what is a hole in the file, and so zeros. */
+static void skip_hole(struct scanner *s)
+{
+    int64_t data = files->seek_data(s->segment->fd, s->at);
+    if (data == -ENXIO)
+        s->at = s->limit;
+    else if (data > 0 && (uint64_t)data > s->at)
+        s->at = (uint64_t)data / 8 * 8;
+}
+
+/* From s->at to where a block may begin, or to the limit. */
+static void seek_magic(struct scanner *s)
+{
+    for (skip_hole(s); s->at < s->limit; skip_hole(s)) {
+        size_t size = s->limit - s->at < WINDOW ? s->limit - s->at : WINDOW;
+        if (!read_some(s, size)) { /* step over the page that the bad sector is in */
+            s->at = (s->at / TAPE_ALIGN + 1) * TAPE_ALIGN;
+            s->scan->data_end = s->at < s->limit ? s->at : s->limit;
+            continue;
+        }
+        size_t found = find_magic(s->buffer, size);
+        note_data(s, found);
+        s->at += found;
+        if (found < size)
+            return;
+    }
+}
+
+/* From a place without a block to behind the next one, or to the end. */
+static int skip_gap(struct scanner *s, uint64_t skip)
+{
+    uint64_t begin = s->at;
+    for (;;) {
+        s->at += skip;
+        seek_magic(s);
+        if (s->at + sizeof(struct block_head) > s->limit) {
+            if (s->at < s->limit)
+                s->scan->data_end = s->limit; /* a magic, and no room for what it promises */
+            s->at = s->limit;
+            return 0;
+        }
+        uint64_t at = s->at;
+        int rc = take_block(s, &skip);
+        if (rc != 0)
+            return rc < 0 ? rc : note_gap(s, begin, at);
+    }
+}
+
+static int scan_all(struct scanner *s)
+{
+    int rc = need_buffer(s, WINDOW);
+    while (rc >= 0 && s->at + sizeof(struct block_head) <= s->limit) {
+        uint64_t skip;
+        rc = take_block(s, &skip);
+        if (rc == 0)
+            rc = skip_gap(s, skip);
+    }
+    if (rc >= 0 && s->scan->data_end > s->scan->end)
+        rc = note_gap(s, s->scan->end, s->scan->data_end);
+    return rc < 0 ? rc : 0;
+}
+
+int segment_scan(const struct segment *segment, uint64_t end, struct segment_scan *scan,
+                 struct tdk_err *err)
+{
+    *scan = (struct segment_scan){.end = SEGMENT_FIRST_OFFSET};
+    struct scanner s = {.segment = segment,
+                        .scan = scan,
+                        .limit = end < segment->size ? end : segment->size,
+                        .at = SEGMENT_FIRST_OFFSET,
+                        .err = err};
+    int rc = scan_all(&s);
+    free(s.buffer);
+    if (scan->data_end < scan->end)
+        scan->data_end = scan->end;
+    if (rc < 0)
+        segment_scan_close(scan);
+    return rc;
+}
+
+void segment_scan_close(struct segment_scan *scan)
+{
+    free(scan->refs);
+    free(scan->head_crcs);
+    free(scan->gaps);
+    scan->refs = NULL;
+    scan->head_crcs = NULL;
+    scan->gaps = NULL;
+    scan->count = scan->gap_count = 0;
+}
+
+void segment_scan_trim(struct segment_scan *scan)
+{
+    size_t gap = 0;
+    while (gap < scan->gap_count && scan->gaps[gap].offset < scan->synced_upto)
+        gap++;
+    if (gap == scan->gap_count)
+        return;
+    scan->end = scan->gaps[gap].offset;
+    scan->gap_count = gap;
+    while (scan->count > 0 && scan->refs[scan->count - 1].offset >= scan->end)
+        scan->count--;
+}

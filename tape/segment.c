@@ -1,0 +1,222 @@
+/* segment.c - segments read: by their foot, block by block. scan.c reads what has no foot. */
+#include "tape/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "tape/files.h"
+
+/* ---- open ---- */
+
+static int check_head(struct segment *s, const uint8_t tape_id[16], struct tdk_err *err)
+{
+    struct segment_head head = s->head;
+    head.crc = 0;
+    if (head.magic != SEGMENT_MAGIC)
+        return err_say(err, TDK_EFORMAT, "%s is not a segment of a tape", s->path);
+    if (crc32c(0, &head, sizeof head) != s->head.crc)
+        return err_set(err, TDK_ECORRUPT, "%s: its head fails its checksum", s->path);
+    if (head.version != TAPE_VERSION)
+        return err_say(err, TDK_EVERSION, "%s is a segment of version %u, this program reads %u",
+                       s->path, head.version, TAPE_VERSION);
+    if (tape_id != NULL && memcmp(tape_id, head.tape_id, sizeof head.tape_id) != 0)
+        return err_set(err, TDK_EFOREIGN, "%s", s->path);
+    return 0;
+}
+
+static int open_file(struct segment *s, const uint8_t tape_id[16], struct tdk_err *err)
+{
+    struct file_stat stat;
+    s->fd = files->open(s->path, O_RDONLY | O_NONBLOCK, 0);
+    if (s->fd < 0)
+        return err_set(err, s->fd, "open %s", s->path);
+    int rc = files->fstat(s->fd, &stat);
+    if (rc < 0)
+        return err_set(err, rc, "stat %s", s->path);
+    if (!stat.is_file)
+        return err_say(err, TDK_EFORMAT, "%s is not a file", s->path);
+    s->size = stat.size;
+    if (s->size < sizeof s->head)
+        return err_say(err, TDK_ECORRUPT, "%s is cut: it ends inside its head", s->path);
+    rc = files_read(s->fd, &s->head, sizeof s->head, 0);
+    return rc < 0 ? err_set(err, rc, "read %s", s->path) : check_head(s, tape_id, err);
+}
+
+int segment_open(struct segment **segment, const char *path, const uint8_t tape_id[16],
+                 struct tdk_err *err)
+{
+    struct segment *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "open %s", path);
+    s->fd = -1;
+    snprintf(s->path, sizeof s->path, "%s", path);
+    int rc = open_file(s, tape_id, err);
+    if (rc < 0) {
+        segment_close(s);
+        return rc;
+    }
+    *segment = s;
+    return 0;
+}
+
+void segment_close(struct segment *segment)
+{
+    if (segment == NULL)
+        return;
+    if (segment->fd >= 0)
+        files->close(segment->fd);
+    free(segment);
+}
+
+/* ---- a block ---- */
+
+static int damaged(const struct segment *s, const struct block_ref *ref, struct tdk_err *err)
+{
+    return err_wrap(err, TDK_ECORRUPT,
+                    "segment %llu offset %llu: track %u, ticks of %llu to %llu ns cannot be read",
+                    (unsigned long long)s->head.number, (unsigned long long)ref->offset, ref->track,
+                    (unsigned long long)ref->min_ts, (unsigned long long)ref->max_ts);
+}
+
+int segment_read(const struct segment *segment, const struct block_ref *ref, void *buffer,
+                 struct block_view *view, struct tdk_err *err)
+{
+    struct block_view found;
+    int rc = files_read(segment->fd, buffer, ref->span, ref->offset);
+    if (rc < 0)
+        err_set(err, TDK_ECORRUPT, "read: %s", tdk_strerror(rc));
+    else if ((rc = block_check(buffer, ref->span, &found, err)) == 0 &&
+             (!block_is_ref(found.head, ref) ||
+              memcmp(found.head->tape_id, segment->head.tape_id, sizeof found.head->tape_id) != 0))
+        rc = err_set(err, TDK_ECORRUPT, "block: another one than the index means");
+    if (rc < 0)
+        return damaged(segment, ref, err);
+    *view = found;
+    return 0;
+}
+
+/* ---- the foot ---- */
+
+static bool foot_is_possible(const struct segment *s, const struct segment_foot *foot)
+{
+    uint64_t room = s->size - sizeof *foot;
+    return foot->end >= SEGMENT_FIRST_OFFSET && foot->end % TAPE_ALIGN == 0 && foot->end <= room &&
+           foot->table_size <= room - foot->end &&
+           foot->table_size % sizeof(struct block_ref) == 0 &&
+           foot->table_size / sizeof(struct block_ref) == foot->blocks &&
+           foot->catalog_size <= room - foot->end - foot->table_size &&
+           foot->number == s->head.number &&
+           memcmp(foot->tape_id, s->head.tape_id, sizeof foot->tape_id) == 0;
+}
+
+int segment_read_foot(const struct segment *segment, struct segment_foot *foot, struct tdk_err *err)
+{
+    struct segment_foot f, whole;
+    if (segment->size < SEGMENT_FIRST_OFFSET + sizeof f)
+        return err_set(err, TDK_ETRUNCATED, "%s has no foot", segment->path);
+    int rc = files_read(segment->fd, &f, sizeof f, segment->size - sizeof f);
+    if (rc < 0)
+        return err_set(err, rc, "read %s", segment->path);
+    if (f.magic != FOOT_MAGIC)
+        return err_set(err, TDK_ETRUNCATED, "%s has no foot", segment->path);
+    whole = f;
+    f.crc = 0;
+    if (crc32c(0, &f, sizeof f) != whole.crc)
+        return err_set(err, TDK_ECORRUPT, "%s: its foot fails its checksum", segment->path);
+    if (f.version != TAPE_VERSION)
+        return err_set(err, TDK_EVERSION, "%s: its foot", segment->path);
+    if (!foot_is_possible(segment, &f))
+        return err_set(err, TDK_ECORRUPT, "%s: its foot contradicts itself", segment->path);
+    *foot = whole;
+    return 0;
+}
+
+/* Bytes that a foot points to, under their checksum. */
+static int read_part(const struct segment *s, uint64_t offset, uint64_t size, uint32_t crc,
+                     void **bytes, struct tdk_err *err)
+{
+    void *part = malloc(size > 0 ? size : 1);
+    if (part == NULL)
+        return err_set(err, -ENOMEM, "read %s", s->path);
+    int rc = files_read(s->fd, part, size, offset);
+    if (rc < 0)
+        err_set(err, rc, "read %s", s->path);
+    else if (crc32c(0, part, size) != crc)
+        rc = err_set(err, TDK_ECORRUPT, "%s: its footer fails its checksum", s->path);
+    if (rc < 0) {
+        free(part);
+        return rc;
+    }
+    *bytes = part;
+    return 0;
+}
+
+/* What the table says must be possible in this file: it will be used to read by. */
+static bool table_is_possible(const struct segment_foot *foot, const struct block_ref *refs)
+{
+    uint64_t at = SEGMENT_FIRST_OFFSET;
+    for (uint64_t i = 0; i < foot->blocks; i++) {
+        const struct block_ref *r = &refs[i];
+        if (r->offset < at || r->offset % 8 != 0 || r->offset >= foot->end ||
+            r->span > foot->end - r->offset || r->span > BLOCK_SPAN_MAX || r->span % 8 != 0 ||
+            r->span < sizeof(struct block_head) ||
+            r->stored_size > r->span - sizeof(struct block_head) || r->track == 0 ||
+            r->segment != foot->number || r->count > BLOCK_TICKS_MAX ||
+            r->frames_size > BLOCK_FRAMES_MAX)
+            return false;
+        at = r->offset + r->span;
+    }
+    return true;
+}
+
+int segment_read_table(const struct segment *segment, const struct segment_foot *foot,
+                       struct block_ref **refs, struct tdk_err *err)
+{
+    void *bytes;
+    int rc = read_part(segment, foot->end, foot->table_size, foot->table_crc, &bytes, err);
+    if (rc < 0)
+        return rc;
+    if (!table_is_possible(foot, bytes)) {
+        free(bytes);
+        return err_set(err, TDK_ECORRUPT, "%s: its table contradicts itself", segment->path);
+    }
+    *refs = bytes;
+    return 0;
+}
+
+static int unpack(const struct segment *s, const void *packed, size_t packed_size, void **bytes,
+                  size_t *size, struct tdk_err *err)
+{
+    unsigned long long claimed = ZSTD_getFrameContentSize(packed, packed_size);
+    if (claimed > CATALOG_MAX) /* also: not known, or no zstd at all */
+        return err_set(err, TDK_ECORRUPT, "%s: its catalogue is no catalogue", s->path);
+    void *plain = malloc(claimed > 0 ? claimed : 1);
+    if (plain == NULL)
+        return err_set(err, -ENOMEM, "read %s", s->path);
+    if (ZSTD_decompress(plain, claimed, packed, packed_size) != claimed) {
+        free(plain);
+        return err_set(err, TDK_ECORRUPT, "%s: its catalogue cannot be unpacked", s->path);
+    }
+    *bytes = plain;
+    *size = claimed;
+    return 0;
+}
+
+int segment_read_catalog(const struct segment *segment, const struct segment_foot *foot,
+                         void **bytes, size_t *size, struct tdk_err *err)
+{
+    void *packed;
+    int rc = read_part(segment, foot->end + foot->table_size, foot->catalog_size, foot->catalog_crc,
+                       &packed, err);
+    if (rc < 0)
+        return rc;
+    rc = unpack(segment, packed, foot->catalog_size, bytes, size, err);
+    free(packed);
+    return rc;
+}

@@ -1,0 +1,296 @@
+/* segment_writer.c - a segment from its first byte to its last name. segment.c reads. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/segment.h"
+
+#define CATALOG_LEVEL 3 /* of zstd: footers are small, reading them is what counts */
+
+static void path_of(const struct segment_writer *w, char path[TAPE_PATH_MAX])
+{
+    folder_segment_path(w->folder, w->number, w->stage, path);
+}
+
+static int fail(const struct segment_writer *w, int rc, const char *doing, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    path_of(w, path);
+    return err_set(err, rc, "%s %s", doing, path);
+}
+
+/* ---- create ---- */
+
+/* Past the page cache where the file system can: three times the speed at a fifth of the work. */
+static int open_direct(struct segment_writer *w, const char *path)
+{
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+    w->fd = files->open(path, flags | O_DIRECT, 0640);
+    w->direct = w->fd >= 0;
+    if (w->fd == -EINVAL)
+        w->fd = files->open(path, flags, 0640);
+    return w->fd < 0 ? w->fd : 0;
+}
+
+/* An aligned buffer of zeros. NULL: no memory. */
+static unsigned char *aligned_zeros(size_t size)
+{
+    unsigned char *bytes = aligned_alloc(TAPE_ALIGN, align_up(size, TAPE_ALIGN));
+    if (bytes != NULL)
+        memset(bytes, 0, align_up(size, TAPE_ALIGN));
+    return bytes;
+}
+
+static int write_head(const struct segment_writer *w)
+{
+    unsigned char *bytes = aligned_zeros(TAPE_ALIGN);
+    if (bytes == NULL)
+        return -ENOMEM;
+    struct segment_head head = {.magic = SEGMENT_MAGIC,
+                                .version = TAPE_VERSION,
+                                .number = w->number,
+                                .created_ns = w->created_ns};
+    memcpy(head.tape_id, w->folder->tape_id, sizeof head.tape_id);
+    head.crc = crc32c(0, &head, sizeof head);
+    memcpy(bytes, &head, sizeof head);
+    int rc = files_write(w->fd, bytes, TAPE_ALIGN, 0);
+    free(bytes);
+    return rc;
+}
+
+/* Allocated, headed and durable before the first block: a full disk shows here. */
+static int make_file(struct segment_writer *w, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    path_of(w, path);
+    int rc = open_direct(w, path);
+    if (rc < 0)
+        return fail(w, rc, "create", err);
+    rc = files->fallocate(w->fd, 0, w->size);
+    if (rc == 0)
+        rc = write_head(w);
+    if (rc == 0)
+        rc = files->fsync(w->fd);
+    if (rc == 0)
+        rc = files_sync_folder(w->folder->segments, err);
+    else
+        fail(w, rc, "allocate", err);
+    if (rc < 0)
+        files->unlink(path);
+    return rc;
+}
+
+int segment_create(struct segment_writer **writer, const struct folder *folder, uint64_t number,
+                   enum segment_stage stage, uint64_t size, struct tdk_err *err)
+{
+    struct segment_writer *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return err_set(err, -ENOMEM, "create a segment");
+    *w = (struct segment_writer){
+        .fd = -1,
+        .number = number,
+        .size = align_up(size > TAPE_ALIGN ? size : TAPE_ALIGN, TAPE_ALIGN),
+        .end = SEGMENT_FIRST_OFFSET,
+        .folder = folder,
+        .stage = stage,
+        .created_ns = clock_wall(),
+        .min_ts = UINT64_MAX,
+    };
+    int rc = make_file(w, err);
+    if (rc < 0) {
+        segment_writer_close(w);
+        return rc;
+    }
+    *writer = w;
+    return 0;
+}
+
+int segment_adopt(struct segment_writer **writer, const struct folder *folder, uint64_t number,
+                  enum segment_stage stage, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    folder_segment_path(folder, number, stage, path);
+    struct segment_writer *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return err_set(err, -ENOMEM, "open %s", path);
+    *w = (struct segment_writer){.number = number,
+                                 .end = SEGMENT_FIRST_OFFSET,
+                                 .folder = folder,
+                                 .stage = stage,
+                                 .min_ts = UINT64_MAX};
+    w->fd = files->open(path, O_RDWR | O_NOFOLLOW, 0);
+    if (w->fd < 0) {
+        int rc = err_set(err, w->fd, "open %s", path);
+        free(w);
+        return rc;
+    }
+    *writer = w;
+    return 0;
+}
+
+/* ---- blocks ---- */
+
+static int reserve(struct segment_writer *w)
+{
+    if (w->count < w->room)
+        return 0;
+    size_t room = w->room == 0 ? 1024 : 2 * w->room;
+    struct block_ref *refs = realloc(w->refs, room * sizeof *refs);
+    if (refs == NULL)
+        return -ENOMEM;
+    w->refs = refs;
+    w->room = room;
+    return 0;
+}
+
+int segment_note_ref(struct segment_writer *writer, const struct block_ref *ref, uint32_t head_crc,
+                     struct tdk_err *err)
+{
+    int rc = reserve(writer);
+    if (rc < 0)
+        return fail(writer, rc, "note a block of", err);
+    writer->refs[writer->count++] = *ref;
+    writer->end = ref->offset + ref->span;
+    writer->ticks += ref->count;
+    writer->lost += ref->lost;
+    if (ref->min_ts < writer->min_ts)
+        writer->min_ts = ref->min_ts;
+    if (ref->max_ts > writer->max_ts)
+        writer->max_ts = ref->max_ts;
+    writer->digest = crc32c(writer->digest, &head_crc, sizeof head_crc);
+    return 0;
+}
+
+int segment_note(struct segment_writer *writer, const struct block_head *head, uint64_t offset,
+                 struct tdk_err *err)
+{
+    struct block_ref ref;
+    block_ref_of(head, offset, &ref);
+    return segment_note_ref(writer, &ref, head->head_crc, err);
+}
+
+/* ---- seal ---- */
+
+/* What lies behind the blocks: table, catalogue, zeros, foot. One aligned buffer, one write. */
+struct tail {
+    unsigned char *bytes;
+    size_t size;
+};
+
+static struct segment_foot foot_of(const struct segment_writer *w, uint64_t end)
+{
+    struct segment_foot foot = {
+        .magic = FOOT_MAGIC,
+        .version = TAPE_VERSION,
+        .number = w->number,
+        .sealed_ns = clock_wall(),
+        .blocks = w->count,
+        .ticks = w->ticks,
+        .lost = w->lost,
+        .end = end,
+        .table_size = w->count * sizeof *w->refs,
+        .digest = w->digest,
+        .min_ts = w->min_ts,
+        .max_ts = w->max_ts,
+    };
+    memcpy(foot.tape_id, w->folder->tape_id, sizeof foot.tape_id);
+    return foot;
+}
+
+static int make_tail(struct tail *tail, struct segment_foot *foot, const struct segment_writer *w,
+                     const void *catalog, size_t catalog_size)
+{
+    size_t bound = ZSTD_compressBound(catalog_size);
+    tail->size = align_up(foot->table_size + bound + sizeof *foot, TAPE_ALIGN);
+    tail->bytes = aligned_zeros(tail->size);
+    if (tail->bytes == NULL)
+        return -ENOMEM;
+    unsigned char *at = tail->bytes;
+    if (foot->table_size > 0)
+        memcpy(at, w->refs, foot->table_size);
+    foot->table_crc = crc32c(0, at, foot->table_size);
+    at += foot->table_size;
+    size_t packed = ZSTD_compress(at, bound, catalog, catalog_size, CATALOG_LEVEL);
+    if (ZSTD_isError(packed))
+        return -ENOMEM;
+    foot->catalog_size = packed;
+    foot->catalog_crc = crc32c(0, at, packed);
+
+    size_t size = align_up(foot->table_size + packed + sizeof *foot, TAPE_ALIGN);
+    memset(at + packed, 0, tail->size - foot->table_size - packed);
+    tail->size = size;
+    foot->crc = crc32c(0, foot, sizeof *foot);
+    memcpy(tail->bytes + size - sizeof *foot, foot, sizeof *foot);
+    return 0;
+}
+
+int segment_seal(struct segment_writer *writer, const void *catalog, size_t catalog_size,
+                 uint32_t previous_digest, struct tdk_err *err)
+{
+    uint64_t end = align_up(writer->end, TAPE_ALIGN);
+    struct segment_foot foot = foot_of(writer, end);
+    foot.previous_digest = previous_digest;
+    struct tail tail = {0};
+    int rc = make_tail(&tail, &foot, writer, catalog, catalog_size);
+    if (rc == 0)
+        rc = files_write(writer->fd, tail.bytes, tail.size, end);
+    if (rc == 0)
+        rc = files->ftruncate(writer->fd, end + tail.size);
+    if (rc == 0)
+        rc = files->fsync(writer->fd);
+    if (rc == 0)
+        writer->size = end + tail.size;
+    free(tail.bytes);
+    return rc < 0 ? fail(writer, rc, "seal", err) : 0;
+}
+
+int segment_publish(struct segment_writer *writer, struct tdk_err *err)
+{
+    char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
+    path_of(writer, from);
+    folder_segment_path(writer->folder, writer->number, SEGMENT_SEALED, to);
+    int rc = files->rename(from, to);
+    if (rc < 0)
+        return fail(writer, rc, "rename", err);
+    writer->stage = SEGMENT_SEALED;
+    return files_sync_folder(writer->folder->segments, err);
+}
+
+void segment_ref_of(const struct segment_writer *writer, bool sealed, struct segment_ref *ref)
+{
+    *ref = (struct segment_ref){
+        .number = writer->number,
+        .size = sealed ? writer->size : writer->end,
+        .ticks = writer->ticks,
+        .blocks = writer->count,
+        .min_ts = writer->min_ts,
+        .max_ts = writer->max_ts,
+        .sealed = sealed,
+    };
+}
+
+/* ---- end ---- */
+
+int segment_remove(struct segment_writer *writer, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    path_of(writer, path);
+    int rc = files->unlink(path);
+    return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
+}
+
+void segment_writer_close(struct segment_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    if (writer->fd >= 0)
+        files->close(writer->fd);
+    free(writer->refs);
+    free(writer);
+}

@@ -1,0 +1,51 @@
+/*
+ * symbols.h - what instruments are called, and when: the symbols of one track's epoch.
+ *
+ * They come from SYMBOL frames, from the mappings in a DBN file's metadata, and from DBN records
+ * (symbol mapping, definition). A name holds over a span of index time; a later one for the same
+ * instrument ends an earlier one. Pure but for malloc; one thread at a time.
+ */
+#ifndef TDK_TAPE_SYMBOLS_H
+#define TDK_TAPE_SYMBOLS_H
+
+#include <stdbool.h>
+
+#include "index/index.h"
+#include "tapedeck/tick.h"
+
+struct symbol_entry {
+    struct symbol_ref ref;
+    uint32_t before; /* the instrument's entry before this one, + 1; 0: none */
+    bool changed;    /* since it was stored */
+};
+
+struct symbols_of {
+    uint16_t track;
+    uint64_t epoch;
+    struct symbol_entry *entries;
+    uint32_t count, room;
+    uint32_t *slots; /* by instrument: its last entry, + 1 */
+    uint32_t slot_count;
+    uint32_t first_changed; /* entries below it have not changed */
+};
+
+void symbols_close(struct symbols_of *symbols);
+
+/* Not the same twice; an earlier name of the instrument that reaches into [from, to) ends at
+ * `from`. Names longer than 71 bytes, empty ones and empty spans are passed over. 0 or -ENOMEM. */
+int symbols_add(struct symbols_of *symbols, uint32_t instrument_id, uint64_t from, uint64_t to,
+                const char *name, size_t name_size);
+
+/* As stored before: taken over as it is. */
+int symbols_restore(struct symbols_of *symbols, const struct symbol_ref *ref);
+
+/* The name at a time; NULL: none. */
+const char *symbols_find(const struct symbols_of *symbols, uint32_t instrument_id, uint64_t ts);
+
+/* A whole DBN metadata header, and a DBN record (a frame that passed its check) that names an
+ * instrument; other records are passed over. 0 or -ENOMEM: what is not as it should be names
+ * nothing. */
+int symbols_from_metadata(struct symbols_of *symbols, const void *bytes, size_t size);
+int symbols_from_record(struct symbols_of *symbols, const struct tdk_frame *frame);
+
+#endif
