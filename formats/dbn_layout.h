@@ -33,10 +33,14 @@ enum dbn_kind {
     DBN_STRING, /* char[size], padded with NUL */
 };
 
+#define DBN_JSON_MAX 32
+
 struct dbn_field {
-    const char *name;      /* as a column: "ts_event", "bid_px_03" */
-    const char *json;      /* what JSON has between the value before and this one: `,"price":` */
-    uint8_t json_size;     /* of that text */
+    const char *name; /* as a column: "ts_event", "bid_px_03" */
+    /* What JSON has between the value before this one and its own: `,"price":`. In place, so that
+     * all of it can be copied with two loads, whatever its size. Not ended by NUL. */
+    char json[DBN_JSON_MAX];
+    uint8_t json_size;
     uint8_t kind;          /* enum dbn_kind */
     uint16_t offset, size; /* in the record, in bytes */
 };

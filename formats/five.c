@@ -9,6 +9,9 @@
 #include "base/err.h"
 #include "base/utf8.h"
 
+#define PRICE_MAX    ((uint64_t)INT64_MAX - 1) /* the next means undefined */
+#define UNSIGNED_MAX (UINT64_MAX - 1)          /* likewise */
+
 /* json-c keeps the text of a number that has a point or an exponent; one without is an integer, and
  * where json-c would saturate it, it is far beyond our limits. So each value can be read digit by
  * digit. */
@@ -41,19 +44,9 @@ void five_decoder_close(struct five_decoder *decoder)
     free(decoder);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
 /* One object and nothing behind it. */
 static int parse_line(struct five_decoder *d, const char *line, size_t size, struct tdk_err *err)
 {
-    while (size > 0 && is_space(line[size - 1]))
-        size--;
-    size_t good = utf8_span(line, size); /* json-c's own check lets some through */
-    if (good < size)
-        return err_say(err, TDK_EVALUE, "no UTF-8 at column %zu", good + 1);
     json_object_put(d->object);
     json_tokener_reset(d->tokener);
     d->object = size > INT_MAX ? NULL : json_tokener_parse_ex(d->tokener, line, (int)size);
@@ -116,7 +109,7 @@ static int read_unsigned(const struct five_decoder *d, const char *key, uint64_t
                          struct tdk_err *err)
 {
     bool negative = false;
-    int rc = read_decimal(d, key, UINT64_MAX - 1, units, &negative, err);
+    int rc = read_decimal(d, key, UNSIGNED_MAX, units, &negative, err);
     if (rc == 0 && negative && *units != 0)
         return err_say(err, TDK_EVALUE, "\"%s\" is negative", key);
     return rc;
@@ -126,27 +119,111 @@ static int read_price(const struct five_decoder *d, int64_t *price, struct tdk_e
 {
     uint64_t units = 0;
     bool negative = false;
-    int rc = read_decimal(d, "price", INT64_MAX - 1, &units, &negative, err);
+    int rc = read_decimal(d, "price", PRICE_MAX, &units, &negative, err);
     *price = negative ? -(int64_t)units : (int64_t)units;
     return rc;
+}
+
+static int decode_json(struct five_decoder *d, const char *line, size_t size,
+                       struct five_tick *tick, struct tdk_err *err)
+{
+    int rc = parse_line(d, line, size, err);
+    if (rc == 0)
+        rc = read_string(d, "symbol", FIVE_SYMBOL_MAX, &tick->symbol, &tick->symbol_size, err);
+    if (rc == 0)
+        rc = read_unsigned(d, "timestamp", &tick->ts, err);
+    if (rc == 0)
+        rc = read_price(d, &tick->price, err);
+    if (rc == 0)
+        rc = read_unsigned(d, "volume", &tick->volume, err);
+    if (rc == 0)
+        rc = read_string(d, "message_type", FIVE_TYPE_MAX, &tick->message_type,
+                         &tick->message_type_size, err);
+    return rc;
+}
+
+/*
+ * ---- the short way: a line just as five_encode() writes it, which is what most files have ----
+ * Ten times as fast as making objects of it. Whatever is not of this very form, or not in order,
+ * goes the long way, which knows all of JSON and what to say.
+ */
+
+static bool take_text(const char **at, const char *end, const char *text)
+{
+    size_t size = strlen(text);
+    if ((size_t)(end - *at) < size || memcmp(*at, text, size) != 0)
+        return false;
+    *at += size;
+    return true;
+}
+
+/* Up to the closing quote, without escapes. */
+static bool take_plain(const char **at, const char *end, size_t max, const char **string,
+                       size_t *size)
+{
+    const char *p = *at;
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+        p++;
+    *string = *at;
+    *size = (size_t)(p - *at);
+    *at = p;
+    return p < end && *p == '"' && *size <= max;
+}
+
+static bool take_decimal(const char **at, const char *end, uint64_t max, uint64_t *units,
+                         bool *negative)
+{
+    const char *p = *at, *last = memchr(p, ',', (size_t)(end - p));
+    if (last == NULL || five_decimal(p, (size_t)(last - p), units, negative) < 0)
+        return false;
+    *at = last;
+    return *units <= max;
+}
+
+static bool take_unsigned(const char **at, const char *end, uint64_t *units)
+{
+    bool negative = false;
+    return take_decimal(at, end, UNSIGNED_MAX, units, &negative) && (!negative || *units == 0);
+}
+
+static bool take_price(const char **at, const char *end, int64_t *price)
+{
+    uint64_t units = 0;
+    bool negative = false;
+    if (!take_decimal(at, end, PRICE_MAX, &units, &negative))
+        return false;
+    *price = negative ? -(int64_t)units : (int64_t)units;
+    return true;
+}
+
+static bool decode_plain(const char *line, size_t size, struct five_tick *t)
+{
+    const char *at = line, *end = line + size;
+    return take_text(&at, end, "{\"symbol\":\"") &&
+           take_plain(&at, end, FIVE_SYMBOL_MAX, &t->symbol, &t->symbol_size) &&
+           take_text(&at, end, "\",\"timestamp\":") && take_unsigned(&at, end, &t->ts) &&
+           take_text(&at, end, ",\"price\":") && take_price(&at, end, &t->price) &&
+           take_text(&at, end, ",\"volume\":") && take_unsigned(&at, end, &t->volume) &&
+           take_text(&at, end, ",\"message_type\":\"") &&
+           take_plain(&at, end, FIVE_TYPE_MAX, &t->message_type, &t->message_type_size) &&
+           take_text(&at, end, "\"}") && at == end;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
 }
 
 int five_decode(struct five_decoder *decoder, const char *line, size_t size, struct five_tick *tick,
                 struct tdk_err *err)
 {
     struct five_tick t = {0};
-    int rc = parse_line(decoder, line, size, err);
-    if (rc == 0)
-        rc = read_string(decoder, "symbol", FIVE_SYMBOL_MAX, &t.symbol, &t.symbol_size, err);
-    if (rc == 0)
-        rc = read_unsigned(decoder, "timestamp", &t.ts, err);
-    if (rc == 0)
-        rc = read_price(decoder, &t.price, err);
-    if (rc == 0)
-        rc = read_unsigned(decoder, "volume", &t.volume, err);
-    if (rc == 0)
-        rc = read_string(decoder, "message_type", FIVE_TYPE_MAX, &t.message_type,
-                         &t.message_type_size, err);
+    while (size > 0 && is_space(line[size - 1]))
+        size--;
+    size_t good = utf8_span(line, size); /* json-c's own check lets some through */
+    if (good < size)
+        return err_say(err, TDK_EVALUE, "no UTF-8 at column %zu", good + 1);
+    int rc = decode_plain(line, size, &t) ? 0 : decode_json(decoder, line, size, &t, err);
     if (rc == 0)
         *tick = t;
     return rc;

@@ -30,8 +30,8 @@ struct five_decoder;
 int five_decoder_open(struct five_decoder **decoder);
 void five_decoder_close(struct five_decoder *decoder);
 
-/* One line without its newline. The strings hold until the next call. TDK_EVALUE: malformed, err
- * says why; -ENOMEM. */
+/* One line without its newline. The strings hold until the next call, while the line is there.
+ * TDK_EVALUE: malformed, err says why; -ENOMEM. */
 int five_decode(struct five_decoder *decoder, const char *line, size_t size, struct five_tick *tick,
                 struct tdk_err *err);
 

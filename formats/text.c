@@ -266,17 +266,16 @@ void text_json_record(struct text_buffer *text, const struct dbn_layout *layout,
         return;
     const uint8_t *record = tick->payload, *ts_out = ts_out_of(layout, tick);
     bool pretty = options->pretty;
-    size_t opened = 0;
-    if (options->envelope) {
-        at = put_envelope_json(at, tick, pretty);
-        opened = 1; /* the brace before the first key is there */
-    }
+    char *opening = at;
+    if (options->envelope)
+        at = opening = put_envelope_json(at, tick, pretty) - 1;
     for (size_t i = 0; i < layout->count; i++) {
         const struct dbn_field *f = &layout->fields[i];
-        at = put(at, f->json + opened, f->json_size - opened);
-        at = put_value_json(at, f, record + f->offset, pretty);
-        opened = 0;
+        memcpy(at, f->json, sizeof f->json); /* of constant size: what is too much is overwritten */
+        at = put_value_json(at + f->json_size, f, record + f->offset, pretty);
     }
+    if (options->envelope)
+        *opening = ','; /* where the first field has opened the object once more */
     at = put(at, layout->json_end, strlen(layout->json_end));
     if (ts_out != NULL) {
         at = PUT(at, ",\"ts_out\":");

@@ -20,7 +20,8 @@ static void every_layout_lies_inside_its_record(void **state)
                 assert_ptr_equal(dbn_layout_find((uint8_t)type, (uint8_t)rtype, l->size), l);
                 for (size_t i = 0; i < l->count; i++) {
                     assert_true(l->fields[i].offset + l->fields[i].size <= l->size);
-                    assert_int_equal(strlen(l->fields[i].json), l->fields[i].json_size);
+                    assert_int_equal(strnlen(l->fields[i].json, DBN_JSON_MAX),
+                                     l->fields[i].json_size);
                 }
             }
         }
