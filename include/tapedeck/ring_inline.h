@@ -17,7 +17,7 @@
 
 /* How far ahead of themselves the two sides prefetch, in bytes: to write, and to read. */
 #define TDK_RING_AHEAD_WRITE 4096u
-#define TDK_RING_AHEAD_READ  2048u
+#define TDK_RING_AHEAD_READ  8192u
 
 /* The compiler finds these too large to inline; called, they cost a fifth of the rate. */
 #define TDK_RING_INLINE static inline __attribute__((always_inline))
