@@ -1,0 +1,221 @@
+"""Every real DBN file: onto a tape and back, the same record bytes; text equal to the vendor's."""
+
+import hashlib
+import json
+import pathlib
+import shutil
+import struct
+import subprocess
+import unittest
+
+from tests.support import tapedeck
+
+DATA = tapedeck.SHARED / "data"
+RTYPES = {  # as the facts call them
+    0x00: "mbp-0", 0x01: "mbp-1", 0x0A: "mbp-10", 0x12: "status", 0x13: "instrument-def",
+    0x14: "imbalance", 0x15: "error", 0x16: "symbol-mapping", 0x17: "system", 0x18: "statistics",
+    0x20: "ohlcv-1s", 0x21: "ohlcv-1m", 0x22: "ohlcv-1h", 0x23: "ohlcv-1d", 0xA0: "mbo",
+    0xB1: "cmbp-1", 0xC0: "cbbo-1s", 0xC1: "cbbo-1m", 0xC2: "tcbbo", 0xC3: "bbo-1s", 0xC4: "bbo-1m",
+}
+CHANGED = ("definition", "statistics", None)  # schemas whose records differ between versions
+UNSET = 2**64 - 1
+
+
+def facts():
+    path = DATA / "expected.json"
+    if not path.exists():
+        raise unittest.SkipTest(f"{path} is not there: the real data stands beside the project")
+    files = json.loads(path.read_text(encoding="utf-8"))["files"]
+    return {name: fact for name, fact in files.items() if name.startswith("dbn/")}
+
+
+class Dbn:
+    """A decoder of its own: it shares no code with the one that is tested."""
+
+    def __init__(self, data):
+        assert data[:3] == b"DBN", data[:8]
+        self.version = data[3]
+        end = 8 + struct.unpack_from("<I", data, 4)[0]
+        self.body = data[end:]
+        self.dataset = self._text(data[8:24])
+        self.schema, self.start, self.end, self.limit = struct.unpack_from("<HQQQ", data, 24)
+        at = 58 if self.version == 1 else 50
+        self.stype_in, self.stype_out, self.ts_out = data[at:at + 3]
+        self.symbol_size = 22 if self.version == 1 else struct.unpack_from("<H", data, 53)[0]
+        self.data, self.at = data, 112
+        self.symbols = self._names()
+        self.partial = self._names()
+        self.not_found = self._names()
+        self.mappings = [self._mapping() for _ in range(self._u32())]
+        padding = end - self.at
+        assert 0 <= padding < 8 and (self.version == 3 or padding == 0), padding
+        assert not any(data[self.at:end])
+
+    @staticmethod
+    def _text(raw):
+        return raw.split(b"\0", 1)[0].decode()
+
+    def _u32(self):
+        self.at += 4
+        return struct.unpack_from("<I", self.data, self.at - 4)[0]
+
+    def _symbol(self):
+        self.at += self.symbol_size
+        return self._text(self.data[self.at - self.symbol_size:self.at])
+
+    def _names(self):
+        return [self._symbol() for _ in range(self._u32())]
+
+    def _mapping(self):
+        raw = self._symbol()
+        intervals = []
+        for _ in range(self._u32()):
+            start, end = self._u32(), self._u32()
+            intervals.append({"start_date": start, "end_date": end, "symbol": self._symbol()})
+        return {"raw_symbol": raw, "intervals": intervals}
+
+    def records(self):
+        at = 0
+        while at < len(self.body):
+            size = self.body[at] * 4
+            yield self.body[at:at + size]
+            at += size
+        assert at == len(self.body)
+
+
+class EveryFile(tapedeck.Case):
+    def export(self, path, *args):
+        tape = self.scratch / "one"
+        shutil.rmtree(tape, ignore_errors=True)
+        self.run_ok("import", path, "-T", tape, "--track", "t", "-q")
+        return Dbn(self.run_ok("query", "-T", tape, "-o", "dbn", *args).stdout)
+
+    def check_records(self, dbn, fact):
+        records = list(dbn.records())
+        self.assertEqual(len(records), fact["records"])
+        self.assertEqual(hashlib.sha256(dbn.body).hexdigest(), fact["body_sha256"])
+        by_rtype = {}
+        for record in records:
+            name = RTYPES[record[1]]
+            by_rtype[name] = by_rtype.get(name, 0) + 1
+        self.assertEqual(by_rtype, fact["by_rtype"])
+        if records:
+            events = [struct.unpack_from("<Q", record, 8)[0] for record in records]
+            self.assertEqual(events[0], fact["ts_event"]["first"])
+            self.assertEqual(events[-1], fact["ts_event"]["last"])
+
+    def check_head(self, dbn, head):
+        self.assertEqual(dbn.version, head["version"] if head["schema"] in CHANGED else 3)
+        self.assertEqual(dbn.dataset, head["dataset"])
+        self.assertEqual(dbn.schema == 0xFFFF, head["schema"] is None)
+        self.assertEqual(dbn.start, head["start"])
+        self.assertEqual(dbn.end, UNSET if head["end"] is None else head["end"])
+        self.assertEqual(dbn.limit, head["limit"] or 0)
+        self.assertEqual(dbn.ts_out, head["ts_out"])
+        for key in ("symbols", "partial", "not_found", "mappings"):
+            self.assertEqual(getattr(dbn, key), head[key], key)
+
+    def test_the_same_records_come_back(self):
+        for name, fact in facts().items():
+            with self.subTest(name):
+                dbn = self.export(DATA / name)
+                self.check_records(dbn, fact)
+                if "metadata" in fact:
+                    self.check_head(dbn, fact["metadata"])
+
+    def test_zstd_holds_the_same(self):
+        if shutil.which("zstd") is None:
+            self.skipTest("no zstd program to look inside with")
+        name = "dbn/databento-dbn/test_data.mbo.v3.dbn.zst"
+        fact = facts()[name]
+        self.run_ok("import", DATA / name, "-T", self.tape, "--track", "t")
+        out = self.scratch / "out.dbn.zst"
+        self.run_ok("query", "-T", self.tape, "-O", out)
+        plain = subprocess.run(["zstd", "-dc", out], stdout=subprocess.PIPE, check=True).stdout
+        self.check_records(Dbn(plain), fact)
+        # And it can be imported again.
+        self.run_ok("import", out, "-T", self.tape, "--track", "again")
+        again = Dbn(self.run_ok("query", "-T", self.tape, "--track", "again", "-o", "dbn").stdout)
+        self.check_records(again, fact)
+
+    def test_files_through_a_ring_come_back_too(self):
+        """feed -> ring -> recorder: the head travels in the ring."""
+        names = ["dbn/databento-dbn/test_data.mbo.v3.dbn", "dbn/databento-dbn/test_data.definition.v1.dbn.zst",
+                 "dbn/databento-python/LIVE/test_data.live.dbn.zst"]
+        known = facts()
+        for i, name in enumerate(names):
+            with self.subTest(name):
+                tape = self.scratch / f"tape{i}"
+                ring = f"r{i}"
+                recorder = self.recorder("--ring", ring, "--create-ring", "1M", tape=tape)
+                self.run_ok("feed", DATA / name, "--ring", ring)
+                self.assertEqual(recorder.stop(), 0)
+                dbn = Dbn(self.run_ok("query", "-T", tape, "-o", "dbn").stdout)
+                self.check_records(dbn, known[name])
+                self.check_head(dbn, known[name]["metadata"])
+
+
+class SeveralFiles(tapedeck.Case):
+    def test_two_tracks_make_one_file_that_says_so(self):
+        folder = DATA / "dbn" / "databento-dbn"
+        if not folder.exists():
+            self.skipTest("no real data")
+        self.run_ok("import", folder / "test_data.mbo.v3.dbn", "-T", self.tape, "--track", "a")
+        self.run_ok("import", folder / "test_data.trades.v1.dbn.zst", "-T", self.tape, "--track", "b")
+        dbn = Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn").stdout)
+        self.assertEqual(dbn.version, 3)
+        self.assertEqual(dbn.schema, 0xFFFF)
+        self.assertEqual(dbn.dataset, "GLBX.MDP3")
+        self.assertEqual(dbn.symbols, ["ESH1"])
+        self.assertEqual(len(dbn.mappings), 1)
+        self.assertEqual(sorted(record[1] for record in dbn.records()), [0x00, 0x00, 0xA0, 0xA0])
+        trades = Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "-t", "trades").stdout)
+        self.assertEqual(trades.schema, 4)
+        self.assertEqual([record[1] for record in trades.records()], [0, 0])
+
+    def test_versions_that_differ_in_layout_are_not_mixed(self):
+        folder = DATA / "dbn" / "databento-dbn"
+        if not folder.exists():
+            self.skipTest("no real data")
+        self.run_ok("import", folder / "test_data.definition.v1.dbn.zst", "-T", self.tape, "--track", "a")
+        self.run_ok("import", folder / "test_data.definition.v3.dbn.zst", "-T", self.tape, "--track", "b")
+        done = self.run_cli("query", "-T", self.tape, "-o", "dbn")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--track", done.stderr)
+        self.assertEqual(Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "--track", "a").stdout).version, 1)
+        self.assertEqual(Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "--track", "b").stdout).version, 3)
+
+
+class Golden(tapedeck.Case):
+    ENDINGS = {
+        ".pretty-symbol.csv": ("-o", "csv", "--pretty", "--map-symbols"),
+        ".csv": ("-o", "csv"),
+        ".jsonl": ("-o", "jsonl"),
+    }
+
+    def source_of(self, golden):
+        if golden.name == "live.jsonl":
+            return DATA / "dbn/databento-python/LIVE/test_data.live.dbn.zst", ("-o", "jsonl")
+        for ending, args in self.ENDINGS.items():
+            if golden.name.endswith(ending):
+                stem = golden.name[:-len(ending)]
+                return DATA / "dbn" / "databento-dbn" / f"{stem}.dbn.zst", args
+        raise AssertionError(golden)
+
+    def test_text_is_the_vendors_byte_for_byte(self):
+        folder = DATA / "dbn" / "text"
+        if not folder.exists():
+            self.skipTest("no real data")
+        tapes = {}
+        for golden in sorted(folder.iterdir()):
+            source, args = self.source_of(pathlib.Path(golden))
+            if source not in tapes:
+                tapes[source] = self.scratch / f"tape{len(tapes)}"
+                self.run_ok("import", source, "-T", tapes[source], "--track", "t", "-q")
+            with self.subTest(golden.name):
+                done = self.run_ok("query", "-T", tapes[source], *args)
+                self.assertEqual(done.stdout, golden.read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,193 @@
+"""play from outside: the tape into rings, at the right time, whole, and told when it is not."""
+
+import json
+import re
+import signal
+import time
+
+from tests.support import tapedeck
+
+T0 = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+
+class Play(tapedeck.Case):
+    """A tape with tracks a and b, 100 ticks each, 2 ms apart, b in the middle."""
+
+    COUNT = 100
+
+    def setUp(self):
+        super().setUp()
+        for track, offset in (("a", 0), ("b", MS)):
+            path = self.scratch / f"{track}.lines"
+            path.write_text("".join(f"{T0 + offset + i * 2 * MS} {track}{i}\n" for i in range(self.COUNT)),
+                            encoding="utf-8")
+            self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "-q")
+
+    def play(self, *args, into="r", code=0, **how):
+        return self.run_ok("play", "-T", self.tape, "--into", into, "--create", "1M", *args, code=code, **how)
+
+    def drained(self, ring="r", code=0):
+        """What is in the ring, control frames too; it has an END."""
+        done = self.run_ok("drain", ring, "-o", "frames", "--control", "--until-end", "--timeout", "20s",
+                           "--digest", code=code)
+        return list(tapedeck.parse_frames(done.stdout)), self.digest_of(done.stderr)
+
+    @staticmethod
+    def ticks(frames):
+        return [frame for frame in frames if frame.is_tick()]
+
+
+class Whole(Play):
+    def test_the_ring_gets_what_the_tape_has(self):
+        done = self.play("--digest")
+        frames, digest = self.drained()
+        self.assertEqual(self.digest_of(done.stderr), digest)
+        self.assertEqual(self.tape_digest(), digest)
+        texts = [frame.payload.decode() for frame in self.ticks(frames)]
+        self.assertEqual(texts, [f"{track}{i}" for i in range(self.COUNT) for track in "ab"])
+        end = frames[-1]
+        self.assertEqual(end.type, tapedeck.END)
+        self.assertEqual(int.from_bytes(end.payload[0:8], "little"), 200)
+        self.assertEqual(end.payload[16:32].hex(), digest[0])
+        self.assertEqual(end.payload[32], 1)
+
+    def test_a_range_of_it(self):
+        self.play("--from", T0 + 10 * MS, "--to", T0 + 12 * MS)
+        frames, _ = self.drained()
+        self.assertEqual([frame.payload for frame in self.ticks(frames)], [b"a5", b"b5"])
+        # What lies before the range on the tape is told all the same.
+        self.assertIn(tapedeck.INFO, {frame.type for frame in frames})
+
+    def test_an_empty_range_is_an_end(self):
+        self.play("--to", T0)
+        frames, digest = self.drained()
+        self.assertEqual(self.ticks(frames), [])
+        self.assertEqual(digest[1], 0)
+
+    def test_a_ring_for_each_track(self):
+        self.play("--per-track", "--digest")
+        for track in "ab":
+            frames, digest = self.drained(f"r.{track}")
+            self.assertEqual(digest, self.tape_digest("--track", track))
+            self.assertEqual(frames[-1].payload[16:32].hex(), digest[0])
+            self.assertEqual({frame.track for frame in self.ticks(frames)}, {track})
+
+    def test_rounds_repeat_the_range(self):
+        done = self.play("--loop", "3", "--digest")
+        frames, _ = self.drained()
+        self.assertEqual(len(self.ticks(frames)), 600)
+        self.assertEqual(len([frame for frame in frames if frame.type == tapedeck.END]), 1)
+        self.assertEqual(self.digest_of(done.stderr), self.tape_digest())
+
+    def test_more_than_a_ring_holds_goes_through_it(self):
+        path = self.scratch / "big.lines"
+        path.write_text("".join(f"{T0 + i} {i:>{i % 3000}}\n" for i in range(3000)), encoding="utf-8")
+        self.run_ok("import", path, "-T", self.tape, "--track", "big", "--format", "lines")
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        drain = self.start_cli("drain", "r", "--until-end", "--digest", "-o", "none", "--timeout", "20s")
+        self.play("--track", "big")
+        self.assertEqual(drain.wait(), 0, drain.stderr)
+        self.assertEqual(self.digest_of(drain.stderr), self.tape_digest("--track", "big"))
+
+
+class OnTime(Play):
+    def test_as_it_was_takes_as_long_as_it_was(self):
+        begin = time.monotonic()
+        done = self.play("--speed", "1x")
+        took = time.monotonic() - begin
+        self.assertGreater(took, 0.198)
+        self.assertRegex(done.stderr, r"(?m)^lateness p50 \S+ p99 \S+ p99.9 \S+ max \S+$")
+
+    def test_ten_times_as_fast_and_half_as_fast(self):
+        for speed, seconds in (("10x", 0.0198), ("0.5x", 0.398), ("1000/s", 0.199)):
+            with self.subTest(speed):
+                rows = json.loads(self.play("--speed", speed, "--json", into=f"r{seconds}").stdout)
+                self.assertGreater(rows[0]["elapsed"], seconds * 0.99e9)
+                self.assertEqual(rows[0]["ticks"], 200)
+                self.assertTrue(rows[0]["complete"])
+                self.assertLessEqual(rows[0]["p50"], rows[0]["max"])
+
+    def test_idle_stretches_can_be_cut(self):
+        path = self.scratch / "gap.lines"
+        path.write_text(f"{T0} x\n{T0 + 3600 * 1000 * MS} y\n", encoding="utf-8")
+        self.run_ok("import", path, "-T", self.tape, "--track", "gap", "--format", "lines")
+        begin = time.monotonic()
+        self.play("--track", "gap", "--speed", "1x", "--max-idle", "100ms")
+        self.assertGreater(time.monotonic() - begin, 0.1)
+
+    def test_lateness_is_a_gate(self):
+        self.play("--speed", "1x", "--fidelity", "max<1h", into="r1")
+        done = self.play("--speed", "1x", "--fidelity", "max<1ns", into="r2", code=7)
+        self.assertIn("fidelity missed", done.stderr)
+        self.play("--speed", "1x", "--fidelity", "p98<1us", code=2)
+        self.play("--fidelity", "p99<1us", code=2)
+
+    def test_times_can_be_shifted_and_the_digest_stays(self):
+        self.play("--rebase", "2030-01-01")
+        frames, digest = self.drained()
+        ticks = self.ticks(frames)
+        self.assertEqual(ticks[0].ts, 1893456000_000000000)
+        self.assertEqual(ticks[1].ts - ticks[0].ts, MS)
+        self.assertEqual(digest, self.tape_digest())
+        before = time.time_ns()
+        self.play("--rebase", "now", into="n")
+        ticks = self.ticks(self.drained("n")[0])
+        self.assertTrue(before <= ticks[0].ts <= time.time_ns())
+
+
+class Waiting(Play):
+    def test_a_consumer_that_never_comes(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        done = self.play("--loop", "100", "--stall-timeout", "300ms", code=1)
+        self.assertIn("consumer stalled", done.stderr)
+        done = self.play("--wait-consumers", "1", "--timeout", "200ms", into="w", code=7)
+        self.assertIn("consumers", done.stderr)
+
+    def test_a_consumer_that_comes_later(self):
+        play = self.start_cli("play", "-T", self.tape, "--into", "r", "--create", "64K", "--wait-consumers", "1",
+                              "--timeout", "20s")
+        drain = self.start_cli("drain", "r", "--wait", "20s", "--until-end", "-o", "none", "--digest")
+        self.assertEqual(drain.wait(), 0, drain.stderr)
+        self.assertEqual(play.wait(), 0, play.stderr)
+        self.assertEqual(self.digest_of(drain.stderr), self.tape_digest())
+
+    def test_an_interrupt_ends_it_and_says_so_in_the_ring(self):
+        play = self.start_cli("play", "-T", self.tape, "--into", "r", "--create", "1M", "--speed", "0.01x")
+        drain = self.start_cli("drain", "r", "--wait", "20s", "--count", "1", "-o", "none")
+        self.assertEqual(drain.wait(), 0, drain.stderr)
+        play.signal(signal.SIGINT)
+        self.assertEqual(play.wait(10), 1)
+        done = self.run_cli("drain", "r", "-o", "frames", "--control", "--until-end", "--timeout", "5s")
+        end = list(tapedeck.parse_frames(done.stdout))[-1]
+        self.assertEqual(end.type, tapedeck.END)
+        self.assertEqual(end.payload[32], 0)
+
+
+class Refusals(Play):
+    def check(self, code, word, *args):
+        done = self.run_cli("play", "-T", self.tape, *args)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(word, done.stderr)
+        self.assertFalse(list(self.rings.iterdir()))
+
+    def test_what_cannot_be_makes_no_ring(self):
+        self.check(2, "--into")
+        self.check(2, "into", "--into", "../x", "--create", "1M")
+        self.check(1, "--create", "--into", "r")
+        self.check(1, "nobody", "--into", "r", "--create", "1M", "--track", "nobody")
+        self.check(2, "speed", "--into", "r", "--create", "1M", "--speed", "fast")
+        self.check(2, "create", "--into", "r", "--create", "1K")
+        self.check(1, "", "--into", "r" * 63, "--per-track", "--create", "1M")
+
+    def test_a_second_play_into_a_ring_is_refused_at_once(self):
+        self.run_ok("ring", "create", "r", "--size", "1M")
+        play = self.start_cli("play", "-T", self.tape, "--into", "r", "--speed", "0.01x")
+        drain = self.start_cli("drain", "r", "--count", "1", "-o", "none")
+        self.assertEqual(drain.wait(), 0, drain.stderr)
+        begin = time.monotonic()
+        done = self.run_cli("play", "-T", self.tape, "--into", "r")
+        self.assertEqual(done.returncode, 1)
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertTrue(re.search("in use|holds|busy|attached", done.stderr), done.stderr)
+        play.kill()

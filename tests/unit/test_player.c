@@ -1,0 +1,373 @@
+/* A small tape into rings: what arrives, in which order, when. */
+#include "tests/support/check.h"
+#include "tests/support/rings.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "replayer/player.h"
+#include "tape/append.h"
+#include "tapedeck/digest.h"
+
+#define T0 UINT64_C(1700000000000000000)
+
+struct fixture {
+    char folder[RINGS_FOLDER_SIZE];
+    char tape_path[40];
+    struct tdk_tape *tape;
+    struct player *player;
+    struct tdk_ring *consumer;
+    struct tdk_query query;
+    struct player_options options;
+    struct tdk_err err;
+    unsigned asked, order_at;
+    enum player_order order;
+};
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+/* COUNT ticks from `ts` on, `step` ns apart; the payload is the track's letter and a number. */
+static int append_track(const struct fixture *f, const char *track, unsigned count, uint64_t ts,
+                        uint64_t step)
+{
+    struct append *append;
+    if (append_open(&append, f->tape_path, NULL, NULL) < 0)
+        return -1;
+    int rc = append_begin(append, track, TDK_KIND_OPAQUE, NULL);
+    if (rc == 0)
+        rc = append_info(append, "type.3", "text\ttext/plain", 15, NULL);
+    struct {
+        struct tdk_symbol symbol;
+        char name[3];
+    } symbol = {.symbol = {.instrument_id = 7, .to = UINT64_MAX}, .name = {'X', 'Y', 'Z'}};
+    if (rc == 0)
+        rc = append_control(append, TDK_TYPE_SYMBOL, &symbol, sizeof symbol.symbol + 3, NULL);
+    for (unsigned i = 0; rc == 0 && i < count; i++) {
+        char text[16];
+        int size = snprintf(text, sizeof text, "%s%u", track, i);
+        rc = append_tick(append, TDK_TYPE_OPAQUE, 0, ts + i * step, text, (uint32_t)size, NULL);
+    }
+    if (rc == 0)
+        return append_close(append, NULL, NULL);
+    append_abort(append);
+    return rc;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    if (f == NULL || rings_open(f->folder) < 0)
+        return -1;
+    strcpy(f->tape_path, "/tmp/tapedeck-test-XXXXXX");
+    if (mkdtemp(f->tape_path) == NULL || append_track(f, "a", 50, T0, 2000000) < 0 ||
+        append_track(f, "b", 50, T0 + 1000000, 2000000) < 0)
+        return -1;
+    f->query.to = UINT64_MAX;
+    f->options = (struct player_options){.into = "replay",
+                                         .create_size = 1 << 20,
+                                         .speed = {.kind = SPEED_MAX},
+                                         .rounds = 1,
+                                         .digest = true,
+                                         .stall_ns = 200 * NS_PER_MS,
+                                         .context = f};
+    *state = f;
+    return tdk_tape_open(&f->tape, f->tape_path, &f->err);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    player_close(f->player);
+    tdk_ring_detach(f->consumer);
+    tdk_tape_close(f->tape);
+    nftw(f->tape_path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    int rc = rings_close(f->folder);
+    free(f);
+    return rc;
+}
+
+static int play(struct fixture *f)
+{
+    player_close(f->player);
+    f->player = NULL;
+    int rc = player_open(&f->player, f->tape, &f->query, &f->options, &f->err);
+    return rc < 0 ? rc : player_run(f->player, &f->err);
+}
+
+static void listen(struct fixture *f, const char *ring)
+{
+    tdk_ring_detach(f->consumer);
+    f->consumer = NULL;
+    assert_int_equal(tdk_ring_attach(&f->consumer, ring, TDK_RING_CONSUMER, &f->err), 0);
+}
+
+/* The next frame that is not the ring's own EPOCH. */
+static const struct tdk_frame *next_frame(struct fixture *f)
+{
+    const struct tdk_frame *frame = tdk_ring_next(f->consumer);
+    while (frame != NULL && frame->type == TDK_TYPE_EPOCH)
+        frame = tdk_ring_next(f->consumer);
+    return frame;
+}
+
+static const struct tdk_frame *next_tick(struct fixture *f)
+{
+    const struct tdk_frame *frame = next_frame(f);
+    while (frame != NULL && tdk_type_is_control(frame->type) && frame->type != TDK_TYPE_END)
+        frame = next_frame(f);
+    return frame;
+}
+
+static void assert_tick(const struct tdk_frame *frame, char track, unsigned number)
+{
+    char text[16];
+    int size = snprintf(text, sizeof text, "%c%u", track, number);
+    assert_non_null(frame);
+    assert_int_equal(frame->type, TDK_TYPE_OPAQUE);
+    assert_int_equal(frame->seq, number + 1);
+    assert_int_equal(frame->size, size);
+    assert_memory_equal(tdk_frame_payload(frame), text, (size_t)size);
+}
+
+static void assert_end(const struct tdk_frame *frame, uint64_t ticks, bool complete)
+{
+    assert_non_null(frame);
+    assert_int_equal(frame->type, TDK_TYPE_END);
+    assert_int_equal(frame->size, sizeof(struct tdk_end));
+    const struct tdk_end *end = (const struct tdk_end *)(frame + 1);
+    assert_int_equal(end->ticks, ticks);
+    assert_int_equal(end->complete, complete);
+}
+
+static void tracks_are_announced_then_merged_then_ended(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(play(f), 0);
+    listen(f, "replay");
+
+    const struct tdk_frame *frame = next_frame(f);
+    assert_int_equal(frame->type, TDK_TYPE_TRACK);
+    const struct tdk_track_head *head = (const struct tdk_track_head *)(frame + 1);
+    assert_int_equal(head->kind, TDK_KIND_OPAQUE);
+    assert_int_equal(head->name_size, 1);
+    assert_memory_equal(head + 1, "a", 1);
+    assert_int_equal(next_frame(f)->type, TDK_TYPE_INFO);
+    assert_int_equal(next_frame(f)->type, TDK_TYPE_SYMBOL);
+
+    for (unsigned i = 0; i < 50; i++) {
+        assert_tick(next_tick(f), 'a', i);
+        assert_tick(next_tick(f), 'b', i);
+    }
+    assert_end(next_tick(f), 100, true);
+    assert_null(next_frame(f));
+}
+
+static void the_digest_is_of_what_was_played(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(play(f), 0);
+    const struct player_report *report = player_report(f->player);
+    struct tdk_digest *digest;
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    uint8_t value[16];
+    char hex[33];
+    assert_int_equal(tdk_digest_open(&digest), 0);
+    assert_int_equal(tdk_cursor_open(&cursor, f->tape, &f->query, &f->err), 0);
+    while (tdk_cursor_read(cursor, &run, &f->err) == 1)
+        tdk_digest_run(digest, run.track, run.epoch, run.frames, run.size);
+    tdk_digest_value(digest, value, hex);
+    assert_string_equal(report->digest_hex, hex);
+    assert_int_equal(report->digest_ticks, 100);
+    assert_int_equal(report->ticks, 100);
+    assert_true(report->complete);
+    assert_false(report->paced);
+    tdk_cursor_close(cursor);
+    tdk_digest_close(digest);
+}
+
+static void each_track_can_have_its_ring(void **state)
+{
+    struct fixture *f = *state;
+    f->options.per_track = true;
+    assert_int_equal(play(f), 0);
+    listen(f, "replay.b");
+    for (unsigned i = 0; i < 50; i++)
+        assert_tick(next_tick(f), 'b', i);
+    assert_end(next_tick(f), 50, true);
+    listen(f, "replay.a");
+    assert_tick(next_tick(f), 'a', 0);
+}
+
+static void a_paced_play_is_never_early_and_knows_how_late(void **state)
+{
+    struct fixture *f = *state;
+    f->options.speed = (struct speed){SPEED_SCALED, 4, 1};
+    uint64_t begin = clock_mono();
+    assert_int_equal(play(f), 0);
+    /* 99 ms of tape at four times its speed. */
+    assert_true(clock_mono() - begin >= 99 * NS_PER_MS / 4);
+    const struct player_report *report = player_report(f->player);
+    assert_true(report->paced);
+    assert_int_equal(report->lateness.count, 100);
+    listen(f, "replay");
+    for (unsigned i = 0; i < 50; i++) {
+        assert_tick(next_tick(f), 'a', i);
+        assert_tick(next_tick(f), 'b', i);
+    }
+}
+
+static void rounds_repeat_the_range_with_one_end(void **state)
+{
+    struct fixture *f = *state;
+    f->options.rounds = 3;
+    assert_int_equal(play(f), 0);
+    assert_int_equal(player_report(f->player)->ticks, 300);
+    assert_int_equal(player_report(f->player)->digest_ticks, 100);
+    listen(f, "replay");
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < 50; i++) {
+            assert_tick(next_tick(f), 'a', i);
+            assert_tick(next_tick(f), 'b', i);
+        }
+    assert_end(next_tick(f), 300, true);
+}
+
+static void a_rebased_play_shifts_all_times_alike_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    f->options.rebase = true;
+    f->options.rebase_ts = 1000;
+    assert_int_equal(play(f), 0);
+    listen(f, "replay");
+    bool told = false;
+    const struct tdk_frame *frame = next_frame(f);
+    for (; !tdk_frame_is_tick(frame); frame = next_frame(f)) {
+        const struct tdk_info *info = (const struct tdk_info *)(frame + 1);
+        if (frame->type == TDK_TYPE_INFO && info->key_size == 15 &&
+            memcmp(info + 1, "tapedeck.rebase", 15) == 0) {
+            char value[24] = "";
+            memcpy(value, (const char *)(info + 1) + 15, info->total);
+            assert_true(strtoll(value, NULL, 10) == 1000 - (int64_t)T0);
+            told = true;
+        }
+    }
+    assert_true(told);
+    assert_int_equal(frame->ts, 1000);
+    assert_int_equal(next_tick(f)->ts, 1001000);
+}
+
+static void a_consumer_that_never_comes_ends_it(void **state)
+{
+    struct fixture *f = *state;
+    f->options.create_size = 65536;
+    f->options.rounds = 1000;
+    assert_int_equal(play(f), TDK_ESTALLED);
+    assert_non_null(strstr(f->err.text, "consumer stalled"));
+    assert_false(player_report(f->player)->complete);
+}
+
+static enum player_order order_once(void *context)
+{
+    struct fixture *f = context;
+    return ++f->asked == f->order_at ? f->order : PLAYER_GO_ON;
+}
+
+static void an_order_to_quit_ends_it_with_an_end_that_says_so(void **state)
+{
+    struct fixture *f = *state;
+    f->options.speed = (struct speed){SPEED_SCALED, 1, 1000};
+    f->options.ask = order_once;
+    f->order_at = 1;
+    f->order = PLAYER_QUIT;
+    assert_int_equal(play(f), 0);
+    assert_true(player_report(f->player)->stopped);
+    assert_false(player_report(f->player)->complete);
+    listen(f, "replay");
+    assert_tick(next_tick(f), 'a', 0);
+    assert_end(next_tick(f), 1, false);
+}
+
+static enum player_order step_thrice_then_quit(void *context)
+{
+    struct fixture *f = context;
+    return ++f->asked <= 3 ? PLAYER_STEP : PLAYER_QUIT;
+}
+
+static void a_paused_play_goes_step_by_step(void **state)
+{
+    struct fixture *f = *state;
+    f->options.paused = true;
+    f->options.ask = step_thrice_then_quit;
+    assert_int_equal(play(f), 0);
+    listen(f, "replay");
+    assert_tick(next_tick(f), 'a', 0);
+    assert_tick(next_tick(f), 'b', 0);
+    assert_tick(next_tick(f), 'a', 1);
+    assert_end(next_tick(f), 3, false);
+}
+
+static void a_pause_ends_where_it_began(void **state)
+{
+    struct fixture *f = *state;
+    f->options.paused = true;
+    f->options.ask = order_once;
+    f->order_at = 2;
+    f->order = PLAYER_PAUSE;
+    f->options.speed = (struct speed){SPEED_SCALED, 4, 1};
+    uint64_t begin = clock_mono();
+    assert_int_equal(play(f), 0);
+    assert_true(clock_mono() - begin >= 99 * NS_PER_MS / 4 + 20 * NS_PER_MS);
+    assert_int_equal(player_report(f->player)->ticks, 100);
+}
+
+static void an_unknown_track_makes_no_ring(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const tracks[] = {"nobody"};
+    struct tdk_ring_info info;
+    f->query.tracks = tracks;
+    f->query.track_count = 1;
+    assert_int_equal(play(f), TDK_ENOTRACK);
+    assert_int_equal(tdk_ring_stat("replay", &info, NULL), TDK_ENORING);
+}
+
+static void consumers_are_waited_for_as_long_as_asked(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
+    assert_int_equal(player_wait_consumers(f->player, 1, 50 * NS_PER_MS, &f->err), -ETIMEDOUT);
+    listen(f, "replay");
+    assert_int_equal(player_wait_consumers(f->player, 1, 50 * NS_PER_MS, &f->err), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(tracks_are_announced_then_merged_then_ended, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_digest_is_of_what_was_played, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_track_can_have_its_ring, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_paced_play_is_never_early_and_knows_how_late, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(rounds_repeat_the_range_with_one_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rebased_play_shifts_all_times_alike_and_says_so, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_consumer_that_never_comes_ends_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_order_to_quit_ends_it_with_an_end_that_says_so, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_paused_play_goes_step_by_step, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pause_ends_where_it_began, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_unknown_track_makes_no_ring, setup, teardown),
+        cmocka_unit_test_setup_teardown(consumers_are_waited_for_as_long_as_asked, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("replayer.player", tests, NULL, NULL);
+}
