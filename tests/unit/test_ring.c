@@ -909,6 +909,56 @@ static void what_is_no_ring_is_refused_without_harm(void **state)
     assert_int_equal(tdk_ring_remove("fifo", true, &f->err), 0);
 }
 
+/* ---- the document ---- */
+
+/* "00001060  05 00 .. 00": the bytes at an offset of the file, `..` may be anything. */
+static void compare_line(const char *line, FILE *ring)
+{
+    char *rest;
+    assert_int_equal(fseek(ring, (long)strtoul(line, &rest, 16), SEEK_SET), 0);
+    for (int i = 0; i < 16; i++) {
+        int byte = fgetc(ring);
+        rest += strspn(rest, " ");
+        if (strncmp(rest, "..", 2) != 0 && (int)strtol(rest, NULL, 16) != byte)
+            fail_msg("byte %d is %02x, not as in: %s", i, (unsigned)byte, line);
+        rest += 2;
+    }
+}
+
+static void the_example_in_the_document_is_true(void **state)
+{
+    struct fixture *f = *state;
+    const char *source = getenv("TDK_SOURCE_DIR");
+    char path[512], line[256];
+    snprintf(path, sizeof path, "%s/docs/ring-layout.md", source ? source : ".");
+    FILE *document = fopen(path, "r");
+    if (!document) {
+        print_message("skipped: no %s; set TDK_SOURCE_DIR\n", path);
+        skip();
+    }
+    struct tdk_ring_options options = {.capacity = CAPACITY, .track = "btc"};
+    assert_int_equal(tdk_ring_create("example", &options, NULL), 0);
+    assert_int_equal(tdk_ring_attach(&f->producer, "example", TDK_RING_PRODUCER, NULL), 0);
+    struct tdk_frame *frame = tdk_ring_claim(f->producer, 5);
+    frame->type = 3;
+    frame->ts = UINT64_C(1700000000123456789);
+    memcpy(frame + 1, "hello", 5);
+    tdk_ring_publish(f->producer);
+
+    snprintf(path, sizeof path, "%s/example.ring", f->folder);
+    FILE *ring = fopen(path, "r");
+    assert_non_null(ring);
+    int lines = 0;
+    while (fgets(line, sizeof line, document))
+        if (strspn(line, "0123456789abcdef") == 8) {
+            compare_line(line, ring);
+            lines++;
+        }
+    fclose(ring);
+    fclose(document);
+    assert_int_equal(lines, 22);
+}
+
 #define with_ring(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -952,6 +1002,7 @@ int main(void)
         with_ring(contradictory_counters_are_refused_at_attach),
         with_ring(a_header_is_believed_only_where_it_agrees_with_the_file),
         with_ring(what_is_no_ring_is_refused_without_harm),
+        with_ring(the_example_in_the_document_is_true),
     };
     return cmocka_run_group_tests_name("shm.ring", tests, NULL, NULL);
 }
