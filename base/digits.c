@@ -12,7 +12,7 @@ static const char pairs[] =
 
 static inline char *put_2(char *at, uint32_t value)
 {
-    memcpy(at, pairs + value * 2, 2);
+    memcpy(at, pairs + (size_t)value * 2, 2);
     return at + 2;
 }
 

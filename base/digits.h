@@ -8,9 +8,10 @@
 #ifndef TDK_BASE_DIGITS_H
 #define TDK_BASE_DIGITS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#define DIGITS_MAX 32
+#define DIGITS_MAX ((size_t)32)
 
 char *digits_u64(char *at, uint64_t value);
 char *digits_i64(char *at, int64_t value);

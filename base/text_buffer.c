@@ -91,17 +91,17 @@ void text_add_time(struct text_buffer *text, uint64_t ns)
 
 void text_add_format(struct text_buffer *text, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
+    char *bytes = NULL;
     va_start(args, format);
-    va_copy(again, args);
-    int size = vsnprintf(NULL, 0, format, args);
+    int size = vasprintf(&bytes, format, args);
     va_end(args);
-    char *at = size < 0 ? NULL : text_reserve(text, (size_t)size + 1);
-    if (at != NULL) {
-        vsnprintf(at, (size_t)size + 1, format, again);
-        text->size += (size_t)size;
+    if (size < 0) {
+        text->failed = true;
+        return;
     }
-    va_end(again);
+    text_add(text, bytes, (size_t)size);
+    free(bytes);
 }
 
 /* What follows the backslash for a byte that JSON does not take as it is; 'u': \u00XX; 0: as it is.
@@ -148,14 +148,15 @@ static char *put_escaped(char *at, const char *bytes, size_t size)
 
 char *text_put_json(char *at, const char *bytes, size_t size)
 {
+    static const char replacement[6] = {'\\', 'u', 'f', 'f', 'f', 'd'};
     *at++ = '"';
     for (;;) {
         size_t good = utf8_span(bytes, size);
         at = put_escaped(at, bytes, good);
         if (good == size)
             break;
-        memcpy(at, "\\ufffd", 6);
-        at += 6;
+        memcpy(at, replacement, sizeof replacement);
+        at += sizeof replacement;
         bytes += good + 1;
         size -= good + 1;
     }

@@ -28,6 +28,8 @@ enum {
     SYMBOL_SIZE_NOW = 71,
 };
 
+static const uint8_t magic[] = {'D', 'B', 'N'};
+
 static size_t stypes_offset(uint8_t version)
 {
     return OFFSET_STYPES + (version == 1 ? 8 : 0);
@@ -36,7 +38,7 @@ static size_t stypes_offset(uint8_t version)
 int dbn_metadata_size(const void *prelude, size_t *size, struct tdk_err *err)
 {
     const uint8_t *bytes = prelude;
-    if (memcmp(bytes, "DBN", 3) != 0)
+    if (memcmp(bytes, magic, sizeof magic) != 0)
         return err_say(err, TDK_EFORMAT, "not DBN: does not begin with \"DBN\"");
     uint8_t version = bytes[OFFSET_VERSION];
     if (version > DBN_VERSION_MAX)
@@ -200,7 +202,7 @@ static int lists_allocate(struct lists *l, const struct lists *counted, void **m
 int dbn_metadata_decode(struct dbn_metadata *metadata, const void *bytes, size_t size,
                         struct tdk_err *err)
 {
-    size_t whole;
+    size_t whole = 0;
     if (size < DBN_PRELUDE_SIZE)
         return err_say(err, TDK_ETRUNCATED, "DBN metadata ends after %zu bytes", size);
     int rc = dbn_metadata_size(bytes, &whole, err);
@@ -291,7 +293,7 @@ static void put_mapping(struct encoder *e, const struct dbn_mapping *mapping)
 static void put_fixed(struct encoder *e, const struct dbn_metadata *m, size_t length)
 {
     uint8_t *bytes = e->at;
-    memcpy(bytes, "DBN", 3);
+    memcpy(bytes, magic, sizeof magic);
     bytes[OFFSET_VERSION] = m->version;
     store_u32(bytes + OFFSET_LENGTH, (uint32_t)length);
     e->at = bytes + OFFSET_DATASET;

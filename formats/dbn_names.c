@@ -58,9 +58,9 @@ const char *dbn_schema_name(uint16_t schema)
 
 bool dbn_schema_parse(const char *name, uint16_t *schema)
 {
-    for (uint16_t i = 0; i < array_size(schemas); i++)
+    for (size_t i = 0; i < array_size(schemas); i++)
         if (strcmp(schemas[i].name, name) == 0) {
-            *schema = i;
+            *schema = (uint16_t)i;
             return true;
         }
     return false;
@@ -76,9 +76,9 @@ bool dbn_schema_rtype(uint16_t schema, uint8_t *rtype)
 
 uint16_t dbn_rtype_schema(uint8_t rtype)
 {
-    for (uint16_t i = 0; i < array_size(schemas); i++)
+    for (size_t i = 0; i < array_size(schemas); i++)
         if (schemas[i].rtype == rtype)
-            return i; /* mbp-1 comes before tbbo */
+            return (uint16_t)i; /* mbp-1 comes before tbbo */
     return DBN_SCHEMA_MIXED;
 }
 

@@ -99,10 +99,12 @@ int dbn_writer_open(struct dbn_writer **writer, const struct dbn_metadata *metad
     w->plain = malloc(BUFFER_SIZE);
     w->packed = zstd ? malloc(BUFFER_SIZE) : NULL;
     w->zstd = zstd ? ZSTD_createCCtx() : NULL;
+    if (w->plain == NULL || (zstd && (w->packed == NULL || w->zstd == NULL))) {
+        dbn_writer_close(w);
+        return err_set(err, -ENOMEM, "write DBN");
+    }
     int rc = 0;
-    if (w->plain == NULL || (zstd && (w->packed == NULL || w->zstd == NULL)))
-        rc = err_set(err, -ENOMEM, "write DBN");
-    if (rc == 0 && zstd && ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1)))
+    if (zstd && ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1)))
         rc = err_say(err, TDK_EINTERNAL, "zstd takes no checksum");
     if (rc == 0 && metadata != NULL)
         rc = add_metadata(w, metadata, err);

@@ -168,7 +168,7 @@ static size_t step(struct input_file *f, unsigned char *out, size_t room)
 
 /* ---- the window ---- */
 
-/* What is not consumed goes to the buffer's beginning; twice the buffer when that is full. */
+/* What is not consumed goes to the buffer's beginning; a larger buffer when that is full. */
 static bool make_room(struct input_file *f)
 {
     struct input *w = &f->window;
@@ -177,13 +177,14 @@ static bool make_room(struct input_file *f)
         w->base_offset = input_offset(w);
         memmove(f->buffer, w->at, held);
     } else if (held == f->room) {
-        unsigned char *grown = realloc(f->buffer, f->room * 2);
+        size_t room = f->room * 2 + CHUNK;
+        unsigned char *grown = realloc(f->buffer, room);
         if (grown == NULL) {
             fail(f, -ENOMEM, NULL);
             return false;
         }
         f->buffer = grown;
-        f->room *= 2;
+        f->room = room;
     }
     w->base = w->at = f->buffer;
     w->end = f->buffer + held;

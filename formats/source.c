@@ -56,14 +56,12 @@ static int detect(struct source *s, enum source_format *format, struct tdk_err *
                        "%s: is empty; with --format it is taken for a file of no ticks", s->path);
     while (skipped < have && strchr(" \t\r\n", at[skipped]) != NULL && at[skipped] != '\0')
         skipped++;
-    if (have >= 3 && memcmp(at, "DBN", 3) == 0)
+    if ((have >= 3 && memcmp(at, "DBN", 3) == 0) || looks_like_fragment(at, have))
         *format = SOURCE_DBN;
     else if (skipped < have && at[skipped] == '{')
         *format = SOURCE_FIVE;
     else if (looks_like_lines(at + skipped, have - skipped))
         *format = SOURCE_LINES;
-    else if (looks_like_fragment(at, have))
-        *format = SOURCE_DBN;
     else
         return err_say(
             err, TDK_EFORMAT,

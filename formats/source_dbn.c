@@ -29,7 +29,7 @@ static int next_record(struct source *s, struct source_item *item, struct tdk_er
         return input_status(in, err);
     }
     const unsigned char *record = in->at;
-    size_t size = record[0] * 4u;
+    size_t size = (size_t)record[0] * 4;
     if (size < sizeof(struct tdk_dbn_head)) {
         s->ended = true;
         return err_say(err, TDK_ECORRUPT,
