@@ -115,6 +115,7 @@ static uint8_t note_time(struct block *block, uint64_t ts)
         state->running_max = ts;
         return 0;
     }
+    block->back++;
     head->step_back = max_u64(head->step_back, state->running_max - ts);
     return TDK_FLAG_CLOCK_BACK;
 }

@@ -54,6 +54,7 @@ struct block {
     size_t used;                   /* bytes of frames */
     int64_t left;                  /* bytes for frames with what the directory needs for them */
     uint64_t trust_max;            /* a ts above it is odd */
+    uint32_t back;                 /* ticks whose time went back */
     uint32_t uniform;              /* span of all frames so far; 0: they differ */
     size_t summed;
     const struct tdk_frame *stopped_at; /* see block_add_run() */

@@ -3,6 +3,7 @@
 #include "tape/catalog.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -106,6 +107,10 @@ int catalog_restore_track(struct catalog *catalog, const struct track_ref *ref)
         if (ref->number >= catalog->top)
             catalog->top = ref->number + 1u;
         track->changed = catalog->tracks_changed = true;
+    } else if (track->guessed) {
+        memcpy(track->ref.name, ref->name, sizeof track->ref.name);
+        track->guessed = false;
+        track->changed = catalog->tracks_changed = true;
     } else if (strcmp(track->ref.name, ref->name) != 0) {
         return TDK_ECORRUPT;
     } else if (ref->last_epoch > track->ref.last_epoch) {
@@ -136,6 +141,19 @@ int catalog_track(struct catalog *catalog, const char *name, enum tdk_kind kind,
         found = ref.number;
     }
     *number = found;
+    return 0;
+}
+
+int catalog_guess_track(struct catalog *catalog, uint16_t number, struct tdk_err *err)
+{
+    if (catalog_name(catalog, number) != NULL)
+        return 0;
+    struct track_ref ref = {.number = number};
+    snprintf(ref.name, sizeof ref.name, "lost-%u", number);
+    int rc = catalog_restore_track(catalog, &ref);
+    if (rc < 0)
+        return err_set(err, rc, "track %u", number);
+    catalog->tracks[number]->guessed = true;
     return 0;
 }
 

@@ -28,6 +28,9 @@ int catalog_track(struct catalog *catalog, const char *name, enum tdk_kind kind,
 uint16_t catalog_find(const struct catalog *catalog, const char *name);   /* 0: there is none */
 const char *catalog_name(const struct catalog *catalog, uint16_t number); /* NULL: there is none */
 
+/* A track whose name is lost for now: it is called lost-NUMBER until a footer or frame names it. */
+int catalog_guess_track(struct catalog *catalog, uint16_t number, struct tdk_err *err);
+
 /* ---- epochs: what is on the tape, told by its blocks ---- */
 
 /* The track's highest epoch ever, also of segments that are gone; 0: none. A new one must be above.

@@ -37,6 +37,7 @@ struct catalog_track {
     struct track_ref ref;
     struct catalog_epoch *last; /* by number, the highest first */
     bool changed;
+    bool guessed; /* its name */
 };
 
 struct catalog {

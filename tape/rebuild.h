@@ -11,10 +11,12 @@
 #include "index/index.h"
 #include "tape/catalog.h"
 #include "tape/folder.h"
+#include "tape/segment.h"
 
 /* What is wrong with a tape, by count; `each` is told every case in words, if it is not NULL. */
 struct damage {
     uint64_t blocks;   /* bad stretches inside what was synced */
+    uint64_t heads;    /* segment heads that fail their checksum; nothing else is lost by it */
     uint64_t footers;  /* of sealed segments: scanned instead */
     uint64_t segments; /* missing from the row, foreign, unreadable */
     uint64_t torn;     /* bytes behind the last good block: never acknowledged, no damage */
@@ -22,13 +24,66 @@ struct damage {
     void *context;
 };
 
+/* Tell one case. `damage` may be NULL. */
+void damage_tell(struct damage *damage, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* All but torn. */
+uint64_t damage_count(const struct damage *damage);
+
 /* Every segment of the tape into an empty index, and into `catalog` (NULL: none is wanted).
  * `damage` may be NULL. Only what cannot go on at all is an error. */
 int rebuild_index(const struct folder *folder, struct index *index, struct catalog *catalog,
                   struct damage *damage, struct tdk_err *err);
 
-/* The same for one segment file by its path, of any tape. */
+/* The same for one segment file by its path, of any tape: tells which. */
 int rebuild_lone(const char *path, struct index *index, uint8_t tape_id[16], struct damage *damage,
                  struct tdk_err *err);
+
+/* ---- segment by segment, for recover.c ---- */
+
+/* What a segment holds, by its foot or by a scan. */
+struct found {
+    struct block_ref *refs;
+    size_t count;
+    bool has_foot;
+    struct segment_foot foot; /* if it has one */
+    struct segment_scan scan; /* if not; trimmed when the segment is not sealed */
+};
+
+struct rebuild {
+    const struct folder *folder;
+    struct index *index;
+    struct catalog *catalog;
+    struct damage *damage;
+    struct tdk_err *err;
+    uint64_t last_number;  /* of the segment before */
+    uint64_t previous_end; /* where its blocks end; 0: not known */
+    uint64_t written_ns;   /* the latest time that was told */
+    uint32_t digest;       /* of its foot; 0: not known */
+    bool cut; /* an unsealed segment ended in a hole: what was written behind it never counted */
+};
+
+/* A sealed or unsealed segment into index and catalogue, as it is. What cannot be read is told and
+ * left out. */
+int rebuild_segment(struct rebuild *rebuild, const struct segment_name *name);
+
+/* The same in steps, for one that is mended in between. `sealed`: as its name says. */
+int found_open(struct found *found, const struct segment *segment, bool sealed,
+               struct catalog *catalog, struct damage *damage, struct tdk_err *err);
+int found_learn(const struct found *found, const struct segment *segment, struct catalog *catalog,
+                struct tdk_err *err); /* names and symbols from its blocks; a foot told its own */
+int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const struct found *found,
+                bool sealed);
+void found_close(struct found *found);
+
+/*
+ * A hole ended the segment before this one, and this one's blocks come after it: not one of them
+ * was acknowledged (its own would tell what was synced), and feeds still hold what they hold. So
+ * they are no part of the tape. To be asked before found_learn() and rebuild_put().
+ */
+bool rebuild_is_orphan(struct rebuild *rebuild, const struct found *found);
+
+int rebuild_complete(struct index *index, struct tdk_err *err);
 
 #endif

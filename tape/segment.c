@@ -65,6 +65,39 @@ int segment_open(struct segment **segment, const char *path, const uint8_t tape_
     return 0;
 }
 
+/* What the head must have said; blocks and foot bear witness of it, each for itself. */
+static void mend_head(struct segment *s, const struct folder *folder, uint64_t number)
+{
+    s->head =
+        (struct segment_head){.magic = SEGMENT_MAGIC, .version = TAPE_VERSION, .number = number};
+    memcpy(s->head.tape_id, folder->tape_id, sizeof s->head.tape_id);
+    s->head_damaged = true;
+}
+
+int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
+                        enum segment_stage stage, struct tdk_err *err)
+{
+    struct segment *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "open segment %llu", (unsigned long long)number);
+    s->fd = -1;
+    folder_segment_path(folder, number, stage, s->path);
+    int rc = open_file(s, folder->tape_id, err);
+    if ((rc == TDK_ECORRUPT || rc == TDK_EFORMAT) && s->size > SEGMENT_FIRST_OFFSET) {
+        mend_head(s, folder, number);
+        rc = 0;
+    }
+    if (rc == 0 && s->head.number != number)
+        rc = err_say(err, TDK_EFOREIGN, "%s is segment %llu under another's name", s->path,
+                     (unsigned long long)s->head.number);
+    if (rc < 0) {
+        segment_close(s);
+        return rc;
+    }
+    *segment = s;
+    return 0;
+}
+
 void segment_close(struct segment *segment)
 {
     if (segment == NULL)

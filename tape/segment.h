@@ -74,6 +74,7 @@ struct segment {
     int fd;
     uint64_t size;
     struct segment_head head;
+    bool head_damaged; /* and `head` is what it must have been */
     char path[TAPE_PATH_MAX];
 };
 
@@ -81,6 +82,11 @@ struct segment {
  * TDK_EFOREIGN, TDK_EFORMAT (no segment at all). */
 int segment_open(struct segment **segment, const char *path, const uint8_t tape_id[16],
                  struct tdk_err *err);
+
+/* The same of a tape's folder, by number. Here a damaged head stops nobody: what it told is known.
+ * TDK_EFOREIGN also when it is another segment under this one's name. */
+int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
+                        enum segment_stage stage, struct tdk_err *err);
 void segment_close(struct segment *segment); /* NULL is fine */
 
 /* The block that `ref` means into `buffer` (ref->span bytes, 8-aligned), checked and compared with

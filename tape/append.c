@@ -1,0 +1,426 @@
+#include "tape/append.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "tape/block.h"
+#include "tape/files.h"
+#include "tape/segment.h"
+
+struct append {
+    struct recovered tape;
+    struct append_options options;
+    struct append_totals totals;
+
+    /* The epoch that is being written, and its block. */
+    struct track_state state;
+    struct tdk_epoch epoch;
+    uint8_t kind;
+    bool need_track, need_epoch; /* what the next block must begin with */
+    bool filling;                /* `block` has been begun */
+    struct block block;
+    struct block_scratch *scratch;
+    unsigned char *buffer; /* of `room` bytes, aligned for O_DIRECT: one block, one write */
+    size_t room;
+
+    /* Segments of this import, in order; all but the last are sealed, none is part of the tape yet.
+     */
+    struct segment_writer **segments;
+    size_t segment_count, segment_room;
+    uint64_t next_number;
+    uint32_t previous_digest;
+    uint64_t previous_end;
+    uint32_t blocks; /* in the last segment */
+};
+
+/* ---- open ---- */
+
+static void take_options(struct append *a, const struct append_options *options)
+{
+    if (options != NULL)
+        a->options = *options;
+    if (a->options.segment_size == 0)
+        a->options.segment_size = UINT64_C(1) << 30;
+    if (a->options.block_size == 0)
+        a->options.block_size = 1u << 20;
+    if (a->options.payload_max == 0)
+        a->options.payload_max = TDK_PAYLOAD_DEFAULT_MAX;
+    size_t room = block_room_for(a->options.payload_max);
+    if (room < a->options.block_size)
+        room = a->options.block_size;
+    a->room = align_up(room, TAPE_ALIGN);
+}
+
+static int open_all(struct append *a, const char *path, struct tdk_err *err)
+{
+    if (a->room > BLOCK_SPAN_MAX)
+        return err_say(err, TDK_EVALUE, "a block holds at most %u bytes", BLOCK_SPAN_MAX);
+    a->scratch = malloc(sizeof *a->scratch);
+    a->buffer = aligned_alloc(TAPE_ALIGN, a->room);
+    if (a->scratch == NULL || a->buffer == NULL)
+        return err_set(err, -ENOMEM, "open tape %s", path);
+    block_scratch_init(a->scratch);
+    int rc = recover_open(&a->tape, path, true, a->options.each, a->options.context, err);
+    if (rc < 0)
+        return rc;
+    a->next_number = a->tape.next_segment;
+    a->previous_digest = a->tape.previous_digest;
+    a->previous_end = a->tape.previous_end;
+    return 0;
+}
+
+static void free_append(struct append *a)
+{
+    for (size_t i = 0; i < a->segment_count; i++)
+        segment_writer_close(a->segments[i]);
+    free(a->segments);
+    free(a->buffer);
+    free(a->scratch);
+    free(a);
+}
+
+int append_open(struct append **append, const char *path, const struct append_options *options,
+                struct tdk_err *err)
+{
+    struct append *a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return err_set(err, -ENOMEM, "open tape %s", path);
+    take_options(a, options);
+    int rc = open_all(a, path, err);
+    if (rc < 0) {
+        free_append(a);
+        return rc;
+    }
+    *append = a;
+    return 0;
+}
+
+const struct recover_report *append_report(const struct append *append)
+{
+    return &append->tape.report;
+}
+
+/* ---- segments ---- */
+
+static struct segment_writer *current(const struct append *a)
+{
+    return a->segment_count > 0 ? a->segments[a->segment_count - 1] : NULL;
+}
+
+/* Sealed and durable, but not renamed: that is for the end. */
+static int seal_segment(struct append *a, struct tdk_err *err)
+{
+    struct segment_writer *w = current(a);
+    void *bytes;
+    size_t size;
+    int rc = catalog_encode(a->tape.catalog, w->refs, w->count, &bytes, &size, err);
+    if (rc < 0)
+        return rc;
+    rc = segment_seal(w, bytes, size, a->previous_digest, err);
+    free(bytes);
+    if (rc < 0)
+        return rc;
+    files->close(w->fd);
+    w->fd = -1;
+    a->previous_digest = w->digest;
+    a->previous_end = w->end;
+    catalog_forget(a->tape.catalog);
+    return 0;
+}
+
+static int new_segment(struct append *a, struct tdk_err *err)
+{
+    if (a->segment_count == a->segment_room) {
+        size_t room = a->segment_room == 0 ? 16 : 2 * a->segment_room;
+        struct segment_writer **segments = realloc(a->segments, room * sizeof *segments);
+        if (segments == NULL)
+            return err_set(err, -ENOMEM, "create a segment");
+        a->segments = segments;
+        a->segment_room = room;
+    }
+    /* Nothing is allocated ahead: a small file must fit on a small disk. */
+    int rc = segment_create(&a->segments[a->segment_count], &a->tape.folder, a->next_number,
+                            SEGMENT_IMPORT, 0, err);
+    if (rc < 0)
+        return rc;
+    a->segment_count++;
+    a->next_number++;
+    a->blocks = 0;
+    a->need_track = true;
+    return 0;
+}
+
+/* A segment with room for one more block. */
+static int need_segment(struct append *a, struct tdk_err *err)
+{
+    const struct segment_writer *w = current(a);
+    if (w != NULL && (w->count == 0 || w->end + a->room <= a->options.segment_size))
+        return 0;
+    int rc = w != NULL ? seal_segment(a, err) : 0;
+    return rc == 0 ? new_segment(a, err) : rc;
+}
+
+/* ---- blocks ---- */
+
+static int begin_block(struct append *a, struct tdk_err *err)
+{
+    int rc = need_segment(a, err);
+    if (rc < 0)
+        return rc;
+    block_begin(&a->block, a->buffer, a->room, a->scratch, &a->state, clock_wall());
+    a->filling = true;
+    bool fits = true;
+    if (a->need_track)
+        fits = block_add_track(&a->block, catalog_name(a->tape.catalog, a->state.track), a->kind);
+    if (a->need_epoch && fits)
+        fits = block_add_epoch(&a->block, &a->epoch);
+    assert(fits); /* block_room_for() counted them in */
+    a->need_track = a->need_epoch = false;
+    return 0;
+}
+
+static uint64_t stamp(struct append *a)
+{
+    uint64_t now = clock_wall();
+    if (now > a->tape.written_ns)
+        a->tape.written_ns = now;
+    return a->tape.written_ns;
+}
+
+static void add_totals(struct append *a)
+{
+    const struct block_head *head = &a->block.head;
+    a->totals.ticks += head->count;
+    a->totals.bytes += head->frames_size;
+    a->totals.odd += head->odd;
+    a->totals.invalid += head->invalid;
+    a->totals.back += a->block.back;
+}
+
+/* The block that is being filled goes to the file. */
+static int flush_block(struct append *a, struct tdk_err *err)
+{
+    if (!a->filling)
+        return 0;
+    a->filling = false;
+    if (block_is_empty(&a->block))
+        return 0;
+    struct segment_writer *w = current(a);
+    size_t size = block_seal(&a->block), span = align_up(size, TAPE_ALIGN);
+    memset(a->buffer + size, 0, span - size);
+    struct block_place place = {.segment = w->number,
+                                .block = a->blocks++,
+                                .span = (uint32_t)span,
+                                .previous_end = a->previous_end,
+                                .written_ns = stamp(a)};
+    memcpy(place.tape_id, a->tape.folder.tape_id, sizeof place.tape_id);
+    block_finish(a->buffer, &place);
+    struct block_view view = block_view_of(a->buffer);
+    uint64_t offset = w->end;
+    struct block_ref ref;
+    block_ref_of(view.head, offset, &ref);
+
+    int rc = files_write(w->fd, a->buffer, span, offset);
+    if (rc < 0)
+        return err_set(err, rc, "write segment %llu of tape %s", (unsigned long long)w->number,
+                       a->tape.folder.path);
+    rc = segment_note(w, view.head, offset, err);
+    if (rc == 0)
+        rc = catalog_learn(a->tape.catalog, &view, err);
+    if (rc == 0)
+        rc = catalog_note(a->tape.catalog, &ref, err);
+    add_totals(a);
+    return rc;
+}
+
+static int next_block(struct append *a, struct tdk_err *err)
+{
+    int rc = flush_block(a, err);
+    return rc == 0 ? begin_block(a, err) : rc;
+}
+
+/* ---- what goes in ---- */
+
+int append_begin(struct append *append, const char *track, enum tdk_kind kind, struct tdk_err *err)
+{
+    struct catalog *catalog = append->tape.catalog;
+    uint16_t number;
+    int rc = flush_block(append, err);
+    if (rc == 0)
+        rc = catalog_track(catalog, track, kind, &number, err);
+    if (rc < 0)
+        return rc;
+    uint64_t last = catalog_last_epoch(catalog, number), now = clock_wall();
+    append->epoch = (struct tdk_epoch){
+        .epoch = now > last ? now : last + 1, .previous = last, .clock = TDK_CLOCK_FILE};
+    append->epoch.ring_epoch = append->epoch.epoch;
+    append->state = (struct track_state){.track = number,
+                                         .payload_max = append->options.payload_max,
+                                         .epoch = append->epoch.epoch,
+                                         .next_seq = 1};
+    append->kind = (uint8_t)kind;
+    append->need_track = append->need_epoch = true;
+    return begin_block(append, err);
+}
+
+uint64_t append_epoch(const struct append *append)
+{
+    return append->epoch.epoch;
+}
+
+static int check_size(const struct append *a, uint32_t size, struct tdk_err *err)
+{
+    if (size <= a->options.payload_max)
+        return 0;
+    return err_say(err, TDK_EVALUE, "a payload of %u bytes: at most %u are allowed", size,
+                   a->options.payload_max);
+}
+
+int append_tick(struct append *append, uint8_t type, uint8_t flags, uint64_t ts,
+                const void *payload, uint32_t size, struct tdk_err *err)
+{
+    assert(append->filling); /* append_begin() comes first */
+    if (block_add_tick(&append->block, type, flags, ts, payload, size))
+        return 0;
+    int rc = check_size(append, size, err);
+    if (rc == 0)
+        rc = next_block(append, err);
+    if (rc < 0)
+        return rc;
+    bool fits = block_add_tick(&append->block, type, flags, ts, payload, size);
+    assert(fits);
+    return 0;
+}
+
+int append_control(struct append *append, uint8_t type, const void *payload, uint32_t size,
+                   struct tdk_err *err)
+{
+    assert(append->filling);
+    if (block_add_control(&append->block, type, 0, payload, size))
+        return 0;
+    int rc = check_size(append, size, err);
+    if (rc == 0)
+        rc = next_block(append, err);
+    if (rc < 0)
+        return rc;
+    bool fits = block_add_control(&append->block, type, 0, payload, size);
+    assert(fits);
+    return 0;
+}
+
+int append_info(struct append *append, const char *key, const void *value, size_t size,
+                struct tdk_err *err)
+{
+    size_t key_size = strlen(key);
+    if (key_size == 0 || key_size > 245 || size > UINT32_MAX ||
+        sizeof(struct tdk_info) + key_size >= append->options.payload_max)
+        return err_say(err, TDK_EVALUE, "a property's key has 1 to 245 bytes: \"%.80s\"", key);
+    unsigned char *payload = malloc(append->options.payload_max);
+    if (payload == NULL)
+        return err_set(err, -ENOMEM, "property %s", key);
+    size_t room = append->options.payload_max - sizeof(struct tdk_info) - key_size, done = 0;
+    int rc = 0;
+    do {
+        size_t part = size - done < room ? size - done : room;
+        struct tdk_info info = {
+            .total = (uint32_t)size, .offset = (uint32_t)done, .key_size = (uint16_t)key_size};
+        memcpy(payload, &info, sizeof info);
+        memcpy(payload + sizeof info, key, key_size);
+        if (part > 0)
+            memcpy(payload + sizeof info + key_size, (const char *)value + done, part);
+        rc = append_control(append, TDK_TYPE_INFO, payload,
+                            (uint32_t)(sizeof info + key_size + part), err);
+        done += part;
+    } while (rc == 0 && done < size);
+    free(payload);
+    return rc;
+}
+
+void append_totals(const struct append *append, struct append_totals *totals)
+{
+    *totals = append->totals;
+    totals->segments = append->segment_count;
+    if (!append->filling)
+        return;
+    totals->ticks += append->block.head.count;
+    totals->bytes += append->block.used;
+}
+
+/* ---- end ---- */
+
+/* From the last to the first: with the first of these renames the import is part of the tape, and
+ * recovery finishes what is left of them (mend.c). */
+static int publish(struct append *a, bool *begun, struct tdk_err *err)
+{
+    int rc = 0;
+    for (size_t i = a->segment_count; i > 0 && rc == 0; i--) {
+        rc = segment_publish(a->segments[i - 1], err);
+        *begun = *begun || a->segments[i - 1]->stage == SEGMENT_SEALED;
+    }
+    return rc;
+}
+
+static int put_segment(struct append *a, const struct segment_writer *w, struct tdk_err *err)
+{
+    struct index *index = a->tape.index;
+    struct segment_ref ref;
+    segment_ref_of(w, true, &ref);
+    int rc = index_begin(index, err);
+    for (size_t i = 0; i < w->count && rc == 0; i++)
+        rc = index_put_block(index, &w->refs[i], err);
+    if (rc == 0)
+        rc = index_put_segment(index, &ref, err);
+    if (rc == 0)
+        rc = catalog_store(a->tape.catalog, index, err);
+    return rc == 0 ? index_commit(index, err) : rc;
+}
+
+/* The tape has it; an index that could not take it is built anew by the next writer. */
+static bool index_segments_now(struct append *a)
+{
+    bool whole = true;
+    for (size_t i = 0; i < a->segment_count && whole; i++)
+        whole = put_segment(a, a->segments[i], NULL) == 0;
+    a->tape.next_segment = a->next_number;
+    return whole;
+}
+
+int append_close(struct append *append, struct append_totals *totals, struct tdk_err *err)
+{
+    struct append *a = append;
+    bool begun = false;
+    int rc = flush_block(a, err);
+    if (rc == 0 && a->segment_count > 0)
+        rc = seal_segment(a, err);
+    if (rc == 0)
+        rc = publish(a, &begun, err);
+    if (rc < 0 && !begun) {
+        append_abort(a);
+        return rc;
+    }
+    if (totals != NULL)
+        append_totals(a, totals);
+    recover_close(&a->tape, rc == 0 && index_segments_now(a), NULL);
+    free_append(a);
+    return rc < 0 ? err_wrap(err, rc, "the import is whole, the next writer completes it") : 0;
+}
+
+static void remove_segments(struct append *a)
+{
+    for (size_t i = a->segment_count; i > 0; i--)
+        segment_remove(a->segments[i - 1], NULL);
+    if (a->segment_count > 0)
+        files_sync_folder(a->tape.folder.segments, NULL);
+}
+
+void append_abort(struct append *append)
+{
+    if (append == NULL)
+        return;
+    remove_segments(append);
+    recover_close(&append->tape, true, NULL); /* the index is as recovery left it */
+    free_append(append);
+}

@@ -1,0 +1,306 @@
+#include "tape/mend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/segment.h"
+
+#define COPY_SIZE ((size_t)1 << 20)
+
+/* ---- files ---- */
+
+static int remove_segment(const struct folder *folder, const struct segment_name *name,
+                          struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    folder_segment_path(folder, name->number, name->stage, path);
+    int rc = files->unlink(path);
+    return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
+}
+
+/* A name under quarantine/ that nothing has yet: "0000000042.open", then "0000000042.open.1", ...
+ */
+static void quarantine_path(const struct folder *folder, const char *name, char path[TAPE_PATH_MAX])
+{
+    struct file_stat stat;
+    snprintf(path, TAPE_PATH_MAX, "%.*s/%s", TAPE_PATH_MAX - 64, folder->quarantine, name);
+    for (unsigned i = 1; files->stat(path, &stat) == 0; i++)
+        snprintf(path, TAPE_PATH_MAX, "%.*s/%s.%u", TAPE_PATH_MAX - 64, folder->quarantine, name,
+                 i);
+}
+
+static int set_aside(const struct folder *folder, const struct segment_name *name,
+                     struct tdk_err *err)
+{
+    char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
+    folder_segment_path(folder, name->number, name->stage, from);
+    quarantine_path(folder, strrchr(from, '/') + 1, to);
+    int rc = files->rename(from, to);
+    if (rc < 0)
+        return err_set(err, rc, "set aside %s", from);
+    rc = files_sync_folder(folder->quarantine, err);
+    return rc == 0 ? files_sync_folder(folder->segments, err) : rc;
+}
+
+static int copy_bytes(int from, uint64_t offset, uint64_t size, int to)
+{
+    unsigned char *buffer = malloc(COPY_SIZE);
+    int rc = buffer == NULL ? -ENOMEM : 0;
+    for (uint64_t done = 0; done < size && rc == 0;) {
+        size_t n = size - done < COPY_SIZE ? size - done : COPY_SIZE;
+        rc = files_read(from, buffer, n, offset + done);
+        if (rc == 0)
+            rc = files_write(to, buffer, n, done);
+        done += n;
+    }
+    free(buffer);
+    return rc;
+}
+
+/* The bytes of a torn tail as quarantine/NUMBER.torn, durable before they are cut. */
+static int keep_torn(const struct folder *folder, const struct segment *segment, uint64_t offset,
+                     uint64_t end, struct tdk_err *err)
+{
+    char name[64], aside[TAPE_PATH_MAX], path[TAPE_PATH_MAX];
+    snprintf(name, sizeof name, "%010llu.torn", (unsigned long long)segment->head.number);
+    quarantine_path(folder, name, path);
+    snprintf(aside, sizeof aside, "%.*s/torn.new", TAPE_PATH_MAX - 64, folder->quarantine);
+    int fd = files->open(aside, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return err_set(err, fd, "create %s", aside);
+    int rc = copy_bytes(segment->fd, offset, end - offset, fd);
+    if (rc == 0)
+        rc = files->fsync(fd);
+    files->close(fd);
+    if (rc == 0)
+        rc = files->rename(aside, path);
+    return rc < 0 ? err_set(err, rc, "keep %s", path) : files_sync_folder(folder->quarantine, err);
+}
+
+/* ---- imports ---- */
+
+/*
+ * An import renames its segments from the last down to the first, when all are whole and durable.
+ * So one that has a segment of the tape's behind it has reached its end; the others have not begun
+ * it.
+ */
+static int mend_import(const struct folder *folder, const struct segment_name *name, bool reached,
+                       struct recover_report *report, struct tdk_err *err)
+{
+    char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
+    if (!reached) {
+        report->imports_undone++;
+        return remove_segment(folder, name, err);
+    }
+    folder_segment_path(folder, name->number, SEGMENT_IMPORT, from);
+    folder_segment_path(folder, name->number, SEGMENT_SEALED, to);
+    int rc = files->rename(from, to);
+    return rc < 0 ? err_set(err, rc, "rename %s", from) : 0;
+}
+
+int mend_imports(const struct folder *folder, struct recover_report *report, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    bool reached = false, any = false;
+    int rc = folder_segments(folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = count; i > 0 && rc == 0; i--) {
+        if (names[i - 1].stage != SEGMENT_IMPORT) {
+            reached = true;
+            continue;
+        }
+        any = true;
+        rc = mend_import(folder, &names[i - 1], reached, report, err);
+    }
+    free(names);
+    return any && rc == 0 ? files_sync_folder(folder->segments, err) : rc;
+}
+
+/* ---- strangers ---- */
+
+/* A segment whose making was cut short: allocated perhaps, but nothing was ever written to it. */
+static bool is_blank(const char *path)
+{
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    struct file_stat stat;
+    unsigned char page[TAPE_ALIGN] = {0}, any = 0;
+    bool blank = files->fstat(fd, &stat) == 0 && stat.is_file &&
+                 files->pread(fd, page, sizeof page, 0) >= 0 &&
+                 (stat.size <= TAPE_ALIGN || files->seek_data(fd, TAPE_ALIGN) == -ENXIO);
+    files->close(fd);
+    /* The head may be there or half there: without a block behind it, it says nothing. */
+    for (size_t i = sizeof(struct segment_head); i < sizeof page; i++)
+        any |= page[i];
+    return blank && any == 0;
+}
+
+static bool is_stranger(int rc)
+{
+    return rc == TDK_EFOREIGN || rc == TDK_EFORMAT || rc == TDK_ECORRUPT || rc == -ELOOP ||
+           rc == -ENXIO || rc == -EISDIR;
+}
+
+static int mend_stranger(const struct folder *folder, const struct segment_name *name, bool doubled,
+                         struct damage *damage, struct recover_report *report, struct tdk_err *err)
+{
+    struct tdk_err why = {0};
+    struct segment *segment = NULL;
+    char path[TAPE_PATH_MAX];
+    folder_segment_path(folder, name->number, name->stage, path);
+    if (name->stage == SEGMENT_OPEN && is_blank(path))
+        return remove_segment(folder, name, err);
+    int rc = doubled ? err_say(&why, TDK_EFOREIGN, "%s is there twice", path)
+                     : segment_open_number(&segment, folder, name->number, name->stage, &why);
+    segment_close(segment);
+    if (rc == 0)
+        return 0;
+    if (!is_stranger(rc))
+        return err_say(err, rc, "%s", why.text);
+    damage_tell(damage, "%s: set aside in quarantine/", why.text);
+    report->set_aside++;
+    return set_aside(folder, name, err);
+}
+
+int mend_strangers(const struct folder *folder, struct damage *damage,
+                   struct recover_report *report, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        bool doubled = i > 0 && names[i].number == names[i - 1].number;
+        rc = mend_stranger(folder, &names[i], doubled, damage, report, err);
+    }
+    free(names);
+    return rc;
+}
+
+/* ---- unsealed segments ---- */
+
+/* Is what lies behind the blocks the footer that we began to write when we died at it? */
+static bool is_own_footer(const struct segment *segment, const struct found *found)
+{
+    struct block_ref first;
+    uint64_t at = align_up(found->scan.end, TAPE_ALIGN);
+    return found->count > 0 && at + sizeof first <= segment->size &&
+           files_read(segment->fd, &first, sizeof first, at) == 0 &&
+           memcmp(&first, &found->refs[0], sizeof first) == 0;
+}
+
+/* Keep and cut what is behind the good blocks. */
+static int cut_tail(struct rebuild *r, const struct segment *segment, const struct found *found,
+                    int fd, struct recover_report *report)
+{
+    uint64_t end = found->scan.end, data_end = found->scan.data_end;
+    int rc = 0;
+    if (data_end > end && !is_own_footer(segment, found)) {
+        rc = keep_torn(r->folder, segment, end, data_end, r->err);
+        report->torn_bytes += data_end - end;
+        damage_tell(r->damage,
+                    "segment %llu: %llu bytes of a write that was never completed cut at offset "
+                    "%llu, kept in quarantine/",
+                    (unsigned long long)segment->head.number, (unsigned long long)(data_end - end),
+                    (unsigned long long)end);
+    }
+    if (rc == 0) {
+        rc = files->ftruncate(fd, end);
+        if (rc == 0)
+            rc = files->fsync(fd);
+        if (rc < 0)
+            err_set(r->err, rc, "cut %s", segment->path);
+    }
+    return rc;
+}
+
+static int seal(struct rebuild *r, struct segment_writer *writer, const struct found *found)
+{
+    void *bytes = NULL;
+    size_t size;
+    int rc = 0;
+    for (size_t i = 0; i < found->count && rc == 0; i++) {
+        rc = catalog_guess_track(r->catalog, found->refs[i].track, r->err);
+        if (rc == 0)
+            rc = segment_note_ref(writer, &found->refs[i], found->scan.head_crcs[i], r->err);
+    }
+    if (rc == 0)
+        rc = catalog_encode(r->catalog, found->refs, found->count, &bytes, &size, r->err);
+    if (rc == 0)
+        rc = segment_seal(writer, bytes, size, r->digest, r->err);
+    free(bytes);
+    return rc;
+}
+
+/* What is good in it becomes a sealed segment. */
+static int mend_blocks(struct rebuild *r, const struct segment *segment, struct found *found,
+                       struct recover_report *report)
+{
+    struct segment_writer *writer;
+    int rc = segment_adopt(&writer, r->folder, segment->head.number, SEGMENT_OPEN, r->err);
+    if (rc < 0)
+        return rc;
+    if (!found->has_foot) {
+        rc = cut_tail(r, segment, found, writer->fd, report);
+        if (rc == 0)
+            rc = found_learn(found, segment, r->catalog, r->err);
+        if (rc == 0)
+            rc = seal(r, writer, found);
+    }
+    if (rc == 0)
+        rc = segment_publish(writer, r->err);
+    if (rc == 0) {
+        report->sealed_now++;
+        rc = rebuild_put(r, segment, found, true);
+        if (!found->has_foot)
+            r->digest = writer->digest;
+    }
+    segment_writer_close(writer);
+    return rc;
+}
+
+/* Nothing of it is the tape's: keep what was there, let go of the name. */
+static int mend_empty(struct rebuild *r, const struct segment *segment, const struct found *found,
+                      bool orphan, struct recover_report *report)
+{
+    struct segment_name name = {segment->head.number, SEGMENT_OPEN};
+    uint64_t begin = orphan ? SEGMENT_FIRST_OFFSET : found->scan.end;
+    if (found->scan.data_end > begin) {
+        report->torn_bytes += found->scan.data_end - begin;
+        damage_tell(r->damage,
+                    "segment %llu: %llu bytes behind a write that was never completed, kept in "
+                    "quarantine/",
+                    (unsigned long long)name.number,
+                    (unsigned long long)(found->scan.data_end - begin));
+        return set_aside(r->folder, &name, r->err);
+    }
+    int rc = remove_segment(r->folder, &name, r->err);
+    return rc == 0 ? files_sync_folder(r->folder->segments, r->err) : rc;
+}
+
+int mend_unsealed(struct rebuild *rebuild, uint64_t number, struct recover_report *report)
+{
+    struct segment *segment;
+    struct found found;
+    int rc = segment_open_number(&segment, rebuild->folder, number, SEGMENT_OPEN, rebuild->err);
+    if (rc < 0)
+        return rc;
+    rc = found_open(&found, segment, false, rebuild->catalog, rebuild->damage, rebuild->err);
+    if (rc == 0) {
+        bool orphan = rebuild_is_orphan(rebuild, &found);
+        rc = orphan || found.count == 0 ? mend_empty(rebuild, segment, &found, orphan, report)
+                                        : mend_blocks(rebuild, segment, &found, report);
+        found_close(&found);
+    }
+    segment_close(segment);
+    return rc;
+}

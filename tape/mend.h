@@ -1,0 +1,24 @@
+/*
+ * mend.h - what a dead writer left: imports half made, segments unsealed, files that are not ours.
+ *
+ * Only with the tape's lock held. Each step is durable before the next that stands on it; to die
+ * between two of them and begin again gives the same tape.
+ */
+#ifndef TDK_TAPE_MEND_H
+#define TDK_TAPE_MEND_H
+
+#include "tape/recover.h"
+
+/* An import that reached its last step is finished, one that did not is removed. */
+int mend_imports(const struct folder *folder, struct recover_report *report, struct tdk_err *err);
+
+/* Files under a segment's name that are none of this tape's go to quarantine/. Unsealed ones that
+ * hold nothing at all are removed. */
+int mend_strangers(const struct folder *folder, struct damage *damage,
+                   struct recover_report *report, struct tdk_err *err);
+
+/* An unsealed segment: its torn tail cut and kept, what is good sealed, and put into index and
+ * catalogue. */
+int mend_unsealed(struct rebuild *rebuild, uint64_t number, struct recover_report *report);
+
+#endif

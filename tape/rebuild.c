@@ -1,0 +1,368 @@
+#include "tape/rebuild.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "tape/segment.h"
+
+/* ---- damage ---- */
+
+void damage_tell(struct damage *damage, const char *format, ...)
+{
+    char text[500];
+    if (damage == NULL || damage->each == NULL)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    damage->each(text, damage->context);
+}
+
+uint64_t damage_count(const struct damage *damage)
+{
+    return damage->blocks + damage->heads + damage->footers + damage->segments;
+}
+
+/* ---- one segment ---- */
+
+static unsigned long long number_of(const struct segment *segment)
+{
+    return (unsigned long long)segment->head.number;
+}
+
+/* By the foot: table and catalogue. TDK_ECORRUPT, TDK_ETRUNCATED ...: it cannot be had that way. */
+static int read_footer(struct found *found, const struct segment *segment, struct catalog *catalog,
+                       struct tdk_err *err)
+{
+    void *bytes = NULL;
+    size_t size;
+    int rc = segment_read_foot(segment, &found->foot, err);
+    if (rc == 0)
+        rc = segment_read_table(segment, &found->foot, &found->refs, err);
+    if (rc == 0)
+        rc = segment_read_catalog(segment, &found->foot, &bytes, &size, err);
+    if (rc == 0)
+        rc = catalog_decode(catalog, bytes, size, err);
+    free(bytes);
+    if (rc < 0) {
+        free(found->refs);
+        found->refs = NULL;
+        return rc;
+    }
+    found->count = found->foot.blocks;
+    found->has_foot = true;
+    return 0;
+}
+
+/* A block that teaches: read it again, for what it says. */
+static int learn_block(const struct segment *segment, const struct block_ref *ref,
+                       struct catalog *catalog, struct tdk_err *err)
+{
+    struct block_view view;
+    void *buffer = malloc(ref->span);
+    if (buffer == NULL)
+        return err_set(err, -ENOMEM, "read %s", segment->path);
+    int rc = segment_read(segment, ref, buffer, &view, NULL);
+    void *unpacked = NULL;
+    if (rc == 0 && view.frames == NULL) {
+        size_t size = (size_t)view.head->frames_size + view.head->directory_size;
+        unpacked = malloc(size);
+        rc = unpacked == NULL ? -ENOMEM : block_unpack(buffer, unpacked, size, &view, NULL);
+    }
+    if (rc == 0)
+        rc = catalog_learn(catalog, &view, err);
+    free(unpacked);
+    free(buffer);
+    return rc == -ENOMEM ? rc : 0; /* what cannot be read teaches nothing */
+}
+
+int found_learn(const struct found *found, const struct segment *segment, struct catalog *catalog,
+                struct tdk_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < found->count && rc == 0 && !found->has_foot; i++)
+        if ((found->refs[i].flags & (BLOCK_HAS_CONTROL | BLOCK_HAS_SYMBOLS)) != 0)
+            rc = learn_block(segment, &found->refs[i], catalog, err);
+    return rc;
+}
+
+static void tell_gaps(const struct found *found, const struct segment *segment, bool sealed,
+                      struct damage *damage)
+{
+    const struct segment_scan *scan = &found->scan;
+    for (size_t i = 0; i < scan->gap_count; i++) {
+        if (sealed && scan->gaps[i].offset == scan->end)
+            continue; /* what is left of its footer: told as that */
+        if (damage != NULL)
+            damage->blocks++;
+        damage_tell(damage, "segment %llu: %llu bytes from offset %llu on are damaged",
+                    number_of(segment), (unsigned long long)scan->gaps[i].size,
+                    (unsigned long long)scan->gaps[i].offset);
+    }
+}
+
+static int scan_blocks(struct found *found, const struct segment *segment, bool sealed,
+                       struct damage *damage, struct tdk_err *err)
+{
+    struct segment_scan *scan = &found->scan;
+    uint64_t end = sealed && found->foot.magic != 0 ? found->foot.end : UINT64_MAX;
+    int rc = segment_scan(segment, end, scan, err);
+    if (rc < 0)
+        return rc;
+    if (!sealed)
+        segment_scan_trim(scan);
+    found->refs = scan->refs;
+    found->count = scan->count;
+    tell_gaps(found, segment, sealed, damage);
+    if (!sealed && scan->data_end > scan->end && damage != NULL)
+        damage->torn += scan->data_end - scan->end;
+    return 0;
+}
+
+int found_open(struct found *found, const struct segment *segment, bool sealed,
+               struct catalog *catalog, struct damage *damage, struct tdk_err *err)
+{
+    struct tdk_err why = {0};
+    *found = (struct found){0};
+    int rc = read_footer(found, segment, catalog, &why);
+    if (rc == 0)
+        return 0;
+    if (rc == -ENOMEM || rc == TDK_EVERSION)
+        return err_say(err, rc, "%s", why.text);
+    if (sealed) {
+        if (damage != NULL)
+            damage->footers++;
+        damage_tell(damage, "segment %llu: its blocks were looked for one by one, for %s",
+                    number_of(segment), why.text);
+    }
+    return scan_blocks(found, segment, sealed, damage, err);
+}
+
+void found_close(struct found *found)
+{
+    if (found->has_foot)
+        free(found->refs);
+    else
+        segment_scan_close(&found->scan);
+    found->refs = NULL;
+    found->count = 0;
+}
+
+bool rebuild_is_orphan(struct rebuild *rebuild, const struct found *found)
+{
+    uint64_t told = found->has_foot ? 0 : found->scan.previous_end;
+    bool hole = rebuild->previous_end != 0 && told > rebuild->previous_end;
+    bool synced = found->has_foot || found->scan.synced_upto > SEGMENT_FIRST_OFFSET;
+    if (hole && !synced)
+        rebuild->cut = true;
+    else if (hole && !rebuild->cut) {
+        if (rebuild->damage != NULL)
+            rebuild->damage->blocks++;
+        damage_tell(rebuild->damage, "segment %llu: its blocks from offset %llu to %llu are lost",
+                    (unsigned long long)rebuild->last_number,
+                    (unsigned long long)rebuild->previous_end, (unsigned long long)told);
+    }
+    return rebuild->cut && !synced;
+}
+
+/* ---- all of them ---- */
+
+static void put_span(struct segment_ref *ref, const struct block_ref *block)
+{
+    ref->ticks += block->count;
+    if (block->min_ts < ref->min_ts)
+        ref->min_ts = block->min_ts;
+    if (block->max_ts > ref->max_ts)
+        ref->max_ts = block->max_ts;
+}
+
+/* Everything that was found about one segment, in one transaction. */
+static int put_found(struct rebuild *r, const struct segment *segment, const struct found *found,
+                     bool sealed)
+{
+    struct segment_ref ref = {.number = segment->head.number,
+                              .size = found->has_foot ? segment->size : found->scan.end,
+                              .blocks = found->count,
+                              .min_ts = UINT64_MAX,
+                              .sealed = sealed};
+    int rc = index_begin(r->index, r->err);
+    for (size_t i = 0; i < found->count && rc == 0; i++) {
+        rc = catalog_guess_track(r->catalog, found->refs[i].track, r->err);
+        if (rc == 0)
+            rc = index_put_block(r->index, &found->refs[i], r->err);
+        if (rc == 0)
+            rc = catalog_note(r->catalog, &found->refs[i], r->err);
+        put_span(&ref, &found->refs[i]);
+    }
+    if (rc == 0)
+        rc = index_put_segment(r->index, &ref, r->err);
+    if (rc == 0)
+        rc = catalog_store(r->catalog, r->index, r->err);
+    if (rc == 0)
+        rc = index_commit(r->index, r->err);
+    else
+        index_abort(r->index);
+    catalog_forget(r->catalog);
+    return rc;
+}
+
+static void later(uint64_t *latest, uint64_t ns)
+{
+    if (ns > *latest)
+        *latest = ns;
+}
+
+/* Is it the one that was written behind the segment before it? */
+static void check_chain(struct rebuild *r, const struct segment *segment, const struct found *found)
+{
+    if (found->has_foot && found->foot.previous_digest != 0 && r->digest != 0 &&
+        found->foot.previous_digest != r->digest && r->last_number + 1 == segment->head.number) {
+        if (r->damage != NULL)
+            r->damage->segments++;
+        damage_tell(r->damage,
+                    "segment %llu does not follow the one before it: one of them was replaced",
+                    number_of(segment));
+    }
+    r->digest = found->has_foot ? found->foot.digest : 0;
+    r->previous_end = found->has_foot ? found->foot.end : align_up(found->scan.end, TAPE_ALIGN);
+    r->last_number = segment->head.number;
+    later(&r->written_ns, found->has_foot ? found->foot.sealed_ns : found->scan.written_ns);
+}
+
+int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const struct found *found,
+                bool sealed)
+{
+    int rc = put_found(rebuild, segment, found, sealed);
+    check_chain(rebuild, segment, found);
+    return rc;
+}
+
+static int rebuild_opened(struct rebuild *r, const struct segment *segment, bool sealed)
+{
+    struct found found;
+    if (segment->head_damaged) {
+        if (r->damage != NULL)
+            r->damage->heads++;
+        damage_tell(r->damage, "segment %llu: its head is damaged, its blocks are read without it",
+                    number_of(segment));
+    }
+    int rc = found_open(&found, segment, sealed, r->catalog, r->damage, r->err);
+    if (rc < 0)
+        return rc;
+    if (!rebuild_is_orphan(r, &found)) {
+        rc = found_learn(&found, segment, r->catalog, r->err);
+        if (rc == 0)
+            rc = rebuild_put(r, segment, &found, sealed);
+    }
+    found_close(&found);
+    return rc;
+}
+
+static void tell_missing(struct rebuild *r, uint64_t number)
+{
+    if (r->last_number == 0 || number <= r->last_number + 1)
+        return;
+    if (r->damage != NULL)
+        r->damage->segments += number - r->last_number - 1;
+    damage_tell(r->damage, "segments %llu to %llu are missing",
+                (unsigned long long)r->last_number + 1, (unsigned long long)number - 1);
+}
+
+static bool is_fatal(int rc)
+{
+    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+}
+
+int rebuild_segment(struct rebuild *r, const struct segment_name *name)
+{
+    struct segment *segment;
+    struct tdk_err why = {0};
+    bool sealed = name->stage == SEGMENT_SEALED;
+    int rc = segment_open_number(&segment, r->folder, name->number, name->stage, &why);
+    if (rc == -ENOENT && !sealed) { /* sealed since we looked */
+        sealed = true;
+        rc = segment_open_number(&segment, r->folder, name->number, SEGMENT_SEALED, &why);
+    }
+    tell_missing(r, name->number);
+    if (rc == 0) {
+        rc = rebuild_opened(r, segment, sealed);
+        segment_close(segment);
+        return rc;
+    }
+    if (is_fatal(rc))
+        return err_say(r->err, rc, "%s", why.text);
+    if (r->damage != NULL)
+        r->damage->segments++;
+    damage_tell(r->damage, "%s: it is left out", why.text);
+    r->last_number = name->number;
+    r->digest = 0;
+    return 0;
+}
+
+static int rebuild_all(struct rebuild *r)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(r->folder, &names, &count, r->err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (names[i].stage == SEGMENT_IMPORT)
+            continue; /* not part of the tape */
+        if (i > 0 && names[i].number == names[i - 1].number && names[i - 1].stage != SEGMENT_IMPORT)
+            continue; /* an .open beside its .seg: the next writer sets it aside */
+        rc = rebuild_segment(r, &names[i]);
+    }
+    free(names);
+    return rc;
+}
+
+int rebuild_complete(struct index *index, struct tdk_err *err)
+{
+    int rc = index_begin(index, err);
+    if (rc == 0)
+        rc = index_put_complete(index, err);
+    return rc == 0 ? index_commit(index, err) : rc;
+}
+
+int rebuild_index(const struct folder *folder, struct index *index, struct catalog *catalog,
+                  struct damage *damage, struct tdk_err *err)
+{
+    struct rebuild r = {
+        .folder = folder, .index = index, .catalog = catalog, .damage = damage, .err = err};
+    int rc = catalog == NULL ? catalog_open(&r.catalog, err) : 0;
+    if (rc == 0)
+        rc = rebuild_all(&r);
+    if (rc == 0)
+        rc = rebuild_complete(index, err);
+    if (catalog == NULL)
+        catalog_close(r.catalog);
+    return rc;
+}
+
+int rebuild_lone(const char *path, struct index *index, uint8_t tape_id[16], struct damage *damage,
+                 struct tdk_err *err)
+{
+    struct rebuild r = {.index = index, .damage = damage, .err = err};
+    struct segment *segment;
+    int rc = segment_open(&segment, path, NULL, err);
+    if (rc < 0)
+        return rc;
+    memcpy(tape_id, segment->head.tape_id, 16);
+    rc = catalog_open(&r.catalog, err);
+    if (rc == 0) {
+        struct segment_foot foot;
+        bool sealed = segment_read_foot(segment, &foot, NULL) != TDK_ETRUNCATED;
+        rc = rebuild_opened(&r, segment, sealed);
+    }
+    if (rc == 0)
+        rc = rebuild_complete(index, err);
+    catalog_close(r.catalog);
+    segment_close(segment);
+    return rc;
+}

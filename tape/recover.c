@@ -1,0 +1,198 @@
+#include "tape/recover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "tape/mend.h"
+#include "tape/segment.h"
+
+/* What recovery works with, beside what it leaves in `tape`. */
+struct recovery {
+    struct recovered *tape;
+    struct damage damage;
+    struct segment_name *names;
+    size_t count;
+    struct tdk_err *err;
+};
+
+static int list_segments(struct recovery *r)
+{
+    free(r->names);
+    r->names = NULL;
+    return folder_segments(&r->tape->folder, &r->names, &r->count, r->err);
+}
+
+static uint64_t last_number(const struct recovery *r)
+{
+    return r->count > 0 ? r->names[r->count - 1].number : 0;
+}
+
+/* ---- a tape that was left in order ---- */
+
+struct expected {
+    const struct recovery *recovery;
+    size_t at;
+    uint64_t missing;
+};
+
+static int expect_segment(const struct segment_ref *ref, void *context)
+{
+    struct expected *e = context;
+    const struct recovery *r = e->recovery;
+    while (e->at < r->count && r->names[e->at].number < ref->number)
+        e->at++;
+    if (e->at == r->count || r->names[e->at].number != ref->number)
+        e->missing++;
+    return 0;
+}
+
+/* The index knows what files there must be; none of them needs to be opened. */
+static bool all_there(const struct recovery *r)
+{
+    struct expected e = {.recovery = r};
+    return index_segments(r->tape->index, expect_segment, &e, NULL) == 0 && e.missing == 0;
+}
+
+/* 0: the index is open and whole, and so is the catalogue. 1: it is not to be trusted. */
+static int open_clean(struct recovery *r)
+{
+    struct recovered *tape = r->tape;
+    if (!folder_is_clean(&tape->folder, last_number(r)))
+        return 1;
+    for (size_t i = 0; i < r->count; i++)
+        if (r->names[i].stage != SEGMENT_SEALED)
+            return 1;
+    if (index_open(&tape->index, tape->folder.index, tape->folder.tape_id, true, NULL) < 0)
+        return 1;
+    if (index_is_complete(tape->index) && all_there(r) &&
+        catalog_load(tape->catalog, tape->index, NULL) == 0)
+        return 0;
+    index_close(tape->index);
+    tape->index = NULL;
+    catalog_close(tape->catalog);
+    tape->catalog = NULL;
+    int rc = catalog_open(&tape->catalog, r->err);
+    return rc < 0 ? rc : 1;
+}
+
+/* What the next segment must know of the last. */
+static int read_last_foot(struct recovery *r)
+{
+    struct recovered *tape = r->tape;
+    struct segment *segment;
+    struct segment_foot foot;
+    if (r->count == 0)
+        return 0;
+    int rc = segment_open_number(&segment, &tape->folder, last_number(r), SEGMENT_SEALED, NULL);
+    if (rc < 0)
+        return 0; /* it is damaged, and told when it is read; the next one goes on without */
+    if (segment_read_foot(segment, &foot, NULL) == 0) {
+        tape->previous_digest = foot.digest;
+        tape->previous_end = foot.end;
+        tape->written_ns = foot.sealed_ns;
+    }
+    segment_close(segment);
+    return 0;
+}
+
+/* ---- a tape that was not ---- */
+
+static int open_fresh_index(struct recovery *r)
+{
+    struct recovered *tape = r->tape;
+    int rc = index_delete(tape->folder.index, r->err);
+    if (rc < 0)
+        return rc;
+    return index_open(&tape->index, tape->folder.index, tape->folder.tape_id, true, r->err);
+}
+
+static int mend_segments(struct recovery *r)
+{
+    struct recovered *tape = r->tape;
+    struct rebuild rebuild = {.folder = &tape->folder,
+                              .index = tape->index,
+                              .catalog = tape->catalog,
+                              .damage = &r->damage,
+                              .err = r->err};
+    int rc = 0;
+    for (size_t i = 0; i < r->count && rc == 0; i++)
+        rc = r->names[i].stage == SEGMENT_OPEN
+                 ? mend_unsealed(&rebuild, r->names[i].number, &tape->report)
+                 : rebuild_segment(&rebuild, &r->names[i]);
+    if (rc == 0)
+        rc = rebuild_complete(tape->index, r->err);
+    tape->written_ns = rebuild.written_ns;
+    tape->previous_digest = rebuild.digest;
+    tape->previous_end = rebuild.previous_end;
+    tape->report.index_rebuilt = r->count > 0;
+    return rc == 0 ? list_segments(r) : rc;
+}
+
+static int mend_all(struct recovery *r)
+{
+    struct recovered *tape = r->tape;
+    int rc = mend_imports(&tape->folder, &tape->report, r->err);
+    if (rc == 0)
+        rc = mend_strangers(&tape->folder, &r->damage, &tape->report, r->err);
+    if (rc == 0)
+        rc = list_segments(r);
+    if (rc == 0)
+        rc = open_fresh_index(r);
+    return rc == 0 ? mend_segments(r) : rc;
+}
+
+/* ---- both ---- */
+
+static int recover_all(struct recovery *r)
+{
+    struct recovered *tape = r->tape;
+    tape->report.meta_rebuilt = tape->folder.meta_missing;
+    if (tape->report.meta_rebuilt)
+        damage_tell(&r->damage, "tape.meta was lost: written anew from a segment");
+    int rc = catalog_open(&tape->catalog, r->err);
+    if (rc == 0)
+        rc = list_segments(r);
+    int state = rc == 0 ? open_clean(r) : rc;
+    if (state < 0)
+        return state;
+    /* From here on the index on disk is ours alone to vouch for. */
+    rc = folder_unmark_clean(&tape->folder, r->err);
+    if (rc == 0)
+        rc = state == 0 ? read_last_foot(r) : mend_all(r);
+    tape->next_segment = last_number(r) + 1;
+    tape->report.segments = r->count;
+    tape->report.damaged = damage_count(&r->damage);
+    return rc;
+}
+
+int recover_open(struct recovered *tape, const char *path, bool create,
+                 void (*each)(const char *text, void *context), void *context, struct tdk_err *err)
+{
+    *tape = (struct recovered){0};
+    int rc = folder_hold(&tape->folder, path, create, err);
+    if (rc < 0)
+        return rc;
+    struct recovery r = {.tape = tape, .damage = {.each = each, .context = context}, .err = err};
+    rc = recover_all(&r);
+    free(r.names);
+    if (rc < 0)
+        recover_close(tape, false, NULL);
+    return rc;
+}
+
+int recover_close(struct recovered *tape, bool clean, struct tdk_err *err)
+{
+    int rc = 0;
+    if (clean)
+        rc = index_sync(tape->index, err);
+    index_close(tape->index);
+    if (clean && rc == 0)
+        rc = folder_mark_clean(&tape->folder, tape->next_segment - 1, err);
+    catalog_close(tape->catalog);
+    folder_close(&tape->folder);
+    tape->index = NULL;
+    tape->catalog = NULL;
+    return rc;
+}
