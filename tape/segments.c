@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 void segments_init(struct segments *segments, const struct tdk_tape *tape)
@@ -37,25 +38,18 @@ static struct segments_slot *find_slot(struct segments *segments, uint64_t numbe
     return oldest;
 }
 
-static int open_stage(const struct segments *segments, uint64_t number, enum segment_stage stage,
-                      struct segment **segment, struct tdk_err *err)
-{
-    char path[TAPE_PATH_MAX];
-    folder_segment_path(&segments->tape->folder, number, stage, path);
-    return segment_open(segment, path, segments->tape->folder.tape_id, err);
-}
-
 static int open_file(const struct segments *segments, uint64_t number, struct segment **segment,
                      struct tdk_err *err)
 {
     const struct tdk_tape *tape = segments->tape;
     if (tape->lone[0] != '\0')
         return segment_open(segment, tape->lone, tape->folder.tape_id, err);
-    int rc = open_stage(segments, number, SEGMENT_SEALED, segment, err);
-    if (rc == -ENOENT)
-        rc = open_stage(segments, number, SEGMENT_OPEN, segment, err);
-    if (rc == -ENOENT) /* sealed between the two looks */
-        rc = open_stage(segments, number, SEGMENT_SEALED, segment, err);
+    static const enum segment_stage stages[] = {
+        SEGMENT_SEALED, SEGMENT_OPEN, SEGMENT_SEALED /* sealed between the two looks */
+    };
+    int rc = -ENOENT;
+    for (size_t i = 0; i < array_size(stages) && rc == -ENOENT; i++)
+        rc = segment_open_number(segment, &tape->folder, number, stages[i], err);
     return rc;
 }
 

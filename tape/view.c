@@ -92,8 +92,12 @@ static bool is_clean(const struct folder *folder)
     return folder_is_clean(folder, last);
 }
 
-/* Not 0: it is not there, not whole, or nobody vouches for it. Never an error of the tape's. */
-static int open_trusted(struct view **view, const struct folder *folder)
+bool view_should_be_trusted(const struct folder *folder)
+{
+    return folder_is_held(folder) || is_clean(folder);
+}
+
+int view_open_trusted(struct view **view, const struct folder *folder)
 {
     char path[TAPE_PATH_MAX + 16];
     struct stat file;
@@ -127,7 +131,7 @@ static int open_private(struct view **view, struct index *index, int rc, struct 
 
 int view_open(struct view **view, const struct folder *folder, struct tdk_err *err)
 {
-    if (open_trusted(view, folder) == 0)
+    if (view_open_trusted(view, folder) == 0)
         return 0;
     struct index *index;
     int rc = index_open_private(&index, folder->tape_id, err);

@@ -26,6 +26,11 @@ struct view {
 /* The best there is for this tape now. */
 int view_open(struct view **view, const struct folder *folder, struct tdk_err *err);
 
+/* Only the tape's own index. Not 0: it is not there, not whole, or nobody vouches for it, which a
+ * writer that holds the tape and the clean mark do. */
+int view_open_trusted(struct view **view, const struct folder *folder);
+bool view_should_be_trusted(const struct folder *folder);
+
 /* Of one segment file, whatever tape it is from; tells which. */
 int view_open_lone(struct view **view, const char *path, uint8_t tape_id[16], struct tdk_err *err);
 

@@ -1,0 +1,445 @@
+#include "tape/verify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "tape/verify_segment.h"
+#include "tape/view.h"
+
+enum { THREADS_MAX = 64, PROGRESS_MS = 200 };
+
+/* One segment to be read: taken by some thread, told by ours. */
+struct job {
+    struct segment_name name;
+    struct report report;
+    bool done; /* under verify.lock */
+};
+
+struct verify {
+    const struct verify_options *options;
+    struct folder folder;
+    const char *lone;  /* path of the one segment; NULL: a tape */
+    struct view *view; /* of an index that is to be compared; else NULL */
+    struct job *jobs;
+    size_t job_count;
+    struct verify_totals totals;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a job is done */
+    size_t next;            /* job that is not taken yet */
+    _Atomic uint64_t bytes, blocks, ticks;
+
+    /* ---- the chain, as far as it was told ---- */
+    uint64_t last_number;
+    uint32_t last_digest;  /* 0: not known */
+    struct extent *tracks; /* of each track's epoch, all that was met; ours */
+    size_t track_count, track_room;
+};
+
+/* ---- what was found ---- */
+
+static void tell(struct verify *v, uint64_t segment, const struct report_finding *finding)
+{
+    v->totals.findings++;
+    const struct verify_finding told = {.segment = segment,
+                                        .offset = finding->offset,
+                                        .code = finding->code,
+                                        .what = finding->what};
+    if (v->options->finding != NULL)
+        v->options->finding(&told, v->options->context);
+}
+
+/* What belongs to no single segment goes through a report of its own. */
+static int tell_report(struct verify *v, struct report *report)
+{
+    for (size_t i = 0; i < report->finding_count; i++)
+        tell(v, report->number, &report->findings[i]);
+    int rc = report->failed;
+    report_close(report);
+    return rc;
+}
+
+static void tell_progress(struct verify *v)
+{
+    v->totals.bytes = v->bytes;
+    v->totals.blocks = v->blocks;
+    v->totals.ticks = v->ticks;
+    if (v->options->progress != NULL)
+        v->options->progress(&v->totals, v->options->context);
+}
+
+/* ---- the threads ---- */
+
+static int open_segment(const struct verify *v, const struct job *job, struct segment **segment,
+                        struct tdk_err *err)
+{
+    if (v->lone != NULL)
+        return segment_open(segment, v->lone, NULL, err);
+    return segment_open_number(segment, &v->folder, job->name.number, job->name.stage, err);
+}
+
+static void run_job(const struct verify *v, struct job *job, struct verify_reader *reader)
+{
+    struct tdk_err err;
+    struct segment *segment;
+    enum segment_stage stage = job->name.stage;
+    int rc = open_segment(v, job, &segment, &err);
+    if (rc == -ENOENT && stage == SEGMENT_OPEN) { /* sealed since we looked */
+        job->name.stage = stage = SEGMENT_SEALED;
+        rc = open_segment(v, job, &segment, &err);
+    }
+    job->report.number = job->name.number;
+    if (rc < 0) {
+        report_add(&job->report, UINT64_MAX, rc, "%s", err.text);
+        return;
+    }
+    job->report.number = segment->head.number;
+    verify_segment(reader, segment, stage, &job->report);
+    segment_close(segment);
+}
+
+static struct job *take_job(struct verify *v)
+{
+    pthread_mutex_lock(&v->lock);
+    struct job *job = v->next < v->job_count ? &v->jobs[v->next++] : NULL;
+    pthread_mutex_unlock(&v->lock);
+    return job;
+}
+
+static void *work(void *context)
+{
+    struct verify *v = context;
+    struct verify_reader reader = {.index = v->view != NULL ? v->view->index : NULL,
+                                   .live = v->view != NULL && v->view->live,
+                                   .bytes_done = &v->bytes,
+                                   .blocks_done = &v->blocks,
+                                   .ticks_done = &v->ticks};
+    struct job *job;
+    while ((job = take_job(v)) != NULL) {
+        run_job(v, job, &reader);
+        pthread_mutex_lock(&v->lock);
+        job->done = true;
+        pthread_cond_signal(&v->changed);
+        pthread_mutex_unlock(&v->lock);
+    }
+    verify_reader_close(&reader);
+    return NULL;
+}
+
+static unsigned threads_of(const struct verify *v)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t threads = v->options->threads != 0 ? v->options->threads
+                     : processors > 0         ? (size_t)processors
+                                              : 1;
+    if (threads > v->job_count)
+        threads = v->job_count;
+    return threads > THREADS_MAX ? THREADS_MAX : (unsigned)threads;
+}
+
+/* ---- the chain ---- */
+
+static struct extent *find_track(struct verify *v, const struct extent *extent)
+{
+    for (size_t i = 0; i < v->track_count; i++)
+        if (v->tracks[i].track == extent->track && v->tracks[i].epoch == extent->epoch)
+            return &v->tracks[i];
+    return NULL;
+}
+
+static int add_track(struct verify *v, const struct extent *extent)
+{
+    if (v->track_count == v->track_room) {
+        size_t room = v->track_room == 0 ? 16 : 2 * v->track_room;
+        struct extent *tracks = realloc(v->tracks, room * sizeof *tracks);
+        if (tracks == NULL)
+            return -ENOMEM;
+        v->tracks = tracks;
+        v->track_room = room;
+    }
+    v->tracks[v->track_count++] = *extent;
+    return 0;
+}
+
+static void tell_hole(struct report *report, const struct extent *extent, uint64_t first)
+{
+    report_add(report, UINT64_MAX, TDK_EHOLE,
+               "track %u epoch %llu: seqs %llu to %llu are missing before it", extent->track,
+               (unsigned long long)extent->epoch, (unsigned long long)first,
+               (unsigned long long)extent->first_seq - 1);
+}
+
+/* One stretch of seqs behind what is known of its track. */
+static int chain_extent(struct verify *v, struct report *report, const struct extent *extent)
+{
+    struct extent *track = find_track(v, extent);
+    if (track == NULL) {
+        /* A tape whose first segments were deleted begins anywhere. */
+        if (extent->first_seq != 1 && v->jobs[0].report.number == 1 && v->lone == NULL)
+            tell_hole(report, extent, 1);
+        return add_track(v, extent);
+    }
+    if (extent->first_seq > track->last_seq + 1)
+        tell_hole(report, extent, track->last_seq + 1);
+    bool repeats = extent->first_seq <= track->last_seq && extent->last_seq >= extent->first_seq;
+    if (extent->last_seq > track->last_seq)
+        track->last_seq = extent->last_seq;
+    if (!repeats) {
+        track->blocks += extent->blocks;
+        track->ticks += extent->ticks;
+        track->lost += extent->lost;
+    } else {
+        track->blocks = 0; /* what is there twice is not counted any more */
+    }
+    return 0;
+}
+
+static void chain_segment(struct verify *v, struct report *report)
+{
+    if (v->last_number != 0 && report->number > v->last_number + 1)
+        report_add(report, UINT64_MAX, TDK_ECORRUPT, "segments %llu to %llu before it are missing",
+                   (unsigned long long)v->last_number + 1, (unsigned long long)report->number - 1);
+    else if (v->last_digest != 0 && report->has_foot && report->previous_digest != 0 &&
+             report->previous_digest != v->last_digest)
+        report_add(report, UINT64_MAX, TDK_ECORRUPT,
+                   "it does not follow the one before it: one of both was replaced");
+    v->last_number = report->number;
+    v->last_digest = report->has_foot ? report->digest : 0;
+}
+
+/* In order of segments: its own findings, then how it follows those before it. */
+static int finish_job(struct verify *v, struct job *job)
+{
+    struct report *report = &job->report;
+    int rc = report->failed;
+    chain_segment(v, report);
+    for (size_t i = 0; i < report->extent_count && rc == 0; i++)
+        rc = chain_extent(v, report, &report->extents[i]);
+    v->totals.segments++;
+    int told = tell_report(v, report);
+    tell_progress(v);
+    return rc < 0 ? rc : told;
+}
+
+/* ---- the index, where more is in it than in the segments ---- */
+
+static int count_blocks(struct verify *v, const struct epoch_ref *epoch, uint64_t *count,
+                        struct tdk_err *err)
+{
+    enum { BATCH = 64 };
+    const struct index_range range = {
+        .track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
+    struct block_ref refs[BATCH], last;
+    int n = BATCH;
+    for (*count = 0; n == BATCH; last = refs[BATCH - 1]) {
+        n = index_find(v->view->index, &range, *count == 0 ? NULL : &last, false, refs, BATCH, err);
+        if (n < 0)
+            return n;
+        *count += (uint64_t)n;
+    }
+    return 0;
+}
+
+struct index_check {
+    struct verify *verify;
+    struct report report;
+};
+
+static int check_epoch(const struct epoch_ref *epoch, void *context)
+{
+    struct index_check *check = context;
+    const struct extent key = {.track = epoch->track, .epoch = epoch->epoch};
+    const struct extent *track = find_track(check->verify, &key);
+    uint64_t blocks;
+    struct tdk_err err;
+    int rc = count_blocks(check->verify, epoch, &blocks, &err);
+    if (rc < 0)
+        report_add(&check->report, UINT64_MAX, rc, "index: %s", err.text);
+    else if (blocks != (track != NULL ? track->blocks : 0) && (track == NULL || track->blocks != 0))
+        report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
+                   "index: track %u epoch %llu has %llu blocks in it, %llu in the segments",
+                   epoch->track, (unsigned long long)epoch->epoch, (unsigned long long)blocks,
+                   (unsigned long long)(track != NULL ? track->blocks : 0));
+    else if (track != NULL && track->blocks != 0 &&
+             (epoch->ticks != track->ticks || epoch->lost != track->lost ||
+              epoch->last_seq != track->last_seq))
+        report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
+                   "index: track %u epoch %llu counts other ticks than the segments", epoch->track,
+                   (unsigned long long)epoch->epoch);
+    return 0;
+}
+
+static int check_track(const struct track_ref *track, void *context)
+{
+    struct index_check *check = context;
+    return index_epochs(check->verify->view->index, track->number, check_epoch, check, NULL);
+}
+
+static int check_index(struct verify *v)
+{
+    struct index_check check = {.verify = v};
+    if (v->view == NULL || v->view->live)
+        return 0; /* what a recorder adds meanwhile would look like a mistake */
+    struct tdk_err err;
+    int rc = index_tracks(v->view->index, check_track, &check, &err);
+    if (rc < 0)
+        report_add(&check.report, UINT64_MAX, rc, "index: %s", err.text);
+    return tell_report(v, &check.report);
+}
+
+/* ---- the whole ---- */
+
+/* Until `job` is done; tells how far all are from time to time. */
+static void wait_for(struct verify *v, const struct job *job)
+{
+    pthread_mutex_lock(&v->lock);
+    while (!job->done) {
+        uint64_t until = clock_read(CLOCK_MONOTONIC) + PROGRESS_MS * NS_PER_MS;
+        const struct timespec deadline = {.tv_sec = (time_t)(until / NS_PER_S),
+                                          .tv_nsec = (long)(until % NS_PER_S)};
+        if (pthread_cond_timedwait(&v->changed, &v->lock, &deadline) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&v->lock);
+        tell_progress(v);
+        pthread_mutex_lock(&v->lock);
+    }
+    pthread_mutex_unlock(&v->lock);
+}
+
+static int run(struct verify *v, struct tdk_err *err)
+{
+    pthread_t threads[THREADS_MAX];
+    unsigned wanted = threads_of(v), started = 0;
+    int rc = 0;
+    while (started < wanted && rc == 0) {
+        rc = -pthread_create(&threads[started], NULL, work, v);
+        started += rc == 0;
+    }
+    if (started > 0 || wanted == 0)
+        rc = 0; /* fewer will do */
+    for (size_t i = 0; i < v->job_count && rc == 0; i++) {
+        wait_for(v, &v->jobs[i]);
+        rc = finish_job(v, &v->jobs[i]);
+    }
+    if (rc < 0) { /* the others need not begin */
+        pthread_mutex_lock(&v->lock);
+        v->next = v->job_count;
+        pthread_mutex_unlock(&v->lock);
+    }
+    while (started > 0)
+        pthread_join(threads[--started], NULL);
+    if (rc == 0)
+        rc = check_index(v);
+    return rc < 0 ? err_set(err, rc, "verify") : 0;
+}
+
+static void add_size(struct verify *v, const char *path)
+{
+    struct stat file;
+    if (stat(path, &file) == 0)
+        v->totals.bytes_total += (uint64_t)file.st_size;
+}
+
+static int list_jobs(struct verify *v, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(&v->folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    v->jobs = calloc(count + 1, sizeof *v->jobs);
+    for (size_t i = 0; i < count && v->jobs != NULL; i++) {
+        char path[TAPE_PATH_MAX];
+        if (names[i].stage == SEGMENT_IMPORT)
+            continue; /* not part of the tape */
+        v->jobs[v->job_count++].name = names[i];
+        folder_segment_path(&v->folder, names[i].number, names[i].stage, path);
+        add_size(v, path);
+    }
+    free(names);
+    return v->jobs != NULL ? 0 : err_set(err, -ENOMEM, "verify %s", v->folder.path);
+}
+
+/* An index that a reader would go by must say what the segments say. */
+static int open_view(struct verify *v, struct tdk_err *err)
+{
+    int rc = view_open_trusted(&v->view, &v->folder);
+    if (rc == 0 || !view_should_be_trusted(&v->folder))
+        return 0;
+    (void)err;
+    struct report report = {0};
+    report_add(&report, UINT64_MAX, rc, "index: it is marked as whole and cannot be read: %s",
+               tdk_strerror(rc));
+    return tell_report(v, &report);
+}
+
+static int open_lone(struct verify *v, const char *path, struct tdk_err *err)
+{
+    v->lone = path;
+    v->jobs = calloc(1, sizeof *v->jobs);
+    if (v->jobs == NULL)
+        return err_set(err, -ENOMEM, "verify %s", path);
+    v->job_count = 1;
+    size_t length = strlen(path);
+    bool is_open = length > 5 && strcmp(path + length - 5, ".open") == 0;
+    v->jobs[0].name.stage = is_open ? SEGMENT_OPEN : SEGMENT_SEALED;
+    add_size(v, path);
+    return 0;
+}
+
+static int open_all(struct verify *v, const char *path, struct tdk_err *err)
+{
+    struct stat file;
+    if (stat(path, &file) < 0)
+        return err_set(err, -errno, "verify %s", path);
+    if (S_ISREG(file.st_mode))
+        return open_lone(v, path, err);
+    int rc = folder_open(&v->folder, path, err);
+    if (rc == 0)
+        rc = list_jobs(v, err);
+    if (rc == 0)
+        rc = open_view(v, err);
+    return rc;
+}
+
+static void close_all(struct verify *v)
+{
+    for (size_t i = 0; i < v->job_count; i++)
+        report_close(&v->jobs[i].report);
+    free(v->jobs);
+    free(v->tracks);
+    view_drop(v->view);
+    folder_close(&v->folder);
+    pthread_cond_destroy(&v->changed);
+    pthread_mutex_destroy(&v->lock);
+}
+
+int tape_verify(const char *path, const struct verify_options *options,
+                struct verify_totals *totals, struct tdk_err *err)
+{
+    struct verify v = {.options = options, .folder = {.lock_fd = -1}};
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&v.changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&v.lock, NULL);
+
+    int rc = open_all(&v, path, err);
+    if (rc == 0)
+        rc = run(&v, err);
+    if (rc == 0) {
+        tell_progress(&v);
+        *totals = v.totals;
+    }
+    close_all(&v);
+    return rc;
+}

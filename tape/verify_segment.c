@@ -1,0 +1,414 @@
+#include "tape/verify_segment.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "tape/catalog.h"
+#include "tape/files.h"
+#include "tape/frame.h"
+
+/* ---- the report ---- */
+
+/* Room for one more. False: no memory, and the report says so. */
+static bool grow(struct report *report, void **items, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return true;
+    size_t more = *room == 0 ? 16 : 2 * *room;
+    void *grown = realloc(*items, more * size);
+    if (grown == NULL) {
+        report->failed = -ENOMEM;
+        return false;
+    }
+    *items = grown;
+    *room = more;
+    return true;
+}
+
+void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    int at = 0;
+    if (report->number != 0)
+        at = snprintf(text, sizeof text, "segment %llu: ", (unsigned long long)report->number);
+    vsnprintf(text + at, sizeof text - (size_t)at, format, args);
+    va_end(args);
+
+    void *items = report->findings;
+    if (!grow(report, &items, report->finding_count, &report->finding_room,
+              sizeof *report->findings))
+        return;
+    report->findings = items;
+    char *what = strdup(text);
+    if (what == NULL) {
+        report->failed = -ENOMEM;
+        return;
+    }
+    report->findings[report->finding_count++] =
+        (struct report_finding){.offset = offset, .code = code, .what = what};
+}
+
+void report_close(struct report *report)
+{
+    for (size_t i = 0; i < report->finding_count; i++)
+        free(report->findings[i].what);
+    free(report->findings);
+    free(report->extents);
+    report->findings = NULL;
+    report->extents = NULL;
+    report->finding_count = report->extent_count = 0;
+}
+
+static struct extent *find_extent(struct report *report, const struct block_head *head)
+{
+    for (size_t i = report->extent_count; i-- > 0;)
+        if (report->extents[i].track == head->track && report->extents[i].epoch == head->epoch)
+            return &report->extents[i];
+    return NULL;
+}
+
+/* The seqs of a block: behind those of its track before, or the beginning of another stretch. */
+static void note_extent(struct report *report, const struct block_head *head)
+{
+    struct extent *extent = find_extent(report, head);
+    if (extent == NULL || extent->last_seq + 1 != head->first_seq) {
+        void *items = report->extents;
+        if (!grow(report, &items, report->extent_count, &report->extent_room,
+                  sizeof *report->extents))
+            return;
+        report->extents = items;
+        extent = &report->extents[report->extent_count++];
+        *extent = (struct extent){
+            .epoch = head->epoch, .track = head->track, .first_seq = head->first_seq};
+    }
+    extent->last_seq = head->last_seq;
+    extent->blocks++;
+    extent->ticks += head->count;
+    extent->bytes += head->frames_size;
+    extent->lost += head->lost;
+}
+
+/* ---- bytes ---- */
+
+static bool need(struct report *report, unsigned char **bytes, size_t *room, size_t size)
+{
+    if (*room >= size)
+        return true;
+    free(*bytes);
+    *room = 0;
+    *bytes = aligned_alloc(TAPE_ALIGN, align_up(size, TAPE_ALIGN));
+    if (*bytes == NULL) {
+        report->failed = -ENOMEM;
+        return false;
+    }
+    *room = align_up(size, TAPE_ALIGN);
+    return true;
+}
+
+void verify_reader_close(struct verify_reader *reader)
+{
+    free(reader->bytes);
+    free(reader->unpacked);
+    reader->bytes = reader->unpacked = NULL;
+    reader->room = reader->unpacked_room = 0;
+}
+
+/* Bytes that hold nothing must be zeros. */
+static void check_zeros(struct verify_reader *reader, const struct segment *segment,
+                        struct report *report, uint64_t begin, uint64_t end)
+{
+    enum { PIECE = 1 << 20 };
+    while (begin < end && need(report, &reader->bytes, &reader->room, PIECE)) {
+        size_t size = end - begin < PIECE ? end - begin : PIECE;
+        int rc = files_read(segment->fd, reader->bytes, size, begin);
+        if (rc < 0) {
+            report_add(report, begin, rc, "offset %llu: cannot be read: %s",
+                       (unsigned long long)begin, tdk_strerror(rc));
+            return;
+        }
+        for (size_t i = 0; i < size; i++)
+            if (reader->bytes[i] != 0) {
+                report_add(report, begin + i, TDK_ECORRUPT,
+                           "offset %llu: something is written where nothing should be",
+                           (unsigned long long)(begin + i));
+                return;
+            }
+        begin += size;
+        atomic_fetch_add(reader->bytes_done, size);
+    }
+}
+
+/* ---- a block ---- */
+
+/* What its head says of times and instruments, worked out again from its frames. */
+struct facts {
+    uint64_t min_ts, max_ts, min_event, max_event, odd_min, odd_max;
+    uint32_t odd, invalid;
+};
+
+static void widen(uint64_t *low, uint64_t *high, uint64_t ts)
+{
+    if (ts < *low)
+        *low = ts;
+    if (ts > *high)
+        *high = ts;
+}
+
+static void add_facts(struct facts *facts, const struct tdk_frame *frame)
+{
+    if (frame->type == TDK_TYPE_LOSS) {
+        struct tdk_loss loss;
+        memcpy(&loss, tdk_frame_payload(frame), sizeof loss);
+        widen(&facts->min_ts, &facts->max_ts, loss.first_ts);
+        widen(&facts->min_ts, &facts->max_ts, loss.last_ts);
+    }
+    if (!tdk_frame_is_tick(frame))
+        return;
+    uint64_t event = frame_event_ts(frame);
+    widen(&facts->min_event, &facts->max_event, event);
+    if ((frame->flags & TDK_FLAG_TS_UNTRUSTED) != 0) {
+        facts->odd++;
+        widen(&facts->odd_min, &facts->odd_max, frame->ts);
+    } else {
+        widen(&facts->min_ts, &facts->max_ts, frame->ts);
+    }
+    facts->invalid += (frame->flags & TDK_FLAG_INVALID) != 0;
+}
+
+static bool facts_agree(const struct block_view *view)
+{
+    const struct block_head *head = view->head;
+    struct facts facts = {.min_ts = UINT64_MAX, .min_event = UINT64_MAX, .odd_min = UINT64_MAX};
+    for (size_t at = 0; at < head->frames_size;) {
+        const struct tdk_frame *frame = (const void *)(view->frames + at);
+        add_facts(&facts, frame);
+        at += tdk_frame_span(frame->size);
+    }
+    return facts.min_ts == head->min_ts && facts.max_ts == head->max_ts &&
+           facts.min_event == head->min_event && facts.max_event == head->max_event &&
+           facts.odd_min == head->odd_min && facts.odd_max == head->odd_max &&
+           facts.odd == head->odd && facts.invalid == head->invalid;
+}
+
+/* Read and checked as a reader would, and then more. */
+static int check_block(struct verify_reader *reader, const struct segment *segment,
+                       const struct block_ref *ref, struct block_view *view, struct tdk_err *err)
+{
+    int rc = segment_read(segment, ref, reader->bytes, view, err);
+    if (rc < 0 || view->frames != NULL)
+        return rc;
+    return block_unpack(reader->bytes, reader->unpacked, reader->unpacked_room, view, err);
+}
+
+/* Does the index lead to this very block? */
+static bool index_agrees(struct verify_reader *reader, const struct block_ref *ref)
+{
+    const struct index_range range = {.track = ref->track, .epoch = ref->epoch, .to = UINT64_MAX};
+    struct block_ref before = *ref, found;
+    before.first_seq--;
+    int n = index_find(reader->index, &range, &before, false, &found, 1, NULL);
+    if (n == 1 && found.first_seq == ref->first_seq && found.running_max == ref->running_max)
+        return memcmp(&found, ref, sizeof found) == 0 || (ref->flags & BLOCK_REWRITTEN) != 0;
+    return reader->live;
+}
+
+/* What the head promises about its place among the others. */
+static void check_place(const struct block_head *head, const struct block_ref *ref, uint32_t number,
+                        struct report *report)
+{
+    unsigned long long offset = ref->offset;
+    struct block_ref true_ref;
+    block_ref_of(head, ref->offset, &true_ref);
+    if (memcmp(&true_ref, ref, sizeof true_ref) != 0)
+        report_add(report, ref->offset, TDK_ECORRUPT,
+                   "offset %llu: the footer's table says something else than the block", offset);
+    if (head->block != number)
+        report_add(report, ref->offset, TDK_ECORRUPT, "offset %llu: block %u where %u should be",
+                   offset, head->block, number);
+    if (head->written_ns < report->written_ns || head->synced_upto > ref->offset)
+        report_add(report, ref->offset, TDK_ECORRUPT,
+                   "offset %llu: it was not written behind the one before it", offset);
+    report->written_ns = head->written_ns;
+    report->blocks_digest = crc32c(report->blocks_digest, &head->head_crc, sizeof head->head_crc);
+}
+
+static void check_one(struct verify_reader *reader, const struct segment *segment,
+                      const struct block_ref *ref, uint32_t number, struct report *report)
+{
+    struct tdk_err err;
+    struct block_view view;
+    unsigned long long offset = ref->offset;
+    size_t unpacked = ref->frames_size + (ref->stored_size < ref->frames_size ? ref->span : 0) +
+                      BLOCK_ENTRIES_MAX * sizeof(struct directory_entry) + 4 * BLOCK_TICKS_MAX;
+    if (!need(report, &reader->bytes, &reader->room, ref->span) ||
+        !need(report, &reader->unpacked, &reader->unpacked_room, unpacked))
+        return;
+    int rc = check_block(reader, segment, ref, &view, &err);
+    atomic_fetch_add(reader->bytes_done, ref->span);
+    if (rc < 0) {
+        report_add(report, ref->offset, rc, "%s", err.text);
+        report->bad_blocks++;
+        return;
+    }
+    const struct block_head *head = view.head;
+    check_place(head, ref, number, report);
+    if (directory_check(&view) < 0)
+        report_add(report, ref->offset, TDK_ECORRUPT,
+                   "offset %llu: its directory does not say what its frames are", offset);
+    if (!facts_agree(&view))
+        report_add(report, ref->offset, TDK_ECORRUPT,
+                   "offset %llu: its head does not say what its frames are", offset);
+    if (reader->index != NULL && !index_agrees(reader, ref))
+        report_add(report, ref->offset, TDK_ECORRUPT, "offset %llu: the index does not have it",
+                   offset);
+    note_extent(report, head);
+    atomic_fetch_add(reader->blocks_done, 1);
+    atomic_fetch_add(reader->ticks_done, head->count);
+}
+
+/* ---- all blocks ---- */
+
+/* What is known of them before they are read. */
+struct outline {
+    struct block_ref *refs;
+    size_t count;
+    uint64_t end;  /* of the blocks */
+    bool numbered; /* every block is there: they are numbered from 0 on */
+};
+
+static void check_blocks(struct verify_reader *reader, const struct segment *segment,
+                         const struct outline *outline, struct report *report)
+{
+    uint64_t at = SEGMENT_FIRST_OFFSET;
+    report->ref.min_ts = UINT64_MAX;
+    for (size_t i = 0; i < outline->count && report->failed == 0; i++) {
+        const struct block_ref *ref = &outline->refs[i];
+        if (outline->numbered && ref->offset != at)
+            report_add(report, at, TDK_ECORRUPT, "offset %llu: no block follows",
+                       (unsigned long long)at);
+        check_one(reader, segment, ref, outline->numbered ? (uint32_t)i : ref->block, report);
+        at = ref->offset + ref->span;
+        report->ref.ticks += ref->count;
+        widen(&report->ref.min_ts, &report->ref.max_ts, ref->min_ts);
+        if (ref->max_ts > report->ref.max_ts)
+            report->ref.max_ts = ref->max_ts;
+    }
+    report->ref.blocks = outline->count;
+    if (outline->numbered)
+        check_zeros(reader, segment, report, at, outline->end);
+}
+
+static void check_counts(struct report *report, const struct segment_foot *foot,
+                         const struct outline *outline)
+{
+    uint64_t lost = 0;
+    for (size_t i = 0; i < outline->count; i++)
+        lost += outline->refs[i].lost;
+    if (foot->ticks != report->ref.ticks || foot->lost != lost ||
+        foot->min_ts != report->ref.min_ts || foot->max_ts != report->ref.max_ts)
+        report_add(report, UINT64_MAX, TDK_ECORRUPT, "its footer counts other ticks than it has");
+    if (report->bad_blocks == 0 && foot->digest != report->blocks_digest)
+        report_add(report, UINT64_MAX, TDK_ECORRUPT, "its footer's digest is of other blocks");
+}
+
+/* ---- by its foot, or without ---- */
+
+static void check_catalog(const struct segment *segment, const struct segment_foot *foot,
+                          struct report *report)
+{
+    struct tdk_err err;
+    struct catalog *catalog;
+    void *bytes = NULL;
+    size_t size;
+    int rc = catalog_open(&catalog, &err);
+    if (rc < 0) {
+        report->failed = rc;
+        return;
+    }
+    rc = segment_read_catalog(segment, foot, &bytes, &size, &err);
+    if (rc == 0)
+        rc = catalog_decode(catalog, bytes, size, &err);
+    if (rc < 0)
+        report_add(report, foot->end + foot->table_size, rc, "%s", err.text);
+    free(bytes);
+    catalog_close(catalog);
+}
+
+/* By its foot and table. False: they cannot be used, and that is told. */
+static bool check_by_foot(struct verify_reader *reader, const struct segment *segment,
+                          struct report *report)
+{
+    struct tdk_err err;
+    struct segment_foot foot;
+    struct outline outline = {.numbered = true};
+    int rc = segment_read_foot(segment, &foot, &err);
+    if (rc == 0)
+        rc = segment_read_table(segment, &foot, &outline.refs, &err);
+    if (rc < 0) {
+        report_add(report, UINT64_MAX, rc, "%s", err.text);
+        return false;
+    }
+    outline.count = foot.blocks;
+    outline.end = foot.end;
+    check_blocks(reader, segment, &outline, report);
+    check_counts(report, &foot, &outline);
+    check_catalog(segment, &foot, report);
+    check_zeros(reader, segment, report, foot.end + foot.table_size + foot.catalog_size,
+                segment->size - sizeof foot);
+    atomic_fetch_add(reader->bytes_done, foot.table_size + foot.catalog_size + sizeof foot);
+    report->has_foot = true;
+    report->digest = foot.digest;
+    report->previous_digest = foot.previous_digest;
+    report->ref.size = segment->size;
+    report->ref.sealed = 1;
+    free(outline.refs);
+    return true;
+}
+
+/* By looking for its blocks. In an unsealed one a torn tail is no damage. */
+static void check_by_scan(struct verify_reader *reader, const struct segment *segment, bool sealed,
+                          struct report *report)
+{
+    struct tdk_err err;
+    struct segment_scan scan;
+    int rc = segment_scan(segment, UINT64_MAX, &scan, &err);
+    if (rc < 0) {
+        report_add(report, UINT64_MAX, rc, "%s", err.text);
+        return;
+    }
+    if (!sealed)
+        segment_scan_trim(&scan);
+    for (size_t i = 0; i < scan.gap_count; i++)
+        if (!sealed || scan.gaps[i].offset != scan.end) /* that is what is left of its footer */
+            report_add(report, scan.gaps[i].offset, TDK_ECORRUPT,
+                       "offset %llu: %llu bytes hold no block that can be read",
+                       (unsigned long long)scan.gaps[i].offset,
+                       (unsigned long long)scan.gaps[i].size);
+    const struct outline outline = {.refs = scan.refs, .count = scan.count, .end = scan.end};
+    check_blocks(reader, segment, &outline, report);
+    report->ref.size = scan.end;
+    segment_scan_close(&scan);
+}
+
+void verify_segment(struct verify_reader *reader, const struct segment *segment,
+                    enum segment_stage stage, struct report *report)
+{
+    bool sealed = stage == SEGMENT_SEALED;
+    report->is_read = true;
+    report->ref.number = report->number;
+    report->ref.generation = segment->head.generation;
+    if (segment->head_damaged)
+        report_add(report, 0, TDK_ECORRUPT, "its head fails its checksum");
+    else
+        check_zeros(reader, segment, report, sizeof(struct segment_head), SEGMENT_FIRST_OFFSET);
+    atomic_fetch_add(reader->bytes_done, sizeof(struct segment_head));
+    if (!sealed || !check_by_foot(reader, segment, report))
+        check_by_scan(reader, segment, sealed, report);
+}

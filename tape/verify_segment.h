@@ -1,0 +1,65 @@
+/*
+ * verify_segment.h - one segment file, every byte of it: for verify.c.
+ *
+ * What it finds wrong and what chains to other segments is kept in a report, which belongs to
+ * the caller. Blocking; each thread has its own reader.
+ */
+#ifndef TDK_TAPE_VERIFY_SEGMENT_H
+#define TDK_TAPE_VERIFY_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "index/index.h"
+#include "tape/folder.h"
+#include "tape/segment.h"
+
+struct report_finding {
+    uint64_t offset; /* UINT64_MAX: the file as a whole */
+    int code;
+    char *what; /* ours */
+};
+
+/* A stretch of seqs without a hole, as the blocks of one track follow each other. */
+struct extent {
+    uint64_t epoch;
+    uint64_t first_seq, last_seq;
+    uint64_t blocks, ticks, bytes, lost;
+    uint16_t track;
+};
+
+struct report {
+    uint64_t number;
+    struct report_finding *findings;
+    size_t finding_count, finding_room;
+    struct extent *extents; /* in file order */
+    size_t extent_count, extent_room;
+    struct segment_ref ref; /* as the index should have it */
+    bool is_read;           /* it is a segment of this tape */
+    bool has_foot;
+    uint32_t digest, previous_digest; /* as its foot says */
+    uint32_t blocks_digest;           /* as its blocks say */
+    uint32_t bad_blocks;              /* that could not be read */
+    uint64_t written_ns;              /* of the last block */
+    int failed;                       /* -ENOMEM and such: what was found is not all */
+};
+
+/* What is read for it, and what it is compared with. */
+struct verify_reader {
+    struct index *index; /* NULL: no index is compared */
+    bool live;           /* a recorder is at work: blocks may be on their way into the index */
+    unsigned char *bytes, *unpacked;
+    size_t room, unpacked_room;
+    _Atomic uint64_t *bytes_done, *blocks_done, *ticks_done; /* all readers count up the same */
+};
+
+void verify_segment(struct verify_reader *reader, const struct segment *segment,
+                    enum segment_stage stage, struct report *report);
+void verify_reader_close(struct verify_reader *reader);
+
+/* One more finding. `offset` UINT64_MAX: of the whole. */
+void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void report_close(struct report *report);
+
+#endif
