@@ -73,6 +73,13 @@ int cli_fail(const struct tdk_err *err, const char *hint)
     return CLI_FAILED;
 }
 
+int cli_refuse(const struct tdk_err *err, const char *hint)
+{
+    if (err->code == TDK_EVALUE || err->code == TDK_ENAME)
+        return cli_usage("%s", err->text);
+    return cli_fail(err, hint);
+}
+
 int cli_fail_words(const char *format, ...)
 {
     va_list args;

@@ -50,7 +50,10 @@ struct command {
  * CLI_FAILED. */
 int cli_fail(const struct tdk_err *err, const char *hint);
 
-/* The same from words. CLI_FAILED. */
+/* The same, or wrong usage where the code says that a value or a name was refused. */
+int cli_refuse(const struct tdk_err *err, const char *hint);
+
+/* cli_fail() from words. CLI_FAILED. */
 int cli_fail_words(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Wrong usage that the option table could not see. Points to --help. CLI_USAGE. */

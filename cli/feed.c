@@ -175,7 +175,7 @@ static int feed_run(const struct cli *cli)
         rc = intake_open(&feed.intake, &intake_args, feed.publisher.payload_max, "feed",
                          cli->globals->quiet, &err);
     if (rc < 0) {
-        status = cli_fail(&err, NULL);
+        status = cli_refuse(&err, NULL);
     } else {
         pace_init(&feed.pace, &args.speed, 0);
         if (args.stamp == STAMP_FILE)

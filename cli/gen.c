@@ -173,7 +173,7 @@ static int gen_open(struct gen *gen, bool quiet, struct tdk_err *err)
     if (rc < 0)
         return rc;
     if (sizes_most(&gen->sizes) > gen->publisher.payload_max)
-        return err_say(err, TDK_EVALUE,
+        return err_say(err, TDK_EFULL,
                        "payloads of %" PRIu32 " bytes do not fit the ring %s: it takes %" PRIu32
                        " at most",
                        sizes_most(&gen->sizes), args.publisher.ring, gen->publisher.payload_max);
@@ -220,7 +220,7 @@ static int gen_run(const struct cli *cli)
         return cli_usage("--size-dist: %s", err.text);
     interrupt_catch();
     if (gen_open(&gen, cli->globals->quiet, &err) < 0) {
-        status = cli_fail(&err, NULL);
+        status = cli_refuse(&err, NULL);
     } else {
         announce(&gen);
         produce(&gen);

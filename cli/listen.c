@@ -11,13 +11,13 @@
 #define RUN_MAX (256u << 10) /* bytes that are put out at a time */
 
 const struct option listen_rows[] = {
-    {.name = "output",
+    {.name = "format",
      .letter = 'o',
      .kind = OPTION_TEXT,
-     .value = "FMT",
+     .value = "FORMAT",
      .help = "csv, jsonl, frames or none [jsonl, or by the name of FILE]",
      .at = offsetof(struct listen_options, format)},
-    {.name = "output-file",
+    {.name = "output",
      .letter = 'O',
      .kind = OPTION_TEXT,
      .value = "FILE",
@@ -243,7 +243,5 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
 
 int listener_fail(const struct tdk_err *err)
 {
-    if (err->code == TDK_EVALUE || err->code == -EEXIST)
-        return cli_usage("%s", err->text);
-    return cli_fail(err, NULL);
+    return err->code == -EEXIST ? cli_usage("%s", err->text) : cli_refuse(err, NULL);
 }

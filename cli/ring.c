@@ -9,14 +9,6 @@
 #include "cli/table.h"
 #include "tapedeck/ring.h"
 
-/* A value the option table could not judge is wrong usage; the rest has failed. */
-static int fail(const struct tdk_err *err, const char *hint)
-{
-    if (err->code == TDK_ENAME || err->code == TDK_EVALUE)
-        return cli_usage("%s", err->text);
-    return cli_fail(err, hint);
-}
-
 /* ---- create ---- */
 
 static struct create_args {
@@ -60,7 +52,7 @@ static int create_run(const struct cli *cli)
                                        .on_disk = create_args.allow_disk};
     int rc = tdk_ring_create(name, &options, &err);
     if (rc < 0)
-        return fail(&err, rc == -EEXIST ? "`tapedeck ring rm` removes it" : NULL);
+        return cli_refuse(&err, rc == -EEXIST ? "`tapedeck ring rm` removes it" : NULL);
     char size[QUANTITY_TEXT];
     cli_note("%s is there, %s", name, quantity_size_text(size, create_args.size));
     return CLI_OK;
@@ -184,8 +176,8 @@ static int info_run(const struct cli *cli)
     struct tdk_err err = {.code = 0};
     struct table *table;
     if (tdk_ring_stat(cli->operands->items[0], &info, &err) < 0)
-        return fail(&err, err.code == TDK_ENORING ? "`tapedeck ring ls` shows those that are there"
-                                                  : NULL);
+        return cli_refuse(
+            &err, err.code == TDK_ENORING ? "`tapedeck ring ls` shows those that are there" : NULL);
     if (table_open(&table, table_form_single(show_args.json), columns, array_size(columns)) < 0)
         return cli_fail_words("show the ring: no memory");
     put_row(table, &info);
@@ -239,14 +231,14 @@ static int rm_one(const char *name)
     if (rm_args.dry_run) {
         char fill[QUANTITY_TEXT];
         if (tdk_ring_stat(name, &ring, &err) < 0)
-            return fail(&err, NULL);
+            return cli_refuse(&err, NULL);
         cli_note("%s would go, with %s that nobody has read", name,
                  quantity_size_text(fill, ring.fill));
         return CLI_OK;
     }
     int rc = tdk_ring_remove(name, rm_args.force, &err);
     if (rc < 0)
-        return fail(&err, rc == TDK_EBUSY ? "end that first, or use --force" : NULL);
+        return cli_refuse(&err, rc == TDK_EBUSY ? "end that first, or use --force" : NULL);
     return CLI_OK;
 }
 

@@ -157,7 +157,7 @@ static int tap_run(const struct cli *cli)
 
     interrupt_catch();
     if (attach_ring(&tap.ring, name, TDK_RING_TAP, args.wait_ns, &err) < 0)
-        return err.code == TDK_ENAME ? cli_usage("%s", err.text) : cli_fail(&err, NULL);
+        return cli_refuse(&err, NULL);
     if (tap_open(&tap, &err) < 0) {
         status = listener_fail(&err);
     } else {

@@ -145,7 +145,7 @@ class Rings(tapedeck.Case):
         for args in (["--count", "x"], [], ["--count", "1", "--rate", "0"], ["--count", "-1"],
                      ["--count", "1", "--size-dist", "fixed"], ["--count", "1", "--symbols", "0"],
                      ["--count", "1", "--size-dist", "uniform:9-3"], ["--count", "1", "extra"],
-                     ["--count", "1", "--create", "1K"], ["--count", "1", "--wait", "5"]):
+                     ["--count", "1", "--create", "1K"], ["--count", "1", "--create", "100K", "--ring", "new"], ["--count", "1", "--wait", "5"]):
             done = self.run_ok("gen", "--ring", "a", *args, code=2)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.run_ok("gen", "--ring", "a", "--count", "1", "--size-dist", "fixed:20K", code=1)
