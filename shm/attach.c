@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "shm/consumer.h"
+#include "shm/guard.h"
 #include "shm/producer.h"
 #include "shm/ring_private.h"
 #include "shm/role.h"
@@ -70,8 +71,10 @@ int ring_open(struct tdk_ring **ring, const struct region *region, const char *n
     struct tdk_ring *r = handle_new(region, name, role);
     if (!r)
         return err_set(err, -ENOMEM, "attach to ring %s", name);
+    guard_add(r);
     rc = role_open(r, role, err);
     if (rc < 0) {
+        guard_remove(r);
         free(r);
         return rc;
     }
@@ -112,6 +115,7 @@ void tdk_ring_detach(struct tdk_ring *ring)
         return;
     if (ring->role == TDK_RING_CONSUMER && ring->freed != ring->consumed)
         tdk_ring_give_back(ring);
+    guard_remove(ring);
     if (!ring->more->borrowed)
         region_close(&ring->more->region);
     free(ring);

@@ -50,6 +50,10 @@ uint64_t tdk_ring_head_slow(struct tdk_ring *ring, uint64_t head, uint64_t left)
 {
     uint32_t size = (uint32_t)head;
     uint64_t span = tdk_frame_span(size);
+    if (ring->more->hostile) {
+        ring->seen = ring->cursor;
+        return 0;
+    }
     if (size > ring->payload_max || span > left) {
         ring_set_hostile(ring, size > ring->payload_max
                                    ? "a frame is larger than the ring allows"

@@ -80,6 +80,8 @@ int64_t tdk_ring_tap(struct tdk_ring *ring, void *buffer, size_t room, uint64_t 
                size / 8);
     /* Acquire: pairs with the release in producer_make_room(). */
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (ring->more->hostile) /* its file was cut, and we have copied zeros */
+        return TDK_EHOSTILE;
     if (__atomic_load_n(&ring->shared->reserved, __ATOMIC_RELAXED) - ring->cursor > capacity)
         return tap_lapped(ring, missed);
 

@@ -119,6 +119,12 @@ TDK_API uint64_t tdk_ring_epoch(const struct tdk_ring *ring);
  * way: claim, next and peek then find nothing any more. */
 TDK_API const char *tdk_ring_hostile(const struct tdk_ring *ring);
 
+/* From here on this process survives a ring whose file is cut under it (SIGBUS): the ring turns
+ * hostile, and reads as zeros. So look at tdk_ring_hostile() after a copy and before believing it.
+ * A fault elsewhere goes to the handler that was there. Once, from main; for all rings, whenever
+ * attached. */
+TDK_API int tdk_ring_guard(struct tdk_err *err);
+
 /* ---- tap ---- */
 
 /* Copy whole frames from the cursor into `buffer` and move on. Returns bytes, 0 when there is

@@ -909,6 +909,49 @@ static void what_is_no_ring_is_refused_without_harm(void **state)
     assert_int_equal(tdk_ring_remove("fifo", true, &f->err), 0);
 }
 
+/* ---- a file that is cut under us ---- */
+
+static void cut_ring(const struct fixture *f, off_t size)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/sim.ring", f->folder);
+    assert_int_equal(truncate(path, size), 0);
+}
+
+static void a_cut_file_ends_the_ring_and_nobodys_life(void **state)
+{
+    const off_t sizes[] = {4096, 0, 8192};
+    struct fixture *f = *state;
+    assert_int_equal(tdk_ring_guard(NULL), 0);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        attach_both(f);
+        f->tap = attach(TDK_RING_TAP);
+        fill_ring(f->producer, 1000);
+        cut_ring(f, sizes[i]);
+        uint64_t buffer[4096], missed, count = 0;
+        while (tdk_ring_next(f->consumer))
+            count++;
+        assert_true(count <= CAPACITY / 1024);
+        assert_string_equal(tdk_ring_hostile(f->consumer), "its file was cut");
+        assert_null(tdk_ring_next(f->consumer));
+        tdk_ring_release(f->consumer);
+        while (tdk_ring_tap(f->tap, buffer, sizeof buffer, &missed) > 0)
+            ;
+        assert_non_null(tdk_ring_hostile(f->tap));
+        put_tick(f->producer, 64);
+        if (sizes[i] == 0) /* else nothing that is gone was touched */
+            assert_string_equal(tdk_ring_hostile(f->producer), "its file was cut");
+        tdk_ring_detach(f->tap);
+        tdk_ring_detach(f->consumer);
+        tdk_ring_detach(f->producer);
+        f->tap = f->consumer = f->producer = NULL;
+        assert_int_equal(attach_to("sim", &f->err), TDK_EHOSTILE);
+        assert_int_equal(tdk_ring_remove("sim", true, NULL), 0);
+        struct tdk_ring_options options = {.capacity = CAPACITY};
+        assert_int_equal(tdk_ring_create("sim", &options, NULL), 0);
+    }
+}
+
 /* ---- the document ---- */
 
 /* "00001060  05 00 .. 00": the bytes at an offset of the file, `..` may be anything. */
@@ -1002,6 +1045,7 @@ int main(void)
         with_ring(contradictory_counters_are_refused_at_attach),
         with_ring(a_header_is_believed_only_where_it_agrees_with_the_file),
         with_ring(what_is_no_ring_is_refused_without_harm),
+        with_ring(a_cut_file_ends_the_ring_and_nobodys_life),
         with_ring(the_example_in_the_document_is_true),
     };
     return cmocka_run_group_tests_name("shm.ring", tests, NULL, NULL);

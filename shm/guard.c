@@ -1,0 +1,95 @@
+/*
+ * A file that is cut while it is mapped answers the next touch of the lost pages with SIGBUS.
+ *
+ * The handler puts empty memory in the place of the whole ring, marks it, and returns: the
+ * instruction is done again and finds zeros, which are no tick and no position. Whoever was reading
+ * comes to an end by the checks that are there anyway and then finds the mark. Nothing is jumped
+ * out of, so it does not matter in whose loop or library the fault came.
+ */
+#include "shm/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "base/err.h"
+#include "shm/ring_private.h"
+
+#define GUARDED_MAX 1024 /* handles of one process; more than that are not guarded */
+
+/* What the handler looks at while other threads attach and detach: base is stored last, and taken
+ * away first. A handle is only touched when its own memory faults, so by the thread that has it. */
+static struct guarded {
+    uintptr_t base; /* 0: free */
+    size_t size;
+    struct tdk_ring *ring;
+} guarded[GUARDED_MAX];
+
+static struct sigaction previous;
+
+void guard_add(struct tdk_ring *ring)
+{
+    for (size_t i = 0; i < GUARDED_MAX; i++) {
+        uintptr_t none = 0;
+        /* 1 holds the place: no memory lies there. */
+        if (!__atomic_compare_exchange_n(&guarded[i].base, &none, 1, false, __ATOMIC_ACQUIRE,
+                                         __ATOMIC_RELAXED))
+            continue;
+        guarded[i].size = ring->more->region.mapped;
+        guarded[i].ring = ring;
+        __atomic_store_n(&guarded[i].base, (uintptr_t)ring->more->region.base, __ATOMIC_RELEASE);
+        return;
+    }
+}
+
+void guard_remove(struct tdk_ring *ring)
+{
+    for (size_t i = 0; i < GUARDED_MAX; i++)
+        if (__atomic_load_n(&guarded[i].base, __ATOMIC_ACQUIRE) > 1 && guarded[i].ring == ring)
+            __atomic_store_n(&guarded[i].base, 0, __ATOMIC_RELEASE);
+}
+
+static bool ring_fault(uintptr_t address)
+{
+    bool ours = false;
+    for (size_t i = 0; i < GUARDED_MAX; i++) {
+        uintptr_t base = __atomic_load_n(&guarded[i].base, __ATOMIC_ACQUIRE);
+        if (base <= 1 || address < base || address - base >= guarded[i].size)
+            continue;
+        if (!ours &&
+            mmap(guarded[i].ring->more->region.base, guarded[i].size, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+            return false;
+        guarded[i].ring->more->hostile = "its file was cut";
+        ours = true;
+    }
+    return ours;
+}
+
+static void on_sigbus(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    if (ring_fault((uintptr_t)info->si_addr)) {
+        errno = saved;
+        return;
+    }
+    if ((previous.sa_flags & SA_SIGINFO) != 0) {
+        previous.sa_sigaction(number, info, context);
+    } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+        previous.sa_handler(number);
+    } else {
+        signal(number, SIG_DFL); /* not ours: the instruction is done again, and this time kills */
+    }
+}
+
+int tdk_ring_guard(struct tdk_err *err)
+{
+    struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO}, now;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGBUS, NULL, &now) < 0)
+        return err_set(err, -errno, "look at the handler of SIGBUS");
+    if ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_sigbus)
+        return 0;
+    previous = now;
+    return sigaction(SIGBUS, &action, NULL) == 0 ? 0 : err_set(err, -errno, "handle SIGBUS");
+}
