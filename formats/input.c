@@ -13,7 +13,6 @@
 #include "base/err.h"
 
 #define CHUNK ((size_t)1 << 20) /* a read, and the window unless more is asked for at once */
-#define SNIFF 16                /* bytes that tell what the file is */
 
 enum packing { PLAIN, GZIP, ZSTD };
 
@@ -246,18 +245,25 @@ static bool is_skippable_zstd(const unsigned char *bytes)
     return (load_u32(bytes) & 0xFFFFFFF0u) == 0x184D2A50u;
 }
 
-/* By the first bytes, which have to be enough to tell. */
+/* At least `size` raw bytes, or all there are. */
+static bool sniff(struct input_file *f, size_t size)
+{
+    while (f->raw_size < size && !f->raw_ended)
+        f->raw_size += read_some(f, f->raw + f->raw_size, CHUNK - f->raw_size);
+    return f->raw_size >= size;
+}
+
+/* By the first bytes, and no more of them than it takes: they may come through a pipe, slowly. */
 static int detect(struct input_file *f, struct tdk_err *err)
 {
-    while (f->raw_size < SNIFF && !f->raw_ended)
-        f->raw_size += read_some(f, f->raw + f->raw_size, CHUNK - f->raw_size);
+    bool four = sniff(f, 4);
     if (f->status < 0)
         return err_set(err, f->status, "read %s", f->path);
-    if (f->raw_size >= 11 && is_skippable_zstd(f->raw) && memcmp(f->raw + 8, "DBZ", 3) == 0)
+    if (four && is_skippable_zstd(f->raw) && sniff(f, 11) && memcmp(f->raw + 8, "DBZ", 3) == 0)
         return err_say(err, TDK_EFORMAT,
                        "%s: DBZ, the format before DBN, cannot be read; convert it to DBN first",
                        f->path);
-    if (f->raw_size >= 4 && (load_u32(f->raw) == ZSTD_MAGICNUMBER || is_skippable_zstd(f->raw))) {
+    if (four && (load_u32(f->raw) == ZSTD_MAGICNUMBER || is_skippable_zstd(f->raw))) {
         f->packing = ZSTD;
         f->zstd = ZSTD_createDCtx();
         return f->zstd == NULL ? err_set(err, -ENOMEM, "unpack %s", f->path) : 0;

@@ -9,6 +9,7 @@
 #include "formats/dbn_layout.h"
 #include "formats/source_reader.h"
 
+#define BLANKS_MAX    4096  /* before the first line */
 #define PAYLOAD_LEAST 4096u /* a DBN record has to fit, and a useful part of a property */
 
 bool source_format_parse(const char *word, enum source_format *format)
@@ -29,39 +30,65 @@ bool source_format_parse(const char *word, enum source_format *format)
 
 /* ---- what is it ---- */
 
-static bool looks_like_fragment(const unsigned char *at, size_t have)
+/* What is asked for is no more than what is needed: a pipe's other end may be waiting for us. */
+
+static bool looks_like_dbn(struct input *in)
 {
-    uint32_t size = have == 0 ? 0 : at[0] * 4u;
-    return size <= have && tdk_dbn_check(TDK_TYPE_DBN, at, size);
+    return input_peek(in, 3) >= 3 && memcmp(in->at, "DBN", 3) == 0;
+}
+
+static bool looks_like_fragment(struct input *in)
+{
+    if (input_peek(in, 2) < 2)
+        return false;
+    uint32_t size = in->at[0] * 4u;
+    return dbn_layout_find(TDK_TYPE_DBN, in->at[1], size) != NULL && input_peek(in, size) >= size;
+}
+
+/* The first byte that is no blank; '\0': there is none. */
+static char first_letter(struct input *in, size_t *at)
+{
+    for (*at = 0; *at < BLANKS_MAX && input_peek(in, *at + 1) > *at; ++*at)
+        if (strchr(" \t\r\n", in->at[*at]) == NULL)
+            return (char)in->at[*at];
+    return '\0';
 }
 
 /* Digits and then a space. */
-static bool looks_like_lines(const unsigned char *at, size_t have)
+static bool looks_like_lines(struct input *in, size_t at)
 {
-    size_t digits = 0;
-    while (digits < have && at[digits] >= '0' && at[digits] <= '9')
-        digits++;
-    return digits > 0 && digits < have && at[digits] == ' ';
+    size_t end = at;
+    while (end - at < 64 && input_peek(in, end + 1) > end && in->at[end] >= '0' &&
+           in->at[end] <= '9')
+        end++;
+    return end > at && input_peek(in, end + 1) > end && in->at[end] == ' ';
+}
+
+/* Its first line may be a bad one: another in what is at hand will do, if it is beyond doubt. */
+static bool has_five_line(struct input *in)
+{
+    static const char line[] = "\n{\"symbol\":";
+    return memmem(in->at, (size_t)(in->end - in->at), line, sizeof line - 1) != NULL;
 }
 
 static int detect(struct source *s, enum source_format *format, struct tdk_err *err)
 {
-    size_t have = input_peek(s->input, 1024), skipped = 0;
-    const unsigned char *at = s->input->at;
-    int rc = have == 0 ? input_status(s->input, err) : 0;
-    if (rc < 0)
-        return rc;
-    if (have == 0)
-        return err_say(err, TDK_EFORMAT,
-                       "%s: is empty; with --format it is taken for a file of no ticks", s->path);
-    while (skipped < have && strchr(" \t\r\n", at[skipped]) != NULL && at[skipped] != '\0')
-        skipped++;
-    if ((have >= 3 && memcmp(at, "DBN", 3) == 0) || looks_like_fragment(at, have))
+    struct input *in = s->input;
+    size_t at;
+    if (input_peek(in, 1) == 0) {
+        int rc = input_status(in, err);
+        return rc < 0 ? rc
+                      : err_say(err, TDK_EFORMAT,
+                                "%s: is empty; with --format it is taken for a file of no ticks",
+                                s->path);
+    }
+    char first = first_letter(in, &at);
+    if (looks_like_dbn(in) || looks_like_fragment(in))
         *format = SOURCE_DBN;
-    else if (skipped < have && at[skipped] == '{')
-        *format = SOURCE_FIVE;
-    else if (looks_like_lines(at + skipped, have - skipped))
+    else if (looks_like_lines(in, at))
         *format = SOURCE_LINES;
+    else if (first == '{' || has_five_line(in))
+        *format = SOURCE_FIVE;
     else
         return err_say(
             err, TDK_EFORMAT,

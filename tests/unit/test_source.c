@@ -605,6 +605,48 @@ static void what_is_nothing_known_says_what_was_tried(void **state)
     assert_int_equal(read_path("/tmp", &defaults).rc, -EISDIR);
 }
 
+static void a_bad_first_line_does_not_hide_what_follows(void **state)
+{
+    (void)state;
+    static const char lines[] = "garbage\n" FIVE("A", "1", "t") "\n" FIVE("A", "2", "t");
+    struct told told = read_bytes(lines, sizeof lines - 1, &defaults);
+    assert_int_equal(told.ticks, 2);
+    assert_int_equal(told.malformed, 1);
+    assert_non_null(strstr(told.err.text, ": line 1: "));
+    told = read_bytes("\n\r\n\n12 a\n", 10, &defaults);
+    assert_int_equal(told.ticks, 1);
+    static const char other[] = "int main(void)\n{\n    return 0;\n}\n";
+    assert_int_equal(read_bytes(other, sizeof other - 1, &defaults).rc, TDK_EFORMAT);
+}
+
+/* Whoever writes slowly into a pipe sees each line taken when it is whole. */
+static void a_pipe_is_read_as_it_comes(void **state)
+{
+    (void)state;
+    int ends[2];
+    char path[PATH_SIZE];
+    struct source *source;
+    struct source_item item;
+    assert_int_equal(pipe(ends), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+    assert_int_equal(write(ends[1], "1 a\n", 4), 4);
+    assert_int_equal(source_open(&source, path, &defaults, NULL), 0);
+    assert_int_equal(source_next(source, &item, NULL), 1);
+    assert_int_equal(item.type, TDK_TYPE_INFO);
+    for (uint64_t i = 1; i < 4; i++) {
+        assert_int_equal(source_next(source, &item, NULL), 1);
+        assert_int_equal(item.ts, i);
+        char line[8];
+        int size = snprintf(line, sizeof line, "%u a\n", (unsigned)i + 1);
+        assert_int_equal(write(ends[1], line, (size_t)size), size);
+    }
+    close(ends[1]);
+    assert_int_equal(source_next(source, &item, NULL), 1);
+    assert_int_equal(source_next(source, &item, NULL), 0);
+    source_close(source);
+    close(ends[0]);
+}
+
 static void formats_have_names(void **state)
 {
     (void)state;
@@ -669,6 +711,8 @@ int main(void)
         cmocka_unit_test(a_malformed_line_is_skipped_and_named),
         cmocka_unit_test(a_line_longer_than_a_payload_is_skipped),
         cmocka_unit_test(what_is_nothing_known_says_what_was_tried),
+        cmocka_unit_test(a_bad_first_line_does_not_hide_what_follows),
+        cmocka_unit_test(a_pipe_is_read_as_it_comes),
         cmocka_unit_test(formats_have_names),
         cmocka_unit_test(metadata_that_claims_to_be_huge_takes_no_memory),
         cmocka_unit_test(records_span_the_pieces_in_which_a_file_is_read),
