@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define LEFTOVER 8 /* less than this part of a write is not worth another block of a source */
+
 /* What became of the next frame or run of frames. */
 enum fill_step {
     STEP_ON,   /* go on with the next */
@@ -343,7 +345,7 @@ static enum fill_step run_add(struct filler *f, struct source *s, const unsigned
     if (stop == BLOCK_FULL) {
         block_end(f);
         f->need = block_room_for(head->size);
-        return fresh && taken == 0 ? STEP_FULL : STEP_ON;
+        return (fresh && taken == 0) || room_left(f) < f->limit / LEFTOVER ? STEP_FULL : STEP_ON;
     }
     if (stop == BLOCK_CLOCK)
         return step_add(f, s, f->block.stopped_at);

@@ -35,14 +35,9 @@ void journal_close(struct journal *j)
 
 /* ---- on the pool ---- */
 
-static int learn(struct journal *j, const struct block_head *head, const struct block_ref *ref)
+static int learn(struct journal *j, const void *block, const struct block_ref *ref)
 {
-    const unsigned char *frames = (const unsigned char *)(head + 1);
-    struct block_view view = {
-        .head = head,
-        .frames = frames,
-        .directory = frames + head->frames_size,
-    };
+    struct block_view view = block_view_of(block);
     int rc = catalog_learn(j->tape->catalog, &view, &j->err);
     return rc < 0 ? rc : catalog_note(j->tape->catalog, ref, &j->err);
 }
