@@ -1,0 +1,476 @@
+"""The recorder from outside: what was published is on the tape, exactly once, whatever happens."""
+
+import json
+import os
+import random
+import select
+import signal
+import socket
+import time
+import unittest
+
+from tests.support import tapedeck
+from tests.support.tapedeck import CLOCK, EPOCH, LOSS
+
+SMALL = ("--block-size", "16K", "--segment-size", "256K", "--buffer-memory", "4M")
+KILLS = int(os.environ.get("TDK_KILLS", "20"))
+
+
+class Recording(tapedeck.Case):
+    def create(self, *names, size="1M"):
+        for name in names:
+            self.run_ok("ring", "create", name, "--size", size)
+
+    def gen(self, ring, count, *args, code=0):
+        done = self.run_ok("gen", "--ring", ring, "--count", count, "--digest", *args, code=code)
+        return self.digest_of(done.stderr)
+
+    def asked(self, *names):
+        return [arg for name in names for arg in ("--ring", name)]
+
+    def segments(self):
+        return sorted(path.name for path in (self.tape / "segments").iterdir())
+
+    def check_sequences(self, frames):
+        """Inside each track and epoch: dense from 1, but for what LOSS frames tell. Ticks by epoch."""
+        expected, ticks, lost = {}, {}, {}
+        for frame in frames:
+            key = (frame.track, frame.epoch)
+            if frame.type == LOSS:
+                first = int.from_bytes(frame.payload[0:8], "little")
+                count = int.from_bytes(frame.payload[8:16], "little")
+                self.assertEqual(first, expected.get(key, 1), frame)
+                expected[key] = first + count
+                lost[key] = lost.get(key, 0) + count
+            elif frame.is_tick():
+                self.assertEqual(frame.seq, expected.get(key, 1), frame)
+                expected[key] = frame.seq + 1
+                ticks[key] = ticks.get(key, 0) + 1
+        return ticks, lost
+
+
+class Whole(Recording):
+    def test_one_ring_comes_through_unchanged(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a")
+        sent = self.gen("a", 200000, "--symbols", 10)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+    def test_eight_rings_across_rolls_come_through_unchanged(self):
+        names = [f"r{i}" for i in range(8)]
+        self.create(*names, size="256K")
+        recorder = self.recorder(*self.asked(*names), *SMALL)
+        feeds = {name: self.start_cli("gen", "--ring", name, "--count", 20000, "--seed", i, "--digest")
+                 for i, name in enumerate(names)}
+        for feed in feeds.values():
+            self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        for name, feed in feeds.items():
+            self.assertEqual(self.tape_digest("--track", name), self.digest_of(feed.stderr))
+        self.assertGreater(len(self.segments()), 20)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_frames_of_every_size_come_through_unchanged(self):
+        for sizes in ("fixed:0", "fixed:65536", "uniform:0-65536"):
+            with self.subTest(sizes):
+                tape = self.scratch / sizes.replace(":", "-")
+                ring = "s" + sizes.replace(":", "-")
+                self.create(ring)
+                recorder = self.recorder("--ring", ring, tape=tape)
+                sent = self.gen(ring, 3000, "--size-dist", sizes)
+                self.assertEqual(recorder.stop(), 0, recorder.stderr)
+                self.assertEqual(self.tape_digest(tape=tape), sent)
+
+    def test_frames_larger_than_a_block_come_through_unchanged(self):
+        self.create("a", size="16M")
+        recorder = self.recorder("--ring", "a", "--block-size", "4K", "--segment-size", "64K")
+        sent = self.gen("a", 40, "--size-dist", "uniform:0-1048576")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+    def test_a_second_feed_is_a_second_epoch(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a")
+        self.gen("a", 5000)
+        self.gen("a", 7000)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        ticks, lost = self.check_sequences(self.frames())
+        self.assertEqual(sorted(ticks.values()), [5000, 7000])
+        self.assertEqual(lost, {})
+
+    def test_what_was_published_before_the_recorder_came_is_recorded(self):
+        self.create("a")
+        sent = self.gen("a", 1000)
+        recorder = self.recorder("--ring", "a")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+    def test_a_ring_may_go_to_a_track_of_another_name(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a=venue.x")
+        self.gen("a", 100)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual({frame.track for frame in self.frames()}, {"venue.x"})
+
+
+class Restarts(Recording):
+    def test_a_restart_goes_on_where_the_tape_ends(self):
+        self.create("a")
+        feed = self.start_cli("gen", "--ring", "a", "--count", 100000, "--rate", 50000, "--digest")
+        for _ in range(4):
+            recorder = self.recorder("--ring", "a", *SMALL)
+            time.sleep(0.2)
+            self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        recorder = self.recorder("--ring", "a", *SMALL)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), self.digest_of(feed.stderr))
+
+    def kill_again_and_again(self, *options, names=("a", "b", "c")):
+        self.create(*names, size="256K")
+        feeds = [self.start_cli("gen", "--ring", name, "--count", 1000000, "--rate", 40000,
+                                "--seed", i) for i, name in enumerate(names)]
+        chance = random.Random(7)
+        for _ in range(KILLS):
+            recorder = self.recorder(*self.asked(*names), *SMALL, *options)
+            time.sleep(chance.random() * 0.25)
+            recorder.kill()
+        recorder = self.recorder(*self.asked(*names), *SMALL, *options)
+        for feed in feeds:
+            feed.signal(signal.SIGINT)
+            feed.wait()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        produced = {}
+        for name in names:
+            info = self.run_ok("ring", "info", name, "--json").stdout
+            produced[name] = json.loads(info)[0]
+        ticks, lost = self.check_sequences(self.frames())
+        self.assertEqual(lost, {})
+        for name in names:
+            counts = [n for (track, _), n in ticks.items() if track == name]
+            self.assertEqual(counts, [int(produced[name]["produced"])], name)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_killed_again_and_again_nothing_is_lost_and_nothing_is_doubled(self):
+        self.kill_again_and_again()
+
+    def test_the_same_without_any_sync(self):
+        self.kill_again_and_again("--sync", "none", names=("a",))
+
+    def test_the_same_with_a_sync_after_each_write(self):
+        self.kill_again_and_again("--sync", "batch", names=("a", "b"))
+
+    def test_feed_and_recorder_killed_together(self):
+        self.create("a")
+        total = 0
+        for round_ in range(5):
+            recorder = self.recorder("--ring", "a", *SMALL)
+            feed = self.start_cli("gen", "--ring", "a", "--count", 10000000, "--rate", 100000)
+            time.sleep(0.1 + 0.05 * round_)
+            recorder.kill()
+            feed.kill()
+            info = json.loads(self.run_ok("ring", "info", "a", "--json").stdout)[0]
+            total += int(info["produced"])
+        recorder = self.recorder("--ring", "a", *SMALL)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        ticks, lost = self.check_sequences(self.frames())
+        self.assertEqual((sum(ticks.values()), lost), (total, {}))
+        self.assertEqual(len(ticks), 5)
+
+
+class Losses(Recording):
+    def test_refused_claims_are_on_the_tape_exactly(self):
+        self.create("a", size="64K")
+        sent = self.gen("a", 5000, "--no-wait", code=3)
+        recorder = self.recorder("--ring", "a")
+        recorder.wait_line("attached")
+        sent_more = self.gen("a", 200)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        ticks, lost = self.check_sequences(self.frames())
+        self.assertEqual(sum(ticks.values()), sent[1] + sent_more[1])
+        self.assertEqual(sum(lost.values()), 5000 - sent[1])
+
+    def test_what_is_refused_last_is_told_at_the_end_and_once(self):
+        self.create("a", size="64K")
+        sent = self.gen("a", 5000, "--no-wait", code=3)
+        for _ in range(3):
+            recorder = self.recorder("--ring", "a")
+            self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        ticks, lost = self.check_sequences(self.frames())
+        self.assertEqual(sum(ticks.values()), sent[1])
+        self.assertEqual(sum(lost.values()), 5000 - sent[1])
+
+    def test_a_hole_in_the_middle_flags_the_tick_behind_it(self):
+        self.create("a", size="64K")
+        recorder = self.recorder("--ring", "a", "--block-age", "1ms")
+        feed = self.start_cli("gen", "--ring", "a", "--count", 30000, "--rate", 20000, "--no-wait")
+        time.sleep(0.3)
+        recorder.signal(signal.SIGSTOP)
+        time.sleep(0.4)
+        recorder.signal(signal.SIGCONT)
+        self.assertEqual(feed.wait(), 3, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        frames = self.frames()
+        ticks, lost = self.check_sequences(frames)
+        self.assertEqual(sum(ticks.values()) + sum(lost.values()), 30000)
+        behind = [frames[i + 1] for i, frame in enumerate(frames[:-1]) if frame.type == LOSS]
+        self.assertGreater(len(behind), 0)
+        for frame in behind:
+            self.assertTrue(frame.is_tick() and frame.flags & 4, frame)
+        recorder.wait_line(r"% full")
+
+
+class Epochs(Recording):
+    def test_a_ring_made_anew_under_its_name_is_recorded_too(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a")
+        self.gen("a", 1000)
+        self.run_ok("ring", "rm", "a", "--force")
+        self.create("a")
+        recorder.wait_line("attached", after=len(recorder.lines) - 1)
+        self.gen("a", 2000)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        ticks, lost = self.check_sequences(self.frames())
+        self.assertEqual((sorted(ticks.values()), lost), ([1000, 2000], {}))
+
+    def test_every_epoch_begins_with_its_frame(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a")
+        self.gen("a", 10)
+        self.gen("a", 20)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        epochs = [frame for frame in self.frames() if frame.type == EPOCH]
+        self.assertEqual(len(epochs), 2)
+        for frame in epochs:
+            self.assertEqual(int.from_bytes(frame.payload[0:8], "little"), frame.epoch)
+        self.assertEqual(int.from_bytes(epochs[1].payload[8:16], "little"), epochs[0].epoch)
+        self.assertEqual(int.from_bytes(epochs[1].payload[16:24], "little"), 10)
+
+    def test_a_clock_set_back_is_marked(self):
+        lines = b"".join(b"%d tick\n" % ts for ts in
+                         (10**18, 10**18 + 5, 10**18 - 2 * 10**9, 10**18 - 10**9, 10**18 + 10))
+        recorder = self.recorder("--ring", "a", "--create-ring", "1M")
+        self.run_ok("feed", "-", "--format", "lines", "--ring", "a", stdin=lines)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        frames = self.frames()
+        marks = [i for i, frame in enumerate(frames) if frame.type == CLOCK]
+        self.assertEqual(len(marks), 1)
+        self.assertEqual(frames[marks[0] + 1].ts, 10**18 - 2 * 10**9)
+        self.assertEqual([bool(frame.flags & 2) for frame in frames if frame.is_tick()],
+                         [False, False, True, True, False])
+
+
+class Segments(Recording):
+    def test_hangup_begins_a_new_segment(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a")
+        sent = self.gen("a", 1000)
+        recorder.wait_line("attached")
+        time.sleep(0.5)
+        recorder.signal(signal.SIGHUP)
+        recorder.wait_line("segment 1 sealed")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+    def test_a_segment_ends_at_its_age(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a", "--segment-age", "300ms")
+        self.gen("a", 10)
+        recorder.wait_line("segment 1 sealed", timeout=10)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+
+    def test_an_orderly_stop_leaves_nothing_open(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a", *SMALL)
+        self.gen("a", 50000)
+        began = time.monotonic()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertTrue(all(name.endswith(".seg") for name in self.segments()), self.segments())
+
+    def test_a_tape_without_ticks_is_a_tape(self):
+        recorder = self.recorder("--ring", "a")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest()[1], 0)
+        recorder = self.recorder("--ring", "a")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+
+
+class Watermarks(Recording):
+    def acks(self, *args):
+        """A recorder with --ack-fd, and the descriptor to read its lines from."""
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        recorder = self.recorder(*args, "--ack-fd", write, pass_fds=(write,))
+        os.close(write)
+        return recorder, read
+
+    def read_lines(self, fd):
+        data = b""
+        while select.select([fd], [], [], 0)[0]:
+            piece = os.read(fd, 1 << 16)
+            if not piece:
+                break
+            data += piece
+        return [line.split() for line in data.decode().splitlines()]
+
+    def test_marks_rise_and_end_at_the_last_tick(self):
+        self.create("a", "b")
+        recorder, fd = self.acks(*self.asked("a", "b"))
+        self.gen("a", 50000)
+        self.gen("b", 300)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        lines = self.read_lines(fd)
+        for name, last in (("a", 50000), ("b", 300)):
+            seqs = [int(seq) for track, _, seq in lines if track == name]
+            self.assertEqual(seqs, sorted(set(seqs)))
+            self.assertEqual(seqs[-1], last)
+
+    def test_a_restart_tells_each_recovered_mark_once(self):
+        self.create("a")
+        self.gen("a", 100)
+        recorder, fd = self.acks("--ring", "a")
+        recorder.stop()
+        first = self.read_lines(fd)
+        recorder, fd = self.acks("--ring", "a")
+        recorder.stop()
+        self.assertEqual(self.read_lines(fd), first[-1:])
+
+    def test_nothing_is_acknowledged_without_sync(self):
+        self.create("a")
+        recorder, fd = self.acks("--ring", "a", "--sync", "none")
+        self.gen("a", 1000)
+        recorder.stop()
+        self.assertEqual(self.read_lines(fd), [])
+
+    def test_a_listener_that_is_gone_or_full_stops_nothing(self):
+        self.create("a")
+        read, write = os.pipe()
+        recorder = self.recorder("--ring", "a", "--ack-fd", write, pass_fds=(write,))
+        os.close(write)
+        os.close(read)
+        sent = self.gen("a", 1000)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+
+class Neighbours(Recording):
+    def test_a_second_recorder_on_the_tape_is_refused_at_once(self):
+        first = self.recorder("--ring", "a")
+        began = time.monotonic()
+        second = self.recorder("--ring", "b", ready=False)
+        self.assertEqual(second.wait(), 1)
+        self.assertLess(time.monotonic() - began, 1)
+        self.assertIn(str(first.pid), second.stderr)
+        self.assertEqual(first.stop(), 0)
+
+    def test_a_ring_that_another_recorder_holds_is_left_to_it(self):
+        self.create("a")
+        first = self.recorder("--ring", "a")
+        second = self.recorder("--ring", "a", tape=self.scratch / "other")
+        second.wait_line("no tick is taken")
+        sent = self.gen("a", 1000)
+        self.assertEqual(first.stop(), 0)
+        self.assertEqual(self.tape_digest(), sent)
+        second.wait_line("attached", timeout=10)
+        self.assertEqual(second.stop(), 0)
+        self.assertEqual(self.tape_digest(tape=self.scratch / "other")[1], 0)
+
+    def test_what_is_no_ring_is_set_aside_and_the_others_are_recorded(self):
+        self.create("good")
+        (self.rings / "text.ring").write_text("no ring at all")
+        os.mkfifo(self.rings / "fifo.ring")
+        (self.rings / "folder.ring").mkdir()
+        (self.rings / "link.ring").symlink_to("/etc/passwd")
+        (self.rings / "old.ring").write_bytes((self.rings / "good.ring").read_bytes()[:8] + b"\xff" * 65528)
+        bad = ("text", "fifo", "folder", "link", "old")
+        recorder = self.recorder(*self.asked("good", *bad))
+        for name in bad:
+            recorder.wait_line(f"ring {name} quarantined")
+        sent = self.gen("good", 1000)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+        for name in bad:
+            self.assertEqual(recorder.stderr.count(f"ring {name} quarantined"), 1)
+
+    def test_two_rings_of_one_track_are_not_mixed(self):
+        self.run_ok("ring", "create", "a", "--size", "1M", "--track", "x")
+        self.run_ok("ring", "create", "b", "--size", "1M", "--track", "x")
+        recorder = self.recorder(*self.asked("a", "b"))
+        recorder.wait_line("ring b quarantined: track x")
+        sent = self.gen("a", 100)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+
+class Service(Recording):
+    def test_wrong_usage_is_two(self):
+        for args in ((), ("--tape", "x"), ("--tape", "x", "--ring", "../a"),
+                     ("--tape", "x", "--ring", "a", "--sync", "interval:100"),
+                     ("--tape", "x", "--ring", "a", "--ring", "a"),
+                     ("--tape", "x", "--ring", "a", "--block-size", "4K", "--segment-size", "1K"),
+                     ("--tape", "x", "--ring", "a", "--ack-fd", "99"),
+                     ("--tape", "x", "--ring", "a", "--frobnicate")):
+            with self.subTest(args):
+                recorder = self.start("tapedeck-recorder", *args, cwd=self.scratch)
+                self.assertEqual(recorder.wait(), 2, recorder.stderr)
+                self.assertEqual(list(self.scratch.iterdir()), [])
+
+    def test_rings_that_come_later_are_recorded(self):
+        recorder = self.recorder("--ring", "late")
+        self.create("late")
+        sent = self.gen("late", 1000)
+        recorder.wait_line("attached")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+    def test_rings_are_made_if_asked_for(self):
+        recorder = self.recorder("--ring", "a=x", "--create-ring", "128K")
+        sent = self.gen("a", 1000)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+    def test_it_ends_when_idle_if_asked_to(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a", "--exit-when-idle", "500ms")
+        sent = self.gen("a", 1000)
+        self.assertEqual(recorder.wait(10), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest(), sent)
+
+    def test_usr1_tells_statistics(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a")
+        self.gen("a", 1000)
+        time.sleep(0.5)
+        recorder.signal(signal.SIGUSR1)
+        recorder.wait_line(r"ring a track=a state=ok .* written=1000 durable=1000")
+        self.assertEqual(recorder.stop(), 0)
+
+    def test_systemd_is_told(self):
+        path = str(self.scratch / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(path)
+            listener.settimeout(5)
+            self.env["NOTIFY_SOCKET"] = path
+            recorder = self.recorder("--ring", "a")
+            self.assertEqual(listener.recv(100), b"READY=1")
+            self.assertEqual(recorder.stop(), 0)
+
+    def test_an_idle_recorder_costs_next_to_nothing(self):
+        names = [f"r{i}" for i in range(16)]
+        self.create(*names, size="64K")
+        recorder = self.recorder(*self.asked(*names))
+        time.sleep(0.5)
+        with open(f"/proc/{recorder.pid}/stat", encoding="ascii") as stat:
+            before = sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
+        time.sleep(3)
+        with open(f"/proc/{recorder.pid}/stat", encoding="ascii") as stat:
+            after = sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
+        used = (after - before) / os.sysconf("SC_CLK_TCK") / 3
+        self.assertEqual(recorder.stop(), 0)
+        self.assertLess(used, 0.05)  # the aim is 1 %: this only finds a loop that spins
+
+
+if __name__ == "__main__":
+    unittest.main()
