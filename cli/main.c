@@ -9,7 +9,9 @@
 #include "cli/commands.h"
 
 static const struct command *const commands[] = {
-    &ring_command, &feed_command, &gen_command, &drain_command, &tap_command, NULL,
+    &ring_command,   &feed_command,   &gen_command,  &drain_command, &tap_command,
+    &import_command, &query_command,  &play_command, &info_command,  &ls_command,
+    &verify_command, &digest_command, NULL,
 };
 
 static const char front_page[] =
