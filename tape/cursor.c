@@ -77,15 +77,14 @@ static int open_streams(struct tdk_cursor *cursor, struct track **tracks, size_t
     return 0;
 }
 
-/* Forward: no tick of the block is earlier. Reverse: none has a higher place. */
+/* Forward: nothing that the stream still tells is earlier. Reverse: nothing has a higher place.
+ * Where time goes back nothing is known before the block has been read: it may be that nothing in
+ * it passes, and what comes behind it is earlier. */
 static uint64_t bound_of(const struct stream *stream)
 {
-    const struct block_ref *ref = &stream->ref;
     if (stream->answer->reverse)
         return stream_highest(stream);
-    if (stream->answer->select.control && (ref->flags & BLOCK_HAS_CONTROL) != 0)
-        return 0;
-    return ref->odd > 0 && ref->odd_min < ref->min_ts ? ref->odd_min : ref->min_ts;
+    return stream->is_ordered ? stream->ref.min_ts : 0;
 }
 
 /* 1: the stream has another block, and a bound for its place; 0: it is at its end. */
@@ -105,7 +104,8 @@ static int start(struct tdk_cursor *cursor, struct tdk_err *err)
     for (size_t i = 0; i < cursor->stream_count; i++) {
         struct stream *stream = &cursor->streams[i];
         int rc = 0;
-        if (merged && cursor->answer.reverse && !stream_is_ordered(stream))
+        stream->is_ordered = stream_is_ordered(stream);
+        if (merged && cursor->answer.reverse && !stream->is_ordered)
             rc = stream_find_maxima(stream, err);
         if (rc == 0)
             rc = advance(stream, err);

@@ -47,7 +47,8 @@ struct stream {
 
     /* ---- its place in a merge ---- */
     uint64_t key;
-    bool has_block;         /* ref is the next block, loaded or not */
+    bool is_ordered;        /* the ts of what it tells never go back */
+    bool has_block;         /* ref is the next block, not loaded yet */
     struct maximum *maxima; /* see maxima.h; in order of blocks; NULL: ts never goes back; ours */
     size_t maximum_count;
     uint64_t *keys; /* of the list in the sieve; ours */

@@ -186,8 +186,8 @@ void oracle_make(struct oracle *oracle, uint64_t seed, const struct oracle_plan 
 
     struct tdk_err err;
     struct append *append;
-    const struct append_options options = {.block_size = plan->block_size,
-                                           .segment_size = plan->segment_size};
+    const struct append_options options = {
+        .block_size = plan->block_size, .payload_max = 1024, .segment_size = plan->segment_size};
     if (append_open(&append, oracle->path, &options, &err) != 0)
         fail_msg("%s", err.text);
     for (unsigned track = 0; track < plan->tracks; track++)

@@ -246,7 +246,8 @@ static void make_track(const char *path, unsigned ticks, uint64_t (*when)(unsign
                        uint32_t block_size)
 {
     struct append *append;
-    const struct append_options options = {.block_size = block_size, .segment_size = 8 << 20};
+    const struct append_options options = {
+        .block_size = block_size, .payload_max = 1024, .segment_size = 8 << 20};
     struct tdk_err err;
     if (append_open(&append, path, &options, &err) < 0 ||
         append_begin(append, "t", TDK_KIND_DBN, &err) < 0)
