@@ -165,12 +165,16 @@ static int need_segment(struct append *a, struct tdk_err *err)
 
 /* ---- blocks ---- */
 
-static int begin_block(struct append *a, struct tdk_err *err)
+/* As large as blocks are to be, or as large as it must be for a payload of this size. */
+static int begin_block(struct append *a, uint32_t size, struct tdk_err *err)
 {
     int rc = need_segment(a, err);
     if (rc < 0)
         return rc;
-    block_begin(&a->block, a->buffer, a->room, a->scratch, &a->state, clock_wall());
+    size_t room = align_up(a->options.block_size, TAPE_ALIGN);
+    if (block_room_for(size) > room)
+        room = a->room;
+    block_begin(&a->block, a->buffer, room, a->scratch, &a->state, clock_wall());
     a->filling = true;
     bool fits = true;
     if (a->need_track)
@@ -236,10 +240,10 @@ static int flush_block(struct append *a, struct tdk_err *err)
     return rc;
 }
 
-static int next_block(struct append *a, struct tdk_err *err)
+static int next_block(struct append *a, uint32_t size, struct tdk_err *err)
 {
     int rc = flush_block(a, err);
-    return rc == 0 ? begin_block(a, err) : rc;
+    return rc == 0 ? begin_block(a, size, err) : rc;
 }
 
 /* ---- what goes in ---- */
@@ -263,7 +267,7 @@ int append_begin(struct append *append, const char *track, enum tdk_kind kind, s
                                          .next_seq = 1};
     append->kind = (uint8_t)kind;
     append->need_track = append->need_epoch = true;
-    return begin_block(append, err);
+    return begin_block(append, 0, err);
 }
 
 uint64_t append_epoch(const struct append *append)
@@ -287,7 +291,7 @@ int append_tick(struct append *append, uint8_t type, uint8_t flags, uint64_t ts,
         return 0;
     int rc = check_size(append, size, err);
     if (rc == 0)
-        rc = next_block(append, err);
+        rc = next_block(append, size, err);
     if (rc < 0)
         return rc;
     bool fits = block_add_tick(&append->block, type, flags, ts, payload, size);
@@ -303,7 +307,7 @@ int append_control(struct append *append, uint8_t type, const void *payload, uin
         return 0;
     int rc = check_size(append, size, err);
     if (rc == 0)
-        rc = next_block(append, err);
+        rc = next_block(append, size, err);
     if (rc < 0)
         return rc;
     bool fits = block_add_control(&append->block, type, 0, payload, size);
