@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/err.h"
 #include "base/quantity.h"
 #include "base/zone.h"
@@ -190,10 +191,6 @@ char *moment_text(char text[MOMENT_TEXT], uint64_t ns)
         snprintf(text, MOMENT_TEXT, "undefined");
         return text;
     }
-    struct civil c;
-    civil_from_utc((int64_t)(ns / NS_PER_S), &c);
-    snprintf(text, MOMENT_TEXT, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", (unsigned)c.year % 10000,
-             (unsigned)c.month % 100, (unsigned)c.day % 100, (unsigned)c.hour % 100,
-             (unsigned)c.minute % 100, (unsigned)c.second % 100, (unsigned)(ns % NS_PER_S));
+    *digits_time(text, ns) = '\0';
     return text;
 }
