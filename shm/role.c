@@ -9,10 +9,16 @@ static struct flock lock_of(short type, off_t byte)
     return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 }
 
+static bool bytes_are_locked(int fd, off_t first, off_t count)
+{
+    struct flock lock = lock_of(F_WRLCK, first); /* one that conflicts with any */
+    lock.l_len = count;
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 static bool byte_is_locked(int fd, off_t byte)
 {
-    struct flock lock = lock_of(F_WRLCK, byte); /* one that conflicts with any */
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    return bytes_are_locked(fd, byte, 1);
 }
 
 static int byte_lock(int fd, short type, off_t byte)
@@ -54,6 +60,8 @@ bool role_is_taken(int fd, enum tdk_ring_role role)
 unsigned role_count_taps(int fd)
 {
     unsigned count = 0;
+    if (!bytes_are_locked(fd, 2, ROLE_TAPS)) /* most rings: one call instead of 64 */
+        return 0;
     for (off_t i = 0; i < ROLE_TAPS; i++)
         count += byte_is_locked(fd, 2 + i);
     return count;
