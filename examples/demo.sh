@@ -37,7 +37,7 @@ wait_for() { # FILE PATTERN: at most 20 s
 journey() { # NAME PUBLISH...
     local name=$1 tape=$work/$1 t0 t1 sent taped queried played ticks
     shift
-    tapedeck ring create "$name" --size 64M >/dev/null
+    tapedeck -q ring create "$name" --size 64M
     tapedeck-recorder --tape "$tape" --ring "$name" 2>"$work/$name.log" &
     recorder=$!
     wait_for "$work/$name.log" '^ready'
@@ -53,7 +53,9 @@ journey() { # NAME PUBLISH...
     wait "$recorder" || { cat "$work/$name.log" >&2; return 1; }
     recorder=
     show "tapedeck info -T TAPE"
-    tapedeck info -T "$tape" | sed 's/^/   /'
+    tapedeck info -T "$tape" | awk -F'\t' 'NR == 1 { n = split($0, name) }
+        NR == 2 { for (i = 2; i <= n; i++) if (name[i] ~ /ticks|bytes|lost|disk|tracks|segments/)
+            printf "   %-14s %s\n", name[i], $i }'
     read -r taped _ < <(tapedeck digest -T "$tape" 2>/dev/null | sed -n 's/^digest //p')
 
     local symbol
@@ -71,8 +73,8 @@ journey() { # NAME PUBLISH...
     read -r queried _ < <(digest_of "$work/queried")
     note "read back in order, $(rate "$ticks" $((t1 - t0)))"
 
-    show "tapedeck play -T TAPE --into replay --create 64M    | tapedeck drain replay --until-end"
-    tapedeck ring create "replay-$name" --size 64M >/dev/null
+    show "tapedeck play -T TAPE --into replay   and beside it   tapedeck drain replay --until-end"
+    tapedeck -q ring create "replay-$name" --size 64M
     tapedeck drain "replay-$name" --until-end --digest --timeout 60s -o none 2>"$work/played" &
     local drain=$!
     t0=$(now)
