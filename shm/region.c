@@ -116,7 +116,7 @@ static int fill_and_link(int fd, int folder, const char *file, const struct tdk_
 int tdk_ring_create(const char *name, const struct tdk_ring_options *options, struct tdk_err *err)
 {
     char file[RINGS_FILE_MAX];
-    struct tdk_ring_shared head;
+    struct tdk_ring_shared head = {0};
     const struct tdk_ring_options defaults = {0};
     if (!options)
         options = &defaults;
