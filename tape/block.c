@@ -26,10 +26,12 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 
 size_t block_room_for(uint32_t payload_max)
 {
-    return sizeof(struct block_head) + DIRECTORY_ROOM + DIRECTORY_TICK_ROOM + DIRECTORY_ENTRY_ROOM +
-           tdk_frame_span(payload_max) +
-           tdk_frame_span(sizeof(struct tdk_track_head) + TDK_NAME_MAX) +
-           tdk_frame_span(sizeof(struct tdk_epoch)) + tdk_frame_span(sizeof(struct tdk_loss));
+    size_t room =
+        sizeof(struct block_head) + DIRECTORY_ROOM + DIRECTORY_TICK_ROOM + DIRECTORY_ENTRY_ROOM +
+        tdk_frame_span(payload_max) + tdk_frame_span(sizeof(struct tdk_track_head) + TDK_NAME_MAX) +
+        tdk_frame_span(sizeof(struct tdk_epoch)) + tdk_frame_span(sizeof(struct tdk_loss));
+    /* block_begin() sets the sums of the whole room aside, their own bytes among it. */
+    return room + sums_size(room + room / 64 + BLOCK_CHUNK);
 }
 
 void block_begin(struct block *block, void *buffer, size_t room, struct block_scratch *scratch,
