@@ -202,6 +202,8 @@ void rotate_tend(struct rotate *r, uint64_t now_ns)
     bool low = reel == NULL || (is_used(reel) && reel->end + ahead >= reel->size);
     if (low || r->wanted)
         make_next(r, now_ns);
+    if (r->wanted && r->next != NULL)
+        advance(r);
 }
 
 void rotate_finish(struct rotate *r)

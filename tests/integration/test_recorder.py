@@ -187,7 +187,7 @@ class Losses(Recording):
         recorder.wait_line("attached")
         sent_more = self.gen("a", 200)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
-        ticks, lost = self.check_sequences(self.frames())
+        ticks, lost = self.check_sequences(self.frames(code=3))
         self.assertEqual(sum(ticks.values()), sent[1] + sent_more[1])
         self.assertEqual(sum(lost.values()), 5000 - sent[1])
 
@@ -197,7 +197,7 @@ class Losses(Recording):
         for _ in range(3):
             recorder = self.recorder("--ring", "a")
             self.assertEqual(recorder.stop(), 0, recorder.stderr)
-        ticks, lost = self.check_sequences(self.frames())
+        ticks, lost = self.check_sequences(self.frames(code=3))
         self.assertEqual(sum(ticks.values()), sent[1])
         self.assertEqual(sum(lost.values()), 5000 - sent[1])
 
@@ -211,7 +211,7 @@ class Losses(Recording):
         recorder.signal(signal.SIGCONT)
         self.assertEqual(feed.wait(), 3, feed.stderr)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
-        frames = self.frames()
+        frames = self.frames(code=3)
         ticks, lost = self.check_sequences(frames)
         self.assertEqual(sum(ticks.values()) + sum(lost.values()), 30000)
         behind = [frames[i + 1] for i, frame in enumerate(frames[:-1]) if frame.type == LOSS]
