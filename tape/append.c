@@ -153,11 +153,11 @@ static int new_segment(struct append *a, struct tdk_err *err)
     return 0;
 }
 
-/* A segment with room for one more block. */
-static int need_segment(struct append *a, struct tdk_err *err)
+/* A segment with room for one more block of `room` bytes. */
+static int need_segment(struct append *a, size_t room, struct tdk_err *err)
 {
     const struct segment_writer *w = current(a);
-    if (w != NULL && (w->count == 0 || w->end + a->room <= a->options.segment_size))
+    if (w != NULL && (w->count == 0 || w->end + room <= a->options.segment_size))
         return 0;
     int rc = w != NULL ? seal_segment(a, err) : 0;
     return rc == 0 ? new_segment(a, err) : rc;
@@ -168,12 +168,12 @@ static int need_segment(struct append *a, struct tdk_err *err)
 /* As large as blocks are to be, or as large as it must be for a payload of this size. */
 static int begin_block(struct append *a, uint32_t size, struct tdk_err *err)
 {
-    int rc = need_segment(a, err);
-    if (rc < 0)
-        return rc;
     size_t room = align_up(a->options.block_size, TAPE_ALIGN);
     if (block_room_for(size) > room)
         room = a->room;
+    int rc = need_segment(a, room, err);
+    if (rc < 0)
+        return rc;
     block_begin(&a->block, a->buffer, room, a->scratch, &a->state, clock_wall());
     a->filling = true;
     bool fits = true;

@@ -301,12 +301,28 @@ static int name_is_foreign(const char *name, void *context)
     return strcmp(name, "lock") != 0 && strcmp(name, "tape.meta.new") != 0;
 }
 
+static int refuse_foreign(const struct folder *folder, struct tdk_err *err)
+{
+    if (files->list(folder->path, name_is_foreign, NULL) != 1)
+        return 0;
+    return err_say(err, TDK_ENOTAPE,
+                   "%s is not a tape, and not empty: give a new or an empty folder", folder->path);
+}
+
+/* A folder of somebody else's is refused before anything is put into it, a lock neither. */
+static int check_folder(struct folder *folder, bool create, struct tdk_err *err)
+{
+    int rc = identify(folder, err);
+    if (rc != TDK_ENOTAPE)
+        return 0; /* a tape, or a broken one: looked at again under the lock */
+    return create ? refuse_foreign(folder, err) : rc;
+}
+
 static int new_tape(struct folder *folder, struct tdk_err *err)
 {
-    if (files->list(folder->path, name_is_foreign, NULL) == 1)
-        return err_say(err, TDK_ENOTAPE,
-                       "%s is not a tape, and not empty: give a new or an empty folder",
-                       folder->path);
+    int rc = refuse_foreign(folder, err);
+    if (rc < 0)
+        return rc;
     if (getrandom(folder->tape_id, sizeof folder->tape_id, 0) != sizeof folder->tape_id)
         return err_set(err, -errno, "make an id for tape %s", folder->path);
     folder->created_ns = clock_wall();
@@ -329,6 +345,8 @@ int folder_hold(struct folder *folder, const char *path, bool create, struct tdk
     int rc = set_paths(folder, path, err);
     if (rc == 0)
         rc = make_root(folder->path, create, err);
+    if (rc == 0)
+        rc = check_folder(folder, create, err);
     if (rc < 0)
         return rc;
     rc = take_lock(folder, err);

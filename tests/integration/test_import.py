@@ -100,7 +100,7 @@ class Import(tapedeck.Case):
         self.assertIn("DBZ", done.stderr)
 
     def test_a_file_cut_inside_a_record_gives_the_whole_ones(self):
-        path = self.shared("dbn", "databento-dbn", "test_data.mbp-1.v3.dbn")
+        path = self.shared("dbn", "databento-dbn", "test_data.mbo.v3.dbn")
         data = path.read_bytes()
         self.put(path)
         whole = self.count()
@@ -112,10 +112,10 @@ class Import(tapedeck.Case):
         self.assertEqual(int(self.run_ok("query", "-T", tape, "--count").stdout), whole - 1)
 
     def test_a_file_without_records_makes_the_track_and_keeps_its_schema(self):
-        path = self.shared("dbn", "databento-dbn", "test_data.ohlcv-1d.v3.dbn")
+        path = self.shared("dbn", "databento-dbn", "test_data.ohlcv-1d.v3.dbn.zst")
         self.put(path)
         tracks = json.loads(self.run_ok("ls", "tracks", "-T", self.tape, "--json").stdout)
-        self.assertEqual([track["name"] for track in tracks], ["t"])
+        self.assertEqual([track["track"] for track in tracks], ["t"])
         self.assertEqual(self.count(), 0)
         self.assertEqual(len(self.run_ok("query", "-T", self.tape, "-o", "csv").stdout.splitlines()), 1)
 
