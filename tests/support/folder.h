@@ -1,0 +1,47 @@
+/* folder.h - scratch folders for tests, in memory where the host has a tmpfs. */
+#ifndef TDK_TESTS_FOLDER_H
+#define TDK_TESTS_FOLDER_H
+
+#include "tests/support/check.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define FOLDER_PATH 64
+
+static inline void folder_make(char path[FOLDER_PATH])
+{
+    const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(path, FOLDER_PATH, "%s/tdk-test-XXXXXX", where);
+    assert_non_null(mkdtemp(path));
+}
+
+static inline int folder_remove_one(const char *path, const struct stat *stat, int flag,
+                                    struct FTW *walk)
+{
+    (void)stat;
+    (void)flag;
+    (void)walk;
+    return remove(path);
+}
+
+static inline void folder_remove(const char *path)
+{
+    nftw(path, folder_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Names in it. */
+static inline int folder_count(const char *path)
+{
+    int count = 0;
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+#endif
