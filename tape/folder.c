@@ -411,6 +411,16 @@ int folder_unmark_clean(const struct folder *folder, struct tdk_err *err)
     return files_sync_folder(folder->index, err);
 }
 
+bool folder_clean_segment(const struct folder *folder, uint64_t *segment)
+{
+    struct clean_mark mark;
+    if (read_small(folder->index, "clean", &mark, sizeof mark) < 0 ||
+        !folder_is_clean(folder, mark.segment))
+        return false;
+    *segment = mark.segment;
+    return true;
+}
+
 bool folder_is_clean(const struct folder *folder, uint64_t segment)
 {
     struct clean_mark mark, right = mark_for(folder, segment);

@@ -45,6 +45,10 @@ int folder_mark_clean(const struct folder *folder, uint64_t segment, struct tdk_
 int folder_unmark_clean(const struct folder *folder, struct tdk_err *err);
 bool folder_is_clean(const struct folder *folder, uint64_t segment);
 
+/* The segment that a valid mark names. A reader goes by the index also when that one is gone: it
+ * tells which ticks are. */
+bool folder_clean_segment(const struct folder *folder, uint64_t *segment);
+
 /* Numbers of the segments that are there, ascending; malloc'ed. The stage tells .seg from .open. */
 enum segment_stage {
     SEGMENT_SEALED, /* .seg */

@@ -80,16 +80,17 @@ static int open_shared(struct view **view, const struct folder *folder, const st
     return 0;
 }
 
-/* Was it whole when the last writer left, and has none been there since? */
+/* Was it whole when the last writer left, and has none been there since? Segments that are gone are
+ * no reason against it: it knows what was in them. */
 static bool is_clean(const struct folder *folder)
 {
     struct segment_name *names = NULL;
     size_t count = 0;
     if (folder_segments(folder, &names, &count, NULL) < 0)
         return false;
-    uint64_t last = count > 0 ? names[count - 1].number : 0;
+    uint64_t last = count > 0 ? names[count - 1].number : 0, marked;
     free(names);
-    return folder_is_clean(folder, last);
+    return folder_clean_segment(folder, &marked) && last <= marked;
 }
 
 bool view_should_be_trusted(const struct folder *folder)

@@ -396,6 +396,29 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
     tdk_tape_close(tape);
 }
 
+/* The index knows what was in a segment that is gone. */
+static void cursor_tells_each_block_of_a_missing_segment(void **state)
+{
+    const struct folder_fixture *f = *state;
+    char path[128];
+    make_track(f->path, 5000, in_order, 16 << 10);
+    segment_path(f->path, 1, path);
+    assert_int_equal(unlink(path), 0);
+    struct tdk_tape *tape = open_tape(f->path);
+    const struct tdk_query query = {.from = 1100, .to = 1200};
+    struct tdk_cursor *cursor = open_cursor(tape, &query);
+    struct tdk_run run;
+    struct tdk_err err;
+    assert_int_equal(tdk_cursor_read(cursor, &run, &err), TDK_ECORRUPT);
+    assert_non_null(strstr(err.text, "segment 1 offset "));
+    int rc;
+    while ((rc = tdk_cursor_read(cursor, &run, &err)) == TDK_ECORRUPT)
+        ;
+    assert_int_equal(rc, 0);
+    tdk_cursor_close(cursor);
+    tdk_tape_close(tape);
+}
+
 static void cursor_answers_the_same_without_an_index(void **state)
 {
     (void)state;
@@ -547,6 +570,8 @@ int main(void)
                                         make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_tells_a_damaged_block_and_goes_on_behind_it,
                                         make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(cursor_tells_each_block_of_a_missing_segment, make_folder,
+                                        drop_folder),
         cmocka_unit_test(cursor_answers_the_same_without_an_index),
         cmocka_unit_test_setup_teardown(cursor_reads_a_lone_segment, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_refuses_a_track_that_is_not_there, make_folder,

@@ -1,0 +1,285 @@
+#include "tests/support/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "index/index.h"
+#include "tape/folder.h"
+#include "tape/verify.h"
+#include "tests/support/oracle.h"
+
+static const struct oracle_plan small = {
+    .tracks = 2, .epochs = 2, .ticks = 60, .disorder = 100, .block_size = 4096};
+static const struct oracle_plan segmented = {.tracks = 3,
+                                             .epochs = 2,
+                                             .ticks = 2000,
+                                             .disorder = 300,
+                                             .odd = 200,
+                                             .block_size = 16 << 10,
+                                             .segment_size = 256 << 10};
+
+/* What was found, in short. */
+struct findings {
+    uint64_t count;
+    uint64_t last_segment, last_offset;
+    int last_code;
+    char last[600];
+    uint64_t progress;
+};
+
+static void note_finding(const struct verify_finding *finding, void *context)
+{
+    struct findings *f = context;
+    f->count++;
+    f->last_segment = finding->segment;
+    f->last_offset = finding->offset;
+    f->last_code = finding->code;
+    snprintf(f->last, sizeof f->last, "%s", finding->what);
+}
+
+static void note_progress(const struct verify_totals *totals, void *context)
+{
+    struct findings *f = context;
+    assert_true(totals->bytes <= totals->bytes_total);
+    f->progress++;
+}
+
+static struct findings verify(const char *path, unsigned threads, struct verify_totals *totals)
+{
+    struct findings f = {0};
+    struct tdk_err err;
+    const struct verify_options options = {
+        .threads = threads, .finding = note_finding, .progress = note_progress, .context = &f};
+    if (tape_verify(path, &options, totals, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(f.count, totals->findings);
+    return f;
+}
+
+static void segment_path(const struct oracle *oracle, unsigned number, char path[128])
+{
+    snprintf(path, 128, "%s/segments/%010u.seg", oracle->path, number);
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat file;
+    assert_int_equal(stat(path, &file), 0);
+    return file.st_size;
+}
+
+static unsigned count_segments(const struct oracle *oracle)
+{
+    unsigned count = 0;
+    char path[128];
+    for (segment_path(oracle, 1, path); access(path, F_OK) == 0;
+         segment_path(oracle, ++count + 1, path))
+        ;
+    return count;
+}
+
+static void verify_finds_nothing_on_a_whole_tape(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    oracle_make(&oracle, 1, &segmented);
+    for (unsigned threads = 0; threads <= 5; threads++) {
+        struct verify_totals totals;
+        struct findings f = verify(oracle.path, threads, &totals);
+        if (f.count != 0)
+            fail_msg("%s", f.last);
+        assert_int_equal(totals.ticks, oracle.count);
+        assert_int_equal(totals.segments, count_segments(&oracle));
+        assert_true(totals.segments > 3);
+        assert_int_equal(totals.bytes, totals.bytes_total);
+        assert_true(f.progress >= totals.segments);
+    }
+    char path[128];
+    struct verify_totals totals;
+    segment_path(&oracle, 2, path); /* one alone, in the middle of its epochs */
+    assert_int_equal(verify(path, 1, &totals).count, 0);
+    assert_int_equal(totals.segments, 1);
+    oracle_remove(&oracle);
+}
+
+static void verify_finds_a_flip_in_any_byte(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    char path[128];
+    oracle_make(&oracle, 2, &small);
+    segment_path(&oracle, 1, path);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    off_t size = size_of(path);
+    for (off_t at = 0; at < size; at += at < 256 || at > size - 256 ? 1 : 37) {
+        unsigned char byte, flipped;
+        struct verify_totals totals;
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        flipped = byte ^ 4;
+        assert_int_equal(pwrite(fd, &flipped, 1, at), 1);
+        if (verify(oracle.path, 1, &totals).count == 0)
+            fail_msg("a flip of byte %lld was not found", (long long)at);
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    }
+    close(fd);
+    struct verify_totals totals;
+    assert_int_equal(verify(oracle.path, 1, &totals).count, 0);
+    oracle_remove(&oracle);
+}
+
+static void verify_finds_a_segment_cut_at_any_length(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    char path[128];
+    oracle_make(&oracle, 3, &small);
+    segment_path(&oracle, 1, path);
+    for (off_t size = size_of(path) - 1; size >= 0; size -= size < 300 ? 1 : 211) {
+        struct verify_totals totals;
+        assert_int_equal(truncate(path, size), 0);
+        if (verify(oracle.path, 1, &totals).count == 0)
+            fail_msg("a cut to %lld bytes was not found", (long long)size);
+    }
+    oracle_remove(&oracle);
+}
+
+static void verify_finds_a_missing_segment(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    char path[128];
+    struct verify_totals totals;
+    oracle_make(&oracle, 4, &segmented);
+    segment_path(&oracle, 2, path);
+    assert_int_equal(unlink(path), 0);
+    struct findings f = verify(oracle.path, 2, &totals);
+    assert_true(f.count > 0);
+    oracle_remove(&oracle);
+}
+
+static void verify_finds_a_missing_last_segment(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    char path[128];
+    struct verify_totals totals;
+    oracle_make(&oracle, 5, &segmented);
+    segment_path(&oracle, count_segments(&oracle), path);
+    assert_int_equal(unlink(path), 0);
+    struct findings f = verify(oracle.path, 2, &totals);
+    assert_true(f.count > 0);
+    assert_non_null(strstr(f.last, "index: "));
+    oracle_remove(&oracle);
+}
+
+static void verify_finds_swapped_segments(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    char one[128], two[128], aside[128];
+    struct verify_totals totals;
+    oracle_make(&oracle, 6, &segmented);
+    segment_path(&oracle, 1, one);
+    segment_path(&oracle, 2, two);
+    snprintf(aside, sizeof aside, "%s/aside", oracle.path);
+    assert_int_equal(rename(one, aside), 0);
+    assert_int_equal(rename(two, one), 0);
+    assert_int_equal(rename(aside, two), 0);
+    struct findings f = verify(oracle.path, 2, &totals);
+    assert_true(f.count >= 2);
+    oracle_remove(&oracle);
+}
+
+static void verify_finds_a_segment_of_another_tape(void **state)
+{
+    (void)state;
+    struct oracle oracle, other;
+    char from[128], to[128];
+    struct verify_totals totals;
+    oracle_make(&oracle, 7, &segmented);
+    oracle_make(&other, 8, &segmented);
+    segment_path(&other, 2, from);
+    segment_path(&oracle, 2, to);
+    assert_int_equal(rename(from, to), 0);
+    assert_true(verify(oracle.path, 2, &totals).count > 0);
+    oracle_remove(&oracle);
+    oracle_remove(&other);
+}
+
+static int first_epoch(const struct epoch_ref *epoch, void *context)
+{
+    *(uint64_t *)context = epoch->epoch;
+    return 1;
+}
+
+/* The index leads nowhere for one block, and has one that does not exist. */
+static void verify_finds_an_index_that_says_something_else(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    struct folder folder;
+    struct index *index;
+    struct block_ref block;
+    struct verify_totals totals;
+    struct index_range range = {.track = 1, .to = UINT64_MAX};
+    oracle_make(&oracle, 9, &segmented);
+    assert_int_equal(folder_open(&folder, oracle.path, NULL), 0);
+    assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
+    assert_int_equal(index_epochs(index, 1, first_epoch, &range.epoch, NULL), 1);
+    assert_int_equal(index_find(index, &range, NULL, false, &block, 1, NULL), 1);
+
+    const struct block_ref right = block;
+    block.offset += 4096;
+    assert_int_equal(index_begin(index, NULL), 0);
+    assert_int_equal(index_put_block(index, &block, NULL), 0);
+    assert_int_equal(index_commit(index, NULL), 0);
+    index_close(index);
+    struct findings f = verify(oracle.path, 2, &totals);
+    assert_int_equal(f.count, 1);
+    assert_int_equal(f.last_offset, right.offset);
+
+    assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
+    assert_int_equal(index_begin(index, NULL), 0);
+    assert_int_equal(index_put_block(index, &right, NULL), 0);
+    block = right;
+    block.first_seq = 3;
+    assert_int_equal(index_put_block(index, &block, NULL), 0);
+    assert_int_equal(index_commit(index, NULL), 0);
+    index_close(index);
+    f = verify(oracle.path, 2, &totals);
+    assert_int_equal(f.count, 1);
+    assert_non_null(strstr(f.last, "index: track 1"));
+    folder_close(&folder);
+    oracle_remove(&oracle);
+}
+
+static void verify_refuses_what_is_no_tape(void **state)
+{
+    (void)state;
+    struct verify_totals totals;
+    struct tdk_err err;
+    const struct verify_options options = {.threads = 1};
+    assert_int_equal(tape_verify("/tmp/no-such-tape", &options, &totals, &err), -ENOENT);
+    assert_int_equal(tape_verify("/tmp", &options, &totals, &err), TDK_ENOTAPE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verify_finds_nothing_on_a_whole_tape),
+        cmocka_unit_test(verify_finds_a_flip_in_any_byte),
+        cmocka_unit_test(verify_finds_a_segment_cut_at_any_length),
+        cmocka_unit_test(verify_finds_a_missing_segment),
+        cmocka_unit_test(verify_finds_a_missing_last_segment),
+        cmocka_unit_test(verify_finds_swapped_segments),
+        cmocka_unit_test(verify_finds_a_segment_of_another_tape),
+        cmocka_unit_test(verify_finds_an_index_that_says_something_else),
+        cmocka_unit_test(verify_refuses_what_is_no_tape),
+    };
+    return cmocka_run_group_tests_name("tape.verify", tests, NULL, NULL);
+}
