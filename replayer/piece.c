@@ -29,7 +29,9 @@ void piece_shift(void *frames, size_t bytes, uint64_t shift)
     unsigned char *at = frames, *end = at + bytes;
     while (at < end) {
         struct tdk_frame *frame = (struct tdk_frame *)(void *)at;
-        if (frame->ts != TDK_TS_UNDEFINED)
+        bool timeless =
+            frame->ts == TDK_TS_UNDEFINED || (frame->ts == 0 && tdk_type_is_control(frame->type));
+        if (!timeless)
             frame->ts += shift;
         at += tdk_frame_span(frame->size);
     }

@@ -27,13 +27,15 @@ struct piece {
  * taken, the caller has asked. */
 struct piece piece_from(const struct tdk_frame *at, const struct tdk_frame *end, size_t max);
 
-/* A time that says something: neither absurd nor undefined. */
+/* A tick whose time says something: neither absurd nor undefined. */
 static inline bool piece_is_timed(const struct tdk_frame *frame)
 {
-    return (frame->flags & TDK_FLAG_TS_UNTRUSTED) == 0 && frame->ts != TDK_TS_UNDEFINED;
+    return tdk_frame_is_tick(frame) && (frame->flags & TDK_FLAG_TS_UNTRUSTED) == 0 &&
+           frame->ts != TDK_TS_UNDEFINED;
 }
 
-/* Add `shift` (modulo 2^64) to the time of each frame that has one. */
+/* Add `shift` (modulo 2^64) to the time of each frame that has one; a control frame may have none
+ * (0). */
 void piece_shift(void *frames, size_t bytes, uint64_t shift);
 
 #endif

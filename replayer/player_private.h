@@ -22,7 +22,8 @@
 /* A track of the tape, found by its number. */
 struct seat {
     struct lane *lane; /* NULL: not asked for */
-    uint64_t epoch;    /* the last announced in this round; 0: none */
+    uint64_t epoch;    /* the last announced; 0: none */
+    uint64_t shifted;  /* the epoch for which the shift of times was announced */
     uint8_t kind;
 };
 

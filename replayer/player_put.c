@@ -75,7 +75,7 @@ static void settle_shift(struct player *p, const struct tdk_run *run)
 {
     const struct tdk_frame *at = run->frames;
     const struct tdk_frame *end = run_end(run);
-    while (at < end && !(tdk_frame_is_tick(at) && piece_is_timed(at)))
+    while (at < end && !piece_is_timed(at))
         at = tdk_frame_after(at);
     if (at == end)
         return;
@@ -84,24 +84,36 @@ static void settle_shift(struct player *p, const struct tdk_run *run)
     p->shifted = true;
 }
 
-/* The ring the track is played into, told about the epoch if that is new there. */
+/* What is new to this ring: the epoch, and by how much its times are shifted. */
+static int announce(struct player *p, struct seat *seat, const struct tdk_run *run,
+                    struct tdk_err *err)
+{
+    int rc = 0;
+    player_show(p);
+    if (seat->epoch != run->epoch)
+        rc = announce_track(seat->lane, p->tape, run, seat->kind, &p->patience, err);
+    seat->epoch = run->epoch;
+    if (rc == 0 && p->shift != 0) {
+        rc = announce_rebase(seat->lane, run, p->shift, &p->patience, err);
+        seat->shifted = run->epoch;
+    }
+    return rc;
+}
+
+/* The ring the track is played into, told what it must know. */
 static int seat_run(struct player *p, const struct tdk_run *run, struct lane **lane,
                     struct tdk_err *err)
 {
-    struct seat *s = &p->seats[run->number];
-    if (s->lane == NULL && !p->options.per_track)
-        s->lane = &p->lanes[0];
-    if (s->lane == NULL)
+    struct seat *seat = &p->seats[run->number];
+    if (seat->lane == NULL && !p->options.per_track)
+        seat->lane = &p->lanes[0];
+    if (seat->lane == NULL)
         return err_say(err, TDK_EINTERNAL, "track %s came up after the play began", run->track);
-    *lane = s->lane;
-    if (s->epoch == run->epoch)
+    *lane = seat->lane;
+    if (seat->epoch == run->epoch && (p->shift == 0 || seat->shifted == run->epoch))
         return 0;
-    player_show(p);
-    s->epoch = run->epoch;
     uint64_t waited = p->patience.waited_ns;
-    int rc = announce_track(s->lane, p->tape, run, s->kind, &p->patience, err);
-    if (rc == 0 && p->shift != 0)
-        rc = announce_rebase(s->lane, run, p->shift, &p->patience, err);
+    int rc = announce(p, seat, run, err);
     pace_shift(&p->pace, p->patience.waited_ns - waited);
     return rc;
 }

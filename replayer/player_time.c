@@ -115,10 +115,11 @@ void player_show(struct player *p)
     p->pending = 0;
 }
 
-/* The first frame that bears a time is due now. */
+/* The first tick that bears a time is due now. Absurd times and control frames go with the tick
+ * before them: when the former would be nobody can say, and the latter may come early. */
 static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
 {
-    if (!piece_is_timed(frame)) /* nobody can say when that would be: with the one before it */
+    if (!piece_is_timed(frame))
         return p->pace.last_due_ns;
     p->next_ts = frame->ts;
     if (!p->anchored) {
@@ -133,6 +134,10 @@ int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
     for (;;) {
         if (p->quit)
             return -ECANCELED;
+        if (p->pace.paused && !tdk_frame_is_tick(frame)) {
+            *due = clock_mono(); /* what is about ticks is no step */
+            return 0;
+        }
         if (p->pace.paused) {
             player_show(p);
             if (p->steps > 0) {
