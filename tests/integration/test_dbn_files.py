@@ -113,7 +113,10 @@ class EveryFile(tapedeck.Case):
         self.assertEqual(dbn.limit, head["limit"] or 0)
         self.assertEqual(dbn.ts_out, head["ts_out"])
         for key in ("symbols", "partial", "not_found", "mappings"):
-            self.assertEqual(getattr(dbn, key), head[key], key)
+            if isinstance(head[key], str):  # too long a list: "N mappings, ..."
+                self.assertEqual(len(getattr(dbn, key)), int(head[key].split()[0]), key)
+            else:
+                self.assertEqual(getattr(dbn, key), head[key], key)
 
     def test_the_same_records_come_back(self):
         for name, fact in facts().items():

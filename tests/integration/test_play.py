@@ -1,7 +1,6 @@
 """play from outside: the tape into rings, at the right time, whole, and told when it is not."""
 
 import json
-import re
 import signal
 import time
 
@@ -178,7 +177,7 @@ class Refusals(Play):
         self.check(1, "nobody", "--into", "r", "--create", "1M", "--track", "nobody")
         self.check(2, "speed", "--into", "r", "--create", "1M", "--speed", "fast")
         self.check(2, "create", "--into", "r", "--create", "1K")
-        self.check(1, "", "--into", "r" * 63, "--per-track", "--create", "1M")
+        self.check(2, "characters", "--into", "r" * 63, "--per-track", "--create", "1M")
 
     def test_a_second_play_into_a_ring_is_refused_at_once(self):
         self.run_ok("ring", "create", "r", "--size", "1M")
@@ -189,5 +188,5 @@ class Refusals(Play):
         done = self.run_cli("play", "-T", self.tape, "--into", "r")
         self.assertEqual(done.returncode, 1)
         self.assertLess(time.monotonic() - begin, 5)
-        self.assertTrue(re.search("in use|holds|busy|attached", done.stderr), done.stderr)
+        self.assertIn("producer", done.stderr)
         play.kill()
