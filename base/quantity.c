@@ -224,7 +224,7 @@ char *quantity_count_text(char text[QUANTITY_TEXT], uint64_t count)
 char *quantity_duration_text(char text[QUANTITY_TEXT], uint64_t ns)
 {
     uint64_t seconds = ns / NS_PER_S;
-    if (seconds >= 48 * 3600)
+    if (seconds >= UINT64_C(48) * 3600)
         snprintf(text, QUANTITY_TEXT, "%" PRIu64 "d%02" PRIu64 "h", seconds / 86400,
                  seconds / 3600 % 24);
     else if (seconds >= 3600)

@@ -23,8 +23,8 @@ static int64_t days_from_civil(int64_t year, int month, int day)
 
 int64_t civil_to_utc(const struct civil *c)
 {
-    return days_from_civil(c->year, c->month, c->day) * 86400 + c->hour * 3600 + c->minute * 60 +
-           c->second;
+    return days_from_civil(c->year, c->month, c->day) * 86400 + (int64_t)c->hour * 3600 +
+           (int64_t)c->minute * 60 + c->second;
 }
 
 void civil_from_utc(int64_t seconds, struct civil *c)

@@ -42,8 +42,9 @@ static void put_line(const char *text)
     char line[2048];
     snprintf(line, sizeof line - 1, "%s: ", talk.program);
     put_escaped(line, sizeof line - 1, text);
-    strcat(line, "\n");                                         /* put_escaped() left room for it */
-    ssize_t ignored = write(STDERR_FILENO, line, strlen(line)); /* where would we say that? */
+    size_t size = strlen(line);
+    line[size++] = '\n';                                /* put_escaped() left room for it */
+    ssize_t ignored = write(STDERR_FILENO, line, size); /* where would we say that? */
     (void)ignored;
 }
 

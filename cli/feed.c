@@ -149,7 +149,7 @@ static int feed_report(struct feed *feed, int rc, const struct tdk_err *err)
                  quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
     int status = intake_verdict(&feed->intake);
     if (p->dropped + p->controls_dropped > 0) {
-        cli_warn("the ring was full: %" PRIu64 " ticks and %" PRIu64 " announcements dropped",
+        cli_warn("%" PRIu64 " ticks and %" PRIu64 " announcements found no room in the ring",
                  p->dropped, p->controls_dropped);
         status = CLI_LOSSY;
     }

@@ -200,7 +200,7 @@ static int gen_report(struct gen *gen)
              quantity_duration_text(time, elapsed),
              quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
     if (p->dropped + p->controls_dropped > 0)
-        cli_warn("the ring was full: %" PRIu64 " ticks and %" PRIu64 " announcements dropped",
+        cli_warn("%" PRIu64 " ticks and %" PRIu64 " announcements found no room in the ring",
                  p->dropped, p->controls_dropped);
     int status = p->dropped + p->controls_dropped > 0 ? CLI_LOSSY : CLI_OK;
     if (interrupted())

@@ -158,12 +158,17 @@ void publisher_info(struct publisher *p, const char *key, const void *value, siz
     unsigned char head[sizeof(struct tdk_info) + PUBLISHER_KEY_MAX];
     size_t key_size = strlen(key), head_size = sizeof(struct tdk_info) + key_size, offset = 0;
     assert(key_size <= PUBLISHER_KEY_MAX && size <= UINT32_MAX);
+    if (head_size >= p->payload_max) {
+        p->controls_dropped++;
+        return;
+    }
     do {
         size_t room = p->payload_max - head_size, left = size - offset;
         size_t part = left < room ? left : room;
         struct tdk_info info = {
             .total = (uint32_t)size, .offset = (uint32_t)offset, .key_size = (uint16_t)key_size};
         memcpy(head, &info, sizeof info);
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its size goes with it */
         memcpy(head + sizeof info, key, key_size);
         publisher_control(p, TDK_TYPE_INFO, head, head_size, (const char *)value + offset, part);
         offset += part;

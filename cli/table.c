@@ -1,5 +1,6 @@
 #include "cli/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ enum table_form table_form_single(bool json)
 int table_open(struct table **table, enum table_form form, const struct column *columns,
                size_t count)
 {
+    assert(count > 0);
     struct table *t = calloc(1, sizeof *t);
     if (t == NULL)
         return -ENOMEM;
@@ -248,6 +250,7 @@ static void put_sheet(const struct table *t, struct text_buffer *out)
 static int put_table(const struct table *t, struct text_buffer *out)
 {
     int rc = 0;
+    assert(t->columns_count > 0); /* table_open() saw to it */
     if (t->failed != 0)
         return t->failed;
     switch (t->form) {
