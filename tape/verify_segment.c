@@ -296,9 +296,10 @@ static void check_blocks(struct verify_reader *reader, const struct segment *seg
         check_one(reader, segment, ref, outline->numbered ? (uint32_t)i : ref->block, report);
         at = ref->offset + ref->span;
         report->ref.ticks += ref->count;
-        widen(&report->ref.min_ts, &report->ref.max_ts, ref->min_ts);
-        if (ref->max_ts > report->ref.max_ts)
-            report->ref.max_ts = ref->max_ts;
+        if (ref->min_ts <= ref->max_ts) { /* else it has no tick whose time is trusted */
+            widen(&report->ref.min_ts, &report->ref.max_ts, ref->min_ts);
+            widen(&report->ref.min_ts, &report->ref.max_ts, ref->max_ts);
+        }
     }
     report->ref.blocks = outline->count;
     if (outline->numbered)

@@ -126,6 +126,16 @@ class EveryFile(tapedeck.Case):
                 if "metadata" in fact:
                     self.check_head(dbn, fact["metadata"])
 
+    def test_a_file_without_records_keeps_what_it_says(self):
+        name = "dbn/databento-dbn/test_data.ohlcv-1d.v3.dbn.zst"
+        fact = facts()[name]
+        self.check_head(self.export(DATA / name), fact["metadata"])
+        tape = self.scratch / "one"
+        self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"0\n")
+        self.run_ok("verify", "-T", tape)
+        rows = json.loads(self.run_ok("info", "-T", tape, "--json").stdout)
+        self.assertIsNone(rows[0]["first_ts"])
+
     def test_zstd_holds_the_same(self):
         if shutil.which("zstd") is None:
             self.skipTest("no zstd program to look inside with")
