@@ -46,7 +46,9 @@ static void put_time(struct table *table, const struct tdk_tape_info *info, uint
 static int show(const char *path, const struct tdk_tape_info *info)
 {
     struct table *table;
-    int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
+    enum table_form form = table_form(args.json);
+    int rc = table_open(&table, form == TABLE_ALIGNED ? TABLE_SHEET : form, columns,
+                        sizeof columns / sizeof columns[0]);
     if (rc < 0)
         return rc;
     char id[33];

@@ -93,7 +93,7 @@ static int conclude(const struct verify_totals *totals, uint64_t elapsed_ns)
              totals->findings == 0 ? "all whole" : "damage");
     if (totals->findings == 0)
         return CLI_OK;
-    cli_warn("%" PRIu64 " findings; `tapedeck query` still gives all that is not damaged",
+    cli_warn("findings: %" PRIu64 "; `tapedeck query` still gives all that is not damaged",
              totals->findings);
     return CLI_DAMAGED;
 }
