@@ -170,7 +170,9 @@ static int feed_run(const struct cli *cli)
     if (status != CLI_OK)
         return status;
     interrupt_catch();
-    int rc = publisher_open(&feed.publisher, &args.publisher, &err);
+    int rc = intake_probe(&intake_args, cli->operands, &err);
+    if (rc == 0)
+        rc = publisher_open(&feed.publisher, &args.publisher, &err);
     if (rc == 0)
         rc = intake_open(&feed.intake, &intake_args, feed.publisher.payload_max, "feed",
                          cli->globals->quiet, &err);

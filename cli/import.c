@@ -178,10 +178,11 @@ static int import_run(const struct cli *cli)
     if (args.segment_size < 2 * args.block_size)
         return cli_usage("--segment-size: a segment holds at least two blocks");
     interrupt_catch();
-    if (intake_open(&import.intake, &intake_args, TDK_PAYLOAD_DEFAULT_MAX, "import",
+    if (intake_probe(&intake_args, cli->operands, &err) < 0 ||
+        intake_open(&import.intake, &intake_args, TDK_PAYLOAD_DEFAULT_MAX, "import",
                     cli->globals->quiet, &err) < 0 ||
         open_tape(&import, &err) < 0)
-        status = cli_fail(&err, NULL);
+        status = cli_fail(&err, "nothing was imported");
     else
         status = import_files(&import, cli->operands, &err);
     intake_close(&import.intake);

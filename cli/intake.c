@@ -1,7 +1,9 @@
 #include "cli/intake.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "cli/command.h"
@@ -52,6 +54,36 @@ int intake_check(const struct intake_options *options)
             return cli_usage("--track-info: a key has at most %u bytes", PUBLISHER_KEY_MAX);
     }
     return CLI_OK;
+}
+
+static struct source_options source_options(const struct intake_options *options,
+                                            uint32_t payload_max, struct five_names *names)
+{
+    return (struct source_options){.format = (enum source_format)options->format,
+                                   .payload_max = payload_max,
+                                   .type_name = options->type_name,
+                                   .content_type = options->content_type,
+                                   .names = names};
+}
+
+int intake_probe(const struct intake_options *options, const struct option_list *files,
+                 struct tdk_err *err)
+{
+    struct source_options as = source_options(options, TDK_PAYLOAD_DEFAULT_MAX, NULL);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < files->count; i++) {
+        struct stat stat_of;
+        struct source *source = NULL;
+        const char *path = files->items[i];
+        if (strcmp(path, "-") == 0)
+            continue;
+        if (stat(path, &stat_of) < 0)
+            return err_set(err, -errno, "open %s", path);
+        if (!S_ISFIFO(stat_of.st_mode) && !S_ISCHR(stat_of.st_mode))
+            rc = source_open(&source, path, &as, err);
+        source_close(source);
+    }
+    return rc;
 }
 
 int intake_each_info(const struct intake_options *options,
@@ -146,11 +178,7 @@ static int read_items(struct intake *in, struct source *source, intake_cb *each,
 int intake_file(struct intake *in, const char *path, intake_cb *each, void *context,
                 struct tdk_err *err)
 {
-    struct source_options options = {.format = (enum source_format)in->options->format,
-                                     .payload_max = in->payload_max,
-                                     .type_name = in->options->type_name,
-                                     .content_type = in->options->content_type,
-                                     .names = in->names};
+    struct source_options options = source_options(in->options, in->payload_max, in->names);
     struct source *source;
     uint64_t done, total;
     int rc = source_open(&source, path, &options, err);

@@ -27,6 +27,11 @@ extern const struct option intake_rows[];
 /* 0, or CLI_USAGE: said already. */
 int intake_check(const struct intake_options *options);
 
+/* Can these files be read, as what they are said to be? Asked before anything is made: a ring or a
+ * tape for a file that is not there would be left behind. A pipe is taken at its word. */
+int intake_probe(const struct intake_options *options, const struct option_list *files,
+                 struct tdk_err *err);
+
 /* Each K=V of --track-info. */
 int intake_each_info(const struct intake_options *options,
                      int (*each)(const char *key, const void *value, size_t size, void *context,

@@ -65,7 +65,9 @@ class Feed(tapedeck.Case):
                            (self.write("random", bytes(range(1, 250)) * 10), "random")):
             done = self.run_ok("feed", path, "--ring", "a", code=1)
             self.assertIn(says, done.stderr)
+            self.run_ok("feed", path, "--ring", "new", "--create", "64K", code=1)
         self.assertEqual(self.payloads(), [])
+        self.run_ok("ring", "info", "new", code=1)
 
     def test_several_files_are_one_epoch(self):
         one, two = self.write("one", "1 a\n2 b\n"), self.write("two", "3 c\n")

@@ -69,6 +69,21 @@ class Import(tapedeck.Case):
             self.assertEqual(self.tape_digest(*EVERYTHING), before)
         self.run_ok("verify", "-T", self.tape)
 
+    def test_a_file_that_cannot_be_read_makes_no_tape(self):
+        for path in (self.scratch / "none", self.scratch, self.write("random", bytes(range(1, 200)))):
+            self.put(path, code=1)
+            self.assertFalse(self.tape.exists())
+
+    def test_a_pipe_is_read_once(self):
+        self.put("-", stdin=b"1 a\n2 b\n")
+        self.assertEqual(self.count(), 2)
+        fifo = self.scratch / "fifo"
+        os.mkfifo(fifo)
+        writer = tapedeck.subprocess.Popen(["sh", "-c", f"printf '1 a\\n' > {fifo}"])
+        self.addCleanup(writer.wait)
+        self.put(fifo)
+        self.assertEqual(self.count(), 3)
+
     def test_wrong_usage_makes_no_tape(self):
         path = self.write("lines", "1 a\n")
         for args in ([path, "-T", self.tape], [path, "--track", "t"], ["-T", self.tape, "--track", "t"],
