@@ -212,11 +212,16 @@ static bool send_one(struct writer *w, struct write *write)
     return true;
 }
 
+static unsigned most_in_flight(const struct write *write)
+{
+    return write->reel->file->direct ? WRITER_IN_FLIGHT : WRITER_IN_FLIGHT_BUFFERED;
+}
+
 static void send_all(struct writer *w)
 {
-    while (w->state == WRITER_OK && w->sent < w->formed && w->in_flight < WRITER_IN_FLIGHT) {
+    while (w->state == WRITER_OK && w->sent < w->formed) {
         struct write *write = writer_at(w, w->sent);
-        if (!may_send(w, write) || !send_one(w, write))
+        if (w->in_flight >= most_in_flight(write) || !may_send(w, write) || !send_one(w, write))
             return;
         w->sent++;
     }

@@ -21,6 +21,8 @@
 #include "recorder/journal.h"
 
 #define WRITER_IN_FLIGHT 8u
+#define WRITER_IN_FLIGHT_BUFFERED                                                                  \
+    2u /* through the page cache writes of one file take turns anyway */
 
 enum writer_state {
     WRITER_OK,
