@@ -60,6 +60,8 @@ void block_begin(struct block *block, void *buffer, size_t room, struct block_sc
                 .odd_min = UINT64_MAX,
             },
     };
+    for (int i = 0; i < BLOCK_PATTERNS; i++) /* of nothing: no frame has this first word */
+        block->patterns[i] = (struct block_pattern){.word = UINT64_MAX, .mask = UINT64_MAX};
 }
 
 static unsigned char *frames_of(const struct block *block)
@@ -153,6 +155,15 @@ static bool steps_back(const struct block *block, uint64_t ts)
            state->last_ts >= NS_PER_S && ts <= state->last_ts - NS_PER_S;
 }
 
+/* The bytes behind a payload that is no multiple of 8 long. */
+static void zero_padding(unsigned char *payload, uint32_t size)
+{
+    if (size % 8 == 0)
+        return;
+    unsigned char *last = payload + size / 8 * 8;
+    store_u64(last, load_u64(last) & ((UINT64_C(1) << 8 * (size % 8)) - 1));
+}
+
 /* A whole tick at the tail, its seq and size checked: make it part of the block. */
 static enum block_stop take_tick(struct block *block, struct tdk_frame *frame, size_t span)
 {
@@ -177,14 +188,14 @@ static enum block_stop take_tick(struct block *block, struct tdk_frame *frame, s
     if (state->after_loss)
         frame->flags |= TDK_FLAG_AFTER_LOSS;
     state->after_loss = state->step_told = false;
-    memset((unsigned char *)(frame + 1) + frame->size, 0, span - HEAD_SIZE - frame->size);
+    zero_padding((unsigned char *)(frame + 1), frame->size);
 
     uint64_t event = frame_event_ts(frame);
     block->head.min_event = min_u64(block->head.min_event, event);
     block->head.max_event = max_u64(block->head.max_event, event);
-    directory_note(block->scratch, (unsigned)entry, block->used);
+    directory_note(block->scratch, block->head.count, (unsigned)entry, block->used);
     note_span(block, span);
-    block->head.count++;
+    block->scratch->ticks = ++block->head.count;
     state->next_seq++;
     state->last_ts = frame->ts;
     return BLOCK_TAKEN;
@@ -192,92 +203,124 @@ static enum block_stop take_tick(struct block *block, struct tdk_frame *frame, s
 
 /* ---- many alike ---- */
 
-/* A frame that was taken, as the pattern of those behind it. */
-struct pattern {
-    uint64_t word;   /* size, track, type and flags as they come */
-    uint64_t stored; /* and as they are kept */
-    uint32_t span;
-    bool record;
-    uint16_t length_rtype; /* of a record */
-};
+/* Where the pattern of frames with this first word is kept: records by their size, all opaque in
+ * one. */
+static struct block_pattern *pattern_at(struct block *block, uint64_t word)
+{
+    bool record = (word >> 48 & 0xff) <= TDK_TYPE_WIDE;
+    return &block->patterns[record ? word >> 3 & 7 : BLOCK_PATTERNS - 1];
+}
 
-/* False: frames like this one need to be looked at singly. */
-static bool pattern_of(struct pattern *pattern, uint64_t word, const struct tdk_frame *frame)
+/* A tick that was taken, `word` as it came, is the pattern of those behind it, unless there was
+ * something to it that must be looked at singly. */
+static void learn_pattern(struct block *block, uint64_t word, const struct tdk_frame *frame)
 {
     const uint8_t alone =
         TDK_FLAG_INVALID | TDK_FLAG_AFTER_LOSS | TDK_FLAG_CLOCK_BACK | TDK_FLAG_TS_UNTRUSTED;
-    if ((frame->flags & alone) != 0 || frame->size % 8 != 0)
-        return false;
-    *pattern = (struct pattern){
+    if ((frame->flags & alone) != 0)
+        return;
+    bool record = frame->type <= TDK_TYPE_WIDE;
+    *pattern_at(block, word) = (struct block_pattern){
         .word = word,
         .stored = load_u64(frame),
-        .span = (uint32_t)tdk_frame_span(frame->size),
-        .record = frame->type <= TDK_TYPE_WIDE,
+        .mask = record ? UINT64_MAX : UINT64_C(0xffffffff00000000), /* opaque: of any size */
+        .length_rtype = record ? load_u16(tdk_frame_payload(frame)) : 0,
+        .record = record,
     };
-    if (pattern->record)
-        pattern->length_rtype = load_u16(tdk_frame_payload(frame));
+}
+
+/* What frames with one first word have in common. */
+struct likeness {
+    uint64_t word, stored;
+    size_t span;
+    bool record;
+    uint16_t length_rtype;
+};
+
+/* False: none like it has been taken. */
+static bool find_likeness(struct block *block, uint64_t word, struct likeness *like)
+{
+    const struct block_pattern *pattern = pattern_at(block, word);
+    uint32_t size = (uint32_t)word;
+    if (((word ^ pattern->word) & pattern->mask) != 0 || size > block->state->payload_max)
+        return false;
+    *like = (struct likeness){
+        .word = word,
+        .stored = (pattern->stored & pattern->mask) | (word & ~pattern->mask),
+        .span = tdk_frame_span(size),
+        .record = pattern->record,
+        .length_rtype = pattern->length_rtype,
+    };
     return true;
 }
 
-static size_t limit_of(const struct block *block, const struct pattern *pattern, size_t size)
-{
-    uint64_t limit = size / pattern->span;
-    limit = min_u64(limit, BLOCK_TICKS_MAX - block->head.count);
-    int64_t left = block->left / (pattern->span + DIRECTORY_TICK_ROOM);
-    return min_u64(limit, left > 0 ? (uint64_t)left : 0);
-}
-
 /*
- * Ticks at the tail that differ from the one before them only in what ticks of a quiet feed differ
- * in: the next seq, a time that does not go back, an instrument that this block knows. Returns how
- * many. This is the recorder's inner loop: everything here is a load, a compare or a store.
+ * Ticks at the tail that differ from ones before them only in what ticks of a quiet feed differ in:
+ * the next seq, a time that does not go back, an instrument that this block knows. Returns their
+ * bytes. This is the recorder's inner loop. While ticks are of one kind the processor guesses where
+ * the next one begins, and everything is loads, compares and stores that wait for nothing.
  */
-static size_t take_alike(struct block *block, const struct pattern *pattern, size_t size)
+static size_t take_alike(struct block *block, size_t size)
 {
     struct track_state *state = block->state;
     struct block_scratch *scratch = block->scratch;
     uint64_t low = state->running_max, high = block->trust_max, seq = state->next_seq;
     uint64_t min_event = block->head.min_event, max_event = block->head.max_event;
-    size_t limit = low <= high ? limit_of(block, pattern, size) : 0, taken = 0;
-    unsigned char *frame = tail_of(block);
-    size_t offset = block->used;
+    uint32_t count = block->head.count;
+    size_t begin = block->used, at = begin, end = begin + size, differ = 0;
+    unsigned char *frames = frames_of(block);
+    int64_t left = block->left;
+    const uint32_t uniform = block->uniform;
+    const uint16_t stamp = scratch->stamp;
+    struct likeness like = {.word = UINT64_MAX};
 
-    for (; taken < limit; taken++, frame += pattern->span, offset += pattern->span) {
-        uint64_t ts = load_u64(frame + 16), event = ts;
+    if (low > high || state->after_loss)
+        return 0;
+    while (end - at >= HEAD_SIZE) {
+        unsigned char *frame = frames + at;
+        uint64_t word = load_u64(frame), ts = load_u64(frame + 16), event = ts;
         uint32_t instrument_id = 0;
-        if (load_u64(frame) != pattern->word || load_u64(frame + 8) != seq + taken ||
-            ts - low > high - low)
+        if (word != like.word && !find_likeness(block, word, &like))
             break;
-        if (pattern->record) {
-            if (load_u16(frame + 24) != pattern->length_rtype)
+        int64_t need = (int64_t)like.span + DIRECTORY_TICK_ROOM;
+        if (like.span > end - at || load_u64(frame + 8) != seq || ts - low > high - low ||
+            left < need || count == BLOCK_TICKS_MAX)
+            break;
+        if (like.record) {
+            if (load_u16(frame + 24) != like.length_rtype)
                 break;
             instrument_id = load_u32(frame + 28);
             event = load_u64(frame + 32);
             event = event == TDK_TS_UNDEFINED ? ts : event;
         }
         const struct directory_slot *slot = directory_slot(scratch, instrument_id);
-        if (slot->instrument_id != instrument_id || slot->stamp != scratch->stamp)
+        if (slot->instrument_id != instrument_id || slot->stamp != stamp)
             break;
+        store_u64(frame, like.stored);
+        zero_padding(frame + HEAD_SIZE, (uint32_t)word);
+        directory_note(scratch, count, slot->entry, at);
         low = ts;
         min_event = min_u64(min_event, event);
         max_event = max_u64(max_event, event);
-        store_u64(frame, pattern->stored);
-        directory_note(scratch, slot->entry, offset);
+        differ |= like.span ^ uniform;
+        left -= need;
+        count++;
+        seq++;
+        at += like.span;
     }
-    if (taken == 0)
+    if (at == begin)
         return 0;
-    size_t bytes = taken * pattern->span;
-    if (block->uniform != pattern->span)
+    if (differ != 0)
         block->uniform = 0;
-    block->used += bytes;
-    block->left -= (int64_t)(bytes + taken * DIRECTORY_TICK_ROOM);
-    block->head.count += (uint32_t)taken;
+    block->used = at;
+    block->left = left;
+    block->head.count = scratch->ticks = count;
     block->head.min_event = min_event;
     block->head.max_event = max_event;
     block->head.max_ts = max_u64(block->head.max_ts, low);
     state->running_max = state->last_ts = low;
-    state->next_seq += taken;
-    return taken;
+    state->next_seq = seq;
+    return at - begin;
 }
 
 /* ---- a run from a ring ---- */
@@ -317,6 +360,11 @@ static enum walk_end walk(struct block *block, size_t size, size_t *done, enum b
         size_t rest = size - *done;
         if (rest < HEAD_SIZE)
             return WALK_CUT;
+        size_t alike = take_alike(block, rest);
+        if (alike > 0) {
+            *done += alike;
+            continue;
+        }
         uint64_t word = load_u64(frame);
         enum walk_end end = inspect(block, frame, rest, stop);
         if (end != WALK_DRY)
@@ -326,10 +374,7 @@ static enum walk_end walk(struct block *block, size_t size, size_t *done, enum b
         if (*stop != BLOCK_TAKEN)
             return WALK_STOP;
         *done += span;
-
-        struct pattern pattern;
-        if (pattern_of(&pattern, word, frame))
-            *done += pattern.span * take_alike(block, &pattern, rest - span);
+        learn_pattern(block, word, frame);
     }
     return WALK_DRY;
 }

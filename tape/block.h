@@ -45,6 +45,16 @@ struct track_state {
     uint64_t last_ts;     /* of the last tick, whatever it is worth; 0: none yet */
 };
 
+/* A tick as the pattern of those that are like it: see take_alike() in block.c. */
+struct block_pattern {
+    uint64_t word;         /* size, track, type and flags as they come */
+    uint64_t stored;       /* and as they are kept */
+    uint64_t mask;         /* of the bits of them that must be the same */
+    uint16_t length_rtype; /* of a record */
+    bool record;
+};
+#define BLOCK_PATTERNS 9
+
 struct block {
     unsigned char *bytes; /* the caller's, 8-aligned: head, frames, directory */
     size_t room;
@@ -58,6 +68,7 @@ struct block {
     uint32_t uniform;              /* span of all frames so far; 0: they differ */
     size_t summed;
     const struct tdk_frame *stopped_at; /* see block_add_run() */
+    struct block_pattern patterns[BLOCK_PATTERNS];
 };
 
 /* Smallest room that takes at least one tick of this payload with a TRACK, EPOCH and LOSS frame. */

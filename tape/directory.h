@@ -60,10 +60,11 @@ static inline struct directory_slot *directory_slot(struct block_scratch *scratc
 /* The entry of an instrument, made if it is new; -1: there are BLOCK_ENTRIES_MAX others. */
 int directory_entry_of(struct block_scratch *scratch, uint32_t instrument_id);
 
-/* The next tick: its entry, and where its frame begins. */
-static inline void directory_note(struct block_scratch *scratch, unsigned entry, size_t offset)
+/* The tick with this ordinal, the next one: its entry, and where its frame begins. `scratch->ticks`
+ * is the caller's to move on. */
+static inline void directory_note(struct block_scratch *scratch, uint32_t ordinal, unsigned entry,
+                                  size_t offset)
 {
-    uint32_t ordinal = scratch->ticks++;
     scratch->entry_of[ordinal] = (uint16_t)entry;
     scratch->counts[entry]++;
     if (ordinal % DIRECTORY_STRIDE == 0)
