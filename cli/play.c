@@ -177,7 +177,7 @@ static void tell_summary(const struct player_report *r)
              quantity_count_text(rate, quantity_per_second(r->ticks, r->elapsed_ns)),
              r->stopped ? "; stopped before the end" : "");
     if (r->paced && r->stalls > 0)
-        cli_note("the tape stood still %" PRIu64 " times, %s in all, for a full ring", r->stalls,
+        cli_note("full ring: %" PRIu64 " waits, %s in all; the tape stood still", r->stalls,
                  quantity_duration_text(stalled, r->stalled_ns));
 }
 
