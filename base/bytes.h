@@ -1,4 +1,5 @@
-/* bytes.h - numbers in memory that need not be aligned, alignment, and the struct around a member. */
+/* bytes.h - numbers in memory that need not be aligned, alignment, and the struct around a member.
+ */
 #ifndef TDK_BASE_BYTES_H
 #define TDK_BASE_BYTES_H
 
@@ -6,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define array_size(a) (sizeof(a) / sizeof((a)[0]))
+#define array_size(a)                   (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline uint16_t load_u16(const void *p)

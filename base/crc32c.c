@@ -64,7 +64,7 @@ uint32_t crc32c_plain(uint32_t crc, const void *bytes, size_t size)
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
-#define HARDWARE __attribute__((target("sse4.2")))
+#define HARDWARE    __attribute__((target("sse4.2")))
 #define step8(c, p) ((uint32_t)_mm_crc32_u64((c), load_u64(p)))
 #define step1(c, p) ((uint32_t)_mm_crc32_u8((c), *(p)))
 static bool hardware_has(void)
@@ -75,7 +75,7 @@ static bool hardware_has(void)
 #include <arm_acle.h>
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
-#define HARDWARE __attribute__((target("+crc")))
+#define HARDWARE    __attribute__((target("+crc")))
 #define step8(c, p) __crc32cd((c), load_u64(p))
 #define step1(c, p) __crc32cb((c), *(p))
 static bool hardware_has(void)
@@ -92,8 +92,8 @@ static bool hardware_has(void)
 }
 #endif
 
-/* The instruction takes three cycles and a new one can begin in each, so three streams run side by side
- * over thirds of a stretch and are put together behind it. */
+/* The instruction takes three cycles and a new one can begin in each, so three streams run side by
+ * side over thirds of a stretch and are put together behind it. */
 enum { STRETCH_LONG = 4096, STRETCH_SHORT = 256 };
 static uint32_t shift_long, shift_short;
 static bool hardware;

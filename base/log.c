@@ -54,10 +54,11 @@ void log_line(enum log_level level, const char *format, ...)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
-    int n = snprintf(line, sizeof line,
-                     sink.json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"program\":\"%s\",\"text\":\"%s\"}\n"
-                               : "%s.%03ldZ %-5s %s %s\n",
-                     when, now.tv_nsec / 1000000, level_names[level], sink.program, safe);
+    int n = snprintf(
+        line, sizeof line,
+        sink.json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"program\":\"%s\",\"text\":\"%s\"}\n"
+                  : "%s.%03ldZ %-5s %s %s\n",
+        when, now.tv_nsec / 1000000, level_names[level], sink.program, safe);
     if (n < 0)
         return;
     size_t size = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;

@@ -2,9 +2,9 @@
  * log.h - lines on stderr for the person on call.
  *
  * The log tells changes of state; counters tell traffic. One line an event: time, level, program,
- * words. Text (`2026-11-23T09:30:00.123Z info  recorder segment 42 sealed ticks=1048576`) or one JSON
- * object a line. Any thread; a line is one write(). Control bytes of what is logged come out escaped,
- * so a hostile name cannot forge a line.
+ * words. Text (`2026-11-23T09:30:00.123Z info  recorder segment 42 sealed ticks=1048576`) or one
+ * JSON object a line. Any thread; a line is one write(). Control bytes of what is logged come out
+ * escaped, so a hostile name cannot forge a line.
  */
 #ifndef TDK_BASE_LOG_H
 #define TDK_BASE_LOG_H
@@ -19,8 +19,8 @@ void log_init(const char *program, enum log_level level, bool json);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
-#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
-#define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 
 #endif

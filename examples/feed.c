@@ -49,7 +49,7 @@ int main(int argc, char **argv)
                      .instrument_id = 1,
                      .ts_event = frame->ts},
             .price = 50000 * INT64_C(1000000000) + (int64_t)(i % 1000) * 10000000, /* 1e-9 */
-            .size = 1500000000,                                                   /* 1.5 */
+            .size = 1500000000,                                                    /* 1.5 */
             .id = i + 1,
             .side = i % 2 ? 'A' : 'B',
         };

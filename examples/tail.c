@@ -33,8 +33,8 @@ int main(int argc, char **argv)
             continue;
         }
         if (tdk_frame_is_tick(frame)) {
-            printf("%" PRIu64 " seq %" PRIu64 " type %u, %u bytes\n", frame->ts, frame->seq, frame->type,
-                   frame->size);
+            printf("%" PRIu64 " seq %" PRIu64 " type %u, %u bytes\n", frame->ts, frame->seq,
+                   frame->type, frame->size);
             left--;
         }
         tdk_ring_release(ring); /* the frame was ours until here */

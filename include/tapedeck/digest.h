@@ -1,8 +1,8 @@
 /*
  * digest.h - proof that two deliveries were the same: ring, tape, file and wire.
  *
- * XXH3-128 (seed 0) over, for each tick in the order delivered: length byte of the track's name, the
- * name, epoch u64, seq u64, ts u64, type u8, size u32, payload without padding; little-endian,
+ * XXH3-128 (seed 0) over, for each tick in the order delivered: length byte of the track's name,
+ * the name, epoch u64, seq u64, ts u64, type u8, size u32, payload without padding; little-endian,
  * nothing between them. Control frames and prologue are not in it; flags and track number neither.
  * One thread at a time.
  */

@@ -19,23 +19,23 @@ extern "C" {
 #endif
 
 enum tdk_code {
-    TDK_ECORRUPT = -20001,  /* bytes fail their checksum or contradict themselves */
-    TDK_EVERSION = -20002,  /* made by another version of tapedeck or of a format */
-    TDK_EFORMAT = -20003,   /* not the format it was taken for */
-    TDK_EFOREIGN = -20004,  /* belongs to another tape */
+    TDK_ECORRUPT = -20001,   /* bytes fail their checksum or contradict themselves */
+    TDK_EVERSION = -20002,   /* made by another version of tapedeck or of a format */
+    TDK_EFORMAT = -20003,    /* not the format it was taken for */
+    TDK_EFOREIGN = -20004,   /* belongs to another tape */
     TDK_ETRUNCATED = -20005, /* ends inside a record */
-    TDK_ENAME = -20006,     /* not a name: [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
-    TDK_EVALUE = -20007,    /* a value that cannot be read or is out of its range */
-    TDK_EBUSY = -20008,     /* held by another process that is alive */
-    TDK_ENOTAPE = -20009,   /* a folder that is no tape */
-    TDK_ENOTRACK = -20010,  /* no such track */
-    TDK_ENORING = -20011,   /* no such ring */
-    TDK_ELAPPED = -20012,   /* the producer overtook this tap */
-    TDK_EHOSTILE = -20013,  /* shared memory that breaks its own rules */
-    TDK_ESTALLED = -20014,  /* a consumer took nothing for too long */
-    TDK_EHOLE = -20015,     /* the range is not whole */
-    TDK_EFULL = -20016,     /* a limit of ours is reached */
-    TDK_EINTERNAL = -20017, /* a library answered what it never should */
+    TDK_ENAME = -20006,      /* not a name: [A-Za-z0-9][A-Za-z0-9._-]{0,63} */
+    TDK_EVALUE = -20007,     /* a value that cannot be read or is out of its range */
+    TDK_EBUSY = -20008,      /* held by another process that is alive */
+    TDK_ENOTAPE = -20009,    /* a folder that is no tape */
+    TDK_ENOTRACK = -20010,   /* no such track */
+    TDK_ENORING = -20011,    /* no such ring */
+    TDK_ELAPPED = -20012,    /* the producer overtook this tap */
+    TDK_EHOSTILE = -20013,   /* shared memory that breaks its own rules */
+    TDK_ESTALLED = -20014,   /* a consumer took nothing for too long */
+    TDK_EHOLE = -20015,      /* the range is not whole */
+    TDK_EFULL = -20016,      /* a limit of ours is reached */
+    TDK_EINTERNAL = -20017,  /* a library answered what it never should */
 };
 
 struct tdk_err {

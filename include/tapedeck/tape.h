@@ -5,9 +5,9 @@
  * reading writes nothing and works beside a recorder, after a crash, and on a read-only disk; a
  * lone segment file opens too.
  *
- * Threads: a tape may be shared by threads once it is open; a cursor belongs to one thread at a time.
- * Memory: bounded whatever the range. What a run points to is borrowed until the next call on its
- * cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
+ * Threads: a tape may be shared by threads once it is open; a cursor belongs to one thread at a
+ * time. Memory: bounded whatever the range. What a run points to is borrowed until the next call on
+ * its cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
  */
 #ifndef TAPEDECK_TAPE_H
 #define TAPEDECK_TAPE_H
@@ -24,7 +24,8 @@ extern "C" {
 struct tdk_tape;
 struct tdk_cursor;
 
-/* PATH: a tape's directory, or one segment file. -ENOENT, TDK_ENOTAPE, TDK_EVERSION, TDK_ECORRUPT. */
+/* PATH: a tape's directory, or one segment file. -ENOENT, TDK_ENOTAPE, TDK_EVERSION, TDK_ECORRUPT.
+ */
 TDK_API int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err);
 TDK_API void tdk_tape_close(struct tdk_tape *tape);
 
@@ -34,7 +35,7 @@ TDK_API int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err);
 struct tdk_tape_info {
     uint8_t tape_id[16];
     uint64_t created_ns;
-    uint64_t first_ts, last_ts; /* lowest and highest trusted ts; no tick: UINT64_MAX, 0 */
+    uint64_t first_ts, last_ts;  /* lowest and highest trusted ts; no tick: UINT64_MAX, 0 */
     uint64_t ticks, bytes, lost; /* bytes: frames with heads */
     uint64_t size_on_disk;
     unsigned tracks, segments;
@@ -72,45 +73,47 @@ struct tdk_query {
     uint64_t limit;  /* ticks; 0: none. Counts after reverse */
     bool reverse;    /* the exact reverse of the order below */
     bool control;    /* deliver control frames too (LOSS, CLOCK, EPOCH, SYMBOL, INFO, MARK) */
-    bool count_only; /* deliver nothing: run.ticks alone is set, from directories where they suffice */
+    bool count_only; /* deliver nothing: run.ticks alone is set, from directories where they suffice
+                      */
     bool written;    /* also what a recorder has written but not yet synced, where it can be seen */
 };
 
-/* A tick passes if its frame type is `type` and, when rtype is not -1, its payload is a record of that
- * DBN rtype (a wide tick bears one too). */
+/* A tick passes if its frame type is `type` and, when rtype is not -1, its payload is a record of
+ * that DBN rtype (a wide tick bears one too). */
 struct tdk_type_filter {
     uint8_t type;
     int16_t rtype;
 };
 
 /*
- * One contiguous piece of an answer: frames of one track and epoch, in order. Ticks inside a track come by
- * (epoch, seq); tracks are merged by (ts, track name, epoch, seq).
+ * One contiguous piece of an answer: frames of one track and epoch, in order. Ticks inside a track
+ * come by (epoch, seq); tracks are merged by (ts, track name, epoch, seq).
  */
 struct tdk_run {
     const struct tdk_frame *frames; /* the first; NULL with count_only */
     size_t size;                    /* bytes: walk with tdk_frame_after() */
     uint64_t ticks;                 /* control frames are not counted */
     uint64_t epoch;
-    const char *track;              /* name; borrowed until the tape is closed */
+    const char *track; /* name; borrowed until the tape is closed */
     uint16_t number;
 };
 
 /* What the answer met on its way, when it is at its end. */
 struct tdk_cursor_stats {
-    uint64_t ticks, bytes;   /* delivered */
-    uint64_t lost;           /* told lost inside the range by LOSS frames */
-    uint64_t damaged_blocks; /* that could not be read: see tdk_cursor_damage() */
+    uint64_t ticks, bytes;                /* delivered */
+    uint64_t lost;                        /* told lost inside the range by LOSS frames */
+    uint64_t damaged_blocks;              /* that could not be read: see tdk_cursor_damage() */
     uint64_t blocks_read, blocks_skipped; /* skipped: by their directory or filter, unread */
-    uint64_t bytes_read;     /* from the segments */
+    uint64_t bytes_read;                  /* from the segments */
 };
 
 TDK_API int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
                             const struct tdk_query *query, struct tdk_err *err);
 TDK_API void tdk_cursor_close(struct tdk_cursor *cursor);
 
-/* 1: *run is the next piece. 0: the end. TDK_ECORRUPT: a block could not be read (err names segment,
- * offset, track and time range); the next call goes on behind it. Any other code ends the cursor. */
+/* 1: *run is the next piece. 0: the end. TDK_ECORRUPT: a block could not be read (err names
+ * segment, offset, track and time range); the next call goes on behind it. Any other code ends the
+ * cursor. */
 TDK_API int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err);
 
 TDK_API void tdk_cursor_stats(const struct tdk_cursor *cursor, struct tdk_cursor_stats *stats);
@@ -155,7 +158,8 @@ TDK_API int tdk_tape_symbols(struct tdk_tape *tape, const char *track,
                              int (*each)(const struct tdk_symbol_info *symbol, void *context),
                              void *context, struct tdk_err *err);
 
-/* The symbol of an instrument at a time, or NULL. Borrowed until the tape is closed or refreshed. */
+/* The symbol of an instrument at a time, or NULL. Borrowed until the tape is closed or refreshed.
+ */
 TDK_API const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                                     uint32_t instrument_id, uint64_t ts);
 

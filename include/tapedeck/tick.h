@@ -27,11 +27,11 @@
 extern "C" {
 #endif
 
-#define TDK_NAME_MAX 64u                     /* characters of a ring's or a track's name */
-#define TDK_PAYLOAD_DEFAULT_MAX (1u << 20)   /* bytes of a payload, unless a ring says otherwise */
-#define TDK_PAYLOAD_HARD_MAX (16u << 20)     /* bytes of a payload, whatever a ring says */
-#define TDK_TS_UNDEFINED UINT64_MAX
-#define TDK_PRICE_UNDEFINED INT64_MAX
+#define TDK_NAME_MAX            64u         /* characters of a ring's or a track's name */
+#define TDK_PAYLOAD_DEFAULT_MAX (1u << 20)  /* bytes of a payload, unless a ring says otherwise */
+#define TDK_PAYLOAD_HARD_MAX    (16u << 20) /* bytes of a payload, whatever a ring says */
+#define TDK_TS_UNDEFINED        UINT64_MAX
+#define TDK_PRICE_UNDEFINED     INT64_MAX
 
 struct tdk_frame {
     uint32_t size;
@@ -45,9 +45,9 @@ static_assert(sizeof(struct tdk_frame) == 24, "the frame's head is a format");
 
 enum tdk_type {
     TDK_TYPE_PADDING = 0,
-    TDK_TYPE_DBN = 1,           /* a DBN record, untouched (dbn.h) */
-    TDK_TYPE_WIDE = 2,          /* a wide trade or quote: DBN's header, sizes in 1e-9 (dbn.h) */
-    TDK_TYPE_OPAQUE = 3,        /* the first of the opaque types: any bytes */
+    TDK_TYPE_DBN = 1,    /* a DBN record, untouched (dbn.h) */
+    TDK_TYPE_WIDE = 2,   /* a wide trade or quote: DBN's header, sizes in 1e-9 (dbn.h) */
+    TDK_TYPE_OPAQUE = 3, /* the first of the opaque types: any bytes */
     TDK_TYPE_OPAQUE_LAST = 0xBF,
     /* Control frames: about ticks, not ticks. They spend no seq and carry that of the next tick. */
     TDK_TYPE_CONTROL = 0xC0,
@@ -63,12 +63,12 @@ enum tdk_type {
 };
 
 enum tdk_flag {
-    TDK_FLAG_TS_UNTRUSTED = 1,    /* the time is absurd: kept out of every running maximum */
-    TDK_FLAG_CLOCK_BACK = 2,      /* earlier than a tick of this track before it */
-    TDK_FLAG_AFTER_LOSS = 4,      /* the first tick after a loss */
-    TDK_FLAG_PROLOGUE = 8,        /* state from before a range, not part of it */
+    TDK_FLAG_TS_UNTRUSTED = 1,     /* the time is absurd: kept out of every running maximum */
+    TDK_FLAG_CLOCK_BACK = 2,       /* earlier than a tick of this track before it */
+    TDK_FLAG_AFTER_LOSS = 4,       /* the first tick after a loss */
+    TDK_FLAG_PROLOGUE = 8,         /* state from before a range, not part of it */
     TDK_FLAG_SOURCE_SEQUENCE = 16, /* the payload bears the source's own sequence */
-    TDK_FLAG_INVALID = 32,        /* a DBN or wide payload that fails its check; kept as it is */
+    TDK_FLAG_INVALID = 32,         /* a DBN or wide payload that fails its check; kept as it is */
 };
 
 /* Why ticks were lost. */
@@ -82,7 +82,8 @@ enum tdk_loss_reason {
 
 struct tdk_loss {
     uint64_t first_seq, count;
-    uint64_t first_ts, last_ts; /* of the last tick before and the first after; equal if one is not known */
+    uint64_t first_ts,
+        last_ts; /* of the last tick before and the first after; equal if one is not known */
     uint32_t reason, zero;
 };
 
@@ -105,7 +106,8 @@ static_assert(sizeof(struct tdk_epoch) == 72, "a format");
 
 enum tdk_clock { TDK_CLOCK_REALTIME = 0, TDK_CLOCK_HARDWARE = 1, TDK_CLOCK_FILE = 2 };
 
-/* From `from` up to `to`, `instrument_id` means this symbol. The symbol follows: size - 24 bytes. */
+/* From `from` up to `to`, `instrument_id` means this symbol. The symbol follows: size - 24 bytes.
+ */
 struct tdk_symbol {
     uint32_t instrument_id, zero;
     uint64_t from, to; /* ns; to is exclusive, UINT64_MAX: open */
