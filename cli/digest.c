@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/moment.h"
@@ -72,52 +73,58 @@ static size_t place_of(const struct intervals *in, uint64_t number)
     return low;
 }
 
-static int add_interval(struct intervals *in, size_t place, uint64_t number, struct tdk_err *err)
+/* NULL, and err says why. */
+static struct interval *add_interval(struct intervals *in, size_t place, uint64_t number,
+                                     struct tdk_err *err)
 {
-    if (in->count == INTERVALS_MAX)
-        return err_say(err, TDK_EFULL,
-                       "the range has ticks in more than %u intervals; take a longer one for --by",
-                       INTERVALS_MAX);
+    if (in->count == INTERVALS_MAX) {
+        err_say(err, TDK_EFULL,
+                "the range has ticks in more than %u intervals; take a longer one for --by",
+                INTERVALS_MAX);
+        return NULL;
+    }
     if (in->count == in->room) {
         size_t room = in->room * 2 + 64;
         struct interval *items = reallocarray(in->items, room, sizeof *items);
-        if (items == NULL)
-            return err_set(err, -ENOMEM, "digest by interval");
+        if (items == NULL) {
+            err_set(err, -ENOMEM, "digest by interval");
+            return NULL;
+        }
         in->items = items;
         in->room = room;
     }
     struct tdk_digest *digest;
-    if (tdk_digest_open(&digest) < 0)
-        return err_set(err, -ENOMEM, "digest by interval");
-    for (size_t i = in->count; i > place; i--)
-        in->items[i] = in->items[i - 1];
-    in->items[place] = (struct interval){.number = number, .digest = digest};
+    if (tdk_digest_open(&digest) < 0) {
+        err_set(err, -ENOMEM, "digest by interval");
+        return NULL;
+    }
+    struct interval *interval = in->items + place;
+    memmove(interval + 1, interval, (in->count - place) * sizeof *interval);
+    *interval = (struct interval){.number = number, .digest = digest};
     in->count++;
-    return 0;
+    return interval;
 }
 
-static int add_tick(struct intervals *in, const struct tdk_run *run, const struct tdk_frame *frame,
-                    struct tdk_err *err)
+static struct interval *interval_at(struct intervals *in, uint64_t ts, struct tdk_err *err)
 {
-    uint64_t number = frame->ts / args.by_ns;
+    uint64_t number = ts / args.by_ns;
     size_t place = place_of(in, number);
-    if (place == in->count || in->items[place].number != number) {
-        int rc = add_interval(in, place, number, err);
-        if (rc < 0)
-            return rc;
-    }
     in->last = place;
-    tdk_digest_add(in->items[place].digest, run->track, run->epoch, frame);
-    return 0;
+    if (place < in->count && in->items[place].number == number)
+        return &in->items[place];
+    return add_interval(in, place, number, err);
 }
 
 static int add_run(struct intervals *in, const struct tdk_run *run, struct tdk_err *err)
 {
     const struct tdk_frame *end = (const struct tdk_frame *)((const char *)run->frames + run->size);
     for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at)) {
-        int rc = tdk_frame_is_tick(at) ? add_tick(in, run, at, err) : 0;
-        if (rc < 0)
-            return rc;
+        if (!tdk_frame_is_tick(at))
+            continue;
+        struct interval *interval = interval_at(in, at->ts, err);
+        if (interval == NULL)
+            return err->code;
+        tdk_digest_add(interval->digest, run->track, run->epoch, at);
     }
     return 0;
 }
@@ -148,7 +155,7 @@ static int read_all(struct range *range, struct tdk_digest *digest, struct inter
                     struct losses *losses, struct tdk_err *err)
 {
     struct tdk_cursor *cursor;
-    struct tdk_run run;
+    struct tdk_run run = {.ticks = 0};
     int rc = tdk_cursor_open(&cursor, range->tape, &range->query, err);
     if (rc < 0)
         return rc;

@@ -315,7 +315,7 @@ static int run_count(struct query *q)
 static int run_explain(struct query *q)
 {
     struct tdk_err err;
-    uint64_t numbers[2];
+    uint64_t numbers[2] = {0, 0};
     int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, &err);
     if (rc == 0)
         rc = tdk_cursor_explain(q->cursor, &numbers[0], &numbers[1], &err);

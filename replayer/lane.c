@@ -65,7 +65,7 @@ static uint64_t consumed_bytes(const struct lane *lane)
 static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience *patience,
                          struct tdk_err *err)
 {
-    uint64_t begin = clock_mono(), moved = begin, now = begin;
+    uint64_t begin = clock_mono(), moved = begin;
     uint64_t consumed = consumed_bytes(lane);
     int rc = 0;
     uint64_t slice = SLICE_NS < patience->stall_ns ? SLICE_NS : patience->stall_ns;
@@ -76,7 +76,7 @@ static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience 
     patience->stalls++;
     while (!tdk_ring_wait_room(lane->ring, size, slice)) {
         uint64_t consumed_now = consumed_bytes(lane);
-        now = clock_mono();
+        uint64_t now = clock_mono();
         if (consumed_now != consumed)
             moved = now;
         consumed = consumed_now;
@@ -131,10 +131,11 @@ int lane_control(struct lane *lane, const struct tdk_frame *head, const void *he
 {
     uint32_t size = (uint32_t)(head_size + body_size);
     size_t span = tdk_frame_span(size);
-    void *room;
+    void *room = NULL;
     int rc = lane_claim(lane, span, &room, patience, err);
     if (rc < 0)
         return rc;
+    assert(room != NULL);
     struct tdk_frame *frame = room;
     unsigned char *payload = (unsigned char *)(frame + 1);
     memset((unsigned char *)room + span - 8, 0, 8); /* the padding */

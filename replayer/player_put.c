@@ -100,16 +100,18 @@ static int announce(struct player *p, struct seat *seat, const struct tdk_run *r
     return rc;
 }
 
-/* The ring the track is played into, told what it must know. */
-static int seat_run(struct player *p, const struct tdk_run *run, struct lane **lane,
-                    struct tdk_err *err)
+static struct seat *seat_of(struct player *p, uint16_t number)
 {
-    struct seat *seat = &p->seats[run->number];
+    struct seat *seat = &p->seats[number];
     if (seat->lane == NULL && !p->options.per_track)
-        seat->lane = &p->lanes[0];
-    if (seat->lane == NULL)
-        return err_say(err, TDK_EINTERNAL, "track %s came up after the play began", run->track);
-    *lane = seat->lane;
+        seat->lane = p->lanes; /* the only one: a recorder has added a track since */
+    return seat;
+}
+
+/* The ring of the track has been told what it must know. */
+static int prepare_seat(struct player *p, struct seat *seat, const struct tdk_run *run,
+                        struct tdk_err *err)
+{
     if (seat->epoch == run->epoch && (p->shift == 0 || seat->shifted == run->epoch))
         return 0;
     uint64_t waited = p->patience.waited_ns;
@@ -162,13 +164,15 @@ int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *
 {
     if (p->options.rebase && !p->shifted)
         settle_shift(p, run);
-    struct lane *lane = NULL;
-    int rc = seat_run(p, run, &lane, err);
+    struct seat *seat = seat_of(p, run->number);
+    if (seat->lane == NULL)
+        return err_say(err, TDK_EINTERNAL, "track %s came up after the play began", run->track);
+    int rc = prepare_seat(p, seat, run, err);
     const struct tdk_frame *at = run->frames;
     while (rc == 0 && at < run_end(run)) {
         if (++p->unasked >= ASK_EVERY)
             player_attend(p);
-        rc = p->quit ? -ECANCELED : play_some(p, lane, run, &at, err);
+        rc = p->quit ? -ECANCELED : play_some(p, seat->lane, run, &at, err);
     }
     /* The next run may have to be read from the disk first: what was due must not wait for that. */
     if (p->pending > 0)

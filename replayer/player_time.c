@@ -26,12 +26,11 @@ static struct speed slower(struct speed s)
 {
     if (s.kind == SPEED_MAX)
         return (struct speed){SPEED_SCALED, 1, 1};
-    if (s.numerator % 2 == 0)
+    bool by_count = s.kind == SPEED_PER_SECOND;
+    if (s.numerator % 2 == 0 || (by_count && s.numerator > 1))
         s.numerator /= 2;
-    else if (s.kind == SPEED_SCALED && s.denominator <= UINT64_MAX / 2)
+    else if (!by_count && s.denominator <= UINT64_MAX / 2)
         s.denominator *= 2;
-    else if (s.kind == SPEED_PER_SECOND && s.numerator > 1)
-        s.numerator /= 2;
     return s;
 }
 
