@@ -94,7 +94,8 @@ static bool hardware_has(void)
 
 /* The instruction takes three cycles and a new one can begin in each, so three streams run side by
  * side over thirds of a stretch and are put together behind it. */
-enum { STRETCH_LONG = 4096, STRETCH_SHORT = 256 };
+#define STRETCH_LONG  ((size_t)4096)
+#define STRETCH_SHORT ((size_t)256)
 static uint32_t shift_long, shift_short;
 static bool hardware;
 
