@@ -97,22 +97,22 @@ static int advance(struct stream *stream, struct tdk_err *err)
     return rc;
 }
 
+/* Nothing is read yet: each stream is on top of the heap once, and then looks for its first block.
+ */
 static int start(struct tdk_cursor *cursor, struct tdk_err *err)
 {
-    bool merged = cursor->stream_count > 1;
-    cursor->merge.reverse = cursor->answer.reverse;
+    bool reverse = cursor->answer.reverse;
+    cursor->merge.reverse = reverse;
     for (size_t i = 0; i < cursor->stream_count; i++) {
         struct stream *stream = &cursor->streams[i];
-        int rc = 0;
         stream->is_ordered = stream_is_ordered(stream);
-        if (merged && cursor->answer.reverse && !stream->is_ordered)
-            rc = stream_find_maxima(stream, err);
-        if (rc == 0)
-            rc = advance(stream, err);
-        if (rc < 0)
-            return rc;
-        if (rc == 1)
-            merge_add(&cursor->merge, stream);
+        stream->key = reverse ? UINT64_MAX : 0;
+        if (reverse && cursor->stream_count > 1 && !stream->is_ordered) {
+            int rc = stream_find_maxima(stream, err);
+            if (rc < 0)
+                return rc;
+        }
+        merge_add(&cursor->merge, stream);
     }
     return 0;
 }
@@ -397,7 +397,9 @@ static int explain_track(struct tdk_cursor *cursor, const struct track *track, u
     int rc = stream_open(&stream, &cursor->answer, track, err);
     if (rc < 0)
         return rc;
-    while ((rc = stream_next_block(&stream, err)) == 1) {
+    while ((rc = stream_next_block(&stream, err)) == 1 || rc == TDK_ECORRUPT) {
+        if (rc == TDK_ECORRUPT)
+            continue; /* what is missing will not be read */
         ++*blocks;
         *bytes += stream.ref.span;
     }

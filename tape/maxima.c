@@ -69,7 +69,9 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
     answer->reverse = false;
     stream_rewind(stream);
     int rc;
-    while ((rc = stream_next_block(stream, err)) == 1) {
+    while ((rc = stream_next_block(stream, err)) == 1 || rc == TDK_ECORRUPT) {
+        if (rc == TDK_ECORRUPT)
+            continue; /* a hole: told on the way back */
         struct maximum maximum = {
             .epoch = stream->ref.epoch, .first_seq = stream->ref.first_seq, .before = highest};
         uint64_t here;

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/moment.h"
+#include "tape/hole.h"
 
 static bool is_reverse(const struct stream *stream)
 {
@@ -105,6 +106,9 @@ static int enter_epoch(struct stream *stream, struct tdk_err *err)
             stream->ref_count = stream->ref_at = 0;
             stream->refs_end = false;
             stream->seen = reverse ? UINT64_MAX : 0;
+            stream->is_holed = epoch_has_hole(epoch);
+            stream->is_held = false;
+            stream->before.track = 0;
             return 1;
         }
         stream->epoch_at += reverse ? (size_t)-1 : 1;
@@ -170,6 +174,50 @@ static int next_ref(struct stream *stream, struct tdk_err *err)
     return 1;
 }
 
+static int tell_hole(const struct stream *stream, const struct hole *hole, struct tdk_err *err)
+{
+    char from[MOMENT_TEXT], to[MOMENT_TEXT];
+    stream->answer->stats.damaged_blocks++;
+    return err_say(
+        err, TDK_ECORRUPT,
+        "track %s epoch %llu: seqs %llu to %llu, between %s and %s, are missing from the "
+        "tape",
+        stream->track->ref.name, (unsigned long long)current_epoch(stream)->epoch,
+        (unsigned long long)hole->first_seq, (unsigned long long)hole->last_seq,
+        moment_text(from, hole->from), moment_text(to, hole->to));
+}
+
+/* Is something missing between the block met last and this one (found false: the end)? */
+static int check_hole(struct stream *stream, bool found, struct tdk_err *err)
+{
+    const struct block_ref *last = stream->before.track != 0 ? &stream->before : NULL;
+    const struct block_ref *next = found ? &stream->ref : NULL;
+    struct hole hole;
+    bool reverse = is_reverse(stream);
+    int rc =
+        hole_between(stream->answer->view->index, &stream->answer->select, current_epoch(stream),
+                     reverse ? next : last, reverse ? last : next, &hole, err);
+    if (found)
+        stream->before = stream->ref;
+    return rc == 1 ? tell_hole(stream, &hole, err) : rc;
+}
+
+/* next_ref(), and whether anything is missing in front of it. */
+static int next_found(struct stream *stream, struct tdk_err *err)
+{
+    if (stream->is_held) {
+        stream->is_held = false;
+        return stream->held;
+    }
+    int rc = next_ref(stream, err);
+    if (rc < 0 || !stream->is_holed)
+        return rc;
+    stream->held = rc;
+    int hole = check_hole(stream, rc == 1, err);
+    stream->is_held = hole == TDK_ECORRUPT;
+    return hole < 0 ? hole : rc;
+}
+
 /* Written after the stream was opened. */
 static bool is_later(const struct stream *stream, const struct block_ref *ref)
 {
@@ -202,7 +250,7 @@ int stream_next_block(struct stream *stream, struct tdk_err *err)
         int rc = stream->in_epoch ? 1 : enter_epoch(stream, err);
         if (rc <= 0)
             return rc;
-        rc = next_ref(stream, err);
+        rc = next_found(stream, err);
         if (rc < 0)
             return rc;
         if (rc == 0) {

@@ -37,8 +37,12 @@ struct stream {
     struct block_ref refs[STREAM_REFS];
     int ref_count, ref_at;
     bool refs_end;
-    struct block_ref ref; /* the block that is next, or in the sieve */
-    uint64_t seen;        /* forward: highest seq told of this epoch; reverse: the lowest */
+    bool is_holed;           /* seqs of this epoch are missing: see hole.h */
+    bool is_held;            /* a hole was told in front of it: */
+    int held;                /* 1: the next block is in `ref`; 0: the epoch is at its end */
+    struct block_ref before; /* the last one met, when the epoch is holed; track 0: none yet */
+    struct block_ref ref;    /* the block that is next, or in the sieve */
+    uint64_t seen;           /* forward: highest seq told of this epoch; reverse: the lowest */
 
     struct sieve sieve;
     bool loaded;   /* the sieve has this block, and there is something left of it */
@@ -68,7 +72,8 @@ void stream_close(struct stream *stream);
 /* Back to its beginning, and maybe the other way round. */
 void stream_rewind(struct stream *stream);
 
-/* The next block that may hold something, not yet read: 1, stream->ref is it; 0: the end. */
+/* The next block that may hold something, not yet read: 1, stream->ref is it; 0: the end.
+ * TDK_ECORRUPT: in front of it something is missing; the next call goes on. */
 int stream_next_block(struct stream *stream, struct tdk_err *err);
 
 /* Read it. 1: there is something in it; 0: nothing passes. TDK_ECORRUPT: it cannot be read (err

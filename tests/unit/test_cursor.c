@@ -419,6 +419,73 @@ static void cursor_tells_each_block_of_a_missing_segment(void **state)
     tdk_tape_close(tape);
 }
 
+/* Without the index only the seqs tell, and they do: at the range, and nowhere else. */
+static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
+{
+    (void)state;
+    static const struct oracle_plan plan = {
+        .tracks = 2, .epochs = 1, .ticks = 6000, .block_size = 16 << 10, .segment_size = 128 << 10};
+    struct oracle oracle;
+    char path[128];
+    oracle_make(&oracle, 31, &plan);
+    segment_path(oracle.path, 3, path);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/index", oracle.path);
+    remove_folder(path);
+
+    struct tdk_tape *tape = open_tape(oracle.path);
+    const char *const track = oracle.names[0]; /* the first segments are all its */
+    struct tdk_query query = {.to = UINT64_MAX, .tracks = &track, .track_count = 1};
+    for (int mode = 0; mode < 3; mode++) {
+        query.reverse = mode == 1;
+        query.count_only = mode == 2;
+        struct tdk_cursor *cursor = open_cursor(tape, &query);
+        struct tdk_run run;
+        struct tdk_err err;
+        uint64_t ticks = 0;
+        unsigned holes = 0;
+        int rc;
+        while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0) {
+            assert_true(rc == 1 || rc == TDK_ECORRUPT);
+            ticks += rc == 1 ? run.ticks : 0;
+            holes += rc == 1 ? 0 : 1;
+            if (rc != 1)
+                assert_non_null(strstr(err.text, "are missing from the tape"));
+        }
+        assert_int_equal(holes, 1);
+        assert_in_range(ticks, 3000, 5999);
+        tdk_cursor_close(cursor);
+    }
+
+    /* Where it is: the time of the first tick that is not told any more. */
+    struct tdk_cursor *cursor = open_cursor(tape, &query);
+    struct tdk_run run;
+    uint64_t told = 0;
+    query.count_only = false;
+    tdk_cursor_close(cursor);
+    cursor = open_cursor(tape, &query);
+    while (tdk_cursor_read(cursor, &run, NULL) == 1)
+        told += run.ticks;
+    tdk_cursor_close(cursor);
+    const uint64_t inside = oracle.ticks[told + 200].ts; /* in the middle of what is missing */
+    query.from = inside;
+    query.to = inside + 1;
+    cursor = open_cursor(tape, &query);
+    assert_int_equal(tdk_cursor_read(cursor, &run, NULL), TDK_ECORRUPT);
+    assert_int_equal(tdk_cursor_read(cursor, &run, NULL), 0);
+    tdk_cursor_close(cursor);
+    query.from = oracle.ticks[10].ts;
+    query.to = oracle.ticks[told - 300].ts;
+    cursor = open_cursor(tape, &query);
+    int rc;
+    while ((rc = tdk_cursor_read(cursor, &run, NULL)) == 1)
+        ;
+    assert_int_equal(rc, 0);
+    tdk_cursor_close(cursor);
+    tdk_tape_close(tape);
+    oracle_remove(&oracle);
+}
+
 static void cursor_answers_the_same_without_an_index(void **state)
 {
     (void)state;
@@ -572,6 +639,7 @@ int main(void)
                                         make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_tells_each_block_of_a_missing_segment, make_folder,
                                         drop_folder),
+        cmocka_unit_test(cursor_tells_a_missing_segment_that_no_index_knows),
         cmocka_unit_test(cursor_answers_the_same_without_an_index),
         cmocka_unit_test_setup_teardown(cursor_reads_a_lone_segment, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_refuses_a_track_that_is_not_there, make_folder,

@@ -1,0 +1,74 @@
+#include "tape/hole.h"
+
+bool epoch_has_hole(const struct epoch_ref *epoch)
+{
+    return epoch->last_seq != 0 &&
+           epoch->last_seq - epoch->first_seq + 1 != epoch->ticks + epoch->lost;
+}
+
+/* The block next to one, whatever its times: 1, 0, or an error. */
+static int neighbour(struct index *index, const struct epoch_ref *epoch,
+                     const struct block_ref *block, bool reverse, struct block_ref *found,
+                     struct tdk_err *err)
+{
+    const struct index_range everything = {
+        .track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
+    return index_find(index, &everything, block, reverse, found, 1, err);
+}
+
+/* Both lie side by side in the index. */
+static bool is_hole(const struct select *select, const struct epoch_ref *epoch,
+                    const struct block_ref *before, const struct block_ref *behind,
+                    struct hole *hole)
+{
+    if (behind->first_seq <= before->last_seq + 1 || behind->first_seq > epoch->last_seq)
+        return false;
+    *hole = (struct hole){.first_seq = before->last_seq + 1,
+                          .last_seq = behind->first_seq - 1,
+                          .from = before->max_ts,
+                          .to = behind->min_ts};
+    if (hole->from > hole->to) { /* time went back, or one of them has none */
+        hole->from = before->min_ts < behind->min_ts ? before->min_ts : behind->min_ts;
+        hole->to = before->max_ts > behind->max_ts ? before->max_ts : behind->max_ts;
+    }
+    return select->axis == TDK_AXIS_EVENT ||
+           (hole->to >= select->from && hole->from <= select->last);
+}
+
+/* Between a block and the one next to it. */
+static int hole_beside(struct index *index, const struct select *select,
+                       const struct epoch_ref *epoch, const struct block_ref *block, bool reverse,
+                       struct hole *hole, struct tdk_err *err)
+{
+    struct block_ref other;
+    int rc = neighbour(index, epoch, block, reverse, &other, err);
+    if (rc <= 0)
+        return rc;
+    return reverse ? is_hole(select, epoch, &other, block, hole)
+                   : is_hole(select, epoch, block, &other, hole);
+}
+
+/* No block of the epoch has anything of the range: it may be that the one that had is missing. */
+static int hole_around(struct index *index, const struct select *select,
+                       const struct epoch_ref *epoch, struct hole *hole, struct tdk_err *err)
+{
+    const struct block_ref place = {
+        .track = epoch->track, .epoch = epoch->epoch, .running_max = select->from};
+    struct block_ref behind;
+    int rc = neighbour(index, epoch, &place, false, &behind, err);
+    return rc == 1 ? hole_beside(index, select, epoch, &behind, true, hole, err) : rc;
+}
+
+int hole_between(struct index *index, const struct select *select, const struct epoch_ref *epoch,
+                 const struct block_ref *before, const struct block_ref *behind, struct hole *hole,
+                 struct tdk_err *err)
+{
+    if (before == NULL && behind == NULL)
+        return hole_around(index, select, epoch, hole, err);
+    if (before != NULL && behind != NULL && behind->first_seq <= before->last_seq + 1)
+        return 0;
+    int rc = before != NULL ? hole_beside(index, select, epoch, before, false, hole, err) : 0;
+    if (rc == 0 && behind != NULL)
+        rc = hole_beside(index, select, epoch, behind, true, hole, err);
+    return rc;
+}

@@ -1,0 +1,29 @@
+/*
+ * hole.h - ticks that are not on the tape, and of which it does not say that they were lost.
+ *
+ * Blocks account for every seq, so where one's first does not follow the last of the one before it,
+ * a block or a whole segment is missing. An index that knew it leads to a file that is not there;
+ * one made from the segments that are left does not know, and the seqs alone tell. Only epochs
+ * whose counts do not add up are looked at.
+ */
+#ifndef TDK_TAPE_HOLE_H
+#define TDK_TAPE_HOLE_H
+
+#include "index/index.h"
+#include "tape/select.h"
+
+struct hole {
+    uint64_t first_seq, last_seq;
+    uint64_t from, to; /* between these times, as far as is known */
+};
+
+/* Does the epoch's count of ticks and losses leave seqs over? */
+bool epoch_has_hole(const struct epoch_ref *epoch);
+
+/* Is there a hole between two blocks that a query met one after the other (NULL: none before, none
+ * behind), which may have held what it asks for? 1: *hole; 0. */
+int hole_between(struct index *index, const struct select *select, const struct epoch_ref *epoch,
+                 const struct block_ref *before, const struct block_ref *behind, struct hole *hole,
+                 struct tdk_err *err);
+
+#endif
