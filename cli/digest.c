@@ -4,19 +4,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/err.h"
 #include "base/moment.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/intervals.h"
 #include "cli/losses.h"
 #include "cli/range.h"
-
-#define INTERVALS_MAX                                                                              \
-    131072u /* a day by second and half of the next; each takes some hundred bytes */
 
 struct args {
     struct range_args range;
@@ -46,113 +42,41 @@ static const struct option_set sets[] = {
     {.rows = NULL},
 };
 
-/* Ticks are not sorted by time, so an interval is over only with the range: all are open until
- * then. They come nearly in order, so a place is found close to the last one used. */
-struct interval {
-    uint64_t number; /* ts / by */
+static void show(const struct tdk_digest *digest)
+{
+    uint8_t value[16];
+    char hex[33];
+    tdk_digest_value(digest, value, hex);
+    printf("digest %s ticks %" PRIu64 "\n", hex, tdk_digest_ticks(digest));
+}
+
+static void show_intervals(const struct intervals *in)
+{
+    char time[MOMENT_TEXT];
+    for (size_t i = 0; i < in->count; i++)
+        printf("%s %s %" PRIu64 "\n", moment_text(time, in->items[i].number * in->by_ns),
+               in->items[i].hex, in->items[i].ticks);
+}
+
+/* Where the ticks go: into one digest, or into one an interval. */
+struct target {
     struct tdk_digest *digest;
+    struct intervals intervals;
+    struct losses losses;
+    bool told; /* what is lost or damaged, in the first pass */
 };
 
-struct intervals {
-    struct interval *items; /* ascending */
-    size_t count, room, last;
-};
-
-static size_t place_of(const struct intervals *in, uint64_t number)
+static int take_run(struct target *target, const struct tdk_run *run, struct tdk_err *err)
 {
-    if (in->last < in->count && in->items[in->last].number == number)
-        return in->last;
-    size_t low = 0, high = in->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (in->items[middle].number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* NULL, and err says why. */
-static struct interval *add_interval(struct intervals *in, size_t place, uint64_t number,
-                                     struct tdk_err *err)
-{
-    if (in->count == INTERVALS_MAX) {
-        err_say(err, TDK_EFULL,
-                "the range has ticks in more than %u intervals; take a longer one for --by",
-                INTERVALS_MAX);
-        return NULL;
-    }
-    if (in->count == in->room) {
-        size_t room = in->room * 2 + 64;
-        struct interval *items = reallocarray(in->items, room, sizeof *items);
-        if (items == NULL) {
-            err_set(err, -ENOMEM, "digest by interval");
-            return NULL;
-        }
-        in->items = items;
-        in->room = room;
-    }
-    struct tdk_digest *digest;
-    if (tdk_digest_open(&digest) < 0) {
-        err_set(err, -ENOMEM, "digest by interval");
-        return NULL;
-    }
-    struct interval *interval = in->items + place;
-    memmove(interval + 1, interval, (in->count - place) * sizeof *interval);
-    *interval = (struct interval){.number = number, .digest = digest};
-    in->count++;
-    return interval;
-}
-
-static struct interval *interval_at(struct intervals *in, uint64_t ts, struct tdk_err *err)
-{
-    uint64_t number = ts / args.by_ns;
-    size_t place = place_of(in, number);
-    in->last = place;
-    if (place < in->count && in->items[place].number == number)
-        return &in->items[place];
-    return add_interval(in, place, number, err);
-}
-
-static int add_run(struct intervals *in, const struct tdk_run *run, struct tdk_err *err)
-{
-    const struct tdk_frame *end = (const struct tdk_frame *)((const char *)run->frames + run->size);
-    for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at)) {
-        if (!tdk_frame_is_tick(at))
-            continue;
-        struct interval *interval = interval_at(in, at->ts, err);
-        if (interval == NULL)
-            return err->code;
-        tdk_digest_add(interval->digest, run->track, run->epoch, at);
-    }
+    if (!target->told)
+        losses_look(&target->losses, run);
+    if (args.by_ns > 0)
+        return intervals_add(&target->intervals, run, err);
+    tdk_digest_run(target->digest, run->track, run->epoch, run->frames, run->size);
     return 0;
 }
 
-static void close_intervals(struct intervals *in)
-{
-    for (size_t i = 0; i < in->count; i++)
-        tdk_digest_close(in->items[i].digest);
-    free(in->items);
-}
-
-static void show(const struct tdk_digest *digest, const struct intervals *in)
-{
-    uint8_t value[16];
-    char hex[33], time[MOMENT_TEXT];
-    if (args.by_ns == 0) {
-        tdk_digest_value(digest, value, hex);
-        printf("digest %s ticks %" PRIu64 "\n", hex, tdk_digest_ticks(digest));
-    }
-    for (size_t i = 0; i < in->count; i++) {
-        tdk_digest_value(in->items[i].digest, value, hex);
-        printf("%s %s %" PRIu64 "\n", moment_text(time, in->items[i].number * args.by_ns), hex,
-               tdk_digest_ticks(in->items[i].digest));
-    }
-}
-
-static int read_all(struct range *range, struct tdk_digest *digest, struct intervals *in,
-                    struct losses *losses, struct tdk_err *err)
+static int read_all(const struct range *range, struct target *target, struct tdk_err *err)
 {
     struct tdk_cursor *cursor;
     struct tdk_run run = {.ticks = 0};
@@ -164,19 +88,40 @@ static int read_all(struct range *range, struct tdk_digest *digest, struct inter
                            : tdk_cursor_read(cursor, &run, err);
         if (rc == 0)
             break;
-        if (rc == TDK_ECORRUPT) {
-            losses_damage(losses, err);
+        if (rc == 1) {
+            rc = take_run(target, &run, err);
+        } else if (rc == TDK_ECORRUPT) {
+            if (!target->told)
+                losses_damage(&target->losses, err);
             rc = 0;
-        } else if (rc == 1) {
-            losses_look(losses, &run);
-            if (args.by_ns > 0)
-                rc = add_run(in, &run, err);
-            else
-                tdk_digest_run(digest, run.track, run.epoch, run.frames, run.size);
         }
     }
+    target->told = true;
     tdk_cursor_close(cursor);
     return rc;
+}
+
+static int work_out(const struct range *range, struct target *target, struct tdk_err *err)
+{
+    int rc;
+    if (args.by_ns == 0)
+        return read_all(range, target, err);
+    intervals_init(&target->intervals, args.by_ns);
+    do {
+        rc = read_all(range, target, err);
+        if (rc == 0)
+            rc = intervals_again(&target->intervals, err);
+    } while (rc > 0);
+    return rc;
+}
+
+static int conclude(const struct target *target)
+{
+    if (args.by_ns == 0)
+        show(target->digest);
+    else
+        show_intervals(&target->intervals);
+    return losses_status(&target->losses);
 }
 
 static int run(const struct cli *cli)
@@ -184,28 +129,21 @@ static int run(const struct cli *cli)
     (void)cli;
     struct tdk_err err;
     struct range range;
-    struct losses losses = {.told = 0};
-    struct intervals in = {.items = NULL};
-    struct tdk_digest *digest = NULL;
+    struct target target = {.digest = NULL};
     int status = range_open(&range, &args.range);
     if (status != CLI_OK)
         return status;
     interrupt_catch();
     range.query.limit = args.limit;
     range.query.control = true; /* to tell of losses */
-    int rc = tdk_digest_open(&digest);
+    int rc = tdk_digest_open(&target.digest);
     if (rc < 0)
         rc = err_set(&err, rc, "digest");
     else
-        rc = read_all(&range, digest, &in, &losses, &err);
-    if (rc == 0) {
-        show(digest, &in);
-        status = losses_status(&losses);
-    } else {
-        status = range_fail(&err);
-    }
-    close_intervals(&in);
-    tdk_digest_close(digest);
+        rc = work_out(&range, &target, &err);
+    status = rc == 0 ? conclude(&target) : range_fail(&err);
+    intervals_close(&target.intervals);
+    tdk_digest_close(target.digest);
     range_close(&range);
     return status;
 }
