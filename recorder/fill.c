@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define LEFTOVER 8 /* less than this part of a write is not worth another block of a source */
+#define LEFTOVER 8 /* less than this part of a write is not worth another block of an inlet */
 
 /* What became of the next frame or run of frames. */
 enum fill_step {
@@ -16,19 +16,19 @@ enum fill_step {
     STEP_FULL, /* it does not fit into this write any more */
 };
 
-/* ---- a block of the source in the write ---- */
+/* ---- a block of the inlet in the write ---- */
 
 static void block_drop(struct filler *f)
 {
-    if (f->source != NULL)
-        f->source->at = f->before;
-    f->source = NULL;
+    if (f->inlet != NULL)
+        f->inlet->at = f->before;
+    f->inlet = NULL;
 }
 
 /* Seal what was begun and put it on the write's list. */
 static void block_end(struct filler *f)
 {
-    struct source *s = f->source;
+    struct inlet *s = f->inlet;
     struct write *w = f->write;
     if (s == NULL)
         return;
@@ -38,7 +38,7 @@ static void block_end(struct filler *f)
     }
     struct piece *piece = &w->pieces[w->piece_count++];
     *piece = (struct piece){
-        .source = s,
+        .inlet = s,
         .at = w->size,
         .size = block_seal(&f->block),
         .position = tdk_ring_position(s->ring),
@@ -49,7 +49,7 @@ static void block_end(struct filler *f)
     s->out++;
     if (f->named)
         s->named_in = f->segment;
-    f->source = NULL;
+    f->inlet = NULL;
 }
 
 static size_t room_left(const struct filler *f)
@@ -58,7 +58,7 @@ static size_t room_left(const struct filler *f)
     return w->piece_count < w->piece_room ? f->limit - w->size : 0;
 }
 
-static bool learn_number(struct source *s, uint8_t type)
+static bool learn_number(struct inlet *s, uint8_t type)
 {
     struct tdk_err err;
     if (s->at.track != 0)
@@ -68,15 +68,15 @@ static bool learn_number(struct source *s, uint8_t type)
         s->kind = TDK_KIND_MIXED;
     if (shelf_track(s->shelf, s->track, s->kind, &s->at.track, &err) == 0)
         return true;
-    source_quarantine(s, err.text);
+    inlet_quarantine(s, err.text);
     return false;
 }
 
 /* A block that has room for a frame with `size` bytes of payload. */
-static enum fill_step block_need(struct filler *f, struct source *s, uint32_t size, uint8_t type)
+static enum fill_step block_need(struct filler *f, struct inlet *s, uint32_t size, uint8_t type)
 {
     size_t need = block_room_for(size);
-    if (f->source == s)
+    if (f->inlet == s)
         return STEP_ON;
     block_end(f);
     if (!learn_number(s, type))
@@ -85,7 +85,7 @@ static enum fill_step block_need(struct filler *f, struct source *s, uint32_t si
         f->need = need;
         return STEP_FULL;
     }
-    f->source = s;
+    f->inlet = s;
     f->before = s->at;
     f->content = false;
     f->named = s->named_in != f->segment;
@@ -98,7 +98,7 @@ static enum fill_step block_need(struct filler *f, struct source *s, uint32_t si
 
 /* ---- epochs ---- */
 
-static void epoch_frame(const struct source *s, const struct tdk_epoch *told, uint64_t previous,
+static void epoch_frame(const struct inlet *s, const struct tdk_epoch *told, uint64_t previous,
                         uint64_t previous_seq, struct tdk_epoch *frame)
 {
     memset(frame, 0, sizeof *frame);
@@ -122,7 +122,7 @@ static bool has_room_for_epoch(struct filler *f)
 
 /* The tape begins an epoch, in a block of its own that goes on with its ticks. `told`: its EPOCH
  * frame; NULL: it was taken by somebody before us. */
-static enum fill_step epoch_begin(struct filler *f, struct source *s, const struct tdk_epoch *told,
+static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struct tdk_epoch *told,
                                   uint64_t first_seq)
 {
     struct tdk_epoch frame;
@@ -152,7 +152,7 @@ static enum fill_step epoch_begin(struct filler *f, struct source *s, const stru
 
 /* ---- losses ---- */
 
-static uint32_t loss_reason(const struct filler *f, const struct source *s, uint64_t count)
+static uint32_t loss_reason(const struct filler *f, const struct inlet *s, uint64_t count)
 {
     struct tdk_ring_info info;
     if (f->no_space)
@@ -162,7 +162,7 @@ static uint32_t loss_reason(const struct filler *f, const struct source *s, uint
     return admitted ? TDK_LOSS_RING_FULL : TDK_LOSS_UNKNOWN;
 }
 
-static bool loss_add(struct filler *f, struct source *s, uint64_t count, uint64_t next_ts)
+static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t next_ts)
 {
     struct tdk_loss loss = {
         .first_seq = s->sequence.next_seq,
@@ -182,11 +182,11 @@ static bool loss_add(struct filler *f, struct source *s, uint64_t count, uint64_
 
 /* A LOSS frame and the tick behind it go into one block: a recorder that is killed between two
  * blocks would tell the loss again. */
-static enum fill_step loss_before(struct filler *f, struct source *s, const struct tdk_frame *head,
+static enum fill_step loss_before(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                                   uint64_t count)
 {
     size_t both = tdk_frame_span(sizeof(struct tdk_loss)) + tdk_frame_span(head->size) + 64;
-    if (f->source == s && f->block.left < (int64_t)both)
+    if (f->inlet == s && f->block.left < (int64_t)both)
         block_end(f);
     enum fill_step step = block_need(f, s, head->size, head->type);
     if (step == STEP_ON && !loss_add(f, s, count, head->ts)) {
@@ -198,7 +198,7 @@ static enum fill_step loss_before(struct filler *f, struct source *s, const stru
 }
 
 /* In a block of its own, so that the block's head says how far its epoch is told. */
-static enum fill_step loss_at_end(struct filler *f, struct source *s, uint64_t count)
+static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t count)
 {
     block_end(f);
     enum fill_step step = block_need(f, s, sizeof(struct tdk_loss), TDK_TYPE_LOSS);
@@ -213,19 +213,19 @@ static enum fill_step loss_at_end(struct filler *f, struct source *s, uint64_t c
 
 /* ---- control frames from the ring ---- */
 
-static enum fill_step turn(struct filler *f, struct source *s, const struct tdk_frame *head,
+static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                            const unsigned char *payload)
 {
     struct tdk_epoch told;
     uint64_t lost = 0;
     if (head->size < sizeof told) {
-        source_quarantine(s, "an EPOCH frame in it is too short");
+        inlet_quarantine(s, "an EPOCH frame in it is too short");
         return STEP_DRY;
     }
     memcpy(&told, payload, sizeof told);
     enum sequence_verdict verdict = sequence_turn(&s->sequence, &told, &lost);
     if (verdict == SEQUENCE_WRONG) {
-        source_quarantine(s, "an EPOCH frame in it goes back");
+        inlet_quarantine(s, "an EPOCH frame in it goes back");
         return STEP_DRY;
     }
     if (verdict == SEQUENCE_HOLE) {
@@ -234,7 +234,7 @@ static enum fill_step turn(struct filler *f, struct source *s, const struct tdk_
             return step;
     }
     struct sequence_known known;
-    source_known(s, told.epoch, &known);
+    inlet_known(s, told.epoch, &known);
     if (known.epoch == 0) {
         block_end(f);
         if (!has_room_for_epoch(f))
@@ -244,19 +244,19 @@ static enum fill_step turn(struct filler *f, struct source *s, const struct tdk_
     if (known.epoch == 0)
         return epoch_begin(f, s, &told, 1);
     block_end(f);
-    source_resume(s);
+    inlet_resume(s);
     return STEP_ON;
 }
 
 /* Is it on the tape already? A control frame bears the seq of the tick it stands before; right at
  * the border it may come twice, which its kinds allow. */
-static bool control_is_known(const struct source *s, const struct tdk_frame *head)
+static bool control_is_known(const struct inlet *s, const struct tdk_frame *head)
 {
     return s->sequence.stale || (s->sequence.passing && head->seq < s->sequence.next_seq);
 }
 
 /* Into the block at hand, or the next one. */
-static enum fill_step control_add(struct filler *f, struct source *s, const struct tdk_frame *head,
+static enum fill_step control_add(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                                   const unsigned char *payload)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -273,7 +273,7 @@ static enum fill_step control_add(struct filler *f, struct source *s, const stru
     return STEP_FULL;
 }
 
-static enum fill_step control(struct filler *f, struct source *s, const struct tdk_frame *head,
+static enum fill_step control(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                               const unsigned char *payload)
 {
     switch (head->type) {
@@ -287,7 +287,7 @@ static enum fill_step control(struct filler *f, struct source *s, const struct t
     case TDK_TYPE_TRACK:
     case TDK_TYPE_JOIN:
     case TDK_TYPE_END:
-        source_quarantine(s, "it is the ring of a replay, not of a producer");
+        inlet_quarantine(s, "it is the ring of a replay, not of a producer");
         return STEP_DRY;
     default:
         return STEP_ON; /* not for a tape */
@@ -295,7 +295,7 @@ static enum fill_step control(struct filler *f, struct source *s, const struct t
     if (control_is_known(s, head))
         return STEP_ON;
     if (s->sequence.ring_epoch == 0) {
-        source_quarantine(s, "it has frames before any EPOCH frame");
+        inlet_quarantine(s, "it has frames before any EPOCH frame");
         return STEP_DRY;
     }
     enum fill_step step = STEP_ON;
@@ -307,7 +307,7 @@ static enum fill_step control(struct filler *f, struct source *s, const struct t
 /* ---- ticks ---- */
 
 /* The clock of the producer was set back before the next tick. It stands in the same block. */
-static enum fill_step step_add(struct filler *f, struct source *s, const struct tdk_frame *head)
+static enum fill_step step_add(struct filler *f, struct inlet *s, const struct tdk_frame *head)
 {
     struct tdk_clock_jump jump = {.old_ts = s->at.last_ts, .new_ts = head->ts};
     if (block_add_control(&f->block, TDK_TYPE_CLOCK, head->ts, &jump, sizeof jump)) {
@@ -321,7 +321,7 @@ static enum fill_step step_add(struct filler *f, struct source *s, const struct 
 
 /* A run of ticks that follow each other, from memory that may change under us: block_add_run()
  * judges its own copy. */
-static enum fill_step run_add(struct filler *f, struct source *s, const unsigned char *run,
+static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned char *run,
                               size_t size, const struct tdk_frame *head)
 {
     size_t taken = 0;
@@ -339,7 +339,7 @@ static enum fill_step run_add(struct filler *f, struct source *s, const unsigned
         sequence_take(&s->sequence, s->at.next_seq);
     }
     if (stop == BLOCK_BROKEN) {
-        source_quarantine(s, "a frame in it breaks the rules: its size or its type");
+        inlet_quarantine(s, "a frame in it breaks the rules: its size or its type");
         return STEP_DRY;
     }
     if (stop == BLOCK_FULL) {
@@ -350,14 +350,14 @@ static enum fill_step run_add(struct filler *f, struct source *s, const unsigned
     if (stop == BLOCK_CLOCK)
         return step_add(f, s, f->block.stopped_at);
     if (taken == 0 && stop != BLOCK_TAKEN) {
-        source_quarantine(s, "a frame in it changed while it was read");
+        inlet_quarantine(s, "a frame in it changed while it was read");
         return STEP_DRY;
     }
     return STEP_ON;
 }
 
-static enum fill_step tick(struct filler *f, struct source *s, const unsigned char *run,
-                           size_t size, const struct tdk_frame *head)
+static enum fill_step tick(struct filler *f, struct inlet *s, const unsigned char *run, size_t size,
+                           const struct tdk_frame *head)
 {
     uint64_t lost = 0;
     switch (sequence_look(&s->sequence, head->seq, &lost)) {
@@ -366,9 +366,9 @@ static enum fill_step tick(struct filler *f, struct source *s, const unsigned ch
         s->passed++;
         return STEP_ON;
     case SEQUENCE_WRONG:
-        source_quarantine(s, s->sequence.ring_epoch == 0
-                                 ? "it has frames before any EPOCH frame"
-                                 : "a sequence number in it repeats or jumps absurdly");
+        inlet_quarantine(s, s->sequence.ring_epoch == 0
+                                ? "it has frames before any EPOCH frame"
+                                : "a sequence number in it repeats or jumps absurdly");
         return STEP_DRY;
     case SEQUENCE_BEGIN:
         return epoch_begin(f, s, NULL,
@@ -383,14 +383,14 @@ static enum fill_step tick(struct filler *f, struct source *s, const unsigned ch
     return run_add(f, s, run, size, head);
 }
 
-/* ---- the source ---- */
+/* ---- the inlet ---- */
 
-static enum fill_step next(struct filler *f, struct source *s)
+static enum fill_step next(struct filler *f, struct inlet *s)
 {
     const unsigned char *run;
     struct tdk_frame head;
     size_t size;
-    if (!source_head(s, &run, &size, &head))
+    if (!inlet_head(s, &run, &size, &head))
         return STEP_DRY;
     if (!tdk_type_is_control(head.type) && head.type != TDK_TYPE_PADDING)
         return tick(f, s, run, size, &head);
@@ -403,36 +403,36 @@ static enum fill_step next(struct filler *f, struct source *s)
 }
 
 /* Passed over and nothing of it on its way: its room can be given back now. */
-static void give_back_passed(struct source *s)
+static void give_back_passed(struct inlet *s)
 {
-    if (s->ring == NULL || s->out != 0 || s->state != SOURCE_ATTACHED)
+    if (s->ring == NULL || s->out != 0 || s->state != INLET_ATTACHED)
         return;
     s->released = tdk_ring_position(s->ring);
     tdk_ring_release_to(s->ring, s->released);
 }
 
-enum fill_stop fill_source(struct filler *f, struct source *s)
+enum fill_stop fill_inlet(struct filler *f, struct inlet *s)
 {
     uint64_t enough = s->ring != NULL ? tdk_ring_position(s->ring) + s->capacity : 0;
     enum fill_step step = STEP_ON;
     f->need = 0;
-    while (step == STEP_ON && s->state == SOURCE_ATTACHED && tdk_ring_position(s->ring) < enough)
+    while (step == STEP_ON && s->state == INLET_ATTACHED && tdk_ring_position(s->ring) < enough)
         step = next(f, s);
     block_end(f);
     give_back_passed(s);
     return step == STEP_FULL ? FILL_FULL : FILL_DRY;
 }
 
-bool fill_end(struct filler *f, struct source *s)
+bool fill_end(struct filler *f, struct inlet *s)
 {
-    uint64_t lost = source_lost_at_end(s);
+    uint64_t lost = inlet_lost_at_end(s);
     return lost == 0 || loss_at_end(f, s, lost) != STEP_FULL;
 }
 
-bool fill_control(struct filler *f, struct source *s, uint8_t type, const void *payload,
+bool fill_control(struct filler *f, struct inlet *s, uint8_t type, const void *payload,
                   uint32_t size)
 {
-    if (s->state != SOURCE_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
+    if (s->state != INLET_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
         return true; /* nothing of it is on this tape: nothing to say */
     enum fill_step step = block_need(f, s, size, type);
     if (step != STEP_ON)

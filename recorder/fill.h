@@ -1,5 +1,5 @@
 /*
- * fill.h - frames from one source's ring into blocks of a write.
+ * fill.h - frames from one inlet's ring into blocks of a write.
  *
  * The one place where a ring's frames become a tape's: what is already there is passed over, a hole
  * becomes a LOSS frame, an EPOCH frame ends one block and begins the next, the rest is copied in
@@ -19,9 +19,9 @@ struct filler {
     bool no_space;    /* the disk is full: why rings are */
     size_t need;      /* after FILL_FULL on an empty write: the room that the next frame takes */
 
-    struct block block;        /* being filled, of `source` */
-    struct source *source;     /* NULL: no block is begun */
-    struct track_state before; /* of the source, before the block */
+    struct block block;        /* being filled, of `inlet` */
+    struct inlet *inlet;       /* NULL: no block is begun */
+    struct track_state before; /* of the inlet, before the block */
     bool content;              /* something is in it besides the track's name */
     bool named;                /* the track's name is in it */
 };
@@ -31,15 +31,15 @@ enum fill_stop {
     FILL_FULL, /* the write takes no more of it */
 };
 
-/* As much of the source as goes in, at most a ring's capacity. A source that breaks the rules is
+/* As much of the inlet as goes in, at most a ring's capacity. An inlet that breaks the rules is
  * quarantined on the way; what was good before that is kept. */
-enum fill_stop fill_source(struct filler *filler, struct source *source);
+enum fill_stop fill_inlet(struct filler *filler, struct inlet *inlet);
 
-/* The loss at the end of a source that has run dry, if it is known. False: no room for it. */
-bool fill_end(struct filler *filler, struct source *source);
+/* The loss at the end of an inlet that has run dry, if it is known. False: no room for it. */
+bool fill_end(struct filler *filler, struct inlet *inlet);
 
 /* A control frame of our own (CLOCK) into the track. False: no room, or nothing to put it in. */
-bool fill_control(struct filler *filler, struct source *source, uint8_t type, const void *payload,
+bool fill_control(struct filler *filler, struct inlet *inlet, uint8_t type, const void *payload,
                   uint32_t size);
 
 #endif

@@ -101,7 +101,8 @@ static void chain(struct journal *j, struct reel *reel)
     if (reel->chained)
         return;
     reel->previous_digest = j->tape->previous_digest;
-    j->tape->previous_digest = reel->file->digest;
+    /* Of one that is left as it is, nobody knows yet what recovery will make of it: 0, not told. */
+    j->tape->previous_digest = reel->failed ? 0 : reel->file->digest;
     reel->chained = true;
 }
 
@@ -145,6 +146,7 @@ static void on_pool(uv_work_t *work)
 
 void journal_seal_later(struct journal *j, struct reel *reel)
 {
+    chain(j, reel);
     reel->next = j->unsealed;
     j->unsealed = reel;
 }

@@ -16,11 +16,11 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-int pump_init(struct pump *p, struct source *sources, unsigned count, struct writer *writer,
+int pump_init(struct pump *p, struct inlet *inlets, unsigned count, struct writer *writer,
               const struct pump_options *options)
 {
     memset(p, 0, sizeof *p);
-    p->sources = sources;
+    p->inlets = inlets;
     p->count = count;
     p->writer = writer;
     p->block_size = options->block_size;
@@ -48,8 +48,8 @@ static void look(struct pump *p, uint64_t now_ns)
     p->oldest_ns = 0;
     p->pressing = p->filling = false;
     for (unsigned i = 0; i < p->count; i++) {
-        struct source *s = &p->sources[i];
-        size_t size = source_look(s, now_ns);
+        struct inlet *s = &p->inlets[i];
+        size_t size = inlet_look(s, now_ns);
         if (size == 0)
             continue;
         p->waiting += size;
@@ -73,16 +73,16 @@ static bool is_due(const struct pump *p, uint64_t now_ns)
 
 /* ---- one write ---- */
 
-static enum fill_stop fill(struct pump *p, struct source *s, uint64_t now_ns)
+static enum fill_stop fill(struct pump *p, struct inlet *s, uint64_t now_ns)
 {
     struct write *w = p->filler.write;
     if (s->owes_clock && fill_control(&p->filler, s, TDK_TYPE_CLOCK, &p->jump, sizeof p->jump))
         s->owes_clock = false;
     if (s->since_ns < w->since_ns)
         w->since_ns = s->since_ns;
-    enum fill_stop stop = fill_source(&p->filler, s);
+    enum fill_stop stop = fill_inlet(&p->filler, s);
     s->since_ns = 0; /* what is left is younger */
-    source_look(s, now_ns);
+    inlet_look(s, now_ns);
     return stop;
 }
 
@@ -91,7 +91,7 @@ static bool fill_all(struct pump *p, uint64_t now_ns)
 {
     for (unsigned i = 0; i < p->count; i++) {
         unsigned at = (p->turn + i) % p->count;
-        if (p->sources[at].waiting == 0 || fill(p, &p->sources[at], now_ns) == FILL_DRY)
+        if (p->inlets[at].waiting == 0 || fill(p, &p->inlets[at], now_ns) == FILL_DRY)
             continue;
         if (p->filler.write->piece_count != 0)
             p->turn = (at + 1) % p->count; /* this one had its share */
@@ -104,8 +104,8 @@ static bool fill_all(struct pump *p, uint64_t now_ns)
 static void fill_ends(struct pump *p)
 {
     for (unsigned i = 0; i < p->count; i++)
-        if ((p->ending || p->sources[i].orphan_ns != 0) && p->sources[i].waiting == 0)
-            fill_end(&p->filler, &p->sources[i]);
+        if ((p->ending || p->inlets[i].orphan_ns != 0) && p->inlets[i].waiting == 0)
+            fill_end(&p->filler, &p->inlets[i]);
 }
 
 static bool begin(struct pump *p, size_t need, uint64_t now_ns)
@@ -145,8 +145,8 @@ static bool form(struct pump *p, uint64_t now_ns)
 static bool ends_are_owed(const struct pump *p)
 {
     for (unsigned i = 0; i < p->count; i++)
-        if ((p->ending || p->sources[i].orphan_ns != 0) && p->sources[i].waiting == 0 &&
-            source_lost_at_end(&p->sources[i]) != 0)
+        if ((p->ending || p->inlets[i].orphan_ns != 0) && p->inlets[i].waiting == 0 &&
+            inlet_lost_at_end(&p->inlets[i]) != 0)
             return true;
     return false;
 }
@@ -179,9 +179,9 @@ enum pump_pace pump_turn(struct pump *p, uint64_t now_ns)
 void pump_end(struct pump *p)
 {
     for (unsigned i = 0; i < p->count; i++) {
-        struct source *s = &p->sources[i];
+        struct inlet *s = &p->inlets[i];
         size_t size = 0;
-        if (s->state != SOURCE_ATTACHED)
+        if (s->state != INLET_ATTACHED)
             continue;
         tdk_ring_peek(s->ring, &size);
         s->until = tdk_ring_position(s->ring) + size;
@@ -199,5 +199,5 @@ void pump_clock_jumped(struct pump *p, uint64_t old_ns, uint64_t new_ns)
     p->jump.old_ts = old_ns;
     p->jump.new_ts = new_ns;
     for (unsigned i = 0; i < p->count; i++)
-        p->sources[i].owes_clock = p->sources[i].state == SOURCE_ATTACHED;
+        p->inlets[i].owes_clock = p->inlets[i].state == INLET_ATTACHED;
 }

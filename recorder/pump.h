@@ -2,7 +2,7 @@
  * pump.h - rings into writes: when one is worth forming, and what goes into it.
  *
  * Frames stay in their rings, where a killed recorder finds them again, until a write is worth it:
- * a block's worth waits, a ring is a quarter full, or a tick has waited long enough. Every source
+ * a block's worth waits, a ring is a quarter full, or a tick has waited long enough. Every inlet
  * gets its turn; one that has much fills a write alone, slow ones share. The loop's thread.
  */
 #ifndef TDK_RECORDER_PUMP_H
@@ -12,7 +12,7 @@
 #include "recorder/writer.h"
 
 struct pump {
-    struct source *sources; /* borrowed */
+    struct inlet *inlets; /* borrowed */
     unsigned count;
     unsigned turn;         /* who comes first */
     struct writer *writer; /* borrowed */
@@ -20,7 +20,7 @@ struct pump {
     size_t block_size;
     uint64_t age_ns, small_age_ns; /* how long a tick may wait; the same when little waits */
     bool ending;                   /* the last turns: everything out, whatever its age */
-    struct tdk_clock_jump jump;    /* of the host's clock; told to sources that owe it */
+    struct tdk_clock_jump jump;    /* of the host's clock; told to inlets that owe it */
     uint64_t moved_ns;             /* when something was last seen waiting */
 
     /* as seen in the last turn */
@@ -36,7 +36,7 @@ struct pump_options {
     uint64_t sync_interval_ns; /* 0: there is none; else nothing waits longer than that */
 };
 
-int pump_init(struct pump *pump, struct source *sources, unsigned count, struct writer *writer,
+int pump_init(struct pump *pump, struct inlet *inlets, unsigned count, struct writer *writer,
               const struct pump_options *options);
 void pump_close(struct pump *pump);
 

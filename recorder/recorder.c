@@ -107,7 +107,7 @@ static void on_dead(void *context)
 static void tell_acks(struct recorder *r)
 {
     for (unsigned i = 0; i < r->config->ring_count; i++) {
-        struct source *s = &r->sources[i];
+        struct inlet *s = &r->inlets[i];
         if (s->owes_ack && ack_tell(&r->ack, s->track, s->durable.epoch, s->durable.seq))
             s->owes_ack = false;
     }
@@ -142,9 +142,9 @@ static void on_changed(void *context)
 
 /* ---- ten times a second ---- */
 
-static void warn_of_fill(struct source *s, uint64_t now_ns)
+static void warn_of_fill(struct inlet *s, uint64_t now_ns)
 {
-    if (s->state != SOURCE_ATTACHED || s->capacity == 0)
+    if (s->state != INLET_ATTACHED || s->capacity == 0)
         return;
     unsigned percent = (unsigned)(s->high_water / (s->capacity / 100));
     unsigned level = percent >= 95 ? 95 : percent >= 80 ? 80 : 0;
@@ -162,8 +162,8 @@ static void warn_of_fill(struct source *s, uint64_t now_ns)
 static void forget_fill(struct recorder *r)
 {
     for (unsigned i = 0; i < r->config->ring_count; i++) {
-        r->sources[i].high_water = 0;
-        r->sources[i].fill_level = 0;
+        r->inlets[i].high_water = 0;
+        r->inlets[i].fill_level = 0;
     }
     r->writer.counts.write_max_ns = r->writer.counts.sync_max_ns = r->writer.counts.pool_max = 0;
 }
@@ -171,12 +171,12 @@ static void forget_fill(struct recorder *r)
 static void report(struct recorder *r, bool asked, uint64_t now_ns)
 {
     struct status status;
-    status_gather(&status, r->sources, r->config->ring_count, &r->writer);
+    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
     if (!asked && !status_moved(&status, &r->reported)) {
         r->reported_ns = now_ns;
         return;
     }
-    status_log(&status, &r->reported, now_ns - r->reported_ns, r->sources, r->config->ring_count,
+    status_log(&status, &r->reported, now_ns - r->reported_ns, r->inlets, r->config->ring_count,
                asked);
     r->reported = status;
     r->reported_ns = now_ns;
@@ -208,10 +208,10 @@ static void watch_idle(struct recorder *r, uint64_t now_ns)
 static void visit_rings(struct recorder *r, uint64_t now_ns)
 {
     for (unsigned i = 0; i < r->config->ring_count; i++) {
-        struct source *s = &r->sources[i];
-        bool quiet = s->state == SOURCE_ATTACHED || s->state == SOURCE_QUARANTINED;
+        struct inlet *s = &r->inlets[i];
+        bool quiet = s->state == INLET_ATTACHED || s->state == INLET_QUARANTINED;
         if (!quiet || (r->tends + i) % VISIT_TENDS == 0)
-            source_visit(s, r->config, now_ns);
+            inlet_visit(s, r->config, now_ns);
         warn_of_fill(s, now_ns);
     }
 }
@@ -287,7 +287,7 @@ static int open_writer(struct recorder *r, struct tdk_err *err)
     return rc;
 }
 
-static int open_sources(struct recorder *r, struct tdk_err *err)
+static int open_inlets(struct recorder *r, struct tdk_err *err)
 {
     const struct config *c = r->config;
     struct pump_options options = {
@@ -295,11 +295,11 @@ static int open_sources(struct recorder *r, struct tdk_err *err)
         .block_age_ns = c->block_age_ns,
         .sync_interval_ns = c->sync == SYNC_INTERVAL ? c->sync_interval_ns : 0,
     };
-    r->sources = calloc(c->ring_count, sizeof *r->sources);
-    if (r->sources == NULL ||
-        pump_init(&r->pump, r->sources, c->ring_count, &r->writer, &options) < 0)
+    r->inlets = calloc(c->ring_count, sizeof *r->inlets);
+    if (r->inlets == NULL ||
+        pump_init(&r->pump, r->inlets, c->ring_count, &r->writer, &options) < 0)
         return err_set(err, -ENOMEM, "rings");
-    source_init(r->sources, c->ring_count, c, &r->shelf);
+    inlet_init(r->inlets, c->ring_count, c, &r->shelf);
     return 0;
 }
 
@@ -318,7 +318,7 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     if (journal_init(&r->journal, loop, &r->tape, &r->shelf, r->writer.count) < 0)
         return err_set(err, -ENOMEM, "journal");
     writer_use_journal(&r->writer);
-    return open_sources(r, err);
+    return open_inlets(r, err);
 }
 
 static void start_handles(struct recorder *r)
@@ -364,7 +364,7 @@ int recorder_run(struct recorder *r)
     r->clock_offset = (int64_t)(clock_wall() - now_ns);
     r->ready_ns = r->reported_ns = r->pump.moved_ns = now_ns;
     visit_rings(r, now_ns);
-    status_gather(&r->reported, r->sources, r->config->ring_count, &r->writer);
+    status_gather(&r->reported, r->inlets, r->config->ring_count, &r->writer);
     tell_recovered(r);
     service_ready("ready tape=%s rings=%u", r->config->tape, r->config->ring_count);
     return service_run(&r->service);
@@ -376,15 +376,15 @@ int recorder_close(struct recorder *r, int exit_code)
     if (!r->finished)
         close_handles(r);
     service_close(&r->service);
-    for (unsigned i = 0; r->sources != NULL && i < r->config->ring_count; i++)
-        source_close(&r->sources[i]);
+    for (unsigned i = 0; r->inlets != NULL && i < r->config->ring_count; i++)
+        inlet_close(&r->inlets[i]);
     rotate_close(&r->rotate);
     bool clean = exit_code == 0 && !r->journal.index_failed && r->journal.unsealed == NULL;
     pump_close(&r->pump);
     journal_close(&r->journal);
     writer_close(&r->writer);
     shelf_close(&r->shelf);
-    free(r->sources);
+    free(r->inlets);
     if (recover_close(&r->tape, clean, &err) < 0) {
         log_error("%s", err.text);
         exit_code = 1;

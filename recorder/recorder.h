@@ -23,7 +23,7 @@ struct recorder {
     struct journal journal;
     struct writer writer;
     struct pump pump;
-    struct source *sources; /* owned */
+    struct inlet *inlets; /* owned */
     struct ack ack;
 
     uv_idle_t hot;   /* runs while there is work */

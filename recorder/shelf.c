@@ -57,7 +57,7 @@ static int match(const struct epoch_ref *epoch, void *context)
 }
 
 /* Asked of the index: it has all epochs that were there at the start, and a later one of ours is
- * known to its source. */
+ * known to its inlet. */
 bool shelf_find_epoch(struct shelf *shelf, const char *name, const uint8_t ring_uuid[16],
                       uint64_t ring_epoch, struct epoch_ref *epoch)
 {

@@ -17,19 +17,19 @@ static const char *state_of(const struct writer *writer)
     return "ok";
 }
 
-void status_gather(struct status *status, const struct source *sources, unsigned count,
+void status_gather(struct status *status, const struct inlet *inlets, unsigned count,
                    const struct writer *writer)
 {
     memset(status, 0, sizeof *status);
     status->rings = count;
     for (unsigned i = 0; i < count; i++) {
-        const struct source *s = &sources[i];
+        const struct inlet *s = &inlets[i];
         status->ticks += s->ticks;
         status->bytes += s->bytes;
         status->lost += s->lost_total;
         status->passed += s->passed;
-        status->attached += s->state == SOURCE_ATTACHED;
-        status->quarantined += s->state == SOURCE_QUARANTINED;
+        status->attached += s->state == INLET_ATTACHED;
+        status->quarantined += s->state == INLET_QUARANTINED;
     }
     status->counts = writer->counts;
     status->segment = writer->rotate->current != NULL ? writer->rotate->current->number : 0;
@@ -46,21 +46,21 @@ bool status_moved(const struct status *status, const struct status *before)
            strcmp(status->state, before->state) != 0;
 }
 
-static void log_ring(const struct source *s)
+static void log_ring(const struct inlet *s)
 {
     char high[QUANTITY_TEXT];
     log_info(
         "ring %s track=%s state=%s%s%s epoch=%llu written=%llu durable=%llu ticks=%llu lost=%llu "
         "waiting=%zu high_water=%s",
-        s->asked->name, s->track[0] != '\0' ? s->track : "?", source_state_text(s),
-        s->state == SOURCE_QUARANTINED ? ": " : "", s->state == SOURCE_QUARANTINED ? s->reason : "",
+        s->asked->name, s->track[0] != '\0' ? s->track : "?", inlet_state_text(s),
+        s->state == INLET_QUARANTINED ? ": " : "", s->state == INLET_QUARANTINED ? s->reason : "",
         (unsigned long long)s->sequence.epoch, (unsigned long long)s->written.seq,
         (unsigned long long)s->durable.seq, (unsigned long long)s->ticks,
         (unsigned long long)s->lost_total, s->waiting, quantity_size_text(high, s->high_water));
 }
 
 void status_log(const struct status *status, const struct status *before, uint64_t elapsed_ns,
-                const struct source *sources, unsigned count, bool each)
+                const struct inlet *inlets, unsigned count, bool each)
 {
     static const struct status nothing = {.state = ""};
     char rate[QUANTITY_TEXT], byte_rate[QUANTITY_TEXT], bytes[QUANTITY_TEXT];
@@ -81,5 +81,5 @@ void status_log(const struct status *status, const struct status *before, uint64
         quantity_duration_text(sync_max, status->counts.sync_max_ns),
         (size_t)status->counts.pool_max, status->buffers, (unsigned long long)status->segment);
     for (unsigned i = 0; each && i < count; i++)
-        log_ring(&sources[i]);
+        log_ring(&inlets[i]);
 }

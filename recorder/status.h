@@ -19,13 +19,13 @@ struct status {
     const char *state; /* "ok", "degraded: no space", ... */
 };
 
-void status_gather(struct status *status, const struct source *sources, unsigned count,
+void status_gather(struct status *status, const struct inlet *inlets, unsigned count,
                    const struct writer *writer);
 
 /* A line for all; and, if `each`, a line for each ring. `before` and `elapsed_ns`: what rates are
  * measured from; NULL: none are told. */
 void status_log(const struct status *status, const struct status *before, uint64_t elapsed_ns,
-                const struct source *sources, unsigned count, bool each);
+                const struct inlet *inlets, unsigned count, bool each);
 
 /* Did anything move between them? */
 bool status_moved(const struct status *status, const struct status *before);

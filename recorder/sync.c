@@ -16,11 +16,11 @@ static void mark_durable(struct writer *w, uint64_t upto)
     for (; w->synced < upto; w->synced++) {
         const struct write *write = writer_at(w, w->synced);
         for (unsigned i = 0; i < write->piece_count; i++) {
-            struct source *source = write->pieces[i].source;
+            struct inlet *inlet = write->pieces[i].inlet;
             if (write->pieces[i].mark.seq == 0)
                 continue;
-            source->durable = write->pieces[i].mark;
-            source->owes_ack = true;
+            inlet->durable = write->pieces[i].mark;
+            inlet->owes_ack = true;
         }
     }
 }

@@ -1,5 +1,5 @@
 /*
- * write.h - one write to come: an aligned buffer with blocks of several sources back to back.
+ * write.h - one write to come: an aligned buffer with blocks of several inlets back to back.
  *
  *   bytes   | block | block | ... | zeros up to a multiple of 4096 |
  *
@@ -13,17 +13,17 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "recorder/source.h"
+#include "recorder/inlet.h"
 
 struct reel;
 struct writer;
 
 /* A sealed block in a write. */
 struct piece {
-    struct source *source;   /* borrowed */
-    size_t at, size;         /* in the write's bytes */
-    uint64_t position;       /* in the source's ring, behind the last frame that it holds */
-    struct source_mark mark; /* its last tick; seq 0: it has none */
+    struct inlet *inlet;    /* borrowed */
+    size_t at, size;        /* in the write's bytes */
+    uint64_t position;      /* in the inlet's ring, behind the last frame that it holds */
+    struct inlet_mark mark; /* its last tick; seq 0: it has none */
     uint64_t lost;
 };
 

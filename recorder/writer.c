@@ -253,9 +253,9 @@ static void tell(struct writer *w, struct write *write)
     for (unsigned i = 0; i < write->piece_count; i++) {
         struct piece *piece = &write->pieces[i];
         if (!write->told)
-            source_written(piece->source, piece->position);
+            inlet_written(piece->inlet, piece->position);
         if (piece->mark.seq != 0)
-            piece->source->written = piece->mark;
+            piece->inlet->written = piece->mark;
     }
     write->told = true;
     w->counts.writes++;

@@ -1,4 +1,4 @@
-#include "recorder/source.h"
+#include "recorder/inlet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,11 +13,10 @@
 /* A ring whose name was taken away is left when its producer has been quiet for so long. */
 #define ORPHAN_QUIET_NS NS_PER_S
 
-void source_init(struct source *all, unsigned count, const struct config *config,
-                 struct shelf *shelf)
+void inlet_init(struct inlet *all, unsigned count, const struct config *config, struct shelf *shelf)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct source *s = &all[i];
+        struct inlet *s = &all[i];
         memset(s, 0, sizeof *s);
         s->asked = &config->rings[i];
         s->shelf = shelf;
@@ -29,7 +28,7 @@ void source_init(struct source *all, unsigned count, const struct config *config
     }
 }
 
-static void detach(struct source *s)
+static void detach(struct inlet *s)
 {
     tdk_ring_detach(s->ring);
     s->ring = NULL;
@@ -38,16 +37,16 @@ static void detach(struct source *s)
     s->orphan_ns = 0;
 }
 
-void source_close(struct source *s)
+void inlet_close(struct inlet *s)
 {
     if (s->ring != NULL)
         detach(s);
-    s->state = SOURCE_WAITING;
+    s->state = INLET_WAITING;
 }
 
-void source_quarantine(struct source *s, const char *why)
+void inlet_quarantine(struct inlet *s, const char *why)
 {
-    s->state = SOURCE_QUARANTINED;
+    s->state = INLET_QUARANTINED;
     snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, why);
     s->waiting = 0;
     s->since_ns = 0;
@@ -63,7 +62,7 @@ static void known_of(struct sequence_known *known, const struct epoch_ref *epoch
     known->next_seq = epoch->last_seq + 1;
 }
 
-void source_known(const struct source *s, uint64_t ring_epoch, struct sequence_known *known)
+void inlet_known(const struct inlet *s, uint64_t ring_epoch, struct sequence_known *known)
 {
     struct epoch_ref last, found;
     memset(known, 0, sizeof *known);
@@ -84,7 +83,7 @@ void source_known(const struct source *s, uint64_t ring_epoch, struct sequence_k
 
 /* The running maximum goes on where the tape has it, so that flags are the same as if we had never
  * been away. */
-void source_resume(struct source *s)
+void inlet_resume(struct inlet *s)
 {
     struct epoch_ref last;
     if (s->sequence.epoch == 0 || s->sequence.stale || s->at.epoch == s->sequence.epoch)
@@ -98,12 +97,12 @@ void source_resume(struct source *s)
         return;
     s->at.running_max = last.max_ts;
     s->lost = last.lost;
-    s->written = s->durable = (struct source_mark){last.epoch, last.last_seq};
+    s->written = s->durable = (struct inlet_mark){last.epoch, last.last_seq};
 }
 
 /* ---- coming and going ---- */
 
-static bool track_is_taken(const struct source *s)
+static bool track_is_taken(const struct inlet *s)
 {
     for (unsigned i = 0; i < s->all_count; i++)
         if (&s->all[i] != s && strcmp(s->all[i].track, s->track) == 0)
@@ -111,13 +110,13 @@ static bool track_is_taken(const struct source *s)
     return false;
 }
 
-static bool learn_track(struct source *s, const struct tdk_ring_info *info)
+static bool learn_track(struct inlet *s, const struct tdk_ring_info *info)
 {
     char why[240];
     if (s->track[0] != '\0')
         return true;
     if (!name_is_valid(info->track, strnlen(info->track, sizeof info->track))) {
-        source_quarantine(s, "the track's name in its header is none");
+        inlet_quarantine(s, "the track's name in its header is none");
         return false;
     }
     memcpy(s->track, info->track, sizeof s->track);
@@ -126,13 +125,13 @@ static bool learn_track(struct source *s, const struct tdk_ring_info *info)
     snprintf(why, sizeof why,
              "track %s is recorded from another ring; name another: --ring %s=TRACK", s->track,
              s->asked->name);
-    source_quarantine(s, why);
+    inlet_quarantine(s, why);
     s->track[0] = '\0';
     return false;
 }
 
 /* One track is one sequence: a ring made anew under the name begins epochs of its own. */
-static void begin(struct source *s, const struct tdk_ring_info *info)
+static void begin(struct inlet *s, const struct tdk_ring_info *info)
 {
     struct sequence_known known;
     if (memcmp(s->uuid, info->uuid, sizeof s->uuid) != 0) {
@@ -143,13 +142,13 @@ static void begin(struct source *s, const struct tdk_ring_info *info)
     s->at.payload_max = info->payload_max;
     s->at.tell_steps = true;
     s->released = tdk_ring_position(s->ring);
-    source_known(s, tdk_ring_epoch(s->ring), &known);
+    inlet_known(s, tdk_ring_epoch(s->ring), &known);
     sequence_attach(&s->sequence, tdk_ring_epoch(s->ring), &known);
-    source_resume(s);
+    inlet_resume(s);
     tdk_ring_epoch_floor(s->ring, known.last_epoch);
 }
 
-static void attach(struct source *s)
+static void attach(struct inlet *s)
 {
     struct tdk_ring_info info;
     tdk_ring_info(s->ring, &info);
@@ -159,21 +158,21 @@ static void attach(struct source *s)
         return;
     }
     begin(s, &info);
-    s->state = SOURCE_ATTACHED;
+    s->state = INLET_ATTACHED;
     log_info("ring %s attached track=%s capacity=%llu epoch=%llu unread=%llu", s->asked->name,
              s->track, (unsigned long long)info.capacity, (unsigned long long)info.epoch,
              (unsigned long long)(info.produced_bytes - tdk_ring_position(s->ring)));
 }
 
-static void refuse(struct source *s, const struct tdk_err *err)
+static void refuse(struct inlet *s, const struct tdk_err *err)
 {
-    if (s->state == SOURCE_HELD)
+    if (s->state == INLET_HELD)
         return; /* said already */
-    s->state = SOURCE_HELD;
+    s->state = INLET_HELD;
     log_warn("ring %s: %s; no tick is taken, asking again", s->asked->name, err->text);
 }
 
-static bool make(struct source *s, const struct config *config)
+static bool make(struct inlet *s, const struct config *config)
 {
     struct tdk_err err;
     struct tdk_ring_options options = {
@@ -187,7 +186,7 @@ static bool make(struct source *s, const struct config *config)
     return rc == 0 || rc == -EEXIST;
 }
 
-static void look_for(struct source *s, const struct config *config)
+static void look_for(struct inlet *s, const struct config *config)
 {
     struct tdk_err err;
     int rc = tdk_ring_attach(&s->ring, s->asked->name, TDK_RING_CONSUMER, &err);
@@ -197,23 +196,23 @@ static void look_for(struct source *s, const struct config *config)
         attach(s);
     } else if (rc == TDK_EHOSTILE || rc == TDK_EVERSION) {
         memset(s->uuid, 0, sizeof s->uuid);
-        source_quarantine(s, err.text);
+        inlet_quarantine(s, err.text);
     } else if (rc != TDK_ENORING) {
         refuse(s, &err);
     } else if (config->create_size == 0) {
-        s->state = SOURCE_WAITING;
+        s->state = INLET_WAITING;
     }
 }
 
 /* Is the ring of that name another than the one we know? */
-static bool is_replaced(const struct source *s)
+static bool is_replaced(const struct inlet *s)
 {
     struct tdk_ring_info info;
     return tdk_ring_stat(s->asked->name, &info, NULL) == 0 &&
            memcmp(info.uuid, s->uuid, sizeof info.uuid) != 0;
 }
 
-static bool is_gone(const struct source *s)
+static bool is_gone(const struct inlet *s)
 {
     struct tdk_ring_info info;
     int rc = tdk_ring_stat(s->asked->name, &info, NULL);
@@ -221,7 +220,7 @@ static bool is_gone(const struct source *s)
 }
 
 /* The file has lost its name. What is in it is recorded first; its producer may still be at it. */
-static void leave_when_done(struct source *s, uint64_t now_ns)
+static void leave_when_done(struct inlet *s, uint64_t now_ns)
 {
     struct tdk_ring_info info;
     if (!is_gone(s)) {
@@ -231,46 +230,46 @@ static void leave_when_done(struct source *s, uint64_t now_ns)
     if (s->orphan_ns == 0 || s->waiting != 0)
         s->orphan_ns = now_ns;
     tdk_ring_info(s->ring, &info);
-    if (s->waiting != 0 || s->out != 0 || source_lost_at_end(s) != 0 ||
+    if (s->waiting != 0 || s->out != 0 || inlet_lost_at_end(s) != 0 ||
         (info.producer_pid != 0 && now_ns - s->orphan_ns < ORPHAN_QUIET_NS))
         return;
     log_info("ring %s was removed: all of it is recorded, detached", s->asked->name);
     detach(s);
-    s->state = SOURCE_WAITING;
+    s->state = INLET_WAITING;
 }
 
-void source_visit(struct source *s, const struct config *config, uint64_t now_ns)
+void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
 {
     switch (s->state) {
-    case SOURCE_WAITING:
-    case SOURCE_HELD:
+    case INLET_WAITING:
+    case INLET_HELD:
         look_for(s, config);
         break;
-    case SOURCE_ATTACHED:
+    case INLET_ATTACHED:
         leave_when_done(s, now_ns);
         break;
-    case SOURCE_QUARANTINED:
+    case INLET_QUARANTINED:
         if (s->out != 0)
             break; /* blocks of it are still on their way */
         if (s->ring != NULL)
             detach(s);
         if (is_replaced(s))
-            s->state = SOURCE_WAITING;
+            s->state = INLET_WAITING;
         break;
     }
 }
 
 /* ---- reading ---- */
 
-size_t source_look(struct source *s, uint64_t now_ns)
+size_t inlet_look(struct inlet *s, uint64_t now_ns)
 {
     size_t size = 0;
-    if (s->state != SOURCE_ATTACHED)
+    if (s->state != INLET_ATTACHED)
         return 0;
     tdk_ring_peek(s->ring, &size);
     const char *hostile = tdk_ring_hostile(s->ring);
     if (hostile != NULL) {
-        source_quarantine(s, hostile);
+        inlet_quarantine(s, hostile);
         return 0;
     }
     if (tdk_ring_position(s->ring) >= s->until)
@@ -286,9 +285,9 @@ size_t source_look(struct source *s, uint64_t now_ns)
     return size;
 }
 
-bool source_head(struct source *s, const unsigned char **run, size_t *size, struct tdk_frame *head)
+bool inlet_head(struct inlet *s, const unsigned char **run, size_t *size, struct tdk_frame *head)
 {
-    if (s->state != SOURCE_ATTACHED || tdk_ring_position(s->ring) >= s->until)
+    if (s->state != INLET_ATTACHED || tdk_ring_position(s->ring) >= s->until)
         return false;
     *run = tdk_ring_peek(s->ring, size);
     if (*size == 0)
@@ -298,13 +297,13 @@ bool source_head(struct source *s, const unsigned char **run, size_t *size, stru
         if (head->size <= s->at.payload_max && tdk_frame_span(head->size) <= *size)
             return true;
     }
-    source_quarantine(s, "a frame in it is larger than what is published");
+    inlet_quarantine(s, "a frame in it is larger than what is published");
     return false;
 }
 
 /* Several blocks of a ring may be told at once, and after a failed sync told again: room never
  * comes back twice. */
-void source_written(struct source *s, uint64_t position)
+void inlet_written(struct inlet *s, uint64_t position)
 {
     s->out--;
     if (s->ring == NULL || position <= s->released)
@@ -313,10 +312,10 @@ void source_written(struct source *s, uint64_t position)
     tdk_ring_release_to(s->ring, position);
 }
 
-uint64_t source_lost_at_end(const struct source *s)
+uint64_t inlet_lost_at_end(const struct inlet *s)
 {
     struct tdk_ring_info info;
-    if (s->state != SOURCE_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale ||
+    if (s->state != INLET_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale ||
         s->sequence.next_seq == 0)
         return 0;
     tdk_ring_info(s->ring, &info);
@@ -330,13 +329,13 @@ uint64_t source_lost_at_end(const struct source *s)
     return missing <= SEQUENCE_HOLE_MAX ? missing : 0;
 }
 
-const char *source_state_text(const struct source *s)
+const char *inlet_state_text(const struct inlet *s)
 {
     static const char *const texts[] = {
-        [SOURCE_WAITING] = "waiting",
-        [SOURCE_HELD] = "held by another",
-        [SOURCE_ATTACHED] = "ok",
-        [SOURCE_QUARANTINED] = "quarantined",
+        [INLET_WAITING] = "waiting",
+        [INLET_HELD] = "held by another",
+        [INLET_ATTACHED] = "ok",
+        [INLET_QUARANTINED] = "quarantined",
     };
     return texts[s->state];
 }

@@ -1,5 +1,5 @@
 /*
- * source.h - one ring that is being recorded, and the track it goes to.
+ * inlet.h - one ring that is being recorded, and the track it goes to.
  *
  *     WAITING -> ATTACHED -> WAITING (the ring was removed or replaced)
  *        |          |
@@ -10,8 +10,8 @@
  * again, both quietly. A quarantined one is looked at again only when another file takes its name.
  * The others never notice. The loop's thread.
  */
-#ifndef TDK_RECORDER_SOURCE_H
-#define TDK_RECORDER_SOURCE_H
+#ifndef TDK_RECORDER_INLET_H
+#define TDK_RECORDER_INLET_H
 
 #include <stdbool.h>
 
@@ -21,18 +21,18 @@
 #include "tape/block.h"
 #include "tapedeck/ring.h"
 
-enum source_state { SOURCE_WAITING, SOURCE_HELD, SOURCE_ATTACHED, SOURCE_QUARANTINED };
+enum inlet_state { INLET_WAITING, INLET_HELD, INLET_ATTACHED, INLET_QUARANTINED };
 
-struct source_mark {
+struct inlet_mark {
     uint64_t epoch, seq;
 };
 
-struct source {
+struct inlet {
     const struct config_ring *asked; /* borrowed */
     struct shelf *shelf;             /* borrowed: what the tape has */
-    const struct source *all;        /* borrowed: every source, this one among them */
+    const struct inlet *all;         /* borrowed: every inlet, this one among them */
     unsigned all_count;
-    enum source_state state;
+    enum inlet_state state;
     char reason[240]; /* of the quarantine */
 
     struct tdk_ring *ring; /* NULL unless attached */
@@ -52,7 +52,7 @@ struct source {
     struct sequence sequence;
     struct track_state at; /* where the next block of it goes on */
 
-    struct source_mark written, durable;
+    struct inlet_mark written, durable;
     bool owes_clock; /* a CLOCK frame, before its next tick */
     bool owes_ack;   /* durable has moved since it was last told */
     uint64_t ticks, bytes, passed;
@@ -62,38 +62,38 @@ struct source {
     uint64_t fill_warned_ns;
 };
 
-void source_init(struct source *all, unsigned count, const struct config *config,
-                 struct shelf *shelf);
+void inlet_init(struct inlet *all, unsigned count, const struct config *config,
+                struct shelf *shelf);
 
 /* Look for the ring if it is not attached, make it if so configured; and if it is, whether it still
  * is the one of that name. Some system calls; to be called a few times a second. */
-void source_visit(struct source *source, const struct config *config, uint64_t now_ns);
+void inlet_visit(struct inlet *inlet, const struct config *config, uint64_t now_ns);
 
 /* Unread bytes; `waiting` and `since_ns` follow. A ring found to break its rules is quarantined. */
-size_t source_look(struct source *source, uint64_t now_ns);
+size_t inlet_look(struct inlet *inlet, uint64_t now_ns);
 
 /* The run of unread frames, and a private copy of the first one's head, whose size is checked.
  * False: nothing there (for us), or the ring was quarantined for it. */
-bool source_head(struct source *source, const unsigned char **run, size_t *size,
-                 struct tdk_frame *head);
+bool inlet_head(struct inlet *inlet, const unsigned char **run, size_t *size,
+                struct tdk_frame *head);
 
 /* What the tape has of an epoch of this ring. */
-void source_known(const struct source *source, uint64_t ring_epoch, struct sequence_known *known);
+void inlet_known(const struct inlet *inlet, uint64_t ring_epoch, struct sequence_known *known);
 
 /* Where blocks of an epoch that the tape knows go on. */
-void source_resume(struct source *source);
+void inlet_resume(struct inlet *inlet);
 
 /* A block of it, up to `position` in the ring, has been written: its room is given back. */
-void source_written(struct source *source, uint64_t position);
+void inlet_written(struct inlet *inlet, uint64_t position);
 
 /* Claims refused behind the last tick, known exactly and not yet told. 0: none, or not knowable. */
-uint64_t source_lost_at_end(const struct source *source);
+uint64_t inlet_lost_at_end(const struct inlet *inlet);
 
 /* `why`: in words, is logged once, escaped. */
-void source_quarantine(struct source *source, const char *why);
+void inlet_quarantine(struct inlet *inlet, const char *why);
 
-void source_close(struct source *source);
+void inlet_close(struct inlet *inlet);
 
-const char *source_state_text(const struct source *source);
+const char *inlet_state_text(const struct inlet *inlet);
 
 #endif
