@@ -128,7 +128,6 @@ int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
     c->answer.reverse = query->reverse;
     c->count_only = query->count_only;
     c->left = query->limit == 0 ? UINT64_MAX : query->limit;
-    segments_init(&c->answer.segments, tape);
 
     struct track **tracks = NULL;
     size_t count;
@@ -157,7 +156,6 @@ void tdk_cursor_close(struct tdk_cursor *cursor)
     free(cursor->streams);
     free(cursor->merge.heap);
     free(cursor->copy);
-    segments_close(&cursor->answer.segments);
     select_close(&cursor->answer.select);
     view_drop(cursor->answer.view);
     free(cursor);

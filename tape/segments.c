@@ -2,90 +2,141 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 
-void segments_init(struct segments *segments, const struct tdk_tape *tape)
+enum { IDLE_MAX = 16 };
+
+void segments_init(struct segments *segments, const struct folder *folder, const char *lone)
 {
-    *segments = (struct segments){.tape = tape};
+    *segments = (struct segments){.folder = folder, .lone = lone};
+    pthread_mutex_init(&segments->lock, NULL);
 }
 
-static void slot_close(struct segments_slot *slot)
+static void handle_close(struct handle *handle)
 {
-    segment_close(slot->segment);
-    *slot = (struct segments_slot){0};
+    segment_close(handle->segment);
+    free(handle);
 }
 
 void segments_close(struct segments *segments)
 {
-    for (size_t i = 0; i < SEGMENTS_OPEN; i++)
-        slot_close(&segments->slots[i]);
+    while (segments->handles != NULL) {
+        struct handle *next = segments->handles->next;
+        handle_close(segments->handles);
+        segments->handles = next;
+    }
+    pthread_mutex_destroy(&segments->lock);
 }
 
-/* Its own slot, or the one that was not used for longest. */
-static struct segments_slot *find_slot(struct segments *segments, uint64_t number)
+static void drop(struct segments *segments, struct handle *handle)
 {
-    struct segments_slot *oldest = &segments->slots[0];
-    for (size_t i = 0; i < SEGMENTS_OPEN; i++) {
-        struct segments_slot *slot = &segments->slots[i];
-        if (slot->segment != NULL && slot->number == number)
-            return slot;
-        if (slot->used < oldest->used)
-            oldest = slot;
-    }
+    struct handle **at = &segments->handles;
+    while (*at != handle)
+        at = &(*at)->next;
+    *at = handle->next;
+    segments->idle--;
+    handle_close(handle);
+}
+
+/* Of those that nobody holds the one that was not used for longest. */
+static struct handle *oldest_idle(const struct segments *segments)
+{
+    struct handle *oldest = NULL;
+    for (struct handle *h = segments->handles; h != NULL; h = h->next)
+        if (h->holders == 0 && (oldest == NULL || h->used < oldest->used))
+            oldest = h;
     return oldest;
 }
 
 static int open_file(const struct segments *segments, uint64_t number, struct segment **segment,
                      struct tdk_err *err)
 {
-    const struct tdk_tape *tape = segments->tape;
-    if (tape->lone[0] != '\0')
-        return segment_open(segment, tape->lone, tape->folder.tape_id, err);
+    if (segments->lone != NULL)
+        return segment_open(segment, segments->lone, segments->folder->tape_id, err);
     static const enum segment_stage stages[] = {
         SEGMENT_SEALED, SEGMENT_OPEN, SEGMENT_SEALED /* sealed between the two looks */
     };
     int rc = -ENOENT;
     for (size_t i = 0; i < array_size(stages) && rc == -ENOENT; i++)
-        rc = segment_open_number(segment, &tape->folder, number, stages[i], err);
+        rc = segment_open_number(segment, segments->folder, number, stages[i], err);
     return rc;
 }
 
-int segments_get(struct segments *segments, uint64_t number, const struct segment **segment,
-                 struct tdk_err *err)
+/* With the lock held: opening is rare, and two threads shall not open one file twice. */
+static int open_handle(struct segments *segments, uint64_t number, struct handle **handle,
+                       struct tdk_err *err)
 {
-    struct segments_slot *slot = find_slot(segments, number);
-    if (slot->segment == NULL || slot->number != number) {
-        struct segment *opened;
-        int rc = open_file(segments, number, &opened, err);
-        if (rc < 0)
-            return rc;
-        posix_fadvise(opened->fd, 0, 0, POSIX_FADV_RANDOM);
-        slot_close(slot);
-        slot->segment = opened;
-        slot->number = number;
+    struct handle *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return err_set(err, -ENOMEM, "open segment %llu", (unsigned long long)number);
+    int rc = open_file(segments, number, &h->segment, err);
+    if (rc < 0) {
+        free(h);
+        return rc;
     }
-    slot->used = ++segments->clock;
-    *segment = slot->segment;
+    posix_fadvise(h->segment->fd, 0, 0, POSIX_FADV_RANDOM);
+    h->number = number;
+    h->next = segments->handles;
+    segments->handles = h;
+    segments->idle++; /* until it is held */
+    *handle = h;
     return 0;
+}
+
+int segments_take(struct segments *segments, uint64_t number, struct handle **handle,
+                  struct tdk_err *err)
+{
+    pthread_mutex_lock(&segments->lock);
+    struct handle *h = segments->handles;
+    while (h != NULL && (h->number != number || h->is_stale))
+        h = h->next;
+    int rc = h != NULL ? 0 : open_handle(segments, number, &h, err);
+    if (rc == 0) {
+        if (h->holders++ == 0)
+            segments->idle--;
+        *handle = h;
+    }
+    pthread_mutex_unlock(&segments->lock);
+    return rc;
+}
+
+void segments_give(struct segments *segments, struct handle *handle)
+{
+    if (handle == NULL)
+        return;
+    pthread_mutex_lock(&segments->lock);
+    handle->used = ++segments->clock;
+    if (--handle->holders == 0) {
+        segments->idle++;
+        if (handle->is_stale)
+            drop(segments, handle);
+        else if (segments->idle > IDLE_MAX)
+            drop(segments, oldest_idle(segments));
+    }
+    pthread_mutex_unlock(&segments->lock);
 }
 
 void segments_forget(struct segments *segments, uint64_t number)
 {
-    struct segments_slot *slot = find_slot(segments, number);
-    if (slot->segment != NULL && slot->number == number)
-        slot_close(slot);
+    pthread_mutex_lock(&segments->lock);
+    struct handle *h = segments->handles;
+    while (h != NULL && (h->number != number || h->is_stale))
+        h = h->next;
+    if (h != NULL && h->holders > 0)
+        h->is_stale = true;
+    else if (h != NULL)
+        drop(segments, h);
+    pthread_mutex_unlock(&segments->lock);
 }
 
-int segments_read(struct segments *segments, uint64_t number, uint64_t offset, void *bytes,
-                  size_t size, struct tdk_err *err)
+int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,
+                struct tdk_err *err)
 {
-    const struct segment *segment;
-    int rc = segments_get(segments, number, &segment, err);
-    if (rc < 0)
-        return rc;
+    const struct segment *segment = handle->segment;
     unsigned char *at = bytes;
     while (size > 0) {
         ssize_t n = pread(segment->fd, at, size, (off_t)offset);
@@ -100,14 +151,11 @@ int segments_read(struct segments *segments, uint64_t number, uint64_t offset, v
         at += n;
         offset += (uint64_t)n;
         size -= (size_t)n;
-        segments->bytes_read += (uint64_t)n;
     }
     return 0;
 }
 
-void segments_expect(struct segments *segments, uint64_t number, uint64_t offset, size_t size)
+void handle_expect(const struct handle *handle, uint64_t offset, size_t size)
 {
-    const struct segment *segment;
-    if (segments_get(segments, number, &segment, NULL) == 0)
-        posix_fadvise(segment->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+    posix_fadvise(handle->segment->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
 }

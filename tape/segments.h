@@ -1,44 +1,52 @@
 /*
- * segments.h - the segment files that a reader has open: a few of them, the least used goes.
+ * segments.h - the segment files that a tape's readers have open.
  *
- * One thread at a time. Files are advised RANDOM: what is asked for is read, not what lies around
- * it; a reader that goes straight on says so with segments_expect().
+ * Handles are counted: who reads holds one, and some that nobody holds stay open for the next.
+ * Files are advised RANDOM: what is asked for is read, not what lies around it; a reader that goes
+ * straight on says so with handle_expect(). Any thread.
  */
 #ifndef TDK_TAPE_SEGMENTS_H
 #define TDK_TAPE_SEGMENTS_H
 
+#include <pthread.h>
+
 #include "tape/segment.h"
-#include "tape/tape.h"
 
-#define SEGMENTS_OPEN 16
-
-struct segments {
-    const struct tdk_tape *tape; /* borrowed */
-    struct segments_slot {
-        struct segment *segment;
-        uint64_t number;
-        uint64_t used; /* when */
-    } slots[SEGMENTS_OPEN];
-    uint64_t clock;
-    uint64_t bytes_read;
+/* An open file. What lies behind the first member is under the lock of segments.c's. */
+struct handle {
+    struct segment *segment;
+    uint64_t number;
+    unsigned holders;
+    bool is_stale; /* the file may have been replaced: nobody gets this handle any more */
+    uint64_t used; /* when */
+    struct handle *next;
 };
 
-void segments_init(struct segments *segments, const struct tdk_tape *tape);
-void segments_close(struct segments *segments);
+struct segments {
+    const struct folder *folder; /* borrowed */
+    const char *lone;            /* path of the only file; NULL: those of the folder */
+    pthread_mutex_t lock;
+    struct handle *handles;
+    unsigned idle; /* that nobody holds */
+    uint64_t clock;
+};
 
-/* The segment by its number, sealed or not; borrowed until the next call. -ENOENT, TDK_ECORRUPT...
- */
-int segments_get(struct segments *segments, uint64_t number, const struct segment **segment,
-                 struct tdk_err *err);
+void segments_init(struct segments *segments, const struct folder *folder, const char *lone);
+void segments_close(struct segments *segments); /* nobody holds any more */
 
-/* Forget the file of this number: it may have been replaced. */
+/* The segment by its number, sealed or not. -ENOENT, TDK_ECORRUPT ... */
+int segments_take(struct segments *segments, uint64_t number, struct handle **handle,
+                  struct tdk_err *err);
+void segments_give(struct segments *segments, struct handle *handle); /* NULL is fine */
+
+/* The file of this number may have been replaced: open it anew for whoever asks next. */
 void segments_forget(struct segments *segments, uint64_t number);
 
-/* `size` bytes at `offset` of a segment, all of them. TDK_ECORRUPT: the file ends before. */
-int segments_read(struct segments *segments, uint64_t number, uint64_t offset, void *bytes,
-                  size_t size, struct tdk_err *err);
+/* `size` bytes at `offset`, all of them. TDK_ECORRUPT: the file ends before. */
+int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,
+                struct tdk_err *err);
 
 /* This will be read soon: the kernel may begin. */
-void segments_expect(struct segments *segments, uint64_t number, uint64_t offset, size_t size);
+void handle_expect(const struct handle *handle, uint64_t offset, size_t size);
 
 #endif

@@ -6,15 +6,13 @@
 
 #include "base/err.h"
 
-void sieve_init(struct sieve *sieve, const struct select *select, struct segments *segments)
+void sieve_init(struct sieve *sieve, const struct select *select)
 {
     *sieve = (struct sieve){.select = select, .seq_last = UINT64_MAX};
-    slice_init(&sieve->slice, segments);
 }
 
 void sieve_close(struct sieve *sieve)
 {
-    slice_close(&sieve->slice);
     free(sieve->offsets);
     free(sieve->ordinals);
     sieve->offsets = NULL;
@@ -135,7 +133,7 @@ static bool is_mostly_in_range(const struct sieve *sieve, const struct block_ref
 /* Bytes of control frames before the first tick, and how many they are. */
 static size_t skip_controls(const struct sieve *sieve, uint32_t *controls)
 {
-    const struct block_view *view = &sieve->slice.view;
+    const struct block_view *view = &sieve->slice->view;
     size_t at = 0;
     for (*controls = 0; *controls < view->head->controls; ++*controls) {
         const struct tdk_frame *frame = sieve_frame(sieve, at);
@@ -148,10 +146,10 @@ static size_t skip_controls(const struct sieve *sieve, uint32_t *controls)
 
 static int fill_whole(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = slice_read(&sieve->slice, ref, err);
+    int rc = slice_read(sieve->slice, ref, err);
     if (rc < 0)
         return rc;
-    const struct block_head *head = sieve->slice.view.head;
+    const struct block_head *head = sieve->slice->view.head;
     if (!sieve->list_only && sieve_takes_all(sieve, ref)) {
         uint32_t controls;
         size_t begin = skip_controls(sieve, &controls);
@@ -179,7 +177,7 @@ static int bisect(struct sieve *sieve, uint64_t ts, uint32_t *found, struct tdk_
         uint32_t middle = low + (high - low) / 2;
         size_t offset;
         const struct tdk_frame *frame;
-        int rc = slice_tick(&sieve->slice, ordinal_of(sieve, middle), &offset, &frame, err);
+        int rc = slice_tick(sieve->slice, ordinal_of(sieve, middle), &offset, &frame, err);
         if (rc < 0)
             return rc;
         if (frame->ts < ts)
@@ -207,9 +205,9 @@ static int window_bounds(struct sieve *sieve, uint32_t first, uint32_t end, size
                          size_t *stop, struct tdk_err *err)
 {
     const struct tdk_frame *frame;
-    int rc = slice_tick(&sieve->slice, first, begin, &frame, err);
+    int rc = slice_tick(sieve->slice, first, begin, &frame, err);
     if (rc == 0)
-        rc = slice_tick(&sieve->slice, end - 1, stop, &frame, err);
+        rc = slice_tick(sieve->slice, end - 1, stop, &frame, err);
     if (rc == 0)
         *stop += tdk_frame_span(frame->size);
     return rc;
@@ -219,11 +217,11 @@ static int window_bounds(struct sieve *sieve, uint32_t first, uint32_t end, size
 static int check_window(struct sieve *sieve, size_t begin, size_t end, uint64_t *ticks,
                         struct tdk_err *err)
 {
-    int rc = slice_need(&sieve->slice, begin, end, err);
+    int rc = slice_need(sieve->slice, begin, end, err);
     *ticks = 0;
     for (size_t at = begin; at < end && rc == 0;) {
         const struct tdk_frame *frame;
-        rc = slice_frame(&sieve->slice, at, &frame, err);
+        rc = slice_frame(sieve->slice, at, &frame, err);
         if (rc == 0) {
             *ticks += tdk_frame_is_tick(frame) ? 1 : 0;
             at += tdk_frame_span(frame->size);
@@ -237,12 +235,12 @@ static int check_window(struct sieve *sieve, size_t begin, size_t end, uint64_t 
 /* A sorted block of which a part is in the range. */
 static int fill_window(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = is_mostly_in_range(sieve, ref) ? slice_read(&sieve->slice, ref, err)
-                                            : slice_begin(&sieve->slice, ref, err);
+    int rc = is_mostly_in_range(sieve, ref) ? slice_read(sieve->slice, ref, err)
+                                            : slice_begin(sieve->slice, ref, err);
     if (rc < 0)
         return rc;
     uint32_t first, end;
-    sieve->ordinal_count = sieve->slice.view.head->count;
+    sieve->ordinal_count = sieve->slice->view.head->count;
     rc = bisect_range(sieve, &first, &end, err);
     if (rc < 0 || first >= end)
         return rc;
@@ -256,7 +254,7 @@ static int fill_window(struct sieve *sieve, const struct block_ref *ref, struct 
         return rc;
     if (ticks != end - first)
         return err_say(err, TDK_ECORRUPT, "frames contradict the directory");
-    if (!sieve->list_only && sieve->slice.view.head->controls == 0) {
+    if (!sieve->list_only && sieve->slice->view.head->controls == 0) {
         set_run(sieve, begin, stop, ticks);
         return 0;
     }
@@ -283,7 +281,7 @@ static int mark_ordinals(const struct block_view *view, uint32_t instrument_id, 
 /* The ordinals of all picked instruments, ascending. */
 static int gather_ordinals(struct sieve *sieve, struct tdk_err *err)
 {
-    const struct block_view *view = &sieve->slice.view;
+    const struct block_view *view = &sieve->slice->view;
     uint64_t marks[BLOCK_TICKS_MAX / 64];
     size_t words = (view->head->count + 63) / 64;
     memset(marks, 0, words * sizeof marks[0]);
@@ -303,21 +301,49 @@ static int gather_ordinals(struct sieve *sieve, struct tdk_err *err)
     return 0;
 }
 
+/* One call to read costs about as much as so many bytes. */
+enum { CALL_BYTES = 2560 };
+
+/*
+ * Have the chunks read that the ticks [first, end) lie in: as one stretch, when they lie close
+ * together, else piece by piece, where gaps not worth a call are read with the rest.
+ */
+static int read_ticks(struct sieve *sieve, uint32_t first, uint32_t end, struct tdk_err *err)
+{
+    struct slice *slice = sieve->slice;
+    size_t begin, stop, last, behind;
+    slice_extent(slice, sieve->ordinals[first], &begin, &stop);
+    slice_extent(slice, sieve->ordinals[end - 1], &last, &behind);
+    if (begin < behind && behind - begin <= (size_t)(end - first) * CALL_BYTES)
+        return slice_need(slice, begin, behind, err);
+    int rc = 0;
+    for (uint32_t i = first + 1; i < end && rc == 0; i++) {
+        size_t next, next_stop;
+        slice_extent(slice, sieve->ordinals[i], &next, &next_stop);
+        if (next > stop + CALL_BYTES || next < begin) {
+            rc = slice_need(slice, begin, stop, err);
+            begin = next;
+        }
+        stop = next_stop;
+    }
+    return rc == 0 ? slice_need(slice, begin, stop, err) : rc;
+}
+
 static int fill_by_symbol(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = slice_begin(&sieve->slice, ref, err);
+    int rc = slice_begin(sieve->slice, ref, err);
     if (rc == 0)
         rc = gather_ordinals(sieve, err);
     uint32_t first = 0, end = sieve->ordinal_count;
     if (rc == 0 && is_sorted(sieve, ref) && !select_covers(sieve->select, ref))
         rc = bisect_range(sieve, &first, &end, err);
-    if (rc == 0 && first < end && (end - first) * (uint64_t)BLOCK_CHUNK >= ref->frames_size / 2 &&
-        !sieve->slice.whole)
-        rc = slice_read(&sieve->slice, ref, err); /* nearly all of it: one read is cheaper */
+    if (rc < 0 || first >= end)
+        return rc;
+    rc = read_ticks(sieve, first, end, err);
     for (uint32_t i = first; i < end && rc == 0; i++) {
         size_t offset;
         const struct tdk_frame *frame;
-        rc = slice_tick(&sieve->slice, sieve->ordinals[i], &offset, &frame, err);
+        rc = slice_tick(sieve->slice, sieve->ordinals[i], &offset, &frame, err);
         if (rc == 0 && list_frame(sieve, offset, frame) < 0)
             rc = err_set(err, -ENOMEM, "read a block");
     }
@@ -369,7 +395,7 @@ int sieve_count(struct sieve *sieve, const struct block_ref *ref, uint64_t *tick
         return 0;
     }
     if (is_plain(sieve, ref) && directory_suffices(sieve, ref))
-        return slice_count(&sieve->slice, ref, sieve->picks, ticks, err);
+        return slice_count(sieve->slice, ref, sieve->picks, ticks, err);
     int rc = sieve_fill(sieve, ref, err);
     if (rc == 0) {
         *ticks = sieve->ticks;

@@ -17,10 +17,10 @@ struct sieve {
     const struct picks *picks;    /* borrowed; NULL: any instrument */
     bool list_only;               /* never a run */
     uint64_t seq_first, seq_last; /* ticks outside were delivered already */
-    struct slice slice;
+    struct slice *slice;          /* the caller's; NULL until there is one */
 
     bool is_run;
-    size_t begin, end; /* of the run, in slice.view.frames */
+    size_t begin, end; /* of the run, in slice->view.frames */
     uint64_t ticks;    /* in the run or the list */
 
     uint32_t *offsets; /* the list; ours */
@@ -30,11 +30,11 @@ struct sieve {
     uint32_t ordinal_count;
 };
 
-/* picks and the seqs are the caller's to set before each fill. */
-void sieve_init(struct sieve *sieve, const struct select *select, struct segments *segments);
+/* picks, seqs and slice are the caller's to set before each fill. */
+void sieve_init(struct sieve *sieve, const struct select *select);
 void sieve_close(struct sieve *sieve);
 
-/* TDK_ECORRUPT and what segments_read() says. */
+/* TDK_ECORRUPT and what slice_read() says. */
 int sieve_fill(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err);
 
 /* Does every tick of it pass, as the index tells, and is there nothing in it that has to be
@@ -47,7 +47,7 @@ int sieve_count(struct sieve *sieve, const struct block_ref *ref, uint64_t *tick
 
 static inline const struct tdk_frame *sieve_frame(const struct sieve *sieve, size_t offset)
 {
-    return (const struct tdk_frame *)(const void *)(sieve->slice.view.frames + offset);
+    return (const struct tdk_frame *)(const void *)(sieve->slice->view.frames + offset);
 }
 
 /* What a LOSS frame tells; its size has been checked. */

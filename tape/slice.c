@@ -21,6 +21,7 @@ void slice_init(struct slice *slice, struct segments *segments)
 
 void slice_close(struct slice *slice)
 {
+    segments_give(slice->segments, slice->handle);
     free(slice->bytes);
     free(slice->unpacked);
     free(slice->chunks);
@@ -71,16 +72,36 @@ static bool ref_is_possible(const struct block_ref *ref)
            ref->stored_size <= ref->span - sizeof(struct block_head);
 }
 
-static int prepare(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+bool slice_holds(const struct slice *slice, const struct block_ref *ref)
 {
-    slice->whole = false;
+    return slice->state != SLICE_EMPTY && memcmp(&slice->ref, ref, sizeof *ref) == 0;
+}
+
+/* Another block: its file is open, and there is room for it. */
+static int change_block(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    slice->state = SLICE_EMPTY;
     slice->view = (struct block_view){0};
     slice->last_ordinal = UINT32_MAX;
     if (!ref_is_possible(ref))
         return err_say(err, TDK_ECORRUPT, "the index contradicts itself");
+    if (slice->handle == NULL || slice->handle->number != ref->segment || slice->handle->is_stale) {
+        segments_give(slice->segments, slice->handle);
+        slice->handle = NULL;
+        int rc = segments_take(slice->segments, ref->segment, &slice->handle, err);
+        if (rc < 0)
+            return rc;
+    }
     slice->ref = *ref;
     int rc = make_room(&slice->bytes, &slice->room, ref->span);
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
+}
+
+/* Bytes of the block, from `at` on, to their place. */
+static int read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
+{
+    slice->bytes_read += size;
+    return handle_read(slice->handle, slice->ref.offset + at, slice->bytes + at, size, err);
 }
 
 static int mismatch(struct tdk_err *err)
@@ -100,32 +121,39 @@ static int unpack(struct slice *slice, struct tdk_err *err)
     return block_unpack(slice->bytes, slice->unpacked, slice->unpacked_room, &slice->view, err);
 }
 
-int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+static int read_whole(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = prepare(slice, ref, err);
+    int rc = change_block(slice, ref, err);
     if (rc == 0)
-        rc =
-            segments_read(slice->segments, ref->segment, ref->offset, slice->bytes, ref->span, err);
+        rc = read_bytes(slice, 0, ref->span, err);
     if (rc == 0)
         rc = block_check(slice->bytes, ref->span, &slice->view, err);
     if (rc == 0 && !block_is_ref(slice->view.head, ref))
         rc = mismatch(err);
     if (rc == 0 && slice->view.frames == NULL)
         rc = unpack(slice, err);
-    slice->whole = rc == 0;
+    return rc;
+}
+
+int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    if (slice_holds(slice, ref) && slice->state == SLICE_WHOLE)
+        return 0;
+    int rc = read_whole(slice, ref, err);
+    slice->state = rc == 0 ? SLICE_WHOLE : SLICE_EMPTY;
     return rc;
 }
 
 /* ---- in part ---- */
 
-static int read_head(struct slice *slice, struct tdk_err *err)
+static int read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    const struct block_ref *ref = &slice->ref;
-    int rc = segments_read(slice->segments, ref->segment, ref->offset, slice->bytes,
-                           sizeof(struct block_head), err);
+    int rc = change_block(slice, ref, err);
+    if (rc == 0)
+        rc = read_bytes(slice, 0, sizeof(struct block_head), err);
     if (rc == 0)
         rc = block_head_check(slice->bytes, sizeof(struct block_head), err);
-    const struct block_head *head = (const struct block_head *)(const void *)slice->bytes;
+    const struct block_head *head = (const void *)slice->bytes;
     if (rc == 0 && !block_is_ref(head, ref))
         rc = mismatch(err);
     if (rc == 0)
@@ -133,27 +161,18 @@ static int read_head(struct slice *slice, struct tdk_err *err)
     return rc;
 }
 
-static bool is_packed(const struct block_ref *ref)
+/* Small, or not to be had in parts. */
+static bool is_read_whole(const struct block_ref *ref)
 {
-    return ref->stored_size < ref->frames_size;
+    return ref->stored_size < ref->frames_size || ref->span <= SMALL_SPAN;
 }
 
-int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+/* The directory and the sums of a raw block whose head is there. */
+static int read_tail(struct slice *slice, struct tdk_err *err)
 {
-    if (is_packed(ref) || ref->span <= SMALL_SPAN)
-        return slice_read(slice, ref, err);
-    int rc = prepare(slice, ref, err);
-    if (rc == 0)
-        rc = read_head(slice, err);
-    if (rc < 0)
-        return rc;
     const struct block_head *head = slice->view.head;
-    if (head->codec != BLOCK_RAW)
-        return slice_read(slice, ref, err);
-
     size_t at = sizeof *head + head->frames_size, size = head->stored_size - head->frames_size;
-    rc = segments_read(slice->segments, ref->segment, ref->offset + at, slice->bytes + at, size,
-                       err);
+    int rc = read_bytes(slice, at, size, err);
     if (rc < 0)
         return rc;
     if (crc32c(0, slice->bytes + at, size) != head->tail_crc)
@@ -164,6 +183,24 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err
         return err_say(err, TDK_ECORRUPT, "directory contradicts itself");
     rc = clear_chunks(slice, head->frames_size);
     return rc < 0 ? err_set(err, rc, "read a block") : 0;
+}
+
+int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    bool holds = slice_holds(slice, ref);
+    if (holds && slice->state >= SLICE_PARTS) {
+        slice->last_ordinal = UINT32_MAX;
+        return 0;
+    }
+    if (is_read_whole(ref))
+        return slice_read(slice, ref, err);
+    int rc = holds ? 0 : read_head(slice, ref, err);
+    if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
+        return slice_read(slice, ref, err);
+    if (rc == 0)
+        rc = read_tail(slice, err);
+    slice->state = rc == 0 ? SLICE_PARTS : SLICE_EMPTY;
+    return rc;
 }
 
 static bool has_chunk(const struct slice *slice, size_t chunk)
@@ -178,12 +215,11 @@ static int read_chunks(struct slice *slice, size_t first, size_t end, struct tdk
     size_t at = first * BLOCK_CHUNK, stop = end * BLOCK_CHUNK;
     if (stop > head->frames_size)
         stop = head->frames_size;
-    unsigned char *bytes = slice->bytes + sizeof *head + at;
-    int rc = segments_read(slice->segments, slice->ref.segment,
-                           slice->ref.offset + sizeof *head + at, bytes, stop - at, err);
+    int rc = read_bytes(slice, sizeof *head + at, stop - at, err);
     if (rc < 0)
         return rc;
-    if (!sums_check(bytes, stop - at, first, slice->view.directory + head->directory_size))
+    if (!sums_check(slice->view.frames + at, stop - at, first,
+                    slice->view.directory + head->directory_size))
         return err_say(err, TDK_ECORRUPT, "contents fail their checksum");
     for (size_t chunk = first; chunk < end; chunk++)
         slice->chunks[chunk / 64] |= UINT64_C(1) << chunk % 64;
@@ -192,7 +228,7 @@ static int read_chunks(struct slice *slice, size_t first, size_t end, struct tdk
 
 int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *err)
 {
-    if (slice->whole)
+    if (slice->state == SLICE_WHOLE)
         return 0;
     size_t last = (end + BLOCK_CHUNK - 1) / BLOCK_CHUNK;
     for (size_t chunk = begin / BLOCK_CHUNK; chunk < last;) {
@@ -228,7 +264,7 @@ int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **fra
         return err_say(err, TDK_ECORRUPT, "directory points nowhere");
     const void *at = slice->view.frames + offset;
     *frame = at;
-    if (slice->whole)
+    if (slice->state == SLICE_WHOLE)
         return 0;
     int rc = slice_need(slice, offset, offset + sizeof **frame, err);
     if (rc < 0)
@@ -236,6 +272,37 @@ int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **fra
     if (!frame_is_sound(head, *frame, head->frames_size - offset))
         return err_say(err, TDK_ECORRUPT, "frames contradict the head");
     return slice_need(slice, offset, offset + tdk_frame_span((*frame)->size), err);
+}
+
+static struct directory_head directory_of(const struct slice *slice)
+{
+    struct directory_head directory;
+    memcpy(&directory, slice->view.directory, sizeof directory);
+    return directory;
+}
+
+static const uint32_t *anchors_of(const struct slice *slice, const struct directory_head *directory)
+{
+    const void *anchors = slice->view.directory + sizeof *directory +
+                          directory->entries * sizeof(struct directory_entry);
+    return anchors;
+}
+
+void slice_extent(const struct slice *slice, uint32_t ordinal, size_t *begin, size_t *end)
+{
+    struct directory_head directory = directory_of(slice);
+    if (directory.uniform != 0) {
+        *begin = (size_t)ordinal * directory.uniform;
+        *end = *begin + directory.uniform;
+        return;
+    }
+    const uint32_t *anchors = anchors_of(slice, &directory);
+    uint32_t anchor = ordinal / DIRECTORY_STRIDE;
+    size_t size = slice->view.head->frames_size;
+    *begin = anchors[anchor];
+    *end = anchor + 1 < directory.anchors ? anchors[anchor + 1] : size;
+    if (*end > size)
+        *end = size; /* told as damage by who looks there */
 }
 
 /* Frame by frame from the tick found last, or from the nearest anchor. */
@@ -261,16 +328,13 @@ static int step_to(struct slice *slice, const uint32_t *anchors, uint32_t ordina
 int slice_tick(struct slice *slice, uint32_t ordinal, size_t *offset,
                const struct tdk_frame **frame, struct tdk_err *err)
 {
-    struct directory_head directory;
-    memcpy(&directory, slice->view.directory, sizeof directory);
+    struct directory_head directory = directory_of(slice);
     int rc;
     if (directory.uniform != 0) {
         *offset = (size_t)ordinal * directory.uniform;
         rc = slice_frame(slice, *offset, frame, err);
     } else {
-        const void *anchors = slice->view.directory + sizeof directory +
-                              directory.entries * sizeof(struct directory_entry);
-        rc = step_to(slice, anchors, ordinal, offset, frame, err);
+        rc = step_to(slice, anchors_of(slice, &directory), ordinal, offset, frame, err);
     }
     if (rc < 0)
         return rc;
@@ -292,8 +356,7 @@ static int read_entries(struct slice *slice, struct tdk_err *err)
     if (have > GUESS)
         have = GUESS;
     unsigned char *directory = slice->bytes + at;
-    int rc = segments_read(slice->segments, slice->ref.segment, slice->ref.offset + at, directory,
-                           have, err);
+    int rc = read_bytes(slice, at, have, err);
     if (rc < 0)
         return rc;
     struct directory_head d;
@@ -303,8 +366,7 @@ static int read_entries(struct slice *slice, struct tdk_err *err)
         size > head->directory_size)
         return err_say(err, TDK_ECORRUPT, "directory contradicts itself");
     if (size > have)
-        rc = segments_read(slice->segments, slice->ref.segment, slice->ref.offset + at + have,
-                           directory + have, size - have, err);
+        rc = read_bytes(slice, at + have, size - have, err);
     if (rc == 0 && crc32c(0, directory, size) != head->entries_crc)
         rc = err_say(err, TDK_ECORRUPT, "directory fails its checksum");
     slice->view.directory = directory;
@@ -330,20 +392,26 @@ static int count_entries(const struct block_view *view, const struct picks *pick
     return 0;
 }
 
+/* At least the entries. */
+static int begin_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    if (slice_holds(slice, ref))
+        return 0;
+    if (is_read_whole(ref))
+        return slice_read(slice, ref, err);
+    int rc = read_head(slice, ref, err);
+    if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
+        return slice_read(slice, ref, err);
+    if (rc == 0)
+        rc = read_entries(slice, err);
+    slice->state = rc == 0 ? SLICE_ENTRIES : SLICE_EMPTY;
+    return rc;
+}
+
 int slice_count(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
                 uint64_t *ticks, struct tdk_err *err)
 {
-    int rc;
-    if (is_packed(ref) || ref->span <= SMALL_SPAN) {
-        rc = slice_read(slice, ref, err);
-    } else {
-        rc = prepare(slice, ref, err);
-        if (rc == 0)
-            rc = read_head(slice, err);
-        if (rc == 0)
-            rc = slice->view.head->codec == BLOCK_RAW ? read_entries(slice, err)
-                                                      : slice_read(slice, ref, err);
-    }
+    int rc = begin_entries(slice, ref, err);
     if (rc == 0 && count_entries(&slice->view, picks, ticks) < 0)
         rc = err_say(err, TDK_ECORRUPT, "directory contradicts itself");
     return rc;

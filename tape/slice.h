@@ -13,8 +13,18 @@
 #include "tape/block.h"
 #include "tape/segments.h"
 
+/* What of its block is there. */
+enum slice_state {
+    SLICE_EMPTY,
+    SLICE_ENTRIES, /* head, and the directory's entries */
+    SLICE_PARTS,   /* head, directory, sums, and some chunks */
+    SLICE_WHOLE,
+};
+
 struct slice {
     struct segments *segments; /* borrowed */
+    struct handle *handle;     /* of ref's file; held */
+    enum slice_state state;
     struct block_ref ref;
     struct block_view view; /* frames: only what slice_need() has answered for */
     unsigned char *bytes;   /* as in the file; ours */
@@ -23,21 +33,25 @@ struct slice {
     size_t unpacked_room;
     uint64_t *chunks; /* a bit for each chunk of frames that is there; ours */
     size_t chunk_words;
-    bool whole;
     uint32_t last_ordinal; /* the tick that slice_tick() found last, and where */
     size_t last_offset;
+    uint64_t bytes_read; /* by this slice, ever */
 };
 
 void slice_init(struct slice *slice, struct segments *segments);
 void slice_close(struct slice *slice);
 
-/* All of the block that `ref` means. TDK_ECORRUPT, -ENOENT, -EIO, -ENOMEM. */
+/* At least a part of this block is there. */
+bool slice_holds(const struct slice *slice, const struct block_ref *ref);
+
+/* All of the block that `ref` means. Like the other two it reads only what is not there yet.
+ * TDK_ECORRUPT, -ENOENT, -EIO, -ENOMEM; then the slice is empty. */
 int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
 
-/* Only its head, directory and sums: view.directory is there. */
+/* Its head, directory and sums: view.directory is there. */
 int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
 
-/* How many ticks of an instrument there are, reading no more than the directory's entries. */
+/* How many ticks of these instruments there are, by the directory's entries. */
 struct picks;
 int slice_count(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
                 uint64_t *ticks, struct tdk_err *err);
@@ -48,6 +62,9 @@ int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *er
 /* The whole frame at an offset. TDK_ECORRUPT: there is none that could be. */
 int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **frame,
                 struct tdk_err *err);
+
+/* Bytes among which the tick with this ordinal lies, as the directory tells. */
+void slice_extent(const struct slice *slice, uint32_t ordinal, size_t *begin, size_t *end);
 
 /* Where the tick with this ordinal begins; its frame is there. Cheapest in ascending order. */
 int slice_tick(struct slice *slice, uint32_t ordinal, size_t *offset,

@@ -35,7 +35,7 @@ int stream_open(struct stream *stream, struct answer *answer, const struct track
                 struct tdk_err *err)
 {
     *stream = (struct stream){.answer = answer, .track = track};
-    sieve_init(&stream->sieve, &answer->select, &answer->segments);
+    sieve_init(&stream->sieve, &answer->select);
     int rc =
         tape_epochs(answer->view, track->ref.number, &stream->epochs, &stream->epoch_count, err);
     if (rc == 0 && answer->select.by_symbol) {
@@ -50,6 +50,7 @@ int stream_open(struct stream *stream, struct answer *answer, const struct track
 
 void stream_close(struct stream *stream)
 {
+    shelf_give(&stream->answer->tape->shelf, stream->sieve.slice);
     sieve_close(&stream->sieve);
     picks_close(&stream->all);
     picks_close(&stream->picks);
@@ -301,12 +302,33 @@ static int tell_damage(const struct stream *stream, struct tdk_err *err)
                     moment_text(to, timed ? ref->max_ts : ref->odd_max));
 }
 
+/* A reader that takes blocks whole, one after the other, will want the next. */
 static void expect_next(struct stream *stream)
 {
-    if (stream->ref_at < stream->ref_count && stream->sieve.slice.whole) {
-        const struct block_ref *next = &stream->refs[stream->ref_at];
-        segments_expect(&stream->answer->segments, next->segment, next->offset, next->span);
-    }
+    const struct slice *slice = stream->sieve.slice;
+    if (stream->ref_at == stream->ref_count || slice->state != SLICE_WHOLE)
+        return;
+    const struct block_ref *next = &stream->refs[stream->ref_at];
+    if (next->segment == slice->ref.segment)
+        handle_expect(slice->handle, next->offset, next->span);
+}
+
+/*
+ * Few blocks are asked for: each gets a slice of its own, maybe one that holds it from the last
+ * time. Many: one slice for all, so that they pass through the same memory, which stays in the
+ * cache.
+ */
+static int find_slice(struct stream *stream, struct tdk_err *err)
+{
+    enum { FEW = 8 };
+    struct sieve *sieve = &stream->sieve;
+    bool few = stream->refs_end && stream->ref_count <= FEW;
+    if (sieve->slice != NULL && (!few || slice_holds(sieve->slice, &stream->ref)))
+        return 0;
+    struct shelf *shelf = &stream->answer->tape->shelf;
+    shelf_give(shelf, sieve->slice);
+    sieve->slice = shelf_take(shelf, &stream->ref);
+    return sieve->slice != NULL ? 0 : err_set(err, -ENOMEM, "read a block");
 }
 
 static void sieve_prepare(struct stream *stream)
@@ -318,17 +340,17 @@ static void sieve_prepare(struct stream *stream)
 }
 
 /* With a block that was told: what is in it is not told again. */
-static void note_seen(struct stream *stream)
+static void note_seen(struct stream *stream, uint64_t bytes_read)
 {
     const struct block_ref *ref = &stream->ref;
+    struct tdk_cursor_stats *stats = &stream->answer->stats;
     if (ref->count > 0 || ref->lost > 0)
         stream->seen = is_reverse(stream) ? ref->first_seq : ref->last_seq;
-    struct tdk_cursor_stats *stats = &stream->answer->stats;
-    if (stats->bytes_read != stream->answer->segments.bytes_read)
+    stats->bytes_read += bytes_read;
+    if (bytes_read > 0)
         stats->blocks_read++;
     else
         stats->blocks_skipped++;
-    stats->bytes_read = stream->answer->segments.bytes_read;
 }
 
 static int damaged(struct stream *stream, int code, struct tdk_err *err)
@@ -342,19 +364,29 @@ static int damaged(struct stream *stream, int code, struct tdk_err *err)
     return TDK_ECORRUPT;
 }
 
+/* Once more, when it cannot be had: its file may have been replaced since. */
+static int fill_again(struct stream *stream, int rc, struct tdk_err *err)
+{
+    segments_forget(&stream->answer->tape->segments, stream->ref.segment);
+    if (!look_up_again(stream) && rc != -ENOENT)
+        return rc;
+    return sieve_fill(&stream->sieve, &stream->ref, err);
+}
+
 int stream_load(struct stream *stream, struct tdk_err *err)
 {
     struct sieve *sieve = &stream->sieve;
+    int rc = find_slice(stream, err);
+    if (rc < 0)
+        return rc;
+    uint64_t bytes_read = sieve->slice->bytes_read;
     sieve_prepare(stream);
-    int rc = sieve_fill(sieve, &stream->ref, err);
-    if (is_damage(rc)) {
-        segments_forget(&stream->answer->segments, stream->ref.segment);
-        if (look_up_again(stream))
-            rc = sieve_fill(sieve, &stream->ref, err);
-    }
+    rc = sieve_fill(sieve, &stream->ref, err);
+    if (is_damage(rc))
+        rc = fill_again(stream, rc, err);
     if (rc < 0)
         return damaged(stream, rc, err);
-    note_seen(stream);
+    note_seen(stream, sieve->slice->bytes_read - bytes_read);
     expect_next(stream);
     stream->at = sieve->is_run ? sieve->begin : is_reverse(stream) ? sieve->count : 0;
     stream->loaded = sieve->is_run || sieve->count > 0;
@@ -370,11 +402,15 @@ bool stream_takes_all(struct stream *stream)
 int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err)
 {
     uint64_t lost = 0;
+    int rc = find_slice(stream, err);
+    if (rc < 0)
+        return rc;
+    uint64_t bytes_read = stream->sieve.slice->bytes_read;
     sieve_prepare(stream);
-    int rc = sieve_count(&stream->sieve, &stream->ref, ticks, &lost, err);
+    rc = sieve_count(&stream->sieve, &stream->ref, ticks, &lost, err);
     if (rc < 0)
         return damaged(stream, rc, err);
-    note_seen(stream);
+    note_seen(stream, stream->sieve.slice->bytes_read - bytes_read);
     stream->answer->stats.lost += lost;
     return 0;
 }

@@ -17,7 +17,6 @@ struct answer {
     struct tdk_tape *tape; /* borrowed */
     struct view *view;
     struct select select;
-    struct segments segments;
     bool reverse;
     struct tdk_cursor_stats stats;
 };

@@ -130,9 +130,12 @@ int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err)
     struct tdk_tape *t = calloc(1, sizeof *t);
     if (t == NULL)
         return err_set(err, -ENOMEM, "open tape %s", path);
+    bool is_lone = S_ISREG(file.st_mode);
     pthread_mutex_init(&t->lock, NULL);
+    segments_init(&t->segments, &t->folder, is_lone ? t->lone : NULL);
+    shelf_init(&t->shelf, &t->segments);
     t->folder.lock_fd = -1;
-    int rc = S_ISREG(file.st_mode) ? open_lone(t, path, err) : open_folder(t, path, err);
+    int rc = is_lone ? open_lone(t, path, err) : open_folder(t, path, err);
     if (rc == 0)
         rc = load_tracks(t, err);
     if (rc < 0) {
@@ -164,6 +167,8 @@ void tdk_tape_close(struct tdk_tape *tape)
     }
     free(tape->tracks);
     view_drop(tape->view);
+    shelf_close(&tape->shelf);
+    segments_close(&tape->segments);
     if (tape->lone[0] == '\0')
         folder_close(&tape->folder);
     pthread_mutex_destroy(&tape->lock);

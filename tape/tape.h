@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "tape/segments.h"
+#include "tape/shelf.h"
 #include "tape/view.h"
 #include "tapedeck/tape.h"
 
@@ -26,6 +28,8 @@ struct symbols {
 struct tdk_tape {
     char lone[TAPE_PATH_MAX]; /* path of the one segment that was opened; "": a tape */
     struct folder folder;     /* when it is one */
+    struct segments segments; /* that are open */
+    struct shelf shelf;       /* what was read of them, for the next query */
     pthread_mutex_t lock;     /* over all that follows */
     struct view *view;
     struct track *all;     /* every track ever seen */
