@@ -1,15 +1,11 @@
 #include "cli/range.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
 #include "cli/command.h"
-#include "formats/dbn_names.h"
-#include "tapedeck/dbn.h"
 
 static const char *const axis_words[] = {"recv", "event", NULL};
 
@@ -113,96 +109,6 @@ static int check_symbols(const struct option_list *symbols, struct tdk_err *err)
     return 0;
 }
 
-/* ---- types ---- */
-
-struct type_search {
-    struct tdk_tape *tape;
-    const struct tdk_query *query;
-    const char *name;
-    const char *track;
-    int found; /* a type; 0: none */
-    struct tdk_err *err;
-};
-
-/* "type.3" = "line\tapplication/octet-stream". */
-static int look_at_property(const char *key, const void *value, size_t size, void *context)
-{
-    struct type_search *search = context;
-    uint64_t number;
-    if (strncmp(key, "type.", 5) != 0 || quantity_count(key + 5, &number, NULL) < 0 ||
-        number < TDK_TYPE_OPAQUE || number > TDK_TYPE_OPAQUE_LAST)
-        return 0;
-    const char *tab = memchr(value, '\t', size);
-    size_t name_size = tab != NULL ? (size_t)(tab - (const char *)value) : size;
-    if (name_size == strlen(search->name) && memcmp(value, search->name, name_size) == 0)
-        search->found = (int)number;
-    return search->found;
-}
-
-static int look_at_epoch(const struct tdk_epoch_info *epoch, void *context)
-{
-    struct type_search *search = context;
-    return tdk_tape_properties(search->tape, search->track, epoch->epoch, look_at_property, search,
-                               search->err);
-}
-
-static int look_at_track(const struct tdk_track_info *track, void *context)
-{
-    struct type_search *search = context;
-    if (!range_has_track(search->query, track->name))
-        return 0;
-    search->track = track->name;
-    return tdk_tape_epochs(search->tape, track->name, look_at_epoch, search, search->err);
-}
-
-static int parse_type(struct tdk_tape *tape, const struct tdk_query *query, const char *word,
-                      struct tdk_type_filter *filter, struct tdk_err *err)
-{
-    uint8_t rtype;
-    uint64_t number;
-    if (dbn_rtype_parse(word, &rtype)) {
-        bool wide = rtype == TDK_RTYPE_WIDE_TRADE || rtype == TDK_RTYPE_WIDE_QUOTE;
-        *filter =
-            (struct tdk_type_filter){.type = wide ? TDK_TYPE_WIDE : TDK_TYPE_DBN, .rtype = rtype};
-        return 0;
-    }
-    if (quantity_count(word, &number, NULL) == 0) {
-        if (number == 0 || number > TDK_TYPE_OPAQUE_LAST)
-            return err_say(err, TDK_EVALUE,
-                           "--type %s: a type's number is 1 (DBN), 2 (wide) or 3 to 191", word);
-        *filter = (struct tdk_type_filter){.type = (uint8_t)number, .rtype = -1};
-        return 0;
-    }
-    struct type_search search = {.tape = tape, .query = query, .name = word, .err = err};
-    int rc = tdk_tape_tracks(tape, look_at_track, &search, err);
-    if (rc < 0)
-        return rc;
-    if (search.found == 0)
-        return err_say(err, TDK_EVALUE,
-                       "--type '%.80s': no DBN schema, not wide-trade or wide-quote, and no opaque "
-                       "type of these tracks is called so",
-                       word);
-    *filter = (struct tdk_type_filter){.type = (uint8_t)search.found, .rtype = -1};
-    return 0;
-}
-
-static int parse_types(struct range *range, const struct option_list *words, struct tdk_err *err)
-{
-    if (words->count == 0)
-        return 0;
-    range->types = calloc(words->count, sizeof *range->types);
-    if (range->types == NULL)
-        return err_set(err, -ENOMEM, "read --type");
-    for (size_t i = 0; i < words->count; i++) {
-        int rc = parse_type(range->tape, &range->query, words->items[i], &range->types[i], err);
-        if (rc < 0)
-            return rc;
-    }
-    range->query.types = range->types;
-    range->query.type_count = words->count;
-    return 0;
-}
-
 /* ---- times ---- */
 
 static int resolve_times(struct range *range, const struct range_args *args, struct tdk_err *err)
@@ -223,6 +129,34 @@ static int resolve_times(struct range *range, const struct range_args *args, str
     return 0;
 }
 
+struct track_search {
+    const char *name;
+    bool found;
+};
+
+static int look_for_track(const struct tdk_track_info *track, void *context)
+{
+    struct track_search *search = context;
+    search->found |= strcmp(track->name, search->name) == 0;
+    return 0;
+}
+
+/* A track that is not there is told as that, whatever else the query asks of it. */
+static int find_tracks(struct tdk_tape *tape, const struct option_list *tracks, struct tdk_err *err)
+{
+    for (size_t i = 0; i < tracks->count; i++) {
+        struct track_search search = {.name = tracks->items[i]};
+        int rc = tdk_tape_tracks(tape, look_for_track, &search, err);
+        if (rc < 0)
+            return rc;
+        if (!search.found)
+            return err_say(err, TDK_ENOTRACK,
+                           "no track %s on this tape; `tapedeck ls tracks` lists them",
+                           search.name);
+    }
+    return 0;
+}
+
 static int make_query(struct range *range, const struct range_args *args, struct tdk_err *err)
 {
     range->query = (struct tdk_query){
@@ -234,7 +168,9 @@ static int make_query(struct range *range, const struct range_args *args, struct
     };
     int rc = resolve_times(range, args, err);
     if (rc == 0)
-        rc = parse_types(range, &args->types, err);
+        rc = find_tracks(range->tape, &args->tracks, err);
+    if (rc == 0)
+        rc = range_types_open(&range->types, range->tape, &args->types, &range->query, err);
     return rc;
 }
 
@@ -255,8 +191,7 @@ int range_open(struct range *range, const struct range_args *args)
 
 void range_close(struct range *range)
 {
-    free(range->types);
-    range->types = NULL;
+    range_types_close(&range->types);
     tdk_tape_close(range->tape);
     range->tape = NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/moment.h"
 #include "base/option.h"
 #include "cli/output.h"
+#include "cli/range_types.h"
 #include "tapedeck/tape.h"
 
 struct range_args {
@@ -30,8 +31,8 @@ extern const struct option range_tape_rows[];
 
 struct range {
     struct tdk_tape *tape;
-    struct tdk_query query; /* all but limit, reverse, control, count_only */
-    struct tdk_type_filter *types;
+    struct tdk_query query;   /* all but limit, reverse, control, count_only */
+    struct range_types types; /* what the query points to */
 };
 
 /* Open the tape and work out the query. CLI_OK, or the exit status after saying why. */

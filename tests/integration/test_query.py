@@ -58,6 +58,15 @@ class Which(Lines):
         self.assertEqual(len(self.texts("-t", "3")), 2 * self.COUNT)
         self.assertEqual(self.texts("-t", "mbo"), [])
 
+    def test_an_opaque_types_name_is_its_tracks_own(self):
+        path = self.scratch / "named.lines"
+        path.write_text(f"{T0} named\n", encoding="utf-8")
+        self.run_ok("import", path, "-T", self.tape, "--track", "c", "--format", "lines", "--type-name", "special")
+        self.assertEqual(self.texts("-t", "special"), ["named"])
+        self.assertEqual(len(self.texts("-t", "line")), 2 * self.COUNT)
+        self.assertEqual(len(self.texts("-t", "special", "-t", "line")), 2 * self.COUNT + 1)
+        self.assertEqual(len(self.texts("-t", "3")), 2 * self.COUNT + 1)
+
     def test_a_count_is_only_that(self):
         done = self.run_ok("query", "-T", self.tape, "--count")
         self.assertEqual(done.stdout, b"20\n")
@@ -197,7 +206,8 @@ class Refusals(Lines):
         self.check(1, "nowhere", "-T", self.scratch / "nowhere", "-o", "csv")
         self.check(1, "", "-T", self.scratch, "-o", "csv")
         self.check(1, "", "-T", self.scratch / "a.lines", "-o", "csv")
-        self.check(1, "c", "-T", self.tape, "-o", "csv", "--track", "c")
+        self.check(1, "nobody", "-T", self.tape, "-o", "csv", "--track", "nobody")
+        self.check(1, "nobody", "-T", self.tape, "-o", "csv", "--track", "nobody", "-t", "line")
 
     def test_a_format_that_cannot_hold_a_tick_says_which_can(self):
         self.check(2, "-t|-o", "-T", self.tape, "-o", "dbn")

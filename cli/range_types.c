@@ -1,0 +1,165 @@
+#include "cli/range_types.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/quantity.h"
+#include "cli/range.h"
+#include "formats/dbn_names.h"
+#include "tapedeck/dbn.h"
+
+#define TYPES_MAX 256u
+
+void range_types_close(struct range_types *types)
+{
+    for (size_t i = 0; i < types->track_count; i++)
+        free(types->tracks[i]);
+    free(types->tracks);
+    free(types->filters);
+    *types = (struct range_types){.filters = NULL};
+}
+
+/* ---- opaque types by name: the tracks are asked ---- */
+
+struct search {
+    struct range_types *types;
+    struct tdk_tape *tape;
+    const struct tdk_query *query;
+    const char *name;  /* of the type */
+    const char *track; /* being asked */
+    bool numbers[TYPES_MAX];
+    bool here, anywhere; /* found in this track, in any */
+    struct tdk_err *err;
+};
+
+/* "type.3" = "line\tapplication/octet-stream". */
+static int look_at_property(const char *key, const void *value, size_t size, void *context)
+{
+    struct search *search = context;
+    uint64_t number;
+    if (strncmp(key, "type.", 5) != 0 || quantity_count(key + 5, &number, NULL) < 0 ||
+        number < TDK_TYPE_OPAQUE || number > TDK_TYPE_OPAQUE_LAST)
+        return 0;
+    const char *tab = memchr(value, '\t', size);
+    size_t name_size = tab != NULL ? (size_t)(tab - (const char *)value) : size;
+    if (name_size == strlen(search->name) && memcmp(value, search->name, name_size) == 0)
+        search->here = search->numbers[number] = true;
+    return 0;
+}
+
+static int look_at_epoch(const struct tdk_epoch_info *epoch, void *context)
+{
+    struct search *search = context;
+    return tdk_tape_properties(search->tape, search->track, epoch->epoch, look_at_property, search,
+                               search->err);
+}
+
+static int add_track(struct range_types *types, const char *name, struct tdk_err *err)
+{
+    for (size_t i = 0; i < types->track_count; i++)
+        if (strcmp(types->tracks[i], name) == 0)
+            return 0;
+    char **tracks = reallocarray(types->tracks, types->track_count + 1, sizeof *tracks);
+    if (tracks != NULL)
+        types->tracks = tracks;
+    char *copy = tracks != NULL ? strdup(name) : NULL;
+    if (copy == NULL)
+        return err_set(err, -ENOMEM, "read --type");
+    tracks[types->track_count++] = copy;
+    return 0;
+}
+
+static int look_at_track(const struct tdk_track_info *track, void *context)
+{
+    struct search *search = context;
+    if (!range_has_track(search->query, track->name))
+        return 0;
+    search->track = track->name;
+    search->here = false;
+    int rc = tdk_tape_epochs(search->tape, track->name, look_at_epoch, search, search->err);
+    if (rc == 0 && search->here)
+        rc = add_track(search->types, track->name, search->err);
+    search->anywhere |= search->here;
+    return rc;
+}
+
+/* ---- one word ---- */
+
+static void add(struct range_types *types, uint8_t type, int16_t rtype)
+{
+    types->filters[types->count++] = (struct tdk_type_filter){.type = type, .rtype = rtype};
+}
+
+static int add_by_name(struct search *search)
+{
+    int rc = tdk_tape_tracks(search->tape, look_at_track, search, search->err);
+    if (rc < 0)
+        return rc;
+    if (!search->anywhere)
+        return err_say(search->err, TDK_EVALUE,
+                       "--type '%.80s': no DBN schema, not wide-trade or wide-quote, and no opaque "
+                       "type of these tracks is called so",
+                       search->name);
+    for (unsigned number = 0; number < TYPES_MAX; number++)
+        if (search->numbers[number])
+            add(search->types, (uint8_t)number, -1);
+    return 0;
+}
+
+/* True: the word names a type that is the same on every track. */
+static bool add_common(struct range_types *types, const char *word)
+{
+    uint8_t rtype;
+    uint64_t number;
+    if (dbn_rtype_parse(word, &rtype)) {
+        bool wide = rtype == TDK_RTYPE_WIDE_TRADE || rtype == TDK_RTYPE_WIDE_QUOTE;
+        add(types, wide ? TDK_TYPE_WIDE : TDK_TYPE_DBN, rtype);
+        return true;
+    }
+    if (quantity_count(word, &number, NULL) < 0 || number == 0 || number > TDK_TYPE_OPAQUE_LAST)
+        return false;
+    add(types, (uint8_t)number, -1);
+    return true;
+}
+
+static bool is_number(const char *word)
+{
+    uint64_t number;
+    return quantity_count(word, &number, NULL) == 0;
+}
+
+int range_types_open(struct range_types *types, struct tdk_tape *tape,
+                     const struct option_list *words, struct tdk_query *query, struct tdk_err *err)
+{
+    *types = (struct range_types){.count = 0};
+    if (words->count == 0)
+        return 0;
+    types->filters = calloc(words->count, TYPES_MAX * sizeof *types->filters);
+    if (types->filters == NULL)
+        return err_set(err, -ENOMEM, "read --type");
+    bool all_by_name = true;
+    for (size_t i = 0; i < words->count; i++) {
+        const char *word = words->items[i];
+        if (add_common(types, word)) {
+            all_by_name = false;
+            continue;
+        }
+        if (is_number(word))
+            return err_say(err, TDK_EVALUE,
+                           "--type %s: a type's number is 1 (DBN), 2 (wide) or 3 to 191", word);
+        struct search search = {
+            .types = types, .tape = tape, .query = query, .name = word, .err = err};
+        int rc = add_by_name(&search);
+        if (rc < 0)
+            return rc;
+    }
+    query->types = types->filters;
+    query->type_count = types->count;
+    if (all_by_name) {
+        query->tracks = (const char *const *)types->tracks;
+        query->track_count = types->track_count;
+    }
+    return 0;
+}
