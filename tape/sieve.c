@@ -213,25 +213,6 @@ static int window_bounds(struct sieve *sieve, uint32_t first, uint32_t end, size
     return rc;
 }
 
-/* The frames of a window that was not read with the whole block: nobody has looked at them yet. */
-static int check_window(struct sieve *sieve, size_t begin, size_t end, uint64_t *ticks,
-                        struct tdk_err *err)
-{
-    int rc = slice_need(sieve->slice, begin, end, err);
-    *ticks = 0;
-    for (size_t at = begin; at < end && rc == 0;) {
-        const struct tdk_frame *frame;
-        rc = slice_frame(sieve->slice, at, &frame, err);
-        if (rc == 0) {
-            *ticks += tdk_frame_is_tick(frame) ? 1 : 0;
-            at += tdk_frame_span(frame->size);
-            if (at > end)
-                rc = err_say(err, TDK_ECORRUPT, "frames contradict the directory");
-        }
-    }
-    return rc;
-}
-
 /* A sorted block of which a part is in the range. */
 static int fill_window(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
 {
@@ -246,16 +227,13 @@ static int fill_window(struct sieve *sieve, const struct block_ref *ref, struct 
         return rc;
 
     size_t begin, stop;
-    uint64_t ticks = 0;
     rc = window_bounds(sieve, first, end, &begin, &stop, err);
     if (rc == 0)
-        rc = check_window(sieve, begin, stop, &ticks, err);
+        rc = slice_run(sieve->slice, begin, stop, end - first, err);
     if (rc < 0)
         return rc;
-    if (ticks != end - first)
-        return err_say(err, TDK_ECORRUPT, "frames contradict the directory");
     if (!sieve->list_only && sieve->slice->view.head->controls == 0) {
-        set_run(sieve, begin, stop, ticks);
+        set_run(sieve, begin, stop, end - first);
         return 0;
     }
     rc = list_between(sieve, begin, stop);

@@ -83,6 +83,7 @@ static int change_block(struct slice *slice, const struct block_ref *ref, struct
     slice->state = SLICE_EMPTY;
     slice->view = (struct block_view){0};
     slice->last_ordinal = UINT32_MAX;
+    slice->sound_begin = slice->sound_end = 0;
     if (!ref_is_possible(ref))
         return err_say(err, TDK_ECORRUPT, "the index contradicts itself");
     if (slice->handle == NULL || slice->handle->number != ref->segment || slice->handle->is_stale) {
@@ -272,6 +273,29 @@ int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **fra
     if (!frame_is_sound(head, *frame, head->frames_size - offset))
         return err_say(err, TDK_ECORRUPT, "frames contradict the head");
     return slice_need(slice, offset, offset + tdk_frame_span((*frame)->size), err);
+}
+
+int slice_run(struct slice *slice, size_t begin, size_t end, uint64_t ticks, struct tdk_err *err)
+{
+    if (slice->state == SLICE_WHOLE || (begin >= slice->sound_begin && end <= slice->sound_end))
+        return 0;
+    int rc = slice_need(slice, begin, end, err);
+    if (rc < 0)
+        return rc;
+    uint64_t found = 0;
+    size_t at = begin;
+    while (at < end) {
+        const struct tdk_frame *frame = (const void *)(slice->view.frames + at);
+        if (end - at < sizeof *frame || !frame_is_sound(slice->view.head, frame, end - at))
+            return err_say(err, TDK_ECORRUPT, "frames contradict the directory");
+        found += tdk_frame_is_tick(frame) ? 1 : 0;
+        at += tdk_frame_span(frame->size);
+    }
+    if (found != ticks)
+        return err_say(err, TDK_ECORRUPT, "frames contradict the directory");
+    slice->sound_begin = begin;
+    slice->sound_end = end;
+    return 0;
 }
 
 static struct directory_head directory_of(const struct slice *slice)

@@ -33,7 +33,8 @@ struct slice {
     size_t unpacked_room;
     uint64_t *chunks; /* a bit for each chunk of frames that is there; ours */
     size_t chunk_words;
-    uint32_t last_ordinal; /* the tick that slice_tick() found last, and where */
+    size_t sound_begin, sound_end; /* frames among the chunks that slice_run() has walked */
+    uint32_t last_ordinal;         /* the tick that slice_tick() found last, and where */
     size_t last_offset;
     uint64_t bytes_read; /* by this slice, ever */
 };
@@ -62,6 +63,10 @@ int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *er
 /* The whole frame at an offset. TDK_ECORRUPT: there is none that could be. */
 int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **frame,
                 struct tdk_err *err);
+
+/* Frames [begin, end), which begin and end where frames do and hold so many ticks: each is there,
+ * and could be one. */
+int slice_run(struct slice *slice, size_t begin, size_t end, uint64_t ticks, struct tdk_err *err);
 
 /* Bytes among which the tick with this ordinal lies, as the directory tells. */
 void slice_extent(const struct slice *slice, uint32_t ordinal, size_t *begin, size_t *end);
