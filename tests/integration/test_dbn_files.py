@@ -186,6 +186,30 @@ class SeveralFiles(tapedeck.Case):
         self.assertEqual(trades.schema, 4)
         self.assertEqual([record[1] for record in trades.records()], [0, 0])
 
+    def test_a_range_of_a_file_says_so(self):
+        folder = DATA / "dbn" / "databento-dbn"
+        if not folder.exists():
+            self.skipTest("no real data")
+        self.run_ok("import", folder / "test_data.trades.v3.dbn.zst", "-T", self.tape, "--track", "t")
+        whole = Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn").stdout)
+        first, second = [struct.unpack_from("<Q", record, 32)[0] for record in whole.records()]
+        part = Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "--from", second, "--to", second + 1).stdout)
+        self.assertEqual([struct.unpack_from("<Q", record, 32)[0] for record in part.records()], [second])
+        self.assertEqual((part.start, part.end), (second, second + 1))
+        limited = Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "--reverse", "-n", 1).stdout)
+        self.assertEqual(limited.limit, 1)
+        self.assertEqual([struct.unpack_from("<Q", record, 32)[0] for record in limited.records()], [second])
+        self.assertLess(first, second)
+
+    def test_trades_can_be_said_in_five_fields(self):
+        folder = DATA / "dbn" / "databento-dbn"
+        if not folder.exists():
+            self.skipTest("no real data")
+        self.run_ok("import", folder / "test_data.trades.v3.dbn.zst", "-T", self.tape, "--track", "t")
+        line = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--five", "-n", 1).stdout.decode()
+        self.assertEqual(line, '{"symbol":"ESH1","timestamp":1609160400.099150057,"price":3720.25,"volume":5,'
+                               '"message_type":"trade"}\n')
+
     def test_versions_that_differ_in_layout_are_not_mixed(self):
         folder = DATA / "dbn" / "databento-dbn"
         if not folder.exists():

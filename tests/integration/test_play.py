@@ -1,7 +1,11 @@
 """play from outside: the tape into rings, at the right time, whole, and told when it is not."""
 
+import fcntl
 import json
+import os
 import signal
+import subprocess
+import termios
 import time
 
 from tests.support import tapedeck
@@ -161,6 +165,89 @@ class Waiting(Play):
         end = list(tapedeck.parse_frames(done.stdout))[-1]
         self.assertEqual(end.type, tapedeck.END)
         self.assertEqual(end.payload[32], 0)
+
+
+class NotWhole(Play):
+    def test_what_is_damaged_is_named_and_the_rest_played(self):
+        path = self.scratch / "big.lines"
+        path.write_text("".join(f"{T0 + i} {i:>900}\n" for i in range(5000)), encoding="utf-8")
+        self.run_ok("import", path, "-T", self.tape, "--track", "big", "--format", "lines", "-q")
+        segment = max((self.tape / "segments").glob("*.seg"), key=lambda path: path.stat().st_size)
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 1
+        segment.write_bytes(data)
+        self.run_ok("ring", "create", "r", "--size", "16M")
+        done = self.play("--track", "big", "--digest", code=3)
+        self.assertIn(str(int(segment.stem)), done.stderr)
+        frames, digest = self.drained(code=3)
+        self.assertEqual(self.digest_of(done.stderr), digest)
+        self.assertTrue(1000 < len(self.ticks(frames)) < 5000)
+        self.assertEqual(frames[-1].payload[32], 0)
+        self.play("--track", "big", "--require-complete", into="none", code=3)
+        self.assertFalse((self.rings / "none.ring").exists())
+
+    def test_what_was_lost_is_told_in_the_ring_too(self):
+        self.run_ok("ring", "create", "live", "--size", "64K")
+        recorder = self.recorder("--ring", "live", tape=self.scratch / "lossy")
+        self.run_ok("gen", "--ring", "live", "--count", "200000", "--no-wait", code=3)
+        self.assertEqual(recorder.stop(), 0)
+        tape = self.scratch / "lossy"
+        done = self.run_ok("query", "-T", tape, "-o", "none", "--digest", code=3)
+        self.assertRegex(done.stderr, r"lost: track live epoch \d+ seq \d+ to \d+ \(\d+\)")
+        kept, lost = self.digest_of(done.stderr)[1], 0
+        for frame in self.frames(tape=tape, code=3):
+            if frame.type == tapedeck.LOSS:
+                lost += int.from_bytes(frame.payload[8:16], "little")
+        self.assertEqual(kept + lost, 200000)
+        played = self.run_ok("play", "-T", tape, "--into", "r", "--create", "64M", "--digest", code=3)
+        self.assertIn("lost: track live", played.stderr)
+        frames, digest = self.drained(code=3)
+        self.assertEqual(digest, self.digest_of(done.stderr))
+        self.assertEqual(int.from_bytes(frames[-1].payload[8:16], "little"), lost)
+
+
+class Keys(Play):
+    def press(self, *keys, args=()):
+        """Play on a terminal, press keys in turn; (exit status, what was said, frames of the ring)."""
+        ours, theirs = os.openpty()
+        play = subprocess.Popen(
+            [tapedeck.BIN / "tapedeck", "play", "-T", self.tape, "--into", "r", "--create", "1M", *args],
+            stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(theirs)
+        for key in keys:
+            time.sleep(0.2)
+            os.write(ours, key)
+        said = play.stderr.read().decode()
+        play.stderr.close()
+        code = play.wait(tapedeck.PATIENCE)
+        os.close(ours)
+        done = self.run_cli("drain", "r", "-o", "frames", "--control", "--until-end", "--timeout", "5s")
+        return code, said, list(tapedeck.parse_frames(done.stdout))
+
+    def test_q_quits(self):
+        code, said, frames = self.press(b"q", args=("--speed", "0.001x"))
+        self.assertEqual(code, 0, said)
+        self.assertIn("stopped before the end", said)
+        self.assertEqual(frames[-1].type, tapedeck.END)
+        self.assertEqual(frames[-1].payload[32], 0)
+
+    def test_space_and_right_step_through_a_pause(self):
+        code, said, frames = self.press(b"\x1b[C", b"\x1b[C", b"q", args=("--paused",))
+        self.assertEqual(code, 0, said)
+        self.assertEqual([frame.payload for frame in self.ticks(frames)], [b"a0", b"b0"])
+
+    def test_a_pause_ends_with_space(self):
+        code, said, frames = self.press(b" ", args=("--paused", "--speed", "10x"))
+        self.assertEqual(code, 0, said)
+        self.assertEqual(len(self.ticks(frames)), 200)
+        self.assertEqual(frames[-1].payload[32], 1)
+
+    def test_up_makes_it_faster(self):
+        """At 0.001x it would take 200 s; each key halves that."""
+        code, said, frames = self.press(*[b"\x1b[A"] * 10, args=("--speed", "0.001x"))
+        self.assertEqual(code, 0, said)
+        self.assertEqual(len(self.ticks(frames)), 200)
 
 
 class Refusals(Play):
