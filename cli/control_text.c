@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 static void key(struct text_buffer *text, const char *name)
 {
     text_add_string(text, ",\"");
@@ -123,7 +125,16 @@ static void show_info(struct text_buffer *text, const void *payload, size_t size
     key(text, "offset");
     text_add_u64(text, info->offset);
     string(text, "key", name, name_size);
-    string(text, "value", name + name_size, rest - name_size);
+    const char *value = name + name_size;
+    size_t value_size = rest - name_size;
+    if (utf8_span(value, value_size) == value_size && memchr(value, '\0', value_size) == NULL) {
+        string(text, "value", value, value_size);
+    } else {
+        key(text, "base64");
+        text_add_char(text, '"');
+        text_add_base64(text, value, value_size);
+        text_add_char(text, '"');
+    }
 }
 
 static const struct {

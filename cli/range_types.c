@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/nearest.h"
 #include "base/quantity.h"
 #include "cli/range.h"
 #include "formats/dbn_names.h"
@@ -92,16 +93,29 @@ static void add(struct range_types *types, uint8_t type, int16_t rtype)
     types->filters[types->count++] = (struct tdk_type_filter){.type = type, .rtype = rtype};
 }
 
+static int say_unknown(const char *word, struct tdk_err *err)
+{
+    struct nearest nearest;
+    nearest_begin(&nearest, word);
+    for (unsigned rtype = 0; rtype < 256; rtype++)
+        if (dbn_rtype_name((uint8_t)rtype) != NULL)
+            nearest_try(&nearest, dbn_rtype_name((uint8_t)rtype));
+    nearest_try(&nearest, "tbbo"); /* shares its records with mbp-1 */
+    bool near = nearest.best != NULL;
+    return err_say(
+        err, TDK_EVALUE,
+        "--type '%.80s': no DBN schema, not wide-trade or wide-quote, and no opaque type "
+        "of these tracks is called so%s%s%s",
+        word, near ? "; did you mean '" : "", near ? nearest.best : "", near ? "'?" : "");
+}
+
 static int add_by_name(struct search *search)
 {
     int rc = tdk_tape_tracks(search->tape, look_at_track, search, search->err);
     if (rc < 0)
         return rc;
     if (!search->anywhere)
-        return err_say(search->err, TDK_EVALUE,
-                       "--type '%.80s': no DBN schema, not wide-trade or wide-quote, and no opaque "
-                       "type of these tracks is called so",
-                       search->name);
+        return say_unknown(search->name, search->err);
     for (unsigned number = 0; number < TYPES_MAX; number++)
         if (search->numbers[number])
             add(search->types, (uint8_t)number, -1);
