@@ -87,7 +87,7 @@ static enum fill_step block_need(struct filler *f, struct inlet *s, uint32_t siz
     }
     f->inlet = s;
     f->before = s->at;
-    f->content = false;
+    f->content = f->begins = false;
     f->named = s->named_in != f->segment;
     block_begin(&f->block, f->write->bytes + f->write->size, room_left(f), f->scratch, &s->at,
                 f->now_ns);
@@ -144,6 +144,7 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
         return step;
     f->content = block_add_epoch(&f->block, &frame);
     assert(f->content);
+    f->begins = true;
     sequence_take(&s->sequence, first_seq);
     log_info("ring %s track=%s epoch=%llu pid=%u", s->asked->name, s->track,
              (unsigned long long)s->sequence.epoch, told != NULL ? told->pid : 0);
@@ -155,6 +156,8 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
 static uint32_t loss_reason(const struct filler *f, const struct inlet *s, uint64_t count)
 {
     struct tdk_ring_info info;
+    if (s->state == INLET_QUARANTINED)
+        return TDK_LOSS_QUARANTINE;
     if (f->no_space)
         return TDK_LOSS_NO_SPACE;
     tdk_ring_info(s->ring, &info);
@@ -211,6 +214,27 @@ static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t co
     return STEP_ON;
 }
 
+/* ---- a ring whose memory goes away while it is read ---- */
+
+/* Its file was cut under us: what was copied last may be zeros where a payload was, so the whole
+ * block goes, and its ticks are told as lost. True: that happened. */
+static bool is_torn(struct filler *f, struct inlet *s)
+{
+    const char *hostile = tdk_ring_hostile(s->ring);
+    if (hostile == NULL)
+        return false;
+    uint64_t upto = s->at.next_seq;
+    bool begun = f->begins;
+    block_drop(f);
+    inlet_quarantine(s, hostile);
+    uint64_t count = upto - s->at.next_seq;
+    if (!begun && count != 0) {
+        sequence_take(&s->sequence, s->at.next_seq);
+        loss_at_end(f, s, count);
+    }
+    return true;
+}
+
 /* ---- control frames from the ring ---- */
 
 static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_frame *head,
@@ -263,7 +287,10 @@ static enum fill_step control_add(struct filler *f, struct inlet *s, const struc
         enum fill_step step = block_need(f, s, head->size, head->type);
         if (step != STEP_ON)
             return step;
-        if (block_add_control(&f->block, head->type, head->ts, payload, head->size)) {
+        bool added = block_add_control(&f->block, head->type, head->ts, payload, head->size);
+        if (is_torn(f, s))
+            return STEP_DRY;
+        if (added) {
             f->content = true;
             return STEP_ON;
         }
@@ -331,6 +358,8 @@ static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned 
     bool fresh = !f->content;
     uint64_t first = s->at.next_seq;
     enum block_stop stop = block_add_run(&f->block, run, size, &taken);
+    if (is_torn(f, s))
+        return STEP_DRY;
     tdk_ring_skip(s->ring, taken);
     if (taken != 0) {
         f->content = true;

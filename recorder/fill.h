@@ -24,6 +24,7 @@ struct filler {
     struct track_state before; /* of the inlet, before the block */
     bool content;              /* something is in it besides the track's name */
     bool named;                /* the track's name is in it */
+    bool begins;               /* an epoch begins in it */
 };
 
 enum fill_stop {

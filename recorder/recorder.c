@@ -341,7 +341,9 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
     r->config = config;
     r->ack.fd = config->ack_fd;
 
-    int rc = hold_tape(r, err);
+    int rc = tdk_ring_guard(err); /* a ring that is cut under us is quarantined, and kills nobody */
+    if (rc == 0)
+        rc = hold_tape(r, err);
     if (rc < 0)
         return rc;
     rc = service_init(&r->service, &events, r, (unsigned)config->io_workers, STOP_MS, err);

@@ -1,6 +1,7 @@
 """The recorder from outside: what was published is on the tape, exactly once, whatever happens."""
 
 import json
+import mmap
 import os
 import random
 import select
@@ -402,6 +403,65 @@ class Neighbours(Recording):
         sent = self.gen("a", 100)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest(), sent)
+
+
+class Hostility(Recording):
+    """A ring's producer may store anything, at any moment."""
+
+    def scribble(self, name, chance, seconds, where):
+        """Random words into the ring's file while it is being recorded."""
+        end = time.monotonic() + seconds
+        with open(self.rings / f"{name}.ring", "r+b") as file, \
+                mmap.mmap(file.fileno(), 0) as memory:
+            while time.monotonic() < end:
+                at = chance.randrange(where[0], min(where[1], len(memory)) - 8) & ~7
+                word = chance.choice((0, 1, 8, 2**63, 2**64 - 1, chance.getrandbits(64)))
+                memory[at:at + 8] = word.to_bytes(8, "little")
+
+    def check_neighbour(self, where, seed):
+        chance = random.Random(seed)
+        bad, good = f"bad{seed}", f"good{seed}"
+        tape = self.scratch / f"tape{seed}"
+        self.create(bad, good, size="128K")
+        recorder = self.recorder(*self.asked(bad, good), tape=tape)
+        liar = self.start_cli("gen", "--ring", bad, "--count", "1000000", "--rate", "200000")
+        feed = self.start_cli("gen", "--ring", good, "--count", "60000", "--rate", "100000",
+                              "--digest")
+        time.sleep(0.1)
+        self.scribble(bad, chance, 0.4, where)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertTrue(recorder.alive(), recorder.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        liar.kill()
+        self.assertEqual(self.tape_digest("--track", good, tape=tape), self.digest_of(feed.stderr))
+        self.run_ok("verify", "-T", tape)
+
+    def test_scribbles_over_the_frames_harm_no_neighbour(self):
+        for seed in range(4):
+            self.check_neighbour((4096, 1 << 30), seed)
+
+    def test_a_ring_that_is_cut_under_us_harms_no_neighbour(self):
+        for seed, size in enumerate((0, 4096, 5000, 65536, 100000)):
+            with self.subTest(size):
+                bad, good, tape = f"b{seed}", f"g{seed}", self.scratch / f"t{seed}"
+                self.create(bad, good, size="128K")
+                recorder = self.recorder(*self.asked(bad, good), tape=tape)
+                liar = self.start_cli("gen", "--ring", bad, "--count", "1000000", "--rate", "200000")
+                feed = self.start_cli("gen", "--ring", good, "--count", "30000", "--rate",
+                                      "100000", "--digest")
+                time.sleep(0.15)
+                os.truncate(self.rings / f"{bad}.ring", size)
+                recorder.wait_line(f"ring {bad} quarantined")
+                self.assertEqual(feed.wait(), 0, feed.stderr)
+                self.assertEqual(recorder.stop(), 0, recorder.stderr)
+                liar.kill()
+                self.assertEqual(self.tape_digest("--track", good, tape=tape),
+                                 self.digest_of(feed.stderr))
+                self.run_ok("verify", "-T", tape)
+
+    def test_scribbles_over_the_shared_page_harm_no_neighbour(self):
+        for seed in range(10, 14):
+            self.check_neighbour((0, 4096), seed)
 
 
 class Service(Recording):
