@@ -41,7 +41,7 @@ static int find_tracks(struct tdk_tape *tape, const struct tdk_query *query, str
         *found = tape_tracks(tape, count);
         return *found != NULL ? 0 : err_set(err, -ENOMEM, "open cursor");
     }
-    struct track **tracks = calloc(query->track_count, sizeof *tracks);
+    struct track **tracks = calloc(query->track_count, sizeof(struct track *));
     if (tracks == NULL)
         return err_set(err, -ENOMEM, "open cursor");
     for (size_t i = 0; i < query->track_count; i++) {
@@ -51,7 +51,7 @@ static int find_tracks(struct tdk_tape *tape, const struct tdk_query *query, str
             return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", query->tracks[i]);
         }
     }
-    qsort(tracks, query->track_count, sizeof *tracks, compare_tracks);
+    qsort(tracks, query->track_count, sizeof(struct track *), compare_tracks);
     *count = 0;
     for (size_t i = 0; i < query->track_count; i++)
         if (*count == 0 || tracks[i] != tracks[*count - 1])
@@ -130,7 +130,7 @@ int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
     c->left = query->limit == 0 ? UINT64_MAX : query->limit;
 
     struct track **tracks = NULL;
-    size_t count;
+    size_t count = 0;
     int rc = select_init(&c->answer.select, query, err);
     if (rc == 0)
         rc = find_tracks(tape, query, &tracks, &count, err);

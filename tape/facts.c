@@ -181,18 +181,21 @@ int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, st
 int tape_symbols(struct tdk_tape *tape, uint16_t track, const struct symbols **symbols,
                  struct tdk_err *err)
 {
-    pthread_mutex_lock(&tape->lock);
-    struct symbols *s = tape->symbols;
-    while (s != NULL && s->track != track)
-        s = s->next;
+    struct symbols *fresh = NULL;
     int rc = 0;
-    if (s == NULL && (rc = symbols_read(tape->view, track, &s, err)) == 0) {
-        s->next = tape->symbols;
-        tape->symbols = s;
+    pthread_mutex_lock(&tape->lock);
+    const struct symbols *found = tape->symbols;
+    while (found != NULL && found->track != track)
+        found = found->next;
+    if (found == NULL)
+        rc = symbols_read(tape->view, track, &fresh, err);
+    if (fresh != NULL) {
+        fresh->next = tape->symbols;
+        found = tape->symbols = fresh;
     }
     pthread_mutex_unlock(&tape->lock);
     if (rc == 0)
-        *symbols = s;
+        *symbols = found;
     return rc;
 }
 
@@ -209,8 +212,8 @@ static int compare_symbol(const struct symbol_ref *a, uint64_t epoch, uint32_t i
 const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                             uint32_t instrument_id, uint64_t ts)
 {
-    const struct symbols *symbols;
-    if (tape_symbols(tape, track, &symbols, NULL) < 0)
+    const struct symbols *symbols = NULL;
+    if (tape_symbols(tape, track, &symbols, NULL) < 0 || symbols == NULL)
         return NULL;
     size_t low = 0, high = symbols->count; /* the last that begins at `ts` or before */
     while (low < high) {

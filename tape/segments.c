@@ -95,7 +95,7 @@ int segments_take(struct segments *segments, uint64_t number, struct handle **ha
     while (h != NULL && (h->number != number || h->is_stale))
         h = h->next;
     int rc = h != NULL ? 0 : open_handle(segments, number, &h, err);
-    if (rc == 0) {
+    if (h != NULL) {
         if (h->holders++ == 0)
             segments->idle--;
         *handle = h;
@@ -147,7 +147,7 @@ int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_
                            (unsigned long long)offset);
         if (n == 0)
             return err_say(err, TDK_ECORRUPT, "%s ends before %llu", segment->path,
-                           (unsigned long long)(offset + size));
+                           (unsigned long long)offset + size);
         at += n;
         offset += (uint64_t)n;
         size -= (size_t)n;

@@ -30,7 +30,7 @@ static struct slice *remove_at(struct shelf *shelf, size_t at)
     struct slice *slice = shelf->slices[at];
     shelf->count--;
     memmove(&shelf->slices[at], &shelf->slices[at + 1],
-            (shelf->count - at) * sizeof shelf->slices[0]);
+            (shelf->count - at) * sizeof(struct slice *));
     return slice;
 }
 

@@ -226,7 +226,7 @@ static int fill_window(struct sieve *sieve, const struct block_ref *ref, struct 
     if (rc < 0 || first >= end)
         return rc;
 
-    size_t begin, stop;
+    size_t begin = 0, stop = 0;
     rc = window_bounds(sieve, first, end, &begin, &stop, err);
     if (rc == 0)
         rc = slice_run(sieve->slice, begin, stop, end - first, err);

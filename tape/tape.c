@@ -57,7 +57,7 @@ static int note_track(const struct track_ref *ref, void *context)
     struct track_list *list = context;
     if (list->count == list->room) {
         size_t room = list->room == 0 ? 16 : 2 * list->room;
-        struct track **items = realloc(list->items, room * sizeof *items);
+        struct track **items = realloc(list->items, room * sizeof(struct track *));
         if (items == NULL)
             return -ENOMEM;
         list->items = items;
@@ -80,7 +80,7 @@ static int load_tracks(struct tdk_tape *tape, struct tdk_err *err)
         return rc == -ENOMEM ? err_set(err, rc, "list tracks") : rc;
     }
     if (list.count > 0)
-        qsort(list.items, list.count, sizeof *list.items, compare_names);
+        qsort(list.items, list.count, sizeof(struct track *), compare_names);
     free(tape->tracks);
     tape->tracks = list.items;
     tape->track_count = list.count;
@@ -107,9 +107,10 @@ struct view *tape_view(struct tdk_tape *tape)
 
 static int open_lone(struct tdk_tape *tape, const char *path, struct tdk_err *err)
 {
-    if (strlen(path) >= sizeof tape->lone)
+    size_t size = strlen(path) + 1;
+    if (size > sizeof tape->lone)
         return err_set(err, -ENAMETOOLONG, "open %s", path);
-    strcpy(tape->lone, path);
+    memcpy(tape->lone, path, size);
     return view_open_lone(&tape->view, path, tape->folder.tape_id, err);
 }
 
@@ -261,9 +262,9 @@ struct track **tape_tracks(struct tdk_tape *tape, size_t *count)
 {
     pthread_mutex_lock(&tape->lock);
     *count = tape->track_count;
-    struct track **tracks = calloc(tape->track_count + 1, sizeof *tracks);
+    struct track **tracks = calloc(tape->track_count + 1, sizeof(struct track *));
     if (tracks != NULL && tape->track_count > 0)
-        memcpy(tracks, tape->tracks, tape->track_count * sizeof *tracks);
+        memcpy(tracks, tape->tracks, tape->track_count * sizeof(struct track *));
     pthread_mutex_unlock(&tape->lock);
     return tracks;
 }

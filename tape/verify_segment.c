@@ -137,7 +137,7 @@ static void check_zeros(struct verify_reader *reader, const struct segment *segm
             if (reader->bytes[i] != 0) {
                 report_add(report, begin + i, TDK_ECORRUPT,
                            "offset %llu: something is written where nothing should be",
-                           (unsigned long long)(begin + i));
+                           (unsigned long long)begin + i);
                 return;
             }
         begin += size;
@@ -246,7 +246,8 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
     struct block_view view;
     unsigned long long offset = ref->offset;
     size_t unpacked = ref->frames_size + (ref->stored_size < ref->frames_size ? ref->span : 0) +
-                      BLOCK_ENTRIES_MAX * sizeof(struct directory_entry) + 4 * BLOCK_TICKS_MAX;
+                      BLOCK_ENTRIES_MAX * sizeof(struct directory_entry) +
+                      (size_t)4 * BLOCK_TICKS_MAX;
     if (!need(report, &reader->bytes, &reader->room, ref->span) ||
         !need(report, &reader->unpacked, &reader->unpacked_room, unpacked))
         return;
@@ -277,7 +278,7 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
 
 /* What is known of them before they are read. */
 struct outline {
-    struct block_ref *refs;
+    struct block_ref *refs; /* NULL: there are none */
     size_t count;
     uint64_t end;  /* of the blocks */
     bool numbered; /* every block is there: they are numbered from 0 on */
@@ -288,7 +289,7 @@ static void check_blocks(struct verify_reader *reader, const struct segment *seg
 {
     uint64_t at = SEGMENT_FIRST_OFFSET;
     report->ref.min_ts = UINT64_MAX;
-    for (size_t i = 0; i < outline->count && report->failed == 0; i++) {
+    for (size_t i = 0; outline->refs != NULL && i < outline->count && report->failed == 0; i++) {
         const struct block_ref *ref = &outline->refs[i];
         if (outline->numbered && ref->offset != at)
             report_add(report, at, TDK_ECORRUPT, "offset %llu: no block follows",
@@ -310,7 +311,7 @@ static void check_counts(struct report *report, const struct segment_foot *foot,
                          const struct outline *outline)
 {
     uint64_t lost = 0;
-    for (size_t i = 0; i < outline->count; i++)
+    for (size_t i = 0; outline->refs != NULL && i < outline->count; i++)
         lost += outline->refs[i].lost;
     if (foot->ticks != report->ref.ticks || foot->lost != lost ||
         foot->min_ts != report->ref.min_ts || foot->max_ts != report->ref.max_ts)

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -602,6 +604,105 @@ static void tape_opens_twice_in_one_process(void **state)
     tdk_tape_close(two);
 }
 
+struct asker {
+    const struct oracle *oracle;
+    struct tdk_tape *tape;
+    uint64_t wrong;
+};
+
+/* The same part of the tape, again and again; each answer as long as the first. */
+static void *ask(void *context)
+{
+    struct asker *asker = context;
+    const char *const symbol = "BTC-USD";
+    for (unsigned round = 0; round < 30; round++) {
+        struct tdk_query query = {.from = 1000000 + 100 * round,
+                                  .to = round % 3 == 0 ? UINT64_MAX : 1020000,
+                                  .reverse = round % 2 == 0,
+                                  .symbols = &symbol,
+                                  .symbol_count = round % 5 == 0 ? 1 : 0};
+        size_t count;
+        free(oracle_answer(asker->oracle, &query, &count));
+        struct tdk_cursor *cursor;
+        struct tdk_run run;
+        if (tdk_cursor_open(&cursor, asker->tape, &query, NULL) < 0)
+            return NULL;
+        uint64_t ticks = 0;
+        while (tdk_cursor_read(cursor, &run, NULL) == 1)
+            ticks += run.ticks;
+        asker->wrong += ticks != count;
+        tdk_cursor_close(cursor);
+    }
+    return NULL;
+}
+
+static void tape_is_shared_by_threads(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    pthread_t threads[4];
+    struct asker askers[4];
+    oracle_make(&oracle, 41, &disordered);
+    struct tdk_tape *tape = open_tape(oracle.path);
+    for (size_t i = 0; i < array_size(threads); i++) {
+        askers[i] = (struct asker){.oracle = &oracle, .tape = tape};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask, &askers[i]), 0);
+    }
+    for (size_t i = 0; i < array_size(threads); i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(askers[i].wrong, 0);
+    }
+    tdk_tape_close(tape);
+    oracle_remove(&oracle);
+}
+
+/* In a process of its own: who writes and who reads an index are never one process. */
+static void append_elsewhere(const char *path)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct append *append;
+        int rc = append_open(&append, path, NULL, NULL);
+        unsigned char record[48] = {48 / 4, TDK_RTYPE_TRADES};
+        if (rc == 0)
+            rc = append_begin(append, "later", TDK_KIND_DBN, NULL);
+        if (rc == 0)
+            rc = append_tick(append, TDK_TYPE_DBN, 0, 777, record, sizeof record, NULL);
+        if (rc == 0)
+            rc = append_close(append, NULL, NULL);
+        _exit(rc == 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void tape_shows_what_was_added_after_a_refresh(void **state)
+{
+    const struct folder_fixture *f = *state;
+    struct tdk_cursor_stats stats;
+    struct tdk_run run;
+    make_track(f->path, 1000, in_order, 4096);
+    struct tdk_tape *tape = open_tape(f->path);
+    const struct tdk_query everything_of_it = {.to = UINT64_MAX};
+    struct tdk_cursor *cursor = open_cursor(tape, &everything_of_it);
+    assert_int_equal(tdk_cursor_read(cursor, &run, NULL), 1);
+    uint64_t ticks = run.ticks;
+
+    append_elsewhere(f->path);
+    assert_int_equal(tdk_tape_refresh(tape, NULL), 0);
+    assert_int_equal(count_range(tape, 0, UINT64_MAX, &stats), 1001);
+    assert_int_equal(count_range(tape, 777, 778, &stats), 1);
+
+    while (tdk_cursor_read(cursor, &run, NULL) == 1) /* the old one tells what there was */
+        ticks += run.ticks;
+    assert_int_equal(ticks, 1000);
+    tdk_cursor_close(cursor);
+    tdk_tape_close(tape);
+}
+
 static void tape_tells_symbols_by_time(void **state)
 {
     (void)state;
@@ -648,6 +749,9 @@ int main(void)
                                         drop_folder),
         cmocka_unit_test_setup_teardown(tape_refuses_what_is_none, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(tape_opens_twice_in_one_process, make_folder, drop_folder),
+        cmocka_unit_test(tape_is_shared_by_threads),
+        cmocka_unit_test_setup_teardown(tape_shows_what_was_added_after_a_refresh, make_folder,
+                                        drop_folder),
         cmocka_unit_test(tape_tells_symbols_by_time),
     };
     return cmocka_run_group_tests_name("tape.cursor", tests, NULL, NULL);
