@@ -60,7 +60,7 @@ void block_begin(struct block *block, void *buffer, size_t room, struct block_sc
                 .odd_min = UINT64_MAX,
             },
     };
-    for (int i = 0; i < BLOCK_PATTERNS; i++) /* of nothing: no frame has this first word */
+    for (int i = 0; i < BLOCK_PATTERNS; i++) /* of nothing: a size that no payload may have */
         block->patterns[i] = (struct block_pattern){.word = UINT64_MAX, .mask = UINT64_MAX};
 }
 
@@ -272,10 +272,10 @@ static size_t take_alike(struct block *block, size_t size)
     int64_t left = block->left;
     const uint32_t uniform = block->uniform;
     const uint16_t stamp = scratch->stamp;
-    struct likeness like = {.word = UINT64_MAX};
 
-    if (low > high || state->after_loss)
+    if (low > high || state->after_loss || size < HEAD_SIZE)
         return 0;
+    struct likeness like = {.word = ~load_u64(frames + at)}; /* not of the first one: look it up */
     while (end - at >= HEAD_SIZE) {
         unsigned char *frame = frames + at;
         uint64_t word = load_u64(frame), ts = load_u64(frame + 16), event = ts;

@@ -417,7 +417,14 @@ static void run_that_breaks_the_rules_stops_where_it_does(void **state)
         assert_int_equal(taken, before);
         assert_int_equal(f->block.stopped_at->size, sizes[i]);
     }
-    frame->size = sizeof(struct tdk_dbn_trades);
+    memset(frame, 0xff, 8);
+    f->state.next_seq = 1;
+    block_begin(&f->block, f->bytes, sizeof f->bytes, &f->scratch, &f->state, NOW);
+    assert_int_equal(block_add_run(&f->block, frame, 72, &taken), BLOCK_BROKEN);
+    assert_int_equal(taken, 0);
+
+    *frame = (struct tdk_frame){
+        .size = sizeof(struct tdk_dbn_trades), .type = TDK_TYPE_DBN, .seq = 6, .ts = NOW};
     f->ring_size -= 8; /* ends inside a frame */
     f->state.next_seq = 1;
     block_begin(&f->block, f->bytes, sizeof f->bytes, &f->scratch, &f->state, NOW);
