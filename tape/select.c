@@ -174,15 +174,28 @@ static int compare_picks(const void *a, const void *b)
     return (x->from > y->from) - (x->from < y->from);
 }
 
+static size_t first_of_epoch(const struct picks *all, uint64_t epoch)
+{
+    size_t low = 0, high = all->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (all->items[middle].epoch < epoch)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 int picks_of_epoch(struct picks *picks, const struct select *select, const struct picks *all,
                    uint64_t epoch, struct tdk_err *err)
 {
     picks_close(picks);
     size_t room = 0;
     int rc = 0;
-    for (size_t i = 0; i < all->count && rc == 0; i++)
-        if (all->items[i].epoch == epoch)
-            rc = picks_add(picks, &room, &all->items[i]);
+    for (size_t i = first_of_epoch(all, epoch);
+         i < all->count && all->items[i].epoch == epoch && rc == 0; i++)
+        rc = picks_add(picks, &room, &all->items[i]);
     for (size_t i = 0; i < select->id_count && rc == 0; i++) {
         const struct pick any = {.instrument_id = select->ids[i], .to = UINT64_MAX};
         rc = picks_add(picks, &room, &any);
