@@ -6,95 +6,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "recorder/pack.h"
 
 #define LEFTOVER 8 /* less than this part of a write is not worth another block of an inlet */
-
-/* What became of the next frame or run of frames. */
-enum fill_step {
-    STEP_ON,   /* go on with the next */
-    STEP_DRY,  /* there is none */
-    STEP_FULL, /* it does not fit into this write any more */
-};
-
-/* ---- a block of the inlet in the write ---- */
-
-static void block_drop(struct filler *f)
-{
-    if (f->inlet != NULL)
-        f->inlet->at = f->before;
-    f->inlet = NULL;
-}
-
-/* Seal what was begun and put it on the write's list. */
-static void block_end(struct filler *f)
-{
-    struct inlet *s = f->inlet;
-    struct write *w = f->write;
-    if (s == NULL)
-        return;
-    if (!f->content) {
-        block_drop(f);
-        return;
-    }
-    struct piece *piece = &w->pieces[w->piece_count++];
-    *piece = (struct piece){
-        .inlet = s,
-        .at = w->size,
-        .size = block_seal(&f->block),
-        .position = tdk_ring_position(s->ring),
-        .mark = {f->block.head.epoch, f->block.head.count != 0 ? f->block.head.last_seq : 0},
-        .lost = f->block.head.lost,
-    };
-    w->size += piece->size;
-    s->out++;
-    if (f->named)
-        s->named_in = f->segment;
-    f->inlet = NULL;
-}
-
-static size_t room_left(const struct filler *f)
-{
-    const struct write *w = f->write;
-    return w->piece_count < w->piece_room ? f->limit - w->size : 0;
-}
-
-static bool learn_number(struct inlet *s, uint8_t type)
-{
-    struct tdk_err err;
-    if (s->at.track != 0)
-        return true;
-    s->kind = type == TDK_TYPE_DBN || type == TDK_TYPE_WIDE ? type : TDK_KIND_OPAQUE;
-    if (tdk_type_is_control(type))
-        s->kind = TDK_KIND_MIXED;
-    if (shelf_track(s->shelf, s->track, s->kind, &s->at.track, &err) == 0)
-        return true;
-    inlet_quarantine(s, err.text);
-    return false;
-}
-
-/* A block that has room for a frame with `size` bytes of payload. */
-static enum fill_step block_need(struct filler *f, struct inlet *s, uint32_t size, uint8_t type)
-{
-    size_t need = block_room_for(size);
-    if (f->inlet == s)
-        return STEP_ON;
-    block_end(f);
-    if (!learn_number(s, type))
-        return STEP_DRY;
-    if (room_left(f) < need) {
-        f->need = need;
-        return STEP_FULL;
-    }
-    f->inlet = s;
-    f->before = s->at;
-    f->content = f->begins = false;
-    f->named = s->named_in != f->segment;
-    block_begin(&f->block, f->write->bytes + f->write->size, room_left(f), f->scratch, &s->at,
-                f->now_ns);
-    if (f->named)
-        block_add_track(&f->block, s->track, s->kind);
-    return STEP_ON;
-}
 
 /* ---- epochs ---- */
 
@@ -117,7 +31,7 @@ static void epoch_frame(const struct inlet *s, const struct tdk_epoch *told, uin
 static bool has_room_for_epoch(struct filler *f)
 {
     f->need = block_room_for(sizeof(struct tdk_epoch));
-    return room_left(f) >= f->need;
+    return pack_room(f) >= f->need;
 }
 
 /* The tape begins an epoch, in a block of its own that goes on with its ticks. `told`: its EPOCH
@@ -126,7 +40,7 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
                                   uint64_t first_seq)
 {
     struct tdk_epoch frame;
-    block_end(f);
+    pack_end(f);
     if (!has_room_for_epoch(f))
         return STEP_FULL;
     uint64_t previous = s->sequence.last_epoch;
@@ -139,7 +53,7 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
     s->at.last_ts = 0;
     s->lost = 0;
     epoch_frame(s, told, previous, previous_seq, &frame);
-    enum fill_step step = block_need(f, s, sizeof frame, TDK_TYPE_EPOCH);
+    enum fill_step step = pack_need(f, s, sizeof frame);
     if (step != STEP_ON)
         return step;
     f->content = block_add_epoch(&f->block, &frame);
@@ -190,10 +104,10 @@ static enum fill_step loss_before(struct filler *f, struct inlet *s, const struc
 {
     size_t both = tdk_frame_span(sizeof(struct tdk_loss)) + tdk_frame_span(head->size) + 64;
     if (f->inlet == s && f->block.left < (int64_t)both)
-        block_end(f);
-    enum fill_step step = block_need(f, s, head->size, head->type);
+        pack_end(f);
+    enum fill_step step = pack_need(f, s, head->size);
     if (step == STEP_ON && !loss_add(f, s, count, head->ts)) {
-        block_end(f);
+        pack_end(f);
         f->need = block_room_for(head->size);
         return STEP_FULL;
     }
@@ -203,14 +117,14 @@ static enum fill_step loss_before(struct filler *f, struct inlet *s, const struc
 /* In a block of its own, so that the block's head says how far its epoch is told. */
 static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t count)
 {
-    block_end(f);
-    enum fill_step step = block_need(f, s, sizeof(struct tdk_loss), TDK_TYPE_LOSS);
+    pack_end(f);
+    enum fill_step step = pack_need(f, s, sizeof(struct tdk_loss));
     if (step != STEP_ON)
         return step;
     bool fits = loss_add(f, s, count, 0);
     assert(fits); /* block_room_for() counts it in */
     (void)fits;
-    block_end(f);
+    pack_end(f);
     return STEP_ON;
 }
 
@@ -225,7 +139,7 @@ static bool is_torn(struct filler *f, struct inlet *s)
         return false;
     uint64_t upto = s->at.next_seq;
     bool begun = f->begins;
-    block_drop(f);
+    pack_drop(f);
     inlet_quarantine(s, hostile);
     uint64_t count = upto - s->at.next_seq;
     if (!begun && count != 0) {
@@ -260,14 +174,14 @@ static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_f
     struct sequence_known known;
     inlet_known(s, told.epoch, &known);
     if (known.epoch == 0) {
-        block_end(f);
+        pack_end(f);
         if (!has_room_for_epoch(f))
             return STEP_FULL;
     }
     sequence_turned(&s->sequence, told.epoch, &known);
     if (known.epoch == 0)
         return epoch_begin(f, s, &told, 1);
-    block_end(f);
+    pack_end(f);
     inlet_resume(s);
     return STEP_ON;
 }
@@ -284,7 +198,7 @@ static enum fill_step control_add(struct filler *f, struct inlet *s, const struc
                                   const unsigned char *payload)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
-        enum fill_step step = block_need(f, s, head->size, head->type);
+        enum fill_step step = pack_need(f, s, head->size);
         if (step != STEP_ON)
             return step;
         bool added = block_add_control(&f->block, head->type, head->ts, payload, head->size);
@@ -294,7 +208,7 @@ static enum fill_step control_add(struct filler *f, struct inlet *s, const struc
             f->content = true;
             return STEP_ON;
         }
-        block_end(f);
+        pack_end(f);
     }
     f->need = block_room_for(head->size);
     return STEP_FULL;
@@ -341,7 +255,7 @@ static enum fill_step step_add(struct filler *f, struct inlet *s, const struct t
         s->at.step_told = true;
         f->content = true;
     } else {
-        block_end(f);
+        pack_end(f);
     }
     return STEP_ON;
 }
@@ -352,7 +266,7 @@ static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned 
                               size_t size, const struct tdk_frame *head)
 {
     size_t taken = 0;
-    enum fill_step step = block_need(f, s, head->size, head->type);
+    enum fill_step step = pack_need(f, s, head->size);
     if (step != STEP_ON)
         return step;
     bool fresh = !f->content;
@@ -372,9 +286,9 @@ static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned 
         return STEP_DRY;
     }
     if (stop == BLOCK_FULL) {
-        block_end(f);
+        pack_end(f);
         f->need = block_room_for(head->size);
-        return (fresh && taken == 0) || room_left(f) < f->limit / LEFTOVER ? STEP_FULL : STEP_ON;
+        return (fresh && taken == 0) || pack_room(f) < f->limit / LEFTOVER ? STEP_FULL : STEP_ON;
     }
     if (stop == BLOCK_CLOCK)
         return step_add(f, s, f->block.stopped_at);
@@ -447,7 +361,7 @@ enum fill_stop fill_inlet(struct filler *f, struct inlet *s)
     f->need = 0;
     while (step == STEP_ON && s->state == INLET_ATTACHED && tdk_ring_position(s->ring) < enough)
         step = next(f, s);
-    block_end(f);
+    pack_end(f);
     give_back_passed(s);
     return step == STEP_FULL ? FILL_FULL : FILL_DRY;
 }
@@ -463,10 +377,10 @@ bool fill_control(struct filler *f, struct inlet *s, uint8_t type, const void *p
 {
     if (s->state != INLET_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
         return true; /* nothing of it is on this tape: nothing to say */
-    enum fill_step step = block_need(f, s, size, type);
+    enum fill_step step = pack_need(f, s, size);
     if (step != STEP_ON)
         return step == STEP_DRY;
     f->content = block_add_control(&f->block, type, 0, payload, size) || f->content;
-    block_end(f);
+    pack_end(f);
     return true;
 }

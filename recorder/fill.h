@@ -8,24 +8,7 @@
 #ifndef TDK_RECORDER_FILL_H
 #define TDK_RECORDER_FILL_H
 
-#include "recorder/write.h"
-
-struct filler {
-    struct block_scratch *scratch; /* borrowed */
-    struct write *write;
-    size_t limit;     /* of the write's bytes that blocks may take */
-    uint64_t segment; /* that it goes to: the first block of a track in it tells the track's name */
-    uint64_t now_ns;  /* wall time, for judging times */
-    bool no_space;    /* the disk is full: why rings are */
-    size_t need;      /* after FILL_FULL on an empty write: the room that the next frame takes */
-
-    struct block block;        /* being filled, of `inlet` */
-    struct inlet *inlet;       /* NULL: no block is begun */
-    struct track_state before; /* of the inlet, before the block */
-    bool content;              /* something is in it besides the track's name */
-    bool named;                /* the track's name is in it */
-    bool begins;               /* an epoch begins in it */
-};
+#include "recorder/pack.h"
 
 enum fill_stop {
     FILL_DRY,  /* all of the ring is taken */

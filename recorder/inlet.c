@@ -13,13 +13,16 @@
 /* A ring whose name was taken away is left when its producer has been quiet for so long. */
 #define ORPHAN_QUIET_NS NS_PER_S
 
-void inlet_init(struct inlet *all, unsigned count, const struct config *config, struct shelf *shelf)
+#define GLANCE_FRAMES 4096u /* announcements before the first tick */
+
+void inlet_init(struct inlet *all, unsigned count, const struct config *config,
+                struct ledger *ledger)
 {
     for (unsigned i = 0; i < count; i++) {
         struct inlet *s = &all[i];
         memset(s, 0, sizeof *s);
         s->asked = &config->rings[i];
-        s->shelf = shelf;
+        s->ledger = ledger;
         s->all = all;
         s->all_count = count;
         s->until = UINT64_MAX;
@@ -66,7 +69,7 @@ void inlet_known(const struct inlet *s, uint64_t ring_epoch, struct sequence_kno
 {
     struct epoch_ref last, found;
     memset(known, 0, sizeof *known);
-    if (shelf_last_epoch(s->shelf, s->track, &last))
+    if (ledger_last_epoch(s->ledger, s->track, &last))
         known->last_epoch = last.epoch;
     if (s->sequence.last_epoch > known->last_epoch)
         known->last_epoch = s->sequence.last_epoch; /* formed, and not yet on the tape */
@@ -76,7 +79,7 @@ void inlet_known(const struct inlet *s, uint64_t ring_epoch, struct sequence_kno
     if (s->sequence.epoch != 0 && s->sequence.ring_epoch == ring_epoch) {
         known->epoch = s->sequence.epoch; /* the same ring again: we know better than the tape */
         known->next_seq = s->sequence.next_seq;
-    } else if (shelf_find_epoch(s->shelf, s->track, s->uuid, ring_epoch, &found)) {
+    } else if (ledger_find_epoch(s->ledger, s->track, s->uuid, ring_epoch, &found)) {
         known_of(known, &found);
     }
 }
@@ -93,7 +96,7 @@ void inlet_resume(struct inlet *s)
     s->at.after_loss = false;
     s->at.last_ts = 0;
     s->at.running_max = 0;
-    if (!shelf_last_epoch(s->shelf, s->track, &last) || last.epoch != s->at.epoch)
+    if (!ledger_last_epoch(s->ledger, s->track, &last) || last.epoch != s->at.epoch)
         return;
     s->at.running_max = last.max_ts;
     s->lost = last.lost;
@@ -299,6 +302,30 @@ bool inlet_head(struct inlet *s, const unsigned char **run, size_t *size, struct
     }
     inlet_quarantine(s, "a frame in it is larger than what is published");
     return false;
+}
+
+static enum tdk_kind kind_of(uint8_t type)
+{
+    if (type == TDK_TYPE_DBN)
+        return TDK_KIND_DBN;
+    return type == TDK_TYPE_WIDE ? TDK_KIND_WIDE : TDK_KIND_OPAQUE;
+}
+
+/* A glance past the control frames, for a hint and nothing more. */
+enum tdk_kind inlet_kind(const struct inlet *s)
+{
+    size_t size, at = 0;
+    const unsigned char *run = tdk_ring_peek(s->ring, &size);
+    for (unsigned i = 0; i < GLANCE_FRAMES && size - at >= sizeof(struct tdk_frame); i++) {
+        struct tdk_frame head;
+        memcpy(&head, run + at, sizeof head);
+        if (tdk_frame_is_tick(&head))
+            return kind_of(head.type);
+        if (head.size > s->at.payload_max || tdk_frame_span(head.size) > size - at)
+            break;
+        at += tdk_frame_span(head.size);
+    }
+    return TDK_KIND_MIXED;
 }
 
 /* Several blocks of a ring may be told at once, and after a failed sync told again: room never

@@ -16,8 +16,8 @@
 #include <stdbool.h>
 
 #include "recorder/config.h"
+#include "recorder/ledger.h"
 #include "recorder/sequence.h"
-#include "recorder/shelf.h"
 #include "tape/block.h"
 #include "tapedeck/ring.h"
 
@@ -29,7 +29,7 @@ struct inlet_mark {
 
 struct inlet {
     const struct config_ring *asked; /* borrowed */
-    struct shelf *shelf;             /* borrowed: what the tape has */
+    struct ledger *ledger;           /* borrowed: what the tape has */
     const struct inlet *all;         /* borrowed: every inlet, this one among them */
     unsigned all_count;
     enum inlet_state state;
@@ -47,8 +47,8 @@ struct inlet {
     uint64_t until;    /* nothing at or beyond this position is read: we are stopping */
 
     char track[TDK_NAME_MAX + 1]; /* empty: not known before the ring is there */
-    uint8_t kind;
-    uint64_t named_in; /* segment in which a block of this track has its TRACK frame */
+    enum tdk_kind kind;           /* MIXED: no tick of it was seen yet */
+    uint64_t named_in;            /* segment in which a block of this track has its TRACK frame */
     struct sequence sequence;
     struct track_state at; /* where the next block of it goes on */
 
@@ -63,7 +63,7 @@ struct inlet {
 };
 
 void inlet_init(struct inlet *all, unsigned count, const struct config *config,
-                struct shelf *shelf);
+                struct ledger *ledger);
 
 /* Look for the ring if it is not attached, make it if so configured; and if it is, whether it still
  * is the one of that name. Some system calls; to be called a few times a second. */
@@ -76,6 +76,9 @@ size_t inlet_look(struct inlet *inlet, uint64_t now_ns);
  * False: nothing there (for us), or the ring was quarantined for it. */
 bool inlet_head(struct inlet *inlet, const unsigned char **run, size_t *size,
                 struct tdk_frame *head);
+
+/* What its ticks are, by the first one that waits; MIXED: none near. */
+enum tdk_kind inlet_kind(const struct inlet *inlet);
 
 /* What the tape has of an epoch of this ring. */
 void inlet_known(const struct inlet *inlet, uint64_t ring_epoch, struct sequence_known *known);

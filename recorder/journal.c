@@ -10,13 +10,13 @@
 
 #define RETRY_NS NS_PER_S
 
-int journal_init(struct journal *j, uv_loop_t *loop, struct recovered *tape, struct shelf *shelf,
+int journal_init(struct journal *j, uv_loop_t *loop, struct recovered *tape, struct ledger *ledger,
                  size_t writes_max)
 {
     memset(j, 0, sizeof *j);
     j->loop = loop;
     j->tape = tape;
-    j->shelf = shelf;
+    j->ledger = ledger;
     j->room = writes_max;
     j->writes = calloc(writes_max, sizeof(struct write *));
     return j->writes != NULL ? 0 : -ENOMEM;
@@ -112,9 +112,9 @@ static int seal(struct journal *j, struct reel *reel)
     size_t size = 0;
     struct segment_writer *file = reel->file;
     chain(j, reel);
-    uv_mutex_lock(&j->shelf->lock);
+    uv_mutex_lock(&j->ledger->lock);
     int rc = catalog_encode(j->tape->catalog, file->refs, file->count, &bytes, &size, &j->seal_err);
-    uv_mutex_unlock(&j->shelf->lock);
+    uv_mutex_unlock(&j->ledger->lock);
     if (rc == 0)
         rc = segment_seal(file, bytes, size, reel->previous_digest, &j->seal_err);
     free(bytes);
@@ -124,22 +124,22 @@ static int seal(struct journal *j, struct reel *reel)
 static void on_pool(uv_work_t *work)
 {
     struct journal *j = container_of(work, struct journal, work);
-    uv_mutex_lock(&j->shelf->lock);
+    uv_mutex_lock(&j->ledger->lock);
     bool failed = j->index_failed;
     index_begin_job(j);
     j->status = note_all(j);
     if (j->index_failed && !failed)
         index_abort(j->tape->index);
-    uv_mutex_unlock(&j->shelf->lock);
+    uv_mutex_unlock(&j->ledger->lock);
 
     if (j->status < 0)
         j->reel->failed = true;
     if (j->seal != NULL)
         j->seal_status = j->seal->failed ? TDK_EINTERNAL : seal(j, j->seal);
 
-    uv_mutex_lock(&j->shelf->lock);
+    uv_mutex_lock(&j->ledger->lock);
     index_end_job(j, j->seal == j->reel && j->seal_status == 0);
-    uv_mutex_unlock(&j->shelf->lock);
+    uv_mutex_unlock(&j->ledger->lock);
 }
 
 /* ---- on the loop ---- */

@@ -9,14 +9,14 @@
 #ifndef TDK_RECORDER_JOURNAL_H
 #define TDK_RECORDER_JOURNAL_H
 
+#include "recorder/ledger.h"
 #include "recorder/rotate.h"
-#include "recorder/shelf.h"
 #include "recorder/write.h"
 
 struct journal {
     uv_loop_t *loop;        /* borrowed */
     struct recovered *tape; /* borrowed */
-    struct shelf *shelf;    /* borrowed */
+    struct ledger *ledger;  /* borrowed */
     uv_work_t work;
     bool busy;
     struct write **writes; /* owned array: of the job, in file order, all in one reel */
@@ -35,7 +35,7 @@ struct journal {
 };
 
 int journal_init(struct journal *journal, uv_loop_t *loop, struct recovered *tape,
-                 struct shelf *shelf, size_t writes_max);
+                 struct ledger *ledger, size_t writes_max);
 void journal_close(struct journal *journal);
 
 /* Begin a job with journal->writes[0..count), all of one reel, and seal that behind them if `seal`.

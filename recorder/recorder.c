@@ -299,7 +299,7 @@ static int open_inlets(struct recorder *r, struct tdk_err *err)
     if (r->inlets == NULL ||
         pump_init(&r->pump, r->inlets, c->ring_count, &r->writer, &options) < 0)
         return err_set(err, -ENOMEM, "rings");
-    inlet_init(r->inlets, c->ring_count, c, &r->shelf);
+    inlet_init(r->inlets, c->ring_count, c, &r->ledger);
     return 0;
 }
 
@@ -315,7 +315,7 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     rc = open_writer(r, err);
     if (rc < 0)
         return rc;
-    if (journal_init(&r->journal, loop, &r->tape, &r->shelf, r->writer.count) < 0)
+    if (journal_init(&r->journal, loop, &r->tape, &r->ledger, r->writer.count) < 0)
         return err_set(err, -ENOMEM, "journal");
     writer_use_journal(&r->writer);
     return open_inlets(r, err);
@@ -352,7 +352,7 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
         return rc;
     }
     start_handles(r);
-    rc = shelf_init(&r->shelf, &r->tape);
+    rc = ledger_init(&r->ledger, &r->tape);
     if (rc == 0)
         rc = open_parts(r, err);
     if (rc < 0)
@@ -385,7 +385,7 @@ int recorder_close(struct recorder *r, int exit_code)
     pump_close(&r->pump);
     journal_close(&r->journal);
     writer_close(&r->writer);
-    shelf_close(&r->shelf);
+    ledger_close(&r->ledger);
     free(r->inlets);
     if (recover_close(&r->tape, clean, &err) < 0) {
         log_error("%s", err.text);

@@ -18,7 +18,7 @@ struct recorder {
     const struct config *config; /* borrowed */
     struct service service;
     struct recovered tape;
-    struct shelf shelf;
+    struct ledger ledger;
     struct rotate rotate;
     struct journal journal;
     struct writer writer;

@@ -117,6 +117,10 @@ int catalog_restore_track(struct catalog *catalog, const struct track_ref *ref)
         track->ref.last_epoch = ref->last_epoch;
         track->changed = catalog->tracks_changed = true;
     }
+    if (track->ref.kind == TDK_KIND_MIXED && ref->kind != TDK_KIND_MIXED) {
+        track->ref.kind = ref->kind; /* it was named before its first tick came */
+        track->changed = catalog->tracks_changed = true;
+    }
     return 0;
 }
 

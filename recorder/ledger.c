@@ -1,31 +1,31 @@
-#include "recorder/shelf.h"
+#include "recorder/ledger.h"
 
 #include <string.h>
 
-int shelf_init(struct shelf *shelf, struct recovered *tape)
+int ledger_init(struct ledger *ledger, struct recovered *tape)
 {
-    shelf->tape = tape;
-    return uv_mutex_init(&shelf->lock);
+    ledger->tape = tape;
+    return uv_mutex_init(&ledger->lock);
 }
 
-void shelf_close(struct shelf *shelf)
+void ledger_close(struct ledger *ledger)
 {
-    uv_mutex_destroy(&shelf->lock);
+    uv_mutex_destroy(&ledger->lock);
 }
 
-int shelf_track(struct shelf *shelf, const char *name, enum tdk_kind kind, uint16_t *number,
-                struct tdk_err *err)
+int ledger_track(struct ledger *ledger, const char *name, enum tdk_kind kind, uint16_t *number,
+                 struct tdk_err *err)
 {
-    uv_mutex_lock(&shelf->lock);
-    int rc = catalog_track(shelf->tape->catalog, name, kind, number, err);
-    uv_mutex_unlock(&shelf->lock);
+    uv_mutex_lock(&ledger->lock);
+    int rc = catalog_track(ledger->tape->catalog, name, kind, number, err);
+    uv_mutex_unlock(&ledger->lock);
     return rc;
 }
 
-bool shelf_last_epoch(struct shelf *shelf, const char *name, struct epoch_ref *epoch)
+bool ledger_last_epoch(struct ledger *ledger, const char *name, struct epoch_ref *epoch)
 {
-    uv_mutex_lock(&shelf->lock);
-    const struct catalog *catalog = shelf->tape->catalog;
+    uv_mutex_lock(&ledger->lock);
+    const struct catalog *catalog = ledger->tape->catalog;
     uint16_t track = catalog_find(catalog, name);
     uint64_t last = track != 0 ? catalog_last_epoch(catalog, track) : 0;
     const struct epoch_ref *found = last != 0 ? catalog_epoch(catalog, track, last) : NULL;
@@ -36,7 +36,7 @@ bool shelf_last_epoch(struct shelf *shelf, const char *name, struct epoch_ref *e
         epoch->epoch = last;
         epoch->track = track;
     }
-    uv_mutex_unlock(&shelf->lock);
+    uv_mutex_unlock(&ledger->lock);
     return last != 0;
 }
 
@@ -58,12 +58,12 @@ static int match(const struct epoch_ref *epoch, void *context)
 
 /* Asked of the index: it has all epochs that were there at the start, and a later one of ours is
  * known to its inlet. */
-bool shelf_find_epoch(struct shelf *shelf, const char *name, const uint8_t ring_uuid[16],
-                      uint64_t ring_epoch, struct epoch_ref *epoch)
+bool ledger_find_epoch(struct ledger *ledger, const char *name, const uint8_t ring_uuid[16],
+                       uint64_t ring_epoch, struct epoch_ref *epoch)
 {
     struct search search = {.ring_uuid = ring_uuid, .ring_epoch = ring_epoch, .epoch = epoch};
-    uv_mutex_lock(&shelf->lock);
-    uint16_t track = catalog_find(shelf->tape->catalog, name);
-    uv_mutex_unlock(&shelf->lock);
-    return track != 0 && index_epochs(shelf->tape->index, track, match, &search, NULL) == 1;
+    uv_mutex_lock(&ledger->lock);
+    uint16_t track = catalog_find(ledger->tape->catalog, name);
+    uv_mutex_unlock(&ledger->lock);
+    return track != 0 && index_epochs(ledger->tape->index, track, match, &search, NULL) == 1;
 }
