@@ -54,7 +54,7 @@ static void tell(const struct fixture *f, const struct tdk_query *query, char te
                  struct tdk_cursor_stats *stats)
 {
     struct tdk_tape *tape;
-    struct tdk_cursor *cursor;
+    struct tdk_cursor *cursor = NULL;
     struct tdk_run run;
     struct tdk_err err;
     text[0] = '\0';
