@@ -76,13 +76,12 @@ struct segment_head {
 static_assert(sizeof(struct segment_head) == 256, "on disk");
 
 enum block_flags {
-    BLOCK_HAS_ODD = 1,     /* holds ticks whose time is not trusted */
-    BLOCK_HAS_LOSS = 2,    /* holds LOSS frames */
-    BLOCK_HAS_CONTROL = 4, /* holds control frames of any kind */
-    BLOCK_REWRITTEN = 8,   /* may repeat ticks of a failed write: (epoch, seq) decides */
-    BLOCK_MONOTONE = 16,   /* no trusted ts in it is below one before it in this epoch */
-    BLOCK_HAS_SYMBOLS =
-        32, /* holds what names instruments: SYMBOL, INFO, DBN mapping, definition */
+    BLOCK_HAS_ODD = 1,      /* holds ticks whose time is not trusted */
+    BLOCK_HAS_LOSS = 2,     /* holds LOSS frames */
+    BLOCK_HAS_CONTROL = 4,  /* holds control frames of any kind */
+    BLOCK_REWRITTEN = 8,    /* may repeat ticks of a failed write: (epoch, seq) decides */
+    BLOCK_MONOTONE = 16,    /* no trusted ts in it is below one before it in this epoch */
+    BLOCK_HAS_SYMBOLS = 32, /* names instruments: SYMBOL, INFO, DBN mappings, definitions */
 };
 
 enum block_codec { BLOCK_RAW = 0, BLOCK_ZSTD = 1 };
@@ -99,8 +98,8 @@ struct block_head {
     uint8_t codec; /* enum block_codec */
     uint8_t flags; /* enum block_flags */
     uint64_t epoch;
-    uint64_t first_seq, last_seq;  /* accounted for: its ticks and what its LOSS frames tell lost,
-                                      without  a hole; nothing: last_seq = first_seq - 1 */
+    uint64_t first_seq, last_seq;  /* accounted for without a hole: its ticks, and what its LOSS
+                                      frames tell lost; nothing: last_seq = first_seq - 1 */
     uint32_t count;                /* ticks */
     uint32_t controls;             /* control frames */
     uint32_t frames_size;          /* bytes of frames, unpacked; a multiple of 8 */
@@ -125,21 +124,24 @@ struct block_head {
     uint32_t entries_crc;  /* CRC-32C of the directory's head and entries: what a count needs;
                               packed: 0 */
 };
-static_assert(sizeof(struct block_head) == 224, "on disk");
+static_assert(sizeof(struct block_head) == 224 && offsetof(struct block_head, epoch) == 48 &&
+                  offsetof(struct block_head, min_ts) == 104 &&
+                  offsetof(struct block_head, filter) == 192,
+              "on disk");
 
 /*
  * The symbol directory, behind the frames. A tick's ordinal is its place among the block's ticks.
  *   struct directory_head
  *   struct directory_entry x entries   by instrument_id, ascending
- *   u32 x anchors                      offset of the tick with ordinal 16 x i; none when uniform
- *   u16 x ordinals                     grouped by entry, ascending in a group; none when entries is
- * 1 zeros to a multiple of 8
+ *   u32 x anchors      offset of the tick with ordinal 16 x i; none when uniform
+ *   u16 x ordinals     grouped by entry, ascending in a group; none when there is one entry
+ *   zeros to a multiple of 8
  */
 struct directory_head {
     uint32_t entries;
     uint32_t anchors;
     uint32_t ordinals;
-    uint32_t uniform; /* span of every frame, when all are ticks of one size; else 0 */
+    uint32_t uniform; /* span of every frame, when all are ticks of one span; else 0 */
 };
 struct directory_entry {
     uint32_t instrument_id;
@@ -173,8 +175,12 @@ struct segment_foot {
     uint32_t previous_digest; /* foot.digest of segment number - 1; 0: there is none */
     uint8_t zero[124];
 };
-static_assert(sizeof(struct segment_foot) == 256, "on disk");
+static_assert(sizeof(struct segment_foot) == 256 && offsetof(struct segment_foot, end) == 72 &&
+                  offsetof(struct segment_foot, previous_digest) == 128,
+              "on disk");
 
-static_assert(sizeof(struct block_ref) == 160, "on disk: the table before a foot");
+static_assert(sizeof(struct block_ref) == 160 && offsetof(struct block_ref, segment) == 80 &&
+                  offsetof(struct block_ref, filter) == 128,
+              "on disk: the table before a foot");
 
 #endif
