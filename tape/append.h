@@ -33,8 +33,7 @@ struct append_totals {
     uint64_t segments;
 };
 
-/* The tape is made if it is not there, held, recovered if it must be. options NULL: the defaults.
- */
+/* The tape is made if it is not there, held, recovered if need be. options NULL: the defaults. */
 int append_open(struct append **append, const char *path, const struct append_options *options,
                 struct tdk_err *err);
 const struct recover_report *append_report(const struct append *append);

@@ -1,5 +1,4 @@
-/* catalog.c - tracks and their epochs, learned from blocks. catalog_code.c takes them in and out.
- */
+/* catalog.c - tracks and epochs, learned from blocks. catalog_code.c takes them in and out. */
 #include "tape/catalog.h"
 
 #include <errno.h>

@@ -21,8 +21,7 @@ void catalog_close(struct catalog *catalog); /* NULL is fine */
 
 /* ---- tracks ---- */
 
-/* The number of a track by name, made if it is new. TDK_ENAME, TDK_EFULL (65535 tracks), -ENOMEM.
- */
+/* A track's number by its name, made if it is new. TDK_ENAME, TDK_EFULL (65535 of them). */
 int catalog_track(struct catalog *catalog, const char *name, enum tdk_kind kind, uint16_t *number,
                   struct tdk_err *err);
 uint16_t catalog_find(const struct catalog *catalog, const char *name);   /* 0: there is none */
@@ -33,8 +32,7 @@ int catalog_guess_track(struct catalog *catalog, uint16_t number, struct tdk_err
 
 /* ---- epochs: what is on the tape, told by its blocks ---- */
 
-/* The track's highest epoch ever, also of segments that are gone; 0: none. A new one must be above.
- */
+/* The track's highest epoch ever, also of segments that are gone; 0: none. New ones are above. */
 uint64_t catalog_last_epoch(const struct catalog *catalog, uint16_t track);
 
 /* NULL: not known. Borrowed until the next call that changes the catalogue. */
@@ -81,8 +79,7 @@ void catalog_forget(struct catalog *catalog);
 int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t count,
                    void **bytes, size_t *size, struct tdk_err *err);
 
-/* What a footer tells, added. Counts of epochs are not taken from it: they come by catalog_note().
- */
+/* What a footer tells, added. Counts are not taken from it: they come by catalog_note(). */
 int catalog_decode(struct catalog *catalog, const void *bytes, size_t size, struct tdk_err *err);
 
 #endif

@@ -57,8 +57,7 @@ struct catalog_epoch *catalog_epoch_need(struct catalog *catalog, uint16_t track
 
 void catalog_touch(struct catalog *catalog, struct catalog_epoch *epoch); /* it has changed */
 
-/* A track as told by a footer or a frame: by its number, if that is free. 0, -ENOMEM, TDK_ECORRUPT.
- */
+/* A track as told by a footer or a frame, if its number is free. 0, -ENOMEM, TDK_ECORRUPT. */
 int catalog_restore_track(struct catalog *catalog, const struct track_ref *ref);
 
 /* A whole value; what its key has now goes. 0 or -ENOMEM: beyond the limits it is passed over. */

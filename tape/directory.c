@@ -50,8 +50,7 @@ static int compare_u64(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The entries by instrument, each with the place of its first ordinal; counts become those places.
- */
+/* Entries by instrument, each with the place of its first ordinal; counts become those places. */
 static void write_entries(struct block_scratch *scratch, struct directory_entry *entries)
 {
     for (uint32_t i = 0; i < scratch->entries; i++)

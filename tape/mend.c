@@ -23,8 +23,7 @@ static int remove_segment(const struct folder *folder, const struct segment_name
     return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
 }
 
-/* A name under quarantine/ that nothing has yet: "0000000042.open", then "0000000042.open.1", ...
- */
+/* A name that nothing has under quarantine/: "0000000042.open", then "0000000042.open.1", ... */
 static void quarantine_path(const struct folder *folder, const char *name, char path[TAPE_PATH_MAX])
 {
     struct file_stat stat;

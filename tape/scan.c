@@ -1,5 +1,4 @@
-/* scan.c - the blocks of a segment without its foot: one after the other, and past what is damaged.
- */
+/* scan.c - a segment without its foot: block after block, and past what is damaged. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -180,8 +180,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
     return year * 365 + year / 4 - year / 100 + year / 400 + era_day - 719468;
 }
 
-/* 20201228 as the ns of its UTC midnight; dates that ns cannot hold are the nearest that they can.
- */
+/* 20201228 as ns of its UTC midnight; a date that ns cannot hold is the nearest that they can. */
 static uint64_t date_to_ns(uint32_t date)
 {
     int64_t days = days_of(date / 10000, date / 100 % 100, date % 100);
