@@ -24,6 +24,7 @@ static socklen_t address_of(struct sockaddr_un *address, const char *name)
 
 void notify_send(const char *state)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment any more */
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address;
     socklen_t size = name != NULL ? address_of(&address, name) : 0;

@@ -46,7 +46,7 @@ int service_init(struct service *service, const struct service_events *events, v
 
 /* The one line on stderr that others wait for, as it is given and without a time in front; and
  * READY=1 for systemd. */
-void service_ready(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void service_ready(const char *line);
 
 /* Until service_finish(). Returns the exit status it was given. */
 int service_run(struct service *service);

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "tapedeck/err.h"
 
 /* O_NONBLOCK would be set for all who share the descriptor, so we ask first. A pipe that polls as
  * writable has room for a line, and a line is less than PIPE_BUF: it goes whole or not at all. */
@@ -29,7 +29,7 @@ bool ack_tell(struct ack *a, const char *track, uint64_t epoch, uint64_t seq)
         return true;
     if (errno == EAGAIN || errno == EINTR)
         return false;
-    log_warn("ack-fd %d: %s; nothing more is told there", a->fd, strerror(errno));
+    log_warn("ack-fd %d: %s; nothing more is told there", a->fd, tdk_strerror(-errno));
     a->fd = -1;
     return true;
 }

@@ -198,7 +198,7 @@ static int check_sizes(const struct config *c, struct tdk_err *err)
     if (c->segment_size < 2 * c->block_size)
         return err_say(err, TDK_EVALUE,
                        "--segment-size must hold two blocks: at least %llu with this --block-size",
-                       (unsigned long long)(2 * c->block_size));
+                       2 * (unsigned long long)c->block_size);
     if (c->create_size != 0 && (c->create_size & (c->create_size - 1)) != 0)
         return err_say(err, TDK_EVALUE, "--create-ring %llu: not a power of two",
                        (unsigned long long)c->create_size);

@@ -356,7 +356,9 @@ static void give_back_passed(struct inlet *s)
 
 enum fill_stop fill_inlet(struct filler *f, struct inlet *s)
 {
-    uint64_t enough = s->ring != NULL ? tdk_ring_position(s->ring) + s->capacity : 0;
+    if (s->ring == NULL)
+        return FILL_DRY;
+    uint64_t enough = tdk_ring_position(s->ring) + s->capacity;
     enum fill_step step = STEP_ON;
     f->need = 0;
     while (step == STEP_ON && s->state == INLET_ATTACHED && tdk_ring_position(s->ring) < enough)

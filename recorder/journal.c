@@ -81,11 +81,11 @@ static void index_begin_job(struct journal *j)
         j->index_failed = true;
 }
 
-static void index_end_job(struct journal *j, bool sealed)
+static void index_end_job(struct journal *j, const struct reel *reel, bool sealed)
 {
     struct segment_ref segment;
     struct index *index = j->tape->index;
-    segment_ref_of(j->reel->file, sealed, &segment);
+    segment_ref_of(reel->file, sealed, &segment);
     if (!j->index_failed && (catalog_store(j->tape->catalog, index, &j->index_err) < 0 ||
                              index_put_segment(index, &segment, &j->index_err) < 0)) {
         index_abort(index);
@@ -124,6 +124,7 @@ static int seal(struct journal *j, struct reel *reel)
 static void on_pool(uv_work_t *work)
 {
     struct journal *j = container_of(work, struct journal, work);
+    struct reel *reel = j->reel;
     uv_mutex_lock(&j->ledger->lock);
     bool failed = j->index_failed;
     index_begin_job(j);
@@ -133,12 +134,12 @@ static void on_pool(uv_work_t *work)
     uv_mutex_unlock(&j->ledger->lock);
 
     if (j->status < 0)
-        j->reel->failed = true;
+        reel->failed = true;
     if (j->seal != NULL)
         j->seal_status = j->seal->failed ? TDK_EINTERNAL : seal(j, j->seal);
 
     uv_mutex_lock(&j->ledger->lock);
-    index_end_job(j, j->seal == j->reel && j->seal_status == 0);
+    index_end_job(j, reel, j->seal == reel && j->seal_status == 0);
     uv_mutex_unlock(&j->ledger->lock);
 }
 

@@ -72,6 +72,6 @@ enum fill_step pack_need(struct filler *f, struct inlet *s, uint32_t size)
     block_begin(&f->block, f->write->bytes + f->write->size, pack_room(f), f->scratch, &s->at,
                 f->now_ns);
     if (f->named)
-        block_add_track(&f->block, s->track, s->kind);
+        block_add_track(&f->block, s->track, (uint8_t)s->kind);
     return STEP_ON;
 }

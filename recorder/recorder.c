@@ -1,6 +1,8 @@
 #include "recorder/recorder.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -360,6 +362,13 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
     return rc;
 }
 
+static void say_ready(const struct config *config)
+{
+    char line[PATH_MAX + 64];
+    snprintf(line, sizeof line, "ready tape=%s rings=%u", config->tape, config->ring_count);
+    service_ready(line);
+}
+
 int recorder_run(struct recorder *r)
 {
     uint64_t now_ns = clock_mono();
@@ -368,7 +377,7 @@ int recorder_run(struct recorder *r)
     visit_rings(r, now_ns);
     status_gather(&r->reported, r->inlets, r->config->ring_count, &r->writer);
     tell_recovered(r);
-    service_ready("ready tape=%s rings=%u", r->config->tape, r->config->ring_count);
+    say_ready(r->config);
     return service_run(&r->service);
 }
 
