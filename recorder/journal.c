@@ -125,6 +125,7 @@ static void on_pool(uv_work_t *work)
 {
     struct journal *j = container_of(work, struct journal, work);
     struct reel *reel = j->reel;
+    assert(reel != NULL);
     uv_mutex_lock(&j->ledger->lock);
     bool failed = j->index_failed;
     index_begin_job(j);
