@@ -7,10 +7,7 @@
 #include "base/err.h"
 #include "tape/maxima.h"
 #include "tape/merge.h"
-#include "tape/stream.h"
-
-/* Bytes of a run that was put together by copying. */
-enum { COPY_ROOM = 256 << 10 };
+#include "tape/run.h"
 
 struct tdk_cursor {
     struct answer answer;
@@ -19,10 +16,9 @@ struct tdk_cursor {
     struct merge merge;
     uint64_t left; /* ticks up to the limit */
     bool count_only;
-    size_t counting;     /* the stream that is being counted */
-    int failed;          /* the code that ended it */
-    unsigned char *copy; /* reverse: frames the other way round; ours */
-    size_t copy_room;
+    size_t counting;      /* the stream that is being counted */
+    int failed;           /* the code that ended it */
+    struct run_copy copy; /* reverse: frames the other way round */
 };
 
 /* ---- open ---- */
@@ -64,14 +60,13 @@ static int open_streams(struct tdk_cursor *cursor, struct track **tracks, size_t
                         struct tdk_err *err)
 {
     cursor->streams = calloc(count + 1, sizeof *cursor->streams);
-    cursor->merge.heap = calloc(count + 1, sizeof(struct stream *));
+    cursor->merge.heap = calloc(count + 1, sizeof *cursor->merge.heap);
     if (cursor->streams == NULL || cursor->merge.heap == NULL)
         return err_set(err, -ENOMEM, "open cursor");
     for (size_t i = 0; i < count; i++) {
         int rc = stream_open(&cursor->streams[i], &cursor->answer, tracks[i], err);
         if (rc < 0)
             return rc;
-        cursor->streams[i].rank = (unsigned)i;
         cursor->stream_count++;
     }
     return 0;
@@ -87,16 +82,6 @@ static uint64_t bound_of(const struct stream *stream)
     return stream->is_ordered ? stream->ref.min_ts : 0;
 }
 
-/* 1: the stream has another block, and a bound for its place; 0: it is at its end. */
-static int advance(struct stream *stream, struct tdk_err *err)
-{
-    int rc = stream_next_block(stream, err);
-    stream->has_block = rc == 1;
-    if (rc == 1)
-        stream->key = bound_of(stream);
-    return rc;
-}
-
 /* Nothing is read yet: each stream is on top of the heap once, and then looks for its first block.
  */
 static int start(struct tdk_cursor *cursor, struct tdk_err *err)
@@ -106,13 +91,12 @@ static int start(struct tdk_cursor *cursor, struct tdk_err *err)
     for (size_t i = 0; i < cursor->stream_count; i++) {
         struct stream *stream = &cursor->streams[i];
         stream->is_ordered = stream_is_ordered(stream);
-        stream->key = reverse ? UINT64_MAX : 0;
         if (reverse && cursor->stream_count > 1 && !stream->is_ordered) {
             int rc = stream_find_maxima(stream, err);
             if (rc < 0)
                 return rc;
         }
-        merge_add(&cursor->merge, stream);
+        merge_add(&cursor->merge, stream, (unsigned)i, reverse ? UINT64_MAX : 0);
     }
     return 0;
 }
@@ -155,191 +139,81 @@ void tdk_cursor_close(struct tdk_cursor *cursor)
         stream_close(&cursor->streams[i]);
     free(cursor->streams);
     free(cursor->merge.heap);
-    free(cursor->copy);
+    run_copy_close(&cursor->copy);
     select_close(&cursor->answer.select);
     view_drop(cursor->answer.view);
     free(cursor);
 }
 
-/* ---- runs ---- */
+/* ---- the merge ---- */
 
-/* The place of the next frame among all tracks. */
-static uint64_t key_of(const struct stream *stream, const struct tdk_frame *frame)
+/*
+ * The stream on top is not loaded: its key is a bound, or nothing at all. Find its next block; if
+ * that may be the next of all, read it. 0, or why not.
+ */
+static int settle(struct tdk_cursor *cursor, struct stream *stream, struct tdk_err *err)
 {
-    return stream->answer->reverse && stream->keys != NULL ? stream->keys[stream->at - 1]
-                                                           : frame->ts;
-}
-
-/* May the frame go into this run, behind others? */
-static bool goes_on(const struct tdk_cursor *cursor, const struct stream *stream,
-                    const struct stream *second, const struct tdk_frame *frame)
-{
-    return cursor->left > 0 &&
-           (second == NULL ||
-            merge_before(&cursor->merge, key_of(stream, frame), stream->rank, second));
-}
-
-/* One more frame is told. */
-static void count_frame(struct tdk_cursor *cursor, struct tdk_run *run,
-                        const struct tdk_frame *frame)
-{
-    if (tdk_frame_is_tick(frame)) {
-        run->ticks++;
-        cursor->left--;
-    } else if (frame->type == TDK_TYPE_LOSS) {
-        cursor->answer.stats.lost += sieve_loss(frame).count;
+    struct merge *merge = &cursor->merge;
+    cursor->answer.stats.lost += stream->lost; /* behind its last run */
+    stream->lost = 0;
+    if (!stream->has_block) {
+        int rc = stream_next_block(stream, err);
+        stream->has_block = rc == 1;
+        if (rc == 0)
+            merge_drop(merge);
+        else if (rc == 1)
+            merge_move(merge, bound_of(stream));
+        return rc < 0 ? rc : 0;
     }
-    run->size += tdk_frame_span(frame->size);
+    stream->has_block = false; /* whatever comes of it now */
+    int rc = stream_load(stream, err);
+    if (rc == 1 && cursor->answer.reverse && cursor->stream_count > 1)
+        rc = stream_key_list(stream, err);
+    uint64_t key;
+    if (rc >= 0 && stream->loaded && run_next_key(stream, &key))
+        merge_move(merge, key);
+    return rc < 0 ? rc : 0;
 }
 
-/* All that is left of a run in which every frame passes, without looking at any, when no other
- * track can come between. */
-static bool take_all(struct tdk_cursor *cursor, struct stream *stream, const struct stream *second,
-                     struct tdk_run *run)
+/* The last key with which the stream on top still comes before all others. */
+static uint64_t horizon_of(const struct merge *merge)
 {
-    struct sieve *sieve = &stream->sieve;
-    if (!sieve->is_run || cursor->left < sieve->ticks)
-        return false;
-    if (second != NULL && (stream->ref.odd > 0 ||
-                           !merge_before(&cursor->merge, stream->ref.max_ts, stream->rank, second)))
-        return false;
-    run->size = sieve->end - stream->at;
-    run->ticks = sieve->ticks;
-    cursor->left -= sieve->ticks;
-    stream->at = sieve->end;
-    return true;
-}
-
-/* Frames that lie one behind the other, as many as may come now. */
-static void take_forward(struct tdk_cursor *cursor, struct stream *stream, struct tdk_run *run)
-{
-    const struct stream *second = merge_second(&cursor->merge);
-    const struct tdk_frame *frame = stream_peek(stream);
-    run->frames = frame;
-    if (take_all(cursor, stream, second, run))
-        return;
-    do {
-        count_frame(cursor, run, frame);
-        stream_step(stream);
-        const struct tdk_frame *behind = tdk_frame_after(frame);
-        frame = stream_peek(stream);
-        if (frame != behind)
-            break;
-    } while (goes_on(cursor, stream, second, frame));
-    if (stream->sieve.is_run)
-        stream->sieve.ticks -= run->ticks;
-}
-
-static int make_copy_room(struct tdk_cursor *cursor, size_t size, struct tdk_err *err)
-{
-    if (size <= cursor->copy_room)
-        return 0;
-    unsigned char *copy = realloc(cursor->copy, size);
-    if (copy == NULL)
-        return err_set(err, -ENOMEM, "read in reverse");
-    cursor->copy = copy;
-    cursor->copy_room = size;
-    return 0;
-}
-
-/* Frames from the last to the first, copied so that they lie one behind the other. */
-static int take_reverse(struct tdk_cursor *cursor, struct stream *stream, struct tdk_run *run,
-                        struct tdk_err *err)
-{
-    const struct stream *second = merge_second(&cursor->merge);
-    const struct tdk_frame *frame = stream_peek(stream);
-    size_t span = tdk_frame_span(frame->size);
-    int rc = make_copy_room(cursor, span > COPY_ROOM ? span : COPY_ROOM, err);
-    if (rc < 0)
-        return rc;
-    do {
-        memcpy(cursor->copy + run->size, frame, tdk_frame_span(frame->size));
-        count_frame(cursor, run, frame);
-        stream_step(stream);
-        frame = stream_peek(stream);
-    } while (frame != NULL && run->size + tdk_frame_span(frame->size) <= cursor->copy_room &&
-             goes_on(cursor, stream, second, frame));
-    run->frames = (const struct tdk_frame *)(void *)cursor->copy;
-    return 0;
+    const struct merge_entry *top = &merge->heap[0], *second = merge_second(merge);
+    if (second == NULL)
+        return merge->reverse ? 0 : UINT64_MAX;
+    if ((top->rank < second->rank) != merge->reverse)
+        return second->key;
+    return merge->reverse ? second->key + 1 : second->key - 1;
 }
 
 static int take(struct tdk_cursor *cursor, struct stream *stream, struct tdk_run *run,
                 struct tdk_err *err)
 {
-    *run = (struct tdk_run){.epoch = stream->ref.epoch,
-                            .track = stream->track->ref.name,
-                            .number = stream->track->ref.number};
-    cursor->answer.stats.lost += stream->lost; /* in front of this run */
-    stream->lost = 0;
-    int rc = 0;
-    if (cursor->answer.reverse)
-        rc = take_reverse(cursor, stream, run, err);
-    else
-        take_forward(cursor, stream, run);
+    struct tdk_cursor_stats *stats = &cursor->answer.stats;
+    const struct run_limit limit = {.horizon = horizon_of(&cursor->merge), .ticks = cursor->left};
+    int rc = run_take(stream, &limit, &cursor->copy, run, &stats->lost, err);
     if (rc < 0)
         return rc;
-    cursor->answer.stats.ticks += run->ticks;
-    cursor->answer.stats.bytes += run->size;
+    stats->ticks += run->ticks;
+    stats->bytes += run->size;
+    cursor->left -= run->ticks;
+    uint64_t key;
+    if (cursor->left > 0 && run_next_key(stream, &key))
+        merge_move(&cursor->merge, key);
     return 1;
-}
-
-/* ---- the merge ---- */
-
-/* Bring the stream on top to where its next frame is known: 1; 0: it is another's turn. */
-static int settle(struct tdk_cursor *cursor, struct stream *stream, struct tdk_err *err)
-{
-    int rc = 1;
-    if (!stream->has_block)
-        rc = advance(stream, err);
-    if (rc == 0)
-        merge_drop(&cursor->merge);
-    if (rc <= 0)
-        return rc;
-    const struct stream *second = merge_second(&cursor->merge);
-    if (second != NULL && !merge_before(&cursor->merge, stream->key, stream->rank, second)) {
-        merge_sink(&cursor->merge); /* so far only its bound */
-        return 0;
-    }
-    stream->has_block = false; /* whatever comes of it now */
-    rc = stream_load(stream, err);
-    if (rc == 1 && cursor->answer.reverse && cursor->stream_count > 1)
-        rc = stream_key_list(stream, err) < 0 ? -ENOMEM : 1;
-    return rc;
-}
-
-/* 1: the stream on top is loaded and its next frame is the next of all; 0: nothing is left. */
-static int next_stream(struct tdk_cursor *cursor, struct stream **next, struct tdk_err *err)
-{
-    struct merge *merge = &cursor->merge;
-    while (merge->count > 0) {
-        struct stream *stream = merge->heap[0];
-        const struct tdk_frame *frame = stream->loaded ? stream_peek(stream) : NULL;
-        if (frame == NULL) {
-            cursor->answer.stats.lost += stream->lost;
-            stream->lost = 0;
-            int rc = settle(cursor, stream, err);
-            if (rc < 0)
-                return rc;
-            continue;
-        }
-        stream->key = key_of(stream, frame);
-        const struct stream *second = merge_second(merge);
-        if (second == NULL || merge_before(merge, stream->key, stream->rank, second)) {
-            *next = stream;
-            return 1;
-        }
-        merge_sink(merge);
-    }
-    return 0;
 }
 
 static int read_run(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
 {
-    struct stream *stream;
-    if (cursor->left == 0)
-        return 0;
-    int rc = next_stream(cursor, &stream, err);
-    return rc == 1 ? take(cursor, stream, run, err) : rc;
+    while (cursor->merge.count > 0 && cursor->left > 0) {
+        struct stream *stream = cursor->merge.heap[0].stream;
+        if (stream->loaded)
+            return take(cursor, stream, run, err);
+        int rc = settle(cursor, stream, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 /* ---- counting: track by track, no order needed ---- */

@@ -1,58 +1,45 @@
 #include "tape/merge.h"
 
-static bool is_before(const struct merge *merge, size_t a, size_t b)
+/* `entry` moves down from the top until nothing below it comes before it. */
+static void sink(struct merge *merge, struct merge_entry entry)
 {
-    const struct stream *x = merge->heap[a];
-    return merge_before(merge, x->key, x->rank, merge->heap[b]);
-}
-
-static void swap(struct merge *merge, size_t a, size_t b)
-{
-    struct stream *x = merge->heap[a];
-    merge->heap[a] = merge->heap[b];
-    merge->heap[b] = x;
-}
-
-static void sink(struct merge *merge, size_t at)
-{
+    struct merge_entry *heap = merge->heap;
+    size_t at = 0;
     for (;;) {
-        size_t first = at, left = 2 * at + 1, right = left + 1;
-        if (left < merge->count && is_before(merge, left, first))
-            first = left;
-        if (right < merge->count && is_before(merge, right, first))
-            first = right;
-        if (first == at)
-            return;
-        swap(merge, at, first);
-        at = first;
+        size_t child = 2 * at + 1;
+        if (child >= merge->count)
+            break;
+        if (child + 1 < merge->count && merge_before(merge, &heap[child + 1], &heap[child]))
+            child++;
+        if (!merge_before(merge, &heap[child], &entry))
+            break;
+        heap[at] = heap[child];
+        at = child;
     }
+    heap[at] = entry;
 }
 
-void merge_add(struct merge *merge, struct stream *stream)
+void merge_add(struct merge *merge, struct stream *stream, unsigned rank, uint64_t key)
 {
+    const struct merge_entry entry = {.key = key, .rank = rank, .stream = stream};
     size_t at = merge->count++;
-    merge->heap[at] = stream;
-    for (; at > 0 && is_before(merge, at, (at - 1) / 2); at = (at - 1) / 2)
-        swap(merge, at, (at - 1) / 2);
+    while (at > 0 && merge_before(merge, &entry, &merge->heap[(at - 1) / 2])) {
+        merge->heap[at] = merge->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    merge->heap[at] = entry;
 }
 
-void merge_sink(struct merge *merge)
+void merge_move(struct merge *merge, uint64_t key)
 {
-    sink(merge, 0);
+    struct merge_entry entry = merge->heap[0];
+    entry.key = key;
+    sink(merge, entry);
 }
 
 void merge_drop(struct merge *merge)
 {
-    merge->heap[0] = merge->heap[--merge->count];
+    merge->count--;
     if (merge->count > 0)
-        sink(merge, 0);
-}
-
-const struct stream *merge_second(const struct merge *merge)
-{
-    if (merge->count < 2)
-        return NULL;
-    if (merge->count == 2 || is_before(merge, 1, 2))
-        return merge->heap[1];
-    return merge->heap[2];
+        sink(merge, merge->heap[merge->count]);
 }

@@ -3,33 +3,52 @@
  *
  * Forward the lowest is on top, and a stream's key is the ts of its next frame. Reverse the highest
  * is, and a key is the maximum of ts up to its next frame: what makes it the exact reverse also
- * where time goes back inside a track (maxima.h). Pure; nothing is allocated.
+ * where time goes back inside a track (maxima.h). While a stream's next frame is not known, its key
+ * is a bound that it cannot be before. Pure; nothing is allocated.
  */
 #ifndef TDK_TAPE_MERGE_H
 #define TDK_TAPE_MERGE_H
 
-#include "tape/stream.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stream;
+
+/* Keys lie side by side: a merge of ticks one by one compares little else. */
+struct merge_entry {
+    uint64_t key;
+    unsigned rank;
+    struct stream *stream; /* borrowed */
+};
 
 struct merge {
-    struct stream **heap; /* borrowed: room for all streams */
+    struct merge_entry *heap; /* the caller's: room for all streams */
     size_t count;
     bool reverse;
 };
 
-void merge_add(struct merge *merge, struct stream *stream);
-void merge_sink(struct merge *merge); /* the key of the one on top has changed */
+void merge_add(struct merge *merge, struct stream *stream, unsigned rank, uint64_t key);
 void merge_drop(struct merge *merge); /* the one on top is at its end */
 
-/* The one that would be on top without the one that is; NULL: there is no other. */
-const struct stream *merge_second(const struct merge *merge);
+/* The one on top has another key now. */
+void merge_move(struct merge *merge, uint64_t key);
 
-/* Does a frame with this key, of the stream on top, come before all of `second`? */
-static inline bool merge_before(const struct merge *merge, uint64_t key, unsigned rank,
-                                const struct stream *second)
+static inline bool merge_before(const struct merge *merge, const struct merge_entry *a,
+                                const struct merge_entry *b)
 {
-    if (key != second->key)
-        return (key < second->key) != merge->reverse;
-    return (rank < second->rank) != merge->reverse;
+    if (a->key != b->key)
+        return (a->key < b->key) != merge->reverse;
+    return (a->rank < b->rank) != merge->reverse;
+}
+
+/* The one that would be on top without the one that is; NULL: there is no other. */
+static inline const struct merge_entry *merge_second(const struct merge *merge)
+{
+    const struct merge_entry *heap = merge->heap;
+    if (merge->count < 2)
+        return NULL;
+    return merge->count == 2 || merge_before(merge, &heap[1], &heap[2]) ? &heap[1] : &heap[2];
 }
 
 #endif

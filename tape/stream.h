@@ -26,7 +26,6 @@ struct answer {
 struct stream {
     struct answer *answer;     /* borrowed */
     const struct track *track; /* borrowed */
-    unsigned rank;             /* of the track's name among those of the answer */
 
     struct epoch_ref *epochs; /* as they were when the stream was opened; ours */
     size_t epoch_count, epoch_at;
@@ -49,7 +48,6 @@ struct stream {
     uint64_t lost; /* told by LOSS frames passed over since the last run */
 
     /* ---- its place in a merge ---- */
-    uint64_t key;
     bool is_ordered;        /* the ts of what it tells never go back */
     bool has_block;         /* ref is the next block, not loaded yet */
     struct maximum *maxima; /* see maxima.h; in order of blocks; NULL: ts never goes back; ours */
