@@ -31,8 +31,7 @@ struct block_view {
 
 /* ---- filling ---- */
 
-/* What goes on from one block of a track to its next. A copy taken before a block is the way back.
- */
+/* What goes on from one block of a track to its next. A copy taken before one is the way back. */
 struct track_state {
     uint16_t track;  /* number on the tape */
     bool after_loss; /* the next tick is the first after a loss */
