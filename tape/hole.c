@@ -1,5 +1,13 @@
 #include "tape/hole.h"
 
+#include <errno.h>
+
+bool code_is_damage(int code)
+{
+    return code == TDK_ECORRUPT || code == TDK_EFOREIGN || code == TDK_EFORMAT ||
+           code == TDK_EVERSION || code == TDK_ETRUNCATED || code == -ENOENT || code == -EIO;
+}
+
 bool epoch_has_hole(const struct epoch_ref *epoch)
 {
     return epoch->last_seq != 0 &&

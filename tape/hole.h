@@ -17,6 +17,9 @@ struct hole {
     uint64_t from, to; /* between these times, as far as is known */
 };
 
+/* Is it the tape's own fault that something cannot be read, not ours or the machine's? */
+bool code_is_damage(int code);
+
 /* Does the epoch's count of ticks and losses leave seqs over? */
 bool epoch_has_hole(const struct epoch_ref *epoch);
 

@@ -283,13 +283,6 @@ static bool look_up_again(struct stream *stream)
     return true;
 }
 
-/* What is the block's own fault, not ours or the machine's. */
-static bool is_damage(int code)
-{
-    return code == TDK_ECORRUPT || code == TDK_EFOREIGN || code == TDK_EFORMAT ||
-           code == TDK_EVERSION || code == TDK_ETRUNCATED || code == -ENOENT || code == -EIO;
-}
-
 static int tell_damage(const struct stream *stream, struct tdk_err *err)
 {
     const struct block_ref *ref = &stream->ref;
@@ -355,7 +348,7 @@ static void note_seen(struct stream *stream, uint64_t bytes_read)
 
 static int damaged(struct stream *stream, int code, struct tdk_err *err)
 {
-    if (!is_damage(code))
+    if (!code_is_damage(code))
         return code;
     stream->answer->stats.damaged_blocks++;
     tell_damage(stream, err);
@@ -382,7 +375,7 @@ int stream_load(struct stream *stream, struct tdk_err *err)
     uint64_t bytes_read = sieve->slice->bytes_read;
     sieve_prepare(stream);
     rc = sieve_fill(sieve, &stream->ref, err);
-    if (is_damage(rc))
+    if (code_is_damage(rc))
         rc = fill_again(stream, rc, err);
     if (rc < 0)
         return damaged(stream, rc, err);

@@ -122,6 +122,44 @@ TDK_API void tdk_cursor_stats(const struct tdk_cursor *cursor, struct tdk_cursor
 TDK_API int tdk_cursor_explain(struct tdk_cursor *cursor, uint64_t *blocks, uint64_t *bytes,
                                struct tdk_err *err);
 
+/* ---- is it whole? ---- */
+
+/* Seqs of an epoch that an answer does not have. */
+struct tdk_gap {
+    const char *track; /* borrowed until the tape is closed */
+    uint64_t epoch;
+    uint64_t first_seq, count;
+    uint64_t from, to; /* ts between which they lie; equal if one is not known */
+    uint32_t reason;   /* enum tdk_loss_reason */
+    bool damaged;      /* they were recorded, and cannot be read any more; false: never recorded */
+};
+
+/* What there is of an epoch in a range. */
+struct tdk_epoch_coverage {
+    const char *track; /* borrowed likewise */
+    uint64_t epoch;
+    uint64_t first_seq, last_seq; /* ticks and gaps; nothing: last_seq is 0 */
+    uint64_t first_ts, last_ts;   /* of ticks whose time is trusted; none: UINT64_MAX, 0 */
+    uint64_t ticks, lost, damaged;
+};
+
+/* Who is told. Any of them may be NULL; not 0 ends the walk and is returned. */
+struct tdk_coverage_walk {
+    bool unread; /* believe the index: read only blocks that tell of losses or lie on an edge of the
+                    range. A block that rotted and a file that is gone look whole then, unless the
+                    index misses them too */
+    int (*track)(const char *track, void *context);                      /* before its epochs */
+    int (*gap)(const struct tdk_gap *gap, void *context);                /* of an epoch, by seq */
+    int (*epoch)(const struct tdk_epoch_coverage *epoch, void *context); /* behind its gaps */
+    int (*progress)(uint64_t bytes, uint64_t ticks, void *context);      /* after each block */
+    void *context;
+};
+
+/* Is a range whole? Of the query only from, to, axis and tracks count: a gap may have held
+ * anything. Tracks come by name, epochs ascending. Memory: one block, whatever the range. */
+TDK_API int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
+                              const struct tdk_coverage_walk *walk, struct tdk_err *err);
+
 /* The value of a property of a track's epoch (docs/tape-format.md lists the keys); malloc'ed, the
  * caller's to free. -ENOENT. epoch 0: the last. */
 TDK_API int tdk_tape_property(struct tdk_tape *tape, const char *track, uint64_t epoch,

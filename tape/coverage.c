@@ -1,0 +1,459 @@
+/* Is a range whole? What the tape knows of its own gaps. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "tape/hole.h"
+#include "tape/slice.h"
+#include "tape/tape.h"
+
+enum { BATCH = 64 };
+
+/* What is missing at the end of the epoch walked, and may yet be found in another block. */
+struct pending {
+    uint64_t first_seq, last_seq; /* first_seq 0: nothing is */
+    uint64_t from, to;
+};
+
+struct survey {
+    struct tdk_tape *tape;
+    struct view *view;
+    struct select select;
+    const struct tdk_coverage_walk *walk;
+    struct slice slice;
+    struct tdk_err *err;
+    bool from_start; /* none of the tape's first segments was given up */
+    bool everything; /* no range of time */
+    uint64_t ticks;
+
+    /* ---- the track and the epoch that it is in ---- */
+    const struct track *track;
+    struct epoch_ref *epochs;
+    size_t epoch_count;
+    const struct epoch_ref *epoch;
+    struct tdk_epoch_coverage row;
+    struct pending pending;
+    uint64_t seen;           /* highest seq told */
+    struct block_ref before; /* the last block met; track 0: none yet */
+};
+
+/* ---- gaps ---- */
+
+static void extend(struct tdk_epoch_coverage *row, uint64_t first_seq, uint64_t last_seq)
+{
+    if (row->last_seq == 0 || first_seq < row->first_seq)
+        row->first_seq = first_seq;
+    if (last_seq > row->last_seq)
+        row->last_seq = last_seq;
+}
+
+static int tell_gap(struct survey *s, const struct tdk_gap *gap)
+{
+    extend(&s->row, gap->first_seq, gap->first_seq + gap->count - 1);
+    *(gap->damaged ? &s->row.damaged : &s->row.lost) += gap->count;
+    return s->walk->gap != NULL ? s->walk->gap(gap, s->walk->context) : 0;
+}
+
+static int tell_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq)
+{
+    const struct tdk_gap gap = {.track = s->track->ref.name,
+                                .epoch = s->row.epoch,
+                                .first_seq = first_seq,
+                                .count = last_seq - first_seq + 1,
+                                .from = s->pending.from,
+                                .to = s->pending.to,
+                                .reason = TDK_LOSS_DAMAGE,
+                                .damaged = true};
+    return tell_gap(s, &gap);
+}
+
+static int flush(struct survey *s)
+{
+    int rc =
+        s->pending.first_seq != 0 ? tell_damage(s, s->pending.first_seq, s->pending.last_seq) : 0;
+    s->pending.first_seq = 0;
+    return rc;
+}
+
+/* These seqs are not to be had, so far. */
+static int note_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq, uint64_t from,
+                       uint64_t to)
+{
+    struct pending *p = &s->pending;
+    if (first_seq <= s->seen)
+        first_seq = s->seen + 1;
+    if (p->first_seq != 0 && first_seq <= p->last_seq)
+        first_seq = p->last_seq + 1; /* the same ones again */
+    if (first_seq > last_seq)
+        return 0;
+    if (p->first_seq != 0 && p->last_seq + 1 == first_seq) {
+        p->last_seq = last_seq;
+        p->from = from < p->from ? from : p->from;
+        p->to = to > p->to ? to : p->to;
+        return 0;
+    }
+    int rc = flush(s);
+    *p = (struct pending){first_seq, last_seq, from, to};
+    return rc;
+}
+
+/* A good block has these: what was missing of them is found (they were written twice), and what is
+ * missing before them stays so. */
+static int note_found(struct survey *s, uint64_t first_seq, uint64_t last_seq)
+{
+    struct pending *p = &s->pending;
+    if (p->first_seq == 0)
+        return 0;
+    if (first_seq > p->last_seq)
+        return flush(s);
+    int rc = first_seq > p->first_seq ? tell_damage(s, p->first_seq, first_seq - 1) : 0;
+    p->first_seq = last_seq < p->last_seq ? last_seq + 1 : 0;
+    return rc;
+}
+
+/* ---- one block ---- */
+
+static int walk_loss(struct survey *s, const struct tdk_frame *frame)
+{
+    struct tdk_loss loss;
+    memcpy(&loss, tdk_frame_payload(frame), sizeof loss);
+    uint64_t last_seq = loss.first_seq + loss.count - 1;
+    if (loss.count == 0 || last_seq < loss.first_seq || last_seq <= s->seen ||
+        !select_meets_loss(&s->select, &loss))
+        return 0;
+    const struct tdk_gap gap = {.track = s->track->ref.name,
+                                .epoch = s->epoch->epoch,
+                                .first_seq = loss.first_seq,
+                                .count = loss.count,
+                                .from = loss.first_ts,
+                                .to = loss.last_ts,
+                                .reason = loss.reason};
+    return tell_gap(s, &gap);
+}
+
+static void note_time(struct tdk_epoch_coverage *row, uint64_t min_ts, uint64_t max_ts)
+{
+    if (min_ts > max_ts)
+        return;
+    row->first_ts = min_ts < row->first_ts ? min_ts : row->first_ts;
+    row->last_ts = max_ts > row->last_ts ? max_ts : row->last_ts;
+}
+
+static void walk_tick(struct survey *s, const struct tdk_frame *frame)
+{
+    if (frame->seq <= s->seen || !select_in_time(&s->select, select_time(&s->select, frame)))
+        return;
+    s->row.ticks++;
+    extend(&s->row, frame->seq, frame->seq);
+    if ((frame->flags & TDK_FLAG_TS_UNTRUSTED) == 0)
+        note_time(&s->row, frame->ts, frame->ts);
+}
+
+static int walk_frames(struct survey *s)
+{
+    const struct block_view *view = &s->slice.view;
+    const unsigned char *end = view->frames + view->head->frames_size;
+    const struct tdk_frame *at = (const struct tdk_frame *)(const void *)view->frames;
+    int rc = 0;
+    for (; (const unsigned char *)at < end && rc == 0; at = tdk_frame_after(at)) {
+        if (tdk_frame_is_tick(at))
+            walk_tick(s, at);
+        else if (at->type == TDK_TYPE_LOSS && at->size >= sizeof(struct tdk_loss))
+            rc = walk_loss(s, at);
+    }
+    return rc;
+}
+
+/* Once more when it cannot be had: its file may have been replaced since. */
+static int read_block(struct survey *s, const struct block_ref *ref)
+{
+    int rc = slice_read(&s->slice, ref, s->err);
+    if (!code_is_damage(rc))
+        return rc;
+    segments_forget(&s->tape->segments, ref->segment);
+    return slice_read(&s->slice, ref, s->err);
+}
+
+/* The index alone says enough of it. */
+static bool is_plain(const struct survey *s, const struct block_ref *ref)
+{
+    return s->walk->unread && (ref->flags & (BLOCK_HAS_LOSS | BLOCK_HAS_ODD)) == 0 &&
+           ref->first_seq > s->seen && select_covers(&s->select, ref);
+}
+
+static void take_plain(struct survey *s, const struct block_ref *ref)
+{
+    s->row.ticks += ref->count;
+    extend(&s->row, ref->first_seq, ref->last_seq);
+    note_time(&s->row, ref->min_ts, ref->max_ts);
+}
+
+static int note_unreadable(struct survey *s, const struct block_ref *ref)
+{
+    bool timed = ref->min_ts <= ref->max_ts;
+    return note_damage(s, ref->first_seq, ref->last_seq, timed ? ref->min_ts : ref->odd_min,
+                       timed ? ref->max_ts : ref->odd_max);
+}
+
+static int survey_block(struct survey *s, const struct block_ref *ref)
+{
+    bool plain = is_plain(s, ref);
+    int rc = plain ? 0 : read_block(s, ref);
+    if (code_is_damage(rc))
+        return note_unreadable(s, ref);
+    if (rc == 0)
+        rc = note_found(s, ref->first_seq, ref->last_seq);
+    if (rc != 0)
+        return rc;
+    if (plain)
+        take_plain(s, ref);
+    else
+        rc = walk_frames(s);
+    if (ref->last_seq > s->seen)
+        s->seen = ref->last_seq;
+    return rc;
+}
+
+/* ---- an epoch's blocks ---- */
+
+/* Between the block met last and this one (NULL: the end of what the range has). */
+static int survey_hole(struct survey *s, const struct block_ref *ref)
+{
+    struct hole hole;
+    if (!epoch_has_hole(s->epoch))
+        return 0;
+    int rc = hole_between(s->view->index, &s->select, s->epoch,
+                          s->before.track != 0 ? &s->before : NULL, ref, &hole, s->err);
+    return rc == 1 ? note_damage(s, hole.first_seq, hole.last_seq, hole.from, hole.to) : rc;
+}
+
+/* Control frames only: nothing that a seq names. */
+static bool is_bare(const struct block_ref *ref)
+{
+    return ref->count == 0 && ref->lost == 0;
+}
+
+static int survey_ref(struct survey *s, const struct block_ref *ref)
+{
+    if (!is_bare(ref) && ref->first_seq > s->epoch->last_seq)
+        return 0; /* recorded since we began */
+    int rc = survey_hole(s, ref);
+    s->before = *ref;
+    if (rc == 0 && !is_bare(ref) && ref->last_seq > s->seen)
+        rc = survey_block(s, ref);
+    if (rc == 0 && s->walk->progress != NULL)
+        rc = s->walk->progress(s->slice.bytes_read, s->ticks + s->row.ticks, s->walk->context);
+    return rc;
+}
+
+static int survey_blocks(struct survey *s)
+{
+    const struct select *select = &s->select;
+    const struct index_range range = {
+        .track = s->epoch->track,
+        .axis = select->axis == TDK_AXIS_EVENT ? INDEX_AXIS_EVENT : INDEX_AXIS_RECV,
+        .epoch = s->epoch->epoch,
+        .from = select->from,
+        .to = select->last == UINT64_MAX ? UINT64_MAX : select->last + 1,
+        .step_back = s->epoch->step_back};
+    struct block_ref refs[BATCH], last;
+    int n = BATCH;
+    for (bool first = true; n == BATCH; first = false) {
+        n = index_find(s->view->index, &range, first ? NULL : &last, false, refs, BATCH, s->err);
+        if (n < 0)
+            return n;
+        for (int i = 0; i < n; i++) {
+            int rc = survey_ref(s, &refs[i]);
+            if (rc != 0)
+                return rc;
+        }
+        if (n > 0)
+            last = refs[n - 1];
+    }
+    return survey_hole(s, NULL);
+}
+
+/* ---- what an epoch says of the one before it ---- */
+
+static bool find_epoch_frame(const struct block_view *view, struct tdk_epoch *told)
+{
+    const unsigned char *end = view->frames + view->head->frames_size;
+    const struct tdk_frame *at = (const struct tdk_frame *)(const void *)view->frames;
+    for (; (const unsigned char *)at < end && !tdk_frame_is_tick(at); at = tdk_frame_after(at))
+        if (at->type == TDK_TYPE_EPOCH && at->size >= sizeof *told) {
+            memcpy(told, tdk_frame_payload(at), sizeof *told);
+            return true;
+        }
+    return false;
+}
+
+/* The EPOCH frame of an epoch, from its first block: 1; 0: it is not there. */
+static int read_epoch_frame(struct survey *s, const struct epoch_ref *epoch, struct tdk_epoch *told)
+{
+    const struct index_range all = {.track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
+    struct block_ref first;
+    int rc = index_find(s->view->index, &all, NULL, false, &first, 1, s->err);
+    if (rc <= 0 || (first.flags & BLOCK_HAS_CONTROL) == 0)
+        return rc < 0 ? rc : 0;
+    rc = read_block(s, &first);
+    if (rc < 0)
+        return code_is_damage(rc) ? 0 : rc;
+    return find_epoch_frame(&s->slice.view, told) ? 1 : 0;
+}
+
+static bool in_range(const struct survey *s, uint64_t from, uint64_t to)
+{
+    return s->select.axis == TDK_AXIS_EVENT || (to >= s->select.from && from <= s->select.last);
+}
+
+/* Its last seqs are missing, when the next one knows of more than there is. */
+static int survey_end(struct survey *s)
+{
+    const struct epoch_ref *epoch = s->epoch, *next = epoch + 1;
+    struct tdk_epoch told;
+    if (next == s->epochs + s->epoch_count || !in_range(s, epoch->max_ts, next->min_ts))
+        return 0;
+    int rc = read_epoch_frame(s, next, &told);
+    if (rc <= 0 || told.previous != epoch->epoch || told.previous_seq <= epoch->last_seq)
+        return rc < 0 ? rc : 0;
+    return note_damage(s, epoch->last_seq + 1, told.previous_seq,
+                       epoch->max_ts != 0 ? epoch->max_ts : next->min_ts, next->min_ts);
+}
+
+/* Its first seqs are missing: every epoch begins at 1. */
+static int survey_beginning(struct survey *s)
+{
+    const struct epoch_ref *epoch = s->epoch;
+    if (!s->from_start || epoch->last_seq == 0 || epoch->first_seq <= 1 ||
+        !in_range(s, 0, epoch->min_ts))
+        return 0;
+    return note_damage(s, 1, epoch->first_seq - 1, epoch->min_ts, epoch->min_ts);
+}
+
+/* ---- epochs and tracks ---- */
+
+static void begin_row(struct survey *s, uint64_t epoch)
+{
+    s->row = (struct tdk_epoch_coverage){
+        .track = s->track->ref.name, .epoch = epoch, .first_ts = UINT64_MAX};
+    s->pending.first_seq = 0;
+    s->before.track = 0;
+    s->seen = 0;
+}
+
+static int end_row(struct survey *s)
+{
+    const struct tdk_epoch_coverage *row = &s->row;
+    int rc = flush(s);
+    s->ticks += row->ticks;
+    if (rc != 0 || s->walk->epoch == NULL || (row->last_seq == 0 && !s->everything))
+        return rc;
+    return s->walk->epoch(row, s->walk->context);
+}
+
+/* The one before this one is not on the tape at all, and had ticks. */
+static int survey_lost_epoch(struct survey *s, const struct epoch_ref *epoch)
+{
+    struct tdk_epoch told;
+    uint64_t before = epoch > s->epochs ? epoch[-1].epoch : 0;
+    uint64_t from = epoch > s->epochs && epoch[-1].max_ts != 0 ? epoch[-1].max_ts : 0;
+    if (!s->from_start || !in_range(s, from, epoch->min_ts))
+        return 0;
+    int rc = read_epoch_frame(s, epoch, &told);
+    if (rc <= 0 || told.previous <= before || told.previous >= epoch->epoch ||
+        told.previous_seq == 0)
+        return rc < 0 ? rc : 0;
+    begin_row(s, told.previous);
+    rc = note_damage(s, 1, told.previous_seq, from != 0 ? from : epoch->min_ts, epoch->min_ts);
+    return rc == 0 ? end_row(s) : rc;
+}
+
+static int survey_epoch(struct survey *s, const struct epoch_ref *epoch)
+{
+    int rc = survey_lost_epoch(s, epoch);
+    if (rc != 0)
+        return rc;
+    s->epoch = epoch;
+    begin_row(s, epoch->epoch);
+    rc = survey_beginning(s);
+    if (rc == 0)
+        rc = survey_blocks(s);
+    if (rc == 0)
+        rc = survey_end(s);
+    return rc == 0 ? end_row(s) : rc;
+}
+
+static int survey_track(struct survey *s, const struct track *track)
+{
+    s->track = track;
+    s->epochs = NULL;
+    int rc = tape_epochs(s->view, track->ref.number, &s->epochs, &s->epoch_count, s->err);
+    if (rc == 0 && s->walk->track != NULL)
+        rc = s->walk->track(track->ref.name, s->walk->context);
+    for (size_t i = 0; i < s->epoch_count && rc == 0; i++)
+        rc = survey_epoch(s, &s->epochs[i]);
+    free(s->epochs);
+    return rc;
+}
+
+static bool is_asked_for(const struct tdk_query *query, const struct track *track)
+{
+    for (size_t i = 0; i < query->track_count; i++)
+        if (strcmp(query->tracks[i], track->ref.name) == 0)
+            return true;
+    return query->track_count == 0;
+}
+
+static int check_tracks(struct tdk_tape *tape, const struct tdk_query *query, struct tdk_err *err)
+{
+    for (size_t i = 0; i < query->track_count; i++)
+        if (tape_track(tape, query->tracks[i]) == NULL)
+            return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", query->tracks[i]);
+    return 0;
+}
+
+static int note_segment(const struct segment_ref *segment, void *context)
+{
+    *(bool *)context = segment->number == 1;
+    return 1; /* the first is enough */
+}
+
+static int survey_all(struct survey *s, const struct tdk_query *query)
+{
+    size_t count;
+    struct track **tracks = tape_tracks(s->tape, &count);
+    if (tracks == NULL)
+        return err_set(s->err, -ENOMEM, "look for gaps");
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (is_asked_for(query, tracks[i]))
+            rc = survey_track(s, tracks[i]);
+    free(tracks);
+    return rc;
+}
+
+int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
+                      const struct tdk_coverage_walk *walk, struct tdk_err *err)
+{
+    const struct tdk_query times = {.from = query->from, .to = query->to, .axis = query->axis};
+    struct survey s = {.tape = tape,
+                       .walk = walk,
+                       .err = err,
+                       .everything = query->from == 0 && query->to == UINT64_MAX};
+    int rc = check_tracks(tape, query, err);
+    if (rc == 0)
+        rc = select_init(&s.select, &times, err);
+    if (rc < 0)
+        return rc;
+    s.view = tape_view(tape);
+    slice_init(&s.slice, &tape->segments);
+    rc =
+        tape->lone[0] == '\0' ? index_segments(s.view->index, note_segment, &s.from_start, err) : 0;
+    if (rc >= 0)
+        rc = s.select.from <= s.select.last ? survey_all(&s, query) : 0;
+    slice_close(&s.slice);
+    select_close(&s.select);
+    view_drop(s.view);
+    return rc;
+}
