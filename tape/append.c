@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "tape/behind.h"
 #include "tape/block.h"
 #include "tape/files.h"
 #include "tape/segment.h"
@@ -24,7 +25,9 @@ struct append {
     struct block block;
     struct block_scratch *scratch;
     unsigned char *buffer; /* of `room` bytes, aligned for O_DIRECT: one block, one write */
+    unsigned char *other;  /* the same, on its way to the file */
     size_t room;
+    struct behind *behind;
 
     /* Segments of this import, in order; all but the last are sealed, none is part of the tape yet.
      */
@@ -60,10 +63,14 @@ static int open_all(struct append *a, const char *path, struct tdk_err *err)
         return err_say(err, TDK_EVALUE, "a block holds at most %u bytes", BLOCK_SPAN_MAX);
     a->scratch = malloc(sizeof *a->scratch);
     a->buffer = aligned_alloc(TAPE_ALIGN, a->room);
-    if (a->scratch == NULL || a->buffer == NULL)
+    a->other = aligned_alloc(TAPE_ALIGN, a->room);
+    if (a->scratch == NULL || a->buffer == NULL || a->other == NULL)
         return err_set(err, -ENOMEM, "open tape %s", path);
     block_scratch_init(a->scratch);
-    int rc = recover_open(&a->tape, path, true, a->options.each, a->options.context, err);
+    int rc = behind_open(&a->behind, err);
+    if (rc < 0)
+        return rc;
+    rc = recover_open(&a->tape, path, true, a->options.each, a->options.context, err);
     if (rc < 0)
         return rc;
     a->next_number = a->tape.next_segment;
@@ -74,10 +81,12 @@ static int open_all(struct append *a, const char *path, struct tdk_err *err)
 
 static void free_append(struct append *a)
 {
+    behind_close(a->behind);
     for (size_t i = 0; i < a->segment_count; i++)
         segment_writer_close(a->segments[i]);
     free(a->segments);
     free(a->buffer);
+    free(a->other);
     free(a->scratch);
     free(a);
 }
@@ -110,13 +119,22 @@ static struct segment_writer *current(const struct append *a)
     return a->segment_count > 0 ? a->segments[a->segment_count - 1] : NULL;
 }
 
+static int fail_write(const struct append *a, int rc, struct tdk_err *err)
+{
+    return err_set(err, rc, "write segment %llu of tape %s", (unsigned long long)current(a)->number,
+                   a->tape.folder.path);
+}
+
 /* Sealed and durable, but not renamed: that is for the end. */
 static int seal_segment(struct append *a, struct tdk_err *err)
 {
     struct segment_writer *w = current(a);
     void *bytes;
     size_t size;
-    int rc = catalog_encode(a->tape.catalog, w->refs, w->count, &bytes, &size, err);
+    int rc = behind_wait(a->behind);
+    if (rc < 0)
+        return fail_write(a, rc, err);
+    rc = catalog_encode(a->tape.catalog, w->refs, w->count, &bytes, &size, err);
     if (rc < 0)
         return rc;
     rc = segment_seal(w, bytes, size, a->previous_digest, err);
@@ -227,10 +245,12 @@ static int flush_block(struct append *a, struct tdk_err *err)
     struct block_ref ref;
     block_ref_of(view.head, offset, &ref);
 
-    int rc = files_write(w->fd, a->buffer, span, offset);
+    int rc = behind_write(a->behind, w->fd, a->buffer, span, offset);
     if (rc < 0)
-        return err_set(err, rc, "write segment %llu of tape %s", (unsigned long long)w->number,
-                       a->tape.folder.path);
+        return fail_write(a, rc, err);
+    unsigned char *next = a->other;
+    a->other = a->buffer;
+    a->buffer = next;
     rc = segment_note(w, view.head, offset, err);
     if (rc == 0)
         rc = catalog_learn(a->tape.catalog, &view, err);
@@ -414,6 +434,7 @@ int append_close(struct append *append, struct append_totals *totals, struct tdk
 
 static void remove_segments(struct append *a)
 {
+    behind_wait(a->behind);
     for (size_t i = a->segment_count; i > 0; i--)
         segment_remove(a->segments[i - 1], NULL);
     if (a->segment_count > 0)
