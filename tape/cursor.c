@@ -265,17 +265,18 @@ void tdk_cursor_stats(const struct tdk_cursor *cursor, struct tdk_cursor_stats *
 static int explain_track(struct tdk_cursor *cursor, const struct track *track, uint64_t *blocks,
                          uint64_t *bytes, struct tdk_err *err)
 {
-    struct stream stream;
-    int rc = stream_open(&stream, &cursor->answer, track, err);
+    struct search search;
+    struct block_ref ref;
+    int rc = search_open(&search, &cursor->answer, track, err);
     if (rc < 0)
         return rc;
-    while ((rc = stream_next_block(&stream, err)) == 1 || rc == TDK_ECORRUPT) {
+    while ((rc = search_next(&search, &ref, err)) == 1 || rc == TDK_ECORRUPT) {
         if (rc == TDK_ECORRUPT)
             continue; /* what is missing will not be read */
         ++*blocks;
-        *bytes += stream.ref.span;
+        *bytes += ref.span;
     }
-    stream_close(&stream);
+    search_close(&search);
     return rc;
 }
 

@@ -8,8 +8,8 @@
 bool stream_is_ordered(const struct stream *stream)
 {
     uint64_t highest = 0;
-    for (size_t i = 0; i < stream->epoch_count; i++) {
-        const struct epoch_ref *epoch = &stream->epochs[i];
+    for (size_t i = 0; i < stream->search.epoch_count; i++) {
+        const struct epoch_ref *epoch = &stream->search.epochs[i];
         if (epoch->step_back != 0 || epoch->odd != 0)
             return false;
         if (epoch->ticks == 0)

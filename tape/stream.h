@@ -9,38 +9,14 @@
 #ifndef TDK_TAPE_STREAM_H
 #define TDK_TAPE_STREAM_H
 
-#include "tape/select.h"
+#include "tape/search.h"
 #include "tape/sieve.h"
-
-/* What all streams of a cursor share. */
-struct answer {
-    struct tdk_tape *tape; /* borrowed */
-    struct view *view;
-    struct select select;
-    bool reverse;
-    struct tdk_cursor_stats stats;
-};
-
-#define STREAM_REFS 32
 
 struct stream {
     struct answer *answer;     /* borrowed */
     const struct track *track; /* borrowed */
-
-    struct epoch_ref *epochs; /* as they were when the stream was opened; ours */
-    size_t epoch_count, epoch_at;
-    bool in_epoch;           /* epoch_at has been entered */
-    struct picks all, picks; /* of the track, of the epoch */
-
-    struct block_ref refs[STREAM_REFS];
-    int ref_count, ref_at;
-    bool refs_end;
-    bool is_holed;           /* seqs of this epoch are missing: see hole.h */
-    bool is_held;            /* a hole was told in front of it: */
-    int held;                /* 1: the next block is in `ref`; 0: the epoch is at its end */
-    struct block_ref before; /* the last one met, when the epoch is holed; track 0: none yet */
-    struct block_ref ref;    /* the block that is next, or in the sieve */
-    uint64_t seen;           /* forward: highest seq told of this epoch; reverse: the lowest */
+    struct search search;
+    struct block_ref ref; /* the block that is next, or in the sieve */
 
     struct sieve sieve;
     bool loaded;   /* the sieve has this block, and there is something left of it */

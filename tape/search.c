@@ -1,0 +1,274 @@
+#include "tape/search.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/moment.h"
+#include "tape/hole.h"
+
+static bool is_reverse(const struct search *search)
+{
+    return search->answer->reverse;
+}
+
+/* What a recorder tells of new symbols is not in what the tape has read of them before. */
+static int find_picks(struct search *search, struct tdk_err *err)
+{
+    const struct answer *answer = search->answer;
+    const struct symbols *symbols;
+    struct symbols *fresh = NULL;
+    int rc;
+    if (answer->view->live) {
+        rc = symbols_read(answer->view, search->track->ref.number, &fresh, err);
+        symbols = fresh;
+    } else {
+        rc = tape_symbols(answer->tape, search->track->ref.number, &symbols, err);
+    }
+    if (rc == 0)
+        rc = select_picks(&answer->select, symbols, &search->all, err);
+    free(fresh);
+    return rc;
+}
+
+int search_open(struct search *search, struct answer *answer, const struct track *track,
+                struct tdk_err *err)
+{
+    *search = (struct search){.answer = answer, .track = track};
+    int rc =
+        tape_epochs(answer->view, track->ref.number, &search->epochs, &search->epoch_count, err);
+    if (rc == 0 && answer->select.by_symbol)
+        rc = find_picks(search, err);
+    if (rc < 0)
+        search_close(search);
+    else
+        search_rewind(search);
+    return rc;
+}
+
+void search_close(struct search *search)
+{
+    picks_close(&search->all);
+    picks_close(&search->here);
+    free(search->epochs);
+    search->epochs = NULL;
+}
+
+void search_rewind(struct search *search)
+{
+    search->epoch_at = is_reverse(search) ? search->epoch_count : 0;
+    search->in_epoch = false;
+}
+
+/* ---- epochs ---- */
+
+static bool epoch_in_time(const struct select *select, const struct epoch_ref *epoch)
+{
+    if (select->axis == TDK_AXIS_EVENT)
+        return epoch->max_event >= select->from && epoch->min_event <= select->last;
+    return epoch->odd > 0 || (epoch->max_ts >= select->from && epoch->min_ts <= select->last);
+}
+
+/* May there be anything in it? */
+static bool epoch_matters(const struct search *search, const struct epoch_ref *epoch)
+{
+    const struct select *select = &search->answer->select;
+    if (select->control || epoch->lost > 0)
+        return true;
+    return epoch->ticks > 0 && epoch_in_time(select, epoch) &&
+           (!select->by_symbol || search->here.count > 0);
+}
+
+/* 1: in the next epoch that matters; 0: there is none. */
+static int enter_epoch(struct search *search, struct tdk_err *err)
+{
+    bool reverse = is_reverse(search);
+    while (reverse ? search->epoch_at > 0 : search->epoch_at < search->epoch_count) {
+        const struct epoch_ref *epoch = &search->epochs[search->epoch_at - (reverse ? 1 : 0)];
+        const struct select *select = &search->answer->select;
+        if (select->by_symbol) {
+            int rc = picks_of_epoch(&search->here, select, &search->all, epoch->epoch, err);
+            if (rc < 0)
+                return rc;
+        }
+        if (epoch_matters(search, epoch)) {
+            search->in_epoch = true;
+            search->ref_count = search->ref_at = 0;
+            search->refs_end = false;
+            search->seen = reverse ? UINT64_MAX : 0;
+            search->is_holed = epoch_has_hole(epoch);
+            search->is_held = false;
+            search->before.track = 0;
+            return 1;
+        }
+        search->epoch_at += reverse ? (size_t)-1 : 1;
+    }
+    return 0;
+}
+
+static const struct epoch_ref *current_epoch(const struct search *search)
+{
+    return &search->epochs[search->epoch_at - (is_reverse(search) ? 1 : 0)];
+}
+
+static void leave_epoch(struct search *search)
+{
+    search->in_epoch = false;
+    search->epoch_at += is_reverse(search) ? (size_t)-1 : 1;
+}
+
+/* ---- blocks ---- */
+
+struct index_range search_range(const struct search *search)
+{
+    const struct select *select = &search->answer->select;
+    const struct epoch_ref *epoch = current_epoch(search);
+    return (struct index_range){
+        .track = search->track->ref.number,
+        .axis = select->axis == TDK_AXIS_EVENT ? INDEX_AXIS_EVENT : INDEX_AXIS_RECV,
+        .epoch = epoch->epoch,
+        .from = select->from,
+        .to = select->last == UINT64_MAX ? UINT64_MAX : select->last + 1,
+        .step_back = epoch->step_back,
+    };
+}
+
+static int fetch_refs(struct search *search, struct tdk_err *err)
+{
+    struct index_range range = search_range(search);
+    struct block_ref last;
+    bool first = search->ref_count == 0;
+    if (!first)
+        last = search->refs[search->ref_count - 1];
+    int n = index_find(search->answer->view->index, &range, first ? NULL : &last,
+                       is_reverse(search), search->refs, SEARCH_REFS, err);
+    if (n < 0)
+        return n;
+    search->ref_count = n;
+    search->ref_at = 0;
+    search->refs_end = n < SEARCH_REFS;
+    return 0;
+}
+
+/* The next one of the epoch, at refs[ref_at - 1] then; 0: that was all. */
+static int next_ref(struct search *search, struct tdk_err *err)
+{
+    if (search->ref_at == search->ref_count) {
+        int rc = search->refs_end ? 0 : fetch_refs(search, err);
+        if (rc < 0)
+            return rc;
+        if (search->ref_at == search->ref_count)
+            return 0;
+    }
+    search->ref_at++;
+    return 1;
+}
+
+static int tell_hole(const struct search *search, const struct hole *hole, struct tdk_err *err)
+{
+    char from[MOMENT_TEXT], to[MOMENT_TEXT];
+    search->answer->stats.damaged_blocks++;
+    return err_say(
+        err, TDK_ECORRUPT,
+        "track %s epoch %llu: seqs %llu to %llu, between %s and %s, are missing from the "
+        "tape",
+        search->track->ref.name, (unsigned long long)current_epoch(search)->epoch,
+        (unsigned long long)hole->first_seq, (unsigned long long)hole->last_seq,
+        moment_text(from, hole->from), moment_text(to, hole->to));
+}
+
+/* Is something missing between the block met last and this one (found false: the end)? */
+static int check_hole(struct search *search, bool found, struct tdk_err *err)
+{
+    const struct block_ref *last = search->before.track != 0 ? &search->before : NULL;
+    const struct block_ref *next = found ? &search->refs[search->ref_at - 1] : NULL;
+    struct hole hole;
+    bool reverse = is_reverse(search);
+    int rc =
+        hole_between(search->answer->view->index, &search->answer->select, current_epoch(search),
+                     reverse ? next : last, reverse ? last : next, &hole, err);
+    if (found)
+        search->before = *next;
+    return rc == 1 ? tell_hole(search, &hole, err) : rc;
+}
+
+/* next_ref(), and whether anything is missing in front of it. */
+static int next_found(struct search *search, struct tdk_err *err)
+{
+    if (search->is_held) {
+        search->is_held = false;
+        return search->held;
+    }
+    int rc = next_ref(search, err);
+    if (rc < 0 || !search->is_holed)
+        return rc;
+    search->held = rc;
+    int hole = check_hole(search, rc == 1, err);
+    search->is_held = hole == TDK_ECORRUPT;
+    return hole < 0 ? hole : rc;
+}
+
+/* Written after the stream was opened. */
+static bool is_later(const struct search *search, const struct block_ref *ref)
+{
+    return ref->first_seq > current_epoch(search)->last_seq && (ref->count > 0 || ref->lost > 0);
+}
+
+/* The whole of it has been told already. */
+static bool is_repeat(const struct search *search, const struct block_ref *ref)
+{
+    if (ref->count == 0 && ref->lost == 0)
+        return false;
+    return is_reverse(search) ? ref->first_seq >= search->seen : ref->last_seq <= search->seen;
+}
+
+static bool may_hold(const struct search *search, const struct block_ref *ref)
+{
+    const struct select *select = &search->answer->select;
+    if ((ref->flags & BLOCK_HAS_LOSS) != 0 ||
+        (select->control && (ref->flags & BLOCK_HAS_CONTROL) != 0))
+        return true;
+    return ref->count > 0 && (!select->by_symbol || picks_may_be_in(&search->here, ref->filter));
+}
+
+int search_next(struct search *search, struct block_ref *ref, struct tdk_err *err)
+{
+    if (search->answer->select.from > search->answer->select.last)
+        return 0;
+    for (;;) {
+        int rc = search->in_epoch ? 1 : enter_epoch(search, err);
+        if (rc <= 0)
+            return rc;
+        rc = next_found(search, err);
+        if (rc < 0)
+            return rc;
+        if (rc == 0) {
+            leave_epoch(search);
+            continue;
+        }
+        const struct block_ref *found = &search->refs[search->ref_at - 1];
+        if (is_later(search, found) || is_repeat(search, found))
+            continue;
+        if (may_hold(search, found)) {
+            *ref = *found;
+            return 1;
+        }
+        search->answer->stats.blocks_skipped++;
+    }
+}
+
+void search_told(struct search *search, const struct block_ref *ref)
+{
+    if (ref->count > 0 || ref->lost > 0)
+        search->seen = is_reverse(search) ? ref->first_seq : ref->last_seq;
+}
+
+bool search_is_short(const struct search *search)
+{
+    enum { FEW = 8 };
+    return search->refs_end && search->ref_count <= FEW;
+}
+
+const struct block_ref *search_ahead(const struct search *search)
+{
+    return search->ref_at < search->ref_count ? &search->refs[search->ref_at] : NULL;
+}

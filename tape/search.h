@@ -1,0 +1,69 @@
+/*
+ * search.h - the blocks of one track that may hold something of an answer, in the order in which it
+ * comes: epoch by epoch, forward by seq, reverse from the last block down.
+ *
+ * By the index alone: nothing is read. What is on the tape when the search is opened is what it
+ * finds; blocks that a recorder adds later are not told. One thread at a time.
+ */
+#ifndef TDK_TAPE_SEARCH_H
+#define TDK_TAPE_SEARCH_H
+
+#include "tape/select.h"
+#include "tape/tape.h"
+
+/* What all tracks of a cursor share. */
+struct answer {
+    struct tdk_tape *tape; /* borrowed */
+    struct view *view;
+    struct select select;
+    bool reverse;
+    struct tdk_cursor_stats stats;
+};
+
+#define SEARCH_REFS 32
+
+struct search {
+    struct answer *answer;     /* borrowed */
+    const struct track *track; /* borrowed */
+
+    struct epoch_ref *epochs; /* as they were when the search was opened; ours */
+    size_t epoch_count, epoch_at;
+    bool in_epoch;     /* epoch_at has been entered */
+    struct picks all;  /* every instrument that is asked for, of the whole track */
+    struct picks here; /* of this epoch */
+
+    struct block_ref refs[SEARCH_REFS];
+    int ref_count, ref_at;
+    bool refs_end; /* the epoch has no more than these */
+    uint64_t seen; /* forward: highest seq told of this epoch; reverse: the lowest */
+
+    bool is_holed;           /* seqs of this epoch are missing: see hole.h */
+    struct block_ref before; /* then: the last one met; track 0: none yet */
+    bool is_held;            /* a hole was told in front of it: */
+    int held;                /* 1: a block, refs[ref_at - 1]; 0: the end of the epoch */
+};
+
+int search_open(struct search *search, struct answer *answer, const struct track *track,
+                struct tdk_err *err);
+void search_close(struct search *search);
+
+/* Back to its beginning, whichever way the answer goes now. */
+void search_rewind(struct search *search);
+
+/* The next block: 1, *ref; 0: the end. TDK_ECORRUPT: in front of it something is missing (err says
+ * what); the next call goes on. */
+int search_next(struct search *search, struct block_ref *ref, struct tdk_err *err);
+
+/* What it holds was told: blocks that repeat it are passed over from here on. */
+void search_told(struct search *search, const struct block_ref *ref);
+
+/* Where to ask the index about the epoch that the search is in. */
+struct index_range search_range(const struct search *search);
+
+/* The epoch has but few blocks for this answer. */
+bool search_is_short(const struct search *search);
+
+/* The block behind the one that was found last, as far as is known without asking; NULL. */
+const struct block_ref *search_ahead(const struct search *search);
+
+#endif
