@@ -23,7 +23,7 @@ struct survey {
     const struct tdk_coverage_walk *walk;
     struct slice slice;
     struct tdk_err *err;
-    bool from_start; /* none of the tape's first segments was given up */
+    bool from_start; /* no segment of the tape was given up: every epoch begins with seq 1 */
     bool everything; /* no range of time */
     uint64_t ticks;
 
@@ -413,12 +413,6 @@ static int check_tracks(struct tdk_tape *tape, const struct tdk_query *query, st
     return 0;
 }
 
-static int note_segment(const struct segment_ref *segment, void *context)
-{
-    *(bool *)context = segment->number == 1;
-    return 1; /* the first is enough */
-}
-
 static int survey_all(struct survey *s, const struct tdk_query *query)
 {
     size_t count;
@@ -440,6 +434,7 @@ int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
     struct survey s = {.tape = tape,
                        .walk = walk,
                        .err = err,
+                       .from_start = tape->lone[0] == '\0' && tape->folder.first_segment <= 1,
                        .everything = query->from == 0 && query->to == UINT64_MAX};
     int rc = check_tracks(tape, query, err);
     if (rc == 0)
@@ -448,10 +443,7 @@ int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
         return rc;
     s.view = tape_view(tape);
     slice_init(&s.slice, &tape->segments);
-    rc =
-        tape->lone[0] == '\0' ? index_segments(s.view->index, note_segment, &s.from_start, err) : 0;
-    if (rc >= 0)
-        rc = s.select.from <= s.select.last ? survey_all(&s, query) : 0;
+    rc = s.select.from <= s.select.last ? survey_all(&s, query) : 0;
     slice_close(&s.slice);
     select_close(&s.select);
     view_drop(s.view);

@@ -126,13 +126,16 @@ static int read_meta(struct folder *folder, struct tdk_err *err)
                        folder->path, meta.version, TAPE_VERSION);
     memcpy(folder->tape_id, meta.tape_id, sizeof folder->tape_id);
     folder->created_ns = meta.created_ns;
+    folder->first_segment = meta.first_segment > 1 ? meta.first_segment : 1;
     return 0;
 }
 
 static int write_meta(struct folder *folder, struct tdk_err *err)
 {
-    struct tape_meta meta = {
-        .magic = TAPE_MAGIC, .version = TAPE_VERSION, .created_ns = folder->created_ns};
+    struct tape_meta meta = {.magic = TAPE_MAGIC,
+                             .version = TAPE_VERSION,
+                             .created_ns = folder->created_ns,
+                             .first_segment = folder->first_segment};
     memcpy(meta.tape_id, folder->tape_id, sizeof meta.tape_id);
     meta.crc = meta_crc(&meta);
     return files_replace(folder->path, "tape.meta", &meta, sizeof meta, err);
@@ -160,6 +163,7 @@ static int identity_from_segments(struct folder *folder, struct tdk_err *err)
             continue;
         memcpy(folder->tape_id, head.tape_id, sizeof folder->tape_id);
         folder->created_ns = head.created_ns;
+        folder->first_segment = names[0].number; /* nobody knows of those before it any more */
         rc = 0;
     }
     free(names);
@@ -326,6 +330,7 @@ static int new_tape(struct folder *folder, struct tdk_err *err)
     if (getrandom(folder->tape_id, sizeof folder->tape_id, 0) != sizeof folder->tape_id)
         return err_set(err, -errno, "make an id for tape %s", folder->path);
     folder->created_ns = clock_wall();
+    folder->first_segment = 1;
     return write_meta(folder, err);
 }
 

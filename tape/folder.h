@@ -22,7 +22,8 @@ struct folder {
     char segments[TAPE_PATH_MAX], index[TAPE_PATH_MAX], quarantine[TAPE_PATH_MAX];
     uint8_t tape_id[16];
     uint64_t created_ns;
-    int lock_fd;       /* -1: we only read */
+    uint64_t first_segment; /* from 1; those before it were given up on purpose */
+    int lock_fd;            /* -1: we only read */
     bool meta_missing; /* tape.meta is lost: tape_id is of a segment, or zeros when there is none */
 };
 

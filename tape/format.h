@@ -48,7 +48,8 @@ struct tape_meta {
     uint32_t crc; /* CRC-32C of this struct with crc = 0 */
     uint8_t tape_id[16];
     uint64_t created_ns;
-    uint8_t zero[216];
+    uint64_t first_segment; /* those before it were given up on purpose; 0: none was */
+    uint8_t zero[208];
 };
 static_assert(sizeof(struct tape_meta) == 256, "on disk");
 

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "tape/files.h"
 #include "tape/segment.h"
 
 /* ---- damage ---- */
@@ -211,6 +212,18 @@ static int put_found(struct rebuild *r, const struct segment *segment, const str
     return rc;
 }
 
+static void count_found(struct rebuild *r, const struct segment *segment, const struct found *found)
+{
+    struct rebuild_totals *totals = &r->totals;
+    totals->segments++;
+    totals->blocks += found->count;
+    totals->bytes += segment->size;
+    for (size_t i = 0; i < found->count; i++)
+        totals->ticks += found->refs[i].count;
+    if (r->progress != NULL)
+        r->progress(totals, r->context);
+}
+
 static void later(uint64_t *latest, uint64_t ns)
 {
     if (ns > *latest)
@@ -239,6 +252,7 @@ int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const st
 {
     int rc = put_found(rebuild, segment, found, sealed);
     check_chain(rebuild, segment, found);
+    count_found(rebuild, segment, found);
     return rc;
 }
 
@@ -265,12 +279,24 @@ static int rebuild_opened(struct rebuild *r, const struct segment *segment, bool
 
 static void tell_missing(struct rebuild *r, uint64_t number)
 {
-    if (r->last_number == 0 || number <= r->last_number + 1)
+    uint64_t next = r->last_number != 0 ? r->last_number + 1 : r->folder->first_segment;
+    if (number <= next)
         return;
     if (r->damage != NULL)
-        r->damage->segments += number - r->last_number - 1;
-    damage_tell(r->damage, "segments %llu to %llu are missing",
-                (unsigned long long)r->last_number + 1, (unsigned long long)number - 1);
+        r->damage->segments += number - next;
+    damage_tell(r->damage, "segments %llu to %llu are missing", (unsigned long long)next,
+                (unsigned long long)number - 1);
+}
+
+uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct damage *damage)
+{
+    uint64_t marked;
+    if (!folder_clean_segment(folder, &marked) || marked <= last)
+        return 0;
+    damage->segments += marked - last;
+    damage_tell(damage, "segments %llu to %llu are missing", (unsigned long long)last + 1,
+                (unsigned long long)marked);
+    return marked;
 }
 
 static bool is_fatal(int rc)
@@ -304,13 +330,28 @@ int rebuild_segment(struct rebuild *r, const struct segment_name *name)
     return 0;
 }
 
-static int rebuild_all(struct rebuild *r)
+uint64_t rebuild_size(const struct folder *folder, const struct segment_name *names, size_t count)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        char path[TAPE_PATH_MAX];
+        struct file_stat stat;
+        folder_segment_path(folder, names[i].number, names[i].stage, path);
+        if (files->stat(path, &stat) == 0)
+            size += stat.size;
+    }
+    return size;
+}
+
+int rebuild_each(struct rebuild *r)
 {
     struct segment_name *names;
     size_t count;
     int rc = folder_segments(r->folder, &names, &count, r->err);
     if (rc < 0)
         return rc;
+    if (r->progress != NULL)
+        r->totals.bytes_total = rebuild_size(r->folder, names, count);
     for (size_t i = 0; i < count && rc == 0; i++) {
         if (names[i].stage == SEGMENT_IMPORT)
             continue; /* not part of the tape */
@@ -337,7 +378,7 @@ int rebuild_index(const struct folder *folder, struct index *index, struct catal
         .folder = folder, .index = index, .catalog = catalog, .damage = damage, .err = err};
     int rc = catalog == NULL ? catalog_open(&r.catalog, err) : 0;
     if (rc == 0)
-        rc = rebuild_all(&r);
+        rc = rebuild_each(&r);
     if (rc == 0)
         rc = rebuild_complete(index, err);
     if (catalog == NULL)

@@ -51,6 +51,12 @@ struct found {
     struct segment_scan scan; /* if not; trimmed when the segment is not sealed */
 };
 
+/* How far a rebuild is. */
+struct rebuild_totals {
+    uint64_t segments, blocks, ticks, bytes;
+    uint64_t bytes_total; /* of all segments; 0: not known */
+};
+
 struct rebuild {
     const struct folder *folder;
     struct index *index;
@@ -62,7 +68,21 @@ struct rebuild {
     uint64_t written_ns;   /* the latest time that was told */
     uint32_t digest;       /* of its foot; 0: not known */
     bool cut; /* an unsealed segment ended in a hole: what was written behind it never counted */
+    struct rebuild_totals totals;
+    void (*progress)(const struct rebuild_totals *totals, void *context); /* may be NULL */
+    void *context;
 };
+
+/* Every segment of the tape, in order. */
+int rebuild_each(struct rebuild *rebuild);
+
+/* A clean tape's mark names its last segment: when that is behind the `last` there is, nothing else
+ * would tell. Returns its number, which is not to be given again, so that the row shows what is
+ * missing; 0: none is. */
+uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct damage *damage);
+
+/* The bytes of all these, for totals.bytes_total. */
+uint64_t rebuild_size(const struct folder *folder, const struct segment_name *names, size_t count);
 
 /* A sealed or unsealed segment into index and catalogue, as it is. What cannot be read is told and
  * left out. */

@@ -11,6 +11,7 @@
 /* What recovery works with, beside what it leaves in `tape`. */
 struct recovery {
     struct recovered *tape;
+    const struct recover_options *options;
     struct damage damage;
     struct segment_name *names;
     size_t count;
@@ -34,32 +35,43 @@ static uint64_t last_number(const struct recovery *r)
 struct expected {
     const struct recovery *recovery;
     size_t at;
-    uint64_t missing;
 };
+
+/* Head and foot are there, and count what the index counts. */
+static bool is_as_indexed(const struct recovery *r, const struct segment_ref *ref)
+{
+    struct segment *segment;
+    struct segment_foot foot;
+    if (segment_open_number(&segment, &r->tape->folder, ref->number, SEGMENT_SEALED, NULL) < 0)
+        return false;
+    bool same = !segment->head_damaged && segment_read_foot(segment, &foot, NULL) == 0 &&
+                foot.blocks == ref->blocks && foot.ticks == ref->ticks;
+    segment_close(segment);
+    return same;
+}
 
 static int expect_segment(const struct segment_ref *ref, void *context)
 {
     struct expected *e = context;
     const struct recovery *r = e->recovery;
-    while (e->at < r->count && r->names[e->at].number < ref->number)
-        e->at++;
-    if (e->at == r->count || r->names[e->at].number != ref->number)
-        e->missing++;
+    if (e->at == r->count || r->names[e->at].number != ref->number || !is_as_indexed(r, ref))
+        return 1;
+    e->at++;
     return 0;
 }
 
-/* The index knows what files there must be; none of them needs to be opened. */
+/* The index knows what files there must be, and no other is. */
 static bool all_there(const struct recovery *r)
 {
     struct expected e = {.recovery = r};
-    return index_segments(r->tape->index, expect_segment, &e, NULL) == 0 && e.missing == 0;
+    return index_segments(r->tape->index, expect_segment, &e, NULL) == 0 && e.at == r->count;
 }
 
 /* 0: the index is open and whole, and so is the catalogue. 1: it is not to be trusted. */
 static int open_clean(struct recovery *r)
 {
     struct recovered *tape = r->tape;
-    if (!folder_is_clean(&tape->folder, last_number(r)))
+    if (r->options->anew || !folder_is_clean(&tape->folder, last_number(r)))
         return 1;
     for (size_t i = 0; i < r->count; i++)
         if (r->names[i].stage != SEGMENT_SEALED)
@@ -115,8 +127,12 @@ static int mend_segments(struct recovery *r)
                               .index = tape->index,
                               .catalog = tape->catalog,
                               .damage = &r->damage,
-                              .err = r->err};
+                              .err = r->err,
+                              .progress = r->options->progress,
+                              .context = r->options->context};
     int rc = 0;
+    if (rebuild.progress != NULL)
+        rebuild.totals.bytes_total = rebuild_size(&tape->folder, r->names, r->count);
     for (size_t i = 0; i < r->count && rc == 0; i++)
         rc = r->names[i].stage == SEGMENT_OPEN
                  ? mend_unsealed(&rebuild, r->names[i].number, &tape->report)
@@ -157,24 +173,41 @@ static int recover_all(struct recovery *r)
     int state = rc == 0 ? open_clean(r) : rc;
     if (state < 0)
         return state;
+    uint64_t gone = state != 0 ? rebuild_tell_gone(&tape->folder, last_number(r), &r->damage) : 0;
     /* From here on the index on disk is ours alone to vouch for. */
     rc = folder_unmark_clean(&tape->folder, r->err);
     if (rc == 0)
         rc = state == 0 ? read_last_foot(r) : mend_all(r);
-    tape->next_segment = last_number(r) + 1;
+    tape->next_segment = (gone > last_number(r) ? gone : last_number(r)) + 1;
     tape->report.segments = r->count;
     tape->report.damaged = damage_count(&r->damage);
     return rc;
 }
 
+bool recover_lost(const struct recover_report *report)
+{
+    return report->damaged != 0 || report->set_aside != 0 || report->meta_rebuilt;
+}
+
 int recover_open(struct recovered *tape, const char *path, bool create,
                  void (*each)(const char *text, void *context), void *context, struct tdk_err *err)
 {
+    return recover_open_with(
+        tape, path, &(struct recover_options){.create = create, .each = each, .context = context},
+        err);
+}
+
+int recover_open_with(struct recovered *tape, const char *path,
+                      const struct recover_options *options, struct tdk_err *err)
+{
     *tape = (struct recovered){0};
-    int rc = folder_hold(&tape->folder, path, create, err);
+    int rc = folder_hold(&tape->folder, path, options->create, err);
     if (rc < 0)
         return rc;
-    struct recovery r = {.tape = tape, .damage = {.each = each, .context = context}, .err = err};
+    struct recovery r = {.tape = tape,
+                         .options = options,
+                         .damage = {.each = options->each, .context = options->context},
+                         .err = err};
     rc = recover_all(&r);
     free(r.names);
     if (rc < 0)

@@ -13,7 +13,7 @@
 #include "tape/folder.h"
 #include "tape/rebuild.h"
 
-/* What was met, for logs and exit codes. Anything but zeros and torn_bytes calls for exit 3. */
+/* What was met, for logs and exit codes: see recover_lost(). */
 struct recover_report {
     uint64_t segments;       /* that the tape has now */
     uint64_t sealed_now;     /* unsealed ones found and sealed */
@@ -35,10 +35,23 @@ struct recovered {
     struct recover_report report;
 };
 
+struct recover_options {
+    bool create; /* a tape, if there is none */
+    bool anew;   /* look at every segment and build the index anew, however the tape was left */
+    void (*each)(const char *text, void *context);                        /* may be NULL */
+    void (*progress)(const struct rebuild_totals *totals, void *context); /* likewise */
+    void *context;
+};
+
+/* Was something that had been durable lost, damaged or set aside? A torn tail was not. */
+bool recover_lost(const struct recover_report *report);
+
 /* `each` (may be NULL) is told in words what was found. TDK_EBUSY, TDK_ENOTAPE, -ENOENT (not
  * `create`) ... */
 int recover_open(struct recovered *tape, const char *path, bool create,
                  void (*each)(const char *text, void *context), void *context, struct tdk_err *err);
+int recover_open_with(struct recovered *tape, const char *path,
+                      const struct recover_options *options, struct tdk_err *err);
 
 /* `clean`: everything is on the tape and in the index, which is synced and marked clean up to
  * tape->next_segment - 1. Then all is given back, the lock last. */

@@ -182,8 +182,8 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
 {
     struct extent *track = find_track(v, extent);
     if (track == NULL) {
-        /* A tape whose first segments were deleted begins anywhere. */
-        if (extent->first_seq != 1 && v->jobs[0].report.number == 1 && v->lone == NULL)
+        /* Where segments were given up an epoch begins anywhere. */
+        if (extent->first_seq != 1 && v->lone == NULL && v->folder.first_segment <= 1)
             tell_hole(report, extent, 1);
         return add_track(v, extent);
     }
@@ -204,9 +204,10 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
 
 static void chain_segment(struct verify *v, struct report *report)
 {
-    if (v->last_number != 0 && report->number > v->last_number + 1)
+    uint64_t next = v->last_number != 0 ? v->last_number + 1 : v->folder.first_segment;
+    if (v->lone == NULL && report->number > next)
         report_add(report, UINT64_MAX, TDK_ECORRUPT, "segments %llu to %llu before it are missing",
-                   (unsigned long long)v->last_number + 1, (unsigned long long)report->number - 1);
+                   (unsigned long long)next, (unsigned long long)report->number - 1);
     else if (v->last_digest != 0 && report->has_foot && report->previous_digest != 0 &&
              report->previous_digest != v->last_digest)
         report_add(report, UINT64_MAX, TDK_ECORRUPT,

@@ -1,0 +1,72 @@
+#include "tape/reindex.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+
+/* The last number there is, for the clean mark: also of what is not part of the tape (yet). */
+static int last_number(const struct folder *folder, uint64_t *last, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    *last = count > 0 ? names[count - 1].number : 0;
+    free(names);
+    return 0;
+}
+
+static int fill(struct rebuild *rebuild)
+{
+    int rc = catalog_open(&rebuild->catalog, rebuild->err);
+    if (rc == 0)
+        rc = rebuild_each(rebuild);
+    if (rc == 0)
+        rc = rebuild_complete(rebuild->index, rebuild->err);
+    if (rc == 0)
+        rc = index_sync(rebuild->index, rebuild->err);
+    catalog_close(rebuild->catalog);
+    return rc;
+}
+
+static int reindex(struct rebuild *rebuild)
+{
+    const struct folder *folder = rebuild->folder;
+    uint64_t last;
+    int rc = last_number(folder, &last, rebuild->err);
+    if (rc < 0)
+        return rc;
+    uint64_t gone = rebuild_tell_gone(folder, last, rebuild->damage);
+    rc = folder_unmark_clean(folder, rebuild->err);
+    if (rc == 0)
+        rc = index_delete(folder->index, rebuild->err);
+    if (rc == 0)
+        rc = index_open(&rebuild->index, folder->index, folder->tape_id, true, rebuild->err);
+    if (rc == 0)
+        rc = fill(rebuild);
+    index_close(rebuild->index);
+    return rc == 0 ? folder_mark_clean(folder, gone > last ? gone : last, rebuild->err) : rc;
+}
+
+int tape_reindex(const char *path, const struct reindex_options *options,
+                 struct rebuild_totals *totals, uint64_t *damaged, struct tdk_err *err)
+{
+    struct folder folder;
+    int rc = folder_hold(&folder, path, false, err);
+    if (rc < 0)
+        return rc;
+    struct damage damage = {.each = options->each, .context = options->context};
+    struct rebuild rebuild = {.folder = &folder,
+                              .damage = &damage,
+                              .err = err,
+                              .progress = options->progress,
+                              .context = options->context};
+    if (folder.meta_missing)
+        damage_tell(&damage, "tape.meta was lost: written anew from a segment");
+    rc = reindex(&rebuild);
+    *totals = rebuild.totals;
+    *damaged = damage_count(&damage) + (folder.meta_missing ? 1 : 0);
+    folder_close(&folder);
+    return rc;
+}

@@ -1,0 +1,22 @@
+/*
+ * reindex.h - the index of a tape built anew from its segments, by hand.
+ *
+ * Takes the tape's lock. Segments are read, not changed: what a dead writer left unsealed or torn
+ * stays for the next writer's recovery. Death in the middle leaves an index that nobody trusts.
+ */
+#ifndef TDK_TAPE_REINDEX_H
+#define TDK_TAPE_REINDEX_H
+
+#include "tape/rebuild.h"
+
+struct reindex_options {
+    void (*each)(const char *text, void *context);                        /* damage, in words */
+    void (*progress)(const struct rebuild_totals *totals, void *context); /* after each segment */
+    void *context;
+};
+
+/* *damaged: what could not be had of the segments, by count. TDK_EBUSY, TDK_ENOTAPE, -ENOENT ... */
+int tape_reindex(const char *path, const struct reindex_options *options,
+                 struct rebuild_totals *totals, uint64_t *damaged, struct tdk_err *err);
+
+#endif
