@@ -16,5 +16,9 @@ extern const struct command info_command;
 extern const struct command ls_command;
 extern const struct command verify_command;
 extern const struct command digest_command;
+extern const struct command coverage_command;
+extern const struct command gaps_command;
+extern const struct command recover_command;
+extern const struct command reindex_command;
 
 #endif

@@ -44,6 +44,12 @@ static const char *const reasons[] = {
     [TDK_LOSS_UNKNOWN] = "unknown",
 };
 
+const char *control_text_reason(uint32_t reason)
+{
+    bool known = reason < sizeof reasons / sizeof reasons[0] && reasons[reason] != NULL;
+    return known ? reasons[reason] : "unknown";
+}
+
 static void show_loss(struct text_buffer *text, const void *payload, size_t size)
 {
     const struct tdk_loss *loss = payload;
@@ -52,8 +58,7 @@ static void show_loss(struct text_buffer *text, const void *payload, size_t size
     number(text, "count", loss->count);
     number(text, "first_ts", loss->first_ts);
     number(text, "last_ts", loss->last_ts);
-    bool known = loss->reason < sizeof reasons / sizeof reasons[0] && reasons[loss->reason] != NULL;
-    const char *reason = known ? reasons[loss->reason] : "unknown";
+    const char *reason = control_text_reason(loss->reason);
     string(text, "reason", reason, strlen(reason));
 }
 

@@ -10,4 +10,7 @@
 void control_text_json(struct text_buffer *text, const char *track, uint64_t epoch,
                        const struct tdk_frame *frame);
 
+/* Why ticks were lost, in one or two words: enum tdk_loss_reason. */
+const char *control_text_reason(uint32_t reason);
+
 #endif

@@ -9,9 +9,23 @@
 #include "cli/commands.h"
 
 static const struct command *const commands[] = {
-    &ring_command,   &feed_command,   &gen_command,  &drain_command, &tap_command,
-    &import_command, &query_command,  &play_command, &info_command,  &ls_command,
-    &verify_command, &digest_command, NULL,
+    &ring_command,
+    &feed_command,
+    &gen_command,
+    &drain_command,
+    &tap_command,
+    &import_command,
+    &query_command,
+    &play_command,
+    &info_command,
+    &ls_command,
+    &verify_command,
+    &digest_command,
+    &coverage_command,
+    &gaps_command,
+    &recover_command,
+    &reindex_command,
+    NULL,
 };
 
 static const char front_page[] =
@@ -206,6 +220,8 @@ static int dispatch(int argc, char **argv)
         if (is_word(argv[i], "help", 'h'))
             return help(argc, argv, at);
     }
+    if (at == argc && leading > 0)
+        return cli_usage("a command is missing: %s is an option of one", argv[leading]);
     if (at == argc) {
         show_front_page(stderr);
         return CLI_USAGE;
@@ -217,6 +233,10 @@ static int dispatch(int argc, char **argv)
     if (called.command->parts != NULL) {
         if (at < argc && is_word(argv[at], "help", 'h'))
             return show_help(&called);
+        if (at < argc && is_word(argv[at], "version", 'V'))
+            return show_version();
+        if (at < argc)
+            return cli_usage("what to do comes first, then %s", argv[at]);
         return cli_usage("what to do is missing");
     }
     /* The leading options move behind the command's words, to be read with its own. */

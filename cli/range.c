@@ -18,31 +18,35 @@ static const char *const axis_words[] = {"recv", "event", NULL};
 
 const struct option range_tape_rows[] = {TAPE_ROW, {.name = NULL}};
 
+#define SPAN_ROWS                                                                                  \
+    TAPE_ROW,                                                                                      \
+        {.name = "from",                                                                           \
+         .kind = OPTION_MOMENT,                                                                    \
+         .at = offsetof(struct range_args, from),                                                  \
+         .help = "the first time in the range; unless said, the tape's beginning"},                \
+        {.name = "to",                                                                             \
+         .kind = OPTION_MOMENT,                                                                    \
+         .at = offsetof(struct range_args, to),                                                    \
+         .help = "the first time behind the range; unless said, there is no end"},                 \
+        {.name = "tz",                                                                             \
+         .kind = OPTION_ZONE,                                                                      \
+         .at = offsetof(struct range_args, zone),                                                  \
+         .help = "the zone of times that bear none"},                                              \
+        {.name = "axis",                                                                           \
+         .kind = OPTION_CHOICE,                                                                    \
+         .choices = axis_words,                                                                    \
+         .preset = "recv",                                                                         \
+         .at = offsetof(struct range_args, axis),                                                  \
+         .help = "which time: recv when it was received, event when it happened"},                 \
+    {                                                                                              \
+        .name = "track", .kind = OPTION_LIST, .value = "TRACK",                                    \
+        .at = offsetof(struct range_args, tracks), .help = "only this track"                       \
+    }
+
+const struct option range_span_rows[] = {SPAN_ROWS, {.name = NULL}};
+
 const struct option range_rows[] = {
-    TAPE_ROW,
-    {.name = "from",
-     .kind = OPTION_MOMENT,
-     .at = offsetof(struct range_args, from),
-     .help = "the first time in the range; unless said, the tape's beginning"},
-    {.name = "to",
-     .kind = OPTION_MOMENT,
-     .at = offsetof(struct range_args, to),
-     .help = "the first time behind the range; unless said, there is no end"},
-    {.name = "tz",
-     .kind = OPTION_ZONE,
-     .at = offsetof(struct range_args, zone),
-     .help = "the zone of times that bear none"},
-    {.name = "axis",
-     .kind = OPTION_CHOICE,
-     .choices = axis_words,
-     .preset = "recv",
-     .at = offsetof(struct range_args, axis),
-     .help = "which time: recv when it was received, event when it happened"},
-    {.name = "track",
-     .kind = OPTION_LIST,
-     .value = "TRACK",
-     .at = offsetof(struct range_args, tracks),
-     .help = "only this track"},
+    SPAN_ROWS,
     {.name = "symbol",
      .letter = 's',
      .kind = OPTION_LIST,

@@ -26,6 +26,9 @@ struct range_args {
 
 extern const struct option range_rows[]; /* `at` is in struct range_args */
 
+/* All but symbols and types: for what is about whole tracks. */
+extern const struct option range_span_rows[];
+
 /* Only -T, for commands that look at a tape as a whole. */
 extern const struct option range_tape_rows[];
 

@@ -270,6 +270,16 @@ static int put_table(const struct table *t, struct text_buffer *out)
     return rc == 0 ? text_error(out) : rc;
 }
 
+void table_drop(struct table *table)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        free(table->cells[i].text);
+    free(table->cells);
+    free(table);
+}
+
 int table_close(struct table *table)
 {
     struct text_buffer out;
@@ -278,9 +288,6 @@ int table_close(struct table *table)
     if (rc == 0 && (fwrite(out.bytes, 1, out.size, stdout) != out.size || fflush(stdout) != 0))
         rc = errno == EPIPE ? 0 : -errno;
     text_close(&out);
-    for (size_t i = 0; i < table->count; i++)
-        free(table->cells[i].text);
-    free(table->cells);
-    free(table);
+    table_drop(table);
     return rc;
 }

@@ -53,4 +53,7 @@ void table_none(struct table *table); /* a cell without a value */
  * cell before. Frees the table in every case. */
 int table_close(struct table *table);
 
+/* Give it up unwritten; NULL is fine. */
+void table_drop(struct table *table);
+
 #endif

@@ -1,0 +1,320 @@
+/* coverage.c - is a range of a tape whole? `coverage` tells all of it, `gaps` what is missing. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text_buffer.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/control_text.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "cli/range.h"
+#include "cli/table.h"
+
+struct args {
+    struct range_args range;
+    int progress;
+    bool quick, json;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "quick",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, quick),
+     .help = "believe the index: blocks are not read to see whether they still can be"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "a JSON array"},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.title = "which range", .rows = range_span_rows, .into = &args.range},
+    {.title = "how", .rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+/* What is told, as it comes: rows of a table, or JSON. */
+struct telling {
+    struct progress progress;
+    struct table *table;
+    struct text_buffer text, lost, damaged; /* of `coverage --json`: all, and of the epoch so far */
+    bool any_track, any_epoch;
+    uint64_t ticks, gaps, missing;
+};
+
+/* ---- what both count ---- */
+
+static void count_gap(struct telling *t, const struct tdk_gap *gap)
+{
+    t->gaps++;
+    t->missing += gap->count;
+}
+
+static int tell_progress(uint64_t bytes, uint64_t ticks, void *context)
+{
+    struct telling *t = context;
+    t->ticks = ticks;
+    progress_at(&t->progress, bytes, 0, "bytes", ticks);
+    return interrupted() ? 1 : 0;
+}
+
+static int conclude(const struct telling *t)
+{
+    if (t->gaps == 0) {
+        cli_note("whole: %" PRIu64 " ticks, nothing is missing", t->ticks);
+        return CLI_OK;
+    }
+    cli_warn("not whole: %" PRIu64 " ticks are missing in %" PRIu64 " gaps", t->missing, t->gaps);
+    return CLI_LOSSY;
+}
+
+/* Walk the range with these, then `show` what they made of it. */
+static int survey(const struct cli *cli, const char *what, struct tdk_coverage_walk walk,
+                  struct telling *t, int (*show)(struct telling *t))
+{
+    struct tdk_err err;
+    struct range range;
+    int status = range_open(&range, &args.range);
+    if (status != CLI_OK)
+        return status;
+    interrupt_catch();
+    progress_begin(&t->progress, what, args.progress, cli->globals->quiet);
+    walk.unread = args.quick;
+    walk.progress = tell_progress;
+    walk.context = t;
+    int rc = tdk_tape_coverage(range.tape, &range.query, &walk, &err);
+    progress_end(&t->progress, 0, 0, "bytes", t->ticks);
+    int shown = rc == 0 ? show(t) : 0;
+    if (rc < 0)
+        status = range_fail(&err);
+    else if (rc > 0)
+        status = cli_fail_words("interrupted after %" PRIu64 " ticks", t->ticks);
+    else if (shown < 0)
+        status = cli_fail_words("write to stdout: %s", tdk_strerror(shown));
+    else
+        status = conclude(t);
+    range_close(&range);
+    return status;
+}
+
+static int show_table(struct telling *t)
+{
+    int rc = table_close(t->table);
+    t->table = NULL;
+    return rc;
+}
+
+/* The table is closed, and with it freed, by show_table(); not when the walk failed. */
+static int survey_table(const struct cli *cli, const char *what, struct tdk_coverage_walk walk,
+                        const struct column *columns, size_t count)
+{
+    struct telling t = {.table = NULL};
+    int rc = table_open(&t.table, table_form(args.json), columns, count);
+    if (rc < 0)
+        return cli_fail_words("%s: %s", what, tdk_strerror(rc));
+    int status = survey(cli, what, walk, &t, show_table);
+    table_drop(t.table);
+    return status;
+}
+
+/* ---- gaps ---- */
+
+static const struct column gap_columns[] = {
+    {"track", COLUMN_TEXT},  {"epoch", COLUMN_COUNT}, {"first_seq", COLUMN_COUNT},
+    {"count", COLUMN_COUNT}, {"from", COLUMN_TIME},   {"to", COLUMN_TIME},
+    {"reason", COLUMN_TEXT},
+};
+
+static int put_gap(const struct tdk_gap *gap, void *context)
+{
+    struct telling *t = context;
+    count_gap(t, gap);
+    table_text(t->table, gap->track);
+    table_number(t->table, gap->epoch);
+    table_number(t->table, gap->first_seq);
+    table_number(t->table, gap->count);
+    table_number(t->table, gap->from);
+    table_number(t->table, gap->to);
+    table_text(t->table, control_text_reason(gap->reason));
+    return 0;
+}
+
+static int run_gaps(const struct cli *cli)
+{
+    return survey_table(cli, "gaps", (struct tdk_coverage_walk){.gap = put_gap}, gap_columns,
+                        sizeof gap_columns / sizeof gap_columns[0]);
+}
+
+const struct command gaps_command = {
+    .name = "gaps",
+    .brief = "what is missing from a range of a tape: a row a gap",
+    .usage = "-T DIR [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
+    .about =
+        "Ticks that were lost before they came to the tape, as LOSS frames tell, and ticks\n"
+        "that were recorded and cannot be read any more (reason `damage`). Every block of the\n"
+        "range is read and checked, unless --quick. Exit 0: nothing is missing; 3: something.",
+    .sets = sets,
+    .run = run_gaps,
+};
+
+/* ---- coverage as a table: a row an epoch ---- */
+
+static const struct column epoch_columns[] = {
+    {"track", COLUMN_TEXT},     {"epoch", COLUMN_COUNT},   {"first_seq", COLUMN_COUNT},
+    {"last_seq", COLUMN_COUNT}, {"ticks", COLUMN_COUNT},   {"lost", COLUMN_COUNT},
+    {"damaged", COLUMN_COUNT},  {"first_ts", COLUMN_TIME}, {"last_ts", COLUMN_TIME},
+    {"complete", COLUMN_FLAG},
+};
+
+static void put_pair(struct table *table, uint64_t first, uint64_t last, bool there)
+{
+    if (there) {
+        table_number(table, first);
+        table_number(table, last);
+    } else {
+        table_none(table);
+        table_none(table);
+    }
+}
+
+static int put_epoch(const struct tdk_epoch_coverage *epoch, void *context)
+{
+    struct table *table = ((struct telling *)context)->table;
+    table_text(table, epoch->track);
+    table_number(table, epoch->epoch);
+    put_pair(table, epoch->first_seq, epoch->last_seq, epoch->last_seq != 0);
+    table_number(table, epoch->ticks);
+    table_number(table, epoch->lost);
+    table_number(table, epoch->damaged);
+    put_pair(table, epoch->first_ts, epoch->last_ts, epoch->first_ts <= epoch->last_ts);
+    table_number(table, epoch->lost == 0 && epoch->damaged == 0);
+    return 0;
+}
+
+static int only_count(const struct tdk_gap *gap, void *context)
+{
+    count_gap(context, gap);
+    return 0;
+}
+
+/* ---- coverage as JSON: tracks, their epochs, the gaps of each ---- */
+
+static void add_number(struct text_buffer *text, const char *key, uint64_t number)
+{
+    text_add_format(text, "\"%s\":%" PRIu64 ",", key, number);
+}
+
+static int add_gap(const struct tdk_gap *gap, void *context)
+{
+    struct telling *t = context;
+    struct text_buffer *list = gap->damaged ? &t->damaged : &t->lost;
+    count_gap(t, gap);
+    text_add_string(list, list->size > 0 ? ",{" : "{");
+    add_number(list, "first_seq", gap->first_seq);
+    add_number(list, "count", gap->count);
+    add_number(list, "from", gap->from);
+    add_number(list, "to", gap->to);
+    text_add_format(list, "\"reason\":\"%s\"}", control_text_reason(gap->reason));
+    return text_error(list);
+}
+
+static void end_track(struct telling *t)
+{
+    if (t->any_track)
+        text_add_string(&t->text, "]}");
+}
+
+static int add_track(const char *track, void *context)
+{
+    struct telling *t = context;
+    end_track(t);
+    text_add_string(&t->text, t->any_track ? ",\n  {\"track\":" : "\n  {\"track\":");
+    text_add_json(&t->text, track, strlen(track));
+    text_add_string(&t->text, ",\"epochs\":[");
+    t->any_track = true;
+    t->any_epoch = false;
+    return text_error(&t->text);
+}
+
+static void add_list(struct text_buffer *text, const char *key, struct text_buffer *list)
+{
+    text_add_format(text, "\"%s\":[", key);
+    text_add(text, list->bytes, list->size);
+    text_add_char(text, ']');
+    text_clear(list);
+}
+
+static int add_epoch(const struct tdk_epoch_coverage *epoch, void *context)
+{
+    struct telling *t = context;
+    text_add_string(&t->text, t->any_epoch ? ",\n    {" : "\n    {");
+    t->any_epoch = true;
+    add_number(&t->text, "epoch", epoch->epoch);
+    add_number(&t->text, "first_seq", epoch->first_seq);
+    add_number(&t->text, "last_seq", epoch->last_seq);
+    add_number(&t->text, "ticks", epoch->ticks);
+    if (epoch->first_ts <= epoch->last_ts) {
+        add_number(&t->text, "first_ts", epoch->first_ts);
+        add_number(&t->text, "last_ts", epoch->last_ts);
+    }
+    add_list(&t->text, "lost", &t->lost);
+    text_add_char(&t->text, ',');
+    add_list(&t->text, "damaged", &t->damaged);
+    text_add_char(&t->text, '}');
+    return text_error(&t->text);
+}
+
+static int show_json(struct telling *t)
+{
+    end_track(t);
+    text_add_format(&t->text, "],\"complete\":%s}]\n", t->gaps == 0 ? "true" : "false");
+    int rc = text_error(&t->text);
+    if (rc == 0 &&
+        (fwrite(t->text.bytes, 1, t->text.size, stdout) != t->text.size || fflush(stdout) != 0))
+        rc = errno == EPIPE ? 0 : -errno;
+    return rc;
+}
+
+static int survey_json(const struct cli *cli)
+{
+    struct telling t = {.table = NULL};
+    text_init(&t.text);
+    text_init(&t.lost);
+    text_init(&t.damaged);
+    text_add_string(&t.text, "[{\"tracks\":[");
+    int status =
+        survey(cli, "coverage",
+               (struct tdk_coverage_walk){.track = add_track, .gap = add_gap, .epoch = add_epoch},
+               &t, show_json);
+    text_close(&t.text);
+    text_close(&t.lost);
+    text_close(&t.damaged);
+    return status;
+}
+
+static int run_coverage(const struct cli *cli)
+{
+    if (args.json)
+        return survey_json(cli);
+    return survey_table(cli, "coverage",
+                        (struct tdk_coverage_walk){.gap = only_count, .epoch = put_epoch},
+                        epoch_columns, sizeof epoch_columns / sizeof epoch_columns[0]);
+}
+
+const struct command coverage_command = {
+    .name = "coverage",
+    .brief = "is a range of a tape whole: each track's epochs, seqs, losses and damage",
+    .usage = "-T DIR [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
+    .about =
+        "A row an epoch; `tapedeck gaps` has a row for each thing that is missing. Every block\n"
+        "of the range is read and checked, unless --quick. Exit 0: it is whole; 3: it is not.",
+    .sets = sets,
+    .run = run_coverage,
+};

@@ -1,0 +1,190 @@
+/* recover.c - what the recorder does at its start, by hand. */
+#include "tape/recover.h"
+
+#include <inttypes.h>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/range.h"
+#include "cli/table.h"
+#include "tape/verify.h"
+
+struct args {
+    struct range_args range;
+    uint64_t jobs;
+    int progress;
+    bool quick, json;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "quick",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, quick),
+     .help = "do not read every block to see whether it still can be"},
+    {.name = "jobs",
+     .letter = 'j',
+     .kind = OPTION_COUNT,
+     .max = 1024,
+     .at = offsetof(struct args, jobs),
+     .help = "segments read at a time; unless said, one a processor"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "the report as a JSON array of one object"},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+struct recovering {
+    struct progress progress;
+    struct recover_report report;
+    struct verify_totals check;
+};
+
+static void on_found(const char *text, void *context)
+{
+    struct recovering *r = context;
+    progress_clear(&r->progress);
+    cli_warn("%s", text);
+}
+
+static void on_progress(const struct rebuild_totals *totals, void *context)
+{
+    struct recovering *r = context;
+    progress_at(&r->progress, totals->bytes, totals->bytes_total, "bytes", totals->ticks);
+}
+
+static int recover(struct recovering *r, struct tdk_err *err)
+{
+    struct recovered tape;
+    const struct recover_options options = {
+        .anew = true, .each = on_found, .progress = on_progress, .context = r};
+    int rc = recover_open_with(&tape, args.range.tape, &options, err);
+    if (rc < 0)
+        return rc;
+    r->report = tape.report;
+    return recover_close(&tape, true, err);
+}
+
+/* ---- is what is left what was written? ---- */
+
+static void on_finding(const struct verify_finding *finding, void *context)
+{
+    on_found(finding->what, context);
+}
+
+static void on_check(const struct verify_totals *totals, void *context)
+{
+    struct recovering *r = context;
+    progress_at(&r->progress, totals->bytes, totals->bytes_total, "bytes", totals->ticks);
+}
+
+static int check(struct recovering *r, struct tdk_err *err)
+{
+    const struct verify_options options = {
+        .threads = (unsigned)args.jobs, .finding = on_finding, .progress = on_check, .context = r};
+    return tape_verify(args.range.tape, &options, &r->check, err);
+}
+
+/* ---- the report ---- */
+
+static const struct column columns[] = {
+    {"segments", COLUMN_COUNT},       {"sealed", COLUMN_COUNT},    {"torn_bytes", COLUMN_SIZE},
+    {"imports_undone", COLUMN_COUNT}, {"set_aside", COLUMN_COUNT}, {"damaged", COLUMN_COUNT},
+    {"meta_rebuilt", COLUMN_FLAG},    {"blocks", COLUMN_COUNT},    {"ticks", COLUMN_COUNT},
+    {"findings", COLUMN_COUNT},       {"whole", COLUMN_FLAG},
+};
+
+static bool is_whole(const struct recovering *r)
+{
+    return !recover_lost(&r->report) && r->check.findings == 0;
+}
+
+static int show(const struct recovering *r)
+{
+    struct table *table;
+    const struct recover_report *report = &r->report;
+    int rc = table_open(&table, table_form_single(args.json), columns,
+                        sizeof columns / sizeof columns[0]);
+    if (rc < 0)
+        return rc;
+    const uint64_t found[] = {report->segments,       report->sealed_now, report->torn_bytes,
+                              report->imports_undone, report->set_aside,  report->damaged,
+                              report->meta_rebuilt};
+    for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
+        table_number(table, found[i]);
+    const uint64_t checked[] = {r->check.blocks, r->check.ticks, r->check.findings};
+    for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++) {
+        if (args.quick)
+            table_none(table);
+        else
+            table_number(table, checked[i]);
+    }
+    table_number(table, is_whole(r));
+    return table_close(table);
+}
+
+static int conclude(const struct recovering *r)
+{
+    const struct recover_report *report = &r->report;
+    char torn[QUANTITY_TEXT];
+    if (report->sealed_now > 0 || report->torn_bytes > 0)
+        cli_note("%" PRIu64 " segments sealed; %s of writes that were never completed cut, kept in "
+                 "quarantine/",
+                 report->sealed_now, quantity_size_text(torn, report->torn_bytes));
+    if (report->imports_undone > 0)
+        cli_note("%" PRIu64 " segments of an import that was never finished removed",
+                 report->imports_undone);
+    if (is_whole(r)) {
+        cli_note("%s: %" PRIu64 " segments, index built anew",
+                 args.quick ? "ready" : "ready, and all of it is whole", report->segments);
+        return CLI_OK;
+    }
+    cli_warn("ready, but not whole: damage %" PRIu64 ", set aside %" PRIu64 ", findings %" PRIu64
+             "; `tapedeck gaps` names the ticks that are missing",
+             report->damaged + report->meta_rebuilt, report->set_aside, r->check.findings);
+    return CLI_LOSSY;
+}
+
+static int run(const struct cli *cli)
+{
+    struct tdk_err err;
+    struct recovering r = {.check = {.findings = 0}};
+    if (args.range.tape == NULL)
+        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+    progress_begin(&r.progress, "recover", args.progress, cli->globals->quiet);
+    int rc = recover(&r, &err);
+    if (rc == 0 && !args.quick)
+        rc = check(&r, &err);
+    progress_clear(&r.progress);
+    if (rc == TDK_EBUSY)
+        return cli_fail(&err, NULL);
+    if (rc < 0)
+        return cli_fail(&err, "nothing is lost by trying again");
+    rc = show(&r);
+    if (rc < 0)
+        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+    return conclude(&r);
+}
+
+const struct command recover_command = {
+    .name = "recover",
+    .brief = "what the recorder does at its start, by hand: after it nothing waits to be mended",
+    .usage = "-T DIR [--quick] [-j N] [--json]",
+    .about =
+        "Cuts torn tails and keeps them in quarantine/, seals what a dead recorder left open,\n"
+        "sets aside what is none of the tape's, builds the index anew, and reads every block.\n"
+        "Exit 0: all that was ever durable is there; 3: it is not, and what is missing was\n"
+        "told; 1: a recorder holds the tape, or the disk fails. It may be killed and run again.",
+    .sets = sets,
+    .run = run,
+};
