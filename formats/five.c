@@ -1,5 +1,6 @@
 #include "formats/five.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
@@ -44,6 +45,42 @@ void five_decoder_close(struct five_decoder *decoder)
     free(decoder);
 }
 
+/* The four hex digits of "\uXXXX"; UINT_MAX: there is no such escape here. */
+static unsigned escaped_unit(const char *at, const char *end)
+{
+    unsigned unit = 0;
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return UINT_MAX;
+    for (int i = 2; i < 6; i++) {
+        int c = tolower((unsigned char)at[i]);
+        if (!isxdigit(c))
+            return UINT_MAX;
+        unit = unit * 16 + (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return unit;
+}
+
+/* Half of a pair of surrogates is no character. json-c would put U+FFFD in its place: what was
+ * given could not come back. NULL, or where it is. */
+static const char *lone_surrogate(const char *line, const char *end)
+{
+    const char *at = line;
+    while ((at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+        unsigned unit = escaped_unit(at, end);
+        if (unit >= 0xd800 && unit < 0xdc00) {
+            unsigned low = escaped_unit(at + 6, end);
+            if (low < 0xdc00 || low >= 0xe000)
+                return at;
+            at += 12;
+        } else if (unit >= 0xdc00 && unit < 0xe000) {
+            return at;
+        } else {
+            at += at + 1 < end ? 2 : 1;
+        }
+    }
+    return NULL;
+}
+
 /* One object and nothing behind it. */
 static int parse_line(struct five_decoder *d, const char *line, size_t size, struct tdk_err *err)
 {
@@ -74,6 +111,8 @@ static int read_string(const struct five_decoder *d, const char *key, size_t max
         return err_say(err, TDK_EVALUE, "\"%s\" is no string", key);
     *string = json_object_get_string(value);
     *size = (size_t)json_object_get_string_len(value);
+    if (*size == 0 && strcmp(key, "symbol") == 0)
+        return err_say(err, TDK_EVALUE, "\"%s\" is empty", key);
     if (*size > max)
         return err_say(err, TDK_EVALUE, "\"%s\" of %zu bytes; at most %zu can be kept", key, *size,
                        max);
@@ -127,6 +166,9 @@ static int read_price(const struct five_decoder *d, int64_t *price, struct tdk_e
 static int decode_json(struct five_decoder *d, const char *line, size_t size,
                        struct five_tick *tick, struct tdk_err *err)
 {
+    const char *lone = lone_surrogate(line, line + size);
+    if (lone != NULL)
+        return err_say(err, TDK_EVALUE, "no UTF-16 at column %zu", (size_t)(lone - line) + 1);
     int rc = parse_line(d, line, size, err);
     if (rc == 0)
         rc = read_string(d, "symbol", FIVE_SYMBOL_MAX, &tick->symbol, &tick->symbol_size, err);
@@ -201,10 +243,10 @@ static bool decode_plain(const char *line, size_t size, struct five_tick *t)
     const char *at = line, *end = line + size;
     return take_text(&at, end, "{\"symbol\":\"") &&
            take_plain(&at, end, FIVE_SYMBOL_MAX, &t->symbol, &t->symbol_size) &&
-           take_text(&at, end, "\",\"timestamp\":") && take_unsigned(&at, end, &t->ts) &&
-           take_text(&at, end, ",\"price\":") && take_price(&at, end, &t->price) &&
-           take_text(&at, end, ",\"volume\":") && take_unsigned(&at, end, &t->volume) &&
-           take_text(&at, end, ",\"message_type\":\"") &&
+           t->symbol_size > 0 && take_text(&at, end, "\",\"timestamp\":") &&
+           take_unsigned(&at, end, &t->ts) && take_text(&at, end, ",\"price\":") &&
+           take_price(&at, end, &t->price) && take_text(&at, end, ",\"volume\":") &&
+           take_unsigned(&at, end, &t->volume) && take_text(&at, end, ",\"message_type\":\"") &&
            take_plain(&at, end, FIVE_TYPE_MAX, &t->message_type, &t->message_type_size) &&
            take_text(&at, end, "\"}") && at == end;
 }
