@@ -37,6 +37,12 @@ static int next_record(struct source *s, struct source_item *item, struct tdk_er
                        "than 16",
                        s->path, input_offset(in), size);
     }
+    if (have >= 4 && memcmp(record, "DBN", 3) == 0) { /* no record looks so: no rtype is a 'B' */
+        s->ended = true;
+        return err_say(err, TDK_ECORRUPT,
+                       "%s: at offset %" PRIu64 " another DBN file begins: import each by itself",
+                       s->path, input_offset(in));
+    }
     if (have < size) {
         have = input_peek(in, size);
         if (have < size)
