@@ -33,10 +33,12 @@ static int config_load(struct reader *reader, const char *path, char **text, str
 static int unknown_key(struct reader *reader, const struct config_line *line, struct tdk_err *err)
 {
     const char *near = place_nearest(reader, line->key);
+    if (near != NULL && strcmp(near, line->key) == 0)
+        return err_say(err, TDK_EVALUE, "'%s' has no meaning in a file", line->key);
     if (near != NULL)
         return err_say(err, TDK_EVALUE, "there is no option '%s'; did you mean '%s'?", line->key,
                        near);
-    return err_say(err, TDK_EVALUE, "there is no option '%s'; see --help", line->key);
+    return err_say(err, TDK_EVALUE, "there is no option '%s'", line->key);
 }
 
 static int config_apply(struct reader *reader, const struct config_line *line, struct tdk_err *err)

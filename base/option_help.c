@@ -90,9 +90,11 @@ static void print_row(const struct option *row, FILE *out)
     print_wrapped(text, at, out);
 }
 
+/* A set without a title goes on with the rows of the one before it. */
 static void print_rows(const char *title, const struct option *rows, FILE *out)
 {
-    fprintf(out, "\n%s\n", title);
+    if (title != NULL)
+        fprintf(out, "\n%s\n", title);
     for (; rows->name != NULL; rows++)
         print_row(rows, out);
 }
@@ -104,7 +106,8 @@ void option_help(const struct option_spec *spec, FILE *out)
     if (spec->about != NULL)
         fprintf(out, "\n%s\n", spec->about);
     for (const struct option_set *set = spec->sets; set != NULL && set->rows != NULL; set++)
-        print_rows(set->title, set->rows, out);
+        print_rows(set->title == NULL && set == spec->sets ? "options" : set->title, set->rows,
+                   out);
     print_rows("always", option_global_rows, out);
     fprintf(out, "\nEach --name is also a line `name = value` of the config file and a variable "
                  "TAPEDECK_NAME.\n");

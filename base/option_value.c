@@ -147,6 +147,8 @@ int option_store(const struct option *row, void *field, const char *text, bool f
             return err_say(err, TDK_EVALUE, "'%s' is %s", text, tdk_strerror(TDK_ENAME));
         return store_text(text, field);
     case OPTION_TEXT:
+        if (*text == '\0')
+            return err_say(err, TDK_EVALUE, "'' is no value");
         return store_text(text, field);
     case OPTION_ZONE:
         rc = moment_check_zone(text, err);
