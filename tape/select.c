@@ -125,7 +125,7 @@ static bool matches(const struct select *select, const char *symbol)
                                           sizeof *select->words, compare_words) != NULL)
         return true;
     for (size_t i = 0; i < select->glob_count; i++)
-        if (fnmatch(select->globs[i], symbol, 0) == 0)
+        if (strcmp(select->globs[i], symbol) == 0 || fnmatch(select->globs[i], symbol, 0) == 0)
             return true;
     return false;
 }
