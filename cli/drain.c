@@ -181,6 +181,8 @@ static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
             ending = ENDED_FAILED;
     }
     int status = drain_report(d, ending, err);
+    if (ending == ENDED_FAILED)
+        return status;
     cli_note("%" PRIu64 " ticks", l->ticks);
     if (args.digest)
         cli_digest_line(l->digest);

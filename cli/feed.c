@@ -148,11 +148,8 @@ static int feed_report(struct feed *feed, int rc, const struct tdk_err *err)
                  quantity_duration_text(time, elapsed),
                  quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
     int status = intake_verdict(&feed->intake);
-    if (p->dropped + p->controls_dropped > 0) {
-        cli_warn("%" PRIu64 " ticks and %" PRIu64 " announcements found no room in the ring",
-                 p->dropped, p->controls_dropped);
+    if (publisher_verdict(p) != CLI_OK)
         status = CLI_LOSSY;
-    }
     if (interrupted())
         status = cli_fail_words("interrupted after %" PRIu64 " ticks; they stay", p->ticks);
     else if (rc < 0)

@@ -199,10 +199,7 @@ static int gen_report(struct gen *gen)
     cli_note("%" PRIu64 " ticks into %s in %s, %s/s", p->ticks, args.publisher.ring,
              quantity_duration_text(time, elapsed),
              quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
-    if (p->dropped + p->controls_dropped > 0)
-        cli_warn("%" PRIu64 " ticks and %" PRIu64 " announcements found no room in the ring",
-                 p->dropped, p->controls_dropped);
-    int status = p->dropped + p->controls_dropped > 0 ? CLI_LOSSY : CLI_OK;
+    int status = publisher_verdict(p);
     if (interrupted())
         status = cli_fail_words("interrupted after %" PRIu64 " ticks; they stay", p->ticks);
     if (p->digest != NULL)

@@ -56,7 +56,10 @@ static int show(const char *path, const struct tdk_tape_info *info)
         snprintf(id + 2 * i, 3, "%02x", info->tape_id[i]);
     table_text(table, path);
     table_text(table, id);
-    table_number(table, info->created_ns);
+    if (info->created_ns != 0)
+        table_number(table, info->created_ns);
+    else
+        table_none(table); /* a lone segment does not know */
     put_time(table, info, info->first_ts);
     put_time(table, info, info->last_ts);
     table_number(table, info->ticks);

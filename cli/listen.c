@@ -74,6 +74,7 @@ static int open_output(struct listener *l, const struct listen_options *options,
                                     .map_symbols = options->map_symbols,
                                     .envelope = options->envelope,
                                     .five = options->five,
+                                    .live = true,
                                     .facts = lore_facts(l->lore)};
     int rc = read_format(options, &output.format, err);
     if (rc < 0)

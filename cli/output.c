@@ -100,6 +100,10 @@ static int check_options(const struct output_options *options, const struct outp
 {
     if (options->five && kind != &output_five)
         return err_say(err, TDK_EVALUE, "--five goes with -o jsonl only");
+    if (options->five && (options->pretty || options->map_symbols || options->envelope))
+        return err_say(err, TDK_EVALUE,
+                       "--five has its five keys and no others; it goes with "
+                       "neither --pretty nor --map-symbols nor --envelope");
     if (!kind->text && (options->pretty || options->map_symbols || options->envelope))
         return err_say(err, TDK_EVALUE, "%s goes with text only: -o csv or -o jsonl",
                        options->pretty        ? "--pretty"
@@ -170,7 +174,8 @@ static int put_frame(struct output *o, const struct output_run *run, const struc
     int rc = 0;
     if (tdk_frame_is_tick(frame))
         rc = o->kind->tick(o, run, frame, err);
-    else if (o->options.control && tdk_type_is_control(frame->type))
+    else if (tdk_type_is_control(frame->type) &&
+             (o->options.control || (o->kind->loss && frame->type == TDK_TYPE_LOSS)))
         rc = o->kind->about(o, run, frame, err);
     if (rc == 0 && o->text.size >= FLUSH_SIZE)
         rc = output_flush(o, err);

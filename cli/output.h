@@ -64,6 +64,7 @@ struct output_options {
     bool five;        /* jsonl: the five-field ticks */
     bool control;     /* jsonl, frames: control frames too */
     bool flush;       /* after each put: somebody is looking on */
+    bool live;        /* out of a ring, where there is no -t and no --track to choose with */
     struct output_facts facts;
     struct output_schema schema;         /* csv */
     const struct dbn_metadata *metadata; /* dbn, dbn.zst: the head of the file; borrowed for open */

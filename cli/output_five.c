@@ -89,15 +89,15 @@ static void name_symbol(const struct output *o, const struct output_run *run,
     tick->symbol_size = strlen(tick->symbol);
 }
 
-static int refuse(const struct tdk_frame *frame, struct tdk_err *err)
+static int refuse(const struct output *o, const struct tdk_frame *frame, struct tdk_err *err)
 {
     const char *name = "opaque payloads";
     if (frame->type <= TDK_TYPE_WIDE && frame->size >= sizeof(struct tdk_dbn_head))
         name = dbn_rtype_name(((const struct tdk_dbn_head *)(frame + 1))->rtype);
     return err_say(err, TDK_EFORMAT,
-                   "the range holds %s, which five fields cannot say: choose -t trades or -t "
-                   "wide-trade, or leave out --five",
-                   name != NULL ? name : "unknown records");
+                   "the %s holds %s, which five fields cannot say: %sleave out --five",
+                   o->options.live ? "ring" : "range", name != NULL ? name : "unknown records",
+                   o->options.live ? "" : "choose -t trades or -t wide-trade, or ");
 }
 
 static int five_tick(struct output *o, const struct output_run *run, const struct tdk_frame *frame,
@@ -107,7 +107,7 @@ static int five_tick(struct output *o, const struct output_run *run, const struc
     struct five_tick tick = {.ts = frame->ts};
     uint16_t kind = 0;
     if (frame->type > TDK_TYPE_WIDE)
-        return refuse(frame, err);
+        return refuse(o, frame, err);
     if (!tdk_dbn_check(frame->type, head, frame->size)) {
         o->skipped++;
         return 0;
@@ -124,7 +124,7 @@ static int five_tick(struct output *o, const struct output_run *run, const struc
         tick.price = trade->price;
         tick.volume = trade->size * UINT64_C(1000000000);
     } else {
-        return refuse(frame, err);
+        return refuse(o, frame, err);
     }
     int rc = name_kind(o, run, kind, &tick, err);
     if (rc < 0)

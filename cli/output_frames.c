@@ -62,6 +62,7 @@ static int frames_frame(struct output *o, const struct output_run *run,
 const struct output_kind output_frames = {
     .binary = true,
     .control = true,
+    .loss = true,
     .open = frames_open,
     .tick = frames_frame,
     .about = frames_frame,

@@ -21,6 +21,7 @@ struct output_run {
 struct output_kind {
     bool binary;
     bool control; /* has a form for control frames */
+    bool loss;    /* LOSS frames are in it without being asked for */
     bool text;    /* pretty, symbols, envelope mean something */
     int (*open)(struct output *output, struct tdk_err *err); /* may be NULL, like the next */
     int (*tick)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,

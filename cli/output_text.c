@@ -122,11 +122,10 @@ static int csv_match(struct output *o, struct text_state *state, const struct td
             "the range holds %s of more than one version of DBN, a CSV has one: choose a "
             "track with --track, or -o jsonl",
             name_of(opaque, rtype));
-    return err_say(
-        err, TDK_EFORMAT,
-        "the range holds more than one schema (%s, %s), a CSV has one: choose with -t, or "
-        "-o jsonl",
-        name_of(state->opaque, state->head_rtype), name_of(opaque, rtype));
+    return err_say(err, TDK_EFORMAT,
+                   "the %s holds more than one schema (%s, %s), a CSV has one: choose %s-o jsonl",
+                   o->options.live ? "ring" : "range", name_of(state->opaque, state->head_rtype),
+                   name_of(opaque, rtype), o->options.live ? "" : "with -t, or ");
 }
 
 static int csv_tick(struct output *o, const struct output_run *run, const struct tdk_frame *frame,

@@ -172,8 +172,8 @@ static void tell_lateness(const struct histogram *h)
 static void tell_summary(const struct player_report *r)
 {
     char elapsed[QUANTITY_TEXT], rate[QUANTITY_TEXT], bytes[QUANTITY_TEXT], stalled[QUANTITY_TEXT];
-    cli_note("%" PRIu64 " ticks, %s, in %s (%s/s)%s", r->ticks, quantity_size_text(bytes, r->bytes),
-             quantity_duration_text(elapsed, r->elapsed_ns),
+    cli_note("%" PRIu64 " ticks (%s bytes) in %s, %s/s%s", r->ticks,
+             quantity_size_text(bytes, r->bytes), quantity_duration_text(elapsed, r->elapsed_ns),
              quantity_count_text(rate, quantity_per_second(r->ticks, r->elapsed_ns)),
              r->stopped ? "; stopped before the end" : "");
     if (r->paced && r->stalls > 0)

@@ -2,11 +2,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/attach.h"
+#include "cli/command.h"
 #include "cli/interrupt.h"
 
 #define ROOM_SLICE_NS (100 * NS_PER_MS) /* how often a wait looks for an interrupt */
@@ -173,6 +175,16 @@ void publisher_info(struct publisher *p, const char *key, const void *value, siz
         publisher_control(p, TDK_TYPE_INFO, head, head_size, (const char *)value + offset, part);
         offset += part;
     } while (offset < size);
+}
+
+int publisher_verdict(const struct publisher *p)
+{
+    if (p->dropped > 0)
+        cli_warn("%" PRIu64 " ticks found no room in the ring and are lost", p->dropped);
+    if (p->controls_dropped > 0)
+        cli_warn("%" PRIu64 " announcements (symbols, properties) found no room in the ring",
+                 p->controls_dropped);
+    return p->dropped + p->controls_dropped > 0 ? CLI_LOSSY : CLI_OK;
 }
 
 void publisher_wait_until(struct publisher *p, uint64_t due_ns)

@@ -66,6 +66,9 @@ void publisher_info(struct publisher *publisher, const char *key, const void *va
 /* Make visible what was claimed. */
 void publisher_flush(struct publisher *publisher);
 
+/* What found no room is told. CLI_OK or CLI_LOSSY. */
+int publisher_verdict(const struct publisher *publisher);
+
 /* Sleep, and for the last bit watch the clock, until `due_ns` (monotonic) or an interrupt. */
 void publisher_wait_until(struct publisher *publisher, uint64_t due_ns);
 

@@ -213,7 +213,7 @@ static int finish(struct query *q)
 {
     struct tdk_err err;
     int rc = output_finish(q->output, &err);
-    progress_clear(&q->progress);
+    progress_end(&q->progress, q->bytes, 0, "bytes", q->ticks);
     if (rc == -EPIPE)
         return CLI_OK;
     if (rc < 0)
@@ -277,6 +277,11 @@ static int run_count(struct query *q)
 {
     struct tdk_err err;
     struct tdk_run run;
+    if (args.require_complete) {
+        int whole = losses_check(q->range.tape, &q->range.query);
+        if (whole != CLI_OK)
+            return whole;
+    }
     q->range.query.count_only = true;
     int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, &err);
     if (rc < 0)

@@ -125,7 +125,8 @@ static void put_row(struct table *table, const struct tdk_ring_info *info)
     table_number(table, info->lost);
     table_number(table, info->lost_total);
     table_number(table, info->fill);
-    table_number(table, info->high_water);
+    /* The consumer keeps the mark; while there is none, what lies there is the most that did. */
+    table_number(table, info->fill > info->high_water ? info->fill : info->high_water);
     put_pid(table, info->producer_pid);
     put_pid(table, info->consumer_pid);
     table_number(table, info->taps);

@@ -120,7 +120,7 @@ static int run(const struct cli *cli)
                                      .progress = on_progress,
                                      .context = &v};
     int rc = tape_verify(args.range.tape, &options, &totals, &err);
-    progress_clear(&v.progress);
+    progress_end(&v.progress, totals.bytes, totals.bytes_total, "bytes", totals.ticks);
     int shown = show(&v);
     if (rc < 0)
         return cli_fail(&err, NULL);
