@@ -1,0 +1,58 @@
+/*
+ * block_inner.h - what block.c and block_run.c share: the tail of a block that is being filled.
+ *
+ * block.c has the rules for one frame and all that is not about runs; block_run.c copies runs from
+ * rings and takes the ticks that need no second look.
+ */
+#ifndef TDK_TAPE_BLOCK_INNER_H
+#define TDK_TAPE_BLOCK_INNER_H
+
+#include "base/bytes.h"
+#include "tape/block.h"
+
+#define HEAD_SIZE sizeof(struct tdk_frame)
+#define PIECE_MAX ((size_t)16 << 10) /* looked at and summed while the first cache has it */
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline unsigned char *frames_of(const struct block *block)
+{
+    return block->bytes + sizeof(struct block_head);
+}
+
+/* Where the next frame goes, and how much memory is there. */
+static inline unsigned char *tail_of(const struct block *block)
+{
+    return frames_of(block) + block->used;
+}
+
+static inline size_t tail_room(const struct block *block)
+{
+    return block->room - sizeof(struct block_head) - block->used;
+}
+
+/* The bytes behind a payload that is no multiple of 8 long. */
+static inline void zero_padding(unsigned char *payload, uint32_t size)
+{
+    if (size % 8 == 0)
+        return;
+    unsigned char *last = payload + size / 8 * 8;
+    store_u64(last, load_u64(last) & ((UINT64_C(1) << 8 * (size % 8)) - 1));
+}
+
+/* Sum the chunks that are full: they are still in the first cache, and nobody changes them any
+ * more. */
+void block_sum_chunks(struct block *block);
+
+/* A whole tick at the tail, its seq and size checked: make it part of the block. */
+enum block_stop block_take_tick(struct block *block, struct tdk_frame *frame, size_t span);
+
+#endif
