@@ -134,6 +134,29 @@ static int unknown_format(const char *word)
     return cli_usage("-o %s: no such format, there are %s", word, output_format_words);
 }
 
+/* ---- numbers ---- */
+
+static int show_numbers(const struct column *columns, const uint64_t *numbers, size_t count)
+{
+    struct table *table;
+    int rc = table_open(&table, table_form(args.json), columns, count);
+    if (rc == 0) {
+        for (size_t i = 0; i < count; i++)
+            table_number(table, numbers[i]);
+        rc = table_close(table);
+    }
+    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+}
+
+static int show_count(const struct query *q)
+{
+    static const struct column columns[] = {{"ticks", COLUMN_COUNT}};
+    if (args.json)
+        return show_numbers(columns, &q->ticks, 1);
+    printf("%" PRIu64 "\n", q->ticks);
+    return CLI_OK;
+}
+
 /* ---- delivering ---- */
 
 /* The schema that was asked for by name, when it is one. */
@@ -218,6 +241,8 @@ static int finish(struct query *q)
         return CLI_OK;
     if (rc < 0)
         return cli_fail(&err, NULL);
+    if (args.count && show_count(q) != CLI_OK)
+        return CLI_FAILED;
     int status = losses_status(&q->losses);
     if (output_skipped(q->output) > 0) {
         cli_warn("%" PRIu64 " ticks are no whole records and have no form in this format; -o jsonl "
@@ -259,19 +284,7 @@ static int run_delivery(struct query *q, enum output_format format)
     return range_fail(&err);
 }
 
-/* ---- numbers only ---- */
-
-static int show_numbers(const struct column *columns, const uint64_t *numbers, size_t count)
-{
-    struct table *table;
-    int rc = table_open(&table, table_form(args.json), columns, count);
-    if (rc == 0) {
-        for (size_t i = 0; i < count; i++)
-            table_number(table, numbers[i]);
-        rc = table_close(table);
-    }
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
-}
+/* ---- counting ---- */
 
 static int run_count(struct query *q)
 {
@@ -298,12 +311,7 @@ static int run_count(struct query *q)
     }
     struct tdk_cursor_stats stats;
     tdk_cursor_stats(q->cursor, &stats);
-    static const struct column columns[] = {{"ticks", COLUMN_COUNT}};
-    int status = CLI_OK;
-    if (args.json)
-        status = show_numbers(columns, &q->ticks, 1);
-    else
-        printf("%" PRIu64 "\n", q->ticks);
+    int status = show_count(q);
     if (status != CLI_OK)
         return status;
     if (stats.lost > 0)
@@ -349,9 +357,11 @@ static int run(const struct cli *cli)
         return unknown_format(args.format);
     if (args.count && args.explain)
         return cli_usage("--count and --explain: choose one");
-    if (numbers && (args.digest || args.file != NULL))
-        return cli_usage("%s prints numbers; it goes with neither --digest nor -O",
+    if (numbers && args.file != NULL)
+        return cli_usage("%s prints numbers to stdout; it does not go with -O",
                          args.count ? "--count" : "--explain");
+    if (args.explain && args.digest)
+        return cli_usage("--explain reads no tick; it does not go with --digest");
     if (!numbers && args.format == NULL && args.file == NULL)
         return cli_usage("no output format: choose one with -o (%s)", output_format_words);
     struct query q = {.cli = cli};
@@ -361,12 +371,12 @@ static int run(const struct cli *cli)
     interrupt_catch();
     q.range.query.limit = args.limit;
     q.range.query.reverse = args.reverse;
-    if (args.count)
-        status = run_count(&q);
-    else if (args.explain)
+    if (args.explain)
         status = run_explain(&q);
+    else if (args.count && !args.digest) /* for a digest, each tick must be read */
+        status = run_count(&q);
     else
-        status = run_delivery(&q, format);
+        status = run_delivery(&q, args.count ? OUTPUT_NONE : format);
     close_query(&q);
     return status;
 }
