@@ -75,7 +75,7 @@ static void take_listed(struct stream *stream, const struct run_limit *limit, st
         stream_step(stream);
         behind = tdk_frame_after(frame);
         frame = run->ticks < limit->ticks ? stream_peek(stream) : NULL;
-    } while (frame == behind && frame->ts <= limit->horizon);
+    } while (frame != NULL && frame == behind && frame->ts <= limit->horizon);
 }
 
 static int make_room(struct run_copy *copy, size_t size, struct tdk_err *err)

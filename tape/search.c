@@ -268,7 +268,8 @@ bool search_is_short(const struct search *search)
     return search->refs_end && search->ref_count <= FEW;
 }
 
-const struct block_ref *search_ahead(const struct search *search)
+const struct block_ref *search_ahead(const struct search *search, int n)
 {
-    return search->ref_at < search->ref_count ? &search->refs[search->ref_at] : NULL;
+    int at = search->ref_at - 1 + n;
+    return at < search->ref_count ? &search->refs[at] : NULL;
 }

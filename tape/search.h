@@ -63,7 +63,7 @@ struct index_range search_range(const struct search *search);
 /* The epoch has but few blocks for this answer. */
 bool search_is_short(const struct search *search);
 
-/* The block behind the one that was found last, as far as is known without asking; NULL. */
-const struct block_ref *search_ahead(const struct search *search);
+/* The block `n` behind the one that was found last, as far as is known without asking; NULL. */
+const struct block_ref *search_ahead(const struct search *search, int n);
 
 #endif

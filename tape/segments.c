@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -153,6 +154,13 @@ int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_
         size -= (size_t)n;
     }
     return 0;
+}
+
+bool handle_has(const struct handle *handle, uint64_t offset)
+{
+    char first;
+    const struct iovec byte = {&first, 1};
+    return preadv2(handle->segment->fd, &byte, 1, (off_t)offset, RWF_NOWAIT) == 1;
 }
 
 void handle_expect(const struct handle *handle, uint64_t offset, size_t size)

@@ -46,6 +46,9 @@ void segments_forget(struct segments *segments, uint64_t number);
 int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,
                 struct tdk_err *err);
 
+/* Does the kernel have it in memory? Costs a tenth of handle_expect(). */
+bool handle_has(const struct handle *handle, uint64_t offset);
+
 /* This will be read soon: the kernel may begin. */
 void handle_expect(const struct handle *handle, uint64_t offset, size_t size);
 

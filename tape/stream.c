@@ -77,13 +77,61 @@ static int tell_damage(const struct stream *stream, struct tdk_err *err)
                     moment_text(to, timed ? ref->max_ts : ref->odd_max));
 }
 
-/* A reader that takes blocks whole, one after the other, will want the next. */
-static void expect_next(struct stream *stream)
+/* What of a block an answer reads first. */
+enum expectation { EXPECT_ALL, EXPECT_DIRECTORY, EXPECT_ENTRIES };
+
+/* Where a block's tail is in memory, the rest of it is, or is on its way. */
+static void expect_block(const struct handle *handle, const struct block_ref *ref,
+                         enum expectation what)
 {
+    enum { ENTRIES = 2048 };
+    const size_t tail = sizeof(struct block_head) + ref->frames_size;
+    bool is_packed = tail >= ref->span;
+    if (handle_has(handle, is_packed ? ref->offset : ref->offset + tail))
+        return;
+    if (what == EXPECT_ALL || is_packed) {
+        handle_expect(handle, ref->offset, ref->span);
+        return;
+    }
+    handle_expect(handle, ref->offset, sizeof(struct block_head));
+    handle_expect(handle, ref->offset + tail, what == EXPECT_ENTRIES ? ENTRIES : ref->span - tail);
+}
+
+/* Blocks are asked for some time before they are read, so that a cold disk has several to do: the
+ * first time all of the next few, then one more for each that was read. */
+static void expect_next(struct stream *stream, enum expectation what)
+{
+    enum { AHEAD = 6 };
     const struct slice *slice = stream->sieve.slice;
-    const struct block_ref *next = search_ahead(&stream->search);
-    if (next != NULL && slice->state == SLICE_WHOLE && next->segment == slice->ref.segment)
-        handle_expect(slice->handle, next->offset, next->span);
+    for (int n = stream->is_expected ? AHEAD : 1; n <= AHEAD; n++) {
+        const struct block_ref *ref = search_ahead(&stream->search, n);
+        if (ref != NULL && slice->handle != NULL && ref->segment == slice->handle->number)
+            expect_block(slice->handle, ref, what);
+    }
+    stream->is_expected = true;
+}
+
+/* The very first block: all of it at once, not piece by piece as it turns out what is needed. */
+static void expect_first(struct stream *stream)
+{
+    struct segments *segments = &stream->answer->tape->segments;
+    struct handle *handle;
+    if (stream->is_expected || slice_holds(stream->sieve.slice, &stream->ref) ||
+        segments_take(segments, stream->ref.segment, &handle, NULL) < 0)
+        return;
+    expect_block(handle, &stream->ref, EXPECT_ALL);
+    segments_give(segments, handle);
+}
+
+/* Of blocks like the one just read: all, unless what passed lay far apart. One large read of a disk
+ * costs less than some small ones. */
+static enum expectation expect_like(const struct stream *stream)
+{
+    enum { SPARSE = 16 };
+    const struct sieve *sieve = &stream->sieve;
+    bool sparse = !sieve->is_run &&
+                  sieve->count * SPARSE < sieve->slice->view.head->frames_size / BLOCK_CHUNK;
+    return sparse && sieve->slice->state != SLICE_WHOLE ? EXPECT_DIRECTORY : EXPECT_ALL;
 }
 
 /*
@@ -150,6 +198,7 @@ int stream_load(struct stream *stream, struct tdk_err *err)
     if (rc < 0)
         return rc;
     uint64_t bytes_read = sieve->slice->bytes_read;
+    expect_first(stream);
     sieve_prepare(stream);
     rc = sieve_fill(sieve, &stream->ref, err);
     if (code_is_damage(rc))
@@ -157,7 +206,8 @@ int stream_load(struct stream *stream, struct tdk_err *err)
     if (rc < 0)
         return damaged(stream, rc, err);
     note_told(stream, sieve->slice->bytes_read - bytes_read);
-    expect_next(stream);
+    if (sieve->slice->bytes_read != bytes_read)
+        expect_next(stream, expect_like(stream));
     stream->at = sieve->is_run ? sieve->begin : is_reverse(stream) ? sieve->count : 0;
     stream->loaded = sieve->is_run || sieve->count > 0;
     return stream->loaded ? 1 : 0;
@@ -181,6 +231,8 @@ int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err)
     if (rc < 0)
         return damaged(stream, rc, err);
     note_told(stream, stream->sieve.slice->bytes_read - bytes_read);
+    if (stream->sieve.slice->bytes_read != bytes_read)
+        expect_next(stream, EXPECT_ENTRIES);
     stream->answer->stats.lost += lost;
     return 0;
 }

@@ -19,9 +19,10 @@ struct stream {
     struct block_ref ref; /* the block that is next, or in the sieve */
 
     struct sieve sieve;
-    bool loaded;   /* the sieve has this block, and there is something left of it */
-    size_t at;     /* next: offset in a run, place in a list (reverse: one above it) */
-    uint64_t lost; /* told by LOSS frames passed over since the last run */
+    bool loaded;      /* the sieve has this block, and there is something left of it */
+    size_t at;        /* next: offset in a run, place in a list (reverse: one above it) */
+    uint64_t lost;    /* told by LOSS frames passed over since the last run */
+    bool is_expected; /* the next few blocks have been asked for */
 
     /* ---- its place in a merge ---- */
     bool is_ordered;        /* the ts of what it tells never go back */
