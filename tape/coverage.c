@@ -23,7 +23,6 @@ struct survey {
     const struct tdk_coverage_walk *walk;
     struct slice slice;
     struct tdk_err *err;
-    bool from_start; /* no segment of the tape was given up: every epoch begins with seq 1 */
     bool everything; /* no range of time */
     uint64_t ticks;
 
@@ -321,16 +320,6 @@ static int survey_end(struct survey *s)
                        epoch->max_ts != 0 ? epoch->max_ts : next->min_ts, next->min_ts);
 }
 
-/* Its first seqs are missing: every epoch begins at 1. */
-static int survey_beginning(struct survey *s)
-{
-    const struct epoch_ref *epoch = s->epoch;
-    if (!s->from_start || epoch->last_seq == 0 || epoch->first_seq <= 1 ||
-        !in_range(s, 0, epoch->min_ts))
-        return 0;
-    return note_damage(s, 1, epoch->first_seq - 1, epoch->min_ts, epoch->min_ts);
-}
-
 /* ---- epochs and tracks ---- */
 
 static void begin_row(struct survey *s, uint64_t epoch)
@@ -358,7 +347,7 @@ static int survey_lost_epoch(struct survey *s, const struct epoch_ref *epoch)
     struct tdk_epoch told;
     uint64_t before = epoch > s->epochs ? epoch[-1].epoch : 0;
     uint64_t from = epoch > s->epochs && epoch[-1].max_ts != 0 ? epoch[-1].max_ts : 0;
-    if (!s->from_start || !in_range(s, from, epoch->min_ts))
+    if (!s->view->from_start || !in_range(s, from, epoch->min_ts))
         return 0;
     int rc = read_epoch_frame(s, epoch, &told);
     if (rc <= 0 || told.previous <= before || told.previous >= epoch->epoch ||
@@ -376,9 +365,7 @@ static int survey_epoch(struct survey *s, const struct epoch_ref *epoch)
         return rc;
     s->epoch = epoch;
     begin_row(s, epoch->epoch);
-    rc = survey_beginning(s);
-    if (rc == 0)
-        rc = survey_blocks(s);
+    rc = survey_blocks(s);
     if (rc == 0)
         rc = survey_end(s);
     return rc == 0 ? end_row(s) : rc;
@@ -434,7 +421,6 @@ int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
     struct survey s = {.tape = tape,
                        .walk = walk,
                        .err = err,
-                       .from_start = tape->lone[0] == '\0' && tape->folder.first_segment <= 1,
                        .everything = query->from == 0 && query->to == UINT64_MAX};
     int rc = check_tracks(tape, query, err);
     if (rc == 0)

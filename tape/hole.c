@@ -43,6 +43,19 @@ static bool is_hole(const struct select *select, const struct epoch_ref *epoch,
            (hole->to >= select->from && hole->from <= select->last);
 }
 
+/* Before the first block that there is of an epoch. */
+static bool is_beheaded(const struct select *select, const struct epoch_ref *epoch,
+                        const struct block_ref *first, struct hole *hole)
+{
+    if (first->first_seq <= epoch->first_seq)
+        return false;
+    *hole = (struct hole){.first_seq = epoch->first_seq,
+                          .last_seq = first->first_seq - 1,
+                          .from = epoch->min_ts,
+                          .to = epoch->min_ts};
+    return select->axis == TDK_AXIS_EVENT || epoch->min_ts >= select->from;
+}
+
 /* Between a block and the one next to it. */
 static int hole_beside(struct index *index, const struct select *select,
                        const struct epoch_ref *epoch, const struct block_ref *block, bool reverse,
@@ -50,6 +63,8 @@ static int hole_beside(struct index *index, const struct select *select,
 {
     struct block_ref other;
     int rc = neighbour(index, epoch, block, reverse, &other, err);
+    if (rc == 0 && reverse)
+        return is_beheaded(select, epoch, block, hole);
     if (rc <= 0)
         return rc;
     return reverse ? is_hole(select, epoch, &other, block, hole)

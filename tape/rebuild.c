@@ -24,6 +24,17 @@ void damage_tell(struct damage *damage, const char *format, ...)
     damage->each(text, damage->context);
 }
 
+void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last)
+{
+    if (damage != NULL)
+        damage->segments += last - first + 1;
+    if (first == last)
+        damage_tell(damage, "segment %llu is missing", (unsigned long long)first);
+    else
+        damage_tell(damage, "segments %llu to %llu are missing", (unsigned long long)first,
+                    (unsigned long long)last);
+}
+
 uint64_t damage_count(const struct damage *damage)
 {
     return damage->blocks + damage->heads + damage->footers + damage->segments;
@@ -282,10 +293,7 @@ static void tell_missing(struct rebuild *r, uint64_t number)
     uint64_t next = r->last_number != 0 ? r->last_number + 1 : r->folder->first_segment;
     if (number <= next)
         return;
-    if (r->damage != NULL)
-        r->damage->segments += number - next;
-    damage_tell(r->damage, "segments %llu to %llu are missing", (unsigned long long)next,
-                (unsigned long long)number - 1);
+    damage_tell_missing(r->damage, next, number - 1);
 }
 
 uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct damage *damage)
@@ -293,9 +301,7 @@ uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct da
     uint64_t marked;
     if (!folder_clean_segment(folder, &marked) || marked <= last)
         return 0;
-    damage->segments += marked - last;
-    damage_tell(damage, "segments %llu to %llu are missing", (unsigned long long)last + 1,
-                (unsigned long long)marked);
+    damage_tell_missing(damage, last + 1, marked);
     return marked;
 }
 

@@ -28,6 +28,9 @@ struct damage {
 void damage_tell(struct damage *damage, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Files first to last are not in the row of segments. */
+void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last);
+
 /* All but torn. */
 uint64_t damage_count(const struct damage *damage);
 

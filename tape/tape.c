@@ -228,6 +228,9 @@ int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, si
         free(list.items);
         return rc == -ENOMEM ? err_set(err, rc, "list epochs") : rc;
     }
+    for (size_t i = 0; i < list.count && view->from_start; i++)
+        if (list.items[i].last_seq != 0)
+            list.items[i].first_seq = 1; /* what is before its first block is missing */
     *epochs = list.items;
     *count = list.count;
     return 0;

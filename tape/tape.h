@@ -47,7 +47,8 @@ struct track **tape_tracks(struct tdk_tape *tape, size_t *count);
 /* The view of now; the caller drops it. */
 struct view *tape_view(struct tdk_tape *tape);
 
-/* The epochs of a track, ascending; malloc'ed. */
+/* The epochs of a track, ascending; malloc'ed. Their first_seq is 1 where no segment of the tape
+ * was given up. */
 int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, size_t *count,
                 struct tdk_err *err);
 
