@@ -71,7 +71,8 @@ static int conclude(const struct telling *t)
         cli_note("whole: %" PRIu64 " ticks, nothing is missing", t->ticks);
         return CLI_OK;
     }
-    cli_warn("not whole: %" PRIu64 " ticks are missing in %" PRIu64 " gaps", t->missing, t->gaps);
+    cli_warn("not whole: %" PRIu64 " ticks are missing in %" PRIu64 " gap%s", t->missing, t->gaps,
+             t->gaps == 1 ? "" : "s");
     return CLI_LOSSY;
 }
 

@@ -25,19 +25,32 @@ static const char *reason_words(uint32_t reason)
     }
 }
 
-static void tell_loss(struct losses *losses, const struct tdk_run *run, const struct tdk_loss *loss)
+static void tell_gap(struct losses *losses, const struct tdk_gap *gap)
 {
-    losses->losses++;
-    losses->ticks += loss->count;
+    *(gap->damaged ? &losses->damages : &losses->losses) += 1;
+    *(gap->damaged ? &losses->damaged : &losses->ticks) += gap->count;
     if (losses->told == NAMED_MAX)
         return;
     losses->told++;
     char first[MOMENT_TEXT], last[MOMENT_TEXT];
-    cli_warn("lost: track %s epoch %" PRIu64 " seq %" PRIu64 " to %" PRIu64 " (%" PRIu64
+    cli_warn("%s: track %s epoch %" PRIu64 " seq %" PRIu64 " to %" PRIu64 " (%" PRIu64
              "), between %s and %s: %s",
-             run->track, run->epoch, loss->first_seq, loss->first_seq + loss->count - 1,
-             loss->count, moment_text(first, loss->first_ts), moment_text(last, loss->last_ts),
-             reason_words(loss->reason));
+             gap->damaged ? "damaged" : "lost", gap->track, gap->epoch, gap->first_seq,
+             gap->first_seq + gap->count - 1, gap->count, moment_text(first, gap->from),
+             moment_text(last, gap->to),
+             gap->damaged ? "recorded, and not to be read any more" : reason_words(gap->reason));
+}
+
+static void tell_loss(struct losses *losses, const struct tdk_run *run, const struct tdk_loss *loss)
+{
+    const struct tdk_gap gap = {.track = run->track,
+                                .epoch = run->epoch,
+                                .first_seq = loss->first_seq,
+                                .count = loss->count,
+                                .from = loss->first_ts,
+                                .to = loss->last_ts,
+                                .reason = loss->reason};
+    tell_gap(losses, &gap);
 }
 
 void losses_look(struct losses *losses, const struct tdk_run *run)
@@ -59,39 +72,43 @@ void losses_damage(struct losses *losses, const struct tdk_err *err)
 
 int losses_status(const struct losses *losses)
 {
-    uint64_t found = losses->losses + losses->damages;
-    if (found > losses->told)
-        cli_warn("and %" PRIu64 " more losses or damaged parts; %" PRIu64 " ticks lost in all",
-                 found - losses->told, losses->ticks);
-    return found > 0 ? CLI_LOSSY : CLI_OK;
+    if (losses->losses + losses->damages == 0)
+        return CLI_OK;
+    cli_warn("not whole: %" PRIu64 " ticks lost in %" PRIu64 " places, %" PRIu64
+             " damaged parts; `tapedeck gaps` names them all",
+             losses->ticks, losses->losses, losses->damages);
+    return CLI_LOSSY;
+}
+
+/* ---- before anything is given away ---- */
+
+static int on_gap(const struct tdk_gap *gap, void *context)
+{
+    tell_gap(context, gap);
+    return 0;
+}
+
+static int stop_if_interrupted(uint64_t bytes, uint64_t ticks, void *context)
+{
+    (void)bytes;
+    (void)ticks;
+    (void)context;
+    return interrupted() ? 1 : 0;
 }
 
 int losses_check(struct tdk_tape *tape, const struct tdk_query *query)
 {
     struct tdk_err err;
-    struct tdk_run run;
-    struct tdk_cursor *cursor;
     struct losses losses = {.told = 0};
-    struct tdk_query all = *query;
-    all.control = true;
-    int rc = tdk_cursor_open(&cursor, tape, &all, &err);
+    const struct tdk_coverage_walk walk = {
+        .gap = on_gap, .progress = stop_if_interrupted, .context = &losses};
+    int rc = tdk_tape_coverage(tape, query, &walk, &err);
     if (rc < 0)
         return range_fail(&err);
-    while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0 && !interrupted()) {
-        if (rc == 1)
-            losses_look(&losses, &run);
-        else if (rc == TDK_ECORRUPT)
-            losses_damage(&losses, &err);
-        else
-            break;
-    }
-    tdk_cursor_close(cursor);
-    if (rc < 0 && rc != TDK_ECORRUPT)
-        return range_fail(&err);
-    if (rc != 0)
+    if (rc > 0)
         return cli_fail_words("interrupted");
     int status = losses_status(&losses);
     if (status != CLI_OK)
-        cli_warn("the range is not whole and nothing of it is given (--require-complete)");
+        cli_warn("nothing is delivered, as --require-complete was asked for");
     return status;
 }

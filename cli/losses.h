@@ -13,8 +13,9 @@
 #include "tapedeck/tick.h"
 
 struct losses {
-    uint64_t told; /* lines on stderr */
-    uint64_t ticks, losses, damages;
+    uint64_t told;             /* lines on stderr */
+    uint64_t losses, ticks;    /* told by LOSS frames, and how many ticks they tell of */
+    uint64_t damages, damaged; /* parts that cannot be read, and their ticks if they are known */
 };
 
 /* Look at a run for LOSS frames. */
@@ -23,11 +24,11 @@ void losses_look(struct losses *losses, const struct tdk_run *run);
 /* A part of the tape could not be read. */
 void losses_damage(struct losses *losses, const struct tdk_err *err);
 
-/* Say what was too much to name. CLI_OK or CLI_LOSSY. */
+/* The coverage statement: one line when something is missing. CLI_OK or CLI_LOSSY. */
 int losses_status(const struct losses *losses);
 
-/* Look at a whole range before anything of it is given away (--require-complete). CLI_OK when
- * nothing is missing, else the exit status, told. */
+/* Look at a whole range before anything of it is given away (--require-complete), whatever symbols
+ * and types are asked for. CLI_OK when nothing is missing, else the exit status, told. */
 int losses_check(struct tdk_tape *tape, const struct tdk_query *query);
 
 #endif

@@ -83,7 +83,7 @@ static int run(const struct cli *cli)
         return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
     if (damaged == 0)
         return CLI_OK;
-    cli_warn("the index is whole, the segments are not: %" PRIu64 " parts are missing or damaged",
+    cli_warn("the index is whole, the segments are not: %" PRIu64 " damaged or missing parts",
              damaged);
     return CLI_LOSSY;
 }
