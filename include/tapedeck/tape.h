@@ -6,8 +6,9 @@
  * lone segment file opens too.
  *
  * Threads: a tape may be shared by threads once it is open; a cursor belongs to one thread at a
- * time. Memory: bounded whatever the range. What a run points to is borrowed until the next call on
- * its cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
+ * time. Memory: bounded whatever the range: a block for each track that is merged, and up to 32 MiB
+ * of blocks kept for the next query. What a run points to is borrowed until the next call on its
+ * cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
  */
 #ifndef TAPEDECK_TAPE_H
 #define TAPEDECK_TAPE_H
