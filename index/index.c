@@ -141,6 +141,11 @@ int index_sync(struct index *index, struct tdk_err *err)
     return store_sync(index->store, err);
 }
 
+void index_tidy(struct index *index)
+{
+    store_tidy(index->store);
+}
+
 bool index_is_complete(struct index *index)
 {
     struct index_meta meta;

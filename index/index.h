@@ -100,6 +100,9 @@ int index_sync(struct index *index, struct tdk_err *err);
 /* The folder's files, when no process has them open. */
 int index_delete(const char *dir, struct tdk_err *err);
 
+/* Forget readers that died in the middle of a transaction: once a minute, by the writer. */
+void index_tidy(struct index *index);
+
 /* Does it hold the whole tape? Not yet while a writer is building it. */
 bool index_is_complete(struct index *index);
 

@@ -147,10 +147,16 @@ static int open_env(struct store *store, const char *dir)
         rc = store->private ? open_private(store) : open_folder(store, dir);
     if (rc == 0)
         rc = check_size(store);
-    int dead;
-    if (rc == 0 && store->write && !store->private)
-        rc = mdb_reader_check(store->env, &dead);
+    if (rc == 0 && store->write)
+        store_tidy(store);
     return rc == 0 ? open_dbi(store) : rc;
+}
+
+void store_tidy(struct store *store)
+{
+    int dead;
+    if (!store->private)
+        mdb_reader_check(store->env, &dead);
 }
 
 int store_open(struct store **store, const char *dir, bool write, struct tdk_err *err)

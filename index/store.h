@@ -18,6 +18,8 @@ int store_open(struct store **store, const char *dir, bool write, struct tdk_err
 void store_close(struct store *store); /* NULL is fine */
 int store_sync(struct store *store, struct tdk_err *err);
 
+void store_tidy(struct store *store); /* readers that died leave pages held */
+
 /* All of a batch, or nothing of it. */
 int store_write(struct store *store, const struct batch *batch, struct tdk_err *err);
 

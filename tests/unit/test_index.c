@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -443,6 +444,62 @@ static void index_grows_when_its_map_is_full(void **state)
     free(value);
 }
 
+/* Reads until the writer says that it is done; 0: everything that was read was right. */
+static int read_on(const char *path)
+{
+    struct index *index;
+    uint64_t ticks = 0;
+    if (index_open(&index, path, tape_id, false, NULL) < 0)
+        return 1;
+    for (int done = 0; done < 1 << 20; done++) {
+        void *value;
+        size_t size;
+        if (index_info(index, 1, 1, "done", &value, &size, NULL) == 0) {
+            free(value);
+            index_close(index);
+            return 0;
+        }
+        struct index_range range = {.track = 3, .epoch = 7, .to = UINT64_MAX};
+        struct block_ref found[64];
+        int count = index_find(index, &range, NULL, true, found, 64, NULL);
+        if (count < 0 || (count > 0 && found[0].first_seq < ticks))
+            return 2;
+        if (count > 0)
+            ticks = found[0].first_seq;
+    }
+    return 3;
+}
+
+static void reader_in_another_process_follows_a_growing_index(void **state)
+{
+    struct fixture *f = *state;
+    enum { SIZE = 1 << 20, COUNT = 160 };
+    struct index *index;
+    char *value = calloc(1, SIZE);
+    assert_int_equal(index_open(&index, f->path, tape_id, true, NULL), 0);
+    pid_t reader = fork();
+    assert_true(reader >= 0);
+    if (reader == 0)
+        _exit(read_on(f->path));
+    for (int i = 0; i <= COUNT; i++) {
+        char key[16];
+        struct block_ref block = block_at((uint64_t)i, (uint64_t)i + 1);
+        snprintf(key, sizeof key, "k%d", i);
+        assert_int_equal(index_begin(index, NULL), 0);
+        assert_int_equal(index_put_block(index, &block, NULL), 0);
+        assert_int_equal(index_put_info(index, 1, 1, i == COUNT ? "done" : key, value,
+                                        i == COUNT ? 0 : SIZE, NULL),
+                         0);
+        assert_int_equal(index_commit(index, NULL), 0);
+    }
+    int status;
+    assert_int_equal(waitpid(reader, &status, 0), reader);
+    assert_int_equal(status, 0);
+    index_tidy(index);
+    index_close(index);
+    free(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(index_that_is_cut_is_refused_not_mapped, setup, teardown),
         cmocka_unit_test_setup_teardown(index_for_reading_makes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(index_grows_when_its_map_is_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(reader_in_another_process_follows_a_growing_index, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("index", tests, NULL, NULL);
 }
