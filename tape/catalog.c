@@ -360,8 +360,9 @@ static const struct property *put_part(struct catalog *catalog, struct catalog_e
         memchr(key, '\0', info->key_size) != NULL)
         return NULL;
     struct property *p = property_need(epoch, key, info->key_size, rc);
-    if (p != NULL)
-        *rc = add_part(epoch, p, info->total, info->offset, part, size);
+    if (p == NULL)
+        return NULL;
+    *rc = add_part(epoch, p, info->total, info->offset, part, size);
     if (*rc <= 0)
         return NULL;
     *rc = 0;
