@@ -271,7 +271,7 @@ static int next_block(struct append *a, uint32_t size, struct tdk_err *err)
 int append_begin(struct append *append, const char *track, enum tdk_kind kind, struct tdk_err *err)
 {
     struct catalog *catalog = append->tape.catalog;
-    uint16_t number;
+    uint16_t number = 0;
     int rc = flush_block(append, err);
     if (rc == 0)
         rc = catalog_track(catalog, track, kind, &number, err);

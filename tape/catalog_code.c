@@ -9,6 +9,7 @@
  *   4 SYMBOL   struct symbol_ref
  * Items of other kinds are for later readers: they are passed over.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -60,6 +61,7 @@ static unsigned char *begin_item(struct output *out, enum item_kind kind, size_t
     }
     unsigned char *at = out->bytes + out->used;
     struct item_head head = {.kind = (uint16_t)kind, .size = (uint32_t)size};
+    assert(at != NULL);
     memset(at, 0, need);
     memcpy(at, &head, sizeof head);
     out->used += need;

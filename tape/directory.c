@@ -1,5 +1,6 @@
 #include "tape/directory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -206,6 +207,7 @@ int64_t directory_find(const struct block_view *view, uint32_t instrument_id,
 /* Frame by frame from the tick walked to, or from the nearest anchor, to the tick `ordinal`. */
 static int64_t step_to(struct directory_walk *walk, uint32_t ordinal)
 {
+    assert(walk->anchors != NULL);
     uint32_t at_ordinal = ordinal - ordinal % DIRECTORY_STRIDE;
     size_t offset = walk->anchors[ordinal / DIRECTORY_STRIDE];
     if (walk->at > 0 && walk->last >= at_ordinal) {

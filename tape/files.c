@@ -146,6 +146,7 @@ static int posix_list(const char *path, int (*each)(const char *name, void *cont
     int rc = 0;
     while (rc == 0) {
         errno = 0;
+        /* The stream is ours alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
         const struct dirent *entry = readdir(folder);
         if (entry == NULL) {
             rc = -errno;

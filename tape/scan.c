@@ -1,4 +1,5 @@
 /* scan.c - a segment without its foot: block after block, and past what is damaged. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -121,6 +122,7 @@ static int take_block(struct scanner *s, uint64_t *skip)
         s->scan->data_end = s->at + 1; /* it cannot be read: it is not known to be nothing */
         return 0;
     }
+    assert(s->buffer != NULL);
     memcpy(&head, s->buffer, sizeof head);
     note_data(s, 8);
     if (block_head_check(s->buffer, sizeof head, NULL) < 0 || !belongs(s, &head))

@@ -211,7 +211,7 @@ static bool table_is_possible(const struct segment_foot *foot, const struct bloc
 int segment_read_table(const struct segment *segment, const struct segment_foot *foot,
                        struct block_ref **refs, struct tdk_err *err)
 {
-    void *bytes;
+    void *bytes = NULL;
     int rc = read_part(segment, foot->end, foot->table_size, foot->table_crc, &bytes, err);
     if (rc < 0)
         return rc;
@@ -244,7 +244,7 @@ static int unpack(const struct segment *s, const void *packed, size_t packed_siz
 int segment_read_catalog(const struct segment *segment, const struct segment_foot *foot,
                          void **bytes, size_t *size, struct tdk_err *err)
 {
-    void *packed;
+    void *packed = NULL;
     int rc = read_part(segment, foot->end + foot->table_size, foot->catalog_size, foot->catalog_crc,
                        &packed, err);
     if (rc < 0)
