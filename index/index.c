@@ -1,11 +1,13 @@
 #include "index/index.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/err.h"
 #include "index/find.h"
 #include "index/store.h"
@@ -67,7 +69,7 @@ static int get(struct index *index, const struct key *key, void *value, size_t s
 /* Is it an index, of this version, of this tape? One that is empty becomes it. */
 static int check_meta(struct index *index, bool write, struct tdk_err *err)
 {
-    struct index_meta meta;
+    struct index_meta meta = {0};
     struct key key;
     key_meta(&key);
     int rc = get(index, &key, &meta, sizeof meta, err);
@@ -136,6 +138,38 @@ int index_delete(const char *dir, struct tdk_err *err)
     return 0;
 }
 
+static int sum_file(int fd, void *buffer, size_t room, uint32_t *sum)
+{
+    *sum = 0;
+    for (;;) {
+        ssize_t n = read(fd, buffer, room);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        *sum = crc32c(*sum, buffer, (size_t)n);
+    }
+}
+
+int index_sum(const char *dir, uint32_t *sum, struct tdk_err *err)
+{
+    enum { ROOM = 256 << 10 };
+    char path[4096];
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return err_set(err, -errno, "read %s", path);
+    void *buffer = malloc(ROOM);
+    uint32_t found;
+    int rc = buffer != NULL ? sum_file(fd, buffer, ROOM, &found) : -ENOMEM;
+    free(buffer);
+    close(fd);
+    if (rc < 0)
+        return err_set(err, rc, "read %s", path);
+    *sum = found;
+    return 0;
+}
+
 int index_sync(struct index *index, struct tdk_err *err)
 {
     return store_sync(index->store, err);
@@ -148,7 +182,7 @@ void index_tidy(struct index *index)
 
 bool index_is_complete(struct index *index)
 {
-    struct index_meta meta;
+    struct index_meta meta = {0};
     struct key key;
     key_meta(&key);
     return get(index, &key, &meta, sizeof meta, NULL) == 1 && meta.complete == 1;

@@ -97,6 +97,10 @@ int index_open_private(struct index **index, const uint8_t tape_id[16], struct t
 void index_close(struct index *index); /* NULL is fine; not synced: see index_sync() */
 int index_sync(struct index *index, struct tdk_err *err);
 
+/* CRC-32C of all there is in it, when nobody writes to it. LMDB believes its own file blindly: one
+ * that rotted would answer wrongly or end its reader. So who vouches for it keeps this. */
+int index_sum(const char *dir, uint32_t *sum, struct tdk_err *err);
+
 /* The folder's files, when no process has them open. */
 int index_delete(const char *dir, struct tdk_err *err);
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "index/index.h"
 #include "tape/files.h"
 #include "tape/format.h"
 
@@ -144,8 +145,8 @@ static int write_meta(struct folder *folder, struct tdk_err *err)
 /* The first segment that can tell says which tape this is. -ENOENT: none can. */
 static int identity_from_segments(struct folder *folder, struct tdk_err *err)
 {
-    struct segment_name *names;
-    size_t count;
+    struct segment_name *names = NULL;
+    size_t count = 0;
     int rc = folder_segments(folder, &names, &count, err);
     if (rc < 0)
         return rc;
@@ -390,18 +391,30 @@ bool folder_is_held(const struct folder *folder)
 
 /* ---- the clean mark ---- */
 
-static struct clean_mark mark_for(const struct folder *folder, uint64_t segment)
+static uint32_t mark_crc(const struct clean_mark *mark)
 {
-    struct clean_mark mark = {.magic = CLEAN_MAGIC, .version = TAPE_VERSION, .segment = segment};
-    memcpy(mark.tape_id, folder->tape_id, sizeof mark.tape_id);
-    mark.crc = crc32c(0, &mark, sizeof mark);
-    return mark;
+    struct clean_mark copy = *mark;
+    copy.crc = 0;
+    return crc32c(0, &copy, sizeof copy);
 }
 
 int folder_mark_clean(const struct folder *folder, uint64_t segment, struct tdk_err *err)
 {
-    struct clean_mark mark = mark_for(folder, segment);
+    struct clean_mark mark = {.magic = CLEAN_MAGIC, .version = TAPE_VERSION, .segment = segment};
+    int rc = index_sum(folder->index, &mark.index_sum, err);
+    if (rc < 0)
+        return rc;
+    memcpy(mark.tape_id, folder->tape_id, sizeof mark.tape_id);
+    mark.crc = mark_crc(&mark);
     return files_replace(folder->index, "clean", &mark, sizeof mark, err);
+}
+
+static bool read_mark(const struct folder *folder, struct clean_mark *mark)
+{
+    return read_small(folder->index, "clean", mark, sizeof *mark) == 0 &&
+           mark->magic == CLEAN_MAGIC && mark->version == TAPE_VERSION &&
+           mark->crc == mark_crc(mark) &&
+           memcmp(mark->tape_id, folder->tape_id, sizeof mark->tape_id) == 0;
 }
 
 int folder_unmark_clean(const struct folder *folder, struct tdk_err *err)
@@ -419,8 +432,7 @@ int folder_unmark_clean(const struct folder *folder, struct tdk_err *err)
 bool folder_clean_segment(const struct folder *folder, uint64_t *segment)
 {
     struct clean_mark mark;
-    if (read_small(folder->index, "clean", &mark, sizeof mark) < 0 ||
-        !folder_is_clean(folder, mark.segment))
+    if (!read_mark(folder, &mark))
         return false;
     *segment = mark.segment;
     return true;
@@ -428,7 +440,8 @@ bool folder_clean_segment(const struct folder *folder, uint64_t *segment)
 
 bool folder_is_clean(const struct folder *folder, uint64_t segment)
 {
-    struct clean_mark mark, right = mark_for(folder, segment);
-    return read_small(folder->index, "clean", &mark, sizeof mark) == 0 &&
-           memcmp(&mark, &right, sizeof mark) == 0;
+    struct clean_mark mark;
+    uint32_t sum;
+    return read_mark(folder, &mark) && mark.segment == segment &&
+           index_sum(folder->index, &sum, NULL) == 0 && sum == mark.index_sum;
 }

@@ -40,10 +40,13 @@ bool folder_is_held(const struct folder *folder);
 
 /*
  * The clean mark, TAPE/index/clean: the index was synced whole at a clean close, when `segment` was
- * the tape's last (0: none yet). It is removed, durably, before a writer's first change.
+ * the tape's last (0: none yet), and this is its checksum. To be set when the index is closed. It
+ * is removed, durably, before a writer's first change.
  */
 int folder_mark_clean(const struct folder *folder, uint64_t segment, struct tdk_err *err);
 int folder_unmark_clean(const struct folder *folder, struct tdk_err *err);
+
+/* A valid mark names this segment, and the index is, byte for byte, what it was then. */
 bool folder_is_clean(const struct folder *folder, uint64_t segment);
 
 /* The segment that a valid mark names. A reader goes by the index also when that one is gone: it

@@ -59,8 +59,9 @@ struct clean_mark {
     uint32_t version;
     uint32_t crc; /* CRC-32C of this struct with crc = 0 */
     uint8_t tape_id[16];
-    uint64_t segment; /* 0: the tape has none */
-    uint64_t zero;
+    uint64_t segment;   /* 0: the tape has none */
+    uint32_t index_sum; /* CRC-32C of TAPE/index/data.mdb */
+    uint32_t zero;
 };
 static_assert(sizeof(struct clean_mark) == 48, "on disk");
 

@@ -82,20 +82,27 @@ static int open_shared(struct view **view, const struct folder *folder, const st
 
 /* Was it whole when the last writer left, and has none been there since? Segments that are gone are
  * no reason against it: it knows what was in them. */
-static bool is_clean(const struct folder *folder)
+static bool is_marked(const struct folder *folder, uint64_t *marked)
 {
     struct segment_name *names = NULL;
     size_t count = 0;
     if (folder_segments(folder, &names, &count, NULL) < 0)
         return false;
-    uint64_t last = count > 0 ? names[count - 1].number : 0, marked;
+    uint64_t last = count > 0 ? names[count - 1].number : 0;
     free(names);
-    return folder_clean_segment(folder, &marked) && last <= marked;
+    return folder_clean_segment(folder, marked) && last <= *marked;
 }
 
 bool view_should_be_trusted(const struct folder *folder)
 {
-    return folder_is_held(folder) || is_clean(folder);
+    uint64_t marked;
+    return folder_is_held(folder) || is_marked(folder, &marked);
+}
+
+static bool is_clean(const struct folder *folder)
+{
+    uint64_t marked;
+    return is_marked(folder, &marked) && folder_is_clean(folder, marked);
 }
 
 int view_open_trusted(struct view **view, const struct folder *folder)
