@@ -1,0 +1,325 @@
+"""recover and reindex from outside: whatever is done to a tape's files, what is left is served and told."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+
+from tests.support import tapedeck
+
+T0 = 1_700_000_000_000_000_000
+
+
+class Tape(tapedeck.Case):
+    COUNT = 6000
+
+    def setUp(self):
+        super().setUp()
+        self.load("a", self.COUNT)
+
+    def load(self, track, count, tape=None, size="512K"):
+        path = self.scratch / f"{track}.lines"
+        path.write_text("".join(f"{T0 + i} {i:>300}\n" for i in range(count)), encoding="utf-8")
+        self.run_ok("import", path, "-T", tape or self.tape, "--track", track, "--format", "lines",
+                    "--segment-size", size, "--block-size", "32K", "-q")
+
+    def segments(self, pattern="*.seg"):
+        return sorted((self.tape / "segments").glob(pattern))
+
+    def names(self):
+        return [path.name for path in self.segments("*")]
+
+    def quarantine(self):
+        return sorted(path.name for path in (self.tape / "quarantine").iterdir())
+
+    def report(self, *args, code=0, tape=None):
+        done = self.run_ok("recover", "-T", tape or self.tape, "--json", *args, code=code)
+        row = json.loads(done.stdout)[0]
+        row["stderr"] = done.stderr
+        self.assertEqual(row["whole"], code == 0)
+        return row
+
+    def gaps(self, code):
+        """Which seqs; the times around them are known better while the index remembers their blocks."""
+        rows = json.loads(self.run_ok("gaps", "-T", self.tape, "--json", code=code).stdout)
+        return [{key: row[key] for key in ("track", "epoch", "first_seq", "count")} for row in rows]
+
+
+class Recover(Tape):
+    def test_a_whole_tape_stays_as_it_is(self):
+        digest, names = self.tape_digest(), self.names()
+        for how in ([], ["--quick"], ["-j", 2]):
+            row = self.report(*how)
+            self.assertEqual((row["segments"], row["damaged"], row["torn_bytes"]), (len(names), 0, 0))
+        self.assertEqual((self.tape_digest(), self.names(), self.quarantine()), (digest, names, []))
+
+    def test_it_makes_no_tape(self):
+        for command in ("recover", "reindex"):
+            self.run_ok(command, "-T", self.scratch / "nowhere", code=1)
+            self.assertFalse((self.scratch / "nowhere").exists())
+            empty = self.scratch / "empty"
+            empty.mkdir(exist_ok=True)
+            self.run_ok(command, "-T", empty, code=1)
+            self.assertEqual(list(empty.iterdir()), [])
+            self.run_ok(command, code=2)
+
+    def test_a_recorder_that_holds_the_tape_keeps_it(self):
+        recorder = self.recorder("--ring", "r", "--create-ring", "1M")
+        for command in ("recover", "reindex"):
+            done = self.run_ok(command, "-T", self.tape, code=1)
+            self.assertIn(str(recorder.pid), done.stderr)
+        self.assertEqual(recorder.stop(), 0)
+
+    def test_a_flipped_byte_is_told_and_stays(self):
+        segment = self.segments()[1]
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 16
+        segment.write_bytes(data)
+        row = self.report(code=3)
+        self.assertGreater(row["findings"], 0)
+        self.assertIn("segment 2 offset", row["stderr"])
+        self.assertEqual(segment.read_bytes(), data)
+        self.assertEqual(sum(gap["count"] for gap in self.gaps(3)),
+                         self.COUNT - self.served())
+        self.report(code=3)
+
+    def served(self):
+        done = self.run_ok("query", "-T", self.tape, "-o", "none", "--digest", code=3)
+        return self.digest_of(done.stderr)[1]
+
+    def test_what_a_dead_recorder_left_is_sealed_and_its_torn_tail_cut_and_kept(self):
+        recorder = self.recorder("--ring", "r", "--create-ring", "8M", "--sync", "batch")
+        self.run_ok("gen", "--ring", "r", "--count", "20000")
+        time.sleep(0.5)
+        recorder.kill()
+        open_segment = self.last_written()
+        end = self.data_end(open_segment)
+        with open(open_segment, "r+b") as file:
+            file.seek(end)
+            file.write(b"\xa5" * 3000)
+        row = self.report()
+        self.assertGreater(row["sealed"], 0)
+        self.assertGreater(row["torn_bytes"], 0)
+        self.assertEqual(self.segments("*.open"), [])
+        torn = [name for name in self.quarantine() if name.endswith(".torn")]
+        self.assertEqual(len(torn), 1)
+        self.assertIn(b"\xa5" * 100, (self.tape / "quarantine" / torn[0]).read_bytes())
+        self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count", "--track", "r").stdout), 20000)
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual(self.report()["torn_bytes"], 0)
+
+    def last_written(self):
+        """The unsealed segment that holds blocks."""
+        return max(self.segments("*.open"), key=self.data_end)
+
+    @staticmethod
+    def data_end(path):
+        return (len(path.read_bytes().rstrip(b"\0")) + 4095) // 4096 * 4096
+
+    def test_lost_meta_is_written_anew_and_told(self):
+        digest = self.tape_digest()
+        (self.tape / "tape.meta").unlink()
+        self.assertEqual(self.tape_digest(), digest)
+        row = self.report(code=3)
+        self.assertTrue(row["meta_rebuilt"])
+        self.assertIn("tape.meta", row["stderr"])
+        self.assertEqual(self.tape_digest(), digest)
+        self.report()
+        (self.tape / "tape.meta").write_bytes(b"x" * 256)
+        self.assertEqual(self.tape_digest(), digest)
+        self.run_ok("reindex", "-T", self.tape, code=3)
+        self.report()
+
+    def test_a_segment_that_is_there_twice_counts_once(self):
+        digest, first = self.tape_digest(), self.segments()[0]
+        last = int(self.segments()[-1].stem)
+        for name in (f"{last + 1:010}.seg", f"{last + 7:010}.seg", f"{1:010}.open"):
+            with self.subTest(name=name):
+                shutil.copy(first, first.with_name(name))
+                done = self.run_cli("query", "-T", self.tape, "-o", "none", "--digest")
+                self.assertEqual(self.digest_of(done.stderr), digest)
+                row = self.report(code=3)
+                self.assertEqual(row["set_aside"], 1)
+                self.assertIn(name, self.quarantine())
+                self.assertEqual(self.tape_digest(), digest)
+                self.report()
+
+    def test_a_segment_of_another_tape_is_set_aside(self):
+        digest, other = self.tape_digest(), self.scratch / "other"
+        self.load("b", 3000, tape=other)
+        foreign = sorted((other / "segments").glob("*.seg"))
+        last = self.segments()[-1]
+        shutil.copy(foreign[0], last.with_name(f"{int(last.stem) + 1:010}.seg"))
+        row = self.report(code=3)
+        self.assertEqual(row["set_aside"], 1)
+        self.assertEqual(self.tape_digest(), digest)
+        # In the place of one of ours: that one is missing, and nothing of the other is served.
+        ours = self.segments()[1]
+        kept = ours.read_bytes()
+        shutil.copy(foreign[1], ours)
+        missing = self.gaps(3)
+        self.assertEqual(self.report(code=3)["set_aside"], 1)
+        self.assertEqual(self.gaps(3), missing)
+        self.assertEqual(sum(gap["count"] for gap in missing), self.COUNT - self.served())
+        ours.write_bytes(kept)
+        self.report()
+        self.assertEqual(self.tape_digest(), digest)
+
+    def test_a_last_segment_that_is_gone_is_told_again_and_again(self):
+        self.segments()[-1].unlink()
+        missing = self.gaps(3)
+        self.assertGreater(missing[0]["count"], 0)
+        for _ in range(2):
+            row = self.report(code=3)
+            self.assertRegex(row["stderr"], r"segment \d+ is missing")
+        self.assertNotEqual(self.run_cli("reindex", "-T", self.tape).returncode, 0)
+
+    def test_an_emptied_segment_is_told(self):
+        segment = self.segments()[1]
+        os.truncate(segment, 0)
+        missing = self.gaps(3)
+        self.report(code=3)
+        self.assertEqual(self.gaps(3), missing)
+        self.assertEqual(sum(gap["count"] for gap in missing), self.COUNT - self.served())
+
+    def test_a_bad_footer_is_told_and_costs_nothing(self):
+        digest, segment = self.tape_digest(), self.segments()[1]
+        data = bytearray(segment.read_bytes())
+        data[-10] ^= 1
+        segment.write_bytes(data)
+        self.report(code=3)
+        self.assertEqual(self.tape_digest(), digest)
+        os.truncate(segment, len(data) - 256)
+        self.report(code=3)
+        self.assertEqual(self.tape_digest(), digest)
+
+
+class Index(Tape):
+    """Whatever is in index/, answers are the same; and recover and reindex mend it."""
+
+    def setUp(self):
+        super().setUp()
+        self.digest = self.tape_digest()
+        self.data = self.tape / "index" / "data.mdb"
+
+    def check(self):
+        self.assertEqual(self.tape_digest(), self.digest)
+        self.assertEqual(self.gaps(0), [])
+
+    def mended_by(self, command):
+        self.run_ok(command, "-T", self.tape)
+        info = json.loads(self.run_ok("info", "-T", self.tape, "--json").stdout)[0]
+        self.assertTrue(info["index_used"])
+        self.run_ok("verify", "-T", self.tape)
+        self.check()
+
+    def both(self, harm):
+        for command in ("recover", "reindex"):
+            with self.subTest(command=command):
+                harm()
+                self.check()
+                self.mended_by(command)
+
+    def test_missing(self):
+        def harm():
+            shutil.rmtree(self.tape / "index")
+        self.both(harm)
+
+    def test_missing_but_for_the_mark(self):
+        self.both(lambda: self.data.unlink())
+
+    def test_empty_and_cut(self):
+        for size in (0, 1, 4096, 8192, 10000):
+            with self.subTest(size=size):
+                self.both(lambda: os.truncate(self.data, min(size, self.data.stat().st_size - 1)))
+
+    def test_stale(self):
+        old = self.scratch / "old"
+        shutil.copytree(self.tape / "index", old)
+        self.load("b", 100)
+        self.digest = self.tape_digest()
+
+        def harm():
+            shutil.rmtree(self.tape / "index")
+            shutil.copytree(old, self.tape / "index")
+        self.both(harm)
+
+    def test_foreign(self):
+        other = self.scratch / "other"
+        self.load("b", 3000, tape=other)
+
+        def harm():
+            shutil.rmtree(self.tape / "index")
+            shutil.copytree(other / "index", self.tape / "index")
+
+        def only_the_data():
+            shutil.copy(other / "index" / "data.mdb", self.data)
+        self.both(harm)
+        self.both(only_the_data)
+
+    def test_rotten(self):
+        whole, random_of = self.data.read_bytes(), random.Random(7)
+        for turn in range(40):
+            with self.subTest(turn=turn):
+                rotten = bytearray(whole)
+                for _ in range(random_of.choice((1, 8, 200))):
+                    at = random_of.randrange(len(rotten))
+                    rotten[at] = random_of.randrange(256)
+                self.data.write_bytes(rotten)
+                self.check()
+        self.mended_by("recover")
+
+    def test_of_another_version(self):
+        def harm():
+            data = self.data.read_bytes()
+            at = data.index(b"TDKINDX1")
+            changed = bytearray(data)
+            changed[at + 8] = 2
+            self.data.write_bytes(changed)
+        self.both(harm)
+
+    def test_reindex_tells_how_much(self):
+        done = self.run_ok("reindex", "-T", self.tape, "--json")
+        row = json.loads(done.stdout)[0]
+        self.assertEqual(row["segments"], len(self.segments()))
+        self.assertEqual(row["ticks"], self.COUNT)
+        self.assertEqual(row["bytes"], sum(path.stat().st_size for path in self.segments()))
+
+
+class Killed(Tape):
+    """Death at any moment of it, and doing it again, gives the same tape."""
+
+    COUNT = 60000
+
+    def test_recover_and_reindex_can_be_killed(self):
+        recorder = self.recorder("--ring", "r", "--create-ring", "32M", "--segment-size", "2M")
+        self.run_ok("gen", "--ring", "r", "--count", "100000")
+        time.sleep(0.5)
+        recorder.kill()
+        last = max(self.segments("*.open"), key=lambda path: path.stat().st_blocks)
+        with open(last, "r+b") as file:
+            end = len(file.read().rstrip(b"\0"))
+            file.seek((end + 4095) // 4096 * 4096)
+            file.write(b"torn" * 500)
+        pristine = self.scratch / "pristine"
+        shutil.copytree(self.tape, pristine)
+        begin = time.monotonic()
+        self.report()
+        took = time.monotonic() - begin
+        right = self.tape_digest(), self.names(), self.quarantine()
+        for seed in range(6):
+            for command in ("recover", "reindex"):
+                with self.subTest(seed=seed, command=command):
+                    shutil.rmtree(self.tape)
+                    shutil.copytree(pristine, self.tape)
+                    random_of = random.Random(seed)
+                    for _ in range(2):
+                        program = self.start_cli(command, "-T", self.tape)
+                        time.sleep(random_of.random() * took)
+                        program.kill()
+                        self.assertIn(program.process.returncode, (0, -signal.SIGKILL))
+                    self.report()
+                    self.assertEqual((self.tape_digest(), self.names(), self.quarantine()), right)
+                    self.run_ok("verify", "-T", self.tape)
