@@ -129,8 +129,8 @@ static int fail_write(const struct append *a, int rc, struct tdk_err *err)
 static int seal_segment(struct append *a, struct tdk_err *err)
 {
     struct segment_writer *w = current(a);
-    void *bytes;
-    size_t size;
+    void *bytes = NULL;
+    size_t size = 0;
     int rc = behind_wait(a->behind);
     if (rc < 0)
         return fail_write(a, rc, err);
@@ -153,7 +153,7 @@ static int new_segment(struct append *a, struct tdk_err *err)
 {
     if (a->segment_count == a->segment_room) {
         size_t room = a->segment_room == 0 ? 16 : 2 * a->segment_room;
-        struct segment_writer **segments = realloc(a->segments, room * sizeof *segments);
+        struct segment_writer **segments = realloc(a->segments, room * sizeof(void *));
         if (segments == NULL)
             return err_set(err, -ENOMEM, "create a segment");
         a->segments = segments;
@@ -338,7 +338,7 @@ int append_control(struct append *append, uint8_t type, const void *payload, uin
 int append_info(struct append *append, const char *key, const void *value, size_t size,
                 struct tdk_err *err)
 {
-    size_t key_size = strlen(key);
+    size_t key_size = strnlen(key, 256);
     if (key_size == 0 || key_size > 245 || size > UINT32_MAX ||
         sizeof(struct tdk_info) + key_size >= append->options.payload_max)
         return err_say(err, TDK_EVALUE, "a property's key has 1 to 245 bytes: \"%.80s\"", key);

@@ -7,7 +7,7 @@
 #include "tape/frame.h"
 #include "tape/sums.h"
 
-#define TRUST_NS (24 * 3600 * NS_PER_S)
+#define TRUST_NS (UINT64_C(24) * 3600 * NS_PER_S)
 
 /* ---- begin ---- */
 
@@ -220,7 +220,7 @@ bool block_add_control(struct block *block, uint8_t type, uint64_t ts, const voi
 
 bool block_add_track(struct block *block, const char *name, uint8_t kind)
 {
-    size_t name_size = strlen(name);
+    size_t name_size = strnlen(name, TDK_NAME_MAX + 1);
     unsigned char payload[sizeof(struct tdk_track_head) + TDK_NAME_MAX];
     struct tdk_track_head head = {.epoch = block->state->epoch,
                                   .number = block->state->track,

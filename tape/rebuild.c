@@ -97,6 +97,7 @@ int found_learn(const struct found *found, const struct segment *segment, struct
                 struct tdk_err *err)
 {
     int rc = 0;
+    assert(found->count == 0 || found->refs != NULL);
     for (size_t i = 0; i < found->count && rc == 0 && !found->has_foot; i++)
         if ((found->refs[i].flags & (BLOCK_HAS_CONTROL | BLOCK_HAS_SYMBOLS)) != 0)
             rc = learn_block(segment, &found->refs[i], catalog, err);

@@ -215,6 +215,7 @@ int segment_read_table(const struct segment *segment, const struct segment_foot 
     int rc = read_part(segment, foot->end, foot->table_size, foot->table_crc, &bytes, err);
     if (rc < 0)
         return rc;
+    assert(bytes != NULL);
     if (!table_is_possible(foot, bytes)) {
         free(bytes);
         return err_set(err, TDK_ECORRUPT, "%s: its table contradicts itself", segment->path);
