@@ -50,19 +50,19 @@ const struct option listen_rows[] = {
     {.name = NULL},
 };
 
-static int read_format(const struct listen_options *options, enum output_format *format,
-                       struct tdk_err *err)
+static int settle_format(const struct listen_options *options, struct output_options *output,
+                         struct tdk_err *err)
 {
-    *format = options->path != NULL ? OUTPUT_AUTO : OUTPUT_JSONL;
-    if (options->format == NULL)
-        return 0;
-    if (!output_format_parse(options->format, format) || *format == OUTPUT_DBN ||
-        *format == OUTPUT_DBN_ZST)
-        return err_say(err, TDK_EVALUE,
-                       "-o: a ring cannot be put out as '%s'; write csv, jsonl, "
-                       "frames or none",
-                       options->format);
-    return 0;
+    output->format = options->path != NULL ? OUTPUT_AUTO : OUTPUT_JSONL;
+    const char *word = options->format != NULL ? options->format : options->path;
+    if (options->format != NULL && !output_format_parse(options->format, &output->format))
+        output->format = OUTPUT_DBN; /* as little as that */
+    int rc = output_settle_format(output, err);
+    if (rc == 0 && (output->format == OUTPUT_DBN || output->format == OUTPUT_DBN_ZST))
+        rc = err_say(err, TDK_EVALUE,
+                     "a ring cannot be put out as '%s'; choose csv, jsonl, frames or none with -o",
+                     word);
+    return rc;
 }
 
 static int open_output(struct listener *l, const struct listen_options *options,
@@ -76,7 +76,7 @@ static int open_output(struct listener *l, const struct listen_options *options,
                                     .five = options->five,
                                     .live = true,
                                     .facts = lore_facts(l->lore)};
-    int rc = read_format(options, &output.format, err);
+    int rc = settle_format(options, &output, err);
     if (rc < 0)
         return rc;
     output.control = options->control || output.format == OUTPUT_FRAMES;

@@ -1,0 +1,1004 @@
+"""The command line against its contract: what scripts stand on, tried with all that a hostile or
+hurried user types. A class a section; what it says is in the names of the tests."""
+
+import ctypes
+import ctypes.util
+import gzip
+import hashlib
+import json
+import os
+import pathlib
+import pty
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+from tests.support import tapedeck
+
+T0 = 1_700_000_000_000_000_000  # 2023-11-14T22:13:20Z
+SECOND = 1_000_000_000
+U64_MAX = 2**64 - 1
+DATA = tapedeck.SHARED / "data"
+
+
+def five(symbol='"A"', timestamp="1", price="1", volume="1", message_type='"trade"'):
+    return (f'{{"symbol":{symbol},"timestamp":{timestamp},"price":{price},"volume":{volume},'
+            f'"message_type":{message_type}}}')
+
+
+class Xxh3:
+    """XXH3-128 as the library has it, in canonical order."""
+
+    class Hash(ctypes.Structure):
+        _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+    def __init__(self):
+        library = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
+        self.call = library.XXH3_128bits
+        self.call.restype = self.Hash
+        self.call.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+
+    def hex(self, data):
+        value = self.call(data, len(data))
+        return f"{value.high:016x}{value.low:016x}"
+
+
+class Contract(tapedeck.Case):
+    def write(self, name, data):
+        path = self.scratch / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    def put_lines(self, track, ticks, *args, tape=None):
+        path = self.write(f"{track}.lines", "".join(f"{ts} {text}\n" for ts, text in ticks))
+        self.run_ok("import", path, "-T", tape or self.tape, "--track", track, "--format", "lines", "-q", *args)
+
+    def query(self, *args, code=0, tape=None):
+        return self.run_ok("query", "-T", tape or self.tape, *args, code=code)
+
+    def count(self, *args, tape=None):
+        return int(self.query("--count", *args, tape=tape).stdout)
+
+    def rows(self, *args, code=0, tape=None):
+        return [json.loads(line) for line in
+                self.query("-o", "jsonl", *args, code=code, tape=tape).stdout.splitlines()]
+
+    def texts(self, *args, tape=None):
+        return [row["text"] for row in self.rows(*args, tape=tape)]
+
+    def shared(self, *path):
+        found = DATA.joinpath(*path)
+        if not found.exists():
+            self.skipTest(f"{found} is not there: the real data stands beside the project")
+        return found
+
+    def refused(self, *args, code=2, says="", **how):
+        """Not done, and said in one line; the rest of the line is in `says`."""
+        done = self.run_cli(*args, **how)
+        self.assertEqual(done.returncode, code, f"{args}: {done.stderr}")
+        self.assertEqual(len(done.stderr.splitlines()), 1, f"{args}: {done.stderr}")
+        self.assertIn(says, done.stderr)
+        self.assertEqual(done.stdout, b"", args)
+        return done
+
+    def ring_info(self, name):
+        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
+
+    def wait_for(self, condition, timeout=tapedeck.PATIENCE):
+        end = time.monotonic() + timeout
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+
+    def on_terminal(self, *args):
+        """(status, what the terminal got, stderr)."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen([tapedeck.BIN / "tapedeck", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL,
+                                   stdout=slave, stderr=subprocess.PIPE)
+        os.close(slave)
+        shown = b""
+        try:
+            while piece := os.read(master, 65536):
+                shown += piece
+        except OSError:
+            pass  # the other end is gone: that is how a terminal ends
+        os.close(master)
+        stderr = process.stderr.read().decode()
+        process.stderr.close()
+        return process.wait(tapedeck.PATIENCE), shown, stderr
+
+
+class Rules(Contract):
+    COMMANDS = (["ring", "create"], ["ring", "ls"], ["ring", "info"], ["ring", "rm"], ["feed"], ["gen"], ["drain"],
+                ["tap"], ["import"], ["query"], ["play"], ["info"], ["ls", "tracks"], ["ls", "symbols"],
+                ["ls", "segments"], ["verify"], ["digest"])
+
+    def test_every_command_has_help_and_version_and_one_table_for_both_ways_of_asking(self):
+        for command in self.COMMANDS:
+            with self.subTest(command):
+                text = self.run_ok(*command, "--help").stdout
+                self.assertTrue(text.startswith(b"usage: tapedeck " + " ".join(command).encode()))
+                self.assertNotIn(b"(null)", text)
+                self.assertEqual(self.run_ok("help", *command).stdout, text)
+                for word in (b"--config", b"--log-format", b"--quiet", b"--verbose"):
+                    self.assertIn(word, text)
+                self.assertTrue(self.run_ok(*command, "--version").stdout.startswith(b"tapedeck "))
+        recorder = subprocess.run([tapedeck.BIN / "tapedeck-recorder", "--help"], env=self.env, capture_output=True,
+                                  check=True)
+        for word in (b"--tape", b"--ring", b"--create-ring", b"--sync", b"--block-size", b"--block-age", b"--ack-fd",
+                     b"--segment-size", b"--segment-age", b"--io-workers", b"--exit-when-idle"):
+            self.assertIn(word, recorder.stdout)
+
+    def test_what_is_no_command_is_wrong_usage(self):
+        for args in (["nosuch"], ["nosuch", "--help"], ["help", "nosuch"], ["ring", "nosuch"], ["--nosuch"],
+                     ["ring", "--nosuch"], ["query", "--nosuch"], ["query", "--coun"], ["ring"], ["ls"], ["query", "-Z"]):
+            self.refused(*args)
+        self.assertTrue(self.run_ok("ring", "--version").stdout.startswith(b"tapedeck "))
+        self.run_ok(code=2)
+
+    def test_file_then_environment_then_flag(self):
+        self.put_lines("a", [(T0 + i * SECOND, "x") for i in range(10)])
+        config = self.write("c.conf", f"tape = {self.tape}\n\n# a comment\n; another\n[query]\ncount = yes\nfrom = {T0 + SECOND}\n")
+        self.assertEqual(self.run_ok("query", "--config", config).stdout, b"9\n")
+        env = dict(self.env, TAPEDECK_FROM=str(T0 + 5 * SECOND))
+        self.assertEqual(self.run_ok("query", "--config", config, env=env).stdout, b"5\n")
+        self.assertEqual(self.run_ok("query", "--config", config, "--from", T0 + 8 * SECOND, env=env).stdout, b"2\n")
+        for text, says in (("nonsense\n", ":1:"), ("\n\nrong = 1\n", ":3:"), ("[query]\ncount = maybe\n", ":2: count"),
+                           ("= 1\n", ":1:"), ("config = x\n", ":1:"), ("\0", "zero byte")):
+            self.refused("query", "-T", self.tape, "--config", self.write("bad.conf", text), says=says)
+        self.refused("query", "--config", self.scratch / "nothing", says="nothing")
+        self.refused("query", "-T", self.tape, env=dict(self.env, TAPEDECK_COUNT="maybe"), says="TAPEDECK_COUNT")
+        self.refused("query", "-T", self.tape, env=dict(self.env, TAPEDECK_COUNT=""), says="-o")  # empty is not set
+
+    def test_talk_may_be_json_a_line(self):
+        for args in (("query", "-T", self.scratch / "none", "-o", "none", "--log-format", "json"),
+                     ("--log-format", "json", "query", "-T", self.scratch / "none", "-o", "none")):
+            line = json.loads(self.refused(*args, code=1).stderr)
+            self.assertEqual(line["level"], "error")
+        self.refused("query", "--log-format", "xml")
+
+    def test_lists_are_a_table_on_a_terminal_tsv_in_a_pipe_and_an_array_for_machines(self):
+        self.put_lines("a", [(T0, "x")])
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        for args in (("info", self.tape), ("ls", "tracks", "-T", self.tape), ("ls", "segments", "-T", self.tape),
+                     ("ls", "symbols", "-T", self.tape), ("ring", "ls"), ("ring", "info", "r"),
+                     ("query", "-T", self.tape, "--explain")):
+            with self.subTest(args):
+                header, *lines = self.run_ok(*args).stdout.decode().splitlines()
+                array = json.loads(self.run_ok(*args, "--json").stdout)
+                self.assertIsInstance(array, list)
+                self.assertEqual(len(array), len(lines))
+                for line, row in zip(lines, array):
+                    self.assertEqual(header.split("\t"), list(row))
+                    self.assertEqual(len(line.split("\t")), len(row))
+                status, shown, _ = self.on_terminal(*args)
+                self.assertEqual(status, 0)
+                self.assertNotIn(b"\t", shown)
+
+    def test_binary_to_a_terminal_is_refused(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        self.put_lines("a", [(T0, "x")])
+        for args in (("query", "-T", self.tape, "-o", "frames"), ("query", "-T", self.tape, "-o", "frames", "-O", "-"),
+                     ("query", "-T", self.tape, "-o", "dbn"), ("query", "-T", self.tape, "-o", "dbn.zst"),
+                     ("drain", "r", "-o", "frames", "--timeout", "1s"), ("tap", "r", "-o", "frames", "--timeout", "1s")):
+            status, shown, stderr = self.on_terminal(*args)
+            self.assertEqual((status, shown), (2, b""), args)
+            self.assertEqual(len(stderr.splitlines()), 1)
+        self.assertEqual(self.on_terminal("query", "-T", self.tape, "-o", "jsonl")[0], 0)
+
+    def test_progress_can_be_read_by_machines(self):
+        self.put_lines("a", [(T0, "x")])
+        path = self.write("more.lines", "1 a\n")
+        for args in (("import", path, "-T", self.tape, "--track", "b"), ("query", "-T", self.tape, "-o", "none"),
+                     ("verify", "-T", self.tape), ("gen", "--ring", "r", "--create", "64K", "--count", "3")):
+            done = self.run_ok(*args, "--progress", "ndjson", "-q")
+            last = json.loads(done.stderr.splitlines()[-1])
+            self.assertEqual(last["progress"], args[0])
+            self.assertGreaterEqual(last["ticks"], 1)
+            self.refused(*args, "--progress", "bogus")
+
+    def test_sizes_are_powers_of_1024(self):
+        for word, size in (("64K", 65536), ("65536", 65536), ("128K", 131072), ("1M", 1 << 20)):
+            self.run_ok("ring", "create", "s", "--size", word)
+            self.assertEqual(self.ring_info("s")["capacity"], size)
+            self.run_ok("ring", "rm", "s")
+        for word in ("", "0", "1", "63K", "96K", "-1", "64KB", "64 K", "x", "2T", "18446744073709551616", "99999999999G"):
+            self.refused("ring", "create", "s", "--size", word)
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_durations_have_a_unit(self):
+        self.put_lines("a", [(T0, "x")])
+        for word in ("250ms", "1s", "5m", "1h"):
+            self.run_ok("digest", "-T", self.tape, "--by", word)
+        for word in ("", "5", "0s", "-1s", "1S", "1 s", "999999999999h", "s"):
+            self.refused("digest", "-T", self.tape, "--by", word)
+
+    def test_names_are_checked(self):
+        path = self.write("l", "1 a\n")
+        good, bad = ("a", "0", "A-b.c_9", "x" * 64), ("", ".a", "-a", "_a", "a/b", "../x", "a b", "é", "a\n", "x" * 65)
+        for name in good:
+            self.run_ok("ring", "create", name, "--size", "64K", "-q")
+            self.run_ok("import", path, "-T", self.tape, "--track", name, "-q")
+        for name in bad:
+            self.refused("ring", "create", "--size", "64K", "--", name)
+            self.refused("import", path, "-T", self.tape, "--track", name)
+            self.refused("query", "-T", self.tape, "--count", f"--track={name}")
+            self.refused("gen", "--count", "1", f"--ring={name}")
+            self.refused("play", "-T", self.tape, f"--into={name}")
+        self.assertEqual(len(os.listdir(self.rings)), len(good))
+
+
+class Times(Contract):
+    def setUp(self):
+        super().setUp()
+        self.put_lines("a", [(T0 + i * SECOND, str(i)) for i in range(4)])
+
+    def test_times_in_every_form(self):
+        for word, left in (
+                (str(T0 + SECOND), 3), ("0", 4), (str(U64_MAX), 0), ("2023-11-14T22:13:21Z", 3),
+                ("2023-11-14T22:13:21.000000000Z", 3), ("2023-11-14T22:13:21.000000001Z", 2), ("2023-11-14T22:13:20.9Z", 3),
+                ("2023-11-14T22:13:21+00:00", 3), ("2023-11-15T03:43:21+05:30", 3), ("2023-11-14T14:13:21-08:00", 3),
+                ("2023-11-14", 4), ("2023-11-15", 0), ("1970-01-01", 4), ("1969-12-31T23:30:00-01:00", 4),
+                ("2554-07-21T23:34:33.709551615Z", 0), ("2024-02-29", 0), ("now", 0), ("now-5m", 0), ("now-1000000h", 4),
+                ("start", 4), ("end", 0), ("start+1s", 3), ("start+1001ms", 2), ("end-1s", 1), ("start-1h", 4),
+                ("end+1h", 0), ("end-1000000h", 4)):
+            with self.subTest(word):
+                self.assertEqual(self.count("--from", word), left)
+
+    def test_what_is_no_time(self):
+        for word in ("", " ", "x", "-1", "+5", "1.5", "0x10", "18446744073709551616", "99999999999999999999999",
+                     "2023-11-14T22:13:21", "2023-11-14T22:13:21.1234567890Z", "2023-11-14T22:13:21.Z", "2023-11-14T22:13Z",
+                     "2023-02-29", "2023-13-01", "2023-00-10", "2023-11-31", "2023-1-1", "1969-12-31", "1970-01-01T00:30:00+01:00",
+                     "2554-07-21T23:34:33.709551616Z", "2555-01-01", "9999-12-31T23:59:59Z", "2016-12-31T23:59:60Z",
+                     "2023-11-14T24:00:00Z", "2023-11-14T23:60:00Z", "2023-11-14T22:13:21+24:00", "2023-11-14Z",
+                     "now-", "now-5", "now-5x", "Now", "start+1s+1s", "start + 1s", "start+18446744073709551615"):
+            with self.subTest(word):
+                self.refused("query", "-T", self.tape, "--count", "--from", word, says="--from")
+                self.refused("digest", "-T", self.tape, "--to", word, says="--to")
+
+    def test_a_zone_stands_in_for_the_one_that_is_missing(self):
+        for zone, time_ in (("UTC", "2023-11-14T22:13:21"), ("+01:00", "2023-11-14T23:13:21"), ("-05:00", "2023-11-14T17:13:21")):
+            self.assertEqual(self.count("--tz", zone, "--from", time_), 3)
+        self.assertEqual(self.count("--tz", "+01:00", "--from", "2023-11-14T22:13:21Z"), 3)
+        for zone in ("", "Nowhere/Town", "../../etc/passwd", "+1", "+99:00"):
+            self.refused("query", "-T", self.tape, "--count", "--tz", zone, "--from", "2023-11-14T22:13:21")
+        if pathlib.Path("/usr/share/zoneinfo/Europe/Berlin").exists():
+            self.assertEqual(self.count("--tz", "Europe/Berlin", "--from", "2023-11-14T23:13:21"), 3)
+            for time_ in ("2023-03-26T02:30:00", "2023-10-29T02:30:00"):  # never was, was twice
+                self.refused("query", "-T", self.tape, "--count", "--tz", "Europe/Berlin", "--from", time_, says="clocks")
+
+    def test_a_range_has_its_beginning_and_not_its_end(self):
+        self.assertEqual(self.texts("--from", T0 + SECOND, "--to", T0 + 3 * SECOND), ["1", "2"])
+        self.assertEqual(self.texts("--from", T0, "--to", T0), [])
+        self.assertEqual(self.count("--from", "start", "--to", "end"), 4)
+        self.refused("query", "-T", self.tape, "--count", "--from", "end", "--to", "start", says="after")
+
+    def test_start_and_end_of_a_tape_without_ticks(self):
+        empty = self.scratch / "empty"
+        self.run_ok("import", self.write("none", ""), "-T", empty, "--track", "t", "--format", "lines", "-q")
+        for args in (["--from", "start"], ["--to", "end"], ["--from", "start", "--to", "end"], ["--from", "end-1s"],
+                     ["--from", "start+1s"]):
+            self.assertEqual(self.count(*args, tape=empty), 0)
+        self.assertEqual(self.run_ok("digest", "-T", empty).stdout, b"digest 99aa06d3014798d86001c324468d497f ticks 0\n")
+        row = json.loads(self.run_ok("info", empty, "--json").stdout)[0]
+        self.assertEqual((row["ticks"], row["first_ts"], row["last_ts"]), (0, None, None))
+
+    def test_absurd_times_are_kept_and_found_and_are_no_end(self):
+        odd = self.scratch / "odd"
+        self.put_lines("t", [(T0, "a"), (U64_MAX, "b"), (T0 + 1, "c"), (4 * 10**18, "d"), (10**18, "e")], tape=odd)
+        self.assertEqual(self.texts(tape=odd), ["a", "b", "c", "d", "e"])
+        self.assertEqual(self.texts("--from", "start", "--to", "end", tape=odd), ["a", "c", "e"])
+        self.assertEqual(self.texts("--from", "end", tape=odd), ["b", "d"])
+        self.assertEqual(self.texts("--from", U64_MAX, tape=odd), ["b"])
+        self.assertIsNone(self.rows("--from", U64_MAX, "--pretty", tape=odd)[0]["ts"])
+
+    def test_the_event_axis_is_that_of_the_payload(self):
+        path = self.shared("dbn", "databento-dbn", "test_data.bbo-1m.dbn")
+        tape = self.scratch / "event"
+        self.run_ok("import", path, "-T", tape, "--track", "t", "-q")
+        rows = self.rows("--envelope", tape=tape)
+        for axis, get in (("event", lambda row: int(row["hd"]["ts_event"])), ("recv", lambda row: int(row["tape"]["ts"]))):
+            times = sorted({get(row) for row in rows})
+            for i, low in enumerate(times):
+                for high in times[i:]:
+                    want = [row for row in rows if low <= get(row) < high]
+                    self.assertEqual(self.rows("--envelope", "--axis", axis, "--from", low, "--to", high, tape=tape), want)
+        self.refused("query", "-T", self.tape, "--count", "--axis", "EVENT")
+
+
+class Sources(Contract):
+    """No value, no guess."""
+
+    def test_no_source_is_2_and_one_that_cannot_be_opened_is_1(self):
+        for command in (["query", "--count"], ["digest"], ["info"], ["verify"], ["ls", "tracks"], ["play", "--into", "r"]):
+            self.refused(*command)
+            self.refused(*command, "-T", "")
+            self.refused(*command, "-T")
+            self.refused(*command, "-T", self.scratch / "nothing", code=1, says="nothing")
+            self.refused(*command, "-T", self.scratch, code=1)
+            if command != ["verify"]:  # to it, what is no segment is one that is damaged
+                self.refused(*command, "-T", self.write("file", "no tape"), code=1)
+            self.refused(*command, env=dict(self.env, TAPEDECK_TAPE=str(self.scratch / "other")), code=1, says="other")
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_a_query_creates_nothing(self):
+        self.put_lines("a", [(T0, "x")])
+        shutil.rmtree(self.tape / "index")
+        before = sorted(self.tape.rglob("*"))
+        for command in (["query", "--count"], ["query", "-o", "none", "--digest"], ["query", "--explain"], ["digest"],
+                        ["info"], ["ls", "tracks"], ["ls", "symbols"]):
+            self.run_ok(*command, "-T", self.tape)
+        self.assertEqual(sorted(self.tape.rglob("*")), before)
+
+    def test_an_unknown_track_is_1_and_an_unknown_symbol_is_nothing(self):
+        self.put_lines("a", [(T0, "x")])
+        for command in (["query", "--count"], ["digest"], ["play", "--into", "r", "--create", "64K"]):
+            self.refused(*command, "-T", self.tape, "--track", "b", code=1, says="b")
+        self.refused("query", "--count", "-T", self.tape, "--track", "a", "--track", "b", code=1)
+        self.assertEqual(self.count("-s", "nobody"), 0)
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_an_existing_file_is_2_and_stays_and_force_replaces_it(self):
+        self.put_lines("a", [(T0, "x")])
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        out = self.write("out.jsonl", "mine")
+        self.refused("query", "-T", self.tape, "-O", out, says="--force")
+        self.refused("drain", "r", "-O", out, "--timeout", "1s", says="--force")
+        self.assertEqual(out.read_text(), "mine")
+        self.query("-O", out, "--force")
+        self.assertEqual(len(out.read_text().splitlines()), 1)
+        self.refused("query", "-T", self.tape, "-O", self.scratch / "no" / "such.csv", code=1, says="such.csv")
+        self.refused("query", "-T", self.tape, "-o", "csv", "-O", self.scratch, code=1, says="directory")
+        self.refused("query", "-T", self.tape, "-O", "")
+
+    def test_minus_is_stdin_and_stdout(self):
+        self.run_ok("import", "-", "-T", self.tape, "--track", "a", "-q", stdin=b"1 x\n")
+        self.assertEqual(len(self.query("-o", "jsonl", "-O", "-").stdout.splitlines()), 1)
+        self.refused("query", "-T", self.tape, "-O", "-")  # no name that tells a format
+
+    def test_a_closed_pipe_is_success(self):
+        self.put_lines("a", [(T0 + i, "x" * 100) for i in range(20000)])
+        for form in ("jsonl", "csv", "frames"):
+            process = subprocess.Popen([tapedeck.BIN / "tapedeck", "query", "-T", self.tape, "-o", form], env=self.env,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process.stdout.read(100)
+            process.stdout.close()
+            self.assertEqual(process.stderr.read(), b"")
+            process.stderr.close()
+            self.assertEqual(process.wait(tapedeck.PATIENCE), 0)
+
+    def test_a_lone_segment_is_a_source(self):
+        self.put_lines("a", [(T0, "x")])
+        self.put_lines("b", [(T0 + 1, "y")])
+        first, second = sorted((self.tape / "segments").iterdir())
+        self.assertEqual(self.texts(tape=first), ["x"])
+        self.assertEqual(self.texts(tape=second), ["y"])
+        row = json.loads(self.run_ok("info", second, "--json").stdout)[0]
+        self.assertEqual((row["ticks"], row["created"]), (1, None))
+
+    def test_bad_words_of_query(self):
+        self.put_lines("a", [(T0, "x")])
+        for args in (["-o", "xml"], ["-o", ""], [], ["--count", "extra"], ["-n", "0", "-o", "none"], ["-n", "-1", "-o", "none"],
+                     ["-n", "1K", "-o", "none"], ["-n", "18446744073709551616", "-o", "none"], ["--count", "-s", ""],
+                     ["--count", "-s", "#"], ["--count", "-s", "#x"], ["--count", "-s", "#4294967296"], ["--count", "-t", "mboo"],
+                     ["--count", "-t", "0"], ["--count", "-t", "192"], ["--count", "-t", "256"], ["--count", "-t", "-1"],
+                     ["--count", "-t", ""], ["--count", "--explain"], ["--count", "-O", "x"], ["--explain", "--digest"],
+                     ["-o", "csv", "--five"], ["-o", "jsonl", "--five", "--envelope"], ["-o", "frames", "--pretty"],
+                     ["-o", "csv", "--control"], ["-o", "jsonl", "--five"], ["-o", "dbn"]):
+            with self.subTest(args):
+                self.refused("query", "-T", self.tape, *args)
+
+    def test_nothing_is_4_only_when_asked_for(self):
+        self.put_lines("a", [(T0, "x")])
+        self.query("-o", "none", "--to", T0)
+        self.query("-o", "none", "--to", T0, "--fail-empty", code=4)
+        self.query("--count", "--to", T0, "--fail-empty", code=4)
+        self.query("--count", "--digest", "--to", T0, "--fail-empty", code=4)
+
+
+class Order(Contract):
+    def setUp(self):
+        super().setUp()
+        self.streams = {}
+        for n, track in enumerate(("b", "a", "B", "a-1", "a.1", "Z9")):
+            stream = self.streams[track] = []
+            for epoch in range(2):
+                # Ties, disorder, and two epochs that overlap in time.
+                ticks = [(T0 + (i * 7 + n * 3) % 11 // 2 + epoch * 3, f"{track}/{epoch}/{i}") for i in range(40)]
+                self.put_lines(track, ticks, "--block-size", "4K")
+                stream += [(ts, track, epoch, seq, text) for seq, (ts, text) in enumerate(ticks, 1)]
+
+    def merged(self, low=0, high=U64_MAX):
+        """Seq inside a track; heads of tracks by (ts, name bytewise, epoch, seq)."""
+        left = {track: [tick for tick in ticks if low <= tick[0] < high] for track, ticks in self.streams.items()}
+        out = []
+        while any(left.values()):
+            first = min((ticks[0][0], track.encode(), ticks[0][2:4], track) for track, ticks in left.items() if ticks)[3]
+            out.append(left[first].pop(0)[4])
+        return out
+
+    def test_tracks_are_merged_and_reverse_is_the_exact_reverse(self):
+        for low, high in ((0, U64_MAX), (T0 + 1, T0 + 2), (T0 + 3, T0 + 6), (T0 + 8, T0 + 8)):
+            want = self.merged(low, high)
+            span = ("--from", low, "--to", high)
+            self.assertEqual(self.texts(*span), want)
+            self.assertEqual(self.texts(*span, "--reverse"), want[::-1])
+            self.assertEqual(self.count(*span), len(want))
+
+    def test_a_limit_counts_after_reverse(self):
+        want = self.merged()
+        for limit in (1, 7, len(want) - 1, len(want), len(want) + 1):
+            self.assertEqual(self.texts("-n", limit), want[:limit])
+            self.assertEqual(self.texts("-n", limit, "--reverse"), want[::-1][:limit])
+            self.assertEqual(self.count("-n", limit), min(limit, len(want)))
+
+    def test_control_frames_are_in_neither_counts_nor_limit_nor_digest(self):
+        plain, control = (self.query("-o", "jsonl", "--digest", "-n", 50, *more) for more in ([], ["--control"]))
+        self.assertEqual(self.digest_of(plain.stderr), self.digest_of(control.stderr))
+        self.assertGreater(len(control.stdout.splitlines()), 50)
+        self.assertEqual([line for line in control.stdout.splitlines() if b'"control"' not in line], plain.stdout.splitlines())
+
+    def test_explain_reads_less_for_less(self):
+        def blocks(*args):
+            return json.loads(self.query("--explain", "--json", *args).stdout)[0]["blocks"]
+        self.assertEqual(blocks("--track", "a"), 2)
+        self.assertEqual(blocks("--to", T0 - 1), 0)
+        self.assertGreaterEqual(blocks(), 12)
+
+    def test_the_digest_is_that_of_the_definition(self):
+        try:
+            xxh3 = Xxh3()
+        except (OSError, AttributeError):
+            self.skipTest("no libxxhash to look over the shoulder")
+        rows = self.rows("--envelope")
+
+        def digest(some):
+            data = b""
+            for row in some:
+                tape, payload = row["tape"], row["text"].encode()
+                data += bytes([len(tape["track"])]) + tape["track"].encode()
+                data += struct.pack("<QQQBI", int(tape["epoch"]), int(tape["seq"]), int(tape["ts"]), row["type"], len(payload))
+                data += payload
+            return xxh3.hex(data), len(some)
+        self.assertEqual(self.tape_digest(), digest(rows))
+        self.assertEqual(self.tape_digest("--reverse"), digest(rows[::-1]))
+        self.assertEqual(self.tape_digest("-n", 33), digest(rows[:33]))
+        picked = [row for row in rows if row["track"] in ("B", "a")]
+        self.assertEqual(self.tape_digest("--track", "a", "--track", "B"), digest(picked))
+        self.assertEqual(self.run_ok("digest", "-T", self.tape).stdout.decode(), "digest {} ticks {}\n".format(*digest(rows)))
+        both = self.query("--count", "--digest")
+        self.assertEqual(self.digest_of(both.stderr), digest(rows))
+        self.assertEqual(both.stdout, f"{len(rows)}\n".encode())
+
+    def test_a_digest_by_interval_is_that_of_each(self):
+        lines = self.run_ok("digest", "-T", self.tape, "--by", "2ns", "--track", "a").stdout.decode().splitlines()
+        self.assertGreater(len(lines), 3)
+        total = 0
+        for line in lines:
+            time_, value, ticks = line.split(" ")
+            total += int(ticks)
+            low = T0 + int(time_[20:29])
+            self.assertEqual((value, int(ticks)), self.tape_digest("--track", "a", "--from", low, "--to", low + 2))
+        self.assertEqual(total, len(self.streams["a"]))
+
+
+class Choosing(Contract):
+    SYMBOLS = ("A", "a", "*", "[x]", "x", "a*b", "abc", "a b", "é", "BTC-USD", "BTC-USDT", "BTC/USD", "-x", "a,b", "#5")
+
+    def test_symbols_are_exact_or_ids_or_globs(self):
+        text = "\n".join(five(symbol=json.dumps(symbol, ensure_ascii=False)) for symbol in self.SYMBOLS)
+        self.run_ok("import", self.write("five", text), "-T", self.tape, "--track", "t")
+
+        def got(*args):
+            return [row["symbol"] for row in self.rows("--five", *args)]
+        self.assertEqual(got(), list(self.SYMBOLS))
+        for pattern, want in (("A", ["A"]), ("BTC-USD", ["BTC-USD"]), ("BTC-*", ["BTC-USD", "BTC-USDT"]), ("*", list(self.SYMBOLS)),
+                              ("\\*", ["*"]), ("[[]x]", ["[x]"]), ("[x]", ["[x]", "x"]), ("a?c", ["abc"]), ("a*b", ["a*b", "a b", "a,b"]),
+                              ("-x", ["-x"]), ("é", ["é"]), ("[#]5", ["#5"]), ("nobody", []), ("BTC", [])):
+            self.assertEqual(got("-s", pattern), want, pattern)
+        self.assertEqual(got("-s", "A", "-s", "abc"), ["A", "abc"])
+        for row in json.loads(self.run_ok("ls", "symbols", "-T", self.tape, "--json").stdout):
+            self.assertEqual(got("-s", f"#{row['instrument_id']}"), [row["symbol"]])
+
+    def test_types_are_schemas_wide_trades_names_and_numbers(self):
+        self.run_ok("import", self.write("five", five()), "-T", self.tape, "--track", "five")
+        self.put_lines("lines", [(T0, "x"), (T0, "y")], "--type-name", "json")
+        for word, ticks in (("wide-trade", 1), ("wide-quote", 0), ("json", 2), ("3", 2), ("2", 1), ("1", 0), ("191", 0), ("mbo", 0),
+                            ("trades", 0), ("mbp-1", 0), ("ohlcv-1d", 0), ("definition", 0), ("statistics", 0), ("status", 0)):
+            self.assertEqual(self.count("-t", word), ticks, word)
+        self.assertEqual(self.count("-t", "json", "-t", "wide-trade"), 3)
+
+    def test_one_schema_a_csv(self):
+        folder = self.shared("dbn", "databento-dbn")
+        self.run_ok("import", folder / "test_data.mbo.v3.dbn", "-T", self.tape, "--track", "mbo")
+        self.run_ok("import", folder / "test_data.trades.v3.dbn.zst", "-T", self.tape, "--track", "trades")
+        self.refused("query", "-T", self.tape, "-o", "csv", says="-t")
+        self.assertEqual(len(self.query("-o", "csv", "-t", "mbo").stdout.splitlines()), 3)
+        self.assertEqual(len(self.query("-o", "csv", "-t", "trades").stdout.splitlines()), 3)
+        envelope = self.query("-o", "csv", "-t", "mbo", "--envelope", "--pretty", "--map-symbols").stdout.decode().splitlines()
+        self.assertTrue(envelope[0].startswith("track,epoch,seq,ts,ts_recv,"))
+        self.assertTrue(envelope[0].endswith(",symbol") and envelope[1].endswith(",ESH1"))
+        row = self.rows("-t", "mbo", "--envelope")[0]
+        self.assertEqual(set(row["tape"]), {"track", "epoch", "seq", "ts"})
+        self.assertIsInstance(row["order_id"], str)
+
+
+class FiveFields(Contract):
+    def one(self, line):
+        """The line as it comes back, or None for one that was malformed, with its number named."""
+        tape = self.scratch / "one"
+        shutil.rmtree(tape, ignore_errors=True)
+        data = line if isinstance(line, bytes) else line.encode()
+        done = self.run_cli("import", "-", "-T", tape, "--track", "t", "--format", "jsonl", "-q", stdin=data + b"\n")
+        out = self.query("-o", "jsonl", "--five", tape=tape).stdout.decode()
+        if done.returncode == 3:
+            self.assertIn("line 1:", done.stderr)
+            self.assertEqual(out, "")
+            return None
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return out.rstrip("\n")
+
+    def many(self, lines):
+        """{name: (line, what must come back or None)}: all in one file, each found by its number."""
+        data = "\n".join(line for line, _ in lines)
+        done = self.run_cli("import", "-", "-T", self.tape, "--track", "t", "--format", "jsonl", "-q", stdin=data.encode())
+        self.assertEqual(done.returncode, 3 if any(want is None for _, want in lines) else 0, done.stderr)
+        out = self.query("-o", "jsonl", "--five").stdout.decode().splitlines()
+        self.assertEqual(out, [want for _, want in lines if want is not None])
+
+    def test_decimals_are_exact_or_malformed(self):
+        def case(key, given, back):
+            return five(**{key: given}), None if back is None else five(**{key: back})
+        self.many([case("price", *pair) for pair in (
+            ("0", "0"), ("-0", "0"), ("-0.0", "0"), ("0.000000001", "0.000000001"), ("-0.000000001", "-0.000000001"),
+            ("50000.5000000000", "50000.5"), ("0.0000000001", None), ("1e3", "1000"), ("1.5e-8", "0.000000015"), ("1e-9", "0.000000001"),
+            ("1e-10", None), ("1e400", None), ("123456789.123456789", "123456789.123456789"), ("0.1", "0.1"),
+            ("9223372036.854775806", "9223372036.854775806"), ("9223372036.854775807", None),
+            ("-9223372036.854775806", "-9223372036.854775806"), ("-9223372036.854775807", None), ("9" * 400, None),
+            ("01", None), ("+1", None), (".5", None), ("5.", None), ("NaN", None), ("Infinity", None), ("-Infinity", None),
+            ("null", None), ("true", None), ('"1"', None), ("[1]", None), ("{}", None), ("-", None), ("", None), ("1_0", None))] + [
+            case("volume", *pair) for pair in (
+                ("0", "0"), ("-0", "0"), ("-1", None), ("-0.000000001", None), ("18446744073.709551614", "18446744073.709551614"),
+                ("18446744073.709551615", None), ("1.0000000001", None))] + [
+            case("timestamp", *pair) for pair in (
+                ("0", "0"), ("-1", None), ("1690000000.123456789", "1690000000.123456789"), ("1690000000.1234567890", "1690000000.123456789"),
+                ("1690000000.1234567891", None), ("1690000000123456789", None), ("18446744073.709551615", None), ("1.69e9", "1690000000"))])
+
+    def test_symbol_and_message_type_are_kept_as_given(self):
+        for text in ('"é😀"', '"a b"', '"a\\"b\\\\c"', '"\\u0001\\t\\n"', '"x,y"'):
+            for key in ("symbol", "message_type"):
+                self.assertEqual(self.one(five(**{key: text})), five(**{key: text}))
+        self.assertEqual(self.one(five(message_type='""')), five(message_type='""'))
+        self.assertEqual(self.one(five(symbol='"\\u00e9\\ud83d\\ude00"')), five(symbol='"é😀"'))
+        for bad in (five(symbol='""'), five(symbol="1"), five(symbol="null"), five(symbol='"a\\u0000b"'), five(symbol='"\\ud800"'),
+                    five(symbol='"\\udc00x"'), five(symbol='"' + "S" * 300 + '"'), b'{"symbol":"\xff","timestamp":1,"price":1,"volume":1,'
+                    b'"message_type":"trade"}', b'{"symbol":"\xc0\x80","timestamp":1,"price":1,"volume":1,"message_type":"trade"}'):
+            self.assertIsNone(self.one(bad), bad)
+
+    def test_lines_that_are_no_object_of_five_keys(self):
+        whole = five()
+        for bad in ("bad", "{}", "[]", "[" + whole + "]", whole + " x", whole * 2, whole.replace("}", ",}"), whole.replace('"', "'"),
+                    '{"symbol":"A"}', "[" * 100000, whole[:-1], "\ufeff" + whole):
+            self.assertIsNone(self.one(bad), bad[:80])
+        self.assertIsNone(self.one(b'{"x":"' + b"x" * 5_000_000 + b'"}'))
+        for good in (whole + "\r", "  " + whole + "  ", whole.replace("{", '{"more":[1,{"x":2}],'), whole.replace(":", " : ")):
+            self.assertEqual(self.one(good), whole, good)
+        self.assertEqual(self.one('{"message_type":"trade","volume":1,"price":1,"timestamp":1,"symbol":"A"}'), whole)
+
+    def test_the_first_ten_malformed_lines_are_named_and_all_are_counted(self):
+        text = "\n\r\n" + five() + "\n" + "bad\n" * 25 + five() + "\n"
+        for args in (("import", "-", "-T", self.tape, "--track", "t"), ("feed", "-", "--ring", "r", "--create", "64K")):
+            done = self.run_ok(*args, "-q", stdin=text.encode(), code=3)
+            named = [line for line in done.stderr.splitlines() if ": line " in line]
+            self.assertEqual(len(named), 10)
+            for number, line in enumerate(named, 4):
+                self.assertIn(f"line {number}:", line)
+            self.assertIn("25", done.stderr.splitlines()[-1])
+        self.assertEqual(self.count(), 2)
+
+    def test_empty_lines_are_nothing(self):
+        self.run_ok("import", "-", "-T", self.tape, "--track", "t", "--format", "jsonl", stdin=b"\n\r\n\n")
+        self.assertEqual(self.count(), 0)
+
+    def test_in_text_without_five_they_are_dbns_with_strings_for_long_numbers(self):
+        self.run_ok("import", self.write("f", five(price="0.5", volume="1.25")), "-T", self.tape, "--track", "t")
+        row = self.rows("--map-symbols")[0]
+        self.assertEqual((row["price"], row["size"], row["id"], row["symbol"]), ("500000000", "1250000000", "0", "A"))
+        header, line = self.query("-o", "csv", "--pretty", "--map-symbols").stdout.decode().splitlines()
+        cells = dict(zip(header.split(","), line.split(",")))
+        self.assertEqual((cells["price"], cells["size"], cells["symbol"]), ("0.500000000", "1.250000000", "A"))
+
+
+class Import(Contract):
+    def put(self, *args, code=0, **how):
+        shutil.rmtree(self.tape, ignore_errors=True)
+        return self.run_ok("import", *args, "-T", self.tape, "--track", "t", code=code, **how)
+
+    def test_lines(self):
+        good = {b"1 a": "a", b"1 ": "", b"1  a": " a", b"1 a\r": "a\r", b"18446744073709551615 a": "a", b"1 a\0b": "a\0b",
+                "1 é\"\\".encode(): "é\"\\"}
+        data = b"\n".join(good) + b"\n\n1 \xff\n"
+        self.put("-", "--format", "lines", stdin=data)
+        rows = self.rows()
+        self.assertEqual([row.get("text") for row in rows], [*good.values(), None])
+        self.assertEqual(rows[-1]["base64"], "/w==")
+        self.assertEqual(set(rows[0]), {"ts", "track", "seq", "type", "text"})
+        for bad in (b"1", b" 1 a", b"1\ta", b"a b", b"-1 a", b"+1 a", b"1.5 a", b"18446744073709551616 a", b"1 " + b"x" * (16 << 20)):
+            done = self.put("-", "--format", "lines", "-q", stdin=bad + b"\n2 b\n", code=3)
+            self.assertIn("line 1:", done.stderr)
+            self.assertEqual(self.texts(), ["b"])
+
+    def test_files_that_are_none(self):
+        for path, says in ((self.scratch / "nothing", "nothing"), (self.scratch, "irectory"), (self.write("empty", ""), "empty"),
+                           (self.write("random", bytes(range(128, 256))), "random"), (self.write("nl", "\n\n"), "nl"),
+                           (self.write("e.gz", gzip.compress(b"")), "e.gz"), (self.write("v.dbn", b"DBN\x04" + b"\0" * 200), "version 4"),
+                           (self.write("v0.dbn", b"DBN\x00" + b"\0" * 200), "version 0"), (self.write("d.dbn", b"DBN"), "d.dbn"),
+                           (self.write("huge.dbn", b"DBN\x03\xff\xff\xff\xff" + b"\0" * 200), "huge.dbn")):
+            done = self.put(path, code=1)
+            self.assertIn(says, done.stderr)
+            self.assertFalse(self.tape.exists())
+
+    def test_what_is_cut_gives_its_whole_records_and_the_place(self):
+        data = self.shared("dbn", "databento-dbn", "test_data.mbo.v3.dbn").read_bytes()
+        head = 8 + struct.unpack_from("<I", data, 4)[0]
+        for size in (3, 7, 8, head - 1):
+            self.assertIn("offset 0", self.put(self.write("cut.dbn", data[:size]), code=1).stderr)
+        for records, size in ((0, head), (1, head + 56)):
+            self.put(self.write("cut.dbn", data[:size]))
+            self.assertEqual(self.count(), records)
+            for more in (1, 55):
+                done = self.put(self.write("cut.dbn", data[:size + more]), code=3)
+                self.assertIn(f"offset {size}", done.stderr)
+                self.assertIn("cut.dbn", done.stderr)
+                self.assertEqual(self.count(), records)
+        lines = gzip.compress("".join(f"{i} {hashlib.sha256(bytes([i % 256])).hexdigest()}\n" for i in range(2000)).encode())
+        done = self.put(self.write("cut.gz", lines[:-100]), code=3)
+        self.assertIn("cut.gz", done.stderr)
+        self.assertGreater(self.count(), 1000)
+        damaged = lines[:-8] + bytes([lines[-8] ^ 1]) + lines[-7:]
+        self.put(self.write("bad.gz", damaged), code=3)
+        self.assertEqual(self.count(), 2000)
+
+    def test_two_dbn_files_in_one_are_told(self):
+        data = self.shared("dbn", "databento-dbn", "test_data.mbo.v3.dbn").read_bytes()
+        done = self.put(self.write("two.dbn", data + data), code=3)
+        self.assertIn(f"offset {len(data)}", done.stderr)
+        self.assertEqual(self.count(), 2)
+
+    def test_dbz_is_refused_by_name_whatever_the_format(self):
+        for path in sorted(self.shared("dbn", "databento-dbn").glob("*.dbz")):
+            for form in ("auto", "dbn", "lines"):
+                self.assertIn("DBZ", self.put(path, "--format", form, code=1).stderr)
+
+    def test_no_record_is_a_track_with_its_schema(self):
+        path = self.shared("dbn", "databento-dbn", "test_data.ohlcv-1d.v3.dbn.zst")
+        self.put(path)
+        self.assertEqual(self.count(), 0)
+        self.assertEqual(len(self.query("-o", "csv").stdout.splitlines()), 1)
+        self.assertEqual(self.query("-o", "dbn").stdout[:4], b"DBN\x03")
+        self.assertEqual([row["track"] for row in json.loads(self.run_ok("ls", "tracks", "-T", self.tape, "--json").stdout)], ["t"])
+
+    def test_nothing_half_imported_stays_and_the_segment_is_closed(self):
+        good, bad = self.write("good", "1 a\n"), self.write("bad.dbn", b"DBN\x04" + b"\0" * 100)
+        self.run_ok("import", good, bad, "-T", self.tape, "--track", "t", code=1)
+        self.assertFalse(self.tape.exists())
+        self.run_ok("import", good, good, "-T", self.tape, "--track", "t")
+        self.assertEqual([path.suffix for path in (self.tape / "segments").iterdir()], [".seg"])
+        self.run_ok("import", bad, "-T", self.tape, "--track", "t", code=1)
+        self.assertEqual(self.count(), 2)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_limits_of_sizes(self):
+        path = self.write("l", "1 a\n")
+        for args in (["--block-size", "1K"], ["--block-size", "4095"], ["--segment-size", "63K"], ["--segment-size", "1M", "--block-size", "1M"],
+                     ["--block-size", "x"], ["--format", "xml"], ["--format", ""], ["--track-info", "x"], ["--track-info", "=x"]):
+            self.refused("import", path, "-T", self.tape, "--track", "t", *args)
+        self.run_ok("import", path, "-T", self.tape, "--track", "t", "--block-size", "4K", "--segment-size", "64K")
+
+
+class Rings(Contract):
+    def test_a_ring_on_a_disk_is_allowed_only_by_name(self):
+        env = dict(self.env, TAPEDECK_RINGS=str(self.scratch / "rings"))
+        (self.scratch / "rings").mkdir()
+        if os.stat(self.scratch).st_dev == os.stat("/dev/shm").st_dev:
+            self.skipTest("the scratch folder is on tmpfs too")
+        self.refused("ring", "create", "d", "--size", "64K", env=env, says="--allow-disk-ring")
+        self.refused("gen", "--ring", "d", "--create", "64K", "--count", "1", env=env, says="--allow-disk-ring")
+        self.run_ok("ring", "create", "d", "--size", "64K", "--allow-disk-ring", env=env)
+        self.run_ok("gen", "--ring", "d", "--count", "1", env=env)
+
+    def test_info_has_the_words_of_the_contract(self):
+        self.run_ok("ring", "create", "r", "--size", "64K", "--track", "t")
+        self.run_ok("gen", "--ring", "r", "--count", "10")
+        info = self.ring_info("r")
+        for key in ("name", "track", "epoch", "produced", "lost", "lost_total", "fill", "high_water", "capacity", "consumed", "producer",
+                    "consumer", "taps"):
+            self.assertIn(key, info)
+        self.assertEqual((info["name"], info["track"], info["produced"], info["consumed"]), ("r", "t", 10, 0))
+        self.assertGreaterEqual(info["high_water"], info["fill"])
+        self.assertGreater(info["fill"], 0)
+
+    def test_a_ring_must_exist_unless_it_is_to_be_made(self):
+        path = self.write("l", "1 a\n")
+        for args in (["gen", "--count", "1", "--ring", "r"], ["feed", path, "--ring", "r"], ["drain", "r"], ["tap", "r"],
+                     ["ring", "info", "r"], ["ring", "rm", "r"]):
+            self.refused(*args, code=1, says="r")
+        for args in (["gen", "--count", "1", "--ring", "r"], ["feed", path, "--ring", "r"], ["drain", "r"], ["tap", "r"]):
+            begin = time.monotonic()
+            self.refused(*args, "--wait", "60ms", code=1, says="r")
+            self.assertGreaterEqual(time.monotonic() - begin, 0.06)
+            self.refused(*args, "--wait", "5")
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_a_second_producer_is_1_at_once(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        first = self.start_cli("gen", "--ring", "r", "--count", "100000", "--rate", "10")
+        self.wait_for(lambda: self.ring_info("r")["producer"] == first.pid)
+        self.put_lines("t", [(T0, "x")])
+        path = self.write("l", "1 a\n")
+        begin = time.monotonic()
+        for args in (["gen", "--ring", "r", "--count", "1"], ["gen", "--ring", "r", "--count", "1", "--wait", "60s"],
+                     ["feed", path, "--ring", "r"], ["play", "-T", self.tape, "--into", "r"]):
+            self.refused(*args, code=1, says="producer")
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_one_seed_is_one_market(self):
+        def payloads(seed, *args):
+            self.run_ok("ring", "create", "s", "--size", "4M", "-q")
+            self.run_ok("gen", "--ring", "s", "--count", "500", "--seed", seed, *args, "-q")
+            out = self.run_ok("drain", "s", "-o", "frames", "--count", "500").stdout
+            self.run_ok("ring", "rm", "s", "-q")
+            ticks = [frame for frame in tapedeck.parse_frames(out) if frame.is_tick()]
+            for frame in ticks:
+                self.assertLess(abs(frame.ts - time.time_ns()), 600 * SECOND)  # CLOCK_REALTIME
+            return [frame.payload for frame in ticks]
+        for dist in ("market", "uniform:0-300"):
+            self.assertEqual(payloads(5, "--size-dist", dist), payloads(5, "--size-dist", dist, "--rate", "100000"))
+            self.assertNotEqual(payloads(5, "--size-dist", dist), payloads(6, "--size-dist", dist))
+
+    def test_what_no_wait_drops_is_3_and_exactly_that_is_lost_on_the_tape(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        done = self.run_ok("gen", "--ring", "r", "--count", "3000", "--no-wait", "--digest", "--size-dist", "fixed:48", code=3)
+        sent = self.digest_of(done.stderr)
+        info = self.ring_info("r")
+        lost = info["lost"]
+        self.assertEqual(info["produced"] + lost, 3000)
+        self.assertIn(str(lost), done.stderr)
+        recorder = self.recorder("--ring", "r")
+        self.wait_for(lambda: self.ring_info("r")["fill"] == 0)
+        self.run_ok("gen", "--ring", "r", "--count", "5", "--size-dist", "fixed:48")
+        self.assertEqual(recorder.stop(), 0)
+        losses = [frame for frame in self.frames(code=3) if frame.type == tapedeck.LOSS]
+        self.assertEqual([struct.unpack_from("<QQ", frame.payload) for frame in losses], [(sent[1] + 1, lost)])
+        # Raw frames tell of it without being asked, and nothing else that is no tick.
+        raw = list(tapedeck.parse_frames(self.query("-o", "frames", code=3).stdout))
+        self.assertEqual([frame.type for frame in raw if not frame.is_tick()], [tapedeck.TRACK, tapedeck.LOSS, tapedeck.TRACK])
+        epoch = raw[0].epoch
+        first = [frame for frame in raw if frame.is_tick() and frame.epoch == epoch]
+        self.assertEqual(len(first), sent[1])
+        self.assertEqual(self.query("--count", code=3).stdout, f"{sent[1] + 5}\n".encode())
+        for args in (["-o", "jsonl"], ["--count"], ["-o", "none", "--digest"]):
+            self.assertEqual(self.query(*args, "--require-complete", code=3).stdout, b"")
+        self.run_ok("play", "-T", self.tape, "--into", "new", "--create", "64K", "--require-complete", code=3)
+        self.run_ok("ring", "info", "new", code=1)
+        # The part without a hole is whole.
+        last = [frame.ts for frame in raw if frame.is_tick() and frame.epoch != epoch]
+        self.assertEqual(self.count("--from", last[0], "--require-complete"), 5)
+        self.assertEqual(len(self.rows("--reverse", "-n", 5, "--require-complete", "--from", last[0])), 5)
+
+    def test_drain_ends_as_told(self):
+        self.run_ok("ring", "create", "r", "--size", "1M")
+        self.run_ok("gen", "--ring", "r", "--count", "100")
+        self.assertEqual(len(self.run_ok("drain", "r", "--count", "10").stdout.splitlines()), 10)
+        self.assertEqual(self.ring_info("r")["consumed"], 10)
+        done = self.run_ok("drain", "r", "-o", "none", "--count", "1000", "--timeout", "50ms", "--digest", code=7)
+        self.assertEqual(self.digest_of(done.stderr)[1], 90)
+        self.assertEqual(done.stderr.splitlines()[-1].split()[0], "digest")
+        self.run_ok("drain", "r", "--until-end", "--timeout", "20ms", code=7)
+        self.run_ok("drain", "r", "--timeout", "20ms")
+        for args in ([], ["r", "x"], ["r", "-n", "0"], ["r", "-o", "parquet"], ["r", "-o", "dbn"], ["r", "--timeout", "5"], ["r", "--timeout", "0s"],
+                     ["r", "-O", self.scratch / "x.dbn"], ["r", "-O", "x"]):
+            self.refused("drain", *args)
+
+    def test_what_a_ring_cannot_be_put_out_as_is_told_without_a_flag_that_is_not_there(self):
+        self.run_ok("ring", "create", "r", "--size", "1M")
+        self.run_ok("gen", "--ring", "r", "--count", "50")
+        for args in (["-o", "csv"], ["--five"]):
+            done = self.run_cli("drain", "r", "--timeout", "20ms", *args)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertNotIn("-t", done.stderr)
+        self.assertEqual(len(self.run_ok("drain", "r", "--count", "50").stdout.splitlines()), 50)
+
+    def test_frames_of_a_drain_have_the_control_frames(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        self.run_ok("gen", "--ring", "r", "--count", "2", "--symbols", "1")
+        frames = list(tapedeck.parse_frames(self.run_ok("drain", "r", "-o", "frames", "--count", "2").stdout))
+        self.assertEqual({frame.type for frame in frames}, {tapedeck.TRACK, tapedeck.EPOCH, tapedeck.SYMBOL, 1})
+        self.assertEqual({frame.track for frame in frames}, {"r"})
+
+    def test_wrong_words_of_gen_and_feed(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        path = self.write("l", "1 a\n")
+        for args in ([], ["--count", "x"], ["--count", "-1"], ["--count", "1", "--rate", "0"], ["--count", "1", "--rate", "5x"],
+                     ["--count", "1", "--rate", ""], ["--count", "1", "--symbols", "0"], ["--count", "1", "--symbols", "9999999"],
+                     ["--count", "1", "--seed", "x"], ["--count", "1", "--size-dist", "fixed"], ["--count", "1", "--size-dist", "fixed:17M"],
+                     ["--count", "1", "--size-dist", "uniform:9-3"], ["--count", "1", "--create", "63K"], ["--count", "1", "x"]):
+            self.refused("gen", "--ring", "r", *args)
+        for args in ([], [path, "--speed", "0x"], [path, "--speed", "1"], [path, "--speed", "x"], [path, "--format", "xml"], [path, "--stamp", "x"],
+                     [path, "--create", "63K"], [path, "--track-info", "x"]):
+            self.refused("feed", "--ring", "r", *args)
+        self.refused("gen", "--ring", "r", "--count", "1", "--size-dist", "fixed:20K", code=1)
+        self.assertEqual(self.ring_info("r")["produced"], 0)
+
+
+class Play(Contract):
+    def setUp(self):
+        super().setUp()
+        for track, offset in (("a", 0), ("b", 20_000_000)):
+            self.put_lines(track, [(T0 + offset + i * 40_000_000, f"{track}{i}") for i in range(5)])
+
+    def played(self, *args, ring="r", code=0):
+        """(frames, digest of the drain, the play)."""
+        self.run_ok("ring", "create", ring, "--size", "64K")
+        done = self.run_ok("play", "-T", self.tape, "--into", ring, *args, code=code)
+        drain = self.run_ok("drain", ring, "-o", "frames", "--until-end", "--digest")
+        self.run_ok("ring", "rm", ring)
+        return list(tapedeck.parse_frames(drain.stdout)), self.digest_of(drain.stderr), done
+
+    def test_it_is_what_the_tape_has_with_names_and_an_end(self):
+        frames, digest, done = self.played("--digest")
+        self.assertEqual(digest, self.tape_digest())
+        self.assertEqual(self.digest_of(done.stderr), digest)
+        ticks = [frame for frame in frames if frame.is_tick()]
+        self.assertEqual([(frame.track, frame.payload) for frame in ticks[:3]], [("a", b"a0"), ("b", b"b0"), ("a", b"a1")])
+        self.assertEqual([frame.seq for frame in ticks if frame.track == "b"], [1, 2, 3, 4, 5])
+        end = frames[-1]
+        self.assertEqual(end.type, tapedeck.END)
+        self.assertEqual(struct.unpack_from("<QQ", end.payload), (10, 0))
+        self.assertEqual((end.payload[16:32].hex(), end.payload[32]), (digest[0], 1))
+
+    def test_every_speed_and_no_other_word(self):
+        for speed, seconds in (("max", 0), ("1x", 0.18), ("2x", 0.09), ("0.5x", 0.36), ("100/s", 0.09)):
+            begin = time.monotonic()
+            _, digest, done = self.played("--speed", speed)
+            self.assertGreaterEqual(time.monotonic() - begin, seconds, speed)
+            self.assertEqual(digest, self.tape_digest())
+            self.assertEqual("lateness p50 " in done.stderr, speed != "max")
+        for word in ("", "0", "0x", "-1x", "1", "x", "1 x", "1e3x", "inf", "maxx", "0/s", "-5/s", "18446744073709551616/s"):
+            self.refused("play", "-T", self.tape, "--into", "r", "--speed", word)
+
+    def test_the_digest_is_of_the_tapes_own_times_and_of_one_round(self):
+        frames, digest, done = self.played("--rebase", "2020-01-01", "--digest")
+        self.assertEqual(min(frame.ts for frame in frames if frame.is_tick()), 1577836800 * SECOND)
+        self.assertEqual(digest, self.tape_digest())
+        self.assertEqual(self.digest_of(done.stderr), digest)
+        frames, _, done = self.played("--loop", "3", "--digest")
+        self.assertEqual(len([frame for frame in frames if frame.is_tick()]), 30)
+        self.assertEqual(self.digest_of(done.stderr), self.tape_digest())
+
+    def test_a_ring_for_each_track(self):
+        self.run_ok("play", "-T", self.tape, "--into", "x", "--per-track", "--create", "64K")
+        for track in ("a", "b"):
+            done = self.run_ok("drain", f"x.{track}", "-o", "none", "--until-end", "--digest")
+            self.assertEqual(self.digest_of(done.stderr), self.tape_digest("--track", track))
+        self.refused("play", "-T", self.tape, "--into", "y" * 63, "--per-track", "--create", "64K")
+        self.assertEqual(sorted(os.listdir(self.rings)), ["x.a.ring", "x.b.ring"])
+
+    def test_idle_stretches_are_cut(self):
+        begin = time.monotonic()
+        self.put_lines("late", [(T0 + 3600 * SECOND, "z")])
+        self.played("--speed", "1x", "--max-idle", "10ms")
+        self.assertLess(time.monotonic() - begin, 30)
+
+    def test_fidelity_is_a_gate(self):
+        self.played("--speed", "10x", "--fidelity", "max<60s")
+        self.run_ok("play", "-T", self.tape, "--into", "f", "--create", "64K", "--speed", "10x", "--fidelity", "p50<1ns", code=7)
+        done = self.run_ok("play", "-T", self.tape, "--into", "f", "--speed", "10x", "--json", "-q")
+        self.assertRegex(done.stderr, r"^lateness p50 \S+ p99 \S+ p99\.9 \S+ max \S+\n$")
+        report = json.loads(done.stdout)[0]
+        self.assertLessEqual(report["p50"], report["max"])
+        for word in ("", "p99", "p98<5us", "p99<5", "p99>5us", "<5us"):
+            self.refused("play", "-T", self.tape, "--into", "f", "--speed", "1x", "--fidelity", word)
+
+    def test_waiting_has_an_end(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        self.refused("play", "-T", self.tape, "--into", "r", "--wait-consumers", "1", "--timeout", "50ms", code=7)
+        self.put_lines("big", [(T0 + i, "x" * 1000) for i in range(200)])
+        self.refused("play", "-T", self.tape, "--into", "r", "--stall-timeout", "100ms", code=1, says="stalled")
+
+    def test_a_play_reads_at_most_what_it_was_asked_for(self):
+        frames, _, _ = self.played("--from", T0 + 40_000_000, "-n", 3)
+        self.assertEqual([frame.payload for frame in frames if frame.is_tick()], [b"a1", b"b1", b"a2"])
+        frames, _, _ = self.played("--from", "end")
+        self.assertEqual([frame.type for frame in frames][-1], tapedeck.END)
+
+    def test_wrong_words(self):
+        for args in (["--loop", "0"], ["--loop", "x"], ["--max-idle", "5"], ["--rebase", "x"], ["--rebase", "2020-01-01T00:00:00"],
+                     ["--wait-consumers", "x"], ["--create", "63K"], ["--from", "2", "--to", "1"], ["--timeout", "3"], ["-n", "0"], ["extra"]):
+            self.refused("play", "-T", self.tape, "--into", "r", *args)
+        self.refused("play", "-T", self.tape)
+        self.refused("play", "-T", self.tape, "--into", "r", code=1, says="--create")
+
+
+class Damage(Contract):
+    def test_nothing_changed_is_served_the_rest_is_and_the_place_is_named(self):
+        self.put_lines("a", [(T0 + i, f"{i} " + "p" * 60) for i in range(300)], "--block-size", "4K")
+        want = self.query("-o", "jsonl").stdout.splitlines()
+        segment = next((self.tape / "segments").iterdir())
+        data = segment.read_bytes()
+        for at in range(5, len(data), len(data) // 24):
+            segment.write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1:])
+            done = self.run_cli("query", "-T", self.tape, "-o", "jsonl")
+            got = done.stdout.splitlines()
+            self.assertEqual(got, [line for line in want if line in set(got)])
+            self.assertEqual(done.returncode, 0 if got == want else 3, at)
+            if got != want:
+                self.assertRegex(done.stderr, r"segment 1 offset \d+: \d+ ticks of track a from 2023-")
+                self.assertGreater(len(got), 200)
+            self.run_ok("verify", "-T", self.tape, code=5)
+        segment.write_bytes(data)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_a_segment_that_is_cut_or_gone_is_told(self):
+        self.put_lines("a", [(T0 + i, "x" * 100) for i in range(200)], "--block-size", "4K")
+        self.put_lines("b", [(T0, "y")])
+        first = sorted((self.tape / "segments").iterdir())[0]
+        data = first.read_bytes()
+        for size in (0, 100, 4096, 9000):
+            first.write_bytes(data[:size])
+            self.assertIn("y", [row["text"] for row in self.rows(code=3)])
+            self.run_ok("verify", "-T", self.tape, code=5)
+        first.unlink()
+        self.assertEqual([row["text"] for row in self.rows(code=3)], ["y"])
+        self.run_ok("verify", "-T", self.tape, code=5)
+
+
+class Captures(Contract):
+    """The files of the real data: their payloads come back as the independent decoder read them."""
+
+    def test_captures_by_count_times_and_payloads(self):
+        facts = self.shared("expected.json")
+        for name, fact in json.loads(facts.read_text(encoding="utf-8"))["files"].items():
+            if fact.get("format") != "LOCAL_NS JSON lines" or fact["records"] > 40000:
+                continue
+            with self.subTest(name):
+                tape = self.scratch / name.replace("/", "-")
+                self.run_ok("import", DATA / name, "-T", tape, "--track", "t", "-q")
+                out = self.query("-o", "frames", tape=tape).stdout
+                payloads, times = hashlib.sha256(), []
+                for frame in tapedeck.parse_frames(out):
+                    if frame.is_tick():
+                        payloads.update(frame.payload)
+                        times.append(frame.ts)
+                self.assertEqual(payloads.hexdigest(), fact["payload_sha256"])
+                self.assertEqual(len(times), fact["local_ns"]["n"])
+                self.assertEqual((times[0], times[-1], min(times), max(times)),
+                                 tuple(fact["local_ns"][key] for key in ("first", "last", "min", "max")))
+                shutil.rmtree(tape)
+
+
+class Signals(Contract):
+    def test_an_interrupted_query_is_1_and_leaves_no_file(self):
+        self.put_lines("a", [(T0 + i, "x" * 200) for i in range(50000)])
+        fifo = self.scratch / "fifo"
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        writer = os.open(fifo, os.O_WRONLY)
+        query = self.start_cli("query", "-T", self.tape, "-o", "jsonl", stdout=writer)
+        os.close(writer)
+        time.sleep(0.2)  # the pipe is full by now
+        query.signal(signal.SIGINT)
+        os.set_blocking(reader, True)
+        while os.read(reader, 1 << 20):
+            pass
+        self.assertEqual(query.wait(10), 1)
+        self.assertIn("interrupted", query.stderr)
+        os.close(reader)
+
+
+if __name__ == "__main__":
+    unittest.main()
