@@ -246,6 +246,14 @@ static int survey_ref(struct survey *s, const struct block_ref *ref)
     return rc;
 }
 
+/* What will be read next, the kernel may begin with. */
+static void expect(const struct survey *s, const struct block_ref *next)
+{
+    const struct slice *slice = &s->slice;
+    if (!s->walk->unread && slice->handle != NULL && slice->ref.segment == next->segment)
+        handle_expect(slice->handle, next->offset, next->span);
+}
+
 static int survey_blocks(struct survey *s)
 {
     const struct select *select = &s->select;
@@ -263,6 +271,8 @@ static int survey_blocks(struct survey *s)
         if (n < 0)
             return n;
         for (int i = 0; i < n; i++) {
+            if (i + 1 < n)
+                expect(s, &refs[i + 1]);
             int rc = survey_ref(s, &refs[i]);
             if (rc != 0)
                 return rc;
