@@ -234,7 +234,10 @@ bool block_add_track(struct block *block, const char *name, uint8_t kind)
 
 bool block_add_epoch(struct block *block, const struct tdk_epoch *epoch)
 {
-    return add_control(block, TDK_TYPE_EPOCH, 0, epoch, sizeof *epoch);
+    if (!add_control(block, TDK_TYPE_EPOCH, 0, epoch, sizeof *epoch))
+        return false;
+    block->head.flags |= BLOCK_BEGINS_EPOCH;
+    return true;
 }
 
 /* A query between the ticks on both sides of a loss must meet its block. */

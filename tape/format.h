@@ -78,12 +78,13 @@ struct segment_head {
 static_assert(sizeof(struct segment_head) == 256, "on disk");
 
 enum block_flags {
-    BLOCK_HAS_ODD = 1,      /* holds ticks whose time is not trusted */
-    BLOCK_HAS_LOSS = 2,     /* holds LOSS frames */
-    BLOCK_HAS_CONTROL = 4,  /* holds control frames of any kind */
-    BLOCK_REWRITTEN = 8,    /* may repeat ticks of a failed write: (epoch, seq) decides */
-    BLOCK_MONOTONE = 16,    /* no trusted ts in it is below one before it in this epoch */
-    BLOCK_HAS_SYMBOLS = 32, /* names instruments: SYMBOL, INFO, DBN mappings, definitions */
+    BLOCK_HAS_ODD = 1,       /* holds ticks whose time is not trusted */
+    BLOCK_HAS_LOSS = 2,      /* holds LOSS frames */
+    BLOCK_HAS_CONTROL = 4,   /* holds control frames of any kind */
+    BLOCK_REWRITTEN = 8,     /* may repeat ticks of a failed write: (epoch, seq) decides */
+    BLOCK_MONOTONE = 16,     /* no trusted ts in it is below one before it in this epoch */
+    BLOCK_HAS_SYMBOLS = 32,  /* names instruments: SYMBOL, INFO, DBN mappings, definitions */
+    BLOCK_BEGINS_EPOCH = 64, /* holds its EPOCH frame: nothing of the epoch was recorded before */
 };
 
 enum block_codec { BLOCK_RAW = 0, BLOCK_ZSTD = 1 };

@@ -219,6 +219,21 @@ static int note_epoch(const struct epoch_ref *epoch, void *context)
     return 0;
 }
 
+/* An epoch begins with seq 1, or, where a recorder joined it, in the block with its EPOCH frame.
+ * What lies before the first block that there is otherwise is missing. */
+static int behead(struct view *view, struct epoch_ref *epoch, struct tdk_err *err)
+{
+    const struct index_range everything = {
+        .track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
+    struct block_ref first;
+    if (epoch->last_seq == 0 || epoch->first_seq == 1)
+        return 0;
+    int n = index_find(view->index, &everything, NULL, false, &first, 1, err);
+    if (n == 1 && (first.flags & BLOCK_BEGINS_EPOCH) == 0)
+        epoch->first_seq = 1;
+    return n < 0 ? n : 0;
+}
+
 int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, size_t *count,
                 struct tdk_err *err)
 {
@@ -228,9 +243,12 @@ int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, si
         free(list.items);
         return rc == -ENOMEM ? err_set(err, rc, "list epochs") : rc;
     }
-    for (size_t i = 0; i < list.count && view->from_start; i++)
-        if (list.items[i].last_seq != 0)
-            list.items[i].first_seq = 1; /* what is before its first block is missing */
+    for (size_t i = 0; i < list.count && view->from_start && rc >= 0; i++)
+        rc = behead(view, &list.items[i], err);
+    if (rc < 0) {
+        free(list.items);
+        return rc;
+    }
     *epochs = list.items;
     *count = list.count;
     return 0;

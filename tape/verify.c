@@ -183,7 +183,8 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
     struct extent *track = find_track(v, extent);
     if (track == NULL) {
         /* Where segments were given up an epoch begins anywhere. */
-        if (extent->first_seq != 1 && v->lone == NULL && v->folder.first_segment <= 1)
+        if (extent->first_seq != 1 && !extent->begins && v->lone == NULL &&
+            v->folder.first_segment <= 1)
             tell_hole(report, extent, 1);
         return add_track(v, extent);
     }

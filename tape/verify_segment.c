@@ -85,8 +85,10 @@ static void note_extent(struct report *report, const struct block_head *head)
             return;
         report->extents = items;
         extent = &report->extents[report->extent_count++];
-        *extent = (struct extent){
-            .epoch = head->epoch, .track = head->track, .first_seq = head->first_seq};
+        *extent = (struct extent){.epoch = head->epoch,
+                                  .track = head->track,
+                                  .first_seq = head->first_seq,
+                                  .begins = (head->flags & BLOCK_BEGINS_EPOCH) != 0};
     }
     extent->last_seq = head->last_seq;
     extent->blocks++;

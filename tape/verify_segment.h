@@ -26,6 +26,7 @@ struct extent {
     uint64_t first_seq, last_seq;
     uint64_t blocks, ticks, bytes, lost;
     uint16_t track;
+    bool begins; /* with its epoch's EPOCH frame */
 };
 
 struct report {

@@ -17,7 +17,7 @@
 struct view {
     struct index *index;
     bool is_private;
-    bool from_start;        /* no segment was given up: every epoch begins with seq 1 */
+    bool from_start;        /* no segment was given up: the row has its first */
     bool live;              /* a writer held the tape when it was opened: the index moves */
     unsigned holders;       /* under a lock of view.c's */
     uint64_t device, inode; /* of the shared one's file */
