@@ -221,7 +221,7 @@ static void what_is_encoded_is_decoded_to_the_same(void **state)
 {
     static const struct five_tick cases[] = {
         {"BTC-USD", "trade", 7, 5, 1690000000123456789, 50000500000000, 1500000000},
-        {"", "", 0, 0, 0, 0, 0},
+        {"S", "", 1, 0, 0, 0, 0},
         {"\"\\\n", "\xe2\x82\xac", 3, 3, UINT64_MAX - 1, INT64_MAX - 1, UINT64_MAX - 1},
         {"X", "t", 1, 1, 1, -(INT64_MAX - 1), 1},
         {"X", "t", 1, 1, 1000000000, -1, 10},

@@ -221,7 +221,7 @@ static void what_is_wrong_in_a_file_is_named_with_its_line(void **state)
         {"[recorder\n", ":1: '[recorder' is not a [section]"},
         {"[recorder]\ncount = x\n", ":2: count: 'x' is not a count"},
         {"[recorder]\nlisten = x\n", ":2: there is no option 'listen'"},
-        {"help = yes\n", ":1: there is no option 'help'"},
+        {"help = yes\n", ":1: 'help' has no meaning in a file"},
     };
     for (size_t i = 0; i < array_size(cases); i++) {
         const char *path = config_of(cases[i].text);
