@@ -253,6 +253,8 @@ static int read_globals(struct reader *reader, int argc, char *const argv[], str
     if (rc == 0)
         rc = read_flags(reader, argc, argv, err);
     reader->globals_only = false;
+    struct option_globals *globals = &reader->result->globals;
+    globals->help |= globals->help_form != OPTION_FORM_TEXT;
     return rc;
 }
 

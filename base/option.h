@@ -93,9 +93,13 @@ struct option_spec {
 /* Options that every program and command has. */
 struct option_globals {
     bool help, version, quiet, verbose;
+    int help_form;  /* enum option_form */
     int log_format; /* 0 text, 1 json */
     const char *config;
 };
+
+/* Their rows. */
+extern const struct option option_global_rows[];
 
 struct option_result {
     struct option_globals globals;
@@ -115,6 +119,19 @@ void option_close(struct option_result *result);
 
 /* --help. */
 void option_help(const struct option_spec *spec, FILE *out);
+
+/* How --help-as wants it: what manual pages, the shells' completions and the tests are made of. */
+enum option_form {
+    OPTION_FORM_TEXT, /* --help */
+    OPTION_FORM_MAN,  /* roff: the options of a manual page */
+    OPTION_FORM_CONF, /* roff: the lines of a config file */
+    OPTION_FORM_ROWS, /* a line an option: name, letter, value, choices, help, between tabs */
+};
+void option_help_as(const struct option_spec *spec, enum option_form form, FILE *out);
+
+/* The same without, and only, the options that every program has. */
+void option_own_help_as(const struct option_spec *spec, enum option_form form, FILE *out);
+void option_globals_help_as(enum option_form form, FILE *out);
 
 /* Is `key` a row of one of these sets? */
 bool option_known(const struct option_set *sets, const char *key);

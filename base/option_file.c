@@ -41,6 +41,11 @@ static int unknown_key(struct reader *reader, const struct config_line *line, st
     return err_say(err, TDK_EVALUE, "there is no option '%s'", line->key);
 }
 
+bool option_in_file(const struct option *row)
+{
+    return strcmp(row->name, "config") != 0 && (row->variable == NULL || row->variable[0] != '\0');
+}
+
 static int config_apply(struct reader *reader, const struct config_line *line, struct tdk_err *err)
 {
     const struct option_spec *spec = reader->spec;
@@ -48,9 +53,7 @@ static int config_apply(struct reader *reader, const struct config_line *line, s
     if (line->section != NULL && strcmp(line->section, spec->section) != 0 &&
         strcmp(line->section, spec->program) != 0)
         return 0;
-    if (!place_find(reader, line->key, strlen(line->key), &place) ||
-        strcmp(line->key, "config") == 0 ||
-        (place.row->variable != NULL && place.row->variable[0] == '\0')) {
+    if (!place_find(reader, line->key, strlen(line->key), &place) || !option_in_file(place.row)) {
         if (line->section == NULL && spec->elsewhere != NULL && spec->elsewhere(line->key))
             return 0;
         return unknown_key(reader, line, err);

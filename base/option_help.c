@@ -61,18 +61,26 @@ static void print_wrapped(const char *text, int at, FILE *out)
     fputc('\n', out);
 }
 
+char *option_choice_words(const struct option *row, char text[OPTION_WORDS])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; row->choices[i] != NULL && used < OPTION_WORDS - 1; i++)
+        used += (size_t)snprintf(text + used, OPTION_WORDS - used, "%s%s", i == 0 ? "" : "|",
+                                 row->choices[i]);
+    return text;
+}
+
 /* "text|json" for a choice that has no name of its own. */
 static int print_value(const struct option *row, FILE *out)
 {
     const char *value = option_value_name(row);
+    char words[OPTION_WORDS];
     if (value == NULL)
         return 0;
-    if (row->kind != OPTION_CHOICE || row->value != NULL)
-        return fprintf(out, " %s", value);
-    int n = 0;
-    for (int i = 0; row->choices[i] != NULL; i++)
-        n += fprintf(out, "%c%s", i == 0 ? ' ' : '|', row->choices[i]);
-    return n;
+    if (row->kind == OPTION_CHOICE && row->value == NULL)
+        value = option_choice_words(row, words);
+    return fprintf(out, " %s", value);
 }
 
 static void print_row(const struct option *row, FILE *out)

@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 
 static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const help_forms[] = {"text", "man", "conf", "rows", NULL};
 
 const struct option option_global_rows[] = {
     {.name = "help",
@@ -13,6 +14,11 @@ const struct option option_global_rows[] = {
      .kind = OPTION_FLAG,
      .help = "show this and end",
      .at = offsetof(struct option_globals, help),
+     .variable = ""},
+    {.name = "help-as", /* for the manual's generator and the shells: not shown */
+     .kind = OPTION_CHOICE,
+     .choices = help_forms,
+     .at = offsetof(struct option_globals, help_form),
      .variable = ""},
     {.name = "version",
      .letter = 'V',

@@ -59,7 +59,11 @@ int option_list_add(struct option_list *list, const char *item, struct option_re
 /* What the row's value is called in --help; NULL: it takes none. */
 const char *option_value_name(const struct option *row);
 
-/* The options of every program. Their struct is a struct option_globals. */
-extern const struct option option_global_rows[];
+/* The words of a choice, "text|json". `text` is returned. */
+#define OPTION_WORDS 256
+char *option_choice_words(const struct option *row, char text[OPTION_WORDS]);
+
+/* Can it stand in a config file? */
+bool option_in_file(const struct option *row);
 
 #endif

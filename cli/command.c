@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "tapedeck/digest.h"
 
 static struct {
@@ -125,4 +126,19 @@ void cli_digest_line(const struct tdk_digest *digest)
     char hex[33];
     tdk_digest_value(digest, value, hex);
     fprintf(stderr, "digest %s ticks %" PRIu64 "\n", hex, tdk_digest_ticks(digest));
+}
+
+const struct command *command_find(const struct command *const *list, const char *name,
+                                   const char **near)
+{
+    struct nearest nearest;
+    nearest_begin(&nearest, name);
+    for (; *list != NULL; list++) {
+        if (strcmp((*list)->name, name) == 0)
+            return *list;
+        nearest_try(&nearest, (*list)->name);
+    }
+    if (near != NULL)
+        *near = nearest.best;
+    return NULL;
 }

@@ -26,9 +26,12 @@ enum cli_exit {
     CLI_MISSED = 7,      /* deadline or fidelity missed */
 };
 
+struct command;
+
 struct cli {
     const struct option_globals *globals;
     const struct option_list *operands;
+    const struct command *const *commands; /* all there are; ends with NULL */
 };
 
 struct command {
@@ -68,6 +71,11 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The last line of --digest on stderr: "digest HEX ticks N", whatever -q says. */
 struct tdk_digest;
 void cli_digest_line(const struct tdk_digest *digest);
+
+/* The command of a list that has this name, or NULL; then *near, unless it is NULL, is the one that
+ * may have been meant, or NULL. */
+const struct command *command_find(const struct command *const *list, const char *name,
+                                   const char **near);
 
 /* ---- main's own ---- */
 void cli_talk_init(const char *command, const struct option_globals *globals);

@@ -20,5 +20,6 @@ extern const struct command coverage_command;
 extern const struct command gaps_command;
 extern const struct command recover_command;
 extern const struct command reindex_command;
+extern const struct command completion_command;
 
 #endif

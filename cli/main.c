@@ -4,28 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/manual.h"
 
 static const struct command *const commands[] = {
-    &ring_command,
-    &feed_command,
-    &gen_command,
-    &drain_command,
-    &tap_command,
-    &import_command,
-    &query_command,
-    &play_command,
-    &info_command,
-    &ls_command,
-    &verify_command,
-    &digest_command,
-    &coverage_command,
-    &gaps_command,
-    &recover_command,
-    &reindex_command,
-    NULL,
+    &ring_command,     &feed_command,       &gen_command,
+    &drain_command,    &tap_command,        &import_command,
+    &query_command,    &play_command,       &info_command,
+    &ls_command,       &verify_command,     &digest_command,
+    &coverage_command, &gaps_command,       &recover_command,
+    &reindex_command,  &completion_command, NULL,
 };
 
 static const char front_page[] =
@@ -56,20 +45,6 @@ static void show_parts(const struct command *command, FILE *out)
             command->brief);
     for (const struct command *const *c = command->parts; *c != NULL; c++)
         fprintf(out, "  %-12s  %s\n", (*c)->name, (*c)->brief);
-}
-
-static const struct command *find(const struct command *const *list, const char *name,
-                                  const char **near)
-{
-    struct nearest nearest;
-    nearest_begin(&nearest, name);
-    for (; *list != NULL; list++) {
-        if (strcmp((*list)->name, name) == 0)
-            return *list;
-        nearest_try(&nearest, (*list)->name);
-    }
-    *near = nearest.best;
-    return NULL;
 }
 
 static int unknown_command(const char *name, const char *near)
@@ -116,13 +91,13 @@ static struct option_spec called_spec(const struct called *called)
     };
 }
 
-static int show_help(const struct called *called)
+static int show_help(const struct called *called, int form)
 {
     if (called->command->parts != NULL) {
         show_parts(called->command, stdout);
     } else {
         struct option_spec spec = called_spec(called);
-        option_help(&spec, stdout);
+        option_help_as(&spec, (enum option_form)form, stdout);
     }
     return CLI_OK;
 }
@@ -145,12 +120,11 @@ static int run(const struct called *called, int argc, char **argv)
     if (rc < 0)
         status = cli_usage("%s", err.text);
     else if (options.globals.help)
-        status = show_help(called);
+        status = show_help(called, options.globals.help_form);
     else if (options.globals.version)
         status = show_version();
     else
-        status = called->command->run(
-            &(struct cli){.globals = &options.globals, .operands = &options.operands});
+        status = called->command->run(&(struct cli){&options.globals, &options.operands, commands});
     option_close(&options);
     return status;
 }
@@ -170,7 +144,7 @@ static bool resolve(int argc, char **argv, int *at, struct called *called)
     snprintf(called->program, sizeof called->program, "tapedeck");
     called->command = NULL;
     while (list != NULL && *at < argc && argv[*at][0] != '-') {
-        const struct command *found = find(list, argv[*at], &near);
+        const struct command *found = command_find(list, argv[*at], &near);
         if (found == NULL) {
             unknown_command(argv[*at], near);
             return false;
@@ -194,7 +168,7 @@ static int help(int argc, char **argv, int at)
     if (at < argc)
         return cli_usage("'%s' is one argument too many", argv[at]);
     if (called.command != NULL)
-        return show_help(&called);
+        return show_help(&called, OPTION_FORM_TEXT);
     show_front_page(stdout);
     return CLI_OK;
 }
@@ -204,7 +178,8 @@ static int count_leading(int argc, char **argv)
 {
     int at = 1;
     while (at < argc && argv[at][0] == '-') {
-        bool takes = strcmp(argv[at], "--config") == 0 || strcmp(argv[at], "--log-format") == 0;
+        bool takes = strcmp(argv[at], "--config") == 0 || strcmp(argv[at], "--log-format") == 0 ||
+                     strcmp(argv[at], "--help-as") == 0;
         at += takes && at + 1 < argc ? 2 : 1;
     }
     return at - 1;
@@ -220,6 +195,8 @@ static int dispatch(int argc, char **argv)
         if (is_word(argv[i], "help", 'h'))
             return help(argc, argv, at);
     }
+    if (at == argc && leading == 2 && strcmp(argv[1], "--help-as") == 0)
+        return manual_show(commands, argv[2], stdout);
     if (at == argc && leading > 0)
         return cli_usage("a command is missing: %s is an option of one", argv[leading]);
     if (at == argc) {
@@ -232,7 +209,7 @@ static int dispatch(int argc, char **argv)
         return CLI_USAGE;
     if (called.command->parts != NULL) {
         if (at < argc && is_word(argv[at], "help", 'h'))
-            return show_help(&called);
+            return show_help(&called, OPTION_FORM_TEXT);
         if (at < argc && is_word(argv[at], "version", 'V'))
             return show_version();
         if (at < argc)

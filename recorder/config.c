@@ -26,7 +26,7 @@ static const struct option recording[] = {
      .kind = OPTION_LIST,
      .value = "NAME[=TRACK]",
      .required = true,
-     .help = "a ring to record, may be given many times; one that is not there yet is waited for",
+     .help = "a ring to record; one that is not there yet is waited for",
      .at = offsetof(struct config, ring_words)},
     {.name = "create-ring",
      .kind = OPTION_SIZE,
@@ -240,7 +240,7 @@ int config_load(struct config *c, int argc, char *const argv[], struct tdk_err *
     if (rc < 0)
         return rc;
     if (c->options.globals.help) {
-        option_help(&spec, stdout);
+        option_help_as(&spec, (enum option_form)c->options.globals.help_form, stdout);
         return 1;
     }
     if (c->options.globals.version) {

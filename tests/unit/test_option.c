@@ -322,6 +322,34 @@ static void help_has_each_row(void **state)
     free(text);
 }
 
+static char *help_as(enum option_form form)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    option_help_as(&spec, form, out);
+    fclose(out);
+    return text;
+}
+
+static void the_manual_and_the_shells_get_the_same_rows(void **state)
+{
+    (void)state;
+    char *man = help_as(OPTION_FORM_MAN), *conf = help_as(OPTION_FORM_CONF),
+         *lines = help_as(OPTION_FORM_ROWS);
+    assert_non_null(strstr(man, "\\fB\\-\\-sync\\fR \\fInone|interval|batch\\fR\n"));
+    assert_non_null(strstr(man, "\\fB\\-q\\fR, "));
+    assert_non_null(strstr(conf, "\\fBsync\\fR = "));
+    assert_null(strstr(conf, "\\fBconfig\\fR")); /* has no meaning in a file */
+    assert_non_null(strstr(lines, "sync\t\tVALUE\tnone|interval|batch\t"));
+    assert_non_null(strstr(lines, "\nquiet\tq\t\t\t"));
+    assert_null(strstr(lines, "block-size"));
+    free(man);
+    free(conf);
+    free(lines);
+}
+
 static void config_lines_are_cut_where_they_should(void **state)
 {
     (void)state;
@@ -377,6 +405,7 @@ int main(void)
         test(operands_are_counted),
         test(what_is_required_must_come_from_somewhere),
         test(help_has_each_row),
+        test(the_manual_and_the_shells_get_the_same_rows),
         test(config_lines_are_cut_where_they_should),
         test(nearest_forgives_slips_but_not_other_words),
     };
