@@ -229,7 +229,7 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
         return rc;
     if (!tick) {
         take_control(l, frame);
-    } else {
+    } else if ((frame->flags & TDK_FLAG_PROLOGUE) == 0) { /* that is shown, and not counted */
         l->ticks++;
         if (frame->track == 0)
             count_hole(l, frame->seq);

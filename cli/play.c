@@ -22,7 +22,8 @@ struct args {
     uint64_t create_size, max_idle_ns, loop, wait_consumers, timeout_ns, stall_ns, limit;
     struct moment rebase;
     const char *fidelity;
-    bool per_track, paused, digest, json, require_complete;
+    uint64_t prime_back_ns;
+    bool per_track, paused, prime, digest, json, require_complete;
 };
 
 static struct args args;
@@ -72,6 +73,15 @@ static const struct option rows[] = {
      .kind = OPTION_MOMENT,
      .at = offsetof(struct args, rebase),
      .help = "shift all times so that the first tick is stamped this: now, or a time"},
+    {.name = "prime",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, prime),
+     .help = "before the first tick each instrument's last definition, status, quote, trade"},
+    {.name = "prime-back",
+     .kind = OPTION_DURATION,
+     .min = 1,
+     .at = offsetof(struct args, prime_back_ns),
+     .help = "look for those no further back; unless said, to the tape's beginning"},
     {.name = "wait-consumers",
      .kind = OPTION_COUNT,
      .at = offsetof(struct args, wait_consumers),
@@ -176,6 +186,8 @@ static void tell_summary(const struct player_report *r)
              quantity_size_text(bytes, r->bytes), quantity_duration_text(elapsed, r->elapsed_ns),
              quantity_count_text(rate, quantity_per_second(r->ticks, r->elapsed_ns)),
              r->stopped ? "; stopped before the end" : "");
+    if (args.prime)
+        cli_note("%" PRIu64 " ticks of before the range in front", r->primed);
     if (r->paced && r->stalls > 0)
         cli_note("full ring: %" PRIu64 " waits, %s in all; the tape stood still", r->stalls,
                  quantity_duration_text(stalled, r->stalled_ns));
@@ -270,6 +282,8 @@ static int open_player(struct play *play, struct tdk_err *err)
         .rebase = args.rebase.anchor != MOMENT_UNSET,
         .rebase_ts = rebase_to(play),
         .paused = args.paused,
+        .prime = args.prime,
+        .prime_back_ns = args.prime_back_ns,
         .digest = args.digest,
         .stall_ns = args.stall_ns,
         .ask = ask,

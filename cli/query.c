@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -15,14 +16,15 @@
 #include "cli/range.h"
 #include "cli/table.h"
 #include "formats/dbn_names.h"
+#include "tape/prime.h"
 #include "tapedeck/digest.h"
 
 struct args {
     struct range_args range;
-    uint64_t limit;
+    uint64_t limit, prime_back_ns;
     const char *format, *file;
     int progress;
-    bool reverse, force, pretty, map_symbols, envelope, five, control;
+    bool reverse, prime, force, pretty, map_symbols, envelope, five, control;
     bool count, explain, digest, fail_empty, require_complete, json;
 };
 
@@ -39,6 +41,15 @@ static const struct option rows[] = {
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, reverse),
      .help = "the last first: the exact reverse of the order"},
+    {.name = "prime",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, prime),
+     .help = "in front each instrument's last definition, status, quote, trade; not counted"},
+    {.name = "prime-back",
+     .kind = OPTION_DURATION,
+     .min = 1,
+     .at = offsetof(struct args, prime_back_ns),
+     .help = "look for those no further back; unless said, to the tape's beginning"},
     {.name = "format",
      .letter = 'o',
      .kind = OPTION_TEXT,
@@ -209,11 +220,39 @@ static int deliver_run(struct query *q, const struct tdk_run *run, struct tdk_er
     return 0;
 }
 
+static bool is_interrupted(void *context)
+{
+    (void)context;
+    return interrupted();
+}
+
+/* The state that the range begins with. */
+static int deliver_prologue(struct query *q, struct tdk_err *err)
+{
+    const struct prime_options options = {.back_ns = args.prime_back_ns, .stopped = is_interrupted};
+    struct prime *prime;
+    struct tdk_run run;
+    int rc = prime_open(&prime, q->range.tape, &q->range.query, &options, err);
+    if (rc < 0)
+        return rc;
+    while (rc == 0 && prime_next(prime, &run))
+        rc = output_put(q->output, run.track, run.number, run.epoch, run.frames, run.size, err);
+    if (prime_damaged(prime) > 0) {
+        struct tdk_err damage;
+        err_say(&damage, TDK_ECORRUPT, "%s", "parts of the tape before the range cannot be read");
+        losses_damage(&q->losses, &damage);
+    }
+    prime_close(prime);
+    return rc;
+}
+
 /* All of it. -EPIPE: nobody wants more; -ECANCELED: interrupted. */
 static int deliver(struct query *q, struct tdk_err *err)
 {
     struct tdk_run run;
     int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, err);
+    if (rc == 0 && args.prime)
+        rc = deliver_prologue(q, err);
     for (unsigned turn = 0; rc >= 0; turn++) {
         if (interrupted())
             return -ECANCELED;
@@ -360,6 +399,9 @@ static int run(const struct cli *cli)
     if (numbers && args.file != NULL)
         return cli_usage("%s prints numbers to stdout; it does not go with -O",
                          args.count ? "--count" : "--explain");
+    if (args.prime && (numbers || args.reverse))
+        return cli_usage("--prime puts ticks in front of the first; it does not go with %s",
+                         numbers ? "--count and --explain" : "--reverse");
     if (args.explain && args.digest)
         return cli_usage("--explain reads no tick; it does not go with --digest");
     if (!numbers && args.format == NULL && args.file == NULL)

@@ -122,6 +122,7 @@ void player_close(struct player *p)
     free(p->lanes);
     free(p->seats);
     tdk_cursor_close(p->cursor);
+    prime_close(p->prime);
     tdk_digest_close(p->digest);
     free(p);
 }
@@ -133,17 +134,45 @@ const struct player_report *player_report(const struct player *p)
 
 /* ---- rounds ---- */
 
+static void tell_damage(struct player *p, const struct tdk_err *err)
+{
+    if (p->options.damage != NULL && p->report.rounds == 0)
+        p->options.damage(err, p->options.context);
+}
+
+static int find_prologue(struct player *p, struct tdk_err *err)
+{
+    const struct prime_options options = {
+        .back_ns = p->options.prime_back_ns, .stopped = player_stopped, .context = p};
+    int rc = prime_open(&p->prime, p->tape, &p->query, &options, err);
+    if (rc < 0)
+        return rc;
+    struct tdk_err damage;
+    uint64_t damaged = prime_damaged(p->prime);
+    if (damaged > 0) {
+        err_say(&damage, TDK_ECORRUPT,
+                "%" PRIu64 " parts of the tape before the range cannot be read: the state that it "
+                "begins with may be older than it should",
+                damaged);
+        tell_damage(p, &damage);
+    }
+    return 0;
+}
+
 static int play_round(struct player *p, struct tdk_err *err)
 {
     struct tdk_run run;
+    struct tdk_err own;
+    if (err == NULL)
+        err = &own;
     p->anchored = false; /* each round has a schedule of its own */
+    p->prologue_due = p->prime != NULL;
     for (;;) {
         int rc = tdk_cursor_read(p->cursor, &run, err);
         if (rc == 0)
-            return 0;
+            return player_put_prologue(p, err);
         if (rc == TDK_ECORRUPT) {
-            if (p->options.damage != NULL && p->report.rounds == 0 && err != NULL)
-                p->options.damage(err, p->options.context);
+            tell_damage(p, err);
             continue;
         }
         if (rc == 1)
@@ -163,8 +192,11 @@ static void count_round(struct player *p)
 
 static int play_rounds(struct player *p, struct tdk_err *err)
 {
+    int rc = p->options.prime ? find_prologue(p, err) : 0;
+    if (rc < 0)
+        return rc;
     for (;;) {
-        int rc = play_round(p, err);
+        rc = play_round(p, err);
         count_round(p);
         if (rc < 0)
             return rc;

@@ -4,7 +4,8 @@
  *   tape -> cursor (merged, in order) -> pace (when) -> lane (ring), and END at the end
  *
  * What goes into a ring: before the first tick of a track, and when its epoch changes, a TRACK
- * frame and what is known of that epoch (INFO, SYMBOL); each tick with its own seq, ts, type, flags
+ * frame and what is known of that epoch (INFO, SYMBOL); if asked for, the state from before the
+ * range, flagged prologue; each tick with its own seq, ts, type, flags
  * and payload; LOSS, CLOCK, SYMBOL, INFO and MARK where they lie; at last one END. A play drops
  * nothing: while a ring is full the tape stands still for all tracks.
  *
@@ -37,13 +38,15 @@ struct player_options {
     bool per_track;
     uint64_t create_size; /* bytes of a ring that is not there yet; 0: it must be there */
     struct speed speed;
-    uint64_t max_idle_ns; /* 0: idle stretches stay as long as they were */
-    uint64_t rounds;      /* how often; 0: until stopped */
-    bool rebase;          /* times are shifted so that the first tick is stamped rebase_ts */
-    uint64_t rebase_ts;   /* UINT64_MAX: when it is played */
-    bool paused;          /* begin with a pause */
-    bool digest;          /* work one out, also for END */
-    uint64_t stall_ns;    /* a consumer that takes nothing for so long ends the play */
+    uint64_t max_idle_ns;   /* 0: idle stretches stay as long as they were */
+    uint64_t rounds;        /* how often; 0: until stopped */
+    bool rebase;            /* times are shifted so that the first tick is stamped rebase_ts */
+    uint64_t rebase_ts;     /* UINT64_MAX: when it is played */
+    bool paused;            /* begin with a pause */
+    bool prime;             /* first the state that the range begins with (tape/prime.h) */
+    uint64_t prime_back_ns; /* looked for no further back than this; 0: no limit */
+    bool digest;            /* work one out, also for END */
+    uint64_t stall_ns;      /* a consumer that takes nothing for so long ends the play */
     /* Asked about fifty times a second while waiting, and now and then while not; may be NULL. */
     enum player_order (*ask)(void *context);
     /* A part of the tape that cannot be read is passed over: told here; may be NULL. */
@@ -56,6 +59,7 @@ struct player_options {
 struct player_report {
     uint64_t ticks, bytes; /* played, in all rounds; bytes: frames with heads */
     uint64_t rounds;
+    uint64_t primed;             /* ticks of the prologue in one round; counted nowhere else */
     uint64_t lost, damaged;      /* met in one round */
     uint64_t stalls, stalled_ns; /* waits for a consumer; the tape stood still for them */
     uint64_t elapsed_ns;

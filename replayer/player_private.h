@@ -13,6 +13,7 @@
 #include "replayer/lane.h"
 #include "replayer/pace.h"
 #include "replayer/player.h"
+#include "tape/prime.h"
 #include "tapedeck/digest.h"
 
 #define PLAYER_PENDING_MAX 64u /* paced ticks put in and not yet published */
@@ -32,6 +33,8 @@ struct player {
     struct tdk_query query;
     struct player_options options;
     struct tdk_cursor *cursor; /* of the round that is played */
+    struct prime *prime;       /* the state before the range; NULL unless asked for */
+    bool prologue_due;         /* it goes into the rings before the next tick */
     struct pace pace;
     struct lane_patience patience;
     struct lane *lanes;
@@ -70,6 +73,9 @@ void player_show(struct player *player);
 void player_sleep_until(uint64_t due_ns);
 
 /* ---- player_put.c ---- */
+
+/* The prologue, at once, if it is still to come. */
+int player_put_prologue(struct player *player, struct tdk_err *err);
 
 /* All of a run, each piece when it is due. -ECANCELED: an order to quit came. */
 int player_put_run(struct player *player, const struct tdk_run *run, struct tdk_err *err);

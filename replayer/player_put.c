@@ -1,4 +1,5 @@
 /* player_put.c - frames into rings: what is announced, copied, shifted, counted. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -120,6 +121,46 @@ static int prepare_seat(struct player *p, struct seat *seat, const struct tdk_ru
     return rc;
 }
 
+/* What the range begins with is due before it: at once, and no matter how fast it is played. */
+static int put_state(struct player *p, const struct tdk_run *run, struct tdk_err *err)
+{
+    struct seat *seat = seat_of(p, run->number);
+    if (seat->lane == NULL)
+        return 0;
+    int rc = prepare_seat(p, seat, run, err);
+    void *room = NULL;
+    if (rc == 0)
+        rc = claim(p, seat->lane, run->size, &room, err);
+    if (rc < 0)
+        return rc;
+    assert(room != NULL);
+    memcpy(room, run->frames, run->size);
+    if (p->shift != 0)
+        piece_shift(room, run->size, p->shift);
+    p->pending_lane = seat->lane;
+    p->pending_bytes += run->size;
+    if (p->pending_bytes >= seat->lane->piece_max / 2)
+        player_show(p);
+    return 0;
+}
+
+int player_put_prologue(struct player *p, struct tdk_err *err)
+{
+    struct tdk_run run;
+    uint64_t primed = 0;
+    int rc = 0;
+    if (!p->prologue_due)
+        return 0;
+    p->prologue_due = false;
+    while (rc == 0 && prime_next(p->prime, &run)) {
+        rc = put_state(p, &run, err);
+        primed++;
+    }
+    player_show(p);
+    p->report.primed = primed;
+    return rc;
+}
+
 static int put_paced(struct player *p, struct lane *lane, const struct tdk_run *run,
                      const struct piece *piece, struct tdk_err *err)
 {
@@ -167,7 +208,9 @@ int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *
     struct seat *seat = seat_of(p, run->number);
     if (seat->lane == NULL)
         return err_say(err, TDK_EINTERNAL, "track %s came up after the play began", run->track);
-    int rc = prepare_seat(p, seat, run, err);
+    int rc = player_put_prologue(p, err);
+    if (rc == 0)
+        rc = prepare_seat(p, seat, run, err);
     const struct tdk_frame *at = run->frames;
     while (rc == 0 && at < run_end(run)) {
         if (++p->unasked >= ASK_EVERY)

@@ -23,39 +23,6 @@ struct tdk_cursor {
 
 /* ---- open ---- */
 
-static int compare_tracks(const void *a, const void *b)
-{
-    const struct track *const *x = a, *const *y = b;
-    return strcmp((*x)->ref.name, (*y)->ref.name);
-}
-
-/* The tracks asked for, by name, each once; malloc'ed. */
-static int find_tracks(struct tdk_tape *tape, const struct tdk_query *query, struct track ***found,
-                       size_t *count, struct tdk_err *err)
-{
-    if (query->track_count == 0) {
-        *found = tape_tracks(tape, count);
-        return *found != NULL ? 0 : err_set(err, -ENOMEM, "open cursor");
-    }
-    struct track **tracks = calloc(query->track_count, sizeof(struct track *));
-    if (tracks == NULL)
-        return err_set(err, -ENOMEM, "open cursor");
-    for (size_t i = 0; i < query->track_count; i++) {
-        tracks[i] = tape_track(tape, query->tracks[i]);
-        if (tracks[i] == NULL) {
-            free(tracks);
-            return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", query->tracks[i]);
-        }
-    }
-    qsort(tracks, query->track_count, sizeof(struct track *), compare_tracks);
-    *count = 0;
-    for (size_t i = 0; i < query->track_count; i++)
-        if (*count == 0 || tracks[i] != tracks[*count - 1])
-            tracks[(*count)++] = tracks[i];
-    *found = tracks;
-    return 0;
-}
-
 static int open_streams(struct tdk_cursor *cursor, struct track **tracks, size_t count,
                         struct tdk_err *err)
 {
@@ -117,7 +84,7 @@ int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
     size_t count = 0;
     int rc = select_init(&c->answer.select, query, err);
     if (rc == 0)
-        rc = find_tracks(tape, query, &tracks, &count, err);
+        rc = search_tracks(tape, query, &tracks, &count, err);
     if (rc == 0)
         rc = open_streams(c, tracks, count, err);
     if (rc == 0 && !c->count_only)

@@ -179,6 +179,16 @@ static uint32_t find_entry(const struct parts *p, uint32_t instrument_id)
                : p->head.entries;
 }
 
+uint32_t directory_instruments(const struct block_view *view)
+{
+    return view->head->count == 0 ? 0 : parts_of(view).head.entries;
+}
+
+uint32_t directory_instrument(const struct block_view *view, uint32_t place)
+{
+    return parts_of(view).entries[place].instrument_id;
+}
+
 int64_t directory_find(const struct block_view *view, uint32_t instrument_id,
                        struct directory_walk *walk)
 {

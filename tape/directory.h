@@ -100,6 +100,11 @@ int directory_check_bounds(const struct block_view *view);
 int64_t directory_find(const struct block_view *view, uint32_t instrument_id,
                        struct directory_walk *walk);
 
+/* The instruments of a block, ascending: how many, and the one at a place. Of a slice that has no
+ * more than the directory's entries too. */
+uint32_t directory_instruments(const struct block_view *view);
+uint32_t directory_instrument(const struct block_view *view, uint32_t place);
+
 /* The next one's offset in view->frames; -1: no more; TDK_ECORRUPT. */
 int64_t directory_next(struct directory_walk *walk);
 

@@ -1,10 +1,44 @@
 #include "tape/search.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/moment.h"
 #include "tape/hole.h"
+
+static int compare_tracks(const void *a, const void *b)
+{
+    const struct track *const *x = a, *const *y = b;
+    return strcmp((*x)->ref.name, (*y)->ref.name);
+}
+
+int search_tracks(struct tdk_tape *tape, const struct tdk_query *query, struct track ***found,
+                  size_t *count, struct tdk_err *err)
+{
+    if (query->track_count == 0) {
+        *found = tape_tracks(tape, count);
+        return *found != NULL ? 0 : err_set(err, -ENOMEM, "look for tracks");
+    }
+    struct track **tracks = calloc(query->track_count, sizeof(struct track *));
+    if (tracks == NULL)
+        return err_set(err, -ENOMEM, "look for tracks");
+    for (size_t i = 0; i < query->track_count; i++) {
+        tracks[i] = tape_track(tape, query->tracks[i]);
+        if (tracks[i] == NULL) {
+            free(tracks);
+            return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", query->tracks[i]);
+        }
+    }
+    qsort(tracks, query->track_count, sizeof(struct track *), compare_tracks);
+    *count = 0;
+    for (size_t i = 0; i < query->track_count; i++)
+        if (*count == 0 || tracks[i] != tracks[*count - 1])
+            tracks[(*count)++] = tracks[i];
+    *found = tracks;
+    return 0;
+}
 
 static bool is_reverse(const struct search *search)
 {

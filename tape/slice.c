@@ -416,8 +416,7 @@ static int count_entries(const struct block_view *view, const struct picks *pick
     return 0;
 }
 
-/* At least the entries. */
-static int begin_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
     if (slice_holds(slice, ref))
         return 0;
@@ -435,7 +434,7 @@ static int begin_entries(struct slice *slice, const struct block_ref *ref, struc
 int slice_count(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
                 uint64_t *ticks, struct tdk_err *err)
 {
-    int rc = begin_entries(slice, ref, err);
+    int rc = slice_entries(slice, ref, err);
     if (rc == 0 && count_entries(&slice->view, picks, ticks) < 0)
         rc = err_say(err, TDK_ECORRUPT, "directory contradicts itself");
     return rc;

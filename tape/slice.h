@@ -52,6 +52,9 @@ int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err 
 /* Its head, directory and sums: view.directory is there. */
 int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
 
+/* Less even: the directory's entries, which tell what instruments are in it. */
+int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
+
 /* How many ticks of these instruments there are, by the directory's entries. */
 struct picks;
 int slice_count(struct slice *slice, const struct block_ref *ref, const struct picks *picks,

@@ -156,6 +156,8 @@ static void sieve_prepare(struct stream *stream)
     struct sieve *sieve = &stream->sieve;
     const struct search *search = &stream->search;
     sieve->picks = stream->answer->select.by_symbol ? &search->here : NULL;
+    if (stream->only != NULL)
+        sieve->picks = stream->only;
     sieve->seq_first = is_reverse(stream) ? 0 : search->seen + 1;
     sieve->seq_last = is_reverse(stream) ? search->seen - 1 : UINT64_MAX;
 }
@@ -189,6 +191,16 @@ static int fill_again(struct stream *stream, int rc, struct tdk_err *err)
     if (!look_up_again(stream) && rc != -ENOENT)
         return rc;
     return sieve_fill(&stream->sieve, &stream->ref, err);
+}
+
+int stream_entries(struct stream *stream, const struct block_view **view, struct tdk_err *err)
+{
+    int rc = find_slice(stream, err);
+    if (rc == 0)
+        rc = slice_entries(stream->sieve.slice, &stream->ref, err);
+    if (rc == 0)
+        *view = &stream->sieve.slice->view;
+    return rc;
 }
 
 int stream_load(struct stream *stream, struct tdk_err *err)

@@ -19,9 +19,11 @@ struct stream {
     struct block_ref ref; /* the block that is next, or in the sieve */
 
     struct sieve sieve;
-    bool loaded;      /* the sieve has this block, and there is something left of it */
-    size_t at;        /* next: offset in a run, place in a list (reverse: one above it) */
-    uint64_t lost;    /* told by LOSS frames passed over since the last run */
+    bool loaded;   /* the sieve has this block, and there is something left of it */
+    size_t at;     /* next: offset in a run, place in a list (reverse: one above it) */
+    uint64_t lost; /* told by LOSS frames passed over since the last run */
+    const struct picks
+        *only;        /* borrowed: no other instruments than these; NULL: as the query says */
     bool is_expected; /* the next few blocks have been asked for */
 
     /* ---- its place in a merge ---- */
@@ -49,6 +51,10 @@ void stream_rewind(struct stream *stream);
 /* The next block that may hold something, not yet read: 1, stream->ref is it; 0: the end.
  * TDK_ECORRUPT: in front of it something is missing; the next call goes on. */
 int stream_next_block(struct stream *stream, struct tdk_err *err);
+
+/* What instruments are in it, without reading more than that takes: 0, and the block's directory
+ * has its entries. Where it cannot be read stream_load() tells. */
+int stream_entries(struct stream *stream, const struct block_view **view, struct tdk_err *err);
 
 /* Read it. 1: there is something in it; 0: nothing passes. TDK_ECORRUPT: it cannot be read (err
  * says which and why). */
