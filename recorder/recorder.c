@@ -218,6 +218,13 @@ static void visit_rings(struct recorder *r, uint64_t now_ns)
     }
 }
 
+static void count(struct recorder *r, uint64_t now_ns)
+{
+    struct status status;
+    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
+    gauges_update(&r->gauges, &status, r->inlets, r->config->ring_count, now_ns);
+}
+
 static void on_tend(uv_timer_t *timer)
 {
     struct recorder *r = timer->data;
@@ -231,6 +238,7 @@ static void on_tend(uv_timer_t *timer)
     if (now_ns - r->reported_ns >= REPORT_NS)
         report(r, false, now_ns);
     tell_acks(r);
+    count(r, now_ns);
     watch_idle(r, now_ns);
     turn(r);
 }
@@ -320,6 +328,8 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     if (journal_init(&r->journal, loop, &r->tape, &r->ledger, r->writer.count) < 0)
         return err_set(err, -ENOMEM, "journal");
     writer_use_journal(&r->writer);
+    if (gauges_open(&r->gauges, &r->tape, r->config->ring_count) < 0)
+        return err_set(err, -ENOMEM, "counters");
     return open_inlets(r, err);
 }
 
@@ -376,6 +386,7 @@ int recorder_run(struct recorder *r)
     r->ready_ns = r->reported_ns = r->pump.moved_ns = now_ns;
     visit_rings(r, now_ns);
     status_gather(&r->reported, r->inlets, r->config->ring_count, &r->writer);
+    count(r, now_ns);
     tell_recovered(r);
     say_ready(r->config);
     return service_run(&r->service);
@@ -395,6 +406,7 @@ int recorder_close(struct recorder *r, int exit_code)
     journal_close(&r->journal);
     writer_close(&r->writer);
     ledger_close(&r->ledger);
+    gauges_close(&r->gauges);
     free(r->inlets);
     if (recover_close(&r->tape, clean, &err) < 0) {
         log_error("%s", err.text);

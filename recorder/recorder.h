@@ -11,6 +11,7 @@
 
 #include "daemon/service.h"
 #include "recorder/ack.h"
+#include "recorder/gauges.h"
 #include "recorder/pump.h"
 #include "recorder/status.h"
 
@@ -33,6 +34,7 @@ struct recorder {
     bool stopping, finished, given_up;
     uint64_t tends;
 
+    struct gauges gauges;
     struct status reported; /* what the last report told */
     uint64_t reported_ns, ready_ns;
     int64_t clock_offset; /* wall - monotonic */

@@ -6,16 +6,21 @@
 #include "base/log.h"
 #include "base/quantity.h"
 
-static const char *state_of(const struct writer *writer)
+static enum status_level level_of(const struct writer *writer)
 {
     if (writer->state == WRITER_NO_SPACE || writer->rotate->no_space)
-        return "degraded: no space";
+        return STATUS_NO_SPACE;
     if (writer->state == WRITER_DEAD || (writer->state == WRITER_MOVING && !writer->sync_failed))
-        return "degraded: write";
-    if (writer->state == WRITER_MOVING)
-        return "degraded: sync";
-    return "ok";
+        return STATUS_WRITE;
+    return writer->state == WRITER_MOVING ? STATUS_SYNC : STATUS_OK;
 }
+
+static const char *const level_words[] = {
+    [STATUS_OK] = "ok",
+    [STATUS_NO_SPACE] = "degraded: no space",
+    [STATUS_SYNC] = "degraded: sync",
+    [STATUS_WRITE] = "degraded: write",
+};
 
 void status_gather(struct status *status, const struct inlet *inlets, unsigned count,
                    const struct writer *writer)
@@ -36,7 +41,8 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
     status->segments_sealed = writer->journal->sealed;
     status->buffers = writer->count;
     status->buffers_used = (size_t)(writer->formed - writer->done);
-    status->state = state_of(writer);
+    status->level = level_of(writer);
+    status->state = level_words[status->level];
 }
 
 bool status_moved(const struct status *status, const struct status *before)

@@ -9,6 +9,8 @@
 
 #include "recorder/writer.h"
 
+enum status_level { STATUS_OK, STATUS_NO_SPACE, STATUS_SYNC, STATUS_WRITE };
+
 struct status {
     uint64_t ticks, bytes; /* taken from rings: frames with heads */
     uint64_t lost, passed; /* told as LOSS; found on the tape already */
@@ -16,7 +18,8 @@ struct status {
     struct writer_counts counts;
     uint64_t segment, segments_sealed;
     size_t buffers, buffers_used;
-    const char *state; /* "ok", "degraded: no space", ... */
+    enum status_level level;
+    const char *state; /* the same in words: "ok", "degraded: no space", ... */
 };
 
 void status_gather(struct status *status, const struct inlet *inlets, unsigned count,

@@ -1,0 +1,64 @@
+/*
+ * gauges.h - the recorder's counters page: what status.h and the inlets know, where anyone can see
+ * it.
+ *
+ * Filled ten times a second, not once a tick. A page that cannot be had (a full /dev/shm) is told
+ * once, and recording goes on without. The loop's thread.
+ */
+#ifndef TDK_RECORDER_GAUGES_H
+#define TDK_RECORDER_GAUGES_H
+
+#include "recorder/status.h"
+#include "shm/counters.h"
+
+enum gauges_own {
+    GAUGES_STATE,
+    GAUGES_RINGS,
+    GAUGES_ATTACHED,
+    GAUGES_QUARANTINED,
+    GAUGES_SEGMENT,
+    GAUGES_SEALED,
+    GAUGES_WRITES,
+    GAUGES_BLOCKS,
+    GAUGES_BYTES,
+    GAUGES_SYNCS,
+    GAUGES_WRITE_LONGEST,
+    GAUGES_SYNC_LONGEST,
+    GAUGES_BUFFERS,
+    GAUGES_BUFFERS_USED,
+    GAUGES_REWRITTEN,
+    GAUGES_FAILED_SEGMENTS,
+    GAUGES_LAST_LOSS,
+    GAUGES_OWN_COUNT,
+};
+
+enum gauges_ring {
+    GAUGES_RING_STATE,
+    GAUGES_RING_TICKS,
+    GAUGES_RING_BYTES,
+    GAUGES_RING_LOST,
+    GAUGES_RING_FILL,
+    GAUGES_RING_CAPACITY,
+    GAUGES_RING_HIGH_WATER,
+    GAUGES_RING_WAIT,
+    GAUGES_RING_EPOCH,
+    GAUGES_RING_WRITTEN,
+    GAUGES_RING_DURABLE,
+    GAUGES_RING_COUNT,
+};
+
+struct gauges {
+    struct counters *page; /* ours; NULL: there is none */
+    int own[GAUGES_OWN_COUNT];
+    int (*rings)[GAUGES_RING_COUNT]; /* ours; rows of each inlet, -1: not named yet */
+    uint64_t lost, last_loss;
+};
+
+/* Without a page, and a warning, when it cannot be made. -ENOMEM. */
+int gauges_open(struct gauges *gauges, const struct recovered *tape, unsigned rings);
+void gauges_close(struct gauges *gauges);
+
+void gauges_update(struct gauges *gauges, const struct status *status, const struct inlet *inlets,
+                   unsigned count, uint64_t now_ns);
+
+#endif
