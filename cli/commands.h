@@ -21,5 +21,10 @@ extern const struct command gaps_command;
 extern const struct command recover_command;
 extern const struct command reindex_command;
 extern const struct command completion_command;
+extern const struct command bench_command;
+extern const struct command bench_ring_command;
+extern const struct command bench_record_command;
+extern const struct command bench_query_command;
+extern const struct command bench_play_command;
 
 #endif

@@ -8,14 +8,30 @@
 #include "cli/commands.h"
 #include "cli/manual.h"
 
+/* A line each. */
+/* clang-format off */
 static const struct command *const commands[] = {
-    &ring_command,     &feed_command,       &gen_command,
-    &drain_command,    &tap_command,        &import_command,
-    &query_command,    &play_command,       &info_command,
-    &ls_command,       &verify_command,     &digest_command,
-    &coverage_command, &gaps_command,       &recover_command,
-    &reindex_command,  &completion_command, NULL,
+    &ring_command,
+    &feed_command,
+    &gen_command,
+    &drain_command,
+    &tap_command,
+    &import_command,
+    &query_command,
+    &play_command,
+    &info_command,
+    &ls_command,
+    &verify_command,
+    &digest_command,
+    &coverage_command,
+    &gaps_command,
+    &recover_command,
+    &reindex_command,
+    &bench_command,
+    &completion_command,
+    NULL,
 };
+/* clang-format on */
 
 static const char front_page[] =
     "usage: tapedeck COMMAND [options]\n"

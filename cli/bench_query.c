@@ -1,0 +1,199 @@
+/* bench_query.c - what it costs to ask a tape: a symbol's minute, its day, everything. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "cli/bench.h"
+#include "cli/bench_tape.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+
+#define MINUTE_NS (60 * NS_PER_S)
+
+static struct args {
+    struct bench_options bench;
+    struct bench_tape_options tape;
+    const char *symbol;
+    uint64_t repeat;
+} args;
+
+static const struct option rows[] = {
+    {.name = "symbol",
+     .letter = 's',
+     .kind = OPTION_TEXT,
+     .value = "SYM",
+     .preset = "S010",
+     .at = offsetof(struct args, symbol),
+     .help = "the symbol that is asked for"},
+    {.name = "repeat",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .preset = "100",
+     .at = offsetof(struct args, repeat),
+     .help = "ask so often in a run, for what is quick"},
+    {.name = NULL},
+};
+
+struct question {
+    const char *path;
+    struct tdk_tape *tape; /* open while questions are hot */
+    struct tdk_query query;
+    uint64_t repeat;
+    bool streams, cold; /* streams: what counts is ticks, not answers */
+    uint64_t expected;  /* ticks, once known: every later answer must be as large */
+};
+
+/* One answer, whole, every frame of it touched. */
+static int ask(struct question *q, struct tdk_tape *tape, uint64_t *ticks, uint64_t *bytes,
+               struct tdk_err *err)
+{
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    int rc = tdk_cursor_open(&cursor, tape, &q->query, err);
+    if (rc < 0)
+        return rc;
+    uint64_t walked = 0;
+    while ((rc = tdk_cursor_read(cursor, &run, err)) == 1) {
+        *ticks += run.ticks;
+        *bytes += run.size;
+        const unsigned char *end = (const unsigned char *)run.frames + run.size;
+        for (const struct tdk_frame *f = run.frames;
+             run.frames != NULL && (const unsigned char *)f < end; f = tdk_frame_after(f))
+            walked += f->ts != 0;
+    }
+    tdk_cursor_close(cursor);
+    return rc == 0 && walked > *ticks ? err_say(err, TDK_EINTERNAL, "more came than was told") : rc;
+}
+
+static int ask_cold(struct question *q, uint64_t *ticks, uint64_t *bytes, uint64_t *elapsed_ns,
+                    struct tdk_err *err)
+{
+    struct tdk_tape *tape = NULL;
+    int rc = bench_tape_evict(q->path, err);
+    uint64_t begin_ns = clock_mono();
+    if (rc == 0)
+        rc = tdk_tape_open(&tape, q->path, err);
+    if (rc < 0)
+        return rc;
+    rc = ask(q, tape, ticks, bytes, err);
+    *elapsed_ns = clock_mono() - begin_ns;
+    tdk_tape_close(tape);
+    return rc;
+}
+
+static int ask_hot(struct question *q, uint64_t *ticks, uint64_t *bytes, uint64_t *elapsed_ns,
+                   struct tdk_err *err)
+{
+    uint64_t begin_ns = clock_mono();
+    int rc = ask(q, q->tape, ticks, bytes, err);
+    *elapsed_ns = clock_mono() - begin_ns;
+    return rc;
+}
+
+/* What costs microseconds is counted in answers, what streams in ticks. */
+static int measure(void *context, struct bench_run *run, struct tdk_err *err)
+{
+    static struct histogram latency;
+    struct question *q = context;
+    histogram_init(&latency);
+    for (uint64_t i = 0; i < q->repeat; i++) {
+        uint64_t ticks = 0, bytes = 0, elapsed_ns = 0;
+        int rc = q->cold ? ask_cold(q, &ticks, &bytes, &elapsed_ns, err)
+                         : ask_hot(q, &ticks, &bytes, &elapsed_ns, err);
+        if (rc < 0)
+            return rc;
+        if (q->expected != UINT64_MAX && ticks != q->expected)
+            return err_say(err, TDK_ECORRUPT,
+                           "the same question was answered with %" PRIu64 " ticks, then %" PRIu64,
+                           q->expected, ticks);
+        q->expected = ticks;
+        histogram_add(&latency, elapsed_ns);
+        run->operations += q->streams ? ticks : 1;
+        run->bytes += bytes;
+        run->elapsed_ns += elapsed_ns;
+    }
+    bench_run_latency(run, &latency);
+    return 0;
+}
+
+/* Once from memory, once from the disk. The first answer also says how much it is. */
+static int ask_twice(struct bench *bench, struct question *q, const char *what, struct tdk_err *err)
+{
+    char row[96];
+    q->expected = UINT64_MAX;
+    q->cold = false;
+    int rc = bench_measure(bench, what, measure, q, err);
+    if (rc < 0)
+        return rc;
+    cli_note("%s: %" PRIu64 " ticks", what, q->expected);
+    snprintf(row, sizeof row, "%s, cold", what);
+    q->cold = true;
+    q->repeat = 1;
+    return bench_measure(bench, row, measure, q, err);
+}
+
+static int measure_all(struct bench *bench, struct tdk_tape *tape, const struct bench_tape *day,
+                       struct tdk_err *err)
+{
+    uint64_t noon = day->from + (day->to - day->from) / 2;
+    const struct tdk_query minute = {.from = noon, .to = noon + MINUTE_NS};
+    const struct tdk_query whole = {.from = 0, .to = UINT64_MAX};
+    const struct {
+        const char *what;
+        const struct tdk_query *range;
+        bool symbol, count, streams;
+    } asked[] = {
+        {"one symbol, a minute", &minute, true, false, false},
+        {"all symbols, a minute", &minute, false, false, false},
+        {"one symbol, everything", &whole, true, false, true},
+        {"count of one symbol", &whole, true, true, false},
+        {"everything, in order", &whole, false, false, true},
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof asked / sizeof asked[0]; i++) {
+        struct question q = {.path = day->path, .tape = tape, .query = *asked[i].range};
+        q.query.symbols = &args.symbol;
+        q.query.symbol_count = asked[i].symbol;
+        q.query.count_only = asked[i].count;
+        q.streams = asked[i].streams;
+        q.repeat = q.streams ? 1 : args.repeat;
+        rc = ask_twice(bench, &q, asked[i].what, err);
+    }
+    return rc;
+}
+
+static int run(const struct cli *cli)
+{
+    static struct bench_tape day;
+    struct tdk_err err;
+    struct bench *bench;
+    struct tdk_tape *tape = NULL;
+    (void)cli;
+    if (bench_open(&bench, &args.bench, &err) < 0)
+        return cli_fail(&err, NULL);
+    int rc = bench_tape_open(&day, &args.tape, 1, &err);
+    if (rc == 0)
+        rc = tdk_tape_open(&tape, day.path, &err);
+    if (rc == 0)
+        rc = measure_all(bench, tape, &day, &err);
+    tdk_tape_close(tape);
+    bench_tape_close(&day);
+    return bench_close(bench, rc, &err);
+}
+
+const struct command bench_query_command = {
+    .name = "query",
+    .brief = "questions to a tape, from memory and from the disk",
+    .usage = "[-T DIR] [--ticks N] [--symbols K] [-s SYM] [--runs N] [--json]",
+    .about = "Each question is asked hot (again and again in one open tape) and cold (the tape's\n"
+             "files put out of the page cache, the tape opened anew). Rates are answers a second,\n"
+             "ticks a second for what streams.",
+    .sets = (const struct option_set[]){{"which tape", bench_tape_rows, &args.tape},
+                                        {"what", rows, &args},
+                                        {"how", bench_rows, &args.bench},
+                                        {.rows = NULL}},
+    .run = run,
+};

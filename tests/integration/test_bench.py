@@ -1,0 +1,64 @@
+"""tapedeck bench: every row is measured and checked, comparisons and mistakes are told. No figure is judged."""
+
+import json
+import os
+
+from tests.support import tapedeck
+
+
+class Bench(tapedeck.Case):
+    def bench(self, *args):
+        rows = json.loads(self.run_ok("bench", *args, "--runs", "1", "--json", "-q").stdout)
+        for row in rows:
+            self.assertGreater(row["operations"], 0, row)
+            self.assertGreater(row["time"], 0, row)
+        return {row["what"]: row for row in rows}
+
+    def test_ring(self):
+        rows = self.bench("ring", "--count", "20000", "--rate", "20000")
+        self.assertEqual(list(rows), ["one at a time", "batches of 32", "32 to 256 bytes",
+                                      "one at a time, tapped", "paced, 20000/s", "round trip"])
+        self.assertEqual(rows["one at a time"]["operations"], 20000)
+        self.assertGreater(rows["round trip"]["p50"], 0)
+        self.assertIsNone(rows["one at a time"]["p50"])
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_record(self):
+        rows = self.bench("record", "--count", "20000", "--producers", "2", "--rate", "20000", "--ring-size", "1M",
+                          "--dir", self.scratch)
+        self.assertEqual(list(rows), ["written, 1 ring", "written, 2 rings", "durable, 1 ring", "durable, 2 rings",
+                                      "publish, nobody reads", "publish, recorded"])
+        self.assertEqual(os.listdir(self.scratch), [])
+        self.assertEqual(os.listdir(self.rings), [])
+
+    def test_query_and_play_make_a_day_and_remove_it(self):
+        rows = self.bench("query", "--ticks", "20000", "--repeat", "3", "--dir", self.scratch)
+        self.assertEqual(rows["everything, in order"]["operations"], 20000)
+        self.assertEqual(rows["one symbol, a minute"]["operations"], 3)
+        rows = self.bench("play", "--ticks", "20000", "--ring-size", "1M", "--dir", self.scratch)
+        self.assertEqual(rows["at full speed"]["operations"], 20000)
+        self.assertEqual(rows["at full speed, 4 tracks merged"]["operations"], 20000)
+        self.assertEqual(os.listdir(self.scratch), [])
+
+    def test_an_earlier_run_is_compared_with(self):
+        before = self.scratch / "before"
+        args = ("bench", "query", "--ticks", "20000", "--repeat", "2", "--runs", "1", "--dir", self.scratch, "-q")
+        before.write_bytes(self.run_ok(*args).stdout)
+        header, first, *_ = self.run_ok(*args, "--baseline", before).stdout.decode().splitlines()
+        self.assertEqual(header.split("\t")[-1], "baseline")
+        self.assertGreater(float(first.split("\t")[-1]), 0)
+
+    def test_mistakes_are_told(self):
+        nothing = self.scratch / "nothing"
+        nothing.write_text("", encoding="utf-8")
+        for words, code, says in (
+                (("ring", "--size", "12"), 2, "multiple of 8"),
+                (("ring", "--cpus", "7"), 2, "two processors"),
+                (("ring", "--cpus", "0,4000", "--runs", "1", "--count", "1000"), 1, "pin to processor 4000"),
+                (("query", "--baseline", nothing), 1, "no baseline"),
+                (("query", "-T", self.scratch), 1, str(self.scratch)),
+                (("record", "--dir", self.scratch / "gone", "--runs", "1"), 1, "gone")):
+            done = self.run_cli("bench", *words)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(says, done.stderr)
+            self.assertEqual(os.listdir(self.rings), [])
