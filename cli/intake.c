@@ -14,15 +14,15 @@
 enum { MALFORMED_TOLD = 10 };
 
 /* In the order of enum source_format. */
-static const char *const formats[] = {"auto", "dbn", "jsonl", "lines", NULL};
+static const char *const formats[] = {"auto", "dbn", "jsonl", "lines", "pcap", NULL};
 
 const struct option intake_rows[] = {
     {.name = "format",
      .kind = OPTION_CHOICE,
      .choices = formats,
      .preset = "auto",
-     .help = "what the files are: DBN (also .zst and fragments), five-field JSON lines, or lines "
-             "`NS PAYLOAD`; auto looks into them",
+     .help = "what the files are: DBN (also fragments), five-field JSON lines, lines "
+             "`NS PAYLOAD`, captures of packets (pcap, pcapng); auto looks into them",
      .at = offsetof(struct intake_options, format)},
     {.name = "track-info",
      .kind = OPTION_LIST,
@@ -32,13 +32,17 @@ const struct option intake_rows[] = {
     {.name = "type-name",
      .kind = OPTION_TEXT,
      .value = "NAME",
-     .help = "what opaque payloads are called [line]",
+     .help = "what opaque payloads are called [line; udp, packet]",
      .at = offsetof(struct intake_options, type_name)},
     {.name = "content-type",
      .kind = OPTION_TEXT,
      .value = "TYPE",
      .help = "what opaque payloads hold [application/octet-stream]",
      .at = offsetof(struct intake_options, content_type)},
+    {.name = "whole",
+     .kind = OPTION_FLAG,
+     .help = "pcap: packets as they were captured, not what they carry by UDP",
+     .at = offsetof(struct intake_options, whole)},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct intake_options, progress)},
     {.name = NULL},
 };
@@ -63,7 +67,8 @@ static struct source_options source_options(const struct intake_options *options
                                    .payload_max = payload_max,
                                    .type_name = options->type_name,
                                    .content_type = options->content_type,
-                                   .names = names};
+                                   .names = names,
+                                   .whole = options->whole};
 }
 
 int intake_probe(const struct intake_options *options, const struct option_list *files,
@@ -126,7 +131,7 @@ int intake_new_epoch(struct intake *in, struct tdk_err *err)
 }
 
 /* A part that has to be passed over. 0: told, go on. */
-static int pass_over(struct intake *in, int rc, bool had_items, const struct tdk_err *err)
+static int pass_over(struct intake *in, int rc, bool had_ticks, const struct tdk_err *err)
 {
     if (rc == TDK_EVALUE) {
         if (in->malformed++ < MALFORMED_TOLD) {
@@ -135,7 +140,7 @@ static int pass_over(struct intake *in, int rc, bool had_items, const struct tdk
         }
         return 0;
     }
-    if (rc == TDK_ETRUNCATED || (rc == TDK_ECORRUPT && had_items)) {
+    if (rc == TDK_ETRUNCATED || (rc == TDK_ECORRUPT && had_ticks)) {
         progress_clear(&in->progress);
         cli_warn("%s; what is before it is kept", err->text);
         in->damaged++;
@@ -156,16 +161,16 @@ static int read_items(struct intake *in, struct source *source, intake_cb *each,
                       struct tdk_err *err)
 {
     struct source_item item;
-    bool had_items = false;
+    bool had_ticks = false;
     int rc;
     while (!interrupted() && (rc = source_next(source, &item, err)) != 0) {
         if (rc < 0) {
-            rc = pass_over(in, rc, had_items, err);
+            rc = pass_over(in, rc, had_ticks, err);
             if (rc == 0)
                 continue;
             return rc < 0 ? rc : 0;
         }
-        had_items = true;
+        had_ticks |= !tdk_type_is_control(item.type);
         rc = each(&item, context, err);
         if (rc < 0)
             return rc;
@@ -173,6 +178,17 @@ static int read_items(struct intake *in, struct source *source, intake_cb *each,
             tell(in, source);
     }
     return 0;
+}
+
+static void tell_passed_over(const char *text, bool loss, void *context)
+{
+    struct intake *in = context;
+    progress_clear(&in->progress);
+    if (loss)
+        cli_warn("%s", text);
+    else
+        cli_note("%s", text);
+    in->lossy |= loss;
 }
 
 int intake_file(struct intake *in, const char *path, intake_cb *each, void *context,
@@ -185,6 +201,7 @@ int intake_file(struct intake *in, const char *path, intake_cb *each, void *cont
     if (rc < 0)
         return rc;
     rc = read_items(in, source, each, context, err);
+    source_told(source, tell_passed_over, in);
     source_progress(source, &done, &total);
     in->done_before += done;
     source_close(source);
@@ -196,5 +213,5 @@ int intake_verdict(const struct intake *in)
     if (in->malformed > MALFORMED_TOLD)
         cli_warn("%" PRIu64 " malformed lines were skipped in all; the first %d are named above",
                  in->malformed, MALFORMED_TOLD);
-    return in->malformed + in->damaged > 0 ? CLI_LOSSY : CLI_OK;
+    return in->malformed + in->damaged > 0 || in->lossy ? CLI_LOSSY : CLI_OK;
 }

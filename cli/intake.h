@@ -20,6 +20,7 @@ struct intake_options {
     int format; /* enum source_format */
     const char *type_name, *content_type;
     struct option_list track_info; /* K=V, checked by intake_check() */
+    bool whole;
     int progress;
 };
 extern const struct option intake_rows[];
@@ -49,6 +50,7 @@ struct intake {
     uint64_t ticks;       /* handed on, of all files */
     uint64_t malformed;   /* lines that were skipped */
     uint64_t damaged;     /* files that ended too early */
+    bool lossy;           /* something else was passed over that may have been ticks */
     uint64_t done_before; /* bytes of the files before this one */
 };
 

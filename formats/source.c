@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "formats/dbn_layout.h"
+#include "formats/pcap.h"
 #include "formats/source_reader.h"
 
 #define BLANKS_MAX    4096  /* before the first line */
@@ -15,10 +17,8 @@
 bool source_format_parse(const char *word, enum source_format *format)
 {
     static const char *const words[] = {
-        [SOURCE_AUTO] = "auto",
-        [SOURCE_DBN] = "dbn",
-        [SOURCE_FIVE] = "jsonl",
-        [SOURCE_LINES] = "lines",
+        [SOURCE_AUTO] = "auto",   [SOURCE_DBN] = "dbn",   [SOURCE_FIVE] = "jsonl",
+        [SOURCE_LINES] = "lines", [SOURCE_PCAP] = "pcap",
     };
     for (size_t i = 0; i < array_size(words); i++)
         if (strcmp(word, words[i]) == 0) {
@@ -43,6 +43,11 @@ static bool looks_like_fragment(struct input *in)
         return false;
     uint32_t size = in->at[0] * 4u;
     return dbn_layout_find(TDK_TYPE_DBN, in->at[1], size) != NULL && input_peek(in, size) >= size;
+}
+
+static bool looks_like_pcap(struct input *in)
+{
+    return input_peek(in, 4) >= 4 && pcap_begins(in->at);
 }
 
 /* The first byte that is no blank; '\0': there is none. */
@@ -85,6 +90,8 @@ static int detect(struct source *s, enum source_format *format, struct tdk_err *
     char first = first_letter(in, &at);
     if (looks_like_dbn(in) || looks_like_fragment(in))
         *format = SOURCE_DBN;
+    else if (looks_like_pcap(in))
+        *format = SOURCE_PCAP;
     else if (looks_like_lines(in, at))
         *format = SOURCE_LINES;
     else if (first == '{' || has_five_line(in))
@@ -93,8 +100,8 @@ static int detect(struct source *s, enum source_format *format, struct tdk_err *
         return err_say(
             err, TDK_EFORMAT,
             "%s: not a format that is known: neither DBN (no \"DBN\", no record at its "
-            "beginning), nor JSON lines (no \"{\"), nor lines of 'NS PAYLOAD' (no digits "
-            "and a space)",
+            "beginning), nor a capture of packets, nor JSON lines (no \"{\"), nor lines of "
+            "'NS PAYLOAD' (no digits and a space)",
             s->path);
     return 0;
 }
@@ -105,9 +112,18 @@ static int open_reader(struct source *s, struct tdk_err *err)
     int rc = format == SOURCE_AUTO ? detect(s, &format, err) : 0;
     if (rc < 0)
         return rc;
-    if (format == SOURCE_DBN)
+    switch (format) {
+    case SOURCE_DBN:
         return source_open_dbn(s, err);
-    return format == SOURCE_FIVE ? source_open_five(s, err) : source_open_lines(s, err);
+    case SOURCE_FIVE:
+        return source_open_five(s, err);
+    case SOURCE_PCAP:
+        return source_open_pcap(s, err);
+    case SOURCE_LINES:
+    case SOURCE_AUTO:
+        break;
+    }
+    return source_open_lines(s, err);
 }
 
 int source_open(struct source **source, const char *path, const struct source_options *options,
@@ -140,6 +156,8 @@ void source_close(struct source *source)
 {
     if (source == NULL)
         return;
+    if (source->close != NULL)
+        source->close(source->state);
     input_close(source->input);
     five_decoder_close(source->decoder);
     five_names_close(source->own_names);
@@ -154,7 +172,18 @@ int source_next(struct source *source, struct source_item *item, struct tdk_err 
 {
     if (source->info.pending)
         return source_next_info(source, item, err);
+    if (source->tick_pending) {
+        source->tick_pending = false;
+        *item = source->tick;
+        return 1;
+    }
     return source->ended ? 0 : source->next(source, item, err);
+}
+
+void source_told(const struct source *source, source_told_cb *each, void *context)
+{
+    if (source->told != NULL)
+        source->told(source, each, context);
 }
 
 void source_progress(const struct source *source, uint64_t *done, uint64_t *total)
@@ -209,6 +238,78 @@ int source_next_info(struct source *s, struct source_item *item, struct tdk_err 
     info->pending = info->told < info->size;
     *item = (struct source_item){.type = TDK_TYPE_INFO, .payload = payload, .size = (uint32_t)size};
     return 1;
+}
+
+int source_tell_type(struct source *s, const char *name, const char *content, struct tdk_err *err)
+{
+    if (s->options.type_name != NULL)
+        name = s->options.type_name;
+    if (s->options.content_type != NULL)
+        content = s->options.content_type;
+    if (asprintf(&s->type, "%s\t%s", name, content) < 0) {
+        s->type = NULL;
+        return err_set(err, -ENOMEM, "open %s", s->path);
+    }
+    source_tell_info(s, "type.3", s->type, strlen(s->type));
+    return 0;
+}
+
+int source_need_names(struct source *s, struct tdk_err *err)
+{
+    int rc = s->options.names == NULL ? five_names_open(&s->own_names) : 0;
+    if (rc < 0)
+        return err_set(err, rc, "open %s", s->path);
+    s->names = s->options.names != NULL ? s->options.names : s->own_names;
+    return 0;
+}
+
+static int announce(struct source *s, const char *symbol, size_t symbol_size, uint32_t id,
+                    struct source_item *item, struct tdk_err *err)
+{
+    struct tdk_symbol head = {.instrument_id = id, .to = UINT64_MAX};
+    size_t size = sizeof head + symbol_size;
+    unsigned char *payload = source_control(s, size, err);
+    if (payload == NULL)
+        return -ENOMEM;
+    memcpy(payload, &head, sizeof head);
+    memcpy(payload + sizeof head, symbol, symbol_size);
+    *item =
+        (struct source_item){.type = TDK_TYPE_SYMBOL, .payload = payload, .size = (uint32_t)size};
+    return 1;
+}
+
+int source_number(struct source *s, const char *symbol, size_t size, uint32_t *id,
+                  struct source_item *item, struct tdk_err *err)
+{
+    int rc = five_names_symbol(s->names, symbol, size, id);
+    if (rc == 0)
+        return 0;
+    if (rc > 0)
+        return announce(s, symbol, size, *id, item, err);
+    if (rc == TDK_EFULL) {
+        rc = TDK_EVALUE;
+        err_say(err, rc, "more symbols than can be numbered");
+    } else {
+        err_set(err, rc, "number the symbols");
+    }
+    return source_bad_line(s, rc, err);
+}
+
+void source_tell_tick(struct source *s, uint8_t type, uint64_t ts, const void *payload, size_t size)
+{
+    s->tick =
+        (struct source_item){.type = type, .ts = ts, .payload = payload, .size = (uint32_t)size};
+    s->tick_pending = true;
+}
+
+void source_tell_count(const struct source *s, uint64_t count, const char *what, bool loss,
+                       source_told_cb *each, void *context)
+{
+    char text[500];
+    if (count == 0)
+        return;
+    snprintf(text, sizeof text, "%s: %" PRIu64 " %s", s->path, count, what);
+    each(text, loss, context);
 }
 
 int source_bad_line(struct source *s, int code, struct tdk_err *err)

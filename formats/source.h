@@ -14,7 +14,7 @@
 #include "tapedeck/err.h"
 #include "tapedeck/tick.h"
 
-enum source_format { SOURCE_AUTO, SOURCE_DBN, SOURCE_FIVE, SOURCE_LINES };
+enum source_format { SOURCE_AUTO, SOURCE_DBN, SOURCE_FIVE, SOURCE_LINES, SOURCE_PCAP };
 
 struct source;
 struct five_names;
@@ -34,9 +34,10 @@ struct source_options {
     const char *type_name,
         *content_type;        /* of opaque payloads; NULL: "line", "application/octet-stream" */
     struct five_names *names; /* five_names.h: shared by all sources of one epoch; NULL: its own */
+    bool whole;               /* pcap: packets as captured, not what they carry by UDP */
 };
 
-/* "dbn", "jsonl", "lines", "auto". False: no such format. */
+/* "dbn", "jsonl", "lines", "pcap", "auto". False: no such format. */
 bool source_format_parse(const char *word, enum source_format *format);
 
 int source_open(struct source **source, const char *path, const struct source_options *options,
@@ -46,6 +47,10 @@ void source_close(struct source *source);
 /* 1: *item. 0: the end. TDK_EVALUE: a malformed line was skipped, TDK_ETRUNCATED: the file ends
  * inside a record; err says where; the next call goes on (or ends). Other codes end the source. */
 int source_next(struct source *source, struct source_item *item, struct tdk_err *err);
+
+/* At the end: what was passed over and how often, a line each. `loss`: it may have been ticks. */
+typedef void source_told_cb(const char *text, bool loss, void *context);
+void source_told(const struct source *source, source_told_cb *each, void *context);
 
 /* Bytes of the file read so far, and of the whole file (0: not known, a pipe). */
 void source_progress(const struct source *source, uint64_t *done, uint64_t *total);

@@ -10,33 +10,11 @@
 
 /* line -> [SYMBOL] -> [INFO message_type.N] -> tick */
 
-static int tell_symbol(struct source *s, struct source_item *item, struct tdk_err *err)
-{
-    struct tdk_symbol head = {.instrument_id = s->trade.head.instrument_id, .to = UINT64_MAX};
-    size_t size = sizeof head + s->five.symbol_size;
-    unsigned char *payload = source_control(s, size, err);
-    if (payload == NULL)
-        return -ENOMEM;
-    memcpy(payload, &head, sizeof head);
-    memcpy(payload + sizeof head, s->five.symbol, s->five.symbol_size);
-    *item =
-        (struct source_item){.type = TDK_TYPE_SYMBOL, .payload = payload, .size = (uint32_t)size};
-    return 1;
-}
-
-static void tell_kind(struct source *s)
+static void tell_kind(struct source *s, const struct five_tick *five)
 {
     char key[32];
     snprintf(key, sizeof key, "message_type.%u", s->trade.kind);
-    source_tell_info(s, key, s->five.message_type, s->five.message_type_size);
-}
-
-static int tell_tick(struct source *s, struct source_item *item)
-{
-    s->five_pending = false;
-    *item = (struct source_item){
-        .type = TDK_TYPE_WIDE, .ts = s->five.ts, .payload = &s->trade, .size = sizeof s->trade};
-    return 1;
+    source_tell_info(s, key, five->message_type, five->message_type_size);
 }
 
 static void make_trade(struct tdk_wide_trade *trade, const struct five_tick *five, uint32_t id,
@@ -54,53 +32,52 @@ static void make_trade(struct tdk_wide_trade *trade, const struct five_tick *fiv
     };
 }
 
-static int too_many(struct source *s, int rc, const char *what, struct tdk_err *err)
+static int number_kind(struct source *s, const struct five_tick *five, uint16_t *kind,
+                       struct tdk_err *err)
 {
-    if (rc == TDK_EFULL)
-        err_say(err, TDK_EVALUE, "more %s than can be numbered", what);
-    else
-        err_set(err, rc, "number the %s", what);
-    return source_bad_line(s, rc == TDK_EFULL ? TDK_EVALUE : rc, err);
+    int rc = five_names_kind(s->names, five->message_type, five->message_type_size, kind);
+    if (rc >= 0)
+        return rc;
+    if (rc == TDK_EFULL) {
+        rc = TDK_EVALUE;
+        err_say(err, rc, "more message types than can be numbered");
+    } else {
+        err_set(err, rc, "number the message types");
+    }
+    return source_bad_line(s, rc, err);
 }
 
 static int next_item(struct source *s, struct source_item *item, struct tdk_err *err)
 {
     const char *line;
     size_t size;
+    struct five_tick five;
     uint32_t id = 0;
     uint16_t kind = 0;
-    if (s->five_pending)
-        return tell_tick(s, item);
     int rc = source_line(s, LINE_MAX_BYTES, &line, &size, err);
     if (rc <= 0)
         return rc;
-    rc = five_decode(s->decoder, line, size, &s->five, err);
+    rc = five_decode(s->decoder, line, size, &five, err);
     if (rc < 0)
         return source_bad_line(s, rc, err);
-    int new_kind =
-        five_names_kind(s->names, s->five.message_type, s->five.message_type_size, &kind);
+    int new_kind = number_kind(s, &five, &kind, err);
     if (new_kind < 0)
-        return too_many(s, new_kind, "message types", err);
-    int new_symbol = five_names_symbol(s->names, s->five.symbol, s->five.symbol_size, &id);
-    if (new_symbol < 0 && new_kind == 0)
-        return too_many(s, new_symbol, "symbols", err);
-    make_trade(&s->trade, &s->five, id, kind);
+        return new_kind;
     if (new_kind > 0)
-        tell_kind(s); /* goes out before the tick: source_next() asks for it first */
-    s->five_pending = true;
-    if (new_symbol > 0)
-        return tell_symbol(s, item, err);
-    return new_kind > 0 ? source_next_info(s, item, err) : tell_tick(s, item);
+        tell_kind(s, &five); /* goes out before the tick, even if there will be none */
+    int new_symbol = source_number(s, five.symbol, five.symbol_size, &id, item, err);
+    if (new_symbol < 0)
+        return new_symbol;
+    make_trade(&s->trade, &five, id, kind);
+    source_tell_tick(s, TDK_TYPE_WIDE, five.ts, &s->trade, sizeof s->trade);
+    return new_symbol > 0 ? new_symbol : source_next(s, item, err);
 }
 
 int source_open_five(struct source *s, struct tdk_err *err)
 {
     int rc = five_decoder_open(&s->decoder);
-    if (rc == 0 && s->options.names == NULL)
-        rc = five_names_open(&s->own_names);
     if (rc < 0)
         return err_set(err, rc, "open %s", s->path);
-    s->names = s->options.names != NULL ? s->options.names : s->own_names;
     s->next = next_item;
-    return 0;
+    return source_need_names(s, err);
 }

@@ -1,8 +1,3 @@
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/err.h"
 #include "formats/lines.h"
 #include "formats/source_reader.h"
@@ -30,13 +25,6 @@ static int next_tick(struct source *s, struct source_item *item, struct tdk_err 
 
 int source_open_lines(struct source *s, struct tdk_err *err)
 {
-    const char *name = s->options.type_name, *content = s->options.content_type;
-    if (asprintf(&s->type, "%s\t%s", name != NULL ? name : "line",
-                 content != NULL ? content : "application/octet-stream") < 0) {
-        s->type = NULL;
-        return err_set(err, -ENOMEM, "open %s", s->path);
-    }
     s->next = next_tick;
-    source_tell_info(s, "type.3", s->type, strlen(s->type));
-    return 0;
+    return source_tell_type(s, "line", "application/octet-stream", err);
 }

@@ -30,18 +30,41 @@ struct source {
     unsigned char *control; /* owned: the control item that was told last */
     size_t control_room;
 
-    void *metadata; /* DBN: owned: what `info` tells */
-    char *type;     /* lines: owned: likewise */
-    struct five_decoder *decoder;
+    /* Numbers for names, and the tick that is told once its control items are. */
     struct five_names *names, *own_names;
-    struct five_tick five; /* five: the line that was read, until its tick is told */
-    bool five_pending;
+    struct source_item tick;
+    bool tick_pending;
+
+    void *metadata; /* DBN: owned: what `info` tells */
+    char *type;     /* opaque payloads: owned: likewise */
+    struct five_decoder *decoder;
     struct tdk_wide_trade trade;
+
+    void *state; /* a reader's own, for the two below; either may be NULL */
+    void (*close)(void *state);
+    void (*told)(const struct source *s, source_told_cb *each, void *context);
 };
 
 int source_open_dbn(struct source *s, struct tdk_err *err);
 int source_open_five(struct source *s, struct tdk_err *err);
 int source_open_lines(struct source *s, struct tdk_err *err);
+int source_open_pcap(struct source *s, struct tdk_err *err);
+
+/* The property of an opaque type: "NAME<tab>CONTENT-TYPE", as --type-name and --content-type say or
+ * else as given. 0 or -ENOMEM; begins to tell "type.3". */
+int source_tell_type(struct source *s, const char *name, const char *content, struct tdk_err *err);
+
+/* The options' table of names, or one of its own. */
+int source_need_names(struct source *s, struct tdk_err *err);
+
+/* The instrument id of a symbol: 1, and *item announces it, the first time; 0: it is known.
+ * TDK_EVALUE (the line's place is told), -ENOMEM. */
+int source_number(struct source *s, const char *symbol, size_t size, uint32_t *id,
+                  struct source_item *item, struct tdk_err *err);
+
+/* The next tick, when all that was begun to be told is out. */
+void source_tell_tick(struct source *s, uint8_t type, uint64_t ts, const void *payload,
+                      size_t size);
 
 /* Begin to tell a property; the value is borrowed until source_next_info() has told all of it. */
 void source_tell_info(struct source *s, const char *key, const void *value, size_t size);
@@ -54,6 +77,10 @@ void *source_control(struct source *s, size_t size, struct tdk_err *err);
 
 /* The next line that is not empty: 1, or 0 at the end, or a code; counts lines. */
 int source_line(struct source *s, size_t max, const char **line, size_t *size, struct tdk_err *err);
+
+/* One more line for source_told(), unless `count` is 0: "FILE: COUNT WHAT". */
+void source_tell_count(const struct source *s, uint64_t count, const char *what, bool loss,
+                       source_told_cb *each, void *context);
 
 /* "FILE: line N: " before what err says. */
 int source_bad_line(struct source *s, int code, struct tdk_err *err);
