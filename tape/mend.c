@@ -46,7 +46,7 @@ static int set_aside(const struct folder *folder, const struct segment_name *nam
     return rc == 0 ? files_sync_folder(folder->segments, err) : rc;
 }
 
-static int copy_bytes(int from, uint64_t offset, uint64_t size, int to)
+static int copy_bytes(int from, uint64_t offset, uint64_t size, int to, uint64_t to_offset)
 {
     unsigned char *buffer = malloc(COPY_SIZE);
     int rc = buffer == NULL ? -ENOMEM : 0;
@@ -54,7 +54,7 @@ static int copy_bytes(int from, uint64_t offset, uint64_t size, int to)
         size_t n = size - done < COPY_SIZE ? size - done : COPY_SIZE;
         rc = files_read(from, buffer, n, offset + done);
         if (rc == 0)
-            rc = files_write(to, buffer, n, done);
+            rc = files_write(to, buffer, n, to_offset + done);
         done += n;
     }
     free(buffer);
@@ -72,7 +72,7 @@ static int keep_torn(const struct folder *folder, const struct segment *segment,
     int fd = files->open(aside, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return err_set(err, fd, "create %s", aside);
-    int rc = copy_bytes(segment->fd, offset, end - offset, fd);
+    int rc = copy_bytes(segment->fd, offset, end - offset, fd, 0);
     if (rc == 0)
         rc = files->fsync(fd);
     files->close(fd);
@@ -197,6 +197,20 @@ static bool is_own_footer(const struct segment *segment, const struct found *fou
            memcmp(&first, &found->refs[0], sizeof first) == 0;
 }
 
+/*
+ * What may never have been synced is written once more, as it is. A sync of the dead may have
+ * failed: then the kernel holds those pages for clean, shows them to us, and would write them
+ * never.
+ */
+static int write_again(const struct segment *segment, const struct found *found, int fd)
+{
+    uint64_t from = found->scan.synced_upto;
+    if (from < SEGMENT_FIRST_OFFSET)
+        from = SEGMENT_FIRST_OFFSET;
+    return from < found->scan.end ? copy_bytes(segment->fd, from, found->scan.end - from, fd, from)
+                                  : 0;
+}
+
 /* Keep and cut what is behind the good blocks. */
 static int cut_tail(struct rebuild *r, const struct segment *segment, const struct found *found,
                     int fd, struct recover_report *report)
@@ -213,7 +227,9 @@ static int cut_tail(struct rebuild *r, const struct segment *segment, const stru
                     (unsigned long long)end);
     }
     if (rc == 0) {
-        rc = files->ftruncate(fd, end);
+        rc = write_again(segment, found, fd);
+        if (rc == 0)
+            rc = files->ftruncate(fd, end);
         if (rc == 0)
             rc = files->fsync(fd);
         if (rc < 0)
@@ -248,20 +264,17 @@ static int mend_blocks(struct rebuild *r, const struct segment *segment, struct 
     int rc = segment_adopt(&writer, r->folder, segment->head.number, SEGMENT_OPEN, r->err);
     if (rc < 0)
         return rc;
-    if (!found->has_foot) {
-        rc = cut_tail(r, segment, found, writer->fd, report);
-        if (rc == 0)
-            rc = found_learn(found, segment, r->catalog, r->err);
-        if (rc == 0)
-            rc = seal(r, writer, found);
-    }
+    rc = cut_tail(r, segment, found, writer->fd, report);
+    if (rc == 0)
+        rc = found_learn(found, segment, r->catalog, r->err);
+    if (rc == 0)
+        rc = seal(r, writer, found);
     if (rc == 0)
         rc = segment_publish(writer, r->err);
     if (rc == 0) {
         report->sealed_now++;
         rc = rebuild_put(r, segment, found, true);
-        if (!found->has_foot)
-            r->digest = writer->digest;
+        r->digest = writer->digest;
     }
     segment_writer_close(writer);
     return rc;

@@ -142,18 +142,18 @@ int found_open(struct found *found, const struct segment *segment, bool sealed,
 {
     struct tdk_err why = {0};
     *found = (struct found){0};
+    if (!sealed) /* whoever was about to rename it may not have synced its foot */
+        return scan_blocks(found, segment, false, damage, err);
     int rc = read_footer(found, segment, catalog, &why);
     if (rc == 0)
         return 0;
     if (rc == -ENOMEM || rc == TDK_EVERSION)
         return err_say(err, rc, "%s", why.text);
-    if (sealed) {
-        if (damage != NULL)
-            damage->footers++;
-        damage_tell(damage, "segment %llu: its blocks were looked for one by one, for %s",
-                    number_of(segment), why.text);
-    }
-    return scan_blocks(found, segment, sealed, damage, err);
+    if (damage != NULL)
+        damage->footers++;
+    damage_tell(damage, "segment %llu: its blocks were looked for one by one, for %s",
+                number_of(segment), why.text);
+    return scan_blocks(found, segment, true, damage, err);
 }
 
 void found_close(struct found *found)

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "tape/files.h"
 
 enum { IDLE_MAX = 16 };
 
@@ -140,11 +141,9 @@ int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_
     const struct segment *segment = handle->segment;
     unsigned char *at = bytes;
     while (size > 0) {
-        ssize_t n = pread(segment->fd, at, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = files->pread(segment->fd, at, size, offset);
         if (n < 0)
-            return err_set(err, -errno, "read %s at %llu", segment->path,
+            return err_set(err, (int)n, "read %s at %llu", segment->path,
                            (unsigned long long)offset);
         if (n == 0)
             return err_say(err, TDK_ECORRUPT, "%s ends before %llu", segment->path,

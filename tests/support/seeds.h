@@ -1,0 +1,96 @@
+/*
+ * seeds.h - one case for each of many seeds: as many as time allows, and again those that failed
+ * once.
+ *
+ * $TDK_SEED runs one seed alone (to look at it), $TDK_SEEDS that many, $TDK_SECONDS bounds the
+ * time.
+ */
+#ifndef TDK_TESTS_SEEDS_H
+#define TDK_TESTS_SEEDS_H
+
+#include "tests/support/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+/* What is wrong with a case, in words: the first thing that was. */
+struct verdict {
+    char text[600]; /* empty: nothing */
+};
+
+/* False, for whoever returns it. */
+static inline bool __attribute__((format(printf, 2, 3)))
+verdict_blame(struct verdict *verdict, const char *format, ...)
+{
+    va_list args;
+    if (verdict->text[0] != '\0')
+        return false;
+    va_start(args, format);
+    vsnprintf(verdict->text, sizeof verdict->text, format, args);
+    va_end(args);
+    return false;
+}
+
+struct seeds {
+    const char *name;
+    void (*run)(uint64_t seed, struct verdict *verdict);
+    const uint64_t *kept; /* that failed once, ended by 0 */
+    unsigned count;       /* unless told otherwise */
+    unsigned seconds;     /* likewise */
+};
+
+static inline unsigned seeds_number(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
+static inline void seeds_one(const struct seeds *seeds, uint64_t seed)
+{
+    struct verdict verdict = {.text = ""};
+    seeds->run(seed, &verdict);
+    if (verdict.text[0] != '\0')
+        fail_msg("%s: seed %llu: %s (again: TDK_SEED=%llu)", seeds->name, (unsigned long long)seed,
+                 verdict.text, (unsigned long long)seed);
+}
+
+/* Fails the test it runs in at the first seed that fails. */
+static inline void seeds_hold(const struct seeds *seeds)
+{
+    struct timespec now;
+    const char *one = getenv("TDK_SEED");
+    if (one != NULL) {
+        seeds_one(seeds, strtoull(one, NULL, 10));
+        return;
+    }
+    for (const uint64_t *kept = seeds->kept; *kept != 0; kept++)
+        seeds_one(seeds, *kept);
+    unsigned count = seeds_number("TDK_SEEDS", seeds->count), done = 0;
+    time_t seconds = seeds_number("TDK_SECONDS", seeds->seconds);
+    timespec_get(&now, TIME_UTC);
+    time_t end = now.tv_sec + seconds;
+    for (; done < count && now.tv_sec < end; done++) {
+        seeds_one(seeds, 1 + done);
+        timespec_get(&now, TIME_UTC);
+    }
+    print_message("%s: %u seeds held\n", seeds->name, done);
+}
+
+/* The control: of so many seeds one must fail, else 0. */
+static inline unsigned seeds_failing(const struct seeds *seeds, unsigned count)
+{
+    unsigned failed = 0;
+    if (getenv("TDK_SEED") != NULL)
+        skip(); /* somebody looks at one */
+    for (unsigned i = 0; i < count && failed == 0; i++) {
+        struct verdict verdict = {.text = ""};
+        seeds->run(1 + i, &verdict);
+        failed += verdict.text[0] != '\0';
+    }
+    return failed;
+}
+
+#endif
