@@ -160,9 +160,11 @@ int block_head_check(const void *bytes, size_t size, struct tdk_err *err);
 int block_check(const void *bytes, size_t size, struct block_view *view, struct tdk_err *err);
 
 /* Undo the codec of a block that passed block_check() into `buffer` (head.frames_size +
- * head.directory_size bytes, 8-aligned) and check what comes out. */
-int block_unpack(const void *bytes, void *buffer, size_t room, struct block_view *view,
-                 struct tdk_err *err);
+ * head.directory_size bytes, 8-aligned) and check what comes out. `pack`: what is needed for it,
+ * for who unpacks many; NULL: it is made, and freed. TDK_ECORRUPT, -ENOMEM. */
+struct pack;
+int block_unpack(const void *bytes, struct pack *pack, void *buffer, size_t room,
+                 struct block_view *view, struct tdk_err *err);
 
 /* Is this the block that the index or a table means? */
 bool block_is_ref(const struct block_head *head, const struct block_ref *ref);

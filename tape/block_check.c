@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "base/err.h"
 #include "tape/frame.h"
+#include "tape/pack.h"
 #include "tape/sums.h"
 
 static int corrupt(struct tdk_err *err, const char *what)
@@ -57,8 +58,8 @@ int block_head_check(const void *bytes, size_t size, struct tdk_err *err)
     if (head.version != TAPE_VERSION || head.head_size != sizeof head)
         return err_say(err, TDK_EVERSION, "block of version %u, this program reads %u",
                        head.version, TAPE_VERSION);
-    if (head.codec > BLOCK_ZSTD)
-        return err_say(err, TDK_EVERSION, "block with codec %u, this program knows 0 and 1",
+    if (head.codec > BLOCK_COLUMNS)
+        return err_say(err, TDK_EVERSION, "block with codec %u, this program knows 0 to 2",
                        head.codec);
     if (!sizes_are_possible(&head) || !counts_are_possible(&head) ||
         (head.codec == BLOCK_RAW && head.stored_size != raw_size(&head)))
@@ -218,14 +219,11 @@ int block_check(const void *bytes, size_t size, struct block_view *view, struct 
     return check_contents(view, err);
 }
 
-int block_unpack(const void *bytes, void *buffer, size_t room, struct block_view *view,
-                 struct tdk_err *err)
+static int unpack_zstd(const struct block_head *head, void *buffer, struct block_view *view,
+                       struct tdk_err *err)
 {
-    const struct block_head *head = bytes;
-    const unsigned char *stored = (const unsigned char *)bytes + sizeof *head;
+    const unsigned char *stored = (const unsigned char *)(head + 1);
     size_t size = (size_t)head->frames_size + head->directory_size;
-    if (room < size)
-        return err_set(err, -ENOBUFS, "unpack a block of %zu bytes", size);
     /* The frame's own size first: nothing is unpacked that claims to be anything else. */
     if (ZSTD_getFrameContentSize(stored, head->stored_size) != size ||
         ZSTD_findFrameCompressedSize(stored, head->stored_size) != head->stored_size)
@@ -235,7 +233,40 @@ int block_unpack(const void *bytes, void *buffer, size_t room, struct block_view
     *view = (struct block_view){.head = head,
                                 .frames = buffer,
                                 .directory = (const unsigned char *)buffer + head->frames_size};
-    return check_contents(view, err);
+    return 0;
+}
+
+static int unpack_columns(const struct block_head *head, struct pack *pack, void *buffer,
+                          struct block_view *view, struct tdk_err *err)
+{
+    const unsigned char *stored = (const unsigned char *)(head + 1);
+    struct pack *own = pack == NULL ? pack = pack_open() : NULL;
+    if (pack == NULL)
+        return err_set(err, -ENOMEM, "unpack a block");
+    int rc = head->stored_size < sizeof(struct pack_head)
+                 ? corrupt(err, "packed contents are cut")
+                 : pack_begin(pack, head, stored, buffer, view, err);
+    if (rc == 0)
+        rc = pack_all(pack, err);
+    pack_close(own);
+    return rc;
+}
+
+int block_unpack(const void *bytes, struct pack *pack, void *buffer, size_t room,
+                 struct block_view *view, struct tdk_err *err)
+{
+    const struct block_head *head = bytes;
+    size_t size = (size_t)head->frames_size + head->directory_size;
+    struct block_view unpacked = {.head = head};
+    if (room < size)
+        return err_set(err, -ENOBUFS, "unpack a block of %zu bytes", size);
+    int rc = head->codec == BLOCK_ZSTD ? unpack_zstd(head, buffer, &unpacked, err)
+                                       : unpack_columns(head, pack, buffer, &unpacked, err);
+    if (rc == 0)
+        rc = check_contents(&unpacked, err);
+    if (rc == 0)
+        *view = unpacked;
+    return rc;
 }
 
 /* ---- its reference ---- */

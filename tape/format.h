@@ -87,7 +87,11 @@ enum block_flags {
     BLOCK_BEGINS_EPOCH = 64, /* holds its EPOCH frame: nothing of the epoch was recorded before */
 };
 
-enum block_codec { BLOCK_RAW = 0, BLOCK_ZSTD = 1 };
+enum block_codec {
+    BLOCK_RAW = 0,
+    BLOCK_ZSTD = 1,    /* one zstd frame around frames and directory */
+    BLOCK_COLUMNS = 2, /* see pack.h */
+};
 
 struct block_head {
     uint64_t magic;

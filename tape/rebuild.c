@@ -84,7 +84,7 @@ static int learn_block(const struct segment *segment, const struct block_ref *re
     if (rc == 0 && view.frames == NULL) {
         size_t size = (size_t)view.head->frames_size + view.head->directory_size;
         unpacked = malloc(size);
-        rc = unpacked == NULL ? -ENOMEM : block_unpack(buffer, unpacked, size, &view, NULL);
+        rc = unpacked == NULL ? -ENOMEM : block_unpack(buffer, NULL, unpacked, size, &view, NULL);
     }
     if (rc == 0)
         rc = catalog_learn(catalog, &view, err);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Larger ones are rare, and are not kept. */
-enum { KEPT_MAX = 2 << 20 };
+enum { KEPT_MAX = 6 << 20 };
 
 void shelf_init(struct shelf *shelf, struct segments *segments)
 {

@@ -309,7 +309,7 @@ static int read_ticks(struct sieve *sieve, uint32_t first, uint32_t end, struct 
 
 static int fill_by_symbol(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = slice_begin(sieve->slice, ref, err);
+    int rc = slice_begin_picks(sieve->slice, ref, sieve->picks, err);
     if (rc == 0)
         rc = gather_ordinals(sieve, err);
     uint32_t first = 0, end = sieve->ordinal_count;

@@ -8,7 +8,9 @@
 #include "base/crc32c.h"
 #include "base/err.h"
 #include "tape/frame.h"
+#include "tape/pack.h"
 #include "tape/select.h"
+#include "tape/slice_inner.h"
 #include "tape/sums.h"
 
 /* Blocks up to here are read whole: one call costs less than three. */
@@ -25,6 +27,7 @@ void slice_close(struct slice *slice)
     free(slice->bytes);
     free(slice->unpacked);
     free(slice->chunks);
+    pack_close(slice->pack);
     *slice = (struct slice){.segments = slice->segments};
 }
 
@@ -78,7 +81,7 @@ bool slice_holds(const struct slice *slice, const struct block_ref *ref)
 }
 
 /* Another block: its file is open, and there is room for it. */
-static int change_block(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
     slice->state = SLICE_EMPTY;
     slice->view = (struct block_view){0};
@@ -99,7 +102,7 @@ static int change_block(struct slice *slice, const struct block_ref *ref, struct
 }
 
 /* Bytes of the block, from `at` on, to their place. */
-static int read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
+int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
 {
     slice->bytes_read += size;
     return handle_read(slice->handle, slice->ref.offset + at, slice->bytes + at, size, err);
@@ -112,21 +115,32 @@ static int mismatch(struct tdk_err *err)
 
 /* ---- whole ---- */
 
-static int unpack(struct slice *slice, struct tdk_err *err)
+/* What a packed block needs besides its own bytes. */
+int slice_unpack_room(struct slice *slice, struct tdk_err *err)
 {
-    const struct block_head *head = slice->view.head;
+    const struct block_head *head = (const void *)slice->bytes;
     size_t size = (size_t)head->frames_size + head->directory_size;
     int rc = make_room(&slice->unpacked, &slice->unpacked_room, size);
-    if (rc < 0)
-        return err_set(err, rc, "unpack a block of %zu bytes", size);
-    return block_unpack(slice->bytes, slice->unpacked, slice->unpacked_room, &slice->view, err);
+    if (rc == 0 && slice->pack == NULL && head->codec == BLOCK_COLUMNS)
+        slice->pack = pack_open();
+    if (rc == 0 && slice->pack == NULL && head->codec == BLOCK_COLUMNS)
+        rc = -ENOMEM;
+    return rc < 0 ? err_set(err, rc, "unpack a block of %zu bytes", size) : 0;
+}
+
+static int unpack(struct slice *slice, struct tdk_err *err)
+{
+    int rc = slice_unpack_room(slice, err);
+    return rc < 0 ? rc
+                  : block_unpack(slice->bytes, slice->pack, slice->unpacked, slice->unpacked_room,
+                                 &slice->view, err);
 }
 
 static int read_whole(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = change_block(slice, ref, err);
+    int rc = slice_change(slice, ref, err);
     if (rc == 0)
-        rc = read_bytes(slice, 0, ref->span, err);
+        rc = slice_read_bytes(slice, 0, ref->span, err);
     if (rc == 0)
         rc = block_check(slice->bytes, ref->span, &slice->view, err);
     if (rc == 0 && !block_is_ref(slice->view.head, ref))
@@ -147,11 +161,11 @@ int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err 
 
 /* ---- in part ---- */
 
-static int read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+int slice_read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = change_block(slice, ref, err);
+    int rc = slice_change(slice, ref, err);
     if (rc == 0)
-        rc = read_bytes(slice, 0, sizeof(struct block_head), err);
+        rc = slice_read_bytes(slice, 0, sizeof(struct block_head), err);
     if (rc == 0)
         rc = block_head_check(slice->bytes, sizeof(struct block_head), err);
     const struct block_head *head = (const void *)slice->bytes;
@@ -162,10 +176,14 @@ static int read_head(struct slice *slice, const struct block_ref *ref, struct td
     return rc;
 }
 
-/* Small, or not to be had in parts. */
-static bool is_read_whole(const struct block_ref *ref)
+static bool is_packed(const struct block_ref *ref)
 {
-    return ref->stored_size < ref->frames_size || ref->span <= SMALL_SPAN;
+    return ref->stored_size < ref->frames_size;
+}
+
+static bool is_small(const struct block_ref *ref)
+{
+    return ref->span <= SMALL_SPAN;
 }
 
 /* The directory and the sums of a raw block whose head is there. */
@@ -173,7 +191,7 @@ static int read_tail(struct slice *slice, struct tdk_err *err)
 {
     const struct block_head *head = slice->view.head;
     size_t at = sizeof *head + head->frames_size, size = head->stored_size - head->frames_size;
-    int rc = read_bytes(slice, at, size, err);
+    int rc = slice_read_bytes(slice, at, size, err);
     if (rc < 0)
         return rc;
     if (crc32c(0, slice->bytes + at, size) != head->tail_crc)
@@ -193,14 +211,33 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err
         slice->last_ordinal = UINT32_MAX;
         return 0;
     }
-    if (is_read_whole(ref))
+    if (is_packed(ref) || is_small(ref))
         return slice_read(slice, ref, err);
-    int rc = holds ? 0 : read_head(slice, ref, err);
+    int rc = holds ? 0 : slice_read_head(slice, ref, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
         return slice_read(slice, ref, err);
     if (rc == 0)
         rc = read_tail(slice, err);
     slice->state = rc == 0 ? SLICE_PARTS : SLICE_EMPTY;
+    return rc;
+}
+
+int slice_begin_picks(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
+                      struct tdk_err *err)
+{
+    if (!is_packed(ref) || is_small(ref) ||
+        (slice->state == SLICE_WHOLE && slice_holds(slice, ref)))
+        return slice_begin(slice, ref, err);
+    slice->last_ordinal = UINT32_MAX;
+    int rc = slice->state == SLICE_PACKED && slice_holds(slice, ref)
+                 ? 0
+                 : slice_begin_packed(slice, ref, err);
+    if (rc == 0 && slice->state == SLICE_PACKED && pack_has_parts(slice->pack))
+        rc = slice_unpack_picks(slice, picks, err);
+    else if (rc == 0)
+        rc = slice_read(slice, ref, err);
+    if (rc < 0)
+        slice->state = SLICE_EMPTY;
     return rc;
 }
 
@@ -216,7 +253,7 @@ static int read_chunks(struct slice *slice, size_t first, size_t end, struct tdk
     size_t at = first * BLOCK_CHUNK, stop = end * BLOCK_CHUNK;
     if (stop > head->frames_size)
         stop = head->frames_size;
-    int rc = read_bytes(slice, sizeof *head + at, stop - at, err);
+    int rc = slice_read_bytes(slice, sizeof *head + at, stop - at, err);
     if (rc < 0)
         return rc;
     if (!sums_check(slice->view.frames + at, stop - at, first,
@@ -229,8 +266,8 @@ static int read_chunks(struct slice *slice, size_t first, size_t end, struct tdk
 
 int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *err)
 {
-    if (slice->state == SLICE_WHOLE)
-        return 0;
+    if (slice->state == SLICE_WHOLE || slice->state == SLICE_PACKED)
+        return 0; /* packed: looked at frame by frame */
     size_t last = (end + BLOCK_CHUNK - 1) / BLOCK_CHUNK;
     for (size_t chunk = begin / BLOCK_CHUNK; chunk < last;) {
         if (has_chunk(slice, chunk)) {
@@ -267,6 +304,9 @@ int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **fra
     *frame = at;
     if (slice->state == SLICE_WHOLE)
         return 0;
+    if (slice->state == SLICE_PACKED && !pack_has_frame(slice->pack, offset))
+        return err_say(err, TDK_ECORRUPT,
+                       "directory takes another instrument's tick for this one's");
     int rc = slice_need(slice, offset, offset + sizeof **frame, err);
     if (rc < 0)
         return rc;
@@ -380,7 +420,7 @@ static int read_entries(struct slice *slice, struct tdk_err *err)
     if (have > GUESS)
         have = GUESS;
     unsigned char *directory = slice->bytes + at;
-    int rc = read_bytes(slice, at, have, err);
+    int rc = slice_read_bytes(slice, at, have, err);
     if (rc < 0)
         return rc;
     struct directory_head d;
@@ -390,7 +430,7 @@ static int read_entries(struct slice *slice, struct tdk_err *err)
         size > head->directory_size)
         return err_say(err, TDK_ECORRUPT, "directory contradicts itself");
     if (size > have)
-        rc = read_bytes(slice, at + have, size - have, err);
+        rc = slice_read_bytes(slice, at + have, size - have, err);
     if (rc == 0 && crc32c(0, directory, size) != head->entries_crc)
         rc = err_say(err, TDK_ECORRUPT, "directory fails its checksum");
     slice->view.directory = directory;
@@ -420,9 +460,11 @@ int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_e
 {
     if (slice_holds(slice, ref))
         return 0;
-    if (is_read_whole(ref))
+    if (is_small(ref))
         return slice_read(slice, ref, err);
-    int rc = read_head(slice, ref, err);
+    if (is_packed(ref))
+        return slice_begin_packed(slice, ref, err);
+    int rc = slice_read_head(slice, ref, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
         return slice_read(slice, ref, err);
     if (rc == 0)

@@ -2,7 +2,8 @@
  * slice.h - a block in private memory, as much of it as an answer needs, every byte of it checked.
  *
  * First the head, the directory and the sums; then either all frames, or those chunks that are
- * asked for. (A packed block is always read whole.) The buffers grow to the largest block met and
+ * asked for. Of a packed block: what it tells of its instruments, the ticks of some of them, or all
+ * of it. The buffers grow to the largest block met and
  * are used again. One thread at a time.
  */
 #ifndef TDK_TAPE_SLICE_H
@@ -17,6 +18,7 @@
 enum slice_state {
     SLICE_EMPTY,
     SLICE_ENTRIES, /* head, and the directory's entries */
+    SLICE_PACKED,  /* packed: head, the directory's entries, and some instruments' ticks */
     SLICE_PARTS,   /* head, directory, sums, and some chunks */
     SLICE_WHOLE,
 };
@@ -31,7 +33,8 @@ struct slice {
     size_t room;
     unsigned char *unpacked; /* ours */
     size_t unpacked_room;
-    uint64_t *chunks; /* a bit for each chunk of frames that is there; ours */
+    struct pack *pack; /* ours; NULL until a packed block is met */
+    uint64_t *chunks;  /* a bit for each chunk of frames that is there; ours */
     size_t chunk_words;
     size_t sound_begin, sound_end; /* frames among the chunks that slice_run() has walked */
     uint32_t last_ordinal;         /* the tick that slice_tick() found last, and where */
@@ -55,8 +58,13 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err
 /* Less even: the directory's entries, which tell what instruments are in it. */
 int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
 
-/* How many ticks of these instruments there are, by the directory's entries. */
+/* The same for who asks for nothing but the ticks of these instruments: of a packed block only
+ * their lists in the directory are there. */
 struct picks;
+int slice_begin_picks(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
+                      struct tdk_err *err);
+
+/* How many ticks of these instruments there are, by the directory's entries. */
 int slice_count(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
                 uint64_t *ticks, struct tdk_err *err);
 

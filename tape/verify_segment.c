@@ -206,7 +206,7 @@ static int check_block(struct verify_reader *reader, const struct segment *segme
     int rc = segment_read(segment, ref, reader->bytes, view, err);
     if (rc < 0 || view->frames != NULL)
         return rc;
-    return block_unpack(reader->bytes, reader->unpacked, reader->unpacked_room, view, err);
+    return block_unpack(reader->bytes, NULL, reader->unpacked, reader->unpacked_room, view, err);
 }
 
 /* Does the index lead to this very block? */

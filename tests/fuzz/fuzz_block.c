@@ -89,7 +89,7 @@ static void check(const unsigned char *bytes, size_t size)
     if (view.frames == NULL) {
         size_t need = (size_t)view.head->frames_size + view.head->directory_size;
         unpacked = need <= UNPACK_MAX ? malloc(need) : NULL;
-        if (unpacked == NULL || block_unpack(bytes, unpacked, need, &view, NULL) < 0) {
+        if (unpacked == NULL || block_unpack(bytes, NULL, unpacked, need, &view, NULL) < 0) {
             free(unpacked);
             return;
         }

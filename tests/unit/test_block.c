@@ -627,15 +627,15 @@ static void packed_block_comes_back_as_it_was(void **state)
     struct block_view view;
     assert_int_equal(block_check(packed, head.span, &view, NULL), 0);
     assert_null(view.frames);
-    assert_true(block_unpack(packed, plain, plain_size - 1, &view, NULL) < 0);
-    assert_int_equal(block_unpack(packed, plain, plain_size, &view, NULL), 0);
+    assert_true(block_unpack(packed, NULL, plain, plain_size - 1, &view, NULL) < 0);
+    assert_int_equal(block_unpack(packed, NULL, plain, plain_size, &view, NULL), 0);
     assert_memory_equal(view.frames, raw.frames, raw.head->frames_size);
     assert_int_equal(directory_check(&view), 0);
 
     /* The size that it unpacks to is asked before anything is unpacked. */
     head.frames_size -= 8;
     memcpy(packed, &head, sizeof head);
-    assert_int_equal(block_unpack(packed, plain, plain_size, &view, NULL), TDK_ECORRUPT);
+    assert_int_equal(block_unpack(packed, NULL, plain, plain_size, &view, NULL), TDK_ECORRUPT);
     free(plain);
     free(packed);
 }

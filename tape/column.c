@@ -1,0 +1,349 @@
+#include "tape/column.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+static_assert(sizeof(struct column_head) == 8, "on disk");
+
+#define OUTLIER_SIZE (sizeof(uint16_t) + sizeof(uint64_t))
+
+static uint64_t zigzag(uint64_t x)
+{
+    return x << 1 ^ (uint64_t)((int64_t)x >> 63);
+}
+
+static uint64_t unzigzag(uint64_t x)
+{
+    return x >> 1 ^ (0 - (x & 1));
+}
+
+/* The low `size` bytes as a signed number. */
+static uint64_t extend(uint64_t x, uint8_t size)
+{
+    unsigned shift = 64 - 8 * (unsigned)size;
+    return (uint64_t)((int64_t)(x << shift) >> shift);
+}
+
+static unsigned bits_of(uint64_t x)
+{
+    return x == 0 ? 0 : 64 - (unsigned)__builtin_clzll(x);
+}
+
+/* ---- writing ---- */
+
+/* What is taken away: a way to tell the column. */
+struct way {
+    uint8_t mode;
+    uint8_t ref;
+    const uint64_t *values; /* of the reference; NULL: none */
+    uint64_t base, scale;
+};
+
+struct source {
+    const uint64_t *values;
+    uint32_t count;
+    uint8_t size;
+    const struct column_strands *strands;
+};
+
+static uint64_t minus_ref(const struct source *s, const struct way *way, uint32_t i)
+{
+    uint64_t ref = way->values != NULL ? way->values[i] : 0;
+    return extend(s->values[i] - ref, s->size);
+}
+
+/* The lowest, so that what is left is never negative; nothing, if it is as good. */
+static uint64_t lowest(const struct source *s, const struct way *way, uint32_t count)
+{
+    int64_t low = INT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t x = (int64_t)minus_ref(s, way, i);
+        if (x < low)
+            low = x;
+    }
+    return (uint64_t)low;
+}
+
+/* What is left of the first `count` values, still signed and not divided. */
+static void take_away(const struct source *s, const struct way *way, uint32_t count, uint64_t *left)
+{
+    uint64_t before = way->base;
+    uint32_t strand = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t x = minus_ref(s, way, i);
+        if ((way->mode & COLUMN_DELTA) == 0) {
+            left[i] = x - way->base;
+            continue;
+        }
+        if ((way->mode & COLUMN_CARRIED) == 0 && strand < s->strands->count &&
+            s->strands->starts[strand] == i) {
+            strand++;
+            before = way->base;
+        }
+        left[i] = x - before;
+        before = x;
+    }
+}
+
+static uint64_t divisor_of(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static uint64_t magnitude(uint64_t x)
+{
+    return (int64_t)x < 0 ? 0 - x : x;
+}
+
+/* What divides all of them; "undefined" and the like are so far away that they do not count. */
+static uint64_t common_divisor(const uint64_t *left, uint32_t count)
+{
+    uint64_t divisor = 0;
+    for (uint32_t i = 0; i < count && divisor != 1; i++) {
+        uint64_t x = magnitude(left[i]);
+        if (x != 0 && x >> 60 == 0 && (divisor == 0 || x % divisor != 0))
+            divisor = divisor_of(divisor, x);
+    }
+    return divisor == 0 ? 1 : divisor;
+}
+
+/* As it is laid down. False: it cannot be divided, and is an outlier. */
+static bool small_of(const struct way *way, uint64_t left, uint64_t *small)
+{
+    if (way->scale == 1) {
+        *small = (way->mode & COLUMN_ZIGZAG) != 0 ? zigzag(left) : left;
+        return true;
+    }
+    if ((way->mode & COLUMN_ZIGZAG) == 0) {
+        *small = left / way->scale;
+        return left % way->scale == 0;
+    }
+    uint64_t x = magnitude(left);
+    if (x % way->scale != 0 || x == UINT64_C(1) << 63)
+        return false;
+    x /= way->scale;
+    *small = zigzag((int64_t)left < 0 ? 0 - x : x);
+    return true;
+}
+
+/* Bits that are left of a sample of the column: the fewest win. */
+static uint64_t cost_of(const struct source *s, struct way *way, uint32_t count, uint64_t *left)
+{
+    take_away(s, way, count, left);
+    way->scale = common_divisor(left, count);
+    uint64_t bits = 0, small;
+    for (uint32_t i = 0; i < count; i++)
+        bits += small_of(way, left[i], &small) ? bits_of(small) : 80;
+    return bits;
+}
+
+/* The best of all ways for the beginning of the column. */
+static struct way choose(const struct source *s, const struct column_ref *refs, size_t ref_count,
+                         uint64_t *left)
+{
+    enum { SAMPLE = 256 };
+    static const uint8_t modes[] = {0, COLUMN_DELTA | COLUMN_ZIGZAG,
+                                    COLUMN_DELTA | COLUMN_CARRIED | COLUMN_ZIGZAG};
+    uint32_t count = s->count < SAMPLE ? s->count : SAMPLE;
+    struct way best = {.ref = COLUMN_NO_REF};
+    uint64_t best_cost = UINT64_MAX;
+    for (size_t r = 0; r <= ref_count && best_cost > 0; r++)
+        for (size_t m = 0; m < array_size(modes); m++) {
+            struct way way = {.mode = modes[m], .ref = COLUMN_NO_REF};
+            if (r > 0) {
+                way.ref = refs[r - 1].number;
+                way.values = refs[r - 1].values;
+            }
+            way.base = way.mode == 0 ? lowest(s, &way, count) : minus_ref(s, &way, 0);
+            uint64_t cost = cost_of(s, &way, count, left);
+            if (cost < best_cost) {
+                best_cost = cost;
+                best = way;
+            }
+        }
+    return best;
+}
+
+/* How many bytes each value gets, so that values and outliers together take fewest. */
+static uint8_t choose_width(const uint32_t counts[10], uint32_t count)
+{
+    uint32_t outliers = counts[9];
+    uint8_t best = 8;
+    size_t best_size = (size_t)count * 8;
+    for (uint8_t width = 8; width-- > 0;) {
+        outliers += counts[width + 1];
+        size_t size = (size_t)count * width + (outliers - counts[9]) * OUTLIER_SIZE;
+        if (size <= best_size) {
+            best = width;
+            best_size = size;
+        }
+    }
+    return best;
+}
+
+static void lay_planes(const uint64_t *small, uint32_t count, uint8_t width, unsigned char *out)
+{
+    for (uint8_t plane = 0; plane < width; plane++)
+        for (uint32_t i = 0; i < count; i++)
+            *out++ = (unsigned char)(small[i] >> 8 * plane);
+}
+
+static unsigned char *write_head(const struct column_head *head, const struct way *way,
+                                 unsigned char *out)
+{
+    memcpy(out, head, sizeof *head);
+    out += sizeof *head;
+    if ((head->mode & COLUMN_BASE) != 0) {
+        store_u64(out, way->base);
+        out += sizeof way->base;
+    }
+    if ((head->mode & COLUMN_SCALE) != 0) {
+        store_u64(out, way->scale);
+        out += sizeof way->scale;
+    }
+    return out;
+}
+
+/* Outliers keep what is left of them, undivided; in the planes they are 0. */
+static unsigned char *write_outliers(const uint64_t *left, uint64_t *small, uint32_t count,
+                                     const bool *divides, uint8_t width, struct column_head *head,
+                                     unsigned char *out)
+{
+    unsigned char *places = out;
+    for (uint32_t i = 0; i < count; i++)
+        if (!divides[i] || bits_of(small[i]) > 8u * width) {
+            store_u16(out, (uint16_t)i);
+            out += sizeof(uint16_t);
+            head->outliers++;
+        }
+    for (uint32_t k = 0; k < head->outliers; k++) {
+        uint16_t i = load_u16(places + k * sizeof(uint16_t));
+        store_u64(out, left[i]);
+        out += sizeof(uint64_t);
+        small[i] = 0;
+    }
+    return out;
+}
+
+size_t column_write(struct column_scratch *scratch, const uint64_t *values, uint32_t count,
+                    uint8_t size, const struct column_ref *refs, size_t ref_count,
+                    const struct column_strands *strands, unsigned char *out)
+{
+    struct source source = {values, count, size, strands};
+    uint64_t *left = scratch->left, *small = scratch->best;
+    bool divides[COLUMN_TICKS_MAX];
+    uint32_t counts[10] = {0};
+    assert(count > 0 && count <= COLUMN_TICKS_MAX);
+
+    struct way way = choose(&source, refs, ref_count, left);
+    if (way.mode == 0)
+        way.base = lowest(&source, &way, count);
+    take_away(&source, &way, count, left);
+    way.scale = common_divisor(left, count);
+    for (uint32_t i = 0; i < count; i++) {
+        divides[i] = small_of(&way, left[i], &small[i]);
+        counts[divides[i] ? (bits_of(small[i]) + 7) / 8 : 9]++;
+    }
+    struct column_head head = {
+        .mode = (uint8_t)(way.mode | (way.base != 0 ? COLUMN_BASE : 0) |
+                          (way.scale != 1 ? COLUMN_SCALE : 0)),
+        .ref = way.ref,
+        .width = choose_width(counts, count),
+    };
+    unsigned char *at = write_head(&head, &way, out);
+    at = write_outliers(left, small, count, divides, head.width, &head, at);
+    memcpy(out, &head, sizeof head); /* now that it knows how many */
+    lay_planes(small, count, head.width, at);
+    return (size_t)(at - out) + (size_t)count * head.width;
+}
+
+/* ---- reading ---- */
+
+static size_t extras_of(const struct column_head *head)
+{
+    return ((head->mode & COLUMN_BASE) != 0 ? 8u : 0u) +
+           ((head->mode & COLUMN_SCALE) != 0 ? 8u : 0u);
+}
+
+size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
+                    struct column_head *head)
+{
+    if (have < sizeof *head)
+        return 0;
+    memcpy(head, bytes, sizeof *head);
+    size_t size = sizeof *head + extras_of(head) + head->outliers * OUTLIER_SIZE +
+                  (size_t)count * head->width;
+    if (head->mode > 31 || head->width > 8 || head->zero != 0 || head->zero2 != 0 ||
+        head->outliers > count || size > have)
+        return 0;
+    const unsigned char *places = bytes + sizeof *head + extras_of(head);
+    for (uint32_t k = 0; k < head->outliers; k++)
+        if (load_u16(places + k * sizeof(uint16_t)) >= count)
+            return 0;
+    return size;
+}
+
+static void gather_planes(const unsigned char *planes, uint32_t count, uint8_t width,
+                          uint64_t *values)
+{
+    if (width == 0) {
+        memset(values, 0, count * sizeof *values);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = planes[i];
+    for (unsigned plane = 1; plane < width; plane++) {
+        planes += count;
+        for (uint32_t i = 0; i < count; i++)
+            values[i] |= (uint64_t)planes[i] << 8 * plane;
+    }
+}
+
+/* From differences to values. */
+static void add_up(uint64_t *values, uint32_t begin, uint32_t end, uint64_t base)
+{
+    for (uint32_t i = begin; i < end; i++)
+        values[i] = base += values[i];
+}
+
+void column_read(const unsigned char *bytes, const struct column_head *head, uint32_t count,
+                 const struct column_strands *strands, uint64_t *values)
+{
+    uint64_t base = 0, scale = 1;
+    const unsigned char *at = bytes + sizeof *head;
+    if ((head->mode & COLUMN_BASE) != 0) {
+        base = load_u64(at);
+        at += sizeof base;
+    }
+    if ((head->mode & COLUMN_SCALE) != 0) {
+        scale = load_u64(at);
+        at += sizeof scale;
+    }
+    const unsigned char *outliers = at + head->outliers * sizeof(uint16_t);
+    gather_planes(outliers + head->outliers * sizeof(uint64_t), count, head->width, values);
+    if ((head->mode & COLUMN_ZIGZAG) != 0)
+        for (uint32_t i = 0; i < count; i++)
+            values[i] = unzigzag(values[i]);
+    if (scale != 1)
+        for (uint32_t i = 0; i < count; i++)
+            values[i] *= scale;
+    for (uint32_t k = 0; k < head->outliers; k++)
+        values[load_u16(at + k * sizeof(uint16_t))] = load_u64(outliers + k * sizeof(uint64_t));
+    if ((head->mode & COLUMN_DELTA) == 0) {
+        for (uint32_t i = 0; base != 0 && i < count; i++)
+            values[i] += base;
+    } else if ((head->mode & COLUMN_CARRIED) != 0) {
+        add_up(values, 0, count, base);
+    } else {
+        for (uint32_t s = 0; s < strands->count; s++)
+            add_up(values, strands->starts[s],
+                   s + 1 < strands->count ? strands->starts[s + 1] : count, base);
+    }
+}

@@ -1,0 +1,80 @@
+/*
+ * column.h - one field of many ticks, as small numbers.
+ *
+ * The values of a column are told as what is left of them when something near is taken away:
+ * another field of the same tick, the value of the tick before, the lowest of all; what is left is
+ * divided by what divides all of it (a price in 1e-9 becomes ticks), and its low bytes are laid
+ * down plane by plane, so that bytes that are alike lie together. Values that would need more bytes
+ * than the others are told apart. docs/tape-format.md has the bytes. Pure; any thread.
+ */
+#ifndef TDK_TAPE_COLUMN_H
+#define TDK_TAPE_COLUMN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define COLUMN_TICKS_MAX 4096u /* values in one column */
+#define COLUMN_NO_REF    0xffu
+
+/* column_head.mode */
+enum column_mode {
+    COLUMN_DELTA = 1,   /* to the value before, of the same strand; the first's is the base */
+    COLUMN_CARRIED = 2, /* with COLUMN_DELTA: of whatever strand */
+    COLUMN_ZIGZAG = 4,  /* signed: 0, -1, 1, -2, ... */
+    COLUMN_BASE = 8,    /* u64 base follows the head; else it is 0 */
+    COLUMN_SCALE = 16,  /* u64 scale follows; else it is 1 */
+};
+
+struct column_head {
+    uint8_t mode;
+    uint8_t ref;   /* number of the field that is taken away; COLUMN_NO_REF */
+    uint8_t width; /* bytes of each value, 0 to 8 */
+    uint8_t zero;
+    uint16_t outliers;
+    uint16_t zero2;
+};
+
+/* Where strands begin: value i is the first of its strand. */
+struct column_strands {
+    const uint16_t *starts; /* ascending, the first is 0 */
+    uint32_t count;
+};
+
+/* A field that may be taken away from a column's values. */
+struct column_ref {
+    uint8_t number;
+    const uint64_t *values;
+};
+
+/* What column_write() needs for itself; borrowed during the call. */
+struct column_scratch {
+    uint64_t left[COLUMN_TICKS_MAX], best[COLUMN_TICKS_MAX];
+};
+
+/* Bytes that column_write() may need. */
+static inline size_t column_bound(uint32_t count)
+{
+    return sizeof(struct column_head) + 16 + (size_t)count * 8;
+}
+
+/*
+ * `count` values (1 to COLUMN_TICKS_MAX) of `size` bytes (1, 2, 4, 8), whatever way of those there
+ * are takes fewest. Returns how many bytes of `out` it took.
+ */
+size_t column_write(struct column_scratch *scratch, const uint64_t *values, uint32_t count,
+                    uint8_t size, const struct column_ref *refs, size_t ref_count,
+                    const struct column_strands *strands, unsigned char *out);
+
+/*
+ * Its head, from untrusted bytes. Returns the bytes that the whole column takes, 0: that is none of
+ * `count` values of `size` bytes among `have` bytes.
+ */
+size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
+                    struct column_head *head);
+
+/* The values of one that passed, before column_head.ref is added to them. */
+void column_read(const unsigned char *bytes, const struct column_head *head, uint32_t count,
+                 const struct column_strands *strands, uint64_t *values);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * pack.h - a block by columns: what a sealed segment keeps of it.
+ *
+ * The frames are put in order of shape and instrument, and each field of them becomes a column
+ * (column.h); their times stay in the order of the block (stamps.h). Some hundred to some thousand
+ * ticks make a group, which is compressed and summed by itself, so that one instrument's ticks can
+ * be had without the others'. Frames without a shape that pays are kept whole. What comes out of
+ * pack_all() is what went in, byte for byte.
+ *
+ *   struct pack_head      \
+ *   struct pack_class x     | the outline: under block_head.entries_crc; it tells
+ *   struct pack_group x     | how many ticks each instrument has
+ *   strands                /  class u8, instrument, count (varints: 7 bits a byte, low ones first)
+ *   stamps                    under pack_head.stamps_crc
+ *   groups                    each under its own crc
+ *
+ * A strand is what has one shape and one instrument. They are in order of class and instrument;
+ * groups follow each other through them, and a group is of one class. The class's number is its
+ * place among struct pack_class plus PACK_CLASSES; below are the two whose frames are kept whole.
+ * Pure but for malloc; one thread at a time.
+ */
+#ifndef TDK_TAPE_PACK_H
+#define TDK_TAPE_PACK_H
+
+#include <stdbool.h>
+
+#include "tape/block.h"
+
+#define PACK_FRAMES_MAX  65536u
+#define PACK_CLASSES_MAX 64u
+#define PACK_GROUPS_MAX  1024u
+#define PACK_SIZE_MAX    1024u /* of a payload that is told by columns */
+#define PACK_FIELDS_MAX  160u
+
+enum { PACK_CONTROL = 0, PACK_WHOLE = 1, PACK_CLASSES = 2 };
+
+struct pack_head {
+    uint32_t outline_size; /* with this head, a multiple of 8 */
+    uint32_t stamps_size;  /* a multiple of 8 */
+    uint32_t stamps_crc;
+    uint32_t frames;
+    uint32_t uniform; /* as in struct directory_head */
+    uint32_t strands;
+    uint32_t groups;
+    uint32_t classes;
+};
+struct pack_class {
+    uint32_t size; /* of the payload */
+    uint8_t type;
+    uint8_t rtype; /* of a record */
+    uint8_t record;
+    uint8_t zero;
+};
+struct pack_group {
+    uint32_t count;       /* frames, at most COLUMN_TICKS_MAX */
+    uint32_t stored, raw; /* bytes: as they lie there, a zstd frame; unpacked. Equal: as they are */
+    uint32_t crc;
+};
+static_assert(sizeof(struct pack_head) == 32 && sizeof(struct pack_class) == 8 &&
+                  sizeof(struct pack_group) == 16,
+              "on disk");
+
+/* ---- what fields a class has (pack_layout.c) ---- */
+
+struct pack_field {
+    uint16_t offset; /* in the frame */
+    uint8_t size;    /* 1, 2, 4, 8 */
+    bool is_known;   /* the instrument of a record: its strand tells it */
+};
+/* The first two are told elsewhere, and here to be taken away from others. */
+enum { PACK_FIELD_TS = 0, PACK_FIELD_SEQ = 1, PACK_FIELD_FLAGS = 2 };
+
+struct pack_layout {
+    unsigned count;
+    struct pack_field fields[PACK_FIELDS_MAX];
+};
+void pack_layout(const struct pack_class *class, struct pack_layout *layout);
+
+/* ---- packing (pack_write.c) ---- */
+
+struct packer;
+
+/* `level`: of zstd. NULL: no memory. */
+struct packer *packer_open(int level);
+void packer_close(struct packer *packer); /* NULL is fine */
+
+/*
+ * A raw block, sealed, packed in whatever way it gets smallest: head (stored_size, codec, checksums
+ * of the contents; block_finish() does the rest) and contents into `out`, of at least the raw
+ * block's size. Returns head + stored bytes, a multiple of 8; no more than the raw block has.
+ */
+size_t packer_pack(struct packer *packer, const struct block_view *view, size_t raw_size,
+                   unsigned char *out);
+
+/* ---- unpacking (pack_read.c) ---- */
+
+struct pack; /* one packed block that is being read; used again for the next */
+
+struct pack *pack_open(void); /* NULL: no memory */
+void pack_close(struct pack *pack);
+
+/* The outline's size, by the first sizeof(struct pack_head) stored bytes; 0: it cannot be one. */
+size_t pack_outline_size(const struct block_head *head, const void *stored);
+
+/*
+ * Its outline is at `stored`, and its head is checked. `buffer` (frames_size + directory_size
+ * bytes, 8-aligned) gets the directory's entries, and later what is unpacked; *view shows it.
+ * TDK_ECORRUPT, -ENOMEM.
+ */
+int pack_begin(struct pack *pack, const struct block_head *head, const unsigned char *stored,
+               unsigned char *buffer, struct block_view *view, struct tdk_err *err);
+
+/* Everything: all of what is stored is there. The whole view is there then, but not checked. */
+int pack_all(struct pack *pack, struct tdk_err *err);
+
+/* Can it be had in parts? */
+bool pack_has_parts(const struct pack *pack);
+
+/* Stored bytes [at, at + size) are needed. */
+typedef int pack_need_cb(void *context, size_t at, size_t size, struct tdk_err *err);
+
+/* Of one that has parts: an instrument's ticks, and its ordinals in the directory. */
+int pack_instrument(struct pack *pack, uint32_t instrument_id, pack_need_cb *need, void *context,
+                    struct tdk_err *err);
+
+/* Is the frame at this offset there? */
+bool pack_has_frame(const struct pack *pack, size_t offset);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * slice_inner.h - what slice.c and slice_packed.c share: another block in the slice, its bytes.
+ */
+#ifndef TDK_TAPE_SLICE_INNER_H
+#define TDK_TAPE_SLICE_INNER_H
+
+#include "tape/slice.h"
+
+/* Another block: its file is open, and there is room for it. The slice is empty. */
+int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
+
+/* Bytes of the block, from `at` on, to their place. */
+int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err);
+
+/* Its head, read, checked and compared with `ref`. */
+int slice_read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
+
+/* Room for what is unpacked of the block whose head is there. */
+int slice_unpack_room(struct slice *slice, struct tdk_err *err);
+
+/* ---- slice_packed.c ---- */
+
+/* At least the directory's entries of a packed block: the state is SLICE_PACKED or SLICE_WHOLE. */
+int slice_begin_packed(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
+
+/* Of one that has parts: the ticks and the ordinals of these instruments. */
+int slice_unpack_picks(struct slice *slice, const struct picks *picks, struct tdk_err *err);
+
+#endif

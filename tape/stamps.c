@@ -1,0 +1,148 @@
+#include "tape/stamps.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+/*
+ *   0  u8 x 4   lengths, ascending
+ *   4  u8       1: distances are signed (zigzag)
+ *   5  3        zeros
+ *   8  u32      bytes of data
+ *  12  u32      0
+ *  16  u64 x strides   the time before the stride's first
+ *      u32 x strides   where its data begin
+ *      32  x strides   codes: two bits a frame, from the low ones up
+ *      data, then zeros: 8 and up to a multiple of 8
+ */
+enum { HEAD = 16, SLACK = 8, CODES = STAMPS_STRIDE / 4 };
+
+static uint32_t strides_of(uint32_t count)
+{
+    return (count + STAMPS_STRIDE - 1) / STAMPS_STRIDE;
+}
+
+static size_t table_size(uint32_t count)
+{
+    return (size_t)strides_of(count) * (sizeof(uint64_t) + sizeof(uint32_t) + CODES);
+}
+
+static uint64_t distance(const uint64_t *stamps, uint32_t i, bool is_signed)
+{
+    uint64_t x = stamps[i] - (i > 0 ? stamps[i - 1] : stamps[0]);
+    return is_signed ? x << 1 ^ (uint64_t)((int64_t)x >> 63) : x;
+}
+
+static unsigned bytes_of(uint64_t x)
+{
+    return x == 0 ? 0 : (71 - (unsigned)__builtin_clzll(x)) / 8;
+}
+
+/* The three lengths below the longest with which all take fewest bytes. */
+static void choose_lengths(const uint32_t counts[9], uint8_t lengths[4])
+{
+    uint8_t longest = 8;
+    while (longest > 0 && counts[longest] == 0)
+        longest--;
+    uint64_t best = UINT64_MAX;
+    for (uint8_t a = 0; a <= longest; a++)
+        for (uint8_t b = a; b <= longest; b++)
+            for (uint8_t c = b; c <= longest; c++) {
+                uint64_t size = 0;
+                for (uint8_t n = 0; n <= longest; n++)
+                    size += (uint64_t)counts[n] * (n <= a ? a : n <= b ? b : n <= c ? c : longest);
+                if (size < best) {
+                    best = size;
+                    memcpy(lengths, (uint8_t[]){a, b, c, longest}, 4);
+                }
+            }
+}
+
+static unsigned code_of(const uint8_t lengths[4], unsigned bytes)
+{
+    unsigned code = 0;
+    while (lengths[code] < bytes)
+        code++;
+    return code;
+}
+
+size_t stamps_write(const uint64_t *stamps, uint32_t count, unsigned char *out)
+{
+    uint32_t counts[9] = {0}, strides = strides_of(count);
+    uint8_t lengths[4];
+    bool is_signed = false;
+    assert(count > 0);
+    for (uint32_t i = 1; i < count; i++)
+        is_signed |= stamps[i] < stamps[i - 1];
+    for (uint32_t i = 0; i < count; i++)
+        counts[bytes_of(distance(stamps, i, is_signed))]++;
+    choose_lengths(counts, lengths);
+
+    unsigned char *bases = out + HEAD, *offsets = bases + strides * sizeof(uint64_t);
+    unsigned char *codes = offsets + strides * sizeof(uint32_t);
+    unsigned char *data = codes + (size_t)strides * CODES, *at = data;
+    memset(out, 0, HEAD);
+    memset(codes, 0, (size_t)strides * CODES);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i % STAMPS_STRIDE == 0) {
+            store_u64(bases + i / STAMPS_STRIDE * sizeof(uint64_t), stamps[i > 0 ? i - 1 : 0]);
+            store_u32(offsets + i / STAMPS_STRIDE * sizeof(uint32_t), (uint32_t)(at - data));
+        }
+        uint64_t x = distance(stamps, i, is_signed);
+        unsigned code = code_of(lengths, bytes_of(x));
+        codes[i / 4] |= (unsigned char)(code << i % 4 * 2);
+        memcpy(at, &x, lengths[code]);
+        at += lengths[code];
+    }
+    memcpy(out, lengths, sizeof lengths);
+    out[4] = is_signed;
+    store_u32(out + 8, (uint32_t)(at - data));
+    size_t used = (size_t)(at - out), size = align_up(used + SLACK, 8);
+    memset(at, 0, size - used);
+    return size;
+}
+
+bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size, uint32_t count)
+{
+    size_t table = table_size(count);
+    uint32_t strides = strides_of(count);
+    if (size < HEAD + table + SLACK)
+        return false;
+    *stamps = (struct stamps){.data_size = load_u32(bytes + 8), .count = count};
+    memcpy(stamps->lengths, bytes, sizeof stamps->lengths);
+    stamps->is_signed = bytes[4] != 0;
+    stamps->bases = bytes + HEAD;
+    stamps->offsets = stamps->bases + strides * sizeof(uint64_t);
+    stamps->codes = stamps->offsets + strides * sizeof(uint32_t);
+    stamps->data = stamps->codes + (size_t)strides * CODES;
+    for (int i = 0; i < 4; i++)
+        if (stamps->lengths[i] > 8)
+            return false;
+    return stamps->data_size <= size - HEAD - table - SLACK;
+}
+
+static uint64_t mask_of(uint8_t length)
+{
+    return length == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * length) - 1;
+}
+
+bool stamps_read(const struct stamps *s, uint32_t at, uint64_t *out)
+{
+    uint64_t masks[4], ts = load_u64(s->bases + at * sizeof(uint64_t));
+    size_t place = load_u32(s->offsets + at * sizeof(uint32_t));
+    uint32_t i = at * STAMPS_STRIDE;
+    uint32_t end = s->count - i < STAMPS_STRIDE ? s->count : i + STAMPS_STRIDE;
+    for (int k = 0; k < 4; k++)
+        masks[k] = mask_of(s->lengths[k]);
+    for (; i < end; i++) {
+        unsigned code = s->codes[i / 4] >> i % 4 * 2 & 3;
+        if (place > s->data_size)
+            return false;
+        uint64_t x = load_u64(s->data + place) & masks[code];
+        place += s->lengths[code];
+        ts += s->is_signed ? x >> 1 ^ (0 - (x & 1)) : x;
+        out[i] = ts;
+    }
+    return place <= s->data_size;
+}

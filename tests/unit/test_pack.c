@@ -1,0 +1,373 @@
+/* Blocks by columns: what comes out is what went in, and what is hostile does not come out. */
+#include "tape/pack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "tape/frame.h"
+#include "tapedeck/dbn.h"
+
+#define ROOM ((size_t)6 << 20)
+
+static struct block_scratch scratch;
+
+static uint64_t seed;
+static uint64_t draw(void)
+{
+    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* ---- ticks of all kinds ---- */
+
+struct feed {
+    uint64_t ts;
+    int64_t price[64];
+    uint32_t symbols, sequence;
+};
+
+static struct tdk_dbn_head head_of(struct feed *feed, uint8_t rtype, size_t size)
+{
+    return (struct tdk_dbn_head){.length = (uint8_t)(size / 4),
+                                 .rtype = rtype,
+                                 .publisher_id = 3,
+                                 .instrument_id = 100 + (uint32_t)(draw() % feed->symbols),
+                                 .ts_event = feed->ts - 4000 - draw() % 500};
+}
+
+static uint32_t make_trade(struct feed *feed, void *payload)
+{
+    struct tdk_dbn_trades t = {.head = head_of(feed, TDK_RTYPE_TRADES, sizeof t),
+                               .size = 1 + (uint32_t)(draw() % 100),
+                               .action = 'T',
+                               .side = draw() % 2 == 0 ? 'A' : 'B',
+                               .ts_recv = feed->ts,
+                               .ts_in_delta = 1200,
+                               .sequence = ++feed->sequence};
+    int64_t *price = &feed->price[t.head.instrument_id % 64];
+    *price += ((int64_t)(draw() % 5) - 2) * 10000000;
+    t.price = draw() % 200 == 0 ? TDK_PRICE_UNDEFINED : *price;
+    memcpy(payload, &t, sizeof t);
+    return sizeof t;
+}
+
+static uint32_t make_mbo(struct feed *feed, void *payload)
+{
+    struct tdk_dbn_mbo m = {.head = head_of(feed, TDK_RTYPE_MBO, sizeof m),
+                            .order_id = UINT64_C(6400000000000) + draw() % 100000,
+                            .price = (int64_t)(4000 + draw() % 40) * 250000000,
+                            .size = 1 + (uint32_t)(draw() % 10),
+                            .flags = 130,
+                            .action = "ACM"[draw() % 3],
+                            .side = draw() % 2 == 0 ? 'A' : 'B',
+                            .ts_recv = feed->ts,
+                            .ts_in_delta = (int32_t)(draw() % 40000) - 100,
+                            .sequence = ++feed->sequence};
+    memcpy(payload, &m, sizeof m);
+    return sizeof m;
+}
+
+static uint32_t make_quote(struct feed *feed, void *payload)
+{
+    struct tdk_wide_quote q = {.head = head_of(feed, TDK_RTYPE_WIDE_QUOTE, sizeof q),
+                               .bid_px = (int64_t)(50000000 + draw() % 1000) * 10000000,
+                               .bid_sz = draw() % 5000 * 1000000,
+                               .ask_sz = draw() % 5000 * 1000000};
+    q.ask_px = q.bid_px + 10000000;
+    memcpy(payload, &q, sizeof q);
+    return sizeof q;
+}
+
+static uint32_t make_opaque(void *payload, uint32_t size)
+{
+    memset(payload, 0x20, size);
+    for (uint32_t i = 0; i < size; i += 3)
+        ((unsigned char *)payload)[i] = (unsigned char)draw();
+    return size;
+}
+
+enum mix { TRADES, MBO, QUOTES, OPAQUE, ODD_SIZES, MIXED };
+
+static void add_tick(struct block *block, struct feed *feed, enum mix mix)
+{
+    unsigned char payload[256];
+    uint8_t type = TDK_TYPE_DBN;
+    uint32_t size;
+    feed->ts += draw() % 8 == 0 ? draw() % 50000000 : draw() % 3 * 400;
+    enum mix kind = mix == MIXED ? (enum mix)(draw() % 5) : mix;
+    switch (kind) {
+    case TRADES:
+        size = make_trade(feed, payload);
+        break;
+    case MBO:
+        size = make_mbo(feed, payload);
+        break;
+    case QUOTES:
+        type = TDK_TYPE_WIDE;
+        size = make_quote(feed, payload);
+        break;
+    case OPAQUE:
+        type = 7;
+        size = make_opaque(payload, 13);
+        break;
+    case ODD_SIZES:
+    case MIXED:
+    default:
+        type = draw() % 9 == 0 ? TDK_TYPE_DBN : 9; /* at times a record that is none */
+        size = make_opaque(payload, (uint32_t)(draw() % 200));
+        break;
+    }
+    assert_true(
+        block_add_tick(block, type, 0, feed->ts - (draw() % 50 == 0 ? 700 : 0), payload, size));
+}
+
+static void add_controls(struct block *block, struct feed *feed)
+{
+    struct tdk_loss loss = {.first_seq = block->state->next_seq,
+                            .count = 1 + draw() % 9,
+                            .first_ts = feed->ts,
+                            .last_ts = feed->ts,
+                            .reason = 1};
+    assert_true(block_add_loss(block, &loss, feed->ts));
+    assert_true(block_add_control(block, TDK_TYPE_MARK, feed->ts, "noon", 4));
+}
+
+/* A block in `raw`; its size. */
+static size_t make_block(unsigned char *raw, enum mix mix, uint32_t ticks, uint32_t symbols,
+                         unsigned controls)
+{
+    struct feed feed = {.ts = UINT64_C(1700000000000000000), .symbols = symbols};
+    struct track_state state = {
+        .track = 4, .payload_max = 4096, .epoch = 77, .next_seq = 1000, .running_max = feed.ts};
+    struct block block;
+    for (int i = 0; i < 64; i++)
+        feed.price[i] = (int64_t)(100 + i) * 1000000000;
+    block_begin(&block, raw, ROOM, &scratch, &state, feed.ts);
+    for (uint32_t i = 0; i < ticks; i++) {
+        if (controls > 0 && draw() % controls == 0)
+            add_controls(&block, &feed);
+        add_tick(&block, &feed, mix);
+    }
+    size_t size = block_seal(&block);
+    struct block_place place = {.segment = 1, .span = (uint32_t)size};
+    block_finish(raw, &place);
+    return size;
+}
+
+/* As a sealed segment would have it. */
+static size_t pack_block(const unsigned char *raw, size_t size, unsigned char *packed)
+{
+    struct block_view view = block_view_of(raw);
+    struct packer *packer = packer_open(3);
+    assert_non_null(packer);
+    size_t packed_size = packer_pack(packer, &view, size, packed);
+    packer_close(packer);
+    assert_true(packed_size <= size && packed_size % 8 == 0);
+    struct block_place place = {.segment = 1, .span = (uint32_t)packed_size};
+    block_finish(packed, &place);
+    return packed_size;
+}
+
+static void assert_same(const struct block_view *got, const unsigned char *raw)
+{
+    struct block_view want = block_view_of(raw);
+    assert_int_equal(got->head->frames_size, want.head->frames_size);
+    assert_int_equal(got->head->directory_size, want.head->directory_size);
+    assert_memory_equal(got->frames, want.frames, want.head->frames_size);
+    assert_memory_equal(got->directory, want.directory, want.head->directory_size);
+}
+
+struct room {
+    unsigned char *raw, *packed, *plain;
+};
+
+static struct room take_room(void)
+{
+    struct room room = {aligned_alloc(64, ROOM), aligned_alloc(64, ROOM), aligned_alloc(64, ROOM)};
+    assert_true(room.raw != NULL && room.packed != NULL && room.plain != NULL);
+    return room;
+}
+
+static void give_room(struct room *room)
+{
+    free(room->raw);
+    free(room->packed);
+    free(room->plain);
+}
+
+static uint8_t round_trip(enum mix mix, uint32_t ticks, uint32_t symbols, unsigned controls)
+{
+    struct room room = take_room();
+    struct block_view view;
+    size_t size = make_block(room.raw, mix, ticks, symbols, controls);
+    size_t packed = pack_block(room.raw, size, room.packed);
+    uint8_t codec = ((const struct block_head *)(const void *)room.packed)->codec;
+    assert_int_equal(block_check(room.packed, packed, &view, NULL), 0);
+    if (codec != BLOCK_RAW) {
+        assert_null(view.frames);
+        struct tdk_err err = {.code = 0};
+        int rc = block_unpack(room.packed, NULL, room.plain, ROOM, &view, &err);
+        if (rc < 0)
+            fail_msg("%s", err.text);
+    }
+    assert_same(&view, room.raw);
+    assert_int_equal(directory_check(&view), 0);
+    give_room(&room);
+    return codec;
+}
+
+static void records_come_out_as_they_went_in(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 2, 31, 1000, 1025, 4097, 20000};
+    for (enum mix mix = TRADES; mix <= OPAQUE; mix++)
+        for (size_t i = 0; i < array_size(sizes); i++) {
+            uint8_t codec = round_trip(mix, sizes[i], 40, 0);
+            assert_true(codec == BLOCK_COLUMNS || sizes[i] < 1000);
+            round_trip(mix, sizes[i], 1, 0);
+        }
+}
+
+static void so_do_mixtures_with_losses_and_marks(void **state)
+{
+    (void)state;
+    for (uint32_t ticks = 1; ticks < 30000; ticks = ticks * 3 + 7) {
+        assert_int_equal(round_trip(MIXED, ticks + 1000, 20, 100), BLOCK_COLUMNS);
+        round_trip(MIXED, ticks, 20, 1);
+        round_trip(MIXED, ticks, 3, 0);
+        round_trip(TRADES, ticks, 64, 500);
+    }
+}
+
+static void what_has_no_shape_becomes_one_zstd_frame(void **state)
+{
+    (void)state;
+    assert_int_equal(round_trip(ODD_SIZES, 3000, 1, 0), BLOCK_ZSTD);
+}
+
+static void a_full_block_packs(void **state)
+{
+    (void)state;
+    assert_int_equal(round_trip(TRADES, BLOCK_TICKS_MAX, 64, 0), BLOCK_COLUMNS);
+}
+
+static void trades_shrink_to_a_sixth_and_less(void **state)
+{
+    (void)state;
+    struct room room = take_room();
+    size_t size = make_block(room.raw, TRADES, 50000, 60, 0);
+    size_t packed = pack_block(room.raw, size, room.packed);
+    print_message("trades: %.2f times smaller, %.2f bytes a tick\n", (double)size / (double)packed,
+                  (double)packed / 50000);
+    assert_true(packed * 6 < size);
+    give_room(&room);
+}
+
+/* ---- in parts ---- */
+
+static int count_need(void *context, size_t at, size_t size, struct tdk_err *err)
+{
+    (void)at;
+    (void)err;
+    *(size_t *)context += size;
+    return 0;
+}
+
+static void one_instrument_comes_without_the_others(void **state)
+{
+    (void)state;
+    struct room room = take_room();
+    struct block_view got, want;
+    size_t size = make_block(room.raw, TRADES, 30000, 50, 0), needed = 0;
+    size_t packed = pack_block(room.raw, size, room.packed);
+    want = block_view_of(room.raw);
+    struct pack *pack = pack_open();
+    const struct block_head *head = (const void *)room.packed;
+    memset(room.plain, 0xee, ROOM);
+    assert_int_equal(pack_begin(pack, head, room.packed + sizeof *head, room.plain, &got, NULL), 0);
+    assert_true(pack_has_parts(pack));
+    for (uint32_t id = 100; id < 150; id += 7) {
+        struct directory_walk walk, truth;
+        assert_int_equal(pack_instrument(pack, id, count_need, &needed, NULL), 0);
+        int64_t count = directory_find(&got, id, &walk);
+        assert_int_equal(count, directory_find(&want, id, &truth));
+        for (int64_t i = 0; i < count; i++) {
+            int64_t offset = directory_next(&walk);
+            assert_int_equal(offset, directory_next(&truth));
+            assert_true(pack_has_frame(pack, (size_t)offset));
+            assert_memory_equal(got.frames + offset, want.frames + offset, 72);
+        }
+    }
+    assert_true(needed < packed * 3 / 4);
+    assert_false(pack_has_frame(pack, 8));
+    pack_close(pack);
+    give_room(&room);
+}
+
+/* ---- hostile bytes ---- */
+
+/* Checksums made right again, so that what is behind them has to hold. */
+static void mend(unsigned char *packed)
+{
+    struct block_head head;
+    memcpy(&head, packed, sizeof head);
+    unsigned char *at = packed + sizeof head;
+    struct pack_head outline;
+    memcpy(&outline, at, sizeof outline);
+    if (outline.outline_size <= head.stored_size &&
+        outline.stamps_size <= head.stored_size - outline.outline_size) {
+        outline.stamps_crc = crc32c(0, at + outline.outline_size, outline.stamps_size);
+        memcpy(at, &outline, sizeof outline);
+        head.entries_crc = crc32c(0, at, outline.outline_size);
+    }
+    head.tail_crc = crc32c(0, at, head.stored_size);
+    head.head_crc = 0;
+    head.head_crc = crc32c(0, &head, sizeof head);
+    memcpy(packed, &head, sizeof head);
+}
+
+static void no_changed_byte_does_harm(void **state)
+{
+    (void)state;
+    struct room room = take_room();
+    struct block_view view;
+    for (int round = 0; round < 6; round++) {
+        size_t size =
+            make_block(room.raw, round % 2 == 0 ? TRADES : MIXED, 600, 9, round % 2 == 0 ? 0 : 30);
+        size_t packed = pack_block(room.raw, size, room.packed);
+        struct pack *pack = pack_open();
+        unsigned char *copy = malloc(packed);
+        memcpy(copy, room.packed, packed);
+        for (size_t i = sizeof(struct block_head); i < packed; i += 1 + draw() % 3) {
+            room.packed[i] ^= (unsigned char)(1u << draw() % 8);
+            mend(room.packed);
+            if (block_check(room.packed, packed, &view, NULL) == 0)
+                block_unpack(room.packed, pack, room.plain, ROOM, &view, NULL);
+            memcpy(room.packed, copy, packed);
+        }
+        free(copy);
+        pack_close(pack);
+    }
+    give_room(&room);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_come_out_as_they_went_in),
+        cmocka_unit_test(so_do_mixtures_with_losses_and_marks),
+        cmocka_unit_test(what_has_no_shape_becomes_one_zstd_frame),
+        cmocka_unit_test(a_full_block_packs),
+        cmocka_unit_test(trades_shrink_to_a_sixth_and_less),
+        cmocka_unit_test(one_instrument_comes_without_the_others),
+        cmocka_unit_test(no_changed_byte_does_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
