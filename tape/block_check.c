@@ -219,8 +219,7 @@ int block_check(const void *bytes, size_t size, struct block_view *view, struct 
     return check_contents(view, err);
 }
 
-static int unpack_zstd(const struct block_head *head, void *buffer, struct block_view *view,
-                       struct tdk_err *err)
+static int unpack_zstd(const struct block_head *head, void *buffer, struct tdk_err *err)
 {
     const unsigned char *stored = (const unsigned char *)(head + 1);
     size_t size = (size_t)head->frames_size + head->directory_size;
@@ -230,22 +229,19 @@ static int unpack_zstd(const struct block_head *head, void *buffer, struct block
         return corrupt(err, "packed contents have another size than its head says");
     if (ZSTD_decompress(buffer, size, stored, head->stored_size) != size)
         return corrupt(err, "contents cannot be unpacked");
-    *view = (struct block_view){.head = head,
-                                .frames = buffer,
-                                .directory = (const unsigned char *)buffer + head->frames_size};
     return 0;
 }
 
 static int unpack_columns(const struct block_head *head, struct pack *pack, void *buffer,
-                          struct block_view *view, struct tdk_err *err)
+                          struct tdk_err *err)
 {
-    const unsigned char *stored = (const unsigned char *)(head + 1);
+    struct block_view view;
     struct pack *own = pack == NULL ? pack = pack_open() : NULL;
     if (pack == NULL)
         return err_set(err, -ENOMEM, "unpack a block");
     int rc = head->stored_size < sizeof(struct pack_head)
                  ? corrupt(err, "packed contents are cut")
-                 : pack_begin(pack, head, stored, buffer, view, err);
+                 : pack_begin(pack, head, (const unsigned char *)(head + 1), buffer, &view, err);
     if (rc == 0)
         rc = pack_all(pack, err);
     pack_close(own);
@@ -257,16 +253,16 @@ int block_unpack(const void *bytes, struct pack *pack, void *buffer, size_t room
 {
     const struct block_head *head = bytes;
     size_t size = (size_t)head->frames_size + head->directory_size;
-    struct block_view unpacked = {.head = head};
     if (room < size)
         return err_set(err, -ENOBUFS, "unpack a block of %zu bytes", size);
-    int rc = head->codec == BLOCK_ZSTD ? unpack_zstd(head, buffer, &unpacked, err)
-                                       : unpack_columns(head, pack, buffer, &unpacked, err);
-    if (rc == 0)
-        rc = check_contents(&unpacked, err);
-    if (rc == 0)
-        *view = unpacked;
-    return rc;
+    int rc = head->codec == BLOCK_ZSTD ? unpack_zstd(head, buffer, err)
+                                       : unpack_columns(head, pack, buffer, err);
+    if (rc < 0)
+        return rc;
+    *view = (struct block_view){.head = head,
+                                .frames = buffer,
+                                .directory = (const unsigned char *)buffer + head->frames_size};
+    return check_contents(view, err);
 }
 
 /* ---- its reference ---- */
