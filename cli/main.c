@@ -28,6 +28,9 @@ static const struct command *const commands[] = {
     &recover_command,
     &reindex_command,
     &bench_command,
+    &stat_command,
+    &check_command,
+    &doctor_command,
     &completion_command,
     NULL,
 };

@@ -1,0 +1,322 @@
+/* check.c - is a tape being recorded as it should? One line for a monitor. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "cli/commands.h"
+#include "cli/health.h"
+#include "cli/pages.h"
+#include "cli/range.h"
+#include "tape/folder.h"
+
+struct args {
+    struct range_args range;
+    int form;
+    bool json, archive;
+    uint64_t recent_ns, fill_warning, fill_critical, free_warning, free_critical;
+};
+
+static struct args args;
+
+static const char *const forms[] = {"text", "nagios", "json", "prometheus", NULL};
+
+static const struct option rows[] = {
+    {.name = "format",
+     .letter = 'o',
+     .kind = OPTION_CHOICE,
+     .choices = forms,
+     .preset = "text",
+     .at = offsetof(struct args, form),
+     .help = "for whom the answer is"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "as --format json"},
+    {.name = "archive",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, archive),
+     .help = "nobody needs to record this tape"},
+    {.name = "recent",
+     .kind = OPTION_DURATION,
+     .preset = "10m",
+     .at = offsetof(struct args, recent_ns),
+     .help = "a loss so long ago is still a warning"},
+    {.name = "fill-warning",
+     .kind = OPTION_COUNT,
+     .value = "PERCENT",
+     .preset = "80",
+     .min = 1,
+     .max = 100,
+     .at = offsetof(struct args, fill_warning),
+     .help = "warning when a ring is so full"},
+    {.name = "fill-critical",
+     .kind = OPTION_COUNT,
+     .value = "PERCENT",
+     .preset = "95",
+     .min = 1,
+     .max = 100,
+     .at = offsetof(struct args, fill_critical),
+     .help = "critical when it is"},
+    {.name = "free-warning",
+     .kind = OPTION_SIZE,
+     .preset = "2G",
+     .at = offsetof(struct args, free_warning),
+     .help = "warning when the disk has less free; it fills in a day or less: likewise"},
+    {.name = "free-critical",
+     .kind = OPTION_SIZE,
+     .preset = "256M",
+     .at = offsetof(struct args, free_critical),
+     .help = "critical when it has less; it fills in an hour or less: likewise"},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+/* ---- the rings ---- */
+
+enum ring_state {
+    RING_WAITING,
+    RING_HELD,
+    RING_ATTACHED,
+    RING_QUARANTINED
+}; /* as ring_state says */
+
+static double percent_of(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
+}
+
+/* What is full now is judged; the high-water mark is for graphs: a burst that the ring held is what
+ * it is there for. */
+static void check_ring(struct health *h, const struct counters_copy *page, const char *ring)
+{
+    uint64_t state = page_value(page, "ring_state", ring);
+    double fill =
+        percent_of(page_value(page, "ring_fill", ring), page_value(page, "ring_capacity", ring));
+    if (state == RING_QUARANTINED)
+        health_find(h, HEALTH_CRITICAL, "ring", "remove it, and let its producer make it anew",
+                    "ring %s is quarantined", ring);
+    else if (state == RING_HELD)
+        health_find(h, HEALTH_CRITICAL, "ring", "end the other consumer",
+                    "ring %s is consumed by another process", ring);
+    if (fill >= (double)args.fill_warning)
+        health_find(h, fill >= (double)args.fill_critical ? HEALTH_CRITICAL : HEALTH_WARNING,
+                    "ring", "a larger ring, or a faster disk", "ring %s is %.0f %% full", ring,
+                    fill);
+}
+
+/* The fullest of all rings by this counter. */
+static double fullest(const struct counters_copy *page, const char *counter)
+{
+    double most = 0;
+    for (unsigned i = 0; i < page->rows; i++) {
+        const struct counter_value *row = &page->values[i];
+        double full = strcmp(row->name, counter) == 0
+                          ? percent_of(row->value, page_value(page, "ring_capacity", row->ring))
+                          : 0;
+        most = full > most ? full : most;
+    }
+    return most;
+}
+
+static void check_rings(struct health *h, const struct counters_copy *page)
+{
+    uint64_t asked = page_value(page, "recorder_rings", NULL);
+    uint64_t attached = page_value(page, "recorder_rings_attached", NULL);
+    for (unsigned i = 0; i < page->rows; i++)
+        if (strcmp(page->values[i].name, "ring_state") == 0)
+            check_ring(h, page, page->values[i].ring);
+    health_find(h, attached == asked ? HEALTH_OK : HEALTH_WARNING, "rings",
+                "start their producers, or use --create-ring",
+                "%" PRIu64 " of %" PRIu64 " rings recorded", attached, asked);
+    health_measure(h, "rings", "", (double)attached);
+    health_measure(h, "ring_fill", "%", fullest(page, "ring_fill"));
+    health_measure(h, "ring_high_water", "%", fullest(page, "ring_high_water"));
+}
+
+/* ---- the recorder ---- */
+
+#define BEAT_LATE_NS (3 * NS_PER_S)
+#define WAIT_LATE_NS (5 * NS_PER_S)
+
+static void check_state(struct health *h, const struct counters_copy *page)
+{
+    static const char *const words[] = {"no space", "sync", "write"};
+    uint64_t state = page_value(page, "recorder_state", NULL);
+    if (state == 0 || state > 3)
+        return;
+    health_find(h, state == 2 ? HEALTH_WARNING : HEALTH_CRITICAL, "state",
+                state == 1 ? "free space on the tape's disk: recording goes on by itself"
+                           : "look at the disk, and at the recorder's log",
+                "degraded: %s", words[state - 1]);
+}
+
+static void check_losses(struct health *h, const struct counters_copy *page)
+{
+    uint64_t last = page_value(page, "recorder_last_loss", NULL), now_ns = clock_wall(), lost = 0;
+    for (unsigned i = 0; i < page->rows; i++)
+        if (strcmp(page->values[i].name, "ring_lost") == 0)
+            lost += page->values[i].value;
+    health_measure(h, "lost", "c", (double)lost);
+    bool recent = last != 0 && (last > now_ns || now_ns - last < args.recent_ns);
+    health_find(h, recent ? HEALTH_WARNING : HEALTH_OK, "lost",
+                "`tapedeck gaps` names them; a larger ring, or a faster disk",
+                "%" PRIu64 " ticks lost since it started", lost);
+}
+
+static void check_page(struct health *h, const struct counters_copy *page)
+{
+    uint64_t now_ns = clock_mono(), wait_ns = 0;
+    if (now_ns > page->beat && now_ns - page->beat > BEAT_LATE_NS)
+        health_find(h, HEALTH_CRITICAL, "loop",
+                    "look at the recorder's log; it may be restarted at any time",
+                    "the recorder has not moved for %" PRIu64 " s",
+                    (now_ns - page->beat) / NS_PER_S);
+    for (unsigned i = 0; i < page->rows; i++)
+        if (strcmp(page->values[i].name, "ring_wait") == 0 && page->values[i].value > wait_ns)
+            wait_ns = page->values[i].value;
+    if (wait_ns > WAIT_LATE_NS)
+        health_find(h, HEALTH_CRITICAL, "wait", "look at the disk, and at the recorder's log",
+                    "ticks have waited in a ring for %" PRIu64 " s", wait_ns / NS_PER_S);
+    check_state(h, page);
+    check_rings(h, page);
+    check_losses(h, page);
+}
+
+/* Nobody counts: nobody records, or whoever does is not seen from here. */
+static void check_silence(struct health *h, const struct folder *folder, bool left)
+{
+    uint64_t segment;
+    if (folder_is_held(folder))
+        health_find(h, HEALTH_WARNING, "recorder",
+                    "share the rings directory, or set TAPEDECK_RINGS as the recorder has it",
+                    "something writes the tape, but its counters are not in the rings directory");
+    else if (args.archive)
+        health_find(h, HEALTH_OK, "recorder", NULL, "nobody records it");
+    else if (left || !folder_clean_segment(folder, &segment))
+        health_find(h, HEALTH_CRITICAL, "recorder", "start it again: nothing published is lost",
+                    "no recorder runs, and the last one was killed");
+    else
+        health_find(h, HEALTH_WARNING, "recorder", "start it; --archive if nobody should",
+                    "no recorder runs; the last one ended in order");
+}
+
+static void check_recorder(struct health *h, const struct folder *folder)
+{
+    struct counters_copy page;
+    struct tdk_err err;
+    int rc = counters_read_of(&page, "recorder", folder->tape_id, &err);
+    if (rc == 0 && page.alive)
+        check_page(h, &page);
+    else if (rc == 0 || rc == -ENOENT)
+        check_silence(h, folder, rc == 0);
+    else
+        health_find(h, HEALTH_UNKNOWN, "counters", NULL, "%s", err.text);
+    if (rc == 0)
+        counters_forget(&page);
+}
+
+/* ---- the disk ---- */
+
+#define RATE_AFTER_NS (600 * NS_PER_S) /* before that a rate says little about the day */
+
+/* Seconds until the disk is full at the rate since the recorder's start; UINT64_MAX: not known. */
+static uint64_t seconds_left(const struct folder *folder, uint64_t free_bytes)
+{
+    struct counters_copy page;
+    if (counters_read_of(&page, "recorder", folder->tape_id, NULL) < 0)
+        return UINT64_MAX;
+    uint64_t now_ns = clock_wall(), written = page_value(&page, "recorder_written", NULL);
+    uint64_t ran_ns = now_ns > page.started ? now_ns - page.started : 0;
+    counters_forget(&page);
+    if (ran_ns < RATE_AFTER_NS || written == 0)
+        return UINT64_MAX;
+    return (uint64_t)((double)free_bytes / ((double)written / ((double)ran_ns / 1e9)));
+}
+
+static void check_disk(struct health *h, const struct folder *folder)
+{
+    struct statvfs fs;
+    char text[QUANTITY_TEXT], left[QUANTITY_TEXT + 16] = "";
+    if (statvfs(folder->path, &fs) < 0) {
+        health_find(h, HEALTH_UNKNOWN, "disk", NULL, "how full its disk is cannot be seen");
+        return;
+    }
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize,
+             seconds = seconds_left(folder, free_bytes);
+    bool critical = free_bytes < args.free_critical || seconds < 3600;
+    bool warning = free_bytes < args.free_warning || seconds < 86400;
+    if (seconds < UINT64_MAX / NS_PER_S)
+        snprintf(left, sizeof left, ", full in %s",
+                 quantity_duration_text((char[QUANTITY_TEXT]){0}, seconds * NS_PER_S));
+    health_find(h,
+                critical  ? HEALTH_CRITICAL
+                : warning ? HEALTH_WARNING
+                          : HEALTH_OK,
+                "disk", "more disk, or `tapedeck retain`", "%s free%s",
+                quantity_size_text(text, free_bytes), left);
+    health_measure(h, "disk_free", "B", (double)free_bytes);
+}
+
+/* ---- quarantine ---- */
+
+static void check_quarantine(struct health *h, const struct folder *folder)
+{
+    unsigned set_aside = 0;
+    struct dirent *entry;
+    DIR *dir = opendir(folder->quarantine);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        size_t size = strlen(entry->d_name);
+        bool torn = size > 5 && strcmp(entry->d_name + size - 5, ".torn") == 0;
+        set_aside += entry->d_name[0] != '.' && !torn;
+    }
+    if (dir != NULL)
+        closedir(dir);
+    if (set_aside > 0)
+        health_find(h, HEALTH_WARNING, "quarantine", "look who put them there, then remove them",
+                    "recovery has set aside %u files", set_aside);
+}
+
+static int run(const struct cli *cli)
+{
+    static struct health health;
+    struct folder folder;
+    struct tdk_err err;
+    (void)cli;
+    if (args.range.tape == NULL)
+        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+    health.subject = args.range.tape;
+    if (folder_open(&folder, args.range.tape, &err) < 0) {
+        health_find(&health, HEALTH_UNKNOWN, "tape", NULL, "%s", err.text);
+    } else {
+        check_recorder(&health, &folder);
+        check_disk(&health, &folder);
+        check_quarantine(&health, &folder);
+        folder_close(&folder);
+    }
+    int rc = health_show(&health, args.json ? HEALTH_JSON : (enum health_form)args.form, stdout);
+    if (rc < 0)
+        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+    return (int)health_worst(&health);
+}
+
+const struct command check_command = {
+    .name = "check",
+    .brief = "one health line for a monitor: exit 0 ok, 1 warning, 2 critical, 3 unknown",
+    .usage = "-T DIR [-o text|nagios|json|prometheus] [options]",
+    .about =
+        "Is the tape recorded as it should be? Looks at the recorder's counters in shared\n"
+        "memory, the tape's disk and its quarantine; reads no segment, and answers also while\n"
+        "the recorder or the disk hangs. `tapedeck verify` reads the tape itself.",
+    .sets = sets,
+    .run = run,
+};

@@ -1,0 +1,60 @@
+/*
+ * health.h - findings about a host or a tape, the worst of them as an exit status, and the forms in
+ * which monitors want them.
+ *
+ * A finding is a line for people with, unless all is well, what to do. A measure is a number for
+ * graphs. Both are kept in the order they came. Fixed room, no allocation; what has no room any
+ * more is counted as unknown rather than forgotten. One thread.
+ */
+#ifndef TDK_CLI_HEALTH_H
+#define TDK_CLI_HEALTH_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* As monitors number them; also the exit status. */
+enum health_level { HEALTH_OK = 0, HEALTH_WARNING = 1, HEALTH_CRITICAL = 2, HEALTH_UNKNOWN = 3 };
+
+enum { HEALTH_FINDINGS_MAX = 64, HEALTH_MEASURES_MAX = 16 };
+
+struct finding {
+    enum health_level level;
+    char check[24]; /* "disk-free" */
+    char text[320];
+    const char *remedy; /* static text; NULL: none is needed, or known */
+};
+
+struct measure {
+    const char *name; /* static text: "disk_free" */
+    const char *unit; /* of the plugin's conventions: "B", "%", "s", "c", or "" */
+    double value;
+};
+
+struct health {
+    const char *subject; /* borrowed: the tape's path */
+    struct finding findings[HEALTH_FINDINGS_MAX];
+    struct measure measures[HEALTH_MEASURES_MAX];
+    unsigned count, measured;
+};
+
+/* The text as printf. */
+void health_find(struct health *health, enum health_level level, const char *check,
+                 const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+void health_measure(struct health *health, const char *name, const char *unit, double value);
+
+/* Critical, warning, unknown, ok: the worst that was found. */
+enum health_level health_worst(const struct health *health);
+
+const char *health_word(enum health_level level); /* "ok" */
+
+enum health_form { HEALTH_TEXT, HEALTH_NAGIOS, HEALTH_JSON, HEALTH_PROMETHEUS };
+
+/* One line (but for prometheus and json), of what is worst first. 0 or -ENOMEM, -errno of stdout.
+ */
+int health_show(const struct health *health, enum health_form form, FILE *out);
+
+/* A row a finding. */
+int health_table(const struct health *health, int json);
+
+#endif

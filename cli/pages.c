@@ -1,0 +1,124 @@
+#include "cli/pages.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "tape/folder.h"
+
+static int add_page(const char *name, void *context)
+{
+    struct pages *pages = context;
+    struct counters_copy copy;
+    struct tdk_err err;
+    if (pages->writer != NULL && strncmp(name, pages->writer, strlen(pages->writer)) != 0)
+        return 0;
+    if (counters_read(&copy, name, &err) < 0) {
+        if (err.code != -ENOENT) /* gone since it was listed is no news */
+            cli_warn("%s", err.text);
+        return 0;
+    }
+    if (copy.alive && pages->count < PAGES_MAX)
+        pages->items[pages->count++] = copy;
+    else
+        counters_forget(&copy);
+    return 0;
+}
+
+/* Those of one tape. */
+static int add_pages_of(struct pages *pages, const char *tape, struct tdk_err *err)
+{
+    static const char *const writers[] = {"recorder", "replayer"};
+    struct folder folder;
+    int rc = folder_open(&folder, tape, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < sizeof writers / sizeof writers[0]; i++) {
+        char name[COUNTERS_FILE_MAX];
+        counters_file(name, writers[i], folder.tape_id);
+        add_page(name, pages);
+    }
+    folder_close(&folder);
+    return 0;
+}
+
+int pages_read(struct pages *pages, const char *tape, struct tdk_err *err)
+{
+    pages->count = 0;
+    if (tape != NULL)
+        return add_pages_of(pages, tape, err);
+    return counters_list(add_page, pages, err);
+}
+
+void pages_forget(struct pages *pages)
+{
+    for (unsigned i = 0; i < pages->count; i++)
+        counters_forget(&pages->items[i]);
+    pages->count = 0;
+}
+
+const struct counters_copy *pages_same(const struct pages *pages, const struct counters_copy *page)
+{
+    for (unsigned i = 0; i < pages->count; i++)
+        if (pages->items[i].started == page->started && pages->items[i].pid == page->pid &&
+            strcmp(pages->items[i].writer, page->writer) == 0)
+            return &pages->items[i];
+    return NULL;
+}
+
+/* ---- a ring ---- */
+
+uint64_t page_value(const struct counters_copy *page, const char *name, const char *ring)
+{
+    const struct counter_value *found = counters_find(page, name, ring);
+    return found != NULL ? found->value : 0;
+}
+
+const char *page_state(const struct counters_copy *page)
+{
+    static const char *const words[] = {"ok", "degraded: no space", "degraded: sync",
+                                        "degraded: write"};
+    uint64_t state = page_value(page, "recorder_state", NULL);
+    return state < sizeof words / sizeof words[0] ? words[state] : "unknown";
+}
+
+/* A ring that is well is as well as its recorder. */
+static const char *ring_state_word(const struct counters_copy *page, const char *ring)
+{
+    static const char *const words[] = {"waiting", "held by another", NULL, "quarantined"};
+    uint64_t state = page_value(page, "ring_state", ring);
+    if (state >= sizeof words / sizeof words[0])
+        return "unknown";
+    return words[state] != NULL ? words[state] : page_state(page);
+}
+
+static void view_ring(struct ring_view *v, const struct counters_copy *page,
+                      const struct counter_value *row)
+{
+    const char *ring = row->ring;
+    *v = (struct ring_view){
+        .name = ring,
+        .track = row->track,
+        .state = ring_state_word(page, ring),
+        .epoch = page_value(page, "ring_epoch", ring),
+        .written = page_value(page, "ring_written_seq", ring),
+        .durable = page_value(page, "ring_durable_seq", ring),
+        .lost_total = page_value(page, "ring_lost", ring),
+        .fill = page_value(page, "ring_fill", ring),
+        .high_water = page_value(page, "ring_high_water", ring),
+        .ticks = page_value(page, "ring_ticks", ring),
+        .bytes = page_value(page, "ring_taken", ring),
+    };
+    v->seen = tdk_ring_stat(ring, &v->info, NULL) == 0;
+}
+
+void page_rings(const struct counters_copy *page, ring_cb *each, void *context)
+{
+    for (unsigned i = 0; i < page->rows; i++) {
+        struct ring_view view;
+        if (strcmp(page->values[i].name, "ring_state") != 0)
+            continue;
+        view_ring(&view, page, &page->values[i]);
+        each(&view, page, context);
+    }
+}

@@ -1,0 +1,45 @@
+/*
+ * pages.h - the counters pages of the daemons that run, and what they say of a ring.
+ *
+ * A page is a copy of a moment. Texts are borrowed from it.
+ */
+#ifndef TDK_CLI_PAGES_H
+#define TDK_CLI_PAGES_H
+
+#include "shm/counters.h"
+#include "tapedeck/ring.h"
+
+enum { PAGES_MAX = 16 };
+
+struct pages {
+    const char *writer; /* "recorder"; NULL: any */
+    struct counters_copy items[PAGES_MAX];
+    unsigned count;
+};
+
+/* Those of living daemons, of one tape or (NULL) of all. One that cannot be read is told and passed
+ * over. */
+int pages_read(struct pages *pages, const char *tape, struct tdk_err *err);
+void pages_forget(struct pages *pages);
+
+/* The page of the same life of the same daemon, or NULL. */
+const struct counters_copy *pages_same(const struct pages *pages, const struct counters_copy *page);
+
+/* 0 where there is no such counter. */
+uint64_t page_value(const struct counters_copy *page, const char *name, const char *ring);
+
+const char *page_state(const struct counters_copy *page); /* "ok", "degraded: no space" */
+
+struct ring_view {
+    const char *name, *track, *state;
+    bool seen; /* the ring itself can be looked at from here: info is filled */
+    struct tdk_ring_info info;
+    uint64_t epoch, written, durable, lost_total, fill, high_water, ticks, bytes;
+};
+
+typedef void ring_cb(const struct ring_view *ring, const struct counters_copy *page, void *context);
+
+/* Each ring that the recorder has met. */
+void page_rings(const struct counters_copy *page, ring_cb *each, void *context);
+
+#endif

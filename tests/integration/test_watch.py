@@ -1,0 +1,176 @@
+"""stat, check and doctor: what the person on call types."""
+
+import json
+import os
+import shutil
+import signal
+import time
+import unittest
+
+from tests.support import tapedeck
+
+
+class Watch(tapedeck.Case):
+    def recording(self, *args):
+        return self.recorder("--ring", "a", "--ring", "b=bb", "--create-ring", "1M", *args)
+
+    def settled(self, ticks):
+        """The recorder's status once it has counted so many ticks of ring a."""
+        for _ in range(600):
+            status = json.loads(self.run_ok("stat", "recorder", "--json").stdout)[0]
+            ring = next((ring for ring in status["rings"] if ring["name"] == "a"), None)
+            if ring and ring["ticks"] == ticks and ring["durable"] == ring["written"] == ring["produced"]:
+                return status
+            self.pause()
+        self.fail(f"{ticks} ticks were never counted: {status}")
+
+    @staticmethod
+    def pause():
+        time.sleep(0.05)
+
+    # ---- stat ----
+
+    def test_stat_tells_what_was_recorded(self):
+        self.recording()
+        self.run_ok("gen", "--ring", "a", "--count", "5000")
+        status = self.settled(5000)
+        self.assertEqual((status["daemon"], status["state"], status["segment"]), ("recorder", "ok", 1))
+        ring, other = status["rings"]
+        for key, value in {"track": "a", "produced": 5000, "durable": 5000, "lost": 0,
+                           "lost_total": 0, "fill": 0, "state": "ok"}.items():
+            self.assertEqual(ring[key], value, key)
+        self.assertEqual((other["track"], other["produced"]), ("bb", 0))
+        self.assertGreater(status["counters"]["recorder_written"], 0)
+
+    def test_losses_are_counted_while_nobody_records_and_told_when_somebody_does(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.run_ok("gen", "--ring", "a", "--count", "5000", "--no-wait", code=3)
+        self.recording()
+        self.run_ok("gen", "--ring", "a", "--count", "10")
+        for _ in range(600):
+            status = json.loads(self.run_ok("stat", "--json").stdout)[0]
+            if status["rings"] and status["rings"][0]["lost_total"] > 1000:
+                break
+            self.pause()
+        self.assertGreater(status["rings"][0]["lost_total"], 1000)
+        self.assertEqual(status["rings"][0]["lost"], 0)  # of this epoch
+        done = self.run_ok("check", "-T", self.tape, code=1)
+        self.assertRegex(done.stdout.decode(), r"^warning: \d+ ticks lost since it started\n$")
+
+    def test_stat_goes_on_and_tells_rates(self):
+        self.recording()
+        self.run_ok("gen", "--ring", "a", "--count", "100")
+        self.settled(100)
+        lines = self.run_ok("stat", "-i", "50ms", "-n", "3").stdout.decode().splitlines()
+        heads = [line for line in lines if line.startswith("name\t")]
+        self.assertEqual(len(heads), 3)
+        rate = heads[0].split("\t").index("ticks_s")
+        rows = [line.split("\t") for line in lines if line.startswith("a\t")]
+        self.assertEqual(rows[0][rate], "")
+        self.assertEqual(rows[2][rate], "0")
+
+    def test_all_counters_have_names_and_help(self):
+        self.recording()
+        rows = self.run_ok("stat", "--all").stdout.decode().splitlines()
+        self.assertEqual(rows[0].split("\t"), ["daemon", "counter", "ring", "track", "value", "help"])
+        for row in rows[1:]:
+            self.assertTrue(all(row.split("\t")[column] for column in (0, 1, 4, 5)), row)
+
+    def test_nobody_there_is_6_and_a_killed_recorder_is_nobody(self):
+        self.run_ok("stat", code=6)
+        recorder = self.recording()
+        self.run_ok("stat", "-T", self.tape)
+        recorder.kill()
+        self.run_ok("stat", "-T", self.tape, code=6)
+        self.run_ok("stat", "-T", self.scratch / "nowhere", code=1)
+        self.run_ok("stat", "players", code=2)
+
+    # ---- check ----
+
+    def check(self, *args, code=0):
+        return self.run_ok("check", "-T", self.tape, "--free-warning", "0", "--free-critical", "0",
+                           *args, code=code).stdout.decode()
+
+    def test_a_tape_that_is_recorded_is_ok_in_each_form(self):
+        self.recording()
+        self.assertRegex(self.check(), r"^ok: 2 of 2 rings recorded; 0 ticks lost since it started; .* free\n$")
+        self.assertRegex(self.check("-o", "nagios"),
+                         r"^TAPEDECK OK - [^|\n]+ \| rings=2 ring_fill=\S+% .*disk_free=\d+B\n$")
+        report = json.loads(self.check("--json"))[0]
+        self.assertEqual((report["status"], report["exit"], report["values"]["rings"]), ("ok", 0, 2))
+        metrics = self.check("-o", "prometheus")
+        self.assertIn(f'tapedeck_check_status{{tape="{self.tape}"}} 0\n', metrics)
+
+    def test_each_end_of_a_recorder_has_its_level(self):
+        recorder = self.recording()
+        self.assertEqual(recorder.stop(), 0)
+        self.assertRegex(self.check(code=1), "^warning: no recorder runs; the last one ended in order")
+        self.assertRegex(self.check("--archive"), "^ok: nobody records it")
+        self.recording().kill()
+        self.assertRegex(self.check(code=2), "^critical: no recorder runs, and the last one was killed")
+
+    def test_a_stopped_loop_is_critical(self):
+        recorder = self.recording()
+        os.kill(recorder.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, recorder.pid, signal.SIGCONT)
+        for _ in range(600):
+            done = self.run_cli("check", "-T", self.tape)
+            if done.returncode == 2:
+                break
+            self.pause()
+        self.assertRegex(done.stdout.decode(), "^critical: the recorder has not moved for")
+
+    def test_a_ring_that_is_waited_for_and_one_that_is_none_are_told(self):
+        (self.rings / "b.ring").write_bytes(b"no ring")
+        self.recorder("--ring", "a", "--ring", "b")
+        self.assertRegex(self.check(code=2), "^critical: ring b is quarantined; 0 of 2 rings recorded")
+
+    def test_what_is_no_tape_is_unknown_and_nothing_at_all_is_usage(self):
+        self.assertRegex(self.run_ok("check", "-T", self.scratch, code=3).stdout.decode(), "^unknown: ")
+        self.run_ok("check", code=2)
+
+    def test_what_recovery_set_aside_is_told(self):
+        self.assertEqual(self.recording().stop(), 0)
+        (self.tape / "quarantine").mkdir(exist_ok=True)
+        (self.tape / "quarantine" / "0000000007.torn").touch()
+        self.check("--archive")
+        (self.tape / "quarantine" / "0000000008.seg").touch()
+        self.assertIn("set aside 1 files", self.check("--archive", code=1))
+
+    # ---- doctor ----
+
+    def test_doctor_looks_at_host_and_disk_and_leaves_nothing(self):
+        before = sorted(os.listdir(self.scratch))
+        done = self.run_cli("doctor", "-T", self.tape, "--write-size", "1M", "--json")
+        self.assertIn(done.returncode, (0, 1, 2), done.stderr)
+        found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+        for check in ("shm-size", "open-files", "memlock", "pid-namespace", "clock-source", "clock-sync",
+                      "file-system", "space", "index-room", "fallocate", "o-direct", "bandwidth",
+                      "latency"):
+            self.assertIn(check, found)
+            if found[check]["status"] != "ok":
+                self.assertTrue(found[check]["remedy"], check)
+        self.assertRegex(found["bandwidth"]["found"], r"^\S+/s written and synced$")
+        self.assertEqual(sorted(os.listdir(self.scratch)), before)
+
+    def test_doctor_holds_the_disk_against_the_recorded_rate(self):
+        self.recorder("--ring", "a", "--create-ring", "1M", "--exit-when-idle", "300ms")
+        self.run_ok("gen", "--ring", "a", "--count", "2000")
+        self.programs[0].wait()
+        done = self.run_cli("doctor", "-T", self.tape, "--write-size", "1M", "--json")
+        found = {finding["check"]: finding["found"] for finding in json.loads(done.stdout)}
+        self.assertRegex(found["bandwidth"], r"written and synced, \S+/s recorded$")
+
+    def test_doctor_sees_rings_on_a_disk_and_a_short_shm(self):
+        self.env["TAPEDECK_RINGS"] = str(self.scratch / "rings")
+        done = self.run_cli("doctor", "--json")
+        found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+        if shutil.which("findmnt") and "shm-type" not in found:
+            self.skipTest("the scratch directory is on tmpfs")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(found["shm-type"]["status"], "critical")
+        self.assertIn("TAPEDECK_RINGS", found["shm-type"]["remedy"])
+
+
+if __name__ == "__main__":
+    unittest.main()
