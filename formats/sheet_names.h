@@ -1,0 +1,40 @@
+/*
+ * sheet_names.h - the different texts of a column, numbered from 0 as they come.
+ *
+ * All zeros is an empty one. When memory runs out it says SHEET_NAMES_NONE and remembers. One
+ * thread.
+ */
+#ifndef TDK_FORMATS_SHEET_NAMES_H
+#define TDK_FORMATS_SHEET_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text_buffer.h"
+
+#define SHEET_NAMES_NONE UINT32_MAX
+
+struct sheet_names {
+    struct text_buffer bytes; /* one behind the other */
+    uint32_t *ends;           /* of each, in `bytes` */
+    uint32_t *slots;          /* number + 1 by hash; 0: free */
+    uint32_t count, room;     /* slots: 2 * room, a power of two */
+    bool failed;
+};
+
+void sheet_names_close(struct sheet_names *names);
+void sheet_names_clear(struct sheet_names *names);
+
+/* Its number. What is not UTF-8 is kept as U+FFFD a byte. */
+uint32_t sheet_names_add(struct sheet_names *names, const char *text, size_t size);
+
+static inline const char *sheet_names_text(const struct sheet_names *names, uint32_t number,
+                                           size_t *size)
+{
+    uint32_t begin = number == 0 ? 0 : names->ends[number - 1];
+    *size = names->ends[number] - begin;
+    return names->bytes.bytes + begin;
+}
+
+#endif
