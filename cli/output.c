@@ -13,14 +13,15 @@
 
 /* ---- formats by name ---- */
 
-const char output_format_words[] = "csv, jsonl, dbn, dbn.zst, frames, none";
+const char output_format_words[] = "csv, jsonl, dbn, dbn.zst, parquet, frames, none";
 
 static const struct {
     const char *word;
     enum output_format format;
 } words[] = {
-    {"csv", OUTPUT_CSV},         {"jsonl", OUTPUT_JSONL},   {"dbn", OUTPUT_DBN},
-    {"dbn.zst", OUTPUT_DBN_ZST}, {"frames", OUTPUT_FRAMES}, {"none", OUTPUT_NONE},
+    {"csv", OUTPUT_CSV},         {"jsonl", OUTPUT_JSONL},     {"dbn", OUTPUT_DBN},
+    {"dbn.zst", OUTPUT_DBN_ZST}, {"parquet", OUTPUT_PARQUET}, {"frames", OUTPUT_FRAMES},
+    {"none", OUTPUT_NONE},
 };
 
 bool output_format_parse(const char *word, enum output_format *format)
@@ -48,7 +49,7 @@ static bool format_of_name(const char *path, enum output_format *format)
     } ends[] = {
         {".csv", OUTPUT_CSV},      {".jsonl", OUTPUT_JSONL},     {".json", OUTPUT_JSONL},
         {".dbn", OUTPUT_DBN},      {".dbn.zst", OUTPUT_DBN_ZST}, {".frames", OUTPUT_FRAMES},
-        {".ndjson", OUTPUT_JSONL},
+        {".ndjson", OUTPUT_JSONL}, {".parquet", OUTPUT_PARQUET},
     };
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         if (ends_with(path, ends[i].end)) {
@@ -57,6 +58,12 @@ static bool format_of_name(const char *path, enum output_format *format)
         }
     }
     return false;
+}
+
+bool output_format_is_headed(enum output_format format)
+{
+    return format == OUTPUT_CSV || format == OUTPUT_DBN || format == OUTPUT_DBN_ZST ||
+           format == OUTPUT_PARQUET;
 }
 
 static const struct output_kind *kind_of(const struct output_options *options)
@@ -71,6 +78,8 @@ static const struct output_kind *kind_of(const struct output_options *options)
         return &output_dbn;
     case OUTPUT_FRAMES:
         return &output_frames;
+    case OUTPUT_PARQUET:
+        return &output_parquet;
     case OUTPUT_NONE:
     case OUTPUT_AUTO:
         break;
@@ -104,11 +113,14 @@ static int check_options(const struct output_options *options, const struct outp
         return err_say(err, TDK_EVALUE,
                        "--five has its five keys and no others; it goes with "
                        "neither --pretty nor --map-symbols nor --envelope");
-    if (!kind->text && (options->pretty || options->map_symbols || options->envelope))
-        return err_say(err, TDK_EVALUE, "%s goes with text only: -o csv or -o jsonl",
-                       options->pretty        ? "--pretty"
-                       : options->map_symbols ? "--map-symbols"
-                                              : "--envelope");
+    if (!kind->text && options->pretty)
+        return err_say(err, TDK_EVALUE, "--pretty goes with text only: -o csv or -o jsonl");
+    if (!kind->columns && (options->map_symbols || options->envelope))
+        return err_say(err, TDK_EVALUE,
+                       "%s goes with text and columns only: -o csv, jsonl or parquet",
+                       options->map_symbols ? "--map-symbols" : "--envelope");
+    if (options->decimal && (kind->text || !kind->columns))
+        return err_say(err, TDK_EVALUE, "--decimal goes with -o parquet only");
     if (options->control && !kind->control)
         return err_say(err, TDK_EVALUE,
                        "control frames have no form in this format; --control goes with -o jsonl "
@@ -188,6 +200,8 @@ int output_put(struct output *o, const char *track, uint16_t number, uint64_t ep
     if (o->kind == &output_none)
         return 0;
     struct output_run run = {.track = track, .epoch = epoch, .number = number};
+    if (o->kind->run != NULL)
+        return o->kind->run(o, &run, frames, size, err);
     const struct tdk_frame *end = (const struct tdk_frame *)((const char *)frames + size);
     for (const struct tdk_frame *at = frames; at < end; at = tdk_frame_after(at)) {
         int rc = put_frame(o, &run, at, err);
@@ -200,6 +214,11 @@ int output_put(struct output *o, const char *track, uint16_t number, uint64_t ep
 uint64_t output_skipped(const struct output *o)
 {
     return o->skipped;
+}
+
+uint64_t output_late(const struct output *o)
+{
+    return o->late;
 }
 
 const char *output_symbol(const struct output *o, const struct output_run *run,
@@ -234,4 +253,4 @@ static int none_frame(struct output *o, const struct output_run *run, const stru
 }
 
 const struct output_kind output_none = {
-    .control = true, .text = true, .tick = none_frame, .about = none_frame};
+    .control = true, .text = true, .columns = true, .tick = none_frame, .about = none_frame};

@@ -23,14 +23,18 @@ enum output_format {
     OUTPUT_DBN,
     OUTPUT_DBN_ZST,
     OUTPUT_FRAMES,
+    OUTPUT_PARQUET,
     OUTPUT_NONE,
 };
 
-/* "csv", "jsonl", "dbn", "dbn.zst", "frames", "none". False: no such format. */
+/* One of output_format_words. False: no such format. */
 bool output_format_parse(const char *word, enum output_format *format);
 
 /* The words above in one line, for messages and --help. */
 extern const char output_format_words[];
+
+/* Is there something in it about all ticks, before the first: options.schema or metadata? */
+bool output_format_is_headed(enum output_format format);
 
 /* What is known about tracks beside their frames: the tape's catalogue (query), or what came by in
  * the ring (drain, tap: struct lore). Members may be NULL: nothing is known. */
@@ -61,12 +65,13 @@ struct output_options {
     bool pretty;      /* decimals and RFC 3339 */
     bool map_symbols; /* a last column or key `symbol` */
     bool envelope;    /* track, epoch, seq, ts in front */
+    bool decimal;     /* parquet: prices and sizes as decimal numbers */
     bool five;        /* jsonl: the five-field ticks */
     bool control;     /* jsonl, frames: control frames too */
     bool flush;       /* after each put: somebody is looking on */
     bool live;        /* out of a ring, where there is no -t and no --track to choose with */
     struct output_facts facts;
-    struct output_schema schema;         /* csv */
+    struct output_schema schema;         /* csv, parquet */
     const struct dbn_metadata *metadata; /* dbn, dbn.zst: the head of the file; borrowed for open */
 };
 
@@ -89,8 +94,12 @@ int output_put(struct output *output, const char *track, uint16_t number, uint64
 /* Empty the buffer: before waiting for more. -EPIPE as above. */
 int output_flush(struct output *output, struct tdk_err *err);
 
-/* Ticks left out so far because they are no whole record (csv, dbn): kept on the tape, and told. */
+/* Ticks left out so far because they are no whole record (csv, dbn, parquet): kept on the tape, and
+ * told. */
 uint64_t output_skipped(const struct output *output);
+
+/* Times that are null in a column of ns since 1970 in an i64, because they are past 2262. */
+uint64_t output_late(const struct output *output);
 
 /* Everything out, the file under its own name. What was not finished is taken away by close. */
 int output_finish(struct output *output, struct tdk_err *err);

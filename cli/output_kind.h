@@ -20,12 +20,17 @@ struct output_run {
 
 struct output_kind {
     bool binary;
-    bool control; /* has a form for control frames */
-    bool loss;    /* LOSS frames are in it without being asked for */
-    bool text;    /* pretty, symbols, envelope mean something */
+    bool control;           /* has a form for control frames */
+    bool loss;              /* LOSS frames are in it without being asked for */
+    bool text;              /* `pretty` means something, and so do the columns below */
+    bool columns;           /* symbols and envelope mean something, and `decimal` without `text` */
+    const char *one_schema; /* "a CSV", for a refusal; NULL: any mix of schemas */
     int (*open)(struct output *output, struct tdk_err *err); /* may be NULL, like the next */
     int (*tick)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,
                 struct tdk_err *err);
+    /* Instead of `tick`: a run at once, for who can make use of that. Control frames are in it. */
+    int (*run)(struct output *output, const struct output_run *run, const struct tdk_frame *frames,
+               size_t size, struct tdk_err *err);
     int (*about)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,
                  struct tdk_err *err); /* a control frame */
     int (*finish)(struct output *output, struct tdk_err *err);
@@ -33,7 +38,7 @@ struct output_kind {
 };
 
 extern const struct output_kind output_csv, output_jsonl, output_five, output_dbn, output_frames,
-    output_none;
+    output_parquet, output_none;
 
 struct output {
     const struct output_kind *kind;
@@ -41,7 +46,8 @@ struct output {
     struct sink sink;
     struct text_buffer text; /* on its way to the sink */
     uint64_t skipped;
-    void *state; /* the kind's own */
+    uint64_t late; /* times that the format has no room for */
+    void *state;   /* the kind's own */
 };
 
 /* The symbol of a tick, or NULL. `ts`: the tick's own time. */

@@ -24,7 +24,7 @@ struct args {
     uint64_t limit, prime_back_ns;
     const char *format, *file;
     int progress;
-    bool reverse, prime, force, pretty, map_symbols, envelope, five, control;
+    bool reverse, prime, force, pretty, map_symbols, envelope, decimal, five, control;
     bool count, explain, digest, fail_empty, require_complete, json;
 };
 
@@ -55,7 +55,7 @@ static const struct option rows[] = {
      .kind = OPTION_TEXT,
      .value = "FORMAT",
      .at = offsetof(struct args, format),
-     .help = "csv, jsonl, dbn, dbn.zst, frames or none; unless said, by the name of FILE"},
+     .help = "csv, jsonl, dbn, dbn.zst, parquet, frames or none; unless said, by the name of FILE"},
     {.name = "output",
      .letter = 'O',
      .kind = OPTION_TEXT,
@@ -73,11 +73,15 @@ static const struct option rows[] = {
     {.name = "map-symbols",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, map_symbols),
-     .help = "text: a last column or key `symbol`"},
+     .help = "text, columns: a last column or key `symbol`"},
     {.name = "envelope",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, envelope),
-     .help = "text: track, epoch, seq and ts of each tick"},
+     .help = "text, columns: track, epoch, seq and ts of each tick"},
+    {.name = "decimal",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, decimal),
+     .help = "columns: prices as DECIMAL(18, 9) instead of integers of 1e-9"},
     {.name = "five",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, five),
@@ -137,7 +141,8 @@ static int unknown_format(const char *word)
 {
     struct nearest nearest;
     nearest_begin(&nearest, word);
-    static const char *const known[] = {"csv", "jsonl", "dbn", "dbn.zst", "frames", "none"};
+    static const char *const known[] = {"csv",     "jsonl",  "dbn", "dbn.zst",
+                                        "parquet", "frames", "none"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         nearest_try(&nearest, known[i]);
     if (nearest.best != NULL)
@@ -188,13 +193,13 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
         .pretty = args.pretty,
         .map_symbols = args.map_symbols,
         .envelope = args.envelope,
+        .decimal = args.decimal,
         .five = args.five,
         .control = args.control,
         .facts = range_facts(&q->range),
     };
     int rc = output_settle_format(&options, err);
-    bool headed = options.format == OUTPUT_CSV || options.format == OUTPUT_DBN ||
-                  options.format == OUTPUT_DBN_ZST;
+    bool headed = output_format_is_headed(options.format);
     if (rc == 0 && headed)
         rc = dbn_head_open(&q->head, q->range.tape, &q->range.query, asked_schema(), err);
     if (rc < 0)
@@ -278,6 +283,8 @@ static int finish(struct query *q)
     progress_end(&q->progress, q->bytes, 0, "bytes", q->ticks);
     if (rc == -EPIPE)
         return CLI_OK;
+    if (rc == TDK_EFORMAT)
+        return cli_usage("%s", err.text);
     if (rc < 0)
         return cli_fail(&err, NULL);
     if (args.count && show_count(q) != CLI_OK)
@@ -287,6 +294,11 @@ static int finish(struct query *q)
         cli_warn("%" PRIu64 " ticks are no whole records and have no form in this format; -o jsonl "
                  "and -o frames show them",
                  output_skipped(q->output));
+        status = CLI_LOSSY;
+    }
+    if (output_late(q->output) > 0) {
+        cli_warn("%" PRIu64 " times are past 2262 and null in this format; -o csv shows them",
+                 output_late(q->output));
         status = CLI_LOSSY;
     }
     if (q->digest != NULL)
@@ -425,7 +437,7 @@ static int run(const struct cli *cli)
 
 const struct command query_command = {
     .name = "query",
-    .brief = "a range of a tape as csv, jsonl, dbn or raw frames",
+    .brief = "a range of a tape as csv, jsonl, dbn, parquet or raw frames",
     .usage = "-T DIR [--from T] [--to T] [-s SYMBOL]... [-t TYPE]... -o FORMAT [-O FILE]",
     .about = "Ticks in [from, to), tracks merged by (ts, track, epoch, seq). Times are ns since\n"
              "1970, RFC 3339, a date, now-5m, start+10m or end-1s (of the tape).",

@@ -1,0 +1,154 @@
+/* output_columns.c - formats that are written column by column: ticks gather in a sheet. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "cli/output_layout.h"
+#include "formats/parquet.h"
+#include "formats/sheet.h"
+
+#define BATCH                                                                                      \
+    512 /* ticks whose fields are copied column by column: their bytes stay in the cache */
+
+struct columns_state {
+    struct output_layout layout;
+    struct sheet *sheet;     /* NULL: no tick yet */
+    struct parquet *parquet; /* NULL likewise */
+    const struct output *o;  /* for symbol_of() */
+    struct output_run run;   /* of the batch */
+    const struct tdk_frame *batch[BATCH];
+    size_t count;
+};
+
+static int columns_open(struct output *o, struct tdk_err *err)
+{
+    struct columns_state *state = calloc(1, sizeof *state);
+    if (state == NULL)
+        return err_set(err, -ENOMEM, "open the output");
+    state->o = o;
+    o->state = state;
+    return 0;
+}
+
+static void columns_close(struct output *o)
+{
+    struct columns_state *state = o->state;
+    if (state == NULL)
+        return;
+    parquet_close(state->parquet);
+    sheet_close(state->sheet);
+    free(state);
+}
+
+static int write_bytes(void *context, const void *bytes, size_t size, struct tdk_err *err)
+{
+    return sink_write(context, bytes, size, err);
+}
+
+/* The columns are known: begin the file. */
+static int begin(struct output *o, struct columns_state *state, struct tdk_err *err)
+{
+    struct sheet_options options = {.envelope = o->options.envelope,
+                                    .map_symbols = o->options.map_symbols,
+                                    .decimal = o->options.decimal,
+                                    .ts_out = state->layout.ts_out};
+    int rc = state->layout.settled ? sheet_open(&state->sheet, state->layout.layout, &options, err)
+                                   : sheet_open_bare(&state->sheet, err);
+    if (rc == 0)
+        rc = parquet_open(&state->parquet, state->sheet, write_bytes, &o->sink, err);
+    return rc;
+}
+
+static int write_sheet(struct output *o, struct columns_state *state, struct tdk_err *err)
+{
+    int rc = sheet_seal(state->sheet, err);
+    if (rc == 0)
+        rc = parquet_put(state->parquet, state->sheet, err);
+    o->late = state->sheet->late;
+    sheet_clear(state->sheet);
+    return rc;
+}
+
+static const char *symbol_of(void *context, const struct tdk_frame *frame)
+{
+    const struct columns_state *state = context;
+    return output_record_symbol(state->o, &state->run, frame);
+}
+
+/* The batch into the sheet, and the sheet out whenever it is full. */
+static int put_batch(struct output *o, struct columns_state *state, struct tdk_err *err)
+{
+    struct sheet_part part = {.frames = state->batch,
+                              .count = state->count,
+                              .track = state->run.track,
+                              .epoch = state->run.epoch,
+                              .symbol = symbol_of,
+                              .context = state};
+    state->count = 0;
+    while (part.count > 0) {
+        size_t taken = sheet_put(state->sheet, &part);
+        part.frames += taken;
+        part.count -= taken;
+        int rc = sheet_is_full(state->sheet) ? write_sheet(o, state, err) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int put_tick(struct output *o, struct columns_state *state, const struct tdk_frame *frame,
+                    struct tdk_err *err)
+{
+    const struct dbn_layout *layout = output_layout_of(&state->layout, frame);
+    if (layout == NULL && output_is_record(frame)) {
+        o->skipped++;
+        return 0;
+    }
+    int rc = output_layout_match(o, &state->layout, frame, layout, err);
+    if (rc == 0 && state->sheet == NULL)
+        rc = begin(o, state, err);
+    if (rc < 0)
+        return rc;
+    state->batch[state->count++] = frame;
+    return state->count == BATCH ? put_batch(o, state, err) : 0;
+}
+
+static int columns_run(struct output *o, const struct output_run *run,
+                       const struct tdk_frame *frames, size_t size, struct tdk_err *err)
+{
+    struct columns_state *state = o->state;
+    const struct tdk_frame *end = (const struct tdk_frame *)((const char *)frames + size);
+    state->run = *run;
+    for (const struct tdk_frame *at = frames; at < end; at = tdk_frame_after(at)) {
+        int rc = tdk_frame_is_tick(at) ? put_tick(o, state, at, err) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    return put_batch(o, state, err); /* the frames are borrowed until here */
+}
+
+/* A range without ticks still says what would have been in it. */
+static int columns_finish(struct output *o, struct tdk_err *err)
+{
+    struct columns_state *state = o->state;
+    int rc = 0;
+    if (state->sheet == NULL) {
+        (void)output_layout_suppose(&state->layout, &o->options.schema);
+        rc = begin(o, state, err);
+    }
+    if (rc == 0)
+        rc = write_sheet(o, state, err);
+    if (rc == 0)
+        rc = parquet_finish(state->parquet, err);
+    return rc;
+}
+
+const struct output_kind output_parquet = {
+    .binary = true,
+    .columns = true,
+    .one_schema = "a Parquet file",
+    .open = columns_open,
+    .run = columns_run,
+    .finish = columns_finish,
+    .close = columns_close,
+};
