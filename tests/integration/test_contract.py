@@ -799,7 +799,7 @@ class Rings(Contract):
         self.assertEqual(done.stderr.splitlines()[-1].split()[0], "digest")
         self.run_ok("drain", "r", "--until-end", "--timeout", "20ms", code=7)
         self.run_ok("drain", "r", "--timeout", "20ms")
-        for args in ([], ["r", "x"], ["r", "-n", "0"], ["r", "-o", "parquet"], ["r", "-o", "dbn"], ["r", "--timeout", "5"], ["r", "--timeout", "0s"],
+        for args in ([], ["r", "x"], ["r", "-n", "0"], ["r", "-o", "parchment"], ["r", "-o", "dbn"], ["r", "--timeout", "5"], ["r", "--timeout", "0s"],
                      ["r", "-O", self.scratch / "x.dbn"], ["r", "-O", "x"]):
             self.refused("drain", *args)
 
