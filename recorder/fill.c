@@ -151,6 +151,18 @@ static bool is_torn(struct filler *f, struct inlet *s)
 
 /* ---- control frames from the ring ---- */
 
+/* We were attached right at this EPOCH frame: what the epoch before it lost at its end is said by
+ * it, and perhaps was told by nobody yet. */
+static void look_back(struct inlet *s, const struct tdk_epoch *told)
+{
+    struct sequence_known known;
+    if (tdk_ring_position(s->ring) != s->attached_at || s->sequence.ring_epoch != told->epoch)
+        return;
+    inlet_known(s, told->previous, &known);
+    sequence_attach(&s->sequence, told->previous, &known);
+    inlet_resume(s);
+}
+
 static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                            const unsigned char *payload)
 {
@@ -161,6 +173,7 @@ static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_f
         return STEP_DRY;
     }
     memcpy(&told, payload, sizeof told);
+    look_back(s, &told);
     enum sequence_verdict verdict = sequence_turn(&s->sequence, &told, &lost);
     if (verdict == SEQUENCE_WRONG) {
         inlet_quarantine(s, "an EPOCH frame in it goes back");

@@ -144,7 +144,7 @@ static void begin(struct inlet *s, const struct tdk_ring_info *info)
     s->capacity = info->capacity;
     s->at.payload_max = info->payload_max;
     s->at.tell_steps = true;
-    s->released = tdk_ring_position(s->ring);
+    s->attached_at = s->released = tdk_ring_position(s->ring);
     inlet_known(s, tdk_ring_epoch(s->ring), &known);
     sequence_attach(&s->sequence, tdk_ring_epoch(s->ring), &known);
     inlet_resume(s);

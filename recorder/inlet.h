@@ -38,9 +38,10 @@ struct inlet {
     struct tdk_ring *ring; /* NULL unless attached */
     uint8_t uuid[16];      /* of the ring attached or quarantined; zeros: it has none */
     uint64_t capacity;
-    uint64_t released;  /* position in the ring up to which room was given back */
-    unsigned out;       /* blocks formed and not yet told written */
-    uint64_t orphan_ns; /* since when its name is gone or another ring's; 0: it is not */
+    uint64_t attached_at; /* position in the ring where we found its cursor */
+    uint64_t released;    /* position in the ring up to which room was given back */
+    unsigned out;         /* blocks formed and not yet told written */
+    uint64_t orphan_ns;   /* since when its name is gone or another ring's; 0: it is not */
 
     size_t waiting;    /* bytes unread, when last looked at */
     uint64_t since_ns; /* when the oldest of them was first seen, monotonic; 0: nothing waits */
