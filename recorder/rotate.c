@@ -140,15 +140,28 @@ struct reel *rotate_take_closed(struct rotate *r, uint64_t done)
     return reel;
 }
 
+/* Nothing was sent to the reels behind it yet: all that was placed there will be placed anew. */
+static void empty_behind(struct rotate *r, struct reel *closed, uint64_t end)
+{
+    for (; closed != NULL; closed = closed->next) {
+        closed->previous_end = end;
+        closed->end = end = SEGMENT_FIRST_OFFSET;
+        closed->blocks = 0;
+    }
+    if (r->current != NULL)
+        r->current->previous_end = end;
+    r->previous_end = end;
+}
+
 void rotate_abandon(struct rotate *r, struct reel *reel, uint64_t end)
 {
     reel->end = end;
     if (reel == r->current)
         close_current(r);
-    r->previous_end = end;
     struct reel **at = &r->closed;
     while (*at != reel)
         at = &(*at)->next;
+    empty_behind(r, reel->next, end);
     *at = reel->next;
     reel->next = NULL;
 }
