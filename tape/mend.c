@@ -155,7 +155,7 @@ static int mend_stranger(const struct folder *folder, const struct segment_name 
     struct segment *segment = NULL;
     char path[TAPE_PATH_MAX];
     folder_segment_path(folder, name->number, name->stage, path);
-    if (name->stage == SEGMENT_OPEN && is_blank(path))
+    if (name->stage == SEGMENT_OPEN && doubled && is_blank(path))
         return remove_segment(folder, name, err);
     int rc = doubled ? err_say(&why, TDK_EFOREIGN, "%s is there twice", path)
                      : segment_open_number(&segment, folder, name->number, name->stage, &why);
@@ -169,6 +169,22 @@ static int mend_stranger(const struct folder *folder, const struct segment_name 
     return set_aside(folder, name, err);
 }
 
+/* Those made ahead, at the end of the row. */
+static int remove_blanks(const struct folder *folder, const struct segment_name *names,
+                         size_t *count, struct tdk_err *err)
+{
+    int rc = 0;
+    for (; *count > 0 && rc == 0; --*count) {
+        const struct segment_name *last = &names[*count - 1];
+        char path[TAPE_PATH_MAX];
+        folder_segment_path(folder, last->number, last->stage, path);
+        if (last->stage != SEGMENT_OPEN || !is_blank(path))
+            break;
+        rc = remove_segment(folder, last, err);
+    }
+    return rc;
+}
+
 int mend_strangers(const struct folder *folder, struct damage *damage,
                    struct recover_report *report, struct tdk_err *err)
 {
@@ -177,6 +193,7 @@ int mend_strangers(const struct folder *folder, struct damage *damage,
     int rc = folder_segments(folder, &names, &count, err);
     if (rc < 0)
         return rc;
+    rc = remove_blanks(folder, names, &count, err);
     for (size_t i = 0; i < count && rc == 0; i++) {
         bool doubled = i > 0 && names[i].number == names[i - 1].number;
         rc = mend_stranger(folder, &names[i], doubled, damage, report, err);
@@ -191,8 +208,11 @@ int mend_strangers(const struct folder *folder, struct damage *damage,
 static bool is_own_footer(const struct segment *segment, const struct found *found)
 {
     struct block_ref first;
+    struct segment_foot foot;
+    if (found->count == 0)
+        return segment_read_foot(segment, &foot, NULL) == 0 && foot.blocks == 0;
     uint64_t at = align_up(found->scan.end, TAPE_ALIGN);
-    return found->count > 0 && at + sizeof first <= segment->size &&
+    return at + sizeof first <= segment->size &&
            files_read(segment->fd, &first, sizeof first, at) == 0 &&
            memcmp(&first, &found->refs[0], sizeof first) == 0;
 }
@@ -280,7 +300,7 @@ static int mend_blocks(struct rebuild *r, const struct segment *segment, struct 
     return rc;
 }
 
-/* Nothing of it is the tape's: keep what was there, let go of the name. */
+/* Nothing of it is the tape's, and it is the last: keep what was there, let go of the name. */
 static int mend_empty(struct rebuild *r, const struct segment *segment, const struct found *found,
                       bool orphan, struct recover_report *report)
 {
@@ -299,7 +319,15 @@ static int mend_empty(struct rebuild *r, const struct segment *segment, const st
     return rc == 0 ? files_sync_folder(r->folder->segments, r->err) : rc;
 }
 
-int mend_unsealed(struct rebuild *rebuild, uint64_t number, struct recover_report *report)
+/* No block of it counts. */
+static void empty(struct found *found)
+{
+    found->count = 0;
+    found->scan.end = SEGMENT_FIRST_OFFSET;
+}
+
+int mend_unsealed(struct rebuild *rebuild, uint64_t number, bool last,
+                  struct recover_report *report)
 {
     struct segment *segment;
     struct found found;
@@ -309,8 +337,11 @@ int mend_unsealed(struct rebuild *rebuild, uint64_t number, struct recover_repor
     rc = found_open(&found, segment, false, rebuild->catalog, rebuild->damage, rebuild->err);
     if (rc == 0) {
         bool orphan = rebuild_is_orphan(rebuild, &found);
-        rc = orphan || found.count == 0 ? mend_empty(rebuild, segment, &found, orphan, report)
-                                        : mend_blocks(rebuild, segment, &found, report);
+        bool none = orphan || found.count == 0;
+        if (none && !last)
+            empty(&found);
+        rc = none && last ? mend_empty(rebuild, segment, &found, orphan, report)
+                          : mend_blocks(rebuild, segment, &found, report);
         found_close(&found);
     }
     segment_close(segment);

@@ -12,13 +12,16 @@
 /* An import that reached its last step is finished, one that did not is removed. */
 int mend_imports(const struct folder *folder, struct recover_report *report, struct tdk_err *err);
 
-/* Files under a segment's name that are none of this tape's go to quarantine/. Unsealed ones that
- * hold nothing at all are removed. */
+/* Files under a segment's name that are none of this tape's go to quarantine/. Unsealed ones at the
+ * end of the row that hold nothing at all are removed. */
 int mend_strangers(const struct folder *folder, struct damage *damage,
                    struct recover_report *report, struct tdk_err *err);
 
 /* An unsealed segment: its torn tail cut and kept, what is good sealed, and put into index and
- * catalogue. */
-int mend_unsealed(struct rebuild *rebuild, uint64_t number, struct recover_report *report);
+ * catalogue. One with nothing good in it (its first write failed, and the recorder went on in
+ * another) is sealed empty, so that the row has no hole, which would mean a loss; but removed if it
+ * is the `last`. */
+int mend_unsealed(struct rebuild *rebuild, uint64_t number, bool last,
+                  struct recover_report *report);
 
 #endif

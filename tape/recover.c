@@ -135,7 +135,7 @@ static int mend_segments(struct recovery *r)
         rebuild.totals.bytes_total = rebuild_size(&tape->folder, r->names, r->count);
     for (size_t i = 0; i < r->count && rc == 0; i++)
         rc = r->names[i].stage == SEGMENT_OPEN
-                 ? mend_unsealed(&rebuild, r->names[i].number, &tape->report)
+                 ? mend_unsealed(&rebuild, r->names[i].number, i + 1 == r->count, &tape->report)
                  : rebuild_segment(&rebuild, &r->names[i]);
     if (rc == 0)
         rc = rebuild_complete(tape->index, r->err);
