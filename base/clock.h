@@ -28,4 +28,14 @@ static inline uint64_t clock_mono(void)
     return clock_read(CLOCK_MONOTONIC);
 }
 
+/* Once round a loop that watches something: kind to the other thread of the core. */
+static inline void clock_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 #endif

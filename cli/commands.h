@@ -8,6 +8,7 @@ extern const struct command ring_command;
 extern const struct command feed_command;
 extern const struct command gen_command;
 extern const struct command drain_command;
+extern const struct command tail_command;
 extern const struct command tap_command;
 extern const struct command import_command;
 extern const struct command query_command;

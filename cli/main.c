@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
     &feed_command,
     &gen_command,
     &drain_command,
+    &tail_command,
     &tap_command,
     &import_command,
     &query_command,

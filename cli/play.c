@@ -23,7 +23,7 @@ struct args {
     struct moment rebase;
     const char *fidelity;
     uint64_t prime_back_ns;
-    bool per_track, paused, prime, digest, json, require_complete;
+    bool per_track, paused, prime, then_live, digest, json, require_complete;
 };
 
 static struct args args;
@@ -73,6 +73,10 @@ static const struct option rows[] = {
      .kind = OPTION_MOMENT,
      .at = offsetof(struct args, rebase),
      .help = "shift all times so that the first tick is stamped this: now, or a time"},
+    {.name = "then-live",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, then_live),
+     .help = "go on into the present: JOIN, then ticks as they are published; ^C ends it"},
     {.name = "prime",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, prime),
@@ -228,7 +232,7 @@ static int judge(const struct play *play, const struct player_report *r,
                  const struct fidelity *fidelity)
 {
     int status = losses_status(&play->losses);
-    if (play->signalled)
+    if (play->signalled && !args.then_live)
         return cli_fail_words("interrupted after %" PRIu64 " ticks", r->ticks);
     if (args.fidelity != NULL && r->lateness.count > 0) {
         uint64_t reached = fidelity_reached(fidelity, &r->lateness);
@@ -259,6 +263,22 @@ static int report(const struct play *play, const struct fidelity *fidelity)
 
 /* ---- the command ---- */
 
+/* What does not go together. CLI_OK, or the exit status after saying it. */
+static int check_args(void)
+{
+    if (args.fidelity != NULL && args.speed.kind == SPEED_MAX)
+        return cli_usage(
+            "--fidelity: a play at max has no schedule to be late for; give a --speed");
+    if (!args.then_live)
+        return CLI_OK;
+    if (args.range.to.anchor != MOMENT_UNSET)
+        return cli_usage("--then-live goes on without an end; it does not go with --to");
+    if (args.loop != 1 || args.rebase.anchor != MOMENT_UNSET)
+        return cli_usage("--then-live: the present has one round and its own times; it does not go "
+                         "with --loop and --rebase");
+    return CLI_OK;
+}
+
 static uint64_t rebase_to(const struct play *play)
 {
     struct tdk_tape_info info;
@@ -282,6 +302,7 @@ static int open_player(struct play *play, struct tdk_err *err)
         .rebase = args.rebase.anchor != MOMENT_UNSET,
         .rebase_ts = rebase_to(play),
         .paused = args.paused,
+        .then_live = args.then_live,
         .prime = args.prime,
         .prime_back_ns = args.prime_back_ns,
         .digest = args.digest,
@@ -321,11 +342,11 @@ static int run(const struct cli *cli)
     struct fidelity fidelity = {.quantile = 0};
     if (args.fidelity != NULL && fidelity_parse(args.fidelity, &fidelity, &err) < 0)
         return cli_usage("--fidelity: %s", err.text);
-    if (args.fidelity != NULL && args.speed.kind == SPEED_MAX)
-        return cli_usage(
-            "--fidelity: a play at max has no schedule to be late for; give a --speed");
+    int status = check_args();
+    if (status != CLI_OK)
+        return status;
     struct play play = {.cli = cli};
-    int status = range_open(&play.range, &args.range);
+    status = range_open(&play.range, &args.range);
     if (status == CLI_OK && args.require_complete)
         status = losses_check(play.range.tape, &play.range.query);
     if (status != CLI_OK) {

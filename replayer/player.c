@@ -122,6 +122,7 @@ void player_close(struct player *p)
     free(p->lanes);
     free(p->seats);
     tdk_cursor_close(p->cursor);
+    live_close(p->live);
     prime_close(p->prime);
     tdk_digest_close(p->digest);
     free(p);
@@ -134,7 +135,7 @@ const struct player_report *player_report(const struct player *p)
 
 /* ---- rounds ---- */
 
-static void tell_damage(struct player *p, const struct tdk_err *err)
+void player_tell_damage(struct player *p, const struct tdk_err *err)
 {
     if (p->options.damage != NULL && p->report.rounds == 0)
         p->options.damage(err, p->options.context);
@@ -154,7 +155,7 @@ static int find_prologue(struct player *p, struct tdk_err *err)
                 "%" PRIu64 " parts of the tape before the range cannot be read: the state that it "
                 "begins with may be older than it should",
                 damaged);
-        tell_damage(p, &damage);
+        player_tell_damage(p, &damage);
     }
     return 0;
 }
@@ -172,7 +173,7 @@ static int play_round(struct player *p, struct tdk_err *err)
         if (rc == 0)
             return player_put_prologue(p, err);
         if (rc == TDK_ECORRUPT) {
-            tell_damage(p, err);
+            player_tell_damage(p, err);
             continue;
         }
         if (rc == 1)
@@ -198,6 +199,8 @@ static int play_rounds(struct player *p, struct tdk_err *err)
     for (;;) {
         rc = play_round(p, err);
         count_round(p);
+        if (rc == 0 && p->options.then_live)
+            rc = player_run_live(p, err);
         if (rc < 0)
             return rc;
         p->report.rounds++;
@@ -250,7 +253,9 @@ int player_run(struct player *p, struct tdk_err *err)
     p->report.stopped = p->quit;
     if (rc == -ECANCELED && p->quit)
         rc = 0;
-    p->report.complete = rc == 0 && !p->quit && p->report.lost == 0 && p->report.damaged == 0;
+    /* Nobody waits for the end of what goes on for ever: to stop it is to end it. */
+    bool to_the_end = !p->quit || p->joined;
+    p->report.complete = rc == 0 && to_the_end && p->report.lost == 0 && p->report.damaged == 0;
     if (p->digest != NULL) {
         tdk_digest_value(p->digest, p->report.digest, p->report.digest_hex);
         p->report.digest_ticks = tdk_digest_ticks(p->digest);

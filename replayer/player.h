@@ -6,8 +6,9 @@
  * What goes into a ring: before the first tick of a track, and when its epoch changes, a TRACK
  * frame and what is known of that epoch (INFO, SYMBOL); if asked for, the state from before the
  * range, flagged prologue; each tick with its own seq, ts, type, flags
- * and payload; LOSS, CLOCK, SYMBOL, INFO and MARK where they lie; at last one END. A play drops
- * nothing: while a ring is full the tape stands still for all tracks.
+ * and payload; LOSS, CLOCK, SYMBOL, INFO and MARK where they lie; JOIN where history ends and live
+ * begins; at last one END. A play drops nothing: while a ring is full the tape stands still for all
+ * tracks.
  *
  * Runs on the caller's thread until it is over; no loop, no threads. Memory: the cursor's, the
  * rings', and 1 MiB.
@@ -43,6 +44,7 @@ struct player_options {
     bool rebase;            /* times are shifted so that the first tick is stamped rebase_ts */
     uint64_t rebase_ts;     /* UINT64_MAX: when it is played */
     bool paused;            /* begin with a pause */
+    bool then_live;         /* on into the present (live.h), until stopped or the query's limit */
     bool prime;             /* first the state that the range begins with (tape/prime.h) */
     uint64_t prime_back_ns; /* looked for no further back than this; 0: no limit */
     bool digest;            /* work one out, also for END */

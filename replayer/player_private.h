@@ -4,6 +4,7 @@
  *   player.c       open, rounds, END: what happens in which order
  *   player_time.c  orders, pause, waiting until a tick is due
  *   player_put.c   frames into rings
+ *   player_live.c  on into the present
  *
  * Internal to replayer/player*.c.
  */
@@ -11,6 +12,7 @@
 #define TDK_REPLAYER_PLAYER_PRIVATE_H
 
 #include "replayer/lane.h"
+#include "replayer/live.h"
 #include "replayer/pace.h"
 #include "replayer/player.h"
 #include "tape/prime.h"
@@ -33,6 +35,7 @@ struct player {
     struct tdk_query query;
     struct player_options options;
     struct tdk_cursor *cursor; /* of the round that is played */
+    struct live *live;         /* behind the end of history; NULL: not there, or not asked for */
     struct prime *prime;       /* the state before the range; NULL unless asked for */
     bool prologue_due;         /* it goes into the rings before the next tick */
     struct pace pace;
@@ -46,7 +49,7 @@ struct player {
     uint64_t steps;            /* to take while paused */
     unsigned unasked;
     uint64_t next_ts; /* of the frame that is waited for */
-    bool anchored, shifted, quit;
+    bool anchored, shifted, quit, joined;
     /* Ticks in `pending_lane` that wait for one publish, and when they were due. */
     struct lane *pending_lane;
     size_t pending_bytes;
@@ -71,6 +74,16 @@ int player_hold(struct player *player, const struct tdk_frame *frame, uint64_t *
 void player_show(struct player *player);
 
 void player_sleep_until(uint64_t due_ns);
+
+/* ---- player.c ---- */
+
+/* A part of the tape that could not be read, if somebody wants to know. */
+void player_tell_damage(struct player *player, const struct tdk_err *err);
+
+/* ---- player_live.c ---- */
+
+/* From the end of history on, until an order to quit or the query's limit. */
+int player_run_live(struct player *player, struct tdk_err *err);
 
 /* ---- player_put.c ---- */
 

@@ -40,6 +40,8 @@ static void count(struct player *p, struct lane *lane, const struct tdk_run *run
     p->tick += piece->ticks;
     p->report.ticks += piece->ticks;
     p->report.bytes += piece->bytes;
+    if (p->live != NULL)
+        p->report.lost += piece->lost; /* of history the cursor counts */
     if (p->report.rounds > 0)
         return;
     if (piece->lost > 0 && p->options.loss != NULL) {

@@ -90,15 +90,6 @@ void player_sleep_until(uint64_t due_ns)
     (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-static inline void cpu_relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb" ::: "memory");
-#endif
-}
-
 void player_show(struct player *p)
 {
     if (p->pending_lane == NULL)
@@ -155,7 +146,7 @@ int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
             return 0;
         player_show(p);
         if (*due - now <= SPIN_NS)
-            cpu_relax();
+            clock_relax();
         else {
             uint64_t wake = *due - SPIN_NS;
             player_sleep_until(wake < now + PLAYER_SLICE_NS ? wake : now + PLAYER_SLICE_NS);

@@ -23,6 +23,16 @@ void tap_open(struct tdk_ring *ring)
     ring->more->epoch = epoch_of_last(&copy);
 }
 
+void tdk_ring_tap_unreleased(struct tdk_ring *ring)
+{
+    assert(ring->role == TDK_RING_TAP);
+    uint64_t consumed = __atomic_load_n(&ring->shared->consumed, __ATOMIC_ACQUIRE);
+    if ((consumed & 7) != 0 || ring->cursor - consumed > ring->mask + 1)
+        return;
+    ring->cursor = consumed;
+    ring->more->epoch = epoch_at_cursor(ring);
+}
+
 /* Word by word, each read once. The thread sanitizer is told to look away: that these bytes may be
  * written meanwhile is the point, and `reserved` tells. (Volatile, for it looks at every atomic.)
  */

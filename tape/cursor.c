@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tape/follow.h"
 #include "tape/maxima.h"
 #include "tape/merge.h"
 #include "tape/run.h"
@@ -68,8 +69,10 @@ static int start(struct tdk_cursor *cursor, struct tdk_err *err)
     return 0;
 }
 
-int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
-                    const struct tdk_query *query, struct tdk_err *err)
+/* places NULL: from the beginning. */
+static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
+                       const struct tdk_query *query, const struct places *places,
+                       struct tdk_err *err)
 {
     struct tdk_cursor *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -87,6 +90,11 @@ int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
         rc = search_tracks(tape, query, &tracks, &count, err);
     if (rc == 0)
         rc = open_streams(c, tracks, count, err);
+    for (size_t i = 0; i < c->stream_count && places != NULL && rc == 0; i++) {
+        const struct place *place = places_find(places, c->streams[i].track);
+        if (place != NULL)
+            search_begin_behind(&c->streams[i].search, place);
+    }
     if (rc == 0 && !c->count_only)
         rc = start(c, err);
     free(tracks);
@@ -95,6 +103,31 @@ int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
         return rc;
     }
     *cursor = c;
+    return 0;
+}
+
+int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
+                    const struct tdk_query *query, struct tdk_err *err)
+{
+    return open_cursor(cursor, tape, query, NULL, err);
+}
+
+int cursor_open_behind(struct tdk_cursor **cursor, struct tdk_tape *tape,
+                       const struct tdk_query *query, const struct places *places,
+                       struct tdk_err *err)
+{
+    return open_cursor(cursor, tape, query, places, err);
+}
+
+int places_move(struct places *places, const struct tdk_cursor *cursor, struct tdk_err *err)
+{
+    for (size_t i = 0; i < cursor->stream_count; i++) {
+        const struct stream *stream = &cursor->streams[i];
+        struct place *place = places_need(places, stream->track);
+        if (place == NULL)
+            return err_set(err, -ENOMEM, "follow tape");
+        *place = search_end(&stream->search);
+    }
     return 0;
 }
 

@@ -93,7 +93,45 @@ void search_rewind(struct search *search)
     search->in_epoch = false;
 }
 
+void search_begin_behind(struct search *search, const struct place *place)
+{
+    search->start = *place;
+    search->met = place->block;
+}
+
+struct place search_end(const struct search *search)
+{
+    struct place place = search->start;
+    if (search->epoch_count > 0) {
+        const struct epoch_ref *last = &search->epochs[search->epoch_count - 1];
+        if (last->epoch > place.epoch)
+            place.last_seq = 0;
+        if (last->epoch >= place.epoch) {
+            place.epoch = last->epoch;
+            place.ring_epoch = last->ring_epoch;
+            memcpy(place.ring_uuid, last->ring_uuid, sizeof place.ring_uuid);
+            if (last->last_seq > place.last_seq)
+                place.last_seq = last->last_seq;
+        }
+    }
+    place.block.span = 0;
+    if (search->met.span != 0 && search->met.epoch == place.epoch)
+        place.block = search->met;
+    return place;
+}
+
 /* ---- epochs ---- */
+
+/* All of it lies before the place to begin behind. */
+static bool epoch_is_told(const struct search *search, const struct epoch_ref *epoch)
+{
+    return epoch->epoch < search->start.epoch;
+}
+
+static bool begins_inside(const struct search *search, const struct epoch_ref *epoch)
+{
+    return search->start.epoch != 0 && epoch->epoch == search->start.epoch;
+}
 
 static bool epoch_in_time(const struct select *select, const struct epoch_ref *epoch)
 {
@@ -124,7 +162,7 @@ static int enter_epoch(struct search *search, struct tdk_err *err)
             if (rc < 0)
                 return rc;
         }
-        if (epoch_matters(search, epoch)) {
+        if (!epoch_is_told(search, epoch) && epoch_matters(search, epoch)) {
             search->in_epoch = true;
             search->ref_count = search->ref_at = 0;
             search->refs_end = false;
@@ -132,6 +170,10 @@ static int enter_epoch(struct search *search, struct tdk_err *err)
             search->is_holed = epoch_has_hole(epoch);
             search->is_held = false;
             search->before.track = 0;
+            if (begins_inside(search, epoch)) {
+                search->seen = search->start.last_seq;
+                search->before = search->start.block;
+            }
             return 1;
         }
         search->epoch_at += reverse ? (size_t)-1 : 1;
@@ -173,6 +215,10 @@ static int fetch_refs(struct search *search, struct tdk_err *err)
     bool first = search->ref_count == 0;
     if (!first)
         last = search->refs[search->ref_count - 1];
+    else if (begins_inside(search, current_epoch(search)) && search->start.block.span != 0) {
+        last = search->start.block;
+        first = false;
+    }
     int n = index_find(search->answer->view->index, &range, first ? NULL : &last,
                        is_reverse(search), search->refs, SEARCH_REFS, err);
     if (n < 0)
@@ -280,7 +326,11 @@ int search_next(struct search *search, struct block_ref *ref, struct tdk_err *er
             continue;
         }
         const struct block_ref *found = &search->refs[search->ref_at - 1];
-        if (is_later(search, found) || is_repeat(search, found))
+        if (is_later(search, found))
+            continue;
+        if (search->met.span == 0 || !is_reverse(search))
+            search->met = *found;
+        if (is_repeat(search, found))
             continue;
         if (may_hold(search, found)) {
             *ref = *found;

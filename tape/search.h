@@ -20,6 +20,16 @@ struct answer {
     struct tdk_cursor_stats stats;
 };
 
+/* Up to where a track has been told. */
+struct place {
+    uint64_t epoch; /* 0: nothing of it */
+    uint64_t last_seq;
+    uint64_t ring_epoch;   /* as its ring calls it */
+    uint8_t ring_uuid[16]; /* zeros: it came from a file */
+    struct block_ref
+        block; /* the last that was met, where the index is asked to go on; span 0: none */
+};
+
 #define SEARCH_REFS 32
 
 struct search {
@@ -36,6 +46,9 @@ struct search {
     int ref_count, ref_at;
     bool refs_end; /* the epoch has no more than these */
     uint64_t seen; /* forward: highest seq told of this epoch; reverse: the lowest */
+
+    struct place start;   /* nothing up to there is told; forward only */
+    struct block_ref met; /* forward the last, reverse the first that was told; span 0: none */
 
     bool is_holed;           /* seqs of this epoch are missing: see hole.h */
     struct block_ref before; /* then: the last one met; track 0: none yet */
@@ -54,6 +67,12 @@ void search_close(struct search *search);
 
 /* Back to its beginning, whichever way the answer goes now. */
 void search_rewind(struct search *search);
+
+/* Tell only what lies behind a place; before the first block. */
+void search_begin_behind(struct search *search, const struct place *place);
+
+/* Up to where it will have told when it is at its end. */
+struct place search_end(const struct search *search);
 
 /* The next block: 1, *ref; 0: the end. TDK_ECORRUPT: in front of it something is missing (err says
  * what); the next call goes on. */

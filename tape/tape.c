@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "tape/follow.h"
 
 /* ---- tracks ---- */
 
@@ -176,18 +177,12 @@ void tdk_tape_close(struct tdk_tape *tape)
     free(tape);
 }
 
-int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
+static int take_view(struct tdk_tape *tape, struct view *fresh, struct tdk_err *err)
 {
-    if (tape->lone[0] != '\0')
-        return 0; /* a segment that is looked at alone is looked at as it was */
-    struct view *fresh;
-    int rc = view_open(&fresh, &tape->folder, err);
-    if (rc < 0)
-        return rc;
     pthread_mutex_lock(&tape->lock);
     struct view *old = tape->view;
     tape->view = fresh;
-    rc = load_tracks(tape, err);
+    int rc = load_tracks(tape, err);
     if (rc == 0)
         drop_symbols(tape);
     else
@@ -195,6 +190,23 @@ int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
     pthread_mutex_unlock(&tape->lock);
     view_drop(rc == 0 ? old : fresh);
     return rc;
+}
+
+int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
+{
+    if (tape->lone[0] != '\0')
+        return 0; /* a segment that is looked at alone is looked at as it was */
+    struct view *fresh;
+    int rc = view_open(&fresh, &tape->folder, err);
+    return rc < 0 ? rc : take_view(tape, fresh, err);
+}
+
+int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
+{
+    struct view *fresh;
+    if (tape->lone[0] != '\0' || view_open_trusted(&fresh, &tape->folder) != 0)
+        return 0;
+    return take_view(tape, fresh, err);
 }
 
 /* ---- what is there ---- */

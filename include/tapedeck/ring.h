@@ -133,6 +133,11 @@ TDK_API int tdk_ring_guard(struct tdk_err *err);
  * room. */
 TDK_API int64_t tdk_ring_tap(struct tdk_ring *ring, void *buffer, size_t room, uint64_t *missed);
 
+/* Of a tap that has just been attached: back to the oldest frame that the consumer has not given
+ * back, with which it may be that a recorder's tape goes on. tdk_ring_epoch() is that frame's then.
+ * Where the two counters contradict each other the cursor stays. */
+TDK_API void tdk_ring_tap_unreleased(struct tdk_ring *ring);
+
 /* ---- either ---- */
 
 struct tdk_ring_info {

@@ -1,0 +1,61 @@
+/*
+ * tail.h - the live end of a track: a tap of the ring that it is recorded from.
+ *
+ * Tapped frames become what the tape will have: the track's number, flags judged anew, a hole in
+ * the producer's seq as a LOSS frame, each seq once. Which ring it is says the tape: the EPOCH
+ * frame of the track's last epoch names the ring by its uuid.
+ *
+ *     LOST -> WAITING (ring found, its oldest frame not reached yet) -> LIVE -> LOST (lapped, gone)
+ *
+ * One thread at a time. Memory: 1 MiB for frames copied out of the ring, or one frame if larger.
+ */
+#ifndef TDK_REPLAYER_TAIL_H
+#define TDK_REPLAYER_TAIL_H
+
+#include "tape/follow.h"
+#include "tape/sift.h"
+#include "tapedeck/ring.h"
+
+enum tail_state { TAIL_LOST, TAIL_WAITING, TAIL_LIVE };
+
+struct tail {
+    const struct track *track; /* borrowed */
+    struct tdk_tape *tape;     /* borrowed */
+    const struct tdk_query *query;
+    enum tail_state state;
+    struct tdk_ring *ring;
+    char ring_name[TDK_NAME_MAX + 1];
+    uint8_t ring_uuid[16];
+    uint64_t ring_epoch; /* of the frame at `at`, as the ring calls it */
+    uint64_t epoch;      /* as the tape does */
+    uint64_t next_seq;
+    uint64_t running_max, last_ts; /* of trusted ts of the epoch; of the last tick */
+    bool after_loss;
+    unsigned char *frames; /* copied out of the ring; ours */
+    size_t room, size, at;
+    uint64_t looked_ns; /* when the ring was last looked for, or looked at */
+    struct sift sift;
+    struct {
+        struct tdk_frame head;
+        struct tdk_loss loss;
+    } told; /* a LOSS frame of our own */
+};
+
+void tail_init(struct tail *tail, const struct track *track, struct tdk_tape *tape,
+               const struct tdk_query *query);
+void tail_close(struct tail *tail);
+
+/* The tape has been told up to `place`: is the ring's oldest frame reached? True: the tail is live,
+ * and goes on exactly there. Looks for the ring now and then. */
+bool tail_join(struct tail *tail, const struct place *place, uint64_t now_ns);
+
+/* Frames that wait in a live tail: the ts of the first; false: none. When the ring has lapped us or
+ * is gone the tail is lost; *place is then where the tape has to go on. */
+bool tail_peek(struct tail *tail, struct place *place, uint64_t *ts, uint64_t now_ns);
+
+/* The next run of frames that pass, up to ts `horizon` and at most `ticks` of them (at least 1).
+ * False: none after all. Borrowed until the next call. */
+bool tail_take(struct tail *tail, struct place *place, uint64_t horizon, uint64_t ticks,
+               struct tdk_run *run);
+
+#endif
