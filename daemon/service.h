@@ -31,6 +31,7 @@ struct service {
     uv_loop_t loop;
     uv_signal_t signals[SERVICE_SIGNALS];
     uv_timer_t deadline;
+    uv_timer_t watchdog; /* WATCHDOG=1 to systemd, where it asked for it */
     struct service_events events;
     void *context; /* borrowed, handed to events */
     uint64_t stop_ms;

@@ -517,6 +517,34 @@ class Service(Recording):
             self.assertEqual(listener.recv(100), b"READY=1")
             self.assertEqual(recorder.stop(), 0)
 
+    def test_systemds_watchdog_is_fed_by_a_loop_that_turns(self):
+        path = str(self.scratch / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(path)
+            listener.settimeout(20)
+            self.env.update(NOTIFY_SOCKET=path, WATCHDOG_USEC="100000")
+            recorder = self.recorder("--ring", "a")
+            heard = [listener.recv(100) for _ in range(5)]
+            self.assertIn(b"READY=1", heard)
+            self.assertEqual(heard.count(b"WATCHDOG=1"), 4)
+            recorder.signal(signal.SIGSTOP)
+            self.addCleanup(recorder.signal, signal.SIGCONT)
+            listener.settimeout(0.5)
+            with self.assertRaises(TimeoutError):
+                for _ in range(20):
+                    listener.recv(100)
+
+    def test_a_watchdog_for_another_process_is_not_fed(self):
+        path = str(self.scratch / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(path)
+            listener.settimeout(1)
+            self.env.update(NOTIFY_SOCKET=path, WATCHDOG_USEC="100000", WATCHDOG_PID="1")
+            self.recorder("--ring", "a")
+            self.assertEqual(listener.recv(100), b"READY=1")
+            with self.assertRaises(TimeoutError):
+                listener.recv(100)
+
     def test_an_idle_recorder_costs_next_to_nothing(self):
         names = [f"r{i}" for i in range(16)]
         self.create(*names, size="64K")
