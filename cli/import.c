@@ -64,7 +64,9 @@ static enum tdk_kind kind_of(const struct source_item *item)
         bool is_type = info.key_size >= strlen(opaque) &&
                        info.key_size <= item->size - sizeof info &&
                        memcmp(key, opaque, strlen(opaque)) == 0;
-        return is_type                                   ? TDK_KIND_OPAQUE
+        bool decoded = intake_args.decode != SOURCE_AS_IS; /* wide ticks are among them */
+        return is_type && !decoded                       ? TDK_KIND_OPAQUE
+               : is_type                                 ? TDK_KIND_MIXED
                : info.key_size == strlen("dbn.metadata") ? TDK_KIND_DBN
                                                          : TDK_KIND_WIDE;
     }

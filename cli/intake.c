@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,12 +10,17 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/publisher.h"
+#include "formats/csv.h"
+#include "formats/five.h"
 #include "formats/five_names.h"
 
 enum { MALFORMED_TOLD = 10 };
 
 /* In the order of enum source_format. */
-static const char *const formats[] = {"auto", "dbn", "jsonl", "lines", "pcap", NULL};
+static const char *const formats[] = {"auto", "dbn",  "jsonl",      "lines", "pcap",
+                                      "csv",  "itch", "cryptofeed", NULL};
+
+static const char *const decoders[] = {"none", "binance", NULL}; /* of enum source_decode */
 
 const struct option intake_rows[] = {
     {.name = "format",
@@ -22,7 +28,8 @@ const struct option intake_rows[] = {
      .choices = formats,
      .preset = "auto",
      .help = "what the files are: DBN (also fragments), five-field JSON lines, lines "
-             "`NS PAYLOAD`, captures of packets (pcap, pcapng); auto looks into them",
+             "`NS PAYLOAD`, packets (pcap, pcapng), CSV (--map), ITCH 5.0, cryptofeed's raw "
+             "captures; auto looks into them",
      .at = offsetof(struct intake_options, format)},
     {.name = "track-info",
      .kind = OPTION_LIST,
@@ -43,11 +50,86 @@ const struct option intake_rows[] = {
      .kind = OPTION_FLAG,
      .help = "pcap: packets as they were captured, not what they carry by UDP",
      .at = offsetof(struct intake_options, whole)},
+    {.name = "decode",
+     .kind = OPTION_CHOICE,
+     .choices = decoders,
+     .preset = "none",
+     .help = "lines, cryptofeed: make wide trades and quotes of this venue's messages; others stay",
+     .at = offsetof(struct intake_options, decode)},
+    {.name = "map",
+     .kind = OPTION_TEXT,
+     .value = "WHAT=COLUMN,...",
+     .help = "csv: what its columns mean, like ts=time:us,symbol=sym,price=px,size=qty,side=side, "
+             "or bid_px, ask_px, bid_sz, ask_sz; #1 is the first column of a file without names; "
+             "or one of " CSV_MAPS_KNOWN,
+     .at = offsetof(struct intake_options, map)},
+    {.name = "symbol",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .variable = "",
+     .help = "csv: the symbol of lines that have no column for it",
+     .at = offsetof(struct intake_options, symbol)},
+    {.name = "separator",
+     .kind = OPTION_TEXT,
+     .value = "CHARACTER",
+     .help = "csv: what is between two columns, like ; or tab [,]",
+     .at = offsetof(struct intake_options, separator)},
+    {.name = "date",
+     .kind = OPTION_TEXT,
+     .value = "2026-11-20",
+     .help = "csv, itch: the day whose midnight times are counted from",
+     .at = offsetof(struct intake_options, date)},
+    {.name = "tz",
+     .kind = OPTION_ZONE,
+     .value = "ZONE",
+     .help = "csv, itch: the zone of that midnight, and of written times that bear none",
+     .at = offsetof(struct intake_options, zone)},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct intake_options, progress)},
     {.name = NULL},
 };
 
-int intake_check(const struct intake_options *options)
+/* Midnight of --date in --tz, or of that UTC day. */
+static int check_date(struct intake_options *options)
+{
+    struct moment moment;
+    struct tdk_err err;
+    char text[64];
+    if (options->date == NULL)
+        return CLI_OK;
+    bool day = strlen(options->date) == strlen("2026-11-20");
+    snprintf(text, sizeof text, "%sT00:00:00", options->date);
+    if (!day ||
+        moment_parse(text, options->zone != NULL ? options->zone : "UTC", &moment, &err) < 0)
+        return cli_usage("--date: '%s' is not a day (2026-11-20) that begins in its zone",
+                         options->date);
+    if (moment.ns == 0)
+        return cli_usage("--date: '%s' is before what ns since 1970 can say", options->date);
+    options->midnight = moment.ns;
+    return CLI_OK;
+}
+
+/* What the rows alone cannot say. */
+static int check_csv(const struct intake_options *options)
+{
+    const char *separator = options->separator;
+    if (options->symbol != NULL &&
+        (options->symbol[0] == '\0' || strlen(options->symbol) > FIVE_SYMBOL_MAX))
+        return cli_usage("--symbol: a symbol has 1 to %d bytes", FIVE_SYMBOL_MAX);
+    if (separator != NULL && strcmp(separator, "tab") != 0 &&
+        (strlen(separator) != 1 || strchr("\"\r\n", separator[0]) != NULL))
+        return cli_usage("--separator: '%s' is not one character, or tab", separator);
+    if (options->map != NULL) {
+        struct csv_map map;
+        struct tdk_err err;
+        int rc = csv_map_parse(&map, options->map, &err);
+        csv_map_close(&map);
+        if (rc < 0)
+            return cli_usage("--map: %s", err.text);
+    }
+    return CLI_OK;
+}
+
+int intake_check(struct intake_options *options)
 {
     for (size_t i = 0; i < options->track_info.count; i++) {
         const char *text = options->track_info.items[i];
@@ -57,7 +139,15 @@ int intake_check(const struct intake_options *options)
         if (size > PUBLISHER_KEY_MAX)
             return cli_usage("--track-info: a key has at most %u bytes", PUBLISHER_KEY_MAX);
     }
-    return CLI_OK;
+    int status = check_csv(options);
+    return status != CLI_OK ? status : check_date(options);
+}
+
+static char separator_of(const struct intake_options *options)
+{
+    if (options->separator == NULL)
+        return ',';
+    return strcmp(options->separator, "tab") == 0 ? '\t' : options->separator[0];
 }
 
 static struct source_options source_options(const struct intake_options *options,
@@ -68,7 +158,13 @@ static struct source_options source_options(const struct intake_options *options
                                    .type_name = options->type_name,
                                    .content_type = options->content_type,
                                    .names = names,
-                                   .whole = options->whole};
+                                   .whole = options->whole,
+                                   .map = options->map,
+                                   .symbol = options->symbol,
+                                   .separator = separator_of(options),
+                                   .midnight = options->midnight,
+                                   .zone = options->zone,
+                                   .decode = (enum source_decode)options->decode};
 }
 
 int intake_probe(const struct intake_options *options, const struct option_list *files,

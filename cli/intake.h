@@ -21,12 +21,15 @@ struct intake_options {
     const char *type_name, *content_type;
     struct option_list track_info; /* K=V, checked by intake_check() */
     bool whole;
+    const char *map, *symbol, *separator, *date, *zone;
+    int decode; /* enum source_decode */
     int progress;
+    uint64_t midnight; /* of the date, by intake_check() */
 };
 extern const struct option intake_rows[];
 
 /* 0, or CLI_USAGE: said already. */
-int intake_check(const struct intake_options *options);
+int intake_check(struct intake_options *options);
 
 /* Can these files be read, as what they are said to be? Asked before anything is made: a ring or a
  * tape for a file that is not there would be left behind. A pipe is taken at its word. */

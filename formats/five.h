@@ -42,4 +42,15 @@ void five_encode(struct text_buffer *text, const struct five_tick *tick);
  * more than nine places. The sign is told apart, so that both i64 and u64 can be made of it. */
 int five_decimal(const char *bytes, size_t size, uint64_t *units, bool *negative);
 
+/* The same in units of 10^-places. */
+int five_decimal_in(const char *bytes, size_t size, unsigned places, uint64_t *units,
+                    bool *negative);
+
+/* A price or a size in 1e-9, within what can be told from undefined. TDK_EVALUE: err says why of
+ * `what`. */
+int five_price(const char *bytes, size_t size, const char *what, int64_t *price,
+               struct tdk_err *err);
+int five_size(const char *bytes, size_t size, const char *what, uint64_t *units,
+              struct tdk_err *err);
+
 #endif

@@ -1,9 +1,8 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "base/err.h"
 #include "formats/five.h"
-
-#define PLACES 9
 
 /* A JSON number taken apart: [-]digits[.digits][e[+-]digits], no zero in front of other digits. */
 struct number {
@@ -69,13 +68,14 @@ static bool push_digit(uint64_t *value, unsigned digit)
            !__builtin_add_overflow(*value, (uint64_t)digit, value);
 }
 
-int five_decimal(const char *bytes, size_t size, uint64_t *units, bool *negative)
+int five_decimal_in(const char *bytes, size_t size, unsigned places, uint64_t *units,
+                    bool *negative)
 {
     struct number n;
     if (!read_number(bytes, bytes + size, &n))
         return TDK_EVALUE;
     /* The place of each digit, in units: 10^place. Those below a unit have to be zeros. */
-    int64_t place = (int64_t)n.whole_size - 1 + n.exponent + PLACES;
+    int64_t place = (int64_t)n.whole_size - 1 + n.exponent + (int64_t)places;
     uint64_t value = 0;
     for (size_t i = 0; i < n.whole_size + n.fraction_size; i++, place--) {
         char c = i < n.whole_size ? n.whole[i] : n.fraction[i - n.whole_size];
@@ -91,4 +91,48 @@ int five_decimal(const char *bytes, size_t size, uint64_t *units, bool *negative
     *units = value;
     *negative = n.negative;
     return 0;
+}
+
+int five_decimal(const char *bytes, size_t size, uint64_t *units, bool *negative)
+{
+    return five_decimal_in(bytes, size, 9, units, negative);
+}
+
+/* At most `max` units, which is the last value before the one that means undefined. */
+static int limited(const char *bytes, size_t size, const char *what, uint64_t max, uint64_t *units,
+                   bool *negative, struct tdk_err *err)
+{
+    int shown = size > 60 ? 60 : (int)size;
+    int rc = five_decimal(bytes, size, units, negative);
+    if (rc == -EDOM)
+        return err_say(err, TDK_EVALUE, "%s: %.*s has more than nine places", what, shown, bytes);
+    if (rc == -ERANGE || (rc == 0 && *units > max))
+        return err_say(err, TDK_EVALUE, "%s: %.*s is too large", what, shown, bytes);
+    if (rc < 0)
+        return err_say(err, TDK_EVALUE, "%s: '%.*s' is no number", what, shown, bytes);
+    return 0;
+}
+
+int five_price(const char *bytes, size_t size, const char *what, int64_t *price,
+               struct tdk_err *err)
+{
+    uint64_t units = 0;
+    bool negative = false;
+    int rc = limited(bytes, size, what, (uint64_t)INT64_MAX - 1, &units, &negative, err);
+    if (rc == 0)
+        *price = negative ? -(int64_t)units : (int64_t)units;
+    return rc;
+}
+
+int five_size(const char *bytes, size_t size, const char *what, uint64_t *units,
+              struct tdk_err *err)
+{
+    uint64_t value = 0;
+    bool negative = false;
+    int rc = limited(bytes, size, what, UINT64_MAX - 1, &value, &negative, err);
+    if (rc == 0 && negative && value != 0)
+        return err_say(err, TDK_EVALUE, "%s: is negative", what);
+    if (rc == 0)
+        *units = value;
+    return rc;
 }

@@ -1,39 +1,13 @@
-#include "formats/input.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
-
-#define CHUNK ((size_t)1 << 20) /* a read, and the window unless more is asked for at once */
-
-enum packing { PLAIN, GZIP, ZSTD };
-
-struct input_file {
-    struct input window; /* over `buffer` */
-    unsigned char *buffer;
-    size_t room;
-    char *path;
-    int fd;
-    enum packing packing;
-    bool raw_ended;     /* read() has said so */
-    bool inside;        /* a gzip member or zstd frame has begun and not ended */
-    bool ended;         /* nothing more will come into the window */
-    int status;         /* why, when `ended`: 0 or a code */
-    const char *reason; /* in words of the library that found it; NULL: the code says it */
-    uint64_t raw_read, raw_total;
-    unsigned char *raw; /* CHUNK bytes: what is read and not yet unpacked */
-    size_t raw_at, raw_size;
-    z_stream gzip;
-    ZSTD_DCtx *zstd;
-};
+#include "formats/input_private.h"
 
 static struct input_file *file_of(struct input *input)
 {
@@ -55,16 +29,28 @@ static size_t read_some(struct input_file *f, unsigned char *bytes, size_t size)
     return (size_t)n;
 }
 
-static bool raw_fill(struct input_file *f)
+bool input_raw(struct input_file *f)
 {
     if (f->raw_at < f->raw_size)
         return true;
     f->raw_at = 0;
-    f->raw_size = f->raw_ended ? 0 : read_some(f, f->raw, CHUNK);
+    f->raw_size = f->raw_ended ? 0 : read_some(f, f->raw, INPUT_CHUNK);
     return f->raw_size > 0;
 }
 
-static void fail(struct input_file *f, int status, const char *reason)
+bool input_raw_want(struct input_file *f, size_t size)
+{
+    if (f->raw_size - f->raw_at < size && f->raw_at > 0) {
+        f->raw_size -= f->raw_at;
+        memmove(f->raw, f->raw + f->raw_at, f->raw_size);
+        f->raw_at = 0;
+    }
+    while (f->raw_size - f->raw_at < size && !f->raw_ended)
+        f->raw_size += read_some(f, f->raw + f->raw_size, INPUT_CHUNK - f->raw_size);
+    return f->raw_size - f->raw_at >= size;
+}
+
+void input_fail(struct input_file *f, int status, const char *reason)
 {
     f->ended = true;
     f->status = status;
@@ -76,8 +62,10 @@ static void end(struct input_file *f)
 {
     f->ended = true;
     if (f->status == 0 && f->inside)
-        fail(f, TDK_ETRUNCATED,
-             f->packing == GZIP ? "the gzip data breaks off" : "the zstd data breaks off");
+        input_fail(f, TDK_ETRUNCATED,
+                   f->packing == GZIP   ? "the gzip data breaks off"
+                   : f->packing == ZSTD ? "the zstd data breaks off"
+                                        : "the zip breaks off");
 }
 
 /* ---- one step of unpacking: some bytes to `out`, or `ended` is set; returns how many ---- */
@@ -105,14 +93,32 @@ static void gzip_next_member(struct input_file *f)
     if (first == 0)
         f->ended = true;
     else if (first != 0x1f || inflateReset(&f->gzip) != Z_OK)
-        fail(f, TDK_ECORRUPT, "other bytes follow the gzip data");
+        input_fail(f, TDK_ECORRUPT, "other bytes follow the gzip data");
     else
         f->inside = true;
 }
 
+size_t input_inflate(struct input_file *f, unsigned char *out, size_t room, bool *ended)
+{
+    z_stream *z = &f->gzip;
+    z->next_in = f->raw + f->raw_at;
+    z->avail_in = (unsigned)(f->raw_size - f->raw_at);
+    z->next_out = out;
+    z->avail_out = (unsigned)(room < INPUT_CHUNK ? room : INPUT_CHUNK);
+    size_t offered = z->avail_out;
+    int rc = inflate(z, Z_NO_FLUSH);
+    f->raw_at = f->raw_size - z->avail_in;
+    *ended = rc == Z_STREAM_END;
+    if (rc == Z_MEM_ERROR)
+        input_fail(f, -ENOMEM, NULL);
+    else if (rc != Z_OK && rc != Z_BUF_ERROR && rc != Z_STREAM_END)
+        input_fail(f, TDK_ECORRUPT, z->msg != NULL ? z->msg : "the packed data is damaged");
+    return offered - z->avail_out;
+}
+
 static size_t step_gzip(struct input_file *f, unsigned char *out, size_t room)
 {
-    if (!raw_fill(f)) {
+    if (!input_raw(f)) {
         end(f);
         return 0;
     }
@@ -121,26 +127,16 @@ static size_t step_gzip(struct input_file *f, unsigned char *out, size_t room)
         if (f->ended)
             return 0;
     }
-    z_stream *z = &f->gzip;
-    z->next_in = f->raw + f->raw_at;
-    z->avail_in = (unsigned)(f->raw_size - f->raw_at);
-    z->next_out = out;
-    z->avail_out = (unsigned)(room < CHUNK ? room : CHUNK);
-    size_t offered = z->avail_out;
-    int rc = inflate(z, Z_NO_FLUSH);
-    f->raw_at = f->raw_size - z->avail_in;
-    if (rc == Z_STREAM_END)
+    bool over;
+    size_t n = input_inflate(f, out, room, &over);
+    if (over)
         f->inside = false;
-    else if (rc == Z_MEM_ERROR)
-        fail(f, -ENOMEM, NULL);
-    else if (rc != Z_OK && rc != Z_BUF_ERROR)
-        fail(f, TDK_ECORRUPT, z->msg != NULL ? z->msg : "the gzip data is damaged");
-    return offered - z->avail_out;
+    return n;
 }
 
 static size_t step_zstd(struct input_file *f, unsigned char *out, size_t room)
 {
-    bool more = raw_fill(f);
+    bool more = input_raw(f);
     ZSTD_inBuffer in = {f->raw, f->raw_size, f->raw_at};
     ZSTD_outBuffer to = {out, room, 0};
     if (!more && !f->inside) {
@@ -150,7 +146,7 @@ static size_t step_zstd(struct input_file *f, unsigned char *out, size_t room)
     size_t rc = ZSTD_decompressStream(f->zstd, &to, &in);
     f->raw_at = in.pos;
     if (ZSTD_isError(rc))
-        fail(f, TDK_ECORRUPT, ZSTD_getErrorName(rc));
+        input_fail(f, TDK_ECORRUPT, ZSTD_getErrorName(rc));
     else
         f->inside = rc != 0;
     if (!more && to.pos == 0 && !f->ended)
@@ -162,7 +158,9 @@ static size_t step(struct input_file *f, unsigned char *out, size_t room)
 {
     if (f->packing == PLAIN)
         return step_plain(f, out, room);
-    return f->packing == GZIP ? step_gzip(f, out, room) : step_zstd(f, out, room);
+    if (f->packing == GZIP)
+        return step_gzip(f, out, room);
+    return f->packing == ZSTD ? step_zstd(f, out, room) : input_step_zip(f, out, room);
 }
 
 /* ---- the window ---- */
@@ -176,10 +174,10 @@ static bool make_room(struct input_file *f)
         w->base_offset = input_offset(w);
         memmove(f->buffer, w->at, held);
     } else if (held == f->room) {
-        size_t room = f->room * 2 + CHUNK;
+        size_t room = f->room * 2 + INPUT_CHUNK;
         unsigned char *grown = realloc(f->buffer, room);
         if (grown == NULL) {
-            fail(f, -ENOMEM, NULL);
+            input_fail(f, -ENOMEM, NULL);
             return false;
         }
         f->buffer = grown;
@@ -245,21 +243,23 @@ static bool is_skippable_zstd(const unsigned char *bytes)
     return (load_u32(bytes) & 0xFFFFFFF0u) == 0x184D2A50u;
 }
 
-/* At least `size` raw bytes, or all there are. */
-static bool sniff(struct input_file *f, size_t size)
+static int open_inflate(struct input_file *f, int window_bits, struct tdk_err *err)
 {
-    while (f->raw_size < size && !f->raw_ended)
-        f->raw_size += read_some(f, f->raw + f->raw_size, CHUNK - f->raw_size);
-    return f->raw_size >= size;
+    f->inflating = inflateInit2(&f->gzip, window_bits) == Z_OK;
+    if (!f->inflating)
+        return err_set(err, -ENOMEM, "unpack %s", f->path);
+    f->inside = f->packing == GZIP;
+    return 0;
 }
 
 /* By the first bytes, and no more of them than it takes: they may come through a pipe, slowly. */
 static int detect(struct input_file *f, struct tdk_err *err)
 {
-    bool four = sniff(f, 4);
+    bool four = input_raw_want(f, 4);
     if (f->status < 0)
         return err_set(err, f->status, "read %s", f->path);
-    if (four && is_skippable_zstd(f->raw) && sniff(f, 11) && memcmp(f->raw + 8, "DBZ", 3) == 0)
+    if (four && is_skippable_zstd(f->raw) && input_raw_want(f, 11) &&
+        memcmp(f->raw + 8, "DBZ", 3) == 0)
         return err_say(err, TDK_EFORMAT,
                        "%s: DBZ, the format before DBN, cannot be read; convert it to DBN first",
                        f->path);
@@ -270,11 +270,11 @@ static int detect(struct input_file *f, struct tdk_err *err)
     }
     if (f->raw_size >= 3 && memcmp(f->raw, "\x1f\x8b\x08", 3) == 0) {
         f->packing = GZIP;
-        if (inflateInit2(&f->gzip, 15 + 16) != Z_OK) {
-            f->packing = PLAIN; /* nothing to end */
-            return err_set(err, -ENOMEM, "unpack %s", f->path);
-        }
-        f->inside = true;
+        return open_inflate(f, 15 + 16, err);
+    }
+    if (four && load_u32(f->raw) == 0x04034b50) {
+        f->packing = ZIP;
+        return open_inflate(f, -15, err);
     }
     return 0;
 }
@@ -284,11 +284,11 @@ static int file_init(struct input_file *f, const char *path, struct tdk_err *err
     bool from_stdin = strcmp(path, "-") == 0;
     f->fd = -1;
     f->path = strdup(from_stdin ? "stdin" : path);
-    f->raw = malloc(CHUNK);
-    f->buffer = malloc(CHUNK);
+    f->raw = malloc(INPUT_CHUNK);
+    f->buffer = malloc(INPUT_CHUNK);
     if (f->path == NULL || f->raw == NULL || f->buffer == NULL)
         return err_set(err, -ENOMEM, "open %s", path);
-    f->room = CHUNK;
+    f->room = INPUT_CHUNK;
     f->window.base = f->window.at = f->window.end = f->buffer;
     f->fd = from_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     if (f->fd < 0)
@@ -319,7 +319,7 @@ void input_close(struct input *input)
     if (input == NULL)
         return;
     struct input_file *f = file_of(input);
-    if (f->packing == GZIP)
+    if (f->inflating)
         inflateEnd(&f->gzip);
     ZSTD_freeDCtx(f->zstd);
     if (f->fd >= 0)

@@ -1,7 +1,8 @@
 /*
  * input.h - the bytes of a file or of stdin, unpacked.
  *
- * gzip and zstd are told by content and undone, one member or frame after another. Reads ahead in
+ * gzip and zstd are told by content and undone, one member or frame after another; so is a zip of
+ * one file. Reads ahead in
  * big pieces; memory is bounded by what is asked for at once. When the file breaks off or is
  * damaged, what is good comes first, then the end with a reason. One thread.
  */

@@ -50,6 +50,39 @@ static bool looks_like_pcap(struct input *in)
     return input_peek(in, 4) >= 4 && pcap_begins(in->at);
 }
 
+/* The message that begins a day's messages, alone in its form. */
+static bool looks_like_itch(struct input *in)
+{
+    return in->at[0] == 0 && input_peek(in, 3) >= 3 && (in->at[1] == 0 || in->at[1] == 12) &&
+           in->at[2] == 'S' && input_peek(in, 14) >= 14 && in->at[13] == 'O';
+}
+
+/* A known first line, or whatever a map was given for. */
+static bool looks_like_csv(struct source *s)
+{
+    static const char tardis[] = "exchange,";
+    struct input *in = s->input;
+    if (s->options.map != NULL)
+        return true;
+    return input_peek(in, 1) > 0 && in->at[0] == 'e' &&
+           input_peek(in, sizeof tardis - 1) >= sizeof tardis - 1 &&
+           memcmp(in->at, tardis, sizeof tardis - 1) == 0;
+}
+
+/* SECONDS with a fraction, and a colon; or a connection, with which such a file begins. */
+static bool looks_like_cryptofeed(struct input *in)
+{
+    size_t at = 0;
+    while (at < 512 && input_peek(in, at + 1) > at && in->at[at] != '\n')
+        at++;
+    const char *line = (const char *)in->at;
+    size_t digits = 0;
+    while (digits < at && ((line[digits] >= '0' && line[digits] <= '9') || line[digits] == '.'))
+        digits++;
+    bool message = digits > 0 && digits + 1 < at && line[digits] == ':' && line[digits + 1] == ' ';
+    return message || memmem(line, at, " <-> ", 5) != NULL;
+}
+
 /* The first byte that is no blank; '\0': there is none. */
 static char first_letter(struct input *in, size_t *at)
 {
@@ -92,16 +125,22 @@ static int detect(struct source *s, enum source_format *format, struct tdk_err *
         *format = SOURCE_DBN;
     else if (looks_like_pcap(in))
         *format = SOURCE_PCAP;
+    else if (looks_like_itch(in))
+        *format = SOURCE_ITCH;
+    else if (looks_like_csv(s))
+        *format = SOURCE_CSV;
     else if (looks_like_lines(in, at))
         *format = SOURCE_LINES;
     else if (first == '{' || has_five_line(in))
         *format = SOURCE_FIVE;
+    else if (looks_like_cryptofeed(in))
+        *format = SOURCE_CRYPTOFEED;
     else
         return err_say(
             err, TDK_EFORMAT,
             "%s: not a format that is known: neither DBN (no \"DBN\", no record at its "
             "beginning), nor a capture of packets, nor JSON lines (no \"{\"), nor lines of "
-            "'NS PAYLOAD' (no digits and a space)",
+            "'NS PAYLOAD' (no digits and a space); is it CSV? Then say so with --map",
             s->path);
     return 0;
 }
@@ -119,6 +158,12 @@ static int open_reader(struct source *s, struct tdk_err *err)
         return source_open_five(s, err);
     case SOURCE_PCAP:
         return source_open_pcap(s, err);
+    case SOURCE_CSV:
+        return source_open_csv(s, err);
+    case SOURCE_ITCH:
+        return source_open_itch(s, err);
+    case SOURCE_CRYPTOFEED:
+        return source_open_cryptofeed(s, err);
     case SOURCE_LINES:
     case SOURCE_AUTO:
         break;
@@ -158,6 +203,7 @@ void source_close(struct source *source)
         return;
     if (source->close != NULL)
         source->close(source->state);
+    source_close_packets(source);
     input_close(source->input);
     five_decoder_close(source->decoder);
     five_names_close(source->own_names);
@@ -182,6 +228,10 @@ int source_next(struct source *source, struct source_item *item, struct tdk_err 
 
 void source_told(const struct source *source, source_told_cb *each, void *context)
 {
+    source_tell_count(source, source->connections,
+                      "lines about connections and requests were left out", false, each, context);
+    if (source->capture != NULL)
+        source_told_packets(source, each, context);
     if (source->told != NULL)
         source->told(source, each, context);
 }
@@ -192,6 +242,17 @@ void source_progress(const struct source *source, uint64_t *done, uint64_t *tota
 }
 
 /* ---- for the readers ---- */
+
+int source_cut(struct source *s, const char *what, size_t size, size_t have, struct tdk_err *err)
+{
+    s->ended = true;
+    int rc = input_status(s->input, err);
+    if (rc < 0)
+        return rc;
+    return err_say(err, TDK_ETRUNCATED,
+                   "%s: ends inside %s: at offset %" PRIu64 ", %zu bytes of %zu", s->path, what,
+                   input_offset(s->input), have, size);
+}
 
 void *source_control(struct source *s, size_t size, struct tdk_err *err)
 {
@@ -212,7 +273,7 @@ void source_tell_info(struct source *s, const char *key, const void *value, size
 {
     struct source_info *info = &s->info;
     *info = (struct source_info){.value = value, .size = size, .pending = true};
-    strncpy(info->key, key, sizeof info->key - 1);
+    snprintf(info->key, sizeof info->key, "%s", key);
 }
 
 int source_next_info(struct source *s, struct source_item *item, struct tdk_err *err)
@@ -263,6 +324,15 @@ int source_need_names(struct source *s, struct tdk_err *err)
     return 0;
 }
 
+static int too_many(struct source *s, int rc, const char *what, struct tdk_err *err)
+{
+    if (rc == TDK_EFULL)
+        err_say(err, TDK_EVALUE, "more %s than can be numbered", what);
+    else
+        err_set(err, rc, "number the %s", what);
+    return source_bad_line(s, rc == TDK_EFULL ? TDK_EVALUE : rc, err);
+}
+
 static int announce(struct source *s, const char *symbol, size_t symbol_size, uint32_t id,
                     struct source_item *item, struct tdk_err *err)
 {
@@ -278,6 +348,20 @@ static int announce(struct source *s, const char *symbol, size_t symbol_size, ui
     return 1;
 }
 
+int source_number_kind(struct source *s, const char *name, size_t size, uint16_t *kind,
+                       struct tdk_err *err)
+{
+    char key[32];
+    int rc = five_names_kind(s->names, name, size, kind);
+    if (rc < 0)
+        return too_many(s, rc, "message types", err);
+    if (rc == 0)
+        return 0;
+    snprintf(key, sizeof key, "message_type.%u", *kind);
+    source_tell_info(s, key, name, size);
+    return 1;
+}
+
 int source_number(struct source *s, const char *symbol, size_t size, uint32_t *id,
                   struct source_item *item, struct tdk_err *err)
 {
@@ -286,13 +370,7 @@ int source_number(struct source *s, const char *symbol, size_t size, uint32_t *i
         return 0;
     if (rc > 0)
         return announce(s, symbol, size, *id, item, err);
-    if (rc == TDK_EFULL) {
-        rc = TDK_EVALUE;
-        err_say(err, rc, "more symbols than can be numbered");
-    } else {
-        err_set(err, rc, "number the symbols");
-    }
-    return source_bad_line(s, rc, err);
+    return too_many(s, rc, "symbols", err);
 }
 
 void source_tell_tick(struct source *s, uint8_t type, uint64_t ts, const void *payload, size_t size)

@@ -14,7 +14,19 @@
 #include "tapedeck/err.h"
 #include "tapedeck/tick.h"
 
-enum source_format { SOURCE_AUTO, SOURCE_DBN, SOURCE_FIVE, SOURCE_LINES, SOURCE_PCAP };
+enum source_format {
+    SOURCE_AUTO,
+    SOURCE_DBN,
+    SOURCE_FIVE,
+    SOURCE_LINES,
+    SOURCE_PCAP,
+    SOURCE_CSV,
+    SOURCE_ITCH,
+    SOURCE_CRYPTOFEED,
+};
+
+/* Whose messages in lines become wide ticks. */
+enum source_decode { SOURCE_AS_IS, SOURCE_BINANCE };
 
 struct source;
 struct five_names;
@@ -35,9 +47,15 @@ struct source_options {
         *content_type;        /* of opaque payloads; NULL: "line", "application/octet-stream" */
     struct five_names *names; /* five_names.h: shared by all sources of one epoch; NULL: its own */
     bool whole;               /* pcap: packets as captured, not what they carry by UDP */
+    const char *map, *symbol; /* csv.h: what its columns mean; NULL: by its first line. The symbol
+                                 of lines that have no column for it; NULL: refused */
+    char separator;           /* csv: 0 is a comma */
+    uint64_t midnight;        /* csv, itch: of the day that times are of, ns since 1970; 0: none */
+    const char *zone;         /* csv: of times written without one; NULL: those are refused */
+    enum source_decode decode;
 };
 
-/* "dbn", "jsonl", "lines", "pcap", "auto". False: no such format. */
+/* "dbn", "jsonl", "lines", "pcap", "csv", "itch", "cryptofeed", "auto". False: no such format. */
 bool source_format_parse(const char *word, enum source_format *format);
 
 int source_open(struct source **source, const char *path, const struct source_options *options,

@@ -8,18 +8,6 @@
 #include "formats/dbn_metadata.h"
 #include "formats/source_reader.h"
 
-/* The bytes ended inside something: because the file does, or because unpacking it failed. */
-static int cut(struct source *s, const char *what, size_t size, size_t have, struct tdk_err *err)
-{
-    s->ended = true;
-    int rc = input_status(s->input, err);
-    if (rc < 0)
-        return rc;
-    return err_say(err, TDK_ETRUNCATED,
-                   "%s: ends inside %s: at offset %" PRIu64 ", %zu bytes of %zu", s->path, what,
-                   input_offset(s->input), have, size);
-}
-
 static int next_record(struct source *s, struct source_item *item, struct tdk_err *err)
 {
     struct input *in = s->input;
@@ -46,7 +34,7 @@ static int next_record(struct source *s, struct source_item *item, struct tdk_er
     if (have < size) {
         have = input_peek(in, size);
         if (have < size)
-            return cut(s, "a record", size, have, err);
+            return source_cut(s, "a record", size, have, err);
         record = in->at;
     }
     input_consume(in, size);
@@ -62,7 +50,7 @@ static int read_metadata(struct source *s, size_t size, struct tdk_err *err)
 {
     size_t have = input_peek(s->input, size);
     if (have < size)
-        return cut(s, "its metadata", size, have, err);
+        return source_cut(s, "its metadata", size, have, err);
     struct dbn_metadata decoded;
     int rc = dbn_metadata_decode(&decoded, s->input->at, size, err);
     if (rc < 0)
@@ -84,7 +72,7 @@ int source_open_dbn(struct source *s, struct tdk_err *err)
     if (have < 3 || memcmp(s->input->at, "DBN", 3) != 0)
         return 0; /* a fragment: records alone */
     if (have < DBN_PRELUDE_SIZE)
-        return cut(s, "its metadata", DBN_PRELUDE_SIZE, have, err);
+        return source_cut(s, "its metadata", DBN_PRELUDE_SIZE, have, err);
     int rc = dbn_metadata_size(s->input->at, &size, err);
     if (rc < 0)
         return err_wrap(err, rc, "%s", s->path);

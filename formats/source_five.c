@@ -1,6 +1,3 @@
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -9,13 +6,6 @@
 #define LINE_MAX_BYTES 65536 /* five fields; whatever else is in the object is passed over */
 
 /* line -> [SYMBOL] -> [INFO message_type.N] -> tick */
-
-static void tell_kind(struct source *s, const struct five_tick *five)
-{
-    char key[32];
-    snprintf(key, sizeof key, "message_type.%u", s->trade.kind);
-    source_tell_info(s, key, five->message_type, five->message_type_size);
-}
 
 static void make_trade(struct tdk_wide_trade *trade, const struct five_tick *five, uint32_t id,
                        uint16_t kind)
@@ -32,21 +22,6 @@ static void make_trade(struct tdk_wide_trade *trade, const struct five_tick *fiv
     };
 }
 
-static int number_kind(struct source *s, const struct five_tick *five, uint16_t *kind,
-                       struct tdk_err *err)
-{
-    int rc = five_names_kind(s->names, five->message_type, five->message_type_size, kind);
-    if (rc >= 0)
-        return rc;
-    if (rc == TDK_EFULL) {
-        rc = TDK_EVALUE;
-        err_say(err, rc, "more message types than can be numbered");
-    } else {
-        err_set(err, rc, "number the message types");
-    }
-    return source_bad_line(s, rc, err);
-}
-
 static int next_item(struct source *s, struct source_item *item, struct tdk_err *err)
 {
     const char *line;
@@ -60,11 +35,9 @@ static int next_item(struct source *s, struct source_item *item, struct tdk_err 
     rc = five_decode(s->decoder, line, size, &five, err);
     if (rc < 0)
         return source_bad_line(s, rc, err);
-    int new_kind = number_kind(s, &five, &kind, err);
-    if (new_kind < 0)
-        return new_kind;
-    if (new_kind > 0)
-        tell_kind(s, &five); /* goes out before the tick, even if there will be none */
+    rc = source_number_kind(s, five.message_type, five.message_type_size, &kind, err);
+    if (rc < 0)
+        return rc;
     int new_symbol = source_number(s, five.symbol, five.symbol_size, &id, item, err);
     if (new_symbol < 0)
         return new_symbol;

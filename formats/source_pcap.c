@@ -16,15 +16,10 @@ struct capture {
     uint64_t others, fragments, broken, unknown, cut, foreign, large;
 };
 
-static struct capture *capture_of(const struct source *s)
-{
-    return s->state;
-}
-
 /* The payload of a packet's tick; false: it has none, which is counted. */
 static bool choose(struct source *s, const struct pcap_packet *packet, struct source_item *item)
 {
-    struct capture *c = capture_of(s);
+    struct capture *c = s->capture;
     struct packet_udp udp = {.payload = packet->bytes, .size = packet->size};
     if (s->options.whole) {
         c->foreign += packet->link != c->pcap.link;
@@ -57,7 +52,7 @@ static bool choose(struct source *s, const struct pcap_packet *packet, struct so
 /* "pcap.whole" and "pcap.linktype": enough to make a capture of the ticks again. */
 static int tell_property(struct source *s, struct source_item *item, struct tdk_err *err)
 {
-    struct capture *c = capture_of(s);
+    struct capture *c = s->capture;
     if (c->properties-- == 2)
         source_tell_info(s, "pcap.whole", "1", 1);
     else
@@ -65,12 +60,10 @@ static int tell_property(struct source *s, struct source_item *item, struct tdk_
     return source_next_info(s, item, err);
 }
 
-static int next_tick(struct source *s, struct source_item *item, struct tdk_err *err)
+int source_next_packet(struct source *s, struct source_item *item, struct tdk_err *err)
 {
-    struct capture *c = capture_of(s);
+    struct capture *c = s->capture;
     struct pcap_packet packet;
-    if (c->properties > 0)
-        return tell_property(s, item, err);
     for (;;) {
         int rc = pcap_next(&c->pcap, &packet, err);
         if (rc <= 0) {
@@ -82,9 +75,16 @@ static int next_tick(struct source *s, struct source_item *item, struct tdk_err 
     }
 }
 
-static void told(const struct source *s, source_told_cb *each, void *context)
+static int next_tick(struct source *s, struct source_item *item, struct tdk_err *err)
 {
-    const struct capture *c = capture_of(s);
+    if (s->capture->properties > 0)
+        return tell_property(s, item, err);
+    return source_next_packet(s, item, err);
+}
+
+void source_told_packets(const struct source *s, source_told_cb *each, void *context)
+{
+    const struct capture *c = s->capture;
     source_tell_count(s, c->others, "packets hold no UDP", false, each, context);
     source_tell_count(s, c->fragments,
                       "fragments of datagrams were passed over: they are not put together", true,
@@ -105,27 +105,32 @@ static void told(const struct source *s, source_told_cb *each, void *context)
                       context);
 }
 
-static void close_capture(void *state)
+void source_close_packets(struct source *s)
 {
-    struct capture *c = state;
-    pcap_close(&c->pcap);
-    free(c);
+    if (s->capture == NULL)
+        return;
+    pcap_close(&s->capture->pcap);
+    free(s->capture);
+}
+
+int source_open_packets(struct source *s, struct tdk_err *err)
+{
+    s->capture = calloc(1, sizeof *s->capture);
+    if (s->capture == NULL)
+        return err_set(err, -ENOMEM, "open %s", s->path);
+    int rc = pcap_open(&s->capture->pcap, s->input, err);
+    return rc < 0 ? err_wrap(err, rc, "%s", s->path) : 0;
 }
 
 int source_open_pcap(struct source *s, struct tdk_err *err)
 {
-    struct capture *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        return err_set(err, -ENOMEM, "open %s", s->path);
-    s->state = c;
-    s->close = close_capture;
-    s->told = told;
-    s->next = next_tick;
-    int rc = pcap_open(&c->pcap, s->input, err);
+    int rc = source_open_packets(s, err);
     if (rc < 0)
-        return err_wrap(err, rc, "%s", s->path);
+        return rc;
+    s->next = next_tick;
     if (!s->options.whole)
         return source_tell_type(s, "udp", "application/octet-stream", err);
+    struct capture *c = s->capture;
     c->properties = 2;
     snprintf(c->link, sizeof c->link, "%u", c->pcap.link);
     return source_tell_type(s, "packet", "application/octet-stream", err);

@@ -35,10 +35,13 @@ struct source {
     struct source_item tick;
     bool tick_pending;
 
-    void *metadata; /* DBN: owned: what `info` tells */
-    char *type;     /* opaque payloads: owned: likewise */
+    void *metadata;       /* DBN: owned: what `info` tells */
+    uint64_t connections; /* cryptofeed: lines that are no messages */
+    char *type;           /* opaque payloads: owned: likewise */
     struct five_decoder *decoder;
     struct tdk_wide_trade trade;
+
+    struct capture *capture; /* owned; packets, for those who read what is in them */
 
     void *state; /* a reader's own, for the two below; either may be NULL */
     void (*close)(void *state);
@@ -49,6 +52,30 @@ int source_open_dbn(struct source *s, struct tdk_err *err);
 int source_open_five(struct source *s, struct tdk_err *err);
 int source_open_lines(struct source *s, struct tdk_err *err);
 int source_open_pcap(struct source *s, struct tdk_err *err);
+int source_open_csv(struct source *s, struct tdk_err *err);
+int source_open_itch(struct source *s, struct tdk_err *err);
+int source_open_cryptofeed(struct source *s, struct tdk_err *err);
+
+/* A capture whose packets another reader takes apart: next one as an opaque tick. */
+int source_open_packets(struct source *s, struct tdk_err *err);
+void source_close_packets(struct source *s); /* also what was not opened */
+int source_next_packet(struct source *s, struct source_item *item, struct tdk_err *err);
+void source_told_packets(const struct source *s, source_told_cb *each, void *context);
+
+/* What a venue's message says: 1, and *item is the first thing that has to be told of it; 0: it is
+ * none that is typed; or a code. */
+int source_open_decode(struct source *s, struct tdk_err *err);
+int source_decode(struct source *s, uint64_t ts, const char *message, size_t size,
+                  struct source_item *item, struct tdk_err *err);
+
+/* The number of a message type: 1, and its property is begun to be told, the first time; 0: it is
+ * known. TDK_EVALUE (the line's place is told), -ENOMEM. */
+int source_number_kind(struct source *s, const char *name, size_t size, uint16_t *kind,
+                       struct tdk_err *err);
+
+/* The file ended inside something that begins at the next byte: TDK_ETRUNCATED, or why it could not
+ * be read on. Ends the source. */
+int source_cut(struct source *s, const char *what, size_t size, size_t have, struct tdk_err *err);
 
 /* The property of an opaque type: "NAME<tab>CONTENT-TYPE", as --type-name and --content-type say or
  * else as given. 0 or -ENOMEM; begins to tell "type.3". */

@@ -3,8 +3,12 @@
 import functools
 import gzip
 import hashlib
+import io
 import json
+import struct
 import unittest
+import zipfile
+import zlib
 
 from tests.support import captures, tapedeck
 
@@ -35,6 +39,18 @@ class Captures(tapedeck.Case):
     def jsonl(self, *args):
         out = self.run_ok("query", "-T", self.tape, "-o", "jsonl", *args).stdout
         return [json.loads(line) for line in out.splitlines()]
+
+
+    @staticmethod
+    def crc(values):
+        """Of prices in order, as expected.json has it."""
+        return f"{zlib.crc32(b''.join(struct.pack('<q', value) for value in values)):08x}"
+
+    def records(self, *args):
+        """Wide ticks as integers, by name of the column."""
+        lines = self.run_ok("query", "-T", self.tape, "-o", "csv", *args).stdout.decode().splitlines()
+        names = lines[0].split(",")
+        return [dict(zip(names, line.split(","))) for line in lines[1:]]
 
 
 class Packets(Captures):
@@ -143,6 +159,175 @@ class Packets(Captures):
     def test_the_modified_format_is_refused_by_name(self):
         done = self.put(self.write("m", captures.pcap([], magic=0xA1B2CD34)), code=1)
         self.assertIn("modified", done.stderr)
+
+
+class Venues(Captures):
+    def check_binance(self, name):
+        path, wanted = self.shared(name)
+        track = path.name[:-3]
+        self.put(path, "--decode", "binance", track=track)
+        ticks = self.ticks("--track", track)
+        self.assertEqual(len(ticks), wanted["records"])
+        self.assertEqual(ticks[0].ts, wanted["local_ns"]["first"])
+        self.assertEqual(ticks[-1].ts, wanted["local_ns"]["last"])
+        trades = self.records("--track", track, "-t", "wide-trade")
+        self.assertEqual(len(trades), wanted["by_event"]["trade"])
+        prices = [int(trade["price"]) for trade in trades]
+        self.assertEqual(sum(prices), wanted["trades"]["price"]["sum"])
+        self.assertEqual(self.crc(prices), wanted["trades"]["price"]["crc32_of_le_i64"])
+        self.assertEqual(sum(int(trade["size"]) for trade in trades),
+                         sum(wanted["trades"]["qty_e9_sum_by_symbol"].values()))
+        quotes = self.records("--track", track, "-t", "wide-quote")
+        self.assertEqual(len(quotes), wanted["by_event"]["bookTicker"])
+        both = [int(quote[side]) for quote in quotes for side in ("bid_px_00", "ask_px_00")]
+        self.assertEqual(self.crc(both), wanted["book_ticker_prices_bid_then_ask"]["crc32_of_le_i64"])
+        symbol = next(iter(wanted["trades"]["by_symbol"]))
+        found = int(self.run_ok("query", "-T", self.tape, "--track", track, "-s", symbol, "--count").stdout)
+        self.assertEqual(found, len(trades) + len(quotes))
+        return ticks, path
+
+    def test_binance_spot_becomes_trades_and_quotes(self):
+        self.check_binance("binance/spot/ethusdt_20240808.gz")
+
+    def test_binance_coin_m_becomes_trades_and_quotes(self):
+        ticks, path = self.check_binance("binance/cm/ethusd_perp_20240809.gz")
+        lines = [line.split(b" ", 1)[1] for line in gzip.decompress(path.read_bytes()).splitlines()]
+        others = [line for line in lines if b"@trade" not in line and b"@bookTicker" not in line]
+        self.assertEqual([t.payload for t in ticks if t.type == 3], others)
+
+    def test_binance_usd_m_becomes_trades_and_quotes(self):
+        self.check_binance("binance/usdm/btcusdt_20240808.gz")
+
+    def test_a_message_that_cannot_be_read_stays_a_line(self):
+        bad = b'{"e":"trade","s":"X","t":1,"p":"1.00000000001","q":"1"}'
+        done = self.put("-", "--decode", "binance", stdin=b"1 " + bad + b"\n2 nothing\n", code=3)
+        self.assertIn("2 messages", done.stderr)
+        self.assertEqual([t.payload for t in self.ticks()], [bad, b"nothing"])
+
+    def test_captures_of_cryptofeed(self):
+        for name in ("cryptofeed/COINBASE.ws.28.0", "cryptofeed/KRAKEN.ws.50.0"):
+            path, wanted = self.shared(name)
+            self.put(path, track=path.name)
+            ticks = self.ticks("--track", path.name)
+            self.assertEqual(len(ticks), wanted["records"])
+            self.assertEqual(ticks[0].ts, wanted["local_ns"]["first"])
+            self.assertEqual(ticks[-1].ts, wanted["local_ns"]["last"])
+            found = hashlib.sha256(b"".join(tick.payload for tick in ticks)).hexdigest()
+            self.assertEqual(found, wanted["payload_sha256"])
+
+    def test_itch_has_a_type_a_letter(self):
+        path, wanted = self.shared("itch/ex20101224.TEST_ITCH_50.gz")
+        self.assertIn("--date", self.put(path, code=1).stderr)
+        self.put(path, "--date", "2010-12-24", "--tz", "-05:00")
+        ticks = self.ticks()
+        self.assertEqual(len(ticks), wanted["records"])
+        midnight = 1293166800 * 10**9
+        self.assertEqual(ticks[0].ts, midnight + wanted["ns_since_midnight"]["first"])
+        self.assertEqual(ticks[-1].ts, midnight + wanted["ns_since_midnight"]["last"])
+        for letter, count in wanted["by_type"].items():
+            found = self.run_ok("query", "-T", self.tape, "-t", f"itch-{letter}", "--count").stdout
+            self.assertEqual(int(found), count, letter)
+        found = hashlib.sha256(b"".join(tick.payload for tick in ticks)).hexdigest()
+        self.assertEqual(found, wanted["payload_sha256"])
+
+    def test_itch_in_packets_has_their_times_and_gaps_are_counted(self):
+        def message(letter, size):
+            return letter + bytes(size - 1)
+
+        def mold(sequence, *messages):
+            body = b"".join(struct.pack(">H", len(m)) + m for m in messages)
+            return captures.ethernet(captures.ipv4(captures.udp(
+                b"SESSION001" + struct.pack(">QH", sequence, len(messages)) + body)))
+
+        file = captures.pcap([(1, 0, mold(1, message(b"S", 12), message(b"A", 36))), (2, 0, mold(3)),
+                              (3, 0, mold(5, message(b"D", 19)))])
+        done = self.put("-", "--format", "itch", stdin=file, code=3)
+        self.assertIn("2 messages are missing", done.stderr)
+        self.assertEqual([(t.ts // 10**9, t.payload[:1]) for t in self.ticks()],
+                         [(1, b"S"), (1, b"A"), (3, b"D")])
+        cut = self.put("-", "--format", "itch", "--date", "2010-12-24",
+                       stdin=b"\0\0" + message(b"S", 12) + b"\0\0A", code=3, track="cut")
+        self.assertIn("offset 14", cut.stderr)
+
+
+class Columns(Captures):
+    def test_quotes_of_a_day_in_a_zip(self):
+        for name in ("lean-fx/forex/oanda/tick/eurusd/20140501_quote.zip",
+                     "lean-fx/cfd/oanda/tick/xauusd/20140501_quote.zip"):
+            path, wanted = self.shared(name)
+            wanted = next(iter(wanted["members"].values()))
+            track = path.parent.name
+            self.put(path, "--map", "lean-quotes", "--symbol", track.upper(), "--date", "2014-05-01", track=track)
+            ticks = self.ticks("--track", track)
+            self.assertEqual(len(ticks), wanted["records"])
+            midnight = 1398902400 * 10**9
+            self.assertEqual(ticks[0].ts, midnight + wanted["ns_since_midnight"]["first"])
+            self.assertEqual(ticks[-1].ts, midnight + wanted["ns_since_midnight"]["last"])
+            quotes = self.records("--track", track)
+            for side in ("bid", "ask"):
+                self.assertEqual(self.crc(int(q[f"{side}_px_00"]) for q in quotes),
+                                 wanted[side]["crc32_of_le_i64"])
+
+    def test_every_tardis_file(self):
+        for name, args in (("bitmex_trades_XBTUSD", ()), ("huobi-dm-swap_quotes_BTC-USD", ()),
+                           ("binance-futures_book_snapshot_5_BTCUSDT", ()),
+                           ("deribit_incremental_book_L2_BTC-PERPETUAL", ("--map", "ts=local_timestamp:us"))):
+            path, wanted = self.shared(f"tardis/{name}.csv")
+            self.put(path, *args, track=name)
+            ticks = self.ticks("--track", name)
+            self.assertEqual(len(ticks), wanted["records"], name)
+            self.assertEqual(ticks[0].ts, wanted["local_timestamp_us"]["first"] * 1000)
+            self.assertEqual(ticks[-1].ts, wanted["local_timestamp_us"]["last"] * 1000)
+            if not args:
+                symbol = next(iter(wanted["by_symbol"]))
+                found = self.run_ok("query", "-T", self.tape, "--track", name, "-s", symbol, "--count").stdout
+                self.assertEqual(int(found), wanted["records"])
+
+    def test_columns_are_found_by_name_and_decimals_are_exact(self):
+        text = ('when,"the, symbol",px,qty,side\r\n'
+                '2026-11-20T09:30:00.000000001,"A""B",-0.000000001,18446744073.709551614,sell\r\n'
+                '2026-11-20T09:30:01,C,9223372036.854775806,,\r\n')
+        self.put("-", "--map", "ts=when:text,symbol=the, symbol,price=px,size=qty,side=side", stdin=text.encode(),
+                 code=2)  # a comma ends a column's name
+        self.put("-", "--map", "ts=#1:text,symbol=#2,price=#3,size=#4,side=#5", "--tz", "Europe/Berlin",
+                 stdin=text.split("\n", 1)[1].encode())
+        trades = self.records()
+        self.assertEqual([t["price"] for t in trades], ["-1", "9223372036854775806"])
+        self.assertEqual([t["size"] for t in trades], [str(2**64 - 2), str(2**64 - 1)])
+        self.assertEqual([t["side"] for t in trades], ["A", "N"])
+        self.assertEqual(self.ticks()[0].ts, 1795163400000000001)
+        names = self.run_ok("ls", "symbols", "-T", self.tape, "--json").stdout
+        self.assertEqual({row["symbol"] for row in json.loads(names)}, {'A"B', "C"})
+
+    def test_bad_lines_are_named_and_skipped(self):
+        text = "t,p\n1,1\n2,x\n3\n4,\"4\n5,5\n"
+        done = self.put(self.write("bad.csv", text), "--map", "ts=t,price=p", "--symbol", "S", code=3)
+        for line in (3, 4, 5):
+            self.assertIn(f"bad.csv: line {line}: ", done.stderr)
+        self.assertEqual([t.ts for t in self.ticks()], [1, 5])
+
+    def test_what_cannot_be_is_refused_before_anything_is_made(self):
+        path = self.write("a.csv", "t,p\n1,1\n")
+        for args, code, says in ((("--map", "ts=t,price=p"), 1, "--symbol"), (("--format", "csv"), 1, "--map"),
+                                 (("--map", "ts=u,price=p", "--symbol", "S"), 1, "column 'u'"),
+                                 (("--map", "nonsense"), 2, "nonsense"), (("--map", "lean-quotes", "--symbol", "S"), 1, "--date"),
+                                 (("--date", "20140501"), 2, "--date"), (("--separator", "ab"), 2, "--separator")):
+            done = self.put(path, *args, code=code)
+            self.assertIn(says, done.stderr)
+            self.assertFalse(self.tape.exists())
+
+    def test_a_zip_of_several_files_is_told(self):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a", "1 a\n")
+            archive.writestr("b", "2 b\n")
+        done = self.put(self.write("two.zip", packed.getvalue()), code=3)
+        self.assertIn("several files", done.stderr)
+        self.assertEqual([t.payload for t in self.ticks()], [b"a"])
+        damaged = bytearray(packed.getvalue())
+        damaged[14] ^= 1  # the checksum of the first
+        done = self.put(self.write("bad.zip", bytes(damaged)), code=3, track="bad")
+        self.assertIn("checksum", done.stderr)
 
 
 if __name__ == "__main__":

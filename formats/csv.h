@@ -1,0 +1,99 @@
+/*
+ * csv.h - lines of separated values, and what their columns mean.
+ *
+ * A map says which column is what: "ts=local_timestamp:us,price=price,size=amount,symbol=symbol".
+ * Columns are named as in the file's first line, or by their place ("#1" is the first; then there
+ * is no such line). Which ones are given decides what a line becomes: a price a wide trade, bid and
+ * ask a wide quote, a time alone an opaque tick that is the line itself. Pure but for malloc; one
+ * thread.
+ */
+#ifndef TDK_FORMATS_CSV_H
+#define TDK_FORMATS_CSV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tapedeck/dbn.h"
+#include "tapedeck/err.h"
+
+#define CSV_COLUMNS_MAX 1024
+
+/* A value: between its separators, its quotes included. */
+struct csv_field {
+    const char *at;
+    size_t size;
+};
+
+/* One line without its end. Returns the number of fields, of which the first `max` are stored; -1:
+ * a quote that is not closed, or has something behind it. */
+int csv_split(const char *line, size_t size, char separator, struct csv_field *fields, int max);
+
+/* The value without its quotes: at most field->size bytes to `to`. Returns its size. */
+size_t csv_value(const struct csv_field *field, char *to);
+
+enum csv_role {
+    CSV_TS,
+    CSV_TS_EVENT,
+    CSV_SYMBOL,
+    CSV_PRICE,
+    CSV_SIZE,
+    CSV_SIDE,
+    CSV_ID,
+    CSV_SEQUENCE,
+    CSV_BID_PX,
+    CSV_ASK_PX,
+    CSV_BID_SZ,
+    CSV_ASK_SZ,
+    CSV_ROLES,
+};
+
+enum csv_unit { CSV_NS, CSV_US, CSV_MS, CSV_S, CSV_TEXT };
+
+struct csv_column {
+    char *name; /* owned; NULL: not asked for, or by its place */
+    int place;  /* from 0; -1: not asked for, or not known yet */
+    enum csv_unit unit;
+};
+
+struct csv_map {
+    struct csv_column columns[CSV_ROLES];
+    bool named;      /* there is a first line with names */
+    bool of_the_day; /* times are from midnight: a date is needed */
+    bool quotes, trades;
+};
+
+/* The words of --map: roles and columns, and names of maps that are known ("tardis-trades"). Close
+ * it in any case. TDK_EVALUE, -ENOMEM. */
+int csv_map_parse(struct csv_map *map, const char *text, struct tdk_err *err);
+void csv_map_close(struct csv_map *map);
+
+/* The map for a first line that is known; NULL: it is not. */
+const char *csv_map_known(const char *line, size_t size);
+
+/* The names of the known maps, for messages. */
+#define CSV_MAPS_KNOWN "tardis-trades, tardis-quotes, tardis-book, lean-quotes"
+
+/* Find the columns in the first line. TDK_EVALUE: one is not there. */
+int csv_map_bind(struct csv_map *map, const struct csv_field *names, int count,
+                 struct tdk_err *err);
+
+/* What a line says. Strings are in `symbol`; what is not in the map, or empty, is undefined. */
+struct csv_tick {
+    uint64_t ts, ts_event;
+    char symbol[72];
+    size_t symbol_size;
+    int64_t price, bid_px, ask_px;
+    uint64_t size, bid_sz, ask_sz, id, sequence;
+    char side;
+};
+
+struct csv_context {
+    const char *zone;  /* of times that bear none; NULL: those are refused */
+    uint64_t midnight; /* what numbers are added to; 0: they are since 1970 */
+};
+
+int csv_read(const struct csv_map *map, const struct csv_context *context,
+             const struct csv_field *fields, int count, struct csv_tick *tick, struct tdk_err *err);
+
+#endif
