@@ -123,6 +123,7 @@ int service_init(struct service *s, const struct service_events *events, void *c
     raise_file_limit();
     set_workers(io_workers);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of a write */
 
     int rc = uv_loop_init(&s->loop);
     if (rc < 0)

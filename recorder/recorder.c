@@ -12,6 +12,7 @@
 
 #define STOP_MS       4500u /* of the five seconds that a stop may take */
 #define TEND_MS       100u
+#define SEAL_TRIES    32u /* at the end */
 #define VISIT_TENDS   5u /* rings that are attached are looked at twice a second */
 #define WARM_MS       1u
 #define IDLE_MS       5u
@@ -66,6 +67,18 @@ static void finish(struct recorder *r, int exit_code)
     service_finish(&r->service, exit_code);
 }
 
+/* A segment that could not be sealed gets a few more chances before we leave. False: none is left,
+ * or there is nothing to seal. */
+static bool seal_again(struct recorder *r)
+{
+    if (r->journal.unsealed == NULL || r->seal_tries >= SEAL_TRIES)
+        return false;
+    r->seal_tries++;
+    r->journal.retry_ns = 0;
+    journal_tend(&r->journal, clock_mono());
+    return true;
+}
+
 /* Stopping, step by step: rings dry, writes done, the last segment sealed. */
 static void finish_when_done(struct recorder *r)
 {
@@ -75,8 +88,8 @@ static void finish_when_done(struct recorder *r)
     if (r->writer.done == r->writer.formed)
         rotate_finish(&r->rotate);
     writer_run(&r->writer, clock_mono());
-    journal_tend(&r->journal, clock_mono());
-    if (writer_is_idle(&r->writer) && r->rotate.closed == NULL && !r->rotate.making)
+    if (writer_is_idle(&r->writer) && r->rotate.closed == NULL && !r->rotate.making &&
+        !seal_again(r))
         finish(r, r->journal.unsealed == NULL ? 0 : 1);
 }
 

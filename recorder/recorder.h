@@ -32,6 +32,7 @@ struct recorder {
     uv_timer_t tend; /* ten times a second: rings that come and go, segments, clocks, reports */
     enum pump_pace pace;
     bool stopping, finished, given_up;
+    unsigned seal_tries; /* while stopping */
     uint64_t tends;
 
     struct gauges gauges;
