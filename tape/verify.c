@@ -198,7 +198,7 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
         track->ticks += extent->ticks;
         track->lost += extent->lost;
     } else {
-        track->blocks = 0; /* what is there twice is not counted any more */
+        track->repeats = true;
     }
     return 0;
 }
@@ -265,12 +265,12 @@ static int check_epoch(const struct epoch_ref *epoch, void *context)
     int rc = count_blocks(check->verify, epoch, &blocks, &err);
     if (rc < 0)
         report_add(&check->report, UINT64_MAX, rc, "index: %s", err.text);
-    else if (blocks != (track != NULL ? track->blocks : 0) && (track == NULL || track->blocks != 0))
+    else if (track == NULL ? blocks != 0 : !track->repeats && blocks != track->blocks)
         report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
                    "index: track %u epoch %llu has %llu blocks in it, %llu in the segments",
                    epoch->track, (unsigned long long)epoch->epoch, (unsigned long long)blocks,
                    (unsigned long long)(track != NULL ? track->blocks : 0));
-    else if (track != NULL && track->blocks != 0 &&
+    else if (track != NULL && !track->repeats &&
              (epoch->ticks != track->ticks || epoch->lost != track->lost ||
               epoch->last_seq != track->last_seq))
         report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,

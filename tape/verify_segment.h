@@ -26,7 +26,8 @@ struct extent {
     uint64_t first_seq, last_seq;
     uint64_t blocks, ticks, bytes, lost;
     uint16_t track;
-    bool begins; /* with its epoch's EPOCH frame */
+    bool begins;  /* with its epoch's EPOCH frame */
+    bool repeats; /* of a whole track: some of it is there twice, so its blocks were not counted */
 };
 
 struct report {
