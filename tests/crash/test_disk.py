@@ -1,0 +1,237 @@
+"""The recorder on disks that are full, fail, or hang: nothing is lost, and it says what it is doing.
+
+The faults come from a library put before the C library (../shared/tools/faultshim.c), from strace, and
+from the kernel (a tmpfs that is too small, limits). Where one of them cannot be had, its test is skipped.
+"""
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from tests.support import tapedeck
+from tests.support.tapedeck import LOSS
+
+SMALL = ("--block-size", "16K", "--segment-size", "256K", "--buffer-memory", "4M")
+SHIM_SOURCE = tapedeck.SHARED / "tools" / "faultshim.c"
+
+
+class Disk(tapedeck.Case):
+    """A ring `a`, recorded to a tape on a bad disk; then on a good one, which must find everything."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_ok("ring", "create", "a", "--size", "4M")
+
+    def shim(self):
+        """The library that makes calls fail, built."""
+        if not SHIM_SOURCE.exists():
+            self.skipTest(f"no {SHIM_SOURCE} (set TDK_SHARED)")
+        library = self.scratch / "faultshim.so"
+        if not library.exists():
+            subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-w", "-o", library, SHIM_SOURCE, "-ldl"],
+                           check=True)
+        return library
+
+    def faulty(self, rule, *args, path="/segments/", **how):
+        """A recorder whose calls on files under `path` fail by the rule."""
+        good = self.env
+        self.env = {**good, "LD_PRELOAD": str(self.shim()), "FAULT": rule, "FAULT_PATH": path,
+                    "FAULT_LOG": str(self.scratch / "fired")}
+        try:
+            return self.recorder("--ring", "a", *SMALL, *args, **how)
+        finally:
+            self.env = good
+
+    def fired(self):
+        log = self.scratch / "fired"
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def feed(self, count=40000, rate=40000):
+        return self.start_cli("gen", "--ring", "a", "--count", count, "--rate", rate, "--digest")
+
+    def produced(self):
+        return json.loads(self.run_ok("ring", "info", "a", "--json").stdout)[0]
+
+    def check_all_there(self, tape=None):
+        """After a recorder on a good disk: every tick once and in order, every loss exactly."""
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        info, seq, ticks = self.produced(), 0, 0
+        for frame in self.frames(tape=tape, code=3 if int(info["lost"]) else 0):
+            if frame.type == LOSS:
+                self.assertEqual(int.from_bytes(frame.payload[0:8], "little"), seq + 1)
+                seq += int.from_bytes(frame.payload[8:16], "little")
+            elif frame.is_tick():
+                self.assertEqual(frame.seq, seq + 1)
+                seq += 1
+                ticks += 1
+        self.assertEqual(ticks, int(info["produced"]))
+        self.assertEqual(seq - ticks, int(info["lost"]))
+        self.run_ok("verify", "-T", tape or self.tape)
+
+
+class Failing(Disk):
+    def test_a_write_that_fails_goes_to_a_fresh_segment(self):
+        for rule in ("pwrite@12=EIO", "pwrite@9=short:100", "pwrite@20..21=EIO"):
+            with self.subTest(rule):
+                recorder = self.faulty(rule)
+                feed = self.feed(20000)
+                self.assertEqual(feed.wait(), 0, feed.stderr)
+                self.assertEqual(recorder.stop(), 0, recorder.stderr)
+                self.assertGreater(self.fired(), 0)
+                if "EIO" in rule:
+                    self.assertIn("going on in a fresh segment", recorder.stderr)
+        self.check_last_feed()
+
+    def check_last_feed(self):
+        recorder = self.recorder("--ring", "a", *SMALL)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), 60000)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_after_three_failed_segments_it_ends_and_the_ring_keeps_its_ticks(self):
+        recorder = self.faulty("pwrite@6+=EIO")
+        feed = self.feed(20000)
+        self.assertEqual(recorder.wait(), 1)
+        self.assertIn("giving up", recorder.stderr)
+        self.assertEqual(feed.wait(), 0)
+        self.check_all_there()
+
+    def test_a_sync_that_failed_is_never_asked_for_again_on_its_file(self):
+        if shutil.which("strace") is None:
+            self.skipTest("no strace")
+        trace = self.scratch / "trace"
+        recorder = tapedeck.Program(
+            ["strace", "-f", "-y", "-qq", "-o", trace, "-e", "trace=fdatasync,fsync", "-e",
+             "inject=fdatasync:error=EIO:when=3", tapedeck.BIN / "tapedeck-recorder", "--tape", self.tape,
+             "--ring", "a", *SMALL, "--sync", "interval:20ms"], self.env)
+        self.programs.append(recorder)
+        recorder.wait_line(r"^ready ")
+        feed = self.feed(20000)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        for child in self.children(recorder.pid):
+            os.kill(child, signal.SIGTERM)
+        self.assertIn(recorder.wait(), (0, 1), recorder.stderr)
+        syncs = re.findall(r"(?:fdatasync|fsync)\(\d+<([^>]*)>\)\s+= (-?\d+)", trace.read_text())
+        failed = [i for i, (_, code) in enumerate(syncs) if code == "-1"]
+        self.assertTrue(failed)
+        for i in failed:
+            self.assertNotIn(syncs[i][0], [path for path, _ in syncs[i + 1:]])
+        self.check_all_there()
+
+    @staticmethod
+    def children(pid):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+
+    def test_no_memory_after_the_ready_line_ends_no_process_by_a_signal(self):
+        chance = [300, 500, 700, 900, 1200, 1600, 2200, 3000]
+        for at in chance:
+            recorder = self.faulty(f"malloc@{at}..{at + 20}=null", ready=False)
+            feed = self.feed(4000)
+            feed.wait()
+            time.sleep(0.2)
+            if recorder.alive():
+                recorder.signal(signal.SIGTERM)
+            self.assertIn(recorder.wait(), (0, 1), f"malloc {at}: {recorder.stderr}")
+        self.check_epochs(len(chance) * 4000)
+
+    def check_epochs(self, count):
+        recorder = self.recorder("--ring", "a", *SMALL)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), count)
+
+
+class Limited(Disk):
+    def test_a_file_may_not_be_as_large_as_a_segment(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (128 << 10, 128 << 10))
+        done = subprocess.run(
+            [tapedeck.BIN / "tapedeck-recorder", "--tape", self.tape, "--ring", "a", *SMALL],
+            env=self.env, capture_output=True, timeout=tapedeck.PATIENCE, preexec_fn=limit, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"File too large", done.stderr)
+        self.check_all_there()
+
+    def test_out_of_descriptors_is_waited_out(self):
+        recorder = self.recorder("--ring", "a", *SMALL)
+        feed = self.feed(60000, 30000)
+        limits = resource.prlimit(recorder.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(recorder.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        recorder.wait_line("Too many open files")
+        time.sleep(0.5)
+        resource.prlimit(recorder.pid, resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.check_all_there()
+
+
+class Hanging(Disk):
+    def test_a_disk_that_hangs_ends_a_stop_at_its_deadline_and_loses_nothing(self):
+        recorder = self.faulty("pwrite@8+=delay:20000")
+        feed = self.feed(20000)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        recorder.signal(signal.SIGUSR1)
+        recorder.wait_line("state=", timeout=5) # it answers meanwhile
+        begun = time.monotonic()
+        self.assertEqual(recorder.stop(), 1, recorder.stderr)
+        self.assertLess(time.monotonic() - begun, 6)
+        self.check_all_there()
+
+    def test_a_sync_that_takes_long_holds_the_watermark_and_nothing_else(self):
+        recorder = self.faulty("fdatasync@2=delay:1500")
+        feed = self.feed(40000, 20000)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertGreater(self.fired(), 0)
+        self.check_all_there()
+
+
+class Full(Disk):
+    def setUp(self):
+        super().setUp()
+        self.small = self.scratch / "small"
+        self.small.mkdir()
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", self.small],
+                              capture_output=True, check=False)
+        if made.returncode != 0:
+            self.skipTest(f"no tmpfs can be mounted: {made.stderr.decode().strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.small], check=False)
+        self.addCleanup(self._end_programs)
+
+    def test_a_full_disk_is_waited_out_and_its_losses_are_exact(self):
+        tape, filler = self.small / "tape", self.small / "filler"
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        with open(filler, "wb") as file:
+            try:
+                while True:
+                    file.write(bytes(64 << 10))
+                    file.flush()
+            except OSError:
+                pass
+        feed = self.start_cli("gen", "--ring", "a", "--count", 200000, "--rate", 100000, "--no-wait")
+        recorder.wait_line("No space left|no space")
+        recorder.signal(signal.SIGUSR1)
+        recorder.wait_line("state=degraded: no space")
+        time.sleep(2)
+        self.assertTrue(recorder.alive())
+        before = len(recorder.lines)
+        filler.unlink()
+        freed = time.monotonic()
+        recorder.wait_line("there is space again", after=before)
+        self.assertLess(time.monotonic() - freed, 2) # 1 s, and a busy host
+        subprocess.run(["mount", "-o", "remount,size=200m", self.small], check=True)
+        feed.wait()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertGreater(int(self.produced()["lost"]), 0)
+        self.check_all_there(tape=tape)
+
+
+if __name__ == "__main__":
+    unittest.main()
