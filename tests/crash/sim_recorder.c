@@ -412,7 +412,7 @@ static void look_at_seen(const struct sim *sim, const struct seen *seen)
 static void look(struct sim *sim)
 {
     struct tdk_err err = {.text = ""};
-    if (whole_read(sim->path, look_at, sim, &err) < 0)
+    if (whole_read(sim->path, look_at, sim, NULL, &err) < 0)
         verdict_blame(sim->verdict, "reading: %s", err.text);
     for (unsigned i = 0; i < sim->seen_count; i++)
         look_at_seen(sim, &sim->seen[i]);

@@ -157,7 +157,7 @@ static void look(struct sim *sim)
         verdict_blame(sim->verdict, "recovery does not end: %s", err.text);
     for (unsigned i = 0; i < sim->count; i++)
         sim->imports[i].found = 0;
-    int rc = whole_read(sim->path, look_at, sim, &err);
+    int rc = whole_read(sim->path, look_at, sim, NULL, &err);
     if (rc < 0)
         verdict_blame(sim->verdict, "reading: %s", err.text);
     for (unsigned i = 0; i < sim->count; i++) {

@@ -11,6 +11,7 @@
 #include "tests/support/check.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -4,11 +4,12 @@
 
 #include "tapedeck/tape.h"
 
-/* Not 0 from `each` ends the walk and is returned; so is what could not be read. */
+/* Not 0 from `each` ends the walk and is returned. `damaged` counts blocks that could not be read;
+ * with NULL the first such one ends the walk. */
 static inline int whole_read(const char *path,
                              int (*each)(const struct tdk_run *run, const struct tdk_frame *frame,
                                          void *context),
-                             void *context, struct tdk_err *err)
+                             void *context, unsigned *damaged, struct tdk_err *err)
 {
     const struct tdk_query query = {.to = UINT64_MAX, .control = true};
     struct tdk_tape *tape;
@@ -22,7 +23,13 @@ static inline int whole_read(const char *path,
         tdk_tape_close(tape);
         return rc;
     }
-    while ((rc = tdk_cursor_read(cursor, &run, err)) > 0) {
+    while ((rc = tdk_cursor_read(cursor, &run, err)) != 0) {
+        if (rc == TDK_ECORRUPT && damaged != NULL) {
+            ++*damaged;
+            continue;
+        }
+        if (rc < 0)
+            break;
         const unsigned char *at = (const unsigned char *)run.frames, *end = at + run.size;
         for (rc = 0; at < end && rc == 0;
              at += tdk_frame_span(((const struct tdk_frame *)(const void *)at)->size))

@@ -1,0 +1,90 @@
+"""Killed at any moment, again and again: four rings under load, and nothing is lost or there twice.
+
+$TDK_RECORDER_KILLS says how often.
+"""
+
+import json
+import os
+import random
+import signal
+import time
+import unittest
+
+from tests.support import tapedeck
+from tests.support.tapedeck import LOSS
+
+KILLS = int(os.environ.get("TDK_RECORDER_KILLS", "40"))
+READY = float(os.environ.get("TDK_READY", "10")) # s; 2 are promised, where nobody else computes
+NAMES = ("a", "b", "c", "d")
+OPTIONS = ("--block-size", "64K", "--segment-size", "1M", "--buffer-memory", "8M")
+
+
+class Kills(tapedeck.Case):
+    def setUp(self):
+        super().setUp()
+        for name in NAMES:
+            self.run_ok("ring", "create", name, "--size", "2M")
+        self.slowest = 0.0
+
+    def record(self):
+        begun = time.monotonic()
+        recorder = self.recorder(*[word for name in NAMES for word in ("--ring", name)], *OPTIONS)
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+        return recorder
+
+    def feed(self, name, seed):
+        return self.start_cli("gen", "--ring", name, "--count", 10**9, "--rate", 10000, "--seed", seed)
+
+    def produced(self, name):
+        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
+
+    def check(self, published):
+        """Each epoch dense from 1; of each track as many ticks as were published."""
+        last, ticks = {}, dict.fromkeys(NAMES, 0)
+        for frame in self.frames():
+            key = (frame.track, frame.epoch)
+            self.assertNotEqual(frame.type, LOSS, frame)
+            if frame.is_tick():
+                self.assertEqual(frame.seq, last.get(key, 0) + 1, frame)
+                last[key] = frame.seq
+                ticks[frame.track] += 1
+        self.assertEqual(ticks, published)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_the_recorder_is_killed(self):
+        feeds = {name: self.feed(name, i) for i, name in enumerate(NAMES)}
+        chance = random.Random(11)
+        for _ in range(KILLS):
+            recorder = self.record()
+            time.sleep(chance.random() ** 2 * 0.3)
+            recorder.kill()
+        recorder = self.record()
+        for feed in feeds.values():
+            feed.signal(signal.SIGINT)
+            feed.wait()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        print(f"{KILLS} kills, slowest start {self.slowest * 1000:.0f} ms")
+        self.check({name: int(self.produced(name)["produced"]) for name in NAMES})
+        self.assertLess(self.slowest, READY)
+
+    def test_feeds_are_killed_while_they_publish(self):
+        chance, published = random.Random(12), dict.fromkeys(NAMES, 0)
+        recorder = self.record()
+        for round_ in range(max(4, KILLS // 8)):
+            feeds = {name: self.start_cli("gen", "--ring", name, "--count", 10**9, "--seed", round_)
+                     for name in NAMES} if round_ % 2 else \
+                    {name: self.feed(name, round_) for name in NAMES}
+            time.sleep(0.05 + chance.random() * 0.15)
+            for feed in feeds.values():
+                feed.kill()
+            for name in NAMES:
+                published[name] += int(self.produced(name)["produced"])
+            if chance.random() < 0.5:
+                recorder.kill()
+                recorder = self.record()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.check(published)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,73 @@
+"""Power cuts: every state of the disk that one may leave behind a recorder, recovered and looked at.
+
+../shared/tools/crashstates.py records what a recorder writes, syncs, creates and renames, and builds the
+states. $TDK_STATES says how many of them are looked at.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+
+from tests.support import tapedeck
+
+STATES = int(os.environ.get("TDK_STATES", "40"))
+TOOLS = tapedeck.SHARED / "tools"
+
+
+class Power(tapedeck.Case):
+    def setUp(self):
+        super().setUp()
+        if not (TOOLS / "crashstates.py").exists():
+            self.skipTest(f"no {TOOLS}/crashstates.py (set TDK_SHARED)")
+        if shutil.which("strace") is None:
+            self.skipTest("no strace")
+        self.env.update(PYTHONPATH=str(tapedeck.SOURCE), PYTHONDONTWRITEBYTECODE="1")
+        self.names = [f"--dir={self.tape}", f"--image={self.scratch / 'image'}", f"--log={self.scratch / 'log'}"]
+
+    def states(self, verb, *args, code=0):
+        done = subprocess.run([sys.executable, TOOLS / "crashstates.py", verb, *self.names, *args],
+                              env=self.env, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, code, done.stdout[-3000:] + done.stderr[-3000:])
+        return done.stdout
+
+    def record(self, *before):
+        """Three rolls of a tape, two rings, acknowledged on stdout."""
+        for name in ("a", "b"):
+            self.run_ok("ring", "create", name, "--size", "1M")
+        feeds = [self.start_cli("gen", "--ring", name, "--count", 1200, "--rate", 1500)
+                 for name in ("a", "b")]
+        self.states("record", "--", *before, tapedeck.BIN / "tapedeck-recorder", "--tape", self.tape,
+                    "--ring", "a", "--ring", "b", "--segment-size", "64K", "--block-size", "4K",
+                    "--buffer-memory", "4M", "--ack-fd", "1", "--exit-when-idle", "500ms")
+        for feed in feeds:
+            self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertGreater(len(list((self.tape / "segments").glob("*.seg"))), 3)
+
+    def check(self, model, *args, code=0, states=STATES):
+        return self.states("check", "--model", model, "--again", "--ignore", "index/lock.mdb",
+                           "--max-states", str(states), "--recover",
+                           f"{tapedeck.BIN}/tapedeck recover --quick -q -T {{dir}}",
+                           "--oracle", f"{sys.executable} {tapedeck.SOURCE}/tests/crash/acked.py {{dir}} {{acks}}",
+                           *args, code=code)
+
+    def test_no_acknowledged_tick_is_lost_in_any_state(self):
+        self.record()
+        for model in ("posix", "ordered"):
+            told = self.check(model)
+            self.assertRegex(told, r"acks; model .*reproduced")
+            self.assertGreater(int(re.search(r"(\d+) acks", told)[1]), 5)
+
+    def test_without_syncs_it_would_be_seen(self):
+        library = self.scratch / "faultshim.so"
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-w", "-o", library, TOOLS / "faultshim.c", "-ldl"],
+                       check=True)
+        self.record("env", f"LD_PRELOAD={library}", "FAULT=fdatasync@1+=lie;fsync@1+=lie")
+        self.check("posix", "--max-fail", "1", code=1, states=200)
+
+
+if __name__ == "__main__":
+    unittest.main()
