@@ -13,7 +13,7 @@
 #define STOP_MS       4500u /* of the five seconds that a stop may take */
 #define TEND_MS       100u
 #define SEAL_TRIES    32u /* at the end */
-#define VISIT_TENDS   5u /* rings that are attached are looked at twice a second */
+#define VISIT_TENDS   5u  /* rings that are attached are looked at twice a second */
 #define WARM_MS       1u
 #define IDLE_MS       5u
 #define REPORT_NS     (10 * NS_PER_S)
