@@ -26,6 +26,7 @@ static const struct {
     {TDK_EHOLE, "the range is not whole"},
     {TDK_EFULL, "a limit is reached"},
     {TDK_EINTERNAL, "internal error"},
+    {TDK_EHELLO, "hello comes first"},
 };
 
 const char *tdk_strerror(int code)

@@ -36,6 +36,7 @@ enum tdk_code {
     TDK_EHOLE = -20015,      /* the range is not whole */
     TDK_EFULL = -20016,      /* a limit of ours is reached */
     TDK_EINTERNAL = -20017,  /* a library answered what it never should */
+    TDK_EHELLO = -20018,     /* a connection that has not said hello, or not as it must */
 };
 
 struct tdk_err {

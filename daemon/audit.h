@@ -1,0 +1,42 @@
+/*
+ * audit.h - who asked for what: a line of JSON a request, appended to a file on the pool.
+ *
+ *   {"time":"2026-11-27T02:15:00.000000000Z","uid":1000,"client":"tapedeck","method":"roll",
+ *    "params":{},"result":"ok"}
+ *
+ * Lines wait in memory while one write is under way. When AUDIT_ROOM is full nothing more is
+ * answered until there is room: a request that is not on record is not carried out. The loop's
+ * thread.
+ */
+#ifndef TDK_DAEMON_AUDIT_H
+#define TDK_DAEMON_AUDIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "base/text_buffer.h"
+#include "tapedeck/err.h"
+
+#define AUDIT_ROOM ((size_t)1 << 20)
+
+struct audit;
+
+/* Appends to the file; made, mode 0600, if it is not there. `drained`: there is room again. */
+int audit_open(struct audit **audit, uv_loop_t *loop, const char *path,
+               void (*drained)(void *context), void *context, struct tdk_err *err);
+
+/* Writes what waits, blocking, when the loop has ended. */
+void audit_close(struct audit *audit);
+
+bool audit_is_full(const struct audit *audit);
+
+struct audit_entry {
+    long long uid;      /* -1: TCP */
+    const char *client; /* as it called itself */
+    const char *call;   /* JSON: "method":...,"params":... */
+    const char *result; /* "ok", or the name of an error */
+};
+void audit_add(struct audit *audit, const struct audit_entry *entry);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * connection.h - one peer of a server: bytes in, messages out.
+ *
+ * What a daemon's own code may use of it; the rest is the server's. The loop's thread.
+ */
+#ifndef TDK_DAEMON_CONNECTION_H
+#define TDK_DAEMON_CONNECTION_H
+
+#include "daemon/bucket.h"
+#include "daemon/request.h"
+#include "daemon/server.h"
+#include "wire/frame.h"
+
+enum connection_state {
+    CONNECTION_FREE,
+    CONNECTION_NEW, /* has not said hello */
+    CONNECTION_GREETED,
+    CONNECTION_LEAVING, /* told why and shut down: what still comes is thrown away */
+    CONNECTION_CLOSING,
+};
+
+struct connection {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    } uv;
+    struct server *server;
+    struct connection *next, **at; /* in one of the server's lists */
+    struct connection *next_ready;
+    bool is_ready;
+    enum connection_state state;
+    uint64_t number; /* for the log */
+    bool local;
+    uid_t uid; /* of a local one */
+    char client[64];
+
+    struct frame frame;
+    struct text_buffer in; /* came, and was not looked at yet */
+    bool reading, ended;   /* the peer sends no more */
+    struct request request;
+    bool asked;        /* `request` waits for its answer */
+    bool is_taking;    /* messages are being looked at */
+    unsigned refs;     /* that keep the slot: the handle, a request under way, a turn to come */
+    unsigned refusals; /* of its token */
+    struct bucket bucket;
+
+    uint64_t since_ns;
+    uint64_t heard_ns; /* something came last */
+    uint64_t begun_ns; /* the message that is half here began; 0: none is */
+    uint64_t moved_ns; /* the peer took something last */
+    size_t queued;     /* what it had not taken then */
+    uint64_t left_ns;
+
+    unsigned streams; /* and sessions: see connection_hold() */
+    void *context;    /* the daemon's */
+};
+
+/* A stream or session of it begins: it is not idle until it is released. TDK_EFULL: it has as many
+ * as it may. */
+int connection_hold(struct connection *c, struct tdk_err *err);
+void connection_release(struct connection *c);
+
+/* Is there nobody to tell anything any more? */
+bool connection_is_gone(const struct connection *c);
+
+/* Send a whole message; copied if it cannot go at once. */
+void connection_send(struct connection *c, const struct text_buffer *message);
+
+/* Send bytes in place: theirs until `sent` is called, once, on the loop, also when the connection
+ * ends first (status < 0). -errno: it is not sent and `sent` never comes. */
+struct outgoing {
+    uv_write_t write;
+    uv_buf_t parts[2];
+    unsigned count;
+    struct connection *connection;
+    void (*sent)(struct outgoing *outgoing, int status);
+};
+int connection_send_in_place(struct connection *c, struct outgoing *outgoing);
+
+/* Bytes that were sent and not taken. */
+size_t connection_queued(const struct connection *c);
+
+/* ---- the server's own ---- */
+void connection_accept(struct server *server, int fd, bool local);
+void connection_tend(struct connection *c, uint64_t now_ns);
+void connection_wake(struct connection *c); /* it gets a turn when the loop comes round */
+void connection_turn(struct connection *c); /* look at what waits */
+void connection_answered(struct connection *c);
+void connection_close(struct connection *c);
+
+/* An error without id, and the end. */
+void connection_break(struct connection *c, const struct tdk_err *err);
+
+void server_run_hot(struct server *server);
+
+#endif

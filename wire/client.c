@@ -1,0 +1,261 @@
+#include "wire/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "wire/address.h"
+
+#define PROTOCOL      1u
+#define HELLO_TIME_NS (10 * NS_PER_S)
+#define READ_AHEAD    4096u /* of a message whose size is not known yet */
+
+/* ---- bytes ---- */
+
+/* Until the socket is ready; -ETIMEDOUT when nothing happens for so long. */
+static int wait_for(const struct tdk_client *c, short events)
+{
+    struct pollfd poll_fd = {.fd = c->fd, .events = events};
+    int ms = -1;
+    if (c->timeout_ns != 0)
+        ms = c->timeout_ns / NS_PER_MS < INT32_MAX ? (int)(c->timeout_ns / NS_PER_MS) : INT32_MAX;
+    for (;;) {
+        int rc = poll(&poll_fd, 1, ms);
+        if (rc > 0)
+            return 0;
+        if (rc == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR)
+            return -errno;
+    }
+}
+
+int client_send(struct tdk_client *c, struct tdk_err *err)
+{
+    int rc = text_error(&c->out);
+    for (size_t done = 0; rc == 0 && done < c->out.size;) {
+        ssize_t n =
+            send(c->fd, c->out.bytes + done, c->out.size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno == EAGAIN)
+            rc = wait_for(c, POLLOUT);
+        else if (errno != EINTR)
+            rc = -errno;
+    }
+    return rc < 0 ? err_set(err, rc, "ask %s", c->address) : 0;
+}
+
+/* Some bytes behind those that are there: up to the end of the message where that is known, so that
+ * a large one lies at the beginning of the buffer and is never moved. */
+static int receive(struct tdk_client *c, struct tdk_err *err)
+{
+    size_t size = c->frame.owed > READ_AHEAD ? (size_t)c->frame.owed : READ_AHEAD;
+    char *at = text_reserve(&c->in, size);
+    if (at == NULL)
+        return err_set(err, -ENOMEM, "hear %s", c->address);
+    int rc = 0;
+    while (rc == 0) {
+        ssize_t n = recv(c->fd, at, size, MSG_DONTWAIT);
+        if (n > 0) {
+            c->in.size += (size_t)n;
+            return 0;
+        }
+        if (n == 0)
+            return err_say(err, -ECONNRESET, "%s closed the connection", c->address);
+        if (errno == EAGAIN)
+            rc = wait_for(c, POLLIN);
+        else if (errno != EINTR)
+            rc = -errno;
+    }
+    return err_set(err, rc, "hear %s", c->address);
+}
+
+/* What came behind the last message moves to the beginning. */
+static void drop_used(struct tdk_client *c)
+{
+    memmove(c->in.bytes, c->in.bytes + c->used, c->in.size - c->used);
+    c->in.size -= c->used;
+    c->used = 0;
+}
+
+/* One whole message at the beginning of c->in, `used` bytes of it. */
+static int next_message(struct tdk_client *c, struct tdk_err *err)
+{
+    size_t walked = 0, taken = 0;
+    if (c->used != 0)
+        drop_used(c);
+    frame_begin(&c->frame, &frame_from_server);
+    for (;;) {
+        if (walked < c->in.size) {
+            int rc = frame_walk(&c->frame, c->in.bytes + walked, c->in.size - walked, &taken, err);
+            if (rc < 0)
+                return err_wrap(err, rc, "hear %s", c->address);
+            walked += taken;
+            if (rc == 1)
+                break;
+        }
+        int rc = receive(c, err);
+        if (rc < 0)
+            return rc;
+    }
+    c->used = walked;
+    return 0;
+}
+
+int client_next(struct tdk_client *c, struct wire_message *message, struct tdk_err *err)
+{
+    int rc = next_message(c, err);
+    if (rc == 0)
+        rc = wire_decode(c->decoder, c->in.bytes, c->used, message, err);
+    return rc < 0 ? err_wrap(err, rc, "hear %s", c->address) : 0;
+}
+
+/* ---- calls ---- */
+
+struct text_buffer *client_begin(struct tdk_client *c, const char *method)
+{
+    text_clear(&c->out);
+    wire_begin_request(&c->out, ++c->id, method);
+    return &c->out;
+}
+
+struct text_buffer *client_begin_notification(struct tdk_client *c, const char *method)
+{
+    text_clear(&c->out);
+    wire_begin_notification(&c->out, method);
+    return &c->out;
+}
+
+/* An error without the id of a request is about the connection, and the last that comes on it. */
+static bool is_ours(const struct tdk_client *c, const struct wire_message *m)
+{
+    return m->kind == WIRE_RESPONSE && (!m->has_id || m->id == c->id);
+}
+
+int client_call(struct tdk_client *c, client_other_cb *other, void *context,
+                struct wire_map *result, struct tdk_err *err)
+{
+    struct wire_message m;
+    struct tdk_err sending;
+    int sent = client_send(c, &sending);
+    if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
+        *(err != NULL ? err : &sending) = sending;
+        return sent;
+    }
+    /* It may have said why before it closed. */
+    int rc = client_next(c, &m, err);
+    while (rc == 0 && !is_ours(c, &m)) {
+        if (other != NULL)
+            other(context, &m);
+        rc = client_next(c, &m, err);
+    }
+    if (rc < 0)
+        return rc;
+    if (!m.failed) {
+        *result = m.params;
+        return 0;
+    }
+    struct tdk_err told;
+    if (!wire_get_error(m.error, &told))
+        return err_say(err, TDK_EFORMAT, "%s answers with an error that has no code", c->address);
+    return err_say(err, told.code, "%s", told.text);
+}
+
+int tdk_client_call(struct tdk_client *c, const char *method, const void *params,
+                    size_t params_size, const void **result, size_t *result_size,
+                    struct tdk_err *err)
+{
+    struct wire_map map;
+    struct text_buffer *out = client_begin(c, method);
+    if (params != NULL)
+        text_add(out, params, params_size);
+    else
+        wire_put_map(out, 0);
+    int rc = client_call(c, NULL, NULL, &map, err);
+    if (rc < 0)
+        return rc;
+    /* Behind [1, id, nil stands nothing but the result. */
+    struct text_buffer head;
+    text_init(&head);
+    wire_begin_result(&head, c->id);
+    rc = text_error(&head);
+    if (rc == 0) {
+        *result = c->in.bytes + head.size;
+        *result_size = c->used - head.size;
+    }
+    text_close(&head);
+    return rc < 0 ? err_set(err, rc, "hear %s", c->address) : 0;
+}
+
+/* ---- open, close ---- */
+
+static int hello(struct tdk_client *c, const struct tdk_client_options *o, struct tdk_err *err)
+{
+    struct wire_map result;
+    uint64_t protocol = 0;
+    struct text_buffer *params = client_begin(c, "hello");
+    wire_put_map(params, o->token != NULL ? 3 : 2);
+    wire_pair_string(params, "client", o->name != NULL ? o->name : "libtapedeck");
+    wire_pair_u64(params, "protocol", PROTOCOL);
+    if (o->token != NULL)
+        wire_pair_string(params, "token", o->token);
+    int rc = client_call(c, NULL, NULL, &result, err);
+    if (rc == 0)
+        rc = wire_u64(result, "protocol", &protocol, err);
+    if (rc < 0)
+        return err_wrap(err, rc, "hello to %s", c->address);
+    if (protocol != PROTOCOL)
+        return err_say(err, TDK_EVERSION, "%s speaks protocol %llu, and we speak %u", c->address,
+                       (unsigned long long)protocol, PROTOCOL);
+    return 0;
+}
+
+int tdk_client_open(struct tdk_client **out, const char *where,
+                    const struct tdk_client_options *options, struct tdk_err *err)
+{
+    static const struct tdk_client_options nothing;
+    const struct tdk_client_options *o = options != NULL ? options : &nothing;
+    struct address address;
+    int rc = address_parse(&address, where, err);
+    if (rc < 0)
+        return rc;
+    struct tdk_client *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return err_set(err, -ENOMEM, "connect to %s", where);
+    c->fd = -1;
+    snprintf(c->address, sizeof c->address, "%s", where);
+    bool soon = o->timeout_ns != 0 && o->timeout_ns < HELLO_TIME_NS;
+    c->timeout_ns = soon ? o->timeout_ns : HELLO_TIME_NS;
+    if (wire_decoder_open(&c->decoder) < 0)
+        rc = err_set(err, -ENOMEM, "connect to %s", where);
+    if (rc == 0)
+        rc = address_connect(&address, c->timeout_ns, &c->fd, err);
+    if (rc == 0)
+        rc = hello(c, o, err);
+    if (rc < 0) {
+        tdk_client_close(c);
+        return rc;
+    }
+    c->timeout_ns = o->timeout_ns;
+    *out = c;
+    return 0;
+}
+
+void tdk_client_close(struct tdk_client *c)
+{
+    if (c == NULL)
+        return;
+    if (c->fd >= 0)
+        close(c->fd);
+    wire_decoder_close(c->decoder);
+    text_close(&c->in);
+    text_close(&c->out);
+    free(c);
+}

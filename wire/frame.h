@@ -1,0 +1,65 @@
+/*
+ * frame.h - where a message ends: a walk over msgpack that decodes nothing and allocates nothing.
+ *
+ * Bytes come as a socket gives them, cut anywhere, also inside a head. The walk keeps some 60
+ * bytes between two pieces and says when a message is whole, or that it never will be: too large,
+ * too deep, too many items, no msgpack. A length counts when it is declared, not when its bytes
+ * come: five bytes that promise 4 GiB are refused at the fifth. What passes here can be decoded in
+ * memory that is known before.
+ *
+ * Pure; one owner at a time.
+ */
+#ifndef TDK_WIRE_FRAME_H
+#define TDK_WIRE_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tapedeck/err.h"
+
+#define FRAME_DEPTH_MAX 8u
+#define FRAME_HEAD_MAX  9u /* a type's byte and eight more */
+
+/* What a peer may send. */
+struct frame_limits {
+    uint64_t size;  /* bytes of a message */
+    uint32_t items; /* in one array; of a map, its pairs */
+    unsigned depth; /* arrays and maps inside each other, at most FRAME_DEPTH_MAX */
+};
+
+#define FRAME_REQUEST_SIZE  ((uint64_t)64 << 10) /* from a client */
+#define FRAME_REQUEST_ITEMS 1024u
+/* From a server: one frame of the largest kind, and what is around it. */
+#define FRAME_ANSWER_SIZE  (((uint64_t)16 << 20) + ((uint64_t)64 << 10))
+#define FRAME_ANSWER_ITEMS 1024u
+
+extern const struct frame_limits frame_from_client, frame_from_server;
+
+struct frame {
+    const struct frame_limits *limits; /* borrowed */
+    uint64_t size;                     /* bytes of this message so far */
+    uint64_t body;                     /* of a text or blob, not here yet */
+    uint64_t owed;                     /* bytes that are promised at least, body among them */
+    uint32_t left[FRAME_DEPTH_MAX];    /* items to come, outermost first */
+    unsigned depth;
+    unsigned char head[FRAME_HEAD_MAX]; /* of the item that is being read */
+    unsigned head_size;
+};
+
+/* Ready for the first byte of a message. */
+void frame_begin(struct frame *frame, const struct frame_limits *limits);
+
+/* Has anything of the message come? */
+static inline bool frame_is_begun(const struct frame *frame)
+{
+    return frame->size != 0;
+}
+
+/* Go on with `size` bytes. 1: the message ends after the first *used of them; begin the next. 0:
+ * all were taken, and more are to come. Negative: there is no way on, err says why: TDK_EFORMAT, no
+ * msgpack or not an array first; TDK_EFULL, a limit. */
+int frame_walk(struct frame *frame, const void *bytes, size_t size, size_t *used,
+               struct tdk_err *err);
+
+#endif

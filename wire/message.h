@@ -1,0 +1,157 @@
+/*
+ * message.h - what a message says: one of three kinds, and maps to take values from or put them in.
+ *
+ *   request       [0, id, method, params]
+ *   response      [1, id, error, result]
+ *   notification  [2, method, params]
+ *
+ * Decoding takes the bytes of one whole message, as frame.h found it, so that its memory has a
+ * limit: a message of the largest size may take some 24 times its bytes while it is looked at, out
+ * of memory that the decoder keeps. Values are views into it and into the bytes. Encoding appends
+ * to a text buffer; it fails only when memory does (text_error()).
+ *
+ * No I/O; one owner at a time.
+ */
+#ifndef TDK_WIRE_MESSAGE_H
+#define TDK_WIRE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text_buffer.h"
+#include "tapedeck/err.h"
+
+/* ---- reading ---- */
+
+/* Bytes of a text or a blob; not ended by a NUL. */
+struct wire_text {
+    const char *bytes;
+    uint32_t size;
+};
+
+/* A map or a list: borrowed from the decoder until its next message. Zeros: an empty one. */
+struct wire_map {
+    const void *pairs;
+    uint32_t count;
+};
+
+struct wire_list {
+    const void *items;
+    uint32_t count;
+};
+
+enum wire_kind { WIRE_REQUEST = 0, WIRE_RESPONSE = 1, WIRE_NOTIFICATION = 2 };
+
+struct wire_message {
+    enum wire_kind kind;
+    uint64_t id;             /* of a request or response */
+    bool has_id;             /* false: a response to nothing that could be read */
+    struct wire_text method; /* of a request or notification */
+    struct wire_map params;  /* of a request or notification; of a response, its result */
+    bool failed;             /* a response with an error, which is: */
+    struct wire_map error;
+};
+
+struct wire_decoder;
+int wire_decoder_open(struct wire_decoder **decoder); /* -ENOMEM */
+void wire_decoder_close(struct wire_decoder *decoder);
+
+/* One whole message. TDK_EFORMAT: it is none; err says in which way. -ENOMEM. */
+int wire_decode(struct wire_decoder *decoder, const void *bytes, size_t size,
+                struct wire_message *message, struct tdk_err *err);
+
+/* The value of a key. 1: *value is it. 0: there is none, or nil; *value is untouched. TDK_EVALUE:
+ * it is of another kind; err names the key. A key that is there twice: the first counts. */
+int wire_u64(struct wire_map map, const char *key, uint64_t *value, struct tdk_err *err);
+int wire_i64(struct wire_map map, const char *key, int64_t *value, struct tdk_err *err);
+int wire_bool(struct wire_map map, const char *key, bool *value, struct tdk_err *err);
+int wire_text(struct wire_map map, const char *key, struct wire_text *value, struct tdk_err *err);
+int wire_bytes(struct wire_map map, const char *key, struct wire_text *value, struct tdk_err *err);
+int wire_list(struct wire_map map, const char *key, struct wire_list *value, struct tdk_err *err);
+int wire_map(struct wire_map map, const char *key, struct wire_map *value, struct tdk_err *err);
+
+/* A text into memory of its own, with a NUL. As above; also TDK_EVALUE when it has more than room
+ * - 1 bytes or a NUL inside. */
+int wire_string(struct wire_map map, const char *key, char *value, size_t room,
+                struct tdk_err *err);
+
+/* The same of an item of a list, which must be there (assert). 1 or TDK_EVALUE; nil is 0. */
+int wire_item_u64(struct wire_list list, uint32_t at, uint64_t *value, struct tdk_err *err);
+int wire_item_text(struct wire_list list, uint32_t at, struct wire_text *value,
+                   struct tdk_err *err);
+int wire_item_list(struct wire_list list, uint32_t at, struct wire_list *value,
+                   struct tdk_err *err);
+int wire_item_map(struct wire_list list, uint32_t at, struct wire_map *value, struct tdk_err *err);
+
+static inline bool wire_text_is(struct wire_text text, const char *word)
+{
+    return strlen(word) == text.size && memcmp(text.bytes, word, text.size) == 0;
+}
+
+/* The pair at a place: its key (empty when that is no text) and, as JSON, its value. For listing
+ * what a map has. A key named `hidden` (NULL: none) has its value replaced by "...". */
+struct wire_text wire_key_at(struct wire_map map, uint32_t at);
+void wire_json(struct text_buffer *out, struct wire_map map, const char *hidden);
+
+/* ---- writing ---- */
+
+void wire_put_nil(struct text_buffer *out);
+void wire_put_bool(struct text_buffer *out, bool value);
+void wire_put_u64(struct text_buffer *out, uint64_t value);
+void wire_put_i64(struct text_buffer *out, int64_t value);
+void wire_put_string(struct text_buffer *out, const char *value);
+void wire_put_text(struct text_buffer *out, const char *bytes, size_t size);
+void wire_put_bytes(struct text_buffer *out, const void *bytes, size_t size);
+void wire_put_bytes_head(struct text_buffer *out, size_t size); /* the bytes follow by other ways */
+void wire_put_map(struct text_buffer *out, uint32_t pairs);
+void wire_put_list(struct text_buffer *out, uint32_t items);
+
+/* A pair of a map whose value is plain. */
+static inline void wire_pair_u64(struct text_buffer *out, const char *key, uint64_t value)
+{
+    wire_put_string(out, key);
+    wire_put_u64(out, value);
+}
+
+static inline void wire_pair_string(struct text_buffer *out, const char *key, const char *value)
+{
+    wire_put_string(out, key);
+    wire_put_string(out, value);
+}
+
+static inline void wire_pair_bool(struct text_buffer *out, const char *key, bool value)
+{
+    wire_put_string(out, key);
+    wire_put_bool(out, value);
+}
+
+/* A list or map whose length is known only when it is over: open gives what close wants. */
+size_t wire_open_list(struct text_buffer *out);
+void wire_close_list(struct text_buffer *out, size_t opened, uint32_t items);
+size_t wire_open_map(struct text_buffer *out);
+void wire_close_map(struct text_buffer *out, size_t opened, uint32_t pairs);
+
+/* The beginnings of messages. Params follow (a request's, a notification's), or a result. */
+void wire_begin_request(struct text_buffer *out, uint64_t id, const char *method);
+void wire_begin_result(struct text_buffer *out, uint64_t id);
+void wire_begin_notification(struct text_buffer *out, const char *method);
+
+/* A response that is an error, whole. `id` NULL: to what could not be read. */
+void wire_put_failure(struct text_buffer *out, const uint64_t *id, const struct tdk_err *err,
+                      uint64_t retry_after_ns);
+
+/* Only the map {code, name, message, retry_after?}. */
+void wire_put_error(struct text_buffer *out, const struct tdk_err *err, uint64_t retry_after_ns);
+
+/* What an error map says, back as an err. False: it is none. */
+bool wire_get_error(struct wire_map error, struct tdk_err *err);
+
+/* "ENOENT", "ECORRUPT": the name a code has on the wire. Static; "EUNKNOWN" for no code of ours. */
+const char *wire_error_name(int code);
+
+/* The code that is told for one of ours: a name that was not found is -ENOENT whatever it names,
+ * a value that cannot be is -EINVAL. */
+int wire_error_code(int code);
+
+#endif
