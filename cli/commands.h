@@ -30,5 +30,8 @@ extern const struct command bench_ring_command;
 extern const struct command bench_record_command;
 extern const struct command bench_query_command;
 extern const struct command bench_play_command;
+extern const struct command roll_command;
+extern const struct command flush_command;
+extern const struct command mark_command;
 
 #endif

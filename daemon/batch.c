@@ -103,7 +103,7 @@ static void start(struct batch *b, struct wire_list ops)
 {
     b->open = b->count + 1; /* and ours: it must not end before all have begun */
     for (uint32_t i = 0; i < b->count; i++) {
-        struct wire_text method;
+        struct wire_text method = {"", 0};
         struct wire_map params;
         struct request *r = &b->items[i].request;
         r->connection = b->request->connection;

@@ -272,7 +272,7 @@ static size_t take_some(struct connection *c, const char *bytes, size_t size)
 static void keep(struct connection *c, const char *bytes, size_t size)
 {
     char *at = c->in.bytes;
-    if (size == 0) {
+    if (size == 0 || bytes == NULL) {
         text_close(&c->in);
         return;
     }
@@ -326,7 +326,8 @@ static void look(struct connection *c, const char *bytes, size_t size)
 void connection_wake(struct connection *c)
 {
     struct server *s = c->server;
-    if (c->is_ready || s->closing)
+    bool idle = c->in.size == 0 && !c->ended;
+    if (idle || c->is_ready || s->closing)
         return;
     c->is_ready = true;
     c->refs++;

@@ -90,7 +90,7 @@ static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *
 int listen_unix(const char *path, mode_t mode, int *out, struct listen_file *file,
                 struct tdk_err *err)
 {
-    struct stat info;
+    struct stat info = {.st_dev = 0};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set(err, -errno, "make the socket %s", path);
@@ -143,40 +143,56 @@ static unsigned port_of(int fd)
 {
     struct sockaddr_storage name;
     socklen_t size = sizeof name;
+    memset(&name, 0, sizeof name);
     if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
         return 0;
     return ntohs(name.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&name)->sin6_port
                                             : ((const struct sockaddr_in *)&name)->sin_port);
 }
 
-int listen_tcp(const char *text, bool remote, int *out, unsigned *port, struct tdk_err *err)
+/* The first address that it stands for; to be freed. */
+static int resolve(const char *text, bool remote, struct addrinfo **list, struct tdk_err *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
     struct address address;
-    struct addrinfo *list;
     int rc = address_parse(&address, text, err);
     if (rc < 0)
         return err_wrap(err, rc, "--listen");
     if (address.local)
         return err_say(err, TDK_EVALUE,
-                       "--listen %.200s: HOST:PORT is for here; a Unix socket is "
-                       "--socket",
-                       text);
-    rc = getaddrinfo(address.host, address.port, &hints, &list);
+                       "--listen %.200s: HOST:PORT is for here; a Unix socket is --socket", text);
+    rc = getaddrinfo(address.host, address.port, &hints, list);
     if (rc != 0)
         return err_say(err, TDK_EVALUE, "--listen %.200s: %s", text, gai_strerror(rc));
-    if (!remote && !is_loopback(list->ai_addr)) {
+    if (remote || is_loopback((*list)->ai_addr))
+        return 0;
+    freeaddrinfo(*list);
+    *list = NULL;
+    return err_say(err, TDK_EVALUE,
+                   "--listen %.200s is reached from other hosts: --allow-remote lets it be", text);
+}
+
+int listen_check(const char *address, bool remote, struct tdk_err *err)
+{
+    struct addrinfo *list = NULL;
+    int rc = resolve(address, remote, &list, err);
+    if (list != NULL)
         freeaddrinfo(list);
-        return err_say(err, TDK_EVALUE,
-                       "--listen %.200s is reached from other hosts: --allow-remote lets it be",
-                       text);
-    }
+    return rc;
+}
+
+int listen_tcp(const char *address, bool remote, int *fd, unsigned *port, struct tdk_err *err)
+{
+    struct addrinfo *list = NULL;
+    int rc = resolve(address, remote, &list, err);
+    if (list == NULL)
+        return rc;
     rc = bind_tcp(list);
     freeaddrinfo(list);
     if (rc < 0)
-        return err_set(err, rc, "listen on %.200s", text);
+        return err_set(err, rc, "listen on %.200s", address);
     *port = port_of(rc);
-    *out = rc;
+    *fd = rc;
     return 0;
 }

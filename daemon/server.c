@@ -193,17 +193,14 @@ static void open_handles(struct server *s)
 static int open_local(struct server *s, struct tdk_err *err)
 {
     mode_t mode = s->options.uid_count != 0 ? 0666 : 0600; /* others are told apart by their uid */
-    int fd;
+    int fd = -1;
     int rc = listen_unix(s->options.socket, mode, &fd, &s->file, err);
     return rc < 0 ? rc : watch(s, &s->listeners[0], fd, true, err);
 }
 
 static int open_tcp(struct server *s, struct tdk_err *err)
 {
-    int fd;
-    if (s->options.token_file == NULL)
-        return err_say(err, TDK_EVALUE,
-                       "--listen needs --token-file: whoever knows the token may connect");
+    int fd = -1;
     int rc = read_token(s, err);
     if (rc == 0)
         rc = listen_tcp(s->options.listen, s->options.allow_remote, &fd, &s->port, err);

@@ -216,6 +216,8 @@ static int work_out(struct config *c, struct tdk_err *err)
         rc = parse_ack_fd(c, err);
     if (rc == 0)
         rc = check_sizes(c, err);
+    if (rc == 0)
+        rc = server_config_check(&c->server, c->tape, "recorder.sock", err);
     return rc;
 }
 
@@ -226,6 +228,7 @@ int config_load(struct config *c, int argc, char *const argv[], struct tdk_err *
         {.title = "What is recorded", .rows = recording, .into = c},
         {.title = "How it is written", .rows = writing, .into = c},
         {.title = "How it runs", .rows = running, .into = c},
+        {.title = "Who may ask it", .rows = server_rows, .into = &c->server},
         {.rows = NULL},
     };
     const struct option_spec spec = {

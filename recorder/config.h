@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/option.h"
+#include "daemon/server_config.h"
 #include "tapedeck/tick.h"
 
 #define CONFIG_RINGS_MAX 1024u
@@ -29,6 +30,7 @@ struct config {
     uint64_t io_workers;
     uint64_t idle_exit_ns; /* 0: never */
     bool on_disk_ring;
+    struct server_config server;
 
     /* worked out of the words above */
     enum sync_mode sync;

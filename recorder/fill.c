@@ -387,7 +387,7 @@ bool fill_end(struct filler *f, struct inlet *s)
     return lost == 0 || loss_at_end(f, s, lost) != STEP_FULL;
 }
 
-bool fill_control(struct filler *f, struct inlet *s, uint8_t type, const void *payload,
+bool fill_control(struct filler *f, struct inlet *s, uint8_t type, uint64_t ts, const void *payload,
                   uint32_t size)
 {
     if (s->state != INLET_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
@@ -395,7 +395,7 @@ bool fill_control(struct filler *f, struct inlet *s, uint8_t type, const void *p
     enum fill_step step = pack_need(f, s, size);
     if (step != STEP_ON)
         return step == STEP_DRY;
-    f->content = block_add_control(&f->block, type, 0, payload, size) || f->content;
+    f->content = block_add_control(&f->block, type, ts, payload, size) || f->content;
     pack_end(f);
     return true;
 }

@@ -22,8 +22,9 @@ enum fill_stop fill_inlet(struct filler *filler, struct inlet *inlet);
 /* The loss at the end of an inlet that has run dry, if it is known. False: no room for it. */
 bool fill_end(struct filler *filler, struct inlet *inlet);
 
-/* A control frame of our own (CLOCK) into the track. False: no room, or nothing to put it in. */
-bool fill_control(struct filler *filler, struct inlet *inlet, uint8_t type, const void *payload,
-                  uint32_t size);
+/* A control frame of our own (CLOCK, MARK) into the track; ts 0: that of its last tick. False: no
+ * room. A ring of which nothing is on this tape gets none. */
+bool fill_control(struct filler *filler, struct inlet *inlet, uint8_t type, uint64_t ts,
+                  const void *payload, uint32_t size);
 
 #endif

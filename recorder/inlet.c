@@ -38,6 +38,8 @@ static void detach(struct inlet *s)
     s->waiting = 0;
     s->since_ns = 0;
     s->orphan_ns = 0;
+    s->push_to = 0;
+    s->owes_mark = false;
 }
 
 void inlet_close(struct inlet *s)

@@ -46,6 +46,7 @@ struct inlet {
     size_t waiting;    /* bytes unread, when last looked at */
     uint64_t since_ns; /* when the oldest of them was first seen, monotonic; 0: nothing waits */
     uint64_t until;    /* nothing at or beyond this position is read: we are stopping */
+    uint64_t push_to;  /* up to this position it is wanted in a write */
 
     char track[TDK_NAME_MAX + 1]; /* empty: not known before the ring is there */
     enum tdk_kind kind;           /* MIXED: no tick of it was seen yet */
@@ -55,6 +56,7 @@ struct inlet {
 
     struct inlet_mark written, durable;
     bool owes_clock; /* a CLOCK frame, before its next tick */
+    bool owes_mark;  /* a MARK frame, now */
     bool owes_ack;   /* durable has moved since it was last told */
     uint64_t ticks, bytes, passed;
     uint64_t lost, lost_total; /* told on the tape, in this epoch; since the start */

@@ -1,6 +1,7 @@
 #include "recorder/pump.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static bool is_due(const struct pump *p, uint64_t now_ns)
     if (p->waiting == 0)
         return false;
     uint64_t patience = p->waiting < SMALL ? p->small_age_ns : p->age_ns;
-    return p->ending || p->pressing || p->waiting >= p->block_size ||
+    return p->ending || p->pushing || p->pressing || p->waiting >= p->block_size ||
            now_ns - p->oldest_ns >= patience;
 }
 
@@ -76,7 +77,7 @@ static bool is_due(const struct pump *p, uint64_t now_ns)
 static enum fill_stop fill(struct pump *p, struct inlet *s, uint64_t now_ns)
 {
     struct write *w = p->filler.write;
-    if (s->owes_clock && fill_control(&p->filler, s, TDK_TYPE_CLOCK, &p->jump, sizeof p->jump))
+    if (s->owes_clock && fill_control(&p->filler, s, TDK_TYPE_CLOCK, 0, &p->jump, sizeof p->jump))
         s->owes_clock = false;
     if (s->since_ns < w->since_ns)
         w->since_ns = s->since_ns;
@@ -108,6 +109,17 @@ static void fill_ends(struct pump *p)
             fill_end(&p->filler, &p->inlets[i]);
 }
 
+/* Behind what was published before it. */
+static void fill_marks(struct pump *p)
+{
+    uint32_t size = (uint32_t)strlen(p->mark);
+    for (unsigned i = 0; !p->pushing && i < p->count; i++) {
+        struct inlet *s = &p->inlets[i];
+        if (s->owes_mark && fill_control(&p->filler, s, TDK_TYPE_MARK, p->mark_ts, p->mark, size))
+            s->owes_mark = false;
+    }
+}
+
 static bool begin(struct pump *p, size_t need, uint64_t now_ns)
 {
     struct filler *f = &p->filler;
@@ -133,6 +145,7 @@ static bool form(struct pump *p, uint64_t now_ns)
     }
     if (!full)
         fill_ends(p);
+    fill_marks(p);
     bool any = p->filler.write->piece_count != 0;
     if (p->filler.write->since_ns == UINT64_MAX)
         p->filler.write->since_ns = now_ns;
@@ -151,6 +164,30 @@ static bool ends_are_owed(const struct pump *p)
     return false;
 }
 
+static bool marks_are_owed(const struct pump *p)
+{
+    for (unsigned i = 0; !p->pushing && i < p->count; i++)
+        if (p->inlets[i].owes_mark)
+            return true;
+    return false;
+}
+
+/* Has all that was wanted in writes left its ring? */
+static void look_how_far(struct pump *p)
+{
+    bool behind = false;
+    for (unsigned i = 0; i < p->count; i++) {
+        const struct inlet *s = &p->inlets[i];
+        behind = behind || (s->state == INLET_ATTACHED && tdk_ring_position(s->ring) < s->push_to);
+    }
+    p->pushing = p->pushing && behind;
+}
+
+static bool is_wanted(const struct pump *p, uint64_t now_ns)
+{
+    return is_due(p, now_ns) || ends_are_owed(p) || marks_are_owed(p);
+}
+
 static enum pump_pace pace(const struct pump *p, bool formed, bool stuck, uint64_t now_ns)
 {
     if (stuck) /* the disk is behind: we are called when a buffer is free */
@@ -164,13 +201,15 @@ enum pump_pace pump_turn(struct pump *p, uint64_t now_ns)
 {
     bool formed = false, stuck = false;
     look(p, now_ns);
-    for (unsigned i = 0; i < WRITES_A_TURN && (is_due(p, now_ns) || ends_are_owed(p)); i++) {
+    look_how_far(p);
+    for (unsigned i = 0; i < WRITES_A_TURN && is_wanted(p, now_ns); i++) {
         if (!form(p, now_ns)) {
             stuck = true;
             break;
         }
         formed = true;
         look(p, now_ns);
+        look_how_far(p);
     }
     writer_run(p->writer, now_ns);
     return pace(p, formed, stuck, now_ns);
@@ -192,6 +231,31 @@ void pump_end(struct pump *p)
 bool pump_is_dry(const struct pump *p)
 {
     return p->ending && p->waiting == 0 && !ends_are_owed(p);
+}
+
+void pump_push(struct pump *p, const char *mark, uint64_t mark_ts)
+{
+    for (unsigned i = 0; i < p->count; i++) {
+        struct inlet *s = &p->inlets[i];
+        size_t size = 0;
+        if (s->state != INLET_ATTACHED)
+            continue;
+        tdk_ring_peek(s->ring, &size);
+        s->push_to = tdk_ring_position(s->ring) + size;
+        if (s->push_to > s->until)
+            s->push_to = s->until;
+        s->owes_mark = mark != NULL;
+    }
+    if (mark != NULL) {
+        snprintf(p->mark, sizeof p->mark, "%s", mark);
+        p->mark_ts = mark_ts;
+    }
+    p->pushing = true;
+}
+
+bool pump_is_pushed(const struct pump *p)
+{
+    return !p->pushing && !marks_are_owed(p);
 }
 
 void pump_clock_jumped(struct pump *p, uint64_t old_ns, uint64_t new_ns)

@@ -20,8 +20,11 @@ struct pump {
     size_t block_size;
     uint64_t age_ns, small_age_ns; /* how long a tick may wait; the same when little waits */
     bool ending;                   /* the last turns: everything out, whatever its age */
+    bool pushing;                  /* what was published is wanted in writes, whatever its age */
     struct tdk_clock_jump jump;    /* of the host's clock; told to inlets that owe it */
-    uint64_t moved_ns;             /* when something was last seen waiting */
+    char mark[TDK_NAME_MAX + 1];   /* told to inlets that owe it */
+    uint64_t mark_ts;
+    uint64_t moved_ns; /* when something was last seen waiting */
 
     /* as seen in the last turn */
     size_t waiting;
@@ -48,6 +51,11 @@ enum pump_pace {
 
 /* Look at every ring; form what is due, a bounded number of writes. Says how soon to come again. */
 enum pump_pace pump_turn(struct pump *pump, uint64_t now_ns);
+
+/* What is in the rings at this moment is wanted in writes now, and behind it, on each track, a mark
+ * of that name (NULL: none). One push at a time. */
+void pump_push(struct pump *pump, const char *mark, uint64_t mark_ts);
+bool pump_is_pushed(const struct pump *pump);
 
 /* From now on only what is in the rings at this moment. */
 void pump_end(struct pump *pump);

@@ -21,16 +21,14 @@
 
 /* ---- turns of the pump ---- */
 
-static void turn(struct recorder *r);
-
 static void on_hot(uv_idle_t *handle)
 {
-    turn(handle->data);
+    recorder_turn(handle->data);
 }
 
 static void on_warm(uv_timer_t *timer)
 {
-    turn(timer->data);
+    recorder_turn(timer->data);
 }
 
 static void set_pace(struct recorder *r, enum pump_pace pace)
@@ -57,6 +55,7 @@ static void close_handles(struct recorder *r)
     uv_close((uv_handle_t *)&r->hot, NULL);
     uv_close((uv_handle_t *)&r->warm, NULL);
     uv_close((uv_handle_t *)&r->tend, NULL);
+    control_close(&r->control);
 }
 
 static void finish(struct recorder *r, int exit_code)
@@ -93,11 +92,12 @@ static void finish_when_done(struct recorder *r)
         finish(r, r->journal.unsealed == NULL ? 0 : 1);
 }
 
-static void turn(struct recorder *r)
+void recorder_turn(struct recorder *r)
 {
     if (r->finished)
         return;
     set_pace(r, pump_turn(&r->pump, clock_mono()));
+    control_turn(&r->control);
     finish_when_done(r);
 }
 
@@ -107,7 +107,7 @@ static void on_stop(void *context)
     r->stopping = true;
     log_info("stopping: what is in the rings goes to the tape");
     pump_end(&r->pump);
-    turn(r);
+    recorder_turn(r);
 }
 
 static void on_dead(void *context)
@@ -152,7 +152,7 @@ static void tell_recovered(struct recorder *r)
 
 static void on_changed(void *context)
 {
-    turn(context);
+    recorder_turn(context);
 }
 
 /* ---- ten times a second ---- */
@@ -253,7 +253,7 @@ static void on_tend(uv_timer_t *timer)
     tell_acks(r);
     count(r, now_ns);
     watch_idle(r, now_ns);
-    turn(r);
+    recorder_turn(r);
 }
 
 static void on_roll(void *context)
@@ -261,7 +261,7 @@ static void on_roll(void *context)
     struct recorder *r = context;
     rotate_roll(&r->rotate);
     rotate_tend(&r->rotate, clock_mono());
-    turn(r);
+    recorder_turn(r);
 }
 
 static void on_statistics(void *context)
@@ -380,6 +380,8 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
     rc = ledger_init(&r->ledger, &r->tape);
     if (rc == 0)
         rc = open_parts(r, err);
+    if (rc == 0)
+        rc = control_open(&r->control, r, err);
     if (rc < 0)
         recorder_close(r, 1);
     return rc;
@@ -411,6 +413,7 @@ int recorder_close(struct recorder *r, int exit_code)
     if (!r->finished)
         close_handles(r);
     service_close(&r->service);
+    control_free(&r->control);
     for (unsigned i = 0; r->inlets != NULL && i < r->config->ring_count; i++)
         inlet_close(&r->inlets[i]);
     rotate_close(&r->rotate);

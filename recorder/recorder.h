@@ -11,6 +11,7 @@
 
 #include "daemon/service.h"
 #include "recorder/ack.h"
+#include "recorder/control.h"
 #include "recorder/gauges.h"
 #include "recorder/pump.h"
 #include "recorder/status.h"
@@ -26,6 +27,7 @@ struct recorder {
     struct pump pump;
     struct inlet *inlets; /* owned */
     struct ack ack;
+    struct control control;
 
     uv_idle_t hot;   /* runs while there is work */
     uv_timer_t warm; /* when to look again otherwise */
@@ -44,6 +46,9 @@ struct recorder {
 /* Everything up to the ready line: the tape held and recovered, memory allocated, the first segment
  * made, rings attached. TDK_EBUSY: another recorder has the tape. */
 int recorder_open(struct recorder *recorder, const struct config *config, struct tdk_err *err);
+
+/* Look at the rings and at what was asked now, and not only when the time comes. */
+void recorder_turn(struct recorder *recorder);
 
 /* Until it is told to stop, or gives up. Returns the exit status. */
 int recorder_run(struct recorder *recorder);

@@ -142,7 +142,7 @@ static bool is_ours(const struct tdk_client *c, const struct wire_message *m)
 int client_call(struct tdk_client *c, client_other_cb *other, void *context,
                 struct wire_map *result, struct tdk_err *err)
 {
-    struct wire_message m;
+    struct wire_message m = {.kind = WIRE_NOTIFICATION};
     struct tdk_err sending;
     int sent = client_send(c, &sending);
     if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
@@ -198,7 +198,7 @@ int tdk_client_call(struct tdk_client *c, const char *method, const void *params
 
 static int hello(struct tdk_client *c, const struct tdk_client_options *o, struct tdk_err *err)
 {
-    struct wire_map result;
+    struct wire_map result = {NULL, 0};
     uint64_t protocol = 0;
     struct text_buffer *params = client_begin(c, "hello");
     wire_put_map(params, o->token != NULL ? 3 : 2);

@@ -10,8 +10,7 @@
 
 #include "base/err.h"
 
-#define ZONE_SIZE ((size_t)64 << 10) /* most messages are decoded within it: nothing is allocated  \
-                                      */
+#define ZONE_SIZE ((size_t)64 << 10) /* most messages fit: nothing is allocated for them */
 
 struct wire_decoder {
     msgpack_zone zone;

@@ -1,0 +1,118 @@
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/command.h"
+
+const struct option ask_rows[] = {
+    {.name = "tape",
+     .letter = 'T',
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .at = offsetof(struct ask_args, tape),
+     .help = "the tape whose daemon is asked: its socket is in there"},
+    {.name = "addr",
+     .letter = 'a',
+     .kind = OPTION_TEXT,
+     .value = "ADDRESS",
+     .at = offsetof(struct ask_args, address),
+     .help = "the daemon itself: unix:PATH, or HOST:PORT"},
+    {.name = "token-file",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .at = offsetof(struct ask_args, token_file),
+     .help = "its first line is the token that HOST:PORT asks for"},
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .preset = "30s",
+     .at = offsetof(struct ask_args, timeout_ns),
+     .help = "how long silence is waited through; 0: for ever"},
+    {.name = NULL},
+};
+
+static bool is_about_reaching(int code)
+{
+    switch (-code) {
+    case ENOENT:
+    case ENOTDIR:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EPIPE:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int ask_fail(const struct tdk_err *err)
+{
+    return cli_refuse(err, NULL);
+}
+
+static int fail_to_reach(const struct tdk_err *err, const char *socket)
+{
+    char hint[80];
+    if (!is_about_reaching(err->code))
+        return cli_refuse(err, NULL);
+    snprintf(hint, sizeof hint, "is tapedeck-%.*s running?", (int)strcspn(socket, "."), socket);
+    cli_fail(err, hint);
+    return CLI_UNREACHABLE;
+}
+
+/* Where it is; false: nobody said. */
+static bool place(const struct ask_args *args, const char *socket, char *address, size_t room)
+{
+    if (args->address != NULL)
+        snprintf(address, room, "%s", args->address);
+    else if (args->tape != NULL)
+        snprintf(address, room, "unix:%s/%s", args->tape, socket);
+    return args->address != NULL || args->tape != NULL;
+}
+
+static int read_token(const char *path, char *token, size_t room)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return cli_fail_words("open the token file %s: %s", path, tdk_strerror(-errno));
+    bool got = fgets(token, (int)room, file) != NULL;
+    fclose(file);
+    token[got ? strcspn(token, "\r\n") : 0] = '\0';
+    return CLI_OK;
+}
+
+int ask_open(struct tdk_client **client, const struct ask_args *args, const char *socket)
+{
+    char address[PATH_MAX + 64], token[256];
+    struct tdk_client_options options = {.name = "tapedeck", .timeout_ns = args->timeout_ns};
+    struct tdk_err err;
+    if (!place(args, socket, address, sizeof address))
+        return cli_usage("no source: name a tape with -T DIR, or a daemon with -a ADDRESS");
+    if (args->token_file != NULL) {
+        int status = read_token(args->token_file, token, sizeof token);
+        if (status != CLI_OK)
+            return status;
+        options.token = token;
+    }
+    if (tdk_client_open(client, address, &options, &err) < 0)
+        return fail_to_reach(&err, socket);
+    return CLI_OK;
+}
+
+int ask(struct tdk_client *client, struct wire_map *result)
+{
+    struct tdk_err err;
+    if (client_call(client, NULL, NULL, result, &err) < 0) {
+        bool lost = err.code == -ECONNRESET || err.code == -EPIPE || err.code == -ETIMEDOUT;
+        int status = ask_fail(&err);
+        return lost ? CLI_UNREACHABLE : status;
+    }
+    return CLI_OK;
+}

@@ -1,0 +1,32 @@
+/*
+ * ask.h - a daemon to be asked: which, from -a, -T and the environment, and what it means when
+ * nobody is there.
+ */
+#ifndef TDK_CLI_ASK_H
+#define TDK_CLI_ASK_H
+
+#include "base/option.h"
+#include "wire/client.h"
+
+struct ask_args {
+    const char *tape;    /* a socket of that name is in it */
+    const char *address; /* goes before */
+    const char *token_file;
+    uint64_t timeout_ns;
+};
+
+extern const struct option ask_rows[]; /* `at` is in struct ask_args */
+
+#define ASK_RECORDER "recorder.sock"
+#define ASK_REPLAYER "replayer.sock"
+
+/* CLI_OK, or the exit status after saying why: CLI_UNREACHABLE when nobody answers. */
+int ask_open(struct tdk_client **client, const struct ask_args *args, const char *socket);
+
+/* A call that failed: the exit status, and a line that says it. */
+int ask_fail(const struct tdk_err *err);
+
+/* Send what was begun on the client; CLI_OK, or the exit status after saying why. */
+int ask(struct tdk_client *client, struct wire_map *result);
+
+#endif

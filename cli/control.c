@@ -1,0 +1,117 @@
+/* control.c - roll, flush and mark: the recorder is asked. */
+#include "base/name.h"
+#include "cli/ask.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+
+struct args {
+    struct ask_args ask;
+    bool json;
+};
+
+static struct args args;
+
+static const struct option own_rows[] = {
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "a JSON array of one"},
+    {.name = NULL},
+};
+static const struct option_set sets[] = {
+    {.rows = ask_rows, .into = &args.ask},
+    {.rows = own_rows, .into = &args},
+    {.rows = NULL},
+};
+
+/* One number of the answer, as a list of one. */
+static int show(struct wire_map result, const struct column *column)
+{
+    struct table *table;
+    struct tdk_err err;
+    uint64_t value = 0;
+    int rc = wire_u64(result, column->name, &value, &err);
+    if (rc < 0)
+        return ask_fail(&err);
+    rc = table_open(&table, table_form(args.json), column, 1);
+    if (rc == 0) {
+        table_number(table, value);
+        rc = table_close(table);
+    }
+    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+}
+
+/* Ask for `method`; `column`: what of the answer is shown, NULL: nothing. `name`: a param. */
+static int call(const char *method, const char *name, const struct column *column)
+{
+    struct tdk_client *client;
+    struct wire_map result;
+    int status = ask_open(&client, &args.ask, ASK_RECORDER);
+    if (status != CLI_OK)
+        return status;
+    struct text_buffer *params = client_begin(client, method);
+    wire_put_map(params, name != NULL ? 1 : 0);
+    if (name != NULL)
+        wire_pair_string(params, "name", name);
+    status = ask(client, &result);
+    if (status == CLI_OK && column != NULL)
+        status = show(result, column);
+    tdk_client_close(client);
+    return status;
+}
+
+static int run_flush(const struct cli *cli)
+{
+    (void)cli;
+    return call("flush", NULL, NULL);
+}
+
+const struct command flush_command = {
+    .name = "flush",
+    .brief = "wait until all that was published so far is durable",
+    .usage = "-T DIR|-a ADDRESS",
+    .about = "Asks the recorder to write and sync what is in its rings now, and waits until it\n"
+             "is done: a query that is begun behind it finds all of it.",
+    .sets = sets,
+    .run = run_flush,
+};
+
+static int run_roll(const struct cli *cli)
+{
+    static const struct column segment = {"segment", COLUMN_COUNT};
+    (void)cli;
+    return call("roll", NULL, &segment);
+}
+
+const struct command roll_command = {
+    .name = "roll",
+    .brief = "have the recorder begin the next segment",
+    .usage = "-T DIR|-a ADDRESS [--json]",
+    .about = "What was published so far goes to the segment that ends here, if there was\n"
+             "anything; the number of the one that is written to now is shown.",
+    .sets = sets,
+    .run = run_roll,
+};
+
+static int run_mark(const struct cli *cli)
+{
+    static const struct column ts = {"ts", COLUMN_TIME};
+    const char *name = cli->operands->items[0];
+    if (!name_is_valid(name, strlen(name)))
+        return cli_usage("'%s': %s", name, tdk_strerror(TDK_ENAME));
+    return call("mark", name, &ts);
+}
+
+const struct command mark_command = {
+    .name = "mark",
+    .brief = "put a mark of a name on each track that is being recorded",
+    .usage = "NAME -T DIR|-a ADDRESS [--json]",
+    .about = "The mark stands behind what was published so far; its time is shown. It is a MARK\n"
+             "frame: `query --control -o frames` has it.",
+    .sets = sets,
+    .operand = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_mark,
+};

@@ -1,0 +1,34 @@
+/*
+ * server_config.h - the options of a daemon's sockets: rows for its table, and what they come to.
+ *
+ * At start. Texts are borrowed from the options.
+ */
+#ifndef TDK_DAEMON_SERVER_CONFIG_H
+#define TDK_DAEMON_SERVER_CONFIG_H
+
+#include <limits.h>
+
+#include "base/option.h"
+#include "daemon/server.h"
+
+struct server_config {
+    const char *socket, *listen, *token_file;
+    bool allow_remote, audit;
+    struct option_list uid_words;
+
+    /* worked out of the words above; empty: none */
+    char socket_path[PATH_MAX], audit_path[PATH_MAX];
+    uid_t uids[SERVER_UIDS_MAX];
+    unsigned uid_count;
+};
+
+extern const struct option server_rows[]; /* `at` is in struct server_config */
+
+/* `name`: of the socket in the tape's folder when nothing else is said. TDK_EVALUE. */
+int server_config_check(struct server_config *config, const char *tape, const char *name,
+                        struct tdk_err *err);
+
+/* Into options that have their defaults. */
+void server_config_apply(const struct server_config *config, struct server_options *options);
+
+#endif

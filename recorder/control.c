@@ -1,0 +1,340 @@
+#include "recorder/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/name.h"
+#include "recorder/recorder.h"
+
+static struct recorder *recorder_of(const struct request *request)
+{
+    const struct control *c = request_context(request);
+    return c->recorder;
+}
+
+/* ---- status, stats ---- */
+
+static void state_text(const struct inlet *s, const char *all, char *text, size_t room)
+{
+    if (s->state == INLET_QUARANTINED)
+        snprintf(text, room, "quarantined: %s", s->reason);
+    else if (s->state == INLET_ATTACHED)
+        snprintf(text, room, "%s", all);
+    else
+        snprintf(text, room, "%s", inlet_state_text(s));
+}
+
+static void put_ring(struct text_buffer *out, const struct inlet *s, const char *all)
+{
+    char state[sizeof s->reason + 16];
+    struct tdk_ring_info info = {.produced = 0};
+    if (s->ring != NULL)
+        tdk_ring_info(s->ring, &info);
+    state_text(s, all, state, sizeof state);
+    wire_put_map(out, 13);
+    wire_pair_string(out, "ring", s->asked->name);
+    wire_pair_string(out, "name", s->asked->name);
+    wire_pair_string(out, "track", s->track);
+    wire_pair_u64(out, "epoch", s->sequence.epoch);
+    wire_pair_u64(out, "produced", info.produced);
+    wire_pair_u64(out, "written", s->written.seq);
+    wire_pair_u64(out, "durable", s->durable.seq);
+    wire_pair_u64(out, "lost", s->lost);
+    wire_pair_u64(out, "lost_total", s->lost_total);
+    wire_pair_u64(out, "fill", info.fill);
+    wire_pair_u64(out, "high_water", s->high_water > info.fill ? s->high_water : info.fill);
+    wire_pair_u64(out, "capacity", s->capacity);
+    wire_pair_string(out, "state", state);
+}
+
+static void on_status(struct request *request, struct wire_map params)
+{
+    const struct recorder *r = recorder_of(request);
+    struct status status;
+    (void)params;
+    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 3);
+    wire_pair_string(out, "state", status.state);
+    wire_pair_u64(out, "segment", status.segment);
+    wire_put_string(out, "rings");
+    wire_put_list(out, r->config->ring_count);
+    for (unsigned i = 0; i < r->config->ring_count; i++)
+        put_ring(out, &r->inlets[i], status.state);
+    request_done(request);
+}
+
+static uint32_t put_counters(struct text_buffer *out, const struct status *s)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"ticks", s->ticks},
+        {"bytes", s->bytes},
+        {"lost", s->lost},
+        {"passed", s->passed},
+        {"rings", s->rings},
+        {"rings_attached", s->attached},
+        {"rings_quarantined", s->quarantined},
+        {"writes", s->counts.writes},
+        {"blocks", s->counts.blocks},
+        {"bytes_written", s->counts.bytes},
+        {"syncs", s->counts.syncs},
+        {"write_max_ns", s->counts.write_max_ns},
+        {"sync_max_ns", s->counts.sync_max_ns},
+        {"rewritten", s->counts.rewritten},
+        {"failed_segments", s->counts.failed_segments},
+        {"segment", s->segment},
+        {"segments_sealed", s->segments_sealed},
+        {"buffers", s->buffers},
+        {"buffers_used", s->buffers_used},
+    };
+    for (size_t i = 0; i < array_size(rows); i++)
+        wire_pair_u64(out, rows[i].name, rows[i].value);
+    return (uint32_t)array_size(rows);
+}
+
+static void on_stats(struct request *request, struct wire_map params)
+{
+    const struct recorder *r = recorder_of(request);
+    struct status status;
+    (void)params;
+    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 1);
+    wire_put_string(out, "counters");
+    size_t map = wire_open_map(out);
+    uint32_t pairs = put_counters(out, &status);
+    pairs += server_put_counters(&r->control.server, out);
+    wire_close_map(out, map, pairs);
+    request_done(request);
+}
+
+/* ---- what waits for the tape ---- */
+
+static struct control_task *ask(struct request *request, enum control_kind kind)
+{
+    struct control *c = request_context(request);
+    struct control_task *task = calloc(1, sizeof *task);
+    if (task == NULL) {
+        struct tdk_err err;
+        err_set(&err, -ENOMEM, "%s", request->method->name);
+        request_fail(request, &err);
+        return NULL;
+    }
+    task->request = request;
+    task->kind = kind;
+    *c->asked_last = task;
+    c->asked_last = &task->next;
+    return task;
+}
+
+static void on_flush(struct request *request, struct wire_map params)
+{
+    (void)params;
+    if (ask(request, CONTROL_FLUSH) != NULL)
+        recorder_turn(recorder_of(request));
+}
+
+static void on_roll(struct request *request, struct wire_map params)
+{
+    (void)params;
+    if (ask(request, CONTROL_ROLL) != NULL)
+        recorder_turn(recorder_of(request));
+}
+
+static int take_mark(struct wire_map params, char name[TDK_NAME_MAX + 1], struct tdk_err *err)
+{
+    uint64_t back = 0;
+    int rc = wire_string(params, "name", name, TDK_NAME_MAX + 1, err);
+    if (rc == 0)
+        return err_say(err, TDK_EVALUE, "mark: name is missing");
+    if (rc > 0 && !name_is_valid(name, strlen(name)))
+        return err_set(err, TDK_ENAME, "mark: name '%s'", name);
+    if (rc > 0)
+        rc = wire_u64(params, "back", &back, err);
+    return rc < 0 ? rc : 0;
+}
+
+static void on_mark(struct request *request, struct wire_map params)
+{
+    char name[TDK_NAME_MAX + 1];
+    struct tdk_err err;
+    if (take_mark(params, name, &err) < 0) {
+        request_fail(request, &err);
+        return;
+    }
+    struct control_task *task = ask(request, CONTROL_MARK);
+    if (task == NULL)
+        return;
+    task->ts = clock_wall();
+    memcpy(task->name, name, sizeof task->name);
+    recorder_turn(recorder_of(request));
+}
+
+static void on_stop(struct request *request, struct wire_map params)
+{
+    struct recorder *r = recorder_of(request);
+    (void)params;
+    wire_put_map(request_answer(request), 0);
+    request_done(request);
+    log_info("asked to stop");
+    service_stop(&r->service);
+}
+
+/* ---- rounds ---- */
+
+/* What was asked, up to a second mark: a round has one name for its marks. */
+static void begin(struct control *c)
+{
+    struct recorder *r = c->recorder;
+    struct control_task **at = &c->asked;
+    const struct control_task *mark = NULL;
+    for (; *at != NULL && (mark == NULL || (*at)->kind != CONTROL_MARK); at = &(*at)->next)
+        if ((*at)->kind == CONTROL_MARK)
+            mark = *at;
+    c->round = c->asked;
+    c->asked = *at;
+    *at = NULL;
+    if (c->asked == NULL)
+        c->asked_last = &c->asked;
+    c->placed = false;
+    pump_push(&r->pump, mark != NULL ? mark->name : NULL, mark != NULL ? mark->ts : 0);
+    pump_turn(&r->pump, clock_mono());
+}
+
+static bool has(const struct control *c, enum control_kind kind)
+{
+    for (const struct control_task *t = c->round; t != NULL; t = t->next)
+        if (t->kind == kind)
+            return true;
+    return false;
+}
+
+static void answer(const struct control_task *task, uint64_t segment)
+{
+    struct text_buffer *out = request_answer(task->request);
+    wire_put_map(out, task->kind == CONTROL_FLUSH ? 0 : 1);
+    if (task->kind == CONTROL_ROLL)
+        wire_pair_u64(out, "segment", segment);
+    else if (task->kind == CONTROL_MARK)
+        wire_pair_u64(out, "ts", task->ts);
+    request_done(task->request);
+}
+
+static void finish(struct control *c)
+{
+    const struct recorder *r = c->recorder;
+    uint64_t segment = r->rotate.current != NULL ? r->rotate.current->number : 0;
+    struct control_task *round = c->round;
+    c->round = NULL;
+    while (round != NULL) {
+        struct control_task *next = round->next;
+        answer(round, segment);
+        free(round);
+        round = next;
+    }
+}
+
+static void place(struct control *c)
+{
+    struct recorder *r = c->recorder;
+    if (c->placed || !pump_is_pushed(&r->pump))
+        return;
+    c->placed = true;
+    c->upto = r->writer.formed;
+    if (has(c, CONTROL_ROLL)) {
+        rotate_roll(&r->rotate);
+        rotate_tend(&r->rotate, clock_mono());
+    }
+}
+
+static bool is_safe(const struct control *c)
+{
+    const struct recorder *r = c->recorder;
+    bool rolled = !has(c, CONTROL_ROLL) || (!r->rotate.wanted && r->rotate.current != NULL);
+    return c->placed && r->writer.done >= c->upto && rolled;
+}
+
+void control_turn(struct control *c)
+{
+    struct recorder *r = c->recorder;
+    if (r == NULL || (c->round == NULL && c->asked == NULL))
+        return;
+    if (c->round == NULL)
+        begin(c);
+    place(c);
+    r->writer.draining = r->writer.draining || c->placed; /* sync at once */
+    writer_run(&r->writer, clock_mono());
+    if (!is_safe(c))
+        return;
+    r->writer.draining = r->stopping;
+    finish(c);
+}
+
+/* ---- open, close ---- */
+
+static const struct method methods[] = {
+    {.name = "status", .flags = METHOD_BATCH, .call = on_status},
+    {.name = "stats", .flags = METHOD_BATCH, .call = on_stats},
+    {.name = "flush", .flags = METHOD_BATCH, .call = on_flush},
+    {.name = "roll", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_roll},
+    {.name = "mark", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_mark},
+    {.name = "stop", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_stop},
+    {.name = NULL},
+};
+
+int control_open(struct control *c, struct recorder *r, struct tdk_err *err)
+{
+    static const struct method *const tables[] = {methods, NULL};
+    struct server_options options;
+    memset(c, 0, sizeof *c);
+    if (r->config->server.socket_path[0] == '\0' && r->config->server.listen == NULL)
+        return 0;
+    server_defaults(&options);
+    options.program = "tapedeck-recorder";
+    options.version = TDK_VERSION;
+    options.tape = r->config->tape;
+    options.tables = tables;
+    options.context = c;
+    server_config_apply(&r->config->server, &options);
+    int rc = server_open(&c->server, &r->service.loop, &options, err);
+    if (rc < 0)
+        return rc;
+    c->recorder = r;
+    c->asked_last = &c->asked;
+    return 0;
+}
+
+static void give_up(struct control_task *tasks)
+{
+    struct tdk_err err;
+    err_say(&err, -ECANCELED, "the recorder ends");
+    while (tasks != NULL) {
+        struct control_task *next = tasks->next;
+        request_fail(tasks->request, &err);
+        free(tasks);
+        tasks = next;
+    }
+}
+
+void control_close(struct control *c)
+{
+    struct control_task *round = c->round, *asked = c->asked;
+    c->round = c->asked = NULL;
+    c->recorder = NULL;
+    give_up(round);
+    give_up(asked);
+    server_close(&c->server);
+}
+
+void control_free(struct control *c)
+{
+    server_free(&c->server);
+}
