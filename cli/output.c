@@ -13,14 +13,16 @@
 
 /* ---- formats by name ---- */
 
-const char output_format_words[] = "csv, jsonl, dbn, dbn.zst, parquet, frames, none";
+const char output_format_words[] =
+    "csv, jsonl, dbn, dbn.zst, parquet, arrow, pcap, pcapng, frames, none";
 
 static const struct {
     const char *word;
     enum output_format format;
 } words[] = {
     {"csv", OUTPUT_CSV},         {"jsonl", OUTPUT_JSONL},     {"dbn", OUTPUT_DBN},
-    {"dbn.zst", OUTPUT_DBN_ZST}, {"parquet", OUTPUT_PARQUET}, {"frames", OUTPUT_FRAMES},
+    {"dbn.zst", OUTPUT_DBN_ZST}, {"parquet", OUTPUT_PARQUET}, {"arrow", OUTPUT_ARROW},
+    {"pcap", OUTPUT_PCAP},       {"pcapng", OUTPUT_PCAPNG},   {"frames", OUTPUT_FRAMES},
     {"none", OUTPUT_NONE},
 };
 
@@ -49,7 +51,8 @@ static bool format_of_name(const char *path, enum output_format *format)
     } ends[] = {
         {".csv", OUTPUT_CSV},      {".jsonl", OUTPUT_JSONL},     {".json", OUTPUT_JSONL},
         {".dbn", OUTPUT_DBN},      {".dbn.zst", OUTPUT_DBN_ZST}, {".frames", OUTPUT_FRAMES},
-        {".ndjson", OUTPUT_JSONL}, {".parquet", OUTPUT_PARQUET},
+        {".ndjson", OUTPUT_JSONL}, {".parquet", OUTPUT_PARQUET}, {".arrow", OUTPUT_ARROW},
+        {".pcap", OUTPUT_PCAP},    {".pcapng", OUTPUT_PCAPNG},   {".arrows", OUTPUT_ARROW},
     };
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         if (ends_with(path, ends[i].end)) {
@@ -63,7 +66,7 @@ static bool format_of_name(const char *path, enum output_format *format)
 bool output_format_is_headed(enum output_format format)
 {
     return format == OUTPUT_CSV || format == OUTPUT_DBN || format == OUTPUT_DBN_ZST ||
-           format == OUTPUT_PARQUET;
+           format == OUTPUT_PARQUET || format == OUTPUT_ARROW;
 }
 
 static const struct output_kind *kind_of(const struct output_options *options)
@@ -80,6 +83,12 @@ static const struct output_kind *kind_of(const struct output_options *options)
         return &output_frames;
     case OUTPUT_PARQUET:
         return &output_parquet;
+    case OUTPUT_ARROW:
+        return &output_arrow;
+    case OUTPUT_PCAP:
+        return &output_pcap;
+    case OUTPUT_PCAPNG:
+        return &output_pcapng;
     case OUTPUT_NONE:
     case OUTPUT_AUTO:
         break;
@@ -117,10 +126,10 @@ static int check_options(const struct output_options *options, const struct outp
         return err_say(err, TDK_EVALUE, "--pretty goes with text only: -o csv or -o jsonl");
     if (!kind->columns && (options->map_symbols || options->envelope))
         return err_say(err, TDK_EVALUE,
-                       "%s goes with text and columns only: -o csv, jsonl or parquet",
+                       "%s goes with text and columns only: -o csv, jsonl, parquet or arrow",
                        options->map_symbols ? "--map-symbols" : "--envelope");
     if (options->decimal && (kind->text || !kind->columns))
-        return err_say(err, TDK_EVALUE, "--decimal goes with -o parquet only");
+        return err_say(err, TDK_EVALUE, "--decimal goes with -o parquet and -o arrow only");
     if (options->control && !kind->control)
         return err_say(err, TDK_EVALUE,
                        "control frames have no form in this format; --control goes with -o jsonl "
@@ -214,6 +223,11 @@ int output_put(struct output *o, const char *track, uint16_t number, uint64_t ep
 uint64_t output_skipped(const struct output *o)
 {
     return o->skipped;
+}
+
+const char *output_skipped_why(const struct output *o)
+{
+    return o->kind->unfit != NULL ? o->kind->unfit : "are no whole records";
 }
 
 uint64_t output_late(const struct output *o)

@@ -24,6 +24,9 @@ enum output_format {
     OUTPUT_DBN_ZST,
     OUTPUT_FRAMES,
     OUTPUT_PARQUET,
+    OUTPUT_ARROW,
+    OUTPUT_PCAP,
+    OUTPUT_PCAPNG,
     OUTPUT_NONE,
 };
 
@@ -65,13 +68,13 @@ struct output_options {
     bool pretty;      /* decimals and RFC 3339 */
     bool map_symbols; /* a last column or key `symbol` */
     bool envelope;    /* track, epoch, seq, ts in front */
-    bool decimal;     /* parquet: prices and sizes as decimal numbers */
+    bool decimal;     /* parquet, arrow: prices and sizes as decimal numbers */
     bool five;        /* jsonl: the five-field ticks */
     bool control;     /* jsonl, frames: control frames too */
     bool flush;       /* after each put: somebody is looking on */
     bool live;        /* out of a ring, where there is no -t and no --track to choose with */
     struct output_facts facts;
-    struct output_schema schema;         /* csv, parquet */
+    struct output_schema schema;         /* csv, parquet, arrow */
     const struct dbn_metadata *metadata; /* dbn, dbn.zst: the head of the file; borrowed for open */
 };
 
@@ -94,9 +97,10 @@ int output_put(struct output *output, const char *track, uint16_t number, uint64
 /* Empty the buffer: before waiting for more. -EPIPE as above. */
 int output_flush(struct output *output, struct tdk_err *err);
 
-/* Ticks left out so far because they are no whole record (csv, dbn, parquet): kept on the tape, and
+/* Ticks left out so far because they are no whole record (csv, dbn, columns): kept on the tape, and
  * told. */
 uint64_t output_skipped(const struct output *output);
+const char *output_skipped_why(const struct output *output); /* they "are no whole records" */
 
 /* Times that are null in a column of ns since 1970 in an i64, because they are past 2262. */
 uint64_t output_late(const struct output *output);

@@ -4,21 +4,66 @@
 
 #include "base/err.h"
 #include "cli/output_layout.h"
+#include "formats/arrow.h"
 #include "formats/parquet.h"
 #include "formats/sheet.h"
 
 #define BATCH                                                                                      \
     512 /* ticks whose fields are copied column by column: their bytes stay in the cache */
 
+/* Who makes bytes of sheets. */
+union writer {
+    struct parquet *parquet;
+    struct arrow *arrow;
+};
+
 struct columns_state {
     struct output_layout layout;
-    struct sheet *sheet;     /* NULL: no tick yet */
-    struct parquet *parquet; /* NULL likewise */
-    const struct output *o;  /* for symbol_of() */
-    struct output_run run;   /* of the batch */
+    struct sheet *sheet;    /* NULL: no tick yet */
+    union writer writer;    /* the one that the format says; NULL likewise */
+    const struct output *o; /* for symbol_of() */
+    struct output_run run;  /* of the batch */
     const struct tdk_frame *batch[BATCH];
     size_t count;
 };
+
+/* ---- the writer ---- */
+
+static int write_bytes(void *context, const void *bytes, size_t size, struct tdk_err *err)
+{
+    return sink_write(context, bytes, size, err);
+}
+
+static int writer_open(struct output *o, struct columns_state *state, struct tdk_err *err)
+{
+    if (o->options.format == OUTPUT_ARROW)
+        return arrow_open(&state->writer.arrow, state->sheet, write_bytes, &o->sink, err);
+    return parquet_open(&state->writer.parquet, state->sheet, write_bytes, &o->sink, err);
+}
+
+static int writer_put(const struct output *o, struct columns_state *state, struct tdk_err *err)
+{
+    if (o->options.format == OUTPUT_ARROW)
+        return arrow_put(state->writer.arrow, state->sheet, err);
+    return parquet_put(state->writer.parquet, state->sheet, err);
+}
+
+static int writer_finish(const struct output *o, struct columns_state *state, struct tdk_err *err)
+{
+    if (o->options.format == OUTPUT_ARROW)
+        return arrow_finish(state->writer.arrow, err);
+    return parquet_finish(state->writer.parquet, err);
+}
+
+static void writer_close(const struct output *o, struct columns_state *state)
+{
+    if (o->options.format == OUTPUT_ARROW)
+        arrow_close(state->writer.arrow);
+    else
+        parquet_close(state->writer.parquet);
+}
+
+/* ---- the sheet ---- */
 
 static int columns_open(struct output *o, struct tdk_err *err)
 {
@@ -35,14 +80,9 @@ static void columns_close(struct output *o)
     struct columns_state *state = o->state;
     if (state == NULL)
         return;
-    parquet_close(state->parquet);
+    writer_close(o, state);
     sheet_close(state->sheet);
     free(state);
-}
-
-static int write_bytes(void *context, const void *bytes, size_t size, struct tdk_err *err)
-{
-    return sink_write(context, bytes, size, err);
 }
 
 /* The columns are known: begin the file. */
@@ -55,7 +95,7 @@ static int begin(struct output *o, struct columns_state *state, struct tdk_err *
     int rc = state->layout.settled ? sheet_open(&state->sheet, state->layout.layout, &options, err)
                                    : sheet_open_bare(&state->sheet, err);
     if (rc == 0)
-        rc = parquet_open(&state->parquet, state->sheet, write_bytes, &o->sink, err);
+        rc = writer_open(o, state, err);
     return rc;
 }
 
@@ -63,7 +103,7 @@ static int write_sheet(struct output *o, struct columns_state *state, struct tdk
 {
     int rc = sheet_seal(state->sheet, err);
     if (rc == 0)
-        rc = parquet_put(state->parquet, state->sheet, err);
+        rc = writer_put(o, state, err);
     o->late = state->sheet->late;
     sheet_clear(state->sheet);
     return rc;
@@ -139,7 +179,7 @@ static int columns_finish(struct output *o, struct tdk_err *err)
     if (rc == 0)
         rc = write_sheet(o, state, err);
     if (rc == 0)
-        rc = parquet_finish(state->parquet, err);
+        rc = writer_finish(o, state, err);
     return rc;
 }
 
@@ -147,6 +187,16 @@ const struct output_kind output_parquet = {
     .binary = true,
     .columns = true,
     .one_schema = "a Parquet file",
+    .open = columns_open,
+    .run = columns_run,
+    .finish = columns_finish,
+    .close = columns_close,
+};
+
+const struct output_kind output_arrow = {
+    .binary = true,
+    .columns = true,
+    .one_schema = "an Arrow stream",
     .open = columns_open,
     .run = columns_run,
     .finish = columns_finish,

@@ -24,6 +24,7 @@ struct output_kind {
     bool loss;              /* LOSS frames are in it without being asked for */
     bool text;              /* `pretty` means something, and so do the columns below */
     bool columns;           /* symbols and envelope mean something, and `decimal` without `text` */
+    const char *unfit;      /* what skipped ticks "are"; NULL: no whole records */
     const char *one_schema; /* "a CSV", for a refusal; NULL: any mix of schemas */
     int (*open)(struct output *output, struct tdk_err *err); /* may be NULL, like the next */
     int (*tick)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,
@@ -38,7 +39,7 @@ struct output_kind {
 };
 
 extern const struct output_kind output_csv, output_jsonl, output_five, output_dbn, output_frames,
-    output_parquet, output_none;
+    output_parquet, output_arrow, output_pcap, output_pcapng, output_none;
 
 struct output {
     const struct output_kind *kind;

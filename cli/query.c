@@ -55,7 +55,9 @@ static const struct option rows[] = {
      .kind = OPTION_TEXT,
      .value = "FORMAT",
      .at = offsetof(struct args, format),
-     .help = "csv, jsonl, dbn, dbn.zst, parquet, frames or none; unless said, by the name of FILE"},
+     .help = "csv, jsonl, dbn, dbn.zst, parquet, arrow, pcap, pcapng, frames or none; unless said, "
+             "by the name "
+             "of FILE"},
     {.name = "output",
      .letter = 'O',
      .kind = OPTION_TEXT,
@@ -141,8 +143,8 @@ static int unknown_format(const char *word)
 {
     struct nearest nearest;
     nearest_begin(&nearest, word);
-    static const char *const known[] = {"csv",     "jsonl",  "dbn", "dbn.zst",
-                                        "parquet", "frames", "none"};
+    static const char *const known[] = {"csv",   "jsonl", "dbn",    "dbn.zst", "parquet",
+                                        "arrow", "pcap",  "pcapng", "frames",  "none"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         nearest_try(&nearest, known[i]);
     if (nearest.best != NULL)
@@ -291,9 +293,10 @@ static int finish(struct query *q)
         return CLI_FAILED;
     int status = losses_status(&q->losses);
     if (output_skipped(q->output) > 0) {
-        cli_warn("%" PRIu64 " ticks are no whole records and have no form in this format; -o jsonl "
-                 "and -o frames show them",
-                 output_skipped(q->output));
+        cli_warn("%" PRIu64
+                 " ticks %s and have no form in this format; -o jsonl and -o frames show "
+                 "them",
+                 output_skipped(q->output), output_skipped_why(q->output));
         status = CLI_LOSSY;
     }
     if (output_late(q->output) > 0) {
@@ -437,7 +440,7 @@ static int run(const struct cli *cli)
 
 const struct command query_command = {
     .name = "query",
-    .brief = "a range of a tape as csv, jsonl, dbn, parquet or raw frames",
+    .brief = "a range of a tape as csv, jsonl, dbn, parquet, arrow, pcap or raw frames",
     .usage = "-T DIR [--from T] [--to T] [-s SYMBOL]... [-t TYPE]... -o FORMAT [-O FILE]",
     .about = "Ticks in [from, to), tracks merged by (ts, track, epoch, seq). Times are ns since\n"
              "1970, RFC 3339, a date, now-5m, start+10m or end-1s (of the tape).",

@@ -1,18 +1,13 @@
 """-o parquet, read by DuckDB: the values of the CSV, exactly, whatever they are."""
 
-import csv
 import hashlib
-import io
 import os
 import unittest
 
-from tests.support import readers, records, tapedeck
+from tests.support import exports, readers, records
 
 T0 = 1_700_000_000_000_000_000
 DECIMAL_MAX = 10**18 - 1
-STRINGS = set("""asset cfi currency err exchange group leg_raw_symbol msg raw_symbol secsubtype
-    security_type settl_currency strike_price_currency stype_in_symbol stype_out_symbol underlying
-    unit_of_measure track""".split())
 
 
 def value_of(column, kind):
@@ -22,21 +17,8 @@ def value_of(column, kind):
     return f'"{column}"::varchar' if kind != "BLOB" else f'hex("{column}")'
 
 
-class Parquet(tapedeck.Case):
-    def setUp(self):
-        super().setUp()
-        readers.need()
-
-    def take(self, data, *options, track="a", form="dbn"):
-        """Bytes of a fragment (or lines) onto the tape."""
-        path = self.scratch / "taken"
-        path.write_bytes(data)
-        self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", form, *options)
-
-    def export(self, *options, code=0, name="out.parquet"):
-        path = self.scratch / name
-        self.run_ok("query", "-T", self.tape, "-O", path, "--force", *options, code=code)
-        return path
+class Parquet(exports.Case):
+    FORMAT = "parquet"
 
     def columns(self, path):
         """{column: type}, in order."""
@@ -47,46 +29,12 @@ class Parquet(tapedeck.Case):
         names = self.columns(path)
         wanted = ", ".join(value_of(*item) for item in names.items())
         found, = readers.duck(f"select {wanted} from '{path}'")
-        return names, found
-
-    def csv_rows(self, *options):
-        done = self.run_ok("query", "-T", self.tape, "-o", "csv", *options)
-        lines = list(csv.reader(io.StringIO(done.stdout.decode())))
-        return (lines[0], lines[1:]) if lines else ([], [])
-
-    def assert_same_as_csv(self, *options):
-        names, found = self.rows(self.export(*options))
-        head, expected = self.csv_rows(*options)
-        self.assertEqual(list(names), head)
-        self.assertEqual(len(found), len(expected))
-        for i, (name, kind) in enumerate(names.items()):
-            self.assertEqual([row[i] for row in found],
-                             [self.expected(name, kind, row[i]) for row in expected], name)
-
-    @staticmethod
-    def expected(name, kind, text):
-        """What a CSV's field is in a column."""
-        none = {"TIMESTAMP_NS": str(records.TIME_NONE), "BIGINT": str(records.PRICE_NONE)}
-        if kind == "VARCHAR":  # nothing: no char, but an empty string
-            return text if text or name in STRINGS else None
-        return None if text == none.get(kind) and name != "quantity" else text
+        return list(names), found
 
 
 class Real(Parquet):
     def test_every_schema_of_the_real_files_is_the_csv(self):
-        seen = set()
-        for name, fact in records.facts().items():
-            path = records.DATA / name
-            kind = (fact.get("metadata", {}).get("schema"), fact.get("metadata", {}).get("version"),
-                    tuple(fact.get("record_sizes", ())))
-            if not path.exists() or kind in seen or len(fact.get("by_rtype", ())) != 1:
-                continue
-            seen.add(kind)
-            with self.subTest(name):
-                self.tape = self.scratch / f"tape{len(seen)}"
-                self.run_ok("import", path, "-T", self.tape, "--track", "a")
-                self.assert_same_as_csv("--envelope", "--map-symbols")
-        self.assertGreater(len(seen), 20)
+        self.assert_all_real_files_same()
 
     def test_sums_over_the_real_orders_are_those_counted_by_others(self):
         for name, fact in records.facts().items():
@@ -116,11 +64,11 @@ class Edges(Parquet):
         envelope = ["track", "epoch", "seq", "ts"]
         self.take(b"%d text\n" % T0, form="lines")
         names, found = self.rows(self.export("--to", T0))
-        self.assertEqual((list(names), found), (envelope + ["type", "payload"], []))
+        self.assertEqual((names, found), (envelope + ["type", "payload"], []))
         # Where nobody can say, what any tick has.
         self.take(records.mbo(1, T0), track="b")
         names, found = self.rows(self.export("--to", T0))
-        self.assertEqual((list(names), found), (envelope, []))
+        self.assertEqual((names, found), (envelope, []))
 
     def test_a_column_may_have_no_value_at_all(self):
         self.take(b"".join(
@@ -128,7 +76,7 @@ class Edges(Parquet):
                         side=b"\0") for i in range(1000)))
         names, found = self.rows(self.export())
         for name in ("ts_recv", "price", "action", "side"):
-            at = list(names).index(name)
+            at = names.index(name)
             self.assertEqual({row[at] for row in found}, {None}, name)
         self.assert_same_as_csv()
 
@@ -173,7 +121,7 @@ class Edges(Parquet):
         done = self.run_ok("query", "-T", self.tape, "-O", self.scratch / "out.parquet", code=3)
         self.assertIn("1 times are past 2262", done.stderr)
         names, found = self.rows(self.scratch / "out.parquet")
-        at = list(names).index("ts_event")
+        at = names.index("ts_event")
         self.assertEqual([row[at] for row in found], [None, str(T0)])
 
     def test_more_than_one_schema_is_refused_and_leaves_nothing(self):

@@ -1,6 +1,7 @@
 // Other people's readers, asked by tests/support/readers.py. Answers are text where a number could
 // lose digits.
 const { createRequire } = require("module");
+const fs = require("fs");
 const readline = require("readline");
 const load = createRequire(process.argv[2] + "/"); // the folder where npm has put them
 
@@ -13,7 +14,37 @@ async function duck(queries) {
   return answers;
 }
 
-const readers = { duck };
+// A column of one batch, as text: what the getters of the library make of times goes through a float.
+function texts(type, data) {
+  const { DataType } = load("apache-arrow");
+  const { makeVector } = load("apache-arrow");
+  const vector = makeVector(data);
+  const words = data.values;
+  const text = (i) => {
+    if (DataType.isTimestamp(type)) return words[i].toString();
+    if (DataType.isBinary(type)) return Buffer.from(vector.get(i)).toString("hex");
+    if (DataType.isDecimal(type)) {
+      const low = BigInt(words[4 * i]) + (BigInt(words[4 * i + 1]) << 32n);
+      return BigInt.asIntN(64, low).toString();
+    }
+    return String(vector.get(i));
+  };
+  return Array.from({ length: data.length }, (_, i) => (vector.isValid(i) ? text(i) : null));
+}
+
+// Of each batch its columns; types as [name, type].
+async function arrow(path) {
+  const { RecordBatchReader } = load("apache-arrow");
+  const reader = await RecordBatchReader.from(fs.createReadStream(path));
+  await reader.open();
+  const fields = reader.schema.fields;
+  const batches = [];
+  for await (const batch of reader)
+    batches.push(fields.map((field, i) => texts(field.type, batch.data.children[i])));
+  return { types: fields.map((field) => [field.name, String(field.type)]), batches };
+}
+
+const readers = { duck, arrow };
 
 // A question a line, an answer a line, until stdin ends.
 (async () => {

@@ -84,3 +84,9 @@ def ask(reader, what):
 def duck(*queries):
     """DuckDB's rows for each query, as lists of text and None."""
     return ask("duck", list(queries))
+
+
+def arrow(path):
+    """(types as [name, type], batches of columns of text and None) of an Arrow stream."""
+    answer = ask("arrow", str(path))
+    return answer["types"], answer["batches"]
