@@ -32,6 +32,11 @@ const struct option server_rows[] = {
      .kind = OPTION_FLAG,
      .at = offsetof(struct server_config, allow_remote),
      .help = "let other hosts connect, not only this one"},
+    {.name = "http",
+     .kind = OPTION_TEXT,
+     .value = "HOST:PORT",
+     .at = offsetof(struct server_config, http),
+     .help = "answer /metrics and /healthz there; loopback, unless --allow-remote"},
     {.name = "audit",
      .kind = OPTION_FLAG,
      .at = offsetof(struct server_config, audit),
@@ -91,6 +96,10 @@ int server_config_check(struct server_config *c, const char *tape, const char *n
                      "--listen needs --token-file: who connects over TCP has to know the token");
     if (rc == 0 && c->listen != NULL)
         rc = listen_check(c->listen, c->allow_remote, err);
+    if (rc == 0 && c->http != NULL) {
+        rc = listen_check(c->http, c->allow_remote, err);
+        rc = rc < 0 ? err_wrap(err, rc, "--http") : 0;
+    }
     return rc;
 }
 

@@ -12,7 +12,7 @@
 #include "daemon/server.h"
 
 struct server_config {
-    const char *socket, *listen, *token_file;
+    const char *socket, *listen, *token_file, *http;
     bool allow_remote, audit;
     struct option_list uid_words;
 

@@ -358,6 +358,18 @@ static void start_handles(struct recorder *r)
     uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
 }
 
+/* Last: it has a thread. */
+static int open_http(struct recorder *r, struct tdk_err *err)
+{
+    struct http_options options = {.address = r->config->server.http,
+                                   .remote = r->config->server.allow_remote,
+                                   .writer = "recorder"};
+    if (options.address == NULL)
+        return 0;
+    memcpy(options.tape_id, r->tape.folder.tape_id, sizeof options.tape_id);
+    return http_open(&r->http, &options, err);
+}
+
 int recorder_open(struct recorder *r, const struct config *config, struct tdk_err *err)
 {
     static const struct service_events events = {
@@ -382,6 +394,8 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
         rc = open_parts(r, err);
     if (rc == 0)
         rc = control_open(&r->control, r, err);
+    if (rc == 0)
+        rc = open_http(r, err);
     if (rc < 0)
         recorder_close(r, 1);
     return rc;
@@ -422,6 +436,7 @@ int recorder_close(struct recorder *r, int exit_code)
     journal_close(&r->journal);
     writer_close(&r->writer);
     ledger_close(&r->ledger);
+    http_close(r->http);
     gauges_close(&r->gauges);
     free(r->inlets);
     if (recover_close(&r->tape, clean, &err) < 0) {

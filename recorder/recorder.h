@@ -9,6 +9,7 @@
 #ifndef TDK_RECORDER_RECORDER_H
 #define TDK_RECORDER_RECORDER_H
 
+#include "daemon/http.h"
 #include "daemon/service.h"
 #include "recorder/ack.h"
 #include "recorder/control.h"
@@ -38,6 +39,7 @@ struct recorder {
     uint64_t tends;
 
     struct gauges gauges;
+    struct http *http;      /* ours; NULL: nobody asked for it */
     struct status reported; /* what the last report told */
     uint64_t reported_ns, ready_ns;
     int64_t clock_offset; /* wall - monotonic */
