@@ -1,0 +1,122 @@
+"""What an instrument was called when: mappings by day, gateways' records, definitions, announcements."""
+
+import json
+import struct
+import unittest
+
+from tests.support import tapedeck
+
+DAY = 86400 * 10**9
+MONDAY = 1718582400 * 10**9  # 2024-06-17
+TUESDAY = MONDAY + DAY
+WIDTH = 71
+
+
+def text(value, size=WIDTH):
+    return value.encode().ljust(size, b"\0")
+
+
+def metadata(mappings, stype_in=1, stype_out=0):
+    """DBN version 2; mappings: {symbol: [(first day, day behind the last, id)]}; raw symbols to ids."""
+    body = struct.pack("<16sHQQQBBBH53xI", b"TEST.DATA", 0, MONDAY, MONDAY + 2 * DAY, 0, stype_in, stype_out, 0,
+                       WIDTH, 0)
+    body += struct.pack("<I", len(mappings)) + b"".join(text(symbol) for symbol in mappings) + bytes(8)
+    body += struct.pack("<I", len(mappings))
+    for symbol, intervals in mappings.items():
+        body += text(symbol) + struct.pack("<I", len(intervals))
+        for first, behind, number in intervals:
+            body += struct.pack("<II", first, behind) + text(str(number))
+    return b"DBN\x02" + struct.pack("<I", len(body)) + body
+
+
+def trade(number, ts, price=1):
+    return struct.pack("<BBHIQqIccBBQiI", 12, 0, 1, number, ts, price, 1, b"T", b"A", 0, 0, ts, 0, price)
+
+
+def mapping(number, ts, symbol, start=2**64 - 1, end=2**64 - 1):
+    return struct.pack("<BBHIQB71sB71sQQ", 44, 0x16, 1, number, ts, 1, symbol.encode(), 1, symbol.encode(), start, end)
+
+
+class Symbols(tapedeck.Case):
+    def put(self, data, track="t", code=0):
+        path = self.scratch / f"{track}.dbn"
+        path.write_bytes(data)
+        return self.run_ok("import", path, "-T", self.tape, "--track", track, code=code)
+
+    def prices(self, *args):
+        out = self.run_ok("query", "-T", self.tape, "-o", "csv", "-t", "trades", *args).stdout.decode()
+        names, *rows = [row.split(",") for row in out.splitlines()]
+        return [int(row[names.index("price")]) for row in rows]
+
+    def listed(self, *args):
+        return json.loads(self.run_ok("ls", "symbols", "-T", self.tape, "--json", *args).stdout)
+
+    def rolled(self):
+        """On Tuesday 1 means B, and A has become 2. The price says which: day * 10 + id."""
+        head = metadata({"A": [(20240617, 20240618, 1), (20240618, 20240619, 2)],
+                         "B": [(20240618, 20240619, 1)]})
+        ticks = [(1, MONDAY, 11), (1, TUESDAY - 1, 12), (1, TUESDAY, 21), (2, TUESDAY, 22), (2, MONDAY + 5, 13)]
+        self.put(head + b"".join(trade(*tick) for tick in ticks))
+
+    def test_an_id_counts_only_on_the_days_of_its_symbol(self):
+        self.rolled()
+        self.assertEqual(self.prices("-s", "A"), [11, 12, 22])
+        self.assertEqual(self.prices("-s", "B"), [21])
+        self.assertEqual(self.prices("-s", "[AB]"), [11, 12, 21, 22])
+        self.assertEqual(self.prices("-s", "#1"), [11, 12, 21])
+        self.assertEqual(self.prices("-s", "#2", "-s", "B"), [21, 22, 13])
+        self.assertEqual(self.prices("-s", "A", "--from", "2024-06-18"), [22])
+        done = self.run_ok("query", "-T", self.tape, "-s", "B", "--to", "2024-06-18", "--count")
+        self.assertEqual(int(done.stdout), 0)
+
+    def test_the_days_are_listed(self):
+        self.rolled()
+        rows = [(row["symbol"], row["instrument_id"], int(row["from"]), int(row["to"])) for row in self.listed()]
+        self.assertEqual(sorted(rows), [("A", 1, MONDAY, TUESDAY), ("A", 2, TUESDAY, TUESDAY + DAY),
+                                        ("B", 1, TUESDAY, TUESDAY + DAY)])
+        self.assertEqual([row["symbol"] for row in self.listed("B*")], ["B"])
+        self.assertEqual(self.listed("C*"), [])
+
+    def test_text_has_the_name_of_the_day(self):
+        self.rolled()
+        out = self.run_ok("query", "-T", self.tape, "-o", "csv", "--map-symbols").stdout.decode()
+        self.assertEqual([line.rsplit(",", 1)[1] for line in out.splitlines()[1:]], ["A", "A", "B", "A", ""])
+
+    def test_a_gateways_mapping_holds_from_there_on(self):
+        records = [mapping(1, MONDAY, "A"), trade(1, MONDAY + 1, 1), mapping(1, MONDAY + 10, "B"),
+                   trade(1, MONDAY + 11, 2), trade(1, MONDAY + 12, 3)]
+        self.put(metadata({}) + b"".join(records))
+        self.assertEqual(self.prices("-s", "A"), [1])
+        self.assertEqual(self.prices("-s", "B"), [2, 3])
+
+    def test_names_stay_when_the_index_is_built_anew(self):
+        self.rolled()
+        before = self.listed()
+        self.run_ok("reindex", "-T", self.tape)
+        self.assertEqual(self.listed(), before)
+        self.assertEqual(self.prices("-s", "A"), [11, 12, 22])
+
+    def test_a_recorded_feed_knows_the_same_names_as_an_import(self):
+        self.rolled()
+        fed = self.scratch / "fed"
+        recorder = self.recorder("--ring", "t", "--create-ring", "1M", tape=fed)
+        self.run_ok("feed", self.scratch / "t.dbn", "--ring", "t")
+        self.assertEqual(recorder.stop(), 0)
+        for symbol in ("A", "B", "#1", "?"):
+            self.assertEqual(self.run_ok("query", "-T", fed, "-s", symbol, "--count").stdout,
+                             self.run_ok("query", "-T", self.tape, "-s", symbol, "--count").stdout)
+
+    def test_definitions_name_what_nothing_else_does(self):
+        path = tapedeck.SHARED / "data" / "dbn" / "databento-dbn" / "test_data.definition.v3.dbn.frag.zst"
+        if not path.exists():
+            self.skipTest(f"{path} is not there: the real data stands beside the project")
+        self.run_ok("import", path, "-T", self.tape, "--track", "t")
+        rows = self.listed()
+        self.assertEqual(len(rows), 2)
+        for row in rows:
+            found = self.run_ok("query", "-T", self.tape, "-s", row["symbol"], "--count").stdout
+            self.assertEqual(int(found), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
