@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 
@@ -68,10 +69,43 @@ static bool push_digit(uint64_t *value, unsigned digit)
            !__builtin_add_overflow(*value, (uint64_t)digit, value);
 }
 
+/* What nearly every number is: digits and a point, no exponent, few enough to need no checks. */
+static bool read_short(const char *at, const char *end, unsigned places, uint64_t *units,
+                       bool *negative)
+{
+    static const uint64_t tens[] = {1,      10,      100,      1000,      10000,
+                                    100000, 1000000, 10000000, 100000000, 1000000000};
+    uint64_t value = 0;
+    bool minus = at < end && *at == '-';
+    at += minus;
+    const char *whole = at;
+    for (; at < end && *at >= '0' && *at <= '9'; at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    size_t digits = (size_t)(at - whole), fraction = 0;
+    if (digits == 0 || digits + places > 19 || (digits > 1 && *whole == '0'))
+        return false;
+    if (at < end && *at == '.') {
+        const char *first = ++at;
+        for (; at < end && *at >= '0' && *at <= '9'; at++)
+            value = value * 10 + (uint64_t)(*at - '0');
+        fraction = (size_t)(at - first);
+        if (fraction == 0 || fraction > places)
+            return false;
+    }
+    if (at != end)
+        return false;
+    *units = value * tens[places - fraction];
+    *negative = minus;
+    return true;
+}
+
 int five_decimal_in(const char *bytes, size_t size, unsigned places, uint64_t *units,
                     bool *negative)
 {
     struct number n;
+    assert(places <= 9);
+    if (read_short(bytes, bytes + size, places, units, negative))
+        return 0;
     if (!read_number(bytes, bytes + size, &n))
         return TDK_EVALUE;
     /* The place of each digit, in units: 10^place. Those below a unit have to be zeros. */

@@ -107,6 +107,31 @@ static void decimals_are_exact_up_to_their_limits(void **state)
     }
 }
 
+/* With an exponent of nothing behind it a number takes the long way. */
+static void numbers_are_the_same_by_the_short_and_the_long_way(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {
+        "0",  "-0", "0.0", "1",     "12345678901234567890",  "9999999999999999999",
+        "01", "1.", ".5",  "1.5",   "-1.000000001",          "9999999999.999999999",
+        "-",  "",   "1x",  "1.0.0", "18446744073.709551615", "1.0000000000",
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        for (unsigned places = 0; places <= 9; places++) {
+            char with_exponent[64];
+            uint64_t units[2] = {0, 0};
+            bool negative[2] = {false, false};
+            snprintf(with_exponent, sizeof with_exponent, "%se0", numbers[i]);
+            int rc =
+                five_decimal_in(numbers[i], strlen(numbers[i]), places, &units[0], &negative[0]);
+            assert_int_equal(five_decimal_in(with_exponent, strlen(with_exponent), places,
+                                             &units[1], &negative[1]),
+                             rc);
+            assert_int_equal(units[0], units[1]);
+            assert_int_equal(negative[0], negative[1]);
+        }
+}
+
 static void the_limits_of_each_field_are_its_own(void **state)
 {
     const struct {
@@ -326,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_example_of_the_contract_is_read_exactly, setup,
                                         teardown),
         cmocka_unit_test(decimals_are_exact_up_to_their_limits),
+        cmocka_unit_test(numbers_are_the_same_by_the_short_and_the_long_way),
         cmocka_unit_test_setup_teardown(the_limits_of_each_field_are_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(integers_beyond_64_bits_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_malformed_line_is_named, setup, teardown),
