@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/publisher.h"
@@ -112,9 +113,10 @@ static int check_date(struct intake_options *options)
 static int check_csv(const struct intake_options *options)
 {
     const char *separator = options->separator;
-    if (options->symbol != NULL &&
-        (options->symbol[0] == '\0' || strlen(options->symbol) > FIVE_SYMBOL_MAX))
-        return cli_usage("--symbol: a symbol has 1 to %d bytes", FIVE_SYMBOL_MAX);
+    size_t size = options->symbol != NULL ? strlen(options->symbol) : 1;
+    if (size == 0 || size > FIVE_SYMBOL_MAX ||
+        (options->symbol != NULL && utf8_span(options->symbol, size) < size))
+        return cli_usage("--symbol: a symbol has 1 to %d bytes of UTF-8", FIVE_SYMBOL_MAX);
     if (separator != NULL && strcmp(separator, "tab") != 0 &&
         (strlen(separator) != 1 || strchr("\"\r\n", separator[0]) != NULL))
         return cli_usage("--separator: '%s' is not one character, or tab", separator);
@@ -129,6 +131,20 @@ static int check_csv(const struct intake_options *options)
     return CLI_OK;
 }
 
+/* An option that would do nothing is a mistake. */
+static int check_fit(const struct intake_options *options)
+{
+    int format = options->format;
+    if (options->map != NULL && format != SOURCE_AUTO && format != SOURCE_CSV)
+        return cli_usage("--map: is for CSV, not for %s", formats[format]);
+    if (options->whole && format != SOURCE_AUTO && format != SOURCE_PCAP)
+        return cli_usage("--whole: is for captures of packets, not for %s", formats[format]);
+    if (options->decode != SOURCE_AS_IS && format != SOURCE_AUTO && format != SOURCE_LINES &&
+        format != SOURCE_CRYPTOFEED)
+        return cli_usage("--decode: is for lines and cryptofeed, not for %s", formats[format]);
+    return CLI_OK;
+}
+
 int intake_check(struct intake_options *options)
 {
     for (size_t i = 0; i < options->track_info.count; i++) {
@@ -139,7 +155,9 @@ int intake_check(struct intake_options *options)
         if (size > PUBLISHER_KEY_MAX)
             return cli_usage("--track-info: a key has at most %u bytes", PUBLISHER_KEY_MAX);
     }
-    int status = check_csv(options);
+    int status = check_fit(options);
+    if (status == CLI_OK)
+        status = check_csv(options);
     return status != CLI_OK ? status : check_date(options);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/moment.h"
 #include "formats/five.h"
@@ -93,20 +94,49 @@ static int read_number(const char *value, size_t size, const char *what, uint64_
     return 0;
 }
 
-static int read_time(const struct csv_context *context, enum csv_unit unit, const char *value,
+/* A time that bears no zone. Zones change their clocks between minutes, never inside one. */
+static int read_local(struct csv_context *context, const char *value, uint64_t *ts,
+                      struct tdk_err *err)
+{
+    struct moment utc, local;
+    int rc = moment_parse(value, "UTC", &utc, err);
+    if (rc < 0)
+        return rc;
+    uint64_t minute = utc.ns / (60 * NS_PER_S);
+    if (minute != context->minute || context->minute == 0) {
+        rc = moment_parse(value, context->zone, &local, err);
+        if (rc < 0)
+            return rc;
+        context->minute = minute;
+        context->minute_shift = local.ns - utc.ns;
+    }
+    *ts = utc.ns + context->minute_shift;
+    return 0;
+}
+
+/* RFC 3339. */
+static int read_text(struct csv_context *context, const char *value, uint64_t *ts,
+                     struct tdk_err *err)
+{
+    struct moment moment;
+    if (value[0] < '0' || value[0] > '9')
+        return err_say(err, TDK_EVALUE, "'%s' is not a time", value);
+    if (context->zone != NULL && moment_parse(value, NULL, &moment, NULL) < 0)
+        return read_local(context, value, ts, err);
+    int rc = moment_parse(value, NULL, &moment, err);
+    if (rc == 0)
+        *ts = moment.ns;
+    return rc;
+}
+
+static int read_time(struct csv_context *context, enum csv_unit unit, const char *value,
                      size_t size, const char *what, uint64_t *ts, struct tdk_err *err)
 {
     static const unsigned places[] = {[CSV_NS] = 0, [CSV_US] = 3, [CSV_MS] = 6, [CSV_S] = 9};
     bool negative = false;
     if (unit == CSV_TEXT) {
-        struct moment moment;
-        int rc = moment_parse(value, context->zone, &moment, err);
-        if (rc == 0 && moment.anchor != MOMENT_ABSOLUTE)
-            rc = err_say(err, TDK_EVALUE, "'%s' is not a time", value);
-        if (rc < 0)
-            return err_wrap(err, rc, "%s", what);
-        *ts = moment.ns;
-        return 0;
+        int rc = read_text(context, value, ts, err);
+        return rc < 0 ? err_wrap(err, rc, "%s", what) : 0;
     }
     int rc = five_decimal_in(value, size, places[unit], ts, &negative);
     if (rc == -EDOM)
@@ -140,10 +170,10 @@ struct line {
     struct tdk_err *err;
 };
 
-static int get_time(const struct line *l, const struct csv_context *context, enum csv_role role,
+static int get_time(const struct line *l, struct csv_context *context, enum csv_role role,
                     uint64_t *ts)
 {
-    char value[VALUE_MAX + 1];
+    char value[VALUE_MAX + 1] = "";
     size_t size;
     int rc = get(l->map, role, l->fields, l->count, value, &size, l->err);
     return rc <= 0 ? rc
@@ -200,8 +230,8 @@ static int get_symbol(const struct line *l, struct csv_tick *tick)
     return 0;
 }
 
-int csv_read(const struct csv_map *map, const struct csv_context *context,
-             const struct csv_field *fields, int count, struct csv_tick *tick, struct tdk_err *err)
+int csv_read(const struct csv_map *map, struct csv_context *context, const struct csv_field *fields,
+             int count, struct csv_tick *tick, struct tdk_err *err)
 {
     const struct line l = {map, fields, count, err};
     struct csv_tick t = {

@@ -91,9 +91,11 @@ struct csv_tick {
 struct csv_context {
     const char *zone;  /* of times that bear none; NULL: those are refused */
     uint64_t midnight; /* what numbers are added to; 0: they are since 1970 */
+    /* The minute, as if it were UTC, that the zone was asked about last: asking is slow. */
+    uint64_t minute, minute_shift; /* what to add, modulo 2^64 */
 };
 
-int csv_read(const struct csv_map *map, const struct csv_context *context,
-             const struct csv_field *fields, int count, struct csv_tick *tick, struct tdk_err *err);
+int csv_read(const struct csv_map *map, struct csv_context *context, const struct csv_field *fields,
+             int count, struct csv_tick *tick, struct tdk_err *err);
 
 #endif

@@ -311,7 +311,9 @@ class Columns(Captures):
         for args, code, says in ((("--map", "ts=t,price=p"), 1, "--symbol"), (("--format", "csv"), 1, "--map"),
                                  (("--map", "ts=u,price=p", "--symbol", "S"), 1, "column 'u'"),
                                  (("--map", "nonsense"), 2, "nonsense"), (("--map", "lean-quotes", "--symbol", "S"), 1, "--date"),
-                                 (("--date", "20140501"), 2, "--date"), (("--separator", "ab"), 2, "--separator")):
+                                 (("--date", "20140501"), 2, "--date"),
+                                 (("--map", "ts=t", "--format", "pcap"), 2, "--map"), (("--whole", "--format", "csv"), 2, "--whole"),
+                                 (("--decode", "binance", "--format", "dbn"), 2, "--decode"), (("--symbol", ""), 2, "--symbol"), (("--separator", "ab"), 2, "--separator")):
             done = self.put(path, *args, code=code)
             self.assertIn(says, done.stderr)
             self.assertFalse(self.tape.exists())

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/moment.h"
 #include "formats/csv.h"
 
 static void fields_are_split_at_separators_outside_of_quotes(void **state)
@@ -69,7 +70,7 @@ static void a_map_is_checked_word_by_word(void **state)
 }
 
 /* ts=#1:UNIT,price=#2,size=#3,side=#4 over one line. */
-static int read_line(const char *map_text, const struct csv_context *context, const char *line,
+static int read_line(const char *map_text, struct csv_context *context, const char *line,
                      struct csv_tick *tick, struct tdk_err *err)
 {
     struct csv_map map;
@@ -105,8 +106,38 @@ static void times_are_exact_in_every_unit(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct csv_tick tick;
         struct tdk_err err;
-        const struct csv_context context = {.midnight = cases[i].midnight};
+        struct csv_context context = {.midnight = cases[i].midnight};
         int rc = read_line(cases[i].map, &context, cases[i].line, &tick, &err);
+        assert_int_equal(rc, cases[i].ts == 0 ? TDK_EVALUE : 0);
+        if (rc == 0)
+            assert_int_equal(tick.ts, cases[i].ts);
+    }
+}
+
+/* Berlin: 02:30 comes twice on 2026-10-25, and not at all on 2026-03-29. */
+static void a_zone_is_asked_again_where_its_clock_may_change(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        uint64_t ts; /* 0: refused */
+    } cases[] = {
+        {"2026-10-25T01:59:59.5", 1792886399500000000},
+        {"2026-10-25T02:30:00", 0},
+        {"2026-10-25T03:00:00", 1792893600000000000},
+        {"2026-10-25T03:00:59.000000001", 1792893659000000001},
+        {"2026-03-29T01:59:59", 1774745999000000000},
+        {"2026-03-29T02:30:00", 0},
+        {"2026-03-29T03:00:00", 1774746000000000000},
+        {"2026-03-29T03:00:00Z", 1774753200000000000},
+    };
+    struct csv_context context = {.zone = "Europe/Berlin"};
+    struct tdk_err err;
+    if (moment_check_zone(context.zone, &err) < 0)
+        skip();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct csv_tick tick;
+        int rc = read_line("ts=#1:text", &context, cases[i].line, &tick, &err);
         assert_int_equal(rc, cases[i].ts == 0 ? TDK_EVALUE : 0);
         if (rc == 0)
             assert_int_equal(tick.ts, cases[i].ts);
@@ -117,7 +148,7 @@ static void what_is_empty_is_undefined_and_what_is_wrong_is_named(void **state)
 {
     (void)state;
     static const char map[] = "ts=#1,price=#2,size=#3,side=#4,symbol=#5,id=#6";
-    const struct csv_context context = {.zone = NULL};
+    struct csv_context context = {.zone = NULL};
     struct csv_tick tick;
     struct tdk_err err;
     assert_int_equal(read_line(map, &context, "1,-0.000000001,,Sell,A,7", &tick, &err), 0);
@@ -153,6 +184,7 @@ int main(void)
         cmocka_unit_test(fields_are_split_at_separators_outside_of_quotes),
         cmocka_unit_test(a_map_is_checked_word_by_word),
         cmocka_unit_test(times_are_exact_in_every_unit),
+        cmocka_unit_test(a_zone_is_asked_again_where_its_clock_may_change),
         cmocka_unit_test(what_is_empty_is_undefined_and_what_is_wrong_is_named),
     };
     return cmocka_run_group_tests_name("formats.csv", tests, NULL, NULL);
