@@ -143,7 +143,7 @@ static enum player_order ask(void *context)
     }
     switch (keys_read()) {
     case KEY_SPACE:
-        return PLAYER_PAUSE;
+        return PLAYER_TOGGLE;
     case KEY_RIGHT:
         return PLAYER_STEP;
     case KEY_UP:

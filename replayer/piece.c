@@ -15,9 +15,11 @@ struct piece piece_from(const struct tdk_frame *at, const struct tdk_frame *end,
         if (piece.bytes > 0 && piece.bytes + span > max)
             break;
         piece.bytes += span;
-        if (tdk_frame_is_tick(at))
+        if (tdk_frame_is_tick(at)) {
             piece.ticks++;
-        else if (at->type == TDK_TYPE_LOSS && at->size >= sizeof(struct tdk_loss))
+            if (piece_is_timed(at))
+                piece.last_ts = at->ts;
+        } else if (at->type == TDK_TYPE_LOSS && at->size >= sizeof(struct tdk_loss))
             piece.lost += ((const struct tdk_loss *)(at + 1))->count;
         at = tdk_frame_after(at);
     } while (at < end && piece_takes(at));

@@ -21,6 +21,7 @@ struct piece {
     const struct tdk_frame *first;
     size_t bytes;
     uint64_t ticks, lost; /* in it; told by its LOSS frames */
+    uint64_t last_ts;     /* of its last tick that bears a time; 0: none */
 };
 
 /* As many frames from `at` on as fit `max` bytes and are taken, but at least one: `at` itself is

@@ -92,7 +92,8 @@ int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_
     p->query.control = true;
     p->options = *options;
     p->patience = (struct lane_patience){
-        .stall_ns = options->stall_ns, .stopped = player_stopped, .context = p};
+        .stall_ns = options->stall_ns, .stopped = player_stalled, .context = p};
+    player_control_init(p);
     p->report.paced = options->speed.kind != SPEED_MAX;
     pace_init(&p->pace, &options->speed, options->max_idle_ns);
     /* The cursor first: a range that cannot be asked for makes no ring. */
@@ -125,6 +126,7 @@ void player_close(struct player *p)
     live_close(p->live);
     prime_close(p->prime);
     tdk_digest_close(p->digest);
+    player_control_close(p);
     free(p);
 }
 
@@ -141,11 +143,11 @@ void player_tell_damage(struct player *p, const struct tdk_err *err)
         p->options.damage(err, p->options.context);
 }
 
-static int find_prologue(struct player *p, struct tdk_err *err)
+static int find_prologue(struct player *p, const struct tdk_query *query, struct tdk_err *err)
 {
     const struct prime_options options = {
         .back_ns = p->options.prime_back_ns, .stopped = player_stopped, .context = p};
-    int rc = prime_open(&p->prime, p->tape, &p->query, &options, err);
+    int rc = prime_open(&p->prime, p->tape, query, &options, err);
     if (rc < 0)
         return rc;
     struct tdk_err damage;
@@ -178,9 +180,38 @@ static int play_round(struct player *p, struct tdk_err *err)
         }
         if (rc == 1)
             rc = player_put_run(p, &run, err);
-        if (rc < 0)
+        if (rc != 0)
             return rc;
     }
+}
+
+/* On from another place of the range: another cursor, another schedule, another prologue. */
+static int seek(struct player *p, struct tdk_err *err)
+{
+    struct tdk_query query = p->query;
+    p->sought = false;
+    p->skipped = true;
+    if (p->seek_to > query.from)
+        query.from = p->seek_to;
+    if (p->seek_to > query.to)
+        query.from = query.to;
+    if (query.limit > 0)
+        query.limit = query.limit > p->report.ticks ? query.limit - p->report.ticks : 1;
+    tdk_cursor_close(p->cursor);
+    p->cursor = NULL;
+    live_close(p->live);
+    p->live = NULL;
+    p->joined = false;
+    p->steps = p->step_to = 0;
+    p->at = query.from;
+    int rc = tdk_cursor_open(&p->cursor, p->tape, &query, err);
+    if (rc == 0 && p->options.prime) {
+        prime_close(p->prime);
+        p->prime = NULL;
+        rc = find_prologue(p, &query, err);
+    }
+    player_move(p, p->pace.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
+    return rc;
 }
 
 static void count_round(struct player *p)
@@ -193,7 +224,7 @@ static void count_round(struct player *p)
 
 static int play_rounds(struct player *p, struct tdk_err *err)
 {
-    int rc = p->options.prime ? find_prologue(p, err) : 0;
+    int rc = p->options.prime ? find_prologue(p, &p->query, err) : 0;
     if (rc < 0)
         return rc;
     for (;;) {
@@ -201,6 +232,11 @@ static int play_rounds(struct player *p, struct tdk_err *err)
         count_round(p);
         if (rc == 0 && p->options.then_live)
             rc = player_run_live(p, err);
+        if (rc == PLAYER_SOUGHT) {
+            rc = seek(p, err);
+            if (rc == 0)
+                continue;
+        }
         if (rc < 0)
             return rc;
         p->report.rounds++;
@@ -248,6 +284,7 @@ int player_run(struct player *p, struct tdk_err *err)
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
     if (p->options.paused)
         pace_pause(&p->pace, begin);
+    player_move(p, p->options.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
     int rc = play_rounds(p, err);
     player_show(p);
     p->report.stopped = p->quit;
@@ -255,7 +292,8 @@ int player_run(struct player *p, struct tdk_err *err)
         rc = 0;
     /* Nobody waits for the end of what goes on for ever: to stop it is to end it. */
     bool to_the_end = !p->quit || p->joined;
-    p->report.complete = rc == 0 && to_the_end && p->report.lost == 0 && p->report.damaged == 0;
+    p->report.complete =
+        rc == 0 && to_the_end && !p->skipped && p->report.lost == 0 && p->report.damaged == 0;
     if (p->digest != NULL) {
         tdk_digest_value(p->digest, p->report.digest, p->report.digest_hex);
         p->report.digest_ticks = tdk_digest_ticks(p->digest);
@@ -267,6 +305,7 @@ int player_run(struct player *p, struct tdk_err *err)
         rc = ended;
     p->report.elapsed_ns = clock_mono() - begin;
     (void)prctl(PR_SET_TIMERSLACK, slack > 0 ? (unsigned long)slack : 0UL);
+    player_move(p, rc < 0 ? PLAYER_FAILED : PLAYER_ENDED);
     return rc;
 }
 

@@ -10,8 +10,8 @@
  * begins; at last one END. A play drops nothing: while a ring is full the tape stands still for all
  * tracks.
  *
- * Runs on the caller's thread until it is over; no loop, no threads. Memory: the cursor's, the
- * rings', and 1 MiB.
+ * Runs on the caller's thread until it is over; no loop, no threads. Another one may steer it.
+ * Memory: the cursor's, the rings', and 1 MiB.
  */
 #ifndef TDK_REPLAYER_PLAYER_H
 #define TDK_REPLAYER_PLAYER_H
@@ -24,14 +24,39 @@
 #include "tapedeck/err.h"
 #include "tapedeck/tape.h"
 
+/*
+ *   waiting -> playing <-> paused
+ *                 ^  <-> stalled     -> ended or failed, from any
+ */
+enum player_state {
+    PLAYER_WAITING, /* for consumers, or not run yet */
+    PLAYER_PLAYING,
+    PLAYER_PAUSED,
+    PLAYER_STALLED, /* a ring is full, and its consumer takes nothing */
+    PLAYER_ENDED,
+    PLAYER_FAILED,
+};
+const char *player_state_text(enum player_state state); /* "waiting", ... */
+
 /* What whoever watches wants done. */
 enum player_order {
     PLAYER_GO_ON,
-    PLAYER_PAUSE, /* or go on after a pause */
-    PLAYER_STEP,  /* while paused: one tick */
+    PLAYER_TOGGLE, /* pause, or go on after a pause */
+    PLAYER_PAUSE,
+    PLAYER_RESUME,
+    PLAYER_STEP, /* pause if need be, then so many ticks, or so much time of the tape */
+    PLAYER_SEEK, /* go on there; inside the range */
+    PLAYER_SPEED,
     PLAYER_FASTER,
     PLAYER_SLOWER,
     PLAYER_QUIT,
+};
+
+struct player_command {
+    enum player_order order;
+    uint64_t ticks, by_ns; /* step: one of them */
+    uint64_t to;           /* seek */
+    struct speed speed;
 };
 
 struct player_options {
@@ -51,6 +76,8 @@ struct player_options {
     uint64_t stall_ns;      /* a consumer that takes nothing for so long ends the play */
     /* Asked about fifty times a second while waiting, and now and then while not; may be NULL. */
     enum player_order (*ask)(void *context);
+    /* The player has changed its state; on its thread. May be NULL. */
+    void (*changed)(enum player_state state, void *context);
     /* A part of the tape that cannot be read is passed over: told here; may be NULL. */
     void (*damage)(const struct tdk_err *err, void *context);
     /* A piece of a run in which LOSS frames tell of lost ticks, in the first round; may be NULL. */
@@ -92,7 +119,22 @@ int player_wait_consumers(struct player *player, uint64_t count, uint64_t timeou
  * is not. */
 int player_run(struct player *player, struct tdk_err *err);
 
-/* Borrowed until close. */
+/* ---- from any thread, between open and close ---- */
+
+/* Ask for something; done within 20 ms, in the order in which it was asked. -EAGAIN: too many wait;
+ * -ESRCH: it is over. */
+int player_command(struct player *player, const struct player_command *command);
+
+struct player_status {
+    enum player_state state;
+    uint64_t at;    /* ts of the last tick played; before the first: where the range begins */
+    uint64_t ticks; /* played */
+    struct speed speed;
+    uint64_t lateness_p99; /* ns, so far; 0: nothing was due */
+};
+void player_status(struct player *player, struct player_status *status);
+
+/* Borrowed until close; when the run is over. */
 const struct player_report *player_report(const struct player *player);
 
 #endif

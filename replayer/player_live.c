@@ -64,6 +64,8 @@ int player_run_live(struct player *p, struct tdk_err *err)
     while (rc == 0 && !live_is_done(p->live)) {
         if (p->quit)
             return -ECANCELED;
+        if (p->sought)
+            return PLAYER_SOUGHT;
         if (!p->joined && live_is_caught(p->live))
             rc = put_join(p, err);
         if (rc == 0)

@@ -5,11 +5,14 @@
  *   player_time.c  orders, pause, waiting until a tick is due
  *   player_put.c   frames into rings
  *   player_live.c  on into the present
+ *   player_control.c  what other threads ask for, and are told
  *
  * Internal to replayer/player*.c.
  */
 #ifndef TDK_REPLAYER_PLAYER_PRIVATE_H
 #define TDK_REPLAYER_PLAYER_PRIVATE_H
+
+#include <pthread.h>
 
 #include "replayer/lane.h"
 #include "replayer/live.h"
@@ -21,6 +24,17 @@
 #define PLAYER_PENDING_MAX 64u /* paced ticks put in and not yet published */
 #define PLAYER_TRACKS_MAX  65536u
 #define PLAYER_SLICE_NS    (20 * NS_PER_MS) /* orders are asked for in between */
+
+#define PLAYER_COMMANDS_MAX 16u
+
+/* What is shared with other threads, under its lock. */
+struct player_control {
+    pthread_mutex_t lock;
+    struct player_command commands[PLAYER_COMMANDS_MAX];
+    unsigned first, count;
+    struct player_status status;
+    uint64_t told_ns; /* when the numbers of the status were last worked out */
+};
 
 /* A track of the tape, found by its number. */
 struct seat {
@@ -47,16 +61,38 @@ struct player {
     uint64_t tick;             /* number of the next, over all rounds */
     uint64_t shift;            /* added to times, modulo 2^64; known with the first tick */
     uint64_t steps;            /* to take while paused */
+    uint64_t step_to;          /* and all that is no later than this; 0: nothing */
+    uint64_t seek_to;
+    uint64_t at; /* ts of the last tick put in */
     unsigned unasked;
     uint64_t next_ts; /* of the frame that is waited for */
     bool anchored, shifted, quit, joined;
+    bool sought, skipped; /* a seek was asked for; one was done */
     /* Ticks in `pending_lane` that wait for one publish, and when they were due. */
     struct lane *pending_lane;
     size_t pending_bytes;
     uint64_t pending_due[PLAYER_PENDING_MAX];
     unsigned pending;
     struct player_report report;
+    struct player_control control;
 };
+
+/* A seek ended what was going on: neither done nor failed. */
+#define PLAYER_SOUGHT 1
+
+/* ---- player_control.c ---- */
+
+void player_control_init(struct player *player);
+void player_control_close(struct player *player);
+
+/* The next thing that was asked for; order GO_ON: nothing. */
+struct player_command player_next_command(struct player *player);
+
+/* In this state now; tells whoever wants to know if it is another one. */
+void player_move(struct player *player, enum player_state state);
+
+/* Keep the numbers of the status fresh. */
+void player_tell_status(struct player *player);
 
 /* ---- player_time.c ---- */
 
@@ -66,8 +102,11 @@ void player_attend(struct player *player);
 /* For lane_patience: attend, and is it over? */
 bool player_stopped(void *player);
 
+/* The same where a ring is full. */
+bool player_stalled(void *player);
+
 /* Until the frame is due, or at once while a step is to be taken. -ECANCELED: an order to quit
- * came. */
+ * came; PLAYER_SOUGHT. */
 int player_hold(struct player *player, const struct tdk_frame *frame, uint64_t *due);
 
 /* Make what was put in visible, and note by how much that was late. */
@@ -90,7 +129,7 @@ int player_run_live(struct player *player, struct tdk_err *err);
 /* The prologue, at once, if it is still to come. */
 int player_put_prologue(struct player *player, struct tdk_err *err);
 
-/* All of a run, each piece when it is due. -ECANCELED: an order to quit came. */
+/* All of a run, each piece when it is due. -ECANCELED: an order to quit came; PLAYER_SOUGHT. */
 int player_put_run(struct player *player, const struct tdk_run *run, struct tdk_err *err);
 
 #endif

@@ -29,6 +29,8 @@ static int claim(struct player *p, struct lane *lane, size_t bytes, void **room,
     uint64_t waited = p->patience.waited_ns;
     int rc = lane_claim(lane, bytes, room, &p->patience, err);
     pace_shift(&p->pace, p->patience.waited_ns - waited);
+    if (p->control.status.state == PLAYER_STALLED) /* written by this thread alone */
+        player_move(p, p->pace.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
     return rc;
 }
 
@@ -40,6 +42,8 @@ static void count(struct player *p, struct lane *lane, const struct tdk_run *run
     p->tick += piece->ticks;
     p->report.ticks += piece->ticks;
     p->report.bytes += piece->bytes;
+    if (piece->last_ts != 0)
+        p->at = piece->last_ts;
     if (p->live != NULL)
         p->report.lost += piece->lost; /* of history the cursor counts */
     if (p->report.rounds > 0)
@@ -168,7 +172,7 @@ static int put_paced(struct player *p, struct lane *lane, const struct tdk_run *
 {
     uint64_t due;
     int rc = player_hold(p, piece->first, &due);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     uint64_t waited = p->patience.waited_ns;
     rc = put(p, lane, run, piece, err);
@@ -199,6 +203,8 @@ static int play_some(struct player *p, struct lane *lane, const struct tdk_run *
     } else {
         rc = put_paced(p, lane, run, &piece, err);
     }
+    if (rc != 0)
+        return rc;
     *at = (const struct tdk_frame *)((const unsigned char *)*at + piece.bytes);
     return rc;
 }
@@ -217,7 +223,9 @@ int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *
     while (rc == 0 && at < run_end(run)) {
         if (++p->unasked >= ASK_EVERY)
             player_attend(p);
-        rc = p->quit ? -ECANCELED : play_some(p, seat->lane, run, &at, err);
+        rc = p->quit     ? -ECANCELED
+             : p->sought ? PLAYER_SOUGHT
+                         : play_some(p, seat->lane, run, &at, err);
     }
     /* The next run may have to be read from the disk first: what was due must not wait for that. */
     if (p->pending > 0)

@@ -44,22 +44,60 @@ static void change_speed(struct player *p, struct speed speed)
         p->report.paced = true;
 }
 
-void player_attend(struct player *p)
+static void pause(struct player *p)
 {
-    p->unasked = 0;
-    if (p->options.ask == NULL)
+    if (!p->pace.paused)
+        pace_pause(&p->pace, clock_mono());
+    player_move(p, PLAYER_PAUSED);
+}
+
+static void resume(struct player *p)
+{
+    if (p->pace.paused)
+        pace_resume(&p->pace, clock_mono());
+    p->steps = p->step_to = 0;
+    player_move(p, PLAYER_PLAYING);
+}
+
+/* Time is counted from where the tape stands: the last tick, or where the range begins. */
+static void take_step(struct player *p, const struct player_command *c)
+{
+    pause(p);
+    p->steps += c->ticks;
+    if (c->by_ns == 0)
         return;
-    switch (p->options.ask(p->options.context)) {
+    uint64_t from = p->step_to;
+    if (from == 0)
+        from = p->at != 0 ? p->at : p->query.from > 0 ? p->query.from : p->next_ts;
+    p->step_to = from <= UINT64_MAX - c->by_ns ? from + c->by_ns : UINT64_MAX;
+}
+
+static void obey(struct player *p, const struct player_command *c)
+{
+    switch (c->order) {
     case PLAYER_GO_ON:
         break;
-    case PLAYER_PAUSE:
+    case PLAYER_TOGGLE:
         if (p->pace.paused)
-            pace_resume(&p->pace, clock_mono());
+            resume(p);
         else
-            pace_pause(&p->pace, clock_mono());
+            pause(p);
+        break;
+    case PLAYER_PAUSE:
+        pause(p);
+        break;
+    case PLAYER_RESUME:
+        resume(p);
         break;
     case PLAYER_STEP:
-        p->steps += p->pace.paused;
+        take_step(p, c);
+        break;
+    case PLAYER_SEEK:
+        p->sought = true;
+        p->seek_to = c->to;
+        break;
+    case PLAYER_SPEED:
+        change_speed(p, c->speed);
         break;
     case PLAYER_FASTER:
         change_speed(p, faster(p->pace.speed));
@@ -73,11 +111,31 @@ void player_attend(struct player *p)
     }
 }
 
+void player_attend(struct player *p)
+{
+    p->unasked = 0;
+    player_tell_status(p);
+    if (p->options.ask != NULL) {
+        struct player_command key = {.order = p->options.ask(p->options.context), .ticks = 1};
+        obey(p, &key);
+    }
+    struct player_command command;
+    /* What was asked behind a seek is about the place that it leads to. */
+    while (!p->sought && (command = player_next_command(p)).order != PLAYER_GO_ON)
+        obey(p, &command);
+}
+
 bool player_stopped(void *context)
 {
     struct player *p = context;
     player_attend(p);
     return p->quit;
+}
+
+bool player_stalled(void *context)
+{
+    player_move(context, PLAYER_STALLED);
+    return player_stopped(context);
 }
 
 /* ---- time ---- */
@@ -111,7 +169,6 @@ static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
 {
     if (!piece_is_timed(frame))
         return p->pace.last_due_ns;
-    p->next_ts = frame->ts;
     if (!p->anchored) {
         pace_anchor(&p->pace, frame->ts, p->tick, clock_mono());
         p->anchored = true;
@@ -119,19 +176,29 @@ static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
     return pace_due(&p->pace, frame->ts, p->tick);
 }
 
+/* A step by time goes beyond it. */
+static bool is_stepped_over(const struct player *p, const struct tdk_frame *tick)
+{
+    return p->step_to != 0 && (!piece_is_timed(tick) || tick->ts <= p->step_to);
+}
+
 int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
 {
+    if (piece_is_timed(frame))
+        p->next_ts = frame->ts;
     for (;;) {
         if (p->quit)
             return -ECANCELED;
+        if (p->sought)
+            return PLAYER_SOUGHT;
         if (p->pace.paused && !tdk_frame_is_tick(frame)) {
             *due = clock_mono(); /* what is about ticks is no step */
             return 0;
         }
         if (p->pace.paused) {
             player_show(p);
-            if (p->steps > 0) {
-                p->steps--;
+            if (p->steps > 0 || is_stepped_over(p, frame)) {
+                p->steps -= p->steps > 0;
                 p->anchored = false; /* the schedule goes on behind the last step */
                 *due = clock_mono();
                 return 0;

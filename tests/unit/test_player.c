@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <pthread.h>
 
 #include "base/clock.h"
 #include "replayer/player.h"
@@ -24,6 +25,8 @@ struct fixture {
     struct tdk_err err;
     unsigned asked, order_at;
     enum player_order order;
+    int rc;
+    unsigned states; /* a bit for each that was told */
 };
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -321,7 +324,7 @@ static void a_pause_ends_where_it_began(void **state)
     f->options.paused = true;
     f->options.ask = order_once;
     f->order_at = 2;
-    f->order = PLAYER_PAUSE;
+    f->order = PLAYER_TOGGLE;
     f->options.speed = (struct speed){SPEED_SCALED, 4, 1};
     uint64_t begin = clock_mono();
     assert_int_equal(play(f), 0);
@@ -349,6 +352,84 @@ static void consumers_are_waited_for_as_long_as_asked(void **state)
     assert_int_equal(player_wait_consumers(f->player, 1, 50 * NS_PER_MS, &f->err), 0);
 }
 
+/* ---- from another thread ---- */
+
+static void *run_player(void *context)
+{
+    struct fixture *f = context;
+    f->rc = player_run(f->player, &f->err);
+    return NULL;
+}
+
+static void command(struct fixture *f, struct player_command command)
+{
+    assert_int_equal(player_command(f->player, &command), 0);
+}
+
+static bool is_at(struct fixture *f, enum player_state state, uint64_t ticks)
+{
+    struct player_status status;
+    player_status(f->player, &status);
+    return status.state == state && status.ticks == ticks;
+}
+
+/* Whatever it takes, but not for ever. */
+static void wait_until(struct fixture *f, enum player_state state, uint64_t ticks)
+{
+    uint64_t end = clock_mono() + 20 * NS_PER_S;
+    while (!is_at(f, state, ticks)) {
+        assert_true(clock_mono() < end);
+        const struct timespec nap = {.tv_nsec = 1000000};
+        nanosleep(&nap, NULL);
+    }
+}
+
+static void note_state(enum player_state state, void *context)
+{
+    struct fixture *f = context;
+    f->states |= 1u << state;
+}
+
+static void another_thread_steps_seeks_and_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    struct player_status status;
+    f->options.paused = true;
+    f->options.changed = note_state;
+    assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_player, f), 0);
+    wait_until(f, PLAYER_PAUSED, 0);
+    command(f, (struct player_command){.order = PLAYER_STEP, .ticks = 3});
+    wait_until(f, PLAYER_PAUSED, 3); /* a0 b0 a1, up to T0 + 2 ms */
+    player_status(f->player, &status);
+    assert_int_equal(status.at, T0 + 2 * NS_PER_MS);
+    command(f, (struct player_command){.order = PLAYER_STEP, .by_ns = 4 * NS_PER_MS});
+    wait_until(f, PLAYER_PAUSED, 7); /* and all up to T0 + 6 ms */
+    command(f, (struct player_command){.order = PLAYER_SEEK, .to = T0 + 90 * NS_PER_MS});
+    command(f, (struct player_command){.order = PLAYER_STEP, .ticks = 1});
+    wait_until(f, PLAYER_PAUSED, 8);
+    command(f, (struct player_command){.order = PLAYER_RESUME});
+    pthread_join(thread, NULL);
+    assert_int_equal(f->rc, 0);
+    assert_true(is_at(f, PLAYER_ENDED, 17)); /* 90 to 99 ms: ten of them */
+    assert_int_equal(f->states, 1u << PLAYER_PAUSED | 1u << PLAYER_PLAYING | 1u << PLAYER_ENDED);
+    assert_false(player_report(f->player)->complete); /* a part was passed over */
+    const struct player_command late = {.order = PLAYER_PAUSE};
+    assert_int_equal(player_command(f->player, &late), -ESRCH);
+}
+
+static void too_many_commands_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    const struct player_command pause = {.order = PLAYER_PAUSE};
+    int rc = 0;
+    assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
+    for (int i = 0; i < 100 && rc == 0; i++)
+        rc = player_command(f->player, &pause);
+    assert_int_equal(rc, -EAGAIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +449,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_pause_ends_where_it_began, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_track_makes_no_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(consumers_are_waited_for_as_long_as_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_thread_steps_seeks_and_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(too_many_commands_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests_name("replayer.player", tests, NULL, NULL);
 }
