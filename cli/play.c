@@ -23,7 +23,7 @@ struct args {
     struct moment rebase;
     const char *fidelity;
     uint64_t prime_back_ns;
-    bool per_track, paused, prime, then_live, digest, json, require_complete;
+    bool per_track, paused, lockstep, prime, then_live, digest, json, require_complete;
 };
 
 static struct args args;
@@ -73,6 +73,10 @@ static const struct option rows[] = {
      .kind = OPTION_MOMENT,
      .at = offsetof(struct args, rebase),
      .help = "shift all times so that the first tick is stamped this: now, or a time"},
+    {.name = "lockstep",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, lockstep),
+     .help = "tape time goes on only when all ticks up to it have been released"},
     {.name = "then-live",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, then_live),
@@ -273,6 +277,9 @@ static int check_args(void)
         return CLI_OK;
     if (args.range.to.anchor != MOMENT_UNSET)
         return cli_usage("--then-live goes on without an end; it does not go with --to");
+    if (args.lockstep)
+        return cli_usage("--lockstep: the present waits for nobody; it does not go with "
+                         "--then-live");
     if (args.loop != 1 || args.rebase.anchor != MOMENT_UNSET)
         return cli_usage("--then-live: the present has one round and its own times; it does not go "
                          "with --loop and --rebase");
@@ -302,6 +309,7 @@ static int open_player(struct play *play, struct tdk_err *err)
         .rebase = args.rebase.anchor != MOMENT_UNSET,
         .rebase_ts = rebase_to(play),
         .paused = args.paused,
+        .lockstep = args.lockstep,
         .then_live = args.then_live,
         .prime = args.prime,
         .prime_back_ns = args.prime_back_ns,

@@ -104,7 +104,9 @@ int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_
         rc = err_set(err, -ENOMEM, "play into %s", options->into);
         goto fail;
     }
-    rc = open_lanes(p, err);
+    rc = clock_writer_open(&p->clock, options->into, err);
+    if (rc == 0)
+        rc = open_lanes(p, err);
     if (rc < 0)
         goto fail;
     *player = p;
@@ -126,6 +128,7 @@ void player_close(struct player *p)
     live_close(p->live);
     prime_close(p->prime);
     tdk_digest_close(p->digest);
+    clock_writer_close(p->clock);
     player_control_close(p);
     free(p);
 }

@@ -69,6 +69,7 @@ struct player_options {
     bool rebase;            /* times are shifted so that the first tick is stamped rebase_ts */
     uint64_t rebase_ts;     /* UINT64_MAX: when it is played */
     bool paused;            /* begin with a pause */
+    bool lockstep;          /* tape time goes on only when all that was put in has been released */
     bool then_live;         /* on into the present (live.h), until stopped or the query's limit */
     bool prime;             /* first the state that the range begins with (tape/prime.h) */
     uint64_t prime_back_ns; /* looked for no further back than this; 0: no limit */

@@ -76,6 +76,35 @@ static void fill_status(struct player *p)
     status->speed = p->pace.speed;
 }
 
+static uint64_t clock_state(const struct player *p)
+{
+    static const uint64_t states[] = {
+        [PLAYER_WAITING] = TDK_CLOCK_WAITING, [PLAYER_PLAYING] = TDK_CLOCK_PLAYING,
+        [PLAYER_PAUSED] = TDK_CLOCK_PAUSED,   [PLAYER_STALLED] = TDK_CLOCK_STALLED,
+        [PLAYER_ENDED] = TDK_CLOCK_ENDED,     [PLAYER_FAILED] = TDK_CLOCK_ENDED,
+    };
+    enum player_state state = p->control.status.state; /* written by this thread alone */
+    return state == PLAYER_PLAYING && p->joined ? TDK_CLOCK_LIVE : states[state];
+}
+
+void player_tell_clock(struct player *p, uint64_t until)
+{
+    const struct pace *pace = &p->pace;
+    struct clock_words words = {
+        .state = clock_state(p),
+        .floor = (p->at != 0 ? p->at : p->query.from) + p->shift,
+        .anchor_ts = pace->anchor_ts + p->shift,
+        .anchor_mono = pace->anchor_ns,
+    };
+    if (until != 0 && words.state == TDK_CLOCK_PLAYING && pace->speed.kind == SPEED_SCALED &&
+        p->anchored && !p->options.lockstep) {
+        words.until = until + p->shift;
+        words.numerator = pace->speed.numerator;
+        words.denominator = pace->speed.denominator;
+    }
+    clock_writer_set(p->clock, &words);
+}
+
 void player_move(struct player *p, enum player_state state)
 {
     struct player_control *c = &p->control;
@@ -84,6 +113,8 @@ void player_move(struct player *p, enum player_state state)
     c->status.state = state;
     fill_status(p);
     pthread_mutex_unlock(&c->lock);
+    if (is_new && p->clock != NULL)
+        player_tell_clock(p, 0);
     if (is_new && p->options.changed != NULL)
         p->options.changed(state, p->options.context);
 }

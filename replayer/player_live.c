@@ -12,6 +12,7 @@ static int put_join(struct player *p, struct tdk_err *err)
     int rc = 0;
     p->joined = true;
     p->pace.speed = at_once;
+    player_tell_clock(p, 0);
     for (size_t i = 0; i < p->lane_count && rc == 0; i++) {
         struct tdk_frame head = {.type = TDK_TYPE_JOIN, .ts = clock_wall()};
         rc = lane_control(&p->lanes[i], &head, NULL, 0, NULL, 0, &p->patience, err);

@@ -18,6 +18,7 @@
 #include "replayer/live.h"
 #include "replayer/pace.h"
 #include "replayer/player.h"
+#include "shm/clock_page.h"
 #include "tape/prime.h"
 #include "tapedeck/digest.h"
 
@@ -73,6 +74,7 @@ struct player {
     size_t pending_bytes;
     uint64_t pending_due[PLAYER_PENDING_MAX];
     unsigned pending;
+    struct clock_writer *clock; /* what time it is, for whoever reads the rings */
     struct player_report report;
     struct player_control control;
 };
@@ -91,6 +93,10 @@ struct player_command player_next_command(struct player *player);
 /* In this state now; tells whoever wants to know if it is another one. */
 void player_move(struct player *player, enum player_state state);
 
+/* What the clock page says from now on: tape time runs up to `until`, the ts of the next tick, or
+ * stands at the last one (0). */
+void player_tell_clock(struct player *player, uint64_t until);
+
 /* Keep the numbers of the status fresh. */
 void player_tell_status(struct player *player);
 
@@ -108,6 +114,9 @@ bool player_stalled(void *player);
 /* Until the frame is due, or at once while a step is to be taken. -ECANCELED: an order to quit
  * came; PLAYER_SOUGHT. */
 int player_hold(struct player *player, const struct tdk_frame *frame, uint64_t *due);
+
+/* Lockstep: until consumers have released all that was put in. TDK_ESTALLED, -ECANCELED. */
+int player_wait_released(struct player *player, struct tdk_err *err);
 
 /* Make what was put in visible, and note by how much that was late. */
 void player_show(struct player *player);

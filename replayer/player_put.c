@@ -171,7 +171,15 @@ static int put_paced(struct player *p, struct lane *lane, const struct tdk_run *
                      const struct piece *piece, struct tdk_err *err)
 {
     uint64_t due;
-    int rc = player_hold(p, piece->first, &due);
+    int rc = 0;
+    if (p->options.lockstep && p->at != 0 && piece_is_timed(piece->first) &&
+        piece->first->ts > p->at) {
+        player_show(p);
+        rc = player_wait_released(p, err);
+    }
+    if (rc < 0)
+        return rc;
+    rc = player_hold(p, piece->first, &due);
     if (rc != 0)
         return rc;
     uint64_t waited = p->patience.waited_ns;
@@ -194,7 +202,7 @@ static int play_some(struct player *p, struct lane *lane, const struct tdk_run *
         return 0;
     }
     int rc;
-    bool at_once = p->pace.speed.kind == SPEED_MAX && !p->pace.paused;
+    bool at_once = p->pace.speed.kind == SPEED_MAX && !p->pace.paused && !p->options.lockstep;
     struct piece piece = piece_from(*at, run_end(run), at_once ? lane->piece_max : 0);
     if (at_once) {
         rc = put(p, lane, run, &piece, err);

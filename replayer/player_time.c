@@ -3,11 +3,16 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "replayer/piece.h"
 #include "replayer/player_private.h"
 
 /* Sleep up to here before a tick is due, then watch the clock. */
 #define SPIN_NS (100 * NS_PER_US)
+
+/* In lockstep a consumer is watched for so long, then looked at as often. */
+#define LOCK_SPIN_NS (50 * NS_PER_US)
+#define LOCK_NAP_NS  (20 * NS_PER_US)
 
 /* ---- orders ---- */
 
@@ -153,6 +158,7 @@ void player_show(struct player *p)
     if (p->pending_lane == NULL)
         return;
     lane_publish(p->pending_lane);
+    player_tell_clock(p, 0);
     p->pending_lane = NULL;
     p->pending_bytes = 0;
     if (p->pending == 0)
@@ -176,6 +182,44 @@ static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
     return pace_due(&p->pace, frame->ts, p->tick);
 }
 
+static bool all_is_released(const struct player *p, uint64_t *fill)
+{
+    struct tdk_ring_info info;
+    *fill = 0;
+    for (size_t i = 0; i < p->lane_count; i++) {
+        tdk_ring_info(p->lanes[i].ring, &info);
+        *fill += info.fill;
+    }
+    return *fill == 0;
+}
+
+int player_wait_released(struct player *p, struct tdk_err *err)
+{
+    uint64_t begin = clock_mono(), moved = begin, asked = begin, fill, last = UINT64_MAX;
+    while (!all_is_released(p, &fill)) {
+        uint64_t now = clock_mono();
+        if (fill != last)
+            moved = now;
+        last = fill;
+        if (now - moved >= p->patience.stall_ns)
+            return err_say(err, TDK_ESTALLED,
+                           "ring %s: consumer stalled: nothing was taken for %.3g s",
+                           p->options.into, (double)(now - moved) / (double)NS_PER_S);
+        if (now - begin < LOCK_SPIN_NS) {
+            clock_relax();
+            continue;
+        }
+        player_sleep_until(now + LOCK_NAP_NS);
+        if (now - asked >= PLAYER_SLICE_NS) {
+            asked = now;
+            if (player_stopped(p))
+                return -ECANCELED;
+        }
+    }
+    pace_shift(&p->pace, clock_mono() - begin);
+    return 0;
+}
+
 /* A step by time goes beyond it. */
 static bool is_stepped_over(const struct player *p, const struct tdk_frame *tick)
 {
@@ -184,6 +228,7 @@ static bool is_stepped_over(const struct player *p, const struct tdk_frame *tick
 
 int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
 {
+    uint64_t told = 0; /* up to where the clock may run */
     if (piece_is_timed(frame))
         p->next_ts = frame->ts;
     for (;;) {
@@ -212,6 +257,9 @@ int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
         if (*due <= now)
             return 0;
         player_show(p);
+        if (told != frame->ts)
+            player_tell_clock(p, frame->ts);
+        told = frame->ts;
         if (*due - now <= SPIN_NS)
             clock_relax();
         else {

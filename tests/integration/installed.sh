@@ -6,7 +6,8 @@ build=$1
 root=$(mktemp -d)
 TAPEDECK_RINGS=$(mktemp -d /dev/shm/tapedeck-installed.XXXXXX)
 export TAPEDECK_RINGS
-trap 'rm -rf "$root" "$TAPEDECK_RINGS"' EXIT
+recorder=
+trap 'test -z "$recorder" || kill -9 "$recorder"; rm -rf "$root" "$TAPEDECK_RINGS"' EXIT
 
 cmake --install "$build" --prefix "$root/usr" >/dev/null
 lib=$(dirname "$(find "$root/usr" -name libtapedeck.so -print -quit)")
@@ -23,4 +24,25 @@ tapedeck ring create ex --size 1M >/dev/null
 tapedeck-recorder --tape "$root/tape" --ring ex --exit-when-idle 1s 2>/dev/null
 "$root/scan" "$root/tape"
 test "$(tapedeck query -T "$root/tape" --count)" = 100
+
+# The same strategy live, beside a recorder, and in a replay: only the name of its ring differs.
+tapedeck ring create live --size 1M >/dev/null
+tapedeck-recorder --tape "$root/day" --ring live >/dev/null 2>"$root/recorder.log" &
+recorder=$!
+for _ in $(seq 100); do grep -q '^ready' "$root/recorder.log" && break; sleep 0.1; done
+timeout 60 "$root/examples/strategy" live >"$root/live.txt" 2>/dev/null &
+strategy=$!
+for _ in $(seq 100); do tapedeck ring info live --json | grep -q '"taps":1' && break; sleep 0.1; done
+"$root/examples/feed" live 5000
+wait "$strategy"
+kill "$recorder"
+wait "$recorder"
+recorder=
+tapedeck ring create replay --size 1M >/dev/null
+timeout 60 "$root/examples/strategy" replay >"$root/replay.txt" &
+strategy=$!
+tapedeck play -q -T "$root/day" --into replay --speed max --wait-consumers 1 --timeout 30s
+wait "$strategy"
+test -s "$root/live.txt"
+cmp "$root/live.txt" "$root/replay.txt"
 echo "installed: library, headers and programs work together"

@@ -277,3 +277,22 @@ class Refusals(Play):
         self.assertLess(time.monotonic() - begin, 5)
         self.assertIn("producer", done.stderr)
         play.kill()
+
+
+class Lockstep(Play):
+    def test_each_moment_waits_for_its_release(self):
+        """A consumer that takes one tick at a time: the ring never holds ticks of two moments."""
+        player = self.start_cli("play", "-T", self.tape, "--into", "r", "--create", "1M", "--lockstep",
+                                "--track", "a", "--stall-timeout", "20s")
+        first = self.run_ok("drain", "r", "--count", "1", "--timeout", "20s", "-o", "none", "--wait", "20s")
+        self.assertEqual(first.returncode, 0)
+        time.sleep(0.3)
+        info = json.loads(self.run_ok("ring", "info", "r", "--json").stdout)[0]
+        self.assertLess(info["fill"], 100)  # one tick of a few bytes, and no more
+        done = self.run_ok("drain", "r", "--until-end", "--timeout", "20s", "-o", "none", "--digest", code=3)
+        self.assertEqual(self.digest_of(done.stderr)[1], self.COUNT - 1)
+        self.assertEqual(player.wait(), 0, player.stderr)
+
+    def test_the_present_waits_for_nobody(self):
+        self.assertEqual(self.run_cli("play", "-T", self.tape, "--into", "r", "--create", "1M", "--lockstep",
+                                      "--then-live").returncode, 2)

@@ -1,0 +1,53 @@
+/*
+ * clock.h - what time is it? The same call live and in a replay.
+ *
+ * Whoever reads a ring asks the ring's clock instead of the host's. For a ring that a player plays
+ * into it is the time of the tape: it runs at the speed of the play, stands still while the play is
+ * paused or its consumer slow, and never passes a tick that has not been published yet. For any
+ * other ring, and behind the JOIN of a play that goes on into the present, it is CLOCK_REALTIME.
+ *
+ * Threads: any number may ask. Asking costs little more than clock_gettime(), and no system call.
+ * Times are ns since 1970-01-01T00:00:00Z; with --rebase the shifted ones, as frames bear them.
+ */
+#ifndef TAPEDECK_CLOCK_H
+#define TAPEDECK_CLOCK_H
+
+#include "tapedeck/err.h"
+#include "tapedeck/tick.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum tdk_clock_state {
+    TDK_CLOCK_LIVE = 0, /* no tape: the host's clock */
+    TDK_CLOCK_WAITING = 1,
+    TDK_CLOCK_PLAYING = 2,
+    TDK_CLOCK_PAUSED = 3,
+    TDK_CLOCK_STALLED = 4, /* a consumer is slow: tape time stands still */
+    TDK_CLOCK_ENDED = 5,
+};
+
+struct tdk_clock_info {
+    enum tdk_clock_state state;
+    uint64_t now;                    /* as tdk_clock_now() says */
+    uint64_t anchor_ts, anchor_mono; /* this tape time was at that moment of CLOCK_MONOTONIC */
+    uint64_t numerator, denominator; /* seconds of tape in a second; 0, 0: by ticks, not by time */
+    uint64_t generation;             /* grows with each change */
+};
+
+struct tdk_clock_page;
+
+/* The clock of the ring `ring`. A player puts its page there before it puts anything in the ring:
+ * so attach it when the first frame has come, and a play is never taken for live. TDK_ENAME,
+ * TDK_EVERSION, -ENOMEM; no page is no error. */
+TDK_API int tdk_clock_attach(struct tdk_clock_page **clock, const char *ring, struct tdk_err *err);
+TDK_API void tdk_clock_detach(struct tdk_clock_page *clock); /* NULL is fine */
+
+TDK_API uint64_t tdk_clock_now(const struct tdk_clock_page *clock);
+TDK_API void tdk_clock_info(const struct tdk_clock_page *clock, struct tdk_clock_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,254 @@
+#include "shm/clock_page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "shm/rings.h"
+
+#define FILE_MAX (TDK_NAME_MAX + sizeof ".clock")
+
+/* passed * numerator does not fit 64 bits after 18 s at 1e9 times the speed. */
+__extension__ typedef unsigned __int128 wide;
+
+struct clock_writer {
+    int fd, folder; /* ours; fd holds the lock */
+    char file[FILE_MAX];
+    struct clock_page *page;
+};
+
+struct tdk_clock_page {
+    const struct clock_page *page; /* NULL: live */
+    int fd;
+};
+
+/* ---- the writer ---- */
+
+static int name_file(char file[FILE_MAX], const char *ring, struct tdk_err *err)
+{
+    char checked[RINGS_FILE_MAX];
+    int rc = rings_file(checked, ring, err);
+    if (rc == 0)
+        snprintf(file, FILE_MAX, "%.64s.clock", ring);
+    return rc;
+}
+
+/* Somebody holds the page of this name. */
+static bool is_held(int folder, const char *file)
+{
+    int fd = openat(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+    if (fd >= 0)
+        close(fd);
+    return held;
+}
+
+static int make_page(struct clock_writer *w, struct tdk_err *err)
+{
+    w->fd = openat(w->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
+    if (w->fd < 0 || fchmod(w->fd, 0660) < 0 || flock(w->fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, -errno, "make a clock page in %s", rings_path());
+    int rc = posix_fallocate(w->fd, 0, sizeof *w->page);
+    if (rc != 0)
+        return err_set(err, -rc, "make a clock page in %s", rings_path());
+    void *at = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+    if (at == MAP_FAILED)
+        return err_set(err, -errno, "map a clock page");
+    w->page = at;
+    w->page->magic = CLOCK_PAGE_MAGIC;
+    w->page->version = CLOCK_PAGE_VERSION;
+    w->page->words[0].state = TDK_CLOCK_WAITING;
+    return 0;
+}
+
+/* In the place of what a dead player left there. */
+static int link_page(struct clock_writer *w, struct tdk_err *err)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", w->fd);
+    for (int attempt = 0; attempt < 3; attempt++) {
+        if (linkat(AT_FDCWD, path, w->folder, w->file, AT_SYMLINK_FOLLOW) == 0)
+            return 0;
+        if (errno != EEXIST)
+            break;
+        if (is_held(w->folder, w->file))
+            return err_say(err, TDK_EBUSY, "%s: another player keeps this clock", w->file);
+        unlinkat(w->folder, w->file, 0);
+    }
+    return err_set(err, -errno, "name the clock page %s", w->file);
+}
+
+int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk_err *err)
+{
+    struct clock_writer *w = malloc(sizeof *w);
+    if (w == NULL)
+        return err_set(err, -ENOMEM, "make a clock page");
+    *w = (struct clock_writer){.fd = -1, .folder = -1};
+    char file[FILE_MAX];
+    int rc = name_file(file, ring, err);
+    if (rc == 0) {
+        w->folder = rings_open(true, err);
+        rc = w->folder < 0 ? w->folder : make_page(w, err);
+    }
+    if (rc == 0) {
+        memcpy(w->file, file, sizeof file);
+        rc = link_page(w, err);
+        if (rc < 0)
+            w->file[0] = '\0'; /* what has that name is not ours */
+    }
+    if (rc < 0) {
+        clock_writer_close(w);
+        return rc;
+    }
+    *writer = w;
+    return 0;
+}
+
+void clock_writer_close(struct clock_writer *w)
+{
+    if (w == NULL)
+        return;
+    if (w->file[0] != '\0')
+        unlinkat(w->folder, w->file, 0);
+    if (w->page != NULL)
+        munmap(w->page, sizeof *w->page);
+    if (w->fd >= 0)
+        close(w->fd);
+    if (w->folder >= 0)
+        close(w->folder);
+    free(w);
+}
+
+void clock_writer_set(struct clock_writer *w, const struct clock_words *words)
+{
+    uint64_t generation = w->page->generation + 1;
+    uint64_t *to = &w->page->words[generation & 1].state;
+    const uint64_t *from = &words->state;
+    /* Release: who sees one of these words sees that the generation before is the current one. */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    for (size_t i = 0; i < sizeof *words / sizeof *to; i++)
+        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+    __atomic_store_n(&w->page->generation, generation, __ATOMIC_RELEASE);
+}
+
+/* ---- readers ---- */
+
+uint64_t clock_words_at(const struct clock_words *words, uint64_t mono_ns)
+{
+    uint64_t now = words->floor;
+    if (words->numerator != 0 && words->denominator != 0) {
+        uint64_t passed = mono_ns > words->anchor_mono ? mono_ns - words->anchor_mono : 0;
+        wide tape = (wide)passed * words->numerator;
+        if (words->denominator != 1)
+            tape /= words->denominator;
+        tape += words->anchor_ts;
+        now = tape > words->until ? words->until : (uint64_t)tape;
+    }
+    return now > words->floor ? now : words->floor;
+}
+
+/* Read again only if two changes came meanwhile. */
+static uint64_t read_words(const struct clock_page *page, struct clock_words *words)
+{
+    uint64_t *to = &words->state;
+    for (;;) {
+        uint64_t generation = __atomic_load_n(&page->generation, __ATOMIC_ACQUIRE);
+        const uint64_t *from = &page->words[generation & 1].state;
+        for (size_t word = 0; word < sizeof *words / sizeof *to; word++)
+            to[word] = __atomic_load_n(&from[word], __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&page->generation, __ATOMIC_RELAXED) == generation)
+            return generation;
+    }
+}
+
+uint64_t tdk_clock_now(const struct tdk_clock_page *clock)
+{
+    struct clock_words words;
+    if (clock->page == NULL)
+        return clock_wall();
+    read_words(clock->page, &words);
+    return words.state == TDK_CLOCK_LIVE ? clock_wall() : clock_words_at(&words, clock_mono());
+}
+
+void tdk_clock_info(const struct tdk_clock_page *clock, struct tdk_clock_info *info)
+{
+    struct clock_words words = {.state = TDK_CLOCK_LIVE, .numerator = 1, .denominator = 1};
+    uint64_t generation = clock->page != NULL ? read_words(clock->page, &words) : 0;
+    bool live = words.state == TDK_CLOCK_LIVE || words.state > TDK_CLOCK_ENDED;
+    *info = (struct tdk_clock_info){
+        .state = live ? TDK_CLOCK_LIVE : (enum tdk_clock_state)words.state,
+        .now = live ? clock_wall() : clock_words_at(&words, clock_mono()),
+        .anchor_ts = words.anchor_ts,
+        .anchor_mono = words.anchor_mono,
+        .numerator = words.numerator,
+        .denominator = words.denominator,
+        .generation = generation,
+    };
+}
+
+/* The page of a living player; none is no error. */
+static int map_page(struct tdk_clock_page *c, int folder, const char *file, struct tdk_err *err)
+{
+    struct stat st;
+    c->fd = openat(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (c->fd < 0)
+        return 0;
+    if (fstat(c->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        st.st_size < (off_t)sizeof(struct clock_page) || flock(c->fd, LOCK_SH | LOCK_NB) == 0)
+        return 0;
+    void *at = mmap(NULL, sizeof(struct clock_page), PROT_READ, MAP_SHARED, c->fd, 0);
+    if (at == MAP_FAILED)
+        return err_set(err, -errno, "map the clock page %s", file);
+    c->page = at;
+    if (c->page->magic == CLOCK_PAGE_MAGIC && c->page->version == CLOCK_PAGE_VERSION)
+        return 0;
+    return err_say(err, TDK_EVERSION, "the clock page %s is of another version", file);
+}
+
+int tdk_clock_attach(struct tdk_clock_page **clock, const char *ring, struct tdk_err *err)
+{
+    char file[FILE_MAX];
+    int rc = name_file(file, ring, err);
+    if (rc < 0)
+        return rc;
+    struct tdk_clock_page *c = malloc(sizeof *c);
+    if (c == NULL)
+        return err_set(err, -ENOMEM, "attach to a clock page");
+    *c = (struct tdk_clock_page){.fd = -1};
+    int folder = rings_open(false, NULL);
+    if (folder >= 0) {
+        rc = map_page(c, folder, file, err);
+        close(folder);
+    }
+    if (rc < 0) {
+        tdk_clock_detach(c);
+        return rc;
+    }
+    *clock = c;
+    return 0;
+}
+
+void tdk_clock_detach(struct tdk_clock_page *clock)
+{
+    if (clock == NULL)
+        return;
+    if (clock->page != NULL) {
+        union {
+            const void *in;
+            void *out;
+        } page = {.in = clock->page};
+        munmap(page.out, sizeof(struct clock_page));
+    }
+    if (clock->fd >= 0)
+        close(clock->fd);
+    free(clock);
+}

@@ -1,0 +1,135 @@
+/* The clock that a ring's reader asks, live and in a replay. */
+#include "tests/support/check.h"
+#include "tests/support/rings.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "shm/clock_page.h"
+
+struct fixture {
+    char folder[RINGS_FOLDER_SIZE];
+    struct clock_writer *writer;
+    struct tdk_clock_page *clock;
+    struct tdk_err err;
+    bool over;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    return f == NULL ? -1 : rings_open(f->folder);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    clock_writer_close(f->writer);
+    tdk_clock_detach(f->clock);
+    int rc = rings_close(f->folder);
+    free(f);
+    return rc;
+}
+
+static void open_both(struct fixture *f)
+{
+    assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
+    assert_int_equal(tdk_clock_attach(&f->clock, "r", &f->err), 0);
+}
+
+static void a_ring_without_a_page_has_the_hosts_clock(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_clock_info info;
+    assert_int_equal(tdk_clock_attach(&f->clock, "r", &f->err), 0);
+    uint64_t before = clock_wall(), now = tdk_clock_now(f->clock);
+    assert_in_range(now, before, clock_wall());
+    tdk_clock_info(f->clock, &info);
+    assert_int_equal(info.state, TDK_CLOCK_LIVE);
+    assert_int_equal(tdk_clock_attach(&f->clock, "../r", &f->err), TDK_ENAME);
+}
+
+static void tape_time_runs_from_the_anchor_and_stops_before_the_next_tick(void **state)
+{
+    (void)state;
+    const struct clock_words words = {.state = TDK_CLOCK_PLAYING,
+                                      .floor = 1000,
+                                      .until = 1500,
+                                      .anchor_ts = 900,
+                                      .anchor_mono = 50,
+                                      .numerator = 5,
+                                      .denominator = 2};
+    assert_int_equal(clock_words_at(&words, 0), 1000);   /* before the anchor */
+    assert_int_equal(clock_words_at(&words, 90), 1000);  /* 900 + 40 * 2.5 */
+    assert_int_equal(clock_words_at(&words, 150), 1150); /* 900 + 100 * 2.5 */
+    assert_int_equal(clock_words_at(&words, UINT64_MAX), 1500);
+}
+
+static void what_the_player_sets_the_reader_sees(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_clock_info info;
+    open_both(f);
+    tdk_clock_info(f->clock, &info);
+    assert_int_equal(info.state, TDK_CLOCK_WAITING);
+    uint64_t generation = info.generation;
+    const struct clock_words words = {.state = TDK_CLOCK_PAUSED, .floor = 77};
+    clock_writer_set(f->writer, &words);
+    tdk_clock_info(f->clock, &info);
+    assert_int_equal(info.state, TDK_CLOCK_PAUSED);
+    assert_true(info.generation > generation);
+    assert_int_equal(tdk_clock_now(f->clock), 77);
+}
+
+static void a_name_has_one_player(void **state)
+{
+    struct fixture *f = *state;
+    struct clock_writer *other;
+    open_both(f);
+    assert_int_equal(clock_writer_open(&other, "r", &f->err), TDK_EBUSY);
+    clock_writer_close(f->writer);
+    assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
+}
+
+static void *count_up(void *context)
+{
+    struct fixture *f = context;
+    for (uint64_t i = 1; !__atomic_load_n(&f->over, __ATOMIC_RELAXED); i++) {
+        const struct clock_words words = {
+            .state = TDK_CLOCK_PLAYING, .floor = i, .anchor_ts = i, .anchor_mono = i, .until = i};
+        clock_writer_set(f->writer, &words);
+    }
+    return NULL;
+}
+
+static void no_half_of_a_change_is_ever_seen(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    uint64_t last = 0;
+    open_both(f);
+    assert_int_equal(pthread_create(&thread, NULL, count_up, f), 0);
+    for (int i = 0; i < 200000; i++) {
+        struct tdk_clock_info info;
+        tdk_clock_info(f->clock, &info);
+        assert_int_equal(info.anchor_ts, info.anchor_mono);
+        assert_true(info.now >= last);
+        last = info.now;
+    }
+    __atomic_store_n(&f->over, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_ring_without_a_page_has_the_hosts_clock, setup, teardown),
+        cmocka_unit_test(tape_time_runs_from_the_anchor_and_stops_before_the_next_tick),
+        cmocka_unit_test_setup_teardown(what_the_player_sets_the_reader_sees, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_has_one_player, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_half_of_a_change_is_ever_seen, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("shm.clock_page", tests, NULL, NULL);
+}
