@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #define RETRY_NS NS_PER_S
+#define TIDY_NS  (60 * NS_PER_S)
 
 int journal_init(struct journal *j, uv_loop_t *loop, struct recovered *tape, struct ledger *ledger,
                  size_t writes_max)
@@ -75,8 +76,20 @@ static int note_all(struct journal *j)
     return 0;
 }
 
+/* A reader that died in a transaction holds back every page freed since: the map would only grow.
+ */
+static void index_tidy_now(struct journal *j)
+{
+    uint64_t now_ns = clock_mono();
+    if (j->index_failed || now_ns - j->tidied_ns < TIDY_NS)
+        return;
+    index_tidy(j->tape->index);
+    j->tidied_ns = now_ns;
+}
+
 static void index_begin_job(struct journal *j)
 {
+    index_tidy_now(j);
     if (!j->index_failed && index_begin(j->tape->index, &j->index_err) < 0)
         j->index_failed = true;
 }

@@ -28,7 +28,8 @@ struct journal {
 
     struct reel *unsealed; /* ours: closed, and sealing failed; tried again */
     uint64_t retry_ns;
-    bool index_failed; /* the index is not kept any more */
+    bool index_failed;  /* the index is not kept any more */
+    uint64_t tidied_ns; /* when readers of the index that died were last forgotten */
     unsigned sealed;
     void (*done)(void *context, size_t count); /* on the loop: so many writes are finished with */
     void *context;
