@@ -98,8 +98,13 @@ static int posix_stat(const char *path, struct file_stat *result)
     return 0;
 }
 
+/* What was read of a part that is allocated and was never written counts as data, and so does what
+ * was read ahead: without this a look at the end of a segment would go on to the end of its file.
+ */
 static int64_t posix_seek_data(int fd, uint64_t offset)
 {
+    posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+    posix_fadvise(fd, (off_t)offset, 0, POSIX_FADV_DONTNEED);
     off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
     if (at >= 0)
         return at;

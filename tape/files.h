@@ -30,7 +30,8 @@ struct file_ops {
     int (*ftruncate)(int fd, uint64_t size);
     int (*fstat)(int fd, struct file_stat *stat);
     int (*stat)(const char *path, struct file_stat *stat);
-    int64_t (*seek_data)(int fd, uint64_t offset); /* where there may be other than zeros; -ENXIO */
+    int64_t (*seek_data)(int fd, uint64_t offset); /* where there may be other than zeros; -ENXIO.
+                                                      Nothing is read ahead of this file any more */
     int (*lock)(int fd);      /* exclusive, gone when the descriptor is; -EAGAIN: another has it */
     int (*is_locked)(int fd); /* 1 or 0: asks without taking */
     int (*rename)(const char *from, const char *to);

@@ -133,8 +133,8 @@ static bool is_blank(const char *path)
     struct file_stat stat;
     unsigned char page[TAPE_ALIGN] = {0}, any = 0;
     bool blank = files->fstat(fd, &stat) == 0 && stat.is_file &&
-                 files->pread(fd, page, sizeof page, 0) >= 0 &&
-                 (stat.size <= TAPE_ALIGN || files->seek_data(fd, TAPE_ALIGN) == -ENXIO);
+                 (stat.size <= TAPE_ALIGN || files->seek_data(fd, TAPE_ALIGN) == -ENXIO) &&
+                 files->pread(fd, page, sizeof page, 0) >= 0;
     files->close(fd);
     /* The head may be there or half there: without a block behind it, it says nothing. */
     for (size_t i = sizeof(struct segment_head); i < sizeof page; i++)

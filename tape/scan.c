@@ -167,7 +167,9 @@ static void skip_hole(struct scanner *s)
 static void seek_magic(struct scanner *s)
 {
     for (skip_hole(s); s->at < s->limit; skip_hole(s)) {
-        size_t size = s->limit - s->at < WINDOW ? s->limit - s->at : WINDOW;
+        /* Up to the end of a page: one that was read in part would count as data. */
+        size_t window = WINDOW - s->at % TAPE_ALIGN;
+        size_t size = s->limit - s->at < window ? s->limit - s->at : window;
         if (!read_some(s, size)) { /* step over the page that the bad sector is in */
             s->at = (s->at / TAPE_ALIGN + 1) * TAPE_ALIGN;
             s->scan->data_end = s->at < s->limit ? s->at : s->limit;
