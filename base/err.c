@@ -44,6 +44,14 @@ const char *tdk_strerror(int code)
     return "unknown error";
 }
 
+/* Names come from anywhere, and the text goes to terminals: control bytes are shown as '?'. */
+static void make_harmless(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 /* As vsnprintf at `used`, but the text ends in "..." where it had to be cut. */
 __attribute__((format(printf, 3, 0))) static size_t append(struct tdk_err *err, size_t used,
                                                            const char *format, va_list args)
@@ -51,6 +59,7 @@ __attribute__((format(printf, 3, 0))) static size_t append(struct tdk_err *err, 
     int n = vsnprintf(err->text + used, sizeof err->text - used, format, args);
     if (n < 0)
         return used;
+    make_harmless(err->text + used);
     if ((size_t)n < sizeof err->text - used)
         return used + (size_t)n;
     memcpy(err->text + sizeof err->text - 4, "...", 4);

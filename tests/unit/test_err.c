@@ -61,9 +61,18 @@ static void every_code_has_words_and_no_two_the_same(void **state)
     assert_string_equal(tdk_strerror(5), "unknown error");
 }
 
+static void err_say_shows_control_bytes_of_a_name_as_question_marks(void **state)
+{
+    struct tdk_err err;
+    (void)state;
+    err_say(&err, TDK_ENAME, "ring %s", "a\x1b[2J\nb\x7f");
+    assert_string_equal(err.text, "ring a?[2J?b?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(err_say_shows_control_bytes_of_a_name_as_question_marks),
         cmocka_unit_test(a_failure_is_one_line_that_says_what_and_why),
         cmocka_unit_test(wrapping_puts_words_in_front_and_keeps_the_code),
         cmocka_unit_test(a_caller_may_have_no_interest_in_words),
