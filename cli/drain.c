@@ -183,6 +183,8 @@ static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
     int status = drain_report(d, ending, err);
     if (ending == ENDED_FAILED)
         return status;
+    if (output_tell_losses(l->output) && status == CLI_OK)
+        status = CLI_LOSSY;
     cli_note("%" PRIu64 " ticks", l->ticks);
     if (args.digest)
         cli_digest_line(l->digest);

@@ -1,10 +1,12 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "cli/command.h"
 #include "cli/output_kind.h"
 #include "formats/dbn_metadata.h"
 
@@ -220,19 +222,17 @@ int output_put(struct output *o, const char *track, uint16_t number, uint64_t ep
     return o->options.flush ? output_flush(o, err) : 0;
 }
 
-uint64_t output_skipped(const struct output *o)
+bool output_tell_losses(const struct output *o)
 {
-    return o->skipped;
-}
-
-const char *output_skipped_why(const struct output *o)
-{
-    return o->kind->unfit != NULL ? o->kind->unfit : "are no whole records";
-}
-
-uint64_t output_late(const struct output *o)
-{
-    return o->late;
+    if (o->skipped > 0)
+        cli_warn("%" PRIu64
+                 " ticks %s and have no form in this format; -o jsonl and -o frames show "
+                 "them",
+                 o->skipped, o->kind->unfit != NULL ? o->kind->unfit : "are no whole records");
+    if (o->late > 0)
+        cli_warn("%" PRIu64 " times are past 2262 and null in this format; -o csv shows them",
+                 o->late);
+    return o->skipped > 0 || o->late > 0;
 }
 
 const char *output_symbol(const struct output *o, const struct output_run *run,

@@ -97,13 +97,9 @@ int output_put(struct output *output, const char *track, uint16_t number, uint64
 /* Empty the buffer: before waiting for more. -EPIPE as above. */
 int output_flush(struct output *output, struct tdk_err *err);
 
-/* Ticks left out so far because they are no whole record (csv, dbn, columns): kept on the tape, and
- * told. */
-uint64_t output_skipped(const struct output *output);
-const char *output_skipped_why(const struct output *output); /* they "are no whole records" */
-
-/* Times that are null in a column of ns since 1970 in an i64, because they are past 2262. */
-uint64_t output_late(const struct output *output);
+/* Say on stderr what has no form in the format: ticks that were left out, times that became null;
+ * they are on the tape as they were. True: something was said, which makes the exit status 3. */
+bool output_tell_losses(const struct output *output);
 
 /* Everything out, the file under its own name. What was not finished is taken away by close. */
 int output_finish(struct output *output, struct tdk_err *err);

@@ -292,18 +292,8 @@ static int finish(struct query *q)
     if (args.count && show_count(q) != CLI_OK)
         return CLI_FAILED;
     int status = losses_status(&q->losses);
-    if (output_skipped(q->output) > 0) {
-        cli_warn("%" PRIu64
-                 " ticks %s and have no form in this format; -o jsonl and -o frames show "
-                 "them",
-                 output_skipped(q->output), output_skipped_why(q->output));
+    if (output_tell_losses(q->output))
         status = CLI_LOSSY;
-    }
-    if (output_late(q->output) > 0) {
-        cli_warn("%" PRIu64 " times are past 2262 and null in this format; -o csv shows them",
-                 output_late(q->output));
-        status = CLI_LOSSY;
-    }
     if (q->digest != NULL)
         cli_digest_line(q->digest);
     if (status == CLI_OK && q->ticks == 0 && args.fail_empty)

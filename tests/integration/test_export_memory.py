@@ -1,0 +1,65 @@
+"""An export's memory is bounded: eight times the ticks take no more of it."""
+
+import os
+import subprocess
+import unittest
+
+from tests.support import records, tapedeck
+
+T0 = 1_700_000_000_000_000_000
+SLACK = 6 << 10  # KiB: what two runs of the same program differ by, and the footer of Parquet
+
+
+class Memory(tapedeck.Case):
+    """One tape is more than a cursor keeps (32 MiB), the other eight times that."""
+
+    TIMES = 8
+
+    def setUp(self):
+        super().setUp()
+        if b"__asan_init" in (tapedeck.BIN / "tapedeck").read_bytes():
+            self.skipTest("the address sanitizer keeps what was freed")
+
+    def put(self, name, data, form, tape, times):
+        path = self.scratch / name
+        path.write_bytes(data)
+        for _ in range(times):
+            self.run_ok("import", path, "-T", tape, "--track", "a", "--format", form)
+
+    def peak(self, tape, form):
+        """(KiB of the largest resident set, bytes written) of one export into a pipe."""
+        process = subprocess.Popen([tapedeck.BIN / "tapedeck", "query", "-T", tape, "-o", form, "-O", "-"],
+                                   stdout=subprocess.PIPE, env=self.env)
+        size = 0
+        while chunk := process.stdout.read(1 << 20):
+            size += len(chunk)
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        return usage.ru_maxrss, size
+
+    def check(self, forms):
+        for form in forms:
+            with self.subTest(form):
+                small, small_size = self.peak(self.scratch / "small", form)
+                large, large_size = self.peak(self.scratch / "large", form)
+                self.assertGreater(large_size, (self.TIMES - 1) * small_size * 0.9)
+                self.assertLess(large, small + SLACK, f"KiB for {large_size} bytes of {form}")
+
+    def test_of_records(self):
+        data = b"".join(records.mbo(i * 7919, T0 + i, i * 10**9) for i in range(500_000))
+        for tape, times in (("small", 1), ("large", self.TIMES)):
+            self.put("records", data, "dbn", self.scratch / tape, times)
+        self.check(("parquet", "arrow", "dbn", "dbn.zst", "csv", "jsonl", "frames"))
+
+    def test_of_payloads(self):
+        payload = os.urandom(50_000).replace(b"\n", b" ")
+        data = b"".join(b"%d %s\n" % (T0 + i, payload[i:]) for i in range(900))
+        for tape, times in (("small", 1), ("large", self.TIMES)):
+            self.put("payloads", data, "lines", self.scratch / tape, times)
+        self.check(("parquet", "arrow", "pcap", "pcapng", "jsonl"))
+
+
+if __name__ == "__main__":
+    unittest.main()
