@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
     &roll_command,
     &flush_command,
     &mark_command,
+    &seal_command,
     &bench_command,
     &stat_command,
     &check_command,

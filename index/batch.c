@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 
 #define ITEM_HEAD (2 * sizeof(uint32_t))
+#define REMOVED   UINT32_MAX /* in the place of a value's size */
 
 void batch_close(struct batch *batch)
 {
@@ -33,21 +34,30 @@ static int reserve(struct batch *batch, size_t size)
     return 0;
 }
 
-int batch_put(struct batch *batch, const struct key *key, const void *value, size_t size)
+static int add(struct batch *batch, const struct key *key, const void *value, size_t size,
+               uint32_t told)
 {
-    if (size > UINT32_MAX)
-        return -E2BIG;
     int rc = reserve(batch, ITEM_HEAD + key->size + size);
     if (rc < 0)
         return rc;
     unsigned char *at = batch->bytes + batch->used;
     store_u32(at, (uint32_t)key->size);
-    store_u32(at + 4, (uint32_t)size);
+    store_u32(at + 4, told);
     memcpy(at + ITEM_HEAD, key->bytes, key->size);
     if (size > 0)
         memcpy(at + ITEM_HEAD + key->size, value, size);
     batch->used += ITEM_HEAD + key->size + size;
     return 0;
+}
+
+int batch_put(struct batch *batch, const struct key *key, const void *value, size_t size)
+{
+    return size >= REMOVED ? -E2BIG : add(batch, key, value, size, (uint32_t)size);
+}
+
+int batch_remove(struct batch *batch, const struct key *key)
+{
+    return add(batch, key, NULL, 0, REMOVED);
 }
 
 bool batch_next(const struct batch *batch, size_t *at, struct batch_item *item)
@@ -59,6 +69,10 @@ bool batch_next(const struct batch *batch, size_t *at, struct batch_item *item)
     item->value_size = load_u32(head + 4);
     item->key = head + ITEM_HEAD;
     item->value = item->key + item->key_size;
+    if (item->value_size == REMOVED) {
+        item->value = NULL;
+        item->value_size = 0;
+    }
     *at += ITEM_HEAD + item->key_size + item->value_size;
     return true;
 }

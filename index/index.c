@@ -243,6 +243,51 @@ int index_put_symbol(struct index *index, const struct symbol_ref *symbol, struc
     return put(index, &key, symbol, sizeof *symbol, err);
 }
 
+int index_put_mark(struct index *index, const struct mark_ref *mark, struct tdk_err *err)
+{
+    struct key key;
+    key_mark(&key, mark);
+    return put(index, &key, mark, sizeof *mark, err);
+}
+
+static int remove_key(struct index *index, const struct key *key, struct tdk_err *err)
+{
+    int rc = batch_remove(&index->batch, key);
+    return rc < 0 ? err_set(err, rc, "index") : 0;
+}
+
+int index_remove_block(struct index *index, const struct block_ref *block, struct tdk_err *err)
+{
+    struct key key;
+    key_block(&key, KEY_BLOCK, block);
+    int rc = remove_key(index, &key, err);
+    if (rc < 0 || block->odd == 0)
+        return rc;
+    key_block(&key, KEY_ODD, block);
+    return remove_key(index, &key, err);
+}
+
+int index_remove_epoch(struct index *index, uint16_t track, uint64_t epoch, struct tdk_err *err)
+{
+    struct key key;
+    key_epoch(&key, KEY_EPOCH, track, epoch);
+    return remove_key(index, &key, err);
+}
+
+int index_remove_segment(struct index *index, uint64_t number, struct tdk_err *err)
+{
+    struct key key;
+    key_segment(&key, number);
+    return remove_key(index, &key, err);
+}
+
+int index_remove_mark(struct index *index, const struct mark_ref *mark, struct tdk_err *err)
+{
+    struct key key;
+    key_mark(&key, mark);
+    return remove_key(index, &key, err);
+}
+
 int index_put_info(struct index *index, uint16_t track, uint64_t epoch, const char *name,
                    const void *value, size_t size, struct tdk_err *err)
 {
@@ -380,6 +425,20 @@ int index_symbols(struct index *index, uint16_t track,
     int rc = gather(index, &prefix, &found, err);
     while (rc == 0 && (rc = next_struct(&found, &at, &symbol, sizeof symbol, err)) == 1)
         rc = each(&symbol, context);
+    batch_close(&found);
+    return rc;
+}
+
+int index_marks(struct index *index, int (*each)(const struct mark_ref *, void *), void *context,
+                struct tdk_err *err)
+{
+    struct key prefix = {1, {KEY_MARK}};
+    struct batch found = {0};
+    struct mark_ref mark;
+    size_t at = 0;
+    int rc = gather(index, &prefix, &found, err);
+    while (rc == 0 && (rc = next_struct(&found, &at, &mark, sizeof mark, err)) == 1)
+        rc = each(&mark, context);
     batch_close(&found);
     return rc;
 }

@@ -84,6 +84,18 @@ struct symbol_ref {
     char symbol[72];
 };
 
+/* A moment that somebody wanted to find again. */
+struct mark_ref {
+    uint64_t ts;    /* of the tick behind it */
+    uint64_t back;  /* ns before it that are to be kept with it; 0: only the name was told */
+    uint64_t epoch; /* of the track that bears it */
+    uint64_t seq;   /* likewise of the tick behind it */
+    char name[65];
+    uint8_t zero;
+    uint16_t track;
+    uint32_t zeros;
+};
+
 struct index;
 
 /*
@@ -115,7 +127,7 @@ bool index_is_complete(struct index *index);
  * The puts only gather, in memory (-ENOMEM, TDK_EFULL): no lock, no I/O. The commit is one
  * transaction, and may run on another thread than the puts; it grows the map when that is full.
  * After a failed commit the batch is still there: try again, or abort. A put replaces what had its
- * key.
+ * key; a removal is a put too, and fine when there is nothing.
  */
 int index_begin(struct index *index, struct tdk_err *err);
 int index_put_block(struct index *index, const struct block_ref *block, struct tdk_err *err);
@@ -125,6 +137,11 @@ int index_put_segment(struct index *index, const struct segment_ref *segment, st
 int index_put_symbol(struct index *index, const struct symbol_ref *symbol, struct tdk_err *err);
 int index_put_info(struct index *index, uint16_t track, uint64_t epoch, const char *key,
                    const void *value, size_t size, struct tdk_err *err);
+int index_put_mark(struct index *index, const struct mark_ref *mark, struct tdk_err *err);
+int index_remove_block(struct index *index, const struct block_ref *block, struct tdk_err *err);
+int index_remove_epoch(struct index *index, uint16_t track, uint64_t epoch, struct tdk_err *err);
+int index_remove_segment(struct index *index, uint64_t number, struct tdk_err *err);
+int index_remove_mark(struct index *index, const struct mark_ref *mark, struct tdk_err *err);
 int index_put_complete(struct index *index, struct tdk_err *err); /* see index_is_complete() */
 int index_commit(struct index *index, struct tdk_err *err);
 void index_abort(struct index *index);
@@ -160,6 +177,8 @@ int index_segments(struct index *index, int (*each)(const struct segment_ref *, 
 int index_symbols(struct index *index, uint16_t track,
                   int (*each)(const struct symbol_ref *, void *), void *context,
                   struct tdk_err *err);
+int index_marks(struct index *index, int (*each)(const struct mark_ref *, void *), void *context,
+                struct tdk_err *err);
 /* The value of a property of a track's epoch, malloc'ed, the caller's to free; -ENOENT. */
 int index_info(struct index *index, uint16_t track, uint64_t epoch, const char *key, void **value,
                size_t *size, struct tdk_err *err);

@@ -67,6 +67,18 @@ void key_symbol(struct key *key, const struct symbol_ref *symbol)
     put_u16(key, symbol->order);
 }
 
+void key_mark(struct key *key, const struct mark_ref *mark)
+{
+    size_t size = strnlen(mark->name, sizeof mark->name - 1);
+    begin(key, KEY_MARK);
+    put_u64(key, mark->ts);
+    put_u16(key, mark->track);
+    put_u64(key, mark->epoch);
+    put_u64(key, mark->seq);
+    memcpy(key->bytes + key->size, mark->name, size);
+    key->size += size;
+}
+
 void key_block_from(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch,
                     uint64_t time)
 {

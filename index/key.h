@@ -9,6 +9,7 @@
  *   'O' the same, of a block that holds ticks whose time is not trusted
  *   'Y' track u16, epoch u64, instrument u32, from u64, order u16       a symbol
  *   'I' track u16, epoch u64, the key's bytes              a property
+ *   'K' ts u64, track u16, epoch u64, seq u64, the name    a mark
  *
  * Big-endian. The running maximum never goes back in an epoch, so 'B' sorts by seq and by time at
  * once. Pure; any thread.
@@ -31,6 +32,7 @@ enum key_kind {
     KEY_ODD = 'O',
     KEY_SYMBOL = 'Y',
     KEY_INFO = 'I',
+    KEY_MARK = 'K',
 };
 
 struct key {
@@ -44,6 +46,7 @@ void key_track(struct key *key, uint16_t track);
 void key_of_track(struct key *key, enum key_kind kind, uint16_t track); /* all of a track's */
 void key_epoch(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch);
 void key_symbol(struct key *key, const struct symbol_ref *symbol);
+void key_mark(struct key *key, const struct mark_ref *mark);
 void key_block(struct key *key, enum key_kind kind, const struct block_ref *block);
 
 /* Where a search for the first block that may reach `time` begins. */

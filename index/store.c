@@ -207,8 +207,9 @@ static int put_all(struct store *store, MDB_txn *txn, const struct batch *batch)
         /* LMDB's values point to memory that it may not write to; it does not. */
         MDB_val key = {item.key_size, (void *)(uintptr_t)item.key};
         MDB_val value = {item.value_size, (void *)(uintptr_t)item.value};
-        int rc = mdb_put(txn, store->dbi, &key, &value, 0);
-        if (rc != 0)
+        int rc = item.value != NULL ? mdb_put(txn, store->dbi, &key, &value, 0)
+                                    : mdb_del(txn, store->dbi, &key, NULL);
+        if (rc != 0 && (item.value != NULL || rc != MDB_NOTFOUND))
             return rc;
     }
     return 0;

@@ -61,7 +61,7 @@ void block_sum_chunks(struct block *block)
 
 /* ---- one frame, by all the rules ---- */
 
-static void note_span(struct block *block, size_t span)
+void block_note_span(struct block *block, size_t span)
 {
     if (block->used == 0)
         block->uniform = (uint32_t)span;
@@ -153,7 +153,7 @@ enum block_stop block_take_tick(struct block *block, struct tdk_frame *frame, si
     block->head.min_event = min_u64(block->head.min_event, event);
     block->head.max_event = max_u64(block->head.max_event, event);
     directory_note(block->scratch, block->head.count, (unsigned)entry, block->used);
-    note_span(block, span);
+    block_note_span(block, span);
     block->scratch->ticks = ++block->head.count;
     state->next_seq++;
     state->last_ts = frame->ts;
@@ -202,7 +202,7 @@ static bool add_control(struct block *block, uint8_t type, uint64_t ts, const vo
     if (block->left < (int64_t)span)
         return false;
     compose(block, type, ts != 0 ? ts : block->state->last_ts, payload, size);
-    note_span(block, span);
+    block_note_span(block, span);
     block->uniform = 0;
     block->head.controls++;
     block->head.flags |= BLOCK_HAS_CONTROL;
@@ -241,7 +241,7 @@ bool block_add_epoch(struct block *block, const struct tdk_epoch *epoch)
 }
 
 /* A query between the ticks on both sides of a loss must meet its block. */
-static void note_loss_span(struct block *block, const struct tdk_loss *loss)
+void block_note_loss(struct block *block, const struct tdk_loss *loss)
 {
     struct block_head *head = &block->head;
     uint64_t known = block->state->running_max;
@@ -262,7 +262,7 @@ bool block_add_loss(struct block *block, const struct tdk_loss *loss, uint64_t t
     add_control(block, TDK_TYPE_LOSS, ts, loss, sizeof *loss);
     block->head.flags |= BLOCK_HAS_LOSS;
     block->head.lost += loss->count;
-    note_loss_span(block, loss);
+    block_note_loss(block, loss);
     return true;
 }
 

@@ -113,6 +113,13 @@ bool block_add_epoch(struct block *block, const struct tdk_epoch *epoch);
  * loss, and the next tick is flagged. `ts`: of that tick, or 0 at the end of an epoch. */
 bool block_add_loss(struct block *block, const struct tdk_loss *loss, uint64_t ts);
 
+/*
+ * The next frame of a checked block of the same track and epoch, as it is: flags, seq, padding and
+ * all. Where a block begins, state->next_seq must be what its first frame needs, and
+ * state->running_max that of the epoch before it. False: it does not fit.
+ */
+bool block_keep(struct block *block, const struct tdk_frame *frame);
+
 bool block_is_empty(const struct block *block); /* neither ticks nor control frames */
 size_t block_bytes(const struct block *block);  /* what block_seal() would return now, at most */
 

@@ -1,5 +1,6 @@
 /*
- * block_inner.h - what block.c and block_run.c share: the tail of a block that is being filled.
+ * block_inner.h - what block.c, block_run.c and block_keep.c share: the tail of a block that is
+ * being filled.
  *
  * block.c has the rules for one frame and all that is not about runs; block_run.c copies runs from
  * rings and takes the ticks that need no second look.
@@ -51,6 +52,12 @@ static inline void zero_padding(unsigned char *payload, uint32_t size)
 /* Sum the chunks that are full: they are still in the first cache, and nobody changes them any
  * more. */
 void block_sum_chunks(struct block *block);
+
+/* A frame of this span is at the tail: it is part of the block. */
+void block_note_span(struct block *block, size_t span);
+
+/* What a LOSS frame spans in time belongs to the block's bounds. */
+void block_note_loss(struct block *block, const struct tdk_loss *loss);
 
 /* A whole tick at the tail, its seq and size checked: make it part of the block. */
 enum block_stop block_take_tick(struct block *block, struct tdk_frame *frame, size_t span);

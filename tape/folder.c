@@ -18,8 +18,11 @@
 
 /* ---- names ---- */
 
-static const char *const stage_suffix[] = {
-    [SEGMENT_SEALED] = ".seg", [SEGMENT_OPEN] = ".open", [SEGMENT_IMPORT] = ".import"};
+static const char *const stage_suffix[] = {[SEGMENT_SEALED] = ".seg",
+                                           [SEGMENT_OPEN] = ".open",
+                                           [SEGMENT_IMPORT] = ".import",
+                                           [SEGMENT_PACKED] = ".g1.seg",
+                                           [SEGMENT_PACKING] = ".packing"};
 
 void folder_segment_path(const struct folder *folder, uint64_t number, enum segment_stage stage,
                          char path[TAPE_PATH_MAX])
@@ -74,8 +77,21 @@ static int compare_names(const void *a, const void *b)
     return (int)x->stage - (int)y->stage;
 }
 
-int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
-                    struct tdk_err *err)
+/* Of a segment that was packed the file as it was recorded counts no more; and one that is being
+ * packed does not count yet. */
+static bool is_leftover(const struct name_list *list, size_t i)
+{
+    const struct segment_name *name = &list->names[i];
+    if (name->stage == SEGMENT_PACKING)
+        return true;
+    for (size_t k = i; k < list->count && list->names[k].number == name->number; k++)
+        if (name->stage == SEGMENT_SEALED && list->names[k].stage == SEGMENT_PACKED)
+            return true;
+    return false;
+}
+
+static int list_names(const struct folder *folder, bool leftovers, struct segment_name **names,
+                      size_t *count, struct tdk_err *err)
 {
     struct name_list list = {0};
     int rc = files->list(folder->segments, note_name, &list);
@@ -85,9 +101,25 @@ int folder_segments(const struct folder *folder, struct segment_name **names, si
     }
     if (list.count > 0)
         qsort(list.names, list.count, sizeof *list.names, compare_names);
+    size_t kept = 0;
+    for (size_t i = 0; i < list.count; i++)
+        if (is_leftover(&list, i) == leftovers)
+            list.names[kept++] = list.names[i];
     *names = list.names;
-    *count = list.count;
+    *count = kept;
     return 0;
+}
+
+int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
+                    struct tdk_err *err)
+{
+    return list_names(folder, false, names, count, err);
+}
+
+int folder_leftovers(const struct folder *folder, struct segment_name **names, size_t *count,
+                     struct tdk_err *err)
+{
+    return list_names(folder, true, names, count, err);
 }
 
 /* ---- tape.meta ---- */

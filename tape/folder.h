@@ -55,16 +55,28 @@ bool folder_clean_segment(const struct folder *folder, uint64_t *segment);
 
 /* Numbers of the segments that are there, ascending; malloc'ed. The stage tells .seg from .open. */
 enum segment_stage {
-    SEGMENT_SEALED, /* .seg */
-    SEGMENT_OPEN,   /* .open: a recorder's, being written */
-    SEGMENT_IMPORT, /* .import: not part of the tape until the whole import is there */
+    SEGMENT_SEALED,  /* .seg */
+    SEGMENT_OPEN,    /* .open: a recorder's, being written */
+    SEGMENT_IMPORT,  /* .import: not part of the tape until the whole import is there */
+    SEGMENT_PACKED,  /* .g1.seg: sealed and packed; what is there of generation 0 counts no more */
+    SEGMENT_PACKING, /* .packing: becomes one, when it is whole; never listed */
 };
+static inline bool segment_is_sealed(enum segment_stage stage)
+{
+    return stage == SEGMENT_SEALED || stage == SEGMENT_PACKED;
+}
+
 struct segment_name {
     uint64_t number;
     enum segment_stage stage;
 };
 int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
                     struct tdk_err *err);
+
+/* The same, with the files that folder_segments() passes over: half-packed segments, and those of
+ * which there is a packed one. Only these. */
+int folder_leftovers(const struct folder *folder, struct segment_name **names, size_t *count,
+                     struct tdk_err *err);
 
 /* "TAPE/segments/0000000042.seg" */
 void folder_segment_path(const struct folder *folder, uint64_t number, enum segment_stage stage,

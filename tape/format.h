@@ -2,7 +2,8 @@
  * format.h - the structs on disk. docs/tape-format.md says the same in words, for strangers.
  *
  *   TAPE/tape.meta                  struct tape_meta: which tape this is
- *   TAPE/segments/0000000042.seg    a sealed segment;  .open: the one being written
+ *   TAPE/segments/0000000042.seg    a sealed segment;  .open: the one being written;
+ *                 0000000042.g1.seg  sealed and packed: generation 1
  *
  *   segment file
  *     offset   size
@@ -179,12 +180,32 @@ struct segment_foot {
     uint32_t digest; /* CRC-32C over the head_crc of all blocks, in file order */
     uint32_t generation;
     uint64_t min_ts, max_ts;
-    uint32_t previous_digest; /* foot.digest of segment number - 1; 0: there is none */
-    uint8_t zero[124];
+    uint32_t previous_digest; /* of segment number - 1, as recorded; 0: there is none */
+    uint32_t
+        recorded_digest; /* generation 1 and up: digest and end as they were recorded, which the */
+    uint64_t recorded_end; /* segment behind it goes by: segment_chain_... below */
+    uint8_t zero[112];
 };
 static_assert(sizeof(struct segment_foot) == 256 && offsetof(struct segment_foot, end) == 72 &&
                   offsetof(struct segment_foot, previous_digest) == 128,
               "on disk");
+
+/* What the segment behind this one tells of it, whatever became of it since. */
+static inline uint32_t segment_chain_digest(const struct segment_foot *foot)
+{
+    return foot->generation != 0 ? foot->recorded_digest : foot->digest;
+}
+static inline uint64_t segment_chain_end(const struct segment_foot *foot)
+{
+    return foot->generation != 0 ? foot->recorded_end : foot->end;
+}
+
+/* block_ref.flags: enum block_flags, and above them the generation of the file that it is in. */
+#define BLOCK_GENERATION_SHIFT 8
+static inline unsigned block_ref_generation(const struct block_ref *ref)
+{
+    return ref->flags >> BLOCK_GENERATION_SHIFT;
+}
 
 static_assert(sizeof(struct block_ref) == 160 && offsetof(struct block_ref, segment) == 80 &&
                   offsetof(struct block_ref, filter) == 128,

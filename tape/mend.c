@@ -81,6 +81,23 @@ static int keep_torn(const struct folder *folder, const struct segment *segment,
     return rc < 0 ? err_set(err, rc, "keep %s", path) : files_sync_folder(folder->quarantine, err);
 }
 
+/* ---- packed segments ---- */
+
+/* A packed segment gets its name when it is whole and durable: what there is besides is not needed
+ * any more, or never was. */
+int mend_leftovers(const struct folder *folder, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_leftovers(folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = remove_segment(folder, &names[i], err);
+    free(names);
+    return count > 0 && rc == 0 ? files_sync_folder(folder->segments, err) : rc;
+}
+
 /* ---- imports ---- */
 
 /*

@@ -202,6 +202,7 @@ static int put_found(struct rebuild *r, const struct segment *segment, const str
                               .size = found->has_foot ? segment->size : found->scan.end,
                               .blocks = found->count,
                               .min_ts = UINT64_MAX,
+                              .generation = segment->head.generation,
                               .sealed = sealed};
     int rc = index_begin(r->index, r->err);
     for (size_t i = 0; i < found->count && rc == 0; i++) {
@@ -242,6 +243,15 @@ static void later(uint64_t *latest, uint64_t ns)
         *latest = ns;
 }
 
+/* Where the segment behind this one says that its blocks end. Of a packed one without a foot nobody
+ * knows. */
+static uint64_t chain_end(const struct segment *segment, const struct found *found)
+{
+    if (found->has_foot)
+        return segment_chain_end(&found->foot);
+    return segment->head.generation == 0 ? align_up(found->scan.end, TAPE_ALIGN) : 0;
+}
+
 /* Is it the one that was written behind the segment before it? */
 static void check_chain(struct rebuild *r, const struct segment *segment, const struct found *found)
 {
@@ -253,8 +263,8 @@ static void check_chain(struct rebuild *r, const struct segment *segment, const 
                     "segment %llu does not follow the one before it: one of them was replaced",
                     number_of(segment));
     }
-    r->digest = found->has_foot ? found->foot.digest : 0;
-    r->previous_end = found->has_foot ? found->foot.end : align_up(found->scan.end, TAPE_ALIGN);
+    r->digest = found->has_foot ? segment_chain_digest(&found->foot) : 0;
+    r->previous_end = chain_end(segment, found);
     r->last_number = segment->head.number;
     later(&r->written_ns, found->has_foot ? found->foot.sealed_ns : found->scan.written_ns);
 }
@@ -315,7 +325,7 @@ int rebuild_segment(struct rebuild *r, const struct segment_name *name)
 {
     struct segment *segment;
     struct tdk_err why = {0};
-    bool sealed = name->stage == SEGMENT_SEALED;
+    bool sealed = segment_is_sealed(name->stage);
     int rc = segment_open_number(&segment, r->folder, name->number, name->stage, &why);
     if (rc == -ENOENT && !sealed) { /* sealed since we looked */
         sealed = true;

@@ -42,7 +42,8 @@ static bool is_as_indexed(const struct recovery *r, const struct segment_ref *re
 {
     struct segment *segment;
     struct segment_foot foot;
-    if (segment_open_number(&segment, &r->tape->folder, ref->number, SEGMENT_SEALED, NULL) < 0)
+    enum segment_stage stage = ref->generation == 0 ? SEGMENT_SEALED : SEGMENT_PACKED;
+    if (segment_open_number(&segment, &r->tape->folder, ref->number, stage, NULL) < 0)
         return false;
     bool same = !segment->head_damaged && segment_read_foot(segment, &foot, NULL) == 0 &&
                 foot.blocks == ref->blocks && foot.ticks == ref->ticks;
@@ -74,7 +75,7 @@ static int open_clean(struct recovery *r)
     if (r->options->anew || !folder_is_clean(&tape->folder, last_number(r)))
         return 1;
     for (size_t i = 0; i < r->count; i++)
-        if (r->names[i].stage != SEGMENT_SEALED)
+        if (!segment_is_sealed(r->names[i].stage))
             return 1;
     if (index_open(&tape->index, tape->folder.index, tape->folder.tape_id, true, NULL) < 0)
         return 1;
@@ -97,12 +98,13 @@ static int read_last_foot(struct recovery *r)
     struct segment_foot foot;
     if (r->count == 0)
         return 0;
-    int rc = segment_open_number(&segment, &tape->folder, last_number(r), SEGMENT_SEALED, NULL);
+    int rc = segment_open_number(&segment, &tape->folder, last_number(r),
+                                 r->names[r->count - 1].stage, NULL);
     if (rc < 0)
         return 0; /* it is damaged, and told when it is read; the next one goes on without */
     if (segment_read_foot(segment, &foot, NULL) == 0) {
-        tape->previous_digest = foot.digest;
-        tape->previous_end = foot.end;
+        tape->previous_digest = segment_chain_digest(&foot);
+        tape->previous_end = segment_chain_end(&foot);
         tape->written_ns = foot.sealed_ns;
     }
     segment_close(segment);
@@ -149,7 +151,9 @@ static int mend_segments(struct recovery *r)
 static int mend_all(struct recovery *r)
 {
     struct recovered *tape = r->tape;
-    int rc = mend_imports(&tape->folder, &tape->report, r->err);
+    int rc = mend_leftovers(&tape->folder, r->err);
+    if (rc == 0)
+        rc = mend_imports(&tape->folder, &tape->report, r->err);
     if (rc == 0)
         rc = mend_strangers(&tape->folder, &r->damage, &tape->report, r->err);
     if (rc == 0)

@@ -45,6 +45,8 @@ static int note_block(struct scanner *s, const struct block_head *head)
         s->room = room;
     }
     block_ref_of(head, s->at, &scan->refs[scan->count]);
+    scan->refs[scan->count].flags |=
+        (uint16_t)(s->segment->head.generation << BLOCK_GENERATION_SHIFT);
     scan->head_crcs[scan->count++] = head->head_crc;
     if (head->synced_upto > scan->synced_upto && head->synced_upto <= s->at)
         scan->synced_upto = head->synced_upto;

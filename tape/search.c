@@ -208,6 +208,66 @@ struct index_range search_range(const struct search *search)
     };
 }
 
+/* Forward: a key below that of whatever block holds what this one begins with, as long as times do
+ * not lie about it. */
+static struct block_ref key_below(const struct block_ref *ref)
+{
+    struct block_ref key = *ref;
+    uint64_t low = ref->min_ts < ref->running_max ? ref->min_ts : ref->running_max;
+    key.running_max = low > 0 ? low - 1 : 0;
+    key.first_seq = low > 0 ? UINT64_MAX : 0;
+    key.segment = key.block = 0;
+    return key;
+}
+
+/* Does it hold something that was not told yet? Of what holds no tick, its place says so. */
+static bool goes_on(const struct search *search, const struct block_ref *ref)
+{
+    if (is_reverse(search))
+        return ref->first_seq < search->seen;
+    return ref->last_seq > search->seen ||
+           (ref->last_seq + 1 == ref->first_seq && ref->first_seq > search->seen);
+}
+
+/* The first block from here on, as the index is now, that holds something not told yet. 1, 0. */
+static int find_rest(const struct search *search, const struct block_ref *from,
+                     struct block_ref *found, struct tdk_err *err)
+{
+    struct index_range range = search_range(search);
+    struct block_ref after = *from;
+    const struct block_ref *behind = is_reverse(search) ? NULL : &after;
+    int n;
+    while ((n = index_find(search->answer->view->index, &range, behind, is_reverse(search), found,
+                           1, err)) == 1 &&
+           !goes_on(search, found)) {
+        after = *found;
+        behind = &after;
+    }
+    return n;
+}
+
+bool search_again(struct search *search, struct block_ref *ref)
+{
+    struct block_ref below = key_below(ref), found;
+    if (find_rest(search, &below, &found, NULL) != 1 || memcmp(&found, ref, sizeof found) == 0)
+        return false;
+    *ref = search->refs[0] = found; /* and go on behind it */
+    search->ref_count = search->ref_at = 1;
+    search->refs_end = false;
+    return true;
+}
+
+/* Is a block still where the index said it was? Packing puts its ticks into others. */
+static bool is_there(const struct search *search, const struct block_ref *ref)
+{
+    struct index_range range = search_range(search);
+    struct block_ref before = *ref, found;
+    before.first_seq--;
+    return index_find(search->answer->view->index, &range, &before, false, &found, 1, NULL) == 1 &&
+           found.segment == ref->segment && found.offset == ref->offset &&
+           found.flags == ref->flags;
+}
+
 static int fetch_refs(struct search *search, struct tdk_err *err)
 {
     struct index_range range = search_range(search);
@@ -218,6 +278,14 @@ static int fetch_refs(struct search *search, struct tdk_err *err)
     else if (begins_inside(search, current_epoch(search)) && search->start.block.span != 0) {
         last = search->start.block;
         first = false;
+    }
+    if (!first && !is_there(search, &last)) {
+        struct block_ref below = key_below(&last);
+        int n = find_rest(search, &below, &search->refs[0], err);
+        search->ref_count = n < 0 ? 0 : n;
+        search->ref_at = 0;
+        search->refs_end = n != 1;
+        return n < 0 ? n : 0;
     }
     int n = index_find(search->answer->view->index, &range, first ? NULL : &last,
                        is_reverse(search), search->refs, SEARCH_REFS, err);

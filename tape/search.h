@@ -84,6 +84,10 @@ void search_told(struct search *search, const struct block_ref *ref);
 /* Where to ask the index about the epoch that the search is in. */
 struct index_range search_range(const struct search *search);
 
+/* A block that was found cannot be had: its segment may have been packed since. What has its ticks
+ * now: true, *ref; false: the index knows nothing else. */
+bool search_again(struct search *search, struct block_ref *ref);
+
 /* The epoch has but few blocks for this answer. */
 bool search_is_short(const struct search *search);
 

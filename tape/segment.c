@@ -66,11 +66,13 @@ int segment_open(struct segment **segment, const char *path, const uint8_t tape_
 }
 
 /* What the head must have said; blocks and foot bear witness of it, each for itself. */
-static void mend_head(struct segment *s, const struct folder *folder, uint64_t number)
+static void mend_head(struct segment *s, const struct folder *folder, uint64_t number,
+                      enum segment_stage stage)
 {
     s->head =
         (struct segment_head){.magic = SEGMENT_MAGIC, .version = TAPE_VERSION, .number = number};
     memcpy(s->head.tape_id, folder->tape_id, sizeof s->head.tape_id);
+    s->head.generation = stage == SEGMENT_PACKED ? 1 : 0;
     s->head_damaged = true;
 }
 
@@ -83,8 +85,13 @@ int segment_open_number(struct segment **segment, const struct folder *folder, u
     s->fd = -1;
     folder_segment_path(folder, number, stage, s->path);
     int rc = open_file(s, folder->tape_id, err);
+    if (rc == -ENOENT && stage == SEGMENT_SEALED) { /* packed since, or long ago */
+        stage = SEGMENT_PACKED;
+        folder_segment_path(folder, number, stage, s->path);
+        rc = open_file(s, folder->tape_id, err);
+    }
     if ((rc == TDK_ECORRUPT || rc == TDK_EFORMAT) && s->size > SEGMENT_FIRST_OFFSET) {
-        mend_head(s, folder, number);
+        mend_head(s, folder, number, stage);
         rc = 0;
     }
     if (rc == 0 && s->head.number != number)

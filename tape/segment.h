@@ -29,6 +29,9 @@ struct segment_writer {
     const struct folder *folder; /* borrowed */
     enum segment_stage stage;
     uint64_t created_ns;
+    uint32_t generation; /* 1: as packed; then the next two are as it was recorded */
+    uint32_t recorded_digest;
+    uint64_t recorded_end;
     struct block_ref *refs; /* ours, of the blocks noted */
     size_t count, room;
     uint64_t ticks, lost, min_ts, max_ts;
@@ -83,8 +86,9 @@ struct segment {
 int segment_open(struct segment **segment, const char *path, const uint8_t tape_id[16],
                  struct tdk_err *err);
 
-/* The same of a tape's folder, by number. Here a damaged head stops nobody: what it told is known.
- * TDK_EFOREIGN also when it is another segment under this one's name. */
+/* The same of a tape's folder, by number; SEGMENT_SEALED: packed or not. Here a damaged head stops
+ * nobody: what it told is known. TDK_EFOREIGN also when it is another segment under this one's
+ * name. */
 int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
                         enum segment_stage stage, struct tdk_err *err);
 void segment_close(struct segment *segment); /* NULL is fine */

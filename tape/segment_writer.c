@@ -55,7 +55,8 @@ static int write_head(const struct segment_writer *w)
     struct segment_head head = {.magic = SEGMENT_MAGIC,
                                 .version = TAPE_VERSION,
                                 .number = w->number,
-                                .created_ns = w->created_ns};
+                                .created_ns = w->created_ns,
+                                .generation = w->generation};
     memcpy(head.tape_id, w->folder->tape_id, sizeof head.tape_id);
     head.crc = crc32c(0, &head, sizeof head);
     memcpy(bytes, &head, sizeof head);
@@ -100,6 +101,7 @@ int segment_create(struct segment_writer **writer, const struct folder *folder, 
         .folder = folder,
         .stage = stage,
         .created_ns = clock_wall(),
+        .generation = stage == SEGMENT_PACKING ? 1 : 0,
         .min_ts = UINT64_MAX,
     };
     int rc = make_file(w, err);
@@ -172,6 +174,7 @@ int segment_note(struct segment_writer *writer, const struct block_head *head, u
 {
     struct block_ref ref;
     block_ref_of(head, offset, &ref);
+    ref.flags |= (uint16_t)(writer->generation << BLOCK_GENERATION_SHIFT);
     return segment_note_ref(writer, &ref, head->head_crc, err);
 }
 
@@ -196,6 +199,9 @@ static struct segment_foot foot_of(const struct segment_writer *w, uint64_t end)
         .end = end,
         .table_size = w->count * sizeof *w->refs,
         .digest = w->digest,
+        .generation = w->generation,
+        .recorded_digest = w->recorded_digest,
+        .recorded_end = w->recorded_end,
         .min_ts = w->min_ts,
         .max_ts = w->max_ts,
     };
@@ -254,11 +260,12 @@ int segment_publish(struct segment_writer *writer, struct tdk_err *err)
 {
     char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
     path_of(writer, from);
-    folder_segment_path(writer->folder, writer->number, SEGMENT_SEALED, to);
+    enum segment_stage stage = writer->stage == SEGMENT_PACKING ? SEGMENT_PACKED : SEGMENT_SEALED;
+    folder_segment_path(writer->folder, writer->number, stage, to);
     int rc = files->rename(from, to);
     if (rc < 0)
         return fail(writer, rc, "rename", err);
-    writer->stage = SEGMENT_SEALED;
+    writer->stage = stage;
     return files_sync_folder(writer->folder->segments, err);
 }
 
@@ -271,6 +278,7 @@ void segment_ref_of(const struct segment_writer *writer, bool sealed, struct seg
         .blocks = writer->count,
         .min_ts = writer->min_ts,
         .max_ts = writer->max_ts,
+        .generation = writer->generation,
         .sealed = sealed,
     };
 }

@@ -54,14 +54,16 @@ static struct handle *oldest_idle(const struct segments *segments)
     return oldest;
 }
 
-static int open_file(const struct segments *segments, uint64_t number, struct segment **segment,
-                     struct tdk_err *err)
+static int open_file(const struct segments *segments, uint64_t number, unsigned generation,
+                     struct segment **segment, struct tdk_err *err)
 {
     if (segments->lone != NULL)
         return segment_open(segment, segments->lone, segments->folder->tape_id, err);
     static const enum segment_stage stages[] = {
         SEGMENT_SEALED, SEGMENT_OPEN, SEGMENT_SEALED /* sealed between the two looks */
     };
+    if (generation != 0)
+        return segment_open_number(segment, segments->folder, number, SEGMENT_PACKED, err);
     int rc = -ENOENT;
     for (size_t i = 0; i < array_size(stages) && rc == -ENOENT; i++)
         rc = segment_open_number(segment, segments->folder, number, stages[i], err);
@@ -69,19 +71,20 @@ static int open_file(const struct segments *segments, uint64_t number, struct se
 }
 
 /* With the lock held: opening is rare, and two threads shall not open one file twice. */
-static int open_handle(struct segments *segments, uint64_t number, struct handle **handle,
-                       struct tdk_err *err)
+static int open_handle(struct segments *segments, uint64_t number, unsigned generation,
+                       struct handle **handle, struct tdk_err *err)
 {
     struct handle *h = calloc(1, sizeof *h);
     if (h == NULL)
         return err_set(err, -ENOMEM, "open segment %llu", (unsigned long long)number);
-    int rc = open_file(segments, number, &h->segment, err);
+    int rc = open_file(segments, number, generation, &h->segment, err);
     if (rc < 0) {
         free(h);
         return rc;
     }
     posix_fadvise(h->segment->fd, 0, 0, POSIX_FADV_RANDOM);
     h->number = number;
+    h->generation = generation;
     h->next = segments->handles;
     segments->handles = h;
     segments->idle++; /* until it is held */
@@ -89,14 +92,20 @@ static int open_handle(struct segments *segments, uint64_t number, struct handle
     return 0;
 }
 
-int segments_take(struct segments *segments, uint64_t number, struct handle **handle,
+bool handle_is_of(const struct handle *handle, const struct block_ref *ref)
+{
+    return handle->number == ref->segment && handle->generation == block_ref_generation(ref);
+}
+
+int segments_take(struct segments *segments, const struct block_ref *ref, struct handle **handle,
                   struct tdk_err *err)
 {
     pthread_mutex_lock(&segments->lock);
     struct handle *h = segments->handles;
-    while (h != NULL && (h->number != number || h->is_stale))
+    while (h != NULL && (!handle_is_of(h, ref) || h->is_stale))
         h = h->next;
-    int rc = h != NULL ? 0 : open_handle(segments, number, &h, err);
+    int rc =
+        h != NULL ? 0 : open_handle(segments, ref->segment, block_ref_generation(ref), &h, err);
     if (h != NULL) {
         if (h->holders++ == 0)
             segments->idle--;

@@ -16,6 +16,7 @@
 struct handle {
     struct segment *segment;
     uint64_t number;
+    unsigned generation;
     unsigned holders;
     bool is_stale; /* the file may have been replaced: nobody gets this handle any more */
     uint64_t used; /* when */
@@ -34,9 +35,12 @@ struct segments {
 void segments_init(struct segments *segments, const struct folder *folder, const char *lone);
 void segments_close(struct segments *segments); /* nobody holds any more */
 
-/* The segment by its number, sealed or not. -ENOENT, TDK_ECORRUPT ... */
-int segments_take(struct segments *segments, uint64_t number, struct handle **handle,
+/* The segment that a block is in, sealed or not. -ENOENT, TDK_ECORRUPT ... */
+int segments_take(struct segments *segments, const struct block_ref *ref, struct handle **handle,
                   struct tdk_err *err);
+
+/* Is this the handle of the file that a block is in? */
+bool handle_is_of(const struct handle *handle, const struct block_ref *ref);
 void segments_give(struct segments *segments, struct handle *handle); /* NULL is fine */
 
 /* The file of this number may have been replaced: open it anew for whoever asks next. */

@@ -50,21 +50,6 @@ int stream_next_block(struct stream *stream, struct tdk_err *err)
 
 /* ---- reading one ---- */
 
-/* Sealing may have put it elsewhere since: what does the index say now? True: something else. */
-static bool look_up_again(struct stream *stream)
-{
-    struct index_range range = search_range(&stream->search);
-    struct block_ref before = stream->ref, now;
-    before.first_seq--; /* just in front of it, whatever is there */
-    if (index_find(stream->answer->view->index, &range, &before, false, &now, 1, NULL) != 1 ||
-        now.first_seq != stream->ref.first_seq ||
-        (now.segment == stream->ref.segment && now.offset == stream->ref.offset &&
-         now.stored_size == stream->ref.stored_size))
-        return false;
-    stream->ref = now;
-    return true;
-}
-
 static int tell_damage(const struct stream *stream, struct tdk_err *err)
 {
     const struct block_ref *ref = &stream->ref;
@@ -105,7 +90,7 @@ static void expect_next(struct stream *stream, enum expectation what)
     const struct slice *slice = stream->sieve.slice;
     for (int n = stream->is_expected ? AHEAD : 1; n <= AHEAD; n++) {
         const struct block_ref *ref = search_ahead(&stream->search, n);
-        if (ref != NULL && slice->handle != NULL && ref->segment == slice->handle->number)
+        if (ref != NULL && slice->handle != NULL && handle_is_of(slice->handle, ref))
             expect_block(slice->handle, ref, what);
     }
     stream->is_expected = true;
@@ -117,7 +102,7 @@ static void expect_first(struct stream *stream)
     struct segments *segments = &stream->answer->tape->segments;
     struct handle *handle;
     if (stream->is_expected || slice_holds(stream->sieve.slice, &stream->ref) ||
-        segments_take(segments, stream->ref.segment, &handle, NULL) < 0)
+        segments_take(segments, &stream->ref, &handle, NULL) < 0)
         return;
     expect_block(handle, &stream->ref, EXPECT_ALL);
     segments_give(segments, handle);
@@ -185,18 +170,21 @@ static int damaged(struct stream *stream, int code, struct tdk_err *err)
 }
 
 /* Once more, when it cannot be had: its file may have been replaced since. */
-static int fill_again(struct stream *stream, int rc, struct tdk_err *err)
+static bool find_again(struct stream *stream, int rc)
 {
     segments_forget(&stream->answer->tape->segments, stream->ref.segment);
-    if (!look_up_again(stream) && rc != -ENOENT)
-        return rc;
-    return sieve_fill(&stream->sieve, &stream->ref, err);
+    if (!search_again(&stream->search, &stream->ref))
+        return rc == -ENOENT; /* sealed or packed this very moment: the name alone has changed */
+    sieve_prepare(stream);
+    return true;
 }
 
 int stream_entries(struct stream *stream, const struct block_view **view, struct tdk_err *err)
 {
     int rc = find_slice(stream, err);
     if (rc == 0)
+        rc = slice_entries(stream->sieve.slice, &stream->ref, err);
+    if (code_is_damage(rc) && find_again(stream, rc))
         rc = slice_entries(stream->sieve.slice, &stream->ref, err);
     if (rc == 0)
         *view = &stream->sieve.slice->view;
@@ -213,8 +201,8 @@ int stream_load(struct stream *stream, struct tdk_err *err)
     expect_first(stream);
     sieve_prepare(stream);
     rc = sieve_fill(sieve, &stream->ref, err);
-    if (code_is_damage(rc))
-        rc = fill_again(stream, rc, err);
+    if (code_is_damage(rc) && find_again(stream, rc))
+        rc = sieve_fill(sieve, &stream->ref, err);
     if (rc < 0)
         return damaged(stream, rc, err);
     note_told(stream, sieve->slice->bytes_read - bytes_read);
@@ -240,6 +228,8 @@ int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err)
     uint64_t bytes_read = stream->sieve.slice->bytes_read;
     sieve_prepare(stream);
     rc = sieve_count(&stream->sieve, &stream->ref, ticks, &lost, err);
+    if (code_is_damage(rc) && find_again(stream, rc))
+        rc = sieve_count(&stream->sieve, &stream->ref, ticks, &lost, err);
     if (rc < 0)
         return damaged(stream, rc, err);
     note_told(stream, stream->sieve.slice->bytes_read - bytes_read);

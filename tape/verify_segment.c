@@ -222,12 +222,13 @@ static bool index_agrees(struct verify_reader *reader, const struct block_ref *r
 }
 
 /* What the head promises about its place among the others. */
-static void check_place(const struct block_head *head, const struct block_ref *ref, uint32_t number,
-                        struct report *report)
+static void check_place(const struct segment *segment, const struct block_head *head,
+                        const struct block_ref *ref, uint32_t number, struct report *report)
 {
     unsigned long long offset = ref->offset;
     struct block_ref true_ref;
     block_ref_of(head, ref->offset, &true_ref);
+    true_ref.flags |= (uint16_t)(segment->head.generation << BLOCK_GENERATION_SHIFT);
     if (memcmp(&true_ref, ref, sizeof true_ref) != 0)
         report_add(report, ref->offset, TDK_ECORRUPT,
                    "offset %llu: the footer's table says something else than the block", offset);
@@ -261,7 +262,7 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
         return;
     }
     const struct block_head *head = view.head;
-    check_place(head, ref, number, report);
+    check_place(segment, head, ref, number, report);
     if (directory_check(&view) < 0)
         report_add(report, ref->offset, TDK_ECORRUPT,
                    "offset %llu: its directory does not say what its frames are", offset);
@@ -368,7 +369,7 @@ static bool check_by_foot(struct verify_reader *reader, const struct segment *se
                 segment->size - sizeof foot);
     atomic_fetch_add(reader->bytes_done, foot.table_size + foot.catalog_size + sizeof foot);
     report->has_foot = true;
-    report->digest = foot.digest;
+    report->digest = segment_chain_digest(&foot);
     report->previous_digest = foot.previous_digest;
     report->ref.size = segment->size;
     report->ref.sealed = 1;
@@ -404,7 +405,7 @@ static void check_by_scan(struct verify_reader *reader, const struct segment *se
 void verify_segment(struct verify_reader *reader, const struct segment *segment,
                     enum segment_stage stage, struct report *report)
 {
-    bool sealed = stage == SEGMENT_SEALED;
+    bool sealed = segment_is_sealed(stage);
     report->is_read = true;
     report->ref.number = report->number;
     report->ref.generation = segment->head.generation;

@@ -1,0 +1,186 @@
+/* seal.c - sealed segments made small. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "cli/range.h"
+#include "cli/table.h"
+#include "tape/seal_tape.h"
+
+struct args {
+    struct range_args range;
+    const char *segments;
+    uint64_t jobs, level;
+    int progress;
+    bool keep_going, dry_run, json;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "segments",
+     .kind = OPTION_TEXT,
+     .value = "A[-[B]]",
+     .at = offsetof(struct args, segments),
+     .help = "only these, by number: 7, 7-19, 7- to the end"},
+    {.name = "jobs",
+     .letter = 'j',
+     .kind = OPTION_COUNT,
+     .max = 1024,
+     .at = offsetof(struct args, jobs),
+     .help = "segments packed at a time; unless said, one a processor"},
+    {.name = "level",
+     .kind = OPTION_COUNT,
+     .preset = "3",
+     .min = 1,
+     .max = 19,
+     .at = offsetof(struct args, level),
+     .help = "of zstd: higher is smaller by some per cent, and slower by far"},
+    {.name = "keep-going",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, keep_going),
+     .help = "go on with the others after a segment that cannot be packed"},
+    {.name = "dry-run",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, dry_run),
+     .help = "only tell what there is to do"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "the totals as a JSON array of one object"},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+struct work {
+    struct progress progress;
+    struct seal_totals totals;
+};
+
+static void on_found(const char *text, void *context)
+{
+    struct work *w = context;
+    progress_clear(&w->progress);
+    cli_warn("%s", text);
+}
+
+static void on_failed(uint64_t segment, const char *text, void *context)
+{
+    (void)segment;
+    on_found(text, context);
+}
+
+static bool on_go_on(const struct seal_totals *totals, void *context)
+{
+    struct work *w = context;
+    progress_at(&w->progress, totals->bytes, totals->bytes_total, "bytes", totals->ticks);
+    return !interrupted();
+}
+
+/* "7", "7-", "7-19" */
+static bool parse_segments(const char *text, uint64_t *first, uint64_t *last)
+{
+    char *end;
+    if (text == NULL)
+        return true;
+    if (*text < '0' || *text > '9')
+        return false;
+    *first = *last = strtoull(text, &end, 10);
+    if (*end == '-') {
+        text = end + 1;
+        *last = 0;
+        if (*text != '\0' && (*text < '0' || *text > '9'))
+            return false;
+        if (*text != '\0')
+            *last = strtoull(text, &end, 10);
+        else
+            end++;
+    }
+    return *end == '\0' && *first > 0 && (*last == 0 || *last >= *first);
+}
+
+static int show(const struct seal_totals *t, uint64_t elapsed_ns)
+{
+    static const struct column columns[] = {
+        {"segments", COLUMN_COUNT},   {"failed", COLUMN_COUNT},      {"to_do", COLUMN_COUNT},
+        {"ticks", COLUMN_COUNT},      {"bytes_before", COLUMN_SIZE}, {"bytes_after", COLUMN_SIZE},
+        {"elapsed", COLUMN_DURATION},
+    };
+    const uint64_t numbers[] = {t->segments,     t->failed,      t->to_do,  t->ticks,
+                                t->bytes_before, t->bytes_after, elapsed_ns};
+    struct table *table;
+    size_t count = sizeof columns / sizeof columns[0];
+    int rc = table_open(&table, table_form_single(args.json), columns, count);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        table_number(table, numbers[i]);
+    return table_close(table);
+}
+
+static int conclude(const struct seal_totals *t)
+{
+    if (t->segments > 0)
+        cli_note("%" PRIu64 " segments packed, %.1f times smaller", t->segments,
+                 (double)t->bytes_before / (double)t->bytes_after);
+    else if (t->to_do == 0)
+        cli_note("there is nothing to pack");
+    if (t->failed == 0)
+        return CLI_OK;
+    cli_warn("%" PRIu64 " segments could not be packed and stay as they were; `tapedeck verify` "
+             "says more",
+             t->failed);
+    return CLI_LOSSY;
+}
+
+static int run(const struct cli *cli)
+{
+    struct tdk_err err;
+    struct work w = {.totals = {.segments = 0}};
+    struct seal_tape_options options = {.threads = (unsigned)args.jobs,
+                                        .level = (int)args.level,
+                                        .keep_going = args.keep_going,
+                                        .dry_run = args.dry_run,
+                                        .found = on_found,
+                                        .failed = on_failed,
+                                        .go_on = on_go_on,
+                                        .context = &w};
+    if (args.range.tape == NULL)
+        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+    if (!parse_segments(args.segments, &options.first, &options.last))
+        return cli_usage("--segments %s: a number, or two with a dash between", args.segments);
+    interrupt_catch();
+    progress_begin(&w.progress, "seal", args.progress, cli->globals->quiet);
+    int rc = seal_tape(args.range.tape, &options, &w.totals, &err);
+    uint64_t elapsed_ns = progress_elapsed(&w.progress);
+    progress_clear(&w.progress);
+    if (rc < 0 && w.totals.failed == 0)
+        return cli_fail(&err, w.totals.segments > 0 ? "what was packed stays so" : NULL);
+    if (show(&w.totals, elapsed_ns) < 0)
+        return cli_fail_words("write to stdout failed");
+    return rc < 0 ? cli_fail(&err, "the others were not tried; --keep-going does")
+                  : conclude(&w.totals);
+}
+
+const struct command seal_command = {
+    .name = "seal",
+    .brief = "make sealed segments small; every answer stays the same",
+    .usage = "-T DIR [-j N] [--segments A-B] [--dry-run] [--keep-going]",
+    .about =
+        "Each sealed segment is packed by columns, read back, compared, and only then takes the\n"
+        "place of the old one. Queries, plays and digests give what they gave before; who reads\n"
+        "meanwhile is not disturbed. It may be stopped or killed at any moment and run again: it\n"
+        "goes on where it was. Exit 0: done; 3: with --keep-going, and some could not be packed\n"
+        "(they stay as they were); 1: not done, or a recorder holds the tape.",
+    .sets = sets,
+    .run = run,
+};

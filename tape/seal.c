@@ -1,0 +1,527 @@
+#include "tape/seal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/pack.h"
+#include "tape/segment.h"
+
+enum {
+    FRAMES_MAX = 4 << 20, /* of frames in a packed block: what a reader needs for each track */
+    WRITE_SIZE = 1 << 20, /* written at once */
+    UNIFORM_MIN = 4096,   /* ticks of one span that are worth a block without anything else */
+    DIRECTORY_MAX = DIRECTORY_ROOM + 3 * BLOCK_TICKS_MAX + 8 * BLOCK_ENTRIES_MAX,
+    SUMS_MAX = (FRAMES_MAX / BLOCK_CHUNK + 1) * 8,
+    BLOCK_ROOM = (1 << 20) + FRAMES_MAX + DIRECTORY_MAX + SUMS_MAX,
+};
+
+/* What packing one segment takes. */
+struct worker {
+    const struct seal_options *options;
+    struct sealing *sealing; /* borrowed, like the next */
+    struct segment *segment;
+    struct segment_foot foot;
+    struct segment_writer *writer;
+    struct packer *packer;
+    struct block_scratch *scratch;
+    struct pack *pack;
+    unsigned char *source; /* a block as it is read; ours, as all of these */
+    size_t source_room;
+    unsigned char *unpacked; /* when it is compared */
+    size_t unpacked_room;
+    unsigned char *built;  /* the block that is being put together */
+    unsigned char *output; /* packed blocks on their way to the file */
+    size_t output_room, used;
+    size_t last; /* where the last of them begins */
+
+    struct block block;
+    struct track_state state;
+    struct block_head told; /* of the last source block: what the next one's place says */
+    bool filling;
+    uint32_t number; /* of the next block */
+    uint64_t written_ns, done;
+    XXH3_state_t *digest;
+    XXH128_hash_t *digests; /* of each track's frames, in order of first block */
+    uint16_t *tracks;
+    size_t track_count;
+    struct tdk_err *err;
+};
+
+static int no_memory(const struct worker *w)
+{
+    return err_set(w->err, -ENOMEM, "pack segment %llu", (unsigned long long)w->sealing->number);
+}
+
+static bool make_room(unsigned char **bytes, size_t *room, size_t size)
+{
+    if (*room >= size)
+        return true;
+    free(*bytes);
+    *room = 0;
+    *bytes = aligned_alloc(TAPE_ALIGN, align_up(size, TAPE_ALIGN));
+    if (*bytes != NULL)
+        *room = align_up(size, TAPE_ALIGN);
+    return *bytes != NULL;
+}
+
+static void worker_close(struct worker *w)
+{
+    segment_close(w->segment);
+    segment_writer_close(w->writer);
+    packer_close(w->packer);
+    pack_close(w->pack);
+    XXH3_freeState(w->digest);
+    free(w->scratch);
+    free(w->source);
+    free(w->unpacked);
+    free(w->built);
+    free(w->output);
+    free(w->digests);
+    free(w->tracks);
+}
+
+static int worker_open(struct worker *w)
+{
+    w->packer = packer_open(w->options->level != 0 ? w->options->level : SEAL_LEVEL);
+    w->pack = pack_open();
+    w->scratch = malloc(sizeof *w->scratch);
+    w->digest = XXH3_createState();
+    w->built = aligned_alloc(TAPE_ALIGN, align_up(BLOCK_SPAN_MAX, TAPE_ALIGN));
+    if (w->packer == NULL || w->pack == NULL || w->scratch == NULL || w->digest == NULL ||
+        w->built == NULL)
+        return no_memory(w);
+    block_scratch_init(w->scratch);
+    return 0;
+}
+
+/* ---- blocks to the file ---- */
+
+/* The last block reaches to the end of what is written at once. */
+static struct block_place place_of(const struct worker *w, size_t span)
+{
+    struct block_place place = {
+        .segment = w->sealing->number,
+        .block = w->number - 1,
+        .span = (uint32_t)span,
+        .synced_upto = SEGMENT_FIRST_OFFSET,
+        .previous_end = w->told.previous_end,
+        .written_ns = w->written_ns,
+        .flags = w->told.flags & BLOCK_REWRITTEN,
+    };
+    memcpy(place.tape_id, w->sealing->folder->tape_id, sizeof place.tape_id);
+    return place;
+}
+
+static int write_out(struct worker *w)
+{
+    if (w->used == 0)
+        return 0;
+    size_t size = align_up(w->used, TAPE_ALIGN);
+    struct block_head *last = (void *)(w->output + w->last);
+    memset(w->output + w->used, 0, size - w->used);
+    last->span = (uint32_t)(size - w->last);
+    last->head_crc = 0;
+    last->head_crc = crc32c(0, last, sizeof *last);
+    uint64_t offset = w->writer->end;
+    int rc = files_write(w->writer->fd, w->output, size, offset);
+    if (rc < 0)
+        return err_set(w->err, rc, "write segment %llu", (unsigned long long)w->sealing->number);
+    for (size_t at = 0; at < size && rc == 0;) {
+        const struct block_head *head = (const void *)(w->output + at);
+        rc = segment_note(w->writer, head, offset + at, w->err);
+        at += head->span;
+    }
+    w->writer->end = offset + size;
+    w->used = 0;
+    return rc;
+}
+
+/* The block that was put together, packed, goes to those that wait to be written. */
+static int end_block(struct worker *w)
+{
+    if (!w->filling)
+        return 0;
+    w->filling = false;
+    size_t raw_size = block_seal(&w->block);
+    if (w->used > 0 && w->used + raw_size > w->output_room) {
+        int rc = write_out(w);
+        if (rc < 0)
+            return rc;
+    }
+    if (w->used == 0 && !make_room(&w->output, &w->output_room, raw_size + WRITE_SIZE))
+        return no_memory(w);
+    struct block_view view = block_view_of(w->built);
+    size_t size = packer_pack(w->packer, &view, raw_size, w->output + w->used);
+    w->number++;
+    w->last = w->used;
+    struct block_place place = place_of(w, size);
+    block_finish(w->output + w->last, &place);
+    w->used += size;
+    return w->used >= WRITE_SIZE ? write_out(w) : 0;
+}
+
+/* ---- frames into blocks ---- */
+
+static int begin_block(struct worker *w, uint64_t first_seq, size_t span)
+{
+    size_t room = BLOCK_ROOM;
+    int rc = end_block(w);
+    if (rc < 0)
+        return rc;
+    if (span > FRAMES_MAX)
+        room = BLOCK_SPAN_MAX;
+    w->state.next_seq = first_seq;
+    block_begin(&w->block, w->built, room, w->scratch, &w->state, 0);
+    w->filling = true;
+    return 0;
+}
+
+/*
+ * Where one block ends and the next begins: ticks of one span among themselves are what packs best,
+ * and what can be read in parts; so names, losses and other sizes are kept out of them, unless
+ * there are too many of those.
+ */
+static bool begins_another(const struct worker *w, const struct tdk_frame *frame, size_t span)
+{
+    const struct block *block = &w->block;
+    if (block->used + span > FRAMES_MAX && !block_is_empty(block))
+        return true;
+    if (tdk_type_is_control(frame->type))
+        return block->head.count >= UNIFORM_MIN && block->uniform != 0;
+    if (block->head.count == 0)
+        return block->head.controls > 0;
+    return block->uniform != 0 && block->uniform != span && block->head.count >= UNIFORM_MIN;
+}
+
+/* The seq that a block must begin with, for this to be its first frame. */
+static uint64_t seq_before(const struct tdk_frame *frame)
+{
+    struct tdk_loss loss;
+    if (frame->type != TDK_TYPE_LOSS)
+        return frame->seq;
+    memcpy(&loss, tdk_frame_payload(frame), sizeof loss);
+    return loss.first_seq;
+}
+
+static int keep_frame(struct worker *w, const struct tdk_frame *frame)
+{
+    size_t span = tdk_frame_span(frame->size);
+    int rc = 0;
+    if (!w->filling || begins_another(w, frame, span))
+        rc = begin_block(w, seq_before(frame), span);
+    if (rc < 0 || block_keep(&w->block, frame))
+        return rc;
+    rc = begin_block(w, seq_before(frame), span);
+    if (rc < 0 || block_keep(&w->block, frame))
+        return rc;
+    return err_say(w->err, TDK_EINTERNAL, "a frame of %zu bytes fits no block", span);
+}
+
+/* ---- blocks as they are ---- */
+
+static int read_block(struct worker *w, const struct segment *segment, const struct block_ref *ref,
+                      struct block_view *view)
+{
+    if (!make_room(&w->source, &w->source_room, ref->span))
+        return no_memory(w);
+    int rc = segment_read(segment, ref, w->source, view, w->err);
+    if (rc < 0 || view->frames != NULL)
+        return rc;
+    size_t size = (size_t)view->head->frames_size + view->head->directory_size;
+    if (!make_room(&w->unpacked, &w->unpacked_room, size))
+        return no_memory(w);
+    return block_unpack(w->source, w->pack, w->unpacked, w->unpacked_room, view, w->err);
+}
+
+/* The running maximum in front of an epoch's first block of this segment. */
+static uint64_t maximum_before(const struct block_view *view)
+{
+    const struct block_head *head = view->head;
+    if (head->count - head->odd == 0 || head->max_ts < head->running_max)
+        return head->running_max; /* nothing in it moves it */
+    if (head->step_back == 0)
+        return 0; /* below all that is in it: it moves with the first */
+    const struct tdk_frame *frame = (const void *)view->frames;
+    const void *end = view->frames + head->frames_size;
+    for (; frame != end; frame = tdk_frame_after(frame))
+        if (tdk_frame_is_tick(frame) &&
+            (frame->flags & (TDK_FLAG_TS_UNTRUSTED | TDK_FLAG_CLOCK_BACK)) == 0)
+            return frame->ts; /* those before it step back from something at or below */
+    return head->running_max;
+}
+
+/* Does it go on where the one before it ended? */
+static bool goes_on(const struct worker *w, const struct block_head *head)
+{
+    return w->told.track == head->track && w->told.epoch == head->epoch &&
+           w->told.last_seq + 1 == head->first_seq &&
+           (w->told.flags & BLOCK_REWRITTEN) == (head->flags & BLOCK_REWRITTEN);
+}
+
+static int keep_block(struct worker *w, const struct block_view *view)
+{
+    const struct block_head *head = view->head;
+    int rc = 0;
+    if (!goes_on(w, head)) {
+        rc = end_block(w);
+        bool same = w->told.track == head->track && w->told.epoch == head->epoch;
+        w->state =
+            (struct track_state){.track = head->track,
+                                 .epoch = head->epoch,
+                                 .next_seq = head->first_seq,
+                                 .running_max = same ? w->told.running_max : maximum_before(view)};
+    }
+    w->told = *head;
+    if (head->written_ns > w->written_ns)
+        w->written_ns = head->written_ns;
+    const struct tdk_frame *frame = (const void *)view->frames;
+    const void *end = view->frames + head->frames_size;
+    for (; frame != end && rc == 0; frame = tdk_frame_after(frame))
+        rc = keep_frame(w, frame);
+    XXH3_128bits_update(w->digest, view->frames, head->frames_size);
+    return rc;
+}
+
+static int go_on(struct worker *w, uint64_t size)
+{
+    w->done += size;
+    if (w->options->go_on != NULL && !w->options->go_on(w->options->context, w->done))
+        return err_set(w->err, -ECANCELED, "pack segment %llu",
+                       (unsigned long long)w->sealing->number);
+    return 0;
+}
+
+/* ---- track by track ---- */
+
+/* The tracks of the segment, in order of their first blocks. */
+static int list_tracks(struct worker *w)
+{
+    const struct sealing *s = w->sealing;
+    bool *seen = calloc(UINT16_MAX + 1, sizeof *seen);
+    w->tracks = calloc(s->before_count + 1, sizeof *w->tracks);
+    w->digests = calloc(s->before_count + 1, sizeof *w->digests);
+    if (seen == NULL || w->tracks == NULL || w->digests == NULL) {
+        free(seen);
+        return no_memory(w);
+    }
+    for (size_t i = 0; i < s->before_count; i++)
+        if (!seen[s->before[i].track]) {
+            seen[s->before[i].track] = true;
+            w->tracks[w->track_count++] = s->before[i].track;
+        }
+    free(seen);
+    return 0;
+}
+
+static int pack_track(struct worker *w, size_t t)
+{
+    const struct sealing *s = w->sealing;
+    int rc = 0;
+    XXH3_128bits_reset(w->digest);
+    for (size_t i = 0; i < s->before_count && rc == 0; i++) {
+        struct block_view view;
+        if (s->before[i].track != w->tracks[t])
+            continue;
+        rc = read_block(w, w->segment, &s->before[i], &view);
+        if (rc == 0)
+            rc = keep_block(w, &view);
+        if (rc == 0)
+            rc = go_on(w, s->before[i].span);
+    }
+    w->digests[t] = XXH3_128bits_digest(w->digest);
+    return rc == 0 ? end_block(w) : rc;
+}
+
+static int pack_tracks(struct worker *w)
+{
+    int rc = list_tracks(w);
+    for (size_t t = 0; t < w->track_count && rc == 0; t++)
+        rc = pack_track(w, t);
+    return rc == 0 ? write_out(w) : rc;
+}
+
+/* Footer, as it was but for what is said of the blocks; durable. */
+static int finish_file(struct worker *w)
+{
+    void *catalog = NULL;
+    size_t size;
+    int rc = segment_read_catalog(w->segment, &w->foot, &catalog, &size, w->err);
+    if (rc < 0)
+        return rc;
+    w->writer->recorded_digest = segment_chain_digest(&w->foot);
+    w->writer->recorded_end = segment_chain_end(&w->foot);
+    rc = segment_seal(w->writer, catalog, size, w->foot.previous_digest, w->err);
+    free(catalog);
+    return rc;
+}
+
+/* ---- is it the same? ---- */
+
+static int differs(const struct worker *w)
+{
+    return err_say(w->err, TDK_EINTERNAL,
+                   "segment %llu: what was packed is not what comes out; it stays as it is",
+                   (unsigned long long)w->sealing->number);
+}
+
+static int compare_track(struct worker *w, const struct segment *packed, size_t t)
+{
+    XXH3_128bits_reset(w->digest);
+    for (size_t i = 0; i < w->writer->count; i++) {
+        struct block_view view;
+        const struct block_ref *ref = &w->writer->refs[i];
+        if (ref->track != w->tracks[t])
+            continue;
+        int rc = read_block(w, packed, ref, &view);
+        if (rc == 0 && directory_check(&view) < 0)
+            rc = differs(w);
+        if (rc == 0)
+            rc = go_on(w, 0);
+        if (rc < 0)
+            return rc;
+        XXH3_128bits_update(w->digest, view.frames, view.head->frames_size);
+    }
+    XXH128_hash_t digest = XXH3_128bits_digest(w->digest);
+    return XXH128_isEqual(digest, w->digests[t]) ? 0 : differs(w);
+}
+
+/* Read back from the file, and compared with what went in. */
+static int compare(struct worker *w)
+{
+    struct segment *packed;
+    struct segment_foot foot;
+    int rc = segment_open_number(&packed, w->sealing->folder, w->sealing->number, SEGMENT_PACKING,
+                                 w->err);
+    if (rc < 0)
+        return rc;
+    rc = segment_read_foot(packed, &foot, w->err);
+    if (rc == 0 && (foot.ticks != w->foot.ticks || foot.lost != w->foot.lost))
+        rc = differs(w);
+    for (size_t t = 0; t < w->track_count && rc == 0; t++)
+        rc = compare_track(w, packed, t);
+    segment_close(packed);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static void take_result(struct worker *w)
+{
+    struct sealing *s = w->sealing;
+    s->after = w->writer->refs;
+    s->after_count = w->writer->count;
+    s->bytes_after = w->writer->size;
+    s->ticks = w->writer->ticks;
+    segment_ref_of(w->writer, true, &s->ref);
+    w->writer->refs = NULL;
+    w->writer->count = 0;
+}
+
+static int make(struct worker *w)
+{
+    struct sealing *s = w->sealing;
+    int rc = segment_create(&w->writer, s->folder, s->number, SEGMENT_PACKING, 0, w->err);
+    if (rc < 0)
+        return rc;
+    rc = pack_tracks(w);
+    if (rc == 0)
+        rc = finish_file(w);
+    if (rc == 0)
+        rc = compare(w);
+    if (rc == 0)
+        rc = segment_publish(w->writer, w->err);
+    if (rc == 0)
+        take_result(w);
+    else
+        segment_remove(w->writer, NULL);
+    return rc;
+}
+
+static int open_source(struct worker *w)
+{
+    struct sealing *s = w->sealing;
+    int rc = segment_open_number(&w->segment, s->folder, s->number, SEGMENT_SEALED, w->err);
+    if (rc == 0)
+        rc = segment_read_foot(w->segment, &w->foot, w->err);
+    if (rc == 0)
+        rc = segment_read_table(w->segment, &w->foot, &s->before, w->err);
+    if (rc < 0)
+        return rc;
+    s->before_count = w->foot.blocks;
+    s->bytes_before = w->segment->size;
+    if (w->foot.generation != 0)
+        return err_say(w->err, -EALREADY, "segment %llu is packed already",
+                       (unsigned long long)s->number);
+    return 0;
+}
+
+/* What an earlier try left when it died. */
+static int remove_leftover(const struct folder *folder, uint64_t number, enum segment_stage stage,
+                           struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    folder_segment_path(folder, number, stage, path);
+    int rc = files->unlink(path);
+    return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
+}
+
+int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t number,
+              const struct seal_options *options, struct tdk_err *err)
+{
+    static const struct seal_options none;
+    struct worker w = {
+        .options = options != NULL ? options : &none, .sealing = sealing, .err = err};
+    *sealing = (struct sealing){.folder = folder, .number = number};
+    int rc = worker_open(&w);
+    if (rc == 0)
+        rc = open_source(&w);
+    if (rc == 0)
+        rc = remove_leftover(folder, number, SEGMENT_PACKING, err);
+    if (rc == 0)
+        rc = make(&w);
+    worker_close(&w);
+    return rc;
+}
+
+int seal_switch(const struct sealing *sealing, struct index *index, struct tdk_err *err)
+{
+    int rc = index_begin(index, err);
+    for (size_t i = 0; i < sealing->before_count && rc == 0; i++)
+        rc = index_remove_block(index, &sealing->before[i], err);
+    for (size_t i = 0; i < sealing->after_count && rc == 0; i++)
+        rc = index_put_block(index, &sealing->after[i], err);
+    if (rc == 0)
+        rc = index_put_segment(index, &sealing->ref, err);
+    if (rc == 0)
+        rc = index_commit(index, err);
+    if (rc < 0)
+        index_abort(index);
+    return rc;
+}
+
+int seal_drop(const struct sealing *sealing, struct tdk_err *err)
+{
+    int rc = remove_leftover(sealing->folder, sealing->number, SEGMENT_SEALED, err);
+    return rc == 0 ? files_sync_folder(sealing->folder->segments, err) : rc;
+}
+
+int seal_undo(const struct sealing *sealing, struct tdk_err *err)
+{
+    int rc = remove_leftover(sealing->folder, sealing->number, SEGMENT_PACKED, err);
+    return rc == 0 ? files_sync_folder(sealing->folder->segments, err) : rc;
+}
+
+void seal_close(struct sealing *sealing)
+{
+    free(sealing->before);
+    free(sealing->after);
+    sealing->before = sealing->after = NULL;
+    sealing->before_count = sealing->after_count = 0;
+}
