@@ -72,8 +72,12 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
     while ((rc = stream_next_block(stream, err)) == 1 || rc == TDK_ECORRUPT) {
         if (rc == TDK_ECORRUPT)
             continue; /* a hole: told on the way back */
-        struct maximum maximum = {
-            .epoch = stream->ref.epoch, .first_seq = stream->ref.first_seq, .before = highest};
+        struct maximum maximum = {.epoch = stream->ref.epoch,
+                                  .first_seq = stream->ref.first_seq,
+                                  .segment = stream->ref.segment,
+                                  .offset = stream->ref.offset,
+                                  .generation = block_ref_generation(&stream->ref),
+                                  .before = highest};
         uint64_t here;
         rc = highest_of_block(stream, &here, err);
         if (rc < 0)
@@ -91,6 +95,25 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
     return rc;
 }
 
+int stream_renew_maxima(struct stream *stream, struct tdk_err *err)
+{
+    struct stream fresh;
+    if (stream->maxima == NULL)
+        return 0;
+    int rc = stream_open(&fresh, stream->answer, stream->track, err);
+    if (rc < 0)
+        return rc;
+    rc = stream_find_maxima(&fresh, err);
+    if (rc == 0) {
+        struct maximum *old = stream->maxima;
+        stream->maxima = fresh.maxima;
+        stream->maximum_count = fresh.maximum_count;
+        fresh.maxima = old;
+    }
+    stream_close(&fresh);
+    return rc;
+}
+
 /* ---- on the way back ---- */
 
 static const struct maximum *maximum_of(const struct stream *stream, const struct block_ref *ref)
@@ -104,7 +127,20 @@ static const struct maximum *maximum_of(const struct stream *stream, const struc
         else
             high = middle;
     }
-    return low < stream->maximum_count ? &stream->maxima[low] : NULL;
+    for (; low < stream->maximum_count; low++) {
+        const struct maximum *m = &stream->maxima[low];
+        if (m->epoch != ref->epoch || m->first_seq != ref->first_seq)
+            break;
+        if (m->segment == ref->segment && m->offset == ref->offset &&
+            m->generation == block_ref_generation(ref))
+            return m;
+    }
+    return NULL;
+}
+
+bool stream_knows_maximum(const struct stream *stream)
+{
+    return maximum_of(stream, &stream->ref) != NULL;
 }
 
 uint64_t stream_highest(const struct stream *stream)

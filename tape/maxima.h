@@ -18,6 +18,12 @@ bool stream_is_ordered(const struct stream *stream);
 /* Make stream->maxima. The stream must be at its beginning, and is again. */
 int stream_find_maxima(struct stream *stream, struct tdk_err *err);
 
+/* Is it known of the block that was found? Not when blocks were packed since. */
+bool stream_knows_maximum(const struct stream *stream);
+
+/* The same once more, while the stream stays where it is: blocks were packed into others. */
+int stream_renew_maxima(struct stream *stream, struct tdk_err *err);
+
 /* The block that was loaded: M of each entry of its list into stream->keys. */
 int stream_key_list(struct stream *stream, struct tdk_err *err);
 

@@ -186,18 +186,19 @@ static int begin_block(struct worker *w, uint64_t first_seq, size_t span)
 /*
  * Where one block ends and the next begins: ticks of one span among themselves are what packs best,
  * and what can be read in parts; so names, losses and other sizes are kept out of them, unless
- * there are too many of those.
+ * there are too many of those. A loss stays with the tick behind it: together they span its time.
  */
 static bool begins_another(const struct worker *w, const struct tdk_frame *frame, size_t span)
 {
     const struct block *block = &w->block;
+    const struct block_head *head = &block->head;
     if (block->used + span > FRAMES_MAX && !block_is_empty(block))
         return true;
     if (tdk_type_is_control(frame->type))
-        return block->head.count >= UNIFORM_MIN && block->uniform != 0;
-    if (block->head.count == 0)
-        return block->head.controls > 0;
-    return block->uniform != 0 && block->uniform != span && block->head.count >= UNIFORM_MIN;
+        return head->count >= UNIFORM_MIN && block->uniform != 0;
+    if (head->controls > 0)
+        return head->count == (head->lost > 0 ? 1 : 0);
+    return block->uniform != span && block->uniform != 0 && head->count >= UNIFORM_MIN;
 }
 
 /* The seq that a block must begin with, for this to be its first frame. */
@@ -240,16 +241,17 @@ static int read_block(struct worker *w, const struct segment *segment, const str
     return block_unpack(w->source, w->pack, w->unpacked, w->unpacked_room, view, w->err);
 }
 
-/* The running maximum in front of an epoch's first block of this segment. */
+/*
+ * The running maximum in front of an epoch's first block of this segment, or as much above it as
+ * does no harm: it must not be below, or blocks would change places in the index.
+ */
 static uint64_t maximum_before(const struct block_view *view)
 {
     const struct block_head *head = view->head;
-    if (head->count - head->odd == 0 || head->max_ts < head->running_max)
-        return head->running_max; /* nothing in it moves it */
-    if (head->step_back == 0)
-        return 0; /* below all that is in it: it moves with the first */
     const struct tdk_frame *frame = (const void *)view->frames;
     const void *end = view->frames + head->frames_size;
+    if (head->count == head->odd || head->max_ts < head->running_max)
+        return head->running_max; /* nothing in it moves it */
     for (; frame != end; frame = tdk_frame_after(frame))
         if (tdk_frame_is_tick(frame) &&
             (frame->flags & (TDK_FLAG_TS_UNTRUSTED | TDK_FLAG_CLOCK_BACK)) == 0)

@@ -54,8 +54,9 @@ static bool control_passes(const struct sieve *sieve, const struct tdk_frame *fr
         struct tdk_loss loss = sieve_loss(frame);
         return is_new(sieve, loss.first_seq) && select_meets_loss(sieve->select, &loss);
     }
-    return sieve->select->control && is_new(sieve, frame->seq) &&
-           select_in_time(sieve->select, frame->ts);
+    /* It has the seq of the tick behind it, which may be in another block. */
+    return sieve->select->control && frame->seq >= sieve->seq_first &&
+           frame->seq - 1 <= sieve->seq_last && select_in_time(sieve->select, frame->ts);
 }
 
 static int list_frame(struct sieve *sieve, size_t offset, const struct tdk_frame *frame)

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/moment.h"
 #include "tape/hole.h"
+#include "tape/maxima.h"
 
 static bool is_reverse(const struct stream *stream)
 {
@@ -45,7 +46,12 @@ void stream_rewind(struct stream *stream)
 int stream_next_block(struct stream *stream, struct tdk_err *err)
 {
     stream->loaded = false;
-    return search_next(&stream->search, &stream->ref, err);
+    int rc = search_next(&stream->search, &stream->ref, err);
+    if (rc == 1 && is_reverse(stream) && stream->maxima != NULL && !stream_knows_maximum(stream)) {
+        int renewed = stream_renew_maxima(stream, err);
+        rc = renewed < 0 ? renewed : rc;
+    }
+    return rc;
 }
 
 /* ---- reading one ---- */
@@ -174,9 +180,9 @@ static bool find_again(struct stream *stream, int rc)
 {
     segments_forget(&stream->answer->tape->segments, stream->ref.segment);
     if (!search_again(&stream->search, &stream->ref))
-        return rc == -ENOENT; /* sealed or packed this very moment: the name alone has changed */
+        return rc == -ENOENT; /* sealed this very moment: the name alone has changed */
     sieve_prepare(stream);
-    return true;
+    return stream_renew_maxima(stream, NULL) == 0;
 }
 
 int stream_entries(struct stream *stream, const struct block_view **view, struct tdk_err *err)

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "tape/append.h"
+#include "tape/seal_tape.h"
 #include "tapedeck/dbn.h"
 #include "tests/support/oracle.h"
 
@@ -202,11 +203,9 @@ static void choose_words(struct oracle *oracle, struct tdk_query *query, struct 
         words->types[i] = types[oracle_random(oracle, array_size(types))];
 }
 
-static void check_many_queries(const struct oracle_plan *plan, uint64_t seed, unsigned queries)
+static void ask_many(struct oracle *oracle_of, struct tdk_tape *tape, unsigned queries)
 {
-    struct oracle oracle;
-    oracle_make(&oracle, seed, plan);
-    struct tdk_tape *tape = open_tape(oracle.path);
+    struct oracle oracle = *oracle_of;
     for (unsigned i = 0; i < queries; i++) {
         struct words words;
         struct tdk_query query = {.axis = oracle_random(&oracle, 3) == 0 ? TDK_AXIS_EVENT
@@ -218,6 +217,31 @@ static void check_many_queries(const struct oracle_plan *plan, uint64_t seed, un
             query.limit = 1 + oracle_random(&oracle, 300);
         check_query(&oracle, tape, &query);
     }
+    oracle_of->random = oracle.random;
+}
+
+static void seal_all(const char *path)
+{
+    const struct seal_tape_options options = {.threads = 2};
+    struct seal_totals totals;
+    struct tdk_err err;
+    if (seal_tape(path, &options, &totals, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(totals.segments > 0 && totals.segments == totals.to_do);
+}
+
+/* As it was recorded; packed, by who had it open before; and packed, opened anew. */
+static void check_many_queries(const struct oracle_plan *plan, uint64_t seed, unsigned queries)
+{
+    struct oracle oracle;
+    oracle_make(&oracle, seed, plan);
+    struct tdk_tape *tape = open_tape(oracle.path);
+    ask_many(&oracle, tape, queries);
+    seal_all(oracle.path);
+    ask_many(&oracle, tape, queries / 2);
+    tdk_tape_close(tape);
+    tape = open_tape(oracle.path);
+    ask_many(&oracle, tape, queries);
     tdk_tape_close(tape);
     oracle_remove(&oracle);
 }

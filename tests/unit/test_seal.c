@@ -1,0 +1,338 @@
+/* Segments that are packed: the same answers, whatever fails on the way and whoever reads
+ * meanwhile.
+ */
+#include "tests/support/check.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tape/seal_tape.h"
+#include "tape/verify.h"
+#include "tapedeck/dbn.h"
+#include "tapedeck/digest.h"
+#include "tapedeck/tape.h"
+#include "tests/support/faulty.h"
+#include "tests/support/taping.h"
+
+enum { TICKS = 6000, SEGMENTS_MIN = 3 };
+
+struct fixture {
+    char path[FOLDER_PATH];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    folder_make(f->path);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    faulty_end();
+    folder_remove(f->path);
+    free(f);
+    return 0;
+}
+
+/* Trades of a few instruments, with marks and ties between them; two tracks, several segments. */
+static void add_trades(struct append *append, const char *track, unsigned count)
+{
+    struct tdk_err err;
+    taping_ok(append_begin(append, track, TDK_KIND_DBN, &err), &err);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t ts = TAPING_NOW + i / 3 * 1000 - (i % 500 == 7 ? 4000 : 0);
+        struct tdk_dbn_trades trade = {
+            .head = {.length = sizeof trade / 4,
+                     .rtype = TDK_RTYPE_TRADES,
+                     .instrument_id = 10 + i * 7 % 5,
+                     .ts_event = ts - 300},
+            .price = (int64_t)(100 + i % 9) * 10000000,
+            .size = 1 + i % 20,
+            .ts_recv = ts,
+            .sequence = i,
+        };
+        if (i % 700 == 5)
+            taping_ok(append_control(append, TDK_TYPE_MARK, "here", 4, &err), &err);
+        taping_ok(append_tick(append, TDK_TYPE_DBN, 0, ts, &trade, sizeof trade, &err), &err);
+    }
+}
+
+static void make_tape(const struct fixture *f)
+{
+    folder_remove(f->path);
+    struct append *append = taping_open(f->path, 4096, 128 << 10);
+    add_trades(append, "a", TICKS / 2);
+    add_trades(append, "b", TICKS / 2);
+    taping_close(append);
+}
+
+static int seal(const struct fixture *f, struct seal_totals *totals, struct tdk_err *err)
+{
+    const struct seal_tape_options options = {.threads = 1};
+    return seal_tape(f->path, &options, totals, err);
+}
+
+/* ---- answers ---- */
+
+struct answer {
+    char digest[33];
+    uint64_t ticks, controls, damaged;
+};
+
+static struct tdk_cursor *ask(struct tdk_tape *tape, bool reverse, bool control)
+{
+    const struct tdk_query query = {.reverse = reverse, .control = control, .to = UINT64_MAX};
+    struct tdk_cursor *cursor;
+    struct tdk_err err;
+    taping_ok(tdk_cursor_open(&cursor, tape, &query, &err), &err);
+    return cursor;
+}
+
+static bool read_run(struct tdk_cursor *cursor, struct tdk_digest *digest, struct answer *answer)
+{
+    struct tdk_run run;
+    struct tdk_err err;
+    int rc = tdk_cursor_read(cursor, &run, &err);
+    if (rc == TDK_ECORRUPT) {
+        answer->damaged++;
+        return true;
+    }
+    taping_ok(rc, &err);
+    if (rc == 0)
+        return false;
+    const unsigned char *at = (const void *)run.frames;
+    for (size_t done = 0; done < run.size;) {
+        const struct tdk_frame *frame = (const void *)(at + done);
+        tdk_digest_add(digest, run.track, run.epoch, frame);
+        answer->controls += tdk_type_is_control(frame->type) != 0;
+        done += tdk_frame_span(frame->size);
+    }
+    return true;
+}
+
+static void finish(struct tdk_cursor *cursor, struct tdk_digest *digest, struct answer *answer)
+{
+    uint8_t value[16];
+    while (read_run(cursor, digest, answer))
+        ;
+    tdk_digest_value(digest, value, answer->digest);
+    answer->ticks = tdk_digest_ticks(digest);
+    tdk_digest_close(digest);
+    tdk_cursor_close(cursor);
+}
+
+static struct tdk_tape *open_tape(const struct fixture *f)
+{
+    struct tdk_tape *tape;
+    struct tdk_err err;
+    taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
+    return tape;
+}
+
+static struct tdk_digest *open_digest(void)
+{
+    struct tdk_digest *digest;
+    assert_int_equal(tdk_digest_open(&digest), 0);
+    return digest;
+}
+
+static struct answer answer_of(const struct fixture *f, bool reverse, bool control)
+{
+    struct answer answer = {.ticks = 0};
+    struct tdk_tape *tape = open_tape(f);
+    finish(ask(tape, reverse, control), open_digest(), &answer);
+    tdk_tape_close(tape);
+    return answer;
+}
+
+static void assert_answer(const struct answer *got, const struct answer *want)
+{
+    assert_int_equal(got->damaged, 0);
+    assert_int_equal(got->ticks, want->ticks);
+    assert_string_equal(got->digest, want->digest);
+    assert_int_equal(got->controls, want->controls);
+}
+
+static void on_finding(const struct verify_finding *finding, void *context)
+{
+    (void)context;
+    print_message("%s\n", finding->what);
+}
+
+static void assert_whole(const struct fixture *f)
+{
+    struct verify_totals totals;
+    struct tdk_err err;
+    const struct verify_options options = {.threads = 1, .finding = on_finding};
+    taping_ok(tape_verify(f->path, &options, &totals, &err), &err);
+    assert_int_equal(totals.findings, 0);
+}
+
+/* ---- tests ---- */
+
+static void a_packed_tape_answers_as_before(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    make_tape(f);
+    struct answer before[4], after;
+    for (int i = 0; i < 4; i++)
+        before[i] = answer_of(f, i & 1, i & 2);
+    assert_int_equal(before[0].ticks, TICKS);
+    taping_ok(seal(f, &totals, &err), &err);
+    assert_true(totals.segments >= SEGMENTS_MIN && totals.failed == 0);
+    assert_true(totals.bytes_after * 4 < totals.bytes_before);
+    for (int i = 0; i < 4; i++) {
+        after = answer_of(f, i & 1, i & 2);
+        assert_answer(&after, &before[i]);
+    }
+    assert_whole(f);
+}
+
+static void packing_twice_does_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    make_tape(f);
+    taping_ok(seal(f, &totals, &err), &err);
+    taping_ok(seal(f, &totals, &err), &err);
+    assert_int_equal(totals.to_do, 0);
+    assert_whole(f);
+}
+
+static void a_packed_tape_is_known_without_its_index(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    struct recovered tape;
+    char path[FOLDER_PATH + 32];
+    make_tape(f);
+    struct answer before = answer_of(f, false, true);
+    taping_ok(seal(f, &totals, &err), &err);
+    snprintf(path, sizeof path, "%s/index", f->path);
+    folder_remove(path);
+    struct answer after = answer_of(f, false, true);
+    assert_answer(&after, &before);
+    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    assert_int_equal(tape.report.damaged, 0);
+    taping_ok(recover_close(&tape, true, &err), &err);
+    assert_whole(f);
+}
+
+/* More is written behind packed segments, and what was there stays in the chain. */
+static void a_packed_tape_is_written_on(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    make_tape(f);
+    taping_ok(seal(f, &totals, &err), &err);
+    struct append *append = taping_open(f->path, 4096, 128 << 10);
+    add_trades(append, "a", 500);
+    taping_close(append);
+    assert_whole(f);
+    struct answer answer = answer_of(f, false, false);
+    assert_int_equal(answer.ticks, TICKS + 500);
+}
+
+static void who_reads_meanwhile_is_not_disturbed(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    for (int i = 0; i < 4; i++) {
+        bool reverse = i & 1, control = i & 2;
+        for (int runs = 0; runs < 40; runs += 1 + runs) {
+            make_tape(f);
+            struct answer before = answer_of(f, reverse, control), answer = {.ticks = 0};
+            struct tdk_tape *tape = open_tape(f);
+            struct tdk_cursor *cursor = ask(tape, reverse, control);
+            struct tdk_digest *digest = open_digest();
+            for (int run = 0; run < runs; run++)
+                assert_true(read_run(cursor, digest, &answer));
+            taping_ok(seal(f, &totals, &err), &err);
+            finish(cursor, digest, &answer);
+            tdk_tape_close(tape);
+            assert_int_equal(answer.damaged, 0);
+            assert_int_equal(answer.ticks, before.ticks);
+            assert_string_equal(answer.digest, before.digest);
+        }
+    }
+}
+
+static void whatever_fails_the_tape_stays_whole_and_packing_can_go_on(void **state)
+{
+    struct fixture *f = *state;
+    make_tape(f);
+    struct answer before = answer_of(f, false, true), after;
+    for (int kind = 0; kind < 3; kind++) {
+        unsigned at = 0, failed = 0;
+        for (bool reached = true; reached;) {
+            struct seal_totals totals;
+            struct recovered tape;
+            struct tdk_err err;
+            make_tape(f);
+            before = answer_of(f, false, true);
+            faulty_begin(++at, kind > 0, kind == 2 ? -ENOSPC : -EIO);
+            failed += seal(f, &totals, &err) < 0;
+            reached = faulty.calls >= faulty.fail_at;
+            faulty_end();
+            after = answer_of(f, false, true);
+            assert_answer(&after, &before);
+            taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+            assert_int_equal(tape.report.damaged + tape.report.set_aside, 0);
+            taping_ok(recover_close(&tape, true, &err), &err);
+            taping_ok(seal(f, &totals, &err), &err);
+            after = answer_of(f, false, true);
+            assert_answer(&after, &before);
+            assert_whole(f);
+        }
+        assert_true(failed > 10);
+    }
+}
+
+/* A byte of a block is wrong: that segment stays as it is, and the others are packed if asked. */
+static void what_cannot_be_read_is_not_packed(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    char path[128];
+    size_t size;
+    make_tape(f);
+    taping_path(f->path, 2, ".seg", path);
+    unsigned char *bytes = taping_load(path, &size);
+    bytes[9000] ^= 1;
+    taping_store(path, bytes, size);
+    const struct seal_tape_options options = {.threads = 2, .keep_going = true};
+    assert_true(seal(f, &totals, &err) < 0);
+    assert_non_null(strstr(err.text, "segment 2"));
+    taping_ok(seal_tape(f->path, &options, &totals, &err), &err);
+    assert_int_equal(totals.failed, 1);
+    bytes[9000] ^= 1;
+    taping_store(path, bytes, size);
+    free(bytes);
+    assert_whole(f);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_packed_tape_answers_as_before),
+        TEST(packing_twice_does_nothing),
+        TEST(a_packed_tape_is_known_without_its_index),
+        TEST(a_packed_tape_is_written_on),
+        TEST(who_reads_meanwhile_is_not_disturbed),
+        TEST(whatever_fails_the_tape_stays_whole_and_packing_can_go_on),
+        TEST(what_cannot_be_read_is_not_packed),
+    };
+    return cmocka_run_group_tests_name("tape.seal", tests, NULL, NULL);
+}
