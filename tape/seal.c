@@ -328,10 +328,11 @@ static int pack_track(struct worker *w, size_t t)
     int rc = 0;
     XXH3_128bits_reset(w->digest);
     for (size_t i = 0; i < s->before_count && rc == 0; i++) {
-        struct block_view view;
+        struct block_view view = {.head = NULL};
         if (s->before[i].track != w->tracks[t])
             continue;
         rc = read_block(w, w->segment, &s->before[i], &view);
+        assert(rc < 0 || view.head != NULL);
         if (rc == 0)
             rc = keep_block(w, &view);
         if (rc == 0)
@@ -377,7 +378,7 @@ static int compare_track(struct worker *w, const struct segment *packed, size_t 
 {
     XXH3_128bits_reset(w->digest);
     for (size_t i = 0; i < w->writer->count; i++) {
-        struct block_view view;
+        struct block_view view = {.head = NULL};
         const struct block_ref *ref = &w->writer->refs[i];
         if (ref->track != w->tracks[t])
             continue;
@@ -388,6 +389,7 @@ static int compare_track(struct worker *w, const struct segment *packed, size_t 
             rc = go_on(w, 0);
         if (rc < 0)
             return rc;
+        assert(view.head != NULL);
         XXH3_128bits_update(w->digest, view.frames, view.head->frames_size);
     }
     XXH128_hash_t digest = XXH3_128bits_digest(w->digest);

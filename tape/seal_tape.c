@@ -166,7 +166,7 @@ static bool watch(struct group *g, size_t threads)
         wait_a_while(g);
         tell_all(g);
         if (!stopped && o->go_on != NULL && !o->go_on(g->totals, o->context))
-            stopped = g->stop = true;
+            g->stop = stopped = true;
     }
     tell_all(g);
     return stopped;
