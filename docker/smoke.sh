@@ -66,7 +66,11 @@ services="recorder feed consumer"
 if docker run --rm --network none "$image" sh -c 'command -v tapedeck-replayer' >/dev/null; then
     services="recorder replayer feed consumer"
 fi
-cli() { compose exec -T recorder tapedeck "$@"; }
+id_of() { # also of one that has ended
+    docker ps -aqf label=com.docker.compose.project=tapedeck-smoke \
+        -f "label=com.docker.compose.service=$1"
+}
+cli() { docker exec "$(id_of recorder)" tapedeck "$@"; }
 ticks() { cli query -T /tape --count 2>/dev/null | tr -dc 0-9; }
 until_more() { # than N ticks on the tape
     for _ in $(seq 120); do
@@ -76,7 +80,6 @@ until_more() { # than N ticks on the tape
     done
     fail "the tape does not grow beyond $1 ticks"
 }
-id_of() { compose ps -q "$1"; }
 crash() { # SIGKILL from outside; `restart` brings it back, as after a crash
     local pid
     pid=$(docker inspect -f '{{.State.Pid}}' "$(id_of "$1")")
@@ -112,6 +115,6 @@ produced=$(cli stat -T /tape --json | sed 's/.*"produced":\([0-9]*\).*/\1/')
 durable=$(cli stat -T /tape --json | sed 's/.*"durable":\([0-9]*\).*/\1/')
 [ "$produced" = "$durable" ] || fail "produced $produced, durable $durable"
 compose stop -t 10 recorder >/dev/null
-[ "$(docker inspect -f '{{.State.ExitCode}}' "$(docker ps -aqf name=tapedeck-smoke_recorder)")" = 0 ] ||
+[ "$(docker inspect -f '{{.State.ExitCode}}' "$(id_of recorder)")" = 0 ] ||
     fail "the recorder did not stop in order"
 echo "docker: nothing published was lost: $produced of the last epoch, and no gap in any"
