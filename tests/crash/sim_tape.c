@@ -198,7 +198,7 @@ static void lives_of_a_tape(uint64_t seed, struct verdict *verdict)
 }
 
 static const uint64_t kept[] = {0};
-static const struct seeds seeds = {"sim_tape", lives_of_a_tape, kept, 4000, 20};
+static const struct seeds seeds = {"sim_tape", lives_of_a_tape, kept, 4000, 15};
 
 static void what_was_told_to_be_on_the_tape_stays_whatever_the_disk_does(void **state)
 {

@@ -165,10 +165,10 @@ class Case(unittest.TestCase):
         done = self.run_ok("query", "-T", tape or self.tape, "-o", "none", "--digest", *args)
         return self.digest_of(done.stderr)
 
-    def frames(self, *args, tape=None, code=0):
+    def frames(self, *args, tape=None, code=0, **how):
         """The tape as `query -o frames --control` gives it: a list of Frame."""
         done = self.run_ok("query", "-T", tape or self.tape, "-o", "frames", "--control", *args,
-                           code=code)
+                           code=code, **how)
         return list(parse_frames(done.stdout))
 
 
