@@ -46,7 +46,7 @@ void parquet_meta_page(struct text_buffer *out, const struct parquet_page *page)
     thrift_i32(&t, 3, (int32_t)page->packed_size);
     thrift_struct(&t, page->dictionary ? 7 : 5);
     thrift_i32(&t, 1, (int32_t)page->values);
-    thrift_i32(&t, 2, page->encoding);
+    thrift_i32(&t, 2, (int32_t)page->encoding);
     if (!page->dictionary) {
         thrift_i32(&t, 3, PARQUET_RLE); /* definition levels */
         thrift_i32(&t, 4, PARQUET_RLE); /* repetition levels, of which there are none */
