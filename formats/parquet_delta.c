@@ -16,15 +16,17 @@ struct block {
 
 static inline void differ_8(struct block *block, const uint64_t *values)
 {
+    const uint64_t *before = values - 1;
     for (size_t i = 0; i < block->count; i++)
-        block->deltas[i] = values[i] - values[i - 1];
+        block->deltas[i] = values[i] - before[i];
 }
 
 /* In 32 bits, with the sign carried on. */
 static inline void differ_4(struct block *block, const uint32_t *values)
 {
+    const uint32_t *before = values - 1;
     for (size_t i = 0; i < block->count; i++)
-        block->deltas[i] = (uint64_t)(int64_t)(int32_t)(values[i] - values[i - 1]);
+        block->deltas[i] = (uint64_t)(int64_t)(int32_t)(values[i] - before[i]);
 }
 
 static void lower(struct block *block)
