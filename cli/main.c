@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
     &flush_command,
     &mark_command,
     &seal_command,
+    &asof_command,
     &bench_command,
     &stat_command,
     &check_command,

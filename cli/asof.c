@@ -1,0 +1,162 @@
+/* asof.c - what stood at a time: the last tick of each kind that holds state, of each symbol. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/range.h"
+#include "tape/prime.h"
+
+struct args {
+    struct range_args range;
+    const char *format, *file;
+    uint64_t back_ns;
+    bool force, pretty, map_symbols, envelope;
+};
+
+static struct args args;
+
+static const struct option rows[] = {
+    {.name = "tape",
+     .letter = 'T',
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .at = offsetof(struct args, range.tape),
+     .help = "the tape: its directory, or one segment file"},
+    {.name = "at",
+     .kind = OPTION_MOMENT,
+     .required = true,
+     .at = offsetof(struct args, range.from),
+     .help = "the time: what came then or before it counts"},
+    {.name = "tz",
+     .kind = OPTION_ZONE,
+     .at = offsetof(struct args, range.zone),
+     .help = "the zone of times that bear none"},
+    {.name = "track",
+     .kind = OPTION_LIST,
+     .value = "TRACK",
+     .at = offsetof(struct args, range.tracks),
+     .help = "only this track"},
+    {.name = "symbol",
+     .letter = 's',
+     .kind = OPTION_LIST,
+     .value = "SYMBOL",
+     .at = offsetof(struct args, range.symbols),
+     .help = "only this symbol: exact, #ID for an instrument id, or a glob (* ? [)"},
+    {.name = "type",
+     .letter = 't',
+     .kind = OPTION_LIST,
+     .value = "TYPE",
+     .at = offsetof(struct args, range.types),
+     .help = "only these kinds: trades, mbp-1, definition, wide-quote ..."},
+    {.name = "back",
+     .kind = OPTION_DURATION,
+     .at = offsetof(struct args, back_ns),
+     .help = "look no further back than this; unless said, to the tape's beginning"},
+    {.name = "format",
+     .letter = 'o',
+     .kind = OPTION_TEXT,
+     .value = "FMT",
+     .preset = "jsonl",
+     .at = offsetof(struct args, format),
+     .help = "jsonl or frames"},
+    {.name = "file",
+     .letter = 'f',
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .at = offsetof(struct args, file),
+     .help = "write there instead of to stdout"},
+    {.name = "force",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, force),
+     .help = "an existing FILE is replaced"},
+    {.name = "pretty",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, pretty),
+     .help = "decimals and readable times"},
+    {.name = "map-symbols",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, map_symbols),
+     .help = "a last key with the symbol"},
+    {.name = "envelope",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, envelope),
+     .help = "track, epoch, seq and receive time in front of each"},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {{.rows = rows, .into = &args}, {.rows = NULL}};
+
+static int put_all(struct prime *prime, struct output *output, struct tdk_err *err)
+{
+    struct tdk_run run;
+    int rc = 0;
+    while (rc == 0 && prime_next(prime, &run))
+        rc = output_put(output, run.track, run.number, run.epoch, run.frames, run.size, err);
+    return rc == 0 ? output_finish(output, err) : rc;
+}
+
+static int deliver(const struct range *range, enum output_format format, uint64_t *damaged,
+                   struct tdk_err *err)
+{
+    const struct output_options options = {.format = format,
+                                           .path = args.file,
+                                           .force = args.force,
+                                           .pretty = args.pretty,
+                                           .map_symbols = args.map_symbols,
+                                           .envelope = args.envelope,
+                                           .facts = range_facts(range)};
+    const struct prime_options how = {.back_ns = args.back_ns};
+    struct output *output = NULL;
+    struct prime *prime = NULL;
+    int rc = output_open(&output, &options, err);
+    if (rc == 0)
+        rc = prime_open(&prime, range->tape, &range->query, &how, err);
+    if (rc == 0) {
+        *damaged = prime_damaged(prime);
+        rc = put_all(prime, output, err);
+    }
+    prime_close(prime);
+    output_close(output);
+    return rc == -EPIPE ? 0 : rc; /* the reader has seen enough */
+}
+
+static int run(const struct cli *cli)
+{
+    struct tdk_err err;
+    struct range range;
+    enum output_format format;
+    uint64_t damaged = 0;
+    (void)cli;
+    if (!output_format_parse(args.format, &format) ||
+        (format != OUTPUT_JSONL && format != OUTPUT_FRAMES))
+        return cli_usage("-o %s: states are of several kinds: jsonl or frames", args.format);
+    int status = range_open(&range, &args.range);
+    if (status != CLI_OK)
+        return status;
+    if (range.query.from < UINT64_MAX)
+        range.query.from++; /* what came at that very time counts */
+    int rc = deliver(&range, format, &damaged, &err);
+    range_close(&range);
+    if (rc < 0)
+        return cli_refuse(&err, NULL);
+    if (damaged == 0)
+        return CLI_OK;
+    cli_warn("%" PRIu64
+             " parts of the tape before it cannot be read: there may have been later ticks",
+             damaged);
+    return CLI_LOSSY;
+}
+
+const struct command asof_command = {
+    .name = "asof",
+    .brief = "what stood at a time: the last tick of each kind, of each symbol",
+    .usage = "-T DIR --at TIME [-s SYMBOL] [-t TYPE] [-o jsonl|frames]",
+    .about =
+        "Of each instrument the last definition, status, trade, quote and book at or before TIME,\n"
+        "in the order in which a query would give them. Blocks are looked through backwards: only\n"
+        "what they tell of their instruments, until something is missing that one may hold.",
+    .sets = sets,
+    .run = run,
+};
