@@ -287,7 +287,7 @@ int player_run(struct player *p, struct tdk_err *err)
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
     if (p->options.paused)
         pace_pause(&p->pace, begin);
-    player_move(p, p->options.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
+    player_move(p, p->pace.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
     int rc = play_rounds(p, err);
     player_show(p);
     p->report.stopped = p->quit;

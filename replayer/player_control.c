@@ -37,6 +37,8 @@ int player_command(struct player *p, const struct player_command *command)
     pthread_mutex_lock(&c->lock);
     if (is_over(c->status.state))
         rc = -ESRCH;
+    else if (command->order == PLAYER_QUIT)
+        c->quit = true; /* also when too many others wait, and before them */
     else if (c->count == PLAYER_COMMANDS_MAX)
         rc = -EAGAIN;
     else
@@ -57,7 +59,10 @@ struct player_command player_next_command(struct player *p)
     struct player_control *c = &p->control;
     struct player_command command = {.order = PLAYER_GO_ON};
     pthread_mutex_lock(&c->lock);
-    if (c->count > 0) {
+    if (c->quit) {
+        c->quit = false;
+        command.order = PLAYER_QUIT;
+    } else if (c->count > 0) {
         command = c->commands[c->first];
         c->first = (c->first + 1) % PLAYER_COMMANDS_MAX;
         c->count--;

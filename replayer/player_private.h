@@ -33,6 +33,7 @@ struct player_control {
     pthread_mutex_t lock;
     struct player_command commands[PLAYER_COMMANDS_MAX];
     unsigned first, count;
+    bool quit; /* was asked for */
     struct player_status status;
     uint64_t told_ns; /* when the numbers of the status were last worked out */
 };

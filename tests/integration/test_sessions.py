@@ -1,0 +1,196 @@
+"""Plays that run in the replayer: asked for over its socket, steered, and told how they went."""
+
+import time
+
+from tests.support import tapedeck, wire
+
+T0 = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+
+class Sessions(tapedeck.Case):
+    """A tape with tracks a and b, 100 ticks each, 2 ms apart, b in the middle; and a replayer."""
+
+    def setUp(self):
+        super().setUp()
+        for track, offset in (("a", 0), ("b", MS)):
+            path = self.scratch / f"{track}.lines"
+            path.write_text("".join(f"{T0 + offset + i * 2 * MS} {track}{i}\n" for i in range(100)), encoding="utf-8")
+            self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "-q")
+        self.replayer = self.start("tapedeck-replayer", "--tape", self.tape)
+        self.replayer.wait_line(r"^ready tape=.* socket=")
+
+    def client(self):
+        client = wire.Client(self.tape / "replayer.sock")
+        self.addCleanup(client.close)
+        return client
+
+    def play(self, client, into="r", **params):
+        return client.call("play", into=into, **{"create": 1 << 20, **params})["session"]
+
+    def until(self, client, session, *states):
+        """The first notification of the session that is in one of these states."""
+        while True:
+            method, params = client.notification()
+            self.assertEqual(method, "session")
+            if params["session"] == session and params["state"] in states:
+                return params
+
+    def drained(self, ring="r", code=0):
+        done = self.run_ok("drain", ring, "-o", "frames", "--until-end", "--timeout", "20s", "--digest", code=code)
+        return list(tapedeck.parse_frames(done.stdout)), self.digest_of(done.stderr)
+
+    def assert_error(self, name, client, method, **params):
+        with self.assertRaises(wire.Error) as caught:
+            client.call(method, **params)
+        self.assertEqual(caught.exception.name, name)
+
+
+class Plays(Sessions):
+    def test_a_play_and_what_it_came_to(self):
+        client = self.client()
+        last = self.until(client, self.play(client), "ended", "failed")
+        self.assertEqual((last["state"], last["ticks"]), ("ended", 200))
+        frames, digest = self.drained()
+        self.assertEqual((last["digest"], last["ticks"]), digest)
+        self.assertEqual(self.tape_digest(), digest)
+        self.assertTrue(last["complete"])
+        self.assertTrue(last["coverage"]["complete"])
+        self.assertEqual([t["track"] for t in last["coverage"]["tracks"]], ["a", "b"])
+        self.assertEqual(last["coverage"]["tracks"][0]["epochs"][0]["last_seq"], 100)
+        self.assertEqual(frames[-1].type, tapedeck.END)
+
+    def test_a_paced_play_tells_its_fidelity(self):
+        client = self.client()
+        last = self.until(client, self.play(client, speed="2x", tracks=["a"]), "ended")
+        self.assertEqual(last["ticks"], 100)
+        self.assertGreaterEqual(last["elapsed"], 98 * MS)
+        self.assertEqual(set(last["fidelity"]), {"p50", "p99", "p99_9", "max"})
+
+    def test_steps_seek_speed_resume(self):
+        client = self.client()
+        session = self.play(client, paused=True)
+        self.until(client, session, "paused")
+        self.assertEqual(client.call("step", session=session, n=3)["state"], "paused")
+        self.wait_ticks(client, session, 3)
+        client.call("step", session=session, by=4 * MS)
+        listed = self.wait_ticks(client, session, 7)
+        self.assertEqual(listed["at"], T0 + 6 * MS)
+        self.assertEqual(client.call("seek", session=session, to=T0 + 90 * MS)["at"], T0 + 90 * MS)
+        client.call("speed", session=session, speed="4x")
+        self.assertEqual(client.call("resume", session=session)["state"], "playing")
+        last = self.until(client, session, "ended")
+        self.assertEqual(last["ticks"], 7 + 110)
+        self.assertFalse(last["complete"])  # a part was passed over
+        self.assert_error("ESRCH", client, "pause", session=session)
+
+    def wait_ticks(self, client, session, ticks):
+        end = time.monotonic() + tapedeck.PATIENCE
+        while True:
+            listed = {s["session"]: s for s in client.call("sessions")["sessions"]}[session]
+            if listed["ticks"] == ticks:
+                return listed
+            self.assertLess(time.monotonic(), end, listed)
+            time.sleep(0.02)
+
+    def test_stop_and_who_may(self):
+        client, other = self.client(), self.client()
+        session = self.play(client, speed="0.01x")
+        listed = other.call("sessions")["sessions"]
+        self.assertEqual([(s["session"], s["into"], s["speed"]) for s in listed], [(session, "r", "0.01x")])
+        self.assertEqual(other.call("stop", session=session)["state"], "ended")
+        last = self.until(client, session, "ended")
+        self.assertFalse(last["complete"])
+        self.assertEqual(other.call("sessions")["sessions"], [])
+
+    def test_it_waits_for_its_consumers(self):
+        client = self.client()
+        session = self.play(client, wait_consumers=1)
+        self.until(client, session, "waiting")
+        self.assertEqual(self.drained()[1][1], 200)
+        self.until(client, session, "ended")
+
+    def test_a_full_ring_is_told(self):
+        client = self.client()
+        path = self.scratch / "much.lines"
+        path.write_text("".join(f"{T0 + i} {'x' * 200}\n" for i in range(2000)), encoding="utf-8")
+        self.run_ok("import", path, "-T", self.tape, "--track", "much", "--format", "lines", "-q")
+        session = self.play(client, create=65536, tracks=["much"])
+        self.until(client, session, "stalled")
+        self.assertEqual(self.drained()[1][1], 2000)
+        self.assertEqual(self.until(client, session, "ended")["ticks"], 2000)
+
+    def test_a_play_ends_with_its_client_unless_detached(self):
+        client, other = self.client(), self.client()
+        self.play(client, speed="0.01x", into="one")
+        kept = self.play(client, speed="0.01x", into="two", detach=True)
+        client.close()
+        end = time.monotonic() + tapedeck.PATIENCE
+        while [s["session"] for s in other.call("sessions")["sessions"]] != [kept]:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        self.drained("one", code=3)
+        other.call("stop", session=kept)
+
+    def test_many_side_by_side(self):
+        """Sixteen at once, one of them with a consumer that takes nothing."""
+        client, digest = self.client(), self.tape_digest()
+        sessions = [self.play(client, into=f"r{i}", speed="1x") for i in range(16)]
+        left = set(sessions)
+        while left:
+            method, params = client.notification()
+            self.assertEqual(method, "session")
+            if params["state"] in ("ended", "failed"):
+                self.assertEqual((params["digest"], params["ticks"]), digest, params)
+                left.remove(params["session"])
+        for i in range(16):
+            self.assertEqual(self.drained(f"r{i}")[1], digest)
+
+    def test_what_cannot_be(self):
+        client = self.client()
+        for params in ({}, {"into": "../x"}, {"into": 5}, {"into": "r", "speed": "fast"}, {"into": "r", "loop": 0},
+                       {"into": "r", "create": 5}, {"into": "r", "tracks": "a"}, {"into": "r", "tracks": [1]},
+                       {"into": "r", "types": ["nonsense"]}, {"into": "r", "axis": "up"}, {"into": "r", "from": -1},
+                       {"into": "r", "rebase": "then"}, {"into": "r", "then_live": True, "to": T0}):
+            self.assert_error("EINVAL", client, "play", **params)
+        self.assert_error("ENOENT", client, "play", into="r", create=1 << 20, tracks=["nobody"])
+        self.assert_error("ENOENT", client, "play", into="not-there")
+        self.assert_error("ESRCH", client, "stop", session=77)
+        self.assert_error("EINVAL", client, "stop")
+        self.assert_error("EINVAL", client, "seek", session="x")
+        self.assertEqual(client.call("sessions")["sessions"], [])
+
+    def test_sigterm_ends_the_plays_and_the_daemon(self):
+        client = self.client()
+        self.play(client, speed="0.01x")
+        self.assertEqual(self.replayer.stop(), 0, self.replayer.stderr)
+        self.drained(code=3)
+
+    def test_then_live(self):
+        self.replayer.stop()
+        recorder = self.recorder("--ring", "feed", "--create-ring", "1M")
+        self.run_ok("gen", "--ring", "feed", "--count", 100)
+        end = time.monotonic() + tapedeck.PATIENCE
+        while self.run_cli("query", "-T", self.tape, "--track", "feed", "--count").stdout != b"100\n":
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        self.replayer = self.start("tapedeck-replayer", "--tape", self.tape)
+        self.replayer.wait_line(r"^ready ")
+        client = self.client()
+        session = self.play(client, tracks=["feed"], then_live=True, limit=300)
+        self.run_ok("gen", "--ring", "feed", "--count", 200, "--rate", "1000/s", "--seed", 2)
+        last = self.until(client, session, "ended", "failed")
+        self.assertEqual(last["ticks"], 300, last)
+        frames, digest = self.drained()
+        self.assertEqual(len([f for f in frames if f.type == tapedeck.JOIN]), 1)
+        self.assertEqual(recorder.stop(), 0)
+        self.assertEqual(self.tape_digest("--track", "feed"), digest)
+
+
+class Daemon(tapedeck.Case):
+    def test_it_says_what_is_wrong(self):
+        for words, code in ((("--tape", self.scratch / "none"), 1), ((), 2), (("--tape", self.scratch), 1),
+                            (("--nonsense",), 2)):
+            replayer = self.start("tapedeck-replayer", *words)
+            self.assertEqual(replayer.wait(), code, replayer.stderr)
+            self.assertIn("tapedeck-replayer: ", replayer.stderr)
