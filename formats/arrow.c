@@ -30,7 +30,8 @@ int arrow_open(struct arrow **arrow, const struct sheet *sheet, outlet_write_cb 
     a->buffers = calloc(sheet->column_count * 3, sizeof *a->buffers);
     size_t size = 0;
     const char *schema = arrow_meta_schema(&a->flat, sheet, &size);
-    if (a->nodes == NULL || a->buffers == NULL || schema == NULL) {
+    const char *room = text_reserve(&a->body, ALIGN); /* a place even for empty buffers */
+    if (a->nodes == NULL || a->buffers == NULL || schema == NULL || room == NULL) {
         arrow_close(a);
         return err_set(err, -ENOMEM, "write Arrow");
     }
