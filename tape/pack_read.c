@@ -514,6 +514,29 @@ static void put_values(struct pack *pack, const uint16_t *places, uint32_t count
             at[offsets[places[i]]] = (unsigned char)values[i];
 }
 
+/* The same value in every frame. */
+static void put_constant(struct pack *pack, const uint16_t *places, uint32_t count,
+                         const struct pack_field *field, uint64_t value)
+{
+    unsigned char *at = pack->frames + field->offset;
+    const uint32_t *offsets = pack->offset_of;
+    if (field->size == 1)
+        for (uint32_t i = 0; i < count; i++)
+            at[offsets[places[i]]] = (unsigned char)value;
+    else if (field->size == 4)
+        for (uint32_t i = 0; i < count; i++)
+            store_u32(at + offsets[places[i]], (uint32_t)value);
+    else
+        for (uint32_t i = 0; i < count; i++)
+            memcpy(at + offsets[places[i]], &value, field->size);
+}
+
+/* Nothing but its base is told. */
+static bool is_constant(const struct column_head *head)
+{
+    return head->width == 0 && head->outliers == 0 && head->ref == COLUMN_NO_REF;
+}
+
 /* The instruments of a record class, as the strands tell them. */
 static void put_instruments(struct pack *pack, uint32_t group, uint32_t count,
                             const struct column_strands *strands)
@@ -543,6 +566,13 @@ static int read_fields(struct pack *pack, uint32_t group, const unsigned char *r
         size_t told = column_check(raw, size, count, &head);
         if (told == 0 || (head.ref != COLUMN_NO_REF && head.ref >= f))
             return corrupt(err, "its contents contradict themselves");
+        if (is_constant(&head)) {
+            uint64_t base = (head.mode & COLUMN_BASE) != 0 ? load_u64(raw + sizeof head) : 0;
+            put_constant(pack, places, count, &layout->fields[f], base);
+            raw += told;
+            size -= told;
+            continue;
+        }
         column_read(raw, &head, count, strands, pack->values);
         if (head.ref != COLUMN_NO_REF)
             add_ref(pack, places, count, &layout->fields[head.ref]);
