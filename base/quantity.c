@@ -187,6 +187,29 @@ int quantity_speed(const char *text, struct speed *speed, struct tdk_err *err)
                    text);
 }
 
+struct speed speed_faster(struct speed s)
+{
+    if (s.kind != SPEED_MAX && s.numerator <= UINT64_MAX / 2) {
+        if (s.kind == SPEED_SCALED && s.denominator % 2 == 0)
+            s.denominator /= 2;
+        else
+            s.numerator *= 2;
+    }
+    return s;
+}
+
+struct speed speed_slower(struct speed s)
+{
+    if (s.kind == SPEED_MAX)
+        return (struct speed){SPEED_SCALED, 1, 1};
+    bool by_count = s.kind == SPEED_PER_SECOND;
+    if (s.numerator % 2 == 0 || (by_count && s.numerator > 1))
+        s.numerator /= 2;
+    else if (!by_count && s.denominator <= UINT64_MAX / 2)
+        s.denominator *= 2;
+    return s;
+}
+
 /* "1.5" and a unit: at most two places, cut and not rounded up, so that it never says more than
  * there is. */
 static char *text_scaled(char *text, uint64_t value, uint64_t unit, const char *name)

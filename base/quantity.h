@@ -38,6 +38,10 @@ struct speed {
 
 int quantity_speed(const char *text, struct speed *speed, struct tdk_err *err);
 
+/* Twice and half as fast; half of max is 1x. What would overflow stays as it is. */
+struct speed speed_faster(struct speed speed);
+struct speed speed_slower(struct speed speed);
+
 /* ---- back to text, for people; each fits QUANTITY_TEXT bytes and returns `text` ---- */
 #define QUANTITY_TEXT 32
 

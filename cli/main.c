@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
     &import_command,
     &query_command,
     &play_command,
+    &session_command,
     &info_command,
     &ls_command,
     &verify_command,

@@ -7,119 +7,119 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "cli/fidelity.h"
 #include "cli/interrupt.h"
 #include "cli/keys.h"
 #include "cli/losses.h"
+#include "cli/play.h"
 #include "cli/range.h"
 #include "cli/table.h"
 #include "replayer/player.h"
 
-struct args {
-    struct range_args range;
-    const char *into;
-    struct speed speed;
-    uint64_t create_size, max_idle_ns, loop, wait_consumers, timeout_ns, stall_ns, limit;
-    struct moment rebase;
-    const char *fidelity;
-    uint64_t prime_back_ns;
-    bool per_track, paused, lockstep, prime, then_live, digest, json, require_complete;
-};
-
-static struct args args;
+static struct play_args args;
 
 static const struct option rows[] = {
+    {.name = "addr",
+     .letter = 'a',
+     .kind = OPTION_TEXT,
+     .value = "ADDRESS",
+     .at = offsetof(struct play_args, address),
+     .help = "a replayer that plays its own tape: unix:PATH, or HOST:PORT"},
+    {.name = "token-file",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .at = offsetof(struct play_args, token_file),
+     .help = "its first line is the token that HOST:PORT asks for"},
     {.name = "into",
      .kind = OPTION_NAME,
      .value = "RING",
      .required = true,
-     .at = offsetof(struct args, into),
+     .at = offsetof(struct play_args, into),
      .help = "the ring to play into"},
     {.name = "per-track",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, per_track),
+     .at = offsetof(struct play_args, per_track),
      .help = "a ring for each track: RING.TRACK"},
     {.name = "create",
      .kind = OPTION_SIZE,
      .min = 65536,
-     .at = offsetof(struct args, create_size),
+     .at = offsetof(struct play_args, create_size),
      .help = "make rings that are not there, of this size each"},
     {.name = "speed",
      .kind = OPTION_SPEED,
      .preset = "max",
-     .at = offsetof(struct args, speed),
+     .at = offsetof(struct play_args, speed),
      .help = "max, 1x as it was, 10x, 0.5x, or ticks a second as 1000/s"},
     {.name = "limit",
      .letter = 'n',
      .kind = OPTION_COUNT,
      .min = 1,
-     .at = offsetof(struct args, limit),
+     .at = offsetof(struct play_args, limit),
      .help = "no more ticks than this"},
     {.name = "paused",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, paused),
+     .at = offsetof(struct play_args, paused),
      .help = "begin with a pause; keys: space pause, right step, up and down speed, q quit"},
     {.name = "loop",
      .kind = OPTION_COUNT,
      .min = 1,
      .preset = "1",
-     .at = offsetof(struct args, loop),
+     .at = offsetof(struct play_args, loop),
      .help = "play it so many times"},
     {.name = "max-idle",
      .kind = OPTION_DURATION,
-     .at = offsetof(struct args, max_idle_ns),
+     .at = offsetof(struct play_args, max_idle_ns),
      .help = "cut idle stretches to this"},
     {.name = "rebase",
      .kind = OPTION_MOMENT,
-     .at = offsetof(struct args, rebase),
+     .at = offsetof(struct play_args, rebase),
      .help = "shift all times so that the first tick is stamped this: now, or a time"},
     {.name = "lockstep",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, lockstep),
+     .at = offsetof(struct play_args, lockstep),
      .help = "tape time goes on only when all ticks up to it have been released"},
     {.name = "then-live",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, then_live),
+     .at = offsetof(struct play_args, then_live),
      .help = "go on into the present: JOIN, then ticks as they are published; ^C ends it"},
     {.name = "prime",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, prime),
+     .at = offsetof(struct play_args, prime),
      .help = "before the first tick each instrument's last definition, status, quote, trade"},
     {.name = "prime-back",
      .kind = OPTION_DURATION,
      .min = 1,
-     .at = offsetof(struct args, prime_back_ns),
+     .at = offsetof(struct play_args, prime_back_ns),
      .help = "look for those no further back; unless said, to the tape's beginning"},
     {.name = "wait-consumers",
      .kind = OPTION_COUNT,
-     .at = offsetof(struct args, wait_consumers),
+     .at = offsetof(struct play_args, wait_consumers),
      .help = "wait until so many consumers and taps are attached"},
     {.name = "timeout",
      .kind = OPTION_DURATION,
-     .at = offsetof(struct args, timeout_ns),
+     .at = offsetof(struct play_args, timeout_ns),
      .help = "wait no longer for them: exit 7"},
     {.name = "stall-timeout",
      .kind = OPTION_DURATION,
      .min = 1,
      .preset = "30s",
-     .at = offsetof(struct args, stall_ns),
+     .at = offsetof(struct play_args, stall_ns),
      .help = "give up when a full ring's consumer takes nothing for so long"},
     {.name = "fidelity",
      .kind = OPTION_TEXT,
      .value = "EXPR",
-     .at = offsetof(struct args, fidelity),
+     .at = offsetof(struct play_args, fidelity),
      .help = "exit 7 unless lateness is as in p99<50us (p50, p99, p99.9, max)"},
     {.name = "require-complete",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, require_complete),
+     .at = offsetof(struct play_args, require_complete),
      .help = "play nothing, and exit 3, when the range has a hole"},
     {.name = "digest",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, digest),
+     .at = offsetof(struct play_args, digest),
      .help = "a last line on stderr: digest HEX ticks N; END bears it too"},
     {.name = "json",
      .kind = OPTION_FLAG,
-     .at = offsetof(struct args, json),
+     .at = offsetof(struct play_args, json),
      .help = "the fidelity report as JSON on stdout"},
     {.name = NULL},
 };
@@ -353,6 +353,8 @@ static int run(const struct cli *cli)
     int status = check_args();
     if (status != CLI_OK)
         return status;
+    if (args.address != NULL)
+        return play_in_replayer(&args, args.fidelity != NULL ? &fidelity : NULL);
     struct play play = {.cli = cli};
     status = range_open(&play.range, &args.range);
     if (status == CLI_OK && args.require_complete)
@@ -377,7 +379,7 @@ static int run(const struct cli *cli)
 const struct command play_command = {
     .name = "play",
     .brief = "a range of a tape into a ring, at any speed",
-    .usage = "-T DIR [--from T] [--to T] ... --into RING [--speed S] [--create SIZE]",
+    .usage = "-T DIR|-a ADDRESS [--from T] [--to T] ... --into RING [--speed S] [--create SIZE]",
     .about = "Ticks go into the ring as they were recorded, tracks merged by time or a ring each,\n"
              "on an absolute schedule, and END behind the last. Nothing is dropped: while a ring\n"
              "is full the tape stands still. A consumer that takes nothing for 30 s ends it.",

@@ -16,29 +16,6 @@
 
 /* ---- orders ---- */
 
-static struct speed faster(struct speed s)
-{
-    if (s.kind != SPEED_MAX && s.numerator <= UINT64_MAX / 2) {
-        if (s.kind == SPEED_SCALED && s.denominator % 2 == 0)
-            s.denominator /= 2;
-        else
-            s.numerator *= 2;
-    }
-    return s;
-}
-
-static struct speed slower(struct speed s)
-{
-    if (s.kind == SPEED_MAX)
-        return (struct speed){SPEED_SCALED, 1, 1};
-    bool by_count = s.kind == SPEED_PER_SECOND;
-    if (s.numerator % 2 == 0 || (by_count && s.numerator > 1))
-        s.numerator /= 2;
-    else if (!by_count && s.denominator <= UINT64_MAX / 2)
-        s.denominator *= 2;
-    return s;
-}
-
 static void change_speed(struct player *p, struct speed speed)
 {
     /* From max there is no schedule to go on from: the next tick begins one. */
@@ -105,10 +82,10 @@ static void obey(struct player *p, const struct player_command *c)
         change_speed(p, c->speed);
         break;
     case PLAYER_FASTER:
-        change_speed(p, faster(p->pace.speed));
+        change_speed(p, speed_faster(p->pace.speed));
         break;
     case PLAYER_SLOWER:
-        change_speed(p, slower(p->pace.speed));
+        change_speed(p, speed_slower(p->pace.speed));
         break;
     case PLAYER_QUIT:
         p->quit = true;

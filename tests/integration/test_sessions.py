@@ -1,5 +1,7 @@
 """Plays that run in the replayer: asked for over its socket, steered, and told how they went."""
 
+import json
+import signal
 import time
 
 from tests.support import tapedeck, wire
@@ -185,6 +187,60 @@ class Plays(Sessions):
         self.assertEqual(len([f for f in frames if f.type == tapedeck.JOIN]), 1)
         self.assertEqual(recorder.stop(), 0)
         self.assertEqual(self.tape_digest("--track", "feed"), digest)
+
+
+class CommandLine(Sessions):
+    def session(self, *words, code=0):
+        return self.run_ok("session", *words, "-T", self.tape, code=code)
+
+    def test_a_play_is_listed_and_steered(self):
+        client = self.client()
+        number = self.play(client, speed="0.01x", tracks=["a"])
+        listed = json.loads(self.session("ls", "--json").stdout)
+        self.assertEqual([(s["session"], s["into"], s["speed"]) for s in listed], [(number, "r", "0.01x")])
+        self.assertEqual(json.loads(self.session("pause", number, "--json").stdout)[0]["state"], "paused")
+        self.until(client, number, "paused")
+        self.session("step", number, "-n", "2")
+        self.session("seek", number, "--to", T0 + 190 * MS)
+        self.session("speed", number, "max")
+        self.assertEqual(json.loads(self.session("resume", number, "--json").stdout)[0]["state"], "playing")
+        self.until(client, number, "ended")
+        self.session("stop", number, code=1)
+        self.assertEqual(json.loads(self.session("ls", "--json").stdout), [])
+
+    def test_play_asks_a_replayer(self):
+        there = f"unix:{self.tape}/replayer.sock"
+        done = self.run_ok("play", "-a", there, "--into", "r", "--create", "1M", "--digest", "--speed", "10x",
+                           "--track", "b", "--fidelity", "p50<10s")
+        self.assertEqual(self.digest_of(done.stderr), self.tape_digest("--track", "b"))
+        self.assertRegex(done.stderr, r"(?m)^lateness p50 \S+ p99 \S+ p99.9 \S+ max \S+$")
+        self.assertEqual(self.drained()[1], self.tape_digest("--track", "b"))
+        play = ("play", "-a", there, "--into", "r2", "--create", "1M")
+        self.run_ok(*play, "--speed", "100x", "--fidelity", "max<1ns", code=7)
+        self.run_ok(*play, "--track", "nobody", code=1)
+        self.run_ok(*play, "--from", "start", code=2)
+        self.run_ok("play", "-a", "unix:/nowhere", "--into", "r", code=6)
+
+    def test_an_interrupted_play_ends_there_too(self):
+        player = self.start_cli("play", "-a", f"unix:{self.tape}/replayer.sock", "--into", "r", "--create", "1M",
+                                "--speed", "0.01x")
+        client = self.client()
+        end = time.monotonic() + tapedeck.PATIENCE
+        while not client.call("sessions")["sessions"]:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        player.signal(signal.SIGINT)
+        self.assertEqual(player.wait(), 1, player.stderr)
+        self.assertEqual(client.call("sessions")["sessions"], [])
+
+    def test_wrong_words(self):
+        self.session("stop", "x", code=2)
+        self.session("seek", 1, code=2)
+        self.session("seek", 1, "--to", "start", code=2)
+        self.session("speed", 1, "fast", code=2)
+        self.session("step", 1, "-n", 1, "--by", "1s", code=2)
+        self.replayer.stop()
+        self.session("ls", code=6)
 
 
 class Daemon(tapedeck.Case):

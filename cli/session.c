@@ -1,0 +1,252 @@
+/* session.c - plays that run in the replayer: look at them, and steer them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/moment.h"
+#include "base/quantity.h"
+#include "cli/ask.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+
+struct args {
+    struct ask_args ask;
+    bool json;
+    uint64_t ticks, by_ns;
+    struct moment to;
+};
+
+static struct args args;
+
+static const struct option show_rows[] = {
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "a JSON array"},
+    {.name = NULL},
+};
+
+static const struct option step_rows[] = {
+    {.name = "ticks",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .at = offsetof(struct args, ticks),
+     .help = "so many ticks; unless said, one"},
+    {.name = "by",
+     .kind = OPTION_DURATION,
+     .min = 1,
+     .at = offsetof(struct args, by_ns),
+     .help = "or so much time of the tape"},
+    {.name = NULL},
+};
+
+static const struct option seek_rows[] = {
+    {.name = "to",
+     .kind = OPTION_MOMENT,
+     .required = true,
+     .at = offsetof(struct args, to),
+     .help = "where to go on; inside the range of the play"},
+    {.name = NULL},
+};
+
+static const struct option_set plain_sets[] = {
+    {.rows = ask_rows, .into = &args.ask},
+    {.rows = show_rows, .into = &args},
+    {.rows = NULL},
+};
+static const struct option_set step_sets[] = {
+    {.rows = step_rows, .into = &args},
+    {.rows = ask_rows, .into = &args.ask},
+    {.rows = show_rows, .into = &args},
+    {.rows = NULL},
+};
+static const struct option_set seek_sets[] = {
+    {.rows = seek_rows, .into = &args},
+    {.rows = ask_rows, .into = &args.ask},
+    {.rows = show_rows, .into = &args},
+    {.rows = NULL},
+};
+
+static const struct column columns[] = {
+    {"session", COLUMN_COUNT}, {"state", COLUMN_TEXT},  {"at", COLUMN_TIME},
+    {"from", COLUMN_TIME},     {"to", COLUMN_TIME},     {"into", COLUMN_TEXT},
+    {"speed", COLUMN_TEXT},    {"ticks", COLUMN_COUNT}, {"lateness_p99", COLUMN_DURATION},
+    {"owner", COLUMN_TEXT},
+};
+
+/* What is not there, or is no such thing, is none. */
+static void put_cell(struct table *table, struct wire_map map, const struct column *column)
+{
+    char text[256];
+    uint64_t number;
+    if (column->kind == COLUMN_TEXT)
+        table_text(table,
+                   wire_string(map, column->name, text, sizeof text, NULL) == 1 ? text : NULL);
+    else if (wire_u64(map, column->name, &number, NULL) == 1)
+        table_number(table, number);
+    else
+        table_none(table);
+}
+
+static int close_table(struct table *table)
+{
+    int rc = table_close(table);
+    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+}
+
+static int show_sessions(struct wire_map result)
+{
+    struct wire_list list = {0};
+    struct table *table;
+    struct tdk_err err;
+    if (wire_list(result, "sessions", &list, &err) < 0)
+        return ask_fail(&err);
+    int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
+    if (rc < 0)
+        return cli_fail_words("list sessions: %s", tdk_strerror(rc));
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct wire_map one;
+        if (wire_item_map(list, i, &one, NULL) != 1)
+            continue;
+        for (size_t j = 0; j < sizeof columns / sizeof columns[0]; j++)
+            put_cell(table, one, &columns[j]);
+    }
+    return close_table(table);
+}
+
+static int run_ls(const struct cli *cli)
+{
+    struct tdk_client *client;
+    struct wire_map result;
+    (void)cli;
+    int status = ask_open(&client, &args.ask, ASK_REPLAYER);
+    if (status != CLI_OK)
+        return status;
+    wire_put_map(client_begin(client, "sessions"), 0);
+    status = ask(client, &result);
+    if (status == CLI_OK)
+        status = show_sessions(result);
+    tdk_client_close(client);
+    return status;
+}
+
+/* ---- one of them ---- */
+
+static int show_answer(struct wire_map result)
+{
+    struct table *table;
+    int rc = table_open(&table, table_form(args.json), columns, 3); /* session, state, at */
+    if (rc < 0)
+        return cli_fail_words("show a session: %s", tdk_strerror(rc));
+    for (size_t i = 0; i < 3; i++)
+        put_cell(table, result, &columns[i]);
+    return close_table(table);
+}
+
+/* `key` NULL: no param beside the session; `text` NULL: it is the number. */
+static int steer(const struct cli *cli, const char *method, const char *key, const char *text,
+                 uint64_t number)
+{
+    struct tdk_client *client;
+    struct wire_map result;
+    uint64_t session;
+    if (quantity_count(cli->operands->items[0], &session, NULL) < 0)
+        return cli_usage("'%s': a session's number is wanted; `tapedeck session ls` lists them",
+                         cli->operands->items[0]);
+    int status = ask_open(&client, &args.ask, ASK_REPLAYER);
+    if (status != CLI_OK)
+        return status;
+    struct text_buffer *params = client_begin(client, method);
+    wire_put_map(params, key != NULL ? 2 : 1);
+    wire_pair_u64(params, "session", session);
+    if (text != NULL)
+        wire_pair_string(params, key, text);
+    else if (key != NULL)
+        wire_pair_u64(params, key, number);
+    status = ask(client, &result);
+    if (status == CLI_OK)
+        status = show_answer(result);
+    tdk_client_close(client);
+    return status;
+}
+
+static int run_pause(const struct cli *cli)
+{
+    return steer(cli, "pause", NULL, NULL, 0);
+}
+
+static int run_resume(const struct cli *cli)
+{
+    return steer(cli, "resume", NULL, NULL, 0);
+}
+
+static int run_stop(const struct cli *cli)
+{
+    return steer(cli, "stop", NULL, NULL, 0);
+}
+
+static int run_step(const struct cli *cli)
+{
+    if (args.ticks != 0 && args.by_ns != 0)
+        return cli_usage("--ticks and --by: choose one");
+    if (args.by_ns != 0)
+        return steer(cli, "step", "by", NULL, args.by_ns);
+    return steer(cli, "step", "n", NULL, args.ticks != 0 ? args.ticks : 1);
+}
+
+static int run_seek(const struct cli *cli)
+{
+    const struct moment_bounds bounds = {.now = clock_wall()};
+    if (moment_needs_tape(&args.to))
+        return cli_usage("--to %s: a time is wanted, not a place of the tape", args.to.text);
+    return steer(cli, "seek", "to", NULL, moment_resolve(&args.to, &bounds, 0));
+}
+
+static int run_speed(const struct cli *cli)
+{
+    struct speed speed;
+    struct tdk_err err;
+    const char *word = cli->operands->items[1];
+    if (quantity_speed(word, &speed, &err) < 0)
+        return cli_usage("%s", err.text);
+    return steer(cli, "speed", "speed", word, 0);
+}
+
+#define ONE(NAME, BRIEF, RUN, SETS, USAGE, OPERANDS)                                               \
+    static const struct command NAME = {                                                           \
+        .name = #NAME,                                                                             \
+        .brief = BRIEF,                                                                            \
+        .usage = USAGE " -T DIR|-a ADDRESS [--json]",                                              \
+        .sets = SETS,                                                                              \
+        .operand = "ID",                                                                           \
+        .operands_min = OPERANDS,                                                                  \
+        .operands_max = OPERANDS,                                                                  \
+        .run = RUN,                                                                                \
+    }
+
+ONE(pause, "stop the time of its tape", run_pause, plain_sets, "ID", 1);
+ONE(resume, "go on after a pause or a step", run_resume, plain_sets, "ID", 1);
+ONE(step, "pause, and go on by so many ticks or so much time", run_step, step_sets,
+    "ID [-n N | --by D]", 1);
+ONE(seek, "go on at another time of its range", run_seek, seek_sets, "ID --to T", 1);
+ONE(speed, "max, 2x, 0.5x, 1000/s from now on", run_speed, plain_sets, "ID SPEED", 2);
+ONE(stop, "end it; its rings get an END", run_stop, plain_sets, "ID", 1);
+
+static const struct command ls = {
+    .name = "ls",
+    .brief = "the plays that run",
+    .usage = "-T DIR|-a ADDRESS [--json]",
+    .sets = plain_sets,
+    .run = run_ls,
+};
+
+const struct command session_command = {
+    .name = "session",
+    .brief = "plays that run in the replayer: list them, steer them",
+    .parts =
+        (const struct command *const[]){&ls, &pause, &resume, &step, &seek, &speed, &stop, NULL},
+};
