@@ -74,8 +74,10 @@ static int read_types(struct session_params *p, struct wire_map map, struct tdk_
     struct session_words words = {0};
     int rc = read_words(map, "types", &words, err);
     p->types = calloc(words.count + 1, sizeof *p->types);
-    if (rc == 0 && p->types == NULL)
-        rc = err_set(err, -ENOMEM, "read types");
+    if (p->types == NULL) {
+        words_close(&words);
+        return rc < 0 ? rc : err_set(err, -ENOMEM, "read types");
+    }
     for (size_t i = 0; i < words.count && rc == 0; i++)
         if (!parse_type(words.items[i], &p->types[i]))
             rc = err_say(err, TDK_EVALUE,
