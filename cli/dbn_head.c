@@ -107,7 +107,7 @@ static int add_epoch(const struct tdk_epoch_info *epoch, void *context)
 static int add_track(const struct tdk_track_info *track, void *context)
 {
     struct dbn_head *h = context;
-    if (!range_has_track(h->query, track->name))
+    if (!types_has_track(h->query, track->name))
         return 0;
     h->track = track->name;
     h->track_kind = track->kind;

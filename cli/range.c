@@ -80,14 +80,6 @@ int range_fail(const struct tdk_err *err)
                                                              : cli_fail(err, NULL);
 }
 
-bool range_has_track(const struct tdk_query *query, const char *track)
-{
-    for (size_t i = 0; i < query->track_count; i++)
-        if (strcmp(query->tracks[i], track) == 0)
-            return true;
-    return query->track_count == 0;
-}
-
 /* ---- words that can be judged without the tape ---- */
 
 static int check_tracks(const struct option_list *tracks, struct tdk_err *err)
@@ -174,7 +166,7 @@ static int make_query(struct range *range, const struct range_args *args, struct
     if (rc == 0)
         rc = find_tracks(range->tape, &args->tracks, err);
     if (rc == 0)
-        rc = range_types_open(&range->types, range->tape, &args->types, &range->query, err);
+        rc = types_open(&range->types, range->tape, &args->types, &range->query, err);
     return rc;
 }
 
@@ -195,7 +187,7 @@ int range_open(struct range *range, const struct range_args *args)
 
 void range_close(struct range *range)
 {
-    range_types_close(&range->types);
+    types_close(&range->types);
     tdk_tape_close(range->tape);
     range->tape = NULL;
 }

@@ -13,7 +13,7 @@
 #include "base/moment.h"
 #include "base/option.h"
 #include "cli/output.h"
-#include "cli/range_types.h"
+#include "replayer/types.h"
 #include "tapedeck/tape.h"
 
 struct range_args {
@@ -34,8 +34,8 @@ extern const struct option range_tape_rows[];
 
 struct range {
     struct tdk_tape *tape;
-    struct tdk_query query;   /* all but limit, reverse, control, count_only */
-    struct range_types types; /* what the query points to */
+    struct tdk_query query; /* all but limit, reverse, control, count_only */
+    struct types types;     /* what the query points to */
 };
 
 /* Open the tape and work out the query. CLI_OK, or the exit status after saying why. */
@@ -47,9 +47,6 @@ struct output_facts range_facts(const struct range *range);
 
 /* Only the tape. CLI_OK, or the exit status after saying why. */
 int range_open_tape(struct tdk_tape **tape, const char *path);
-
-/* Can the query give ticks of this track? */
-bool range_has_track(const struct tdk_query *query, const char *track);
 
 /* The exit status that belongs to a code of the tape's: wrong usage or failed. Says it. */
 int range_fail(const struct tdk_err *err);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/log.h"
 #include "replayer/replayer.h"
 
 static int fail(const struct tdk_err *err, int exit_code)
@@ -10,20 +11,21 @@ static int fail(const struct tdk_err *err, int exit_code)
 
 int main(int argc, char *argv[])
 {
-    static struct replayer_config config;
+    static struct replay_config config;
     static struct replayer replayer;
     struct tdk_err err;
 
-    int rc = replayer_config_load(&config, argc, argv, &err);
-    int exit_code = 0;
-    if (rc < 0) {
-        exit_code = fail(&err, 2);
-    } else if (rc == 0 && replayer_open(&replayer, &config, &err) < 0) {
-        exit_code = fail(&err, 1);
-    } else if (rc == 0) {
-        exit_code = replayer_run(&replayer);
-        replayer_close(&replayer);
+    int rc = replay_config_load(&config, argc, argv, &err);
+    if (rc != 0) {
+        replay_config_close(&config);
+        return rc < 0 ? fail(&err, 2) : 0;
     }
-    option_close(&config.options);
+    int exit_code = 1;
+    if (replayer_open(&replayer, &config, &err) < 0)
+        fail(&err, 1);
+    else
+        exit_code = replayer_run(&replayer);
+    replayer_close(&replayer);
+    replay_config_close(&config);
     return exit_code;
 }

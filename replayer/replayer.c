@@ -1,162 +1,225 @@
 #include "replayer/replayer.h"
 
-#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "replayer/lookup.h"
+#include "replayer/query.h"
 
-#define STOP_MS 5000u
+#define STOP_MS 4500u
+#define TEND_MS 100u
 
-static const struct option rows[] = {
-    {.name = "tape",
-     .letter = 'T',
-     .kind = OPTION_TEXT,
-     .value = "DIR",
-     .required = true,
-     .help = "the tape to play",
-     .at = offsetof(struct replayer_config, tape)},
+/* ---- the tape ---- */
+
+/* What a recorder has added is seen by itself; new tracks, and a recorder that came or went, are
+ * not. That it cannot be had now is no reason not to answer from what we have. */
+void replayer_refresh(struct replayer *r)
+{
+    struct tdk_err err;
+    pthread_rwlock_wrlock(&r->gate);
+    int rc = tdk_tape_refresh(r->tape, &err);
+    pthread_rwlock_unlock(&r->gate);
+    if (rc < 0 && !atomic_exchange(&r->refresh_failed, true))
+        log_warn("%s: answering from what was there before", err.text);
+    if (rc == 0)
+        atomic_store(&r->refresh_failed, false);
+}
+
+int replayer_open_cursor(struct replayer *r, struct tdk_cursor **cursor, struct inquiry *inquiry,
+                         struct tdk_err *err)
+{
+    replayer_refresh(r);
+    pthread_rwlock_rdlock(&r->gate);
+    int rc = inquiry_resolve(inquiry, r->tape, err);
+    if (rc == 0)
+        rc = tdk_cursor_open(cursor, r->tape, &inquiry->query, err);
+    pthread_rwlock_unlock(&r->gate);
+    return rc;
+}
+
+/* ---- stats: answered on the loop, whatever the disk does ---- */
+
+static uint32_t put_counters(const struct replayer *r, struct text_buffer *out)
+{
+    const struct replay_counts *n = &r->counts;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"sessions", r->sessions.count},
+        {"streams", r->stream_count},
+        {"streams_begun", n->streams_begun},
+        {"streams_ended", n->streams_ended},
+        {"streams_cancelled", n->streams_cancelled},
+        {"streams_refused", n->streams_refused},
+        {"ticks", n->ticks},
+        {"bytes", n->bytes},
+        {"damaged", n->damaged},
+        {"lookups", n->lookups},
+        {"heartbeats", n->heartbeats},
+        {"waits_for_memory", n->waits},
+        {"outstanding", r->outstanding},
+        {"reads_running", r->jobs.running},
+        {"reads_waiting", r->jobs.waiting},
+    };
+    for (size_t i = 0; i < array_size(rows); i++)
+        wire_pair_u64(out, rows[i].name, rows[i].value);
+    return (uint32_t)array_size(rows);
+}
+
+static void on_stats(struct request *request, struct wire_map params)
+{
+    const struct replayer *r = replayer_of(request);
+    (void)params;
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 1);
+    wire_put_string(out, "counters");
+    size_t map = wire_open_map(out);
+    uint32_t pairs = put_counters(r, out);
+    pairs += server_put_counters(&r->server, out);
+    wire_close_map(out, map, pairs);
+    request_done(request);
+}
+
+static const struct method own_methods[] = {
+    {.name = "stats", .flags = METHOD_BATCH, .call = on_stats},
     {.name = NULL},
 };
 
-int replayer_config_load(struct replayer_config *c, int argc, char *const argv[],
-                         struct tdk_err *err)
-{
-    memset(c, 0, sizeof *c);
-    const struct option_set sets[] = {
-        {.title = "What is played", .rows = rows, .into = c},
-        {.title = "Who may ask it", .rows = server_rows, .into = &c->server},
-        {.rows = NULL},
-    };
-    const struct option_spec spec = {
-        .program = "tapedeck-replayer",
-        .section = "replayer",
-        .usage = "--tape DIR [options]",
-        .about = "Plays ranges of a tape into rings, as its clients ask.\n"
-                 "SIGTERM: the plays end, exit 0.",
-        .sets = sets,
-    };
-    int rc = option_read(&spec, argc, argv, &c->options, err);
-    if (rc < 0)
-        return rc;
-    if (c->options.globals.help) {
-        option_help_as(&spec, (enum option_form)c->options.globals.help_form, stdout);
-        return 1;
-    }
-    if (c->options.globals.version) {
-        printf("tapedeck-replayer %s\n", TDK_VERSION);
-        return 1;
-    }
-    option_log(&c->options.globals, "replayer");
-    return server_config_check(&c->server, c->tape, "replayer.sock", err);
-}
-
 /* ---- events ---- */
 
-static void on_stop(void *context)
+static uint32_t put_limits(void *context, struct text_buffer *out)
+{
+    const struct replayer *r = context;
+    wire_pair_u64(out, "reads", r->config->reads);
+    wire_pair_u64(out, "streams_total", r->config->streams);
+    wire_pair_u64(out, "outstanding", r->config->outstanding_client);
+    wire_pair_u64(out, "outstanding_total", r->config->outstanding);
+    return 4;
+}
+
+static void on_gone(void *context, struct connection *c)
 {
     struct replayer *r = context;
+    query_gone(r, c);
+    sessions_gone(&r->sessions, c);
+}
+
+static void finish(struct replayer *r)
+{
+    if (r->finished)
+        return;
+    r->finished = true;
+    uv_close((uv_handle_t *)&r->tend, NULL);
     server_close(&r->server);
     sessions_close(&r->sessions);
     service_finish(&r->service, 0);
 }
 
+static void on_tend(uv_timer_t *timer)
+{
+    struct replayer *r = timer->data;
+    query_tend(r);
+    if (r->stopping && r->stream_count == 0 && r->jobs.running == 0 && r->jobs.waiting == 0)
+        finish(r);
+}
+
+static void on_stop(void *context)
+{
+    struct replayer *r = context;
+    log_info("stopping: streams end");
+    r->stopping = true;
+    query_stop(r);
+}
+
 static void on_statistics(void *context)
 {
     const struct replayer *r = context;
-    log_info("plays=%u connections=%u requests=%" PRIu64, r->sessions.count, r->server.live_count,
-             r->server.counts.requests);
+    log_info(
+        "connections=%u sessions=%u streams=%u ticks=%llu bytes=%llu damaged=%llu lookups=%llu "
+        "outstanding=%zu reads=%u+%u",
+        r->server.live_count, r->sessions.count, r->stream_count,
+        (unsigned long long)r->counts.ticks, (unsigned long long)r->counts.bytes,
+        (unsigned long long)r->counts.damaged, (unsigned long long)r->counts.lookups,
+        r->outstanding, r->jobs.running, r->jobs.waiting);
 }
 
-static void on_gone(void *context, struct connection *connection)
-{
-    struct replayer *r = context;
-    sessions_gone(&r->sessions, connection);
-}
-
-static void on_stats(struct request *request, struct wire_map params)
-{
-    const struct replayer *r = request_context(request);
-    struct text_buffer *out = request_answer(request);
-    (void)params;
-    wire_put_map(out, 1);
-    wire_put_string(out, "counters");
-    size_t at = wire_open_map(out);
-    uint32_t pairs = server_put_counters(&r->server, out);
-    wire_pair_u64(out, "sessions", r->sessions.count);
-    wire_close_map(out, at, pairs + 1);
-    request_done(request);
-}
-
-static const struct method methods[] = {
-    {.name = "stats", .flags = METHOD_BATCH, .call = on_stats},
-    {.name = NULL},
-};
-
-/* ---- open, run, close ---- */
-
-/* A folder that is no tape is told now, not to the first who asks. */
-static int check_tape(const char *path, struct tdk_err *err)
-{
-    struct tdk_tape *tape;
-    int rc = tdk_tape_open(&tape, path, err);
-    if (rc == 0)
-        tdk_tape_close(tape);
-    return rc;
-}
+/* ---- start ---- */
 
 static int open_server(struct replayer *r, struct tdk_err *err)
 {
-    static const struct method *const tables[] = {methods, session_methods, NULL};
+    /* A part of the protocol that is added brings its own table. */
+    static const struct method *const tables[] = {own_methods, lookup_methods, query_methods,
+                                                  session_methods, NULL};
+    const struct replay_config *c = r->config;
     struct server_options options;
     server_defaults(&options);
+    server_config_apply(&c->server, &options);
     options.program = "tapedeck-replayer";
     options.version = TDK_VERSION;
-    options.tape = r->config->tape;
+    options.tape = c->tape;
+    options.connections_max = (unsigned)c->connections;
+    options.streams_max = (unsigned)c->connection_streams;
+    options.control_rate = c->control_rate;
+    options.control_burst = c->control_burst;
+    options.idle_ns = c->idle_ns;
+    options.half_ns = c->half_ns;
+    options.stuck_ns = c->stuck_ns;
     options.tables = tables;
+    options.limits = put_limits;
     options.gone = on_gone;
     options.context = r;
-    server_config_apply(&r->config->server, &options);
     int rc = server_open(&r->server, &r->service.loop, &options, err);
     if (rc == 0)
-        rc = sessions_open(&r->sessions, &r->service.loop, &r->server, r->config->tape, err);
+        rc = sessions_open(&r->sessions, &r->service.loop, &r->server, c->tape, err);
     return rc;
 }
 
-int replayer_open(struct replayer *r, const struct replayer_config *config, struct tdk_err *err)
+int replayer_open(struct replayer *r, const struct replay_config *config, struct tdk_err *err)
 {
     static const struct service_events events = {.stop = on_stop, .statistics = on_statistics};
-    char line[2 * PATH_MAX + 64];
     memset(r, 0, sizeof *r);
     r->config = config;
-    int rc = check_tape(config->tape, err);
+    pthread_rwlock_init(&r->gate, NULL);
+    int rc = tdk_tape_open(&r->tape, config->tape, err);
     if (rc < 0)
         return rc;
-    rc = service_init(&r->service, &events, r, 0, STOP_MS, err);
+    rc = service_init(&r->service, &events, r, (unsigned)config->io_workers, STOP_MS, err);
     if (rc < 0)
         return rc;
-    rc = open_server(r, err);
-    if (rc < 0) {
-        on_stop(r);
-        (void)service_run(&r->service);
-        replayer_close(r);
-        return rc;
-    }
-    snprintf(line, sizeof line, "ready tape=%s socket=%s", config->tape,
-             config->server.socket_path[0] != '\0' ? config->server.socket_path : "none");
-    service_ready(line);
-    return 0;
+    r->opened = true;
+    jobs_init(&r->jobs, &r->service.loop, (unsigned)config->reads);
+    uv_timer_init(&r->service.loop, &r->tend);
+    r->tend.data = r;
+    uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
+    return open_server(r, err);
 }
 
 int replayer_run(struct replayer *r)
 {
+    char line[2 * PATH_MAX + 64];
+    const char *socket = r->config->server.socket_path;
+    if (r->server.port != 0)
+        log_info("listening on port %u", r->server.port);
+    snprintf(line, sizeof line, "ready tape=%s socket=%s", r->config->tape,
+             socket[0] != '\0' ? socket : "none");
+    service_ready(line);
     return service_run(&r->service);
 }
 
 void replayer_close(struct replayer *r)
 {
-    server_free(&r->server);
-    service_close(&r->service);
+    if (r->opened) {
+        finish(r);
+        service_close(&r->service);
+        server_free(&r->server);
+        query_free_memory(r);
+    }
+    tdk_tape_close(r->tape);
+    pthread_rwlock_destroy(&r->gate);
 }

@@ -1,40 +1,79 @@
 /*
- * replayer.h - the daemon that plays the past: its socket, and the plays that run in it.
+ * replayer.h - a tape to whoever asks: what the replayer owns, and the order of its start and stop.
  *
- * Opens a tape for reading; nothing of it is ever written, so any number of replayers may stand
- * beside a recorder. The loop's thread.
+ *   socket -> server -> method -> job on the pool (the tape is read there alone) -> answer, stream
+ *
+ * A method is a row of one of the tables in replayer_open(): lookup.c has those that answer once,
+ * query.c the streams, session_methods.c the plays. One thread runs it all but the jobs and the
+ * plays, the loop's. Nothing of the tape is ever written: any number of replayers may stand beside
+ * a recorder.
  */
 #ifndef TDK_REPLAYER_REPLAYER_H
 #define TDK_REPLAYER_REPLAYER_H
 
-#include "base/option.h"
-#include "daemon/server_config.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "daemon/request.h"
 #include "daemon/service.h"
+#include "replayer/config.h"
+#include "replayer/inquiry.h"
+#include "replayer/jobs.h"
 #include "replayer/session.h"
+#include "tapedeck/tape.h"
 
-struct replayer_config {
-    const char *tape;
-    struct server_config server;
-    struct option_result options; /* owned: the texts */
+struct query_stream;
+
+struct replay_counts {
+    uint64_t streams_begun, streams_ended, streams_cancelled, streams_refused;
+    uint64_t ticks, bytes, damaged;      /* of streams */
+    uint64_t lookups, heartbeats, waits; /* waits: reading that waited for bytes to be taken */
 };
-
-/* 0; 1: --help or --version was asked for and answered; TDK_EVALUE and others: exit 2. */
-int replayer_config_load(struct replayer_config *config, int argc, char *const argv[],
-                         struct tdk_err *err);
 
 struct replayer {
-    const struct replayer_config *config; /* borrowed */
+    const struct replay_config *config; /* borrowed */
     struct service service;
     struct server server;
-    struct sessions sessions;
+    struct jobs jobs;
+
+    struct tdk_tape *tape;      /* read by jobs, many at a time */
+    pthread_rwlock_t gate;      /* over what a refresh takes away from a cursor that is opened */
+    atomic_bool refresh_failed; /* the last one, and it was told */
+    atomic_bool stopping;
+
+    struct sessions sessions; /* plays: a thread and a tape handle each */
+
+    struct query_stream *streams; /* of query.c */
+    unsigned stream_count;
+    uint64_t stream_numbers;
+    size_t outstanding;         /* bytes read for streams and not taken */
+    struct batch_memory *spare; /* of query.c: buffers that nobody uses now */
+    size_t spare_count;
+    uv_timer_t tend;
+    bool opened, finished;
+    struct replay_counts counts;
 };
 
-/* Listen, and say so. */
-int replayer_open(struct replayer *replayer, const struct replayer_config *config,
+/* Everything up to the ready line. */
+int replayer_open(struct replayer *replayer, const struct replay_config *config,
                   struct tdk_err *err);
 
-/* Until it is told to stop. The exit status. */
+/* Until it is told to stop. Returns the exit status. */
 int replayer_run(struct replayer *replayer);
+
+/* After run, or when open failed half-way. */
 void replayer_close(struct replayer *replayer);
+
+static inline struct replayer *replayer_of(const struct request *request)
+{
+    return request_context(request);
+}
+
+/* On the pool: see what has been recorded since. */
+void replayer_refresh(struct replayer *replayer);
+
+/* On the pool: the same, and a cursor for the inquiry. */
+int replayer_open_cursor(struct replayer *replayer, struct tdk_cursor **cursor,
+                         struct inquiry *inquiry, struct tdk_err *err);
 
 #endif

@@ -255,6 +255,11 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
     return rc;
 }
 
+void tdk_cursor_damage(const struct tdk_cursor *cursor, struct tdk_damage *damage)
+{
+    *damage = cursor->answer.damage;
+}
+
 void tdk_cursor_stats(const struct tdk_cursor *cursor, struct tdk_cursor_stats *stats)
 {
     *stats = cursor->answer.stats;

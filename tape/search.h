@@ -18,6 +18,7 @@ struct answer {
     struct select select;
     bool reverse;
     struct tdk_cursor_stats stats;
+    struct tdk_damage damage; /* the last that was told */
 };
 
 /* Up to where a track has been told. */

@@ -51,10 +51,26 @@ int stream_next_block(struct stream *stream, struct tdk_err *err)
         int renewed = stream_renew_maxima(stream, err);
         rc = renewed < 0 ? renewed : rc;
     }
+    if (rc == TDK_ECORRUPT)
+        stream->answer->damage = (struct tdk_damage){.track = stream->track->ref.name};
     return rc;
 }
 
 /* ---- reading one ---- */
+
+static void note_damage(struct stream *stream)
+{
+    const struct block_ref *ref = &stream->ref;
+    bool timed = ref->min_ts <= ref->max_ts;
+    stream->answer->damage = (struct tdk_damage){
+        .segment = ref->segment,
+        .offset = ref->offset,
+        .from = timed ? ref->min_ts : ref->odd_min,
+        .to = timed ? ref->max_ts : ref->odd_max,
+        .ticks = ref->count,
+        .track = stream->track->ref.name,
+    };
+}
 
 static int tell_damage(const struct stream *stream, struct tdk_err *err)
 {
@@ -169,6 +185,7 @@ static int damaged(struct stream *stream, int code, struct tdk_err *err)
     if (!code_is_damage(code))
         return code;
     stream->answer->stats.damaged_blocks++;
+    note_damage(stream);
     tell_damage(stream, err);
     if (err != NULL)
         err->code = TDK_ECORRUPT;

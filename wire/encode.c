@@ -154,6 +154,20 @@ static void put_words(struct text_buffer *out, const char *words)
         ;
 }
 
+void wire_data_head(char head[WIRE_DATA_HEAD], uint64_t stream, uint64_t ticks, uint32_t size)
+{
+    /* Numbers in their longest forms, and one name in a form longer than it needs. */
+    static const char form[] = "\x93\x02\xa4"
+                               "data\x83\xd9\x06"
+                               "stream\xcf--------\xa1n\xcf--------\xa6"
+                               "frames\xc6----";
+    static_assert(sizeof form == WIRE_DATA_HEAD + 1, "a multiple of 8");
+    memcpy(head, form, WIRE_DATA_HEAD);
+    store_be64(head + 17, stream);
+    store_be64(head + 28, ticks);
+    store_u32(head + 44, __builtin_bswap32(size));
+}
+
 void wire_put_error(struct text_buffer *out, const struct tdk_err *err, uint64_t retry_after_ns)
 {
     int code = wire_error_code(err->code);

@@ -132,6 +132,11 @@ void wire_close_list(struct text_buffer *out, size_t opened, uint32_t items);
 size_t wire_open_map(struct text_buffer *out);
 void wire_close_map(struct text_buffer *out, size_t opened, uint32_t pairs);
 
+/* [2, "data", {stream, n, frames}] up to the frames: always WIRE_DATA_HEAD bytes, so that frames
+ * which lie aligned behind it are aligned in who reads the message into aligned memory. */
+#define WIRE_DATA_HEAD 48
+void wire_data_head(char head[WIRE_DATA_HEAD], uint64_t stream, uint64_t ticks, uint32_t size);
+
 /* The beginnings of messages. Params follow (a request's, a notification's), or a result. */
 void wire_begin_request(struct text_buffer *out, uint64_t id, const char *method);
 void wire_begin_result(struct text_buffer *out, uint64_t id);

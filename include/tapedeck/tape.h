@@ -117,6 +117,15 @@ TDK_API void tdk_cursor_close(struct tdk_cursor *cursor);
  * cursor. */
 TDK_API int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err);
 
+/* What could not be read when the last call returned TDK_ECORRUPT. */
+struct tdk_damage {
+    uint64_t segment, offset; /* of the block; 0, 0: it is missing, and nobody knows where it was */
+    uint64_t from, to;        /* ts between which its ticks lie */
+    uint64_t ticks;
+    const char *track; /* borrowed until the tape is closed */
+};
+TDK_API void tdk_cursor_damage(const struct tdk_cursor *cursor, struct tdk_damage *damage);
+
 TDK_API void tdk_cursor_stats(const struct tdk_cursor *cursor, struct tdk_cursor_stats *stats);
 
 /* What the cursor would read: blocks and bytes, from the index alone. */

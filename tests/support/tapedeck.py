@@ -98,7 +98,7 @@ class Case(unittest.TestCase):
     """A test with a rings directory, a scratch directory and programs of its own."""
 
     def setUp(self):
-        for name in ("tapedeck", "tapedeck-recorder"):
+        for name in ("tapedeck", "tapedeck-recorder", "tapedeck-replayer"):
             if not (BIN / name).exists():
                 self.skipTest(f"{BIN / name} is not built")
         self.rings = pathlib.Path(tempfile.mkdtemp(prefix="tdk-rings-", dir="/dev/shm"))

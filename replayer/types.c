@@ -1,4 +1,4 @@
-#include "cli/range_types.h"
+#include "replayer/types.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,25 +7,32 @@
 #include "base/err.h"
 #include "base/nearest.h"
 #include "base/quantity.h"
-#include "cli/range.h"
 #include "formats/dbn_names.h"
 #include "tapedeck/dbn.h"
 
 #define TYPES_MAX 256u
 
-void range_types_close(struct range_types *types)
+void types_close(struct types *types)
 {
     for (size_t i = 0; i < types->track_count; i++)
         free(types->tracks[i]);
     free(types->tracks);
     free(types->filters);
-    *types = (struct range_types){.filters = NULL};
+    *types = (struct types){.filters = NULL};
+}
+
+bool types_has_track(const struct tdk_query *query, const char *track)
+{
+    for (size_t i = 0; i < query->track_count; i++)
+        if (strcmp(query->tracks[i], track) == 0)
+            return true;
+    return query->track_count == 0;
 }
 
 /* ---- opaque types by name: the tracks are asked ---- */
 
 struct search {
-    struct range_types *types;
+    struct types *types;
     struct tdk_tape *tape;
     const struct tdk_query *query;
     const char *name;  /* of the type */
@@ -57,7 +64,7 @@ static int look_at_epoch(const struct tdk_epoch_info *epoch, void *context)
                                search->err);
 }
 
-static int add_track(struct range_types *types, const char *name, struct tdk_err *err)
+static int add_track(struct types *types, const char *name, struct tdk_err *err)
 {
     for (size_t i = 0; i < types->track_count; i++)
         if (strcmp(types->tracks[i], name) == 0)
@@ -75,7 +82,7 @@ static int add_track(struct range_types *types, const char *name, struct tdk_err
 static int look_at_track(const struct tdk_track_info *track, void *context)
 {
     struct search *search = context;
-    if (!range_has_track(search->query, track->name))
+    if (!types_has_track(search->query, track->name))
         return 0;
     search->track = track->name;
     search->here = false;
@@ -88,7 +95,7 @@ static int look_at_track(const struct tdk_track_info *track, void *context)
 
 /* ---- one word ---- */
 
-static void add(struct range_types *types, uint8_t type, int16_t rtype)
+static void add(struct types *types, uint8_t type, int16_t rtype)
 {
     types->filters[types->count++] = (struct tdk_type_filter){.type = type, .rtype = rtype};
 }
@@ -123,7 +130,7 @@ static int add_by_name(struct search *search)
 }
 
 /* True: the word names a type that is the same on every track. */
-static bool add_common(struct range_types *types, const char *word)
+static bool add_common(struct types *types, const char *word)
 {
     uint8_t rtype;
     uint64_t number;
@@ -144,10 +151,10 @@ static bool is_number(const char *word)
     return quantity_count(word, &number, NULL) == 0;
 }
 
-int range_types_open(struct range_types *types, struct tdk_tape *tape,
-                     const struct option_list *words, struct tdk_query *query, struct tdk_err *err)
+int types_open(struct types *types, struct tdk_tape *tape, const struct option_list *words,
+               struct tdk_query *query, struct tdk_err *err)
 {
-    *types = (struct range_types){.count = 0};
+    *types = (struct types){.count = 0};
     if (words->count == 0)
         return 0;
     types->filters = calloc(words->count, TYPES_MAX * sizeof *types->filters);

@@ -1,12 +1,12 @@
 /*
- * range_types.h - the words of --type as what a cursor filters by.
+ * types.h - the words of --type as what a cursor filters by.
  *
  * A DBN schema or record type, wide-trade and wide-quote, a number, or the name that a track gave
  * to an opaque type. Such names are a track's own: a query for nothing else is one of the tracks
  * that have it.
  */
-#ifndef TDK_CLI_RANGE_TYPES_H
-#define TDK_CLI_RANGE_TYPES_H
+#ifndef TDK_REPLAYER_TYPES_H
+#define TDK_REPLAYER_TYPES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "base/option.h"
 #include "tapedeck/tape.h"
 
-struct range_types {
+struct types {
     struct tdk_type_filter *filters;
     size_t count;
     char **tracks; /* those that have the opaque types asked for by name */
@@ -22,9 +22,12 @@ struct range_types {
 };
 
 /* Sets the query's types, and its tracks where the words choose them; both point into `types` until
- * range_types_close(). TDK_EVALUE: a word that is no type. */
-int range_types_open(struct range_types *types, struct tdk_tape *tape,
-                     const struct option_list *words, struct tdk_query *query, struct tdk_err *err);
-void range_types_close(struct range_types *types); /* all zeros is fine */
+ * types_close(). TDK_EVALUE: a word that is no type. */
+int types_open(struct types *types, struct tdk_tape *tape, const struct option_list *words,
+               struct tdk_query *query, struct tdk_err *err);
+void types_close(struct types *types); /* all zeros is fine */
+
+/* Can the query give ticks of this track? */
+bool types_has_track(const struct tdk_query *query, const char *track);
 
 #endif

@@ -1,0 +1,139 @@
+#include "replayer/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static const struct option playing[] = {
+    {.name = "tape",
+     .letter = 'T',
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .required = true,
+     .help = "the tape to answer from; it may be recorded to meanwhile",
+     .at = offsetof(struct replay_config, tape)},
+    {.name = "io-workers",
+     .kind = OPTION_COUNT,
+     .preset = "12",
+     .min = 2,
+     .max = 128,
+     .help = "threads for what may block",
+     .at = offsetof(struct replay_config, io_workers)},
+    {.name = NULL},
+};
+
+static const struct option limits[] = {
+    {.name = "connections",
+     .kind = OPTION_COUNT,
+     .preset = "1024",
+     .min = 1,
+     .max = 65536,
+     .help = "at a time; one more is refused",
+     .at = offsetof(struct replay_config, connections)},
+    {.name = "connection-streams",
+     .kind = OPTION_COUNT,
+     .preset = "16",
+     .min = 1,
+     .max = 1024,
+     .help = "streams and sessions of one connection",
+     .at = offsetof(struct replay_config, connection_streams)},
+    {.name = "streams",
+     .kind = OPTION_COUNT,
+     .preset = "256",
+     .min = 1,
+     .max = 65536,
+     .help = "of all connections; each holds a block of every track that it merges",
+     .at = offsetof(struct replay_config, streams)},
+    {.name = "reads",
+     .kind = OPTION_COUNT,
+     .preset = "10",
+     .min = 1,
+     .max = 128,
+     .help = "reads of the tape at a time; the others wait in a row",
+     .at = offsetof(struct replay_config, reads)},
+    {.name = "outstanding-client",
+     .kind = OPTION_SIZE,
+     .preset = "8M",
+     .min = MIB,
+     .help = "bytes read for one client and not taken by it",
+     .at = offsetof(struct replay_config, outstanding_client)},
+    {.name = "outstanding",
+     .kind = OPTION_SIZE,
+     .preset = "128M",
+     .min = MIB,
+     .help = "and for all of them; over it, reading waits",
+     .at = offsetof(struct replay_config, outstanding)},
+    {.name = "control-rate",
+     .kind = OPTION_COUNT,
+     .preset = "100",
+     .max = 1000000,
+     .help = "control requests a second of one connection; 0: no limit",
+     .at = offsetof(struct replay_config, control_rate)},
+    {.name = "control-burst",
+     .kind = OPTION_COUNT,
+     .preset = "200",
+     .min = 1,
+     .max = 1000000,
+     .help = "and so many at once",
+     .at = offsetof(struct replay_config, control_burst)},
+    {.name = "idle",
+     .kind = OPTION_DURATION,
+     .preset = "5m",
+     .min = NS_PER_MS,
+     .help = "a connection that asks nothing for so long, and has no stream, is closed",
+     .at = offsetof(struct replay_config, idle_ns)},
+    {.name = "half-sent",
+     .kind = OPTION_DURATION,
+     .preset = "10s",
+     .min = NS_PER_MS,
+     .help = "one whose message does not come whole in so long is closed",
+     .at = offsetof(struct replay_config, half_ns)},
+    {.name = "not-taken",
+     .kind = OPTION_DURATION,
+     .preset = "30s",
+     .min = NS_PER_MS,
+     .help = "one that takes nothing of what was sent for so long is closed",
+     .at = offsetof(struct replay_config, stuck_ns)},
+    {.name = NULL},
+};
+
+int replay_config_load(struct replay_config *c, int argc, char *const argv[], struct tdk_err *err)
+{
+    memset(c, 0, sizeof *c);
+    const struct option_set sets[] = {
+        {.title = "What is played", .rows = playing, .into = c},
+        {.title = "Who may ask it", .rows = server_rows, .into = &c->server},
+        {.title = "Limits", .rows = limits, .into = c},
+        {.rows = NULL},
+    };
+    const struct option_spec spec = {
+        .program = "tapedeck-replayer",
+        .section = "replayer",
+        .usage = "--tape DIR [options]",
+        .about = "Answers ranges of a tape over a socket, and plays them back into rings.\n"
+                 "SIGTERM: sessions end, exit 0. SIGUSR1: statistics to the log.",
+        .sets = sets,
+    };
+    int rc = option_read(&spec, argc, argv, &c->options, err);
+    if (rc < 0)
+        return rc;
+    if (c->options.globals.help) {
+        option_help_as(&spec, (enum option_form)c->options.globals.help_form, stdout);
+        return 1;
+    }
+    if (c->options.globals.version) {
+        printf("tapedeck-replayer %s\n", TDK_VERSION);
+        return 1;
+    }
+    option_log(&c->options.globals, "replayer");
+    return server_config_check(&c->server, c->tape, "replayer.sock", err);
+}
+
+void replay_config_close(struct replay_config *c)
+{
+    option_close(&c->options);
+}

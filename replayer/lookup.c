@@ -1,0 +1,234 @@
+#include "replayer/lookup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "replayer/coverage_answer.h"
+#include "replayer/inquiry.h"
+#include "replayer/replayer.h"
+#include "replayer/symbol_page.h"
+#include "wire/frame.h"
+
+struct lookup {
+    struct job job;
+    struct replayer *replayer; /* borrowed */
+    struct request *request;   /* borrowed until it is answered */
+    struct inquiry inquiry;
+    struct symbol_page page; /* of symbols */
+    char after[TDK_NAME_MAX + 1];
+    int (*read)(struct lookup *lookup, struct tdk_err *err); /* on the pool */
+    struct text_buffer result;
+    int status;
+    struct tdk_err err;
+};
+
+/* ---- on the pool ---- */
+
+static void run(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    l->status = l->read(l, &l->err);
+    if (l->status == 0 && text_error(&l->result) < 0)
+        l->status = err_set(&l->err, -ENOMEM, "make the answer");
+}
+
+/* ---- on the loop ---- */
+
+static void done(struct job *job)
+{
+    struct lookup *l = container_of(job, struct lookup, job);
+    if (l->status < 0) {
+        request_fail(l->request, &l->err);
+    } else {
+        struct text_buffer *out = request_answer(l->request);
+        text_add(out, l->result.bytes, l->result.size);
+        request_done(l->request);
+    }
+    inquiry_close(&l->inquiry);
+    symbol_page_close(&l->page);
+    text_close(&l->result);
+    free(l);
+}
+
+/* NULL: it has been answered with an error. */
+static struct lookup *begin(struct request *request,
+                            int (*read)(struct lookup *lookup, struct tdk_err *err))
+{
+    struct lookup *l = calloc(1, sizeof *l);
+    struct tdk_err err;
+    if (l == NULL) {
+        err_set(&err, -ENOMEM, "%s", request->method->name);
+        request_fail(request, &err);
+        return NULL;
+    }
+    l->job.run = run;
+    l->job.done = done;
+    l->replayer = replayer_of(request);
+    l->request = request;
+    l->read = read;
+    text_init(&l->result);
+    l->replayer->counts.lookups++;
+    return l;
+}
+
+/* Its params were read: into the row, or back with what is wrong with them. */
+static void go(struct lookup *l, int status, const struct tdk_err *err)
+{
+    if (status >= 0) {
+        jobs_add(&l->replayer->jobs, &l->job);
+        return;
+    }
+    l->status = status;
+    l->err = *err;
+    done(&l->job);
+}
+
+/* ---- tracks ---- */
+
+struct track_rows {
+    struct text_buffer *out;
+    const char *after;
+    uint32_t count;
+    bool more;
+};
+
+static const char *kind_word(uint8_t kind)
+{
+    static const char *const words[] = {"mixed", "dbn", "wide", "opaque"};
+    return kind < array_size(words) ? words[kind] : "unknown";
+}
+
+static int put_track(const struct tdk_track_info *track, void *context)
+{
+    struct track_rows *rows = context;
+    struct text_buffer *out = rows->out;
+    bool any = track->first_ts <= track->last_ts;
+    if (strcmp(track->name, rows->after) <= 0)
+        return 0;
+    rows->more = rows->count == FRAME_ANSWER_ITEMS;
+    if (rows->more)
+        return 1;
+    rows->count++;
+    wire_put_map(out, 9);
+    wire_pair_string(out, "name", track->name);
+    wire_pair_u64(out, "id", track->number);
+    wire_pair_string(out, "kind", kind_word(track->kind));
+    wire_put_string(out, "first_ts");
+    any ? wire_put_u64(out, track->first_ts) : wire_put_nil(out);
+    wire_put_string(out, "last_ts");
+    any ? wire_put_u64(out, track->last_ts) : wire_put_nil(out);
+    wire_pair_u64(out, "ticks", track->ticks);
+    wire_pair_u64(out, "bytes", track->bytes);
+    wire_pair_u64(out, "lost", track->lost);
+    wire_pair_u64(out, "epochs", track->epochs);
+    return 0;
+}
+
+static int read_tracks(struct lookup *l, struct tdk_err *err)
+{
+    struct track_rows rows = {.out = &l->result, .after = l->after};
+    replayer_refresh(l->replayer);
+    wire_put_map(&l->result, 2);
+    wire_put_string(&l->result, "tracks");
+    size_t list = wire_open_list(&l->result);
+    int rc = tdk_tape_tracks(l->replayer->tape, put_track, &rows, err);
+    wire_close_list(&l->result, list, rows.count);
+    wire_pair_bool(&l->result, "more", rows.more);
+    return rc < 0 ? rc : 0;
+}
+
+static void on_tracks(struct request *request, struct wire_map params)
+{
+    struct lookup *l = begin(request, read_tracks);
+    struct tdk_err err;
+    if (l != NULL)
+        go(l, wire_string(params, "after", l->after, sizeof l->after, &err), &err);
+}
+
+/* ---- symbols ---- */
+
+static int read_symbols(struct lookup *l, struct tdk_err *err)
+{
+    replayer_refresh(l->replayer);
+    return symbol_page_read(&l->page, l->replayer->tape, &l->result, err);
+}
+
+static void on_symbols(struct request *request, struct wire_map params)
+{
+    struct lookup *l = begin(request, read_symbols);
+    struct tdk_err err;
+    if (l != NULL)
+        go(l, symbol_page_take(&l->page, params, &err), &err);
+}
+
+/* ---- count ---- */
+
+static int count(const struct replayer *r, struct tdk_cursor *cursor, struct tdk_err *err)
+{
+    struct tdk_run ignored;
+    int rc = 1;
+    while (rc == 1 || rc == TDK_ECORRUPT)
+        rc = r->stopping ? err_say(err, -ECANCELED, "count: the replayer ends")
+                         : tdk_cursor_read(cursor, &ignored, err);
+    return rc;
+}
+
+static int read_count(struct lookup *l, struct tdk_err *err)
+{
+    struct tdk_cursor_stats stats;
+    struct tdk_cursor *cursor = NULL;
+    int rc = replayer_open_cursor(l->replayer, &cursor, &l->inquiry, err);
+    if (rc == 0)
+        rc = count(l->replayer, cursor, err);
+    if (rc == 0) {
+        tdk_cursor_stats(cursor, &stats);
+        wire_put_map(&l->result, 6);
+        wire_pair_u64(&l->result, "ticks", stats.ticks);
+        wire_pair_u64(&l->result, "bytes", stats.bytes);
+        wire_pair_u64(&l->result, "blocks_read", stats.blocks_read);
+        wire_pair_u64(&l->result, "blocks_skipped", stats.blocks_skipped);
+        wire_pair_u64(&l->result, "lost", stats.lost);
+        wire_pair_u64(&l->result, "damaged", stats.damaged_blocks);
+    }
+    tdk_cursor_close(cursor);
+    return rc;
+}
+
+static void on_count(struct request *request, struct wire_map params)
+{
+    struct lookup *l = begin(request, read_count);
+    struct tdk_err err;
+    if (l == NULL)
+        return;
+    int rc = inquiry_take(&l->inquiry, params, &err);
+    l->inquiry.query.control = false; /* bytes are those of ticks */
+    go(l, rc, &err);
+}
+
+/* ---- coverage ---- */
+
+static int read_coverage(struct lookup *l, struct tdk_err *err)
+{
+    replayer_refresh(l->replayer);
+    return coverage_answer(l->replayer->tape, &l->inquiry.query, &l->replayer->stopping, &l->result,
+                           err);
+}
+
+static void on_coverage(struct request *request, struct wire_map params)
+{
+    struct lookup *l = begin(request, read_coverage);
+    struct tdk_err err;
+    if (l != NULL)
+        go(l, inquiry_take(&l->inquiry, params, &err), &err);
+}
+
+const struct method lookup_methods[] = {
+    {.name = "tracks", .flags = METHOD_BATCH, .call = on_tracks},
+    {.name = "symbols", .flags = METHOD_BATCH, .call = on_symbols},
+    {.name = "count", .flags = METHOD_BATCH, .call = on_count},
+    {.name = "coverage", .flags = METHOD_BATCH, .call = on_coverage},
+    {.name = NULL},
+};

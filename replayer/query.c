@@ -1,0 +1,475 @@
+#include "replayer/query.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "daemon/connection.h"
+#include "replayer/fill.h"
+#include "replayer/replayer.h"
+
+#define CREDIT_DEFAULT (UINT64_C(4) << 20)
+#define HEARTBEAT_NS   (5 * NS_PER_S)
+#define SPARE_MAX      64u /* batches' memory that is kept */
+
+/* A batch of frames on its way to the client. */
+struct batch {
+    struct outgoing outgoing;
+    struct query_stream *stream;
+    struct batch_memory *memory; /* NULL: it is not used */
+    char head[WIRE_DATA_HEAD];
+};
+
+struct query_stream {
+    struct job job;
+    struct replayer *replayer;     /* borrowed */
+    struct connection *connection; /* borrowed; NULL: it is gone */
+    struct request *request;       /* until {stream} is answered */
+    struct query_stream *next, **at;
+    uint64_t id;
+    struct inquiry inquiry;
+    struct fill fill; /* the pool's while busy */
+    struct batch batches[2];
+    struct batch *filling;
+    uint64_t credit;   /* bytes that may be filled */
+    uint64_t spoke_ns; /* when the client was told something */
+    uint64_t damaged;
+    unsigned sending; /* batches on their way */
+    bool busy;        /* a job is in the row or at work */
+    bool ending;      /* no more is read: `end` is the error it ends with, code 0: none */
+    bool wants_memory;
+    struct tdk_err end;
+};
+
+static void step(struct query_stream *s);
+
+/* ---- memory ---- */
+
+static size_t batch_size(const struct replayer *r)
+{
+    const struct replay_config *c = r->config;
+    size_t size = (size_t)(c->outstanding_client / (2 * c->connection_streams));
+    size = size < (64u << 10) ? 64u << 10 : size;
+    return (size < (1u << 20) ? size : 1u << 20) & ~(size_t)7;
+}
+
+/* A batch with room for `size` bytes. NULL: others must be taken first. */
+static struct batch_memory *take_memory(struct replayer *r, size_t size)
+{
+    struct batch_memory *m = r->spare;
+    bool alone = r->outstanding == 0; /* a frame larger than all that is allowed goes alone */
+    if (!alone && r->outstanding + size > r->config->outstanding)
+        return NULL;
+    if (m != NULL && m->room >= size) {
+        r->spare = m->next;
+        r->spare_count--;
+    } else {
+        m = aligned_alloc(64, align_up(sizeof *m + size, 64));
+        if (m == NULL)
+            return NULL;
+        m->room = size;
+    }
+    m->size = 0;
+    m->ticks = 0;
+    r->outstanding += m->room;
+    return m;
+}
+
+static void wake_one(struct replayer *r)
+{
+    for (struct query_stream *s = r->streams; s != NULL; s = s->next)
+        if (s->wants_memory) {
+            s->wants_memory = false;
+            step(s);
+            return;
+        }
+}
+
+static void give_memory(struct replayer *r, struct batch_memory *m)
+{
+    r->outstanding -= m->room;
+    if (r->spare_count < SPARE_MAX && m->room == batch_size(r)) {
+        m->next = r->spare;
+        r->spare = m;
+        r->spare_count++;
+    } else {
+        free(m);
+    }
+    wake_one(r);
+}
+
+void query_free_memory(struct replayer *r)
+{
+    while (r->spare != NULL) {
+        struct batch_memory *next = r->spare->next;
+        free(r->spare);
+        r->spare = next;
+    }
+    r->spare_count = 0;
+}
+
+/* ---- the end of a stream ---- */
+
+static void unlink_stream(struct query_stream *s)
+{
+    *s->at = s->next;
+    if (s->next != NULL)
+        s->next->at = s->at;
+    s->replayer->stream_count--;
+}
+
+static void free_stream(struct query_stream *s)
+{
+    unlink_stream(s);
+    if (s->connection != NULL)
+        connection_release(s->connection);
+    fill_close(&s->fill);
+    inquiry_close(&s->inquiry);
+    free(s);
+}
+
+/* {stream, ticks, bytes, lost, damaged, digest, complete, error?} */
+static void tell_end(struct query_stream *s)
+{
+    struct tdk_cursor_stats stats = {.ticks = 0};
+    struct text_buffer out;
+    uint8_t value[16];
+    char hex[33];
+    tdk_cursor_stats(s->fill.cursor, &stats);
+    tdk_digest_value(s->fill.digest, value, hex);
+    bool whole = s->end.code == 0;
+    text_init(&out);
+    wire_begin_notification(&out, "end");
+    wire_put_map(&out, whole ? 7 : 8);
+    wire_pair_u64(&out, "stream", s->id);
+    wire_pair_u64(&out, "ticks", s->fill.ticks);
+    wire_pair_u64(&out, "bytes", s->fill.bytes);
+    wire_pair_u64(&out, "lost", stats.lost);
+    wire_pair_u64(&out, "damaged", s->damaged);
+    wire_pair_string(&out, "digest", hex);
+    wire_pair_bool(&out, "complete", whole && stats.lost == 0 && s->damaged == 0);
+    if (!whole) {
+        wire_put_string(&out, "error");
+        wire_put_error(&out, &s->end, 0);
+    }
+    connection_send(s->connection, &out);
+    text_close(&out);
+}
+
+static void finish(struct query_stream *s)
+{
+    struct replay_counts *counts = &s->replayer->counts;
+    counts->streams_ended++;
+    counts->streams_cancelled += s->end.code != 0;
+    if (s->connection != NULL)
+        tell_end(s);
+    free_stream(s);
+}
+
+static void cancel(struct query_stream *s, const char *why)
+{
+    if (!s->ending)
+        err_say(&s->end, -ECANCELED, "%s", why);
+    s->ending = true;
+    step(s);
+}
+
+/* ---- data ---- */
+
+static void on_sent(struct outgoing *outgoing, int status)
+{
+    struct batch *b = container_of(outgoing, struct batch, outgoing);
+    struct query_stream *s = b->stream;
+    struct batch_memory *m = b->memory;
+    (void)status; /* a connection that broke says so by itself */
+    b->memory = NULL;
+    s->sending--;
+    step(s);
+    give_memory(s->replayer, m);
+}
+
+static void send_batch(struct query_stream *s, struct batch *b)
+{
+    struct batch_memory *m = b->memory;
+    struct replayer *r = s->replayer;
+    wire_data_head(b->head, s->id, m->ticks, (uint32_t)m->size);
+    b->outgoing.parts[0] = uv_buf_init(b->head, sizeof b->head);
+    b->outgoing.parts[1] = uv_buf_init((char *)m->bytes, (unsigned)m->size);
+    b->outgoing.count = 2;
+    b->outgoing.sent = on_sent;
+    r->counts.ticks += m->ticks;
+    r->counts.bytes += m->size;
+    if (s->connection == NULL || connection_send_in_place(s->connection, &b->outgoing) < 0) {
+        b->memory = NULL;
+        give_memory(r, m);
+        return;
+    }
+    s->sending++;
+    s->spoke_ns = clock_mono();
+}
+
+/* {stream, segment, offset, track, reason}: in its place between the data. */
+static void tell_damage(struct query_stream *s)
+{
+    const struct tdk_damage *d = &s->fill.damage;
+    struct text_buffer out;
+    s->damaged++;
+    s->replayer->counts.damaged++;
+    if (s->connection == NULL)
+        return;
+    text_init(&out);
+    wire_begin_notification(&out, "damage");
+    wire_put_map(&out, 5);
+    wire_pair_u64(&out, "stream", s->id);
+    wire_pair_u64(&out, "segment", d->segment);
+    wire_pair_u64(&out, "offset", d->offset);
+    wire_pair_string(&out, "track", d->track);
+    wire_pair_string(&out, "reason", s->fill.err.text);
+    connection_send(s->connection, &out);
+    text_close(&out);
+}
+
+static void run_fill(struct job *job)
+{
+    fill_run(&container_of(job, struct query_stream, job)->fill);
+}
+
+static void on_filled(struct job *job)
+{
+    struct query_stream *s = container_of(job, struct query_stream, job);
+    struct batch *b = s->filling;
+    s->busy = false;
+    s->filling = NULL;
+    s->credit -= b->memory->size;
+    if (b->memory->size > 0) {
+        send_batch(s, b);
+    } else {
+        struct batch_memory *m = b->memory;
+        b->memory = NULL;
+        give_memory(s->replayer, m);
+    }
+    if (s->fill.stop == FILL_DAMAGE)
+        tell_damage(s);
+    if (s->fill.stop == FILL_FAILED && !s->ending)
+        s->end = s->fill.err;
+    s->ending = s->ending || s->fill.stop == FILL_END || s->fill.stop == FILL_FAILED;
+    step(s);
+}
+
+static struct batch *free_batch(struct query_stream *s)
+{
+    for (size_t i = 0; i < array_size(s->batches); i++)
+        if (s->batches[i].memory == NULL)
+            return &s->batches[i];
+    return NULL;
+}
+
+/* Read on, if the client granted it, has taken what was sent, and there is memory. */
+static void fill_next(struct query_stream *s)
+{
+    struct replayer *r = s->replayer;
+    struct batch *b = free_batch(s);
+    size_t size = batch_size(r);
+    if (b == NULL || s->credit == 0 || s->credit < s->fill.need)
+        return;
+    if (s->fill.need > size)
+        size = s->fill.need;
+    b->memory = take_memory(r, size);
+    if (b->memory == NULL) {
+        s->wants_memory = true;
+        r->counts.waits++;
+        return;
+    }
+    b->stream = s;
+    s->filling = b;
+    s->busy = true;
+    s->fill.into = b->memory;
+    s->fill.limit = s->credit < size ? (size_t)s->credit : size;
+    s->job.run = run_fill;
+    s->job.done = on_filled;
+    jobs_add(&r->jobs, &s->job);
+}
+
+/* Whatever comes next. May free the stream. */
+static void step(struct query_stream *s)
+{
+    if (s->busy || s->request != NULL)
+        return;
+    if (!s->ending)
+        fill_next(s);
+    else if (s->sending == 0)
+        finish(s);
+}
+
+/* ---- query ---- */
+
+static void run_open(struct job *job)
+{
+    struct query_stream *s = container_of(job, struct query_stream, job);
+    s->fill.stop = FILL_MORE;
+    if (fill_open(&s->fill, s->replayer, &s->inquiry) < 0)
+        s->fill.stop = FILL_FAILED;
+}
+
+static void on_opened(struct job *job)
+{
+    struct query_stream *s = container_of(job, struct query_stream, job);
+    struct request *request = s->request;
+    s->busy = false;
+    s->request = NULL;
+    if (s->fill.stop == FILL_FAILED) {
+        struct tdk_err err = s->fill.err;
+        free_stream(s);
+        request_fail(request, &err);
+        return;
+    }
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 1);
+    wire_pair_u64(out, "stream", s->id);
+    request_done(request);
+    s->spoke_ns = clock_mono();
+    step(s);
+}
+
+static int check_room(const struct replayer *r, struct tdk_err *err)
+{
+    if (r->stopping)
+        return err_say(err, -ECANCELED, "query: the replayer ends");
+    if (r->stream_count >= r->config->streams)
+        return err_say(err, TDK_EFULL, "query: %u streams are there, and no more are begun",
+                       r->stream_count);
+    return 0;
+}
+
+static int begin(struct request *request, struct wire_map params, struct tdk_err *err)
+{
+    struct replayer *r = replayer_of(request);
+    int rc = check_room(r, err);
+    if (rc < 0)
+        return rc;
+    struct query_stream *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "query");
+    s->credit = CREDIT_DEFAULT;
+    rc = wire_u64(params, "credit", &s->credit, err);
+    if (rc >= 0)
+        rc = inquiry_take(&s->inquiry, params, err);
+    if (rc == 0)
+        rc = connection_hold(request->connection, err);
+    if (rc < 0) {
+        inquiry_close(&s->inquiry);
+        free(s);
+        return rc;
+    }
+    s->replayer = r;
+    s->connection = request->connection;
+    s->request = request;
+    s->id = ++r->stream_numbers;
+    s->next = r->streams;
+    s->at = &r->streams;
+    if (s->next != NULL)
+        s->next->at = &s->next;
+    r->streams = s;
+    r->stream_count++;
+    r->counts.streams_begun++;
+    s->busy = true;
+    s->job.run = run_open;
+    s->job.done = on_opened;
+    jobs_add(&r->jobs, &s->job);
+    return 0;
+}
+
+static void on_query(struct request *request, struct wire_map params)
+{
+    struct tdk_err err;
+    if (begin(request, params, &err) == 0)
+        return;
+    replayer_of(request)->counts.streams_refused++;
+    request_fail(request, &err);
+}
+
+/* ---- notifications ---- */
+
+static struct query_stream *find(struct connection *c, struct wire_map params)
+{
+    struct replayer *r = c->server->options.context;
+    uint64_t id = 0;
+    if (wire_u64(params, "stream", &id, NULL) <= 0)
+        return NULL;
+    struct query_stream *s = r->streams;
+    while (s != NULL && (s->id != id || s->connection != c))
+        s = s->next;
+    return s;
+}
+
+/* Of a stream that has ended: ignored, it was under way. */
+static void on_credit(struct connection *c, struct wire_map params)
+{
+    struct query_stream *s = find(c, params);
+    uint64_t bytes = 0;
+    if (s == NULL || wire_u64(params, "bytes", &bytes, NULL) <= 0)
+        return;
+    s->credit = bytes < UINT64_MAX - s->credit ? s->credit + bytes : UINT64_MAX;
+    step(s);
+}
+
+static void on_cancel(struct connection *c, struct wire_map params)
+{
+    struct query_stream *s = find(c, params);
+    if (s != NULL)
+        cancel(s, "the client cancelled it");
+}
+
+const struct method query_methods[] = {
+    {.name = "query", .call = on_query},
+    {.name = "credit", .note = on_credit},
+    {.name = "cancel", .note = on_cancel},
+    {.name = NULL},
+};
+
+/* ---- the replayer's ---- */
+
+void query_gone(struct replayer *r, struct connection *c)
+{
+    for (struct query_stream *s = r->streams, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->connection != c)
+            continue;
+        connection_release(c);
+        s->connection = NULL;
+        cancel(s, "the client is gone");
+    }
+}
+
+void query_tend(struct replayer *r)
+{
+    uint64_t now_ns = clock_mono();
+    struct text_buffer out;
+    text_init(&out);
+    for (struct query_stream *s = r->streams, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->connection == NULL || s->request != NULL || now_ns - s->spoke_ns < HEARTBEAT_NS ||
+            connection_queued(s->connection) != 0)
+            continue;
+        text_clear(&out);
+        wire_begin_notification(&out, "heartbeat");
+        wire_put_map(&out, 1);
+        wire_pair_u64(&out, "stream", s->id);
+        s->spoke_ns = now_ns;
+        r->counts.heartbeats++;
+        connection_send(s->connection, &out);
+    }
+    text_close(&out);
+}
+
+void query_stop(struct replayer *r)
+{
+    for (struct query_stream *s = r->streams, *next; s != NULL; s = next) {
+        next = s->next;
+        cancel(s, "the replayer ends");
+    }
+}

@@ -1,0 +1,118 @@
+#include "replayer/symbol_page.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "wire/frame.h"
+
+#define PAGE_MAX FRAME_ANSWER_ITEMS
+#define ROOM     (2 * PAGE_MAX)
+
+int symbol_page_take(struct symbol_page *p, struct wire_map params, struct tdk_err *err)
+{
+    memset(p, 0, sizeof *p);
+    p->limit = PAGE_MAX;
+    int rc = wire_string(params, "track", p->track, sizeof p->track, err);
+    if (rc >= 0)
+        rc = wire_string(params, "glob", p->glob, sizeof p->glob, err);
+    p->has_glob = rc > 0;
+    if (rc >= 0)
+        rc = wire_string(params, "after", p->after, sizeof p->after, err);
+    p->has_after = rc > 0;
+    if (rc >= 0)
+        rc = wire_u64(params, "limit", &p->limit, err);
+    if (p->limit == 0 || p->limit > PAGE_MAX)
+        p->limit = PAGE_MAX;
+    return rc < 0 ? rc : 0;
+}
+
+void symbol_page_close(struct symbol_page *p)
+{
+    free(p->rows);
+    p->rows = NULL;
+}
+
+/* ---- the least rows behind `after` ---- */
+
+static int compare(const void *a, const void *b)
+{
+    const struct symbol_row *x = a, *y = b;
+    int order = strcmp(x->symbol, y->symbol);
+    if (order == 0)
+        order = strcmp(x->track, y->track);
+    if (order == 0 && x->instrument_id != y->instrument_id)
+        order = x->instrument_id < y->instrument_id ? -1 : 1;
+    if (order == 0 && x->from != y->from)
+        order = x->from < y->from ? -1 : 1;
+    return order;
+}
+
+/* Full: the second half of them is not of this page. */
+static void cut(struct symbol_page *p)
+{
+    qsort(p->rows, p->count, sizeof *p->rows, compare);
+    if (p->count > PAGE_MAX + 1)
+        p->count = PAGE_MAX + 1; /* one more tells that there is more */
+}
+
+static int add(const struct tdk_symbol_info *symbol, void *context)
+{
+    struct symbol_page *p = context;
+    if (p->has_after && strcmp(symbol->symbol, p->after) <= 0)
+        return 0;
+    if (p->has_glob && fnmatch(p->glob, symbol->symbol, 0) != 0)
+        return 0;
+    if (p->count == ROOM)
+        cut(p);
+    struct symbol_row *row = &p->rows[p->count++];
+    snprintf(row->symbol, sizeof row->symbol, "%s", symbol->symbol);
+    snprintf(row->track, sizeof row->track, "%s", symbol->track);
+    row->instrument_id = symbol->instrument_id;
+    row->from = symbol->from;
+    row->to = symbol->to;
+    return 0;
+}
+
+/* How many rows the page has: up to the limit, and then to the last of that symbol. */
+static size_t page_size(const struct symbol_page *p)
+{
+    size_t size = p->count < p->limit ? p->count : (size_t)p->limit;
+    while (size > 0 && size < p->count && size < PAGE_MAX &&
+           strcmp(p->rows[size].symbol, p->rows[size - 1].symbol) == 0)
+        size++;
+    return size;
+}
+
+static void put_row(struct text_buffer *out, const struct symbol_row *row)
+{
+    wire_put_map(out, 5);
+    wire_pair_string(out, "symbol", row->symbol);
+    wire_pair_u64(out, "instrument_id", row->instrument_id);
+    wire_pair_string(out, "track", row->track);
+    wire_pair_u64(out, "from", row->from);
+    wire_pair_u64(out, "to", row->to);
+}
+
+int symbol_page_read(struct symbol_page *p, struct tdk_tape *tape, struct text_buffer *out,
+                     struct tdk_err *err)
+{
+    p->rows = malloc(ROOM * sizeof *p->rows);
+    if (p->rows == NULL)
+        return err_set(err, -ENOMEM, "list symbols");
+    int rc = tdk_tape_symbols(tape, p->track[0] != '\0' ? p->track : NULL, add, p, err);
+    if (rc < 0)
+        return rc;
+    cut(p);
+    size_t size = page_size(p);
+    wire_put_map(out, 2);
+    wire_put_string(out, "symbols");
+    wire_put_list(out, (uint32_t)size);
+    for (size_t i = 0; i < size; i++)
+        put_row(out, &p->rows[i]);
+    wire_pair_bool(out, "more", size < p->count);
+    return 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * symbol_page.h - a page of a tape's symbols, by name: {track?, glob?, limit?, after?} ->
+ * {symbols: [{symbol, instrument_id, track, from, to}], more}.
+ *
+ * A page ends with the last row of a symbol, so that `after`, the last symbol of the page before,
+ * misses none; only of one that has more rows than a page are the rest left out. Memory: two pages.
+ */
+#ifndef TDK_REPLAYER_SYMBOL_PAGE_H
+#define TDK_REPLAYER_SYMBOL_PAGE_H
+
+#include "tapedeck/tape.h"
+#include "wire/message.h"
+
+#define SYMBOL_PAGE_TEXT 128
+
+struct symbol_row {
+    char symbol[SYMBOL_PAGE_TEXT];
+    char track[TDK_NAME_MAX + 1];
+    uint32_t instrument_id;
+    uint64_t from, to;
+};
+
+struct symbol_page {
+    char track[TDK_NAME_MAX + 1]; /* empty: all */
+    char glob[SYMBOL_PAGE_TEXT], after[SYMBOL_PAGE_TEXT];
+    bool has_glob, has_after;
+    uint64_t limit;
+    struct symbol_row *rows; /* ours */
+    size_t count;
+    bool more;
+};
+
+int symbol_page_take(struct symbol_page *page, struct wire_map params, struct tdk_err *err);
+
+/* On the pool. */
+int symbol_page_read(struct symbol_page *page, struct tdk_tape *tape, struct text_buffer *result,
+                     struct tdk_err *err);
+
+void symbol_page_close(struct symbol_page *page); /* of zeros is fine */
+
+#endif

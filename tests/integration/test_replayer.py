@@ -1,0 +1,261 @@
+"""The replayer asked by an independent client: ranges, streams and their credit, many at once."""
+
+import os
+import resource
+import threading
+import time
+
+from tests.support import tapedeck, wire
+
+
+class Replayer(tapedeck.Case):
+    COUNTS = {"a": 20000, "b": 10000}
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.tape / "replayer.sock"
+        self.record = self.recorder("--ring", "a", "--ring", "b", "--create-ring", "4M")
+        for ring, count in self.COUNTS.items():
+            self.run_ok("gen", "--ring", ring, "--count", count)
+        self.run_ok("flush", "-T", self.tape)
+
+    def serve(self, *args):
+        started = self.start("tapedeck-replayer", "--tape", self.tape, *args)
+        self.assertEqual(started.wait_line(r"^ready "),
+                         f"ready tape={self.tape} socket={self.path}")
+        return started
+
+    def client(self, **how):
+        client = wire.Client(self.path, **how)
+        self.addCleanup(client.close)
+        return client
+
+    @staticmethod
+    def stream(client, grant=True, **params):
+        """A query to its end: (frames, end)."""
+        stream = client.call("query", **params)["stream"]
+        data, ticks = [], 0
+        while True:
+            method, told = client.notification()
+            if told.get("stream") != stream or method == "heartbeat":
+                continue
+            if method == "end":
+                assert ticks == told["ticks"], (ticks, told)
+                return b"".join(data), told
+            assert method == "data", (method, told)
+            data.append(told["frames"])
+            ticks += told["n"]
+            if grant:
+                client.notify("credit", stream=stream, bytes=len(told["frames"]))
+
+
+class Reads(Replayer):
+    def test_what_comes_is_what_the_tape_has(self):
+        self.serve()
+        client = self.client()
+        data, end = self.stream(client)
+        self.assertEqual((end["digest"], end["ticks"]), self.tape_digest())
+        self.assertTrue(end["complete"])
+        frames = list(tapedeck.parse_frames(data))
+        self.assertEqual({f.track for f in frames if f.is_tick()}, {"a", "b"})
+        self.assertEqual(frames[0].type, tapedeck.TRACK)
+        self.assertEqual(end["bytes"], sum(24 + (len(f.payload) + 7) // 8 * 8
+                                           for f in frames if f.is_tick()))
+        for params, args in (({"tracks": ["a"]}, ("--track", "a")),
+                             ({"limit": 7, "reverse": True}, ("-n", 7, "--reverse")),
+                             ({"symbols": ["S001", "S00[3-5]"]}, ("-s", "S001", "-s", "S00[3-5]"))):
+            _, end = self.stream(client, **params)
+            self.assertEqual((end["digest"], end["ticks"]), self.tape_digest(*args), params)
+
+    def test_lookups(self):
+        self.serve()
+        client = self.client()
+        tracks = client.call("tracks")["tracks"]
+        self.assertEqual({t["name"]: t["ticks"] for t in tracks}, self.COUNTS)
+        self.assertEqual(client.call("count")["ticks"], 30000)
+        self.assertEqual(client.call("count", symbols=["nobody"])["ticks"], 0)
+        coverage = client.call("coverage", tracks=["a"])
+        self.assertTrue(coverage["complete"])
+        (epoch,) = coverage["tracks"][0]["epochs"]
+        self.assertEqual((epoch["first_seq"], epoch["last_seq"], epoch["lost"]), (1, 20000, []))
+        seen, after = set(), None
+        while True:
+            page = client.call("symbols", track="a", limit=10, after=after)
+            seen |= {row["symbol"] for row in page["symbols"]}
+            after = page["symbols"][-1]["symbol"]
+            if not page["more"]:
+                break
+        rows = self.run_ok("ls", "symbols", "-T", self.tape, "--track", "a").stdout.splitlines()[1:]
+        self.assertEqual(seen, {row.split(b"\t")[0].decode() for row in rows})
+        results = client.call("batch", ops=[["count", {}], ["tracks", {}], ["count", {
+            "tracks": ["zz"]}], ["query", {}], ["stats", {}]])["results"]
+        self.assertEqual([e and e["name"] for e, _ in results],
+                         [None, None, "ENOENT", "EINVAL", None])
+
+    def test_what_is_recorded_meanwhile_is_seen(self):
+        self.serve()
+        client = self.client()
+        self.run_ok("gen", "--ring", "a", "--count", 500)
+        self.run_ok("flush", "-T", self.tape)
+        self.assertEqual(client.call("count")["ticks"], 30500)
+        self.record.stop()
+        self.recorder("--ring", "c", "--create-ring", "1M")
+        self.run_ok("gen", "--ring", "c", "--count", 10)
+        self.run_ok("flush", "-T", self.tape)
+        self.assertEqual(client.call("count", tracks=["c"])["ticks"], 10)
+
+    def test_wrong_params_are_named_and_the_connection_lives(self):
+        self.serve()
+        client = self.client()
+        for method, params, name in (("query", {"from": "x"}, "EINVAL"),
+                                     ("query", {"tracks": ["nobody"]}, "ENOENT"),
+                                     ("query", {"tracks": ["../x"]}, "EINVAL"),
+                                     ("query", {"types": ["nonsense"]}, "EINVAL"),
+                                     ("query", {"axis": "x"}, "EINVAL"),
+                                     ("count", {"symbols": "x"}, "EINVAL"),
+                                     ("play-nothing", {}, "ENOSYS")):
+            with self.assertRaises(wire.Error) as raised:
+                client.call(method, **params)
+            self.assertEqual(raised.exception.name, name, (method, params))
+        self.assertEqual(client.call("count")["ticks"], 30000)
+
+
+class Streams(Replayer):
+    def test_no_more_than_the_credit_comes(self):
+        self.serve()
+        client = self.client()
+        stream = client.call("query", credit=1000)["stream"]
+        _, told = client.notification()
+        got = len(told["frames"])
+        self.assertTrue(0 < got <= 1000)
+        client.notify("credit", stream=stream, bytes=5000)
+        while got < 5000:
+            _, told = client.notification()
+            got += len(told["frames"])
+        self.assertLessEqual(got, 6000)
+        client.notify("cancel", stream=stream)
+        method, end = client.notification()
+        self.assertEqual((method, end["error"]["name"]), ("end", "ECANCELED"))
+        client.notify("credit", stream=stream, bytes=5000)  # of one that has ended: nothing
+        client.call("stats")
+
+    def test_a_silent_stream_gives_a_sign_of_life(self):
+        self.serve()
+        client = self.client()
+        stream = client.call("query", credit=0)["stream"]
+        self.assertEqual(client.notification(), ("heartbeat", {"stream": stream}))
+
+    def test_sixteen_a_connection_and_no_more(self):
+        self.serve()
+        client = self.client()
+        for _ in range(16):
+            client.call("query", credit=0)
+        with self.assertRaises(wire.Error) as raised:
+            client.call("query", credit=0)
+        self.assertEqual(raised.exception.name, "EFULL")
+
+    def test_damage_is_told_in_its_place_and_the_rest_goes_on(self):
+        self.record.stop()
+        segment = sorted((self.tape / "segments").iterdir())[0]
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 1
+        segment.write_bytes(data)
+        self.serve()
+        client = self.client()
+        stream = client.call("query", credit=1 << 30)["stream"]
+        damage, ticks = [], 0
+        while True:
+            method, told = client.notification()
+            if method == "damage":
+                damage.append(told)
+            elif method == "data":
+                ticks += told["n"]
+            elif method == "end":
+                break
+        self.assertEqual(len(damage), 1)
+        self.assertEqual((damage[0]["stream"], damage[0]["segment"]), (stream, 1))
+        self.assertIn("cannot be read", damage[0]["reason"])
+        self.assertEqual((told["damaged"], told["complete"]), (1, False))
+        self.assertTrue(0 < ticks < 30000)
+
+    def test_a_hundred_side_by_side_in_bounded_memory(self):
+        replayer = self.serve()
+        want = self.tape_digest()
+        ends, lock = [], threading.Lock()
+
+        def one():
+            with wire.Client(self.path) as client:
+                _, end = self.stream(client)
+            with lock:
+                ends.append((end["digest"], end["ticks"]))
+
+        threads = [threading.Thread(target=one) for _ in range(100)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(ends, [want] * 100)
+        with open(f"/proc/{replayer.pid}/status", encoding="ascii") as status:
+            (peak,) = [int(line.split()[1]) for line in status if line.startswith("VmHWM")]
+        # 128 MiB outstanding, two blocks of 1 MiB a stream, 32 MiB of blocks kept, and the program.
+        self.assertLess(peak, (128 + 200 + 32 + 64) * 1024)
+
+    def test_stopping_ends_streams_and_says_so(self):
+        replayer = self.serve()
+        client = self.client()
+        client.call("query", credit=0)
+        replayer.signal(15)
+        method, end = client.notification()
+        self.assertEqual((method, end["error"]["name"]), ("end", "ECANCELED"))
+        self.assertEqual(replayer.wait(), 0)
+        self.assertFalse(self.path.exists())
+
+
+class Crowds(Replayer):
+    def test_hostile_slow_and_idle_ones_leave_a_good_one_served(self):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.serve()
+        good = self.client()
+        crowd = []
+        for i in range(1500):
+            client = wire.Client(self.path, hello=False)
+            self.addCleanup(client.close)
+            crowd.append(client)
+            try:
+                if i % 3 == 0:
+                    client.send(b"\x94\x00\x01")  # half a message
+                elif i % 3 == 1:
+                    client.send(os.urandom(64))
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused: there are as many as may be
+        slow = 0
+        for _ in range(50):
+            begun = time.monotonic()
+            good.call("stats")
+            slow = max(slow, time.monotonic() - begun)
+        self.assertLess(slow, 1)  # of some ms; this machine may be busy with other things
+        counters = good.call("stats")["counters"]
+        self.assertGreater(counters["connections_closed_malformed"], 0)
+        self.assertLessEqual(counters["connections"], 1024)
+
+    def test_one_more_than_may_be_is_told_and_closed(self):
+        self.serve("--connections", 3)
+        kept = [self.client() for _ in range(3)]
+        (last,) = self.client(hello=False).until_closed()
+        self.assertEqual((last[1], last[2]["name"]), (None, "EFULL"))
+        kept[0].call("stats")
+
+    def test_who_takes_nothing_is_closed_and_costs_nobody_else(self):
+        self.serve("--not-taken", "1s")
+        stuck = self.client()
+        stuck.call("query", credit=1 << 40)
+        good = self.client()
+        end = time.monotonic() + tapedeck.PATIENCE
+        while good.call("stats")["counters"]["connections_closed_stuck"] == 0:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    tapedeck.unittest.main()
