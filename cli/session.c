@@ -219,13 +219,13 @@ static int run_speed(const struct cli *cli)
 #define ONE(NAME, BRIEF, RUN, SETS, USAGE, OPERANDS)                                               \
     static const struct command NAME = {                                                           \
         .name = #NAME,                                                                             \
-        .brief = BRIEF,                                                                            \
+        .brief = (BRIEF),                                                                          \
         .usage = USAGE " -T DIR|-a ADDRESS [--json]",                                              \
-        .sets = SETS,                                                                              \
+        .sets = (SETS),                                                                            \
         .operand = "ID",                                                                           \
-        .operands_min = OPERANDS,                                                                  \
-        .operands_max = OPERANDS,                                                                  \
-        .run = RUN,                                                                                \
+        .operands_min = (OPERANDS),                                                                \
+        .operands_max = (OPERANDS),                                                                \
+        .run = (RUN),                                                                              \
     }
 
 ONE(pause, "stop the time of its tape", run_pause, plain_sets, "ID", 1);
