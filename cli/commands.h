@@ -36,5 +36,6 @@ extern const struct command bench_play_command;
 extern const struct command roll_command;
 extern const struct command flush_command;
 extern const struct command mark_command;
+extern const struct command retain_command;
 
 #endif

@@ -41,7 +41,7 @@ static void hex(struct text_buffer *text, const char *name, const uint8_t *bytes
 static const char *const reasons[] = {
     [TDK_LOSS_RING_FULL] = "ring full", [TDK_LOSS_NO_SPACE] = "no space",
     [TDK_LOSS_DAMAGE] = "damage",       [TDK_LOSS_QUARANTINE] = "quarantine",
-    [TDK_LOSS_UNKNOWN] = "unknown",
+    [TDK_LOSS_UNKNOWN] = "unknown",     [TDK_LOSS_RETIRED] = "retired",
 };
 
 const char *control_text_reason(uint32_t reason)
@@ -95,7 +95,13 @@ static void show_symbol(struct text_buffer *text, const void *payload, size_t si
 
 static void show_mark(struct text_buffer *text, const void *payload, size_t size)
 {
-    string(text, "name", payload, size);
+    size_t name_size = strnlen(payload, size);
+    uint64_t back;
+    string(text, "name", payload, name_size);
+    if (size != name_size + 1 + sizeof back)
+        return;
+    memcpy(&back, (const char *)payload + name_size + 1, sizeof back);
+    number(text, "back", back);
 }
 
 static void show_track(struct text_buffer *text, const void *payload, size_t size)

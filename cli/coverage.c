@@ -44,9 +44,11 @@ static const struct option_set sets[] = {
 struct telling {
     struct progress progress;
     struct table *table;
-    struct text_buffer text, lost, damaged; /* of `coverage --json`: all, and of the epoch so far */
+    struct text_buffer text;                   /* of `coverage --json`: all of it, */
+    struct text_buffer lost, damaged, retired; /* and the epoch's gaps so far */
     bool any_track, any_epoch;
     uint64_t ticks, gaps, missing;
+    uint64_t retired_ticks; /* of those missing */
 };
 
 /* ---- what both count ---- */
@@ -55,6 +57,7 @@ static void count_gap(struct telling *t, const struct tdk_gap *gap)
 {
     t->gaps++;
     t->missing += gap->count;
+    t->retired_ticks += gap->retired ? gap->count : 0;
 }
 
 static int tell_progress(uint64_t bytes, uint64_t ticks, void *context)
@@ -73,6 +76,8 @@ static int conclude(const struct telling *t)
     }
     cli_warn("not whole: %" PRIu64 " ticks are missing in %" PRIu64 " gap%s", t->missing, t->gaps,
              t->gaps == 1 ? "" : "s");
+    if (t->retired_ticks > 0)
+        cli_warn("%" PRIu64 " of them were deleted on purpose, by retention", t->retired_ticks);
     return CLI_LOSSY;
 }
 
@@ -159,8 +164,10 @@ const struct command gaps_command = {
     .usage = "-T DIR [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
     .about =
         "Ticks that were lost before they came to the tape, as LOSS frames tell, and ticks\n"
-        "that were recorded and cannot be read any more (reason `damage`). Every block of the\n"
-        "range is read and checked, unless --quick. Exit 0: nothing is missing; 3: something.",
+        "that were recorded and cannot be read any more (reason `damage`) or were deleted on\n"
+        "purpose (reason `retired`). Every block of the range is read and checked, unless\n"
+        "--quick. Exit 0: nothing is missing; 3: something. `--from start` leaves out what was\n"
+        "deleted before the first tick that is left.",
     .sets = sets,
     .run = run_gaps,
 };
@@ -170,8 +177,8 @@ const struct command gaps_command = {
 static const struct column epoch_columns[] = {
     {"track", COLUMN_TEXT},     {"epoch", COLUMN_COUNT},   {"first_seq", COLUMN_COUNT},
     {"last_seq", COLUMN_COUNT}, {"ticks", COLUMN_COUNT},   {"lost", COLUMN_COUNT},
-    {"damaged", COLUMN_COUNT},  {"first_ts", COLUMN_TIME}, {"last_ts", COLUMN_TIME},
-    {"complete", COLUMN_FLAG},
+    {"damaged", COLUMN_COUNT},  {"retired", COLUMN_COUNT}, {"first_ts", COLUMN_TIME},
+    {"last_ts", COLUMN_TIME},   {"complete", COLUMN_FLAG},
 };
 
 static void put_pair(struct table *table, uint64_t first, uint64_t last, bool there)
@@ -194,8 +201,9 @@ static int put_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     table_number(table, epoch->ticks);
     table_number(table, epoch->lost);
     table_number(table, epoch->damaged);
+    table_number(table, epoch->retired);
     put_pair(table, epoch->first_ts, epoch->last_ts, epoch->first_ts <= epoch->last_ts);
-    table_number(table, epoch->lost == 0 && epoch->damaged == 0);
+    table_number(table, epoch->lost == 0 && epoch->damaged == 0 && epoch->retired == 0);
     return 0;
 }
 
@@ -215,7 +223,7 @@ static void add_number(struct text_buffer *text, const char *key, uint64_t numbe
 static int add_gap(const struct tdk_gap *gap, void *context)
 {
     struct telling *t = context;
-    struct text_buffer *list = gap->damaged ? &t->damaged : &t->lost;
+    struct text_buffer *list = gap->damaged ? &t->damaged : gap->retired ? &t->retired : &t->lost;
     count_gap(t, gap);
     text_add_string(list, list->size > 0 ? ",{" : "{");
     add_number(list, "first_seq", gap->first_seq);
@@ -268,6 +276,8 @@ static int add_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     add_list(&t->text, "lost", &t->lost);
     text_add_char(&t->text, ',');
     add_list(&t->text, "damaged", &t->damaged);
+    text_add_char(&t->text, ',');
+    add_list(&t->text, "retired", &t->retired);
     text_add_char(&t->text, '}');
     return text_error(&t->text);
 }
@@ -289,6 +299,7 @@ static int survey_json(const struct cli *cli)
     text_init(&t.text);
     text_init(&t.lost);
     text_init(&t.damaged);
+    text_init(&t.retired);
     text_add_string(&t.text, "[{\"tracks\":[");
     int status =
         survey(cli, "coverage",
@@ -297,6 +308,7 @@ static int survey_json(const struct cli *cli)
     text_close(&t.text);
     text_close(&t.lost);
     text_close(&t.damaged);
+    text_close(&t.retired);
     return status;
 }
 

@@ -20,6 +20,8 @@ static const char *reason_words(uint32_t reason)
         return "the tape was damaged";
     case TDK_LOSS_QUARANTINE:
         return "the ring was quarantined";
+    case TDK_LOSS_RETIRED:
+        return "they were recorded, and deleted on purpose";
     default:
         return "the producer does not say why";
     }
@@ -35,9 +37,11 @@ static void tell_gap(struct losses *losses, const struct tdk_gap *gap)
     char first[MOMENT_TEXT], last[MOMENT_TEXT];
     cli_warn("%s: track %s epoch %" PRIu64 " seq %" PRIu64 " to %" PRIu64 " (%" PRIu64
              "), between %s and %s: %s",
-             gap->damaged ? "damaged" : "lost", gap->track, gap->epoch, gap->first_seq,
-             gap->first_seq + gap->count - 1, gap->count, moment_text(first, gap->from),
-             moment_text(last, gap->to),
+             gap->damaged   ? "damaged"
+             : gap->retired ? "deleted"
+                            : "lost",
+             gap->track, gap->epoch, gap->first_seq, gap->first_seq + gap->count - 1, gap->count,
+             moment_text(first, gap->from), moment_text(last, gap->to),
              gap->damaged ? "recorded, and not to be read any more" : reason_words(gap->reason));
 }
 

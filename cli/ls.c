@@ -1,4 +1,4 @@
-/* ls.c - tracks, symbols and segments of a tape, as lists. */
+/* ls.c - tracks, symbols, segments and marks of a tape, as lists. */
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -227,11 +227,61 @@ static const struct command segments_command = {
     .run = run_segments,
 };
 
+/* ---- ls marks ---- */
+
+static const struct column mark_columns[] = {
+    {"name", COLUMN_TEXT},  {"ts", COLUMN_TIME},     {"back", COLUMN_DURATION},
+    {"track", COLUMN_TEXT}, {"epoch", COLUMN_COUNT}, {"seq", COLUMN_COUNT},
+};
+
+struct mark_walk {
+    struct tdk_tape *tape;
+    struct table *table;
+};
+
+static int put_mark(const struct mark_ref *mark, void *context)
+{
+    const struct mark_walk *walk = context;
+    const struct track *track = tape_track_number(walk->tape, mark->track);
+    table_text(walk->table, mark->name);
+    table_number(walk->table, mark->ts);
+    table_number(walk->table, mark->back);
+    table_text(walk->table, track != NULL ? track->ref.name : NULL);
+    table_number(walk->table, mark->epoch);
+    table_number(walk->table, mark->seq);
+    return 0;
+}
+
+static int fill_marks(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+{
+    struct mark_walk walk = {tape, table};
+    struct view *view = tape_view(tape);
+    int rc = index_marks(view->index, put_mark, &walk, err);
+    view_drop(view);
+    return rc;
+}
+
+static int run_marks(const struct cli *cli)
+{
+    (void)cli;
+    return list(mark_columns, sizeof mark_columns / sizeof mark_columns[0], fill_marks);
+}
+
+static const struct command marks_command = {
+    .name = "marks",
+    .brief = "moments that somebody marked, by time",
+    .usage = "-T DIR [--json]",
+    .about = "`back` is the time before a mark that is kept with it: retention leaves those\n"
+             "segments alone until `tapedeck retain release`.",
+    .sets = track_sets,
+    .run = run_marks,
+};
+
 static const struct command *const parts[] = {&tracks_command, &symbols_command, &segments_command,
-                                              NULL};
+                                              &marks_command, NULL};
 
 const struct command ls_command = {
     .name = "ls",
-    .brief = "list the tracks, symbols or segments of a tape",
+    .brief = "list the tracks, symbols, segments or marks of a tape",
     .parts = parts,
 };

@@ -34,6 +34,7 @@ static const struct command *const commands[] = {
     &mark_command,
     &seal_command,
     &asof_command,
+    &retain_command,
     &bench_command,
     &stat_command,
     &check_command,

@@ -52,6 +52,7 @@ void catalog_close(struct catalog *catalog)
         }
         free(track);
     }
+    marks_close(&catalog->marks);
     free(catalog);
 }
 
@@ -293,6 +294,20 @@ int catalog_note(struct catalog *catalog, const struct block_ref *ref, struct td
     return 0;
 }
 
+/* ---- what is gone ---- */
+
+void catalog_recount(struct catalog *catalog, const struct epoch_ref *left)
+{
+    struct catalog_epoch *e = catalog_epoch_of(catalog, left->track, left->epoch);
+    if (e == NULL)
+        return;
+    struct epoch_ref ref =
+        left->ticks != 0 || left->last_seq != 0 ? *left : empty_epoch(left->track, left->epoch);
+    ref.ring_epoch = e->ref.ring_epoch;
+    memcpy(ref.ring_uuid, e->ref.ring_uuid, sizeof ref.ring_uuid);
+    e->ref = ref;
+}
+
 /* ---- properties ---- */
 
 static struct property *property_of(const struct catalog_epoch *epoch, const char *key,
@@ -457,10 +472,20 @@ static int learn_symbol(struct catalog_epoch *epoch, const struct tdk_frame *fra
                        frame->size - sizeof symbol);
 }
 
+static int learn_mark(struct catalog *catalog, const struct catalog_epoch *epoch,
+                      const struct tdk_frame *frame, uint64_t segment)
+{
+    struct mark_ref mark;
+    return mark_decode(frame, epoch->ref.epoch, &mark) ? marks_add(&catalog->marks, &mark, segment)
+                                                       : 0;
+}
+
 static int learn_frame(struct catalog *catalog, struct catalog_epoch *epoch,
-                       const struct tdk_frame *frame)
+                       const struct tdk_frame *frame, uint64_t segment)
 {
     switch (frame->type) {
+    case TDK_TYPE_MARK:
+        return learn_mark(catalog, epoch, frame, segment);
     case TDK_TYPE_EPOCH:
         return learn_epoch(catalog, frame, epoch->ref.epoch);
     case TDK_TYPE_INFO:
@@ -487,7 +512,7 @@ static int learn_all(struct catalog *catalog, const struct block_view *view)
         return catalog_name(catalog, view->head->track) == NULL && rc == 0 ? 0 : -ENOMEM;
     uint32_t symbols = epoch->symbols.count;
     for (; frame != end && rc == 0; frame = tdk_frame_after(frame))
-        rc = learn_frame(catalog, epoch, frame);
+        rc = learn_frame(catalog, epoch, frame, view->head->segment);
     if (epoch->symbols.count != symbols || epoch->symbols.first_changed < symbols)
         catalog_touch(catalog, epoch);
     return rc;

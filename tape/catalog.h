@@ -47,7 +47,11 @@ int catalog_begin_epoch(struct catalog *catalog, uint16_t track, const struct td
  * already (BLOCK_REWRITTEN) is not counted twice. */
 int catalog_note(struct catalog *catalog, const struct block_ref *ref, struct tdk_err *err);
 
-/* Names, epochs, properties and symbols from a block's frames. Only blocks flagged
+/* Segments were deleted: this is what is left of an epoch, in the index already. Nothing at all
+ * (last_seq 0): what it was called stays known, its counts begin anew. */
+void catalog_recount(struct catalog *catalog, const struct epoch_ref *left);
+
+/* Names, epochs, properties, symbols and marks from a block's frames. Only blocks flagged
  * BLOCK_HAS_CONTROL or BLOCK_HAS_SYMBOLS have any; others return at once. */
 int catalog_learn(struct catalog *catalog, const struct block_view *view, struct tdk_err *err);
 
@@ -74,8 +78,8 @@ int catalog_load(struct catalog *catalog, struct index *index, struct tdk_err *e
  * writes one more. To be called when a segment is sealed. */
 void catalog_forget(struct catalog *catalog);
 
-/* For a footer: all tracks; and the epochs that `refs` tell of, with properties and symbols.
- * malloc'ed. */
+/* For a footer: all tracks; and the epochs that `refs` tell of, with properties and symbols; and
+ * the marks of their segment. malloc'ed. */
 int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t count,
                    void **bytes, size_t *size, struct tdk_err *err);
 

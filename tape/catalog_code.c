@@ -7,6 +7,7 @@
  *   2 EPOCH    struct epoch_ref: what the segment's own blocks come to
  *   3 INFO     epoch u64, track u16, key size u16, value size u32, the key, the value
  *   4 SYMBOL   struct symbol_ref
+ *   5 MARK     struct mark_ref
  * Items of other kinds are for later readers: they are passed over.
  */
 #include <assert.h>
@@ -18,7 +19,7 @@
 #include "tape/catalog.h"
 #include "tape/catalog_epoch.h"
 
-enum item_kind { ITEM_TRACK = 1, ITEM_EPOCH = 2, ITEM_INFO = 3, ITEM_SYMBOL = 4 };
+enum item_kind { ITEM_TRACK = 1, ITEM_EPOCH = 2, ITEM_INFO = 3, ITEM_SYMBOL = 4, ITEM_MARK = 5 };
 
 struct item_head {
     uint16_t kind, zero;
@@ -38,7 +39,9 @@ struct item_info {
 static_assert(sizeof(struct item_head) == 8 && sizeof(struct item_track) == 16 &&
                   sizeof(struct item_info) == 16,
               "on disk");
-static_assert(sizeof(struct epoch_ref) == 128 && sizeof(struct symbol_ref) == 104, "on disk");
+static_assert(sizeof(struct epoch_ref) == 128 && sizeof(struct symbol_ref) == 104 &&
+                  sizeof(struct mark_ref) == 104,
+              "on disk");
 
 /* ---- into a footer ---- */
 
@@ -119,6 +122,15 @@ static int put_epoch(struct output *out, const struct catalog_epoch *epoch)
     return rc;
 }
 
+static int put_marks(struct output *out, const struct marks *marks, uint64_t segment)
+{
+    int rc = 0;
+    for (const struct mark_item *m = marks->first; m != NULL && rc == 0; m = m->next)
+        if (m->segment == segment)
+            rc = put_struct(out, ITEM_MARK, &m->ref, sizeof m->ref);
+    return rc;
+}
+
 /* What the segment's blocks come to, by epoch: a list of those that have any. */
 static int tell_epochs(struct catalog *catalog, const struct block_ref *refs, size_t count,
                        struct catalog_epoch **list)
@@ -158,10 +170,14 @@ int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t
             rc = put_track(&out, &catalog->tracks[i]->ref);
     for (; list != NULL && rc == 0; list = list->next_told)
         rc = put_epoch(&out, list);
+    if (rc == 0 && count > 0)
+        rc = put_marks(&out, &catalog->marks, refs[0].segment);
     if (rc < 0) {
         free(out.bytes);
         return err_set(err, rc, "make a segment's catalogue");
     }
+    if (count > 0)
+        marks_forget(&catalog->marks, refs[0].segment);
     *bytes = out.bytes;
     *size = out.used;
     return 0;
@@ -240,6 +256,17 @@ static int get_symbol(struct catalog *catalog, const unsigned char *at, uint32_t
                        sizeof ref.symbol);
 }
 
+static int get_mark(struct catalog *catalog, const unsigned char *at, uint32_t size)
+{
+    struct mark_ref ref;
+    if (size != sizeof ref)
+        return TDK_ECORRUPT;
+    memcpy(&ref, at, sizeof ref);
+    if (strnlen(ref.name, sizeof ref.name) == sizeof ref.name)
+        return TDK_ECORRUPT;
+    return marks_add(&catalog->marks, &ref, 0);
+}
+
 static int get_item(struct catalog *catalog, uint16_t kind, const unsigned char *at, uint32_t size)
 {
     switch (kind) {
@@ -251,6 +278,8 @@ static int get_item(struct catalog *catalog, uint16_t kind, const unsigned char 
         return get_info(catalog, at, size);
     case ITEM_SYMBOL:
         return get_symbol(catalog, at, size);
+    case ITEM_MARK:
+        return get_mark(catalog, at, size);
     default:
         return 0;
     }
@@ -328,7 +357,7 @@ int catalog_store(struct catalog *catalog, struct index *index, struct tdk_err *
         e->changed = e->listed = false;
         catalog->changed = e->next_changed;
     }
-    return rc;
+    return rc == 0 ? marks_store(&catalog->marks, index, err) : rc;
 }
 
 /* ---- back from the index ---- */

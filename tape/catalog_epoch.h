@@ -1,13 +1,14 @@
 /*
  * catalog_epoch.h - one life of a track, as the catalogue has it: counts, properties, symbols.
  *
- * Only for catalog.c and catalog_code.c.
+ * Only for catalog.c and catalog_code.c; and retire_index.c counts as they do.
  */
 #ifndef TDK_TAPE_CATALOG_EPOCH_H
 #define TDK_TAPE_CATALOG_EPOCH_H
 
 #include <stdbool.h>
 
+#include "tape/mark.h"
 #include "tape/symbols.h"
 
 struct property {
@@ -47,6 +48,7 @@ struct catalog {
     struct catalog_epoch *changed;
     uint64_t round;        /* of catalog_encode() */
     uint64_t forget_round; /* of catalog_forget() */
+    struct marks marks;
 };
 
 struct catalog_epoch *catalog_epoch_of(const struct catalog *catalog, uint16_t track,

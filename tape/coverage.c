@@ -22,6 +22,7 @@ struct survey {
     struct select select;
     const struct tdk_coverage_walk *walk;
     struct slice slice;
+    struct retired *retired; /* NULL: nothing was */
     struct tdk_err *err;
     bool everything; /* no range of time */
     uint64_t ticks;
@@ -33,11 +34,17 @@ struct survey {
     const struct epoch_ref *epoch;
     struct tdk_epoch_coverage row;
     struct pending pending;
-    uint64_t seen;           /* highest seq told */
-    struct block_ref before; /* the last block met; track 0: none yet */
+    uint64_t seen;                                    /* highest seq told */
+    const struct retired_extent *extent, *extent_end; /* of the track, not told yet */
+    struct block_ref before;                          /* the last block met; track 0: none yet */
 };
 
 /* ---- gaps ---- */
+
+static bool in_range(const struct survey *s, uint64_t from, uint64_t to)
+{
+    return s->select.axis == TDK_AXIS_EVENT || (to >= s->select.from && from <= s->select.last);
+}
 
 static void extend(struct tdk_epoch_coverage *row, uint64_t first_seq, uint64_t last_seq)
 {
@@ -50,7 +57,7 @@ static void extend(struct tdk_epoch_coverage *row, uint64_t first_seq, uint64_t 
 static int tell_gap(struct survey *s, const struct tdk_gap *gap)
 {
     extend(&s->row, gap->first_seq, gap->first_seq + gap->count - 1);
-    *(gap->damaged ? &s->row.damaged : &s->row.lost) += gap->count;
+    *(gap->damaged ? &s->row.damaged : gap->retired ? &s->row.retired : &s->row.lost) += gap->count;
     return s->walk->gap != NULL ? s->walk->gap(gap, s->walk->context) : 0;
 }
 
@@ -75,6 +82,28 @@ static int flush(struct survey *s)
     return rc;
 }
 
+/* What was deleted of the row's epoch up to this seq, in the range of time. */
+static int tell_retired(struct survey *s, uint64_t last_seq)
+{
+    int rc = 0;
+    for (; rc == 0 && s->extent < s->extent_end && s->extent->epoch == s->row.epoch &&
+           s->extent->first_seq <= last_seq;
+         s->extent++) {
+        const struct retired_extent *e = s->extent;
+        const struct tdk_gap gap = {.track = s->track->ref.name,
+                                    .epoch = e->epoch,
+                                    .first_seq = e->first_seq,
+                                    .count = e->last_seq - e->first_seq + 1,
+                                    .from = e->min_ts <= e->max_ts ? e->min_ts : e->max_ts,
+                                    .to = e->max_ts,
+                                    .reason = TDK_LOSS_RETIRED,
+                                    .retired = true};
+        if (in_range(s, e->min_ts, e->max_ts))
+            rc = tell_gap(s, &gap);
+    }
+    return rc;
+}
+
 /* These seqs are not to be had, so far. */
 static int note_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq, uint64_t from,
                        uint64_t to)
@@ -82,6 +111,9 @@ static int note_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq, 
     struct pending *p = &s->pending;
     if (first_seq <= s->seen)
         first_seq = s->seen + 1;
+    if (first_seq <= last_seq && s->retired != NULL &&
+        !retired_trim(s->retired, s->track->ref.number, s->row.epoch, &first_seq, &last_seq))
+        return 0; /* told as deleted */
     if (p->first_seq != 0 && first_seq <= p->last_seq)
         first_seq = p->last_seq + 1; /* the same ones again */
     if (first_seq > last_seq)
@@ -195,10 +227,26 @@ static int note_unreadable(struct survey *s, const struct block_ref *ref)
                        timed ? ref->max_ts : ref->odd_max);
 }
 
+/* Was it deleted while we looked? Then all that was deleted of this epoch is known from now. */
+static bool know_retired(struct survey *s, const struct block_ref *ref)
+{
+    if (!tape_is_retired(s->tape, ref->segment))
+        return false;
+    retired_drop(s->retired);
+    s->retired = tape_retired(s->tape);
+    s->extent = s->extent_end = NULL;
+    if (s->retired == NULL)
+        return false;
+    s->extent = retired_of(s->retired, ref->track, ref->epoch, &s->extent_end);
+    return true;
+}
+
 static int survey_block(struct survey *s, const struct block_ref *ref)
 {
     bool plain = is_plain(s, ref);
     int rc = plain ? 0 : read_block(s, ref);
+    if (rc == -ENOENT && know_retired(s, ref))
+        return tell_retired(s, ref->last_seq);
     if (code_is_damage(rc))
         return note_unreadable(s, ref);
     if (rc == 0)
@@ -237,7 +285,9 @@ static int survey_ref(struct survey *s, const struct block_ref *ref)
 {
     if (!is_bare(ref) && ref->first_seq > s->epoch->last_seq)
         return 0; /* recorded since we began */
-    int rc = survey_hole(s, ref);
+    int rc = tell_retired(s, ref->first_seq);
+    if (rc == 0)
+        rc = survey_hole(s, ref);
     s->before = *ref;
     if (rc == 0 && !is_bare(ref) && ref->last_seq > s->seen)
         rc = survey_block(s, ref);
@@ -311,11 +361,6 @@ static int read_epoch_frame(struct survey *s, const struct epoch_ref *epoch, str
     return find_epoch_frame(&s->slice.view, told) ? 1 : 0;
 }
 
-static bool in_range(const struct survey *s, uint64_t from, uint64_t to)
-{
-    return s->select.axis == TDK_AXIS_EVENT || (to >= s->select.from && from <= s->select.last);
-}
-
 /* Its last seqs are missing, when the next one knows of more than there is. */
 static int survey_end(struct survey *s)
 {
@@ -345,10 +390,23 @@ static int end_row(struct survey *s)
 {
     const struct tdk_epoch_coverage *row = &s->row;
     int rc = flush(s);
+    if (rc == 0)
+        rc = tell_retired(s, UINT64_MAX);
     s->ticks += row->ticks;
     if (rc != 0 || s->walk->epoch == NULL || (row->last_seq == 0 && !s->everything))
         return rc;
     return s->walk->epoch(row, s->walk->context);
+}
+
+/* Epochs of which nothing is left, before this one. */
+static int survey_retired(struct survey *s, uint64_t before)
+{
+    int rc = 0;
+    while (rc == 0 && s->extent < s->extent_end && s->extent->epoch < before) {
+        begin_row(s, s->extent->epoch);
+        rc = end_row(s);
+    }
+    return rc;
 }
 
 /* The one before this one is not on the tape at all, and had ticks. */
@@ -370,7 +428,9 @@ static int survey_lost_epoch(struct survey *s, const struct epoch_ref *epoch)
 
 static int survey_epoch(struct survey *s, const struct epoch_ref *epoch)
 {
-    int rc = survey_lost_epoch(s, epoch);
+    int rc = survey_retired(s, epoch->epoch);
+    if (rc == 0)
+        rc = survey_lost_epoch(s, epoch);
     if (rc != 0)
         return rc;
     s->epoch = epoch;
@@ -385,11 +445,16 @@ static int survey_track(struct survey *s, const struct track *track)
 {
     s->track = track;
     s->epochs = NULL;
-    int rc = tape_epochs(s->view, track->ref.number, &s->epochs, &s->epoch_count, s->err);
+    s->extent = s->extent_end = NULL;
+    if (s->retired != NULL)
+        s->extent = retired_of(s->retired, track->ref.number, 0, &s->extent_end);
+    int rc = tape_epochs(s->tape, s->view, track->ref.number, &s->epochs, &s->epoch_count, s->err);
     if (rc == 0 && s->walk->track != NULL)
         rc = s->walk->track(track->ref.name, s->walk->context);
     for (size_t i = 0; i < s->epoch_count && rc == 0; i++)
         rc = survey_epoch(s, &s->epochs[i]);
+    if (rc == 0)
+        rc = survey_retired(s, UINT64_MAX);
     free(s->epochs);
     return rc;
 }
@@ -437,11 +502,16 @@ int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
         rc = select_init(&s.select, &times, err);
     if (rc < 0)
         return rc;
+    struct lease lease = {.first = 0};
+    tape_lease(tape, &lease, query->axis, s.select.from, s.select.last);
     s.view = tape_view(tape);
+    s.retired = tape_retired(tape);
     slice_init(&s.slice, &tape->segments);
     rc = s.select.from <= s.select.last ? survey_all(&s, query) : 0;
     slice_close(&s.slice);
     select_close(&s.select);
+    retired_drop(s.retired);
     view_drop(s.view);
+    lease_give(&tape->leases, &lease);
     return rc;
 }

@@ -19,6 +19,7 @@ struct tdk_cursor {
     bool count_only;
     size_t counting;      /* the stream that is being counted */
     int failed;           /* the code that ended it */
+    struct lease lease;   /* on what it may yet read */
     struct run_copy copy; /* reverse: frames the other way round */
 };
 
@@ -78,7 +79,6 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     if (c == NULL)
         return err_set(err, -ENOMEM, "open cursor");
     c->answer.tape = tape;
-    c->answer.view = tape_view(tape);
     c->answer.reverse = query->reverse;
     c->count_only = query->count_only;
     c->left = query->limit == 0 ? UINT64_MAX : query->limit;
@@ -86,6 +86,9 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     struct track **tracks = NULL;
     size_t count = 0;
     int rc = select_init(&c->answer.select, query, err);
+    if (rc == 0)
+        tape_lease(tape, &c->lease, query->axis, c->answer.select.from, c->answer.select.last);
+    c->answer.view = tape_view(tape); /* behind the lease: what it has stays */
     if (rc == 0)
         rc = search_tracks(tape, query, &tracks, &count, err);
     if (rc == 0)
@@ -142,6 +145,7 @@ void tdk_cursor_close(struct tdk_cursor *cursor)
     run_copy_close(&cursor->copy);
     select_close(&cursor->answer.select);
     view_drop(cursor->answer.view);
+    lease_give(&cursor->answer.tape->leases, &cursor->lease);
     free(cursor);
 }
 

@@ -367,6 +367,20 @@ static int new_tape(struct folder *folder, struct tdk_err *err)
     return write_meta(folder, err);
 }
 
+/* What readers put their leases on (lease.h). */
+static int make_leases(const struct folder *folder, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/leases", folder->path);
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd == -ENOENT)
+        fd = files->open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return err_set(err, fd, "create %s", path);
+    files->close(fd);
+    return 0;
+}
+
 static int make_parts(const struct folder *folder, struct tdk_err *err)
 {
     const char *const parts[] = {folder->segments, folder->index, folder->quarantine};
@@ -375,7 +389,8 @@ static int make_parts(const struct folder *folder, struct tdk_err *err)
         if (rc < 0)
             return rc;
     }
-    return files_sync_folder(folder->path, err);
+    int rc = make_leases(folder, err);
+    return rc == 0 ? files_sync_folder(folder->path, err) : rc;
 }
 
 int folder_hold(struct folder *folder, const char *path, bool create, struct tdk_err *err)

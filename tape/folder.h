@@ -1,7 +1,7 @@
 /*
  * folder.h - TAPE/ itself: its paths, which tape it is, and who may write to it.
  *
- *   TAPE/  tape.meta  lock  segments/  index/  quarantine/
+ *   TAPE/  tape.meta  lock  leases  segments/  index/  quarantine/
  *
  * One writer: a lock on TAPE/lock, held for life, gone with its holder however that dies. The pid
  * in the file is a comment. Readers take nothing.

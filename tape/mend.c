@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/files.h"
+#include "tape/retire.h"
 #include "tape/segment.h"
 
 #define COPY_SIZE ((size_t)1 << 20)
@@ -137,6 +138,39 @@ int mend_imports(const struct folder *folder, struct recover_report *report, str
     }
     free(names);
     return any && rc == 0 ? files_sync_folder(folder->segments, err) : rc;
+}
+
+/* ---- what was deleted on purpose ---- */
+
+/* One that cannot be read says nothing; a new one must not be made over it. */
+static int set_retired_aside(const struct folder *folder, struct tdk_err *err)
+{
+    char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
+    snprintf(from, sizeof from, "%s/retired", folder->path);
+    quarantine_path(folder, "retired", to);
+    int rc = files->rename(from, to);
+    if (rc == -ENOENT)
+        return 0;
+    return rc < 0 ? err_set(err, rc, "set aside %s", from)
+                  : files_sync_folder(folder->quarantine, err);
+}
+
+int mend_retired(const struct folder *folder, struct retired **retired, struct damage *damage,
+                 struct recover_report *report, struct tdk_err *err)
+{
+    struct tdk_err why;
+    uint64_t removed;
+    int rc = retired_load(retired, folder, &why);
+    if (rc == 0)
+        return retire_leftovers(folder, *retired, &removed, err);
+    if (rc == -ENOMEM)
+        return err_say(err, rc, "%s", why.text);
+    damage_tell(damage,
+                "%s: set aside in quarantine/; what was deleted on purpose counts as missing",
+                why.text);
+    report->set_aside++;
+    rc = set_retired_aside(folder, err);
+    return rc == 0 ? retired_empty(retired, err) : rc;
 }
 
 /* ---- strangers ---- */

@@ -28,4 +28,9 @@ int mend_strangers(const struct folder *folder, struct damage *damage,
 int mend_unsealed(struct rebuild *rebuild, uint64_t number, bool last,
                   struct recover_report *report);
 
+/* Files of segments that were deleted on purpose, and are still there after a death: removed. What
+ * was deleted, for the rest. */
+int mend_retired(const struct folder *folder, struct retired **retired, struct damage *damage,
+                 struct recover_report *report, struct tdk_err *err);
+
 #endif

@@ -35,9 +35,37 @@ void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last)
                     (unsigned long long)last);
 }
 
+uint64_t damage_tell_absent(struct damage *damage, const struct retired *retired, uint64_t first,
+                            uint64_t last)
+{
+    uint64_t from = first, to = last, count = 0;
+    if (retired == NULL) {
+        damage_tell_missing(damage, first, last);
+        return last - first + 1;
+    }
+    for (uint64_t at = first; retired_next_missing(retired, &at, last, &from, &to);) {
+        damage_tell_missing(damage, from, to);
+        count += to - from + 1;
+    }
+    return count;
+}
+
 uint64_t damage_count(const struct damage *damage)
 {
     return damage->blocks + damage->heads + damage->footers + damage->segments;
+}
+
+int retired_load_or_tell(struct retired **retired, const struct folder *folder,
+                         struct damage *damage, struct tdk_err *err)
+{
+    struct tdk_err why;
+    int rc = retired_load(retired, folder, &why);
+    if (rc == 0 || rc == -ENOMEM)
+        return rc < 0 ? err_say(err, rc, "%s", why.text) : 0;
+    if (damage != NULL)
+        damage->heads++;
+    damage_tell(damage, "%s: what was deleted on purpose counts as missing", why.text);
+    return retired_empty(retired, err);
 }
 
 /* ---- one segment ---- */
@@ -304,7 +332,14 @@ static void tell_missing(struct rebuild *r, uint64_t number)
     uint64_t next = r->last_number != 0 ? r->last_number + 1 : r->folder->first_segment;
     if (number <= next)
         return;
-    damage_tell_missing(r->damage, next, number - 1);
+    damage_tell_absent(r->damage, r->retired, next, number - 1);
+    const struct retired_range *gone =
+        r->retired != NULL ? retired_find(r->retired, number - 1) : NULL;
+    if (gone == NULL)
+        return;
+    r->last_number = number - 1; /* as if it had been read */
+    r->digest = gone->last == number - 1 ? gone->digest : 0;
+    r->previous_end = 0;
 }
 
 uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct damage *damage)
@@ -374,6 +409,8 @@ int rebuild_each(struct rebuild *r)
             continue; /* not part of the tape */
         if (i > 0 && names[i].number == names[i - 1].number && names[i - 1].stage != SEGMENT_IMPORT)
             continue; /* an .open beside its .seg: the next writer sets it aside */
+        if (r->retired != NULL && retired_find(r->retired, names[i].number) != NULL)
+            continue; /* the next writer removes it */
         rc = rebuild_segment(r, &names[i]);
     }
     free(names);
@@ -391,13 +428,21 @@ int rebuild_complete(struct index *index, struct tdk_err *err)
 int rebuild_index(const struct folder *folder, struct index *index, struct catalog *catalog,
                   struct damage *damage, struct tdk_err *err)
 {
-    struct rebuild r = {
-        .folder = folder, .index = index, .catalog = catalog, .damage = damage, .err = err};
-    int rc = catalog == NULL ? catalog_open(&r.catalog, err) : 0;
+    struct retired *retired = NULL;
+    int rc = retired_load_or_tell(&retired, folder, damage, err);
+    struct rebuild r = {.folder = folder,
+                        .retired = retired,
+                        .index = index,
+                        .catalog = catalog,
+                        .damage = damage,
+                        .err = err};
+    if (rc == 0 && catalog == NULL)
+        rc = catalog_open(&r.catalog, err);
     if (rc == 0)
         rc = rebuild_each(&r);
     if (rc == 0)
         rc = rebuild_complete(index, err);
+    retired_drop(retired);
     if (catalog == NULL)
         catalog_close(r.catalog);
     return rc;

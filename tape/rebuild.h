@@ -11,6 +11,7 @@
 #include "index/index.h"
 #include "tape/catalog.h"
 #include "tape/folder.h"
+#include "tape/retired.h"
 #include "tape/segment.h"
 
 /* What is wrong with a tape, by count; `each` is told every case in words, if it is not NULL. */
@@ -31,8 +32,16 @@ void damage_tell(struct damage *damage, const char *format, ...)
 /* Files first to last are not in the row of segments. */
 void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last);
 
+/* The same, without those that were retired (NULL: none was). How many are missing. */
+uint64_t damage_tell_absent(struct damage *damage, const struct retired *retired, uint64_t first,
+                            uint64_t last);
+
 /* All but torn. */
 uint64_t damage_count(const struct damage *damage);
+
+/* TAPE/retired; where it cannot be read that is told, and nothing was retired. -ENOMEM. */
+int retired_load_or_tell(struct retired **retired, const struct folder *folder,
+                         struct damage *damage, struct tdk_err *err);
 
 /* Every segment of the tape into an empty index, and into `catalog` (NULL: none is wanted).
  * `damage` may be NULL. Only what cannot go on at all is an error. */
@@ -62,6 +71,7 @@ struct rebuild_totals {
 
 struct rebuild {
     const struct folder *folder;
+    const struct retired *retired; /* what was deleted on purpose; NULL: nothing was */
     struct index *index;
     struct catalog *catalog;
     struct damage *damage;

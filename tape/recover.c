@@ -5,8 +5,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "tape/lease.h"
 #include "tape/mend.h"
+#include "tape/retire.h"
 #include "tape/segment.h"
+
+enum { ROW_WAIT_MS = 1000 };
 
 /* What recovery works with, beside what it leaves in `tape`. */
 struct recovery {
@@ -126,6 +130,7 @@ static int mend_segments(struct recovery *r)
 {
     struct recovered *tape = r->tape;
     struct rebuild rebuild = {.folder = &tape->folder,
+                              .retired = tape->retired,
                               .index = tape->index,
                               .catalog = tape->catalog,
                               .damage = &r->damage,
@@ -173,6 +178,8 @@ static int recover_all(struct recovery *r)
         damage_tell(&r->damage, "tape.meta was lost: written anew from a segment");
     int rc = catalog_open(&tape->catalog, r->err);
     if (rc == 0)
+        rc = mend_retired(&tape->folder, &tape->retired, &r->damage, &tape->report, r->err);
+    if (rc == 0)
         rc = list_segments(r);
     int state = rc == 0 ? open_clean(r) : rc;
     if (state < 0)
@@ -219,17 +226,41 @@ int recover_open_with(struct recovered *tape, const char *path,
     return rc;
 }
 
+int recover_follow(struct recovered *tape, struct tdk_err *err)
+{
+    struct retired *now;
+    int rc = retired_load(&now, &tape->folder, err);
+    if (rc < 0)
+        return rc;
+    rc = retire_index(tape->index, tape->catalog, now, err);
+    retired_drop(tape->retired);
+    tape->retired = now;
+    return rc;
+}
+
+/* Nobody deletes a segment between the last look and the lock's end; where that cannot be had, or
+ * the look fails, the index is left for the next writer to build. */
+static bool follow_to_end(struct recovered *tape, int *row)
+{
+    int rc = leases_hold_row(row, &tape->folder, ROW_WAIT_MS, NULL);
+    return rc != TDK_EBUSY && recover_follow(tape, NULL) == 0;
+}
+
 int recover_close(struct recovered *tape, bool clean, struct tdk_err *err)
 {
-    int rc = 0;
+    int rc = 0, row = -1;
+    clean = clean && follow_to_end(tape, &row);
     if (clean)
         rc = index_sync(tape->index, err);
     index_close(tape->index);
     if (clean && rc == 0)
         rc = folder_mark_clean(&tape->folder, tape->next_segment - 1, err);
     catalog_close(tape->catalog);
+    retired_drop(tape->retired);
     folder_close(&tape->folder);
+    leases_give_row(row);
     tape->index = NULL;
     tape->catalog = NULL;
+    tape->retired = NULL;
     return rc;
 }

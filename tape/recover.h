@@ -12,6 +12,7 @@
 #include "tape/catalog.h"
 #include "tape/folder.h"
 #include "tape/rebuild.h"
+#include "tape/retired.h"
 
 /* What was met, for logs and exit codes: see recover_lost(). */
 struct recover_report {
@@ -26,6 +27,7 @@ struct recover_report {
 
 struct recovered {
     struct folder folder;
+    struct retired *retired; /* what was deleted on purpose, when we began */
     struct catalog *catalog; /* every track with its last epoch and how far it is on the tape */
     struct index *index;
     uint64_t next_segment;    /* number for the next one */
@@ -52,6 +54,10 @@ int recover_open(struct recovered *tape, const char *path, bool create,
                  void (*each)(const char *text, void *context), void *context, struct tdk_err *err);
 int recover_open_with(struct recovered *tape, const char *path,
                       const struct recover_options *options, struct tdk_err *err);
+
+/* Segments may be deleted beside who holds the tape (retire.h): take them out of index and
+ * catalogue, between two transactions. */
+int recover_follow(struct recovered *tape, struct tdk_err *err);
 
 /* `clean`: everything is on the tape and in the index, which is synced and marked clean up to
  * tape->next_segment - 1. Then all is given back, the lock last. */

@@ -64,7 +64,12 @@ int tape_reindex(const char *path, const struct reindex_options *options,
                               .context = options->context};
     if (folder.meta_missing)
         damage_tell(&damage, "tape.meta was lost: written anew from a segment");
-    rc = reindex(&rebuild);
+    struct retired *retired = NULL;
+    rc = retired_load_or_tell(&retired, &folder, &damage, err);
+    rebuild.retired = retired;
+    if (rc == 0)
+        rc = reindex(&rebuild);
+    retired_drop(retired);
     *totals = rebuild.totals;
     *damaged = damage_count(&damage) + (folder.meta_missing ? 1 : 0);
     folder_close(&folder);

@@ -68,8 +68,8 @@ int search_open(struct search *search, struct answer *answer, const struct track
                 struct tdk_err *err)
 {
     *search = (struct search){.answer = answer, .track = track};
-    int rc =
-        tape_epochs(answer->view, track->ref.number, &search->epochs, &search->epoch_count, err);
+    int rc = tape_epochs(answer->tape, answer->view, track->ref.number, &search->epochs,
+                         &search->epoch_count, err);
     if (rc == 0 && answer->select.by_symbol)
         rc = find_picks(search, err);
     if (rc < 0)
@@ -336,6 +336,10 @@ static int check_hole(struct search *search, bool found, struct tdk_err *err)
                      reverse ? next : last, reverse ? last : next, &hole, err);
     if (found)
         search->before = *next;
+    if (rc == 1 &&
+        !tape_trim_retired(search->answer->tape, search->track->ref.number,
+                           current_epoch(search)->epoch, &hole.first_seq, &hole.last_seq))
+        rc = 0; /* deleted on purpose */
     return rc == 1 ? tell_hole(search, &hole, err) : rc;
 }
 

@@ -1,10 +1,12 @@
 #include "tape/tape.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "tape/follow.h"
 
@@ -96,6 +98,17 @@ struct track *tape_track(struct tdk_tape *tape, const char *name)
     return track;
 }
 
+struct track *tape_track_number(struct tdk_tape *tape, uint16_t number)
+{
+    struct track *track = NULL;
+    pthread_mutex_lock(&tape->lock);
+    for (size_t i = 0; i < tape->track_count && track == NULL; i++)
+        if (tape->tracks[i]->ref.number == number)
+            track = tape->tracks[i];
+    pthread_mutex_unlock(&tape->lock);
+    return track;
+}
+
 /* ---- open, refresh, close ---- */
 
 struct view *tape_view(struct tdk_tape *tape)
@@ -118,9 +131,10 @@ static int open_lone(struct tdk_tape *tape, const char *path, struct tdk_err *er
 static int open_folder(struct tdk_tape *tape, const char *path, struct tdk_err *err)
 {
     int rc = folder_open(&tape->folder, path, err);
-    if (rc == 0)
-        rc = view_open(&tape->view, &tape->folder, err);
-    return rc;
+    if (rc < 0)
+        return rc;
+    leases_open(&tape->leases, &tape->folder);
+    return view_open(&tape->view, &tape->folder, err);
 }
 
 int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err)
@@ -136,6 +150,7 @@ int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err)
     pthread_mutex_init(&t->lock, NULL);
     segments_init(&t->segments, &t->folder, is_lone ? t->lone : NULL);
     shelf_init(&t->shelf, &t->segments);
+    leases_init(&t->leases);
     t->folder.lock_fd = -1;
     int rc = is_lone ? open_lone(t, path, err) : open_folder(t, path, err);
     if (rc == 0)
@@ -171,6 +186,9 @@ void tdk_tape_close(struct tdk_tape *tape)
     view_drop(tape->view);
     shelf_close(&tape->shelf);
     segments_close(&tape->segments);
+    leases_close(&tape->leases);
+    retired_drop(tape->retired);
+    free(tape->spans);
     if (tape->lone[0] == '\0')
         folder_close(&tape->folder);
     pthread_mutex_destroy(&tape->lock);
@@ -183,10 +201,12 @@ static int take_view(struct tdk_tape *tape, struct view *fresh, struct tdk_err *
     struct view *old = tape->view;
     tape->view = fresh;
     int rc = load_tracks(tape, err);
-    if (rc == 0)
+    if (rc == 0) {
         drop_symbols(tape);
-    else
+        tape->spans_known = false;
+    } else {
         tape->view = old;
+    }
     pthread_mutex_unlock(&tape->lock);
     view_drop(rc == 0 ? old : fresh);
     return rc;
@@ -207,6 +227,122 @@ int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
     if (tape->lone[0] != '\0' || view_open_trusted(&fresh, &tape->folder) != 0)
         return 0;
     return take_view(tape, fresh, err);
+}
+
+/* ---- what was there ---- */
+
+/* With the lock held: is it still the file that was read? */
+static bool is_same_retired(const struct tdk_tape *tape, const struct stat *file)
+{
+    return tape->retired != NULL && tape->retired_inode == file->st_ino &&
+           tape->retired_size == (uint64_t)file->st_size &&
+           tape->retired_ns ==
+               (uint64_t)file->st_mtim.tv_sec * NS_PER_S + (uint64_t)file->st_mtim.tv_nsec;
+}
+
+static void read_retired(struct tdk_tape *tape, const struct stat *file)
+{
+    struct retired *now;
+    if (retired_load(&now, &tape->folder, NULL) < 0)
+        return; /* verify tells; what was known stays */
+    retired_drop(tape->retired);
+    tape->retired = now;
+    tape->retired_inode = file->st_ino;
+    tape->retired_size = (uint64_t)file->st_size;
+    tape->retired_ns = (uint64_t)file->st_mtim.tv_sec * NS_PER_S + (uint64_t)file->st_mtim.tv_nsec;
+}
+
+struct retired *tape_retired(struct tdk_tape *tape)
+{
+    char path[TAPE_PATH_MAX];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/retired", tape->folder.path);
+    if (tape->lone[0] != '\0' || stat(path, &file) < 0)
+        return NULL;
+    pthread_mutex_lock(&tape->lock);
+    if (!is_same_retired(tape, &file))
+        read_retired(tape, &file);
+    struct retired *retired = tape->retired != NULL ? retired_hold(tape->retired) : NULL;
+    pthread_mutex_unlock(&tape->lock);
+    return retired;
+}
+
+bool tape_is_retired(struct tdk_tape *tape, uint64_t segment)
+{
+    struct retired *retired = tape_retired(tape);
+    bool is_retired = retired != NULL && retired_find(retired, segment) != NULL;
+    retired_drop(retired);
+    return is_retired;
+}
+
+bool tape_trim_retired(struct tdk_tape *tape, uint16_t track, uint64_t epoch, uint64_t *first_seq,
+                       uint64_t *last_seq)
+{
+    struct retired *retired = tape_retired(tape);
+    bool left = retired == NULL || retired_trim(retired, track, epoch, first_seq, last_seq);
+    retired_drop(retired);
+    return left;
+}
+
+/* ---- leases ---- */
+
+struct span_list {
+    struct segment_span *items;
+    size_t count, room;
+};
+
+static int note_span(const struct segment_ref *segment, void *context)
+{
+    struct span_list *list = context;
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 64 : 2 * list->room;
+        struct segment_span *items = realloc(list->items, room * sizeof *items);
+        if (items == NULL)
+            return -ENOMEM;
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->count++] =
+        (struct segment_span){segment->number, segment->min_ts, segment->max_ts};
+    return 0;
+}
+
+/* With the lock held. Segments that come later are the newest: a lease that reaches to the end has
+ * them too. */
+static void load_spans(struct tdk_tape *tape)
+{
+    struct span_list list = {0};
+    if (tape->spans_known)
+        return;
+    if (index_segments(tape->view->index, note_span, &list, NULL) < 0)
+        list.count = 0;
+    free(tape->spans);
+    tape->spans = list.items;
+    tape->span_count = list.count;
+    tape->spans_known = true;
+}
+
+void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
+                uint64_t last)
+{
+    uint64_t first_number = 0, last_number = 0;
+    if (tape->leases.fd < 0)
+        return;
+    pthread_mutex_lock(&tape->lock);
+    load_spans(tape);
+    for (size_t i = 0; i < tape->span_count; i++) {
+        const struct segment_span *s = &tape->spans[i];
+        if (axis != TDK_AXIS_EVENT && (s->max_ts < from || s->min_ts > last))
+            continue;
+        if (first_number == 0)
+            first_number = s->number;
+        last_number = s->number;
+    }
+    bool to_end = tape->span_count > 0 && last_number == tape->spans[tape->span_count - 1].number;
+    pthread_mutex_unlock(&tape->lock);
+    if (to_end)
+        last_number = INT64_MAX;
+    lease_take(&tape->leases, lease, first_number, last_number);
 }
 
 /* ---- what is there ---- */
@@ -233,7 +369,8 @@ static int note_epoch(const struct epoch_ref *epoch, void *context)
 
 /* An epoch begins with seq 1, or, where a recorder joined it, in the block with its EPOCH frame.
  * What lies before the first block that there is otherwise is missing. */
-static int behead(struct view *view, struct epoch_ref *epoch, struct tdk_err *err)
+static int behead(struct tdk_tape *tape, struct view *view, struct epoch_ref *epoch,
+                  struct tdk_err *err)
 {
     const struct index_range everything = {
         .track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
@@ -241,13 +378,16 @@ static int behead(struct view *view, struct epoch_ref *epoch, struct tdk_err *er
     if (epoch->last_seq == 0 || epoch->first_seq == 1)
         return 0;
     int n = index_find(view->index, &everything, NULL, false, &first, 1, err);
-    if (n == 1 && (first.flags & BLOCK_BEGINS_EPOCH) == 0)
-        epoch->first_seq = 1;
-    return n < 0 ? n : 0;
+    if (n != 1 || (first.flags & BLOCK_BEGINS_EPOCH) != 0)
+        return n < 0 ? n : 0;
+    uint64_t from = 1, to = epoch->first_seq - 1;
+    if (tape_trim_retired(tape, epoch->track, epoch->epoch, &from, &to))
+        epoch->first_seq = from;
+    return 0;
 }
 
-int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, size_t *count,
-                struct tdk_err *err)
+int tape_epochs(struct tdk_tape *tape, struct view *view, uint16_t track, struct epoch_ref **epochs,
+                size_t *count, struct tdk_err *err)
 {
     struct epoch_list list = {0};
     int rc = index_epochs(view->index, track, note_epoch, &list, err);
@@ -256,7 +396,7 @@ int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, si
         return rc == -ENOMEM ? err_set(err, rc, "list epochs") : rc;
     }
     for (size_t i = 0; i < list.count && view->from_start && rc >= 0; i++)
-        rc = behead(view, &list.items[i], err);
+        rc = behead(tape, view, &list.items[i], err);
     if (rc < 0) {
         free(list.items);
         return rc;

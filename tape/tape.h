@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "tape/lease.h"
+#include "tape/retired.h"
 #include "tape/segments.h"
 #include "tape/shelf.h"
 #include "tape/view.h"
@@ -25,21 +27,35 @@ struct symbols {
     struct symbol_ref items[];
 };
 
+/* Where a segment lies in time: what a lease goes by. */
+struct segment_span {
+    uint64_t number, min_ts, max_ts;
+};
+
 struct tdk_tape {
     char lone[TAPE_PATH_MAX]; /* path of the one segment that was opened; "": a tape */
     struct folder folder;     /* when it is one */
     struct segments segments; /* that are open */
     struct shelf shelf;       /* what was read of them, for the next query */
+    struct leases leases;     /* on those that cursors may yet need */
     pthread_mutex_t lock;     /* over all that follows */
     struct view *view;
     struct track *all;     /* every track ever seen */
     struct track **tracks; /* those there are now, by name bytewise */
     size_t track_count;
+    struct retired *retired; /* what was deleted on purpose, as its file was last: */
+    uint64_t retired_inode, retired_ns, retired_size;
+    struct segment_span *spans; /* of the sealed segments, for leases; by number */
+    size_t span_count;
+    bool spans_known;
     struct symbols *symbols; /* of the tracks that were asked about, until refresh */
 };
 
 /* By exact name; NULL: no such track. */
 struct track *tape_track(struct tdk_tape *tape, const char *name);
+
+/* By its number; NULL. */
+struct track *tape_track_number(struct tdk_tape *tape, uint16_t number);
 
 /* Those of now, by name bytewise; a list of the caller's, malloc'ed. NULL: no memory. */
 struct track **tape_tracks(struct tdk_tape *tape, size_t *count);
@@ -47,10 +63,24 @@ struct track **tape_tracks(struct tdk_tape *tape, size_t *count);
 /* The view of now; the caller drops it. */
 struct view *tape_view(struct tdk_tape *tape);
 
+/* What was deleted on purpose, as of now; the caller drops it. NULL: nothing was, or nobody can
+ * tell. */
+struct retired *tape_retired(struct tdk_tape *tape);
+bool tape_is_retired(struct tdk_tape *tape, uint64_t segment);
+
+/* Take off both ends of a stretch of seqs what was deleted. False: nothing is left of it. */
+bool tape_trim_retired(struct tdk_tape *tape, uint16_t track, uint64_t epoch, uint64_t *first_seq,
+                       uint64_t *last_seq);
+
+/* The segments that may hold ticks of these times (on the event axis: any) stay until the lease is
+ * given back. */
+void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
+                uint64_t last);
+
 /* The epochs of a track, ascending; malloc'ed. Their first_seq is 1 where no segment of the tape
- * was given up. */
-int tape_epochs(struct view *view, uint16_t track, struct epoch_ref **epochs, size_t *count,
-                struct tdk_err *err);
+ * was given up or deleted. */
+int tape_epochs(struct tdk_tape *tape, struct view *view, uint16_t track, struct epoch_ref **epochs,
+                size_t *count, struct tdk_err *err);
 
 /* All symbols of a track; malloc'ed. */
 int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, struct tdk_err *err);

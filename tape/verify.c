@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "tape/rebuild.h"
 #include "tape/verify_segment.h"
 #include "tape/view.h"
 
@@ -20,14 +21,16 @@ enum { THREADS_MAX = 64, PROGRESS_MS = 200 };
 struct job {
     struct segment_name name;
     struct report report;
-    bool done; /* under verify.lock */
+    bool retired; /* gone since we looked */
+    bool done;    /* under verify.lock */
 };
 
 struct verify {
     const struct verify_options *options;
     struct folder folder;
-    const char *lone;  /* path of the one segment; NULL: a tape */
-    struct view *view; /* of an index that is to be compared; else NULL */
+    struct retired *retired; /* what was deleted on purpose; NULL: a lone segment */
+    const char *lone;        /* path of the one segment; NULL: a tape */
+    struct view *view;       /* of an index that is to be compared; else NULL */
     struct job *jobs;
     size_t job_count;
     struct verify_totals totals;
@@ -86,6 +89,17 @@ static int open_segment(const struct verify *v, const struct job *job, struct se
     return segment_open_number(segment, &v->folder, job->name.number, job->name.stage, err);
 }
 
+/* Deleted on purpose since we looked. */
+static bool is_retired_now(const struct verify *v, uint64_t number)
+{
+    struct retired *now;
+    if (v->lone != NULL || retired_load(&now, &v->folder, NULL) < 0)
+        return false;
+    bool is_retired = retired_find(now, number) != NULL;
+    retired_drop(now);
+    return is_retired;
+}
+
 static void run_job(const struct verify *v, struct job *job, struct verify_reader *reader)
 {
     struct tdk_err err;
@@ -97,6 +111,10 @@ static void run_job(const struct verify *v, struct job *job, struct verify_reade
         rc = open_segment(v, job, &segment, &err);
     }
     job->report.number = job->name.number;
+    if (rc == -ENOENT && is_retired_now(v, job->name.number)) {
+        job->retired = true;
+        return;
+    }
     if (rc < 0) {
         report_add(&job->report, UINT64_MAX, rc, "%s", err.text);
         return;
@@ -169,12 +187,17 @@ static int add_track(struct verify *v, const struct extent *extent)
     return 0;
 }
 
-static void tell_hole(struct report *report, const struct extent *extent, uint64_t first)
+static void tell_hole(const struct verify *v, struct report *report, const struct extent *extent,
+                      uint64_t first)
 {
+    uint64_t last = extent->first_seq - 1;
+    if (v->retired != NULL &&
+        !retired_trim(v->retired, extent->track, extent->epoch, &first, &last))
+        return;
     report_add(report, UINT64_MAX, TDK_EHOLE,
                "track %u epoch %llu: seqs %llu to %llu are missing before it", extent->track,
                (unsigned long long)extent->epoch, (unsigned long long)first,
-               (unsigned long long)extent->first_seq - 1);
+               (unsigned long long)last);
 }
 
 /* One stretch of seqs behind what is known of its track. */
@@ -185,11 +208,11 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
         /* Where segments were given up an epoch begins anywhere. */
         if (extent->first_seq != 1 && !extent->begins && v->lone == NULL &&
             v->folder.first_segment <= 1)
-            tell_hole(report, extent, 1);
+            tell_hole(v, report, extent, 1);
         return add_track(v, extent);
     }
     if (extent->first_seq > track->last_seq + 1)
-        tell_hole(report, extent, track->last_seq + 1);
+        tell_hole(v, report, extent, track->last_seq + 1);
     bool repeats = extent->first_seq <= track->last_seq && extent->last_seq >= extent->first_seq;
     if (extent->last_seq > track->last_seq)
         track->last_seq = extent->last_seq;
@@ -203,14 +226,23 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
     return 0;
 }
 
+static void tell_missing(struct verify *v, struct report *report, uint64_t first, uint64_t last)
+{
+    uint64_t from, to;
+    for (uint64_t at = first; retired_next_missing(v->retired, &at, last, &from, &to);)
+        report_add(report, UINT64_MAX, TDK_ECORRUPT, "segments %llu to %llu before it are missing",
+                   (unsigned long long)from, (unsigned long long)to);
+    const struct retired_range *gone = retired_find(v->retired, last);
+    v->last_digest = gone != NULL && gone->last == last ? gone->digest : 0;
+}
+
 static void chain_segment(struct verify *v, struct report *report)
 {
     uint64_t next = v->last_number != 0 ? v->last_number + 1 : v->folder.first_segment;
     if (v->lone == NULL && report->number > next)
-        report_add(report, UINT64_MAX, TDK_ECORRUPT, "segments %llu to %llu before it are missing",
-                   (unsigned long long)next, (unsigned long long)report->number - 1);
-    else if (v->last_digest != 0 && report->has_foot && report->previous_digest != 0 &&
-             report->previous_digest != v->last_digest)
+        tell_missing(v, report, next, report->number - 1);
+    if (v->last_digest != 0 && report->has_foot && report->previous_digest != 0 &&
+        report->previous_digest != v->last_digest)
         report_add(report, UINT64_MAX, TDK_ECORRUPT,
                    "it does not follow the one before it: one of both was replaced");
     v->last_number = report->number;
@@ -222,6 +254,8 @@ static int finish_job(struct verify *v, struct job *job)
 {
     struct report *report = &job->report;
     int rc = report->failed;
+    if (job->retired)
+        return 0;
     chain_segment(v, report);
     for (size_t i = 0; i < report->extent_count && rc == 0; i++)
         rc = chain_extent(v, report, &report->extents[i]);
@@ -360,7 +394,7 @@ static int list_jobs(struct verify *v, struct tdk_err *err)
     v->jobs = calloc(count + 1, sizeof *v->jobs);
     for (size_t i = 0; i < count && v->jobs != NULL; i++) {
         char path[TAPE_PATH_MAX];
-        if (names[i].stage == SEGMENT_IMPORT)
+        if (names[i].stage == SEGMENT_IMPORT || retired_find(v->retired, names[i].number) != NULL)
             continue; /* not part of the tape */
         v->jobs[v->job_count++].name = names[i];
         folder_segment_path(&v->folder, names[i].number, names[i].stage, path);
@@ -381,6 +415,20 @@ static int open_view(struct verify *v, struct tdk_err *err)
     report_add(&report, UINT64_MAX, rc, "index: it is marked as whole and cannot be read: %s",
                tdk_strerror(rc));
     return tell_report(v, &report);
+}
+
+static int open_retired(struct verify *v, struct tdk_err *err)
+{
+    struct tdk_err why;
+    int rc = retired_load(&v->retired, &v->folder, &why);
+    if (rc == 0)
+        return 0;
+    if (rc == -ENOMEM)
+        return err_say(err, rc, "%s", why.text);
+    struct report report = {0};
+    report_add(&report, UINT64_MAX, rc, "%s", why.text);
+    rc = tell_report(v, &report);
+    return rc == 0 ? retired_empty(&v->retired, err) : rc;
 }
 
 static int open_lone(struct verify *v, const char *path, struct tdk_err *err)
@@ -406,6 +454,8 @@ static int open_all(struct verify *v, const char *path, struct tdk_err *err)
         return open_lone(v, path, err);
     int rc = folder_open(&v->folder, path, err);
     if (rc == 0)
+        rc = open_retired(v, err);
+    if (rc == 0)
         rc = list_jobs(v, err);
     if (rc == 0)
         rc = open_view(v, err);
@@ -419,6 +469,7 @@ static void close_all(struct verify *v)
     free(v->jobs);
     free(v->tracks);
     view_drop(v->view);
+    retired_drop(v->retired);
     folder_close(&v->folder);
     pthread_cond_destroy(&v->changed);
     pthread_mutex_destroy(&v->lock);

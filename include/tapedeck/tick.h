@@ -55,7 +55,7 @@ enum tdk_type {
     TDK_TYPE_CLOCK = 0xC1,  /* struct tdk_clock_jump */
     TDK_TYPE_EPOCH = 0xC2,  /* struct tdk_epoch */
     TDK_TYPE_SYMBOL = 0xC3, /* struct tdk_symbol, then the symbol's bytes */
-    TDK_TYPE_MARK = 0xC4,   /* a name */
+    TDK_TYPE_MARK = 0xC4,   /* a name; if more is to be kept with it: a NUL, ns before it u64 */
     TDK_TYPE_TRACK = 0xC5,  /* struct tdk_track_head, then the name's bytes */
     TDK_TYPE_JOIN = 0xC6,   /* empty: history ends here, live begins */
     TDK_TYPE_END = 0xC7,    /* struct tdk_end */
@@ -78,6 +78,7 @@ enum tdk_loss_reason {
     TDK_LOSS_DAMAGE = 3,     /* a part of the tape cannot be read */
     TDK_LOSS_QUARANTINE = 4, /* the ring broke its rules and was set aside */
     TDK_LOSS_UNKNOWN = 5,    /* the producer left a hole and did not say why */
+    TDK_LOSS_RETIRED = 6,    /* deleted on purpose, by retention: of gaps only, in no frame */
 };
 
 struct tdk_loss {

@@ -1,0 +1,413 @@
+/* retain.c - disks that do not fill: what would go, let it go, keep some whatever the policy says.
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "cli/range.h"
+#include "cli/retain_limits.h"
+#include "cli/table.h"
+#include "tape/holds.h"
+#include "tape/recover.h"
+#include "tape/retain_plan.h"
+#include "tape/retire.h"
+#include "tape/view.h"
+
+struct args {
+    struct range_args range;
+    struct retain_limits limits;
+    int progress;
+    bool dry_run, json;
+};
+
+static struct args args;
+
+#define JSON_ROW                                                                                   \
+    {                                                                                              \
+        .name = "json", .kind = OPTION_FLAG, .at = offsetof(struct args, json),                    \
+        .help = "a JSON array"                                                                     \
+    }
+
+/* ---- plan ---- */
+
+static const struct column columns[] = {
+    {"segment", COLUMN_COUNT}, {"size", COLUMN_SIZE},    {"ticks", COLUMN_COUNT},
+    {"first_ts", COLUMN_TIME}, {"last_ts", COLUMN_TIME}, {"goes", COLUMN_FLAG},
+    {"why", COLUMN_TEXT},      {"due", COLUMN_TIME},     {"kept_by", COLUMN_TEXT},
+    {"mark", COLUMN_TEXT},
+};
+
+static void put_time(struct table *table, uint64_t ts, bool known)
+{
+    if (known)
+        table_number(table, ts);
+    else
+        table_none(table);
+}
+
+static void put_item(struct table *table, const struct retain_item *item)
+{
+    bool timed = item->min_ts <= item->max_ts;
+    table_number(table, item->number);
+    table_number(table, item->size);
+    table_number(table, item->ticks);
+    put_time(table, item->min_ts, timed);
+    put_time(table, item->max_ts, timed);
+    table_number(table, item->why != RETAIN_STAYS);
+    table_text(table, item->why != RETAIN_STAYS ? retain_why_text(item->why) : NULL);
+    put_time(table, item->due_ns, item->due_ns != RETAIN_NEVER);
+    table_text(table, item->pin != PIN_NONE ? retain_pin_text(item->pin) : NULL);
+    table_text(table, item->pin == PIN_MARK ? item->pin_name : NULL);
+}
+
+static int show_plan(const struct retain_plan *plan)
+{
+    struct table *table;
+    int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < plan->count; i++)
+        put_item(table, &plan->items[i]);
+    return table_close(table);
+}
+
+static int warn_unmet(const struct retain_plan *plan)
+{
+    char bytes[QUANTITY_TEXT], free_text[QUANTITY_TEXT];
+    if (!plan->verdict.unmet)
+        return CLI_OK;
+    cli_warn("the limits cannot be kept: %" PRIu64 " segments of %s stay, %s are free; column "
+             "kept_by of `tapedeck retain plan` says what keeps them",
+             plan->verdict.segments, quantity_size_text(bytes, plan->verdict.bytes),
+             quantity_size_text(free_text, plan->free_bytes));
+    return CLI_LOSSY;
+}
+
+static int conclude_plan(const struct retain_plan *plan)
+{
+    char bytes[QUANTITY_TEXT];
+    int rc = show_plan(plan);
+    if (rc < 0)
+        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+    cli_note("%zu of %zu segments go, %s", plan->verdict.going, plan->count,
+             quantity_size_text(bytes, plan->verdict.going_bytes));
+    return warn_unmet(plan);
+}
+
+/* On a tape that nobody has to hold for it. */
+static int make_plan(struct retain_plan *plan, struct folder *folder,
+                     const struct retain_policy *policy, struct tdk_err *err)
+{
+    struct view *view;
+    int rc = folder_open(folder, args.range.tape, err);
+    if (rc == 0)
+        rc = view_open(&view, folder, err);
+    if (rc < 0)
+        return rc;
+    rc = retain_plan_make(plan, folder, view->index, policy, err);
+    view_drop(view);
+    return rc;
+}
+
+static int plan_only(const struct retain_policy *policy)
+{
+    struct tdk_err err;
+    struct folder folder;
+    struct retain_plan plan;
+    if (make_plan(&plan, &folder, policy, &err) < 0)
+        return cli_fail(&err, NULL);
+    int status = conclude_plan(&plan);
+    retain_plan_close(&plan);
+    return status;
+}
+
+/* The policy, and what it is about. CLI_OK, or the exit status after saying why. */
+static int read_policy(struct retain_policy *policy)
+{
+    struct tdk_err err;
+    if (args.range.tape == NULL)
+        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+    int rc = retain_limits_policy(&args.limits, policy, &err);
+    return rc < 0 ? cli_refuse(&err, NULL) : CLI_OK;
+}
+
+static int run_plan(const struct cli *cli)
+{
+    struct retain_policy policy = {.tracks = NULL};
+    (void)cli;
+    int status = read_policy(&policy);
+    if (status == CLI_OK)
+        status = plan_only(&policy);
+    retain_limits_close(&policy);
+    return status;
+}
+
+static const struct option plan_rows[] = {JSON_ROW, {.name = NULL}};
+static const struct option_set plan_sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.title = "limits", .rows = retain_limit_rows, .into = &args.limits},
+    {.rows = plan_rows, .into = &args},
+    {.rows = NULL},
+};
+static const struct command plan_command = {
+    .name = "plan",
+    .brief = "what would go by a policy, why and when, and what keeps the rest",
+    .usage = "-T DIR [--max-age D] [--max-size S] [--max-segments N] [--min-free S] [--json]",
+    .about = "A row a segment. `due` is when its age lets it go; `kept_by` says what keeps it all\n"
+             "the same: recording, newest, hold, mark, read (a running reader). Changes nothing.",
+    .sets = plan_sets,
+    .run = run_plan,
+};
+
+/* ---- apply ---- */
+
+struct applying {
+    struct progress progress;
+    uint64_t segments, bytes, bytes_total, leased;
+};
+
+static int on_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context)
+{
+    struct applying *a = context;
+    if (fate == RETIRE_DONE) {
+        a->segments++;
+        a->bytes += bytes;
+        progress_at(&a->progress, a->bytes, a->bytes_total, "bytes", a->segments);
+    } else if (fate == RETIRE_LEASED) {
+        a->leased++;
+        progress_clear(&a->progress);
+        cli_warn("segment %" PRIu64 " is being read: it stays until then", segment);
+    }
+    return interrupted() ? 1 : 0;
+}
+
+static int apply_plan(struct applying *a, const struct folder *folder,
+                      const struct retain_plan *plan, struct tdk_err *err)
+{
+    const struct retire_options options = {.each = on_retired, .context = a};
+    size_t count;
+    uint64_t *numbers = retain_plan_going(plan, &count);
+    a->bytes_total = plan->verdict.going_bytes;
+    int rc = numbers != NULL ? retire_segments(folder, numbers, count, &options, err) : 0;
+    free(numbers);
+    return rc;
+}
+
+static void on_found(const char *text, void *context)
+{
+    (void)context;
+    cli_warn("%s", text);
+}
+
+/* With the tape in our hands: the index is ours to keep. */
+static int apply_held(struct applying *a, struct recovered *tape,
+                      const struct retain_policy *policy, struct retain_plan *plan,
+                      struct tdk_err *err)
+{
+    int rc = retain_plan_make(plan, &tape->folder, tape->index, policy, err);
+    if (rc == 0)
+        rc = apply_plan(a, &tape->folder, plan, err);
+    int closed = recover_close(tape, true, rc == 0 ? err : NULL);
+    return rc < 0 ? rc : closed;
+}
+
+/* A writer has it: it takes them out of its index when it looks, a few times a second. */
+static int apply_beside(struct applying *a, const struct retain_policy *policy,
+                        struct retain_plan *plan, struct tdk_err *err)
+{
+    struct folder folder;
+    int rc = make_plan(plan, &folder, policy, err);
+    return rc == 0 ? apply_plan(a, &folder, plan, err) : rc;
+}
+
+static int apply(struct applying *a, const struct retain_policy *policy, struct retain_plan *plan,
+                 struct tdk_err *err)
+{
+    struct recovered tape;
+    int rc = recover_open(&tape, args.range.tape, false, on_found, NULL, err);
+    if (rc == TDK_EBUSY)
+        return apply_beside(a, policy, plan, err);
+    return rc == 0 ? apply_held(a, &tape, policy, plan, err) : rc;
+}
+
+static int apply_now(const struct cli *cli, const struct retain_policy *policy)
+{
+    struct tdk_err err;
+    struct applying a = {.segments = 0};
+    struct retain_plan plan = {.count = 0};
+    char bytes[QUANTITY_TEXT];
+    interrupt_catch();
+    progress_begin(&a.progress, "retain", args.progress, cli->globals->quiet);
+    int rc = apply(&a, policy, &plan, &err);
+    progress_end(&a.progress, a.bytes, a.bytes_total, "bytes", a.segments);
+    int status = rc == 0 ? warn_unmet(&plan) : CLI_OK;
+    retain_plan_close(&plan);
+    if (rc < 0)
+        return cli_fail(&err, "nothing is lost by trying again");
+    cli_note("%" PRIu64 " segments of %s deleted", a.segments, quantity_size_text(bytes, a.bytes));
+    if (interrupted())
+        return cli_fail_words("interrupted; run it again for the rest");
+    return a.leased > 0 ? CLI_LOSSY : status;
+}
+
+static int run_apply(const struct cli *cli)
+{
+    struct retain_policy policy = {.tracks = NULL};
+    int status = read_policy(&policy);
+    if (status == CLI_OK && !retain_is_set(&policy))
+        status = cli_usage("no limit: name one, as in --max-age 30d");
+    else if (status == CLI_OK)
+        status = args.dry_run ? plan_only(&policy) : apply_now(cli, &policy);
+    retain_limits_close(&policy);
+    return status;
+}
+
+static const struct option apply_rows[] = {
+    {.name = "dry-run",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, dry_run),
+     .help = "only show the plan"},
+    {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
+    JSON_ROW,
+    {.name = NULL},
+};
+static const struct option_set apply_sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.title = "limits", .rows = retain_limit_rows, .into = &args.limits},
+    {.rows = apply_rows, .into = &args},
+    {.rows = NULL},
+};
+static const struct command apply_command = {
+    .name = "apply",
+    .brief = "delete by a policy",
+    .usage = "-T DIR [--max-age D] [--max-size S] [--max-segments N] [--min-free S] [--dry-run]",
+    .about =
+        "What goes is deleted for good; that it was there is kept, and `gaps` calls it retired.\n"
+        "Works beside a recorder. It may be killed and run again. Exit 0: the limits hold; 3:\n"
+        "something keeps them from it, and was named.",
+    .sets = apply_sets,
+    .run = run_apply,
+};
+
+/* ---- hold, release ---- */
+
+static int read_numbers(const struct option_list *words, uint64_t *numbers)
+{
+    struct tdk_err err;
+    for (size_t i = 0; i < words->count; i++)
+        if (quantity_count(words->items[i], &numbers[i], &err) < 0 || numbers[i] == 0)
+            return cli_usage("'%s' is no segment's number; `tapedeck ls segments` lists them",
+                             words->items[i]);
+    return CLI_OK;
+}
+
+struct presence {
+    const uint64_t *numbers;
+    size_t count, found;
+};
+
+static int note_present(const struct segment_ref *segment, void *context)
+{
+    struct presence *p = context;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->numbers[i] == segment->number) {
+            p->found++;
+            break;
+        }
+    return 0;
+}
+
+static int check_present(const struct folder *folder, const uint64_t *numbers, size_t count)
+{
+    struct tdk_err err;
+    struct view *view;
+    struct presence p = {.numbers = numbers, .count = count};
+    int rc = view_open(&view, folder, &err);
+    if (rc == 0) {
+        rc = index_segments(view->index, note_present, &p, &err);
+        view_drop(view);
+    }
+    if (rc < 0)
+        return cli_fail(&err, NULL);
+    return p.found >= count ? CLI_OK
+                            : cli_fail_words("%s has not all of these segments; `tapedeck ls "
+                                             "segments` lists those it has",
+                                             folder->path);
+}
+
+static int change_holds(const uint64_t *numbers, size_t count, enum hold_change change)
+{
+    struct tdk_err err;
+    struct folder folder;
+    if (folder_open(&folder, args.range.tape, &err) < 0)
+        return cli_fail(&err, NULL);
+    int status = check_present(&folder, numbers, count);
+    if (status != CLI_OK)
+        return status;
+    if (holds_change(&folder, numbers, count, change, &err) < 0)
+        return cli_fail(&err, NULL);
+    cli_note("%zu segment%s %s", count, count == 1 ? "" : "s",
+             change == HOLD_KEEP ? "held until released" : "released");
+    return CLI_OK;
+}
+
+static int run_change(const struct cli *cli, enum hold_change change)
+{
+    if (args.range.tape == NULL)
+        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+    uint64_t *numbers = calloc(cli->operands->count, sizeof *numbers);
+    if (numbers == NULL)
+        return cli_fail_words("out of memory");
+    int status = read_numbers(cli->operands, numbers);
+    if (status == CLI_OK)
+        status = change_holds(numbers, cli->operands->count, change);
+    free(numbers);
+    return status;
+}
+
+static int run_hold(const struct cli *cli)
+{
+    return run_change(cli, HOLD_KEEP);
+}
+
+static int run_release(const struct cli *cli)
+{
+    return run_change(cli, HOLD_RELEASE);
+}
+
+static const struct option_set hold_sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = NULL},
+};
+static const struct command hold_command = {
+    .name = "hold",
+    .brief = "keep these segments, whatever the policy says",
+    .usage = "SEGMENT... -T DIR",
+    .sets = hold_sets,
+    .operand = "SEGMENT",
+    .operands_min = 1,
+    .operands_max = UINT_MAX,
+    .run = run_hold,
+};
+static const struct command release_command = {
+    .name = "release",
+    .brief = "let these segments go by the policy again: neither a hold nor a mark keeps them",
+    .usage = "SEGMENT... -T DIR",
+    .sets = hold_sets,
+    .operand = "SEGMENT",
+    .operands_min = 1,
+    .operands_max = UINT_MAX,
+    .run = run_release,
+};
+
+static const struct command *const parts[] = {&plan_command, &apply_command, &hold_command,
+                                              &release_command, NULL};
+const struct command retain_command = {
+    .name = "retain",
+    .brief = "delete old segments by age, size, count or free space; keep some",
+    .parts = parts,
+};

@@ -1,0 +1,230 @@
+#include "tape/holds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/format.h"
+#include "tape/lease.h"
+
+enum { ROW_WAIT_MS = 10000 };
+
+/* ---- bytes ---- */
+
+static uint32_t sum_of(const void *bytes, size_t size)
+{
+    struct holds_head head;
+    memcpy(&head, bytes, sizeof head);
+    head.crc = 0;
+    uint32_t crc = crc32c(0, &head, sizeof head);
+    return crc32c(crc, (const unsigned char *)bytes + sizeof head, size - sizeof head);
+}
+
+static int check(const struct holds_head *head, const void *bytes, size_t size,
+                 const uint8_t tape_id[16], struct tdk_err *err)
+{
+    if (head->magic != HOLDS_MAGIC || head->crc != sum_of(bytes, size))
+        return err_set(err, TDK_ECORRUPT, "holds");
+    if (head->version != TAPE_VERSION)
+        return err_set(err, TDK_EVERSION, "holds");
+    if (memcmp(head->tape_id, tape_id, sizeof head->tape_id) != 0)
+        return err_set(err, TDK_EFOREIGN, "holds");
+    if (head->held > HOLDS_MAX || head->released > HOLDS_MAX ||
+        size != sizeof *head + ((size_t)head->held + head->released) * sizeof(uint64_t))
+        return err_set(err, TDK_ECORRUPT, "holds");
+    return 0;
+}
+
+static int copy_numbers(uint64_t **numbers, const void *bytes, size_t count)
+{
+    uint64_t *copy = calloc(count + 1, sizeof *copy);
+    if (copy == NULL)
+        return -ENOMEM;
+    memcpy(copy, bytes, count * sizeof *copy);
+    *numbers = copy;
+    return 0;
+}
+
+int holds_decode(struct holds *holds, const void *bytes, size_t size, const uint8_t tape_id[16],
+                 struct tdk_err *err)
+{
+    struct holds_head head;
+    *holds = (struct holds){.held_count = 0};
+    if (size < sizeof head)
+        return err_set(err, TDK_ECORRUPT, "holds");
+    memcpy(&head, bytes, sizeof head);
+    int rc = check(&head, bytes, size, tape_id, err);
+    if (rc < 0)
+        return rc;
+    const unsigned char *at = (const unsigned char *)bytes + sizeof head;
+    rc = copy_numbers(&holds->held, at, head.held);
+    if (rc == 0)
+        rc = copy_numbers(&holds->released, at + head.held * sizeof(uint64_t), head.released);
+    if (rc < 0) {
+        holds_close(holds);
+        return err_set(err, rc, "holds");
+    }
+    holds->held_count = head.held;
+    holds->released_count = head.released;
+    return 0;
+}
+
+/* ---- the file ---- */
+
+static int read_all(int fd, void **bytes, size_t *size)
+{
+    struct file_stat stat;
+    int rc = files->fstat(fd, &stat);
+    if (rc < 0)
+        return rc;
+    if (!stat.is_file || stat.size > sizeof(struct holds_head) + 2 * HOLDS_MAX * sizeof(uint64_t))
+        return TDK_ECORRUPT;
+    *size = (size_t)stat.size;
+    *bytes = malloc(*size + 1);
+    return *bytes == NULL ? -ENOMEM : files_read(fd, *bytes, *size, 0);
+}
+
+int holds_load(struct holds *holds, const struct folder *folder, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    void *bytes = NULL;
+    size_t size = 0;
+    *holds = (struct holds){.held_count = 0};
+    snprintf(path, sizeof path, "%s/holds", folder->path);
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd == -ENOENT)
+        return 0;
+    if (fd < 0)
+        return err_set(err, fd, "open %s", path);
+    int rc = read_all(fd, &bytes, &size);
+    files->close(fd);
+    if (rc == 0)
+        rc = holds_decode(holds, bytes, size, folder->tape_id, err);
+    free(bytes);
+    return rc < 0 ? err_set(err, rc, "read %s", path) : 0;
+}
+
+static int save(const struct holds *holds, const struct folder *folder, struct tdk_err *err)
+{
+    struct holds_head head = {.magic = HOLDS_MAGIC,
+                              .version = TAPE_VERSION,
+                              .held = (uint32_t)holds->held_count,
+                              .released = (uint32_t)holds->released_count};
+    size_t held = holds->held_count * sizeof(uint64_t);
+    size_t released = holds->released_count * sizeof(uint64_t);
+    size_t size = sizeof head + held + released;
+    unsigned char *bytes = malloc(size);
+    if (bytes == NULL)
+        return err_set(err, -ENOMEM, "holds");
+    memcpy(head.tape_id, folder->tape_id, sizeof head.tape_id);
+    memcpy(bytes, &head, sizeof head);
+    if (held > 0)
+        memcpy(bytes + sizeof head, holds->held, held);
+    if (released > 0)
+        memcpy(bytes + sizeof head + held, holds->released, released);
+    head.crc = sum_of(bytes, size);
+    memcpy(bytes, &head, sizeof head);
+    int rc = files_replace(folder->path, "holds", bytes, size, err);
+    free(bytes);
+    return rc;
+}
+
+void holds_close(struct holds *holds)
+{
+    free(holds->held);
+    free(holds->released);
+    *holds = (struct holds){.held_count = 0};
+}
+
+/* ---- numbers ---- */
+
+/* Where it is, or where it would be. */
+static size_t place_of(const uint64_t *numbers, size_t count, uint64_t number)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (numbers[middle] < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool has(const uint64_t *numbers, size_t count, uint64_t number)
+{
+    size_t at = place_of(numbers, count, number);
+    return at < count && numbers[at] == number;
+}
+
+bool holds_has(const struct holds *holds, uint64_t segment)
+{
+    return has(holds->held, holds->held_count, segment);
+}
+
+bool holds_is_released(const struct holds *holds, uint64_t segment)
+{
+    return has(holds->released, holds->released_count, segment);
+}
+
+static int put(uint64_t **numbers, size_t *count, uint64_t number)
+{
+    size_t at = place_of(*numbers, *count, number);
+    if (at < *count && (*numbers)[at] == number)
+        return 0;
+    if (*count == HOLDS_MAX)
+        return TDK_EFULL;
+    uint64_t *grown = realloc(*numbers, (*count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return -ENOMEM;
+    memmove(grown + at + 1, grown + at, (*count - at) * sizeof *grown);
+    grown[at] = number;
+    *numbers = grown;
+    ++*count;
+    return 0;
+}
+
+static void take_out(uint64_t *numbers, size_t *count, uint64_t number)
+{
+    size_t at = place_of(numbers, *count, number);
+    if (at == *count || numbers[at] != number)
+        return;
+    memmove(numbers + at, numbers + at + 1, (*count - at - 1) * sizeof *numbers);
+    --*count;
+}
+
+static int change_one(struct holds *holds, uint64_t segment, enum hold_change change)
+{
+    if (change == HOLD_KEEP) {
+        take_out(holds->released, &holds->released_count, segment);
+        return put(&holds->held, &holds->held_count, segment);
+    }
+    take_out(holds->held, &holds->held_count, segment);
+    return put(&holds->released, &holds->released_count, segment);
+}
+
+int holds_change(const struct folder *folder, const uint64_t *segments, size_t count,
+                 enum hold_change change, struct tdk_err *err)
+{
+    struct holds holds;
+    int row, rc = leases_hold_row(&row, folder, ROW_WAIT_MS, err);
+    if (rc < 0)
+        return rc;
+    rc = holds_load(&holds, folder, err);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = change_one(&holds, segments[i], change);
+        if (rc < 0)
+            err_set(err, rc, "segment %llu", (unsigned long long)segments[i]);
+    }
+    if (rc == 0)
+        rc = save(&holds, folder, err);
+    holds_close(&holds);
+    leases_give_row(row);
+    return rc;
+}

@@ -1,0 +1,54 @@
+/*
+ * holds.h - segments that somebody keeps, whatever the policy says; and those that a mark would
+ * keep, and somebody let go.
+ *
+ *   TAPE/holds   struct holds_head, then the numbers held, then those released, each ascending
+ *
+ * Written aside, synced, renamed. Changed with the row of segments held (lease.h), by anyone.
+ */
+#ifndef TDK_TAPE_HOLDS_H
+#define TDK_TAPE_HOLDS_H
+
+#include <assert.h>
+#include <stdbool.h>
+
+#include "tape/folder.h"
+
+#define HOLDS_MAGIC UINT64_C(0x31444c4f484b4454) /* "TDKHOLD1" */
+#define HOLDS_MAX   (1u << 20)                   /* numbers in it */
+
+struct holds_head {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t crc; /* CRC-32C of the whole file with crc = 0 */
+    uint8_t tape_id[16];
+    uint32_t held, released;
+    uint8_t zero[24];
+};
+static_assert(sizeof(struct holds_head) == 64, "on disk");
+
+struct holds {
+    uint64_t *held, *released; /* ascending; ours */
+    size_t held_count, released_count;
+};
+
+enum hold_change {
+    HOLD_KEEP,    /* held from now on */
+    HOLD_RELEASE, /* neither a hold nor a mark keeps it any more */
+};
+
+/* Empty when there is no such file. TDK_ECORRUPT ... */
+int holds_load(struct holds *holds, const struct folder *folder, struct tdk_err *err);
+void holds_close(struct holds *holds);
+bool holds_has(const struct holds *holds, uint64_t segment);
+bool holds_is_released(const struct holds *holds, uint64_t segment);
+
+/* On disk, durably; beside whoever else writes to the tape. */
+int holds_change(const struct folder *folder, const uint64_t *segments, size_t count,
+                 enum hold_change change, struct tdk_err *err);
+
+/* The same from bytes; pure. */
+int holds_decode(struct holds *holds, const void *bytes, size_t size, const uint8_t tape_id[16],
+                 struct tdk_err *err);
+
+#endif

@@ -1,0 +1,231 @@
+#include "tape/retain_plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "tape/catalog.h"
+#include "tape/holds.h"
+#include "tape/lease.h"
+#include "tape/rebuild.h"
+#include "tape/retired.h"
+
+enum { FOOTERS_MAX = 256 }; /* that are read at a time for the ages of tracks */
+
+struct planning {
+    struct retain_plan *plan;
+    const struct folder *folder;
+    struct index *index;
+    const struct retain_policy *policy;
+    struct retired *retired;
+    struct holds holds;
+    size_t room;
+    struct tdk_err *err;
+};
+
+static uint64_t later(uint64_t ts, uint64_t ns)
+{
+    return ns > UINT64_MAX - ts ? RETAIN_NEVER : ts + ns;
+}
+
+/* ---- the segments ---- */
+
+static int add_segment(const struct segment_ref *segment, void *context)
+{
+    struct planning *p = context;
+    struct retain_plan *plan = p->plan;
+    if (retired_find(p->retired, segment->number) != NULL)
+        return 0; /* gone already, and the index is about to hear of it */
+    if (plan->count == p->room) {
+        size_t room = p->room == 0 ? 64 : 2 * p->room;
+        struct retain_item *items = realloc(plan->items, room * sizeof *items);
+        if (items == NULL)
+            return err_set(p->err, -ENOMEM, "plan retention");
+        plan->items = items;
+        p->room = room;
+    }
+    plan->items[plan->count++] = (struct retain_item){.number = segment->number,
+                                                      .size = segment->size,
+                                                      .ticks = segment->ticks,
+                                                      .min_ts = segment->min_ts,
+                                                      .max_ts = segment->max_ts,
+                                                      .due_ns = RETAIN_NEVER,
+                                                      .pin = segment->sealed ? PIN_NONE : PIN_OPEN};
+    return 0;
+}
+
+/* ---- what keeps them ---- */
+
+static void pin_newest(struct retain_plan *plan)
+{
+    for (size_t i = plan->count; i > 0; i--)
+        if (plan->items[i - 1].pin == PIN_NONE) {
+            plan->items[i - 1].pin = PIN_NEWEST;
+            return;
+        }
+}
+
+static void pin_held(const struct planning *p)
+{
+    for (size_t i = 0; i < p->plan->count; i++)
+        if (p->plan->items[i].pin == PIN_NONE && holds_has(&p->holds, p->plan->items[i].number))
+            p->plan->items[i].pin = PIN_HOLD;
+}
+
+/* What a mark wanted kept: [ts - back, ts]. */
+static int pin_marked(const struct mark_ref *mark, void *context)
+{
+    const struct planning *p = context;
+    uint64_t from = mark->back < mark->ts ? mark->ts - mark->back : 0;
+    for (size_t i = 0; mark->back != 0 && i < p->plan->count; i++) {
+        struct retain_item *item = &p->plan->items[i];
+        if (item->pin != PIN_NONE || item->max_ts < from || item->min_ts > mark->ts ||
+            holds_is_released(&p->holds, item->number))
+            continue;
+        item->pin = PIN_MARK;
+        memcpy(item->pin_name, mark->name, sizeof item->pin_name);
+    }
+    return 0;
+}
+
+static void pin_leased(const struct planning *p)
+{
+    struct leases leases;
+    leases_init(&leases);
+    leases_open(&leases, p->folder);
+    for (size_t i = 0; i < p->plan->count; i++)
+        if (p->plan->items[i].pin == PIN_NONE && leases_is_taken(&leases, p->plan->items[i].number))
+            p->plan->items[i].pin = PIN_LEASE;
+    leases_close(&leases);
+}
+
+/* ---- when their age lets them go ---- */
+
+static uint64_t shortest_age(const struct retain_policy *policy)
+{
+    uint64_t shortest = policy->max_age_ns != 0 ? policy->max_age_ns : UINT64_MAX;
+    for (size_t i = 0; i < policy->track_count; i++)
+        if (policy->tracks[i].max_age_ns != 0 && policy->tracks[i].max_age_ns < shortest)
+            shortest = policy->tracks[i].max_age_ns;
+    return shortest;
+}
+
+/* The last to let go of it, of the tracks that have ticks in it. */
+static uint64_t due_by_tracks(const struct retain_policy *policy, const struct found *found,
+                              const struct catalog *catalog)
+{
+    uint64_t due = 0;
+    for (size_t i = 0; i < found->count; i++) {
+        const struct block_ref *ref = &found->refs[i];
+        const char *name = catalog_name(catalog, ref->track);
+        uint64_t age = name != NULL ? retain_age_of(policy, name) : 0;
+        if (ref->count == 0)
+            continue;
+        uint64_t at = age == 0 ? RETAIN_NEVER : later(ref->max_ts, age);
+        due = at > due ? at : due;
+    }
+    return due;
+}
+
+static int look_into(const struct planning *p, struct retain_item *item)
+{
+    struct segment *segment;
+    struct catalog *catalog;
+    struct found found;
+    int rc = catalog_open(&catalog, p->err);
+    if (rc < 0)
+        return rc;
+    item->due_ns = RETAIN_NEVER; /* what cannot be read is not judged by its tracks */
+    if (segment_open_number(&segment, p->folder, item->number, SEGMENT_SEALED, NULL) == 0) {
+        if (found_open(&found, segment, true, catalog, NULL, NULL) == 0) {
+            if (found.has_foot)
+                item->due_ns = due_by_tracks(p->policy, &found, catalog);
+            found_close(&found);
+        }
+        segment_close(segment);
+    }
+    catalog_close(catalog);
+    return 0;
+}
+
+static int find_due(const struct planning *p)
+{
+    const struct retain_policy *policy = p->policy;
+    uint64_t shortest = shortest_age(policy), now_ns = p->plan->now_ns;
+    unsigned footers = 0;
+    int rc = 0;
+    for (size_t i = 0; shortest != UINT64_MAX && i < p->plan->count && rc == 0; i++) {
+        struct retain_item *item = &p->plan->items[i];
+        bool timed = item->min_ts <= item->max_ts;
+        item->due_ns = timed   ? later(item->max_ts, shortest)
+                       : i > 0 ? p->plan->items[i - 1].due_ns /* goes with the one before it */
+                               : RETAIN_NEVER;
+        if (policy->track_count == 0)
+            continue;
+        if (item->due_ns <= now_ns && item->pin == PIN_NONE && footers++ < FOOTERS_MAX)
+            rc = look_into(p, item);
+        else if (item->due_ns <= now_ns)
+            item->due_ns = now_ns + 1; /* looked into the next time */
+    }
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+static int gather(struct planning *p)
+{
+    struct statvfs disk;
+    int rc = retired_load(&p->retired, p->folder, p->err);
+    if (rc == 0)
+        rc = holds_load(&p->holds, p->folder, p->err);
+    if (rc == 0)
+        rc = index_segments(p->index, add_segment, p, p->err);
+    if (rc < 0)
+        return rc;
+    if (statvfs(p->folder->segments, &disk) < 0)
+        return err_set(p->err, -errno, "ask for the free space of %s", p->folder->segments);
+    p->plan->free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    pin_newest(p->plan);
+    pin_held(p);
+    rc = index_marks(p->index, pin_marked, p, p->err);
+    if (rc == 0)
+        pin_leased(p);
+    return rc == 0 ? find_due(p) : rc;
+}
+
+int retain_plan_make(struct retain_plan *plan, const struct folder *folder, struct index *index,
+                     const struct retain_policy *policy, struct tdk_err *err)
+{
+    *plan = (struct retain_plan){.now_ns = clock_wall()};
+    struct planning p = {
+        .plan = plan, .folder = folder, .index = index, .policy = policy, .err = err};
+    int rc = gather(&p);
+    if (rc == 0)
+        retain_decide(policy, plan->now_ns, plan->free_bytes, plan->items, plan->count,
+                      &plan->verdict);
+    else
+        retain_plan_close(plan);
+    retired_drop(p.retired);
+    holds_close(&p.holds);
+    return rc;
+}
+
+void retain_plan_close(struct retain_plan *plan)
+{
+    free(plan->items);
+    plan->items = NULL;
+    plan->count = 0;
+}
+
+uint64_t *retain_plan_going(const struct retain_plan *plan, size_t *count)
+{
+    uint64_t *numbers = calloc(plan->verdict.going + 1, sizeof *numbers);
+    *count = 0;
+    for (size_t i = 0; numbers != NULL && i < plan->count; i++)
+        if (plan->items[i].why != RETAIN_STAYS)
+            numbers[(*count)++] = plan->items[i].number;
+    return numbers;
+}

@@ -1,0 +1,29 @@
+/*
+ * retain_plan.h - a policy laid on a tape as it is: what would go, and what keeps the rest.
+ *
+ * Reads the index, the holds, the marks, the leases and the disk's free space; the footers of some
+ * of the oldest segments where tracks have ages of their own. Nothing is changed. Blocking.
+ */
+#ifndef TDK_TAPE_RETAIN_PLAN_H
+#define TDK_TAPE_RETAIN_PLAN_H
+
+#include "index/index.h"
+#include "tape/folder.h"
+#include "tape/retain.h"
+
+struct retain_plan {
+    struct retain_item *items; /* every segment, by number; ours */
+    size_t count;
+    struct retain_verdict verdict;
+    uint64_t now_ns, free_bytes; /* free on the file system of the segments */
+};
+
+/* `index`: of the tape, trusted or private. */
+int retain_plan_make(struct retain_plan *plan, const struct folder *folder, struct index *index,
+                     const struct retain_policy *policy, struct tdk_err *err);
+void retain_plan_close(struct retain_plan *plan);
+
+/* The numbers of those that go, oldest first; malloc'ed. NULL: no memory. */
+uint64_t *retain_plan_going(const struct retain_plan *plan, size_t *count);
+
+#endif

@@ -1,0 +1,162 @@
+/* retire.c - tombstones and files. retire_index.c does the rest. */
+#include "tape/retire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/lease.h"
+#include "tape/rebuild.h"
+
+enum { ROW_WAIT_MS = 10000, AT_A_TIME = 64 };
+
+struct retiring {
+    const struct folder *folder;
+    const struct retire_options *options;
+    struct retired *retired;
+    int row;
+    uint64_t going[AT_A_TIME]; /* have their tombstone, or are about to */
+    uint64_t sizes[AT_A_TIME];
+    size_t count;
+    bool stop;
+    struct tdk_err *err;
+};
+
+static void tell(struct retiring *r, uint64_t segment, enum retire_fate fate, uint64_t bytes)
+{
+    if (r->options->each != NULL &&
+        r->options->each(segment, fate, bytes, r->options->context) != 0)
+        r->stop = true;
+}
+
+/* ---- one segment ---- */
+
+/* What it holds, by its foot or block by block; what cannot be read holds nothing that could be
+ * told. */
+static int look_into(struct retiring *r, struct segment *segment, struct retired_range *range)
+{
+    struct found found;
+    struct catalog *catalog;
+    int rc = catalog_open(&catalog, r->err);
+    if (rc < 0)
+        return rc;
+    rc = found_open(&found, segment, true, catalog, NULL, r->err);
+    catalog_close(catalog);
+    if (rc < 0)
+        return rc == -ENOMEM ? rc : retired_add(r->retired, range, NULL, 0, r->err);
+    range->digest = found.has_foot ? found.foot.digest : 0;
+    for (size_t i = 0; i < found.count; i++)
+        range->ticks += found.refs[i].count;
+    rc = retired_add(r->retired, range, found.refs, found.count, r->err);
+    found_close(&found);
+    return rc;
+}
+
+/* Into the tombstones, in memory yet. 1: it is among those that go now. */
+static int add_segment(struct retiring *r, uint64_t number)
+{
+    struct segment *segment;
+    struct tdk_err why;
+    int rc = segment_open_number(&segment, r->folder, number, SEGMENT_SEALED, &why);
+    if (rc < 0) {
+        char path[TAPE_PATH_MAX];
+        struct file_stat stat;
+        folder_segment_path(r->folder, number, SEGMENT_OPEN, path);
+        bool open = rc == -ENOENT && files->stat(path, &stat) == 0;
+        if (rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE)
+            return err_say(r->err, rc, "%s", why.text);
+        tell(r, number, open ? RETIRE_NOT_SEALED : RETIRE_ABSENT, 0);
+        return 0;
+    }
+    struct retired_range range = {
+        .first = number, .last = number, .bytes = segment->size, .retired_ns = clock_wall()};
+    rc = look_into(r, segment, &range);
+    segment_close(segment);
+    if (rc < 0)
+        return rc;
+    r->sizes[r->count] = range.bytes;
+    r->going[r->count++] = number;
+    return 1;
+}
+
+/* ---- many ---- */
+
+static int remove_file(const struct folder *folder, uint64_t number, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    folder_segment_path(folder, number, SEGMENT_SEALED, path);
+    int rc = files->unlink(path);
+    return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
+}
+
+/* Tombstones first: a file without one that is gone would be damage. */
+static int remove_going(struct retiring *r)
+{
+    if (r->count == 0)
+        return 0;
+    int rc = retired_save(r->retired, r->folder, r->err);
+    for (size_t i = 0; i < r->count && rc == 0; i++)
+        rc = remove_file(r->folder, r->going[i], r->err);
+    if (rc == 0)
+        rc = files_sync_folder(r->folder->segments, r->err);
+    for (size_t i = 0; i < r->count && rc == 0; i++)
+        tell(r, r->going[i], RETIRE_DONE, r->sizes[i]);
+    r->count = 0;
+    return rc;
+}
+
+static int retire_some(struct retiring *r, const uint64_t *segments, size_t count)
+{
+    int rc = leases_hold_row(&r->row, r->folder, ROW_WAIT_MS, r->err);
+    if (rc < 0)
+        return rc;
+    rc = retired_load(&r->retired, r->folder, r->err);
+    for (size_t i = 0; i < count && rc >= 0; i++) {
+        if (retired_find(r->retired, segments[i]) != NULL)
+            tell(r, segments[i], RETIRE_ABSENT, 0);
+        else if (!leases_claim(r->row, segments[i]))
+            tell(r, segments[i], RETIRE_LEASED, 0);
+        else
+            rc = add_segment(r, segments[i]);
+    }
+    if (rc >= 0)
+        rc = remove_going(r);
+    retired_drop(r->retired);
+    r->retired = NULL;
+    leases_give_row(r->row);
+    return rc < 0 ? rc : 0;
+}
+
+int retire_segments(const struct folder *folder, const uint64_t *segments, size_t count,
+                    const struct retire_options *options, struct tdk_err *err)
+{
+    static const struct retire_options none = {.each = NULL};
+    struct retiring r = {
+        .folder = folder, .options = options != NULL ? options : &none, .row = -1, .err = err};
+    int rc = 0;
+    for (size_t at = 0; at < count && rc == 0 && !r.stop; at += AT_A_TIME)
+        rc = retire_some(&r, segments + at, count - at < AT_A_TIME ? count - at : AT_A_TIME);
+    return rc;
+}
+
+/* ---- after a death ---- */
+
+int retire_leftovers(const struct folder *folder, const struct retired *retired, uint64_t *removed,
+                     struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    *removed = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (names[i].stage == SEGMENT_SEALED && retired_find(retired, names[i].number) != NULL) {
+            rc = remove_file(folder, names[i].number, err);
+            ++*removed;
+        }
+    free(names);
+    return rc == 0 && *removed > 0 ? files_sync_folder(folder->segments, err) : rc;
+}

@@ -1,0 +1,48 @@
+/*
+ * retire.h - segments are deleted on purpose: tombstone, file, index, in this order.
+ *
+ *   lease free -> TAPE/retired (durable) -> unlink, folder synced -> index and catalogue
+ *
+ * Death at any point in it leaves a tape that is whole: what has its tombstone is gone for every
+ * reader, whether its file is still there or not, and the next writer, or the next retire, removes
+ * it. Beside a recorder the files go at once; who holds the tape takes the segments out of its
+ * index and catalogue when it looks (retire_index). Blocking.
+ */
+#ifndef TDK_TAPE_RETIRE_H
+#define TDK_TAPE_RETIRE_H
+
+#include "index/index.h"
+#include "tape/catalog.h"
+#include "tape/retired.h"
+
+enum retire_fate {
+    RETIRE_DONE,
+    RETIRE_LEASED,    /* a reader is at it: another time */
+    RETIRE_ABSENT,    /* it is not there, or retired already */
+    RETIRE_NOT_SEALED /* it is being written */
+};
+
+struct retire_options {
+    /* After each segment; may be NULL. Not 0: stop behind it. */
+    int (*each)(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context);
+    void *context;
+};
+
+/* These segments, as far as nobody reads them. The totals of those that went; a file that could not
+ * be removed is an error, and its segment is retired all the same. */
+int retire_segments(const struct folder *folder, const uint64_t *segments, size_t count,
+                    const struct retire_options *options, struct tdk_err *err);
+
+/* Files of retired segments that are still there, after a death: removed. How many. */
+int retire_leftovers(const struct folder *folder, const struct retired *retired, uint64_t *removed,
+                     struct tdk_err *err);
+
+/* Take out of the index and the catalogue what is retired and still in them. For who writes to
+ * them; between two transactions of his. */
+int retire_index(struct index *index, struct catalog *catalog, const struct retired *retired,
+                 struct tdk_err *err);
+
+/* Does the index know a retired segment? */
+bool retire_is_due(struct index *index, const struct retired *retired);
+
+#endif

@@ -1,0 +1,271 @@
+/* retire_index.c - what is retired leaves index and catalogue. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "tape/catalog_epoch.h"
+#include "tape/format.h"
+#include "tape/retire.h"
+
+enum { BATCH = 64 };
+
+struct leaving {
+    struct index *index;
+    struct catalog *catalog;
+    const struct retired *retired;
+    uint64_t *segments; /* that the index knows and are retired; ours */
+    size_t count, room;
+    uint64_t blocks; /* of them that have not been found yet */
+    struct tdk_err *err;
+};
+
+/* What went of one epoch. */
+struct toll {
+    uint64_t blocks, ticks, bytes, lost, odd;
+    bool rewritten; /* some of it may have been counted once and gone twice */
+};
+
+/* ---- which segments ---- */
+
+static int note_segment(const struct segment_ref *segment, void *context)
+{
+    struct leaving *l = context;
+    if (retired_find(l->retired, segment->number) == NULL)
+        return 0;
+    if (l->count == l->room) {
+        size_t room = l->room == 0 ? 64 : 2 * l->room;
+        uint64_t *segments = realloc(l->segments, room * sizeof *segments);
+        if (segments == NULL)
+            return err_set(l->err, -ENOMEM, "retire segments");
+        l->segments = segments;
+        l->room = room;
+    }
+    l->segments[l->count++] = segment->number;
+    l->blocks += segment->blocks;
+    return 0;
+}
+
+static int is_retired(const struct segment_ref *segment, void *context)
+{
+    return retired_find(context, segment->number) != NULL;
+}
+
+bool retire_is_due(struct index *index, const struct retired *retired)
+{
+    /* Who is told only reads. */
+    return retired->range_count > 0 &&
+           index_segments(index, is_retired, (void *)(uintptr_t)retired, NULL) == 1;
+}
+
+/* ---- an epoch ---- */
+
+static void pay(struct toll *toll, const struct block_ref *ref)
+{
+    toll->blocks++;
+    toll->ticks += ref->count;
+    toll->bytes += ref->frames_size;
+    toll->lost += ref->lost;
+    toll->odd += ref->odd;
+    toll->rewritten = toll->rewritten || (ref->flags & BLOCK_REWRITTEN) != 0;
+}
+
+/* Blocks lie by seq, and what is retired ends with its last extent. */
+static int remove_blocks(struct leaving *l, const struct epoch_ref *epoch, uint64_t last_seq,
+                         struct toll *toll)
+{
+    const struct index_range all = {.track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
+    struct block_ref refs[BATCH], last;
+    int rc = index_begin(l->index, l->err), n = rc == 0 ? BATCH : 0;
+    for (bool first = true; n == BATCH && rc == 0; first = false) {
+        n = index_find(l->index, &all, first ? NULL : &last, false, refs, BATCH, l->err);
+        if (n < 0)
+            rc = n;
+        for (int i = 0; i < n && rc == 0; i++)
+            if (retired_find(l->retired, refs[i].segment) != NULL) {
+                pay(toll, &refs[i]);
+                rc = index_remove_block(l->index, &refs[i], l->err);
+            }
+        if (n > 0)
+            last = refs[n - 1];
+        if (n == BATCH && last.first_seq > last_seq + 1)
+            break;
+    }
+    l->blocks -= toll->blocks < l->blocks ? toll->blocks : l->blocks;
+    if (rc == 0)
+        return toll->blocks > 0 ? index_commit(l->index, l->err) : 0;
+    index_abort(l->index);
+    return rc;
+}
+
+static void take_bounds(struct epoch_ref *left, const struct block_ref *ref)
+{
+    if (ref->min_ts < left->min_ts)
+        left->min_ts = ref->min_ts;
+    if (ref->max_ts > left->max_ts)
+        left->max_ts = ref->max_ts;
+}
+
+/* From one end of the epoch inwards, until no block can reach beyond what is known: running_max and
+ * step_back say how far one can. */
+static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse)
+{
+    const struct index_range all = {.track = left->track, .epoch = left->epoch, .to = UINT64_MAX};
+    struct block_ref refs[BATCH], last;
+    int n = BATCH;
+    for (bool first = true; n == BATCH; first = false) {
+        n = index_find(l->index, &all, first ? NULL : &last, reverse, refs, BATCH, l->err);
+        if (n < 0)
+            return n;
+        for (int i = 0; i < n; i++) {
+            const struct block_ref *ref = &refs[i];
+            bool counts = ref->first_seq <= ref->last_seq;
+            if (first && i == 0)
+                *(reverse ? &left->last_seq : &left->first_seq) =
+                    reverse ? ref->last_seq : ref->first_seq;
+            else if (counts && reverse && ref->last_seq > left->last_seq)
+                left->last_seq = ref->last_seq;
+            take_bounds(left, ref);
+            if (reverse ? ref->running_max <= left->max_ts
+                        : left->min_ts != UINT64_MAX && ref->running_max >= left->step_back &&
+                              ref->running_max - left->step_back >= left->min_ts)
+                return 0;
+        }
+        if (n > 0)
+            last = refs[n - 1];
+    }
+    return 0;
+}
+
+/* Block by block, as when the index is built. */
+static int recount_all(struct leaving *l, struct epoch_ref *left)
+{
+    const struct index_range all = {.track = left->track, .epoch = left->epoch, .to = UINT64_MAX};
+    struct block_ref refs[BATCH], last;
+    struct epoch_ref fresh = {.epoch = left->epoch,
+                              .ring_epoch = left->ring_epoch,
+                              .first_seq = 1,
+                              .min_ts = UINT64_MAX,
+                              .min_event = UINT64_MAX,
+                              .track = left->track};
+    int n = BATCH;
+    memcpy(fresh.ring_uuid, left->ring_uuid, sizeof fresh.ring_uuid);
+    for (bool first = true; n == BATCH; first = false) {
+        n = index_find(l->index, &all, first ? NULL : &last, false, refs, BATCH, l->err);
+        if (n < 0)
+            return n;
+        for (int i = 0; i < n; i++)
+            epoch_add_block(&fresh, &refs[i]);
+        if (n > 0)
+            last = refs[n - 1];
+    }
+    *left = fresh;
+    return 0;
+}
+
+static int recount(struct leaving *l, struct epoch_ref *left, const struct toll *toll)
+{
+    if (toll->rewritten || toll->ticks > left->ticks || toll->lost > left->lost)
+        return recount_all(l, left);
+    left->ticks -= toll->ticks;
+    left->bytes -= toll->bytes;
+    left->lost -= toll->lost;
+    left->odd -= toll->odd < left->odd ? toll->odd : left->odd;
+    left->min_ts = UINT64_MAX;
+    left->max_ts = left->last_seq = 0;
+    left->first_seq = 1;
+    int rc = find_bounds(l, left, true);
+    return rc == 0 ? find_bounds(l, left, false) : rc;
+}
+
+static bool any_left(struct leaving *l, const struct epoch_ref *epoch)
+{
+    const struct index_range all = {.track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
+    struct block_ref ref;
+    return index_find(l->index, &all, NULL, false, &ref, 1, NULL) == 1;
+}
+
+static int put_epoch(struct leaving *l, const struct epoch_ref *left, bool any)
+{
+    int rc = index_begin(l->index, l->err);
+    if (rc == 0)
+        rc = any ? index_put_epoch(l->index, left, l->err)
+                 : index_remove_epoch(l->index, left->track, left->epoch, l->err);
+    if (rc == 0)
+        rc = index_commit(l->index, l->err);
+    if (rc == 0 && l->catalog != NULL)
+        catalog_recount(l->catalog, left);
+    return rc;
+}
+
+static uint64_t last_retired(const struct retired *retired, uint16_t track, uint64_t epoch)
+{
+    const struct retired_extent *end, *at = retired_of(retired, track, epoch, &end);
+    uint64_t last_seq = 0;
+    for (; at < end && at->epoch == epoch; at++)
+        last_seq = at->last_seq;
+    return last_seq;
+}
+
+static int leave_epoch(const struct epoch_ref *epoch, void *context)
+{
+    struct leaving *l = context;
+    struct toll toll = {.blocks = 0};
+    struct epoch_ref left = *epoch;
+    if (l->blocks == 0)
+        return 0; /* all have been found */
+    int rc = remove_blocks(l, &left, last_retired(l->retired, left.track, left.epoch), &toll);
+    if (rc < 0 || toll.blocks == 0)
+        return rc;
+    bool any = any_left(l, &left);
+    if (any)
+        rc = recount(l, &left, &toll);
+    else
+        left.ticks = left.lost = left.last_seq = 0;
+    return rc == 0 ? put_epoch(l, &left, any) : rc;
+}
+
+static int leave_track(const struct track_ref *track, void *context)
+{
+    struct leaving *l = context;
+    return index_epochs(l->index, track->number, leave_epoch, l, l->err);
+}
+
+/* ---- marks and segments ---- */
+
+static int remove_mark(const struct mark_ref *mark, void *context)
+{
+    struct leaving *l = context;
+    uint64_t first = mark->seq, last = mark->seq;
+    if (retired_trim(l->retired, mark->track, mark->epoch, &first, &last))
+        return 0;
+    return index_remove_mark(l->index, mark, l->err);
+}
+
+static int leave_rest(struct leaving *l)
+{
+    int rc = index_begin(l->index, l->err);
+    if (rc == 0)
+        rc = index_marks(l->index, remove_mark, l, l->err);
+    for (size_t i = 0; i < l->count && rc == 0; i++)
+        rc = index_remove_segment(l->index, l->segments[i], l->err);
+    if (rc == 0)
+        return index_commit(l->index, l->err);
+    index_abort(l->index);
+    return rc;
+}
+
+int retire_index(struct index *index, struct catalog *catalog, const struct retired *retired,
+                 struct tdk_err *err)
+{
+    struct leaving l = {.index = index, .catalog = catalog, .retired = retired, .err = err};
+    if (retired->range_count == 0)
+        return 0;
+    int rc = index_segments(index, note_segment, &l, err);
+    if (rc == 0 && l.count > 0)
+        rc = index_tracks(index, leave_track, &l, err);
+    if (rc == 0 && l.count > 0)
+        rc = leave_rest(&l);
+    free(l.segments);
+    return rc;
+}

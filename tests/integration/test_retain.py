@@ -1,0 +1,106 @@
+"""Segments that are deleted by a policy: from outside, beside a recorder, killed on the way."""
+
+import json
+import unittest
+
+from tests.support import tapedeck
+
+
+class Retention(tapedeck.Case):
+    def make_tape(self, count=40000):
+        """A tape of many small segments."""
+        recorder = self.recorder("--ring", "a", "--create-ring", "1M", "--segment-size", "256K",
+                                 "--block-size", "16K")
+        self.run_ok("gen", "--ring", "a", "--count", count)
+        self.assertEqual(recorder.stop(), 0)
+
+    def rows(self, *args, code=0):
+        return json.loads(self.run_ok(*args, "-T", self.tape, "--json", code=code).stdout)
+
+    def segments(self):
+        return [row["segment"] for row in self.rows("ls", "segments")]
+
+    def count(self):
+        return int(self.run_ok("query", "-T", self.tape, "--count").stdout)
+
+    def test_plan_changes_nothing_and_apply_does_what_it_says(self):
+        self.make_tape()
+        before = self.segments()
+        plan = self.rows("retain", "plan", "--max-segments", "4")
+        self.assertEqual(self.segments(), before)
+        goes = [row["segment"] for row in plan if row["goes"]]
+        self.assertEqual(goes, before[:-4])
+        self.assertTrue(all(row["why"] == "segments" for row in plan if row["goes"]))
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "4", "--dry-run")
+        self.assertEqual(self.segments(), before)
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "4")
+        self.assertEqual(self.segments(), before[-4:])
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_deleted_and_lost_are_different_answers(self):
+        self.make_tape()
+        all_of_it = self.count()
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "4")
+        left = self.count()
+        gaps = self.rows("gaps", code=3)
+        self.assertEqual({row["reason"] for row in gaps}, {"retired"})
+        self.assertEqual(sum(row["count"] for row in gaps), all_of_it - left)
+        self.assertEqual(self.rows("gaps", "--from", "start"), [])
+        self.run_ok("coverage", "-T", self.tape, "--from", "start")
+        self.run_ok("query", "-T", self.tape, "--from", "0", "-o", "none")
+        self.run_ok("query", "-T", self.tape, "--from", "0", "-o", "none", "--require-complete",
+                    code=3)
+        self.run_ok("reindex", "-T", self.tape)
+        self.assertEqual(self.count(), left)
+        self.run_ok("recover", "-T", self.tape)
+        self.assertEqual(self.rows("gaps", code=3), gaps)
+
+    def test_age_is_that_of_the_ticks(self):
+        self.make_tape()
+        everything = self.segments()
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-age", "1h")
+        self.assertEqual(self.segments(), everything)
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-age", "1ms", "--track-age", "a=never")
+        self.assertEqual(self.segments(), everything)
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-age", "1ms")
+        self.assertEqual(self.segments(), everything[-1:])
+
+    def test_holds_keep_and_are_named(self):
+        self.make_tape()
+        self.run_ok("retain", "hold", "2", "3", "-T", self.tape)
+        done = self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "1", code=3)
+        self.assertIn("kept_by", done.stderr)
+        self.assertEqual(self.segments()[:2], [2, 3])
+        plan = {row["segment"]: row for row in self.rows("retain", "plan")}
+        self.assertEqual(plan[2]["kept_by"], "hold")
+        self.run_ok("retain", "release", "2", "-T", self.tape)
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "2")
+        self.assertEqual(len(self.segments()), 2)
+        self.assertEqual(self.segments()[0], 3)
+        self.run_ok("retain", "hold", "999", "-T", self.tape, code=1)
+        self.run_ok("retain", "hold", "x", "-T", self.tape, code=2)
+
+    def test_beside_a_recorder_nothing_stops(self):
+        recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K",
+                                 "--block-size", "16K")
+        self.run_ok("gen", "--ring", "a", "--count", "40000")
+        recorder.wait_line(r"segment 10 sealed")
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "4")
+        self.run_ok("gen", "--ring", "a", "--count", "20000")
+        self.run_ok("query", "-T", self.tape, "--digest", "-o", "none")
+        self.assertEqual(recorder.stop(), 0)
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual({row["reason"] for row in self.rows("gaps", code=3)}, {"retired"})
+        self.run_ok("recover", "-T", self.tape)
+
+    def test_wrong_usage(self):
+        self.make_tape(100)
+        self.run_ok("retain", "apply", "-T", self.tape, code=2)
+        self.run_ok("retain", "plan", code=2)
+        self.run_ok("retain", "plan", "-T", self.scratch / "none", code=1)
+        self.run_ok("retain", "plan", "-T", self.tape, "--max-age", "soon", code=2)
+        self.run_ok("retain", "plan", "-T", self.tape, "--track-age", "a", code=2)
+
+
+if __name__ == "__main__":
+    unittest.main()

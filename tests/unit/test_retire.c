@@ -1,0 +1,382 @@
+/* Segments that are deleted on purpose: told as that, gone for good, whatever dies on the way. */
+#include "tests/support/check.h"
+
+#include <string.h>
+
+#include "tape/holds.h"
+#include "tape/lease.h"
+#include "tape/recover.h"
+#include "tape/retire.h"
+#include "tape/verify.h"
+#include "tapedeck/tape.h"
+#include "tests/support/faulty.h"
+#include "tests/support/taping.h"
+
+enum { TICKS = 3000, GOING = 3 };
+
+struct fixture {
+    char path[FOLDER_PATH];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    folder_make(f->path);
+    taping_make(f->path, TICKS, 4096, 32 << 10); /* some segments */
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    faulty_end();
+    folder_remove(f->path);
+    free(f);
+    return 0;
+}
+
+static const uint64_t going[GOING] = {1, 2, 4};
+
+/* As `tapedeck retain apply` does it. */
+static int retire(const char *path, const uint64_t *segments, size_t count)
+{
+    struct recovered tape;
+    struct tdk_err err;
+    int rc = recover_open(&tape, path, false, NULL, NULL, &err);
+    if (rc < 0)
+        return rc;
+    rc = retire_segments(&tape.folder, segments, count, NULL, &err);
+    int closed = recover_close(&tape, true, &err);
+    return rc < 0 ? rc : closed;
+}
+
+/* ---- what is there then ---- */
+
+struct seen {
+    uint64_t ticks, lost, damaged, retired;
+    unsigned gaps;
+};
+
+static int on_gap(const struct tdk_gap *gap, void *context)
+{
+    struct seen *seen = context;
+    seen->gaps++;
+    assert_true(gap->retired == (gap->reason == TDK_LOSS_RETIRED));
+    return 0;
+}
+
+static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
+{
+    struct seen *seen = context;
+    seen->ticks += epoch->ticks;
+    seen->lost += epoch->lost;
+    seen->damaged += epoch->damaged;
+    seen->retired += epoch->retired;
+    return 0;
+}
+
+static struct seen survey(const char *path)
+{
+    struct tdk_tape *tape;
+    struct tdk_err err;
+    struct seen seen = {.ticks = 0};
+    const struct tdk_query all = {.to = UINT64_MAX};
+    const struct tdk_coverage_walk walk = {.gap = on_gap, .epoch = on_epoch, .context = &seen};
+    taping_ok(tdk_tape_open(&tape, path, &err), &err);
+    taping_ok(tdk_tape_coverage(tape, &all, &walk, &err), &err);
+    tdk_tape_close(tape);
+    return seen;
+}
+
+/* Ticks that a query gives; nothing on its way is damage. */
+static uint64_t count_ticks(struct tdk_tape *tape, bool reverse)
+{
+    struct tdk_cursor *cursor;
+    struct tdk_err err;
+    struct tdk_run run;
+    const struct tdk_query all = {.to = UINT64_MAX, .reverse = reverse};
+    uint64_t ticks = 0;
+    int rc;
+    taping_ok(tdk_cursor_open(&cursor, tape, &all, &err), &err);
+    while ((rc = tdk_cursor_read(cursor, &run, &err)) == 1)
+        ticks += run.ticks;
+    taping_ok(rc, &err);
+    tdk_cursor_close(cursor);
+    return ticks;
+}
+
+static uint64_t query(const char *path, bool reverse)
+{
+    struct tdk_tape *tape;
+    struct tdk_err err;
+    taping_ok(tdk_tape_open(&tape, path, &err), &err);
+    uint64_t ticks = count_ticks(tape, reverse);
+    tdk_tape_close(tape);
+    return ticks;
+}
+
+static void on_finding(const struct verify_finding *finding, void *context)
+{
+    (void)context;
+    print_message("%s\n", finding->what);
+}
+
+static void assert_whole(const char *path)
+{
+    struct tdk_err err;
+    struct verify_totals totals;
+    const struct verify_options options = {.threads = 1, .finding = on_finding};
+    taping_ok(tape_verify(path, &options, &totals, &err), &err);
+    assert_int_equal(totals.findings, 0);
+}
+
+/* Every tick is there or was deleted, and each way of asking says the same. */
+static uint64_t assert_consistent(const char *path)
+{
+    struct seen seen = survey(path);
+    assert_int_equal(seen.ticks + seen.retired, TICKS);
+    assert_int_equal(seen.lost + seen.damaged, 0);
+    assert_int_equal(query(path, false), seen.ticks);
+    assert_int_equal(query(path, true), seen.ticks);
+    assert_whole(path);
+    return seen.ticks;
+}
+
+static bool is_there(const char *path, uint64_t segment)
+{
+    char name[128];
+    taping_path(path, segment, ".seg", name);
+    return access(name, F_OK) == 0;
+}
+
+/* ---- the tests ---- */
+
+static void deleted_is_not_never_recorded_and_not_damage(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(assert_consistent(f->path), TICKS);
+    assert_int_equal(retire(f->path, going, GOING), 0);
+    for (int i = 0; i < GOING; i++)
+        assert_false(is_there(f->path, going[i]));
+    uint64_t left = assert_consistent(f->path);
+    assert_true(left > 0 && left < TICKS);
+    assert_int_equal(survey(f->path).gaps, 2); /* 1 and 2 are one, 4 is the other */
+}
+
+static void without_its_index_the_tape_says_the_same(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    assert_int_equal(retire(f->path, going, GOING), 0);
+    uint64_t left = assert_consistent(f->path);
+    snprintf(path, sizeof path, "%s/index", f->path);
+    folder_remove(path);
+    assert_int_equal(assert_consistent(f->path), left); /* in private memory */
+    assert_int_equal(retire(f->path, going, 0), 0);     /* built anew, by a writer */
+    assert_int_equal(assert_consistent(f->path), left);
+}
+
+static void what_lost_its_tombstones_counts_as_missing(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct recovered tape;
+    struct tdk_err err;
+    assert_int_equal(retire(f->path, going, GOING), 0);
+    snprintf(path, sizeof path, "%s/retired", f->path);
+    taping_store(path, "rubbish", 7);
+    struct seen seen = survey(f->path);
+    assert_true(seen.damaged > 0);
+    assert_int_equal(seen.retired, 0);
+    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    assert_true(recover_lost(&tape.report));
+    taping_ok(recover_close(&tape, true, &err), &err);
+    snprintf(path, sizeof path, "%s/quarantine/retired", f->path);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_whole_epoch_may_go(void **state)
+{
+    struct fixture *f = *state;
+    struct append *append = taping_open(f->path, 4096, 32 << 10);
+    taping_ticks(append, "t", 100);
+    taping_close(append);
+    uint64_t all[32];
+    size_t count = 0;
+    while (is_there(f->path, count + 2) && count < 32) {
+        all[count] = count + 1;
+        count++;
+    }
+    assert_int_equal(retire(f->path, all, count), 0);
+    struct seen seen = survey(f->path);
+    assert_int_equal(seen.ticks, 100);
+    assert_int_equal(seen.retired, TICKS);
+    assert_int_equal(seen.damaged, 0);
+    assert_whole(f->path);
+}
+
+static int note_fate(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context)
+{
+    enum retire_fate *fates = context;
+    (void)bytes;
+    fates[segment] = fate;
+    return 0;
+}
+
+static void what_a_reader_needs_stays_until_it_is_done(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_tape *tape;
+    struct tdk_cursor *cursor, *other;
+    struct folder folder;
+    struct tdk_err err;
+    enum retire_fate fates[8] = {0};
+    const struct tdk_query all = {.to = UINT64_MAX};
+    const struct tdk_query early = {.to = TAPING_NOW + 1};
+    const struct retire_options options = {.each = note_fate, .context = fates};
+    taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(tdk_cursor_open(&cursor, tape, &all, &err), &err);
+    taping_ok(tdk_cursor_open(&other, tape, &early, &err), &err);
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    assert_int_equal(fates[1], RETIRE_LEASED);
+    assert_int_equal(fates[4], RETIRE_LEASED);
+
+    tdk_cursor_close(cursor); /* the other still needs the first */
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    assert_int_equal(fates[1], RETIRE_LEASED);
+    assert_int_equal(fates[2], RETIRE_DONE);
+    assert_int_equal(fates[4], RETIRE_DONE);
+    assert_true(is_there(f->path, 1));
+    tdk_cursor_close(other);
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    assert_int_equal(fates[1], RETIRE_DONE);
+
+    /* A tape that was open all the while meets no damage: its index knows them, their file says
+     * that they were deleted. */
+    assert_true(count_ticks(tape, false) < TICKS);
+    tdk_tape_close(tape);
+}
+
+static void each_death_on_the_way_leaves_a_whole_tape(void **state)
+{
+    struct fixture *f = *state;
+    unsigned failed = 0, at = 0;
+    for (bool reached = true; reached;) {
+        folder_remove(f->path);
+        folder_make(f->path);
+        taping_make(f->path, TICKS, 4096, 32 << 10);
+        faulty_begin(++at, true, -EIO);
+        int rc = retire(f->path, going, GOING);
+        reached = faulty.calls >= faulty.fail_at;
+        faulty_end();
+        failed += rc < 0;
+        struct seen seen = survey(f->path); /* as a reader finds it, before anybody mends it */
+        assert_int_equal(seen.ticks + seen.retired, TICKS);
+        assert_int_equal(seen.damaged, 0);
+        assert_int_equal(query(f->path, false), seen.ticks);
+        assert_int_equal(retire(f->path, going, GOING), 0);
+        for (int i = 0; i < GOING; i++)
+            assert_false(is_there(f->path, going[i]));
+        assert_consistent(f->path);
+    }
+    assert_true(failed > 8);
+}
+
+static void holds_are_kept_until_they_are_released(void **state)
+{
+    struct fixture *f = *state;
+    struct folder folder;
+    struct holds holds;
+    struct tdk_err err;
+    const uint64_t numbers[] = {3, 1, 3};
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(holds_change(&folder, numbers, 3, HOLD_KEEP, &err), &err);
+    taping_ok(holds_load(&holds, &folder, &err), &err);
+    assert_int_equal(holds.held_count, 2);
+    assert_true(holds_has(&holds, 1) && holds_has(&holds, 3) && !holds_has(&holds, 2));
+    holds_close(&holds);
+    taping_ok(holds_change(&folder, numbers, 1, HOLD_RELEASE, &err), &err);
+    taping_ok(holds_load(&holds, &folder, &err), &err);
+    assert_true(holds_has(&holds, 1) && !holds_has(&holds, 3));
+    assert_true(holds_is_released(&holds, 3));
+    holds_close(&holds);
+}
+
+/* ---- bytes ---- */
+
+static void each_changed_byte_of_the_tombstones_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct folder folder;
+    struct retired *retired;
+    struct tdk_err err;
+    void *bytes;
+    size_t size;
+    assert_int_equal(retire(f->path, going, GOING), 0);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(retired_load(&retired, &folder, &err), &err);
+    assert_int_equal(retired->range_count, 2);
+    taping_ok(retired_encode(retired, folder.tape_id, &bytes, &size, &err), &err);
+    retired_drop(retired);
+    for (size_t i = 0; i < size; i++) {
+        ((unsigned char *)bytes)[i] ^= 1;
+        assert_true(retired_decode(&retired, bytes, size, folder.tape_id, NULL) < 0);
+        ((unsigned char *)bytes)[i] ^= 1;
+        assert_true(retired_decode(&retired, bytes, i, folder.tape_id, NULL) < 0);
+    }
+    taping_ok(retired_decode(&retired, bytes, size, folder.tape_id, &err), &err);
+    retired_drop(retired);
+    free(bytes);
+}
+
+static void stretches_are_trimmed_by_what_was_retired(void **state)
+{
+    struct retired *retired;
+    struct tdk_err err;
+    struct block_ref refs[2] = {{.epoch = 9, .first_seq = 1, .last_seq = 10, .track = 2},
+                                {.epoch = 9, .first_seq = 21, .last_seq = 30, .track = 2}};
+    const struct retired_range first = {.first = 1, .last = 1}, third = {.first = 3, .last = 3};
+    (void)state;
+    taping_ok(retired_empty(&retired, &err), &err);
+    taping_ok(retired_add(retired, &third, &refs[1], 1, &err), &err);
+    taping_ok(retired_add(retired, &first, &refs[0], 1, &err), &err);
+    uint64_t from = 1, to = 30;
+    assert_true(retired_trim(retired, 2, 9, &from, &to));
+    assert_int_equal(from, 11);
+    assert_int_equal(to, 20);
+    from = 5, to = 8;
+    assert_false(retired_trim(retired, 2, 9, &from, &to));
+    from = 5, to = 8;
+    assert_true(retired_trim(retired, 2, 8, &from, &to));
+
+    uint64_t at = 1, missing_first, missing_last;
+    assert_true(retired_next_missing(retired, &at, 4, &missing_first, &missing_last));
+    assert_int_equal(missing_first, 2);
+    assert_int_equal(missing_last, 2);
+    assert_true(retired_next_missing(retired, &at, 4, &missing_first, &missing_last));
+    assert_int_equal(missing_first, 4);
+    assert_false(retired_next_missing(retired, &at, 4, &missing_first, &missing_last));
+    retired_drop(retired);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(deleted_is_not_never_recorded_and_not_damage, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(without_its_index_the_tape_says_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_lost_its_tombstones_counts_as_missing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_whole_epoch_may_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(each_death_on_the_way_leaves_a_whole_tape, setup, teardown),
+        cmocka_unit_test_setup_teardown(holds_are_kept_until_they_are_released, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_changed_byte_of_the_tombstones_is_found, setup,
+                                        teardown),
+        cmocka_unit_test(stretches_are_trimmed_by_what_was_retired),
+    };
+    return cmocka_run_group_tests_name("tape.retire", tests, NULL, NULL);
+}
