@@ -102,11 +102,11 @@ static int conclude_plan(const struct retain_plan *plan)
 static int make_plan(struct retain_plan *plan, struct folder *folder,
                      const struct retain_policy *policy, struct tdk_err *err)
 {
-    struct view *view;
+    struct view *view = NULL;
     int rc = folder_open(folder, args.range.tape, err);
     if (rc == 0)
         rc = view_open(&view, folder, err);
-    if (rc < 0)
+    if (rc < 0 || view == NULL)
         return rc;
     rc = retain_plan_make(plan, folder, view->index, policy, err);
     view_drop(view);
@@ -117,7 +117,7 @@ static int plan_only(const struct retain_policy *policy)
 {
     struct tdk_err err;
     struct folder folder;
-    struct retain_plan plan;
+    struct retain_plan plan = {.count = 0};
     if (make_plan(&plan, &folder, policy, &err) < 0)
         return cli_fail(&err, NULL);
     int status = conclude_plan(&plan);
@@ -324,10 +324,10 @@ static int note_present(const struct segment_ref *segment, void *context)
 static int check_present(const struct folder *folder, const uint64_t *numbers, size_t count)
 {
     struct tdk_err err;
-    struct view *view;
+    struct view *view = NULL;
     struct presence p = {.numbers = numbers, .count = count};
     int rc = view_open(&view, folder, &err);
-    if (rc == 0) {
+    if (rc == 0 && view != NULL) {
         rc = index_segments(view->index, note_present, &p, &err);
         view_drop(view);
     }

@@ -193,7 +193,7 @@ static int put(uint64_t **numbers, size_t *count, uint64_t number)
 static void take_out(uint64_t *numbers, size_t *count, uint64_t number)
 {
     size_t at = place_of(numbers, *count, number);
-    if (at == *count || numbers[at] != number)
+    if (numbers == NULL || at == *count || numbers[at] != number)
         return;
     memmove(numbers + at, numbers + at + 1, (*count - at - 1) * sizeof *numbers);
     --*count;

@@ -169,8 +169,8 @@ int retired_load(struct retired **retired, const struct folder *folder, struct t
 
 int retired_save(const struct retired *retired, const struct folder *folder, struct tdk_err *err)
 {
-    void *bytes;
-    size_t size;
+    void *bytes = NULL;
+    size_t size = 0;
     int rc = retired_encode(retired, folder->tape_id, &bytes, &size, err);
     if (rc < 0)
         return rc;
