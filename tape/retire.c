@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "tape/files.h"
@@ -46,7 +47,7 @@ static int look_into(struct retiring *r, struct segment *segment, struct retired
     catalog_close(catalog);
     if (rc < 0)
         return rc == -ENOMEM ? rc : retired_add(r->retired, range, NULL, 0, r->err);
-    range->digest = found.has_foot ? found.foot.digest : 0;
+    range->digest = found.has_foot ? segment_chain_digest(&found.foot) : 0;
     for (size_t i = 0; i < found.count; i++)
         range->ticks += found.refs[i].count;
     rc = retired_add(r->retired, range, found.refs, found.count, r->err);
@@ -83,12 +84,18 @@ static int add_segment(struct retiring *r, uint64_t number)
 
 /* ---- many ---- */
 
+/* Of every generation: packing may have left two. */
 static int remove_file(const struct folder *folder, uint64_t number, struct tdk_err *err)
 {
-    char path[TAPE_PATH_MAX];
-    folder_segment_path(folder, number, SEGMENT_SEALED, path);
-    int rc = files->unlink(path);
-    return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
+    static const enum segment_stage stages[] = {SEGMENT_PACKED, SEGMENT_SEALED};
+    for (size_t i = 0; i < array_size(stages); i++) {
+        char path[TAPE_PATH_MAX];
+        folder_segment_path(folder, number, stages[i], path);
+        int rc = files->unlink(path);
+        if (rc < 0 && rc != -ENOENT)
+            return err_set(err, rc, "remove %s", path);
+    }
+    return 0;
 }
 
 /* Tombstones first: a file without one that is gone would be damage. */
@@ -153,7 +160,7 @@ int retire_leftovers(const struct folder *folder, const struct retired *retired,
         return rc;
     *removed = 0;
     for (size_t i = 0; i < count && rc == 0; i++)
-        if (names[i].stage == SEGMENT_SEALED && retired_find(retired, names[i].number) != NULL) {
+        if (segment_is_sealed(names[i].stage) && retired_find(retired, names[i].number) != NULL) {
             rc = remove_file(folder, names[i].number, err);
             ++*removed;
         }
