@@ -37,5 +37,9 @@ extern const struct command roll_command;
 extern const struct command flush_command;
 extern const struct command mark_command;
 extern const struct command retain_command;
+extern const struct command diff_command;
+extern const struct command arbitrate_command;
+extern const struct command pack_command;
+extern const struct command unpack_command;
 
 #endif

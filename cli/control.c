@@ -7,6 +7,7 @@
 
 struct args {
     struct ask_args ask;
+    uint64_t back_ns;
     bool json;
 };
 
@@ -51,9 +52,11 @@ static int call(const char *method, const char *name, const struct column *colum
     if (status != CLI_OK)
         return status;
     struct text_buffer *params = client_begin(client, method);
-    wire_put_map(params, name != NULL ? 1 : 0);
+    wire_put_map(params, name == NULL ? 0 : args.back_ns == 0 ? 1 : 2);
     if (name != NULL)
         wire_pair_string(params, "name", name);
+    if (name != NULL && args.back_ns != 0)
+        wire_pair_u64(params, "back", args.back_ns);
     status = ask(client, &result);
     if (status == CLI_OK && column != NULL)
         status = show(result, column);
@@ -103,13 +106,27 @@ static int run_mark(const struct cli *cli)
     return call("mark", name, &ts);
 }
 
+static const struct option mark_rows[] = {
+    {.name = "back",
+     .kind = OPTION_DURATION,
+     .at = offsetof(struct args, back_ns),
+     .help = "keep what was received so long before it: retention leaves those segments alone"},
+    {.name = NULL},
+};
+static const struct option_set mark_sets[] = {
+    {.rows = ask_rows, .into = &args.ask},
+    {.rows = mark_rows, .into = &args},
+    {.rows = own_rows, .into = &args},
+    {.rows = NULL},
+};
+
 const struct command mark_command = {
     .name = "mark",
     .brief = "put a mark of a name on each track that is being recorded",
-    .usage = "NAME -T DIR|-a ADDRESS [--json]",
+    .usage = "NAME -T DIR|-a ADDRESS [--back D] [--json]",
     .about = "The mark stands behind what was published so far; its time is shown. It is a MARK\n"
-             "frame: `query --control -o frames` has it.",
-    .sets = sets,
+             "frame: `query --control -o frames` has it, and `tapedeck ls marks` lists it.",
+    .sets = mark_sets,
     .operand = "NAME",
     .operands_min = 1,
     .operands_max = 1,

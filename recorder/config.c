@@ -100,6 +100,15 @@ static const struct option running[] = {
     {.name = NULL},
 };
 
+static const struct option keeping[] = {
+    {.name = "warn-full",
+     .kind = OPTION_DURATION,
+     .preset = "1d",
+     .help = "warn when the disk is full sooner than this, at the present rate; 0: never",
+     .at = offsetof(struct config, warn_full_ns)},
+    {.name = NULL},
+};
+
 int config_ring_parse(struct config_ring *ring, const char *word, struct tdk_err *err)
 {
     const char *equals = strchr(word, '=');
@@ -218,6 +227,8 @@ static int work_out(struct config *c, struct tdk_err *err)
         rc = check_sizes(c, err);
     if (rc == 0)
         rc = server_config_check(&c->server, c->tape, "recorder.sock", err);
+    if (rc == 0)
+        rc = retain_limits_policy(&c->keep, &c->retain, err);
     return rc;
 }
 
@@ -227,6 +238,8 @@ int config_load(struct config *c, int argc, char *const argv[], struct tdk_err *
     const struct option_set sets[] = {
         {.title = "What is recorded", .rows = recording, .into = c},
         {.title = "How it is written", .rows = writing, .into = c},
+        {.title = "What is kept", .rows = retain_limit_recorder_rows, .into = &c->keep},
+        {.rows = keeping, .into = c},
         {.title = "How it runs", .rows = running, .into = c},
         {.title = "Who may ask it", .rows = server_rows, .into = &c->server},
         {.rows = NULL},
@@ -258,5 +271,6 @@ void config_close(struct config *c)
 {
     free(c->rings);
     c->rings = NULL;
+    retain_limits_close(&c->retain);
     option_close(&c->options);
 }

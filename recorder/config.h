@@ -7,6 +7,7 @@
 
 #include "base/option.h"
 #include "daemon/server_config.h"
+#include "tape/retain_limits.h"
 #include "tapedeck/tick.h"
 
 #define CONFIG_RINGS_MAX 1024u
@@ -29,14 +30,17 @@ struct config {
     const char *ack_word;
     uint64_t io_workers;
     uint64_t idle_exit_ns; /* 0: never */
+    struct retain_limits keep;
+    uint64_t warn_full_ns; /* 0: never */
     bool on_disk_ring;
     struct server_config server;
 
     /* worked out of the words above */
     enum sync_mode sync;
     uint64_t sync_interval_ns;
-    int ack_fd;                /* -1: none */
-    struct config_ring *rings; /* owned */
+    struct retain_policy retain; /* owned */
+    int ack_fd;                  /* -1: none */
+    struct config_ring *rings;   /* owned */
     unsigned ring_count;
     struct option_result options; /* owned: the texts */
 };

@@ -149,24 +149,25 @@ static void on_roll(struct request *request, struct wire_map params)
         recorder_turn(recorder_of(request));
 }
 
-static int take_mark(struct wire_map params, char name[TDK_NAME_MAX + 1], struct tdk_err *err)
+static int take_mark(struct wire_map params, char name[TDK_NAME_MAX + 1], uint64_t *back,
+                     struct tdk_err *err)
 {
-    uint64_t back = 0;
     int rc = wire_string(params, "name", name, TDK_NAME_MAX + 1, err);
     if (rc == 0)
         return err_say(err, TDK_EVALUE, "mark: name is missing");
     if (rc > 0 && !name_is_valid(name, strlen(name)))
         return err_set(err, TDK_ENAME, "mark: name '%s'", name);
     if (rc > 0)
-        rc = wire_u64(params, "back", &back, err);
+        rc = wire_u64(params, "back", back, err);
     return rc < 0 ? rc : 0;
 }
 
 static void on_mark(struct request *request, struct wire_map params)
 {
     char name[TDK_NAME_MAX + 1];
+    uint64_t back = 0;
     struct tdk_err err;
-    if (take_mark(params, name, &err) < 0) {
+    if (take_mark(params, name, &back, &err) < 0) {
         request_fail(request, &err);
         return;
     }
@@ -174,6 +175,7 @@ static void on_mark(struct request *request, struct wire_map params)
     if (task == NULL)
         return;
     task->ts = clock_wall();
+    task->back = back;
     memcpy(task->name, name, sizeof task->name);
     recorder_turn(recorder_of(request));
 }
@@ -205,7 +207,10 @@ static void begin(struct control *c)
     if (c->asked == NULL)
         c->asked_last = &c->asked;
     c->placed = false;
-    pump_push(&r->pump, mark != NULL ? mark->name : NULL, mark != NULL ? mark->ts : 0);
+    if (mark != NULL)
+        pump_push(&r->pump, mark->name, mark->back, mark->ts);
+    else
+        pump_push(&r->pump, NULL, 0, 0);
     pump_turn(&r->pump, clock_mono());
 }
 

@@ -24,7 +24,7 @@ struct control_task {
     struct request *request; /* borrowed until it is answered */
     enum control_kind kind;
     char name[TDK_NAME_MAX + 1]; /* of a mark */
-    uint64_t ts;
+    uint64_t ts, back;           /* likewise; ns before it that are to be kept */
 };
 
 struct control {

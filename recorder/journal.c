@@ -216,8 +216,51 @@ void journal_start(struct journal *j, size_t count, struct reel *reel, bool seal
     j->busy = uv_queue_work(j->loop, &j->work, on_pool, on_done) == 0;
 }
 
+/* ---- what was deleted ---- */
+
+static void follow_pool(uv_work_t *work)
+{
+    struct journal *j = container_of(work, struct journal, work);
+    uv_mutex_lock(&j->ledger->lock);
+    j->status = recover_follow(j->tape, &j->index_err);
+    uv_mutex_unlock(&j->ledger->lock);
+}
+
+static void on_followed(uv_work_t *work, int status)
+{
+    struct journal *j = container_of(work, struct journal, work);
+    assert(status == 0); /* nothing cancels it */
+    (void)status;
+    j->busy = false;
+    if (j->status < 0) {
+        log_error("index: %s; recording goes on without it", j->index_err.text);
+        j->index_err.code = 0;
+        j->index_failed = true;
+    }
+    j->done(j->context, 0);
+}
+
+void journal_follow(struct journal *j)
+{
+    j->follow_wanted = true;
+}
+
+static void follow(struct journal *j)
+{
+    j->follow_wanted = false;
+    if (j->index_failed)
+        return; /* the next writer builds it anew */
+    j->status = 0;
+    j->busy = uv_queue_work(j->loop, &j->work, follow_pool, on_followed) == 0;
+    j->follow_wanted = !j->busy;
+}
+
 void journal_tend(struct journal *j, uint64_t now_ns)
 {
+    if (!j->busy && j->follow_wanted) {
+        follow(j);
+        return;
+    }
     if (j->busy || j->unsealed == NULL || now_ns < j->retry_ns)
         return;
     struct reel *reel = j->unsealed;

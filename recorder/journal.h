@@ -30,6 +30,7 @@ struct journal {
     uint64_t retry_ns;
     bool index_failed;  /* the index is not kept any more */
     uint64_t tidied_ns; /* when readers of the index that died were last forgotten */
+    bool follow_wanted; /* somebody deleted segments: index and catalogue are to hear of it */
     unsigned sealed;
     void (*done)(void *context, size_t count); /* on the loop: so many writes are finished with */
     void *context;
@@ -47,7 +48,10 @@ void journal_start(struct journal *journal, size_t count, struct reel *reel, boo
  * now. */
 void journal_seal_later(struct journal *journal, struct reel *reel);
 
-/* Now and then: seal what could not be sealed. */
+/* TAPE/retired has changed: take what it names out of index and catalogue, when there is time. */
+void journal_follow(struct journal *journal);
+
+/* Now and then: seal what could not be sealed, follow what was deleted. */
 void journal_tend(struct journal *journal, uint64_t now_ns);
 
 #endif

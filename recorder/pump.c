@@ -112,10 +112,10 @@ static void fill_ends(struct pump *p)
 /* Behind what was published before it. */
 static void fill_marks(struct pump *p)
 {
-    uint32_t size = (uint32_t)strlen(p->mark);
     for (unsigned i = 0; !p->pushing && i < p->count; i++) {
         struct inlet *s = &p->inlets[i];
-        if (s->owes_mark && fill_control(&p->filler, s, TDK_TYPE_MARK, p->mark_ts, p->mark, size))
+        if (s->owes_mark &&
+            fill_control(&p->filler, s, TDK_TYPE_MARK, p->mark_ts, p->mark, p->mark_size))
             s->owes_mark = false;
     }
 }
@@ -233,7 +233,7 @@ bool pump_is_dry(const struct pump *p)
     return p->ending && p->waiting == 0 && !ends_are_owed(p);
 }
 
-void pump_push(struct pump *p, const char *mark, uint64_t mark_ts)
+void pump_push(struct pump *p, const char *mark, uint64_t mark_back, uint64_t mark_ts)
 {
     for (unsigned i = 0; i < p->count; i++) {
         struct inlet *s = &p->inlets[i];
@@ -247,7 +247,7 @@ void pump_push(struct pump *p, const char *mark, uint64_t mark_ts)
         s->owes_mark = mark != NULL;
     }
     if (mark != NULL) {
-        snprintf(p->mark, sizeof p->mark, "%s", mark);
+        p->mark_size = (uint32_t)mark_encode(p->mark, mark, mark_back);
         p->mark_ts = mark_ts;
     }
     p->pushing = true;

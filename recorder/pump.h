@@ -10,6 +10,7 @@
 
 #include "recorder/fill.h"
 #include "recorder/writer.h"
+#include "tape/mark.h"
 
 struct pump {
     struct inlet *inlets; /* borrowed */
@@ -22,7 +23,8 @@ struct pump {
     bool ending;                   /* the last turns: everything out, whatever its age */
     bool pushing;                  /* what was published is wanted in writes, whatever its age */
     struct tdk_clock_jump jump;    /* of the host's clock; told to inlets that owe it */
-    char mark[TDK_NAME_MAX + 1];   /* told to inlets that owe it */
+    unsigned char mark[MARK_PAYLOAD_MAX]; /* told to inlets that owe it */
+    uint32_t mark_size;
     uint64_t mark_ts;
     uint64_t moved_ns; /* when something was last seen waiting */
 
@@ -54,7 +56,7 @@ enum pump_pace pump_turn(struct pump *pump, uint64_t now_ns);
 
 /* What is in the rings at this moment is wanted in writes now, and behind it, on each track, a mark
  * of that name (NULL: none). One push at a time. */
-void pump_push(struct pump *pump, const char *mark, uint64_t mark_ts);
+void pump_push(struct pump *pump, const char *mark, uint64_t mark_back, uint64_t mark_ts);
 bool pump_is_pushed(const struct pump *pump);
 
 /* From now on only what is in the rings at this moment. */

@@ -248,6 +248,8 @@ static void on_tend(uv_timer_t *timer)
         visit_rings(r, now_ns);
     rotate_tend(&r->rotate, now_ns);
     journal_tend(&r->journal, now_ns);
+    if (!r->stopping)
+        retention_tend(&r->retention, now_ns, r->writer.counts.bytes, r->rotate.no_space);
     if (now_ns - r->reported_ns >= REPORT_NS)
         report(r, false, now_ns);
     tell_acks(r);
@@ -341,6 +343,8 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     if (journal_init(&r->journal, loop, &r->tape, &r->ledger, r->writer.count) < 0)
         return err_set(err, -ENOMEM, "journal");
     writer_use_journal(&r->writer);
+    retention_init(&r->retention, loop, &r->tape, &r->journal, &r->config->retain,
+                   r->config->warn_full_ns);
     if (gauges_open(&r->gauges, &r->tape, r->config->ring_count) < 0)
         return err_set(err, -ENOMEM, "counters");
     return open_inlets(r, err);

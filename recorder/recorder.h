@@ -15,6 +15,7 @@
 #include "recorder/control.h"
 #include "recorder/gauges.h"
 #include "recorder/pump.h"
+#include "recorder/retention.h"
 #include "recorder/status.h"
 
 struct recorder {
@@ -26,6 +27,7 @@ struct recorder {
     struct journal journal;
     struct writer writer;
     struct pump pump;
+    struct retention retention;
     struct inlet *inlets; /* owned */
     struct ack ack;
     struct control control;

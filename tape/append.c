@@ -335,6 +335,25 @@ int append_control(struct append *append, uint8_t type, const void *payload, uin
     return 0;
 }
 
+int append_loss(struct append *append, uint64_t count, uint64_t first_ts, uint64_t last_ts,
+                struct tdk_err *err)
+{
+    struct tdk_loss loss = {.first_seq = append->state.next_seq,
+                            .count = count,
+                            .first_ts = first_ts,
+                            .last_ts = last_ts,
+                            .reason = TDK_LOSS_UNKNOWN};
+    assert(append->filling && count > 0);
+    if (block_add_loss(&append->block, &loss, last_ts))
+        return 0;
+    int rc = next_block(append, sizeof loss, err);
+    if (rc < 0)
+        return rc;
+    bool fits = block_add_loss(&append->block, &loss, last_ts);
+    assert(fits);
+    return 0;
+}
+
 int append_info(struct append *append, const char *key, const void *value, size_t size,
                 struct tdk_err *err)
 {

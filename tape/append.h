@@ -55,6 +55,11 @@ int append_control(struct append *append, uint8_t type, const void *payload, uin
 int append_info(struct append *append, const char *key, const void *value, size_t size,
                 struct tdk_err *err);
 
+/* So many ticks were lost here, between these times; no tick comes behind them: `last_ts` is that
+ * of the last. */
+int append_loss(struct append *append, uint64_t count, uint64_t first_ts, uint64_t last_ts,
+                struct tdk_err *err);
+
 void append_totals(const struct append *append, struct append_totals *totals);
 
 /* Everything onto the tape, durably, sealed, in the index. On failure nothing of it is there.

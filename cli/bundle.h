@@ -1,0 +1,46 @@
+/*
+ * bundle.h - many files as one: a pack, a tar archive under zstd. bundle.c is the only file that
+ * includes libarchive's headers.
+ *
+ * The last member is the manifest: a line `file CRC32C SIZE NAME` for each of the others, behind
+ * the lines its maker puts in front. A reader believes nothing before it: names are checked against
+ * what a pack may hold, sizes and checksums against the manifest. One thread.
+ */
+#ifndef TDK_CLI_BUNDLE_H
+#define TDK_CLI_BUNDLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tapedeck/err.h"
+
+#define BUNDLE_MANIFEST "pack/manifest"
+
+struct bundle;
+
+/* Into a descriptor, which stays the caller's. `what`: its name, for messages; borrowed. */
+int bundle_open(struct bundle **bundle, int fd, const char *what, struct tdk_err *err);
+int bundle_add(struct bundle *bundle, const char *name, const void *bytes, size_t size,
+               struct tdk_err *err);
+
+/* `size` bytes of a file from its beginning; what it has less is zeros. `progress` may be NULL; not
+ * 0 ends it with -ECANCELED. */
+int bundle_add_file(struct bundle *bundle, const char *name, int fd, uint64_t size,
+                    int (*progress)(uint64_t bytes, void *context), void *context,
+                    struct tdk_err *err);
+
+/* The manifest, with these lines in front, and the end. */
+int bundle_finish(struct bundle *bundle, const char *lines, struct tdk_err *err);
+void bundle_close(struct bundle *bundle); /* NULL is fine */
+
+/* All of it into a folder that is there. TDK_EFORMAT: no pack; TDK_ECORRUPT: cut or changed. What
+ * was written stays for the caller to remove. */
+int bundle_extract(const char *path, const char *folder,
+                   int (*progress)(uint64_t bytes, void *context), void *context,
+                   struct tdk_err *err);
+
+/* May a pack hold a file of this name? Pure. */
+bool bundle_name_is_valid(const char *name);
+
+#endif

@@ -1,0 +1,370 @@
+#include "cli/pairing.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "base/err.h"
+
+#define WINDOW_BYTES ((size_t)64 << 20) /* of payload that one side holds ahead */
+#define REPEATED     0x80000000u        /* in the lookup table: b has more ticks like this */
+
+enum {
+    ALIKE = 4,       /* so many ticks in a row match where two places are the same */
+    PLACES = 131072, /* of the lookup table: twice the window */
+    PROGRESS = 4096
+};
+
+/* A tick that was read ahead: a copy. */
+struct held {
+    struct pairing_tick tick;
+    struct tdk_frame *frame; /* ours */
+};
+
+/* One tape's ticks to come, in a ring. */
+struct side {
+    struct tdk_cursor *cursor; /* NULL: the tape has not the track, or it is at its end */
+    struct tdk_run run;
+    const struct tdk_frame *at; /* next in the run; NULL: take another */
+    uint64_t lost;              /* since the last tick */
+    struct held *items;         /* PAIRING_WINDOW of them */
+    size_t first, count, bytes;
+};
+
+struct pairing {
+    struct side sides[SIDES];
+    const struct pairing_events *events;
+    struct pairing_totals *totals;
+    uint32_t *places; /* by sum: 1 + place among b's ticks; 0: none */
+    uint64_t told;
+    struct tdk_err *err;
+};
+
+/* ---- reading ahead ---- */
+
+static struct held *held_at(const struct side *s, size_t i)
+{
+    return &s->items[(s->first + i) % PAIRING_WINDOW];
+}
+
+static uint32_t sum_of(const struct tdk_frame *frame)
+{
+    uint32_t sum = crc32c(0, &frame->type, sizeof frame->type);
+    return crc32c(sum, tdk_frame_payload(frame), frame->size);
+}
+
+static int hold(struct pairing *p, struct side *s, const struct tdk_frame *frame)
+{
+    struct held *h = held_at(s, s->count);
+    size_t size = sizeof *frame + frame->size;
+    h->frame = malloc(size);
+    if (h->frame == NULL)
+        return err_set(p->err, -ENOMEM, "compare tapes");
+    memcpy(h->frame, frame, size);
+    h->tick = (struct pairing_tick){
+        .frame = h->frame, .epoch = s->run.epoch, .lost = s->lost, .sum = sum_of(frame)};
+    s->lost = 0;
+    s->count++;
+    s->bytes += size;
+    return 0;
+}
+
+static void drop(struct side *s)
+{
+    struct held *h = held_at(s, 0);
+    s->bytes -= sizeof *h->frame + h->frame->size;
+    free(h->frame);
+    s->first = (s->first + 1) % PAIRING_WINDOW;
+    s->count--;
+}
+
+static void note_damage(struct pairing *p, size_t which)
+{
+    struct pairing_totals *t = p->totals;
+    t->damaged[which]++;
+    if (t->damage[0] == '\0')
+        snprintf(t->damage, sizeof t->damage, "%.199s", p->err->text);
+}
+
+/* 1: s->run is the next; 0: no more. Damage is counted and passed over. */
+static int next_run(struct pairing *p, size_t which)
+{
+    struct side *s = &p->sides[which];
+    int rc;
+    while ((rc = tdk_cursor_read(s->cursor, &s->run, p->err)) == TDK_ECORRUPT)
+        note_damage(p, which);
+    if (rc == 1)
+        s->at = s->run.frames;
+    return rc;
+}
+
+static int take_frame(struct pairing *p, size_t which)
+{
+    struct side *s = &p->sides[which];
+    const struct tdk_frame *frame = s->at;
+    s->at = tdk_frame_after(frame);
+    if ((const char *)s->at >= (const char *)s->run.frames + s->run.size)
+        s->at = NULL;
+    if (tdk_frame_is_tick(frame)) {
+        p->totals->ticks[which]++;
+        return hold(p, s, frame);
+    }
+    struct tdk_loss loss;
+    if (frame->type != TDK_TYPE_LOSS || frame->size < sizeof loss)
+        return 0;
+    memcpy(&loss, tdk_frame_payload(frame), sizeof loss);
+    s->lost += loss.count;
+    p->totals->lost[which] += loss.count;
+    return 0;
+}
+
+/* As many ticks as are wanted, if there are so many and they fit. */
+static int fill(struct pairing *p, size_t which, size_t wanted)
+{
+    struct side *s = &p->sides[which];
+    int rc = 0;
+    while (rc == 0 && s->cursor != NULL && s->count < wanted && s->count < PAIRING_WINDOW &&
+           (s->count < 2 * ALIKE || s->bytes < WINDOW_BYTES)) {
+        /* A run is borrowed until the cursor's next call, and ours goes on in it. */
+        rc = s->at != NULL ? 1 : next_run(p, which);
+        if (rc == 1)
+            rc = take_frame(p, which);
+        else if (rc == 0) {
+            tdk_cursor_close(s->cursor);
+            s->cursor = NULL;
+        }
+    }
+    return rc;
+}
+
+/* ---- telling ---- */
+
+static int tell_only(struct pairing *p, size_t which)
+{
+    struct side *s = &p->sides[which];
+    int rc =
+        p->events->only((enum pairing_side)which, &held_at(s, 0)->tick, p->events->context, p->err);
+    drop(s);
+    return rc;
+}
+
+/* `a` and `b` ticks that only one has, by their times. */
+static int tell_apart(struct pairing *p, size_t a, size_t b)
+{
+    int rc = 0;
+    while (rc == 0 && a + b > 0) {
+        bool first = b == 0 || (a > 0 && held_at(&p->sides[SIDE_A], 0)->tick.frame->ts <=
+                                             held_at(&p->sides[SIDE_B], 0)->tick.frame->ts);
+        rc = tell_only(p, first ? SIDE_A : SIDE_B);
+        *(first ? &a : &b) -= 1;
+    }
+    return rc;
+}
+
+static int tell_both(struct pairing *p)
+{
+    int rc = p->events->both(&held_at(&p->sides[SIDE_A], 0)->tick,
+                             &held_at(&p->sides[SIDE_B], 0)->tick, p->events->context, p->err);
+    drop(&p->sides[SIDE_A]);
+    drop(&p->sides[SIDE_B]);
+    return rc;
+}
+
+/* ---- where both go on alike ---- */
+
+static bool is_same(const struct held *a, const struct held *b)
+{
+    return a->tick.sum == b->tick.sum && a->frame->type == b->frame->type &&
+           a->frame->size == b->frame->size &&
+           memcmp(tdk_frame_payload(a->frame), tdk_frame_payload(b->frame), a->frame->size) == 0;
+}
+
+/* So many ticks from here on match, or all that there are up to the end of one. */
+static bool is_alike(const struct pairing *p, size_t a, size_t b, size_t wanted)
+{
+    const struct side *x = &p->sides[SIDE_A], *y = &p->sides[SIDE_B];
+    for (size_t i = 0; i < wanted; i++) {
+        if (a + i >= x->count || b + i >= y->count)
+            return i > 0;
+        if (!is_same(held_at(x, a + i), held_at(y, b + i)))
+            return false;
+    }
+    return true;
+}
+
+static size_t index_of(uint32_t place)
+{
+    return (place & ~REPEATED) - 1;
+}
+
+static size_t place_of(uint32_t sum)
+{
+    return (sum * 0x9e3779b1u) >> 15; /* 17 bits */
+}
+
+/* The first of b's next `limit` ticks by their sums; of several alike the first, with REPEATED. */
+static void note_places(struct pairing *p, size_t limit)
+{
+    const struct side *b = &p->sides[SIDE_B];
+    memset(p->places, 0, PLACES * sizeof *p->places);
+    for (size_t j = 0; j < limit && j < b->count; j++) {
+        uint32_t sum = held_at(b, j)->tick.sum;
+        size_t at = place_of(sum);
+        while (p->places[at] != 0 && held_at(b, index_of(p->places[at]))->tick.sum != sum)
+            at = (at + 1) % PLACES;
+        p->places[at] = p->places[at] == 0 ? (uint32_t)j + 1 : p->places[at] | REPEATED;
+    }
+}
+
+/* Where b has a tick like this first, and no other like it in sight; false: nowhere. */
+static bool find_place(const struct pairing *p, const struct held *tick, size_t *j, bool *unique)
+{
+    const struct side *b = &p->sides[SIDE_B];
+    size_t at = place_of(tick->tick.sum);
+    for (; p->places[at] != 0; at = (at + 1) % PLACES)
+        if (held_at(b, index_of(p->places[at]))->tick.sum == tick->tick.sum) {
+            *j = index_of(p->places[at]);
+            *unique = (p->places[at] & REPEATED) == 0;
+            return true;
+        }
+    return false;
+}
+
+/* The nearest such pair of places within `limit` ticks: the fewest ticks passed over. */
+static bool find_alike(struct pairing *p, size_t limit, size_t wanted, size_t *skip_a,
+                       size_t *skip_b)
+{
+    const struct side *a = &p->sides[SIDE_A];
+    size_t best = SIZE_MAX, j;
+    bool unique;
+    note_places(p, limit);
+    for (size_t i = 0; i < limit && i < a->count && i < best; i++) {
+        if (!find_place(p, held_at(a, i), &j, &unique) || i + j >= best ||
+            !is_alike(p, i, j, unique ? 1 : wanted))
+            continue;
+        best = i + j;
+        *skip_a = i;
+        *skip_b = j;
+    }
+    return best != SIZE_MAX;
+}
+
+/* Nothing alike: of one side, half of what is earlier than the other's next is on that side only.
+ */
+static int give_up(struct pairing *p)
+{
+    const struct side *a = &p->sides[SIDE_A], *b = &p->sides[SIDE_B];
+    if (a->count == 0 || b->count == 0)
+        return tell_apart(p, a->count, b->count);
+    uint64_t ts_a = held_at(a, 0)->tick.frame->ts, ts_b = held_at(b, 0)->tick.frame->ts;
+    size_t which = ts_a <= ts_b ? SIDE_A : SIDE_B, count = 0;
+    const struct side *earlier = &p->sides[which];
+    uint64_t until = which == SIDE_A ? ts_b : ts_a;
+    while (count < earlier->count / 2 && held_at(earlier, count)->tick.frame->ts <= until)
+        count++;
+    if (count == 0)
+        count = 1;
+    return tell_apart(p, which == SIDE_A ? count : 0, which == SIDE_B ? count : 0);
+}
+
+static int resync(struct pairing *p)
+{
+    size_t skip_a = 0, skip_b = 0;
+    for (size_t limit = 64; limit <= PAIRING_WINDOW; limit *= 32) {
+        int rc = fill(p, SIDE_A, limit + ALIKE);
+        if (rc == 0)
+            rc = fill(p, SIDE_B, limit + ALIKE);
+        if (rc != 0)
+            return rc;
+        if (find_alike(p, limit, ALIKE, &skip_a, &skip_b))
+            return tell_apart(p, skip_a, skip_b);
+    }
+    /* Where every few ticks are lost, so many in a row are nowhere. */
+    return find_alike(p, PAIRING_WINDOW, 1, &skip_a, &skip_b) ? tell_apart(p, skip_a, skip_b)
+                                                              : give_up(p);
+}
+
+/* ---- the walk ---- */
+
+static int step(struct pairing *p)
+{
+    const struct side *a = &p->sides[SIDE_A], *b = &p->sides[SIDE_B];
+    if (a->count > 0 && b->count > 0 && is_same(held_at(a, 0), held_at(b, 0)))
+        return tell_both(p);
+    if (a->count == 0 || b->count == 0)
+        return tell_apart(p, a->count > 0, b->count > 0);
+    return resync(p);
+}
+
+static int tell_progress(struct pairing *p)
+{
+    uint64_t ticks = p->totals->ticks[SIDE_A] + p->totals->ticks[SIDE_B];
+    if (p->events->progress == NULL || ticks - p->told < PROGRESS)
+        return 0;
+    p->told = ticks;
+    return p->events->progress(ticks, p->events->context);
+}
+
+static int walk(struct pairing *p)
+{
+    for (;;) {
+        int rc = fill(p, SIDE_A, 1);
+        if (rc == 0)
+            rc = fill(p, SIDE_B, 1);
+        if (rc == 0 && p->sides[SIDE_A].count + p->sides[SIDE_B].count == 0)
+            return 0;
+        if (rc == 0)
+            rc = step(p);
+        if (rc == 0)
+            rc = tell_progress(p);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+static int open_side(struct pairing *p, size_t which, struct tdk_tape *tape, const char *track,
+                     const struct tdk_query *range)
+{
+    struct side *s = &p->sides[which];
+    const struct tdk_query query = {.from = range->from,
+                                    .to = range->to,
+                                    .axis = range->axis,
+                                    .tracks = &track,
+                                    .track_count = 1,
+                                    .control = true};
+    s->items = calloc(PAIRING_WINDOW, sizeof *s->items);
+    if (s->items == NULL)
+        return err_set(p->err, -ENOMEM, "compare tapes");
+    return tape != NULL ? tdk_cursor_open(&s->cursor, tape, &query, p->err) : 0;
+}
+
+static void close_side(struct side *s)
+{
+    while (s->count > 0)
+        drop(s);
+    free(s->items);
+    tdk_cursor_close(s->cursor);
+}
+
+int pairing_run(struct tdk_tape *const tapes[SIDES], const char *track,
+                const struct tdk_query *query, const struct pairing_events *events,
+                struct pairing_totals *totals, struct tdk_err *err)
+{
+    struct pairing p = {.events = events, .totals = totals, .err = err};
+    *totals = (struct pairing_totals){.damage = ""};
+    p.places = calloc(PLACES, sizeof *p.places);
+    int rc = p.places != NULL ? 0 : err_set(err, -ENOMEM, "compare tapes");
+    for (size_t i = 0; i < SIDES && rc == 0; i++)
+        rc = open_side(&p, i, tapes[i], track, query);
+    if (rc == 0)
+        rc = walk(&p);
+    for (size_t i = 0; i < SIDES; i++) {
+        totals->lost_at_end[i] = p.sides[i].lost;
+        close_side(&p.sides[i]);
+    }
+    free(p.places);
+    return rc;
+}

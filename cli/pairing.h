@@ -1,0 +1,51 @@
+/*
+ * pairing.h - the ticks of one track on two tapes, matched one by one.
+ *
+ * Two recorders of one feed give it other epochs, other seqs, other times; what stays is the order
+ * and what a tick says. So ticks are matched in order by type and payload, byte for byte. Where the
+ * heads differ the nearest place is looked for at which both go on alike, up to PAIRING_WINDOW
+ * ticks (or some MiB) ahead on either side; what lies before it is on one tape only. Nothing alike
+ * there: what was received earlier is on one tape only. Memory is bounded whatever the tapes. One
+ * thread.
+ */
+#ifndef TDK_CLI_PAIRING_H
+#define TDK_CLI_PAIRING_H
+
+#include <stdint.h>
+
+#include "tapedeck/tape.h"
+
+#define PAIRING_WINDOW 65536u
+
+enum pairing_side { SIDE_A, SIDE_B, SIDES };
+
+struct pairing_tick {
+    const struct tdk_frame *frame; /* borrowed until the callback returns */
+    uint64_t epoch;
+    uint64_t lost; /* told lost directly before it */
+    uint32_t sum;  /* of its type and payload */
+};
+
+/* Ticks come in one order that is that of both tapes; between two that both have, those of one tape
+ * only come by their times. Not 0 ends the walk and is returned. */
+struct pairing_events {
+    int (*both)(const struct pairing_tick *a, const struct pairing_tick *b, void *context,
+                struct tdk_err *err);
+    int (*only)(enum pairing_side side, const struct pairing_tick *tick, void *context,
+                struct tdk_err *err);
+    int (*progress)(uint64_t ticks, void *context); /* now and then; may be NULL */
+    void *context;
+};
+
+struct pairing_totals {
+    uint64_t ticks[SIDES], lost[SIDES], damaged[SIDES];
+    uint64_t lost_at_end[SIDES]; /* of these, behind the last tick */
+    char damage[200];            /* what was met first */
+};
+
+/* A tape that has not this track: NULL. `query`: from, to and axis count. */
+int pairing_run(struct tdk_tape *const tapes[SIDES], const char *track,
+                const struct tdk_query *query, const struct pairing_events *events,
+                struct pairing_totals *totals, struct tdk_err *err);
+
+#endif

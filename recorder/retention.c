@@ -1,0 +1,212 @@
+#include "recorder/retention.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/quantity.h"
+#include "tape/retain_plan.h"
+#include "tape/retire.h"
+
+#define LOOK_NS   NS_PER_S        /* has somebody deleted beside us? how much is free? */
+#define PLAN_NS   (10 * NS_PER_S) /* what does the policy say? */
+#define SAMPLE_NS (10 * NS_PER_S)
+#define SPAN_NS   (60 * NS_PER_S)  /* of samples before a forecast is made */
+#define WARN_NS   (600 * NS_PER_S) /* between two warnings, unless it has become twice as bad */
+
+enum { AT_A_TIME = 16 };
+
+/* ---- the forecast ---- */
+
+void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes_written)
+{
+    unsigned at = (forecast->first + forecast->count) % FORECAST_SAMPLES;
+    forecast->at_ns[at] = now_ns;
+    forecast->bytes[at] = bytes_written;
+    if (forecast->count < FORECAST_SAMPLES)
+        forecast->count++;
+    else
+        forecast->first = (forecast->first + 1) % FORECAST_SAMPLES;
+}
+
+uint64_t forecast_full_ns(const struct forecast *forecast, uint64_t free_bytes,
+                          uint64_t *per_second)
+{
+    *per_second = 0;
+    if (forecast->count < 2)
+        return UINT64_MAX;
+    unsigned first = forecast->first,
+             last = (forecast->first + forecast->count - 1) % FORECAST_SAMPLES;
+    uint64_t ns = forecast->at_ns[last] - forecast->at_ns[first];
+    if (ns < SPAN_NS)
+        return UINT64_MAX;
+    *per_second = quantity_per_second(forecast->bytes[last] - forecast->bytes[first], ns);
+    if (*per_second == 0)
+        return UINT64_MAX;
+    uint64_t seconds = free_bytes / *per_second;
+    return seconds > UINT64_MAX / NS_PER_S ? UINT64_MAX : seconds * NS_PER_S;
+}
+
+/* ---- on the pool ---- */
+
+static bool look_changed(struct retention *r)
+{
+    char path[TAPE_PATH_MAX];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/retired", r->tape->folder.path);
+    if (stat(path, &file) < 0)
+        return false;
+    uint64_t ns = (uint64_t)file.st_mtim.tv_sec * NS_PER_S + (uint64_t)file.st_mtim.tv_nsec;
+    bool changed = r->retired_inode != file.st_ino || r->retired_ns != ns;
+    r->retired_inode = file.st_ino;
+    r->retired_ns = ns;
+    return changed;
+}
+
+static int note_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context)
+{
+    struct retention *r = context;
+    (void)segment;
+    if (fate == RETIRE_DONE) {
+        r->segments++;
+        r->bytes += bytes;
+    }
+    return 0;
+}
+
+static int apply(struct retention *r)
+{
+    const struct retire_options options = {.each = note_retired, .context = r};
+    struct retain_plan plan;
+    size_t count;
+    int rc = retain_plan_make(&plan, &r->tape->folder, r->tape->index, r->policy, &r->err);
+    if (rc < 0)
+        return rc;
+    r->verdict = plan.verdict;
+    uint64_t *numbers = retain_plan_going(&plan, &count);
+    retain_plan_close(&plan);
+    if (numbers == NULL)
+        return err_set(&r->err, -ENOMEM, "retention");
+    r->more = count > AT_A_TIME;
+    rc = retire_segments(&r->tape->folder, numbers, r->more ? AT_A_TIME : count, &options, &r->err);
+    free(numbers);
+    return rc;
+}
+
+static void on_pool(uv_work_t *work)
+{
+    struct retention *r = container_of(work, struct retention, work);
+    struct statvfs disk;
+    r->segments = r->bytes = 0;
+    r->more = false;
+    r->status = r->planning ? apply(r) : 0;
+    r->changed = look_changed(r);
+    if (statvfs(r->tape->folder.segments, &disk) == 0)
+        r->free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+/* ---- on the loop ---- */
+
+/* Told once, and again when it has been well in between. */
+static void tell_trouble(struct retention *r)
+{
+    if (r->status < 0 && !r->failed_told)
+        log_error("retention: %s; tried again each %d s", r->err.text, (int)(PLAN_NS / NS_PER_S));
+    r->failed_told = r->status < 0;
+    if (r->status < 0)
+        return;
+    if (r->verdict.unmet && !r->unmet_told)
+        log_warn("retention: the limits cannot be kept: what is left is held, marked, being read "
+                 "or being written; `tapedeck retain plan` says what keeps it");
+    r->unmet_told = r->verdict.unmet;
+}
+
+static void tell_retired(struct retention *r)
+{
+    char bytes[QUANTITY_TEXT];
+    if (r->segments == 0)
+        return;
+    r->segments_all += r->segments;
+    r->bytes_all += r->bytes;
+    log_info("retention: %llu segments of %s deleted", (unsigned long long)r->segments,
+             quantity_size_text(bytes, r->bytes));
+}
+
+/* The disk's limits see to it that it never is full, as long as they can be kept. */
+static bool policy_sees_to_it(const struct retention *r)
+{
+    const struct retain_policy *p = r->policy;
+    return (p->max_size != 0 || p->max_segments != 0 || p->min_free != 0) && !r->verdict.unmet;
+}
+
+static void look_ahead(struct retention *r, uint64_t now_ns)
+{
+    char in[QUANTITY_TEXT], rate[QUANTITY_TEXT], free_text[QUANTITY_TEXT];
+    uint64_t per_second, full_ns = forecast_full_ns(&r->forecast, r->free_bytes, &per_second);
+    r->full_ns = policy_sees_to_it(r) ? UINT64_MAX : full_ns;
+    if (r->warn_ns == 0 || r->full_ns >= r->warn_ns)
+        return;
+    bool worse = r->full_ns < r->warned_full_ns / 2;
+    if (r->warned_ns != 0 && now_ns - r->warned_ns < WARN_NS && !worse)
+        return;
+    r->warned_ns = now_ns;
+    r->warned_full_ns = r->full_ns;
+    log_warn("the disk of %s is full in %s at the present %s/s: %s are free; delete or move "
+             "segments (tapedeck retain, tapedeck move), or give --retain-min-free",
+             r->tape->folder.path, quantity_duration_text(in, r->full_ns),
+             quantity_size_text(rate, per_second), quantity_size_text(free_text, r->free_bytes));
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    struct retention *r = container_of(work, struct retention, work);
+    uint64_t now_ns = clock_mono();
+    assert(status == 0); /* nothing cancels it */
+    (void)status;
+    r->busy = false;
+    if (r->planning) {
+        tell_trouble(r);
+        tell_retired(r);
+    }
+    if (r->changed)
+        journal_follow(r->journal);
+    if (r->more && r->segments > 0)
+        r->plan_ns = now_ns; /* the next ones at once */
+    look_ahead(r, now_ns);
+}
+
+void retention_init(struct retention *r, uv_loop_t *loop, struct recovered *tape,
+                    struct journal *journal, const struct retain_policy *policy, uint64_t warn_ns)
+{
+    memset(r, 0, sizeof *r);
+    r->loop = loop;
+    r->tape = tape;
+    r->journal = journal;
+    r->policy = policy;
+    r->warn_ns = warn_ns;
+    r->full_ns = r->warned_full_ns = UINT64_MAX;
+    look_changed(r); /* recovery has seen it */
+}
+
+void retention_tend(struct retention *r, uint64_t now_ns, uint64_t bytes_written, bool urgent)
+{
+    if (now_ns - r->sample_ns >= SAMPLE_NS) {
+        forecast_add(&r->forecast, now_ns, bytes_written);
+        r->sample_ns = now_ns;
+    }
+    if (r->busy || now_ns < r->look_ns)
+        return;
+    r->planning = retain_is_set(r->policy) && (now_ns >= r->plan_ns || urgent);
+    r->look_ns = now_ns + LOOK_NS;
+    if (r->planning)
+        r->plan_ns = now_ns + PLAN_NS;
+    r->busy = uv_queue_work(r->loop, &r->work, on_pool, on_done) == 0;
+}

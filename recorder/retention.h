@@ -1,0 +1,65 @@
+/*
+ * retention.h - the recorder keeps its disk from filling: it applies the policy, and says when the
+ * disk would be full.
+ *
+ * Every few seconds, on the pool: what the policy lets go is deleted, some segments at a time, and
+ * the journal takes them out of the index. Others may delete beside us (`tapedeck retain apply`):
+ * that is seen here too. Nothing of it waits for, or is waited for by, a write. The loop's thread.
+ */
+#ifndef TDK_RECORDER_RETENTION_H
+#define TDK_RECORDER_RETENTION_H
+
+#include "recorder/journal.h"
+#include "tape/retain.h"
+
+#define FORECAST_SAMPLES 61u /* ten seconds apart: ten minutes */
+
+/* How fast the tape grows, over the last minutes. Pure. */
+struct forecast {
+    uint64_t at_ns[FORECAST_SAMPLES], bytes[FORECAST_SAMPLES];
+    unsigned first, count;
+};
+
+void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes_written);
+
+/* ns until so much is written at that rate; UINT64_MAX: nobody can say yet, or nothing comes. */
+uint64_t forecast_full_ns(const struct forecast *forecast, uint64_t free_bytes,
+                          uint64_t *per_second);
+
+struct retention {
+    uv_loop_t *loop;                    /* borrowed */
+    struct recovered *tape;             /* borrowed */
+    struct journal *journal;            /* borrowed */
+    const struct retain_policy *policy; /* borrowed */
+    uint64_t warn_ns;                   /* warn when the disk is full sooner than this; 0: never */
+    uv_work_t work;
+    bool busy, planning; /* `work` is under way; and looks at the policy too */
+    uint64_t look_ns, plan_ns, sample_ns;
+    uint64_t retired_inode, retired_ns; /* of TAPE/retired, as it was last */
+
+    /* ---- what the last work found ---- */
+    int status;
+    struct tdk_err err;
+    struct retain_verdict verdict;
+    uint64_t free_bytes;
+    uint64_t segments, bytes; /* deleted now */
+    bool changed;             /* TAPE/retired is another than before */
+    bool more;                /* there is more to delete than one work takes */
+
+    /* ---- since the start ---- */
+    uint64_t segments_all, bytes_all;
+    struct forecast forecast;
+    uint64_t full_ns; /* until the disk is full; UINT64_MAX: not known, or the policy sees to it */
+    uint64_t warned_ns, warned_full_ns;
+    bool unmet_told, failed_told;
+};
+
+void retention_init(struct retention *retention, uv_loop_t *loop, struct recovered *tape,
+                    struct journal *journal, const struct retain_policy *policy, uint64_t warn_ns);
+
+/* A few times a second. `bytes_written`: to the tape, since the start; `urgent`: the disk is full
+ * now. */
+void retention_tend(struct retention *retention, uint64_t now_ns, uint64_t bytes_written,
+                    bool urgent);
+
+#endif

@@ -1,0 +1,123 @@
+"""A stretch of a tape as one file, and a tape of it again somewhere else."""
+
+import json
+import subprocess
+import unittest
+
+from tests.support import tapedeck
+
+START = 1700000000000000000
+
+
+class Pack(tapedeck.Case):
+    def setUp(self):
+        super().setUp()
+        self.pack, self.other = self.scratch / "p.tar.zst", self.scratch / "other"
+
+    def make_tape(self):
+        lines = self.scratch / "lines"
+        lines.write_text("".join(f"{START + 1000000 * i} {'x' * 40} {i}\n" for i in range(20000)))
+        self.run_ok("import", lines, "-T", self.tape, "--track", "t", "--format", "lines",
+                    "--segment-size", "256K", "--block-size", "16K")
+
+    def range(self, first=5000, last=7000):
+        return "--from", START + 1000000 * first, "--to", START + 1000000 * last
+
+    def test_the_range_is_the_same_somewhere_else(self):
+        self.make_tape()
+        config = self.scratch / "recorder.conf"
+        config.write_text("segment-size = 1G\n")
+        self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack, "--include", config)
+        self.run_ok("unpack", self.pack, "-O", self.other)
+        self.run_ok("verify", "-T", self.other)
+        self.assertEqual(self.tape_digest(*self.range(), tape=self.other),
+                         self.tape_digest(*self.range()))
+        self.run_ok("coverage", "-T", self.other, *self.range())
+        self.assertEqual((self.other / "pack/files/recorder.conf").read_text(), config.read_text())
+        manifest = (self.other / "pack/manifest").read_text()
+        self.assertTrue(manifest.startswith("tapedeck-pack 1\n"))
+        self.assertIn("segments/", manifest)
+        segments = json.loads(self.run_ok("ls", "segments", "-T", self.other, "--json").stdout)
+        everything = json.loads(self.run_ok("ls", "segments", "-T", self.tape, "--json").stdout)
+        self.assertLess(len(segments), len(everything) / 2)
+
+    def test_anyone_can_look_into_a_pack(self):
+        self.make_tape()
+        self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack)
+        listed = subprocess.run(["tar", "--zstd", "-tf", self.pack], capture_output=True, text=True,
+                                check=False)
+        if listed.returncode != 0:
+            self.skipTest("tar without zstd")
+        self.assertIn("pack/manifest", listed.stdout.split())
+        self.assertIn("tape.meta", listed.stdout.split())
+
+    def test_a_recorder_goes_on(self):
+        recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K",
+                                 "--block-size", "16K")
+        self.run_ok("gen", "--ring", "a", "--count", "20000")
+        recorder.wait_line(r"segment \d+ sealed")
+        self.run_ok("pack", "-T", self.tape, "--from", "start", "--to", "now", "-O", self.pack)
+        self.run_ok("gen", "--ring", "a", "--count", "20000")
+        self.assertEqual(recorder.stop(), 0)
+        self.run_ok("unpack", self.pack, "-O", self.other)
+        self.run_ok("verify", "-T", self.other)
+        self.run_ok("gaps", "-T", self.other)
+
+    def test_what_was_deleted_is_told_in_the_pack(self):
+        self.make_tape()
+        self.run_ok("retain", "hold", "2", "-T", self.tape)
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "4")
+        self.run_ok("pack", "-T", self.tape, "--from", "start", "--to", "end", "-O", self.pack,
+                    code=3)
+        self.run_ok("unpack", self.pack, "-O", self.other)
+        self.run_ok("verify", "-T", self.other)
+        self.assertIn("retired", (self.other / "pack/coverage").read_text())
+
+    def test_each_damaged_pack_is_refused_and_leaves_nothing(self):
+        self.make_tape()
+        self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack)
+        whole = self.pack.read_bytes()
+        for place in range(0, len(whole), max(1, len(whole) // 23)):
+            changed = bytearray(whole)
+            changed[place] ^= 0x10
+            self.pack.write_bytes(changed)
+            done = self.run_cli("unpack", self.pack, "-O", self.other)
+            if done.returncode == 0:  # a byte that nothing depends on: then all is as it was
+                self.run_ok("verify", "-T", self.other)
+                subprocess.run(["rm", "-r", self.other], check=True)
+                continue
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertFalse(self.other.exists())
+        for size in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+            self.pack.write_bytes(whole[:size])
+            self.run_ok("unpack", self.pack, "-O", self.other, code=1)
+            self.assertFalse(self.other.exists())
+        left = {path.name for path in self.scratch.iterdir()}
+        self.assertFalse({name for name in left if "unpacking" in name})
+
+    def test_an_archive_that_is_none_of_ours_is_refused(self):
+        evil = self.scratch / "evil"
+        evil.mkdir()
+        (evil / "x").write_text("x")
+        subprocess.run(["tar", "--zstd", "-cPf", self.pack, "-C", evil, "--transform",
+                        "s,^x$,../escaped,", "x"], check=True)
+        done = self.run_ok("unpack", self.pack, "-O", self.other, code=1)
+        self.assertIn("belongs into no pack", done.stderr)
+        self.assertFalse((self.scratch / "escaped").exists())
+        self.run_ok("unpack", self.scratch / "none", "-O", self.other, code=1)
+
+    def test_wrong_usage(self):
+        self.make_tape()
+        self.run_ok("pack", "-T", self.tape, "--from", "start", "--to", "end", code=2)
+        self.run_ok("pack", "-T", self.tape, "--mark", "none", "-O", self.pack, code=1)
+        self.run_ok("pack", "-T", self.tape, "--from", "2001-01-01", "--to", "2001-01-02", "-O",
+                    self.pack, code=1)
+        self.assertFalse(self.pack.exists())
+        self.pack.write_text("x")
+        self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack, code=2)
+        self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack, "--force")
+        self.run_ok("unpack", self.pack, "-O", self.tape, code=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
