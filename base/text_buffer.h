@@ -36,9 +36,8 @@ bool text_grow(struct text_buffer *text, size_t size);
  * when there is no memory. */
 static inline char *text_reserve(struct text_buffer *text, size_t size)
 {
-    if (text->room - text->size < size && !text_grow(text, size))
-        return NULL;
-    return text->bytes + text->size;
+    bool has_room = text->bytes != NULL && text->room - text->size >= size;
+    return has_room || text_grow(text, size) ? text->bytes + text->size : NULL;
 }
 
 static inline void text_wrote(struct text_buffer *text, const char *end)

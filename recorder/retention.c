@@ -159,8 +159,8 @@ static void look_ahead(struct retention *r, uint64_t now_ns)
         return;
     r->warned_ns = now_ns;
     r->warned_full_ns = r->full_ns;
-    log_warn("the disk of %s is full in %s at the present %s/s: %s are free; delete or move "
-             "segments (tapedeck retain, tapedeck move), or give --retain-min-free",
+    log_warn("the disk of %s is full in %s at the present %s/s: %s are free; delete or pack "
+             "segments (tapedeck retain, tapedeck seal), or give --retain-min-free",
              r->tape->folder.path, quantity_duration_text(in, r->full_ns),
              quantity_size_text(rate, per_second), quantity_size_text(free_text, r->free_bytes));
 }
