@@ -24,14 +24,24 @@ static int remove_segment(const struct folder *folder, const struct segment_name
     return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
 }
 
-/* A name that nothing has under quarantine/: "0000000042.open", then "0000000042.open.1", ... */
+/* Under quarantine/: "0000000042.open", then "0000000042.open.1", ... */
+static void quarantine_nth(const struct folder *folder, const char *name, unsigned i,
+                           char path[TAPE_PATH_MAX])
+{
+    int size =
+        snprintf(path, TAPE_PATH_MAX, "%.*s/%s", TAPE_PATH_MAX - 64, folder->quarantine, name);
+    if (i > 0)
+        snprintf(path + size, TAPE_PATH_MAX - (size_t)size, ".%u", i);
+}
+
+/* The first of these names that nothing has. */
 static void quarantine_path(const struct folder *folder, const char *name, char path[TAPE_PATH_MAX])
 {
     struct file_stat stat;
-    snprintf(path, TAPE_PATH_MAX, "%.*s/%s", TAPE_PATH_MAX - 64, folder->quarantine, name);
-    for (unsigned i = 1; files->stat(path, &stat) == 0; i++)
-        snprintf(path, TAPE_PATH_MAX, "%.*s/%s.%u", TAPE_PATH_MAX - 64, folder->quarantine, name,
-                 i);
+    unsigned i = 0;
+    do
+        quarantine_nth(folder, name, i++, path);
+    while (files->stat(path, &stat) == 0);
 }
 
 static int set_aside(const struct folder *folder, const struct segment_name *name,
@@ -62,7 +72,47 @@ static int copy_bytes(int from, uint64_t offset, uint64_t size, int to, uint64_t
     return rc;
 }
 
-/* The bytes of a torn tail as quarantine/NUMBER.torn, durable before they are cut. */
+static int equal_bytes(int a, int b, uint64_t size, bool *equal)
+{
+    unsigned char *buffer = malloc(2 * COPY_SIZE);
+    int rc = buffer == NULL ? -ENOMEM : 0;
+    *equal = true;
+    for (uint64_t done = 0; done < size && rc == 0 && *equal; done += COPY_SIZE) {
+        size_t n = size - done < COPY_SIZE ? size - done : COPY_SIZE;
+        rc = files_read(a, buffer, n, done);
+        if (rc == 0)
+            rc = files_read(b, buffer + COPY_SIZE, n, done);
+        *equal = rc == 0 && memcmp(buffer, buffer + COPY_SIZE, n) == 0;
+    }
+    free(buffer);
+    return rc;
+}
+
+/* Does a file of this name have these bytes? Then whoever was killed before the cut has kept them.
+ */
+static int is_kept(const struct folder *folder, const char *name, int fd, uint64_t size, bool *kept)
+{
+    char path[TAPE_PATH_MAX];
+    struct file_stat stat;
+    int rc = 0;
+    *kept = false;
+    for (unsigned i = 0; rc == 0 && !*kept; i++) {
+        quarantine_nth(folder, name, i, path);
+        if (files->stat(path, &stat) < 0)
+            break;
+        if (!stat.is_file || stat.size != size)
+            continue;
+        int other = files->open(path, O_RDONLY | O_NOFOLLOW, 0);
+        if (other < 0)
+            return other;
+        rc = equal_bytes(fd, other, size, kept);
+        files->close(other);
+    }
+    return rc;
+}
+
+/* The bytes of a torn tail as quarantine/NUMBER.torn, durable before they are cut; once, however
+ * often recovery is begun. */
 static int keep_torn(const struct folder *folder, const struct segment *segment, uint64_t offset,
                      uint64_t end, struct tdk_err *err)
 {
@@ -76,9 +126,12 @@ static int keep_torn(const struct folder *folder, const struct segment *segment,
     int rc = copy_bytes(segment->fd, offset, end - offset, fd, 0);
     if (rc == 0)
         rc = files->fsync(fd);
+    bool kept = false;
+    if (rc == 0)
+        rc = is_kept(folder, name, fd, end - offset, &kept);
     files->close(fd);
     if (rc == 0)
-        rc = files->rename(aside, path);
+        rc = kept ? files->unlink(aside) : files->rename(aside, path);
     return rc < 0 ? err_set(err, rc, "keep %s", path) : files_sync_folder(folder->quarantine, err);
 }
 

@@ -162,16 +162,30 @@ class Restarts(Recording):
     def test_the_same_with_a_sync_after_each_write(self):
         self.kill_again_and_again("--sync", "batch", names=("a", "b"))
 
+    def ring(self, name):
+        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
+
+    def wait_for_another_epoch(self, name, before):
+        """A feed has come, and published: killed earlier, it would have had no epoch."""
+        for _ in range(1200):
+            info = self.ring(name)
+            if info["epoch"] != before and int(info["produced"]) > 0:
+                return
+            time.sleep(0.05)
+        self.fail(f"nobody publishes into {name}")
+
     def test_feed_and_recorder_killed_together(self):
         self.create("a")
-        total = 0
+        total, epoch = 0, self.ring("a")["epoch"]
         for round_ in range(5):
             recorder = self.recorder("--ring", "a", *SMALL)
             feed = self.start_cli("gen", "--ring", "a", "--count", 10000000, "--rate", 100000)
-            time.sleep(0.1 + 0.05 * round_)
+            self.wait_for_another_epoch("a", epoch)
+            time.sleep(0.05 * round_)
             recorder.kill()
             feed.kill()
-            info = json.loads(self.run_ok("ring", "info", "a", "--json").stdout)[0]
+            info = self.ring("a")
+            epoch = info["epoch"]
             total += int(info["produced"])
         recorder = self.recorder("--ring", "a", *SMALL)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
