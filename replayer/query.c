@@ -185,11 +185,12 @@ static void on_sent(struct outgoing *outgoing, int status)
     struct batch *b = container_of(outgoing, struct batch, outgoing);
     struct query_stream *s = b->stream;
     struct batch_memory *m = b->memory;
+    struct replayer *r = s->replayer;
     (void)status; /* a connection that broke says so by itself */
     b->memory = NULL;
     s->sending--;
-    step(s);
-    give_memory(s->replayer, m);
+    step(s); /* the last one frees the stream */
+    give_memory(r, m);
 }
 
 static void send_batch(struct query_stream *s, struct batch *b)
