@@ -80,7 +80,8 @@ static int link_page(struct clock_writer *w, struct tdk_err *err)
         if (errno != EEXIST)
             break;
         if (is_held(w->folder, w->file))
-            return err_say(err, TDK_EBUSY, "%s: another player keeps this clock", w->file);
+            return err_say(err, TDK_EBUSY, "%s: another producer plays by this clock, and is alive",
+                           w->file);
         unlinkat(w->folder, w->file, 0);
     }
     return err_set(err, -errno, "name the clock page %s", w->file);
