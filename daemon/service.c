@@ -159,6 +159,10 @@ void service_finish(struct service *s, int exit_code)
     s->exit_code = exit_code;
     for (size_t i = 0; i < SERVICE_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
+    /* Without their handles they would end us, with another exit status than the one that is due.
+     */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     uv_close((uv_handle_t *)&s->watchdog, NULL);
     uv_close((uv_handle_t *)&s->deadline, NULL);
 }
