@@ -235,7 +235,8 @@ static void leave_when_done(struct inlet *s, uint64_t now_ns)
     if (s->orphan_ns == 0 || s->waiting != 0)
         s->orphan_ns = now_ns;
     tdk_ring_info(s->ring, &info);
-    if (s->waiting != 0 || s->out != 0 || inlet_lost_at_end(s) != 0 ||
+    inlet_look(s, now_ns); /* of a producer that is gone by now, the last ticks, too */
+    if (s->state != INLET_ATTACHED || s->waiting != 0 || s->out != 0 || inlet_lost_at_end(s) != 0 ||
         (info.producer_pid != 0 && now_ns - s->orphan_ns < ORPHAN_QUIET_NS))
         return;
     log_info("ring %s was removed: all of it is recorded, detached", s->asked->name);
@@ -344,6 +345,7 @@ void inlet_written(struct inlet *s, uint64_t position)
 uint64_t inlet_lost_at_end(const struct inlet *s)
 {
     struct tdk_ring_info info;
+    size_t unread;
     if (s->state != INLET_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale ||
         s->sequence.next_seq == 0)
         return 0;
@@ -354,6 +356,11 @@ uint64_t inlet_lost_at_end(const struct inlet *s)
     /* Of a living producer, claims that it has not published yet look the same as refused ones,
      * until what it says it lost is compared with what we have told. */
     if (info.producer_pid != 0 && info.lost - s->lost != missing)
+        return 0;
+    /* What came while we end, or since we looked, is for the next recorder, or for the next turn:
+     * whoever reads it finds out what is missing before it. */
+    tdk_ring_peek(s->ring, &unread);
+    if (unread != 0)
         return 0;
     return missing <= SEQUENCE_HOLE_MAX ? missing : 0;
 }

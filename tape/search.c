@@ -169,6 +169,7 @@ static int enter_epoch(struct search *search, struct tdk_err *err)
             search->seen = reverse ? UINT64_MAX : 0;
             search->is_holed = epoch_has_hole(epoch);
             search->is_held = false;
+            search->turned_back = 0;
             search->before.track = 0;
             if (begins_inside(search, epoch)) {
                 search->seen = search->start.last_seq;
@@ -248,9 +249,12 @@ static int find_rest(const struct search *search, const struct block_ref *from,
 
 bool search_again(struct search *search, struct block_ref *ref)
 {
+    enum { TURNS = 8 }; /* an index that lies may name the same blocks in turn for ever */
     struct block_ref below = key_below(ref), found;
-    if (find_rest(search, &below, &found, NULL) != 1 || memcmp(&found, ref, sizeof found) == 0)
+    if (search->turned_back == TURNS || find_rest(search, &below, &found, NULL) != 1 ||
+        memcmp(&found, ref, sizeof found) == 0)
         return false;
+    search->turned_back++;
     *ref = search->refs[0] = found; /* and go on behind it */
     search->ref_count = search->ref_at = 1;
     search->refs_end = false;
@@ -414,6 +418,7 @@ int search_next(struct search *search, struct block_ref *ref, struct tdk_err *er
 
 void search_told(struct search *search, const struct block_ref *ref)
 {
+    search->turned_back = 0;
     if (ref->count > 0 || ref->lost > 0)
         search->seen = is_reverse(search) ? ref->first_seq : ref->last_seq;
 }

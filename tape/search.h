@@ -45,8 +45,9 @@ struct search {
 
     struct block_ref refs[SEARCH_REFS];
     int ref_count, ref_at;
-    bool refs_end; /* the epoch has no more than these */
-    uint64_t seen; /* forward: highest seq told of this epoch; reverse: the lowest */
+    bool refs_end;        /* the epoch has no more than these */
+    unsigned turned_back; /* how often search_again() found other blocks since one was told */
+    uint64_t seen;        /* forward: highest seq told of this epoch; reverse: the lowest */
 
     struct place start;   /* nothing up to there is told; forward only */
     struct block_ref met; /* forward the last, reverse the first that was told; span 0: none */

@@ -184,6 +184,15 @@ class Hanging(Disk):
         self.assertLess(time.monotonic() - begun, 6)
         self.check_all_there()
 
+    def test_a_feed_that_ends_while_the_recorder_ends_loses_nothing(self):
+        recorder = self.faulty("pwrite@8+=delay:45")
+        feed = self.feed(24000, 40000)
+        time.sleep(0.5)
+        recorder.signal(signal.SIGTERM) # what comes from here on is for the next recorder
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.wait(), 0, recorder.stderr)
+        self.check_all_there()
+
     def test_a_sync_that_takes_long_holds_the_watermark_and_nothing_else(self):
         recorder = self.faulty("fdatasync@2=delay:1500")
         feed = self.feed(40000, 20000)
