@@ -2,6 +2,8 @@
 
 import json
 import os
+import struct
+import subprocess
 
 from tests.support import tapedeck
 
@@ -39,6 +41,33 @@ class Bench(tapedeck.Case):
         self.assertEqual(rows["at full speed"]["operations"], 20000)
         self.assertEqual(rows["at full speed, 4 tracks merged"]["operations"], 20000)
         self.assertEqual(os.listdir(self.scratch), [])
+
+    def test_the_store_adapter_records_a_day_and_answers(self):
+        day = [(i * 1000000, 10000 + i % 7, i % 5, i % 3, i % 11, i) for i in range(5000)]
+        data = self.scratch / "day"
+        data.write_bytes(b"".join(struct.pack("<QqIIII", *tick) for tick in day))
+        for seal in ("", "1"):
+            store = self.scratch / f"store{seal}"
+            store.mkdir()
+            env = self.env | {"TDK_BIN": str(tapedeck.BIN), "TAPEDECK_SEAL": seal}
+
+            def adapter(*args):
+                done = subprocess.run([tapedeck.SOURCE / "tests/bench/store/adapter", *map(str, args)], env=env,
+                                      capture_output=True, text=True, timeout=tapedeck.PATIENCE, check=True)
+                return [dict(word.split("=") for word in line.split()) for line in done.stdout.splitlines()]
+
+            (recorded,) = adapter("record", data, store)
+            self.assertEqual(recorded["ticks"], "5000")
+            self.assertEqual(recorded["mode"], "ring+recorder,synced" + (",sealed" if seal else ""))
+            for symbol, begin, end in ((-1, 0, 9 * 10**18), (1, 0, 9 * 10**18), (2, 10**9, 2 * 10**9)):
+                want = [tick for tick in day if symbol in (-1, tick[3]) and begin <= tick[0] < end]
+                answers = adapter("query", store, "rows", symbol, begin, end, 2)
+                self.assertEqual(len(answers), 2)
+                for answer in answers:
+                    self.assertEqual([int(answer[key]) for key in ("rows", "px", "sz", "fl", "inv")],
+                                     [len(want), sum(t[1] for t in want), sum(t[2] for t in want),
+                                      sum(t[4] for t in want), 0])
+                self.assertEqual(int(adapter("query", store, "count", symbol, begin, end, 1)[0]["rows"]), len(want))
 
     def test_an_earlier_run_is_compared_with(self):
         before = self.scratch / "before"
