@@ -77,15 +77,15 @@ static bool place(const struct ask_args *args, const char *socket, char *address
     return args->address != NULL || args->tape != NULL;
 }
 
-static int read_token(const char *path, char *token, size_t room)
+int ask_token(const struct ask_args *args, char *token, size_t room, struct tdk_err *err)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = fopen(args->token_file, "re");
     if (file == NULL)
-        return cli_fail_words("open the token file %s: %s", path, tdk_strerror(-errno));
+        return err_set(err, -errno, "open the token file %s", args->token_file);
     bool got = fgets(token, (int)room, file) != NULL;
     fclose(file);
     token[got ? strcspn(token, "\r\n") : 0] = '\0';
-    return CLI_OK;
+    return 0;
 }
 
 int ask_open(struct tdk_client **client, const struct ask_args *args, const char *socket)
@@ -96,9 +96,8 @@ int ask_open(struct tdk_client **client, const struct ask_args *args, const char
     if (!place(args, socket, address, sizeof address))
         return cli_usage("no source: name a tape with -T DIR, or a daemon with -a ADDRESS");
     if (args->token_file != NULL) {
-        int status = read_token(args->token_file, token, sizeof token);
-        if (status != CLI_OK)
-            return status;
+        if (ask_token(args, token, sizeof token, &err) < 0)
+            return cli_fail(&err, NULL);
         options.token = token;
     }
     if (tdk_client_open(client, address, &options, &err) < 0)

@@ -23,6 +23,9 @@ extern const struct option ask_rows[]; /* `at` is in struct ask_args */
 /* CLI_OK, or the exit status after saying why: CLI_UNREACHABLE when nobody answers. */
 int ask_open(struct tdk_client **client, const struct ask_args *args, const char *socket);
 
+/* The token that args->token_file, not NULL, holds. */
+int ask_token(const struct ask_args *args, char *token, size_t room, struct tdk_err *err);
+
 /* A call that failed: the exit status, and a line that says it. */
 int ask_fail(const struct tdk_err *err);
 

@@ -23,6 +23,7 @@ extern const struct command gaps_command;
 extern const struct command recover_command;
 extern const struct command reindex_command;
 extern const struct command stat_command;
+extern const struct command top_command;
 extern const struct command check_command;
 extern const struct command doctor_command;
 extern const struct command seal_command;

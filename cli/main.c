@@ -41,6 +41,7 @@ static const struct command *const commands[] = {
     &unpack_command,
     &bench_command,
     &stat_command,
+    &top_command,
     &check_command,
     &doctor_command,
     &completion_command,

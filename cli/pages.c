@@ -14,7 +14,7 @@ static int add_page(const char *name, void *context)
     if (pages->writer != NULL && strncmp(name, pages->writer, strlen(pages->writer)) != 0)
         return 0;
     if (counters_read(&copy, name, &err) < 0) {
-        if (err.code != -ENOENT) /* gone since it was listed is no news */
+        if (err.code != -ENOENT && !pages->quiet) /* gone since it was listed is no news */
             cli_warn("%s", err.text);
         return 0;
     }

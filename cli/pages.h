@@ -13,6 +13,7 @@ enum { PAGES_MAX = 16 };
 
 struct pages {
     const char *writer; /* "recorder"; NULL: any */
+    bool quiet;         /* one that cannot be read is not told */
     struct counters_copy items[PAGES_MAX];
     unsigned count;
 };

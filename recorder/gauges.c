@@ -36,6 +36,15 @@ static const struct counter_kind_of own_rows[GAUGES_OWN_COUNT] = {
                                 COUNTER_COUNT},
     [GAUGES_LAST_LOSS] = {"recorder_last_loss", "when a loss was last told", COUNTER_LEVEL,
                           COUNTER_TIME},
+    [GAUGES_TAPE] = {"recorder_tape",
+                     "sealed segments, and what is written of the one being written", COUNTER_LEVEL,
+                     COUNTER_BYTES},
+    [GAUGES_DISK_FREE] = {"recorder_disk_free", "free on the disk of the tape", COUNTER_LEVEL,
+                          COUNTER_BYTES},
+    [GAUGES_DISK_FULL] = {"recorder_disk_full_in",
+                          "until the disk is full at the rate of the last minutes; 0: nobody knows,"
+                          " or never",
+                          COUNTER_LEVEL, COUNTER_NS},
 };
 
 static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
@@ -119,6 +128,9 @@ static void update_own(struct gauges *t, const struct status *status)
         [GAUGES_REWRITTEN] = counts->rewritten,
         [GAUGES_FAILED_SEGMENTS] = counts->failed_segments,
         [GAUGES_LAST_LOSS] = t->last_loss,
+        [GAUGES_TAPE] = status->tape_size,
+        [GAUGES_DISK_FREE] = status->disk_free,
+        [GAUGES_DISK_FULL] = status->disk_full_ns,
     };
     for (size_t i = 0; i < GAUGES_OWN_COUNT; i++)
         counters_set(t->page, t->own[i], values[i]);

@@ -235,6 +235,10 @@ static void count(struct recorder *r, uint64_t now_ns)
 {
     struct status status;
     status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
+    status.tape_size =
+        r->retention.tape_size + (r->rotate.current != NULL ? r->rotate.current->end : 0);
+    status.disk_free = r->retention.disk_free;
+    status.disk_full_ns = r->retention.full_ns != UINT64_MAX ? r->retention.full_ns : 0;
     gauges_update(&r->gauges, &status, r->inlets, r->config->ring_count, now_ns);
 }
 

@@ -1,6 +1,7 @@
 #include "recorder/retention.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #define LOOK_NS   NS_PER_S        /* has somebody deleted beside us? how much is free? */
 #define PLAN_NS   (10 * NS_PER_S) /* what does the policy say? */
+#define SIZE_NS   (10 * NS_PER_S) /* how large has the tape become? */
 #define SAMPLE_NS (10 * NS_PER_S)
 #define SPAN_NS   (60 * NS_PER_S)  /* of samples before a forecast is made */
 #define WARN_NS   (600 * NS_PER_S) /* between two warnings, unless it has become twice as bad */
@@ -101,6 +103,26 @@ static int apply(struct retention *r)
     return rc;
 }
 
+/* How large the sealed segments are, those that others wrote beside us too. The one that is being
+ * written has its room allocated ahead, and says little. */
+static uint64_t look_size(const struct retention *r)
+{
+    uint64_t size = 0;
+    struct dirent *entry;
+    struct stat file;
+    DIR *dir = opendir(r->tape->folder.segments);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        size_t length = strlen(entry->d_name);
+        if (length > 4 && strcmp(entry->d_name + length - 4, ".seg") == 0 &&
+            fstatat(dirfd(dir), entry->d_name, &file, 0) == 0)
+            size += (uint64_t)file.st_size;
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return size;
+}
+
 static void on_pool(uv_work_t *work)
 {
     struct retention *r = container_of(work, struct retention, work);
@@ -109,6 +131,8 @@ static void on_pool(uv_work_t *work)
     r->more = false;
     r->status = r->planning ? apply(r) : 0;
     r->changed = look_changed(r);
+    if (r->sizing)
+        r->size = look_size(r);
     if (statvfs(r->tape->folder.segments, &disk) == 0)
         r->free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
 }
@@ -172,6 +196,8 @@ static void on_done(uv_work_t *work, int status)
     assert(status == 0); /* nothing cancels it */
     (void)status;
     r->busy = false;
+    r->disk_free = r->free_bytes;
+    r->tape_size = r->size;
     if (r->planning) {
         tell_trouble(r);
         tell_retired(r);
@@ -206,7 +232,10 @@ void retention_tend(struct retention *r, uint64_t now_ns, uint64_t bytes_written
         return;
     r->planning = retain_is_set(r->policy) && (now_ns >= r->plan_ns || urgent);
     r->look_ns = now_ns + LOOK_NS;
+    r->sizing = now_ns >= r->size_ns;
     if (r->planning)
         r->plan_ns = now_ns + PLAN_NS;
+    if (r->sizing)
+        r->size_ns = now_ns + SIZE_NS;
     r->busy = uv_queue_work(r->loop, &r->work, on_pool, on_done) == 0;
 }

@@ -34,7 +34,8 @@ struct retention {
     uint64_t warn_ns;                   /* warn when the disk is full sooner than this; 0: never */
     uv_work_t work;
     bool busy, planning; /* `work` is under way; and looks at the policy too */
-    uint64_t look_ns, plan_ns, sample_ns;
+    bool sizing;         /* and at how large the tape is */
+    uint64_t look_ns, plan_ns, sample_ns, size_ns;
     uint64_t retired_inode, retired_ns; /* of TAPE/retired, as it was last */
 
     /* ---- what the last work found ---- */
@@ -42,6 +43,7 @@ struct retention {
     struct tdk_err err;
     struct retain_verdict verdict;
     uint64_t free_bytes;
+    uint64_t size;            /* of the sealed segments; looked at less often */
     uint64_t segments, bytes; /* deleted now */
     bool changed;             /* TAPE/retired is another than before */
     bool more;                /* there is more to delete than one work takes */
@@ -49,6 +51,7 @@ struct retention {
     /* ---- since the start ---- */
     uint64_t segments_all, bytes_all;
     struct forecast forecast;
+    uint64_t disk_free, tape_size; /* as the last work that is over found them */
     uint64_t full_ns; /* until the disk is full; UINT64_MAX: not known, or the policy sees to it */
     uint64_t warned_ns, warned_full_ns;
     bool unmet_told, failed_told;

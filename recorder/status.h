@@ -18,6 +18,7 @@ struct status {
     struct writer_counts counts;
     uint64_t segment, segments_sealed;
     size_t buffers, buffers_used;
+    uint64_t tape_size, disk_free, disk_full_ns; /* as retention.h last saw them; 0: not yet */
     enum status_level level;
     const char *state; /* the same in words: "ok", "degraded: no space", ... */
 };
