@@ -5,10 +5,14 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/hole.h"
+#include "tape/moved.h"
 #include "tape/slice.h"
 #include "tape/tape.h"
 
-enum { BATCH = 64 };
+enum {
+    BATCH = 64,
+    TURNS = 8 /* an index that lies may name the same blocks in turn for ever */
+};
 
 /* What is missing at the end of the epoch walked, and may yet be found in another block. */
 struct pending {
@@ -37,6 +41,9 @@ struct survey {
     uint64_t seen;                                    /* highest seq told */
     const struct retired_extent *extent, *extent_end; /* of the track, not told yet */
     struct block_ref before;                          /* the last block met; track 0: none yet */
+    struct index_range range;                         /* of the epoch, where the index is asked */
+    unsigned turned_back;                             /* since a block was told */
+    bool moved;                                       /* the block met has been packed since */
 };
 
 /* ---- gaps ---- */
@@ -241,6 +248,14 @@ static bool know_retired(struct survey *s, const struct block_ref *ref)
     return true;
 }
 
+/* Its ticks are in another block now: then the index is asked once more. */
+static bool has_moved(struct survey *s, const struct block_ref *ref)
+{
+    s->moved = s->turned_back < TURNS && !block_is_there(s->view->index, &s->range, ref);
+    s->turned_back += s->moved;
+    return s->moved;
+}
+
 static int survey_block(struct survey *s, const struct block_ref *ref)
 {
     bool plain = is_plain(s, ref);
@@ -248,7 +263,8 @@ static int survey_block(struct survey *s, const struct block_ref *ref)
     if (rc == -ENOENT && know_retired(s, ref))
         return tell_retired(s, ref->last_seq);
     if (code_is_damage(rc))
-        return note_unreadable(s, ref);
+        return has_moved(s, ref) ? 0 : note_unreadable(s, ref);
+    s->turned_back = 0;
     if (rc == 0)
         rc = note_found(s, ref->first_seq, ref->last_seq);
     if (rc != 0)
@@ -304,31 +320,49 @@ static void expect(const struct survey *s, const struct block_ref *next)
         handle_expect(slice->handle, next->offset, next->span);
 }
 
-static int survey_blocks(struct survey *s)
+static struct index_range range_of(const struct survey *s)
 {
     const struct select *select = &s->select;
-    const struct index_range range = {
-        .track = s->epoch->track,
-        .axis = select->axis == TDK_AXIS_EVENT ? INDEX_AXIS_EVENT : INDEX_AXIS_RECV,
-        .epoch = s->epoch->epoch,
-        .from = select->from,
-        .to = select->last == UINT64_MAX ? UINT64_MAX : select->last + 1,
-        .step_back = s->epoch->step_back};
+    return (struct index_range){.track = s->epoch->track,
+                                .axis = select->axis == TDK_AXIS_EVENT ? INDEX_AXIS_EVENT
+                                                                       : INDEX_AXIS_RECV,
+                                .epoch = s->epoch->epoch,
+                                .from = select->from,
+                                .to = select->last == UINT64_MAX ? UINT64_MAX : select->last + 1,
+                                .step_back = s->epoch->step_back};
+}
+
+/* Those behind the last one, which may have been packed since: then from below it, and what was
+ * told is passed over. */
+static int next_refs(struct survey *s, const struct block_ref *last, struct block_ref *refs)
+{
+    struct block_ref below;
+    if (last != NULL && (s->moved || !block_is_there(s->view->index, &s->range, last))) {
+        below = block_below(last);
+        last = &below;
+    }
+    s->moved = false;
+    return index_find(s->view->index, &s->range, last, false, refs, BATCH, s->err);
+}
+
+static int survey_blocks(struct survey *s)
+{
     struct block_ref refs[BATCH], last;
     int n = BATCH;
-    for (bool first = true; n == BATCH; first = false) {
-        n = index_find(s->view->index, &range, first ? NULL : &last, false, refs, BATCH, s->err);
+    s->range = range_of(s);
+    s->moved = false;
+    for (bool first = true; n == BATCH || s->moved; first = false) {
+        n = next_refs(s, first ? NULL : &last, refs);
         if (n < 0)
             return n;
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; i < n && !s->moved; i++) {
             if (i + 1 < n)
                 expect(s, &refs[i + 1]);
             int rc = survey_ref(s, &refs[i]);
             if (rc != 0)
                 return rc;
+            last = refs[i];
         }
-        if (n > 0)
-            last = refs[n - 1];
     }
     return survey_hole(s, NULL);
 }
@@ -384,6 +418,7 @@ static void begin_row(struct survey *s, uint64_t epoch)
     s->pending.first_seq = 0;
     s->before.track = 0;
     s->seen = 0;
+    s->turned_back = 0;
 }
 
 static int end_row(struct survey *s)

@@ -37,7 +37,7 @@ struct retired_range {
     uint64_t first, last;
     uint64_t ticks, bytes; /* of all; bytes of their files */
     uint64_t retired_ns;   /* when the last of them went */
-    uint32_t digest;       /* foot.digest of the last; 0: not known */
+    uint32_t digest;       /* of the last, as the chain has it; 0: not known */
     uint32_t zero;
 };
 

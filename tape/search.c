@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/moment.h"
 #include "tape/hole.h"
+#include "tape/moved.h"
 
 static int compare_tracks(const void *a, const void *b)
 {
@@ -209,18 +210,6 @@ struct index_range search_range(const struct search *search)
     };
 }
 
-/* Forward: a key below that of whatever block holds what this one begins with, as long as times do
- * not lie about it. */
-static struct block_ref key_below(const struct block_ref *ref)
-{
-    struct block_ref key = *ref;
-    uint64_t low = ref->min_ts < ref->running_max ? ref->min_ts : ref->running_max;
-    key.running_max = low > 0 ? low - 1 : 0;
-    key.first_seq = low > 0 ? UINT64_MAX : 0;
-    key.segment = key.block = 0;
-    return key;
-}
-
 /* Does it hold something that was not told yet? Of what holds no tick, its place says so. */
 static bool goes_on(const struct search *search, const struct block_ref *ref)
 {
@@ -250,7 +239,7 @@ static int find_rest(const struct search *search, const struct block_ref *from,
 bool search_again(struct search *search, struct block_ref *ref)
 {
     enum { TURNS = 8 }; /* an index that lies may name the same blocks in turn for ever */
-    struct block_ref below = key_below(ref), found;
+    struct block_ref below = block_below(ref), found;
     if (search->turned_back == TURNS || find_rest(search, &below, &found, NULL) != 1 ||
         memcmp(&found, ref, sizeof found) == 0)
         return false;
@@ -259,17 +248,6 @@ bool search_again(struct search *search, struct block_ref *ref)
     search->ref_count = search->ref_at = 1;
     search->refs_end = false;
     return true;
-}
-
-/* Is a block still where the index said it was? Packing puts its ticks into others. */
-static bool is_there(const struct search *search, const struct block_ref *ref)
-{
-    struct index_range range = search_range(search);
-    struct block_ref before = *ref, found;
-    before.first_seq--;
-    return index_find(search->answer->view->index, &range, &before, false, &found, 1, NULL) == 1 &&
-           found.segment == ref->segment && found.offset == ref->offset &&
-           found.flags == ref->flags;
 }
 
 static int fetch_refs(struct search *search, struct tdk_err *err)
@@ -283,8 +261,8 @@ static int fetch_refs(struct search *search, struct tdk_err *err)
         last = search->start.block;
         first = false;
     }
-    if (!first && !is_there(search, &last)) {
-        struct block_ref below = key_below(&last);
+    if (!first && !block_is_there(search->answer->view->index, &range, &last)) {
+        struct block_ref below = block_below(&last);
         int n = find_rest(search, &below, &search->refs[0], err);
         search->ref_count = n < 0 ? 0 : n;
         search->ref_at = 0;

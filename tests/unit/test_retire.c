@@ -7,6 +7,7 @@
 #include "tape/lease.h"
 #include "tape/recover.h"
 #include "tape/retire.h"
+#include "tape/seal_tape.h"
 #include "tape/verify.h"
 #include "tapedeck/tape.h"
 #include "tests/support/faulty.h"
@@ -174,6 +175,23 @@ static void without_its_index_the_tape_says_the_same(void **state)
     folder_remove(path);
     assert_int_equal(assert_consistent(f->path), left); /* in private memory */
     assert_int_equal(retire(f->path, going, 0), 0);     /* built anew, by a writer */
+    assert_int_equal(assert_consistent(f->path), left);
+}
+
+/* What the next one's foot chains to is the segment as it was recorded, packed or not. */
+static void a_packed_segment_that_goes_leaves_its_link_in_the_chain(void **state)
+{
+    const struct seal_tape_options options = {.threads = 1};
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    char path[128];
+    taping_ok(seal_tape(f->path, &options, &totals, &err), &err);
+    assert_int_equal(retire(f->path, going, GOING), 0);
+    uint64_t left = assert_consistent(f->path);
+    snprintf(path, sizeof path, "%s/index", f->path);
+    folder_remove(path);
+    assert_int_equal(retire(f->path, going, 0), 0); /* the chain is looked at once more */
     assert_int_equal(assert_consistent(f->path), left);
 }
 
@@ -369,6 +387,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_its_index_the_tape_says_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_lost_its_tombstones_counts_as_missing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_packed_segment_that_goes_leaves_its_link_in_the_chain,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_whole_epoch_may_go, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
                                         teardown),

@@ -266,6 +266,50 @@ static void who_reads_meanwhile_is_not_disturbed(void **state)
     }
 }
 
+/* Coverage that is told how many ticks there are, and has the tape packed under it. */
+struct survey {
+    const struct fixture *fixture;
+    unsigned blocks, pack_at;
+    uint64_t ticks, damaged;
+};
+
+static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
+{
+    struct survey *s = context;
+    s->ticks += epoch->ticks;
+    s->damaged += epoch->damaged;
+    return 0;
+}
+
+static int on_block(uint64_t bytes_read, uint64_t ticks, void *context)
+{
+    struct survey *s = context;
+    struct seal_totals totals;
+    struct tdk_err err;
+    (void)bytes_read;
+    (void)ticks;
+    if (s->blocks++ == s->pack_at)
+        taping_ok(seal(s->fixture, &totals, &err), &err);
+    return 0;
+}
+
+static void packing_meanwhile_is_no_gap(void **state)
+{
+    const struct tdk_query all = {.to = UINT64_MAX};
+    for (unsigned at = 0; at < 200; at += 1 + at) {
+        struct survey s = {.fixture = *state, .pack_at = at / 2};
+        const struct tdk_coverage_walk walk = {
+            .unread = at & 1, .epoch = on_epoch, .progress = on_block, .context = &s};
+        struct tdk_err err;
+        make_tape(*state);
+        struct tdk_tape *tape = open_tape(*state);
+        taping_ok(tdk_tape_coverage(tape, &all, &walk, &err), &err);
+        tdk_tape_close(tape);
+        assert_int_equal(s.ticks, TICKS);
+        assert_int_equal(s.damaged, 0);
+    }
+}
+
 static void whatever_fails_the_tape_stays_whole_and_packing_can_go_on(void **state)
 {
     struct fixture *f = *state;
@@ -331,6 +375,7 @@ int main(void)
         TEST(a_packed_tape_is_known_without_its_index),
         TEST(a_packed_tape_is_written_on),
         TEST(who_reads_meanwhile_is_not_disturbed),
+        TEST(packing_meanwhile_is_no_gap),
         TEST(whatever_fails_the_tape_stays_whole_and_packing_can_go_on),
         TEST(what_cannot_be_read_is_not_packed),
     };

@@ -1,0 +1,21 @@
+#include "tape/moved.h"
+
+struct block_ref block_below(const struct block_ref *ref)
+{
+    struct block_ref key = *ref;
+    uint64_t low = ref->min_ts < ref->running_max ? ref->min_ts : ref->running_max;
+    key.running_max = low > 0 ? low - 1 : 0;
+    key.first_seq = low > 0 ? UINT64_MAX : 0;
+    key.segment = key.block = 0;
+    return key;
+}
+
+bool block_is_there(struct index *index, const struct index_range *range,
+                    const struct block_ref *ref)
+{
+    struct block_ref before = *ref, found;
+    before.first_seq--;
+    return index_find(index, range, &before, false, &found, 1, NULL) == 1 &&
+           found.segment == ref->segment && found.offset == ref->offset &&
+           found.flags == ref->flags;
+}
