@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "tapedeck/ring.h"
+#include "tests/support/seeds.h"
 
 #define CAPACITY ((size_t)64 << 10)
 
@@ -68,8 +69,7 @@ static uint64_t next_random(uint64_t *x)
 
 static unsigned kills(void)
 {
-    const char *text = getenv("TDK_KILLS");
-    return text ? (unsigned)strtoul(text, NULL, 10) : 1000;
+    return (unsigned)seeds_number("TDK_KILLS", SEEDS_SANITIZED ? 150 : 1000);
 }
 
 static void note(uint64_t *word, uint64_t value)
