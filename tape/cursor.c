@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tape/cursor.h"
 #include "tape/follow.h"
 #include "tape/maxima.h"
 #include "tape/merge.h"
@@ -257,6 +258,16 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
     if (rc < 0 && rc != TDK_ECORRUPT)
         cursor->failed = rc;
     return rc;
+}
+
+bool cursor_counts(const struct tdk_cursor *cursor)
+{
+    return cursor->count_only;
+}
+
+void cursor_fail(struct tdk_cursor *cursor, int code)
+{
+    cursor->failed = code;
 }
 
 void tdk_cursor_damage(const struct tdk_cursor *cursor, struct tdk_damage *damage)

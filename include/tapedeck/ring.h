@@ -138,6 +138,36 @@ TDK_API int64_t tdk_ring_tap(struct tdk_ring *ring, void *buffer, size_t room, u
  * Where the two counters contradict each other the cursor stays. */
 TDK_API void tdk_ring_tap_unreleased(struct tdk_ring *ring);
 
+/* ---- many ticks a call, out of line: for programs that cannot inline ---- */
+
+/* Copy whole frames from the cursor on into `buffer` and move past them. Each head is checked in
+ * the copy, so a producer needs no trust; padding is left out. offsets: room for room / 24 of them.
+ * Returns frames, 0 when there is nothing new; *size is what they take. TDK_EHOSTILE; -ENOBUFS: the
+ * next frame is larger than `room`; TDK_ELAPPED, of a tap: as tdk_ring_tap() says, with *missed. */
+TDK_API int64_t tdk_ring_copy(struct tdk_ring *ring, void *buffer, size_t room, uint64_t *offsets,
+                              size_t *size, uint64_t *missed);
+
+/* Give back the room of all that was copied, at once. Until then whoever consumes after us finds it
+ * again. Of a tap: nothing. */
+TDK_API void tdk_ring_give(struct tdk_ring *ring);
+
+/* `count` ticks of one size and type. */
+struct tdk_put {
+    const void *payloads; /* of the first; need not be aligned */
+    size_t stride;        /* bytes from one payload to the next */
+    const uint64_t *ts;   /* of each; NULL: CLOCK_REALTIME, asked once a call */
+    uint64_t count;
+    uint32_t size; /* of each payload */
+    uint8_t type, flags, zero[2];
+};
+
+/* Claim, fill and publish them: visible by thousands, so that the other side can begin. wait_ns 0:
+ * a ring that is full refuses, and each tick refused has spent its seq and is counted. Else room is
+ * waited for, at most so long for each (UINT64_MAX: for ever), and what is left over has spent
+ * nothing. Returns ticks published; TDK_EVALUE: payloads above the ring's payload_max, or a type
+ * that is no tick's; TDK_EHOSTILE. */
+TDK_API int64_t tdk_ring_put(struct tdk_ring *ring, const struct tdk_put *put, uint64_t wait_ns);
+
 /* ---- either ---- */
 
 struct tdk_ring_info {

@@ -128,6 +128,39 @@ TDK_API void tdk_cursor_damage(const struct tdk_cursor *cursor, struct tdk_damag
 
 TDK_API void tdk_cursor_stats(const struct tdk_cursor *cursor, struct tdk_cursor_stats *stats);
 
+/*
+ * Many runs a call, with the place of each frame told: for programs whose calls are dear, and which
+ * have columns and not loops (python/tapedeck). It costs a copy that runs do not.
+ */
+
+/* Frames of a batch that came one behind the other from one track and epoch. */
+struct tdk_part {
+    uint64_t first, count; /* in offsets; control frames are counted here */
+    uint64_t epoch;
+    const char *track; /* name; borrowed until the tape is closed */
+    uint16_t number, zero[3];
+};
+static_assert(sizeof(struct tdk_part) == 40, "others lay arrays over it");
+
+struct tdk_batch {
+    void *frames; /* whole frames back to back, each 8-aligned */
+    size_t size;  /* bytes of them */
+    uint64_t *offsets;
+    size_t count; /* frame i begins offsets[i] bytes behind `frames` */
+    struct tdk_part *parts;
+    size_t part_count;
+    uint64_t ticks; /* frames that are no control frames */
+};
+
+/* The next runs of a cursor, copied: at least `enough` bytes of them, or all that is left. The
+ * batch is the caller's, and stands on its own: neither the next call nor the end of the cursor
+ * touch it. 1: there is one; 0: the end. TDK_ECORRUPT: as of tdk_cursor_read(), and *batch is what
+ * came before the damage, or NULL; the next call goes on behind it. Any other code ends the cursor;
+ * what came before it was given with 1. Not for a query with count_only (TDK_EVALUE). */
+TDK_API int tdk_cursor_batch(struct tdk_cursor *cursor, size_t enough, struct tdk_batch **batch,
+                             struct tdk_err *err);
+TDK_API void tdk_batch_free(struct tdk_batch *batch); /* NULL is fine; any thread */
+
 /* What the cursor would read: blocks and bytes, from the index alone. */
 TDK_API int tdk_cursor_explain(struct tdk_cursor *cursor, uint64_t *blocks, uint64_t *bytes,
                                struct tdk_err *err);
