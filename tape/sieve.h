@@ -26,6 +26,7 @@ struct sieve {
     uint32_t *offsets; /* the list; ours */
     size_t count, room;
 
+    bool is_dense;      /* of the last block so much was picked that it is best read whole */
     uint16_t *ordinals; /* of the ticks in question while it is filled; ours */
     uint32_t ordinal_count;
 };

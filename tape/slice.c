@@ -86,6 +86,7 @@ int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_er
     slice->state = SLICE_EMPTY;
     slice->view = (struct block_view){0};
     slice->last_ordinal = UINT32_MAX;
+    slice->fetched_begin = slice->fetched_end = 0;
     slice->sound_begin = slice->sound_end = 0;
     if (!ref_is_possible(ref))
         return err_say(err, TDK_ECORRUPT, "the index contradicts itself");
@@ -101,9 +102,11 @@ int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_er
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
 }
 
-/* Bytes of the block, from `at` on, to their place. */
+/* Bytes of the block, from `at` on, to their place, unless they are there. */
 int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
 {
+    if (at >= slice->fetched_begin && at + size <= slice->fetched_end)
+        return 0;
     slice->bytes_read += size;
     return handle_read(slice->handle, slice->ref.offset + at, slice->bytes + at, size, err);
 }
@@ -161,18 +164,33 @@ int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err 
 
 /* ---- in part ---- */
 
-int slice_read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+static int check_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = slice_change(slice, ref, err);
-    if (rc == 0)
-        rc = slice_read_bytes(slice, 0, sizeof(struct block_head), err);
-    if (rc == 0)
-        rc = block_head_check(slice->bytes, sizeof(struct block_head), err);
+    int rc = block_head_check(slice->bytes, sizeof(struct block_head), err);
     const struct block_head *head = (const void *)slice->bytes;
     if (rc == 0 && !block_is_ref(head, ref))
         rc = mismatch(err);
     if (rc == 0)
         slice->view.head = head;
+    return rc;
+}
+
+int slice_read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    int rc = slice_change(slice, ref, err);
+    if (rc == 0)
+        rc = slice_read_bytes(slice, 0, sizeof(struct block_head), err);
+    return rc == 0 ? check_head(slice, ref, err) : rc;
+}
+
+/* Bytes that the next calls will ask for, and much of what lies between them. */
+static int fetch_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
+{
+    int rc = slice_read_bytes(slice, at, size, err);
+    if (rc == 0 && size > slice->fetched_end - slice->fetched_begin) {
+        slice->fetched_begin = at;
+        slice->fetched_end = at + size;
+    }
     return rc;
 }
 
@@ -204,7 +222,16 @@ static int read_tail(struct slice *slice, struct tdk_err *err)
     return rc < 0 ? err_set(err, rc, "read a block") : 0;
 }
 
-int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+/* The head with everything behind it. */
+static int read_dense_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    int rc = slice_change(slice, ref, err);
+    if (rc == 0)
+        rc = fetch_bytes(slice, 0, ref->span, err);
+    return rc == 0 ? check_head(slice, ref, err) : rc;
+}
+
+int slice_begin(struct slice *slice, const struct block_ref *ref, bool dense, struct tdk_err *err)
 {
     bool holds = slice_holds(slice, ref);
     if (holds && slice->state >= SLICE_PARTS) {
@@ -213,7 +240,9 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err
     }
     if (is_packed(ref) || is_small(ref))
         return slice_read(slice, ref, err);
-    int rc = holds ? 0 : slice_read_head(slice, ref, err);
+    int rc = 0;
+    if (!holds)
+        rc = dense ? read_dense_head(slice, ref, err) : slice_read_head(slice, ref, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
         return slice_read(slice, ref, err);
     if (rc == 0)
@@ -223,11 +252,11 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err
 }
 
 int slice_begin_picks(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
-                      struct tdk_err *err)
+                      bool dense, struct tdk_err *err)
 {
     if (!is_packed(ref) || is_small(ref) ||
         (slice->state == SLICE_WHOLE && slice_holds(slice, ref)))
-        return slice_begin(slice, ref, err);
+        return slice_begin(slice, ref, dense, err);
     slice->last_ordinal = UINT32_MAX;
     int rc = slice->state == SLICE_PACKED && slice_holds(slice, ref)
                  ? 0
@@ -262,6 +291,25 @@ static int read_chunks(struct slice *slice, size_t first, size_t end, struct tdk
     for (size_t chunk = first; chunk < end; chunk++)
         slice->chunks[chunk / 64] |= UINT64_C(1) << chunk % 64;
     return 0;
+}
+
+/* What was checked before is read again with the rest, so it counts as not checked. */
+int slice_fetch(struct slice *slice, size_t begin, size_t end, struct tdk_err *err)
+{
+    if (slice->state != SLICE_PARTS)
+        return 0;
+    const struct block_head *head = slice->view.head;
+    size_t stop = align_up(end, BLOCK_CHUNK);
+    begin -= begin % BLOCK_CHUNK;
+    if (stop > head->frames_size)
+        stop = head->frames_size;
+    uint64_t bytes_read = slice->bytes_read;
+    int rc = fetch_bytes(slice, sizeof *head + begin, stop - begin, err);
+    if (slice->bytes_read == bytes_read)
+        return rc;
+    slice->sound_begin = slice->sound_end = 0;
+    memset(slice->chunks, 0, chunk_words(head->frames_size) * sizeof *slice->chunks);
+    return rc;
 }
 
 int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *err)

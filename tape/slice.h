@@ -36,8 +36,9 @@ struct slice {
     struct pack *pack; /* ours; NULL until a packed block is met */
     uint64_t *chunks;  /* a bit for each chunk of frames that is there; ours */
     size_t chunk_words;
-    size_t sound_begin, sound_end; /* frames among the chunks that slice_run() has walked */
-    uint32_t last_ordinal;         /* the tick that slice_tick() found last, and where */
+    size_t fetched_begin, fetched_end; /* bytes of the block that are there, checked or not */
+    size_t sound_begin, sound_end;     /* frames among the chunks that slice_run() has walked */
+    uint32_t last_ordinal;             /* the tick that slice_tick() found last, and where */
     size_t last_offset;
     uint64_t bytes_read; /* by this slice, ever */
 };
@@ -52,8 +53,9 @@ bool slice_holds(const struct slice *slice, const struct block_ref *ref);
  * TDK_ECORRUPT, -ENOENT, -EIO, -ENOMEM; then the slice is empty. */
 int slice_read(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
 
-/* Its head, directory and sums: view.directory is there. */
-int slice_begin(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
+/* Its head, directory and sums: view.directory is there. `dense`: much of the rest will be needed,
+ * so one call reads all bytes; each chunk is checked when it is asked for, as ever. */
+int slice_begin(struct slice *slice, const struct block_ref *ref, bool dense, struct tdk_err *err);
 
 /* Less even: the directory's entries, which tell what instruments are in it. */
 int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
@@ -62,11 +64,14 @@ int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_e
  * their lists in the directory are there. */
 struct picks;
 int slice_begin_picks(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
-                      struct tdk_err *err);
+                      bool dense, struct tdk_err *err);
 
 /* How many ticks of these instruments there are, by the directory's entries. */
 int slice_count(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
                 uint64_t *ticks, struct tdk_err *err);
+
+/* Frames [begin, end): read by one call, to be checked where slice_need() is asked. */
+int slice_fetch(struct slice *slice, size_t begin, size_t end, struct tdk_err *err);
 
 /* Frames [begin, end), offsets in view.frames: there, and checked. */
 int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *err);

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "tape/append.h"
+#include "tape/files.h"
 #include "tape/seal_tape.h"
 #include "tapedeck/dbn.h"
 #include "tests/support/oracle.h"
@@ -422,6 +423,49 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
     tdk_tape_close(tape);
 }
 
+/* ---- how it reads ---- */
+
+static unsigned reads;
+
+static ssize_t count_read(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    reads++;
+    return files_posix.pread(fd, bytes, size, offset);
+}
+
+/* Blocks of 256 KiB, every seventh tick of which is asked for. */
+static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **state)
+{
+    const struct folder_fixture *f = *state;
+    const char *symbol = "#3";
+    static struct file_ops counting; /* outlives a test that fails */
+    char path[128];
+    make_track(f->path, 60000, in_order, 256 << 10);
+    counting = files_posix;
+    counting.pread = count_read;
+    files = &counting;
+    for (int damaged = 0; damaged <= 1; damaged++) {
+        struct tdk_tape *tape = open_tape(f->path);
+        const struct tdk_query query = {.to = UINT64_MAX, .symbols = &symbol, .symbol_count = 1};
+        struct tdk_cursor *cursor = open_cursor(tape, &query);
+        struct tdk_cursor_stats stats;
+        struct tdk_run run;
+        int rc;
+        reads = 0;
+        while ((rc = tdk_cursor_read(cursor, &run, NULL)) != 0)
+            assert_int_equal(rc < 0 ? TDK_ECORRUPT : rc, rc);
+        tdk_cursor_stats(cursor, &stats);
+        assert_in_range(stats.blocks_read + stats.damaged_blocks, 16, 20);
+        assert_in_range(reads, stats.blocks_read, stats.blocks_read + 10); /* opening, the first */
+        assert_int_equal(stats.damaged_blocks, damaged);
+        tdk_cursor_close(cursor);
+        tdk_tape_close(tape);
+        segment_path(f->path, 1, path);
+        flip_byte(path, 1 << 20);
+    }
+    files = &files_posix;
+}
+
 /* The index knows what was in a segment that is gone. */
 static void cursor_tells_each_block_of_a_missing_segment(void **state)
 {
@@ -761,6 +805,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(cursor_reads_no_more_blocks_for_one_absurd_time,
                                         make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_tells_a_damaged_block_and_goes_on_behind_it,
+                                        make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(cursor_reads_a_block_by_one_call_where_much_of_it_is_asked,
                                         make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_tells_each_block_of_a_missing_segment, make_folder,
                                         drop_folder),
