@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "cli/command.h"
@@ -32,6 +33,21 @@ const struct option ask_rows[] = {
      .preset = "30s",
      .at = offsetof(struct ask_args, timeout_ns),
      .help = "how long silence is waited through; 0: for ever"},
+    {.name = NULL},
+};
+
+const struct option ask_depot_rows[] = {
+    {.name = "addr",
+     .letter = 'a',
+     .kind = OPTION_TEXT,
+     .value = "ADDRESS",
+     .at = offsetof(struct ask_args, address),
+     .help = "instead of -T, a replayer's tape: unix:PATH, or HOST:PORT"},
+    {.name = "token-file",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .at = offsetof(struct ask_args, token_file),
+     .help = "its first line is the token that HOST:PORT asks for"},
     {.name = NULL},
 };
 
@@ -88,19 +104,30 @@ int ask_token(const struct ask_args *args, char *token, size_t room, struct tdk_
     return 0;
 }
 
-int ask_open(struct tdk_client **client, const struct ask_args *args, const char *socket)
+int ask_connect(struct tdk_client **client, const struct ask_args *args, const char *socket,
+                struct tdk_err *err)
 {
     char address[PATH_MAX + 64], token[256];
     struct tdk_client_options options = {.name = "tapedeck", .timeout_ns = args->timeout_ns};
-    struct tdk_err err;
     if (!place(args, socket, address, sizeof address))
-        return cli_usage("no source: name a tape with -T DIR, or a daemon with -a ADDRESS");
+        return err_say(err, TDK_EVALUE, "no source");
     if (args->token_file != NULL) {
-        if (ask_token(args, token, sizeof token, &err) < 0)
-            return cli_fail(&err, NULL);
         options.token = token;
+        int rc = ask_token(args, token, sizeof token, err);
+        if (rc < 0)
+            return rc;
     }
-    if (tdk_client_open(client, address, &options, &err) < 0)
+    return tdk_client_open(client, address, &options, err);
+}
+
+int ask_open(struct tdk_client **client, const struct ask_args *args, const char *socket)
+{
+    struct tdk_err err;
+    if (args->address == NULL && args->tape == NULL)
+        return cli_usage("no source: name a tape with -T DIR, or a daemon with -a ADDRESS");
+    if (args->token_file != NULL && access(args->token_file, R_OK) < 0)
+        return cli_fail_words("open the token file %s: %s", args->token_file, tdk_strerror(-errno));
+    if (ask_connect(client, args, socket, &err) < 0)
         return fail_to_reach(&err, socket);
     return CLI_OK;
 }

@@ -17,6 +17,9 @@ struct ask_args {
 
 extern const struct option ask_rows[]; /* `at` is in struct ask_args */
 
+/* Only a replayer instead of a tape, for commands that can do with either (cli/depot.h). */
+extern const struct option ask_depot_rows[];
+
 #define ASK_RECORDER "recorder.sock"
 #define ASK_REPLAYER "replayer.sock"
 
@@ -25,6 +28,10 @@ int ask_open(struct tdk_client **client, const struct ask_args *args, const char
 
 /* The token that args->token_file, not NULL, holds. */
 int ask_token(const struct ask_args *args, char *token, size_t room, struct tdk_err *err);
+
+/* The same without a word: the code of tdk_client_open(), or of reading the token. */
+int ask_connect(struct tdk_client **client, const struct ask_args *args, const char *socket,
+                struct tdk_err *err);
 
 /* A call that failed: the exit status, and a line that says it. */
 int ask_fail(const struct tdk_err *err);

@@ -97,7 +97,7 @@ static int put_all(struct prime *prime, struct output *output, struct tdk_err *e
     return rc == 0 ? output_finish(output, err) : rc;
 }
 
-static int deliver(const struct range *range, enum output_format format, uint64_t *damaged,
+static int deliver(struct range *range, enum output_format format, uint64_t *damaged,
                    struct tdk_err *err)
 {
     const struct output_options options = {.format = format,
@@ -106,7 +106,7 @@ static int deliver(const struct range *range, enum output_format format, uint64_
                                            .pretty = args.pretty,
                                            .map_symbols = args.map_symbols,
                                            .envelope = args.envelope,
-                                           .facts = range_facts(range)};
+                                           .facts = depot_facts(&range->depot)};
     const struct prime_options how = {.back_ns = args.back_ns};
     struct output *output = NULL;
     struct prime *prime = NULL;

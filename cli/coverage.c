@@ -15,6 +15,7 @@
 
 struct args {
     struct range_args range;
+    struct ask_args where;
     int progress;
     bool quick, json;
 };
@@ -36,6 +37,7 @@ static const struct option rows[] = {
 
 static const struct option_set sets[] = {
     {.title = "which range", .rows = range_span_rows, .into = &args.range},
+    {.rows = ask_depot_rows, .into = &args.where},
     {.title = "how", .rows = rows, .into = &args},
     {.rows = NULL},
 };
@@ -87,6 +89,9 @@ static int survey(const struct cli *cli, const char *what, struct tdk_coverage_w
 {
     struct tdk_err err;
     struct range range;
+    if (args.quick && depot_is_remote(args.range.tape, args.where.address))
+        return cli_usage("--quick looks at the tape's index: it goes with -T");
+    args.range.where = &args.where;
     int status = range_open(&range, &args.range);
     if (status != CLI_OK)
         return status;
@@ -95,7 +100,7 @@ static int survey(const struct cli *cli, const char *what, struct tdk_coverage_w
     walk.unread = args.quick;
     walk.progress = tell_progress;
     walk.context = t;
-    int rc = tdk_tape_coverage(range.tape, &range.query, &walk, &err);
+    int rc = depot_coverage(&range.depot, &range.query, &walk, &err);
     progress_end(&t->progress, 0, 0, "bytes", t->ticks);
     int shown = rc == 0 ? show(t) : 0;
     if (rc < 0)
@@ -161,7 +166,7 @@ static int run_gaps(const struct cli *cli)
 const struct command gaps_command = {
     .name = "gaps",
     .brief = "what is missing from a range of a tape: a row a gap",
-    .usage = "-T DIR [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
+    .usage = "-T DIR|-a ADDRESS [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
     .about =
         "Ticks that were lost before they came to the tape, as LOSS frames tell, and ticks\n"
         "that were recorded and cannot be read any more (reason `damage`) or were deleted on\n"
@@ -324,7 +329,7 @@ static int run_coverage(const struct cli *cli)
 const struct command coverage_command = {
     .name = "coverage",
     .brief = "is a range of a tape whole: each track's epochs, seqs, losses and damage",
-    .usage = "-T DIR [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
+    .usage = "-T DIR|-a ADDRESS [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
     .about =
         "A row an epoch; `tapedeck gaps` has a row for each thing that is missing. Every block\n"
         "of the range is read and checked, unless --quick. Exit 0: it is whole; 3: it is not.",

@@ -27,7 +27,7 @@ struct origin {
 };
 
 struct dbn_head {
-    struct tdk_tape *tape; /* borrowed, like the query */
+    struct depot *depot; /* borrowed, like the query */
     const struct tdk_query *query;
     struct origin *origins;
     size_t origin_count;
@@ -86,7 +86,7 @@ static int add_epoch(const struct tdk_epoch_info *epoch, void *context)
     void *bytes = NULL;
     size_t size;
     int rc =
-        tdk_tape_property(h->tape, h->track, epoch->epoch, "dbn.metadata", &bytes, &size, h->err);
+        depot_property(h->depot, h->track, epoch->epoch, "dbn.metadata", &bytes, &size, h->err);
     if (rc == -ENOENT) {
         h->origin_count++;
         return 0;
@@ -111,7 +111,7 @@ static int add_track(const struct tdk_track_info *track, void *context)
         return 0;
     h->track = track->name;
     h->track_kind = track->kind;
-    return tdk_tape_epochs(h->tape, track->name, add_epoch, h, h->err);
+    return depot_epochs(h->depot, track->name, add_epoch, h, h->err);
 }
 
 /* Epochs outside the range count only when there are no others: what an empty answer would be is
@@ -178,15 +178,15 @@ static uint8_t version_of_run(const struct tdk_run *run)
  * at the first of them. 0: they do not say. */
 static uint8_t probe_version(const struct dbn_head *h)
 {
-    struct tdk_cursor *cursor;
+    struct reader *reader;
     struct tdk_run run;
     uint8_t version = 0;
     uint64_t seen = 0;
-    if (tdk_cursor_open(&cursor, h->tape, h->query, NULL) < 0)
+    if (reader_open(&reader, h->depot, h->query, NULL) < 0)
         return 0;
     int rc = 1;
     while (version == 0 && seen < PROBE_SIZE && rc != 0) {
-        rc = tdk_cursor_read(cursor, &run, NULL);
+        rc = reader_read(reader, &run, NULL);
         if (rc == 1) {
             version = version_of_run(&run);
             seen += run.size;
@@ -194,7 +194,7 @@ static uint8_t probe_version(const struct dbn_head *h)
             break; /* who reads it all will meet it again, and say so */
         }
     }
-    tdk_cursor_close(cursor);
+    reader_close(reader);
     return version;
 }
 
@@ -353,7 +353,7 @@ static int merge_mappings(struct dbn_head *h)
     for (size_t i = 0; i < h->origin_count && rc == 0; i++)
         rc = mappings_add_head(&h->mappings, &h->origins[i].metadata);
     if (rc == 0)
-        rc = tdk_tape_symbols(h->tape, NULL, add_tape_symbol, h, h->err);
+        rc = depot_symbols(h->depot, NULL, add_tape_symbol, h, h->err);
     if (rc == 0)
         rc = mappings_make(&h->mappings);
     if (rc == -ENOMEM)
@@ -383,16 +383,16 @@ static int make_symbols(struct dbn_head *h)
 
 /* ---- open and close ---- */
 
-int dbn_head_open(struct dbn_head **head, struct tdk_tape *tape, const struct tdk_query *query,
+int dbn_head_open(struct dbn_head **head, struct depot *depot, const struct tdk_query *query,
                   uint16_t schema, struct tdk_err *err)
 {
     struct dbn_head *h = calloc(1, sizeof *h);
     if (h == NULL)
         return no_memory(err);
-    h->tape = tape;
+    h->depot = depot;
     h->query = query;
     h->err = err;
-    int rc = tdk_tape_tracks(tape, add_track, h, err);
+    int rc = depot_tracks(depot, add_track, h, err);
     if (rc == 0) {
         keep_in_range(h);
         make_head(h, schema);

@@ -9,14 +9,14 @@
 #ifndef TDK_CLI_DBN_HEAD_H
 #define TDK_CLI_DBN_HEAD_H
 
-#include "cli/output.h"
+#include "cli/depot.h"
 #include "formats/dbn_metadata.h"
 #include "tapedeck/tape.h"
 
 struct dbn_head;
 
 /* `schema`: the one that was asked for by name, or DBN_SCHEMA_MIXED: the tracks' own. */
-int dbn_head_open(struct dbn_head **head, struct tdk_tape *tape, const struct tdk_query *query,
+int dbn_head_open(struct dbn_head **head, struct depot *depot, const struct tdk_query *query,
                   uint16_t schema, struct tdk_err *err);
 void dbn_head_close(struct dbn_head *head); /* NULL is fine */
 

@@ -16,6 +16,7 @@
 
 struct args {
     struct range_args range;
+    struct ask_args where;
     uint64_t by_ns, limit;
 };
 
@@ -38,6 +39,7 @@ static const struct option rows[] = {
 
 static const struct option_set sets[] = {
     {.title = "which ticks", .rows = range_rows, .into = &args.range},
+    {.rows = ask_depot_rows, .into = &args.where},
     {.title = "how", .rows = rows, .into = &args},
     {.rows = NULL},
 };
@@ -76,16 +78,16 @@ static int take_run(struct target *target, const struct tdk_run *run, struct tdk
     return 0;
 }
 
-static int read_all(const struct range *range, struct target *target, struct tdk_err *err)
+static int read_all(struct range *range, struct target *target, struct tdk_err *err)
 {
-    struct tdk_cursor *cursor;
+    struct reader *reader;
     struct tdk_run run = {.ticks = 0};
-    int rc = tdk_cursor_open(&cursor, range->tape, &range->query, err);
+    int rc = reader_open(&reader, &range->depot, &range->query, err);
     if (rc < 0)
         return rc;
     while (rc >= 0) {
         rc = interrupted() ? err_say(err, -ECANCELED, "interrupted")
-                           : tdk_cursor_read(cursor, &run, err);
+                           : reader_read(reader, &run, err);
         if (rc == 0)
             break;
         if (rc == 1) {
@@ -97,11 +99,11 @@ static int read_all(const struct range *range, struct target *target, struct tdk
         }
     }
     target->told = true;
-    tdk_cursor_close(cursor);
+    reader_close(reader);
     return rc;
 }
 
-static int work_out(const struct range *range, struct target *target, struct tdk_err *err)
+static int work_out(struct range *range, struct target *target, struct tdk_err *err)
 {
     int rc;
     if (args.by_ns == 0)
@@ -130,6 +132,7 @@ static int run(const struct cli *cli)
     struct tdk_err err;
     struct range range;
     struct target target = {.digest = NULL};
+    args.range.where = &args.where;
     int status = range_open(&range, &args.range);
     if (status != CLI_OK)
         return status;
@@ -151,7 +154,7 @@ static int run(const struct cli *cli)
 const struct command digest_command = {
     .name = "digest",
     .brief = "the digest of a range, whole or by interval",
-    .usage = "-T DIR [--from T] [--to T] ... [--by 1s]",
+    .usage = "-T DIR|-a ADDRESS [--from T] [--to T] ... [--by 1s]",
     .about = "XXH3-128 over track, epoch, seq, ts, type, size and payload of each tick in order:\n"
              "equal for what was fed, recorded, queried and played.",
     .sets = sets,

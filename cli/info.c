@@ -8,6 +8,7 @@
 
 struct args {
     struct range_args range;
+    struct ask_args where;
     bool json;
 };
 
@@ -23,6 +24,7 @@ static const struct option rows[] = {
 
 static const struct option_set sets[] = {
     {.rows = range_tape_rows, .into = &args.range},
+    {.rows = ask_depot_rows, .into = &args.where},
     {.rows = rows, .into = &args},
     {.rows = NULL},
 };
@@ -75,22 +77,28 @@ static int show(const char *path, const struct tdk_tape_info *info)
 
 static int run(const struct cli *cli)
 {
-    struct tdk_tape *tape;
+    struct depot depot;
     struct tdk_tape_info info;
-    const char *path = cli->operands->count > 0 ? cli->operands->items[0] : args.range.tape;
-    int status = range_open_tape(&tape, path);
+    struct tdk_err err;
+    bool is_operand = cli->operands->count > 0;
+    const char *path = is_operand ? cli->operands->items[0] : args.range.tape;
+    int status = depot_open(&depot, path, is_operand ? NULL : &args.where);
     if (status != CLI_OK)
         return status;
-    tdk_tape_info(tape, &info);
-    tdk_tape_close(tape);
-    int rc = show(path, &info);
+    if (depot.remote != NULL)
+        path = depot.where.address;
+    int rc = depot_info(&depot, &info, &err);
+    depot_close(&depot);
+    if (rc < 0)
+        return range_fail(&err);
+    rc = show(path, &info);
     return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
 }
 
 const struct command info_command = {
     .name = "info",
     .brief = "what is on a tape: time range, ticks, bytes, losses; also of a lone segment file",
-    .usage = "[-T] DIR|SEGMENT [--json]",
+    .usage = "[-T] DIR|SEGMENT|-a ADDRESS [--json]",
     .sets = sets,
     .operand = "DIR",
     .operands_max = 1,

@@ -74,6 +74,13 @@ void losses_damage(struct losses *losses, const struct tdk_err *err)
     cli_warn("%s; the rest is delivered", err->text);
 }
 
+void losses_damaged_blocks(struct losses *losses, uint64_t blocks)
+{
+    losses->damages += blocks;
+    losses->told++;
+    cli_warn("%" PRIu64 " blocks of the tape cannot be read; the rest is counted", blocks);
+}
+
 int losses_status(const struct losses *losses)
 {
     if (losses->losses + losses->damages == 0)
@@ -100,13 +107,13 @@ static int stop_if_interrupted(uint64_t bytes, uint64_t ticks, void *context)
     return interrupted() ? 1 : 0;
 }
 
-int losses_check(struct tdk_tape *tape, const struct tdk_query *query)
+int losses_check(struct depot *depot, const struct tdk_query *query)
 {
     struct tdk_err err;
     struct losses losses = {.told = 0};
     const struct tdk_coverage_walk walk = {
         .gap = on_gap, .progress = stop_if_interrupted, .context = &losses};
-    int rc = tdk_tape_coverage(tape, query, &walk, &err);
+    int rc = depot_coverage(depot, query, &walk, &err);
     if (rc < 0)
         return range_fail(&err);
     if (rc > 0)

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "cli/depot.h"
 #include "tapedeck/err.h"
 #include "tapedeck/tape.h"
 #include "tapedeck/tick.h"
@@ -24,11 +25,14 @@ void losses_look(struct losses *losses, const struct tdk_run *run);
 /* A part of the tape could not be read. */
 void losses_damage(struct losses *losses, const struct tdk_err *err);
 
+/* So many blocks could not be read, and nobody says which. */
+void losses_damaged_blocks(struct losses *losses, uint64_t blocks);
+
 /* The coverage statement: one line when something is missing. CLI_OK or CLI_LOSSY. */
 int losses_status(const struct losses *losses);
 
 /* Look at a whole range before anything of it is given away (--require-complete), whatever symbols
  * and types are asked for. CLI_OK when nothing is missing, else the exit status, told. */
-int losses_check(struct tdk_tape *tape, const struct tdk_query *query);
+int losses_check(struct depot *depot, const struct tdk_query *query);
 
 #endif

@@ -12,6 +12,7 @@
 
 struct args {
     struct range_args range;
+    struct ask_args where;
     const char *track;
     const char *glob;
     uint64_t limit;
@@ -26,26 +27,27 @@ static struct args args;
         .help = "a JSON array"                                                                     \
     }
 
-/* Open the tape, open the table, let `fill` put the rows, show them. */
-static int list(const struct column *columns, size_t count,
-                int (*fill)(struct tdk_tape *tape, struct table *table, struct tdk_err *err))
+/* Open the depot, open the table, let `fill` put the rows, show them. `where` NULL: only a tape
+ * will do. */
+static int list(const struct ask_args *where, const struct column *columns, size_t count,
+                int (*fill)(struct depot *depot, struct table *table, struct tdk_err *err))
 {
     struct tdk_err err;
-    struct tdk_tape *tape;
+    struct depot depot;
     struct table *table;
-    int status = range_open_tape(&tape, args.range.tape);
+    int status = depot_open(&depot, args.range.tape, where);
     if (status != CLI_OK)
         return status;
     int rc = table_open(&table, table_form(args.json), columns, count);
     if (rc == 0) {
-        int filled = fill(tape, table, &err);
+        int filled = fill(&depot, table, &err);
         if (filled < 0)
-            status = cli_fail(&err, NULL);
+            status = range_fail(&err);
         rc = table_close(table);
     }
     if (rc < 0 && status == CLI_OK)
         status = cli_fail_words("write to stdout: %s", tdk_strerror(rc));
-    tdk_tape_close(tape);
+    depot_close(&depot);
     return status;
 }
 
@@ -88,19 +90,26 @@ static int put_track(const struct tdk_track_info *track, void *context)
     return 0;
 }
 
-static int fill_tracks(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+static int fill_tracks(struct depot *depot, struct table *table, struct tdk_err *err)
 {
-    return tdk_tape_tracks(tape, put_track, table, err);
+    return depot_tracks(depot, put_track, table, err);
 }
 
 static int run_tracks(const struct cli *cli)
 {
     (void)cli;
-    return list(track_columns, sizeof track_columns / sizeof track_columns[0], fill_tracks);
+    return list(&args.where, track_columns, sizeof track_columns / sizeof track_columns[0],
+                fill_tracks);
 }
 
 static const struct option track_rows[] = {JSON_ROW, {.name = NULL}};
 static const struct option_set track_sets[] = {
+    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = ask_depot_rows, .into = &args.where},
+    {.rows = track_rows, .into = &args},
+    {.rows = NULL},
+};
+static const struct option_set tape_sets[] = {
     {.rows = range_tape_rows, .into = &args.range},
     {.rows = track_rows, .into = &args},
     {.rows = NULL},
@@ -108,7 +117,7 @@ static const struct option_set track_sets[] = {
 static const struct command tracks_command = {
     .name = "tracks",
     .brief = "the tracks of a tape",
-    .usage = "-T DIR [--json]",
+    .usage = "-T DIR|-a ADDRESS [--json]",
     .sets = track_sets,
     .run = run_tracks,
 };
@@ -142,16 +151,17 @@ static int put_symbol(const struct tdk_symbol_info *symbol, void *context)
     return 0;
 }
 
-static int fill_symbols(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+static int fill_symbols(struct depot *depot, struct table *table, struct tdk_err *err)
 {
     struct symbol_walk walk = {.table = table};
-    return tdk_tape_symbols(tape, args.track, put_symbol, &walk, err);
+    return depot_symbols(depot, args.track, put_symbol, &walk, err);
 }
 
 static int run_symbols(const struct cli *cli)
 {
     args.glob = cli->operands->count > 0 ? cli->operands->items[0] : NULL;
-    return list(symbol_columns, sizeof symbol_columns / sizeof symbol_columns[0], fill_symbols);
+    return list(&args.where, symbol_columns, sizeof symbol_columns / sizeof symbol_columns[0],
+                fill_symbols);
 }
 
 static const struct option symbol_rows[] = {
@@ -171,13 +181,14 @@ static const struct option symbol_rows[] = {
 };
 static const struct option_set symbol_sets[] = {
     {.rows = range_tape_rows, .into = &args.range},
+    {.rows = ask_depot_rows, .into = &args.where},
     {.rows = symbol_rows, .into = &args},
     {.rows = NULL},
 };
 static const struct command symbols_command = {
     .name = "symbols",
     .brief = "which symbol an instrument had when; GLOB picks some",
-    .usage = "-T DIR [GLOB] [--track TRACK] [-n N] [--json]",
+    .usage = "-T DIR|-a ADDRESS [GLOB] [--track TRACK] [-n N] [--json]",
     .sets = symbol_sets,
     .operand = "GLOB",
     .operands_max = 1,
@@ -205,9 +216,9 @@ static int put_segment(const struct segment_ref *segment, void *context)
     return 0;
 }
 
-static int fill_segments(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+static int fill_segments(struct depot *depot, struct table *table, struct tdk_err *err)
 {
-    struct view *view = tape_view(tape);
+    struct view *view = tape_view(depot->tape);
     int rc = index_segments(view->index, put_segment, table, err);
     view_drop(view);
     return rc;
@@ -216,14 +227,15 @@ static int fill_segments(struct tdk_tape *tape, struct table *table, struct tdk_
 static int run_segments(const struct cli *cli)
 {
     (void)cli;
-    return list(segment_columns, sizeof segment_columns / sizeof segment_columns[0], fill_segments);
+    return list(NULL, segment_columns, sizeof segment_columns / sizeof segment_columns[0],
+                fill_segments);
 }
 
 static const struct command segments_command = {
     .name = "segments",
     .brief = "the files of a tape",
     .usage = "-T DIR [--json]",
-    .sets = track_sets,
+    .sets = tape_sets,
     .run = run_segments,
 };
 
@@ -252,10 +264,10 @@ static int put_mark(const struct mark_ref *mark, void *context)
     return 0;
 }
 
-static int fill_marks(struct tdk_tape *tape, struct table *table, struct tdk_err *err)
+static int fill_marks(struct depot *depot, struct table *table, struct tdk_err *err)
 {
-    struct mark_walk walk = {tape, table};
-    struct view *view = tape_view(tape);
+    struct mark_walk walk = {depot->tape, table};
+    struct view *view = tape_view(depot->tape);
     int rc = index_marks(view->index, put_mark, &walk, err);
     view_drop(view);
     return rc;
@@ -264,7 +276,7 @@ static int fill_marks(struct tdk_tape *tape, struct table *table, struct tdk_err
 static int run_marks(const struct cli *cli)
 {
     (void)cli;
-    return list(mark_columns, sizeof mark_columns / sizeof mark_columns[0], fill_marks);
+    return list(NULL, mark_columns, sizeof mark_columns / sizeof mark_columns[0], fill_marks);
 }
 
 static const struct command marks_command = {
@@ -273,7 +285,7 @@ static const struct command marks_command = {
     .usage = "-T DIR [--json]",
     .about = "`back` is the time before a mark that is kept with it: retention leaves those\n"
              "segments alone until `tapedeck retain release`.",
-    .sets = track_sets,
+    .sets = tape_sets,
     .run = run_marks,
 };
 

@@ -191,14 +191,22 @@ int output_flush(struct output *o, struct tdk_err *err)
     return rc;
 }
 
+/* TRACK frames name what follows where it is read on its own: in a ring, a segment. An answer names
+ * each tick's track itself. */
+static bool is_shown(const struct output *o, const struct tdk_frame *frame)
+{
+    if (frame->type == TDK_TYPE_TRACK && !o->options.live)
+        return false;
+    return o->options.control || (o->kind->loss && frame->type == TDK_TYPE_LOSS);
+}
+
 static int put_frame(struct output *o, const struct output_run *run, const struct tdk_frame *frame,
                      struct tdk_err *err)
 {
     int rc = 0;
     if (tdk_frame_is_tick(frame))
         rc = o->kind->tick(o, run, frame, err);
-    else if (tdk_type_is_control(frame->type) &&
-             (o->options.control || (o->kind->loss && frame->type == TDK_TYPE_LOSS)))
+    else if (tdk_type_is_control(frame->type) && is_shown(o, frame))
         rc = o->kind->about(o, run, frame, err);
     if (rc == 0 && o->text.size >= FLUSH_SIZE)
         rc = output_flush(o, err);

@@ -138,7 +138,7 @@ struct play {
     bool signalled; /* SIGINT or SIGTERM ended it, not the key */
 };
 
-static enum player_order ask(void *context)
+static enum player_order next_order(void *context)
 {
     struct play *play = context;
     if (interrupted()) {
@@ -315,7 +315,7 @@ static int open_player(struct play *play, struct tdk_err *err)
         .prime_back_ns = args.prime_back_ns,
         .digest = args.digest,
         .stall_ns = args.stall_ns,
-        .ask = ask,
+        .ask = next_order,
         .damage = tell_damage,
         .loss = tell_loss,
         .context = play,
@@ -358,7 +358,7 @@ static int run(const struct cli *cli)
     struct play play = {.cli = cli};
     status = range_open(&play.range, &args.range);
     if (status == CLI_OK && args.require_complete)
-        status = losses_check(play.range.tape, &play.range.query);
+        status = losses_check(&play.range.depot, &play.range.query);
     if (status != CLI_OK) {
         range_close(&play.range);
         return status;

@@ -21,6 +21,7 @@
 
 struct args {
     struct range_args range;
+    struct ask_args where;
     uint64_t limit, prime_back_ns;
     const char *format, *file;
     int progress;
@@ -122,6 +123,7 @@ static const struct option rows[] = {
 
 static const struct option_set sets[] = {
     {.title = "which ticks", .rows = range_rows, .into = &args.range},
+    {.rows = ask_depot_rows, .into = &args.where},
     {.title = "how", .rows = rows, .into = &args},
     {.rows = NULL},
 };
@@ -132,7 +134,7 @@ struct query {
     struct range range;
     struct dbn_head *head;
     struct output *output;
-    struct tdk_cursor *cursor;
+    struct reader *reader;
     struct tdk_digest *digest;
     struct losses losses;
     struct progress progress;
@@ -198,12 +200,12 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
         .decimal = args.decimal,
         .five = args.five,
         .control = args.control,
-        .facts = range_facts(&q->range),
+        .facts = depot_facts(&q->range.depot),
     };
     int rc = output_settle_format(&options, err);
     bool headed = output_format_is_headed(options.format);
     if (rc == 0 && headed)
-        rc = dbn_head_open(&q->head, q->range.tape, &q->range.query, asked_schema(), err);
+        rc = dbn_head_open(&q->head, &q->range.depot, &q->range.query, asked_schema(), err);
     if (rc < 0)
         return rc;
     if (headed) {
@@ -257,13 +259,13 @@ static int deliver_prologue(struct query *q, struct tdk_err *err)
 static int deliver(struct query *q, struct tdk_err *err)
 {
     struct tdk_run run;
-    int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, err);
+    int rc = reader_open(&q->reader, &q->range.depot, &q->range.query, err);
     if (rc == 0 && args.prime)
         rc = deliver_prologue(q, err);
     for (unsigned turn = 0; rc >= 0; turn++) {
         if (interrupted())
             return -ECANCELED;
-        rc = tdk_cursor_read(q->cursor, &run, err);
+        rc = reader_read(q->reader, &run, err);
         if (rc == 0)
             return 0;
         if (rc == 1)
@@ -308,7 +310,7 @@ static int run_delivery(struct query *q, enum output_format format)
     if (open_output(q, format, &err) < 0)
         return err.code == -EEXIST ? cli_usage("%s", err.text) : range_fail(&err);
     if (args.require_complete) {
-        int status = losses_check(q->range.tape, &q->range.query);
+        int status = losses_check(&q->range.depot, &q->range.query);
         if (status != CLI_OK)
             return status;
     }
@@ -330,39 +332,65 @@ static int run_delivery(struct query *q, enum output_format format)
 
 /* ---- counting ---- */
 
+/* Read here: each block's directory tells. */
+static int count_here(struct query *q, uint64_t *lost, struct tdk_err *err)
+{
+    struct tdk_cursor *cursor;
+    struct tdk_cursor_stats stats;
+    struct tdk_run run;
+    int rc = tdk_cursor_open(&cursor, q->range.tape, &q->range.query, err);
+    if (rc < 0)
+        return rc;
+    while ((rc = tdk_cursor_read(cursor, &run, err)) == 1 || rc == TDK_ECORRUPT) {
+        if (rc == 1)
+            q->ticks += run.ticks;
+        else
+            losses_damage(&q->losses, err);
+        if (interrupted()) {
+            rc = err_say(err, -ECANCELED, "interrupted after %" PRIu64 " ticks", q->ticks);
+            break;
+        }
+    }
+    tdk_cursor_stats(cursor, &stats);
+    tdk_cursor_close(cursor);
+    *lost = stats.lost;
+    return rc;
+}
+
+static int count_there(struct query *q, uint64_t *lost, struct tdk_err *err)
+{
+    const struct option_list *types = &args.range.types;
+    const struct tdk_client_query asked = {
+        .range = q->range.query, .types = types->items, .type_count = types->count};
+    struct tdk_client_count count = {.ticks = 0};
+    int rc = remote_count(q->range.depot.remote, &asked, &count, err);
+    q->ticks = count.ticks;
+    *lost = count.lost;
+    if (rc == 0 && count.damaged > 0)
+        losses_damaged_blocks(&q->losses, count.damaged);
+    return rc;
+}
+
 static int run_count(struct query *q)
 {
     struct tdk_err err;
-    struct tdk_run run;
+    uint64_t lost = 0;
     if (args.require_complete) {
-        int whole = losses_check(q->range.tape, &q->range.query);
+        int whole = losses_check(&q->range.depot, &q->range.query);
         if (whole != CLI_OK)
             return whole;
     }
     q->range.query.count_only = true;
-    int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, &err);
+    int rc = q->range.tape != NULL ? count_here(q, &lost, &err) : count_there(q, &lost, &err);
     if (rc < 0)
         return range_fail(&err);
-    while ((rc = tdk_cursor_read(q->cursor, &run, &err)) != 0) {
-        if (interrupted())
-            return cli_fail_words("interrupted after %" PRIu64 " ticks", q->ticks);
-        if (rc == 1)
-            q->ticks += run.ticks;
-        else if (rc == TDK_ECORRUPT)
-            losses_damage(&q->losses, &err);
-        else
-            return range_fail(&err);
-    }
-    struct tdk_cursor_stats stats;
-    tdk_cursor_stats(q->cursor, &stats);
     int status = show_count(q);
     if (status != CLI_OK)
         return status;
-    if (stats.lost > 0)
-        cli_warn("%" PRIu64 " more ticks were lost in this range before they were recorded",
-                 stats.lost);
+    if (lost > 0)
+        cli_warn("%" PRIu64 " more ticks were lost in this range before they were recorded", lost);
     status = losses_status(&q->losses);
-    if (stats.lost > 0)
+    if (lost > 0)
         return CLI_LOSSY;
     if (status == CLI_OK && q->ticks == 0 && args.fail_empty)
         return CLI_NOTHING;
@@ -373,9 +401,11 @@ static int run_explain(struct query *q)
 {
     struct tdk_err err;
     uint64_t numbers[2] = {0, 0};
-    int rc = tdk_cursor_open(&q->cursor, q->range.tape, &q->range.query, &err);
+    struct tdk_cursor *cursor = NULL;
+    int rc = tdk_cursor_open(&cursor, q->range.tape, &q->range.query, &err);
     if (rc == 0)
-        rc = tdk_cursor_explain(q->cursor, &numbers[0], &numbers[1], &err);
+        rc = tdk_cursor_explain(cursor, &numbers[0], &numbers[1], &err);
+    tdk_cursor_close(cursor);
     if (rc < 0)
         return range_fail(&err);
     static const struct column columns[] = {{"blocks", COLUMN_COUNT}, {"bytes", COLUMN_SIZE}};
@@ -386,9 +416,9 @@ static int run_explain(struct query *q)
 
 static void close_query(struct query *q)
 {
-    tdk_cursor_close(q->cursor);
-    tdk_digest_close(q->digest);
     output_close(q->output);
+    reader_close(q->reader);
+    tdk_digest_close(q->digest);
     dbn_head_close(q->head);
     range_close(&q->range);
 }
@@ -411,7 +441,11 @@ static int run(const struct cli *cli)
         return cli_usage("--explain reads no tick; it does not go with --digest");
     if (!numbers && args.format == NULL && args.file == NULL)
         return cli_usage("no output format: choose one with -o (%s)", output_format_words);
+    if ((args.explain || args.prime) && depot_is_remote(args.range.tape, args.where.address))
+        return cli_usage("%s is worked out from the tape itself: it goes with -T",
+                         args.explain ? "--explain" : "--prime");
     struct query q = {.cli = cli};
+    args.range.where = &args.where;
     int status = range_open(&q.range, &args.range);
     if (status != CLI_OK)
         return status;
@@ -431,7 +465,8 @@ static int run(const struct cli *cli)
 const struct command query_command = {
     .name = "query",
     .brief = "a range of a tape as csv, jsonl, dbn, parquet, arrow, pcap or raw frames",
-    .usage = "-T DIR [--from T] [--to T] [-s SYMBOL]... [-t TYPE]... -o FORMAT [-O FILE]",
+    .usage =
+        "-T DIR|-a ADDRESS [--from T] [--to T] [-s SYMBOL]... [-t TYPE]... -o FORMAT [-O FILE]",
     .about = "Ticks in [from, to), tracks merged by (ts, track, epoch, seq). Times are ns since\n"
              "1970, RFC 3339, a date, now-5m, start+10m or end-1s (of the tape).",
     .sets = sets,

@@ -1,5 +1,6 @@
 #include "cli/range.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -76,8 +77,10 @@ int range_open_tape(struct tdk_tape **tape, const char *path)
 
 int range_fail(const struct tdk_err *err)
 {
-    return err->code == TDK_EVALUE || err->code == TDK_ENAME ? cli_usage("%s", err->text)
-                                                             : cli_fail(err, NULL);
+    if (err->code == TDK_EVALUE || err->code == TDK_ENAME)
+        return cli_usage("%s", err->text);
+    cli_fail(err, NULL);
+    return err->code == -ECONNRESET || err->code == -ETIMEDOUT ? CLI_UNREACHABLE : CLI_FAILED;
 }
 
 /* ---- words that can be judged without the tape ---- */
@@ -110,7 +113,9 @@ static int check_symbols(const struct option_list *symbols, struct tdk_err *err)
 static int resolve_times(struct range *range, const struct range_args *args, struct tdk_err *err)
 {
     struct tdk_tape_info info;
-    tdk_tape_info(range->tape, &info);
+    int rc = depot_info(&range->depot, &info, err);
+    if (rc < 0)
+        return rc;
     struct moment_bounds bounds = {.now = clock_wall()};
     if (info.first_ts <= info.last_ts) {
         bounds.start = info.first_ts;
@@ -138,11 +143,11 @@ static int look_for_track(const struct tdk_track_info *track, void *context)
 }
 
 /* A track that is not there is told as that, whatever else the query asks of it. */
-static int find_tracks(struct tdk_tape *tape, const struct option_list *tracks, struct tdk_err *err)
+static int find_tracks(struct depot *depot, const struct option_list *tracks, struct tdk_err *err)
 {
     for (size_t i = 0; i < tracks->count; i++) {
         struct track_search search = {.name = tracks->items[i]};
-        int rc = tdk_tape_tracks(tape, look_for_track, &search, err);
+        int rc = depot_tracks(depot, look_for_track, &search, err);
         if (rc < 0)
             return rc;
         if (!search.found)
@@ -164,7 +169,7 @@ static int make_query(struct range *range, const struct range_args *args, struct
     };
     int rc = resolve_times(range, args, err);
     if (rc == 0)
-        rc = find_tracks(range->tape, &args->tracks, err);
+        rc = find_tracks(&range->depot, &args->tracks, err);
     if (rc == 0)
         rc = types_open(&range->types, range->tape, &args->types, &range->query, err);
     return rc;
@@ -174,10 +179,13 @@ int range_open(struct range *range, const struct range_args *args)
 {
     struct tdk_err err;
     *range = (struct range){.tape = NULL};
-    if (args->tape != NULL &&
+    bool is_named = args->tape != NULL || (args->where != NULL && args->where->address != NULL);
+    if (is_named &&
         (check_tracks(&args->tracks, &err) < 0 || check_symbols(&args->symbols, &err) < 0))
         return range_fail(&err);
-    int status = range_open_tape(&range->tape, args->tape);
+    int status = depot_open(&range->depot, args->tape, args->where);
+    range->tape = range->depot.tape;
+    range->depot.types = &args->types;
     if (status == CLI_OK && make_query(range, args, &err) < 0)
         status = range_fail(&err);
     if (status != CLI_OK)
@@ -188,27 +196,6 @@ int range_open(struct range *range, const struct range_args *args)
 void range_close(struct range *range)
 {
     types_close(&range->types);
-    tdk_tape_close(range->tape);
+    depot_close(&range->depot);
     range->tape = NULL;
-}
-
-/* ---- facts ---- */
-
-static const char *fact_symbol(void *context, const char *track, uint16_t number, uint64_t epoch,
-                               uint32_t instrument_id, uint64_t ts)
-{
-    (void)track;
-    return tdk_tape_symbol(context, number, epoch, instrument_id, ts);
-}
-
-static int fact_property(void *context, const char *track, uint64_t epoch, const char *key,
-                         void **value, size_t *size)
-{
-    return tdk_tape_property(context, track, epoch, key, value, size, NULL);
-}
-
-struct output_facts range_facts(const struct range *range)
-{
-    return (struct output_facts){
-        .context = range->tape, .symbol = fact_symbol, .property = fact_property};
 }

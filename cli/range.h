@@ -12,7 +12,7 @@
 
 #include "base/moment.h"
 #include "base/option.h"
-#include "cli/output.h"
+#include "cli/depot.h"
 #include "replayer/types.h"
 #include "tapedeck/tape.h"
 
@@ -21,7 +21,8 @@ struct range_args {
     struct moment from, to;
     const char *zone;
     struct option_list tracks, symbols, types;
-    int axis; /* enum tdk_axis */
+    int axis;                     /* enum tdk_axis */
+    const struct ask_args *where; /* a replayer instead, where the command can ask one; else NULL */
 };
 
 extern const struct option range_rows[]; /* `at` is in struct range_args */
@@ -33,22 +34,21 @@ extern const struct option range_span_rows[];
 extern const struct option range_tape_rows[];
 
 struct range {
-    struct tdk_tape *tape;
+    struct depot depot;
+    struct tdk_tape *tape;  /* the depot's, when it is read here */
     struct tdk_query query; /* all but limit, reverse, control, count_only */
     struct types types;     /* what the query points to */
 };
 
-/* Open the tape and work out the query. CLI_OK, or the exit status after saying why. */
+/* Open the depot and work out the query. CLI_OK, or the exit status after saying why. The range
+ * must stay where it is. */
 int range_open(struct range *range, const struct range_args *args);
 void range_close(struct range *range);
-
-/* What the tape knows about its ticks, for an output; until range_close(). */
-struct output_facts range_facts(const struct range *range);
 
 /* Only the tape. CLI_OK, or the exit status after saying why. */
 int range_open_tape(struct tdk_tape **tape, const char *path);
 
-/* The exit status that belongs to a code of the tape's: wrong usage or failed. Says it. */
+/* The exit status that belongs to a code of the depot's: wrong usage, failed, or gone. Says it. */
 int range_fail(const struct tdk_err *err);
 
 #endif

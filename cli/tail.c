@@ -169,7 +169,7 @@ static int open_output(struct tail *t, struct tdk_err *err)
                                      .map_symbols = output_args.map_symbols,
                                      .envelope = output_args.envelope,
                                      .five = output_args.five,
-                                     .facts = range_facts(&t->range)};
+                                     .facts = depot_facts(&t->range.depot)};
     if (output_args.format == NULL && output_args.path != NULL)
         options.format = OUTPUT_AUTO;
     if (output_args.format != NULL && !output_format_parse(output_args.format, &options.format))

@@ -21,7 +21,7 @@ struct answer {
     size_t tracks_at, epochs_at; /* where the open lists begin */
     uint32_t tracks, epochs;
     bool in_track, skipping; /* skipping: the lists are full */
-    struct gaps lost, damaged;
+    struct gaps lost, damaged, retired;
     bool complete, more;
 };
 
@@ -30,7 +30,7 @@ static const char *reason_word(uint32_t reason)
     static const char *const words[] = {
         [TDK_LOSS_RING_FULL] = "ring full", [TDK_LOSS_NO_SPACE] = "no space",
         [TDK_LOSS_DAMAGE] = "damage",       [TDK_LOSS_QUARANTINE] = "quarantine",
-        [TDK_LOSS_UNKNOWN] = "unknown",
+        [TDK_LOSS_UNKNOWN] = "unknown",     [TDK_LOSS_RETIRED] = "retired",
     };
     return reason < array_size(words) && words[reason] != NULL ? words[reason] : "unknown";
 }
@@ -63,7 +63,7 @@ static int on_track(const char *track, void *context)
 static int on_gap(const struct tdk_gap *gap, void *context)
 {
     struct answer *a = context;
-    struct gaps *gaps = gap->damaged ? &a->damaged : &a->lost;
+    struct gaps *gaps = gap->damaged ? &a->damaged : gap->retired ? &a->retired : &a->lost;
     a->complete = false;
     if (gaps->count == ITEMS_MAX) {
         a->more = true;
@@ -79,13 +79,18 @@ static int on_gap(const struct tdk_gap *gap, void *context)
     return 0;
 }
 
+static void forget_gaps(struct gaps *gaps)
+{
+    text_clear(&gaps->items);
+    gaps->count = 0;
+}
+
 static void put_gaps(struct text_buffer *out, const char *key, struct gaps *gaps)
 {
     wire_put_string(out, key);
     wire_put_list(out, gaps->count);
     text_add(out, gaps->items.bytes, gaps->items.size);
-    text_clear(&gaps->items);
-    gaps->count = 0;
+    forget_gaps(gaps);
 }
 
 static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
@@ -95,13 +100,13 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     bool timed = epoch->first_ts <= epoch->last_ts;
     if (a->skipping || a->epochs == ITEMS_MAX) {
         a->more = true;
-        text_clear(&a->lost.items);
-        text_clear(&a->damaged.items);
-        a->lost.count = a->damaged.count = 0;
+        forget_gaps(&a->lost);
+        forget_gaps(&a->damaged);
+        forget_gaps(&a->retired);
         return 0;
     }
     a->epochs++;
-    wire_put_map(out, 10);
+    wire_put_map(out, 12);
     wire_pair_u64(out, "epoch", epoch->epoch);
     wire_pair_u64(out, "first_seq", epoch->first_seq);
     wire_pair_u64(out, "last_seq", epoch->last_seq);
@@ -112,8 +117,10 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     wire_pair_u64(out, "ticks", epoch->ticks);
     wire_pair_u64(out, "lost_ticks", epoch->lost);
     wire_pair_u64(out, "damaged_ticks", epoch->damaged);
+    wire_pair_u64(out, "retired_ticks", epoch->retired);
     put_gaps(out, "lost", &a->lost);
     put_gaps(out, "damaged", &a->damaged);
+    put_gaps(out, "retired", &a->retired);
     return 0;
 }
 
@@ -136,6 +143,7 @@ int coverage_answer(struct tdk_tape *tape, const struct tdk_query *query, const 
                                            .context = &a};
     text_init(&a.lost.items);
     text_init(&a.damaged.items);
+    text_init(&a.retired.items);
     wire_put_map(out, 3);
     wire_put_string(out, "tracks");
     a.tracks_at = wire_open_list(out);
@@ -146,5 +154,6 @@ int coverage_answer(struct tdk_tape *tape, const struct tdk_query *query, const 
     wire_pair_bool(out, "more", a.more);
     text_close(&a.lost.items);
     text_close(&a.damaged.items);
+    text_close(&a.retired.items);
     return rc == -ECANCELED ? err_say(err, rc, "coverage: the replayer ends") : rc;
 }

@@ -11,7 +11,7 @@
 
 int fill_open(struct fill *f, struct replayer *r, struct inquiry *inquiry)
 {
-    int rc = tdk_digest_open(&f->digest);
+    int rc = inquiry->digest ? tdk_digest_open(&f->digest) : 0;
     if (rc < 0)
         return err_set(&f->err, rc, "query");
     f->control = inquiry->query.control;
@@ -139,7 +139,8 @@ static bool take_run(struct fill *f)
     memcpy(m->bytes + m->size, first, size);
     m->size += size;
     m->ticks += ticks;
-    tdk_digest_run(f->digest, f->run.track, f->run.epoch, first, size);
+    if (f->digest != NULL)
+        tdk_digest_run(f->digest, f->run.track, f->run.epoch, first, size);
     f->ticks += ticks;
     f->bytes += tick_bytes(f, f->run_at, size);
     f->run_ticks -= ticks;

@@ -29,7 +29,7 @@ enum fill_end {
 
 struct fill {
     struct tdk_cursor *cursor; /* ours */
-    struct tdk_digest *digest; /* ours */
+    struct tdk_digest *digest; /* ours; NULL: nobody wants it */
     uint64_t *told;            /* ours: by a track's number, the epoch that was told last */
     size_t told_count;
     bool control, begun;

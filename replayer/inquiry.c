@@ -108,6 +108,8 @@ static int take_plain(struct inquiry *q, struct wire_map params, struct tdk_err 
     if (rc >= 0)
         rc = wire_bool(params, "written", &query->written, err);
     if (rc >= 0)
+        rc = wire_bool(params, "digest", &q->digest, err);
+    if (rc >= 0)
         rc = take_axis(q, params, err);
     return rc < 0 ? rc : 0;
 }
@@ -116,6 +118,7 @@ int inquiry_take(struct inquiry *q, struct wire_map params, struct tdk_err *err)
 {
     memset(q, 0, sizeof *q);
     q->query.to = UINT64_MAX;
+    q->digest = true;
     int rc = take_plain(q, params, err);
     if (rc == 0)
         rc = take_words(q, params, err);

@@ -1,7 +1,8 @@
 /*
  * inquiry.h - which ticks a request is about: its params, kept until the tape has been asked.
  *
- *   {from?, to?, tracks?, symbols?, types?, axis?, limit?, reverse?, control?, written?}
+ *   {from?, to?, tracks?, symbols?, types?, axis?, limit?, reverse?, control?, written?,
+ *    digest?}
  *
  * The params are looked at on the loop and copied; what only the tape knows (types by name) is
  * looked up on the pool. One owner.
@@ -17,6 +18,7 @@ struct inquiry {
     char *words; /* ours: all texts, one behind the other */
     struct option_list tracks, symbols, type_words;
     struct types types;
+    bool digest; /* of what is delivered: wanted, unless it is said that it is not */
 };
 
 /* TDK_EVALUE: err names the param. */

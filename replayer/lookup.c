@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "replayer/coverage_answer.h"
+#include "replayer/facts_answer.h"
 #include "replayer/inquiry.h"
 #include "replayer/replayer.h"
 #include "replayer/symbol_page.h"
@@ -18,6 +19,7 @@ struct lookup {
     struct request *request;   /* borrowed until it is answered */
     struct inquiry inquiry;
     struct symbol_page page; /* of symbols */
+    struct facts_wish wish;  /* of epochs, property */
     char after[TDK_NAME_MAX + 1];
     int (*read)(struct lookup *lookup, struct tdk_err *err); /* on the pool */
     struct text_buffer result;
@@ -204,6 +206,8 @@ static void on_count(struct request *request, struct wire_map params)
     if (l == NULL)
         return;
     int rc = inquiry_take(&l->inquiry, params, &err);
+    if (rc == 0)
+        rc = wire_bool(params, "quick", &l->inquiry.query.count_only, &err);
     l->inquiry.query.control = false; /* bytes are those of ticks */
     go(l, rc, &err);
 }
@@ -225,7 +229,54 @@ static void on_coverage(struct request *request, struct wire_map params)
         go(l, inquiry_take(&l->inquiry, params, &err), &err);
 }
 
+/* ---- info, epochs, property ---- */
+
+static int read_info(struct lookup *l, struct tdk_err *err)
+{
+    replayer_refresh(l->replayer);
+    return facts_info(l->replayer->tape, &l->result, err);
+}
+
+static void on_info(struct request *request, struct wire_map params)
+{
+    struct lookup *l = begin(request, read_info);
+    (void)params;
+    if (l != NULL)
+        go(l, 0, NULL);
+}
+
+static int read_epochs(struct lookup *l, struct tdk_err *err)
+{
+    replayer_refresh(l->replayer);
+    return facts_epochs(l->replayer->tape, &l->wish, &l->result, err);
+}
+
+static void on_epochs(struct request *request, struct wire_map params)
+{
+    struct lookup *l = begin(request, read_epochs);
+    struct tdk_err err;
+    if (l != NULL)
+        go(l, facts_take_epochs(&l->wish, params, &err), &err);
+}
+
+static int read_property(struct lookup *l, struct tdk_err *err)
+{
+    replayer_refresh(l->replayer);
+    return facts_property(l->replayer->tape, &l->wish, &l->result, err);
+}
+
+static void on_property(struct request *request, struct wire_map params)
+{
+    struct lookup *l = begin(request, read_property);
+    struct tdk_err err;
+    if (l != NULL)
+        go(l, facts_take_property(&l->wish, params, &err), &err);
+}
+
 const struct method lookup_methods[] = {
+    {.name = "info", .flags = METHOD_BATCH, .call = on_info},
+    {.name = "epochs", .flags = METHOD_BATCH, .call = on_epochs},
+    {.name = "property", .flags = METHOD_BATCH, .call = on_property},
     {.name = "tracks", .flags = METHOD_BATCH, .call = on_tracks},
     {.name = "symbols", .flags = METHOD_BATCH, .call = on_symbols},
     {.name = "count", .flags = METHOD_BATCH, .call = on_count},

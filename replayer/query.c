@@ -138,9 +138,10 @@ static void tell_end(struct query_stream *s)
     struct tdk_cursor_stats stats = {.ticks = 0};
     struct text_buffer out;
     uint8_t value[16];
-    char hex[33];
+    char hex[33] = "";
     tdk_cursor_stats(s->fill.cursor, &stats);
-    tdk_digest_value(s->fill.digest, value, hex);
+    if (s->fill.digest != NULL)
+        tdk_digest_value(s->fill.digest, value, hex);
     bool whole = s->end.code == 0;
     text_init(&out);
     wire_begin_notification(&out, "end");

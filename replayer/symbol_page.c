@@ -72,6 +72,7 @@ static int add(const struct tdk_symbol_info *symbol, void *context)
     snprintf(row->symbol, sizeof row->symbol, "%s", symbol->symbol);
     snprintf(row->track, sizeof row->track, "%s", symbol->track);
     row->instrument_id = symbol->instrument_id;
+    row->epoch = symbol->epoch;
     row->from = symbol->from;
     row->to = symbol->to;
     return 0;
@@ -89,10 +90,11 @@ static size_t page_size(const struct symbol_page *p)
 
 static void put_row(struct text_buffer *out, const struct symbol_row *row)
 {
-    wire_put_map(out, 5);
+    wire_put_map(out, 6);
     wire_pair_string(out, "symbol", row->symbol);
     wire_pair_u64(out, "instrument_id", row->instrument_id);
     wire_pair_string(out, "track", row->track);
+    wire_pair_u64(out, "epoch", row->epoch);
     wire_pair_u64(out, "from", row->from);
     wire_pair_u64(out, "to", row->to);
 }

@@ -1,6 +1,6 @@
 /*
  * symbol_page.h - a page of a tape's symbols, by name: {track?, glob?, limit?, after?} ->
- * {symbols: [{symbol, instrument_id, track, from, to}], more}.
+ * {symbols: [{symbol, instrument_id, track, epoch, from, to}], more}.
  *
  * A page ends with the last row of a symbol, so that `after`, the last symbol of the page before,
  * misses none; only of one that has more rows than a page are the rest left out. Memory: two pages.
@@ -17,7 +17,7 @@ struct symbol_row {
     char symbol[SYMBOL_PAGE_TEXT];
     char track[TDK_NAME_MAX + 1];
     uint32_t instrument_id;
-    uint64_t from, to;
+    uint64_t epoch, from, to;
 };
 
 struct symbol_page {

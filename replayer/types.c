@@ -170,6 +170,8 @@ int types_open(struct types *types, struct tdk_tape *tape, const struct option_l
         if (is_number(word))
             return err_say(err, TDK_EVALUE,
                            "--type %s: a type's number is 1 (DBN), 2 (wide) or 3 to 191", word);
+        if (tape == NULL)
+            continue;
         struct search search = {
             .types = types, .tape = tape, .query = query, .name = word, .err = err};
         int rc = add_by_name(&search);
@@ -178,7 +180,7 @@ int types_open(struct types *types, struct tdk_tape *tape, const struct option_l
     }
     query->types = types->filters;
     query->type_count = types->count;
-    if (all_by_name) {
+    if (all_by_name && tape != NULL) {
         query->tracks = (const char *const *)types->tracks;
         query->track_count = types->track_count;
     }

@@ -22,7 +22,8 @@ struct types {
 };
 
 /* Sets the query's types, and its tracks where the words choose them; both point into `types` until
- * types_close(). TDK_EVALUE: a word that is no type. */
+ * types_close(). TDK_EVALUE: a word that is no type. `tape` NULL: it is elsewhere; names that only
+ * its tracks know are passed over. */
 int types_open(struct types *types, struct tdk_tape *tape, const struct option_list *words,
                struct tdk_query *query, struct tdk_err *err);
 void types_close(struct types *types); /* all zeros is fine */

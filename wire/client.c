@@ -144,6 +144,9 @@ int client_call(struct tdk_client *c, client_other_cb *other, void *context,
 {
     struct wire_message m = {.kind = WIRE_NOTIFICATION};
     struct tdk_err sending;
+    if (c->streaming)
+        return err_say(err, -EBUSY, "%s: a stream has the connection until it is closed",
+                       c->address);
     int sent = client_send(c, &sending);
     if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
         *(err != NULL ? err : &sending) = sending;

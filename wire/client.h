@@ -24,6 +24,7 @@ struct tdk_client {
     struct text_buffer in; /* the message at its beginning, and what came behind it */
     size_t used;           /* bytes of `in` that the last message took */
     uint64_t id;           /* of the last request */
+    bool streaming;        /* a stream has it */
 };
 
 /* A request of this method: its params, one map, are to be put into what is returned. */
@@ -38,6 +39,10 @@ int client_call(struct tdk_client *client, client_other_cb *other, void *context
 /* A notification to send, likewise. */
 struct text_buffer *client_begin_notification(struct tdk_client *client, const char *method);
 int client_send(struct tdk_client *client, struct tdk_err *err);
+
+/* What a range is in params: {from, to, axis, tracks, symbols, types, limit, reverse, control,
+ * written} and `more` pairs, which follow. */
+void client_put_query(struct text_buffer *out, const struct tdk_client_query *query, uint32_t more);
 
 /* The next message, whatever it is. */
 int client_next(struct tdk_client *client, struct wire_message *message, struct tdk_err *err);

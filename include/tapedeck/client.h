@@ -1,9 +1,13 @@
 /*
  * client.h - ask a recorder or a replayer: connect, call, and be told.
  *
- *     struct tdk_client *client;
+ *     struct tdk_client_query query = {.range = {.from = from, .to = to}};
  *     tdk_client_open(&client, "unix:/data/tape/replayer.sock", NULL, &err);
- *     tdk_client_count(client, &query, &count, &err);
+ *     tdk_client_query(client, &query, &stream, &err);
+ *     while ((rc = tdk_stream_read(stream, &run, &err)) == 1)
+ *         ... run.frames, as out of a tape or a ring ...
+ *     tdk_stream_close(stream);
+ *     tdk_client_close(client);
  *
  * Blocking and small: one request at a time, one thread at a time a client. docs/protocol.md has
  * the methods; what has no call of its own here is reached with tdk_client_call(), whose params and
@@ -20,6 +24,7 @@
 #include <stdint.h>
 
 #include "tapedeck/err.h"
+#include "tapedeck/tape.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,6 +52,63 @@ TDK_API void tdk_client_close(struct tdk_client *client);
 TDK_API int tdk_client_call(struct tdk_client *client, const char *method, const void *params,
                             size_t params_size, const void **result, size_t *result_size,
                             struct tdk_err *err);
+
+/* Each track of the replayer's tape, by name bytewise. Not 0 from `each` ends the walk and is
+ * returned; `each` must not use the client. */
+TDK_API int tdk_client_tracks(struct tdk_client *client,
+                              int (*each)(const struct tdk_track_info *track, void *context),
+                              void *context, struct tdk_err *err);
+
+/* ---- ranges ---- */
+
+/* Which ticks. Of `range`, types are not looked at: they are asked for in words. All zeros with
+ * range.to = UINT64_MAX is everything. Borrowed for the call alone. */
+struct tdk_client_query {
+    struct tdk_query range;
+    const char *const *types; /* "trades", "wide-quote", a name that a track gave, "3" */
+    size_t type_count;
+    uint64_t credit; /* bytes of frames that may be on their way; 0: 36 MiB, and less than 17 MiB
+                        may be too little for the largest frame */
+    bool no_digest;  /* stats.digest stays empty: the other side is spared the work */
+};
+
+struct tdk_client_count {
+    uint64_t ticks, bytes; /* of ticks, frames with heads */
+    uint64_t lost;         /* ticks, told lost inside the range */
+    uint64_t damaged;      /* blocks that could not be read: their ticks are not in `ticks` */
+    uint64_t blocks_read, blocks_skipped;
+};
+
+/* How many. With range.count_only the number is out of directories where they suffice: then `bytes`
+ * is 0, and damage may go unseen. TDK_ENOTRACK's and TDK_EVALUE's answers come as -ENOENT and
+ * -EINVAL. */
+TDK_API int tdk_client_count(struct tdk_client *client, const struct tdk_client_query *query,
+                             struct tdk_client_count *count, struct tdk_err *err);
+
+/* The ticks themselves. Until the stream is closed the client serves it alone: other calls are
+ * -EBUSY. Memory: one message, 1 MiB or the largest frame; the rest waits at the other side. */
+struct tdk_stream;
+TDK_API int tdk_client_query(struct tdk_client *client, const struct tdk_client_query *query,
+                             struct tdk_stream **stream, struct tdk_err *err);
+
+/* 1: *run is the next piece; its frames are 8-aligned, checked to lie inside of it, and borrowed
+ * until the next call; its track until close. 0: the end. TDK_ECORRUPT: a part of the tape could
+ * not be read (err says which); the next call goes on behind it. Anything else ends the stream:
+ * what the other side says, or that the connection broke; then not all of the range has come. */
+TDK_API int tdk_stream_read(struct tdk_stream *stream, struct tdk_run *run, struct tdk_err *err);
+
+/* What the other side says of the whole, when read has answered 0. */
+struct tdk_stream_stats {
+    uint64_t ticks, bytes; /* without control frames */
+    uint64_t lost;         /* ticks, told lost inside the range */
+    uint64_t damaged;      /* parts that could not be read */
+    char digest[33];       /* of what was delivered: see digest.h */
+    bool complete;         /* nothing lost, nothing damaged */
+};
+TDK_API void tdk_stream_stats(const struct tdk_stream *stream, struct tdk_stream_stats *stats);
+
+/* NULL is fine. Before its end: it is cancelled, and what is on its way is passed over. */
+TDK_API void tdk_stream_close(struct tdk_stream *stream);
 
 #ifdef __cplusplus
 }

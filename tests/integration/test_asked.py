@@ -1,0 +1,189 @@
+"""What a replayer is asked for (-a) is what the tape gives itself (-T): to the byte, to the exit status."""
+
+import os
+import signal
+import socket
+import threading
+
+from tests.support import tapedeck
+
+T0 = 1_700_000_000_000_000_000
+DATA = tapedeck.SHARED / "data" / "dbn" / "databento-dbn"
+
+RANGES = (
+    ("ls", "tracks"), ("ls", "symbols"), ("ls", "symbols", "S00*", "--track", "gen", "-n", "3"),
+    ("coverage",), ("coverage", "--json"), ("gaps",), ("gaps", "--json"),
+    ("digest",), ("digest", "--by", "1s"), ("digest", "-n", "7"),
+    ("query", "--count"), ("query", "--count", "--json", "-t", "wide-trade"),
+    ("query", "--count", "-n", "9"), ("query", "--count", "--digest"),
+    ("query", "-o", "none", "--digest"), ("query", "-o", "jsonl", "-n", "500"),
+    ("query", "-o", "jsonl", "--reverse", "-n", "20", "--envelope", "--map-symbols"),
+    ("query", "-o", "jsonl", "--control", "-n", "50"), ("query", "-o", "frames", "--control"),
+    ("query", "-o", "frames"), ("query", "-o", "jsonl", "-t", "line"),
+    ("query", "-o", "csv", "--track", "gen", "-s", "S001", "-s", "#5", "--pretty"),
+    ("query", "-o", "jsonl", "--five", "--track", "gen", "-n", "30"),
+    ("query", "-o", "csv", "--from", "start+1us", "--to", "start+3us", "--track", "lines"),
+    ("query", "-o", "csv", "--axis", "event", "--track", "gen", "--from", "now-1h"),
+    ("query", "-o", "none", "-s", "nobody", "--fail-empty"),
+    ("query", "-o", "none", "--require-complete"),
+    ("query", "-o", "jsonl", "--track", "nobody"), ("query", "-o", "jsonl", "-t", "nonsense"),
+    ("query", "-o", "csv"), ("query", "-o", "jsonl", "--from", "9", "--to", "5"),
+    ("query", "-o", "jsonl", "-s", "#x"), ("query",),
+)
+
+
+class Asked(tapedeck.Case):
+    def setUp(self):
+        super().setUp()
+        self.path = self.tape / "replayer.sock"
+        self.address = f"unix:{self.path}"
+
+    def fill(self, count=4000, lossy=False):
+        """A track of ticks with symbols, and one of lines."""
+        record = ("--ring", "gen", "--segment-size", "64K", "--block-size", "4K")
+        self.run_ok("ring", "create", "gen", "--size", "64K" if lossy else "4M")
+        if lossy:
+            self.run_ok("gen", "--ring", "gen", "--count", count, "--no-wait", code=3)
+            self.recorder(*record, "--exit-when-idle", "300ms").wait()
+        else:
+            recorder = self.recorder(*record)
+            self.run_ok("gen", "--ring", "gen", "--count", count)
+            recorder.stop()
+        lines = b"".join(b"%d line %d\n" % (T0 + i * 10, i) for i in range(3000))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "lines",
+                    stdin=lines)
+
+    def serve(self, *args):
+        started = self.start("tapedeck-replayer", "--tape", self.tape, *args)
+        started.wait_line(r"^ready ")
+        return started
+
+    def compare(self, *args):
+        """Both ways; what they have in common."""
+        here = self.run_cli(*args, "-T", self.tape)
+        there = self.run_cli(*args, "-a", self.address)
+        self.assertEqual(there.returncode, here.returncode, (args, here.stderr, there.stderr))
+        self.assertEqual(there.stdout, here.stdout, args)
+        return here, there
+
+
+class Same(Asked):
+    def test_a_whole_tape(self):
+        self.fill()
+        self.serve()
+        for args in RANGES:
+            here, there = self.compare(*args)
+            self.assertEqual(there.stderr, here.stderr, args)
+
+    def test_a_tape_with_losses(self):
+        self.fill(lossy=True)
+        self.serve()
+        for args in RANGES:
+            here, there = self.compare(*args)
+            self.assertEqual(there.stderr, here.stderr, args)
+        here, _ = self.compare("query", "-o", "none", "--digest")
+        self.assertEqual(here.returncode, 3)
+
+    def test_a_tape_with_damage(self):
+        self.fill()
+        segments = sorted((self.tape / "segments").glob("*.seg"))
+        data = bytearray(segments[1].read_bytes())
+        data[len(data) // 2] ^= 1
+        segments[1].write_bytes(data)
+        self.serve()
+        for args in RANGES:
+            here, there = self.compare(*args)
+            if "--count" not in args:  # there, damaged blocks have a number and no names
+                self.assertEqual(there.stderr, here.stderr, args)
+        here, there = self.compare("query", "-o", "none")
+        self.assertEqual(there.returncode, 3)
+        self.assertIn("the rest is delivered", there.stderr)
+
+    def test_dbn_with_its_head(self):
+        if not DATA.exists():
+            self.skipTest(f"{DATA} is not there")
+        files = {schema: DATA / f"test_data.{schema}.v3.dbn.zst"
+                 for schema in ("trades", "mbp-1", "definition")}
+        for track, path in files.items():
+            self.run_ok("import", path, "-T", self.tape, "--track", track)
+        self.serve()
+        for schema in files:
+            for how in (("-o", "dbn"), ("-o", "dbn.zst"), ("-o", "csv", "--map-symbols"),
+                        ("-o", "csv", "--to", "5"), ("-o", "parquet", "--map-symbols")):
+                self.compare("query", "-t", schema, *how)
+        self.compare("query", "-o", "dbn")
+        self.compare("ls", "symbols")
+
+    def test_what_only_the_tape_itself_can_do_is_said(self):
+        self.fill(count=10)
+        self.serve()
+        for args in (("query", "--explain"), ("query", "-o", "none", "--prime"),
+                     ("gaps", "--quick"), ("coverage", "--quick")):
+            done = self.run_ok(*args, "-a", self.address, code=2)
+            self.assertIn("-T", done.stderr)
+
+    def test_a_flag_is_nearer_than_a_variable(self):
+        self.fill(count=10)
+        self.serve()
+        env = dict(self.env, TAPEDECK_ADDR="unix:/nowhere/x.sock")
+        self.run_ok("query", "-T", self.tape, "--count", env=env)
+        self.run_ok("query", "--count", env=env, code=6)
+        env["TAPEDECK_ADDR"] = self.address
+        self.assertEqual(self.run_ok("query", "--count", env=env).stdout, b"3010\n")
+        env["TAPEDECK_TAPE"] = "/nowhere"
+        self.assertEqual(self.run_ok("query", "--count", env=env).stdout, b"3010\n")
+
+
+class Broken(Asked):
+    def test_nobody_there(self):
+        for args in (("query", "-o", "none"), ("ls", "tracks"), ("coverage",), ("digest",), ("info",)):
+            done = self.run_ok(*args, "-a", f"unix:{self.scratch}/none.sock", code=6)
+            self.assertIn("is tapedeck-replayer running?", done.stderr)
+        self.run_ok("query", "-o", "none", "-a", "nonsense", code=2)
+
+    def test_a_replayer_that_is_killed_in_the_middle_is_told(self):
+        self.fill(count=60000)
+        replayer = self.serve()
+        reader, writer = os.pipe()
+        query = self.start_cli("query", "-o", "frames", "-a", self.address, stdout=writer)
+        os.close(writer)
+        os.read(reader, 1)
+        replayer.kill()
+        drain = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reader, 1 << 16), b"")])
+        drain.start()
+        self.assertEqual(query.wait(), 6)
+        drain.join()
+        os.close(reader)
+        self.assertIn("closed the connection", query.stderr)
+
+    def test_a_replayer_that_ends_says_so(self):
+        self.fill(count=60000)
+        replayer = self.serve()
+        reader, writer = os.pipe()
+        query = self.start_cli("query", "-o", "frames", "-a", self.address, stdout=writer)
+        os.close(writer)
+        os.read(reader, 1)
+        replayer.signal(signal.SIGTERM)
+        while os.read(reader, 1 << 16):
+            pass
+        os.close(reader)
+        self.assertEqual(query.wait(), 1)
+        self.assertIn("the replayer ends", query.stderr)
+
+    def test_one_that_speaks_nonsense_is_told(self):
+        listener = socket.socket(socket.AF_UNIX)
+        path = self.scratch / "odd.sock"
+        listener.bind(str(path))
+        listener.listen()
+        self.addCleanup(listener.close)
+
+        def speak():
+            peer, _ = listener.accept()
+            peer.recv(1 << 16)
+            peer.sendall(b"\xc1\xc1\xc1")
+            peer.close()
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        done = self.run_ok("query", "-o", "none", "-a", f"unix:{path}", code=1)
+        speaker.join()
+        self.assertIn("msgpack", done.stderr)

@@ -1,0 +1,291 @@
+/* stream.c - the client's end of a query: data messages into runs of frames of one track. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "wire/client.h"
+
+#define CREDIT_DEFAULT ((UINT64_C(36) << 20))
+#define TRACKS_MAX     65536u
+
+/* The name behind a track's number, as the last TRACK frame had it. */
+struct told {
+    uint64_t epoch;
+    char name[TDK_NAME_MAX + 1];
+};
+
+struct tdk_stream {
+    struct tdk_client *client; /* borrowed */
+    uint64_t id;
+    uint64_t credit, taken;      /* granted in all at once; taken, and not granted again */
+    const unsigned char *frames; /* of the message at hand: in the client's memory */
+    size_t size, at;
+    struct told **tracks; /* ours, by number */
+    bool ended;           /* nothing more will come */
+    int status;           /* how: 0 or why */
+    struct tdk_err err;
+    struct tdk_stream_stats stats;
+};
+
+static int fail(struct tdk_stream *s, int code, const struct tdk_err *err)
+{
+    s->ended = true;
+    s->status = code;
+    s->err = *err;
+    return code;
+}
+
+/* ---- frames ---- */
+
+static int refuse(struct tdk_stream *s, const char *why, struct tdk_err *err)
+{
+    err_say(err, TDK_EFORMAT, "hear %s: %s", s->client->address, why);
+    return fail(s, TDK_EFORMAT, err);
+}
+
+/* Does a whole frame lie there? Nothing of it is believed before. */
+static bool is_whole(const struct tdk_stream *s, size_t at)
+{
+    size_t rest = s->size - at;
+    if (rest < sizeof(struct tdk_frame))
+        return false;
+    const struct tdk_frame *frame = (const void *)(s->frames + at);
+    return frame->size <= TDK_PAYLOAD_HARD_MAX && tdk_frame_span(frame->size) <= rest;
+}
+
+/* False: it is none, or there is no memory. */
+static bool learn_track(struct tdk_stream *s, const struct tdk_frame *frame)
+{
+    const struct tdk_track_head *head = (const void *)(frame + 1);
+    if (frame->size < sizeof *head || head->name_size > frame->size - sizeof *head ||
+        head->name_size == 0 || head->name_size > TDK_NAME_MAX)
+        return false;
+    struct told *told = s->tracks[head->number];
+    if (told == NULL)
+        told = s->tracks[head->number] = calloc(1, sizeof *told);
+    if (told == NULL)
+        return false;
+    told->epoch = head->epoch;
+    memcpy(told->name, head + 1, head->name_size);
+    told->name[head->name_size] = '\0';
+    return true;
+}
+
+/* 1: a run from s->at on. 0: there was nothing but names. */
+static int take_run(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *err)
+{
+    size_t at = s->at;
+    uint64_t ticks = 0;
+    const struct tdk_frame *first = (const void *)(s->frames + at);
+    while (at < s->size) {
+        const struct tdk_frame *frame = (const void *)(s->frames + at);
+        if (!is_whole(s, at))
+            return refuse(s, "frames that do not end where they should", err);
+        if (frame->type == TDK_TYPE_TRACK || frame->track != first->track)
+            break;
+        ticks += (uint64_t)tdk_frame_is_tick(frame);
+        at += tdk_frame_span(frame->size);
+    }
+    size_t size = at - s->at;
+    s->at = at;
+    if (size == 0) { /* it begins with a name */
+        s->at += tdk_frame_span(first->size);
+        return learn_track(s, first) ? 0 : refuse(s, "a TRACK frame that names none", err);
+    }
+    const struct told *told = s->tracks[first->track];
+    if (told == NULL)
+        return refuse(s, "ticks of a track that was not named", err);
+    *run = (struct tdk_run){.frames = first,
+                            .size = size,
+                            .ticks = ticks,
+                            .epoch = told->epoch,
+                            .track = told->name,
+                            .number = first->track};
+    return 1;
+}
+
+/* ---- messages ---- */
+
+/* What was taken may come again, a quarter of the credit at a time: so there is always room for the
+ * largest frame. */
+static int grant(struct tdk_stream *s, struct tdk_err *err)
+{
+    s->taken += s->size;
+    s->size = s->at = 0;
+    if (s->taken < s->credit / 4)
+        return 0;
+    struct text_buffer *out = client_begin_notification(s->client, "credit");
+    wire_put_map(out, 2);
+    wire_pair_u64(out, "stream", s->id);
+    wire_pair_u64(out, "bytes", s->taken);
+    s->taken = 0;
+    int rc = client_send(s->client, err);
+    /* It may have ended meanwhile, and said so before it closed. */
+    return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc;
+}
+
+/* Frames are looked at where they lie, so they are moved a little when they do not lie well. */
+static int on_data(struct tdk_stream *s, struct wire_map params, struct tdk_err *err)
+{
+    struct wire_text frames = {NULL, 0};
+    int rc = wire_bytes(params, "frames", &frames, err);
+    if (rc < 0)
+        return fail(s, rc, err);
+    size_t from = frames.size > 0 ? (size_t)(frames.bytes - s->client->in.bytes) : 0;
+    size_t to = from & ~(size_t)7;
+    if (from != to)
+        memmove(s->client->in.bytes + to, frames.bytes, frames.size);
+    s->frames = (const unsigned char *)s->client->in.bytes + to;
+    s->size = frames.size;
+    s->at = 0;
+    return 0;
+}
+
+static int on_damage(struct wire_map params, struct tdk_err *err)
+{
+    struct wire_text reason = {"a part of the tape cannot be read", 33};
+    (void)wire_text(params, "reason", &reason, NULL);
+    return err_say(err, TDK_ECORRUPT, "%.*s", (int)(reason.size < 480 ? reason.size : 480),
+                   reason.bytes);
+}
+
+static int on_end(struct tdk_stream *s, struct wire_map params, struct tdk_err *err)
+{
+    struct tdk_stream_stats *stats = &s->stats;
+    struct wire_map error = {NULL, 0};
+    struct tdk_err told;
+    s->ended = true;
+    (void)wire_u64(params, "ticks", &stats->ticks, NULL);
+    (void)wire_u64(params, "bytes", &stats->bytes, NULL);
+    (void)wire_u64(params, "lost", &stats->lost, NULL);
+    (void)wire_u64(params, "damaged", &stats->damaged, NULL);
+    (void)wire_bool(params, "complete", &stats->complete, NULL);
+    (void)wire_string(params, "digest", stats->digest, sizeof stats->digest, NULL);
+    if (wire_map(params, "error", &error, NULL) <= 0)
+        return 0;
+    if (!wire_get_error(error, &told))
+        err_say(&told, TDK_EFORMAT, "it ended with an error that has no code");
+    return fail(s, err_say(err, told.code, "%s", told.text), &told);
+}
+
+/* An answer that comes now answers nothing of ours: it is about the connection, and the last. */
+static int on_answer(struct tdk_stream *s, const struct wire_message *m, struct tdk_err *err)
+{
+    struct tdk_err told;
+    if (!m->failed || !wire_get_error(m->error, &told))
+        err_say(&told, TDK_EFORMAT, "hear %s: an answer that nobody asked for", s->client->address);
+    return fail(s, err_say(err, told.code, "%s", told.text), &told);
+}
+
+/* The next message that is about this stream. */
+static int hear(struct tdk_stream *s, struct tdk_err *err)
+{
+    struct wire_message m;
+    uint64_t id = 0;
+    int rc = client_next(s->client, &m, err);
+    if (rc < 0)
+        return fail(s, rc, err);
+    if (m.kind == WIRE_RESPONSE)
+        return on_answer(s, &m, err);
+    if (wire_u64(m.params, "stream", &id, NULL) != 1 || id != s->id)
+        return 0;
+    if (wire_text_is(m.method, "data"))
+        return on_data(s, m.params, err);
+    if (wire_text_is(m.method, "damage"))
+        return on_damage(m.params, err);
+    return wire_text_is(m.method, "end") ? on_end(s, m.params, err) : 0;
+}
+
+int tdk_stream_read(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *err)
+{
+    struct tdk_err own;
+    if (err == NULL)
+        err = &own;
+    for (;;) {
+        if (s->ended) {
+            if (s->status < 0)
+                *err = s->err;
+            return s->status;
+        }
+        int rc = 0;
+        while (rc == 0 && s->at < s->size)
+            rc = take_run(s, run, err);
+        if (rc == 0 && s->size > 0)
+            rc = grant(s, err);
+        if (rc == 0)
+            rc = hear(s, err);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+/* ---- open, close ---- */
+
+void tdk_stream_stats(const struct tdk_stream *s, struct tdk_stream_stats *stats)
+{
+    *stats = s->stats;
+}
+
+static int begin(struct tdk_stream *s, const struct tdk_client_query *query, struct tdk_err *err)
+{
+    struct wire_map result = {NULL, 0};
+    struct text_buffer *out = client_begin(s->client, "query");
+    client_put_query(out, query, 2);
+    wire_pair_u64(out, "credit", s->credit);
+    wire_pair_bool(out, "digest", !query->no_digest);
+    int rc = client_call(s->client, NULL, NULL, &result, err);
+    if (rc == 0)
+        rc = wire_u64(result, "stream", &s->id, err);
+    return rc < 0 ? rc : 0;
+}
+
+int tdk_client_query(struct tdk_client *c, const struct tdk_client_query *query,
+                     struct tdk_stream **stream, struct tdk_err *err)
+{
+    struct tdk_stream *s = calloc(1, sizeof *s);
+    struct told **tracks = calloc(TRACKS_MAX, sizeof(struct told *));
+    if (s == NULL || tracks == NULL) {
+        free(s);
+        free(tracks);
+        return err_set(err, -ENOMEM, "query %s", c->address);
+    }
+    s->client = c;
+    s->tracks = tracks;
+    s->credit = query->credit > 0 ? query->credit : CREDIT_DEFAULT;
+    int rc = begin(s, query, err);
+    if (rc < 0) {
+        free(tracks);
+        free(s);
+        return rc;
+    }
+    c->streaming = true;
+    *stream = s;
+    return 0;
+}
+
+/* No more than the credit is on its way. */
+static void cancel(struct tdk_stream *s)
+{
+    struct text_buffer *out = client_begin_notification(s->client, "cancel");
+    wire_put_map(out, 1);
+    wire_pair_u64(out, "stream", s->id);
+    if (client_send(s->client, NULL) < 0)
+        return;
+    while (!s->ended)
+        (void)hear(s, &s->err);
+}
+
+void tdk_stream_close(struct tdk_stream *s)
+{
+    if (s == NULL)
+        return;
+    if (!s->ended)
+        cancel(s);
+    s->client->streaming = false;
+    for (size_t i = 0; i < TRACKS_MAX; i++)
+        free(s->tracks[i]);
+    free(s->tracks);
+    free(s);
+}
