@@ -1,6 +1,8 @@
 /* info.c - what a tape, or a lone segment file, is: one row. */
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/range.h"
@@ -34,8 +36,24 @@ static const struct column columns[] = {
     {"first_ts", COLUMN_TIME},   {"last_ts", COLUMN_TIME},   {"ticks", COLUMN_COUNT},
     {"bytes", COLUMN_SIZE},      {"lost", COLUMN_COUNT},     {"size_on_disk", COLUMN_SIZE},
     {"tracks", COLUMN_COUNT},    {"segments", COLUMN_COUNT}, {"recording", COLUMN_FLAG},
-    {"index_used", COLUMN_FLAG},
+    {"index_used", COLUMN_FLAG}, {"state", COLUMN_TEXT},
 };
+
+/* How its recorder does: "ok", "degraded: no space", ... ; empty when it does not answer. */
+static void ask_state(const char *tape, char *state, size_t room)
+{
+    const struct ask_args recorder = {.tape = tape, .timeout_ns = NS_PER_S};
+    struct tdk_client *client;
+    struct wire_map result;
+    struct tdk_err err;
+    state[0] = '\0';
+    if (ask_connect(&client, &recorder, ASK_RECORDER, &err) < 0)
+        return;
+    wire_put_map(client_begin(client, "status"), 0);
+    if (client_call(client, NULL, NULL, &result, &err) == 0)
+        (void)wire_string(result, "state", state, room, NULL);
+    tdk_client_close(client);
+}
 
 static void put_time(struct table *table, const struct tdk_tape_info *info, uint64_t ts)
 {
@@ -45,7 +63,7 @@ static void put_time(struct table *table, const struct tdk_tape_info *info, uint
         table_none(table); /* no tick whose time can be trusted */
 }
 
-static int show(const char *path, const struct tdk_tape_info *info)
+static int show(const char *path, const struct tdk_tape_info *info, const char *state)
 {
     struct table *table;
     enum table_form form = table_form(args.json);
@@ -72,6 +90,10 @@ static int show(const char *path, const struct tdk_tape_info *info)
     table_number(table, info->segments);
     table_number(table, info->recording);
     table_number(table, info->index_used);
+    if (state[0] != '\0')
+        table_text(table, state);
+    else
+        table_none(table);
     return table_close(table);
 }
 
@@ -85,13 +107,17 @@ static int run(const struct cli *cli)
     int status = depot_open(&depot, path, is_operand ? NULL : &args.where);
     if (status != CLI_OK)
         return status;
-    if (depot.remote != NULL)
+    bool is_here = depot.remote == NULL;
+    if (!is_here)
         path = depot.where.address;
     int rc = depot_info(&depot, &info, &err);
     depot_close(&depot);
     if (rc < 0)
         return range_fail(&err);
-    rc = show(path, &info);
+    char state[128] = "";
+    if (info.recording && is_here)
+        ask_state(path, state, sizeof state);
+    rc = show(path, &info, state);
     return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
 }
 

@@ -229,6 +229,8 @@ class Full(Disk):
         recorder.wait_line("No space left|no space")
         recorder.signal(signal.SIGUSR1)
         recorder.wait_line("state=degraded: no space")
+        info = self.run_ok("info", "-T", tape, "--json").stdout
+        self.assertEqual(json.loads(info)[0]["state"], "degraded: no space")
         time.sleep(2)
         self.assertTrue(recorder.alive())
         before = len(recorder.lines)
