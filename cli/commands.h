@@ -34,6 +34,7 @@ extern const struct command bench_ring_command;
 extern const struct command bench_record_command;
 extern const struct command bench_query_command;
 extern const struct command bench_play_command;
+extern const struct command bars_command;
 extern const struct command roll_command;
 extern const struct command flush_command;
 extern const struct command mark_command;

@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
     &tap_command,
     &import_command,
     &query_command,
+    &bars_command,
     &play_command,
     &session_command,
     &info_command,

@@ -1,0 +1,245 @@
+/* bars.c - a range of a tape as so many bars: what a chart is drawn from. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text_buffer.h"
+#include "cli/bar.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/losses.h"
+#include "cli/range.h"
+#include "cli/table.h"
+
+struct args {
+    struct range_args range;
+    uint64_t bars, every_ns;
+    bool json;
+};
+
+static struct args args;
+
+enum { BARS_MAX = 10000 };
+
+static const struct option rows[] = {
+    {.name = "bars",
+     .letter = 'b',
+     .kind = OPTION_COUNT,
+     .preset = "400",
+     .min = 1,
+     .max = BARS_MAX,
+     .at = offsetof(struct args, bars),
+     .help = "into how many equal parts the range is divided"},
+    {.name = "every",
+     .kind = OPTION_DURATION,
+     .min = 1,
+     .at = offsetof(struct args, every_ns),
+     .help = "or how long a bar is; bars begin at whole multiples of it"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, json),
+     .help = "a JSON array"},
+    {.name = NULL},
+};
+
+static const struct option_set sets[] = {
+    {.title = "which ticks", .rows = range_rows, .into = &args.range},
+    {.title = "how", .rows = rows, .into = &args},
+    {.rows = NULL},
+};
+
+struct bars {
+    uint64_t from, step;
+    struct bar *list; /* ours */
+    size_t count;
+    struct losses losses;
+};
+
+/* ---- which bars there are ---- */
+
+/* An open end is the tape's. */
+static void bound(struct range *range)
+{
+    struct tdk_tape_info info;
+    struct tdk_query *query = &range->query;
+    tdk_tape_info(range->tape, &info);
+    bool any = info.first_ts <= info.last_ts;
+    if (query->from == 0 && any)
+        query->from = info.first_ts;
+    if (query->to == UINT64_MAX)
+        query->to = !any ? query->from : info.last_ts < UINT64_MAX ? info.last_ts + 1 : UINT64_MAX;
+    if (query->from > query->to)
+        query->to = query->from;
+}
+
+static int divide(struct bars *bars, const struct tdk_query *query)
+{
+    uint64_t span = query->to - query->from;
+    bars->from = query->from;
+    bars->step = span / args.bars + (span % args.bars != 0);
+    if (args.every_ns != 0) {
+        bars->step = args.every_ns;
+        bars->from -= bars->from % bars->step;
+        span = query->to - bars->from;
+    }
+    bars->step = bars->step > 0 ? bars->step : 1;
+    uint64_t count = span / bars->step + (span % bars->step != 0);
+    if (count > BARS_MAX)
+        return cli_usage("--every: that would be %" PRIu64 " bars, at most %u are made; "
+                         "choose longer ones, or a shorter range",
+                         count, (unsigned)BARS_MAX);
+    bars->count = (size_t)count;
+    bars->list = calloc(bars->count + 1, sizeof *bars->list);
+    if (bars->list == NULL)
+        return cli_fail_words("bars: %s", tdk_strerror(-ENOMEM));
+    for (size_t i = 0; i < bars->count; i++)
+        bar_init(&bars->list[i]);
+    return CLI_OK;
+}
+
+/* ---- filling them ---- */
+
+static void add_run(struct bars *bars, const struct tdk_run *run)
+{
+    const struct tdk_frame *frame;
+    for (size_t at = 0; at < run->size; at += tdk_frame_span(frame->size)) {
+        frame = (const struct tdk_frame *)((const unsigned char *)run->frames + at);
+        if (frame->ts < bars->from)
+            continue; /* by event time it may lie elsewhere */
+        uint64_t which = (frame->ts - bars->from) / bars->step;
+        if (which < bars->count)
+            bar_add(&bars->list[which], frame);
+    }
+    losses_look(&bars->losses, run);
+}
+
+static int fill(struct bars *bars, const struct range *range, struct tdk_err *err)
+{
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    int rc = tdk_cursor_open(&cursor, range->tape, &range->query, err);
+    if (rc < 0)
+        return rc;
+    while ((rc = tdk_cursor_read(cursor, &run, err)) != 0) {
+        if (rc == TDK_ECORRUPT)
+            losses_damage(&bars->losses, err);
+        else if (rc < 0)
+            break;
+        else
+            add_run(bars, &run);
+        if (interrupted()) {
+            rc = err_say(err, -ECANCELED, "interrupted");
+            break;
+        }
+    }
+    tdk_cursor_close(cursor);
+    return rc;
+}
+
+/* ---- showing them ---- */
+
+static const struct column columns[] = {
+    {"time", COLUMN_TIME},    {"open", COLUMN_TEXT},   {"high", COLUMN_TEXT}, {"low", COLUMN_TEXT},
+    {"close", COLUMN_TEXT},   {"volume", COLUMN_TEXT}, {"bid", COLUMN_TEXT},  {"ask", COLUMN_TEXT},
+    {"trades", COLUMN_COUNT}, {"ticks", COLUMN_COUNT},
+};
+
+static void put_text(struct table *table, struct text_buffer *text)
+{
+    text_add_char(text, '\0');
+    table_text(table, text_error(text) == 0 ? text->bytes : NULL);
+    text_clear(text);
+}
+
+static void put_price(struct table *table, struct text_buffer *text, int64_t price)
+{
+    if (price == TDK_PRICE_UNDEFINED) {
+        table_none(table);
+        return;
+    }
+    text_add_short(text, price);
+    put_text(table, text);
+}
+
+static void put_volume(struct table *table, struct text_buffer *text, const struct bar *bar)
+{
+    text_add_u64(text, bar->volume);
+    if (bar->volume_nano != 0) {
+        text_add_format(text, ".%09" PRIu64, bar->volume_nano);
+        while (text->bytes != NULL && text->bytes[text->size - 1] == '0')
+            text->size--;
+    }
+    put_text(table, text);
+}
+
+static void put_bar(struct table *table, struct text_buffer *text, const struct bars *bars,
+                    size_t which)
+{
+    const struct bar *bar = &bars->list[which];
+    table_number(table, bars->from + which * bars->step);
+    put_price(table, text, bar->open);
+    put_price(table, text, bar->high);
+    put_price(table, text, bar->low);
+    put_price(table, text, bar->close);
+    put_volume(table, text, bar);
+    put_price(table, text, bar->bid);
+    put_price(table, text, bar->ask);
+    table_number(table, bar->trades);
+    table_number(table, bar->ticks);
+}
+
+static int show(const struct bars *bars)
+{
+    struct table *table;
+    struct text_buffer text;
+    int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
+    if (rc < 0)
+        return rc;
+    text_init(&text);
+    for (size_t i = 0; i < bars->count; i++)
+        if (bars->list[i].ticks > 0)
+            put_bar(table, &text, bars, i);
+    rc = table_close(table);
+    text_close(&text);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+static int run(const struct cli *cli)
+{
+    struct bars bars = {.list = NULL};
+    struct range range;
+    struct tdk_err err;
+    (void)cli;
+    int status = range_open(&range, &args.range);
+    if (status != CLI_OK)
+        return status;
+    interrupt_catch();
+    bound(&range);
+    status = divide(&bars, &range.query);
+    range.query.control = true; /* for losses_look() */
+    if (status == CLI_OK && fill(&bars, &range, &err) < 0)
+        status = range_fail(&err);
+    if (status == CLI_OK) {
+        int rc = show(&bars);
+        status = rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc))
+                        : losses_status(&bars.losses);
+    }
+    free(bars.list);
+    range_close(&range);
+    return status;
+}
+
+const struct command bars_command = {
+    .name = "bars",
+    .brief = "a range as bars: open, high, low, close, volume, last quote",
+    .usage = "-T DIR -s SYMBOL [--from T] [--to T] [-b N | --every D] [--json]",
+    .about =
+        "Trades in [from, to) by equal intervals, and the last bid and ask of each. Intervals\n"
+        "without a tick have no row. What a chart is drawn from; the page at --http does.",
+    .sets = sets,
+    .run = run,
+};
