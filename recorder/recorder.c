@@ -371,7 +371,8 @@ static int open_http(struct recorder *r, struct tdk_err *err)
 {
     struct http_options options = {.address = r->config->server.http,
                                    .remote = r->config->server.allow_remote,
-                                   .writer = "recorder"};
+                                   .writer = "recorder",
+                                   .tape = r->config->tape};
     if (options.address == NULL)
         return 0;
     memcpy(options.tape_id, r->tape.folder.tape_id, sizeof options.tape_id);

@@ -1,0 +1,15 @@
+/*
+ * host.h - is it us who was meant? Against pages of others whose name is made to point here (DNS
+ * rebinding).
+ */
+#ifndef TDK_DAEMON_HOST_H
+#define TDK_DAEMON_HOST_H
+
+#include <stdbool.h>
+
+/* `host`: what a request's Host says, NULL if nothing. Ours is an IP address, which no other page
+ * can have for its name, localhost, or the host of `address` ("HOST:PORT"). Any port will do. Pure.
+ */
+bool host_is_ours(const char *host, const char *address);
+
+#endif

@@ -1,0 +1,171 @@
+"""The page at --http /: every address there is, who may ask, and what a browser makes of it."""
+
+import http.client
+import json
+import re
+import time
+import unittest
+import urllib.parse
+
+from tests.support import browser, stage, tapedeck
+
+HOSTILE = "<img src=x onerror=alert(1)>&\"'"
+
+
+class Page(stage.Stage):
+    def get(self, path, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=tapedeck.PATIENCE)
+        self.addCleanup(connection.close)
+        connection.request("GET", path, headers={key.replace("_", "-"): value for key, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), answer.headers
+
+    def rows(self, path, status=200):
+        got, text, headers = self.get(path)
+        self.assertEqual((got, headers["Content-Type"]), (status, "application/json"), text)
+        return json.loads(text)
+
+    def recording(self, *args, lines=()):
+        if lines:
+            file = self.scratch / "ticks.jsonl"
+            file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            self.run_ok("import", file, "-T", self.tape, "--track", "crypto", "--format", "jsonl")
+        self.watched = self.recorder("--ring", "a", "--create-ring", "1M", "--http", "127.0.0.1:0", *args)
+        self.port = self.port_of(self.watched.pid)
+
+    @staticmethod
+    def trades(symbol="BTC-USD", count=100):
+        return [{"symbol": symbol, "timestamp": 1700000000 + n, "price": 100 + n, "volume": 0.5,
+                 "message_type": "trade"} for n in range(count)]
+
+    # ---- what there is ----
+
+    def test_the_page_is_whole_and_is_made_of_ours_alone(self):
+        self.recording()
+        status, text, headers = self.get("/")
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"))
+        self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+        self.assertNotIn("script-src 'self' 'unsafe", headers["Content-Security-Policy"])
+        self.assertIsNone(headers["Access-Control-Allow-Origin"])
+        for link in re.findall(r'(?:src|href)="([^"]+)"', text):
+            if link.startswith("data:"):
+                continue
+            self.assertRegex(link, r"^/[a-z.]+$")
+            self.assertIn(self.get(link)[0], (200, 404) if "dygraph" in link else (200,), link)
+        self.assertNotRegex(text, r"(?i)\son[a-z]+=|<style|<script>")
+        self.assertEqual(self.get("/page.js")[2]["Content-Type"], "text/javascript; charset=utf-8")
+
+    def test_the_state_is_what_was_recorded(self):
+        self.recording()
+        self.run_ok("gen", "--ring", "a", "--count", "500")
+        for _ in range(600):
+            state = self.rows("/state")
+            if state["rings"] and state["rings"][0]["ticks"] == 500:
+                break
+            time.sleep(0.05)
+        ring = state["rings"][0]
+        self.assertEqual((ring["ring"], ring["track"], ring["lost"]), ("a", "a", 0))
+        self.assertEqual((state["daemon"], state["trouble"], state["players"]), ("recorder", None, []))
+        self.assertGreater(state["own"]["recorder_disk_free"], 0)
+        self.assertEqual(state["tape"], str(self.tape))
+
+    def test_events_come_again_and_again_and_only_some_may_listen(self):
+        self.recording()
+        listening = []
+        for _ in range(9):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=tapedeck.PATIENCE)
+            self.addCleanup(connection.close)
+            connection.request("GET", "/events")
+            listening.append(connection.getresponse())
+        self.assertEqual([answer.status for answer in listening], [200] * 8 + [503])
+        self.assertEqual(listening[0].headers["Content-Type"], "text/event-stream")
+        beats = []
+        while len(beats) < 2:
+            line = listening[0].fp.readline().decode()
+            if line.startswith("data: "):
+                beats.append(json.loads(line[6:])["now"])
+        self.assertLess(beats[0], beats[1])
+        self.assertEqual(self.get("/healthz")[0], 200)  # monitors still have room
+        begun = time.monotonic()
+        self.assertEqual(self.watched.stop(), 0)
+        self.assertLess(time.monotonic() - begun, tapedeck.PATIENCE / 2)
+
+    def test_the_tape_is_told_as_the_commands_tell_it(self):
+        self.recording(lines=self.trades())
+        self.assertEqual(self.rows("/tape")["rows"][0]["ticks"], 100)
+        self.assertEqual([row["track"] for row in self.rows("/tracks")["rows"]], ["crypto"])
+        self.assertEqual([row["symbol"] for row in self.rows("/symbols")["rows"]], ["BTC-USD"])
+        epochs = self.rows("/coverage")["rows"][0]["tracks"][0]["epochs"]
+        self.assertEqual((epochs[0]["ticks"], epochs[0]["lost"]), (100, []))
+        self.assertEqual(self.rows("/gaps")["rows"], [])
+
+    def test_ticks_are_bars_of_what_is_on_the_tape(self):
+        self.recording(lines=self.trades())
+        rows = self.rows("/ticks?symbol=BTC-USD&from=1700000000000000000&to=1700000100000000000&bars=10")["rows"]
+        self.assertEqual(len(rows), 10)
+        self.assertEqual([rows[3][key] for key in ("time", "open", "high", "low", "close", "volume", "trades")],
+                         [1700000030000000000, "130", "139", "130", "139", "5", 10])
+        self.assertEqual(len(self.rows("/ticks?symbol=BTC-USD&from=start&to=start%2B10s")["rows"]), 10)
+        self.assertEqual(self.rows("/ticks?symbol=NOBODY")["rows"], [])
+
+    def test_what_cannot_be_asked_is_refused(self):
+        self.recording(lines=self.trades())
+        for query in ("", "symbol=", "symbol=a&from=yesterday", "symbol=a&bars=many", "symbol=a&bars=99999",
+                      "symbol=a&from=end&to=start", "symbol=" + "x" * 300, "symbol=a&track=../etc"):
+            self.assertIn("error", self.rows("/ticks?" + query, status=400), query)
+        # It stays a value, whatever it looks like.
+        for symbol in ("--help", "-T/", "; touch x", "a\nb", "%00", "$(id)", "'"):
+            status, text, _ = self.get("/ticks?symbol=" + urllib.parse.quote(symbol))
+            self.assertIn(status, (200, 400), symbol)
+            self.assertNotIn("usage:", text)
+
+    def test_hostile_symbols_are_data(self):
+        self.recording(lines=self.trades(HOSTILE, 5))
+        self.assertEqual(self.rows("/symbols")["rows"][0]["symbol"], HOSTILE)
+        self.assertEqual(len(self.rows("/ticks?symbol=" + urllib.parse.quote(HOSTILE))["rows"]), 5)
+
+    # ---- who may ask ----
+
+    def test_another_name_for_us_is_not_served(self):
+        self.recording()
+        for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[::1"):
+            for path in ("/", "/state", "/metrics", "/ticks?symbol=a"):
+                self.assertIn(self.get(path, Host=host)[0], (400, 421), (host, path))
+        for host in (f"127.0.0.1:{self.port}", "localhost", "LOCALHOST:1", "[::1]:80", "10.1.2.3"):
+            self.assertEqual(self.get("/state", Host=host)[0], 200, host)
+
+    def test_pages_of_others_cannot_make_it_work(self):
+        self.recording()
+        self.assertEqual(self.get("/coverage", Sec_Fetch_Site="cross-site")[0], 403)
+        self.assertEqual(self.get("/events", Sec_Fetch_Site="same-site")[0], 403)
+        self.assertEqual(self.get("/", Sec_Fetch_Site="cross-site")[0], 200)  # a link is fine
+        self.assertEqual(self.get("/tape", Sec_Fetch_Site="same-origin")[0], 200)
+
+    # ---- in a browser ----
+
+    def test_a_browser_shows_it(self):
+        if browser.PROGRAM is None:
+            self.skipTest("no browser is installed (Debian package chromium)")
+        self.recording(lines=self.trades(HOSTILE))
+        self.run_ok("gen", "--ring", "a", "--count", "500")
+        with browser.Browser() as chromium:
+            for dark, width in ((False, 1200), (True, 390)):
+                page = chromium.open(f"http://127.0.0.1:{self.port}/", width=width, dark=dark)
+                page.wait("document.querySelector('#rings tbody td').textContent === 'a'")
+                page.wait("document.getElementById('prices-words').textContent.startsWith('100 ticks')")
+                page.wait("document.querySelectorAll('.calendar .whole').length >= 1")
+                self.assertIn(HOSTILE, page.ask("document.getElementById('prices-words').textContent"))
+                self.assertEqual(page.ask("document.querySelectorAll('main img').length"), 0)
+                self.assertLessEqual(page.ask("document.documentElement.scrollWidth"), width)
+                ground = page.ask("getComputedStyle(document.body).backgroundColor")
+                self.assertEqual(int(re.search(r"\d+", ground).group()) < 128, dark)
+                if page.ask("hasCharts"):
+                    self.assertGreater(page.ask("document.querySelectorAll('#price-chart canvas').length"), 0)
+                else:
+                    self.assertFalse(page.ask("document.getElementById('no-charts').hidden"))
+            told = [str(line) for line in page.complaints()]
+            self.assertEqual([line for line in told if "404" not in line], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
