@@ -3,6 +3,7 @@
 import datetime
 import json
 import math
+import os
 import random
 import time
 
@@ -13,10 +14,11 @@ class Stage(tapedeck.Case):
     """A Case whose build_up() leaves a recorder with --http at self.port, and a replayer."""
 
     DAYS = 40
+    SYMBOLS = {"BTC-USD": 42000.0, "<b>&\"'": 12.5}
 
     def history(self):
         """Five-field trades of two symbols, some each hour, but none on weekends."""
-        dice, prices = random.Random(7), {"BTC-USD": 42000.0, "<b>&\"'": 12.5}
+        dice, prices = random.Random(7), dict(self.SYMBOLS)
         day = datetime.datetime.now(datetime.timezone.utc).replace(
             hour=8, minute=0, second=0, microsecond=0) - datetime.timedelta(days=self.DAYS)
         for n in range(self.DAYS):
@@ -63,7 +65,6 @@ class Stage(tapedeck.Case):
     @staticmethod
     def port_of(pid):
         """The TCP port that a process listens on."""
-        import os
         sockets = set()
         for fd in os.listdir(f"/proc/{pid}/fd"):
             try:
