@@ -15,10 +15,13 @@ HOSTILE = "<img src=x onerror=alert(1)>&\"'"
 class Page(stage.Stage):
     def get(self, path, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=tapedeck.PATIENCE)
-        self.addCleanup(connection.close)
-        connection.request("GET", path, headers={key.replace("_", "-"): value for key, value in headers.items()})
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode(), answer.headers
+        try:
+            connection.request("GET", path,
+                               headers={key.replace("_", "-"): value for key, value in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(), answer.headers
+        finally:
+            connection.close()
 
     def rows(self, path, status=200):
         got, text, headers = self.get(path)
