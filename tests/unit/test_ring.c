@@ -434,6 +434,30 @@ static void peek_shows_all_that_is_published_in_one_piece(void **state)
     }
 }
 
+/* A batch is waited behind, so that the next one is no smaller; what comes alone is not. */
+static void a_consumer_waits_behind_a_batch_and_never_behind_one_frame(void **state)
+{
+    struct fixture *f = *state;
+    attach_both(f);
+    put_tick(f->producer, 64);
+    next_epoch(f->consumer);
+    assert_tick(tdk_ring_next(f->consumer), 1, 64);
+    for (uint64_t seq = 2; seq <= 4; seq++) {
+        assert_null(tdk_ring_next(f->consumer));
+        put_tick(f->producer, 64);
+        assert_tick(tdk_ring_next(f->consumer), seq, 64);
+        assert_int_equal(f->consumer->linger, 0);
+    }
+    for (uint64_t seq = 5; seq <= 204; seq++)
+        put_tick(f->producer, 64);
+    assert_tick(tdk_ring_next(f->consumer), 5, 64);
+    assert_int_equal(f->consumer->linger, TDK_RING_LINGER_MAX);
+    for (uint64_t seq = 6; seq <= 204; seq++)
+        assert_tick(tdk_ring_next(f->consumer), seq, 64);
+    assert_null(tdk_ring_next(f->consumer));
+    assert_int_equal(f->consumer->linger, 0);
+}
+
 static void room_released_by_position_is_the_producers_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -1024,6 +1048,7 @@ int main(void)
         with_ring(a_run_of_frames_goes_in_as_one_piece),
         with_ring(padding_is_stepped_over),
         with_ring(peek_shows_all_that_is_published_in_one_piece),
+        with_ring(a_consumer_waits_behind_a_batch_and_never_behind_one_frame),
         with_ring(room_released_by_position_is_the_producers_at_once),
         with_ring(what_was_not_released_is_there_for_the_next_consumer),
         with_ring(the_high_water_mark_is_the_fullest_a_consumer_met),
