@@ -4,6 +4,8 @@ import json
 import os
 import struct
 import subprocess
+import sys
+import xml.etree.ElementTree
 
 from tests.support import tapedeck
 
@@ -68,6 +70,36 @@ class Bench(tapedeck.Case):
                                      [len(want), sum(t[1] for t in want), sum(t[2] for t in want),
                                       sum(t[4] for t in want), 0])
                 self.assertEqual(int(adapter("query", store, "count", symbol, begin, end, 1)[0]["rows"]), len(want))
+
+    def test_a_report_is_made_of_what_was_measured(self):
+        out = self.scratch / "out"
+        out.mkdir()
+        (out / "machine.txt").write_text("a machine\n", encoding="utf-8")
+        (out / "ring.tsv").write_text(
+            "".join(f"T\t{name}\tone\tcap={1 << 20}\t{rate}\t1\t1\n" for name, rate in
+                    (("tapedeck", 30), ("tapedeck", 50), ("tapedeck", 40), ("boost_spsc", 10), ("limit_bulk", 99)))
+            + "L\tboost_spsc\tlat\tcap=1\t200\t1\t1\t1\nL\ttapedeck\tlat\tcap=1\t300\t1\t1\t1\n", encoding="utf-8")
+        (out / "store.tsv").write_text(
+            "".join(f"{name}\trecord\t1000000\t{sec}\t9000000\t1\tsynced\t1\n" for name, sec in
+                    (("flat", 1), ("tapedeck", .25)))
+            + "".join(f"{name}\tsym_1min\t{heat}\t{sec}\t{rows},1,1,1,0\t1\n" for name, heat, sec, rows in
+                      (("flat", "hot", 1e-5, 7), ("flat", "cold", 1e-2, 7), ("tapedeck", "hot", 1e-4, 8))), encoding="utf-8")
+        (out / "play.json").write_text('[{"what": "at full speed", "rate": 5000000, "p50": null, "p99": null}]',
+                                       encoding="utf-8")
+        report = tapedeck.SOURCE / "tests/bench/report.py"
+        told = subprocess.run([sys.executable, report, out], capture_output=True, text=True,
+                              timeout=tapedeck.PATIENCE, check=True).stdout
+        self.assertEqual(told.strip(), (out / "tables.md").read_text(encoding="utf-8").strip())
+        for line in ("| ring, 64 bytes one at a time, 1 MiB: of boost_spsc | at least 2.5 x | 4 x | yes |",
+                     "| ring, round trip, p50: of boost_spsc | at most 1.05 x | 1.5 x | **no** |",
+                     "| record until durable: of flat | at least 2 x | 4 x | yes |",
+                     "| play at full speed | at least 100 Mt/s | 5 Mt/s | **no** |"):
+            self.assertIn(line, told.splitlines())
+        self.assertIn("tapedeck WRONG", told)
+        self.assertEqual(sorted(path.name for path in out.glob("*.svg")),
+                         ["ring-capacity.svg", "store-record.svg", "store-sym-1min.svg"])
+        for image in out.glob("*.svg"):
+            self.assertTrue(xml.etree.ElementTree.parse(image).getroot().tag.endswith("svg"))
 
     def test_an_earlier_run_is_compared_with(self):
         before = self.scratch / "before"

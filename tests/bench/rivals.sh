@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Side by side with what a user would pick instead, one run on one machine: raw results, tables and pictures.
+#     tests/bench/rivals.sh BIN HARNESSES OUT [--quick]
+# HARNESSES has the folders ring/ and store/, each with a run.sh; they are copied, nothing is written there. What
+# cannot be built here is left out with a message. OUT gets ring.tsv, store.tsv, record.json, query.json,
+# play.json and machine.txt, and from these report.py makes tables.md and the SVG files.
+# PARTS="ring store record query play report" runs some parts again; DUCKDB_LIB names a libduckdb.so that is there.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+[ $# -ge 3 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2; }
+bin=$(realpath "$1") harnesses=$(realpath "$2")
+mkdir -p "$3"
+out=$(realpath "$3") quick=${4:-}
+parts=" ${PARTS:-ring store record query play report} "
+lib=$(dirname "$bin")/lib
+rings=$(mktemp -d /dev/shm/tapedeck-rivals.XXXXXX)
+trap 'rm -rf "$rings"' EXIT
+
+wants() { case "$parts" in *" $1 "*) return 0 ;; *) return 1 ;; esac }
+
+if wants ring || wants store; then
+    rm -rf "$out/harness"
+    mkdir "$out/harness"
+    cp -r "$harnesses/ring" "$harnesses/store" "$out/harness/"
+    chmod -R u+w "$out/harness"
+fi
+
+{
+    date -u +%Y-%m-%dT%H:%MZ
+    sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1
+    echo "$(nproc) processors, $(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB, Linux $(uname -r)"
+    echo "disk: $(df --output=source,fstype "$out" | tail -1 | tr -s ' ')"
+    echo "load before: $(cut -d' ' -f1 /proc/loadavg)"
+} >"$out/machine.txt"
+
+if wants ring; then
+    make -s -k -C "$out/harness/ring" >"$out/ring.build" 2>&1 || echo "some rings cannot be built: $out/ring.build" >&2
+    make -s -C "$out/harness/ring" extra SRC="$root/tests/bench/ring/tapedeck.c" EXTRA_CFLAGS="-I$root/include" \
+        EXTRA_LIBS="-L$lib -ltapedeck -Wl,-rpath,$lib" >>"$out/ring.build" 2>&1
+    [ -z "$quick" ] || export REPS=${REPS:-3}
+    (cd "$out/harness/ring" && CAPS=${CAPS:-256k 1m 4m 16m 64m} RATES=${RATES:-1e6 1e7 2e7} RAW="$out/ring.tsv" ./run.sh build) \
+        >"$out/ring.txt"
+fi
+
+if wants store; then
+    cat >"$out/harness/store/contestants/sealed.sh" <<'EOF'
+c_ready() { [ -n "$TAPEDECK" ] || { echo "needs TAPEDECK"; return 1; }; }
+c_record() { TAPEDECK_SEAL=1 "$TAPEDECK" record "$1" "$2"; }
+c_query() { "$TAPEDECK" query "$@"; }
+EOF
+    only=${STORES:-flat,lmdb,sqlite,duckdb,parquet,redis,nats,nats1,pg,tapedeck,sealed}
+    TDK_BIN=$bin TAPEDECK=$root/tests/bench/store/adapter \
+        "$out/harness/store/run.sh" $([ -n "$quick" ] && echo --quick || echo --full) --only "$only" --work "$out/store" >"$out/store.txt"
+    cp "$out/store/results.tsv" "$out/store.tsv"
+    rm -rf "$out"/store/store-*
+fi
+
+for part in record query play; do
+    wants $part || continue
+    scale=()
+    if [ -n "$quick" ]; then
+        [ $part = record ] && scale=(--count 2000000) || scale=(--ticks 2000000)
+    fi
+    TAPEDECK_RINGS=$rings "$bin/tapedeck" -q bench $part --json --runs "${RUNS:-5}" "${scale[@]}" >"$out/$part.json"
+done
+
+if wants report; then
+    python3 "$root/tests/bench/report.py" "$out"
+fi
