@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/range.h"
+#include "cli/seal_ask.h"
 #include "cli/table.h"
 #include "tape/seal_tape.h"
 
@@ -161,6 +162,8 @@ static int run(const struct cli *cli)
     interrupt_catch();
     progress_begin(&w.progress, "seal", args.progress, cli->globals->quiet);
     int rc = seal_tape(args.range.tape, &options, &w.totals, &err);
+    if (rc == TDK_EBUSY && !args.dry_run)
+        rc = seal_by_recorder(args.range.tape, &options, &w.totals, &err);
     uint64_t elapsed_ns = progress_elapsed(&w.progress);
     progress_clear(&w.progress);
     if (rc < 0 && w.totals.failed == 0)
@@ -179,8 +182,9 @@ const struct command seal_command = {
         "Each sealed segment is packed by columns, read back, compared, and only then takes the\n"
         "place of the old one. Queries, plays and digests give what they gave before; who reads\n"
         "meanwhile is not disturbed. It may be stopped or killed at any moment and run again: it\n"
-        "goes on where it was. Exit 0: done; 3: with --keep-going, and some could not be packed\n"
-        "(they stay as they were); 1: not done, or a recorder holds the tape.",
+        "goes on where it was. A recorder that holds the tape is asked to do it, one segment at a\n"
+        "time, as its own options say, and this waits until it is done. Exit 0: done; 3: some\n"
+        "could not be packed (they stay as they were); 1: not done, or somebody holds the tape.",
     .sets = sets,
     .run = run,
 };

@@ -100,7 +100,28 @@ static const struct option running[] = {
     {.name = NULL},
 };
 
+static const char *const seal_words[] = {"off", "auto", NULL};
+
 static const struct option keeping[] = {
+    {.name = "seal",
+     .kind = OPTION_CHOICE,
+     .choices = seal_words,
+     .preset = "off",
+     .help = "auto: pack sealed segments while the recorder is not behind; off: when asked to",
+     .at = offsetof(struct config, seal)},
+    {.name = "seal-after",
+     .kind = OPTION_DURATION,
+     .preset = "10m",
+     .help = "pack what has been sealed for so long",
+     .at = offsetof(struct config, seal_after_ns)},
+    {.name = "seal-level",
+     .kind = OPTION_COUNT,
+     .preset = "3",
+     .min = 1,
+     .max = 19,
+     .help = "of zstd: higher is smaller by some per cent, and slower by far",
+     .at = offsetof(struct config, seal_level)},
+
     {.name = "warn-full",
      .kind = OPTION_DURATION,
      .preset = "1d",

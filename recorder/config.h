@@ -14,6 +14,8 @@
 
 enum sync_mode { SYNC_INTERVAL, SYNC_BATCH, SYNC_NONE };
 
+enum config_seal { CONFIG_SEAL_OFF, CONFIG_SEAL_AUTO };
+
 struct config_ring {
     char name[TDK_NAME_MAX + 1];
     char track[TDK_NAME_MAX + 1]; /* empty: what the ring's header says */
@@ -32,6 +34,8 @@ struct config {
     uint64_t idle_exit_ns; /* 0: never */
     struct retain_limits keep;
     uint64_t warn_full_ns; /* 0: never */
+    int seal;              /* enum config_seal */
+    uint64_t seal_after_ns, seal_level;
     bool on_disk_ring;
     struct server_config server;
 

@@ -52,16 +52,45 @@ static void put_ring(struct text_buffer *out, const struct inlet *s, const char 
     wire_pair_string(out, "state", state);
 }
 
+static void put_disk(struct text_buffer *out, const struct status *status)
+{
+    wire_put_string(out, "disk");
+    wire_put_map(out, 3);
+    wire_pair_u64(out, "tape", status->tape_size);
+    wire_pair_u64(out, "free", status->disk_free);
+    wire_pair_u64(out, "full_in_ns", status->disk_full_ns);
+}
+
+static void put_seal(struct text_buffer *out, const struct sealer *s)
+{
+    wire_put_string(out, "seal");
+    wire_put_map(out, 12);
+    wire_pair_string(out, "state", sealer_state_text(s));
+    wire_pair_bool(out, "asked", s->asked);
+    wire_pair_u64(out, "segment", s->segment);
+    wire_pair_u64(out, "read", s->read);
+    wire_pair_u64(out, "size", s->total);
+    wire_pair_u64(out, "left", s->left);
+    wire_pair_u64(out, "left_bytes", s->left_bytes);
+    wire_pair_u64(out, "packed", s->totals.segments);
+    wire_pair_u64(out, "failed", s->totals.failed);
+    wire_pair_u64(out, "ticks", s->totals.ticks);
+    wire_pair_u64(out, "bytes_before", s->totals.bytes_before);
+    wire_pair_u64(out, "bytes_after", s->totals.bytes_after);
+}
+
 static void on_status(struct request *request, struct wire_map params)
 {
     const struct recorder *r = recorder_of(request);
     struct status status;
     (void)params;
-    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
+    recorder_status(r, &status);
     struct text_buffer *out = request_answer(request);
-    wire_put_map(out, 3);
+    wire_put_map(out, 5);
     wire_pair_string(out, "state", status.state);
     wire_pair_u64(out, "segment", status.segment);
+    put_disk(out, &status);
+    put_seal(out, &r->sealer);
     wire_put_string(out, "rings");
     wire_put_list(out, r->config->ring_count);
     for (unsigned i = 0; i < r->config->ring_count; i++)
@@ -94,6 +123,15 @@ static uint32_t put_counters(struct text_buffer *out, const struct status *s)
         {"segments_sealed", s->segments_sealed},
         {"buffers", s->buffers},
         {"buffers_used", s->buffers_used},
+        {"segments_packed", s->packed.segments},
+        {"packing_failed", s->packed.failed},
+        {"packing_left", s->packing_left},
+        {"packing_ticks", s->packed.ticks},
+        {"packing_bytes_before", s->packed.bytes_before},
+        {"packing_bytes_after", s->packed.bytes_after},
+        {"tape_size", s->tape_size},
+        {"disk_free", s->disk_free},
+        {"disk_full_in_ns", s->disk_full_ns},
     };
     for (size_t i = 0; i < array_size(rows); i++)
         wire_pair_u64(out, rows[i].name, rows[i].value);
@@ -105,7 +143,7 @@ static void on_stats(struct request *request, struct wire_map params)
     const struct recorder *r = recorder_of(request);
     struct status status;
     (void)params;
-    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
+    recorder_status(r, &status);
     struct text_buffer *out = request_answer(request);
     wire_put_map(out, 1);
     wire_put_string(out, "counters");
@@ -188,6 +226,28 @@ static void on_stop(struct request *request, struct wire_map params)
     request_done(request);
     log_info("asked to stop");
     service_stop(&r->service);
+}
+
+/* Begins it; status says how far it is. */
+static void on_seal(struct request *request, struct wire_map params)
+{
+    struct recorder *r = recorder_of(request);
+    uint64_t first = 1, last = 0;
+    struct tdk_err err;
+    int rc = wire_u64(params, "first", &first, &err);
+    if (rc >= 0)
+        rc = wire_u64(params, "last", &last, &err);
+    if (rc >= 0 && last != 0 && last < first)
+        rc = err_say(&err, TDK_EVALUE, "seal: last is before first");
+    if (rc >= 0 && r->journal.index_failed)
+        rc = err_say(&err, TDK_ECORRUPT, "seal: the index has failed; it is built anew at a start");
+    if (rc < 0) {
+        request_fail(request, &err);
+        return;
+    }
+    sealer_ask(&r->sealer, first, last);
+    wire_put_map(request_answer(request), 0);
+    request_done(request);
 }
 
 /* ---- rounds ---- */
@@ -291,6 +351,7 @@ static const struct method methods[] = {
     {.name = "flush", .flags = METHOD_BATCH, .call = on_flush},
     {.name = "roll", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_roll},
     {.name = "mark", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_mark},
+    {.name = "seal", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_seal},
     {.name = "stop", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_stop},
     {.name = NULL},
 };

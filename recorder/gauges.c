@@ -45,6 +45,17 @@ static const struct counter_kind_of own_rows[GAUGES_OWN_COUNT] = {
                           "until the disk is full at the rate of the last minutes; 0: nobody knows,"
                           " or never",
                           COUNTER_LEVEL, COUNTER_NS},
+    [GAUGES_PACKED] = {"recorder_segments_packed", "segments packed", COUNTER_TOTAL, COUNTER_COUNT},
+    [GAUGES_PACKING] = {"recorder_packing", "number of the segment being packed; 0: none",
+                        COUNTER_LEVEL, COUNTER_COUNT},
+    [GAUGES_PACKING_LEFT] = {"recorder_packing_left", "segments that are to be packed now",
+                             COUNTER_LEVEL, COUNTER_COUNT},
+    [GAUGES_PACKING_FAILED] = {"recorder_packing_failed", "tries at packing a segment that failed",
+                               COUNTER_TOTAL, COUNTER_COUNT},
+    [GAUGES_PACKED_FROM] = {"recorder_packed_from", "files of packed segments, before",
+                            COUNTER_TOTAL, COUNTER_BYTES},
+    [GAUGES_PACKED_TO] = {"recorder_packed_to", "files of packed segments, after", COUNTER_TOTAL,
+                          COUNTER_BYTES},
 };
 
 static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
@@ -131,6 +142,12 @@ static void update_own(struct gauges *t, const struct status *status)
         [GAUGES_TAPE] = status->tape_size,
         [GAUGES_DISK_FREE] = status->disk_free,
         [GAUGES_DISK_FULL] = status->disk_full_ns,
+        [GAUGES_PACKED] = status->packed.segments,
+        [GAUGES_PACKING] = status->packing,
+        [GAUGES_PACKING_LEFT] = status->packing_left,
+        [GAUGES_PACKING_FAILED] = status->packed.failed,
+        [GAUGES_PACKED_FROM] = status->packed.bytes_before,
+        [GAUGES_PACKED_TO] = status->packed.bytes_after,
     };
     for (size_t i = 0; i < GAUGES_OWN_COUNT; i++)
         counters_set(t->page, t->own[i], values[i]);

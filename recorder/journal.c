@@ -1,11 +1,13 @@
 #include "recorder/journal.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 
 #define RETRY_NS NS_PER_S
@@ -255,12 +257,74 @@ static void follow(struct journal *j)
     j->follow_wanted = !j->busy;
 }
 
+/* ---- what was packed ---- */
+
+/* Deleted while it was packed? Then its packed file came after the tombstone, and goes as well. */
+static int check_wanted(struct journal *j)
+{
+    struct retired *retired;
+    int rc = retired_load(&retired, &j->tape->folder, &j->err);
+    if (rc < 0)
+        return rc;
+    bool gone = retired_find(retired, j->switching->number) != NULL;
+    retired_drop(retired);
+    if (gone)
+        return err_say(&j->err, -ENOENT, "segment %llu was deleted",
+                       (unsigned long long)j->switching->number);
+    return j->index_failed ? err_say(&j->err, -ECANCELED, "there is no index") : 0;
+}
+
+static void switch_pool(uv_work_t *work)
+{
+    struct journal *j = container_of(work, struct journal, work);
+    uv_mutex_lock(&j->ledger->lock);
+    j->status = check_wanted(j);
+    if (j->status == 0)
+        j->status = seal_switch(j->switching, j->tape->index, &j->err);
+    uv_mutex_unlock(&j->ledger->lock);
+    if (j->status == 0)
+        j->status = seal_drop(j->switching, &j->err);
+    else
+        seal_undo(j->switching, NULL);
+}
+
+static void on_switch_done(uv_work_t *work, int status)
+{
+    struct journal *j = container_of(work, struct journal, work);
+    assert(status == 0); /* nothing cancels it */
+    (void)status;
+    j->busy = false;
+    j->switching = NULL;
+    j->switched(j->switch_context, j->status, &j->err);
+    j->done(j->context, 0);
+}
+
+/* True: the pool has something to do now. */
+static bool tend_files(struct journal *j)
+{
+    if (j->follow_wanted)
+        follow(j);
+    else if (j->switching != NULL)
+        j->busy = uv_queue_work(j->loop, &j->work, switch_pool, on_switch_done) == 0;
+    return j->busy;
+}
+
+void journal_switch(struct journal *j, const struct sealing *sealing,
+                    void (*switched)(void *context, int status, const struct tdk_err *err),
+                    void *context)
+{
+    assert(j->switching == NULL);
+    j->switching = sealing;
+    j->switched = switched;
+    j->switch_context = context;
+    if (!j->busy)
+        tend_files(j);
+}
+
 void journal_tend(struct journal *j, uint64_t now_ns)
 {
-    if (!j->busy && j->follow_wanted) {
-        follow(j);
+    if (!j->busy && tend_files(j))
         return;
-    }
     if (j->busy || j->unsealed == NULL || now_ns < j->retry_ns)
         return;
     struct reel *reel = j->unsealed;

@@ -12,6 +12,7 @@
 #include "recorder/ledger.h"
 #include "recorder/rotate.h"
 #include "recorder/write.h"
+#include "tape/seal.h"
 
 struct journal {
     uv_loop_t *loop;        /* borrowed */
@@ -31,6 +32,9 @@ struct journal {
     bool index_failed;  /* the index is not kept any more */
     uint64_t tidied_ns; /* when readers of the index that died were last forgotten */
     bool follow_wanted; /* somebody deleted segments: index and catalogue are to hear of it */
+    const struct sealing *switching; /* borrowed: packed, the index is to be pointed at it */
+    void (*switched)(void *context, int status, const struct tdk_err *err);
+    void *switch_context;
     unsigned sealed;
     void (*done)(void *context, size_t count); /* on the loop: so many writes are finished with */
     void *context;
@@ -51,7 +55,17 @@ void journal_seal_later(struct journal *journal, struct reel *reel);
 /* TAPE/retired has changed: take what it names out of index and catalogue, when there is time. */
 void journal_follow(struct journal *journal);
 
-/* Now and then: seal what could not be sealed, follow what was deleted. */
+/*
+ * A segment was packed: point the index at it and drop the file as it was recorded, when there is
+ * time. `switched` is told on the loop: 0; -ENOENT: it was deleted meanwhile; else it stays as it
+ * was, and err says why. One at a time; `sealing` is borrowed until then.
+ */
+void journal_switch(struct journal *journal, const struct sealing *sealing,
+                    void (*switched)(void *context, int status, const struct tdk_err *err),
+                    void *context);
+
+/* Now and then: seal what could not be sealed, follow what was deleted, switch to what was packed.
+ */
 void journal_tend(struct journal *journal, uint64_t now_ns);
 
 #endif

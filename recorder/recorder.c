@@ -17,6 +17,7 @@
 #define WARM_MS       1u
 #define IDLE_MS       5u
 #define REPORT_NS     (10 * NS_PER_S)
+#define BEHIND_PART   4u /* of a ring that is in use: packing holds still */
 #define CLOCK_JUMP_NS ((int64_t)NS_PER_S)
 
 /* ---- turns of the pump ---- */
@@ -55,6 +56,7 @@ static void close_handles(struct recorder *r)
     uv_close((uv_handle_t *)&r->hot, NULL);
     uv_close((uv_handle_t *)&r->warm, NULL);
     uv_close((uv_handle_t *)&r->tend, NULL);
+    sealer_close(&r->sealer);
     control_close(&r->control);
 }
 
@@ -88,7 +90,7 @@ static void finish_when_done(struct recorder *r)
         rotate_finish(&r->rotate);
     writer_run(&r->writer, clock_mono());
     if (writer_is_idle(&r->writer) && r->rotate.closed == NULL && !r->rotate.making &&
-        !seal_again(r))
+        sealer_is_idle(&r->sealer) && !seal_again(r))
         finish(r, r->journal.unsealed == NULL ? 0 : 1);
 }
 
@@ -106,6 +108,7 @@ static void on_stop(void *context)
     struct recorder *r = context;
     r->stopping = true;
     log_info("stopping: what is in the rings goes to the tape");
+    sealer_stop(&r->sealer);
     pump_end(&r->pump);
     recorder_turn(r);
 }
@@ -183,10 +186,17 @@ static void forget_fill(struct recorder *r)
     r->writer.counts.write_max_ns = r->writer.counts.sync_max_ns = r->writer.counts.pool_max = 0;
 }
 
+void recorder_status(const struct recorder *r, struct status *status)
+{
+    status_gather(status, r->inlets, r->config->ring_count, &r->writer);
+    status_add_tape(status, &r->retention, &r->sealer);
+    status->tape_size += r->rotate.current != NULL ? r->rotate.current->end : 0;
+}
+
 static void report(struct recorder *r, bool asked, uint64_t now_ns)
 {
     struct status status;
-    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
+    recorder_status(r, &status);
     if (!asked && !status_moved(&status, &r->reported)) {
         r->reported_ns = now_ns;
         return;
@@ -234,12 +244,20 @@ static void visit_rings(struct recorder *r, uint64_t now_ns)
 static void count(struct recorder *r, uint64_t now_ns)
 {
     struct status status;
-    status_gather(&status, r->inlets, r->config->ring_count, &r->writer);
-    status.tape_size =
-        r->retention.tape_size + (r->rotate.current != NULL ? r->rotate.current->end : 0);
-    status.disk_free = r->retention.disk_free;
-    status.disk_full_ns = r->retention.full_ns != UINT64_MAX ? r->retention.full_ns : 0;
+    recorder_status(r, &status);
     gauges_update(&r->gauges, &status, r->inlets, r->config->ring_count, now_ns);
+}
+
+/* A ring filling up, or writes that wait for the disk: others are to leave both alone. */
+static bool is_behind(const struct recorder *r)
+{
+    const struct writer *w = &r->writer;
+    for (unsigned i = 0; i < r->config->ring_count; i++) {
+        const struct inlet *s = &r->inlets[i];
+        if (s->state == INLET_ATTACHED && s->waiting > s->capacity / BEHIND_PART)
+            return true;
+    }
+    return w->state != WRITER_OK || r->rotate.no_space || w->formed - w->done > w->count / 2;
 }
 
 static void on_tend(uv_timer_t *timer)
@@ -254,6 +272,7 @@ static void on_tend(uv_timer_t *timer)
     journal_tend(&r->journal, now_ns);
     if (!r->stopping)
         retention_tend(&r->retention, now_ns, r->writer.counts.bytes, r->rotate.no_space);
+    sealer_tend(&r->sealer, now_ns, is_behind(r));
     if (now_ns - r->reported_ns >= REPORT_NS)
         report(r, false, now_ns);
     tell_acks(r);
@@ -332,6 +351,15 @@ static int open_inlets(struct recorder *r, struct tdk_err *err)
     return 0;
 }
 
+static void open_sealer(struct recorder *r)
+{
+    const struct config *c = r->config;
+    const struct sealer_options options = {.automatic = c->seal == CONFIG_SEAL_AUTO,
+                                           .after_ns = c->seal_after_ns,
+                                           .level = (int)c->seal_level};
+    sealer_init(&r->sealer, &r->service.loop, &r->tape, &r->journal, &options);
+}
+
 static int open_parts(struct recorder *r, struct tdk_err *err)
 {
     uv_loop_t *loop = &r->service.loop;
@@ -349,6 +377,7 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     writer_use_journal(&r->writer);
     retention_init(&r->retention, loop, &r->tape, &r->journal, &r->config->retain,
                    r->config->warn_full_ns);
+    open_sealer(r);
     if (gauges_open(&r->gauges, &r->tape, r->config->ring_count) < 0)
         return err_set(err, -ENOMEM, "counters");
     return open_inlets(r, err);
@@ -423,7 +452,7 @@ int recorder_run(struct recorder *r)
     r->clock_offset = (int64_t)(clock_wall() - now_ns);
     r->ready_ns = r->reported_ns = r->pump.moved_ns = now_ns;
     visit_rings(r, now_ns);
-    status_gather(&r->reported, r->inlets, r->config->ring_count, &r->writer);
+    recorder_status(r, &r->reported);
     count(r, now_ns);
     tell_recovered(r);
     say_ready(r->config);
@@ -437,6 +466,7 @@ int recorder_close(struct recorder *r, int exit_code)
         close_handles(r);
     service_close(&r->service);
     control_free(&r->control);
+    sealer_free(&r->sealer);
     for (unsigned i = 0; r->inlets != NULL && i < r->config->ring_count; i++)
         inlet_close(&r->inlets[i]);
     rotate_close(&r->rotate);

@@ -16,6 +16,7 @@
 #include "recorder/gauges.h"
 #include "recorder/pump.h"
 #include "recorder/retention.h"
+#include "recorder/sealer.h"
 #include "recorder/status.h"
 
 struct recorder {
@@ -28,6 +29,7 @@ struct recorder {
     struct writer writer;
     struct pump pump;
     struct retention retention;
+    struct sealer sealer;
     struct inlet *inlets; /* owned */
     struct ack ack;
     struct control control;
@@ -53,6 +55,9 @@ int recorder_open(struct recorder *recorder, const struct config *config, struct
 
 /* Look at the rings and at what was asked now, and not only when the time comes. */
 void recorder_turn(struct recorder *recorder);
+
+/* What it tells about itself now. */
+void recorder_status(const struct recorder *recorder, struct status *status);
 
 /* Until it is told to stop, or gives up. Returns the exit status. */
 int recorder_run(struct recorder *recorder);

@@ -45,6 +45,18 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
     status->state = level_words[status->level];
 }
 
+void status_add_tape(struct status *status, const struct retention *retention,
+                     const struct sealer *sealer)
+{
+    status->tape_size = retention->tape_size;
+    status->disk_free = retention->disk_free;
+    status->disk_full_ns = retention->full_ns != UINT64_MAX ? retention->full_ns : 0;
+    status->packed = sealer->totals;
+    status->packing = sealer->segment;
+    status->packing_left = sealer->left;
+    status->packing_state = sealer_state_text(sealer);
+}
+
 bool status_moved(const struct status *status, const struct status *before)
 {
     return status->ticks != before->ticks || status->lost != before->lost ||
@@ -71,11 +83,15 @@ void status_log(const struct status *status, const struct status *before, uint64
     static const struct status nothing = {.state = ""};
     char rate[QUANTITY_TEXT], byte_rate[QUANTITY_TEXT], bytes[QUANTITY_TEXT];
     char write_max[QUANTITY_TEXT], sync_max[QUANTITY_TEXT];
+    char room[QUANTITY_TEXT], full_in[QUANTITY_TEXT] = "-";
     if (before == NULL)
         before = &nothing;
+    if (status->disk_full_ns != 0)
+        quantity_duration_text(full_in, status->disk_full_ns);
     log_info(
         "state=%s rings=%u/%u ticks=%llu lost=%llu written=%s blocks=%llu writes=%llu syncs=%llu "
-        "rate=%s/s %s/s write_max=%s sync_max=%s buffers=%zu/%zu segment=%llu",
+        "rate=%s/s %s/s write_max=%s sync_max=%s buffers=%zu/%zu segment=%llu "
+        "packed=%llu free=%s full_in=%s",
         status->state, status->attached, status->rings, (unsigned long long)status->ticks,
         (unsigned long long)status->lost, quantity_size_text(bytes, status->counts.bytes),
         (unsigned long long)status->counts.blocks, (unsigned long long)status->counts.writes,
@@ -85,7 +101,9 @@ void status_log(const struct status *status, const struct status *before, uint64
                            quantity_per_second(status->bytes - before->bytes, elapsed_ns)),
         quantity_duration_text(write_max, status->counts.write_max_ns),
         quantity_duration_text(sync_max, status->counts.sync_max_ns),
-        (size_t)status->counts.pool_max, status->buffers, (unsigned long long)status->segment);
+        (size_t)status->counts.pool_max, status->buffers, (unsigned long long)status->segment,
+        (unsigned long long)status->packed.segments, quantity_size_text(room, status->disk_free),
+        full_in);
     for (unsigned i = 0; each && i < count; i++)
         log_ring(&inlets[i]);
 }

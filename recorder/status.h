@@ -7,6 +7,8 @@
 #ifndef TDK_RECORDER_STATUS_H
 #define TDK_RECORDER_STATUS_H
 
+#include "recorder/retention.h"
+#include "recorder/sealer.h"
 #include "recorder/writer.h"
 
 enum status_level { STATUS_OK, STATUS_NO_SPACE, STATUS_SYNC, STATUS_WRITE };
@@ -18,6 +20,9 @@ struct status {
     struct writer_counts counts;
     uint64_t segment, segments_sealed;
     size_t buffers, buffers_used;
+    struct sealer_totals packed;
+    uint64_t packing, packing_left; /* the segment being packed, 0: none; how many are to be */
+    const char *packing_state;      /* "off", "idle", "packing", "paused" */
     uint64_t tape_size, disk_free, disk_full_ns; /* as retention.h last saw them; 0: not yet */
     enum status_level level;
     const char *state; /* the same in words: "ok", "degraded: no space", ... */
@@ -25,6 +30,10 @@ struct status {
 
 void status_gather(struct status *status, const struct inlet *inlets, unsigned count,
                    const struct writer *writer);
+
+/* What retention and packing know of the tape is added. */
+void status_add_tape(struct status *status, const struct retention *retention,
+                     const struct sealer *sealer);
 
 /* A line for all; and, if `each`, a line for each ring. `before` and `elapsed_ns`: what rates are
  * measured from; NULL: none are told. */
