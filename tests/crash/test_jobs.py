@@ -1,0 +1,110 @@
+"""Jobs on a tape, killed at any moment and run again: seal, retain apply, pack, unpack.
+
+$TDK_JOB_KILLS says how often each.
+"""
+
+import os
+import random
+import shutil
+import signal
+import time
+import unittest
+
+from tests.support import tapedeck
+
+KILLS = int(os.environ.get("TDK_JOB_KILLS", "5"))
+TICKS = 60000
+
+
+class Jobs(tapedeck.Case):
+    def setUp(self):
+        super().setUp()
+        recorder = self.recorder("--ring", "a", "--ring", "b", "--create-ring", "16M",
+                                 "--segment-size", "512K", "--block-size", "16K")
+        for seed, ring in enumerate(("a", "b")):
+            self.run_ok("gen", "--ring", ring, "--count", TICKS, "--seed", seed)
+        self.assertEqual(recorder.stop(), 0)
+        self.whole = self.scratch / "whole"
+        shutil.copytree(self.tape, self.whole)
+        self.chance = random.Random(7)
+
+    def renew(self):
+        """The tape as it was recorded."""
+        shutil.rmtree(self.tape)
+        shutil.copytree(self.whole, self.tape)
+
+    def how_long(self, *args, code=0):
+        begun = time.monotonic()
+        self.run_ok(*args, code=code)
+        return time.monotonic() - begun
+
+    def kill_at_random(self, seconds, *args):
+        """True: it was killed before it was done."""
+        job = self.start_cli(*args)
+        time.sleep(self.chance.random() * seconds)
+        job.signal(signal.SIGKILL)
+        return job.wait() == -signal.SIGKILL
+
+    def count(self, tape=None):
+        return int(self.run_ok("query", "-T", tape or self.tape, "--count").stdout)
+
+    def test_seal(self):
+        digest = self.tape_digest()
+        seconds = self.how_long("seal", "-T", self.tape)
+        self.renew()
+        killed = 0
+        for _ in range(KILLS):
+            killed += self.kill_at_random(seconds / 2, "seal", "-T", self.tape)
+            self.assertEqual(self.tape_digest(), digest) # with whatever it left
+        self.assertGreater(killed, 0)
+        self.run_ok("seal", "-T", self.tape)
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual(self.tape_digest(), digest)
+        names = [path.name for path in (self.tape / "segments").iterdir()]
+        self.assertEqual([name for name in names if not name.endswith(".g1.seg")], [])
+
+    def test_retain_apply(self):
+        command = ("retain", "apply", "-T", self.tape, "--max-segments", "3")
+        everything = self.count()
+        seconds = self.how_long(*command)
+        left = self.count()
+        for _ in range(KILLS):
+            self.renew()
+            self.kill_at_random(seconds, *command)
+            self.assertGreaterEqual(self.count(), left)
+            self.run_ok(*command)
+            self.run_ok("verify", "-T", self.tape)
+            self.assertEqual(self.count(), left)
+            self.assertLess(left, everything)
+
+    def test_pack(self):
+        bundle, out = self.scratch / "all.tar.zst", self.scratch / "out"
+        command = ("pack", "-T", self.tape, "-O", bundle)
+        seconds = self.how_long(*command)
+        for _ in range(KILLS):
+            bundle.unlink(missing_ok=True)
+            self.kill_at_random(seconds, *command)
+            if not bundle.exists():
+                self.run_ok(*command)
+            shutil.rmtree(out, ignore_errors=True)
+            self.run_ok("unpack", bundle, "-O", out) # what has the name is whole
+        self.assertEqual(self.tape_digest(tape=out), self.tape_digest())
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_unpack(self):
+        bundle, out = self.scratch / "all.tar.zst", self.scratch / "out"
+        self.run_ok("pack", "-T", self.tape, "-O", bundle)
+        command = ("unpack", bundle, "-O", out)
+        seconds = self.how_long(*command)
+        digest = self.tape_digest()
+        for _ in range(KILLS):
+            shutil.rmtree(out, ignore_errors=True)
+            self.kill_at_random(seconds, *command)
+            if not out.exists():
+                self.run_ok(*command)
+            self.run_ok("verify", "-T", out)
+            self.assertEqual(self.tape_digest(tape=out), digest)
+
+
+if __name__ == "__main__":
+    unittest.main()
