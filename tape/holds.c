@@ -50,6 +50,15 @@ static int copy_numbers(uint64_t **numbers, const void *bytes, size_t count)
     return 0;
 }
 
+/* As they are searched. */
+static bool is_ascending(const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (numbers[i] <= numbers[i - 1])
+            return false;
+    return true;
+}
+
 int holds_decode(struct holds *holds, const void *bytes, size_t size, const uint8_t tape_id[16],
                  struct tdk_err *err)
 {
@@ -65,6 +74,9 @@ int holds_decode(struct holds *holds, const void *bytes, size_t size, const uint
     rc = copy_numbers(&holds->held, at, head.held);
     if (rc == 0)
         rc = copy_numbers(&holds->released, at + head.held * sizeof(uint64_t), head.released);
+    if (rc == 0 &&
+        (!is_ascending(holds->held, head.held) || !is_ascending(holds->released, head.released)))
+        rc = TDK_ECORRUPT;
     if (rc < 0) {
         holds_close(holds);
         return err_set(err, rc, "holds");

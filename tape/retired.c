@@ -42,11 +42,12 @@ static bool is_ordered(const struct retired *r)
 {
     for (size_t i = 0; i < r->range_count; i++)
         if (r->ranges[i].first == 0 || r->ranges[i].first > r->ranges[i].last ||
+            r->ranges[i].last == UINT64_MAX ||
             (i > 0 && r->ranges[i].first <= r->ranges[i - 1].last))
             return false;
     for (size_t i = 0; i < r->extent_count; i++) {
         const struct retired_extent *e = &r->extents[i], *before = i > 0 ? e - 1 : NULL;
-        if (e->first_seq > e->last_seq)
+        if (e->first_seq > e->last_seq || e->last_seq == UINT64_MAX)
             return false;
         if (before != NULL &&
             (e->track < before->track || (e->track == before->track && e->epoch < before->epoch) ||

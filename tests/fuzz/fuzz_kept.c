@@ -1,0 +1,95 @@
+/*
+ * What a tape keeps of its keeping: the tombstones of deleted segments, and holds.
+ *
+ * The input is either file. It is read as it is, and again with magic, version, tape and checksum
+ * put right. Tombstones that are taken come out as they went in, and answer what is asked of them.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc32c.h"
+#include "tape/format.h"
+#include "tape/holds.h"
+#include "tape/retired.h"
+
+static const uint8_t tape_id[16] = "a fuzzer's tape";
+
+static void ask(const struct retired *retired)
+{
+    for (size_t i = 0; i < retired->extent_count; i++) {
+        const struct retired_extent *e = &retired->extents[i], *end;
+        uint64_t first = e->first_seq, last = e->last_seq;
+        if (retired_of(retired, e->track, e->epoch, &end) > end ||
+            retired_trim(retired, e->track, e->epoch, &first, &last))
+            abort(); /* it was deleted: nothing of it is left over */
+    }
+    for (size_t i = 0; i < retired->range_count; i++)
+        if (retired_find(retired, retired->ranges[i].first) != &retired->ranges[i] ||
+            retired_find(retired, retired->ranges[i].last) != &retired->ranges[i])
+            abort();
+}
+
+static void read_retired(const uint8_t *bytes, size_t size)
+{
+    struct retired *retired;
+    void *again;
+    size_t again_size;
+    if (retired_decode(&retired, bytes, size, tape_id, NULL) < 0)
+        return;
+    ask(retired);
+    if (retired_encode(retired, tape_id, &again, &again_size, NULL) == 0) {
+        if (again_size != size || memcmp(again, bytes, size) != 0)
+            abort();
+        free(again);
+    }
+    retired_drop(retired);
+}
+
+static void read_holds(const uint8_t *bytes, size_t size)
+{
+    struct holds holds = {.held = NULL};
+    if (holds_decode(&holds, bytes, size, tape_id, NULL) < 0)
+        return;
+    for (size_t i = 0; i < holds.held_count; i++)
+        if (!holds_has(&holds, holds.held[i]))
+            abort();
+    for (size_t i = 0; i < holds.released_count; i++)
+        if (!holds_is_released(&holds, holds.released[i]))
+            abort();
+    holds_close(&holds);
+}
+
+/* Both heads begin alike. */
+static void mend(uint8_t *bytes, size_t size, uint64_t magic)
+{
+    struct holds_head head;
+    memcpy(&head, bytes, sizeof head);
+    head.magic = magic;
+    head.version = TAPE_VERSION;
+    head.crc = 0;
+    memcpy(head.tape_id, tape_id, sizeof tape_id);
+    memset(head.zero, 0, sizeof head.zero);
+    memcpy(bytes, &head, sizeof head);
+    head.crc = crc32c(0, bytes, size);
+    memcpy(bytes, &head, sizeof head);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    read_retired(bytes, size);
+    read_holds(bytes, size);
+    if (size < sizeof(struct holds_head))
+        return 0;
+    uint8_t *copy = malloc(size);
+    if (copy == NULL)
+        return 0;
+    memcpy(copy, bytes, size);
+    mend(copy, size, RETIRED_MAGIC);
+    read_retired(copy, size);
+    mend(copy, size, HOLDS_MAGIC);
+    read_holds(copy, size);
+    free(copy);
+    return 0;
+}
