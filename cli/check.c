@@ -228,15 +228,19 @@ static void check_recorder(struct health *h, const struct folder *folder)
 
 #define RATE_AFTER_NS (600 * NS_PER_S) /* before that a rate says little about the day */
 
-/* Seconds until the disk is full at the rate since the recorder's start; UINT64_MAX: not known. */
+/* Seconds until the disk is full: as the recorder sees it by its last minutes and its limits, else
+ * at the rate since its start; UINT64_MAX: not known. */
 static uint64_t seconds_left(const struct folder *folder, uint64_t free_bytes)
 {
     struct counters_copy page;
     if (counters_read_of(&page, "recorder", folder->tape_id, NULL) < 0)
         return UINT64_MAX;
     uint64_t now_ns = clock_wall(), written = page_value(&page, "recorder_written", NULL);
+    uint64_t full_ns = page_value(&page, "recorder_disk_full_in", NULL);
     uint64_t ran_ns = now_ns > page.started ? now_ns - page.started : 0;
     counters_forget(&page);
+    if (full_ns != 0)
+        return full_ns / NS_PER_S;
     if (ran_ns < RATE_AFTER_NS || written == 0)
         return UINT64_MAX;
     return (uint64_t)((double)free_bytes / ((double)written / ((double)ran_ns / 1e9)));
