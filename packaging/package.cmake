@@ -26,7 +26,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION misc)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libjs-dygraphs") # the charts of the page at --http
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, prometheus")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, prometheus, python3-numpy, python3-pandas, python3-msgpack")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Feeds publish ticks into rings and never wait.
  The recorder loses nothing that was published, and any range comes back exactly,
  at any speed, into a ring again.")

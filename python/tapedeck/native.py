@@ -1,0 +1,280 @@
+"""libtapedeck by ctypes: where it is, what it is called with, and what it answers when it fails.
+
+The structs below are those of include/tapedeck, field by field. Nothing else in this package knows
+an address.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import errno as _errno
+import os
+import pathlib
+from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int, c_int16, c_int64,
+                    c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
+from typing import Any, Optional
+
+U64_MAX = (1 << 64) - 1
+
+# Codes of err.h that this package looks at.
+ECORRUPT, EVALUE, ELAPPED, EHOSTILE = -20001, -20007, -20012, -20013
+
+
+class Error(Exception):
+    """What libtapedeck refused: `str(error)` says what, on what and why; `code` is err.h's number.
+
+    Some have a class of their own, so that they can be caught alone.
+    """
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Missing(Error):
+    """No such tape, track or ring."""
+
+
+class Busy(Error):
+    """Another process that is alive holds this."""
+
+
+class Damaged(Error):
+    """Bytes of a tape cannot be read. A cursor goes on behind them."""
+
+
+class Lapped(Error):
+    """The producer has overtaken this tap; `missed` bytes were not seen."""
+
+    def __init__(self, code: int, text: str, missed: int = 0) -> None:
+        super().__init__(code, text)
+        self.missed = missed
+
+
+class Hostile(Error):
+    """Shared memory that breaks its own rules."""
+
+
+_CLASSES = {-_errno.ENOENT: Missing, -20009: Missing, -20010: Missing, -20011: Missing,
+            -20008: Busy, ECORRUPT: Damaged, EHOSTILE: Hostile, ELAPPED: Lapped}
+
+
+class Err(Structure):
+    _fields_ = [("code", c_int), ("text", c_char * 500)]
+
+
+class RingOptions(Structure):
+    _fields_ = [("capacity", c_size_t), ("payload_max", c_uint32), ("track", c_char_p),
+                ("on_disk", c_bool)]
+
+
+class Put(Structure):
+    _fields_ = [("payloads", c_void_p), ("stride", c_size_t), ("ts", c_void_p), ("count", c_uint64),
+                ("size", c_uint32), ("type", c_uint8), ("flags", c_uint8), ("zero", c_uint8 * 2)]
+
+
+class RingInfo(Structure):
+    _fields_ = [("name", c_char * 65), ("track", c_char * 65), ("capacity", c_uint64),
+                ("payload_max", c_uint32), ("version", c_uint32), ("epoch", c_uint64),
+                ("seq", c_uint64), ("produced", c_uint64), ("lost", c_uint64),
+                ("lost_total", c_uint64), ("produced_bytes", c_uint64), ("consumed_bytes", c_uint64),
+                ("fill", c_uint64), ("high_water", c_uint64), ("created_ns", c_uint64),
+                ("uuid", c_uint8 * 16), ("producer_pid", c_uint32), ("consumer_pid", c_uint32),
+                ("taps", c_uint32)]
+
+
+class TapeInfo(Structure):
+    _fields_ = [("tape_id", c_uint8 * 16), ("created_ns", c_uint64), ("first_ts", c_uint64),
+                ("last_ts", c_uint64), ("ticks", c_uint64), ("bytes", c_uint64), ("lost", c_uint64),
+                ("size_on_disk", c_uint64), ("tracks", c_uint32), ("segments", c_uint32),
+                ("recording", c_bool), ("index_used", c_bool)]
+
+
+class TrackInfo(Structure):
+    _fields_ = [("name", c_char * 65), ("number", c_uint16), ("kind", c_uint8),
+                ("first_ts", c_uint64), ("last_ts", c_uint64), ("ticks", c_uint64),
+                ("bytes", c_uint64), ("lost", c_uint64), ("epochs", c_uint32)]
+
+
+class TypeFilter(Structure):
+    _fields_ = [("type", c_uint8), ("rtype", c_int16)]
+
+
+class Query(Structure):
+    _fields_ = [("from_", c_uint64), ("to", c_uint64), ("axis", c_int),
+                ("tracks", POINTER(c_char_p)), ("track_count", c_size_t),
+                ("symbols", POINTER(c_char_p)), ("symbol_count", c_size_t),
+                ("types", POINTER(TypeFilter)), ("type_count", c_size_t), ("limit", c_uint64),
+                ("reverse", c_bool), ("control", c_bool), ("count_only", c_bool),
+                ("written", c_bool)]
+
+
+class Run(Structure):
+    _fields_ = [("frames", c_void_p), ("size", c_size_t), ("ticks", c_uint64), ("epoch", c_uint64),
+                ("track", c_char_p), ("number", c_uint16)]
+
+
+class Part(Structure):
+    _fields_ = [("first", c_uint64), ("count", c_uint64), ("epoch", c_uint64), ("track", c_void_p),
+                ("number", c_uint16), ("zero", c_uint16 * 3)]
+
+
+class Batch(Structure):
+    _fields_ = [("frames", c_void_p), ("size", c_size_t), ("offsets", c_void_p), ("count", c_size_t),
+                ("parts", c_void_p), ("part_count", c_size_t), ("ticks", c_uint64)]
+
+
+class CursorStats(Structure):
+    _fields_ = [(name, c_uint64) for name in ("ticks", "bytes", "lost", "damaged_blocks",
+                                              "blocks_read", "blocks_skipped", "bytes_read")]
+
+
+class Gap(Structure):
+    _fields_ = [("track", c_char_p), ("epoch", c_uint64), ("first_seq", c_uint64),
+                ("count", c_uint64), ("from_", c_uint64), ("to", c_uint64), ("reason", c_uint32),
+                ("damaged", c_bool), ("retired", c_bool)]
+
+
+class EpochCoverage(Structure):
+    _fields_ = [("track", c_char_p), ("epoch", c_uint64), ("first_seq", c_uint64),
+                ("last_seq", c_uint64), ("first_ts", c_uint64), ("last_ts", c_uint64),
+                ("ticks", c_uint64), ("lost", c_uint64), ("damaged", c_uint64),
+                ("retired", c_uint64)]
+
+
+class SymbolInfo(Structure):
+    _fields_ = [("symbol", c_char_p), ("track", c_char_p), ("epoch", c_uint64),
+                ("instrument_id", c_uint32), ("from_", c_uint64), ("to", c_uint64)]
+
+
+class ClockInfo(Structure):
+    _fields_ = [("state", c_int), ("now", c_uint64), ("anchor_ts", c_uint64),
+                ("anchor_mono", c_uint64), ("numerator", c_uint64), ("denominator", c_uint64),
+                ("generation", c_uint64)]
+
+
+class ClientOptions(Structure):
+    _fields_ = [("name", c_char_p), ("token", c_char_p), ("timeout_ns", c_uint64)]
+
+
+EachTrack = CFUNCTYPE(c_int, POINTER(TrackInfo), c_void_p)
+EachSymbol = CFUNCTYPE(c_int, POINTER(SymbolInfo), c_void_p)
+EachName = CFUNCTYPE(c_int, c_char_p, c_void_p)
+EachGap = CFUNCTYPE(c_int, POINTER(Gap), c_void_p)
+EachEpoch = CFUNCTYPE(c_int, POINTER(EpochCoverage), c_void_p)
+Progress = CFUNCTYPE(c_int, c_uint64, c_uint64, c_void_p)
+
+
+class CoverageWalk(Structure):
+    _fields_ = [("unread", c_bool), ("track", EachName), ("gap", EachGap), ("epoch", EachEpoch),
+                ("progress", Progress), ("context", c_void_p)]
+
+
+_HANDLE, _ERR, _OUT = c_void_p, POINTER(Err), POINTER(c_void_p)
+
+_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    "tdk_strerror": (c_char_p, [c_int]),
+    # rings
+    "tdk_ring_create": (c_int, [c_char_p, POINTER(RingOptions), _ERR]),
+    "tdk_ring_remove": (c_int, [c_char_p, c_bool, _ERR]),
+    "tdk_ring_attach": (c_int, [_OUT, c_char_p, c_int, _ERR]),
+    "tdk_ring_detach": (None, [_HANDLE]),
+    "tdk_ring_copy": (c_int64, [_HANDLE, c_void_p, c_size_t, c_void_p, POINTER(c_size_t),
+                                POINTER(c_uint64)]),
+    "tdk_ring_give": (None, [_HANDLE]),
+    "tdk_ring_put": (c_int64, [_HANDLE, POINTER(Put), c_uint64]),
+    "tdk_ring_set_clock": (None, [_HANDLE, c_int]),
+    "tdk_ring_wait_frame": (c_bool, [_HANDLE, c_int, c_uint64]),
+    "tdk_ring_epoch": (c_uint64, [_HANDLE]),
+    "tdk_ring_hostile": (c_char_p, [_HANDLE]),
+    "tdk_ring_guard": (c_int, [_ERR]),
+    "tdk_ring_tap_unreleased": (None, [_HANDLE]),
+    "tdk_ring_info": (None, [_HANDLE, POINTER(RingInfo)]),
+    "tdk_ring_stat": (c_int, [c_char_p, POINTER(RingInfo), _ERR]),
+    "tdk_ring_list": (c_int, [EachName, c_void_p, _ERR]),
+    # a ring's clock
+    "tdk_clock_attach": (c_int, [_OUT, c_char_p, _ERR]),
+    "tdk_clock_detach": (None, [_HANDLE]),
+    "tdk_clock_now": (c_uint64, [_HANDLE]),
+    "tdk_clock_info": (None, [_HANDLE, POINTER(ClockInfo)]),
+    # tapes
+    "tdk_tape_open": (c_int, [_OUT, c_char_p, _ERR]),
+    "tdk_tape_close": (None, [_HANDLE]),
+    "tdk_tape_refresh": (c_int, [_HANDLE, _ERR]),
+    "tdk_tape_info": (None, [_HANDLE, POINTER(TapeInfo)]),
+    "tdk_tape_tracks": (c_int, [_HANDLE, EachTrack, c_void_p, _ERR]),
+    "tdk_tape_symbols": (c_int, [_HANDLE, c_char_p, EachSymbol, c_void_p, _ERR]),
+    "tdk_tape_property": (c_int, [_HANDLE, c_char_p, c_uint64, c_char_p, _OUT, POINTER(c_size_t),
+                                  _ERR]),
+    "tdk_tape_coverage": (c_int, [_HANDLE, POINTER(Query), POINTER(CoverageWalk), _ERR]),
+    "tdk_cursor_open": (c_int, [_OUT, _HANDLE, POINTER(Query), _ERR]),
+    "tdk_cursor_close": (None, [_HANDLE]),
+    "tdk_cursor_read": (c_int, [_HANDLE, POINTER(Run), _ERR]),
+    "tdk_cursor_batch": (c_int, [_HANDLE, c_size_t, POINTER(POINTER(Batch)), _ERR]),
+    "tdk_cursor_stats": (None, [_HANDLE, POINTER(CursorStats)]),
+    "tdk_batch_free": (None, [POINTER(Batch)]),
+    # who speaks to a replayer
+    "tdk_client_open": (c_int, [_OUT, c_char_p, POINTER(ClientOptions), _ERR]),
+    "tdk_client_close": (None, [_HANDLE]),
+    "tdk_client_call": (c_int, [_HANDLE, c_char_p, c_char_p, c_size_t, _OUT, POINTER(c_size_t),
+                                _ERR]),
+}
+
+
+def _candidates() -> list[str]:
+    """Where it may lie, in order: $TAPEDECK_LIB, the tree this package lies in, the system."""
+    told = os.environ.get("TAPEDECK_LIB")
+    if told:
+        path = pathlib.Path(told)
+        return [str(path / "libtapedeck.so" if path.is_dir() else path)]
+    here = pathlib.Path(__file__).resolve()
+    found = []
+    if (here.parents[2] / "include" / "tapedeck" / "ring.h").exists():
+        found.append(str(here.parents[2] / "build" / "release" / "lib" / "libtapedeck.so.0"))
+    # Installed beside us: PREFIX/lib/python3/dist-packages/tapedeck and PREFIX/lib[/TRIPLET].
+    for folder in here.parents[3:5]:
+        found += [str(path) for path in sorted(folder.glob("libtapedeck.so.0"))]
+        found += [str(path) for path in sorted(folder.glob("*-linux-gnu/libtapedeck.so.0"))]
+    return [path for path in found if os.path.exists(path)] + ["libtapedeck.so.0"]
+
+
+def _load() -> ctypes.CDLL:
+    tried = []
+    for path in _candidates():
+        try:
+            library = ctypes.CDLL(path)
+        except OSError as failure:
+            tried.append(str(failure))
+            continue
+        for name, (result, arguments) in _PROTOTYPES.items():
+            try:
+                function = getattr(library, name)
+            except AttributeError:
+                raise ImportError(f"{path} has no {name}(): it is older than this package; "
+                                  "build or install both from one source") from None
+            function.restype, function.argtypes = result, arguments
+        return library
+    raise ImportError("libtapedeck is not there; `./run build` makes it, $TAPEDECK_LIB says where it "
+                      "is: " + "; ".join(tried))
+
+
+lib = _load()
+
+
+def failure(code: int, err: Optional[Err] = None, what: str = "") -> Error:
+    """The exception for a code, with the library's text where it told one."""
+    if err is not None and err.code != 0:
+        text = err.text.decode("utf-8", "backslashreplace")
+    else:
+        text = f"{what}: {lib.tdk_strerror(code).decode()}" if what else lib.tdk_strerror(code).decode()
+    return _CLASSES.get(code, Error)(code, text)
+
+
+def call(name: str, *arguments: Any) -> int:
+    """Call what takes a struct tdk_err last; raise what it says."""
+    err = Err()
+    code = getattr(lib, name)(*arguments, ctypes.byref(err))
+    if code < 0:
+        raise failure(code, err, name)
+    return code

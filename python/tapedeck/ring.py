@@ -1,0 +1,365 @@
+"""Rings: publish arrays of ticks, consume or tap them in batches, and the clock of a play.
+
+A handle is of one thread at a time; calls from several take turns. What is read is copied and
+checked, so a batch stays as it is whatever becomes of the ring.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from ctypes import byref
+from typing import Any, Iterator, NamedTuple, Optional
+
+import numpy as np
+
+from . import native as lib
+from . import records as r
+from .batch import Batch, Part
+
+_PRODUCER, _CONSUMER, _TAP = 0, 1, 2
+_SPIN, _YIELD, _PARK = 0, 1, 2
+_SLICE = 0.05  # s; how long a wait is deaf to ^C
+
+Seconds = Optional[float]  # None: for ever
+
+
+def _ns(seconds: Seconds) -> int:
+    return lib.U64_MAX if seconds is None else max(0, round(seconds * 1e9))
+
+
+class RingInfo(NamedTuple):
+    """Of a ring, as `tapedeck ring info` has it."""
+
+    name: str
+    track: str
+    capacity: int
+    payload_max: int
+    epoch: int
+    seq: int
+    produced: int
+    lost: int
+    lost_total: int
+    fill: int
+    high_water: int
+    producer_pid: int
+    consumer_pid: int
+    taps: int
+
+
+def _info(raw: lib.RingInfo) -> RingInfo:
+    return RingInfo(raw.name.decode(), raw.track.decode(),
+                    *(getattr(raw, field) for field in RingInfo._fields[2:]))
+
+
+def create_ring(name: str, capacity: int = 64 << 20, *, track: Optional[str] = None,
+                payload_max: int = 0, on_disk: bool = False) -> None:
+    """Make a ring in $TAPEDECK_RINGS (default /dev/shm/tapedeck); capacity: a power of two."""
+    options = lib.RingOptions(capacity, payload_max, track.encode() if track else None, on_disk)
+    lib.call("tdk_ring_create", name.encode(), byref(options))
+
+
+def remove_ring(name: str, *, force: bool = False) -> None:
+    """Unlink it. Busy while somebody is attached, unless `force`."""
+    lib.call("tdk_ring_remove", name.encode(), force)
+
+
+def rings() -> list[str]:
+    """The names of all rings, sorted."""
+    names: list[str] = []
+
+    def each(name: bytes, _: Any) -> int:
+        names.append(name.decode())
+        return 0
+
+    lib.call("tdk_ring_list", lib.EachName(each), None)
+    return names
+
+
+def ring_info(name: str) -> RingInfo:
+    """Of a ring by name, without attaching."""
+    raw = lib.RingInfo()
+    lib.call("tdk_ring_stat", name.encode(), byref(raw))
+    return _info(raw)
+
+
+class _Ring:
+    """A handle. Closed with `with`, close(), or when nobody has it any more."""
+
+    _role = _TAP
+
+    def __init__(self, name: str, *, wait: Seconds = 0) -> None:
+        self.name = name
+        self._at = ctypes.c_void_p()
+        self._lock = threading.Lock()
+        deadline = None if wait is None else time.monotonic() + wait
+        while True:
+            try:
+                lib.call("tdk_ring_attach", byref(self._at), name.encode(), self._role)
+                return
+            except lib.Missing:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _open(self) -> ctypes.c_void_p:
+        if not self._at:
+            raise ValueError(f"ring {self.name}: this handle is closed")
+        return self._at
+
+    def close(self) -> None:
+        """Detach. Twice is fine."""
+        with self._lock:
+            at, self._at = self._at, ctypes.c_void_p()
+        if at:
+            lib.lib.tdk_ring_detach(at)
+
+    def __del__(self) -> None:
+        if getattr(self, "_lock", None) is not None:
+            self.close()
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<tapedeck.{type(self).__name__} {self.name}{'' if self._at else ' closed'}>"
+
+    @property
+    def info(self) -> RingInfo:
+        raw = lib.RingInfo()
+        with self._lock:
+            lib.lib.tdk_ring_info(self._open(), byref(raw))
+        return _info(raw)
+
+    @property
+    def epoch(self) -> int:
+        """A producer's own; else that of the frame at which this side attached."""
+        with self._lock:
+            return int(lib.lib.tdk_ring_epoch(self._open()))
+
+    def _failure(self, code: int) -> lib.Error:
+        why = lib.lib.tdk_ring_hostile(self._open()) if code == lib.EHOSTILE else None
+        return lib.failure(code, lib.Err(code, why) if why else None, f"ring {self.name}")
+
+
+class Producer(_Ring):
+    """The one who publishes. Nothing here waits unless it is told to.
+
+        trades = tapedeck.records.make("wide-trade", 1000)
+        trades["price"] = ...
+        with tapedeck.Producer("sim") as feed:
+            feed.publish(trades)
+    """
+
+    _role = _PRODUCER
+
+    def publish(self, records: np.ndarray, ts: Optional[np.ndarray] = None, *,
+                type: Optional[int] = None, flags: int = 0, wait: Seconds = 0) -> int:
+        """A tick for each record of an array; how many are in the ring.
+
+        `records` may have any dtype: what is no record of a schema needs a `type` from 3 up.
+        `ts`: ns since 1970 of each, uint64; without it, now. wait=0: what a full ring refuses is
+        lost, and counted there; else room is waited for, for so many seconds at a time.
+        """
+        values = records if records.ndim == 1 and records.strides[0] >= 0 else records.reshape(-1).copy()
+        count, size = len(values), values.dtype.itemsize
+        if count == 0:
+            return 0
+        kind = self._type_of(values) if type is None else type
+        times = None if ts is None else np.ascontiguousarray(ts, np.uint64)
+        if times is not None and times.shape != (count,):
+            raise ValueError(f"{count} records and {times.size} times")
+        return self._put(values.ctypes.data, values.strides[0] if count > 1 else size, times, count,
+                         size, kind, flags, wait)
+
+    def publish_bytes(self, payload: bytes, ts: Optional[int] = None, *, type: int = r.OPAQUE,
+                      flags: int = 0, wait: Seconds = 0) -> bool:
+        """One tick of any bytes; False: the ring was full."""
+        times = None if ts is None else np.array([ts], np.uint64)
+        at = ctypes.cast(ctypes.c_char_p(payload), ctypes.c_void_p).value
+        return self._put(at, len(payload), times, 1, len(payload), type, flags, wait) == 1
+
+    @staticmethod
+    def _type_of(values: np.ndarray) -> int:
+        names = values.dtype.names or ()
+        if "rtype" in names and "length" in names:
+            for kind in (r.WIDE, r.DBN):
+                schema = r.schema_of(kind, int(values["rtype"][0]))
+                if schema and values.dtype.itemsize in schema.dtypes:
+                    return kind
+        raise ValueError("records of no schema; tapedeck.records.make() makes some, type=3 and "
+                         "above publishes any bytes")
+
+    def _put(self, at: Optional[int], stride: int, times: Optional[np.ndarray], count: int, size: int,
+             kind: int, flags: int, wait: Seconds) -> int:
+        end = None if wait is None else time.monotonic() + wait
+        done = 0
+        with self._lock:
+            while True:
+                left = None if end is None else end - time.monotonic()
+                patience = 0 if wait == 0 else min(_SLICE, 9e9 if left is None else max(left, 1e-9))
+                put = lib.Put((at or 0) + done * stride, stride,
+                              None if times is None else times.ctypes.data + 8 * done, count - done,
+                              size, kind, flags)
+                code = lib.lib.tdk_ring_put(self._open(), byref(put), _ns(patience))
+                if code < 0:
+                    if code == lib.EVALUE:
+                        raise lib.Error(code, f"ring {self.name}: a payload of {size} bytes and type "
+                                              f"{kind} cannot be published: too large, or no tick's type")
+                    raise self._failure(code)
+                done += code
+                if done == count or wait == 0 or (left is not None and left <= 0):
+                    return done
+                if code > 0 and wait is not None:
+                    end = time.monotonic() + wait
+
+
+class _Reader(_Ring):
+    """What consumer and tap have in common."""
+
+    def __init__(self, name: str, *, wait: Seconds = 0) -> None:
+        super().__init__(name, wait=wait)
+        self._names: dict[int, tuple[str, int]] = {}
+        self.ended: Optional[dict[str, Any]] = None  # what the END frame of a play told
+
+    def read(self, timeout: Seconds = 0, size: int = 1 << 20) -> Optional[Batch]:
+        """At most `size` bytes of frames, at once if there are any; None: nothing came in time."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._lock:
+                batch = self._copy(size)
+            if batch is not None:
+                return batch
+            left = _SLICE if end is None else end - time.monotonic()
+            if left <= 0:
+                return None
+            with self._lock:
+                lib.lib.tdk_ring_wait_frame(self._open(), _PARK, _ns(min(left, _SLICE)))
+
+    def _copy(self, size: int) -> Optional[Batch]:
+        at, used, missed = self._open(), ctypes.c_size_t(), ctypes.c_uint64()
+        room = max(size, 128) & ~7
+        frames, offsets = np.empty(room, np.uint8), np.empty(room // 24, np.uint64)
+        count = lib.lib.tdk_ring_copy(at, frames.ctypes.data, room, offsets.ctypes.data, byref(used),
+                                      byref(missed))
+        if count == -105:  # ENOBUFS: the next frame is larger
+            raw = lib.RingInfo()
+            lib.lib.tdk_ring_info(at, byref(raw))
+            return self._copy(max(2 * room, raw.payload_max + 32))
+        if count == lib.ELAPPED:
+            raise lib.Lapped(count, f"ring {self.name}: the producer overtook this tap, "
+                                    f"{missed.value} bytes were not seen", missed.value)
+        if count < 0:
+            raise self._failure(count)
+        if count == 0:
+            return None
+        # A batch is kept as long as somebody likes: no more memory than it needs.
+        if used.value * 2 < room:
+            frames, offsets = frames[:used.value].copy(), offsets[:count].copy()
+        frames, offsets = frames[:used.value], offsets[:count]
+        frames.flags.writeable = offsets.flags.writeable = False
+        return Batch(frames, offsets, self._parts(frames, offsets))
+
+    def _parts(self, frames: np.ndarray, offsets: np.ndarray) -> list[Part]:
+        """Tracks and epochs, as TRACK, EPOCH and END frames between the ticks tell them."""
+        batch = Batch(frames, offsets, [])
+        types = batch.types
+        numbers = (batch._first >> np.uint64(32)).astype(np.uint16)
+        if not self._names:
+            raw = lib.RingInfo()
+            lib.lib.tdk_ring_info(self._open(), byref(raw))
+            self._names[0] = (raw.track.decode() or self.name,
+                              int(lib.lib.tdk_ring_epoch(self._open())))
+        borders = np.flatnonzero((types == r.TRACK) | (types == r.EPOCH) | (types == r.END))
+        changes = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+        starts = np.unique(np.concatenate([[0], borders, changes])).tolist()
+        parts: list[Part] = []
+        for first, end in zip(starts, starts[1:] + [len(batch)]):
+            self._learn(batch, first, int(types[first]), int(numbers[first]))
+            track, epoch = self._names.get(int(numbers[first]), (self.name, 0))
+            parts.append(Part(track, epoch, first, end - first))
+        return parts
+
+    def _learn(self, batch: Batch, at: int, kind: int, number: int) -> None:
+        payload = bytes(batch.payload(at)) if kind in (r.TRACK, r.EPOCH, r.END) else b""
+        if kind == r.EPOCH:
+            self._names[number] = (self._names[0][0], int.from_bytes(payload[:8], "little"))
+        elif kind == r.TRACK:
+            self._names[number] = (payload[16:16 + payload[11]].decode(),
+                                   int.from_bytes(payload[:8], "little"))
+        elif kind == r.END:
+            self.ended = {"ticks": int.from_bytes(payload[0:8], "little"),
+                          "lost": int.from_bytes(payload[8:16], "little"),
+                          "digest": payload[16:32].hex(), "complete": payload[32] == 1}
+
+    def release(self) -> None:
+        """Give back the room of what was read."""
+
+    def batches(self, timeout: Seconds = None, size: int = 1 << 20) -> Iterator[Batch]:
+        """Until the END of a play, or until nothing came for `timeout` seconds. What a batch took in
+        the ring is given back when the next is asked for."""
+        self.ended = None
+        while self.ended is None:
+            batch = self.read(timeout, size)
+            if batch is None:
+                return
+            yield batch
+            self.release()
+
+    __iter__ = batches
+
+    def clock(self) -> "Clock":
+        """What time it is, live as in a replay: see Clock."""
+        return Clock(self.name)
+
+
+class Consumer(_Reader):
+    """The one who consumes. What was read and not released is there again for who comes next."""
+
+    _role = _CONSUMER
+
+    def release(self) -> None:
+        with self._lock:
+            lib.lib.tdk_ring_give(self._open())
+
+
+class Tap(_Reader):
+    """Looks on; neither side knows. Lapped is raised when the producer has overtaken it, and
+    reading goes on at the newest frame. `unreleased`: begin with what the consumer still holds."""
+
+    _role = _TAP
+
+    def __init__(self, name: str, *, wait: Seconds = 0, unreleased: bool = False) -> None:
+        super().__init__(name, wait=wait)
+        if unreleased:
+            lib.lib.tdk_ring_tap_unreleased(self._open())
+
+
+_STATES = ("live", "waiting", "playing", "paused", "stalled", "ended")
+
+
+class Clock:
+    """The time of a ring: that of the tape while a play plays into it, else that of the host."""
+
+    def __init__(self, ring: str) -> None:
+        self._at = ctypes.c_void_p()
+        lib.call("tdk_clock_attach", byref(self._at), ring.encode())
+
+    def now(self) -> int:
+        """ns since 1970."""
+        return int(lib.lib.tdk_clock_now(self._at))
+
+    @property
+    def state(self) -> str:
+        """live, waiting, playing, paused, stalled or ended."""
+        raw = lib.ClockInfo()
+        lib.lib.tdk_clock_info(self._at, byref(raw))
+        return _STATES[raw.state] if 0 <= raw.state < len(_STATES) else "unknown"
+
+    def __del__(self) -> None:
+        if self._at:
+            lib.lib.tdk_clock_detach(self._at)

@@ -1,0 +1,544 @@
+"""Tapes: what is on them, ranges as arrays and frames, and whether a range is whole."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import warnings
+from ctypes import byref
+from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
+
+import numpy as np
+
+from . import native as lib
+from . import records as r
+from .batch import Batch, Part
+from .native import U64_MAX
+from .moments import Moment, to_ns
+from .records import Schema
+
+BATCH_SIZE = 1 << 20  # bytes of frames asked for at a time: as much as stays in a cache
+PIECE_SIZE = 32 << 20
+
+
+class LossWarning(UserWarning):
+    """An answer is not whole: ticks were lost before they could be recorded."""
+
+
+class Info(NamedTuple):
+    """A tape as a whole. Without a tick first_ts and last_ts are None."""
+
+    tape_id: str
+    created_ns: int
+    first_ts: Optional[int]
+    last_ts: Optional[int]
+    ticks: int
+    bytes: int
+    lost: int
+    size_on_disk: int
+    tracks: int
+    segments: int
+    recording: bool
+    index_used: bool
+
+
+class Track(NamedTuple):
+    name: str
+    number: int
+    kind: str  # mixed, dbn, wide, opaque
+    first_ts: Optional[int]
+    last_ts: Optional[int]
+    ticks: int
+    bytes: int
+    lost: int
+    epochs: int
+
+
+class Symbol(NamedTuple):
+    """From `start` up to `end` (None: open) instrument_id means this on this track."""
+
+    symbol: str
+    track: str
+    epoch: int
+    instrument_id: int
+    start: int
+    end: Optional[int]
+
+
+class Gap(NamedTuple):
+    """Seqs of an epoch that an answer does not have. `start` and `end`: ts between which they lie."""
+
+    track: str
+    epoch: int
+    first_seq: int
+    count: int
+    start: int
+    end: int
+    reason: str
+    damaged: bool
+    retired: bool
+
+
+class EpochCoverage(NamedTuple):
+    track: str
+    epoch: int
+    first_seq: int
+    last_seq: int
+    ticks: int
+    lost: int
+    damaged: int
+    retired: int
+
+
+class Coverage(NamedTuple):
+    """Is a range whole? `complete`: nothing lost, damaged or deleted."""
+
+    complete: bool
+    epochs: list[EpochCoverage]
+    gaps: list[Gap]
+
+
+class Stats(NamedTuple):
+    """What a cursor met so far."""
+
+    ticks: int
+    bytes: int
+    lost: int
+    damaged_blocks: int
+    blocks_read: int
+    blocks_skipped: int
+    bytes_read: int
+
+
+_REASONS = {0: "damage", 1: "ring full", 2: "no space", 3: "damage", 4: "quarantine", 5: "unknown",
+            6: "retired"}
+_KINDS = ("mixed", "dbn", "wide", "opaque")
+Type = Union[str, int, Schema]
+
+
+class _Handle:
+    """The C tape; closed when nobody has it any more: the Tape, its cursors, batches of them."""
+
+    def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        self.at = ctypes.c_void_p()
+        lib.call("tdk_tape_open", byref(self.at), os.fsencode(path))
+
+    def __del__(self) -> None:
+        if self.at:
+            lib.lib.tdk_tape_close(self.at)
+
+
+class _Memory:
+    """Part of a C batch, as NumPy wants to be told of it; the batch is freed with the last."""
+
+    def __init__(self, owner: "_Owner", address: int, size: int, typestr: str) -> None:
+        self.owner = owner
+        self.__array_interface__ = {"data": (address, True), "shape": (size,), "typestr": typestr,
+                                    "version": 3}
+
+
+class _Owner:
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
+
+    def __del__(self) -> None:
+        lib.lib.tdk_batch_free(self.batch)
+
+
+_PART = np.dtype([("first", "<u8"), ("count", "<u8"), ("epoch", "<u8"), ("track", "<u8"),
+                  ("number", "<u2"), ("zero", "<u2", 3)])
+
+
+class _TapeBatch(Batch):
+    """A batch whose parts are looked at when they are asked for."""
+
+    def __init__(self, frames: np.ndarray, offsets: np.ndarray, raw: np.ndarray,
+                 tape: _Handle) -> None:
+        super().__init__(frames, offsets, [])
+        self._raw, self._tape = raw, tape  # names are the tape's
+
+    @property
+    def parts(self) -> list[Part]:
+        if not self._parts:
+            names = {at: ctypes.string_at(at).decode() for at in np.unique(self._raw["track"]).tolist()}
+            self._parts = [Part(names[at], epoch, first, count) for first, count, epoch, at in zip(
+                *(self._raw[field].tolist() for field in ("first", "count", "epoch", "track")))]
+        return self._parts
+
+    @property
+    def epoch(self) -> np.ndarray:
+        return np.repeat(self._raw["epoch"], self._raw["count"].view(np.int64))
+
+
+def _array(owner: _Owner, address: Optional[int], size: int, typestr: str) -> np.ndarray:
+    return np.asarray(_Memory(owner, address or 0, size, typestr))
+
+
+def _strings(values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
+    if values is None:
+        return None, 0
+    encoded = [v.encode() for v in ([values] if isinstance(values, str) else values)]
+    return (ctypes.c_char_p * len(encoded))(*encoded), len(encoded)
+
+
+class Tape:
+    """A tape's directory, or one segment file, open for reading. Writes nothing; works beside a
+    recorder. Any number of threads may use it.
+
+        with tapedeck.Tape("/data/tape") as tape:
+            mbo = tape.query("mbo", "2024-05-08T09:30Z", "2024-05-08T09:31Z", symbols="ESM4")
+    """
+
+    def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        self.path = os.fspath(path)
+        self._handle: Optional[_Handle] = _Handle(path)
+
+    def _open(self) -> _Handle:
+        if self._handle is None:
+            raise ValueError(f"tape {self.path} is closed")
+        return self._handle
+
+    def close(self) -> None:
+        """No more queries. Cursors that are open go on; twice is fine."""
+        self._handle = None
+
+    def __enter__(self) -> "Tape":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<tapedeck.Tape {self.path}{'' if self._handle else ' closed'}>"
+
+    def refresh(self) -> None:
+        """See what a recorder has made durable since."""
+        lib.call("tdk_tape_refresh", self._open().at)
+
+    # ---- what is there ----
+
+    @property
+    def info(self) -> Info:
+        raw = lib.TapeInfo()
+        lib.lib.tdk_tape_info(self._open().at, byref(raw))
+        empty = raw.first_ts == U64_MAX
+        return Info(bytes(raw.tape_id).hex(), raw.created_ns, None if empty else raw.first_ts,
+                    None if empty else raw.last_ts, raw.ticks, raw.bytes, raw.lost,
+                    raw.size_on_disk, raw.tracks, raw.segments, raw.recording, raw.index_used)
+
+    def tracks(self) -> list[Track]:
+        """Each track, by name."""
+        found: list[Track] = []
+
+        def each(at: Any, _: Any) -> int:
+            t = at.contents
+            empty = t.first_ts == U64_MAX
+            found.append(Track(t.name.decode(), t.number, _KINDS[t.kind] if t.kind < 4 else "mixed",
+                               None if empty else t.first_ts, None if empty else t.last_ts, t.ticks,
+                               t.bytes, t.lost, t.epochs))
+            return 0
+
+        lib.call("tdk_tape_tracks", self._open().at, lib.EachTrack(each), None)
+        return found
+
+    def symbols(self, track: Optional[str] = None) -> list[Symbol]:
+        """What instrument ids meant, and when; of one track or of all."""
+        found: list[Symbol] = []
+
+        def each(at: Any, _: Any) -> int:
+            s = at.contents
+            found.append(Symbol(s.symbol.decode("utf-8", "backslashreplace"), s.track.decode(),
+                                s.epoch, s.instrument_id, s.from_,
+                                None if s.to == U64_MAX else s.to))
+            return 0
+
+        lib.call("tdk_tape_symbols", self._open().at, track.encode() if track else None,
+                 lib.EachSymbol(each), None)
+        return found
+
+    def property(self, track: str, key: str, epoch: int = 0) -> Optional[bytes]:
+        """A property of a track's epoch (0: the last); None if it has none of that name."""
+        value, size = ctypes.c_void_p(), ctypes.c_size_t()
+        try:
+            lib.call("tdk_tape_property", self._open().at, track.encode(), epoch, key.encode(),
+                     byref(value), byref(size))
+        except lib.Missing as missing:
+            if missing.code == -2:
+                return None
+            raise
+        try:
+            return ctypes.string_at(value, size.value) if size.value else b""
+        finally:
+            _free(value)
+
+    # ---- ranges ----
+
+    def _type(self, word: Type) -> tuple[int, int]:
+        if isinstance(word, int):
+            return word, -1
+        if isinstance(word, Schema) or word in r.SCHEMAS:
+            kind = r.schema(word)
+            return kind.type, kind.rtype
+        for track in self.tracks():
+            for number in range(r.OPAQUE, r.CONTROL):
+                name = self.property(track.name, f"type.{number}")
+                if name is not None and name.split(b"\0")[0].decode("utf-8", "replace") == word:
+                    return number, -1
+        raise ValueError(f"no type {word!r}: a schema ({', '.join(sorted(r.SCHEMAS))}), a number, or "
+                         "the name that a track gave")
+
+    def _query(self, start: Optional[Moment], end: Optional[Moment],
+               tracks: Union[str, Sequence[str], None], symbols: Union[str, Sequence[str], None],
+               types: Union[Type, Sequence[Type], None], axis: str, **flags: Any) -> lib.Query:
+        if axis not in ("recv", "event"):
+            raise ValueError(f"axis {axis!r}: recv or event")
+        query = lib.Query(from_=0 if start is None else to_ns(start),
+                          to=U64_MAX if end is None else to_ns(end), axis=int(axis == "event"),
+                          **flags)
+        query.tracks, query.track_count = _strings(tracks)
+        query.symbols, query.symbol_count = _strings(symbols)
+        if types is not None:
+            words = [types] if isinstance(types, (str, int, Schema)) else list(types)
+            pairs = [self._type(word) for word in words]
+            query.types = (lib.TypeFilter * len(pairs))(*pairs)
+            query.type_count = len(pairs)
+        return query
+
+    def cursor(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
+               tracks: Union[str, Sequence[str], None] = None,
+               symbols: Union[str, Sequence[str], None] = None,
+               types: Union[Type, Sequence[Type], None] = None, axis: str = "recv", limit: int = 0,
+               reverse: bool = False, control: bool = False, written: bool = False) -> "Cursor":
+        """Ticks of [start, end), tracks merged by time; iterate it for batches.
+
+        `symbols`: exact ones, "#ID", or globs. `types`: schemas, numbers, or names that tracks gave.
+        `axis`: recv or event, which time the range means. `control`: LOSS, SYMBOL ... too.
+        `written`: also what a recorder has written and not yet synced.
+        """
+        return Cursor(self._open(), self._query(start, end, tracks, symbols, types, axis, limit=limit,
+                                                reverse=reverse, control=control, written=written))
+
+    def query(self, schema: Union[str, Schema], start: Optional[Moment] = None,
+              end: Optional[Moment] = None, *, heads: bool = False, damage: str = "raise",
+              **which: Any) -> Any:
+        """The records of one schema in [start, end) as one array; `which` is as of cursor().
+
+        With heads=True a pair: the records, and an array {size, track, type, flags, seq, ts, epoch}.
+        An answer that is not whole is said: LossWarning where ticks were never recorded; Damaged
+        where they cannot be read (damage="skip": a LossWarning, and what can be read).
+        """
+        kind = r.schema(schema)
+        cursor = self.cursor(start, end, types=kind, **which)
+        collected = _Collection(kind, heads)
+        for batch in cursor.batches(damage):
+            collected.add(batch)
+        _warn(cursor.stats)
+        return collected.result()
+
+    def frame(self, schema: Union[str, Schema], start: Optional[Moment] = None,
+              end: Optional[Moment] = None, *, exact: bool = False, **which: Any) -> Any:
+        """The same as a pandas DataFrame, by receive time, with a column `symbol`.
+
+        Prices are floats and undefined ones NaN, unless `exact`: then they stay int64 in 1e-9.
+        """
+        from .frame import to_frame
+        values, heads = self.query(schema, start, end, heads=True, **which)
+        return to_frame(values, heads, self.symbols(), {t.number: t.name for t in self.tracks()}, exact)
+
+    def count(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
+              tracks: Union[str, Sequence[str], None] = None,
+              symbols: Union[str, Sequence[str], None] = None,
+              types: Union[Type, Sequence[Type], None] = None, axis: str = "recv") -> int:
+        """How many ticks there are: from the blocks' directories where they suffice."""
+        cursor = Cursor(self._open(), self._query(start, end, tracks, symbols, types, axis,
+                                                  count_only=True))
+        return cursor.count()
+
+    def coverage(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
+                 tracks: Union[str, Sequence[str], None] = None, axis: str = "recv") -> Coverage:
+        """Is the range whole: per epoch what there is, and each gap with its reason."""
+        epochs: list[EpochCoverage] = []
+        gaps: list[Gap] = []
+
+        def gap(at: Any, _: Any) -> int:
+            g = at.contents
+            gaps.append(Gap(g.track.decode(), g.epoch, g.first_seq, g.count, g.from_, g.to,
+                            _REASONS.get(g.reason, "unknown"), g.damaged, g.retired))
+            return 0
+
+        def epoch(at: Any, _: Any) -> int:
+            e = at.contents
+            epochs.append(EpochCoverage(e.track.decode(), e.epoch, e.first_seq, e.last_seq, e.ticks,
+                                        e.lost, e.damaged, e.retired))
+            return 0
+
+        query = self._query(start, end, tracks, None, None, axis)
+        walk = lib.CoverageWalk(gap=lib.EachGap(gap), epoch=lib.EachEpoch(epoch))
+        lib.call("tdk_tape_coverage", self._open().at, byref(query), byref(walk))
+        return Coverage(not gaps, epochs, gaps)
+
+
+class Cursor:
+    """A place in an answer. Iterating gives batches; one thread at a time.
+
+    Damaged may be raised in between: a cursor that is iterated again goes on behind the damage.
+    """
+
+    def __init__(self, tape: _Handle, query: lib.Query) -> None:
+        self._tape = tape
+        self._at = ctypes.c_void_p()
+        self._pending: Optional[lib.Error] = None
+        lib.call("tdk_cursor_open", byref(self._at), tape.at, byref(query))
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Twice is fine."""
+        at, self._at = self._at, ctypes.c_void_p()
+        if at:
+            lib.lib.tdk_cursor_close(at)
+
+    def __enter__(self) -> "Cursor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> ctypes.c_void_p:
+        if not self._at:
+            raise ValueError("the cursor is closed")
+        return self._at
+
+    @property
+    def stats(self) -> Stats:
+        """What it has delivered and met so far."""
+        raw = lib.CursorStats()
+        lib.lib.tdk_cursor_stats(self._open(), byref(raw))
+        return Stats(*(getattr(raw, name) for name, _ in raw._fields_))
+
+    def read(self, enough: int = BATCH_SIZE) -> Optional[Batch]:
+        """The next batch: at least `enough` bytes of frames, or all that is left; None: the end."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            raise pending
+        err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
+        code = lib.lib.tdk_cursor_batch(self._open(), enough, byref(out), byref(err))
+        if code < 0:
+            told = lib.failure(code, err)
+            if not out:
+                raise told
+            self._pending = told  # what came before the damage is given first
+        return self._wrap(out) if out else None
+
+    def _wrap(self, out: Any) -> Batch:
+        batch, owner = out.contents, _Owner(out)
+        return _TapeBatch(_array(owner, batch.frames, batch.size, "|u1"),
+                          _array(owner, batch.offsets, batch.count, "<u8"),
+                          _array(owner, batch.parts, batch.part_count * _PART.itemsize,
+                                 "|u1").view(_PART), self._tape)
+
+    def batches(self, damage: str = "raise", enough: int = BATCH_SIZE) -> Iterator[Batch]:
+        """All of them. damage="skip": what cannot be read is a LossWarning, and the rest comes."""
+        if damage not in ("raise", "skip"):
+            raise ValueError(f"damage {damage!r}: raise or skip")
+        while True:
+            try:
+                batch = self.read(enough)
+            except lib.Damaged as told:
+                if damage == "raise":
+                    raise
+                warnings.warn(str(told), LossWarning, stacklevel=3)
+                continue
+            if batch is None:
+                return
+            yield batch
+
+    __iter__ = batches
+
+    def count(self) -> int:
+        """Of a cursor that only counts."""
+        run, total = lib.Run(), 0
+        while lib.call("tdk_cursor_read", self._open(), byref(run)) == 1:
+            total += run.ticks
+        return total
+
+
+HEADS = np.dtype(r.HEAD.descr + [("epoch", "<u8")])
+
+
+class _Pile:
+    """An array whose length is not known yet: pieces that double, joined at the end. Large ones, so
+    that they lie on huge pages: touching memory the first time costs more than the copy."""
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self.dtype = dtype
+        self.pieces: list[np.ndarray] = []
+        self.used = 0  # of the last
+
+    def room(self, count: int) -> np.ndarray:
+        """The next `count` places, to be filled."""
+        if not self.pieces or self.used + count > len(self.pieces[-1]):
+            last = 0
+            if self.pieces:
+                self.pieces[-1] = self.pieces[-1][:self.used]
+                last = len(self.pieces[-1])
+            room = min(2 * last, PIECE_SIZE // self.dtype.itemsize)
+            self.pieces.append(np.empty(max(count, room), self.dtype))
+            self.used = 0
+        self.used += count
+        return self.pieces[-1][self.used - count:self.used]
+
+    def joined(self) -> np.ndarray:
+        if not self.pieces:
+            return np.empty(0, self.dtype)
+        self.pieces[-1] = self.pieces[-1][:self.used]
+        if len(self.pieces) == 1:
+            return self.pieces[0]
+        raw = np.dtype((np.void, self.dtype.itemsize))
+        out = np.empty(sum(map(len, self.pieces)), self.dtype)
+        to, end = out.view(raw), len(out)
+        while self.pieces:  # each is given back once it is copied: little more memory than one
+            piece = self.pieces.pop()
+            to[end - len(piece):end] = piece.view(raw)
+            end -= len(piece)
+        return out
+
+
+class _Collection:
+    """Records of one schema, and their heads if they are wanted."""
+
+    def __init__(self, kind: Schema, heads: bool) -> None:
+        self.kind = kind
+        self.records = _Pile(kind.dtype)
+        self.heads = _Pile(HEADS) if heads else None
+
+    def add(self, batch: Batch) -> None:
+        for dtype, which in batch.find(self.kind):
+            if not self.records.pieces:
+                self.records = _Pile(dtype)
+            elif dtype != self.records.dtype:
+                raise ValueError(f"{self.kind.name} in several layouts in this range ({dtype.itemsize} "
+                                 f"and {self.records.dtype.itemsize} bytes): ask by track, or use "
+                                 "cursor() and Batch.find()")
+            offsets = batch.offsets if len(which) == len(batch) else batch.offsets[which]
+            batch.gather(dtype, 24, offsets, self.records.room(len(which)))
+            if self.heads is not None:
+                heads, out = batch.gather(r.HEAD, 0, offsets), self.heads.room(len(which))
+                for name in r.HEAD.names or ():
+                    out[name] = heads[name]
+                out["epoch"] = batch.epoch[which]
+
+    def result(self) -> Any:
+        records = self.records.joined()
+        return records if self.heads is None else (records, self.heads.joined())
+
+
+def _warn(stats: Stats) -> None:
+    if stats.lost:
+        warnings.warn(f"{stats.lost} ticks of this range were lost before they could be recorded; "
+                      "coverage() has each gap", LossWarning, stacklevel=3)
+
+
+_free = ctypes.CDLL(None).free
+_free.argtypes, _free.restype = [ctypes.c_void_p], None

@@ -1,0 +1,476 @@
+"""python/tapedeck from outside: tapes against what others counted, rings between processes, and the
+examples as they are."""
+
+import ctypes.util
+import importlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import textwrap
+import unittest
+import zlib
+
+from tests.support import tapedeck as support
+
+LIBRARY = support.BIN.parent / "lib" / "libtapedeck.so.0"
+DEBIAN = "/usr/lib/python3/dist-packages"  # where apt puts NumPy; another python3 may come first
+
+
+def preload_sanitizer():
+    """A sanitized library wants its runtime loaded before anything else: begin anew with it."""
+    if not LIBRARY.exists() or b"__asan_init" not in LIBRARY.read_bytes():
+        return
+    if "LD_PRELOAD" in os.environ:
+        return
+    runtimes = [subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True,
+                               check=False).stdout.strip()
+                for compiler, name in (("clang", "libclang_rt.asan-x86_64.so"),
+                                       ("clang", "libclang_rt.asan-aarch64.so"))
+                if subprocess.run(["which", compiler], capture_output=True, check=False).returncode == 0]
+    runtimes = [path for path in runtimes if os.path.exists(path)]
+    if not runtimes:
+        raise unittest.SkipTest("the library is sanitized, and there is no runtime of it to preload")
+    env = dict(os.environ, LD_PRELOAD=runtimes[0],
+               ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)
+
+
+preload_sanitizer()
+os.environ["TAPEDECK_LIB"] = str(LIBRARY)
+sys.path.insert(0, str(support.SOURCE / "python"))
+if importlib.util.find_spec("numpy") is None:
+    sys.path.append(DEBIAN)
+try:
+    import numpy as np
+except ImportError:
+    raise unittest.SkipTest("python3-numpy is not installed") from None
+if not LIBRARY.exists():
+    raise unittest.SkipTest(f"{LIBRARY} is not built")
+import tapedeck  # noqa: E402
+from tapedeck import records  # noqa: E402
+
+
+class Case(support.Case):
+    def setUp(self):
+        super().setUp()
+        self.env.pop("LD_PRELOAD", None)  # the programs have their runtime inside
+        before = os.environ.get("TAPEDECK_RINGS")
+        os.environ["TAPEDECK_RINGS"] = str(self.rings)
+        self.addCleanup(lambda: os.environ.pop("TAPEDECK_RINGS") if before is None
+                        else os.environ.__setitem__("TAPEDECK_RINGS", before))
+
+    @staticmethod
+    def python_env():
+        return dict(os.environ, PYTHONPATH=os.pathsep.join(
+            [str(support.SOURCE / "python"), *([DEBIAN] if DEBIAN in sys.path else [])]))
+
+    def python(self, script, **how):
+        """Another Python process on the same rings and the same library."""
+        return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], text=True,
+                                env=self.python_env(), stdout=subprocess.PIPE, **how)
+
+
+def expected():
+    path = support.SHARED / "data" / "expected.json"
+    if not path.exists():
+        raise unittest.SkipTest(f"{path} is not there")
+    return json.loads(path.read_text())["files"]
+
+
+def whole(values):
+    """Exact sum: NumPy's wraps."""
+    return sum(values.tolist())
+
+
+class Truth(Case):
+    """Each DBN file on a tape, as an independent decoder counted it."""
+
+    def test_counts_and_sums_of_real_files_are_those_that_others_counted(self):
+        files = {name: facts for name, facts in expected().items()
+                 if name.startswith("dbn/") and facts.get("records")}
+        self.run_ok("import", *(support.SHARED / "data" / name for name in files), "-T", self.tape,
+                    "--track", "all")
+        with tapedeck.Tape(self.tape) as tape:
+            self.assertEqual(tape.count(), sum(facts["records"] for facts in files.values()))
+            epochs = [e.epoch for e in tape.coverage().epochs]  # each file is one, in order
+            found = self.by_epoch(tape)
+        self.assertEqual(len(epochs), len(files))
+        for epoch, (name, facts) in zip(epochs, files.items()):
+            with self.subTest(name):
+                self.compare(found[epoch], facts)
+
+    @staticmethod
+    def by_epoch(tape):
+        """{epoch: {schema: records}} of all that is on a tape."""
+        found = {}
+        for batch in tape.cursor():
+            for schema in batch.schemas():
+                for dtype, which in batch.find(schema):
+                    epochs, offsets = batch.epoch[which], batch.offsets[which]
+                    for epoch in np.unique(epochs).tolist():
+                        values = batch.gather(dtype, 24, offsets[epochs == epoch])
+                        found.setdefault(epoch, {}).setdefault(schema, []).append(values)
+        return {epoch: {schema: np.concatenate(parts) for schema, parts in kinds.items()}
+                for epoch, kinds in found.items()}
+
+    def compare(self, found, facts):
+        names = {"mbp-0": "trades", "instrument-def": "definition"}  # the vendor's of rtypes
+        self.assertEqual({s: len(v) for s, v in found.items()},
+                         {names.get(s, s): n for s, n in facts["by_rtype"].items()})
+        if len(found) != 1:
+            return
+        values = next(iter(found.values()))
+        ids, counts = np.unique(values["instrument_id"], return_counts=True)
+        self.assertEqual(dict(zip(map(str, ids), counts.tolist())), facts["by_instrument_id"])
+        for field in ("ts_event", "ts_recv", "sequence"):
+            if facts.get(field) and field in values.dtype.names:
+                self.assertEqual([int(values[field][0]), int(values[field][-1])],
+                                 [facts[field]["first"], facts[field]["last"]], field)
+        self.compare_prices(values, facts)
+
+    def compare_prices(self, values, facts):
+        price = facts.get("price")
+        if price and "price" in values.dtype.names:
+            defined = values["price"][values["price"] != tapedeck.records.PRICE_UNDEFINED]
+            self.assertEqual(len(values) - len(defined), price.get("undef", 0))
+            if "sum" in price:
+                self.assertEqual([whole(defined), defined.min(), defined.max()],
+                                 [price["sum"], price["min"], price["max"]])
+            if "crc32_of_le_i64" in price:
+                self.assertEqual(f"{zlib.crc32(values['price'].astype('<i8').tobytes()):08x}",
+                                 price["crc32_of_le_i64"])
+        size = facts.get("size")
+        if size and "sum" in size and "size" in values.dtype.names:
+            self.assertEqual(whole(values["size"][values["size"] != 2**32 - 1]), size["sum"])
+
+
+class Layouts(unittest.TestCase):
+    KINDS = {"int8_t": "i1", "uint8_t": "u1", "int16_t": "<i2", "uint16_t": "<u2", "int32_t": "<i4",
+             "uint32_t": "<u4", "int64_t": "<i8", "uint64_t": "<u8", "char": "S1"}
+
+    def setUp(self):
+        text = (support.SOURCE / "include" / "tapedeck" / "dbn.h").read_text()
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+        self.structs = {}
+        for name, body in re.findall(r"struct tdk_(\w+) \{(.*?)\n\};", text, re.S):
+            self.structs[name] = [
+                (kind, field.strip()) for kind, fields in re.findall(r"(struct \w+|\w+) ([^;]+);", body)
+                for field in fields.split(",")]
+
+    def fields(self, struct, number=""):
+        """(name, offset in the struct, dtype) of each field, and the struct's size, from dbn.h."""
+        found, at = [], 0
+        for kind, field in self.structs[struct]:
+            name, _, count = field.rstrip("]").partition("[")
+            if kind.startswith("struct"):
+                for level in range(int(count or 1)):
+                    suffix = f"_{level:02}" if "level" in kind else ""
+                    inner, size = self.fields(kind.split("tdk_")[1], suffix)
+                    found += [(n, at + o, d) for n, o, d in inner]
+                    at += size
+                continue
+            form = np.dtype(self.KINDS[kind] if not (kind == "char" and count) else f"S{count}")
+            if not name.startswith(("reserved", "zero")):
+                found.append((name + number, at, form))
+            at += form.itemsize * (int(count) if count and kind != "char" else 1)
+        return found, at
+
+    def test_each_schema_is_laid_out_as_in_the_header(self):
+        versions = {"definition": ["_v1", "_v2", ""], "statistics": ["_v2", ""], "error": ["_v1", ""],
+                    "system": ["_v1", ""], "symbol-mapping": ["_v1", ""]}
+        shared = {"tbbo": "mbp-1", "tcbbo": "cmbp-1", "bbo-1s": "bbo", "bbo-1m": "bbo",
+                  "cbbo-1s": "cbbo", "cbbo-1m": "cbbo"}
+        for name, schema in records.SCHEMAS.items():
+            base = "ohlcv" if name.startswith("ohlcv") else shared.get(name, name)
+            struct = base.replace("-", "_")
+            struct = struct if name.startswith("wide") else f"dbn_{struct}"
+            wanted = []
+            for version in versions.get(base, [""]):
+                fields, size = self.fields(struct + version)
+                wanted.append((size, fields))
+                if schema.type == records.DBN:
+                    wanted.append((size + 8, fields + [("ts_out", size, np.dtype("<u8"))]))
+            found = [(size, [(n, dtype.fields[n][1], dtype.fields[n][0]) for n in dtype.names])
+                     for size, dtype in schema.dtypes.items()]
+            self.assertEqual(found, wanted, name)
+
+
+class Tapes(Case):
+    def setUp(self):
+        super().setUp()
+        lines = "".join(f"{1000 + i} text {i}\n" for i in range(10))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "words",
+                    stdin=lines.encode())
+        ticks = "".join(json.dumps({"symbol": f"S{i % 3}", "timestamp": 100 + i, "price": 1.5 + i,
+                                    "volume": 0.25, "message_type": "trade"}) + "\n"
+                        for i in range(300))
+        self.run_ok("import", "-", "--format", "jsonl", "-T", self.tape, "--track", "five",
+                    stdin=ticks.encode())
+
+    def test_a_range_a_symbol_a_limit_and_the_other_way_round(self):
+        with tapedeck.Tape(self.tape) as tape:
+            self.assertEqual([t.name for t in tape.tracks()], ["five", "words"])
+            every = tape.query("wide-trade")
+            self.assertEqual(len(every), 300)
+            self.assertEqual(every["price"].tolist(), [(15 + 10 * i) * 10**8 for i in range(300)])
+            part = tape.query("wide-trade", 110 * 10**9, "1970-01-01T00:02:00Z")
+            np.testing.assert_array_equal(part, every[10:20])
+            one = tape.query("wide-trade", symbols="S1", limit=5, reverse=True)
+            self.assertEqual(one["ts_event"].tolist(), [(100 + i) * 10**9 for i in
+                                                        (298, 295, 292, 289, 286)])
+            self.assertEqual(tape.count(symbols=["S0", "S2"]), 200)
+            self.assertEqual({s.symbol for s in tape.symbols("five")}, {"S0", "S1", "S2"})
+
+    def test_heads_tell_track_epoch_and_seq(self):
+        with tapedeck.Tape(self.tape) as tape:
+            values, heads = tape.query("wide-trade", heads=True)
+            self.assertEqual(heads["seq"].tolist(), list(range(1, 301)))
+            self.assertEqual(set(heads["epoch"].tolist()), {tape.coverage(tracks="five").epochs[0].epoch})
+            np.testing.assert_array_equal(heads["ts"], values["ts_event"])
+
+    def test_opaque_payloads_and_several_tracks_in_one_batch(self):
+        with tapedeck.Tape(self.tape) as tape:
+            batch = next(iter(tape.cursor()))
+            self.assertEqual([bytes(p) for p in batch.payloads(3)],
+                             [b"text %d" % i for i in range(10)])
+            self.assertEqual([(p.track, p.count) for p in batch.parts], [("words", 10), ("five", 300)])
+            self.assertEqual(batch.schemas(), ["wide-trade"])
+            self.assertEqual(len(batch.records("wide-trade")), 300)
+            self.assertEqual(batch.heads["size"].tolist(), [6] * 10 + [56] * 300)
+
+    def test_views_outlive_batch_cursor_and_tape(self):
+        tape = tapedeck.Tape(self.tape)
+        batch = next(iter(tape.cursor(types="wide-trade")))
+        view, seq = batch.records(), batch.heads["seq"]
+        self.assertFalse(view.flags.owndata)
+        self.assertFalse(view.flags.writeable)
+        tape.close()
+        del batch, tape
+        junk = [np.ones(1 << 16) for _ in range(50)]  # whatever was freed is written over
+        self.assertEqual(whole(view["size"]), 300 * 25 * 10**7)
+        self.assertEqual(whole(seq), 300 * 301 // 2)
+        del junk
+
+    def test_what_is_refused_says_why_and_has_a_code(self):
+        with self.assertRaisesRegex(tapedeck.Missing, "nowhere: No such file") as caught:
+            tapedeck.Tape(self.scratch / "nowhere")
+        self.assertEqual(caught.exception.code, -2)
+        with tapedeck.Tape(self.tape) as tape:
+            with self.assertRaisesRegex(tapedeck.Missing, "no track elsewhere"):
+                tape.query("trades", tracks="elsewhere")
+            with self.assertRaisesRegex(ValueError, "no schema 'mbq'.*mbp-1"):
+                tape.query("mbq")
+            with self.assertRaisesRegex(ValueError, "no time"):
+                tape.query("mbo", "yesterday")
+        with self.assertRaisesRegex(ValueError, "is closed"):
+            tape.query("mbo")
+
+    def test_damage_is_raised_or_passed_over_with_a_warning(self):
+        segment = next((self.tape / "segments").iterdir())
+        data = bytearray(segment.read_bytes())
+        at = data.find(b"text 3")
+        data[at] ^= 1
+        segment.write_bytes(data)
+        with tapedeck.Tape(self.tape) as tape:
+            with self.assertRaises(tapedeck.Damaged):
+                list(tape.cursor())
+            with self.assertWarns(tapedeck.LossWarning):
+                left = sum(map(len, tape.cursor().batches(damage="skip")))
+            self.assertEqual(left, 300)
+            self.assertEqual(len(tape.query("wide-trade", tracks="five")), 300)
+            coverage = tape.coverage()
+            self.assertFalse(coverage.complete)
+            self.assertEqual([(g.track, g.count, g.damaged) for g in coverage.gaps],
+                             [("words", 10, True)])
+
+    def test_a_pandas_frame_has_times_prices_and_symbols(self):
+        try:
+            import pandas
+        except ImportError:
+            self.skipTest("python3-pandas is not installed")
+        with tapedeck.Tape(self.tape) as tape:
+            frame = tape.frame("wide-trade")
+            self.assertEqual(frame.index[0], pandas.Timestamp(100, unit="s", tz="UTC"))
+            self.assertEqual(frame["price"].tolist()[:2], [1.5, 2.5])
+            self.assertEqual(frame["size"].iloc[0], 0.25)
+            self.assertEqual(frame.groupby("symbol").size().to_dict(), {"S0": 100, "S1": 100, "S2": 100})
+            self.assertEqual(tape.frame("wide-trade", exact=True)["price"].iloc[0], 1500000000)
+
+
+class Rings(Case):
+    def test_what_one_process_publishes_another_consumes(self):
+        tapedeck.create_ring("r", 1 << 16)
+        reader = self.python("""
+            import sys, tapedeck
+            with tapedeck.Consumer("r") as ring:
+                print("ready", flush=True)
+                count = total = last = 0
+                for batch in ring.batches(timeout=30):
+                    values = batch.records("wide-trade")
+                    count, total = count + len(values), total + int(values["price"].sum())
+                    if len(values): last = int(batch.seq[-1])
+                    if last >= 20000: break
+                print(count, total, last)
+            """)
+        self.addCleanup(reader.stdout.close)
+        self.assertEqual(reader.stdout.readline(), "ready\n")
+        trades = records.make("wide-trade", 20000)
+        trades["price"] = np.arange(20000)
+        with tapedeck.Producer("r") as feed:
+            self.assertEqual(feed.publish(trades, wait=60), 20000)
+            self.assertEqual(feed.info.lost, 0)
+        self.assertEqual(reader.communicate(timeout=60)[0], f"20000 {19999 * 10000} 20000\n")
+        self.assertEqual(reader.returncode, 0)
+
+    def test_a_full_ring_refuses_and_counts(self):
+        tapedeck.create_ring("r", 1 << 16)
+        with tapedeck.Producer("r") as feed, tapedeck.Tap("r") as tap, tapedeck.Consumer("r") as ring:
+            fit = feed.publish(records.make("wide-trade", 2000))
+            self.assertEqual(feed.info.lost, 2000 - fit)
+            self.assertEqual(feed.publish(records.make("wide-trade", 1), wait=0.01), 0)
+            self.assertEqual(feed.info.lost, 2000 - fit)  # waited for in vain: nothing was spent
+            self.assertEqual(len(ring.read().records("wide-trade")), fit)
+            self.assertEqual(len(tap.read().records("wide-trade")), fit)
+            ring.release()
+            self.assertTrue(feed.publish_bytes(b"hello", 77))
+            batch = ring.read(1)
+            self.assertEqual([bytes(p) for p in batch.payloads()], [b"hello"])
+            self.assertEqual((batch.ts[0], batch.seq[0]), (77, 2001))
+            self.assertIsNone(ring.read())
+
+    def test_any_layout_and_any_stride_can_be_published(self):
+        tapedeck.create_ring("r", 1 << 16)
+        every = records.make("mbo", 100)
+        every["order_id"] = np.arange(100)
+        pairs = np.arange(6, dtype="<u4").reshape(3, 2)
+        with tapedeck.Producer("r") as feed, tapedeck.Consumer("r") as ring:
+            feed.publish(every[::-3])
+            feed.publish(pairs.view("V8").reshape(-1), np.array([5, 6, 7], np.uint64), type=9)
+            batch = ring.read()
+            self.assertEqual(batch.records("mbo")["order_id"].tolist(), list(range(99, -1, -3)))
+            self.assertEqual(b"".join(batch.payloads(9)), pairs.tobytes())
+            self.assertEqual(batch.ts[batch.types == 9].tolist(), [5, 6, 7])
+            with self.assertRaisesRegex(ValueError, "records of no schema"):
+                feed.publish(pairs.reshape(-1))
+            with self.assertRaisesRegex(tapedeck.Error, "cannot be published"):
+                feed.publish_bytes(b"x", type=0xC0)
+            with self.assertRaisesRegex(ValueError, "100 records and 3 times"):
+                feed.publish(every, np.zeros(3, np.uint64))
+
+    def test_a_ring_has_one_producer_and_a_name_that_can_be(self):
+        tapedeck.create_ring("r", 1 << 16, track="eq")
+        self.assertEqual(tapedeck.rings(), ["r"])
+        with tapedeck.Producer("r"):
+            with self.assertRaisesRegex(tapedeck.Busy, "living producer"):
+                tapedeck.Producer("r")
+            with self.assertRaises(tapedeck.Busy):
+                tapedeck.remove_ring("r")
+        self.assertEqual(tapedeck.ring_info("r").track, "eq")
+        with self.assertRaises(tapedeck.Missing):
+            tapedeck.Consumer("other")
+        with self.assertRaisesRegex(tapedeck.Error, "name"):
+            tapedeck.create_ring("../r")
+        tapedeck.remove_ring("r")
+        self.assertEqual(tapedeck.rings(), [])
+
+    def test_a_tap_that_is_overtaken_is_told(self):
+        tapedeck.create_ring("r", 1 << 16)
+        with tapedeck.Producer("r") as feed, tapedeck.Tap("r") as tap, tapedeck.Consumer("r") as ring:
+            for _ in range(4):
+                feed.publish(records.make("mbo", 700))
+                ring.read()
+                ring.release()
+            with self.assertRaisesRegex(tapedeck.Lapped, "overtook this tap") as caught:
+                tap.read()
+            self.assertGreater(caught.exception.missed, 1 << 16)
+            feed.publish(records.make("mbo", 2))
+            self.assertEqual(len(tap.read()), 2)
+
+
+class Plays(Case):
+    def test_what_a_play_puts_into_a_ring_is_what_a_query_answers(self):
+        name = ("dbn/nautilus/order_book_deltas_catalog/databento/"
+                "orderbooks_mbo_2024-05-08T00-00-00_2024-05-08T00-00-02.dbn.zst")
+        if name not in expected():
+            self.skipTest(f"{name} is not there")
+        self.run_ok("import", support.SHARED / "data" / name, "-T", self.tape, "--track", "es")
+        tapedeck.create_ring("p", 1 << 18)
+        play = self.start_cli("play", "-T", self.tape, "--from", "start+1ms", "--into", "p", "--digest")
+        got, seqs, tracks = [], [], set()
+        with tapedeck.Consumer("p") as ring, tapedeck.Tape(self.tape) as tape:
+            for batch in ring.batches(timeout=60):
+                got.append(batch.records("mbo"))
+                seqs.append(batch.seq[batch.types == records.DBN])
+                tracks |= {p.track for p in batch.parts}
+            want, heads = tape.query("mbo", tape.info.first_ts + 10**6, heads=True)
+            self.assertEqual(play.wait(), 0)
+            self.assertEqual(tracks - {"p"}, {"es"})  # p: what is about the ring itself
+            np.testing.assert_array_equal(np.concatenate(got), want)
+            np.testing.assert_array_equal(np.concatenate(seqs), heads["seq"])
+            self.assertEqual(ring.ended["ticks"], len(want))
+            self.assertEqual((ring.ended["digest"], len(want)), self.digest_of(play.stderr))
+
+
+    def test_a_replayer_plays_for_a_client_and_can_be_steered(self):
+        try:
+            import msgpack  # noqa: F401
+        except ImportError:
+            self.skipTest("python3-msgpack is not installed")
+        lines = "".join(f"{i}000000 text {i}\n" for i in range(1, 501))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "w",
+                    stdin=lines.encode())
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
+        with tapedeck.Client(f"unix:{self.tape}/replayer.sock") as client:
+            self.assertEqual(client.call("count")["ticks"], 500)
+            session = client.play("c", 1, 10**9, speed="1x", paused=True, create=1 << 16)
+            with tapedeck.Consumer("c", wait=30) as ring:
+                client.step(session, 3)
+                texts = []
+                while len(texts) < 3:
+                    texts += map(bytes, ring.read(30).payloads(3))
+                self.assertEqual(texts, [b"text 1", b"text 2", b"text 3"])
+                self.assertEqual(ring.clock().state, "paused")
+                self.assertEqual(ring.clock().now(), 3 * 10**6)
+                client.speed(session, "max")
+                client.resume(session)
+                for batch in ring.batches(timeout=30):
+                    texts += map(bytes, batch.payloads(3))
+                self.assertEqual(texts, [b"text %d" % i for i in range(1, 501)])
+                self.assertTrue(ring.ended["complete"])
+            self.assertTrue(client.wait(session))
+            with self.assertRaisesRegex(tapedeck.Error, "track"):
+                client.call("count", tracks=["none"])
+        with self.assertRaises(tapedeck.Missing):
+            tapedeck.Client(f"unix:{self.scratch}/none.sock")
+
+    def test_the_backtest_of_the_examples_runs_and_is_the_same_each_time(self):
+        told = []
+        for _ in range(2):
+            child = subprocess.run(
+                [sys.executable, support.SOURCE / "python" / "examples" / "backtest.py"],
+                env=dict(self.python_env(), TAPEDECK_BIN=str(support.BIN)), capture_output=True,
+                text=True, timeout=300, check=False)
+            self.assertEqual(child.returncode, 0, child.stderr)
+            told.append([line for line in child.stdout.splitlines() if "seconds" not in line])
+        self.assertEqual(told[0], told[1])
+        self.assertRegex("\n".join(told[0]), r"20000 trades.*\n(.*\n)*.*total")
+
+
+class Finding(Case):
+    def test_a_library_that_is_not_there_says_how_to_get_one(self):
+        os.environ["TAPEDECK_LIB"] = "/nowhere/libtapedeck.so"
+        self.addCleanup(os.environ.__setitem__, "TAPEDECK_LIB", str(LIBRARY))
+        child = self.python("""
+            try:
+                import tapedeck
+            except ImportError as told:
+                print(told)
+            """)
+        self.assertRegex(child.communicate(timeout=60)[0], "libtapedeck is not there.*TAPEDECK_LIB")
+
+
+if __name__ == "__main__":
+    unittest.main()
