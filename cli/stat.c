@@ -218,17 +218,27 @@ static void put_all(struct table *table, const struct counters_copy *page)
     }
 }
 
+/* A replayer has no rings: alone, it is shown counter by counter. */
+static bool is_by_counter(const struct pages *pages)
+{
+    for (unsigned i = 0; i < pages->count; i++)
+        if (strcmp(pages->items[i].writer, "replayer") != 0)
+            return args.all;
+    return true;
+}
+
 static int show_table(const struct pages *pages, const struct pages *before, uint64_t elapsed_ns)
 {
     struct sheet sheet = {.before = before, .elapsed_ns = elapsed_ns};
-    int rc = args.all ? table_open(&sheet.table, table_form(false), all_columns,
-                                   sizeof all_columns / sizeof all_columns[0])
-                      : table_open(&sheet.table, table_form(false), ring_columns,
-                                   sizeof ring_columns / sizeof ring_columns[0]);
+    bool all = is_by_counter(pages);
+    int rc = all ? table_open(&sheet.table, table_form(false), all_columns,
+                              sizeof all_columns / sizeof all_columns[0])
+                 : table_open(&sheet.table, table_form(false), ring_columns,
+                              sizeof ring_columns / sizeof ring_columns[0]);
     if (rc < 0)
         return rc;
     for (unsigned i = 0; i < pages->count; i++) {
-        if (args.all)
+        if (all)
             put_all(sheet.table, &pages->items[i]);
         else
             page_rings(&pages->items[i], put_ring_row, &sheet);

@@ -125,6 +125,7 @@ static void on_tend(uv_timer_t *timer)
 {
     struct replayer *r = timer->data;
     query_tend(r);
+    tally_update(&r->tally, r);
     if (r->stopping && r->stream_count == 0 && r->jobs.running == 0 && r->jobs.waiting == 0)
         finish(r);
 }
@@ -180,6 +181,22 @@ static int open_server(struct replayer *r, struct tdk_err *err)
     return rc;
 }
 
+/* Who looks on: at the page of counters, and over HTTP, which has a thread and so comes last. */
+static int open_watch(struct replayer *r, struct tdk_err *err)
+{
+    const struct server_config *c = &r->config->server;
+    struct http_options options = {
+        .address = c->http, .remote = c->allow_remote, .writer = "replayer"};
+    struct tdk_tape_info info;
+    tdk_tape_info(r->tape, &info);
+    tally_open(&r->tally, r->config->tape, info.tape_id);
+    tally_update(&r->tally, r);
+    if (options.address == NULL)
+        return 0;
+    memcpy(options.tape_id, info.tape_id, sizeof options.tape_id);
+    return http_open(&r->http, &options, err);
+}
+
 int replayer_open(struct replayer *r, const struct replay_config *config, struct tdk_err *err)
 {
     static const struct service_events events = {.stop = on_stop, .statistics = on_statistics};
@@ -197,7 +214,8 @@ int replayer_open(struct replayer *r, const struct replay_config *config, struct
     uv_timer_init(&r->service.loop, &r->tend);
     r->tend.data = r;
     uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
-    return open_server(r, err);
+    rc = open_server(r, err);
+    return rc < 0 ? rc : open_watch(r, err);
 }
 
 int replayer_run(struct replayer *r)
@@ -220,6 +238,8 @@ void replayer_close(struct replayer *r)
         server_free(&r->server);
         query_free_memory(r);
     }
+    http_close(r->http);
+    tally_close(&r->tally);
     tdk_tape_close(r->tape);
     pthread_rwlock_destroy(&r->gate);
 }

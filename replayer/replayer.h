@@ -14,12 +14,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/http.h"
 #include "daemon/request.h"
 #include "daemon/service.h"
 #include "replayer/config.h"
 #include "replayer/inquiry.h"
 #include "replayer/jobs.h"
 #include "replayer/session.h"
+#include "replayer/tally.h"
 #include "tapedeck/tape.h"
 
 struct query_stream;
@@ -52,6 +54,8 @@ struct replayer {
     uv_timer_t tend;
     bool opened, finished;
     struct replay_counts counts;
+    struct tally tally;
+    struct http *http; /* ours; NULL: nobody asked for it */
 };
 
 /* Everything up to the ready line. */

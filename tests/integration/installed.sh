@@ -7,7 +7,8 @@ root=$(mktemp -d)
 TAPEDECK_RINGS=$(mktemp -d /dev/shm/tapedeck-installed.XXXXXX)
 export TAPEDECK_RINGS
 recorder=
-trap 'test -z "$recorder" || kill -9 "$recorder"; rm -rf "$root" "$TAPEDECK_RINGS"' EXIT
+replayer=
+trap 'for pid in $recorder $replayer; do kill -9 "$pid"; done; rm -rf "$root" "$TAPEDECK_RINGS"' EXIT
 
 cmake --install "$build" --prefix "$root/usr" >/dev/null
 lib=$(dirname "$(find "$root/usr" -name libtapedeck.so -print -quit)")
@@ -45,4 +46,15 @@ tapedeck play -q -T "$root/day" --into replay --speed max --wait-consumers 1 --t
 wait "$strategy"
 test -s "$root/live.txt"
 cmp "$root/live.txt" "$root/replay.txt"
+
+# A replayer answers a program of ours what the tape itself gives.
+tapedeck-replayer --tape "$root/day" >/dev/null 2>"$root/replayer.log" &
+replayer=$!
+for _ in $(seq 100); do grep -q '^ready' "$root/replayer.log" && break; sleep 0.1; done
+timeout 60 "$root/examples/ask" "unix:$root/day/replayer.sock" >"$root/ask.txt"
+grep -q '^5000 ticks' "$root/ask.txt"
+test "$(tail -n 1 "$root/ask.txt")" = "$(tapedeck digest -T "$root/day" -n 10)"
+kill "$replayer"
+wait "$replayer"
+replayer=
 echo "installed: library, headers and programs work together"

@@ -1,0 +1,43 @@
+/*
+ * tally.h - what the replayer counts, in a page that anyone may look at while the disk hangs.
+ *
+ * The loop's thread writes. A second replayer of the same tape has no page: it says so and serves.
+ */
+#ifndef TDK_REPLAYER_TALLY_H
+#define TDK_REPLAYER_TALLY_H
+
+#include "shm/counters.h"
+
+enum tally_row {
+    TALLY_CONNECTIONS,
+    TALLY_SESSIONS,
+    TALLY_STREAMS,
+    TALLY_STREAMS_BEGUN,
+    TALLY_STREAMS_ENDED,
+    TALLY_STREAMS_CANCELLED,
+    TALLY_STREAMS_REFUSED,
+    TALLY_TICKS,
+    TALLY_BYTES,
+    TALLY_DAMAGED,
+    TALLY_LOOKUPS,
+    TALLY_WAITS,
+    TALLY_OUTSTANDING,
+    TALLY_READS_RUNNING,
+    TALLY_READS_WAITING,
+    TALLY_COUNT,
+};
+
+struct replayer;
+
+struct tally {
+    struct counters *page; /* ours; NULL: there is none, and that was logged */
+    int rows[TALLY_COUNT];
+};
+
+void tally_open(struct tally *tally, const char *tape, const uint8_t tape_id[16]);
+void tally_close(struct tally *tally); /* of zeros is fine */
+
+/* Put what is counted into the page, and show that the loop comes by. */
+void tally_update(struct tally *tally, const struct replayer *replayer);
+
+#endif
