@@ -38,6 +38,8 @@ extern const struct command bars_command;
 extern const struct command roll_command;
 extern const struct command flush_command;
 extern const struct command mark_command;
+extern const struct command attach_command;
+extern const struct command detach_command;
 extern const struct command retain_command;
 extern const struct command diff_command;
 extern const struct command arbitrate_command;

@@ -1,4 +1,4 @@
-/* control.c - roll, flush and mark: the recorder is asked. */
+/* control.c - roll, flush, mark, attach and detach: the recorder is asked. */
 #include "base/name.h"
 #include "cli/ask.h"
 #include "cli/command.h"
@@ -8,6 +8,7 @@
 struct args {
     struct ask_args ask;
     uint64_t back_ns;
+    const char *track;
     bool json;
 };
 
@@ -43,20 +44,37 @@ static int show(struct wire_map result, const struct column *column)
     return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
 }
 
-/* Ask for `method`; `column`: what of the answer is shown, NULL: nothing. `name`: a param. */
-static int call(const char *method, const char *name, const struct column *column)
+static void put_params(struct text_buffer *params, const char *key, const char *name)
+{
+    size_t opened = wire_open_map(params);
+    uint32_t pairs = 0;
+    if (name != NULL) {
+        wire_pair_string(params, key, name);
+        pairs++;
+    }
+    if (args.back_ns != 0) {
+        wire_pair_u64(params, "back", args.back_ns);
+        pairs++;
+    }
+    if (args.track != NULL) {
+        wire_pair_string(params, "track", args.track);
+        pairs++;
+    }
+    wire_close_map(params, opened, pairs);
+}
+
+/* Ask for `method`; `column`: what of the answer is shown, NULL: nothing. `name`: a param, of this
+ * key. */
+static int call(const char *method, const char *key, const char *name, const struct column *column)
 {
     struct tdk_client *client;
     struct wire_map result;
+    if (name != NULL && !name_is_valid(name, strlen(name)))
+        return cli_usage("'%s': %s", name, tdk_strerror(TDK_ENAME));
     int status = ask_open(&client, &args.ask, ASK_RECORDER);
     if (status != CLI_OK)
         return status;
-    struct text_buffer *params = client_begin(client, method);
-    wire_put_map(params, name == NULL ? 0 : args.back_ns == 0 ? 1 : 2);
-    if (name != NULL)
-        wire_pair_string(params, "name", name);
-    if (name != NULL && args.back_ns != 0)
-        wire_pair_u64(params, "back", args.back_ns);
+    put_params(client_begin(client, method), key, name);
     status = ask(client, &result);
     if (status == CLI_OK && column != NULL)
         status = show(result, column);
@@ -67,7 +85,7 @@ static int call(const char *method, const char *name, const struct column *colum
 static int run_flush(const struct cli *cli)
 {
     (void)cli;
-    return call("flush", NULL, NULL);
+    return call("flush", NULL, NULL, NULL);
 }
 
 const struct command flush_command = {
@@ -84,7 +102,7 @@ static int run_roll(const struct cli *cli)
 {
     static const struct column segment = {"segment", COLUMN_COUNT};
     (void)cli;
-    return call("roll", NULL, &segment);
+    return call("roll", NULL, NULL, &segment);
 }
 
 const struct command roll_command = {
@@ -100,10 +118,7 @@ const struct command roll_command = {
 static int run_mark(const struct cli *cli)
 {
     static const struct column ts = {"ts", COLUMN_TIME};
-    const char *name = cli->operands->items[0];
-    if (!name_is_valid(name, strlen(name)))
-        return cli_usage("'%s': %s", name, tdk_strerror(TDK_ENAME));
-    return call("mark", name, &ts);
+    return call("mark", "name", cli->operands->items[0], &ts);
 }
 
 static const struct option mark_rows[] = {
@@ -131,4 +146,61 @@ const struct command mark_command = {
     .operands_min = 1,
     .operands_max = 1,
     .run = run_mark,
+};
+
+/* ---- rings ---- */
+
+static int run_attach(const struct cli *cli)
+{
+    return call("attach", "ring", cli->operands->items[0], NULL);
+}
+
+static const struct option attach_rows[] = {
+    {.name = "track",
+     .kind = OPTION_NAME,
+     .value = "TRACK",
+     .at = offsetof(struct args, track),
+     .help = "the track that it goes to; unless said, the one in the ring's head"},
+    {.name = NULL},
+};
+static const struct option_set attach_sets[] = {
+    {.rows = ask_rows, .into = &args.ask},
+    {.rows = attach_rows, .into = &args},
+    {.rows = NULL},
+};
+
+const struct command attach_command = {
+    .name = "attach",
+    .brief = "have the recorder record one more ring",
+    .usage = "RING -T DIR|-a ADDRESS [--track TRACK]",
+    .about = "As one more --ring would have: a ring that is not there is waited for. It lasts as\n"
+             "long as the recorder runs, which takes 64 of them.",
+    .sets = attach_sets,
+    .operand = "RING",
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_attach,
+};
+
+static int run_detach(const struct cli *cli)
+{
+    return call("detach", "ring", cli->operands->items[0], NULL);
+}
+
+static const struct option_set detach_sets[] = {
+    {.rows = ask_rows, .into = &args.ask},
+    {.rows = NULL},
+};
+
+const struct command detach_command = {
+    .name = "detach",
+    .brief = "have the recorder let go of a ring",
+    .usage = "RING -T DIR|-a ADDRESS",
+    .about = "Waits until what was published so far is durable. What is published later stays in\n"
+             "the ring, for whoever consumes it next.",
+    .sets = detach_sets,
+    .operand = "RING",
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_detach,
 };

@@ -33,6 +33,8 @@ static const struct command *const commands[] = {
     &roll_command,
     &flush_command,
     &mark_command,
+    &attach_command,
+    &detach_command,
     &seal_command,
     &asof_command,
     &retain_command,

@@ -68,6 +68,8 @@ const struct counters_copy *pages_same(const struct pages *pages, const struct c
 
 /* ---- a ring ---- */
 
+#define RING_DETACHED 4u /* its recorder was told to let go of it */
+
 uint64_t page_value(const struct counters_copy *page, const char *name, const char *ring)
 {
     const struct counter_value *found = counters_find(page, name, ring);
@@ -116,7 +118,8 @@ void page_rings(const struct counters_copy *page, ring_cb *each, void *context)
 {
     for (unsigned i = 0; i < page->rows; i++) {
         struct ring_view view;
-        if (strcmp(page->values[i].name, "ring_state") != 0)
+        if (strcmp(page->values[i].name, "ring_state") != 0 ||
+            page->values[i].value == RING_DETACHED)
             continue;
         view_ring(&view, page, &page->values[i]);
         each(&view, page, context);

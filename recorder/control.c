@@ -92,9 +92,10 @@ static void on_status(struct request *request, struct wire_map params)
     put_disk(out, &status);
     put_seal(out, &r->sealer);
     wire_put_string(out, "rings");
-    wire_put_list(out, r->config->ring_count);
-    for (unsigned i = 0; i < r->config->ring_count; i++)
-        put_ring(out, &r->inlets[i], status.state);
+    wire_put_list(out, status.rings);
+    for (unsigned i = 0; i < r->inlet_count; i++)
+        if (r->inlets[i].state != INLET_DETACHED)
+            put_ring(out, &r->inlets[i], status.state);
     request_done(request);
 }
 
@@ -218,6 +219,70 @@ static void on_mark(struct request *request, struct wire_map params)
     recorder_turn(recorder_of(request));
 }
 
+/* ---- rings that come and go ---- */
+
+static int take_ring(struct wire_map params, struct config_ring *ring, struct tdk_err *err)
+{
+    memset(ring, 0, sizeof *ring);
+    int rc = wire_string(params, "ring", ring->name, sizeof ring->name, err);
+    if (rc == 0)
+        return err_say(err, TDK_EVALUE, "ring: it is missing");
+    if (rc > 0 && !name_is_valid(ring->name, strlen(ring->name)))
+        return err_set(err, TDK_ENAME, "ring '%s'", ring->name);
+    if (rc > 0)
+        rc = wire_string(params, "track", ring->track, sizeof ring->track, err);
+    if (rc > 0 && !name_is_valid(ring->track, strlen(ring->track)))
+        return err_set(err, TDK_ENAME, "track '%s'", ring->track);
+    return rc < 0 ? rc : 0;
+}
+
+/* Recorded from the next turn on; a ring that is not there is waited for, as at the start. */
+static void on_attach(struct request *request, struct wire_map params)
+{
+    struct recorder *r = recorder_of(request);
+    struct config_ring ring;
+    struct tdk_err err;
+    struct inlet *s = NULL;
+    if (take_ring(params, &ring, &err) == 0)
+        s = inlet_add(r->inlets, r->inlet_count, &ring, &err);
+    if (s == NULL) {
+        request_fail(request, &err);
+        return;
+    }
+    inlet_visit(s, r->config, clock_mono());
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 3);
+    wire_pair_string(out, "ring", s->asked->name);
+    wire_pair_string(out, "track", s->track);
+    wire_pair_string(out, "state", inlet_state_text(s));
+    request_done(request);
+    recorder_turn(r);
+}
+
+/* Answered when what was published so far is durable and the ring is free for another. */
+static void on_detach(struct request *request, struct wire_map params)
+{
+    struct recorder *r = recorder_of(request);
+    struct config_ring ring;
+    struct tdk_err err;
+    struct inlet *s = NULL;
+    int rc = take_ring(params, &ring, &err);
+    if (rc == 0)
+        s = inlet_find(r->inlets, r->inlet_count, ring.name);
+    if (s == NULL) {
+        if (rc == 0)
+            err_say(&err, TDK_ENORING, "ring %s is not recorded here", ring.name);
+        request_fail(request, &err);
+        return;
+    }
+    struct control_task *task = ask(request, CONTROL_DETACH);
+    if (task == NULL)
+        return;
+    task->inlet = s;
+    inlet_leave(s);
+    recorder_turn(r);
+}
+
 static void on_stop(struct request *request, struct wire_map params)
 {
     struct recorder *r = recorder_of(request);
@@ -284,8 +349,10 @@ static bool has(const struct control *c, enum control_kind kind)
 
 static void answer(const struct control_task *task, uint64_t segment)
 {
+    if (task->kind == CONTROL_DETACH && task->inlet->state != INLET_DETACHED)
+        inlet_detach(task->inlet); /* it may have been asked for twice */
     struct text_buffer *out = request_answer(task->request);
-    wire_put_map(out, task->kind == CONTROL_FLUSH ? 0 : 1);
+    wire_put_map(out, task->kind == CONTROL_ROLL || task->kind == CONTROL_MARK ? 1 : 0);
     if (task->kind == CONTROL_ROLL)
         wire_pair_u64(out, "segment", segment);
     else if (task->kind == CONTROL_MARK)
@@ -323,6 +390,9 @@ static void place(struct control *c)
 static bool is_safe(const struct control *c)
 {
     const struct recorder *r = c->recorder;
+    for (const struct control_task *t = c->round; t != NULL; t = t->next)
+        if (t->kind == CONTROL_DETACH && !inlet_is_left(t->inlet))
+            return false;
     bool rolled = !has(c, CONTROL_ROLL) || (!r->rotate.wanted && r->rotate.current != NULL);
     return c->placed && r->writer.done >= c->upto && rolled;
 }
@@ -352,6 +422,8 @@ static const struct method methods[] = {
     {.name = "roll", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_roll},
     {.name = "mark", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_mark},
     {.name = "seal", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_seal},
+    {.name = "attach", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_attach},
+    {.name = "detach", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_detach},
     {.name = "stop", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_stop},
     {.name = NULL},
 };

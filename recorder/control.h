@@ -1,8 +1,8 @@
 /*
  * control.h - the recorder's socket: what it is asked while it records.
  *
- * Methods that wait for the tape (flush, roll, mark) are done in rounds: what was asked before a
- * round begins is done in it, together.
+ * Methods that wait for the tape (flush, roll, mark, detach) are done in rounds: what was asked
+ * before a round begins is done in it, together.
  *
  *   asked -> what was published is in writes -> (a mark behind it, the next segment) -> safe
  *
@@ -14,9 +14,10 @@
 #include "daemon/request.h"
 #include "tapedeck/tick.h"
 
+struct inlet;
 struct recorder;
 
-enum control_kind { CONTROL_FLUSH, CONTROL_ROLL, CONTROL_MARK };
+enum control_kind { CONTROL_FLUSH, CONTROL_ROLL, CONTROL_MARK, CONTROL_DETACH };
 
 /* Somebody who waits. */
 struct control_task {
@@ -25,6 +26,7 @@ struct control_task {
     enum control_kind kind;
     char name[TDK_NAME_MAX + 1]; /* of a mark */
     uint64_t ts, back;           /* likewise; ns before it that are to be kept */
+    struct inlet *inlet;         /* borrowed: of a detach */
 };
 
 struct control {

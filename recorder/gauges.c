@@ -59,7 +59,8 @@ static const struct counter_kind_of own_rows[GAUGES_OWN_COUNT] = {
 };
 
 static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
-    [GAUGES_RING_STATE] = {"ring_state", "0 waiting, 1 held by another, 2 attached, 3 quarantined",
+    [GAUGES_RING_STATE] = {"ring_state",
+                           "0 waiting, 1 held by another, 2 attached, 3 quarantined, 4 detached",
                            COUNTER_LEVEL, COUNTER_COUNT},
     [GAUGES_RING_TICKS] = {"ring_ticks", "ticks taken from the ring", COUNTER_TOTAL, COUNTER_COUNT},
     [GAUGES_RING_BYTES] = {"ring_taken", "frames taken from the ring, with heads", COUNTER_TOTAL,

@@ -21,7 +21,8 @@ void inlet_init(struct inlet *all, unsigned count, const struct config *config,
     for (unsigned i = 0; i < count; i++) {
         struct inlet *s = &all[i];
         memset(s, 0, sizeof *s);
-        s->asked = &config->rings[i];
+        s->asked = i < config->ring_count ? &config->rings[i] : &s->own;
+        s->state = i < config->ring_count ? INLET_WAITING : INLET_DETACHED;
         s->ledger = ledger;
         s->all = all;
         s->all_count = count;
@@ -29,6 +30,81 @@ void inlet_init(struct inlet *all, unsigned count, const struct config *config,
         s->named_in = UINT64_MAX;
         memcpy(s->track, s->asked->track, sizeof s->track);
     }
+}
+
+/* ---- asked for, and no more ---- */
+
+struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (all[i].state != INLET_DETACHED && strcmp(all[i].asked->name, ring) == 0)
+            return &all[i];
+    return NULL;
+}
+
+static const struct inlet *find_track(const struct inlet *all, unsigned count, const char *track)
+{
+    for (unsigned i = 0; track[0] != '\0' && i < count; i++)
+        if (all[i].state != INLET_DETACHED && strcmp(all[i].track, track) == 0)
+            return &all[i];
+    return NULL;
+}
+
+/* One that nobody had, or that was this ring's. */
+static struct inlet *find_free(struct inlet *all, unsigned count, const struct config_ring *ring)
+{
+    struct inlet *fresh = NULL;
+    for (unsigned i = count; i-- > 0;) {
+        struct inlet *s = &all[i];
+        if (s->state != INLET_DETACHED)
+            continue;
+        if (s->asked->name[0] == '\0')
+            fresh = s;
+        else if (strcmp(s->asked->name, ring->name) == 0 &&
+                 (ring->track[0] == '\0' || strcmp(s->track, ring->track) == 0))
+            return s;
+    }
+    return fresh;
+}
+
+struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_ring *ring,
+                        struct tdk_err *err)
+{
+    const struct inlet *other = find_track(all, count, ring->track);
+    if (inlet_find(all, count, ring->name) != NULL) {
+        err_say(err, -EEXIST, "ring %s is recorded already", ring->name);
+        return NULL;
+    }
+    if (other != NULL) {
+        err_say(err, -EEXIST, "track %s is recorded from ring %s", ring->track, other->asked->name);
+        return NULL;
+    }
+    struct inlet *s = find_free(all, count, ring);
+    if (s == NULL) {
+        err_say(err, TDK_EFULL, "no more rings can be added while the recorder runs");
+        return NULL;
+    }
+    if (s->asked->name[0] == '\0') {
+        s->own = *ring;
+        memcpy(s->track, ring->track, sizeof s->track);
+    }
+    s->state = INLET_WAITING;
+    s->until = UINT64_MAX;
+    return s;
+}
+
+void inlet_leave(struct inlet *s)
+{
+    size_t size = 0;
+    if (s->state != INLET_ATTACHED)
+        return;
+    tdk_ring_peek(s->ring, &size);
+    s->until = tdk_ring_position(s->ring) + size;
+}
+
+bool inlet_is_left(const struct inlet *s)
+{
+    return s->out == 0 && (s->state != INLET_ATTACHED || tdk_ring_position(s->ring) >= s->until);
 }
 
 static void detach(struct inlet *s)
@@ -40,6 +116,13 @@ static void detach(struct inlet *s)
     s->orphan_ns = 0;
     s->push_to = 0;
     s->owes_mark = false;
+}
+
+void inlet_detach(struct inlet *s)
+{
+    inlet_close(s);
+    s->state = INLET_DETACHED;
+    log_info("ring %s detached, as was asked: what was published is recorded", s->asked->name);
 }
 
 void inlet_close(struct inlet *s)
@@ -110,7 +193,8 @@ void inlet_resume(struct inlet *s)
 static bool track_is_taken(const struct inlet *s)
 {
     for (unsigned i = 0; i < s->all_count; i++)
-        if (&s->all[i] != s && strcmp(s->all[i].track, s->track) == 0)
+        if (&s->all[i] != s && s->all[i].state != INLET_DETACHED &&
+            strcmp(s->all[i].track, s->track) == 0)
             return true;
     return false;
 }
@@ -262,6 +346,8 @@ void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
         if (is_replaced(s))
             s->state = INLET_WAITING;
         break;
+    case INLET_DETACHED:
+        break;
     }
 }
 
@@ -368,10 +454,9 @@ uint64_t inlet_lost_at_end(const struct inlet *s)
 const char *inlet_state_text(const struct inlet *s)
 {
     static const char *const texts[] = {
-        [INLET_WAITING] = "waiting",
-        [INLET_HELD] = "held by another",
-        [INLET_ATTACHED] = "ok",
-        [INLET_QUARANTINED] = "quarantined",
+        [INLET_WAITING] = "waiting",   [INLET_HELD] = "held by another",
+        [INLET_ATTACHED] = "ok",       [INLET_QUARANTINED] = "quarantined",
+        [INLET_DETACHED] = "detached",
     };
     return texts[s->state];
 }

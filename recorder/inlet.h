@@ -6,6 +6,8 @@
  *        v          v
  *      HELD     QUARANTINED (what is in the ring is no ring, or broke its rules)
  *
+ * DETACHED: nobody asks for its ring, or not any more.
+ *
  * A ring that is not there is waited for, one that another process consumes is asked for again and
  * again, both quietly. A quarantined one is looked at again only when another file takes its name.
  * The others never notice. The loop's thread.
@@ -21,14 +23,15 @@
 #include "tape/block.h"
 #include "tapedeck/ring.h"
 
-enum inlet_state { INLET_WAITING, INLET_HELD, INLET_ATTACHED, INLET_QUARANTINED };
+enum inlet_state { INLET_WAITING, INLET_HELD, INLET_ATTACHED, INLET_QUARANTINED, INLET_DETACHED };
 
 struct inlet_mark {
     uint64_t epoch, seq;
 };
 
 struct inlet {
-    const struct config_ring *asked; /* borrowed */
+    const struct config_ring *asked; /* borrowed, or: */
+    struct config_ring own;          /* of a ring that was asked for while we ran */
     struct ledger *ledger;           /* borrowed: what the tape has */
     const struct inlet *all;         /* borrowed: every inlet, this one among them */
     unsigned all_count;
@@ -65,8 +68,23 @@ struct inlet {
     uint64_t fill_warned_ns;
 };
 
+/* Those of the configuration; the others, up to `count`, are detached. */
 void inlet_init(struct inlet *all, unsigned count, const struct config *config,
                 struct ledger *ledger);
+
+/* A ring that is asked for from now on takes an inlet that none has had, or the one that it had
+ * before: what is counted about an inlet bears its names for ever. NULL: err says why. -EEXIST: the
+ * ring is recorded already, or its track from another; TDK_EFULL: no inlet is left. */
+struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_ring *ring,
+                        struct tdk_err *err);
+
+/* The one of a ring that is asked for, or NULL. */
+struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring);
+
+/* Read no further than what is published now. Then, when it is_left: let go of the ring. */
+void inlet_leave(struct inlet *inlet);
+bool inlet_is_left(const struct inlet *inlet);
+void inlet_detach(struct inlet *inlet);
 
 /* Look for the ring if it is not attached, make it if so configured; and if it is, whether it still
  * is the one of that name. Some system calls; to be called a few times a second. */

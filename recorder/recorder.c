@@ -124,7 +124,7 @@ static void on_dead(void *context)
 
 static void tell_acks(struct recorder *r)
 {
-    for (unsigned i = 0; i < r->config->ring_count; i++) {
+    for (unsigned i = 0; i < r->inlet_count; i++) {
         struct inlet *s = &r->inlets[i];
         if (s->owes_ack && ack_tell(&r->ack, s->track, s->durable.epoch, s->durable.seq))
             s->owes_ack = false;
@@ -179,7 +179,7 @@ static void warn_of_fill(struct inlet *s, uint64_t now_ns)
 /* Warned of once in each report's time. */
 static void forget_fill(struct recorder *r)
 {
-    for (unsigned i = 0; i < r->config->ring_count; i++) {
+    for (unsigned i = 0; i < r->inlet_count; i++) {
         r->inlets[i].high_water = 0;
         r->inlets[i].fill_level = 0;
     }
@@ -188,7 +188,7 @@ static void forget_fill(struct recorder *r)
 
 void recorder_status(const struct recorder *r, struct status *status)
 {
-    status_gather(status, r->inlets, r->config->ring_count, &r->writer);
+    status_gather(status, r->inlets, r->inlet_count, &r->writer);
     status_add_tape(status, &r->retention, &r->sealer);
     status->tape_size += r->rotate.current != NULL ? r->rotate.current->end : 0;
 }
@@ -201,8 +201,7 @@ static void report(struct recorder *r, bool asked, uint64_t now_ns)
         r->reported_ns = now_ns;
         return;
     }
-    status_log(&status, &r->reported, now_ns - r->reported_ns, r->inlets, r->config->ring_count,
-               asked);
+    status_log(&status, &r->reported, now_ns - r->reported_ns, r->inlets, r->inlet_count, asked);
     r->reported = status;
     r->reported_ns = now_ns;
     forget_fill(r);
@@ -232,7 +231,7 @@ static void watch_idle(struct recorder *r, uint64_t now_ns)
 
 static void visit_rings(struct recorder *r, uint64_t now_ns)
 {
-    for (unsigned i = 0; i < r->config->ring_count; i++) {
+    for (unsigned i = 0; i < r->inlet_count; i++) {
         struct inlet *s = &r->inlets[i];
         bool quiet = s->state == INLET_ATTACHED || s->state == INLET_QUARANTINED;
         if (!quiet || (r->tends + i) % VISIT_TENDS == 0)
@@ -245,14 +244,14 @@ static void count(struct recorder *r, uint64_t now_ns)
 {
     struct status status;
     recorder_status(r, &status);
-    gauges_update(&r->gauges, &status, r->inlets, r->config->ring_count, now_ns);
+    gauges_update(&r->gauges, &status, r->inlets, r->inlet_count, now_ns);
 }
 
 /* A ring filling up, or writes that wait for the disk: others are to leave both alone. */
 static bool is_behind(const struct recorder *r)
 {
     const struct writer *w = &r->writer;
-    for (unsigned i = 0; i < r->config->ring_count; i++) {
+    for (unsigned i = 0; i < r->inlet_count; i++) {
         const struct inlet *s = &r->inlets[i];
         if (s->state == INLET_ATTACHED && s->waiting > s->capacity / BEHIND_PART)
             return true;
@@ -322,7 +321,7 @@ static int open_writer(struct recorder *r, struct tdk_err *err)
     struct writer_options options = {
         .limit = c->block_size,
         .memory = c->memory,
-        .pieces_max = 2 * c->ring_count + 16,
+        .pieces_max = 2 * r->inlet_count + 16,
         .sync = c->sync,
         .interval_ns = c->sync_interval_ns,
     };
@@ -343,11 +342,11 @@ static int open_inlets(struct recorder *r, struct tdk_err *err)
         .block_age_ns = c->block_age_ns,
         .sync_interval_ns = c->sync == SYNC_INTERVAL ? c->sync_interval_ns : 0,
     };
-    r->inlets = calloc(c->ring_count, sizeof *r->inlets);
+    r->inlets = calloc(r->inlet_count, sizeof *r->inlets);
     if (r->inlets == NULL ||
-        pump_init(&r->pump, r->inlets, c->ring_count, &r->writer, &options) < 0)
+        pump_init(&r->pump, r->inlets, r->inlet_count, &r->writer, &options) < 0)
         return err_set(err, -ENOMEM, "rings");
-    inlet_init(r->inlets, c->ring_count, c, &r->ledger);
+    inlet_init(r->inlets, r->inlet_count, c, &r->ledger);
     return 0;
 }
 
@@ -378,7 +377,7 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     retention_init(&r->retention, loop, &r->tape, &r->journal, &r->config->retain,
                    r->config->warn_full_ns);
     open_sealer(r);
-    if (gauges_open(&r->gauges, &r->tape, r->config->ring_count) < 0)
+    if (gauges_open(&r->gauges, &r->tape, r->inlet_count) < 0)
         return err_set(err, -ENOMEM, "counters");
     return open_inlets(r, err);
 }
@@ -414,6 +413,7 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
         .stop = on_stop, .roll = on_roll, .statistics = on_statistics};
     memset(r, 0, sizeof *r);
     r->config = config;
+    r->inlet_count = config->ring_count + INLETS_SPARE;
     r->ack.fd = config->ack_fd;
 
     int rc = tdk_ring_guard(err); /* a ring that is cut under us is quarantined, and kills nobody */
@@ -467,7 +467,7 @@ int recorder_close(struct recorder *r, int exit_code)
     service_close(&r->service);
     control_free(&r->control);
     sealer_free(&r->sealer);
-    for (unsigned i = 0; r->inlets != NULL && i < r->config->ring_count; i++)
+    for (unsigned i = 0; r->inlets != NULL && i < r->inlet_count; i++)
         inlet_close(&r->inlets[i]);
     rotate_close(&r->rotate);
     bool clean = exit_code == 0 && !r->journal.index_failed && r->journal.unsealed == NULL;

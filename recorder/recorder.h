@@ -19,6 +19,8 @@
 #include "recorder/sealer.h"
 #include "recorder/status.h"
 
+#define INLETS_SPARE 64u /* rings that can be attached while it runs */
+
 struct recorder {
     const struct config *config; /* borrowed */
     struct service service;
@@ -30,7 +32,8 @@ struct recorder {
     struct pump pump;
     struct retention retention;
     struct sealer sealer;
-    struct inlet *inlets; /* owned */
+    struct inlet *inlets; /* owned: those of the configuration, and some that may be asked for */
+    unsigned inlet_count;
     struct ack ack;
     struct control control;
 

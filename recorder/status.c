@@ -26,13 +26,13 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
                    const struct writer *writer)
 {
     memset(status, 0, sizeof *status);
-    status->rings = count;
     for (unsigned i = 0; i < count; i++) {
         const struct inlet *s = &inlets[i];
         status->ticks += s->ticks;
         status->bytes += s->bytes;
         status->lost += s->lost_total;
         status->passed += s->passed;
+        status->rings += s->state != INLET_DETACHED;
         status->attached += s->state == INLET_ATTACHED;
         status->quarantined += s->state == INLET_QUARANTINED;
     }
@@ -105,5 +105,6 @@ void status_log(const struct status *status, const struct status *before, uint64
         (unsigned long long)status->packed.segments, quantity_size_text(room, status->disk_free),
         full_in);
     for (unsigned i = 0; each && i < count; i++)
-        log_ring(&inlets[i]);
+        if (inlets[i].state != INLET_DETACHED)
+            log_ring(&inlets[i]);
 }

@@ -303,3 +303,90 @@ class Commands(Control):
 
 if __name__ == "__main__":
     tapedeck.unittest.main()
+
+
+class Rings(Control):
+    """Rings that are recorded from while the recorder runs, and let go of."""
+
+    def count(self, track):
+        return int(self.run_ok("query", "-T", self.tape, "--count", "--track", track).stdout)
+
+    def test_one_more_and_one_less(self):
+        self.record()
+        client = self.client()
+        self.run_ok("ring", "create", "b", "--size", "1M")
+        self.run_ok("gen", "--ring", "b", "--count", 500)
+        answer = client.call("attach", ring="b", track="bee")
+        self.assertEqual(answer, {"ring": "b", "track": "bee", "state": "ok"})
+        self.run_ok("gen", "--ring", "b", "--count", 300)
+        self.assertEqual(client.call("detach", ring="b"), {})
+        self.assertEqual(self.count("bee"), 800)
+        self.assertEqual([r["ring"] for r in client.call("status")["rings"]], ["a"])
+        rows = json.loads(self.run_ok("stat", "recorder", "-T", self.tape, "--json").stdout)
+        self.assertEqual([r["ring"] for r in rows[0]["rings"]], ["a"])
+        # What comes now stays in the ring, which is free for another; then it is taken up again.
+        self.run_ok("gen", "--ring", "b", "--count", 200)
+        client.call("flush")
+        self.assertEqual(self.count("bee"), 800)
+        self.run_ok("drain", "b", "--count", 50, "-o", "none", "--timeout", "5s")
+        client.call("attach", ring="b", track="bee")
+        client.call("flush")
+        self.assertEqual(self.count("bee"), 950)
+
+    def test_while_a_feed_publishes(self):
+        recorder = self.record()
+        client = self.client()
+        feed = self.start_cli("gen", "--ring", "b", "--create", "1M", "--count", 20000,
+                              "--rate", "20000")
+        for _ in range(4):
+            client.call("attach", ring="b")
+            time.sleep(0.1)
+            client.call("detach", ring="b")
+        client.call("attach", ring="b")
+        self.assertEqual(feed.wait(), 0)
+        self.assertEqual(recorder.stop(), 0)
+        self.assertEqual(self.count("b"), 20000)
+        self.run_ok("gaps", "-T", self.tape)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_a_ring_that_is_not_there_is_waited_for(self):
+        self.recorder("--ring", "a")
+        client = self.client()
+        self.assertEqual(client.call("attach", ring="later")["state"], "waiting")
+        self.run_ok("gen", "--ring", "later", "--create", "1M", "--count", 100)
+        end = time.monotonic() + 30
+        while client.call("status")["rings"][1]["state"] != "ok" and time.monotonic() < end:
+            time.sleep(0.05)
+        client.call("flush")
+        self.assertEqual(self.count("later"), 100)
+        client.call("detach", ring="a")  # one that was never there
+
+    def test_what_cannot_be(self):
+        self.record()
+        client = self.client()
+        client.call("attach", ring="b", track="c")
+        for method, params, name in (("attach", {}, "EINVAL"), ("attach", {"ring": "a"}, "EEXIST"),
+                                     ("attach", {"ring": "c", "track": "c"}, "EEXIST"),
+                                     ("attach", {"ring": "../x"}, "EINVAL"),
+                                     ("attach", {"ring": "x", "track": "."}, "EINVAL"),
+                                     ("detach", {"ring": "nobody"}, "ENOENT"),
+                                     ("detach", {}, "EINVAL")):
+            with self.assertRaises(wire.Error) as raised:
+                client.call(method, **params)
+            self.assertEqual(raised.exception.name, name, (method, params))
+        for i in range(63):
+            client.call("attach", ring=f"r{i}")
+        with self.assertRaises(wire.Error) as raised:
+            client.call("attach", ring="more")
+        self.assertEqual(raised.exception.name, "EFULL")
+
+    def test_from_the_command_line(self):
+        self.record()
+        self.run_ok("attach", "b", "-T", self.tape, "--track", "bee")
+        self.run_ok("attach", "b", "-T", self.tape, code=1)
+        self.run_ok("attach", ".", "-T", self.tape, code=2)
+        self.run_ok("gen", "--ring", "b", "--count", 10)
+        self.run_ok("detach", "b", "-T", self.tape)
+        self.assertEqual(self.count("bee"), 10)
+        self.run_ok("detach", "b", "-T", self.tape, code=1)
+        self.run_ok("attach", "b", "-T", self.scratch, code=6)
