@@ -32,6 +32,17 @@ static const struct counter_kind_of kinds[TALLY_COUNT] = {
                              COUNTER_LEVEL, COUNTER_COUNT},
 };
 
+/* Another that lives keeps its page: two in turn in one would be nobody's. */
+static bool is_taken(const uint8_t tape_id[16])
+{
+    struct counters_copy copy;
+    if (counters_read_of(&copy, "replayer", tape_id, NULL) < 0)
+        return false;
+    bool alive = copy.alive;
+    counters_forget(&copy);
+    return alive;
+}
+
 void tally_open(struct tally *t, const char *tape, const uint8_t tape_id[16])
 {
     struct tdk_err err;
@@ -41,6 +52,10 @@ void tally_open(struct tally *t, const char *tape, const uint8_t tape_id[16])
                                              .tape_id = tape_id,
                                              .rows_max = TALLY_COUNT};
     *t = (struct tally){.page = NULL};
+    if (is_taken(tape_id)) {
+        log_warn("no counters page: another replayer of this tape has it");
+        return;
+    }
     if (counters_create(&t->page, &options, &err) < 0) {
         log_warn("no counters page: %s", err.text);
         return;

@@ -1,9 +1,12 @@
 """The replayer asked by an independent client: ranges, streams and their credit, many at once."""
 
+import json
 import os
 import resource
+import socket
 import threading
 import time
+import urllib.request
 
 from tests.support import tapedeck, wire
 
@@ -118,6 +121,43 @@ class Reads(Replayer):
                 client.call(method, **params)
             self.assertEqual(raised.exception.name, name, (method, params))
         self.assertEqual(client.call("count")["ticks"], 30000)
+
+
+class Watched(Replayer):
+    def test_what_it_counts_is_seen_from_outside(self):
+        self.run_ok("stat", "replayer", "-T", self.tape, code=6)
+        replayer = self.serve("--http", "127.0.0.1:0")
+        self.run_ok("stat", "replayer", "-T", self.tape)
+        self.stream(self.client())
+        end = time.monotonic() + 30
+        counters = {}
+        while counters.get("replayer_streams_ended") != 1 and time.monotonic() < end:
+            (row,) = json.loads(self.run_ok("stat", "replayer", "-T", self.tape, "--json").stdout)
+            counters = row["counters"]
+        self.assertEqual((counters["replayer_streams_ended"], counters["replayer_ticks"]), (1, 30000))
+        lines = self.run_ok("stat", "replayer", "-T", self.tape).stdout.decode().splitlines()
+        self.assertIn("replayer\treplayer_ticks\t\t\t30000\tticks sent in streams", lines)
+        self.assertEqual(replayer.stop(), 0)
+        self.run_ok("stat", "replayer", "-T", self.tape, code=6)
+
+    def test_metrics(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.serve("--http", address)
+        with urllib.request.urlopen(f"http://{address}/healthz", timeout=30) as answer:
+            self.assertEqual((answer.status, answer.read()), (200, b"ok\n"))
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        self.assertRegex(text, r'tapedeck_build_info\{daemon="replayer"')
+        self.assertIn("\ntapedeck_replayer_sent_bytes_total 0\n", text)
+
+    def test_a_second_one_serves_without_a_page(self):
+        self.serve()
+        other = self.start("tapedeck-replayer", "--tape", self.tape, "--socket",
+                           self.scratch / "other.sock")
+        other.wait_line(r"^ready ")
+        self.assertIn("no counters page", other.stderr)
 
 
 class Streams(Replayer):
