@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 import warnings
 from ctypes import byref
 from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
@@ -117,15 +118,32 @@ Type = Union[str, int, Schema]
 
 
 class _Handle:
-    """The C tape; closed when nobody has it any more: the Tape, its cursors, batches of them."""
+    """The C tape; closed when nobody has it any more: the Tape, its cursors, batches of them.
+
+    Counted, not left to references alone: of a cycle that is garbage Python finalizes the tape and
+    its cursors in any order, and the tape must be closed last.
+    """
 
     def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
         self.at = ctypes.c_void_p()
+        self.users = 0
+        self._lock = threading.RLock()  # a finalizer may run while it is held
         lib.call("tdk_tape_open", byref(self.at), os.fsencode(path))
+        self.users = 1
+
+    def take(self) -> None:
+        with self._lock:
+            self.users += 1
+
+    def drop(self) -> None:
+        with self._lock:
+            self.users -= 1
+            if self.users == 0:
+                lib.lib.tdk_tape_close(self.at)
 
     def __del__(self) -> None:
-        if self.at:
-            lib.lib.tdk_tape_close(self.at)
+        if self.users:
+            self.drop()
 
 
 class _Memory:
@@ -389,6 +407,7 @@ class Cursor:
         self._at = ctypes.c_void_p()
         self._pending: Optional[lib.Error] = None
         lib.call("tdk_cursor_open", byref(self._at), tape.at, byref(query))
+        tape.take()
 
     def __del__(self) -> None:
         self.close()
@@ -398,6 +417,7 @@ class Cursor:
         at, self._at = self._at, ctypes.c_void_p()
         if at:
             lib.lib.tdk_cursor_close(at)
+            self._tape.drop()
 
     def __enter__(self) -> "Cursor":
         return self

@@ -1,8 +1,8 @@
 """python/tapedeck from outside: tapes against what others counted, rings between processes, and the
 examples as they are."""
 
-import ctypes.util
-import importlib
+import gc
+import importlib.util
 import json
 import os
 import pathlib
@@ -253,6 +253,17 @@ class Tapes(Case):
         self.assertEqual(whole(view["size"]), 300 * 25 * 10**7)
         self.assertEqual(whole(seq), 300 * 301 // 2)
         del junk
+
+    def test_a_tape_that_is_garbage_with_its_cursors_is_closed_last(self):
+        for first in (True, False):  # finalized in the order of creation
+            knot = []
+            tape = tapedeck.Tape(self.tape)
+            cursors = [tape.cursor() for _ in range(3)]
+            for cursor in cursors:
+                cursor.read(1)
+            knot += [knot, tape, cursors] if first else [knot, cursors, tape]
+            del knot, tape, cursors, cursor
+            gc.collect()
 
     def test_what_is_refused_says_why_and_has_a_code(self):
         with self.assertRaisesRegex(tapedeck.Missing, "nowhere: No such file") as caught:
