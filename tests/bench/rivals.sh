@@ -45,7 +45,7 @@ fi
 if wants store; then
     cat >"$out/harness/store/contestants/sealed.sh" <<'EOF'
 c_ready() { [ -n "$TAPEDECK" ] || { echo "needs TAPEDECK"; return 1; }; }
-c_record() { TAPEDECK_SEAL=1 "$TAPEDECK" record "$1" "$2"; }
+c_record() { BENCH_SEAL=1 "$TAPEDECK" record "$1" "$2"; }
 c_query() { "$TAPEDECK" query "$@"; }
 EOF
     only=${STORES:-flat,lmdb,sqlite,duckdb,parquet,redis,nats,nats1,pg,tapedeck,sealed}

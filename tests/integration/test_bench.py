@@ -51,7 +51,7 @@ class Bench(tapedeck.Case):
         for seal in ("", "1"):
             store = self.scratch / f"store{seal}"
             store.mkdir()
-            env = self.env | {"TDK_BIN": str(tapedeck.BIN), "TAPEDECK_SEAL": seal}
+            env = self.env | {"TDK_BIN": str(tapedeck.BIN), "BENCH_SEAL": seal}
 
             def adapter(*args):
                 done = subprocess.run([tapedeck.SOURCE / "tests/bench/store/adapter", *map(str, args)], env=env,
