@@ -91,14 +91,8 @@ int depot_symbols(struct depot *s, const char *track,
 int depot_coverage(struct depot *s, const struct tdk_query *query,
                    const struct tdk_coverage_walk *walk, struct tdk_err *err)
 {
-    bool more = false;
-    if (s->remote == NULL)
-        return tdk_tape_coverage(s->tape, query, walk, err);
-    int rc = remote_coverage(s->remote, query, walk, &more, err);
-    if (rc == 0 && more)
-        cli_warn(
-            "the replayer's answer had no room for all of it: ask for one track, or less time");
-    return rc;
+    return s->remote != NULL ? remote_coverage(s->remote, query, walk, err)
+                             : tdk_tape_coverage(s->tape, query, walk, err);
 }
 
 /* ---- facts ---- */

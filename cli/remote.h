@@ -37,10 +37,12 @@ int remote_symbols(struct remote *remote, const char *track,
 const char *remote_symbol(struct remote *remote, const char *track, uint64_t epoch,
                           uint32_t instrument_id, uint64_t ts);
 
-/* `unread` cannot be asked for. A track with more than 1,024 epochs, or gaps in one, is told up to
- * there, and *more is set. */
+/* `unread` cannot be asked for. Answer by answer, each of which walks the range anew. */
 int remote_coverage(struct remote *remote, const struct tdk_query *query,
-                    const struct tdk_coverage_walk *walk, bool *more, struct tdk_err *err);
+                    const struct tdk_coverage_walk *walk, struct tdk_err *err);
+
+/* What one answer tells, of those that hold it: the end of a play. */
+int remote_coverage_of(struct wire_map coverage, const struct tdk_coverage_walk *walk);
 
 int remote_count(struct remote *remote, const struct tdk_client_query *query,
                  struct tdk_client_count *count, struct tdk_err *err);

@@ -8,10 +8,18 @@
 #include "cli/control_text.h"
 #include "cli/remote_private.h"
 
+/* Up to where an answer told; what comes with the next one is behind it. */
+struct place {
+    char track[TDK_NAME_MAX + 1]; /* "": nothing */
+    uint64_t epoch, seq;          /* seq UINT64_MAX: all of the epoch */
+};
+
 struct walker {
     const struct tdk_coverage_walk *walk;
+    const struct tdk_query *query;
     const char *track;
     uint64_t epoch, ticks;
+    struct place after, next; /* of the answer at hand; next: "" in the last one */
     struct tdk_err *err;
 };
 
@@ -82,6 +90,13 @@ static int tell_gaps(const struct walker *w, struct wire_map epoch)
     return rc;
 }
 
+/* Its gaps go on in the next answer, and it comes again with them. */
+static bool is_cut(const struct walker *w)
+{
+    return w->next.seq != UINT64_MAX && w->next.epoch == w->epoch &&
+           strcmp(w->next.track, w->track) == 0;
+}
+
 static int tell_epoch(struct walker *w, struct wire_map row)
 {
     struct tdk_epoch_coverage epoch = {.track = w->track, .first_ts = UINT64_MAX};
@@ -94,9 +109,11 @@ static int tell_epoch(struct walker *w, struct wire_map row)
     };
     int rc = remote_numbers(row, rows, sizeof rows / sizeof rows[0], w->err);
     w->epoch = epoch.epoch;
-    w->ticks += epoch.ticks;
     if (rc == 0)
         rc = tell_gaps(w, row);
+    if (is_cut(w))
+        return rc;
+    w->ticks += epoch.ticks;
     if (rc == 0 && w->walk->epoch != NULL)
         rc = w->walk->epoch(&epoch, w->walk->context);
     return rc;
@@ -111,8 +128,9 @@ static int tell_track(struct walker *w, struct wire_map row)
     int rc = wire_string(row, "track", name, sizeof name, w->err);
     if (rc >= 0)
         rc = wire_list(row, "epochs", &epochs, w->err);
+    bool is_new = strcmp(name, w->after.track) != 0;
     if (rc >= 0)
-        rc = walk->track != NULL ? walk->track(name, walk->context) : 0;
+        rc = walk->track != NULL && is_new ? walk->track(name, walk->context) : 0;
     for (uint32_t i = 0; rc == 0 && i < epochs.count; i++) {
         struct wire_map epoch = {NULL, 0};
         rc = wire_item_map(epochs, i, &epoch, w->err);
@@ -122,30 +140,79 @@ static int tell_track(struct walker *w, struct wire_map row)
     return rc;
 }
 
-static void put_range(struct text_buffer *out, const void *context)
+static void put_params(struct text_buffer *out, const void *context)
 {
-    const struct tdk_client_query query = {.range = *(const struct tdk_query *)context};
-    client_put_query(out, &query, 0);
+    const struct walker *w = context;
+    const struct tdk_client_query query = {.range = *w->query};
+    bool goes_on = w->after.track[0] != '\0';
+    client_put_query(out, &query, goes_on ? 1 : 0);
+    if (!goes_on)
+        return;
+    wire_put_string(out, "after");
+    wire_put_map(out, 3);
+    wire_pair_string(out, "track", w->after.track);
+    wire_pair_u64(out, "epoch", w->after.epoch);
+    wire_pair_u64(out, "seq", w->after.seq);
+}
+
+/* It must lead on: an answer that says the same again and again would never end. */
+static int read_next(struct walker *w, struct wire_map map)
+{
+    struct wire_map next = {NULL, 0};
+    const struct place *after = &w->after;
+    w->next = (struct place){.epoch = 0};
+    int rc = wire_map(map, "next", &next, w->err);
+    if (rc <= 0)
+        return rc;
+    rc = wire_string(next, "track", w->next.track, sizeof w->next.track, w->err);
+    if (rc >= 0)
+        rc = wire_u64(next, "epoch", &w->next.epoch, w->err);
+    if (rc >= 0)
+        rc = wire_u64(next, "seq", &w->next.seq, w->err);
+    int order = strcmp(w->next.track, after->track);
+    bool leads_on =
+        order > 0 || (order == 0 && (w->next.epoch > after->epoch ||
+                                     (w->next.epoch == after->epoch && w->next.seq > after->seq)));
+    if (rc >= 0 && !leads_on)
+        rc = err_say(w->err, TDK_EFORMAT, "coverage: the answer does not lead on");
+    return rc < 0 ? rc : 0;
+}
+
+static int tell_answer(struct walker *w, struct wire_map map)
+{
+    struct wire_list tracks = {NULL, 0};
+    struct wire_map row = {NULL, 0};
+    int rc = read_next(w, map);
+    if (rc == 0)
+        rc = wire_list(map, "tracks", &tracks, w->err);
+    rc = rc < 0 ? rc : 0;
+    for (uint32_t i = 0; rc == 0 && i < tracks.count; i++) {
+        rc = wire_item_map(tracks, i, &row, w->err);
+        rc = rc < 0 ? rc : tell_track(w, row);
+    }
+    if (rc == 0 && w->walk->progress != NULL)
+        rc = w->walk->progress(0, w->ticks, w->walk->context);
+    return rc;
+}
+
+int remote_coverage_of(struct wire_map coverage, const struct tdk_coverage_walk *walk)
+{
+    struct tdk_err err;
+    struct walker w = {.walk = walk, .err = &err};
+    return tell_answer(&w, coverage);
 }
 
 int remote_coverage(struct remote *r, const struct tdk_query *query,
-                    const struct tdk_coverage_walk *walk, bool *more, struct tdk_err *err)
+                    const struct tdk_coverage_walk *walk, struct tdk_err *err)
 {
-    struct wire_map map = {NULL, 0}, row = {NULL, 0};
-    struct wire_list tracks = {NULL, 0};
-    struct walker w = {.walk = walk, .err = err};
-    *more = false;
-    int rc = remote_call(r, "coverage", put_range, query, &map, err);
-    if (rc == 0)
-        rc = wire_list(map, "tracks", &tracks, err);
-    if (rc >= 0)
-        rc = wire_bool(map, "more", more, err);
-    rc = rc < 0 ? rc : 0;
-    for (uint32_t i = 0; rc == 0 && i < tracks.count; i++) {
-        rc = wire_item_map(tracks, i, &row, err);
-        rc = rc < 0 ? rc : tell_track(&w, row);
-    }
-    if (rc == 0 && walk->progress != NULL)
-        rc = walk->progress(0, w.ticks, walk->context);
+    struct walker w = {.walk = walk, .query = query, .err = err};
+    int rc = 0;
+    do {
+        struct wire_map map = {NULL, 0};
+        w.after = w.next;
+        rc = remote_call(r, "coverage", put_params, &w, &map, err);
+        if (rc == 0)
+            rc = tell_answer(&w, map);
+    } while (rc == 0 && w.next.track[0] != '\0');
     return rc;
 }

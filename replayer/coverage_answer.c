@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -16,13 +18,17 @@ struct gaps {
 };
 
 struct answer {
+    const struct coverage_wish *wish; /* borrowed */
     struct text_buffer *out;
-    const atomic_bool *stop;     /* borrowed */
     size_t tracks_at, epochs_at; /* where the open lists begin */
     uint32_t tracks, epochs;
-    bool in_track, skipping; /* skipping: the lists are full */
+    bool in_track;
+    bool behind; /* the track at hand is the one that the answer before ended in */
+    bool full;   /* what comes now is for the next answer */
+    struct coverage_place told;
+    const char *track; /* at hand */
     struct gaps lost, damaged, retired;
-    bool complete, more;
+    bool complete;
 };
 
 static const char *reason_word(uint32_t reason)
@@ -42,14 +48,38 @@ static void end_track(struct answer *a)
     a->in_track = false;
 }
 
+static void note_told(struct answer *a, uint64_t epoch, uint64_t seq)
+{
+    snprintf(a->told.track, sizeof a->told.track, "%s", a->track);
+    a->told.epoch = epoch;
+    a->told.seq = seq;
+}
+
+/* Is there room for one more in a list of so many? */
+static bool has_room(struct answer *a, uint32_t items)
+{
+    size_t size = a->out->size + a->lost.items.size + a->damaged.items.size + a->retired.items.size;
+    a->full = a->full || items == ITEMS_MAX || size >= COVERAGE_SIZE;
+    return !a->full;
+}
+
+/* What the first answer is for, whole or not, has to be known of all; the others end when they are
+ * full. */
+static int go_on(const struct answer *a)
+{
+    return a->full && a->wish->after.track[0] != '\0' ? 1 : 0;
+}
+
 static int on_track(const char *track, void *context)
 {
     struct answer *a = context;
+    int order = strcmp(track, a->wish->after.track);
     end_track(a);
-    a->skipping = a->tracks == ITEMS_MAX;
-    a->more = a->more || a->skipping;
-    if (a->skipping)
-        return 0;
+    a->track = track;
+    a->behind = order == 0;
+    if (order < 0 || !has_room(a, a->tracks))
+        return go_on(a);
+    note_told(a, 0, 0);
     a->tracks++;
     a->epochs = 0;
     a->in_track = true;
@@ -60,15 +90,24 @@ static int on_track(const char *track, void *context)
     return 0;
 }
 
+/* It was told by an answer before, or its track was. */
+static bool was_told(const struct answer *a, uint64_t epoch, uint64_t seq)
+{
+    const struct coverage_place *after = &a->wish->after;
+    if (!a->in_track)
+        return true;
+    return a->behind && (epoch < after->epoch || (epoch == after->epoch && seq <= after->seq));
+}
+
 static int on_gap(const struct tdk_gap *gap, void *context)
 {
     struct answer *a = context;
     struct gaps *gaps = gap->damaged ? &a->damaged : gap->retired ? &a->retired : &a->lost;
     a->complete = false;
-    if (gaps->count == ITEMS_MAX) {
-        a->more = true;
+    if (a->full || was_told(a, gap->epoch, gap->first_seq) || a->epochs == ITEMS_MAX ||
+        !has_room(a, gaps->count))
         return 0;
-    }
+    note_told(a, gap->epoch, gap->first_seq);
     gaps->count++;
     wire_put_map(&gaps->items, 5);
     wire_pair_u64(&gaps->items, "first_seq", gap->first_seq);
@@ -93,18 +132,22 @@ static void put_gaps(struct text_buffer *out, const char *key, struct gaps *gaps
     forget_gaps(gaps);
 }
 
+/* Full in the middle of its gaps: its row comes all the same, and again in the next answer. */
+static bool is_cut(const struct answer *a, uint64_t epoch)
+{
+    return a->full && a->in_track && a->told.epoch == epoch;
+}
+
 static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
 {
     struct answer *a = context;
     struct text_buffer *out = a->out;
     bool timed = epoch->first_ts <= epoch->last_ts;
-    if (a->skipping || a->epochs == ITEMS_MAX) {
-        a->more = true;
-        forget_gaps(&a->lost);
-        forget_gaps(&a->damaged);
-        forget_gaps(&a->retired);
-        return 0;
-    }
+    bool cut = is_cut(a, epoch->epoch);
+    if (!cut && (was_told(a, epoch->epoch, UINT64_MAX) || !has_room(a, a->epochs)))
+        return go_on(a);
+    if (!cut)
+        note_told(a, epoch->epoch, UINT64_MAX);
     a->epochs++;
     wire_put_map(out, 12);
     wire_pair_u64(out, "epoch", epoch->epoch);
@@ -121,7 +164,7 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     put_gaps(out, "lost", &a->lost);
     put_gaps(out, "damaged", &a->damaged);
     put_gaps(out, "retired", &a->retired);
-    return 0;
+    return go_on(a);
 }
 
 static int on_progress(uint64_t bytes, uint64_t ticks, void *context)
@@ -129,14 +172,43 @@ static int on_progress(uint64_t bytes, uint64_t ticks, void *context)
     const struct answer *a = context;
     (void)bytes;
     (void)ticks;
-    return *a->stop ? -ECANCELED : 0;
+    return *a->wish->stop ? -ECANCELED : 0;
 }
 
-int coverage_answer(struct tdk_tape *tape, const struct tdk_query *query, const atomic_bool *stop,
+int coverage_take_after(struct coverage_place *after, struct wire_map params, struct tdk_err *err)
+{
+    struct wire_map map = {NULL, 0};
+    *after = (struct coverage_place){.epoch = 0};
+    int rc = wire_map(params, "after", &map, err);
+    if (rc <= 0)
+        return rc;
+    rc = wire_string(map, "track", after->track, sizeof after->track, err);
+    if (rc > 0)
+        rc = wire_u64(map, "epoch", &after->epoch, err);
+    if (rc >= 0)
+        rc = wire_u64(map, "seq", &after->seq, err);
+    return rc < 0 ? rc : 0;
+}
+
+static void put_next(struct answer *a)
+{
+    wire_pair_bool(a->out, "complete", a->complete);
+    wire_pair_bool(a->out, "more", a->full);
+    if (!a->full)
+        return;
+    wire_put_string(a->out, "next");
+    wire_put_map(a->out, 3);
+    wire_pair_string(a->out, "track", a->told.track);
+    wire_pair_u64(a->out, "epoch", a->told.epoch);
+    wire_pair_u64(a->out, "seq", a->told.seq);
+}
+
+int coverage_answer(struct tdk_tape *tape, const struct coverage_wish *wish,
                     struct text_buffer *out, struct tdk_err *err)
 {
-    struct answer a = {.out = out, .stop = stop, .complete = true};
-    const struct tdk_coverage_walk walk = {.track = on_track,
+    struct answer a = {.out = out, .wish = wish, .told = wish->after, .complete = true};
+    const struct tdk_coverage_walk walk = {.unread = wish->unread,
+                                           .track = on_track,
                                            .gap = on_gap,
                                            .epoch = on_epoch,
                                            .progress = on_progress,
@@ -144,16 +216,18 @@ int coverage_answer(struct tdk_tape *tape, const struct tdk_query *query, const 
     text_init(&a.lost.items);
     text_init(&a.damaged.items);
     text_init(&a.retired.items);
-    wire_put_map(out, 3);
+    size_t map = wire_open_map(out);
     wire_put_string(out, "tracks");
     a.tracks_at = wire_open_list(out);
-    int rc = tdk_tape_coverage(tape, query, &walk, err);
+    int rc = tdk_tape_coverage(tape, wish->query, &walk, err);
     end_track(&a);
     wire_close_list(out, a.tracks_at, a.tracks);
-    wire_pair_bool(out, "complete", a.complete);
-    wire_pair_bool(out, "more", a.more);
+    put_next(&a);
+    wire_close_map(out, map, a.full ? 4 : 3);
     text_close(&a.lost.items);
     text_close(&a.damaged.items);
     text_close(&a.retired.items);
-    return rc == -ECANCELED ? err_say(err, rc, "coverage: the replayer ends") : rc;
+    if (rc == -ECANCELED)
+        return err_say(err, rc, "coverage: the replayer ends");
+    return rc < 0 ? rc : 0;
 }

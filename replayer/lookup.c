@@ -20,6 +20,7 @@ struct lookup {
     struct inquiry inquiry;
     struct symbol_page page; /* of symbols */
     struct facts_wish wish;  /* of epochs, property */
+    struct coverage_place covered;
     char after[TDK_NAME_MAX + 1];
     int (*read)(struct lookup *lookup, struct tdk_err *err); /* on the pool */
     struct text_buffer result;
@@ -217,16 +218,21 @@ static void on_count(struct request *request, struct wire_map params)
 static int read_coverage(struct lookup *l, struct tdk_err *err)
 {
     replayer_refresh(l->replayer);
-    return coverage_answer(l->replayer->tape, &l->inquiry.query, &l->replayer->stopping, &l->result,
-                           err);
+    const struct coverage_wish wish = {
+        .query = &l->inquiry.query, .after = l->covered, .stop = &l->replayer->stopping};
+    return coverage_answer(l->replayer->tape, &wish, &l->result, err);
 }
 
 static void on_coverage(struct request *request, struct wire_map params)
 {
     struct lookup *l = begin(request, read_coverage);
     struct tdk_err err;
-    if (l != NULL)
-        go(l, inquiry_take(&l->inquiry, params, &err), &err);
+    if (l == NULL)
+        return;
+    int rc = inquiry_take(&l->inquiry, params, &err);
+    if (rc == 0)
+        rc = coverage_take_after(&l->covered, params, &err);
+    go(l, rc, &err);
 }
 
 /* ---- info, epochs, property ---- */

@@ -52,7 +52,7 @@ static void on_change(enum player_state state, void *context)
 
 static int open_play(struct session *s)
 {
-    const struct session_params *p = &s->params;
+    struct session_params *p = &s->params;
     const struct player_options options = {
         .into = p->into,
         .per_track = p->per_track,
@@ -66,13 +66,16 @@ static int open_play(struct session *s)
         .prime = p->prime,
         .then_live = p->then_live,
         .lockstep = p->lockstep,
-        .digest = true,
-        .stall_ns = SESSION_STALL_NS,
+        .prime_back_ns = p->prime_back_ns,
+        .digest = p->inquiry.digest,
+        .stall_ns = p->stall_ns,
         .changed = on_change,
         .context = s,
     };
     int rc = tdk_tape_open(&s->tape, s->all->tape, &s->err);
-    return rc < 0 ? rc : player_open(&s->player, s->tape, &p->query, &options, &s->err);
+    if (rc == 0)
+        rc = inquiry_resolve(&p->inquiry, s->tape, &s->err);
+    return rc < 0 ? rc : player_open(&s->player, s->tape, &p->inquiry.query, &options, &s->err);
 }
 
 static void tell(struct session *s, bool *flag)
@@ -91,7 +94,8 @@ static void *run_session(void *context)
     tell(s, &s->opened);
     if (open && s->params.wait_consumers > 0) {
         on_change(PLAYER_WAITING, s);
-        s->rc = player_wait_consumers(s->player, s->params.wait_consumers, 0, &s->err);
+        s->rc = player_wait_consumers(s->player, s->params.wait_consumers,
+                                      s->params.wait_timeout_ns, &s->err);
     }
     if (open && s->rc == 0)
         s->rc = player_run(s->player, &s->err);

@@ -24,7 +24,6 @@
 #define SESSIONS_MAX       64u
 #define SESSION_EVENTS_MAX 32u
 #define SESSION_OWNER_ROOM 96u
-#define SESSION_STALL_NS   (30 * UINT64_C(1000000000))
 
 struct sessions;
 

@@ -96,6 +96,8 @@ static void on_step(struct request *request, struct wire_map params)
         command.ticks = 1;
     if (ticks == 1 && time == 1)
         fail(request, "step: n ticks or by so many ns, not both");
+    else if (command.ticks == 0 && command.by_ns == 0)
+        fail(request, "step: at least one tick, or one ns");
     else
         steer(request, params, &command, PLAYER_PAUSED);
 }
@@ -135,8 +137,8 @@ static void put_session(struct session *s, struct text_buffer *out)
     wire_pair_u64(out, "session", s->number);
     wire_pair_string(out, "state", player_state_text(status.state));
     wire_pair_u64(out, "at", status.at);
-    wire_pair_u64(out, "from", s->params.query.from);
-    wire_pair_u64(out, "to", s->params.query.to);
+    wire_pair_u64(out, "from", s->params.inquiry.query.from);
+    wire_pair_u64(out, "to", s->params.inquiry.query.to);
     wire_pair_string(out, "into", s->params.into);
     wire_pair_string(out, "speed", quantity_speed_text(speed, &status.speed));
     wire_pair_u64(out, "ticks", status.ticks);

@@ -6,24 +6,19 @@
 #ifndef TDK_REPLAYER_SESSION_PARAMS_H
 #define TDK_REPLAYER_SESSION_PARAMS_H
 
+#include "base/clock.h"
 #include "base/quantity.h"
-#include "tapedeck/tape.h"
-#include "wire/message.h"
+#include "replayer/inquiry.h"
 
-#define SESSION_WORDS_MAX 1024u /* tracks, symbols, types: what a message can hold */
-
-struct session_words {
-    char **items; /* ours */
-    size_t count;
-};
+#define SESSION_STALL_NS (30 * NS_PER_S) /* unless something else is asked for */
 
 struct session_params {
-    struct tdk_query query; /* its lists point into what follows */
-    struct session_words tracks, symbols;
-    struct tdk_type_filter *types; /* ours */
+    struct inquiry inquiry; /* which ticks */
     char into[TDK_NAME_MAX + 1];
     struct speed speed;
-    uint64_t loop, max_idle_ns, wait_consumers, create_size, rebase_ts;
+    uint64_t loop, max_idle_ns, create_size, rebase_ts;
+    uint64_t wait_consumers, wait_timeout_ns; /* no longer for them; 0: for ever */
+    uint64_t stall_ns, prime_back_ns;
     bool per_track, paused, rebase, prime, then_live, lockstep, detach;
 };
 

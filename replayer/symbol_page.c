@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/name.h"
 #include "wire/frame.h"
 
 #define PAGE_MAX FRAME_ANSWER_ITEMS
@@ -17,6 +18,8 @@ int symbol_page_take(struct symbol_page *p, struct wire_map params, struct tdk_e
     memset(p, 0, sizeof *p);
     p->limit = PAGE_MAX;
     int rc = wire_string(params, "track", p->track, sizeof p->track, err);
+    if (rc > 0 && !name_is_valid(p->track, strlen(p->track)))
+        rc = err_set(err, TDK_ENAME, "track '%s'", p->track);
     if (rc >= 0)
         rc = wire_string(params, "glob", p->glob, sizeof p->glob, err);
     p->has_glob = rc > 0;

@@ -1,5 +1,6 @@
 """What a replayer is asked for (-a) is what the tape gives itself (-T): to the byte, to the exit status."""
 
+import json
 import os
 import signal
 import socket
@@ -113,6 +114,22 @@ class Same(Asked):
                 self.compare("query", "-t", schema, *how)
         self.compare("query", "-o", "dbn")
         self.compare("ls", "symbols")
+
+    def test_more_gaps_than_an_answer_has_room_for_all_come(self):
+        lines = b"".join(b"%d %300d\n" % (T0 + i, i) for i in range(30000))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "many",
+                    "--block-size", "4K", stdin=lines)
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "other", stdin=b"1 x\n")
+        segment = sorted((self.tape / "segments").iterdir())[0]
+        data = bytearray(segment.read_bytes())
+        for at in range(6144, len(data) - 65536, 8192):
+            data[at] ^= 1
+        segment.write_bytes(data)
+        self.serve()
+        rows = json.loads(self.run_ok("gaps", "-T", self.tape, "--json", code=3).stdout)
+        self.assertGreater(len(rows), 1024)
+        for command in ("gaps", "coverage"):
+            self.compare(command, "--json")
 
     def test_what_only_the_tape_itself_can_do_is_said(self):
         self.fill(count=10)
