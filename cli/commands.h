@@ -10,6 +10,7 @@ extern const struct command gen_command;
 extern const struct command drain_command;
 extern const struct command tail_command;
 extern const struct command session_command;
+extern const struct command ls_sessions_command;
 extern const struct command tap_command;
 extern const struct command import_command;
 extern const struct command query_command;

@@ -93,7 +93,7 @@ int losses_status(const struct losses *losses)
 
 /* ---- before anything is given away ---- */
 
-static int on_gap(const struct tdk_gap *gap, void *context)
+int losses_gap(const struct tdk_gap *gap, void *context)
 {
     tell_gap(context, gap);
     return 0;
@@ -112,7 +112,7 @@ int losses_check(struct depot *depot, const struct tdk_query *query)
     struct tdk_err err;
     struct losses losses = {.told = 0};
     const struct tdk_coverage_walk walk = {
-        .gap = on_gap, .progress = stop_if_interrupted, .context = &losses};
+        .gap = losses_gap, .progress = stop_if_interrupted, .context = &losses};
     int rc = depot_coverage(depot, query, &walk, &err);
     if (rc < 0)
         return range_fail(&err);

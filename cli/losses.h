@@ -28,6 +28,9 @@ void losses_damage(struct losses *losses, const struct tdk_err *err);
 /* So many blocks could not be read, and nobody says which. */
 void losses_damaged_blocks(struct losses *losses, uint64_t blocks);
 
+/* One by its name, as a struct tdk_coverage_walk tells it; `context` is a struct losses. */
+int losses_gap(const struct tdk_gap *gap, void *context);
+
 /* The coverage statement: one line when something is missing. CLI_OK or CLI_LOSSY. */
 int losses_status(const struct losses *losses);
 

@@ -289,11 +289,12 @@ static const struct command marks_command = {
     .run = run_marks,
 };
 
-static const struct command *const parts[] = {&tracks_command, &symbols_command, &segments_command,
-                                              &marks_command, NULL};
+static const struct command *const parts[] = {&tracks_command,      &symbols_command,
+                                              &segments_command,    &marks_command,
+                                              &ls_sessions_command, NULL};
 
 const struct command ls_command = {
     .name = "ls",
-    .brief = "list the tracks, symbols, segments or marks of a tape",
+    .brief = "list the tracks, symbols, segments or marks of a tape, or a replayer's plays",
     .parts = parts,
 };

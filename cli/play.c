@@ -1,7 +1,5 @@
 /* play.c - a range of a tape into rings, as fast or as slow as asked for. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,25 +8,13 @@
 #include "cli/interrupt.h"
 #include "cli/keys.h"
 #include "cli/losses.h"
-#include "cli/play.h"
+#include "cli/play_report.h"
 #include "cli/range.h"
-#include "cli/table.h"
 #include "replayer/player.h"
 
 static struct play_args args;
 
 static const struct option rows[] = {
-    {.name = "addr",
-     .letter = 'a',
-     .kind = OPTION_TEXT,
-     .value = "ADDRESS",
-     .at = offsetof(struct play_args, address),
-     .help = "a replayer that plays its own tape: unix:PATH, or HOST:PORT"},
-    {.name = "token-file",
-     .kind = OPTION_TEXT,
-     .value = "FILE",
-     .at = offsetof(struct play_args, token_file),
-     .help = "its first line is the token that HOST:PORT asks for"},
     {.name = "into",
      .kind = OPTION_NAME,
      .value = "RING",
@@ -126,6 +112,7 @@ static const struct option rows[] = {
 
 static const struct option_set sets[] = {
     {.title = "which ticks", .rows = range_rows, .into = &args.range},
+    {.rows = ask_depot_rows, .into = &args.where},
     {.title = "how", .rows = rows, .into = &args},
     {.rows = NULL},
 };
@@ -177,92 +164,34 @@ static void tell_loss(const struct tdk_run *piece, void *context)
 
 /* ---- the report ---- */
 
-static void tell_lateness(const struct histogram *h)
-{
-    char p50[QUANTITY_TEXT], p99[QUANTITY_TEXT], p999[QUANTITY_TEXT], max[QUANTITY_TEXT];
-    fprintf(stderr, "lateness p50 %s p99 %s p99.9 %s max %s\n",
-            quantity_duration_text(p50, histogram_quantile(h, 500000)),
-            quantity_duration_text(p99, histogram_quantile(h, 990000)),
-            quantity_duration_text(p999, histogram_quantile(h, 999000)),
-            quantity_duration_text(max, h->max));
-}
-
-static void tell_summary(const struct player_report *r)
-{
-    char elapsed[QUANTITY_TEXT], rate[QUANTITY_TEXT], bytes[QUANTITY_TEXT], stalled[QUANTITY_TEXT];
-    cli_note("%" PRIu64 " ticks (%s bytes) in %s, %s/s%s", r->ticks,
-             quantity_size_text(bytes, r->bytes), quantity_duration_text(elapsed, r->elapsed_ns),
-             quantity_count_text(rate, quantity_per_second(r->ticks, r->elapsed_ns)),
-             r->stopped ? "; stopped before the end" : "");
-    if (args.prime)
-        cli_note("%" PRIu64 " ticks of before the range in front", r->primed);
-    if (r->paced && r->stalls > 0)
-        cli_note("full ring: %" PRIu64 " waits, %s in all; the tape stood still", r->stalls,
-                 quantity_duration_text(stalled, r->stalled_ns));
-}
-
-static int show_json(const struct player_report *r)
-{
-    static const struct column columns[] = {
-        {"ticks", COLUMN_COUNT},      {"bytes", COLUMN_SIZE},    {"rounds", COLUMN_COUNT},
-        {"lost", COLUMN_COUNT},       {"damaged", COLUMN_COUNT}, {"complete", COLUMN_FLAG},
-        {"elapsed", COLUMN_DURATION}, {"rate", COLUMN_COUNT},    {"stalls", COLUMN_COUNT},
-        {"stalled", COLUMN_DURATION}, {"p50", COLUMN_DURATION},  {"p99", COLUMN_DURATION},
-        {"p99_9", COLUMN_DURATION},   {"max", COLUMN_DURATION},  {"digest", COLUMN_TEXT},
-    };
-    const uint64_t numbers[] = {
-        r->ticks,   r->bytes,      r->rounds,     r->lost,
-        r->damaged, r->complete,   r->elapsed_ns, quantity_per_second(r->ticks, r->elapsed_ns),
-        r->stalls,  r->stalled_ns,
-    };
-    struct table *table;
-    int rc = table_open(&table, TABLE_JSON, columns, sizeof columns / sizeof columns[0]);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        table_number(table, numbers[i]);
-    static const uint32_t quantiles[] = {500000, 990000, 999000, 1000000};
-    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
-        if (r->lateness.count == 0)
-            table_none(table);
-        else
-            table_number(table, histogram_quantile(&r->lateness, quantiles[i]));
-    }
-    table_text(table, args.digest ? r->digest_hex : NULL);
-    return table_close(table);
-}
-
-static int judge(const struct play *play, const struct player_report *r,
-                 const struct fidelity *fidelity)
-{
-    int status = losses_status(&play->losses);
-    if (play->signalled && !args.then_live)
-        return cli_fail_words("interrupted after %" PRIu64 " ticks", r->ticks);
-    if (args.fidelity != NULL && r->lateness.count > 0) {
-        uint64_t reached = fidelity_reached(fidelity, &r->lateness);
-        char text[QUANTITY_TEXT];
-        if (reached >= fidelity->limit_ns) {
-            cli_warn("fidelity missed: %s was asked for, it was %s", args.fidelity,
-                     quantity_duration_text(text, reached));
-            return CLI_MISSED;
-        }
-    }
-    return status;
-}
-
 static int report(const struct play *play, const struct fidelity *fidelity)
 {
     const struct player_report *r = player_report(play->player);
-    int rc = args.json ? show_json(r) : 0;
-    if (rc < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
-    tell_summary(r);
-    if (r->paced && r->lateness.count > 0)
-        tell_lateness(&r->lateness);
-    int status = judge(play, r, fidelity);
-    if (args.digest)
-        fprintf(stderr, "digest %s ticks %" PRIu64 "\n", r->digest_hex, r->digest_ticks);
-    return status;
+    const struct histogram *h = &r->lateness;
+    struct play_outcome outcome = {
+        .ticks = r->ticks,
+        .bytes = r->bytes,
+        .rounds = r->rounds,
+        .primed = r->primed,
+        .lost = r->lost,
+        .damaged = r->damaged,
+        .stalls = r->stalls,
+        .stalled_ns = r->stalled_ns,
+        .elapsed_ns = r->elapsed_ns,
+        .complete = r->complete,
+        .stopped = r->stopped,
+        .signalled = play->signalled,
+        .timed = r->paced && h->count > 0,
+        .digest_ticks = r->digest_ticks,
+    };
+    memcpy(outcome.digest, r->digest_hex, sizeof outcome.digest);
+    if (outcome.timed) {
+        outcome.p50 = histogram_quantile(h, 500000);
+        outcome.p99 = histogram_quantile(h, 990000);
+        outcome.p99_9 = histogram_quantile(h, 999000);
+        outcome.max = h->max;
+    }
+    return play_report(&args, fidelity, &outcome, &play->losses);
 }
 
 /* ---- the command ---- */
@@ -286,15 +215,15 @@ static int check_args(void)
     return CLI_OK;
 }
 
-static uint64_t rebase_to(const struct play *play)
+uint64_t play_rebase(const struct play_args *asked, struct depot *depot)
 {
-    struct tdk_tape_info info;
-    tdk_tape_info(play->range.tape, &info);
+    struct tdk_tape_info info = {.first_ts = 0};
+    (void)depot_info(depot, &info, NULL);
     struct moment_bounds bounds = {
         .now = clock_wall(), .start = info.first_ts, .end = info.last_ts + 1};
-    if (args.rebase.anchor == MOMENT_NOW && args.rebase.ns == 0)
+    if (asked->rebase.anchor == MOMENT_NOW && asked->rebase.ns == 0)
         return UINT64_MAX; /* when the first tick is played, not when we were asked */
-    return moment_resolve(&args.rebase, &bounds, UINT64_MAX);
+    return moment_resolve(&asked->rebase, &bounds, UINT64_MAX);
 }
 
 static int open_player(struct play *play, struct tdk_err *err)
@@ -307,7 +236,7 @@ static int open_player(struct play *play, struct tdk_err *err)
         .max_idle_ns = args.max_idle_ns,
         .rounds = args.loop,
         .rebase = args.rebase.anchor != MOMENT_UNSET,
-        .rebase_ts = rebase_to(play),
+        .rebase_ts = play_rebase(&args, &play->range.depot),
         .paused = args.paused,
         .lockstep = args.lockstep,
         .then_live = args.then_live,
@@ -353,9 +282,9 @@ static int run(const struct cli *cli)
     int status = check_args();
     if (status != CLI_OK)
         return status;
-    if (args.address != NULL)
-        return play_in_replayer(&args, args.fidelity != NULL ? &fidelity : NULL);
     struct play play = {.cli = cli};
+    const struct fidelity *gate = args.fidelity != NULL ? &fidelity : NULL;
+    args.range.where = &args.where;
     status = range_open(&play.range, &args.range);
     if (status == CLI_OK && args.require_complete)
         status = losses_check(&play.range.depot, &play.range.query);
@@ -364,9 +293,14 @@ static int run(const struct cli *cli)
         return status;
     }
     interrupt_catch();
+    if (play.range.tape == NULL) {
+        status = play_in_replayer(&args, gate, &play.range);
+        range_close(&play.range);
+        return status;
+    }
     (void)keys_open();
     if (open_player(&play, &err) == 0)
-        status = wait_and_run(&play, &fidelity);
+        status = wait_and_run(&play, gate);
     else
         status =
             err.code == TDK_ENORING ? cli_fail(&err, "--create SIZE makes it") : range_fail(&err);

@@ -13,7 +13,7 @@
 
 struct play_args {
     struct range_args range;
-    const char *address, *token_file; /* of a replayer; NULL: we play ourselves */
+    struct ask_args where; /* a replayer, if it is to play */
     const char *into;
     struct speed speed;
     uint64_t create_size, max_idle_ns, loop, wait_consumers, timeout_ns, stall_ns, limit;
@@ -23,8 +23,12 @@ struct play_args {
     bool per_track, paused, lockstep, prime, then_live, digest, json, require_complete;
 };
 
-/* Have a replayer play it, watch it to its end, and pass keys and signals on. `fidelity` NULL: none
- * is asked for. The exit status. */
-int play_in_replayer(const struct play_args *args, const struct fidelity *fidelity);
+/* What the first tick is to be stamped with; UINT64_MAX: the time when it is played. */
+uint64_t play_rebase(const struct play_args *args, struct depot *depot);
+
+/* Have a replayer play a range of its tape, watch it to its end, and pass keys and signals on.
+ * `fidelity` NULL: none is asked for. The exit status. */
+int play_in_replayer(const struct play_args *args, const struct fidelity *fidelity,
+                     struct range *range);
 
 #endif

@@ -2,15 +2,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/keys.h"
-#include "cli/play.h"
+#include "cli/play_report.h"
+#include "cli/remote.h"
 
 #define LOOK_MS 50 /* between two looks at keys and signals */
 
@@ -34,58 +33,46 @@ static void put_list(struct text_buffer *out, const char *key, const struct opti
         wire_put_string(out, list->items[i]);
 }
 
-static void put_moment(struct text_buffer *out, const char *key, const struct moment *moment)
+static void put_rebase(const struct play_args *a, struct depot *depot, struct text_buffer *out)
 {
-    const struct moment_bounds bounds = {.now = clock_wall()};
-    wire_put_string(out, key);
-    if (moment->anchor == MOMENT_UNSET)
+    uint64_t ts = a->rebase.anchor != MOMENT_UNSET ? play_rebase(a, depot) : 0;
+    wire_put_string(out, "rebase");
+    if (a->rebase.anchor == MOMENT_UNSET)
         wire_put_nil(out);
+    else if (ts == UINT64_MAX)
+        wire_put_string(out, "now");
     else
-        wire_put_u64(out, moment_resolve(moment, &bounds, 0));
-}
-
-static void put_rebase(struct text_buffer *out, const struct moment *moment)
-{
-    if (moment->anchor == MOMENT_NOW && moment->ns == 0)
-        wire_pair_string(out, "rebase", "now");
-    else
-        put_moment(out, "rebase", moment);
+        wire_put_u64(out, ts);
 }
 
 /* Zeros of what is counted mean that nothing is asked. */
-static void put_params(const struct play_args *a, struct text_buffer *out)
+static void put_params(const struct play_args *a, struct range *range, struct text_buffer *out)
 {
     char speed[QUANTITY_TEXT];
-    wire_put_map(out, 19);
-    put_moment(out, "from", &a->range.from);
-    put_moment(out, "to", &a->range.to);
+    wire_put_map(out, 23);
+    wire_pair_u64(out, "from", range->query.from);
+    wire_pair_u64(out, "to", range->query.to);
     put_list(out, "tracks", &a->range.tracks);
     put_list(out, "symbols", &a->range.symbols);
     put_list(out, "types", &a->range.types);
     wire_pair_string(out, "axis", a->range.axis == TDK_AXIS_EVENT ? "event" : "recv");
     wire_pair_u64(out, "limit", a->limit);
+    wire_pair_bool(out, "digest", a->digest);
     wire_pair_string(out, "into", a->into);
     wire_pair_string(out, "speed", quantity_speed_text(speed, &a->speed));
     wire_pair_u64(out, "loop", a->loop);
     wire_pair_u64(out, "max_idle", a->max_idle_ns);
     wire_pair_u64(out, "wait_consumers", a->wait_consumers);
+    wire_pair_u64(out, "wait_timeout", a->timeout_ns);
+    wire_pair_u64(out, "stall_timeout", a->stall_ns);
+    wire_pair_u64(out, "prime_back", a->prime_back_ns);
     wire_pair_u64(out, "create", a->create_size);
-    put_rebase(out, &a->rebase);
+    put_rebase(a, &range->depot, out);
     wire_pair_bool(out, "per_track", a->per_track);
     wire_pair_bool(out, "paused", a->paused);
     wire_pair_bool(out, "prime", a->prime);
     wire_pair_bool(out, "then_live", a->then_live);
     wire_pair_bool(out, "lockstep", a->lockstep);
-}
-
-static int check(const struct play_args *a)
-{
-    if (moment_needs_tape(&a->range.from) || moment_needs_tape(&a->range.to) ||
-        moment_needs_tape(&a->rebase))
-        return cli_usage("-a: times of the tape (start, end) need the tape: give times, or -T");
-    if (a->require_complete || a->prime_back_ns != 0 || a->timeout_ns != 0)
-        return cli_usage("--require-complete, --prime-back and --timeout go with -T");
-    return CLI_OK;
 }
 
 /* ---- what is told ---- */
@@ -97,66 +84,76 @@ static uint64_t number_of(struct wire_map map, const char *key)
     return number;
 }
 
-static void tell_lateness(struct wire_map fidelity)
+static bool flag_of(struct wire_map map, const char *key)
 {
-    char p50[QUANTITY_TEXT], p99[QUANTITY_TEXT], p999[QUANTITY_TEXT], max[QUANTITY_TEXT];
-    fprintf(stderr, "lateness p50 %s p99 %s p99.9 %s max %s\n",
-            quantity_duration_text(p50, number_of(fidelity, "p50")),
-            quantity_duration_text(p99, number_of(fidelity, "p99")),
-            quantity_duration_text(p999, number_of(fidelity, "p99_9")),
-            quantity_duration_text(max, number_of(fidelity, "max")));
+    bool flag = false;
+    (void)wire_bool(map, key, &flag, NULL);
+    return flag;
 }
 
-/* The quantile that was asked for, of the four that are told. */
-static bool is_missed(const struct watch *w, struct wire_map fidelity)
+static void read_outcome(struct wire_map last, struct play_outcome *o)
 {
-    uint32_t quantile = w->fidelity->quantile;
-    const char *key = quantile == 500000   ? "p50"
-                      : quantile == 990000 ? "p99"
-                      : quantile == 999000 ? "p99_9"
-                                           : "max";
-    char text[QUANTITY_TEXT];
-    uint64_t reached = number_of(fidelity, key);
-    if (reached < w->fidelity->limit_ns)
-        return false;
-    cli_warn("fidelity missed: %s was asked for, it was %s", w->args->fidelity,
-             quantity_duration_text(text, reached));
-    return true;
+    struct wire_map fidelity = {0};
+    *o = (struct play_outcome){
+        .ticks = number_of(last, "ticks"),
+        .bytes = number_of(last, "bytes"),
+        .rounds = number_of(last, "rounds"),
+        .primed = number_of(last, "primed"),
+        .lost = number_of(last, "lost"),
+        .damaged = number_of(last, "damaged"),
+        .stalls = number_of(last, "stalls"),
+        .stalled_ns = number_of(last, "stalled"),
+        .elapsed_ns = number_of(last, "elapsed"),
+        .complete = flag_of(last, "complete"),
+        .stopped = flag_of(last, "stopped"),
+        .signalled = interrupted(),
+        .timed = wire_map(last, "fidelity", &fidelity, NULL) == 1,
+        .digest_ticks = number_of(last, "digest_ticks"),
+    };
+    o->p50 = number_of(fidelity, "p50");
+    o->p99 = number_of(fidelity, "p99");
+    o->p99_9 = number_of(fidelity, "p99_9");
+    o->max = number_of(fidelity, "max");
+    (void)wire_string(last, "digest", o->digest, sizeof o->digest, NULL);
 }
 
-static int judge(const struct watch *w, struct wire_map last, struct wire_map fidelity)
+/* What was missing is named, as far as it lay in what was played: of a play that was stopped its
+ * counts alone say so. */
+static void tell_losses(struct losses *losses, struct wire_map last, const struct play_outcome *o)
 {
-    uint64_t lost = number_of(last, "lost"), damaged = number_of(last, "damaged");
-    if (interrupted() && !w->args->then_live)
-        return cli_fail_words("interrupted after %" PRIu64 " ticks", number_of(last, "ticks"));
-    if (w->fidelity != NULL && fidelity.count > 0 && is_missed(w, fidelity))
-        return CLI_MISSED;
-    if (lost == 0 && damaged == 0)
-        return CLI_OK;
-    cli_warn("not whole: %" PRIu64 " ticks lost, %" PRIu64 " damaged parts; `tapedeck gaps` names "
-             "them",
-             lost, damaged);
-    return CLI_LOSSY;
+    struct wire_map coverage = {0};
+    if (o->lost + o->damaged > 0 && !o->stopped && wire_map(last, "coverage", &coverage, NULL) == 1)
+        (void)remote_coverage_of(coverage,
+                                 &(struct tdk_coverage_walk){.gap = losses_gap, .context = losses});
+    if (losses->losses + losses->damages > 0)
+        return;
+    losses->losses = o->lost > 0;
+    losses->ticks = o->lost;
+    losses->damages = o->damaged;
+}
+
+static int fail(const struct tdk_err *err)
+{
+    if (err->code == TDK_ESTALLED)
+        return cli_fail(err, "start its consumer before the play, or play into a larger ring");
+    cli_fail(err, NULL);
+    return err->code == -ETIMEDOUT ? CLI_MISSED : CLI_FAILED;
 }
 
 static void end(struct watch *w, struct wire_map last)
 {
-    struct wire_map fidelity = {0}, error = {0};
+    struct wire_map error = {0};
+    struct losses losses = {.told = 0};
+    struct play_outcome outcome;
     struct tdk_err err;
-    char digest[40] = "", elapsed[QUANTITY_TEXT];
     w->over = true;
     if (wire_map(last, "error", &error, NULL) == 1 && wire_get_error(error, &err)) {
-        w->status = cli_fail(&err, NULL);
+        w->status = fail(&err);
         return;
     }
-    cli_note("%" PRIu64 " ticks in %s", number_of(last, "ticks"),
-             quantity_duration_text(elapsed, number_of(last, "elapsed")));
-    if (wire_map(last, "fidelity", &fidelity, NULL) == 1)
-        tell_lateness(fidelity);
-    w->status = judge(w, last, fidelity);
-    (void)wire_string(last, "digest", digest, sizeof digest, NULL);
-    if (w->args->digest)
-        fprintf(stderr, "digest %s ticks %" PRIu64 "\n", digest, number_of(last, "ticks"));
+    read_outcome(last, &outcome);
+    tell_losses(&losses, last, &outcome);
+    w->status = play_report(w->args, w->fidelity, &outcome, &losses);
 }
 
 static void hear(void *context, const struct wire_message *message)
@@ -246,20 +243,19 @@ static int watch(struct watch *w)
     return w->over ? w->status : status;
 }
 
-int play_in_replayer(const struct play_args *args, const struct fidelity *fidelity)
+int play_in_replayer(const struct play_args *args, const struct fidelity *fidelity,
+                     struct range *range)
 {
-    const struct ask_args where = {.address = args->address, .token_file = args->token_file};
     struct watch w = {.args = args, .fidelity = fidelity, .speed = args->speed};
     struct wire_map result;
-    int status = check(args);
-    if (status == CLI_OK)
-        status = ask_open(&w.client, &where, ASK_REPLAYER);
+    struct tdk_err err;
+    int status = ask_open(&w.client, &args->where, ASK_REPLAYER);
     if (status != CLI_OK)
         return status;
-    interrupt_catch();
-    put_params(args, client_begin(w.client, "play"));
-    status = ask(w.client, &result);
-    if (status == CLI_OK) {
+    put_params(args, range, client_begin(w.client, "play"));
+    if (client_call(w.client, NULL, NULL, &result, &err) < 0) {
+        status = err.code == -EINVAL ? cli_usage("%s", err.text) : fail(&err);
+    } else {
         w.session = number_of(result, "session");
         (void)keys_open();
         status = watch(&w);

@@ -198,11 +198,29 @@ static int run_step(const struct cli *cli)
     return steer(cli, "step", "n", NULL, args.ticks != 0 ? args.ticks : 1);
 }
 
+/* Where the replayer's tape begins and ends. */
+static int find_bounds(struct moment_bounds *bounds)
+{
+    struct tdk_client *client;
+    struct wire_map result = {0};
+    int status = ask_open(&client, &args.ask, ASK_REPLAYER);
+    if (status != CLI_OK)
+        return status;
+    wire_put_map(client_begin(client, "info"), 0);
+    status = ask(client, &result);
+    if (status == CLI_OK && wire_u64(result, "first_ts", &bounds->start, NULL) == 1 &&
+        wire_u64(result, "last_ts", &bounds->end, NULL) == 1)
+        bounds->end++;
+    tdk_client_close(client);
+    return status;
+}
+
 static int run_seek(const struct cli *cli)
 {
-    const struct moment_bounds bounds = {.now = clock_wall()};
-    if (moment_needs_tape(&args.to))
-        return cli_usage("--to %s: a time is wanted, not a place of the tape", args.to.text);
+    struct moment_bounds bounds = {.now = clock_wall()};
+    int status = moment_needs_tape(&args.to) ? find_bounds(&bounds) : CLI_OK;
+    if (status != CLI_OK)
+        return status;
     return steer(cli, "seek", "to", NULL, moment_resolve(&args.to, &bounds, 0));
 }
 
@@ -239,6 +257,14 @@ ONE(stop, "end it; its rings get an END", run_stop, plain_sets, "ID", 1);
 static const struct command ls = {
     .name = "ls",
     .brief = "the plays that run",
+    .usage = "-T DIR|-a ADDRESS [--json]",
+    .sets = plain_sets,
+    .run = run_ls,
+};
+
+const struct command ls_sessions_command = {
+    .name = "sessions",
+    .brief = "the plays that run in a replayer",
     .usage = "-T DIR|-a ADDRESS [--json]",
     .sets = plain_sets,
     .run = run_ls,

@@ -11,10 +11,12 @@
 #include "cli/interrupt.h"
 #include "cli/pages.h"
 #include "cli/range.h"
+#include "cli/stat_ask.h"
 #include "cli/table.h"
 
 struct args {
     struct range_args range;
+    struct ask_args where; /* a socket instead of the pages */
     uint64_t interval_ns, count;
     bool json, all;
 };
@@ -48,6 +50,7 @@ static const struct option rows[] = {
 static const struct option_set sets[] = {
     {.rows = range_tape_rows, .into = &args.range},
     {.rows = rows, .into = &args},
+    {.rows = ask_depot_rows, .into = &args.where},
     {.rows = NULL},
 };
 
@@ -273,23 +276,45 @@ static int show(struct pages *now, struct pages *before, uint64_t *shown_ns)
     return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
 }
 
+/* Whether there is to be another round, once the time for it has come. */
+static bool goes_on(int status, uint64_t shown)
+{
+    if (status != CLI_OK || args.interval_ns == 0 || interrupted() ||
+        (args.count != 0 && shown == args.count))
+        return false;
+    attach_sleep(args.interval_ns);
+    return !interrupted();
+}
+
+static int run_asking(void)
+{
+    struct tdk_client *client;
+    int status = ask_open(&client, &args.where, ASK_REPLAYER);
+    if (status != CLI_OK)
+        return status;
+    uint64_t shown = 0;
+    do
+        status = stat_ask(client, args.all, args.json);
+    while (goes_on(status, ++shown));
+    tdk_client_close(client);
+    return status;
+}
+
 static int run(const struct cli *cli)
 {
     static struct pages now, before;
     const char *writer = cli->operands->count > 0 ? cli->operands->items[0] : NULL;
-    uint64_t shown_ns = 0;
+    uint64_t shown_ns = 0, shown = 0;
     if (writer != NULL && strcmp(writer, "recorder") != 0 && strcmp(writer, "replayer") != 0)
         return cli_usage("'%s' is neither recorder nor replayer", writer);
-    now.writer = before.writer = writer;
     interrupt_catch();
-    int status = show(&now, &before, &shown_ns);
-    for (uint64_t shown = 1; status == CLI_OK && args.interval_ns > 0 && !interrupted() &&
-                             (args.count == 0 || shown < args.count);
-         shown++) {
-        attach_sleep(args.interval_ns);
-        if (!interrupted())
-            status = show(&now, &before, &shown_ns);
-    }
+    if (depot_is_remote(args.range.tape, args.where.address))
+        return run_asking();
+    now.writer = before.writer = writer;
+    int status;
+    do
+        status = show(&now, &before, &shown_ns);
+    while (goes_on(status, ++shown));
     pages_forget(&before);
     return status;
 }
@@ -297,11 +322,11 @@ static int run(const struct cli *cli)
 const struct command stat_command = {
     .name = "stat",
     .brief = "what the recorder and the replayer count, once or again and again",
-    .usage = "[recorder|replayer] [-T DIR] [-i 1s [-n N]] [--all] [--json]",
+    .usage = "[recorder|replayer] [-T DIR|-a ADDRESS] [-i 1s [-n N]] [--all] [--json]",
     .about = "Reads the counters pages in shared memory, so it asks nobody, and answers while the\n"
              "disk or the daemon hangs. A row a ring: epoch, ticks produced in it, the last seq\n"
              "written and durable, losses, bytes that wait, and with -i ticks and bytes a second.\n"
-             "Exit 6: no such daemon runs.",
+             "With -a the daemon at that address is asked instead. Exit 6: no such daemon runs.",
     .sets = sets,
     .operand = "DAEMON",
     .operands_max = 1,

@@ -116,6 +116,10 @@ class Reads(Replayer):
                                      ("query", {"types": ["nonsense"]}, "EINVAL"),
                                      ("query", {"axis": "x"}, "EINVAL"),
                                      ("count", {"symbols": "x"}, "EINVAL"),
+                                     ("symbols", {"track": "../x"}, "EINVAL"),
+                                     ("symbols", {"track": "nobody"}, "ENOENT"),
+                                     ("coverage", {"tracks": ["nobody"]}, "ENOENT"),
+                                     ("coverage", {"after": 5}, "EINVAL"),
                                      ("play-nothing", {}, "ENOSYS")):
             with self.assertRaises(wire.Error) as raised:
                 client.call(method, **params)
@@ -151,6 +155,23 @@ class Watched(Replayer):
             text = answer.read().decode()
         self.assertRegex(text, r'tapedeck_build_info\{daemon="replayer"')
         self.assertIn("\ntapedeck_replayer_sent_bytes_total 0\n", text)
+
+    def test_stat_asks_whom_it_is_told_to(self):
+        self.serve()
+        there = f"unix:{self.path}"
+        (row,) = json.loads(self.run_ok("stat", "-a", there, "--json").stdout)
+        self.assertEqual((row["daemon"], row["counters"]["connections"]), ("replayer", 1))
+        lines = self.run_ok("stat", "-a", there, "-i", "10ms", "-n", "2").stdout.decode().splitlines()
+        self.assertEqual(lines.count("replayer\tstreams\t0"), 2)
+        there = f"unix:{self.tape}/recorder.sock"
+        (row,) = json.loads(self.run_ok("stat", "-a", there, "--json").stdout)
+        self.assertEqual((row["daemon"], row["state"], [r["durable"] for r in row["rings"]]),
+                         ("recorder", "ok", [20000, 10000]))
+        lines = self.run_ok("stat", "-a", there).stdout.decode().splitlines()
+        self.assertEqual([line.split("\t")[:2] for line in lines],
+                         [["name", "track"], ["a", "a"], ["b", "b"]])
+        self.run_ok("stat", "-a", f"unix:{self.scratch}/none", code=6)
+        self.run_ok("stat", "-a", "nonsense", code=2)
 
     def test_a_second_one_serves_without_a_page(self):
         self.serve()

@@ -62,6 +62,30 @@ class Plays(Sessions):
         self.assertEqual(last["coverage"]["tracks"][0]["epochs"][0]["last_seq"], 100)
         self.assertEqual(frames[-1].type, tapedeck.END)
 
+    def test_types_are_asked_for_as_their_tracks_call_them(self):
+        (line,) = {f.type for f in self.frames("--track", "a") if f.is_tick()}
+        client = self.client()
+        for i, types in enumerate((["line"], [line], [str(line)])):
+            session = self.play(client, into=f"t{i}", types=types)
+            self.assertEqual(self.until(client, session, "ended", "failed")["ticks"], 200)
+
+    def test_who_wants_no_digest_gets_none(self):
+        client = self.client()
+        self.assertEqual(self.until(client, self.play(client, digest=False), "ended")["digest"], "")
+
+    def test_consumers_are_waited_for_as_long_as_was_said(self):
+        client = self.client()
+        last = self.until(client, self.play(client, wait_consumers=1, wait_timeout=10 * MS), "failed")
+        self.assertEqual(last["error"]["name"], "ETIMEDOUT")
+
+    def test_a_consumer_that_takes_nothing_ends_it_as_soon_as_was_said(self):
+        path = self.scratch / "much.lines"
+        path.write_text("".join(f"{T0 + i} {'x' * 200}\n" for i in range(2000)), encoding="utf-8")
+        self.run_ok("import", path, "-T", self.tape, "--track", "much", "--format", "lines", "-q")
+        client = self.client()
+        session = self.play(client, create=65536, tracks=["much"], stall_timeout=50 * MS)
+        self.assertEqual(self.until(client, session, "failed")["error"]["name"], "ESTALLED")
+
     def test_a_paced_play_tells_its_fidelity(self):
         client = self.client()
         last = self.until(client, self.play(client, speed="2x", tracks=["a"]), "ended")
@@ -153,13 +177,19 @@ class Plays(Sessions):
         for params in ({}, {"into": "../x"}, {"into": 5}, {"into": "r", "speed": "fast"}, {"into": "r", "loop": 0},
                        {"into": "r", "create": 5}, {"into": "r", "tracks": "a"}, {"into": "r", "tracks": [1]},
                        {"into": "r", "types": ["nonsense"]}, {"into": "r", "axis": "up"}, {"into": "r", "from": -1},
-                       {"into": "r", "rebase": "then"}, {"into": "r", "then_live": True, "to": T0}):
+                       {"into": "r", "rebase": "then"}, {"into": "r", "then_live": True, "to": T0},
+                       {"into": "r", "reverse": True}, {"into": "r", "stall_timeout": 0}):
             self.assert_error("EINVAL", client, "play", **params)
         self.assert_error("ENOENT", client, "play", into="r", create=1 << 20, tracks=["nobody"])
         self.assert_error("ENOENT", client, "play", into="not-there")
         self.assert_error("ESRCH", client, "stop", session=77)
         self.assert_error("EINVAL", client, "stop")
         self.assert_error("EINVAL", client, "seek", session="x")
+        session = self.play(client, paused=True)
+        self.assert_error("EINVAL", client, "step", session=session, n=0)
+        self.assert_error("EINVAL", client, "step", session=session, n=1, by=1)
+        client.call("stop", session=session)
+        self.until(client, session, "ended")
         self.assertEqual(client.call("sessions")["sessions"], [])
 
     def test_sigterm_ends_the_plays_and_the_daemon(self):
@@ -218,8 +248,60 @@ class CommandLine(Sessions):
         play = ("play", "-a", there, "--into", "r2", "--create", "1M")
         self.run_ok(*play, "--speed", "100x", "--fidelity", "max<1ns", code=7)
         self.run_ok(*play, "--track", "nobody", code=1)
-        self.run_ok(*play, "--from", "start", code=2)
+        self.run_ok(*play, "--from", "later", code=2)
         self.run_ok("play", "-a", "unix:/nowhere", "--into", "r", code=6)
+
+    def both(self, *words, code=0):
+        """The same play here and there, each into a ring of its own: what they say, without times."""
+        said = []
+        for where in (("-T", self.tape), ("-a", f"unix:{self.tape}/replayer.sock")):
+            ring = f"r{len(said)}.{code}"
+            done = self.run_ok("play", *where, "--into", ring, "--create", "1M", "--digest",
+                               "--json", *words, code=code)
+            rows = json.loads(done.stdout) if done.stdout else [{}]
+            for row in rows:
+                for key in ("elapsed", "rate", "bytes"):
+                    row.pop(key, None)
+            states = ("waiting", "paused", "stalled")  # only told of a play that is elsewhere
+            said.append((rows, [line.replace(ring, "RING") for line in done.stderr.splitlines()
+                                if " in " not in line and not line.endswith(states)]))
+        self.assertEqual(said[0], said[1])
+        return said[0]
+
+    def test_a_play_there_says_what_one_here_says(self):
+        ((row,), lines) = self.both("--from", "start+10ms", "--to", "end-10ms")
+        self.assertEqual((row["ticks"], row["complete"]), (180, True))
+        self.assertIn("tapedeck play: whole: nothing of the range is missing", lines)
+        ((row,), _) = self.both("--loop", "2", "--track", "a", "--rebase", "start+1h", "--require-complete", "--prime",
+                                "--prime-back", "1s")
+        self.assertEqual((row["rounds"], row["ticks"]), (2, 200))
+
+    def test_what_cannot_be_ends_there_as_it_does_here(self):
+        self.both("--wait-consumers", "1", "--timeout", "10ms", code=7)
+        self.both("--track", "nobody", code=1)
+        self.both("--type", "nonsense", code=2)
+        self.both("--from", "end", "--to", "start", code=2)
+
+    def test_a_hole_is_named_there_as_it_is_here(self):
+        segment = sorted((self.tape / "segments").iterdir())[0]
+        data = bytearray(segment.read_bytes())
+        data[4096 + 300] ^= 1
+        segment.write_bytes(data)
+        _, lines = self.both("--require-complete", code=3)
+        self.assertIn("nothing is delivered", "".join(lines))
+        for where in (("-T", self.tape), ("-a", f"unix:{self.tape}/replayer.sock")):
+            done = self.run_ok("play", *where, "--into", "hole", "--create", "1M", code=3)
+            self.assertIn("not whole", done.stderr)
+            self.assertNotIn("nothing of the range is missing", done.stderr)
+
+    def test_a_play_is_sought_in_words_of_the_tape_and_listed_by_ls(self):
+        client = self.client()
+        number = self.play(client, paused=True)
+        self.assertEqual(json.loads(self.session("seek", number, "--to", "end-1ns", "--json").stdout)[0]["at"],
+                         T0 + 99 * 2 * MS + MS)
+        for words in (("-T", self.tape), ("-a", f"unix:{self.tape}/replayer.sock")):
+            listed = json.loads(self.run_ok("ls", "sessions", *words, "--json").stdout)
+            self.assertEqual([s["session"] for s in listed], [number])
 
     def test_an_interrupted_play_ends_there_too(self):
         player = self.start_cli("play", "-a", f"unix:{self.tape}/replayer.sock", "--into", "r", "--create", "1M",
@@ -236,7 +318,6 @@ class CommandLine(Sessions):
     def test_wrong_words(self):
         self.session("stop", "x", code=2)
         self.session("seek", 1, code=2)
-        self.session("seek", 1, "--to", "start", code=2)
         self.session("speed", 1, "fast", code=2)
         self.session("step", 1, "-n", 1, "--by", "1s", code=2)
         self.replayer.stop()
