@@ -27,8 +27,8 @@ static uint32_t payload_limit(size_t capacity)
     return capacity / 4 < TDK_PAYLOAD_HARD_MAX ? (uint32_t)(capacity / 4) : TDK_PAYLOAD_HARD_MAX;
 }
 
-static int head_init(struct tdk_ring_shared *head, const char *name,
-                     const struct tdk_ring_options *options, struct tdk_err *err)
+int region_head(struct tdk_ring_shared *head, const char *name,
+                const struct tdk_ring_options *options, struct tdk_err *err)
 {
     size_t capacity = options->capacity ? options->capacity : RING_CAPACITY_DEFAULT;
     if (!is_power_of_two(capacity) || capacity < RING_CAPACITY_MIN || capacity > RING_CAPACITY_MAX)
@@ -123,7 +123,7 @@ int tdk_ring_create(const char *name, const struct tdk_ring_options *options, st
     int rc = rings_file(file, name, err);
     if (rc < 0)
         return rc;
-    rc = head_init(&head, name, options, err);
+    rc = region_head(&head, name, options, err);
     if (rc < 0)
         return rc;
     int folder = rings_open(true, err);
@@ -213,34 +213,33 @@ static int open_file(const char *name, bool writable, struct tdk_err *err)
 }
 
 /* Rings are for their owner and its group. One that anybody may write is nobody's. */
-static int check_file(const struct stat *st, const char *name, struct tdk_err *err)
+static int check_file(int fd, const char *name, struct tdk_err *err)
 {
-    if (!S_ISREG(st->st_mode))
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_set(err, -errno, "look at ring %s", name);
+    if (!S_ISREG(st.st_mode))
         return err_say(err, TDK_EHOSTILE, "%s is no ring but a special file", name);
-    if ((st->st_mode & S_IWOTH) != 0)
+    if ((st.st_mode & S_IWOTH) != 0)
         return err_say(err, TDK_EHOSTILE, "ring %s can be written by everybody: chmod o-w it",
                        name);
     return 0;
 }
 
-static int read_head(struct region *region, const char *name, struct tdk_err *err)
+int region_read_head(struct region *region, const char *name, struct tdk_err *err)
 {
     struct stat st;
     if (fstat(region->fd, &st) < 0)
         return err_set(err, -errno, "look at ring %s", name);
-    int rc = check_file(&st, name, err);
-    if (rc < 0)
-        return rc;
     /* By read, not through a mapping: a file too short is a short read here, a SIGBUS there. */
     memset(&region->head, 0, sizeof region->head);
     if (pread(region->fd, &region->head, sizeof region->head, 0) < 0)
         return err_set(err, -errno, "read ring %s", name);
     region->header_size = region_header_size();
-    rc = region_check(&region->head, (uint64_t)st.st_size, region->header_size, name, err);
-    if (rc < 0)
-        return rc;
-    region->capacity = (size_t)region->head.capacity;
-    return region->head.on_disk ? 0 : rings_check_memory(region->fd, err);
+    int rc = region_check(&region->head, (uint64_t)st.st_size, region->header_size, name, err);
+    if (rc == 0)
+        region->capacity = (size_t)region->head.capacity;
+    return rc;
 }
 
 int region_open(struct region *region, const char *name, bool writable, struct tdk_err *err)
@@ -250,7 +249,11 @@ int region_open(struct region *region, const char *name, bool writable, struct t
     if (fd < 0)
         return fd;
     region->fd = fd;
-    int rc = read_head(region, name, err);
+    int rc = check_file(fd, name, err);
+    if (rc == 0)
+        rc = region_read_head(region, name, err);
+    if (rc == 0 && !region->head.on_disk)
+        rc = rings_check_memory(fd, err);
     if (rc < 0)
         region_close(region);
     return rc;

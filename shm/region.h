@@ -35,6 +35,10 @@ struct region {
 /* Bytes of the header on this host: a page. */
 size_t region_header_size(void);
 
+/* What a ring made with these options says of itself. TDK_EVALUE, TDK_ENAME. */
+int region_head(struct tdk_ring_shared *head, const char *name,
+                const struct tdk_ring_options *options, struct tdk_err *err);
+
 /* Does the copy of a header belong to a ring file of this size? 0, TDK_EVERSION or TDK_EHOSTILE.
  * Pure. */
 int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t header_size,
@@ -42,6 +46,9 @@ int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t 
 
 /* Open NAME.ring and check it; for reading only unless `writable`. Not mapped yet. */
 int region_open(struct region *region, const char *name, bool writable, struct tdk_err *err);
+
+/* The header and the sizes of region->fd, checked against each other. */
+int region_read_head(struct region *region, const char *name, struct tdk_err *err);
 
 /* Map it, all its pages present, so that no tick meets a page fault. */
 int region_map(struct region *region, bool writable, struct tdk_err *err);

@@ -44,6 +44,17 @@ TDK_API int tdk_ring_remove(const char *name, bool force, struct tdk_err *err);
 
 struct tdk_ring;
 
+/* A ring without a name in any directory, in memory that is sealed: neither side can cut it under
+ * the other, nobody else finds it. The caller is its producer from here on; a recorder consumes it
+ * once tdk_client_lend() (client.h) has passed it, and it lasts as long as one of them holds it.
+ * `name` is what the recorder calls it. For a feed that the recorder's host does not trust, or that
+ * shares no rings directory with it. TDK_ENAME, TDK_EVALUE, -ENOMEM. */
+TDK_API int tdk_ring_create_memory(struct tdk_ring **ring, const char *name,
+                                   const struct tdk_ring_options *options, struct tdk_err *err);
+
+/* The descriptor of a ring's file, to pass on; it stays the ring's. */
+TDK_API int tdk_ring_file(const struct tdk_ring *ring);
+
 /* TDK_ENORING; TDK_EVERSION; TDK_EHOSTILE: no ring, or one whose size or owner is wrong; TDK_EBUSY:
  * a living process has this role (taps are never refused). A producer begins a new epoch. */
 TDK_API int tdk_ring_attach(struct tdk_ring **ring, const char *name, enum tdk_ring_role role,
