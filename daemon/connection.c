@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/audit.h"
+#include "daemon/passed.h"
 
 #define MESSAGES_A_TURN 64u
 #define LINGER_NS       (500 * NS_PER_MS) /* for the last words to be read */
@@ -42,6 +43,8 @@ static void unref(struct connection *c)
     if (--c->refs > 0)
         return;
     text_close(&c->in);
+    if (c->file >= 0)
+        close(c->file);
     c->state = CONNECTION_FREE;
     c->next = s->free;
     s->free = c;
@@ -360,11 +363,44 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(c->server->scratch, (unsigned)(FRAME_REQUEST_SIZE - waits));
 }
 
+int connection_take_file(struct connection *c)
+{
+    int file = c->file;
+    c->file = -1;
+    return file;
+}
+
+/* What was passed with these bytes waits for the request that asks for it. */
+static void keep_files(struct connection *c)
+{
+    struct tdk_err err;
+    int file, rc = 0;
+    if (!c->local || !c->server->options.takes_files)
+        return;
+    while ((file = passed_take(c->server, &c->uv.pipe)) >= 0) {
+        if (c->file < 0 && !connection_is_gone(c)) {
+            c->file = file;
+            continue;
+        }
+        close(file);
+        rc = TDK_EVALUE;
+    }
+    if (rc < 0) {
+        err_say(&err, rc, "a second file came before the first was asked for");
+        connection_break(c, &err);
+    } else if (file != -EAGAIN) {
+        err_set(&err, file, "take a file");
+        connection_break(c, &err);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = container_of(stream, struct connection, uv.stream);
     if (n == 0)
         return;
+    if (n > 0)
+        keep_files(c);
     if (c->state == CONNECTION_LEAVING && n > 0)
         return; /* thrown away */
     if (n != UV_EOF && n < 0) {
@@ -407,18 +443,29 @@ static void refuse(struct server *s, int fd, const struct tdk_err *err)
     close(fd);
 }
 
-static int peer_of(const struct server *s, int fd, uid_t *uid, struct tdk_err *err)
+static bool has_uid(const struct uid_list *list, uid_t uid)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (list->uids[i] == uid)
+            return true;
+    return false;
+}
+
+struct peer {
+    uid_t uid;
+    bool guest;
+};
+
+static int peer_of(const struct server *s, int fd, struct peer *who, struct tdk_err *err)
 {
     const struct server_options *o = &s->options;
     struct ucred peer;
     socklen_t size = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
         return err_set(err, -errno, "who connects");
-    bool welcome = peer.uid == 0 || peer.uid == geteuid();
-    for (unsigned i = 0; i < o->uid_count && !welcome; i++)
-        welcome = peer.uid == o->uids[i];
-    *uid = peer.uid;
-    if (welcome)
+    bool user = peer.uid == 0 || peer.uid == geteuid() || has_uid(&o->users, peer.uid);
+    *who = (struct peer){.uid = peer.uid, .guest = !user};
+    if (user || has_uid(&o->guests, peer.uid))
         return 0;
     return err_say(err, -EACCES, "uid %u may not connect; --allow-uid %u would let it", peer.uid,
                    peer.uid);
@@ -442,7 +489,8 @@ static bool make_room(struct server *s, uint64_t now_ns)
 static int open_handle(struct connection *c, int fd)
 {
     uv_loop_t *loop = c->server->loop;
-    int rc = c->local ? uv_pipe_init(loop, &c->uv.pipe, 0) : uv_tcp_init(loop, &c->uv.tcp);
+    int files = c->server->options.takes_files;
+    int rc = c->local ? uv_pipe_init(loop, &c->uv.pipe, files) : uv_tcp_init(loop, &c->uv.tcp);
     assert(rc == 0); /* without a socket neither asks the system for anything */
     c->server->handles++;
     rc = c->local ? uv_pipe_open(&c->uv.pipe, fd) : uv_tcp_open(&c->uv.tcp, fd);
@@ -453,7 +501,7 @@ static int open_handle(struct connection *c, int fd)
     return rc;
 }
 
-static void begin(struct server *s, int fd, bool local, uid_t uid, uint64_t now_ns)
+static void begin(struct server *s, int fd, bool local, struct peer who, uint64_t now_ns)
 {
     struct connection *c = s->free;
     s->free = c->next;
@@ -462,8 +510,10 @@ static void begin(struct server *s, int fd, bool local, uid_t uid, uint64_t now_
     c->state = CONNECTION_NEW;
     c->number = ++s->numbers;
     c->local = local;
-    c->uid = uid;
+    c->uid = who.uid;
+    c->guest = who.guest;
     c->refs = 1;
+    c->file = -1;
     c->since_ns = c->heard_ns = c->moved_ns = now_ns;
     frame_begin(&c->frame, &frame_from_client);
     bucket_init(&c->bucket, s->options.control_rate, s->options.control_burst);
@@ -480,8 +530,8 @@ void connection_accept(struct server *s, int fd, bool local)
 {
     struct tdk_err err;
     uint64_t now_ns = clock_mono();
-    uid_t uid = 0;
-    if (local && peer_of(s, fd, &uid, &err) < 0) {
+    struct peer who = {.uid = 0};
+    if (local && peer_of(s, fd, &who, &err) < 0) {
         s->counts.refused_peer++;
         refuse(s, fd, &err);
     } else if (!make_room(s, now_ns) || s->free == NULL) {
@@ -490,7 +540,7 @@ void connection_accept(struct server *s, int fd, bool local)
                 s->options.connections_max);
         refuse(s, fd, &err);
     } else {
-        begin(s, fd, local, uid, now_ns);
+        begin(s, fd, local, who, now_ns);
     }
 }
 

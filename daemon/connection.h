@@ -34,10 +34,12 @@ struct connection {
     uint64_t number; /* for the log */
     bool local;
     uid_t uid; /* of a local one */
+    bool guest;
     char client[64];
 
     struct frame frame;
     struct text_buffer in; /* came, and was not looked at yet */
+    int file;              /* came with it, and was not asked for yet; -1: none */
     bool reading, ended;   /* the peer sends no more */
     struct request request;
     bool asked;        /* `request` waits for its answer */
@@ -61,6 +63,10 @@ struct connection {
  * as it may. */
 int connection_hold(struct connection *c, struct tdk_err *err);
 void connection_release(struct connection *c);
+
+/* The file that came with a request: ours to close; -1: none came. Only where the server takes
+ * files. One at a time: a second before the first is taken ends the connection. */
+int connection_take_file(struct connection *c);
 
 /* Is there nobody to tell anything any more? */
 bool connection_is_gone(const struct connection *c);

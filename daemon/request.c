@@ -124,6 +124,9 @@ static int check(const struct request *r, const struct method *m, struct wire_te
         return err_say(err, TDK_EHELLO, "%.*s: hello comes first", shown, name.bytes);
     if (m == NULL || m->call == NULL)
         return err_say(err, -ENOSYS, "%.*s: there is no such method", shown, name.bytes);
+    if (r->connection->guest && !(m->flags & METHOD_GUEST))
+        return err_say(err, -EACCES, "%s: not for uid %u, which is a guest here", m->name,
+                       r->connection->uid);
     if (r->batch != NULL && !(m->flags & METHOD_BATCH))
         return err_say(err, TDK_EVALUE, "%s: may not stand in a batch", m->name);
     return 0;

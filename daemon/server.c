@@ -192,7 +192,8 @@ static void open_handles(struct server *s)
 
 static int open_local(struct server *s, struct tdk_err *err)
 {
-    mode_t mode = s->options.uid_count != 0 ? 0666 : 0600; /* others are told apart by their uid */
+    bool others = s->options.users.count + s->options.guests.count != 0;
+    mode_t mode = others ? 0666 : 0600; /* they are told apart by their uid */
     int fd = -1;
     int rc = listen_unix(s->options.socket, mode, &fd, &s->file, err);
     return rc < 0 ? rc : watch(s, &s->listeners[0], fd, true, err);

@@ -38,6 +38,7 @@ struct server;
 enum method_flag {
     METHOD_CONTROL = 1, /* counts in the token bucket */
     METHOD_BATCH = 2,   /* may stand in a batch */
+    METHOD_GUEST = 4,   /* guests may call it, too */
 };
 
 /* A table of these ends with one whose name is NULL. */
@@ -50,6 +51,11 @@ struct method {
     void (*note)(struct connection *connection, struct wire_map params);
 };
 
+struct uid_list {
+    uid_t uids[SERVER_UIDS_MAX];
+    unsigned count;
+};
+
 struct server_options {
     const char *program; /* "tapedeck-recorder" */
     const char *version;
@@ -58,12 +64,13 @@ struct server_options {
     const char *listen;     /* HOST:PORT; NULL: none. Needs a token */
     const char *token_file; /* its first line is the token */
     bool allow_remote;
-    uid_t uids[SERVER_UIDS_MAX]; /* that may connect, besides root and our own */
-    unsigned uid_count;
+    struct uid_list users;  /* that may connect, besides root and our own */
+    struct uid_list guests; /* that may, for methods that are METHOD_GUEST */
     const char *audit_file; /* NULL: no audit */
     unsigned connections_max, streams_max;
     uint64_t idle_ns, half_ns, stuck_ns;
     uint64_t control_rate, control_burst;
+    bool takes_files;                   /* over the Unix socket: connection_take_file() */
     const struct method *const *tables; /* ends with NULL */
     /* More for the limits that hello tells; NULL: nothing. Puts pairs, returns how many. */
     uint32_t (*limits)(void *context, struct text_buffer *out);

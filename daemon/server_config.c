@@ -66,7 +66,7 @@ static int take_socket(struct server_config *c, const char *tape, const char *na
     return 0;
 }
 
-static int take_uid(const char *word, uid_t *uid, struct tdk_err *err)
+static int take_uid(const char *word, const char *option, uid_t *uid, struct tdk_err *err)
 {
     uint64_t number;
     struct passwd entry, *found = NULL;
@@ -76,9 +76,20 @@ static int take_uid(const char *word, uid_t *uid, struct tdk_err *err)
         return 0;
     }
     if (getpwnam_r(word, &entry, memory, sizeof memory, &found) != 0 || found == NULL)
-        return err_say(err, TDK_EVALUE, "--allow-uid %.80s: there is no such user", word);
+        return err_say(err, TDK_EVALUE, "%s %.80s: there is no such user", option, word);
     *uid = entry.pw_uid;
     return 0;
+}
+
+int server_config_uids(const struct option_list *words, const char *option, struct uid_list *list,
+                       struct tdk_err *err)
+{
+    int rc = 0;
+    if (words->count > SERVER_UIDS_MAX)
+        return err_say(err, TDK_EVALUE, "%s: at most %u users", option, SERVER_UIDS_MAX);
+    for (size_t i = 0; rc == 0 && i < words->count; i++)
+        rc = take_uid(words->items[i], option, &list->uids[list->count++], err);
+    return rc;
 }
 
 int server_config_check(struct server_config *c, const char *tape, const char *name,
@@ -87,10 +98,8 @@ int server_config_check(struct server_config *c, const char *tape, const char *n
     int rc = take_socket(c, tape, name, err);
     if (rc == 0 && c->audit)
         rc = path_in(c->audit_path, tape, "audit.jsonl", err);
-    if (rc == 0 && c->uid_words.count > SERVER_UIDS_MAX)
-        rc = err_say(err, TDK_EVALUE, "--allow-uid: at most %u users", SERVER_UIDS_MAX);
-    for (size_t i = 0; rc == 0 && i < c->uid_words.count; i++)
-        rc = take_uid(c->uid_words.items[i], &c->uids[c->uid_count++], err);
+    if (rc == 0)
+        rc = server_config_uids(&c->uid_words, "--allow-uid", &c->users, err);
     if (rc == 0 && c->listen != NULL && c->token_file == NULL)
         rc = err_say(err, TDK_EVALUE,
                      "--listen needs --token-file: who connects over TCP has to know the token");
@@ -110,6 +119,5 @@ void server_config_apply(const struct server_config *c, struct server_options *o
     o->listen = c->listen;
     o->token_file = c->token_file;
     o->allow_remote = c->allow_remote;
-    memcpy(o->uids, c->uids, sizeof o->uids);
-    o->uid_count = c->uid_count;
+    o->users = c->users;
 }

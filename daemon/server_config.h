@@ -18,8 +18,7 @@ struct server_config {
 
     /* worked out of the words above; empty: none */
     char socket_path[PATH_MAX], audit_path[PATH_MAX];
-    uid_t uids[SERVER_UIDS_MAX];
-    unsigned uid_count;
+    struct uid_list users;
 };
 
 extern const struct option server_rows[]; /* `at` is in struct server_config */
@@ -27,6 +26,10 @@ extern const struct option server_rows[]; /* `at` is in struct server_config */
 /* `name`: of the socket in the tape's folder when nothing else is said. TDK_EVALUE. */
 int server_config_check(struct server_config *config, const char *tape, const char *name,
                         struct tdk_err *err);
+
+/* Users, each a name or a number, that `option` names. TDK_EVALUE. */
+int server_config_uids(const struct option_list *words, const char *option, struct uid_list *list,
+                       struct tdk_err *err);
 
 /* Into options that have their defaults. */
 void server_config_apply(const struct server_config *config, struct server_options *options);
