@@ -25,11 +25,6 @@ static struct feed_args {
 static struct intake_options intake_args;
 
 static const struct option rows[] = {
-    {.name = "ring",
-     .kind = OPTION_NAME,
-     .required = true,
-     .help = "the ring to publish into; it must exist, unless --create",
-     .at = offsetof(struct feed_args, publisher.ring)},
     {.name = "speed",
      .kind = OPTION_SPEED,
      .preset = "max",
@@ -41,27 +36,6 @@ static const struct option rows[] = {
      .preset = "file",
      .help = "the time of a tick: that of the file, or that of its publishing",
      .at = offsetof(struct feed_args, stamp)},
-    {.name = "create",
-     .kind = OPTION_SIZE,
-     .min = 1 << 16,
-     .help = "create the ring with this capacity if it is not there",
-     .at = offsetof(struct feed_args, publisher.create_size)},
-    {.name = "allow-disk-ring",
-     .kind = OPTION_FLAG,
-     .help = "with --create: the rings directory need not be on tmpfs",
-     .at = offsetof(struct feed_args, publisher.allow_disk)},
-    {.name = "wait",
-     .kind = OPTION_DURATION,
-     .help = "wait so long for the ring to appear",
-     .at = offsetof(struct feed_args, publisher.wait_ns)},
-    {.name = "no-wait",
-     .kind = OPTION_FLAG,
-     .help = "drop and count what finds the ring full, instead of waiting for room",
-     .at = offsetof(struct feed_args, publisher.no_wait)},
-    {.name = "digest",
-     .kind = OPTION_FLAG,
-     .help = "last line on stderr: digest HEX ticks N",
-     .at = offsetof(struct feed_args, publisher.digest)},
     {.name = NULL},
 };
 
@@ -195,7 +169,8 @@ const struct command feed_command = {
         "Publish the ticks of FILEs ('-' is stdin) into a ring. gzip and zstd are undone. All\n"
         "files are one epoch. At --speed max a full ring is a wait; with --no-wait it is a\n"
         "counted loss (exit 3). Malformed lines are named, skipped and counted (exit 3).",
-    .sets = (const struct option_set[]){{"options", rows, &args},
+    .sets = (const struct option_set[]){{"options", publisher_rows, &args.publisher},
+                                        {NULL, rows, &args},
                                         {"files", intake_rows, &intake_args},
                                         {.rows = NULL}},
     .operand = "FILE",

@@ -24,11 +24,6 @@ static struct gen_args {
 } args;
 
 static const struct option rows[] = {
-    {.name = "ring",
-     .kind = OPTION_NAME,
-     .required = true,
-     .help = "the ring to publish into; it must exist, unless --create",
-     .at = offsetof(struct gen_args, publisher.ring)},
     {.name = "count",
      .letter = 'n',
      .kind = OPTION_COUNT,
@@ -59,27 +54,6 @@ static const struct option rows[] = {
      .help = "what ticks are: market (DBN trades and mbp-1), trades, mbp-1, or opaque payloads of "
              "fixed:N, uniform:A-B or log:A-B bytes",
      .at = offsetof(struct gen_args, size_dist)},
-    {.name = "create",
-     .kind = OPTION_SIZE,
-     .help = "create the ring with this capacity if it is not there",
-     .min = 1 << 16,
-     .at = offsetof(struct gen_args, publisher.create_size)},
-    {.name = "allow-disk-ring",
-     .kind = OPTION_FLAG,
-     .help = "with --create: the rings directory need not be on tmpfs",
-     .at = offsetof(struct gen_args, publisher.allow_disk)},
-    {.name = "wait",
-     .kind = OPTION_DURATION,
-     .help = "wait so long for the ring to appear",
-     .at = offsetof(struct gen_args, publisher.wait_ns)},
-    {.name = "no-wait",
-     .kind = OPTION_FLAG,
-     .help = "drop and count what finds the ring full, instead of waiting for room",
-     .at = offsetof(struct gen_args, publisher.no_wait)},
-    {.name = "digest",
-     .kind = OPTION_FLAG,
-     .help = "last line on stderr: digest HEX ticks N",
-     .at = offsetof(struct gen_args, publisher.digest)},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct gen_args, progress)},
     {.name = NULL},
 };
@@ -236,6 +210,8 @@ const struct command gen_command = {
         "Publish synthetic ticks into a ring, as a live feed does. Payloads hang on the seed\n"
         "alone; each tick is stamped with the time at which it is published. A full ring is a\n"
         "wait, or with --no-wait a counted loss (exit 3).",
-    .sets = (const struct option_set[]){{"options", rows, &args}, {.rows = NULL}},
+    .sets = (const struct option_set[]){{"options", publisher_rows, &args.publisher},
+                                        {NULL, rows, &args},
+                                        {.rows = NULL}},
     .run = gen_run,
 };

@@ -16,6 +16,43 @@
 #define BATCH_MAX     65536u /* bytes: enough that waiting for room costs nothing a tick */
 #define EPOCH_SPAN    128u   /* the frame that begins an epoch takes room too */
 
+const struct option publisher_rows[] = {
+    {.name = "ring",
+     .kind = OPTION_NAME,
+     .required = true,
+     .at = offsetof(struct publisher_options, ring),
+     .help = "the ring to publish into; it must exist, unless --create or --lend"},
+    {.name = "create",
+     .kind = OPTION_SIZE,
+     .min = 1 << 16,
+     .at = offsetof(struct publisher_options, create_size),
+     .help = "create the ring with this capacity if it is not there"},
+    {.name = "allow-disk-ring",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct publisher_options, allow_disk),
+     .help = "with --create: the rings directory need not be on tmpfs"},
+    {.name = "lend",
+     .kind = OPTION_TEXT,
+     .value = "ADDRESS",
+     .at = offsetof(struct publisher_options, lend),
+     .help =
+         "make the ring in sealed memory (--create says how large), and pass it to the recorder "
+         "at unix:PATH; no rings directory is shared with it"},
+    {.name = "wait",
+     .kind = OPTION_DURATION,
+     .at = offsetof(struct publisher_options, wait_ns),
+     .help = "wait so long for the ring to appear, or with --lend for the recorder"},
+    {.name = "no-wait",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct publisher_options, no_wait),
+     .help = "drop and count what finds the ring full, instead of waiting for room"},
+    {.name = "digest",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct publisher_options, digest),
+     .help = "last line on stderr: digest HEX ticks N"},
+    {.name = NULL},
+};
+
 static int create_ring(const struct publisher_options *options, struct tdk_err *err)
 {
     struct tdk_ring_options ring = {.capacity = options->create_size,
@@ -26,6 +63,16 @@ static int create_ring(const struct publisher_options *options, struct tdk_err *
     return rc == -EEXIST ? 0 : rc;
 }
 
+static int lend_ring(struct publisher *p, const struct publisher_options *options,
+                     struct tdk_err *err)
+{
+    const struct tdk_ring_options ring = {.capacity = options->create_size};
+    int rc = tdk_ring_create_memory(&p->ring, options->ring, &ring, err);
+    if (rc == 0)
+        rc = loan_open(&p->loan, p->ring, options->ring, options->lend, options->wait_ns, err);
+    return rc;
+}
+
 int publisher_open(struct publisher *p, const struct publisher_options *options,
                    struct tdk_err *err)
 {
@@ -33,8 +80,8 @@ int publisher_open(struct publisher *p, const struct publisher_options *options,
     memset(p, 0, sizeof *p);
     p->no_wait = options->no_wait;
     p->next_seq = 1;
-    int rc = create_ring(options, err);
-    if (rc == 0)
+    int rc = options->lend != NULL ? lend_ring(p, options, err) : create_ring(options, err);
+    if (rc == 0 && options->lend == NULL)
         rc = attach_ring(&p->ring, options->ring, TDK_RING_PRODUCER, options->wait_ns, err);
     if (rc < 0)
         return rc;
@@ -54,6 +101,9 @@ void publisher_close(struct publisher *p)
 {
     if (p->ring != NULL) {
         publisher_flush(p);
+        if (p->loan.address != NULL && !loan_settle(&p->loan))
+            cli_warn("interrupted before the recorder had taken all of it: the rest is lost");
+        loan_close(&p->loan);
         tdk_ring_detach(p->ring);
         p->ring = NULL;
     }
@@ -96,10 +146,12 @@ static bool wait_room(struct publisher *p, size_t span)
         return true;
     size_t wanted = span > p->batch ? span : p->batch;
     publisher_flush(p);
-    while (
-        !tdk_ring_wait_room(p->ring, (uint32_t)(wanted - sizeof(struct tdk_frame)), ROOM_SLICE_NS))
+    while (!tdk_ring_wait_room(p->ring, (uint32_t)(wanted - sizeof(struct tdk_frame)),
+                               ROOM_SLICE_NS)) {
         if (interrupted())
             return false;
+        loan_tend(&p->loan);
+    }
     /* The first frame of an epoch goes in before ours: until then count on a little less. */
     p->room = wanted > span + EPOCH_SPAN ? wanted - EPOCH_SPAN : span;
     return true;
@@ -193,6 +245,7 @@ void publisher_wait_until(struct publisher *p, uint64_t due_ns)
     if (now >= due_ns)
         return;
     publisher_flush(p);
+    loan_tend(&p->loan);
     while ((now = clock_mono()) < due_ns && !interrupted()) {
         uint64_t left = due_ns - now;
         if (left > SPIN_NS)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/option.h"
+#include "cli/loan.h"
 #include "tapedeck/digest.h"
 #include "tapedeck/err.h"
 #include "tapedeck/ring.h"
@@ -25,11 +26,15 @@ struct publisher_options {
     const char *ring;
     uint64_t create_size; /* 0: the ring must be there */
     uint64_t wait_ns;     /* for a ring that is not there yet */
+    const char *lend;     /* the recorder that gets it, as memory; NULL: it has a name */
     bool no_wait, digest, allow_disk;
 };
 
+extern const struct option publisher_rows[]; /* `at` is in struct publisher_options */
+
 struct publisher {
     struct tdk_ring *ring;
+    struct loan loan;
     struct tdk_digest *digest; /* NULL: not asked for */
     char track[TDK_NAME_MAX + 1];
     uint64_t epoch;

@@ -93,6 +93,11 @@ static const struct option running[] = {
      .value = "N",
      .help = "say on this descriptor what is durable: lines TRACK EPOCH SEQ",
      .at = offsetof(struct config, ack_word)},
+    {.name = "feed-uid",
+     .kind = OPTION_LIST,
+     .value = "USER",
+     .help = "who may connect to lend rings, and for nothing else: a name or a number",
+     .at = offsetof(struct config, feed_words)},
     {.name = "exit-when-idle",
      .kind = OPTION_DURATION,
      .help = "end when the rings have been empty so long",
@@ -248,6 +253,8 @@ static int work_out(struct config *c, struct tdk_err *err)
         rc = check_sizes(c, err);
     if (rc == 0)
         rc = server_config_check(&c->server, c->tape, "recorder.sock", err);
+    if (rc == 0)
+        rc = server_config_uids(&c->feed_words, "--feed-uid", &c->feeds, err);
     if (rc == 0)
         rc = retain_limits_policy(&c->keep, &c->retain, err);
     return rc;

@@ -38,6 +38,8 @@ struct config {
     uint64_t seal_after_ns, seal_level;
     bool on_disk_ring;
     struct server_config server;
+    struct option_list feed_words;
+    struct uid_list feeds; /* of these */
 
     /* worked out of the words above */
     enum sync_mode sync;

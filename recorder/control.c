@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/name.h"
+#include "daemon/connection.h"
 #include "recorder/recorder.h"
 
 static struct recorder *recorder_of(const struct request *request)
@@ -236,6 +238,16 @@ static int take_ring(struct wire_map params, struct config_ring *ring, struct td
     return rc < 0 ? rc : 0;
 }
 
+static void answer_ring(struct request *request, const struct inlet *s)
+{
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 3);
+    wire_pair_string(out, "ring", s->asked->name);
+    wire_pair_string(out, "track", s->track);
+    wire_pair_string(out, "state", inlet_state_text(s));
+    request_done(request);
+}
+
 /* Recorded from the next turn on; a ring that is not there is waited for, as at the start. */
 static void on_attach(struct request *request, struct wire_map params)
 {
@@ -250,12 +262,29 @@ static void on_attach(struct request *request, struct wire_map params)
         return;
     }
     inlet_visit(s, r->config, clock_mono());
-    struct text_buffer *out = request_answer(request);
-    wire_put_map(out, 3);
-    wire_pair_string(out, "ring", s->asked->name);
-    wire_pair_string(out, "track", s->track);
-    wire_pair_string(out, "state", inlet_state_text(s));
-    request_done(request);
+    answer_ring(request, s);
+    recorder_turn(r);
+}
+
+/* A ring in memory, which came as a file beside the request. */
+static void on_lend(struct request *request, struct wire_map params)
+{
+    struct recorder *r = recorder_of(request);
+    int file = connection_take_file(request->connection);
+    struct config_ring ring;
+    struct tdk_err err;
+    struct inlet *s = NULL;
+    if (file < 0)
+        err_say(&err, TDK_EVALUE, "lend: no file came with it; only a Unix socket can pass one");
+    else if (take_ring(params, &ring, &err) == 0)
+        s = inlet_lend(r->inlets, r->inlet_count, &ring, file, &err);
+    if (file >= 0)
+        close(file);
+    if (s == NULL) {
+        request_fail(request, &err);
+        return;
+    }
+    answer_ring(request, s);
     recorder_turn(r);
 }
 
@@ -416,13 +445,14 @@ void control_turn(struct control *c)
 /* ---- open, close ---- */
 
 static const struct method methods[] = {
-    {.name = "status", .flags = METHOD_BATCH, .call = on_status},
+    {.name = "status", .flags = METHOD_BATCH | METHOD_GUEST, .call = on_status},
     {.name = "stats", .flags = METHOD_BATCH, .call = on_stats},
-    {.name = "flush", .flags = METHOD_BATCH, .call = on_flush},
+    {.name = "flush", .flags = METHOD_BATCH | METHOD_GUEST, .call = on_flush},
     {.name = "roll", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_roll},
     {.name = "mark", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_mark},
     {.name = "seal", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_seal},
     {.name = "attach", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_attach},
+    {.name = "lend", .flags = METHOD_CONTROL | METHOD_GUEST, .call = on_lend},
     {.name = "detach", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_detach},
     {.name = "stop", .flags = METHOD_BATCH | METHOD_CONTROL, .call = on_stop},
     {.name = NULL},
@@ -439,6 +469,8 @@ int control_open(struct control *c, struct recorder *r, struct tdk_err *err)
     options.program = "tapedeck-recorder";
     options.version = TDK_VERSION;
     options.tape = r->config->tape;
+    options.guests = r->config->feeds;
+    options.takes_files = true;
     options.tables = tables;
     options.context = c;
     server_config_apply(&r->config->server, &options);

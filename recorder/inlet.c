@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/name.h"
+#include "shm/memory.h"
 
 /* A ring whose name was taken away is left when its producer has been quiet for so long. */
 #define ORPHAN_QUIET_NS NS_PER_S
@@ -111,6 +113,7 @@ static void detach(struct inlet *s)
 {
     tdk_ring_detach(s->ring);
     s->ring = NULL;
+    s->lent = false;
     s->waiting = 0;
     s->since_ns = 0;
     s->orphan_ns = 0;
@@ -253,6 +256,54 @@ static void attach(struct inlet *s)
              (unsigned long long)(info.produced_bytes - tdk_ring_position(s->ring)));
 }
 
+static bool is_file_of(const struct tdk_ring *ring, int file)
+{
+    struct stat ours, other;
+    return ring != NULL && fstat(tdk_ring_file(ring), &ours) == 0 && fstat(file, &other) == 0 &&
+           ours.st_dev == other.st_dev && ours.st_ino == other.st_ino;
+}
+
+/* The inlet that a ring which is lent may have. `*fresh`: nobody asked for it before. */
+static struct inlet *find_lendable(struct inlet *all, unsigned count,
+                                   const struct config_ring *ring, bool *fresh, struct tdk_err *err)
+{
+    struct inlet *s = inlet_find(all, count, ring->name);
+    *fresh = s == NULL;
+    if (s == NULL)
+        return inlet_add(all, count, ring, err);
+    bool same = ring->track[0] == '\0' || s->track[0] == '\0' || strcmp(ring->track, s->track) == 0;
+    if (same && s->ring == NULL && s->out == 0)
+        return s;
+    if (same)
+        err_say(err, -EEXIST, "another ring %s is recorded already", ring->name);
+    else
+        err_say(err, -EEXIST, "ring %s is recorded into track %s", ring->name, s->track);
+    return NULL;
+}
+
+struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_ring *ring,
+                         int file, struct tdk_err *err)
+{
+    bool fresh;
+    struct inlet *s = inlet_find(all, count, ring->name);
+    if (s != NULL && is_file_of(s->ring, file))
+        return s; /* lent twice */
+    s = find_lendable(all, count, ring, &fresh, err);
+    if (s == NULL)
+        return NULL;
+    int rc = memory_attach(&s->ring, file, s->asked->name, TDK_RING_CONSUMER, err);
+    if (rc == 0) {
+        s->lent = true;
+        attach(s);
+        if (s->state == INLET_ATTACHED)
+            return s;
+        err_say(err, -EEXIST, "ring %s: %s", s->asked->name, s->reason);
+    }
+    if (fresh)
+        s->state = INLET_DETACHED;
+    return NULL;
+}
+
 static void refuse(struct inlet *s, const struct tdk_err *err)
 {
     if (s->state == INLET_HELD)
@@ -304,6 +355,10 @@ static bool is_replaced(const struct inlet *s)
 static bool is_gone(const struct inlet *s)
 {
     struct tdk_ring_info info;
+    if (s->lent) {
+        tdk_ring_info(s->ring, &info);
+        return info.producer_pid == 0; /* nobody else could come to it */
+    }
     int rc = tdk_ring_stat(s->asked->name, &info, NULL);
     return rc < 0 || memcmp(info.uuid, s->uuid, sizeof info.uuid) != 0;
 }
@@ -323,9 +378,11 @@ static void leave_when_done(struct inlet *s, uint64_t now_ns)
     if (s->state != INLET_ATTACHED || s->waiting != 0 || s->out != 0 || inlet_lost_at_end(s) != 0 ||
         (info.producer_pid != 0 && now_ns - s->orphan_ns < ORPHAN_QUIET_NS))
         return;
-    log_info("ring %s was removed: all of it is recorded, detached", s->asked->name);
+    log_info("ring %s was %s: all of it is recorded, detached", s->asked->name,
+             s->lent ? "lent, and its feed has ended" : "removed");
+    bool passing = s->lent && s->asked == &s->own;
     detach(s);
-    s->state = INLET_WAITING;
+    s->state = passing ? INLET_DETACHED : INLET_WAITING;
 }
 
 void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)

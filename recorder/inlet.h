@@ -6,6 +6,9 @@
  *        v          v
  *      HELD     QUARANTINED (what is in the ring is no ring, or broke its rules)
  *
+ * A ring in memory that was lent to us is ATTACHED at once, and WAITING or DETACHED again when its
+ * producer has gone and all of it is recorded.
+ *
  * DETACHED: nobody asks for its ring, or not any more.
  *
  * A ring that is not there is waited for, one that another process consumes is asked for again and
@@ -39,6 +42,7 @@ struct inlet {
     char reason[240]; /* of the quarantine */
 
     struct tdk_ring *ring; /* NULL unless attached */
+    bool lent;             /* it is memory that was passed to us: no name leads to it */
     uint8_t uuid[16];      /* of the ring attached or quarantined; zeros: it has none */
     uint64_t capacity;
     uint64_t attached_at; /* position in the ring where we found its cursor */
@@ -77,6 +81,12 @@ void inlet_init(struct inlet *all, unsigned count, const struct config *config,
  * ring is recorded already, or its track from another; TDK_EFULL: no inlet is left. */
 struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_ring *ring,
                         struct tdk_err *err);
+
+/* A ring in memory is attached, whatever name it is to have: by an inlet of its own, or by the one
+ * that waits for a ring of that name. `file` stays the caller's. When its producer has gone it is
+ * read to its end and let go of. NULL: err says why, as of inlet_add() and memory_attach(). */
+struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_ring *ring,
+                         int file, struct tdk_err *err);
 
 /* The one of a ring that is asked for, or NULL. */
 struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring);

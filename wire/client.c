@@ -36,12 +36,32 @@ static int wait_for(const struct tdk_client *c, short events)
     }
 }
 
+/* With the first bytes goes the file, if there is one. */
+static ssize_t send_some(struct tdk_client *c, size_t done)
+{
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof c->file)] = {0};
+    struct iovec part = {c->out.bytes + done, c->out.size - done};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (c->file >= 0) {
+        message.msg_control = room;
+        message.msg_controllen = sizeof room;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof c->file);
+        memcpy(CMSG_DATA(head), &c->file, sizeof c->file);
+    }
+    ssize_t n = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0)
+        c->file = -1;
+    return n;
+}
+
 int client_send(struct tdk_client *c, struct tdk_err *err)
 {
     int rc = text_error(&c->out);
     for (size_t done = 0; rc == 0 && done < c->out.size;) {
-        ssize_t n =
-            send(c->fd, c->out.bytes + done, c->out.size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send_some(c, done);
         if (n >= 0)
             done += (size_t)n;
         else if (errno == EAGAIN)
@@ -232,7 +252,7 @@ int tdk_client_open(struct tdk_client **out, const char *where,
     struct tdk_client *c = calloc(1, sizeof *c);
     if (c == NULL)
         return err_set(err, -ENOMEM, "connect to %s", where);
-    c->fd = -1;
+    c->fd = c->file = -1;
     snprintf(c->address, sizeof c->address, "%s", where);
     bool soon = o->timeout_ns != 0 && o->timeout_ns < HELLO_TIME_NS;
     c->timeout_ns = soon ? o->timeout_ns : HELLO_TIME_NS;
@@ -249,6 +269,12 @@ int tdk_client_open(struct tdk_client **out, const char *where,
     c->timeout_ns = o->timeout_ns;
     *out = c;
     return 0;
+}
+
+bool tdk_client_is_open(const struct tdk_client *c)
+{
+    struct pollfd poll_fd = {.fd = c->fd, .events = POLLRDHUP};
+    return poll(&poll_fd, 1, 0) == 0;
 }
 
 void tdk_client_close(struct tdk_client *c)

@@ -16,6 +16,7 @@
 
 struct tdk_client {
     int fd;
+    int file;          /* borrowed: to be passed with what is sent next; -1: none */
     char address[128]; /* for errors; cut if it is long */
     uint64_t timeout_ns;
     struct wire_decoder *decoder;

@@ -20,6 +20,7 @@
 #ifndef TAPEDECK_CLIENT_H
 #define TAPEDECK_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,12 +47,25 @@ TDK_API int tdk_client_open(struct tdk_client **client, const char *address,
                             const struct tdk_client_options *options, struct tdk_err *err);
 TDK_API void tdk_client_close(struct tdk_client *client);
 
+/* Has the other side not hung up? Asks the kernel, and waits for nothing. */
+TDK_API bool tdk_client_is_open(const struct tdk_client *client);
+
 /* Any method: params and result are maps in msgpack. `params` NULL: an empty one. *result is
  * borrowed until the next call on this client. Notifications that come meanwhile are passed over.
  */
 TDK_API int tdk_client_call(struct tdk_client *client, const char *method, const void *params,
                             size_t params_size, const void **result, size_t *result_size,
                             struct tdk_err *err);
+
+/* Have a recorder record a ring in memory: `file` is tdk_ring_file() of one that
+ * tdk_ring_create_memory() has made, `ring` what it is called there, `track` (NULL: the ring's own)
+ * where it goes. It is recorded until its producer is gone and all of it is durable. A recorder
+ * that ends lets go of it: what it had not taken is still there, and the next recorder goes on once
+ * the ring is lent to it. Lent twice to one recorder: 0 again. Over a Unix socket only (-EINVAL).
+ * -EEXIST: another ring is recorded under that name, or into that track; of a feed that has just
+ * ended it may be so for a second. TDK_EHOSTILE: it is no such ring. TDK_EFULL: 64 are recorded. */
+TDK_API int tdk_client_lend(struct tdk_client *client, const char *ring, const char *track,
+                            int file, struct tdk_err *err);
 
 /* Each track of the replayer's tape, by name bytewise. Not 0 from `each` ends the walk and is
  * returned; `each` must not use the client. */

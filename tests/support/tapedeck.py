@@ -30,13 +30,13 @@ PATIENCE = float(os.environ.get("TDK_PATIENCE", "60"))  # s; for whatever must h
 class Program:
     """A started program whose stderr is read as it comes, so that it never waits for us."""
 
-    def __init__(self, args, env, stdin=None, stdout=subprocess.DEVNULL, pass_fds=(), cwd=None):
+    def __init__(self, args, env, stdin=None, stdout=subprocess.DEVNULL, pass_fds=(), cwd=None, user=None):
         self.args = [str(arg) for arg in args]
         self.lines = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
             self.args, env=env, stdin=stdin or subprocess.DEVNULL, stdout=stdout,
-            stderr=subprocess.PIPE, pass_fds=pass_fds, cwd=cwd)
+            stderr=subprocess.PIPE, pass_fds=pass_fds, cwd=cwd, user=user)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
