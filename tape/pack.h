@@ -92,7 +92,7 @@ void packer_close(struct packer *packer); /* NULL is fine */
 size_t packer_pack(struct packer *packer, const struct block_view *view, size_t raw_size,
                    unsigned char *out);
 
-/* ---- unpacking (pack_read.c) ---- */
+/* ---- unpacking (pack_read.c, pack_parts.c; what they share: pack_inner.h) ---- */
 
 struct pack; /* one packed block that is being read; used again for the next */
 

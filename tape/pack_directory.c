@@ -1,0 +1,96 @@
+/* pack_directory.c - the directory of the block that a packed one was, as far as its outline tells
+ * it. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "tape/pack_inner.h"
+
+static int compare_strands(const void *a, const void *b)
+{
+    const struct strand *const *x = a, *const *y = b;
+    return (*x)->instrument < (*y)->instrument ? -1 : (*x)->instrument > (*y)->instrument;
+}
+
+struct directory_entry *pack_entries(const struct pack *pack)
+{
+    return (void *)(pack->directory + sizeof(struct directory_head));
+}
+
+/* One for each instrument, whatever classes its ticks are of; cursors[] gets their counts. */
+static bool count_entries(struct pack *pack, struct strand **order, uint32_t count)
+{
+    pack->entries = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || order[i]->instrument != order[i - 1]->instrument) {
+            if (pack->entries == BLOCK_ENTRIES_MAX)
+                return false;
+            pack->cursors[pack->entries++] = 0;
+        }
+        order[i]->entry = (uint16_t)(pack->entries - 1);
+        pack->cursors[pack->entries - 1] += order[i]->count;
+    }
+    return true;
+}
+
+static size_t directory_size(const struct directory_head *d)
+{
+    return align_up(sizeof *d + d->entries * sizeof(struct directory_entry) +
+                        d->anchors * sizeof(uint32_t) + d->ordinals * sizeof(uint16_t),
+                    8);
+}
+
+/* Head and entries; cursors[] become the places of their first ordinals. */
+static bool write_entries(struct pack *pack, struct strand **order, uint32_t count)
+{
+    struct directory_head d = {
+        .entries = pack->entries,
+        .ordinals = pack->entries == 1 ? 0 : pack->ticks,
+        .uniform = pack->outline.uniform,
+    };
+    if (d.uniform == 0)
+        d.anchors = (pack->ticks + DIRECTORY_STRIDE - 1) / DIRECTORY_STRIDE;
+    if (directory_size(&d) != pack->head->directory_size)
+        return false;
+    memset(pack->directory, 0, pack->head->directory_size);
+    memcpy(pack->directory, &d, sizeof d);
+    struct directory_entry *entries = pack_entries(pack);
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t entry = order[i]->entry;
+        if (i > 0 && entry == order[i - 1]->entry)
+            continue;
+        entries[entry] = (struct directory_entry){order[i]->instrument, place};
+        uint32_t ticks = pack->cursors[entry];
+        pack->cursors[entry] = place;
+        place += ticks;
+    }
+    return true;
+}
+
+int pack_begin_directory(struct pack *pack, struct tdk_err *err)
+{
+    struct strand **order = malloc(pack->outline.strands * sizeof(struct strand *));
+    if (order == NULL)
+        return err_set(err, -ENOMEM, "unpack a block");
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pack->outline.strands; i++)
+        if (pack->strands[i].class != PACK_CONTROL)
+            order[count++] = &pack->strands[i];
+    if (count > 0 && order[0]->class != order[count - 1]->class)
+        qsort(order, count, sizeof(struct strand *), compare_strands);
+    bool right = count_entries(pack, order, count) && write_entries(pack, order, count);
+    free(order);
+    return right ? 0 : pack_corrupt(err, "it tells other instruments than its head");
+}
+
+uint16_t *pack_ordinals(const struct pack *pack)
+{
+    struct directory_head d;
+    memcpy(&d, pack->directory, sizeof d);
+    return d.ordinals == 0
+               ? NULL
+               : (void *)(pack->directory + sizeof d + d.entries * sizeof(struct directory_entry) +
+                          d.anchors * sizeof(uint32_t));
+}

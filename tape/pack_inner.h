@@ -1,0 +1,140 @@
+/*
+ * pack_inner.h - a packed block that is being read, between the files that read it.
+ *
+ *   pack_outline.c    what is in it, and where: begin
+ *   pack_directory.c  the directory of the block that it was
+ *   pack_group.c      a group's columns back into frames
+ *   pack_read.c       all of it
+ *   pack_parts.c      some instruments of it
+ *
+ * Nothing that is stored is believed: a checksum that agrees says that it was written so, not that
+ * it makes sense.
+ */
+#ifndef TDK_TAPE_PACK_INNER_H
+#define TDK_TAPE_PACK_INNER_H
+
+#include <zstd.h>
+
+#include "tape/column.h"
+#include "tape/directory.h"
+#include "tape/pack.h"
+#include "tape/stamps.h"
+
+struct strand {
+    uint32_t instrument;
+    uint32_t first; /* its first frame, in order of strands */
+    uint32_t count;
+    uint16_t entry; /* in the directory; of those that are no control frames */
+    uint8_t class;
+};
+
+/* What is known of a group before it is unpacked. */
+struct group {
+    size_t at;     /* in what is stored */
+    size_t raw_at; /* of what was not read yet of it in pack->raw, when all are unpacked */
+    size_t raw_end;
+    uint32_t first;  /* its first frame, in order of strands */
+    uint32_t strand; /* that one's */
+};
+
+#define STRIDES (PACK_FRAMES_MAX / STAMPS_STRIDE)
+
+struct pack {
+    ZSTD_DCtx *zstd;
+    const struct block_head *head; /* borrowed, like the two below, until the next pack_begin() */
+    const unsigned char *stored;
+    unsigned char *frames;
+    unsigned char *directory; /* behind the frames */
+    struct pack_head outline;
+    const unsigned char *classes,
+        *groups_told;       /* struct pack_class, struct pack_group; unaligned */
+    struct strand *strands; /* outline.strands; ours */
+    struct group *groups;   /* outline.groups; ours */
+    size_t strand_room, group_room;
+    uint32_t entries;
+    uint32_t ticks;
+    struct pack_layout layout; /* of class layout_of; 0: of none */
+    uint8_t layout_of;
+
+    unsigned char *raw; /* unpacked groups; ours */
+    size_t raw_room, raw_size;
+    struct stamps told_stamps;
+    bool stamps_open;
+
+    uint64_t groups_there[PACK_FRAMES_MAX / 64];
+    uint64_t frames_there[PACK_FRAMES_MAX / 64]; /* by place; when it is had in parts */
+    uint64_t strides_there[STRIDES / 64];
+    uint64_t stamps[PACK_FRAMES_MAX];    /* by place */
+    uint32_t raw_of[PACK_FRAMES_MAX];    /* by place, of frames that are kept whole: in raw */
+    uint16_t strand_of[PACK_FRAMES_MAX]; /* by place */
+    uint16_t place_of[PACK_FRAMES_MAX];  /* in order of strands */
+    uint32_t
+        offset_of[PACK_FRAMES_MAX]; /* by place: of the frame; before that is known: its span */
+    uint32_t cursors[BLOCK_ENTRIES_MAX]; /* of the directory's entries */
+    uint16_t starts[COLUMN_TICKS_MAX];
+    uint64_t values[COLUMN_TICKS_MAX];
+};
+
+static inline bool has_bit(const uint64_t *bits, size_t i)
+{
+    return (bits[i / 64] >> i % 64 & 1) != 0;
+}
+
+static inline void set_bit(uint64_t *bits, size_t i)
+{
+    bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+static inline struct pack_group group_told(const struct pack *pack, uint32_t group)
+{
+    struct pack_group told;
+    memcpy(&told, pack->groups_told + group * sizeof told, sizeof told);
+    return told;
+}
+
+static inline struct pack_class class_told(const struct pack *pack, uint8_t class)
+{
+    struct pack_class told;
+    memcpy(&told, pack->classes + (class - PACK_CLASSES) * sizeof told, sizeof told);
+    return told;
+}
+
+/* ---- pack_outline.c ---- */
+
+int pack_corrupt(struct tdk_err *err, const char *what);
+
+/* Room for so many bytes; what was in it is not kept. */
+bool pack_grow(void **bytes, size_t *room, size_t size);
+
+/* ---- pack_directory.c ---- */
+
+/* Head and entries, by the strands. */
+int pack_begin_directory(struct pack *pack, struct tdk_err *err);
+
+struct directory_entry *pack_entries(const struct pack *pack);
+uint16_t *pack_ordinals(const struct pack *pack); /* NULL: one instrument, whose are all */
+
+/* ---- pack_group.c ---- */
+
+/* Its bytes into `raw`. */
+int pack_unpack_group(struct pack *pack, uint32_t group, unsigned char *raw, struct tdk_err *err);
+
+/* Where strands begin in the first `count` frames of a group. */
+struct column_strands pack_starts(struct pack *pack, uint32_t group, uint32_t count);
+
+/* The places of its frames. Returns how many of its bytes tell them; 0: they cannot be right. */
+size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *raw,
+                        const struct column_strands *strands);
+
+/* Its fields, which are behind, into the frames, whose places and heads are there. */
+int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw, size_t size,
+                     const struct column_strands *strands, struct tdk_err *err);
+
+/* ---- pack_read.c ---- */
+
+int pack_open_stamps(struct pack *pack, struct tdk_err *err);
+
+/* A frame's head, at its offset. */
+void pack_put_head(struct pack *pack, uint32_t place, const struct pack_class *class, uint64_t seq);
+
+#endif
