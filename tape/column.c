@@ -290,20 +290,76 @@ size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
     return size;
 }
 
-static void gather_planes(const unsigned char *planes, uint32_t count, uint8_t width,
-                          uint64_t *values)
+/* What a column takes part in, as its head tells. */
+struct reading {
+    const unsigned char *places, *outliers, *planes;
+    uint64_t base, scale;
+};
+
+static struct reading reading_of(const unsigned char *bytes, const struct column_head *head)
 {
-    if (width == 0) {
-        memset(values, 0, count * sizeof *values);
+    struct reading r = {.scale = 1};
+    const unsigned char *at = bytes + sizeof *head;
+    if ((head->mode & COLUMN_BASE) != 0) {
+        r.base = load_u64(at);
+        at += sizeof r.base;
+    }
+    if ((head->mode & COLUMN_SCALE) != 0) {
+        r.scale = load_u64(at);
+        at += sizeof r.scale;
+    }
+    r.places = at;
+    r.outliers = at + head->outliers * sizeof(uint16_t);
+    r.planes = r.outliers + head->outliers * sizeof(uint64_t);
+    return r;
+}
+
+/* Up to four planes: numbers of 32 bits, of which twice as many go through a register. */
+static void gather_narrow(const unsigned char *planes, uint32_t count, uint8_t width,
+                          uint32_t *narrow)
+{
+    const unsigned char *p = planes, *q = p + count, *r = q + count, *s = r + count;
+    if (width == 1)
+        for (uint32_t i = 0; i < count; i++)
+            narrow[i] = p[i];
+    else if (width == 2)
+        for (uint32_t i = 0; i < count; i++)
+            narrow[i] = p[i] | (uint32_t)q[i] << 8;
+    else if (width == 3)
+        for (uint32_t i = 0; i < count; i++)
+            narrow[i] = p[i] | (uint32_t)q[i] << 8 | (uint32_t)r[i] << 16;
+    else
+        for (uint32_t i = 0; i < count; i++)
+            narrow[i] = p[i] | (uint32_t)q[i] << 8 | (uint32_t)r[i] << 16 | (uint32_t)s[i] << 24;
+}
+
+static void read_narrow(const struct reading *r, const struct column_head *head, uint32_t count,
+                        uint64_t *values)
+{
+    uint32_t narrow[COLUMN_TICKS_MAX];
+    gather_narrow(r->planes, count, head->width, narrow);
+    if ((head->mode & COLUMN_ZIGZAG) == 0) {
+        for (uint32_t i = 0; i < count; i++)
+            values[i] = narrow[i];
         return;
     }
     for (uint32_t i = 0; i < count; i++)
+        values[i] = (uint64_t)(int32_t)(narrow[i] >> 1 ^ (0 - (narrow[i] & 1)));
+}
+
+static void read_wide(const struct reading *r, const struct column_head *head, uint32_t count,
+                      uint64_t *values)
+{
+    const unsigned char *planes = r->planes;
+    for (uint32_t i = 0; i < count; i++)
         values[i] = planes[i];
-    for (unsigned plane = 1; plane < width; plane++) {
+    for (unsigned plane = 1; plane < head->width; plane++) {
         planes += count;
         for (uint32_t i = 0; i < count; i++)
             values[i] |= (uint64_t)planes[i] << 8 * plane;
     }
+    for (uint32_t i = 0; (head->mode & COLUMN_ZIGZAG) != 0 && i < count; i++)
+        values[i] = unzigzag(values[i]);
 }
 
 /* From differences to values. */
@@ -313,37 +369,36 @@ static void add_up(uint64_t *values, uint32_t begin, uint32_t end, uint64_t base
         values[i] = base += values[i];
 }
 
+static void add_up_strands(uint64_t *values, uint32_t count, const struct column_strands *strands,
+                           uint64_t base)
+{
+    for (uint32_t s = 0; s < strands->count; s++)
+        add_up(values, strands->starts[s], s + 1 < strands->count ? strands->starts[s + 1] : count,
+               base);
+}
+
 void column_read(const unsigned char *bytes, const struct column_head *head, uint32_t count,
                  const struct column_strands *strands, uint64_t *values)
 {
-    uint64_t base = 0, scale = 1;
-    const unsigned char *at = bytes + sizeof *head;
-    if ((head->mode & COLUMN_BASE) != 0) {
-        base = load_u64(at);
-        at += sizeof base;
-    }
-    if ((head->mode & COLUMN_SCALE) != 0) {
-        scale = load_u64(at);
-        at += sizeof scale;
-    }
-    const unsigned char *outliers = at + head->outliers * sizeof(uint16_t);
-    gather_planes(outliers + head->outliers * sizeof(uint64_t), count, head->width, values);
-    if ((head->mode & COLUMN_ZIGZAG) != 0)
+    const struct reading r = reading_of(bytes, head);
+    if (head->width == 0)
+        memset(values, 0, count * sizeof *values);
+    else if (head->width <= 4)
+        read_narrow(&r, head, count, values);
+    else
+        read_wide(&r, head, count, values);
+    if (r.scale != 1)
         for (uint32_t i = 0; i < count; i++)
-            values[i] = unzigzag(values[i]);
-    if (scale != 1)
-        for (uint32_t i = 0; i < count; i++)
-            values[i] *= scale;
+            values[i] *= r.scale;
     for (uint32_t k = 0; k < head->outliers; k++)
-        values[load_u16(at + k * sizeof(uint16_t))] = load_u64(outliers + k * sizeof(uint64_t));
+        values[load_u16(r.places + k * sizeof(uint16_t))] =
+            load_u64(r.outliers + k * sizeof(uint64_t));
     if ((head->mode & COLUMN_DELTA) == 0) {
-        for (uint32_t i = 0; base != 0 && i < count; i++)
-            values[i] += base;
+        for (uint32_t i = 0; r.base != 0 && i < count; i++)
+            values[i] += r.base;
     } else if ((head->mode & COLUMN_CARRIED) != 0) {
-        add_up(values, 0, count, base);
+        add_up(values, 0, count, r.base);
     } else {
-        for (uint32_t s = 0; s < strands->count; s++)
-            add_up(values, strands->starts[s],
-                   s + 1 < strands->count ? strands->starts[s + 1] : count, base);
+        add_up_strands(values, count, strands, r.base);
     }
 }

@@ -19,6 +19,7 @@
 #include "tape/directory.h"
 #include "tape/pack.h"
 #include "tape/stamps.h"
+#include "tapedeck/tick.h"
 
 struct strand {
     uint32_t instrument;
@@ -37,7 +38,22 @@ struct group {
     uint32_t strand; /* that one's */
 };
 
-#define STRIDES (PACK_FRAMES_MAX / STAMPS_STRIDE)
+/* What a column tells, by its head alone. */
+enum pack_kind {
+    PACK_KNOWN,  /* there is none: the field is told elsewhere */
+    PACK_ALIKE,  /* `base` in every frame */
+    PACK_NEAR,   /* `base` more than field head.ref */
+    PACK_COLUMN, /* a value for each */
+};
+struct pack_told {
+    enum pack_kind kind;
+    struct column_head head;
+    const unsigned char *bytes; /* in the group, unpacked */
+    uint64_t base;
+};
+
+#define STRIDES    (PACK_FRAMES_MAX / STAMPS_STRIDE)
+#define PACK_AHEAD 12 /* frames that are fetched into the cache before their turn */
 
 struct pack {
     ZSTD_DCtx *zstd;
@@ -64,15 +80,21 @@ struct pack {
     uint64_t groups_there[PACK_FRAMES_MAX / 64];
     uint64_t frames_there[PACK_FRAMES_MAX / 64]; /* by place; when it is had in parts */
     uint64_t strides_there[STRIDES / 64];
-    uint64_t stamps[PACK_FRAMES_MAX];    /* by place */
-    uint32_t raw_of[PACK_FRAMES_MAX];    /* by place, of frames that are kept whole: in raw */
-    uint16_t strand_of[PACK_FRAMES_MAX]; /* by place */
-    uint16_t place_of[PACK_FRAMES_MAX];  /* in order of strands */
-    uint32_t
-        offset_of[PACK_FRAMES_MAX]; /* by place: of the frame; before that is known: its span */
+    uint64_t stamps[PACK_FRAMES_MAX];   /* by place */
+    uint16_t place_of[PACK_FRAMES_MAX]; /* in order of strands */
+    /* Where frames are of several spans, or some are kept whole; by place. */
+    uint32_t raw_of[PACK_FRAMES_MAX]; /* those that are kept whole: in raw */
+    uint16_t strand_of[PACK_FRAMES_MAX];
+    uint32_t offset_of[PACK_FRAMES_MAX]; /* of the frame; before that is known: its span */
     uint32_t cursors[BLOCK_ENTRIES_MAX]; /* of the directory's entries */
+    bool seen[PACK_FRAMES_MAX];          /* by place */
+
+    /* The group at hand. */
     uint16_t starts[COLUMN_TICKS_MAX];
-    uint64_t values[COLUMN_TICKS_MAX];
+    uint32_t spots[COLUMN_TICKS_MAX + PACK_AHEAD]; /* where its frames are */
+    uint64_t values[COLUMN_TICKS_MAX];             /* of a column */
+    struct pack_told told[PACK_FIELDS_MAX];
+    unsigned char pattern[sizeof(struct tdk_frame) + PACK_SIZE_MAX + 8];
 };
 
 static inline bool has_bit(const uint64_t *bits, size_t i)
@@ -126,15 +148,13 @@ struct column_strands pack_starts(struct pack *pack, uint32_t group, uint32_t co
 size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *raw,
                         const struct column_strands *strands);
 
-/* Its fields, which are behind, into the frames, whose places and heads are there. */
+/* Its frames; what tells their fields is behind the places. Seq and time are taken from the places
+ * where all frames are of one span, and are in the frames already where they are not. */
 int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw, size_t size,
                      const struct column_strands *strands, struct tdk_err *err);
 
 /* ---- pack_read.c ---- */
 
 int pack_open_stamps(struct pack *pack, struct tdk_err *err);
-
-/* A frame's head, at its offset. */
-void pack_put_head(struct pack *pack, uint32_t place, const struct pack_class *class, uint64_t seq);
 
 #endif

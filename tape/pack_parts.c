@@ -7,20 +7,17 @@
 #include "base/err.h"
 #include "tape/pack_inner.h"
 
-/* The heads of a group's frames, whose places are known. */
-static bool put_heads(struct pack *pack, uint32_t group)
+/* The times of a group's frames, whose places are known. */
+static bool need_times(struct pack *pack, uint32_t group)
 {
-    const struct group *g = &pack->groups[group];
-    struct pack_class class = class_told(pack, pack->strands[g->strand].class);
+    const uint16_t *places = pack->place_of + pack->groups[group].first;
     for (uint32_t i = 0; i < group_told(pack, group).count; i++) {
-        uint16_t place = pack->place_of[g->first + i];
-        uint32_t stride = place / STAMPS_STRIDE;
-        if (!has_bit(pack->strides_there, stride) &&
-            !stamps_read(&pack->told_stamps, stride, pack->stamps))
+        uint32_t stride = places[i] / STAMPS_STRIDE;
+        if (has_bit(pack->strides_there, stride))
+            continue;
+        if (!stamps_read(&pack->told_stamps, stride, pack->stamps))
             return false;
         set_bit(pack->strides_there, stride);
-        pack->offset_of[place] = place * pack->outline.uniform;
-        pack_put_head(pack, place, &class, pack->head->first_seq + place);
     }
     return true;
 }
@@ -46,7 +43,7 @@ static int read_group(struct pack *pack, uint32_t group, struct tdk_err *err)
         return rc;
     struct column_strands strands = pack_starts(pack, group, told.count);
     size_t size = pack_read_places(pack, group, pack->raw, &strands);
-    if (size == 0 || !put_heads(pack, group))
+    if (size == 0 || !need_times(pack, group))
         return pack_corrupt(err, "its contents contradict themselves");
     rc = pack_read_fields(pack, group, pack->raw + size, told.raw - size, &strands, err);
     if (rc == 0)

@@ -47,7 +47,68 @@ int pack_open_stamps(struct pack *pack, struct tdk_err *err)
     return 0;
 }
 
-/* ---- everything ---- */
+static int read_stamps(struct pack *pack, struct tdk_err *err)
+{
+    int rc = pack_open_stamps(pack, err);
+    for (uint32_t i = 0; rc == 0 && i * STAMPS_STRIDE < pack->outline.frames; i++)
+        if (!stamps_read(&pack->told_stamps, i, pack->stamps))
+            rc = pack_corrupt(err, "its times contradict themselves");
+    return rc;
+}
+
+static int contradicts(struct tdk_err *err)
+{
+    return pack_corrupt(err, "its contents contradict themselves");
+}
+
+/* ---- ticks of one class and one span: group by group ---- */
+
+static bool is_plain(const struct pack *pack)
+{
+    return pack_has_parts(pack) &&
+           pack->strands[0].class == pack->strands[pack->outline.strands - 1].class;
+}
+
+static void note_seen(struct pack *pack, uint32_t group)
+{
+    const uint16_t *places = pack->place_of + pack->groups[group].first;
+    for (uint32_t i = 0; i < group_told(pack, group).count; i++)
+        pack->seen[places[i]] = true;
+}
+
+static int read_plain_group(struct pack *pack, uint32_t group, struct tdk_err *err)
+{
+    struct pack_group told = group_told(pack, group);
+    if (!pack_grow((void **)&pack->raw, &pack->raw_room, told.raw))
+        return err_set(err, -ENOMEM, "unpack a block");
+    int rc = pack_unpack_group(pack, group, pack->raw, err);
+    if (rc < 0)
+        return rc;
+    struct column_strands strands = pack_starts(pack, group, told.count);
+    size_t size = pack_read_places(pack, group, pack->raw, &strands);
+    if (size == 0)
+        return contradicts(err);
+    note_seen(pack, group);
+    return pack_read_fields(pack, group, pack->raw + size, told.raw - size, &strands, err);
+}
+
+/* The strands are in the directory's order, and a tick's place is its ordinal. */
+static int read_plain(struct pack *pack, struct tdk_err *err)
+{
+    const uint32_t frames = pack->outline.frames;
+    uint16_t *ordinals = pack_ordinals(pack);
+    int rc = 0;
+    memset(pack->seen, 0, frames);
+    for (uint32_t i = 0; i < pack->outline.groups && rc == 0; i++)
+        rc = read_plain_group(pack, i, err);
+    if (rc == 0 && memchr(pack->seen, 0, frames) != NULL)
+        return pack_corrupt(err, "its frames do not fill it");
+    if (rc == 0 && ordinals != NULL)
+        memcpy(ordinals, pack->place_of, frames * sizeof *ordinals);
+    return rc;
+}
+
+/* ---- frames of all kinds: first where each is, then what is in it ---- */
 
 /* Frames that are kept whole: where they are until each is put in its place, and their spans. */
 static bool note_whole(struct pack *pack, uint32_t group, const unsigned char *raw, size_t size)
@@ -63,6 +124,8 @@ static bool note_whole(struct pack *pack, uint32_t group, const unsigned char *r
             (tdk_type_is_control(frame.type) != 0) != control || frame.type == TDK_TYPE_PADDING)
             return false;
         size_t span = tdk_frame_span(frame.size);
+        if (pack->outline.uniform != 0 && span != pack->outline.uniform)
+            return false;
         pack->offset_of[places[i]] = (uint32_t)span;
         pack->raw_of[places[i]] = (uint32_t)(raw - pack->raw);
         raw += span;
@@ -79,6 +142,17 @@ static void note_spans(struct pack *pack, uint32_t group)
         pack->offset_of[pack->place_of[g->first + i]] = span;
 }
 
+static void note_strands(struct pack *pack, uint32_t group, const struct column_strands *strands)
+{
+    const struct group *g = &pack->groups[group];
+    uint32_t next = 0;
+    for (uint32_t i = 0, s = 0; i < group_told(pack, group).count; i++) {
+        if (next < strands->count && strands->starts[next] == i)
+            s = g->strand + next++;
+        pack->strand_of[pack->place_of[g->first + i]] = (uint16_t)s;
+    }
+}
+
 static bool find_group(struct pack *pack, uint32_t group)
 {
     struct pack_group told = group_told(pack, group);
@@ -88,6 +162,7 @@ static bool find_group(struct pack *pack, uint32_t group)
     pack->groups[group].raw_at += size; /* the fields are behind */
     if (size == 0)
         return false;
+    note_strands(pack, group, &strands);
     if (pack->strands[pack->groups[group].strand].class < PACK_CLASSES)
         return note_whole(pack, group, raw + size, told.raw - size);
     note_spans(pack, group);
@@ -105,22 +180,9 @@ static int find_all(struct pack *pack, struct tdk_err *err)
         if (rc < 0)
             return rc;
         if (!find_group(pack, i))
-            return pack_corrupt(err, "its contents contradict themselves");
+            return contradicts(err);
     }
     return 0;
-}
-
-void pack_put_head(struct pack *pack, uint32_t place, const struct pack_class *class, uint64_t seq)
-{
-    unsigned char *at = pack->frames + pack->offset_of[place];
-    struct tdk_frame frame = {.size = class->size,
-                              .track = pack->head->track,
-                              .type = class->type,
-                              .seq = seq,
-                              .ts = pack->stamps[place]};
-    if (class->size % 8 != 0)
-        memset(at + tdk_frame_span(class->size) - 8, 0, 8);
-    memcpy(at, &frame, sizeof frame);
 }
 
 struct walk {
@@ -153,16 +215,21 @@ static void put_whole(struct pack *pack, struct walk *w, uint32_t place, uint32_
         w->seq += load_u64(raw + sizeof frame + offsetof(struct tdk_loss, count));
 }
 
+/* Of one that is told by columns: what they do not tell. */
+static void put_head(struct pack *pack, const struct walk *w, uint32_t place)
+{
+    unsigned char *at = pack->frames + pack->offset_of[place];
+    store_u64(at + offsetof(struct tdk_frame, seq), w->seq);
+    store_u64(at + offsetof(struct tdk_frame, ts), pack->stamps[place]);
+}
+
 /* Each frame in the block's order: its head, or the whole of it; the directory's lists. */
 static int put_all(struct pack *pack, struct tdk_err *err)
 {
     struct walk w = {.seq = pack->head->first_seq, .ordinals = pack_ordinals(pack)};
-    struct pack_class classes[PACK_CLASSES + PACK_CLASSES_MAX];
     if (pack->outline.uniform == 0)
         w.anchors = pack->directory + sizeof(struct directory_head) +
                     pack->entries * sizeof(struct directory_entry);
-    for (unsigned i = 0; i < pack->outline.classes; i++)
-        classes[PACK_CLASSES + i] = class_told(pack, (uint8_t)(PACK_CLASSES + i));
     for (uint32_t i = 0; i < pack->outline.frames; i++) {
         uint32_t span = pack->offset_of[i];
         if (span == 0 || span > pack->head->frames_size - w.at) /* 0: no strand has it */
@@ -173,23 +240,14 @@ static int put_all(struct pack *pack, struct tdk_err *err)
         if (strand->class < PACK_CLASSES)
             put_whole(pack, &w, i, span);
         else
-            pack_put_head(pack, i, &classes[strand->class], w.seq);
+            put_head(pack, &w, i);
         if (strand->class != PACK_CONTROL)
             list_tick(pack, &w, strand, span);
     }
     return w.at == pack->head->frames_size ? 0 : pack_corrupt(err, "its frames do not fill it");
 }
 
-static int read_all_stamps(struct pack *pack, struct tdk_err *err)
-{
-    int rc = pack_open_stamps(pack, err);
-    for (uint32_t i = 0; rc == 0 && i * STAMPS_STRIDE < pack->outline.frames; i++)
-        if (!stamps_read(&pack->told_stamps, i, pack->stamps))
-            rc = pack_corrupt(err, "its times contradict themselves");
-    return rc;
-}
-
-static int read_all_fields(struct pack *pack, struct tdk_err *err)
+static int read_fields(struct pack *pack, struct tdk_err *err)
 {
     int rc = 0;
     for (uint32_t i = 0; i < pack->outline.groups && rc == 0; i++) {
@@ -204,12 +262,18 @@ static int read_all_fields(struct pack *pack, struct tdk_err *err)
     return rc;
 }
 
-int pack_all(struct pack *pack, struct tdk_err *err)
+static int read_mixed(struct pack *pack, struct tdk_err *err)
 {
-    int rc = read_all_stamps(pack, err);
-    if (rc == 0)
-        rc = find_all(pack, err);
+    int rc = find_all(pack, err);
     if (rc == 0)
         rc = put_all(pack, err);
-    return rc == 0 ? read_all_fields(pack, err) : rc;
+    return rc == 0 ? read_fields(pack, err) : rc;
+}
+
+int pack_all(struct pack *pack, struct tdk_err *err)
+{
+    int rc = read_stamps(pack, err);
+    if (rc < 0)
+        return rc;
+    return is_plain(pack) ? read_plain(pack, err) : read_mixed(pack, err);
 }

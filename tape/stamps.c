@@ -110,39 +110,69 @@ bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size,
     if (size < HEAD + table + SLACK)
         return false;
     *stamps = (struct stamps){.data_size = load_u32(bytes + 8), .count = count};
-    memcpy(stamps->lengths, bytes, sizeof stamps->lengths);
     stamps->is_signed = bytes[4] != 0;
     stamps->bases = bytes + HEAD;
     stamps->offsets = stamps->bases + strides * sizeof(uint64_t);
     stamps->codes = stamps->offsets + strides * sizeof(uint32_t);
     stamps->data = stamps->codes + (size_t)strides * CODES;
-    for (int i = 0; i < 4; i++)
-        if (stamps->lengths[i] > 8)
+    for (int i = 0; i < 4; i++) {
+        if (bytes[i] > 8)
             return false;
+        stamps->lengths[i] = bytes[i];
+        stamps->masks[i] = bytes[i] == 0 ? 0 : UINT64_MAX >> (64 - 8 * bytes[i]);
+    }
+    for (unsigned code = 0; code < 256; code++)
+        stamps->spans[code] = (uint8_t)(bytes[code & 3] + bytes[code >> 2 & 3] +
+                                        bytes[code >> 4 & 3] + bytes[code >> 6]);
     return stamps->data_size <= size - HEAD - table - SLACK;
 }
 
-static uint64_t mask_of(uint8_t length)
+/* One by one: of the last stride, which may end among a byte of codes. */
+static bool read_singly(const struct stamps *s, uint32_t i, uint64_t ts, size_t place,
+                        uint64_t *out)
 {
-    return length == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * length) - 1;
-}
-
-bool stamps_read(const struct stamps *s, uint32_t at, uint64_t *out)
-{
-    uint64_t masks[4], ts = load_u64(s->bases + at * sizeof(uint64_t));
-    size_t place = load_u32(s->offsets + at * sizeof(uint32_t));
-    uint32_t i = at * STAMPS_STRIDE;
-    uint32_t end = s->count - i < STAMPS_STRIDE ? s->count : i + STAMPS_STRIDE;
-    for (int k = 0; k < 4; k++)
-        masks[k] = mask_of(s->lengths[k]);
-    for (; i < end; i++) {
+    for (; i < s->count; i++) {
         unsigned code = s->codes[i / 4] >> i % 4 * 2 & 3;
         if (place > s->data_size)
             return false;
-        uint64_t x = load_u64(s->data + place) & masks[code];
+        uint64_t x = load_u64(s->data + place) & s->masks[code];
         place += s->lengths[code];
         ts += s->is_signed ? x >> 1 ^ (0 - (x & 1)) : x;
         out[i] = ts;
     }
     return place <= s->data_size;
+}
+
+/* A byte of codes at a time: nothing but two additions waits for the time before. */
+static inline void read_stride(const struct stamps *s, const unsigned char *codes, uint64_t ts,
+                               const unsigned char *data, bool is_signed, uint64_t *out)
+{
+    for (size_t k = 0; k < CODES; k++, out += 4) {
+        unsigned code = codes[k];
+        for (unsigned n = 0; n < 4; n++, code >>= 2) {
+            uint64_t x = load_u64(data) & s->masks[code & 3];
+            data += s->lengths[code & 3];
+            out[n] = ts += is_signed ? x >> 1 ^ (0 - (x & 1)) : x;
+        }
+    }
+}
+
+bool stamps_read(const struct stamps *s, uint32_t at, uint64_t *out)
+{
+    const uint64_t ts = load_u64(s->bases + at * sizeof(uint64_t));
+    const size_t place = load_u32(s->offsets + at * sizeof(uint32_t));
+    const uint32_t first = at * STAMPS_STRIDE;
+    if (s->count - first < STAMPS_STRIDE)
+        return read_singly(s, first, ts, place, out);
+    const unsigned char *codes = s->codes + (size_t)at * CODES;
+    size_t size = 0;
+    for (size_t k = 0; k < CODES; k++)
+        size += s->spans[codes[k]];
+    if (place > s->data_size || size > s->data_size - place)
+        return false;
+    if (s->is_signed)
+        read_stride(s, codes, ts, s->data + place, true, out + first);
+    else
+        read_stride(s, codes, ts, s->data + place, false, out + first);
+    return true;
 }

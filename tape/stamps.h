@@ -29,8 +29,10 @@ struct stamps {
     const unsigned char *bases, *offsets, *codes, *data;
     size_t data_size; /* with eight bytes behind it that may be read */
     uint32_t count;
-    uint8_t lengths[4];
     bool is_signed;
+    size_t lengths[4]; /* in bytes, of each code */
+    uint64_t masks[4];
+    uint8_t spans[256]; /* bytes that the four frames of a byte of codes take */
 };
 
 /* From untrusted bytes. False: these are no `count` times. */
