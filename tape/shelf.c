@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Larger ones are rare, and are not kept. */
-enum { KEPT_MAX = 6 << 20 };
+static size_t size_of(const struct slice *slice)
+{
+    return slice->room + slice->unpacked_room;
+}
 
 void shelf_init(struct shelf *shelf, struct segments *segments)
 {
@@ -18,51 +20,68 @@ static void destroy(struct slice *slice)
     free(slice);
 }
 
-void shelf_close(struct shelf *shelf)
-{
-    while (shelf->count > 0)
-        destroy(shelf->slices[--shelf->count]);
-    pthread_mutex_destroy(&shelf->lock);
-}
-
 static struct slice *remove_at(struct shelf *shelf, size_t at)
 {
     struct slice *slice = shelf->slices[at];
     shelf->count--;
+    shelf->bytes -= size_of(slice);
     memmove(&shelf->slices[at], &shelf->slices[at + 1],
             (shelf->count - at) * sizeof(struct slice *));
     return slice;
 }
 
-struct slice *shelf_take(struct shelf *shelf, const struct block_ref *ref)
+void shelf_close(struct shelf *shelf)
 {
-    struct slice *slice = NULL;
-    pthread_mutex_lock(&shelf->lock);
-    for (size_t i = shelf->count; i-- > 0 && slice == NULL;)
+    while (shelf->count > 0)
+        destroy(remove_at(shelf, 0));
+    pthread_mutex_destroy(&shelf->lock);
+}
+
+/* NULL: none would do, and there is room for another. */
+static struct slice *find(struct shelf *shelf, const struct block_ref *ref, bool passing)
+{
+    for (size_t i = shelf->count; i-- > 0;)
         if (slice_holds(shelf->slices[i], ref))
-            slice = remove_at(shelf, i);
-    if (slice == NULL && shelf->count == SHELF_SLICES)
-        slice = remove_at(shelf, 0);
+            return remove_at(shelf, i);
+    for (size_t i = shelf->count; passing && i-- > 0;)
+        if (shelf->slices[i]->passing)
+            return remove_at(shelf, i);
+    return shelf->count == SHELF_SLICES ? remove_at(shelf, 0) : NULL;
+}
+
+struct slice *shelf_take(struct shelf *shelf, const struct block_ref *ref, bool passing)
+{
+    pthread_mutex_lock(&shelf->lock);
+    struct slice *slice = find(shelf, ref, passing);
     pthread_mutex_unlock(&shelf->lock);
     if (slice == NULL) {
         slice = malloc(sizeof *slice);
         if (slice != NULL)
             slice_init(slice, shelf->segments);
     }
+    if (slice != NULL)
+        slice->passing = passing;
     return slice;
 }
 
+/* Memory that was used is worth keeping: fresh pages cost more than what is read into them. */
 void shelf_give(struct shelf *shelf, struct slice *slice)
 {
+    struct slice *gone[SHELF_SLICES + 1];
+    size_t count = 0;
     if (slice == NULL)
         return;
-    struct slice *gone = slice;
     pthread_mutex_lock(&shelf->lock);
-    if (slice->room + slice->unpacked_room <= KEPT_MAX) {
-        gone = shelf->count == SHELF_SLICES ? remove_at(shelf, 0) : NULL;
+    while (shelf->count > 0 &&
+           (shelf->count == SHELF_SLICES || shelf->bytes + size_of(slice) > SHELF_BYTES))
+        gone[count++] = remove_at(shelf, 0);
+    if (size_of(slice) <= SHELF_BYTES) {
         shelf->slices[shelf->count++] = slice;
+        shelf->bytes += size_of(slice);
+    } else {
+        gone[count++] = slice;
     }
     pthread_mutex_unlock(&shelf->lock);
-    if (gone != NULL)
-        destroy(gone);
+    while (count > 0)
+        destroy(gone[--count]);
 }

@@ -41,6 +41,7 @@ struct slice {
     uint32_t last_ordinal;             /* the tick that slice_tick() found last, and where */
     size_t last_offset;
     uint64_t bytes_read; /* by this slice, ever */
+    bool passing;        /* many blocks go through it */
 };
 
 void slice_init(struct slice *slice, struct segments *segments);

@@ -149,12 +149,12 @@ static enum expectation expect_like(const struct stream *stream)
 static int find_slice(struct stream *stream, struct tdk_err *err)
 {
     struct sieve *sieve = &stream->sieve;
-    if (sieve->slice != NULL &&
-        (!search_is_short(&stream->search) || slice_holds(sieve->slice, &stream->ref)))
+    bool many = !search_is_short(&stream->search);
+    if (sieve->slice != NULL && (many || slice_holds(sieve->slice, &stream->ref)))
         return 0;
     struct shelf *shelf = &stream->answer->tape->shelf;
     shelf_give(shelf, sieve->slice);
-    sieve->slice = shelf_take(shelf, &stream->ref);
+    sieve->slice = shelf_take(shelf, &stream->ref, many);
     return sieve->slice != NULL ? 0 : err_set(err, -ENOMEM, "read a block");
 }
 
