@@ -33,6 +33,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "feed: %s\n", err.text);
         return 1;
     }
+    while (tdk_ring_warm(ring, 1 << 20)) /* so that no tick is the first to touch a page */
+        continue;
 
     unsigned long long refused = 0, n = strtoull(argv[2], NULL, 10);
     for (unsigned long long i = 0; i < n; i++) {

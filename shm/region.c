@@ -15,6 +15,8 @@
 #include "base/name.h"
 #include "shm/rings.h"
 
+#define LARGE_PAGE ((size_t)2 << 20)
+
 /* ---- create ---- */
 
 static bool is_power_of_two(size_t n)
@@ -261,6 +263,21 @@ int region_open(struct region *region, const char *name, bool writable, struct t
 
 /* ---- map ---- */
 
+/* One piece of address space, so that both halves surely lie side by side; and where a tmpfs with
+ * large pages (mount option huge=) can map them as such. */
+static unsigned char *reserve(size_t size)
+{
+    unsigned char *space = mmap(NULL, size + LARGE_PAGE, PROT_NONE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED)
+        return NULL;
+    size_t before = -(uintptr_t)space & (LARGE_PAGE - 1);
+    if (before > 0)
+        munmap(space, before);
+    munmap(space + before + size, LARGE_PAGE - before);
+    return space + before;
+}
+
 int region_map(struct region *region, bool writable, struct tdk_err *err)
 {
     size_t first = region->header_size + region->capacity;
@@ -268,9 +285,8 @@ int region_map(struct region *region, bool writable, struct tdk_err *err)
     int access = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
 
-    /* One reservation, so that both halves surely lie side by side. */
-    void *base = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED)
+    unsigned char *base = reserve(size);
+    if (base == NULL)
         return err_set(err, -errno, "reserve %zu bytes of address space for a ring", size);
     region->base = base;
     region->mapped = size;

@@ -13,6 +13,8 @@ struct tdk_ring_private {
     char name[TDK_NAME_MAX + 1];
     const char *hostile; /* NULL, or the rule that was broken */
     uint64_t epoch;      /* of a producer: its own; else as tdk_ring_epoch() says */
+    uint64_t warm_from;  /* where tdk_ring_warm() began, and how many bytes from there on */
+    size_t warmed;       /* it has touched the pages of */
     /* producer */
     struct tdk_ring_epoch_line *line; /* its own, in the shared page */
     uint64_t lost;                    /* what that line says */
