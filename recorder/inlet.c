@@ -15,6 +15,8 @@
 /* A ring whose name was taken away is left when its producer has been quiet for so long. */
 #define ORPHAN_QUIET_NS NS_PER_S
 
+#define WARM_BYTES ((size_t)256 << 10) /* touched at a time */
+
 #define GLANCE_FRAMES 4096u /* announcements before the first tick */
 
 void inlet_init(struct inlet *all, unsigned count, const struct config *config,
@@ -114,6 +116,7 @@ static void detach(struct inlet *s)
     tdk_ring_detach(s->ring);
     s->ring = NULL;
     s->lent = false;
+    s->cold = false;
     s->waiting = 0;
     s->since_ns = 0;
     s->orphan_ns = 0;
@@ -251,6 +254,7 @@ static void attach(struct inlet *s)
     }
     begin(s, &info);
     s->state = INLET_ATTACHED;
+    s->cold = true;
     log_info("ring %s attached track=%s capacity=%llu epoch=%llu unread=%llu", s->asked->name,
              s->track, (unsigned long long)info.capacity, (unsigned long long)info.epoch,
              (unsigned long long)(info.produced_bytes - tdk_ring_position(s->ring)));
@@ -409,6 +413,11 @@ void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
 }
 
 /* ---- reading ---- */
+
+void inlet_warm(struct inlet *s)
+{
+    s->cold = s->state == INLET_ATTACHED && tdk_ring_warm(s->ring, WARM_BYTES);
+}
 
 size_t inlet_look(struct inlet *s, uint64_t now_ns)
 {

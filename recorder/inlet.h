@@ -44,6 +44,7 @@ struct inlet {
     struct tdk_ring *ring; /* NULL unless attached */
     bool lent;             /* it is memory that was passed to us: no name leads to it */
     uint8_t uuid[16];      /* of the ring attached or quarantined; zeros: it has none */
+    bool cold;             /* not all of its pages were touched: inlet_warm() */
     uint64_t capacity;
     uint64_t attached_at; /* position in the ring where we found its cursor */
     uint64_t released;    /* position in the ring up to which room was given back */
@@ -99,6 +100,9 @@ void inlet_detach(struct inlet *inlet);
 /* Look for the ring if it is not attached, make it if so configured; and if it is, whether it still
  * is the one of that name. Some system calls; to be called a few times a second. */
 void inlet_visit(struct inlet *inlet, const struct config *config, uint64_t now_ns);
+
+/* Touch some pages of a `cold` ring before a tick meets them: a millisecond at most. */
+void inlet_warm(struct inlet *inlet);
 
 /* Unread bytes; `waiting` and `since_ns` follow. A ring found to break its rules is quarantined. */
 size_t inlet_look(struct inlet *inlet, uint64_t now_ns);

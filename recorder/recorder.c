@@ -16,6 +16,7 @@
 #define VISIT_TENDS   5u  /* rings that are attached are looked at twice a second */
 #define WARM_MS       1u
 #define IDLE_MS       5u
+#define WARM_START_NS (2 * NS_PER_S) /* for touching the pages of rings, before the ready line */
 #define REPORT_NS     (10 * NS_PER_S)
 #define BEHIND_PART   4u /* of a ring that is in use: packing holds still */
 #define CLOCK_JUMP_NS ((int64_t)NS_PER_S)
@@ -94,11 +95,27 @@ static void finish_when_done(struct recorder *r)
         finish(r, r->journal.unsealed == NULL ? 0 : 1);
 }
 
+/* A little of the first ring that has pages nobody touched yet. False: there is none. */
+static bool warm_some(struct recorder *r)
+{
+    for (unsigned i = 0; i < r->inlet_count; i++) {
+        struct inlet *s = &r->inlets[i];
+        if (!s->cold)
+            continue;
+        inlet_warm(s);
+        return true;
+    }
+    return false;
+}
+
 void recorder_turn(struct recorder *r)
 {
     if (r->finished)
         return;
-    set_pace(r, pump_turn(&r->pump, clock_mono()));
+    enum pump_pace pace = pump_turn(&r->pump, clock_mono());
+    set_pace(r, pace);
+    if (pace != PUMP_HOT)
+        warm_some(r);
     control_turn(&r->control);
     finish_when_done(r);
 }
@@ -439,6 +456,18 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
     return rc;
 }
 
+/* Who starts us waits for the ready line anyway; but not ticks that are in the rings already. */
+static void warm_rings(struct recorder *r, uint64_t now_ns)
+{
+    bool idle = true, more = true;
+    uint64_t deadline_ns = now_ns + WARM_START_NS;
+    while (idle && more && clock_mono() < deadline_ns) {
+        more = warm_some(r);
+        for (unsigned i = 0; idle && i < r->inlet_count; i++)
+            idle = inlet_look(&r->inlets[i], now_ns) == 0;
+    }
+}
+
 static void say_ready(const struct config *config)
 {
     char line[PATH_MAX + 64];
@@ -452,6 +481,7 @@ int recorder_run(struct recorder *r)
     r->clock_offset = (int64_t)(clock_wall() - now_ns);
     r->ready_ns = r->reported_ns = r->pump.moved_ns = now_ns;
     visit_rings(r, now_ns);
+    warm_rings(r, now_ns);
     recorder_status(r, &r->reported);
     count(r, now_ns);
     tell_recovered(r);

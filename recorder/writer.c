@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/buffers.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -51,11 +51,9 @@ int writer_init(struct writer *w, uv_loop_t *loop, struct rotate *rotate, struct
     w->large_room = align_up(block_room_for(TDK_PAYLOAD_HARD_MAX), TAPE_ALIGN);
     w->memory_size = w->count * room + w->large_room;
 
-    void *memory = mmap(NULL, w->memory_size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (memory == MAP_FAILED)
+    w->memory = buffers_map(w->memory_size);
+    if (w->memory == NULL)
         return err_set(err, -errno, "allocate %zu bytes of write buffers", w->memory_size);
-    w->memory = memory;
     w->writes = calloc(w->count, sizeof *w->writes);
     struct piece *pieces = calloc(w->count * options->pieces_max, sizeof *pieces);
     if (w->writes == NULL || pieces == NULL) {
@@ -69,8 +67,7 @@ int writer_init(struct writer *w, uv_loop_t *loop, struct rotate *rotate, struct
 
 void writer_close(struct writer *w)
 {
-    if (w->memory != NULL)
-        munmap(w->memory, w->memory_size);
+    buffers_unmap(w->memory, w->memory_size);
     if (w->writes != NULL)
         free(w->writes[0].pieces);
     free(w->writes);

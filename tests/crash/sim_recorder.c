@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/buffers.h"
 #include "base/log.h"
 #include "recorder/recorder.h"
 #include "tests/support/dice.h"
@@ -47,12 +48,24 @@ IN_PLACE int clock_gettime(clockid_t id, struct timespec *t)
 
 /* ---- memory ---- */
 
-/* The C library's, without touching all of it at once: a life uses little of a recorder's buffers.
- */
+/* The C library's, without touching all of it at once: a life uses little of its rings. */
 IN_PLACE void *mmap(void *at, size_t size, int access, int flags, int fd, off_t offset)
 {
     long address = syscall(SYS_mmap, at, size, access, flags & ~MAP_POPULATE, fd, offset);
     return (void *)address; /* MAP_FAILED is -1 */
+}
+
+/* base/buffers.c's, for the same reason. */
+IN_PLACE void *buffers_map(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+IN_PLACE void buffers_unmap(void *memory, size_t size)
+{
+    if (memory != NULL)
+        munmap(memory, size);
 }
 
 /* ---- the pool ---- */
