@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "cli/interrupt.h"
 
-#define POLL_NS (5 * NS_PER_MS)
+#define POLL_NS    (5 * NS_PER_MS)
+#define WARM_BYTES ((size_t)16 << 20)
 
 void attach_sleep(uint64_t ns)
 {
@@ -27,4 +28,10 @@ int attach_ring(struct tdk_ring **ring, const char *name, enum tdk_ring_role rol
             return err_say(err, -ECANCELED, "interrupted while waiting for the ring %s", name);
         attach_sleep(POLL_NS);
     }
+}
+
+void attach_warm(struct tdk_ring *ring)
+{
+    while (!interrupted() && tdk_ring_warm(ring, WARM_BYTES))
+        continue;
 }

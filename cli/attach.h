@@ -11,6 +11,9 @@
 int attach_ring(struct tdk_ring **ring, const char *name, enum tdk_ring_role role, uint64_t wait_ns,
                 struct tdk_err *err);
 
+/* Touch all of the ring's pages now, for who has the time before the first tick. */
+void attach_warm(struct tdk_ring *ring);
+
 /* Sleep that an interrupt ends. */
 void attach_sleep(uint64_t ns);
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "cli/attach.h"
 #include "cli/bench.h"
 #include "cli/bench_pair.h"
 #include "cli/bench_tape.h"
@@ -173,6 +174,7 @@ static int consume(struct bench_pair *pair, void *context, struct tdk_err *err)
     int rc = tdk_ring_attach(&ring, p->ring, TDK_RING_CONSUMER, err);
     if (rc < 0)
         return rc;
+    attach_warm(ring);
     rc = tdk_digest_open(&digest);
     if (rc < 0)
         rc = err_set(err, rc, "work out a digest");

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "cli/attach.h"
 #include "cli/bench.h"
 #include "cli/bench_tape.h"
 #include "cli/command.h"
@@ -84,7 +85,8 @@ struct taping {
     /* of the run */
     char folder[PATH_MAX];
     pid_t recorder, producers[RINGS_MAX];
-    int acks; /* what the recorder's --ack-fd says; -1: nothing */
+    int ready[2], go[2]; /* pipes: a byte of each producer that is ready; closed: they begin */
+    int acks;            /* what the recorder's --ack-fd says; -1: nothing */
     uint64_t durable[RINGS_MAX];
     struct histogram *cost; /* shared with the producer of a paced run */
 };
@@ -142,12 +144,23 @@ static bool publish_paced(struct tdk_ring *ring, const struct taping *t)
     return true;
 }
 
+/* Attached, the ring's pages touched: as one that has been up for an hour. */
+static bool get_ready(struct tdk_ring **ring, const char *name, const struct taping *t)
+{
+    char byte = 0;
+    close(t->go[1]);
+    if (tdk_ring_attach(ring, name, TDK_RING_PRODUCER, NULL) < 0)
+        return false;
+    attach_warm(*ring);
+    return write(t->ready[1], &byte, 1) == 1 && read(t->go[0], &byte, 1) == 0;
+}
+
 static _Noreturn void be_producer(const char *name, const struct taping *t)
 {
     struct tdk_ring *ring;
     bool done = true;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (tdk_ring_attach(&ring, name, TDK_RING_PRODUCER, NULL) < 0)
+    if (!get_ready(&ring, name, t))
         _exit(1);
     if (t->rate != 0)
         done = publish_paced(ring, t);
@@ -158,7 +171,7 @@ static _Noreturn void be_producer(const char *name, const struct taping *t)
     _exit(done ? 0 : 1);
 }
 
-static int start_producers(struct taping *t, struct tdk_err *err)
+static int fork_producers(struct taping *t, struct tdk_err *err)
 {
     char name[32];
     for (unsigned i = 0; i < t->rings; i++) {
@@ -170,6 +183,41 @@ static int start_producers(struct taping *t, struct tdk_err *err)
             be_producer(name, t);
     }
     return 0;
+}
+
+static int wait_for_producers(const struct taping *t, struct tdk_err *err)
+{
+    char byte;
+    for (unsigned i = 0; i < t->rings; i++) {
+        ssize_t size;
+        while ((size = read(t->ready[0], &byte, 1)) < 0 && errno == EINTR)
+            continue;
+        if (size != 1)
+            return err_say(err, TDK_EINTERNAL, "a producer could not attach its ring");
+    }
+    return 0;
+}
+
+/* They begin when this returns, at *begin_ns. */
+static int start_producers(struct taping *t, uint64_t *begin_ns, struct tdk_err *err)
+{
+    if (pipe2(t->ready, O_CLOEXEC) < 0)
+        return err_set(err, -errno, "make a pipe");
+    if (pipe2(t->go, O_CLOEXEC) < 0) {
+        int rc = err_set(err, -errno, "make a pipe");
+        close(t->ready[0]);
+        close(t->ready[1]);
+        return rc;
+    }
+    int rc = fork_producers(t, err);
+    close(t->ready[1]);
+    if (rc == 0)
+        rc = wait_for_producers(t, err);
+    *begin_ns = clock_mono();
+    close(t->go[1]);
+    close(t->go[0]);
+    close(t->ready[0]);
+    return rc;
 }
 
 static int end_producers(struct taping *t, struct tdk_err *err)
@@ -410,9 +458,9 @@ static void remove_rings(const struct taping *t)
 static int record_once(struct taping *t, struct bench_run *run, struct tdk_err *err)
 {
     int rc = t->sync != NULL ? start_recorder(t, err) : 0;
-    uint64_t begin_ns = clock_mono();
+    uint64_t begin_ns = 0;
     if (rc == 0)
-        rc = start_producers(t, err);
+        rc = start_producers(t, &begin_ns, err);
     if (rc == 0 && t->sync != NULL)
         rc = wait_until_taped(t, err);
     if (rc == 0)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "cli/attach.h"
 #include "cli/bench.h"
 #include "cli/bench_pair.h"
 #include "cli/command.h"
@@ -168,6 +169,7 @@ static int produce(struct bench_pair *pair, void *context, struct tdk_err *err)
     int rc = tdk_ring_attach(&ring, t->ring, TDK_RING_PRODUCER, err);
     if (rc < 0)
         return rc;
+    attach_warm(ring);
     rc = bench_pair_meet(pair) ? produce_loop(pair, ring, t, err) : is_over(err);
     tdk_ring_detach(ring);
     return rc;
@@ -200,6 +202,7 @@ static int consume(struct bench_pair *pair, void *context, struct tdk_err *err)
     int rc = tdk_ring_attach(&ring, t->ring, TDK_RING_CONSUMER, err);
     if (rc < 0)
         return rc;
+    attach_warm(ring);
     rc = bench_pair_meet(pair) ? consume_loop(pair, ring, t, err) : is_over(err);
     t->elapsed_ns = clock_mono() - pair->gone_ns;
     tdk_ring_detach(ring);

@@ -85,6 +85,8 @@ int publisher_open(struct publisher *p, const struct publisher_options *options,
         rc = attach_ring(&p->ring, options->ring, TDK_RING_PRODUCER, options->wait_ns, err);
     if (rc < 0)
         return rc;
+    if (p->no_wait) /* where a late tick may be a lost one */
+        attach_warm(p->ring);
     tdk_ring_info(p->ring, &info);
     memcpy(p->track, info.track, sizeof p->track);
     p->epoch = tdk_ring_epoch(p->ring);

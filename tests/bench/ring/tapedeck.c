@@ -53,6 +53,8 @@ static rc *rc_open(void *mem, size_t cap, int role)
     } else {
         rc = tdk_ring_attach(&ring, meeting->name,
                              role == RC_PRODUCER ? TDK_RING_PRODUCER : TDK_RING_CONSUMER, &err);
+        while (rc == 0 && tdk_ring_warm(ring, cap))
+            continue;
         if (rc == 0 && __atomic_add_fetch(&meeting->sides, 1, __ATOMIC_SEQ_CST) == 2) {
             tdk_ring_remove(meeting->name, true, NULL);
             rmdir(getenv("TAPEDECK_RINGS"));

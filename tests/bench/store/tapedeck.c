@@ -5,8 +5,8 @@
  *     query DIR rows|count SYM|-1 T0 T1 REPS ask the tape, through the public header
  *
  * Each tick becomes a DBN trade (48 bytes, 72 with the frame's head) in the ring. The clock starts
- * with the first publish, beside a recorder that is ready, as a server's would be; it stops when
- * the recorder has acknowledged the last tick as durable.
+ * with the first publish, beside a recorder that is ready and in a ring whose pages are touched, as
+ * a server's would be; it stops when the recorder has acknowledged the last tick as durable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +28,7 @@
 #include <tapedeck/tape.h>
 
 #define RING        "day"
+#define RING_SIZE   ((size_t)64 << 20)
 #define BURST       64     /* ticks that go out with one publish */
 #define PRICE_SCALE 100000 /* 1e-4 -> 1e-9 */
 #define PATIENCE_S  60.0
@@ -96,7 +97,7 @@ static void program_path(char path[PATH_MAX], const char *name)
 static void make_ring(struct recorder *recorder)
 {
     struct tdk_err err;
-    const struct tdk_ring_options options = {.capacity = 0};
+    const struct tdk_ring_options options = {.capacity = RING_SIZE};
     snprintf(recorder->rings, sizeof recorder->rings, "/dev/shm/tapedeck-store-XXXXXX");
     if (mkdtemp(recorder->rings) == NULL)
         fail(recorder->rings, NULL);
@@ -223,15 +224,21 @@ static void publish_burst(struct tdk_ring *ring, const struct day_tick *ticks, s
     tdk_ring_publish(ring);
 }
 
-static void publish(const struct day_tick *ticks, size_t count)
+static struct tdk_ring *attach(void)
 {
     struct tdk_err err;
     struct tdk_ring *ring;
     if (tdk_ring_attach(&ring, RING, TDK_RING_PRODUCER, &err) < 0)
         fail("attach the ring", &err);
+    while (tdk_ring_warm(ring, RING_SIZE))
+        continue;
+    return ring;
+}
+
+static void publish(struct tdk_ring *ring, const struct day_tick *ticks, size_t count)
+{
     for (size_t i = 0; i < count; i += BURST)
         publish_burst(ring, ticks + i, count - i < BURST ? count - i : BURST);
-    tdk_ring_detach(ring);
 }
 
 static const struct day_tick *map_day(const char *path, size_t *count)
@@ -271,13 +278,15 @@ static int record(const char *data, const char *dir)
     make_ring(&recorder);
     start_recorder(&recorder, tape);
     wait_until_ready(&recorder);
+    struct tdk_ring *ring = attach();
 
     double begin = now_s();
-    publish(ticks, count);
+    publish(ring, ticks, count);
     double published = now_s();
     wait_until_durable(&recorder, count);
     double durable = now_s();
 
+    tdk_ring_detach(ring);
     end_recorder(&recorder);
     long own_kb = rss_kb(RUSAGE_SELF) - base_kb;
     printf("ticks=%zu sec=%.4f durable_sec=%.4f cpu_sec=%.3f rss_kb=%ld "
