@@ -133,6 +133,10 @@ void option_help_as(const struct option_spec *spec, enum option_form form, FILE 
 void option_own_help_as(const struct option_spec *spec, enum option_form form, FILE *out);
 void option_globals_help_as(enum option_form form, FILE *out);
 
+/* Of a program, not a command: did it only have to tell what it is? Then it has. */
+bool option_answered(const struct option_spec *spec, const struct option_result *result,
+                     const char *version);
+
 /* Is `key` a row of one of these sets? */
 bool option_known(const struct option_set *sets, const char *key);
 

@@ -145,6 +145,16 @@ void option_globals_help_as(enum option_form form, FILE *out)
     put_rows(option_global_rows, form, out);
 }
 
+bool option_answered(const struct option_spec *spec, const struct option_result *result,
+                     const char *version)
+{
+    if (result->globals.help)
+        option_help_as(spec, (enum option_form)result->globals.help_form, stdout);
+    else if (result->globals.version)
+        printf("%s %s\n", spec->program, version);
+    return result->globals.help || result->globals.version;
+}
+
 void option_help_as(const struct option_spec *spec, enum option_form form, FILE *out)
 {
     if (form == OPTION_FORM_TEXT) {

@@ -13,8 +13,8 @@
 #define SLICE_NS (100 * NS_PER_MS) /* how often a wait looks for an interrupt */
 
 static struct drain_args {
-    bool until_end, digest;
-    uint64_t count, timeout_ns, wait_ns;
+    struct listen_stop stop;
+    bool until_end;
 } args;
 static struct listen_options listen_args;
 
@@ -23,25 +23,6 @@ static const struct option rows[] = {
      .kind = OPTION_FLAG,
      .help = "stop at END, the end of a play; its digest is checked",
      .at = offsetof(struct drain_args, until_end)},
-    {.name = "count",
-     .letter = 'n',
-     .kind = OPTION_COUNT,
-     .min = 1,
-     .help = "stop after so many ticks; the next stays in the ring",
-     .at = offsetof(struct drain_args, count)},
-    {.name = "timeout",
-     .kind = OPTION_DURATION,
-     .min = 1,
-     .help = "stop after so long without a new tick; exit 7 if --count or END was not reached",
-     .at = offsetof(struct drain_args, timeout_ns)},
-    {.name = "wait",
-     .kind = OPTION_DURATION,
-     .help = "wait so long for the ring to appear",
-     .at = offsetof(struct drain_args, wait_ns)},
-    {.name = "digest",
-     .kind = OPTION_FLAG,
-     .help = "last line on stderr: digest HEX ticks N",
-     .at = offsetof(struct drain_args, digest)},
     {.name = NULL},
 };
 
@@ -57,7 +38,7 @@ struct drain {
 static bool is_done(const struct drain *d)
 {
     return (args.until_end && d->listener.ended) ||
-           (args.count != 0 && d->listener.ticks == args.count) || d->listener.gone;
+           (args.stop.count != 0 && d->listener.ticks == args.stop.count) || d->listener.gone;
 }
 
 /* All that is there, up to where we are done; then its room is given back. */
@@ -84,9 +65,9 @@ static int take_all(struct drain *d, struct tdk_err *err)
 static uint64_t patience(const struct drain *d)
 {
     uint64_t quiet = clock_mono() - d->heard_ns;
-    if (args.timeout_ns == 0)
+    if (args.stop.timeout_ns == 0)
         return SLICE_NS;
-    uint64_t left = quiet < args.timeout_ns ? args.timeout_ns - quiet : 0;
+    uint64_t left = quiet < args.stop.timeout_ns ? args.stop.timeout_ns - quiet : 0;
     return left < SLICE_NS ? left : SLICE_NS;
 }
 
@@ -152,7 +133,7 @@ static int check_end(const struct listener *l)
 static int drain_report(struct drain *d, enum ending ending, const struct tdk_err *err)
 {
     struct listener *l = &d->listener;
-    bool wanted_more = args.count != 0 || args.until_end;
+    bool wanted_more = args.stop.count != 0 || args.until_end;
     int status = CLI_OK;
     if (ending == ENDED_TIMEOUT || ending == ENDED_INTERRUPT)
         count_refused_last(d);
@@ -186,7 +167,7 @@ static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
     if (output_tell_losses(l->output) && status == CLI_OK)
         status = CLI_LOSSY;
     cli_note("%" PRIu64 " ticks", l->ticks);
-    if (args.digest)
+    if (args.stop.digest)
         cli_digest_line(l->digest);
     return status;
 }
@@ -199,9 +180,9 @@ static int drain_run(const struct cli *cli)
     int status;
 
     interrupt_catch();
-    if (attach_ring(&drain.ring, name, TDK_RING_CONSUMER, args.wait_ns, &err) < 0)
+    if (attach_ring(&drain.ring, name, TDK_RING_CONSUMER, args.stop.wait_ns, &err) < 0)
         return cli_refuse(&err, NULL);
-    if (listener_open(&drain.listener, &listen_args, drain.ring, args.digest || args.until_end,
+    if (listener_open(&drain.listener, &listen_args, drain.ring, args.stop.digest || args.until_end,
                       &err) < 0)
         status = listener_fail(&err);
     else
@@ -220,6 +201,7 @@ const struct command drain_command = {
         "from the ring then. Without --count, --until-end or --timeout until interrupted.\n"
         "Loss is named (exit 3).",
     .sets = (const struct option_set[]){{"options", rows, &args},
+                                        {NULL, listen_stop_rows, &args.stop},
                                         {"output", listen_rows, &listen_args},
                                         {.rows = NULL}},
     .operand = "NAME",

@@ -50,6 +50,29 @@ const struct option listen_rows[] = {
     {.name = NULL},
 };
 
+const struct option listen_stop_rows[] = {
+    {.name = "count",
+     .letter = 'n',
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .help = "stop after so many ticks; who consumes leaves the next in the ring",
+     .at = offsetof(struct listen_stop, count)},
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .min = 1,
+     .help = "stop after so long without a new tick; exit 7 if --count or END was not reached",
+     .at = offsetof(struct listen_stop, timeout_ns)},
+    {.name = "wait",
+     .kind = OPTION_DURATION,
+     .help = "wait so long for the ring to appear",
+     .at = offsetof(struct listen_stop, wait_ns)},
+    {.name = "digest",
+     .kind = OPTION_FLAG,
+     .help = "last line on stderr: digest HEX ticks N",
+     .at = offsetof(struct listen_stop, digest)},
+    {.name = NULL},
+};
+
 static int settle_format(const struct listen_options *options, struct output_options *output,
                          struct tdk_err *err)
 {

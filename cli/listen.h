@@ -25,6 +25,13 @@ struct listen_options {
 };
 extern const struct option listen_rows[];
 
+/* And when it stops, of drain and tap. */
+struct listen_stop {
+    uint64_t count, timeout_ns, wait_ns; /* 0: never, and no wait */
+    bool digest;
+};
+extern const struct option listen_stop_rows[];
+
 struct listener {
     struct output *output;
     struct lore *lore;

@@ -13,34 +13,8 @@
 #define POLL_NS (1 * NS_PER_MS)
 #define ROOM    (4u << 20) /* bytes copied out of the ring at a time, and at least one frame */
 
-static struct tap_args {
-    uint64_t count, timeout_ns, wait_ns;
-    bool digest;
-} args;
+static struct listen_stop args;
 static struct listen_options listen_args;
-
-static const struct option rows[] = {
-    {.name = "count",
-     .letter = 'n',
-     .kind = OPTION_COUNT,
-     .min = 1,
-     .help = "stop after so many ticks",
-     .at = offsetof(struct tap_args, count)},
-    {.name = "timeout",
-     .kind = OPTION_DURATION,
-     .min = 1,
-     .help = "stop after so long without a new tick; exit 7 if --count was not reached",
-     .at = offsetof(struct tap_args, timeout_ns)},
-    {.name = "wait",
-     .kind = OPTION_DURATION,
-     .help = "wait so long for the ring to appear",
-     .at = offsetof(struct tap_args, wait_ns)},
-    {.name = "digest",
-     .kind = OPTION_FLAG,
-     .help = "last line on stderr: digest HEX ticks N",
-     .at = offsetof(struct tap_args, digest)},
-    {.name = NULL},
-};
 
 struct tap {
     struct tdk_ring *ring;
@@ -181,7 +155,7 @@ const struct command tap_command = {
     .about =
         "Show what comes through the ring NAME from now on. Neither producer nor consumer\n"
         "know of it. Who looks too slowly is overtaken, and told how much was missed (exit 3).",
-    .sets = (const struct option_set[]){{"options", rows, &args},
+    .sets = (const struct option_set[]){{"options", listen_stop_rows, &args},
                                         {"output", listen_rows, &listen_args},
                                         {.rows = NULL}},
     .operand = "NAME",

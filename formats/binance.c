@@ -1,8 +1,6 @@
 #include "formats/binance.h"
 
 #include <errno.h>
-#include <json-c/json.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include "base/err.h"
 #include "base/utf8.h"
 #include "formats/five.h"
+#include "formats/json_line.h"
 
 /* The keys of a message that mean something here; all have one letter. */
 static const char keys[] = "EATabBempqstu";
@@ -26,8 +25,7 @@ struct fields {
 };
 
 struct binance_decoder {
-    struct json_tokener *tokener;
-    struct json_object *object; /* the last message's, if it took the long way */
+    struct json_line line; /* for what takes the long way */
 };
 
 int binance_open(struct binance_decoder **decoder)
@@ -35,12 +33,10 @@ int binance_open(struct binance_decoder **decoder)
     struct binance_decoder *d = calloc(1, sizeof *d);
     if (d == NULL)
         return -ENOMEM;
-    d->tokener = json_tokener_new_ex(16);
-    if (d->tokener == NULL) {
+    if (json_line_open(&d->line, 16) < 0) {
         free(d);
         return -ENOMEM;
     }
-    json_tokener_set_flags(d->tokener, JSON_TOKENER_STRICT);
     *decoder = d;
     return 0;
 }
@@ -49,8 +45,7 @@ void binance_close(struct binance_decoder *decoder)
 {
     if (decoder == NULL)
         return;
-    json_object_put(decoder->object);
-    json_tokener_free(decoder->tokener);
+    json_line_close(&decoder->line);
     free(decoder);
 }
 
@@ -281,26 +276,9 @@ static enum scan scan(const char *at, const char *end, struct fields *f)
 
 /* ---- the long way ---- */
 
-static int parse(struct binance_decoder *d, const char *bytes, size_t size, struct tdk_err *err)
-{
-    json_object_put(d->object);
-    json_tokener_reset(d->tokener);
-    d->object = size > INT_MAX ? NULL : json_tokener_parse_ex(d->tokener, bytes, (int)size);
-    enum json_tokener_error rc = json_tokener_get_error(d->tokener);
-    size_t end = json_tokener_get_parse_end(d->tokener);
-    if (rc == json_tokener_continue)
-        return err_say(err, TDK_EVALUE, "the JSON ends too early");
-    if (rc != json_tokener_success)
-        return err_say(err, TDK_EVALUE, "no JSON: %s at column %zu", json_tokener_error_desc(rc),
-                       end + 1);
-    if (end != size)
-        return err_say(err, TDK_EVALUE, "more than one JSON value: column %zu", end + 1);
-    return 0;
-}
-
 static int collect(const struct binance_decoder *d, struct fields *f, struct tdk_err *err)
 {
-    struct json_object *data = d->object, *inner;
+    struct json_object *data = d->line.object, *inner;
     if (json_object_object_get_ex(data, "data", &inner))
         data = inner;
     if (!json_object_is_type(data, json_type_object))
@@ -337,7 +315,7 @@ int binance_decode(struct binance_decoder *decoder, const char *bytes, size_t si
     if (how == SCAN_DONE)
         return read_fields(&f, tick, err);
     f = (struct fields){0};
-    int rc = parse(decoder, bytes, size, err);
+    int rc = json_line_parse(&decoder->line, bytes, size, err);
     if (rc == 0)
         rc = collect(decoder, &f, err);
     return rc < 0 ? rc : read_fields(&f, tick, err);

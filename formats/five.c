@@ -2,13 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "formats/json_line.h"
 
 #define PRICE_MAX    ((uint64_t)INT64_MAX - 1) /* the next means undefined */
 #define UNSIGNED_MAX (UINT64_MAX - 1)          /* likewise */
@@ -17,8 +17,7 @@
  * where json-c would saturate it, it is far beyond our limits. So each value can be read digit by
  * digit. */
 struct five_decoder {
-    struct json_tokener *tokener;
-    struct json_object *object; /* the last line's: the strings handed out are its */
+    struct json_line line; /* the strings handed out are its */
 };
 
 int five_decoder_open(struct five_decoder **decoder)
@@ -26,12 +25,10 @@ int five_decoder_open(struct five_decoder **decoder)
     struct five_decoder *d = calloc(1, sizeof *d);
     if (d == NULL)
         return -ENOMEM;
-    d->tokener = json_tokener_new_ex(8);
-    if (d->tokener == NULL) {
+    if (json_line_open(&d->line, 8) < 0) {
         free(d);
         return -ENOMEM;
     }
-    json_tokener_set_flags(d->tokener, JSON_TOKENER_STRICT);
     *decoder = d;
     return 0;
 }
@@ -40,8 +37,7 @@ void five_decoder_close(struct five_decoder *decoder)
 {
     if (decoder == NULL)
         return;
-    json_object_put(decoder->object);
-    json_tokener_free(decoder->tokener);
+    json_line_close(&decoder->line);
     free(decoder);
 }
 
@@ -82,30 +78,19 @@ static const char *lone_surrogate(const char *line, const char *end)
 }
 
 /* One object and nothing behind it. */
-static int parse_line(struct five_decoder *d, const char *line, size_t size, struct tdk_err *err)
+static int parse_object(struct five_decoder *d, const char *line, size_t size, struct tdk_err *err)
 {
-    json_object_put(d->object);
-    json_tokener_reset(d->tokener);
-    d->object = size > INT_MAX ? NULL : json_tokener_parse_ex(d->tokener, line, (int)size);
-    enum json_tokener_error rc = json_tokener_get_error(d->tokener);
-    size_t end = json_tokener_get_parse_end(d->tokener);
-    if (rc == json_tokener_continue)
-        return err_say(err, TDK_EVALUE, "the JSON ends too early");
-    if (rc != json_tokener_success)
-        return err_say(err, TDK_EVALUE, "no JSON: %s at column %zu", json_tokener_error_desc(rc),
-                       end + 1);
-    if (!json_object_is_type(d->object, json_type_object))
-        return err_say(err, TDK_EVALUE, "no JSON object");
-    if (end != size)
-        return err_say(err, TDK_EVALUE, "more than one JSON object: column %zu", end + 1);
-    return 0;
+    int rc = json_line_parse(&d->line, line, size, err);
+    if (rc == 0 && !json_object_is_type(d->line.object, json_type_object))
+        rc = err_say(err, TDK_EVALUE, "no JSON object");
+    return rc;
 }
 
 static int read_string(const struct five_decoder *d, const char *key, size_t max,
                        const char **string, size_t *size, struct tdk_err *err)
 {
     struct json_object *value;
-    if (!json_object_object_get_ex(d->object, key, &value))
+    if (!json_object_object_get_ex(d->line.object, key, &value))
         return err_say(err, TDK_EVALUE, "no \"%s\"", key);
     if (!json_object_is_type(value, json_type_string))
         return err_say(err, TDK_EVALUE, "\"%s\" is no string", key);
@@ -126,7 +111,7 @@ static int read_decimal(const struct five_decoder *d, const char *key, uint64_t 
                         uint64_t *units, bool *negative, struct tdk_err *err)
 {
     struct json_object *value;
-    if (!json_object_object_get_ex(d->object, key, &value))
+    if (!json_object_object_get_ex(d->line.object, key, &value))
         return err_say(err, TDK_EVALUE, "no \"%s\"", key);
     if (!json_object_is_type(value, json_type_double) && !json_object_is_type(value, json_type_int))
         return err_say(err, TDK_EVALUE, "\"%s\" is no number", key);
@@ -169,7 +154,7 @@ static int decode_json(struct five_decoder *d, const char *line, size_t size,
     const char *lone = lone_surrogate(line, line + size);
     if (lone != NULL)
         return err_say(err, TDK_EVALUE, "no UTF-16 at column %zu", (size_t)(lone - line) + 1);
-    int rc = parse_line(d, line, size, err);
+    int rc = parse_object(d, line, size, err);
     if (rc == 0)
         rc = read_string(d, "symbol", FIVE_SYMBOL_MAX, &tick->symbol, &tick->symbol_size, err);
     if (rc == 0)

@@ -283,14 +283,8 @@ int config_load(struct config *c, int argc, char *const argv[], struct tdk_err *
     int rc = option_read(&spec, argc, argv, &c->options, err);
     if (rc < 0)
         return rc;
-    if (c->options.globals.help) {
-        option_help_as(&spec, (enum option_form)c->options.globals.help_form, stdout);
+    if (option_answered(&spec, &c->options, TDK_VERSION))
         return 1;
-    }
-    if (c->options.globals.version) {
-        printf("tapedeck-recorder %s\n", TDK_VERSION);
-        return 1;
-    }
     option_log(&c->options.globals, "recorder");
     return work_out(c, err);
 }

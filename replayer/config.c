@@ -121,14 +121,8 @@ int replay_config_load(struct replay_config *c, int argc, char *const argv[], st
     int rc = option_read(&spec, argc, argv, &c->options, err);
     if (rc < 0)
         return rc;
-    if (c->options.globals.help) {
-        option_help_as(&spec, (enum option_form)c->options.globals.help_form, stdout);
+    if (option_answered(&spec, &c->options, TDK_VERSION))
         return 1;
-    }
-    if (c->options.globals.version) {
-        printf("tapedeck-replayer %s\n", TDK_VERSION);
-        return 1;
-    }
     option_log(&c->options.globals, "replayer");
     return server_config_check(&c->server, c->tape, "replayer.sock", err);
 }

@@ -23,6 +23,7 @@ class Jobs(tapedeck.Case):
                                  "--segment-size", "512K", "--block-size", "16K")
         for seed, ring in enumerate(("a", "b")):
             self.run_ok("gen", "--ring", ring, "--count", TICKS, "--seed", seed)
+        self.run_ok("flush", "-T", self.tape) # a stop waits 5 s, which is short for a slow disk
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.whole = self.scratch / "whole"
         shutil.copytree(self.tape, self.whole)
