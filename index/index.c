@@ -1,5 +1,6 @@
 #include "index/index.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
-#include "index/find.h"
+#include "index/over.h"
 #include "index/store.h"
 
 #define INDEX_MAGIC   UINT64_C(0x3158444e494b4454) /* "TDKINDX1" */
@@ -25,6 +26,7 @@ struct index_meta {
 
 struct index {
     struct store *store;
+    struct index *under; /* borrowed; NULL: it lies over none */
     struct batch batch;
     uint8_t tape_id[16];
 };
@@ -115,6 +117,15 @@ int index_open(struct index **index, const char *dir, const uint8_t tape_id[16],
 int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err)
 {
     return open_any(index, NULL, tape_id, true, err);
+}
+
+int index_open_over(struct index **index, struct index *under, struct tdk_err *err)
+{
+    assert(under->under == NULL);
+    int rc = index_open_private(index, under->tape_id, err);
+    if (rc == 0)
+        (*index)->under = under;
+    return rc;
 }
 
 void index_close(struct index *index)
@@ -333,9 +344,8 @@ static int copy_item(struct batch *found, const struct store_cursor *item, struc
     return rc < 0 ? err_set(err, rc, "read index") : 0;
 }
 
-/* Everything under a prefix, copied: whoever is told of it may take his time. */
-static int gather(struct index *index, const struct key *prefix, struct batch *found,
-                  struct tdk_err *err)
+static int gather_own(struct index *index, const struct key *prefix, struct batch *found,
+                      struct tdk_err *err)
 {
     struct store_view view;
     struct store_cursor cursor;
@@ -354,6 +364,23 @@ static int gather(struct index *index, const struct key *prefix, struct batch *f
         store_cursor_close(&cursor);
     }
     store_view_close(&view);
+    return rc;
+}
+
+/* Everything under a prefix, copied: whoever is told of it may take his time. */
+static int gather(struct index *index, const struct key *prefix, struct batch *found,
+                  struct tdk_err *err)
+{
+    struct batch under = {0}, own = {0};
+    if (index->under == NULL)
+        return gather_own(index, prefix, found, err);
+    int rc = gather_own(index->under, prefix, &under, err);
+    if (rc == 0)
+        rc = gather_own(index, prefix, &own, err);
+    if (rc == 0 && over_items(found, &under, &own) < 0)
+        rc = err_set(err, -ENOMEM, "read index");
+    batch_close(&under);
+    batch_close(&own);
     return rc;
 }
 
@@ -499,5 +526,7 @@ int index_info(struct index *index, uint16_t track, uint64_t epoch, const char *
 int index_find(struct index *index, const struct index_range *range, const struct block_ref *after,
                bool reverse, struct block_ref *blocks, int room, struct tdk_err *err)
 {
-    return find_blocks(index->store, range, after, reverse, blocks, room, err);
+    if (index->under == NULL)
+        return find_blocks(index->store, range, after, reverse, blocks, room, err);
+    return over_find(index->under->store, index->store, range, after, reverse, blocks, room, err);
 }

@@ -106,6 +106,10 @@ struct index;
 int index_open(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
                struct tdk_err *err);
 int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err);
+
+/* Private memory over another index, borrowed until close: what is read is what both have, and
+ * where both have a thing, what was put here. `under` must not lie over another one itself. */
+int index_open_over(struct index **index, struct index *under, struct tdk_err *err);
 void index_close(struct index *index); /* NULL is fine; not synced: see index_sync() */
 int index_sync(struct index *index, struct tdk_err *err);
 

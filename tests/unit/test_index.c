@@ -218,30 +218,65 @@ static void assert_found(struct fixture *f, const struct market *m, const struct
     assert_int_equal(at, reverse ? -1 : m->count);
 }
 
+static void ask_at_random(struct fixture *f, const struct market *m, int times)
+{
+    for (int i = 0; i < times; i++) {
+        uint64_t from = draw(f) % 3600, to = from + draw(f) % 200;
+        struct index_range range = {.track = 3,
+                                    .epoch = 7,
+                                    .axis = i % 4 == 3 ? INDEX_AXIS_EVENT : INDEX_AXIS_RECV,
+                                    .from = draw(f) % 16 == 0 ? 0 : from,
+                                    .to = draw(f) % 8 == 0 ? UINT64_MAX : to,
+                                    .step_back = m->step_back};
+        if (draw(f) % 32 == 0)
+            range.from = UINT64_MAX;
+        assert_found(f, m, &range, i % 2 == 1, 1 + (int)(draw(f) % 64));
+    }
+}
+
+static const struct {
+    unsigned disorder, odd;
+} kinds[] = {{0, 0}, {40, 0}, {3, 0}, {40, 100}, {3, 5}};
+
 static void find_equals_looking_at_every_block(void **state)
 {
     struct fixture *f = *state;
-    const struct {
-        unsigned disorder, odd;
-    } kinds[] = {{0, 0}, {40, 0}, {3, 0}, {40, 100}, {3, 5}};
     struct market *m = malloc(sizeof *m);
     for (size_t k = 0; k < array_size(kinds); k++) {
         index_close(f->index);
         assert_int_equal(index_open_private(&f->index, tape_id, NULL), 0);
         make_market(f, m, kinds[k].disorder, kinds[k].odd);
         put_market(f, m);
-        for (int i = 0; i < 2000; i++) {
-            uint64_t from = draw(f) % 3600, to = from + draw(f) % 200;
-            struct index_range range = {.track = 3,
-                                        .epoch = 7,
-                                        .axis = i % 4 == 3 ? INDEX_AXIS_EVENT : INDEX_AXIS_RECV,
-                                        .from = draw(f) % 16 == 0 ? 0 : from,
-                                        .to = draw(f) % 8 == 0 ? UINT64_MAX : to,
-                                        .step_back = m->step_back};
-            if (draw(f) % 32 == 0)
-                range.from = UINT64_MAX;
-            assert_found(f, m, &range, i % 2 == 1, 1 + (int)(draw(f) % 64));
+        ask_at_random(f, m, 2000);
+    }
+    free(m);
+}
+
+/* Some blocks lie in the one, some in the other, some in both. */
+static void index_over_another_finds_as_one_that_has_all(void **state)
+{
+    struct fixture *f = *state;
+    struct market *m = malloc(sizeof *m);
+    for (size_t k = 0; k < array_size(kinds); k++) {
+        struct index *under = f->index, *over;
+        make_market(f, m, kinds[k].disorder, kinds[k].odd);
+        assert_int_equal(index_open_over(&over, under, NULL), 0);
+        assert_int_equal(index_begin(under, NULL), 0);
+        assert_int_equal(index_begin(over, NULL), 0);
+        for (int i = 0; i < m->count; i++) {
+            uint64_t where = draw(f) % 3;
+            if (where != 0)
+                assert_int_equal(index_put_block(under, &m->blocks[i], NULL), 0);
+            if (where != 1)
+                assert_int_equal(index_put_block(over, &m->blocks[i], NULL), 0);
         }
+        assert_int_equal(index_commit(under, NULL), 0);
+        assert_int_equal(index_commit(over, NULL), 0);
+        f->index = over;
+        ask_at_random(f, m, 300);
+        index_close(over);
+        index_close(under);
+        assert_int_equal(index_open_private(&f->index, tape_id, NULL), 0);
     }
     free(m);
 }
@@ -304,6 +339,12 @@ static int see_epoch(const struct epoch_ref *epoch, void *context)
     return 0;
 }
 
+static int first_ticks(const struct epoch_ref *epoch, void *context)
+{
+    *(uint64_t *)context = epoch->ticks;
+    return 1;
+}
+
 static int see_symbol(const struct symbol_ref *symbol, void *context)
 {
     assert_string_equal(symbol->symbol, "BTC-USD");
@@ -354,6 +395,31 @@ static void index_tells_what_was_put_into_memory(void **state)
     struct fixture *f = *state;
     put_all_kinds(f->index);
     assert_all_kinds(f->index);
+}
+
+/* What is new comes in its place; what both have is told as the upper one has it. */
+static void index_over_another_tells_what_both_have(void **state)
+{
+    struct fixture *f = *state;
+    struct index *over;
+    struct tdk_err err;
+    struct epoch_ref epoch = {.epoch = 7, .track = 3, .ticks = 99};
+    struct track_ref track = {.number = 3, .name = "binance", .last_epoch = 8};
+    put_all_kinds(f->index);
+    assert_int_equal(index_open_over(&over, f->index, &err), 0);
+    assert_all_kinds(over);
+    assert_int_equal(index_begin(over, &err), 0);
+    assert_int_equal(index_put_epoch(over, &epoch, &err), 0);
+    assert_int_equal(index_put_track(over, &track, &err), 0);
+    assert_int_equal(index_put_info(over, 3, 7, "a", "first", 5, &err), 0);
+    assert_int_equal(index_commit(over, &err), 0);
+    assert_all_kinds(over);
+    uint64_t ticks = 0;
+    assert_int_equal(index_epochs(over, 3, first_ticks, &ticks, &err), 1);
+    assert_int_equal(ticks, 99);
+    index_close(over);
+    assert_int_equal(index_epochs(f->index, 3, first_ticks, &ticks, &err), 1);
+    assert_int_equal(ticks, 10);
 }
 
 static void index_tells_what_was_put_into_a_folder(void **state)
@@ -507,6 +573,9 @@ int main(void)
         cmocka_unit_test(key_of_a_track_begins_the_keys_of_its_epochs),
         cmocka_unit_test(key_refuses_a_property_name_that_is_too_long),
         cmocka_unit_test_setup_teardown(find_equals_looking_at_every_block, setup, teardown),
+        cmocka_unit_test_setup_teardown(index_over_another_finds_as_one_that_has_all, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(index_over_another_tells_what_both_have, setup, teardown),
         cmocka_unit_test_setup_teardown(find_of_a_middle_range_touches_few_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(index_tells_what_was_put_into_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(index_tells_what_was_put_into_a_folder, setup, teardown),
