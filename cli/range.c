@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "cli/command.h"
+#include "tape/tape.h"
 
 static const char *const axis_words[] = {"recv", "event", NULL};
 
@@ -162,12 +163,15 @@ static int make_query(struct range *range, const struct range_args *args, struct
 {
     range->query = (struct tdk_query){
         .axis = (enum tdk_axis)args->axis,
+        .written = args->written,
         .tracks = args->tracks.items,
         .track_count = args->tracks.count,
         .symbols = args->symbols.items,
         .symbol_count = args->symbols.count,
     };
-    int rc = resolve_times(range, args, err);
+    int rc = args->written && range->tape != NULL ? tape_refresh_written(range->tape, err) : 0;
+    if (rc == 0)
+        rc = resolve_times(range, args, err);
     if (rc == 0)
         rc = find_tracks(&range->depot, &args->tracks, err);
     if (rc == 0)

@@ -22,6 +22,7 @@ struct range_args {
     const char *zone;
     struct option_list tracks, symbols, types;
     int axis;                     /* enum tdk_axis */
+    bool written;                 /* also what is not durable yet */
     const struct ask_args *where; /* a replayer instead, where the command can ask one; else NULL */
 };
 

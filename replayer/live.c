@@ -82,7 +82,7 @@ static int find_followers(struct live *l, struct tdk_err *err)
 {
     struct track **tracks = NULL;
     size_t count = 0;
-    int rc = search_tracks(l->tape, &l->query, &tracks, &count, err);
+    int rc = search_tracks(l->tape, NULL, &l->query, &tracks, &count, err);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < count && rc == 0; i++)

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "replayer/session_last.h"
+#include "tape/tape.h"
 
 static struct sessions *opened; /* a process has one server, or one a test */
 
@@ -73,6 +74,8 @@ static int open_play(struct session *s)
         .context = s,
     };
     int rc = tdk_tape_open(&s->tape, s->all->tape, &s->err);
+    if (rc == 0 && p->inquiry.query.written)
+        rc = tape_refresh_written(s->tape, &s->err);
     if (rc == 0)
         rc = inquiry_resolve(&p->inquiry, s->tape, &s->err);
     return rc < 0 ? rc : player_open(&s->player, s->tape, &p->inquiry.query, &options, &s->err);

@@ -89,9 +89,10 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     int rc = select_init(&c->answer.select, query, err);
     if (rc == 0)
         tape_lease(tape, &c->lease, query->axis, c->answer.select.from, c->answer.select.last);
-    c->answer.view = tape_view(tape); /* behind the lease: what it has stays */
+    if (rc == 0) /* behind the lease: what it has stays */
+        rc = tape_view_of(tape, query->written, &c->answer.view, err);
     if (rc == 0)
-        rc = search_tracks(tape, query, &tracks, &count, err);
+        rc = search_tracks(tape, c->answer.view, query, &tracks, &count, err);
     if (rc == 0)
         rc = open_streams(c, tracks, count, err);
     for (size_t i = 0; i < c->stream_count && places != NULL && rc == 0; i++) {

@@ -304,7 +304,7 @@ static int walk_tracks(struct prime *p, const struct tdk_query *query, struct td
 {
     struct track **tracks = NULL;
     size_t count = 0;
-    int rc = search_tracks(p->answer.tape, query, &tracks, &count, err);
+    int rc = search_tracks(p->answer.tape, p->answer.view, query, &tracks, &count, err);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = walk_track(p, tracks[i], err);
     free(tracks);

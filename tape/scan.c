@@ -219,14 +219,14 @@ static int scan_all(struct scanner *s)
     return rc < 0 ? rc : 0;
 }
 
-int segment_scan(const struct segment *segment, uint64_t end, struct segment_scan *scan,
-                 struct tdk_err *err)
+static int scan_between(const struct segment *segment, uint64_t from, uint64_t end,
+                        struct segment_scan *scan, struct tdk_err *err)
 {
-    *scan = (struct segment_scan){.end = SEGMENT_FIRST_OFFSET};
+    *scan = (struct segment_scan){.end = from};
     struct scanner s = {.segment = segment,
                         .scan = scan,
                         .limit = end < segment->size ? end : segment->size,
-                        .at = SEGMENT_FIRST_OFFSET,
+                        .at = from,
                         .err = err};
     int rc = scan_all(&s);
     free(s.buffer);
@@ -235,6 +235,19 @@ int segment_scan(const struct segment *segment, uint64_t end, struct segment_sca
     if (rc < 0)
         segment_scan_close(scan);
     return rc;
+}
+
+int segment_scan(const struct segment *segment, uint64_t end, struct segment_scan *scan,
+                 struct tdk_err *err)
+{
+    return scan_between(segment, SEGMENT_FIRST_OFFSET, end, scan, err);
+}
+
+int segment_scan_from(const struct segment *segment, uint64_t from, struct segment_scan *scan,
+                      struct tdk_err *err)
+{
+    return scan_between(segment, from > SEGMENT_FIRST_OFFSET ? from : SEGMENT_FIRST_OFFSET,
+                        UINT64_MAX, scan, err);
 }
 
 void segment_scan_close(struct segment_scan *scan)

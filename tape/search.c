@@ -15,18 +15,44 @@ static int compare_tracks(const void *a, const void *b)
     return strcmp((*x)->ref.name, (*y)->ref.name);
 }
 
-int search_tracks(struct tdk_tape *tape, const struct tdk_query *query, struct track ***found,
-                  size_t *count, struct tdk_err *err)
+/* It may have tracks that the tape itself has not heard of. */
+static bool is_ahead(const struct view *view)
 {
-    if (query->track_count == 0) {
-        *found = tape_tracks(tape, count);
-        return *found != NULL ? 0 : err_set(err, -ENOMEM, "look for tracks");
-    }
+    return view != NULL && view->under != NULL;
+}
+
+static int all_tracks(struct tdk_tape *tape, struct view *view, struct track ***found,
+                      size_t *count, struct tdk_err *err)
+{
+    if (is_ahead(view))
+        return tape_tracks_of(tape, view, found, count, err);
+    *found = tape_tracks(tape, count);
+    return *found != NULL ? 0 : err_set(err, -ENOMEM, "look for tracks");
+}
+
+static struct track *find_track(struct tdk_tape *tape, struct view *view, const char *name)
+{
+    struct track **tracks, *found = tape_track(tape, name);
+    size_t count;
+    if (found != NULL || !is_ahead(view) || tape_tracks_of(tape, view, &tracks, &count, NULL) < 0)
+        return found;
+    for (size_t i = 0; i < count && found == NULL; i++)
+        if (strcmp(tracks[i]->ref.name, name) == 0)
+            found = tracks[i];
+    free(tracks);
+    return found;
+}
+
+int search_tracks(struct tdk_tape *tape, struct view *view, const struct tdk_query *query,
+                  struct track ***found, size_t *count, struct tdk_err *err)
+{
+    if (query->track_count == 0)
+        return all_tracks(tape, view, found, count, err);
     struct track **tracks = calloc(query->track_count, sizeof(struct track *));
     if (tracks == NULL)
         return err_set(err, -ENOMEM, "look for tracks");
     for (size_t i = 0; i < query->track_count; i++) {
-        tracks[i] = tape_track(tape, query->tracks[i]);
+        tracks[i] = find_track(tape, view, query->tracks[i]);
         if (tracks[i] == NULL) {
             free(tracks);
             return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", query->tracks[i]);

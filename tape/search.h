@@ -58,10 +58,10 @@ struct search {
     int held;                /* 1: a block, refs[ref_at - 1]; 0: the end of the epoch */
 };
 
-/* The tracks that a query asks for, by name, each once; a list of the caller's, malloc'ed.
- * TDK_ENOTRACK. */
-int search_tracks(struct tdk_tape *tape, const struct tdk_query *query, struct track ***found,
-                  size_t *count, struct tdk_err *err);
+/* The tracks of a view (NULL: the tape's own) that a query asks for, by name, each once; a list of
+ * the caller's, malloc'ed. TDK_ENOTRACK. */
+int search_tracks(struct tdk_tape *tape, struct view *view, const struct tdk_query *query,
+                  struct track ***found, size_t *count, struct tdk_err *err);
 
 int search_open(struct search *search, struct answer *answer, const struct track *track,
                 struct tdk_err *err);

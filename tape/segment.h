@@ -133,6 +133,9 @@ struct segment_scan {
  * should begin and does not, it is looked for. */
 int segment_scan(const struct segment *segment, uint64_t end, struct segment_scan *scan,
                  struct tdk_err *err);
+/* The same to the end of the file, where the blocks before `from` are known. */
+int segment_scan_from(const struct segment *segment, uint64_t from, struct segment_scan *scan,
+                      struct tdk_err *err);
 void segment_scan_close(struct segment_scan *scan); /* twice is fine */
 
 /*

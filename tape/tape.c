@@ -46,6 +46,9 @@ static struct track *intern(struct tdk_tape *tape, const struct track_ref *ref)
     struct track *t = find_track(tape, ref->name);
     if (t != NULL && t->ref.number == ref->number)
         return t;
+    for (t = tape->all; t != NULL; t = t->next)
+        if (t->ref.number == ref->number && strcmp(t->ref.name, ref->name) == 0)
+            return t;
     t = calloc(1, sizeof *t);
     if (t == NULL)
         return NULL;
@@ -74,19 +77,44 @@ static int note_track(const struct track_ref *ref, void *context)
 }
 
 /* With the lock held, or before anybody else has the tape. */
-static int load_tracks(struct tdk_tape *tape, struct tdk_err *err)
+static int list_tracks(struct tdk_tape *tape, struct index *index, struct track_list *list,
+                       struct tdk_err *err)
 {
-    struct track_list list = {.tape = tape};
-    int rc = index_tracks(tape->view->index, note_track, &list, err);
+    *list = (struct track_list){.tape = tape};
+    int rc = index_tracks(index, note_track, list, err);
     if (rc < 0) {
-        free(list.items);
+        free(list->items);
         return rc == -ENOMEM ? err_set(err, rc, "list tracks") : rc;
     }
-    if (list.count > 0)
-        qsort(list.items, list.count, sizeof(struct track *), compare_names);
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof(struct track *), compare_names);
+    return 0;
+}
+
+/* Likewise. */
+static int load_tracks(struct tdk_tape *tape, struct tdk_err *err)
+{
+    struct track_list list;
+    int rc = list_tracks(tape, tape->view->index, &list, err);
+    if (rc < 0)
+        return rc;
     free(tape->tracks);
     tape->tracks = list.items;
     tape->track_count = list.count;
+    return 0;
+}
+
+int tape_tracks_of(struct tdk_tape *tape, struct view *view, struct track ***tracks, size_t *count,
+                   struct tdk_err *err)
+{
+    struct track_list list;
+    pthread_mutex_lock(&tape->lock);
+    int rc = list_tracks(tape, view->index, &list, err);
+    pthread_mutex_unlock(&tape->lock);
+    if (rc < 0)
+        return rc;
+    *tracks = list.items;
+    *count = list.count;
     return 0;
 }
 
@@ -117,6 +145,18 @@ struct view *tape_view(struct tdk_tape *tape)
     struct view *view = view_hold(tape->view);
     pthread_mutex_unlock(&tape->lock);
     return view;
+}
+
+int tape_view_of(struct tdk_tape *tape, bool written, struct view **view, struct tdk_err *err)
+{
+    struct view *own = tape_view(tape);
+    if (!written || own->under != NULL || tape->lone[0] != '\0') {
+        *view = own;
+        return 0;
+    }
+    int rc = view_open_written(view, own, &tape->folder, err);
+    view_drop(own);
+    return rc;
 }
 
 static int open_lone(struct tdk_tape *tape, const char *path, struct tdk_err *err)
@@ -227,6 +267,13 @@ int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
     if (tape->lone[0] != '\0' || view_open_trusted(&fresh, &tape->folder) != 0)
         return 0;
     return take_view(tape, fresh, err);
+}
+
+int tape_refresh_written(struct tdk_tape *tape, struct tdk_err *err)
+{
+    struct view *fresh;
+    int rc = tape_view_of(tape, true, &fresh, err);
+    return rc < 0 ? rc : take_view(tape, fresh, err);
 }
 
 /* ---- what was there ---- */

@@ -63,6 +63,16 @@ struct track **tape_tracks(struct tdk_tape *tape, size_t *count);
 /* The view of now; the caller drops it. */
 struct view *tape_view(struct tdk_tape *tape);
 
+/* The same; or one of what is written, be it durable or not. */
+int tape_view_of(struct tdk_tape *tape, bool written, struct view **view, struct tdk_err *err);
+
+/* From here to the next refresh all that is asked of the tape is told of what is written. */
+int tape_refresh_written(struct tdk_tape *tape, struct tdk_err *err);
+
+/* The tracks that a view has, by name bytewise, also those that are new with it; malloc'ed. */
+int tape_tracks_of(struct tdk_tape *tape, struct view *view, struct track ***tracks, size_t *count,
+                   struct tdk_err *err);
+
 /* What was deleted on purpose, as of now; the caller drops it. NULL: nothing was, or nobody can
  * tell. */
 struct retired *tape_retired(struct tdk_tape *tape);

@@ -36,11 +36,13 @@ void view_drop(struct view *view)
             view->index); /* under the lock: nobody may open this file before it is closed */
     }
     pthread_mutex_unlock(&lock);
-    if (last)
+    if (last) {
+        view_drop(view->under);
         free(view);
+    }
 }
 
-static struct view *view_new(struct index *index)
+struct view *view_new(struct index *index)
 {
     struct view *view = calloc(1, sizeof *view);
     if (view != NULL) {

@@ -21,6 +21,7 @@ struct view {
     bool live;              /* a writer held the tape when it was opened: the index moves */
     unsigned holders;       /* under a lock of view.c's */
     uint64_t device, inode; /* of the shared one's file */
+    struct view *under;     /* held: the index lies over this one's; NULL: over none */
     struct view *next;
 };
 
@@ -34,6 +35,14 @@ bool view_should_be_trusted(const struct folder *folder);
 
 /* Of one segment file, whatever tape it is from; tells which. */
 int view_open_lone(struct view **view, const char *path, uint8_t tape_id[16], struct tdk_err *err);
+
+/* Over another view, which is held: with what was written behind what it has, and is not durable
+ * yet. See written.c. */
+int view_open_written(struct view **view, struct view *under, const struct folder *folder,
+                      struct tdk_err *err);
+
+/* One for this index, private to whoever makes it; NULL: no memory. */
+struct view *view_new(struct index *index);
 
 struct view *view_hold(struct view *view);
 void view_drop(struct view *view); /* NULL is fine */

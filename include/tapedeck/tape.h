@@ -76,7 +76,8 @@ struct tdk_query {
     bool control;    /* deliver control frames too (LOSS, CLOCK, EPOCH, SYMBOL, INFO, MARK) */
     bool count_only; /* deliver nothing: run.ticks alone is set, from directories where they suffice
                       */
-    bool written;    /* also what a recorder has written but not yet synced, where it can be seen */
+    bool written;    /* also what a recorder has written and not yet synced: it may be gone after a
+                        crash of the machine */
 };
 
 /* A tick passes if its frame type is `type` and, when rtype is not -1, its payload is a record of
