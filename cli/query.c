@@ -192,6 +192,21 @@ static uint16_t asked_schema(void)
     return DBN_SCHEMA_MIXED;
 }
 
+/* Where the tracks do not tell what would have come, the one type that was asked for does. */
+static struct output_schema likely_schema(const struct query *q)
+{
+    const struct tdk_query *query = &q->range.query;
+    struct output_schema schema = dbn_head_schema(q->head);
+    if (schema.type != 0 || query->type_count != 1)
+        return schema;
+    bool record = query->types[0].type <= TDK_TYPE_WIDE;
+    if (record && query->types[0].rtype < 0)
+        return schema;
+    schema.type = query->types[0].type;
+    schema.rtype = record ? (uint8_t)query->types[0].rtype : 0;
+    return schema;
+}
+
 static int open_output(struct query *q, enum output_format format, struct tdk_err *err)
 {
     struct output_options options = {
@@ -214,7 +229,7 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
         return rc;
     if (headed) {
         options.metadata = dbn_head_metadata(q->head);
-        options.schema = dbn_head_schema(q->head);
+        options.schema = likely_schema(q);
     }
     return output_open(&q->output, &options, err);
 }

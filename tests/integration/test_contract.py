@@ -511,6 +511,15 @@ class Choosing(Contract):
             self.assertEqual(self.count("-t", word), ticks, word)
         self.assertEqual(self.count("-t", "json", "-t", "wide-trade"), 3)
 
+    def test_an_empty_csv_has_the_head_of_what_was_asked_for(self):
+        self.run_ok("ring", "create", "feed", "--size", "256K")
+        recorder = self.recorder("--ring", "feed")
+        self.run_ok("gen", "--ring", "feed", "--count", 100) # trades and mbp-1, and no file that told of them
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        query = ("query", "-T", self.tape, "-o", "csv", "-t", "trades")
+        some, none = self.run_ok(*query, "--track", "feed"), self.run_ok(*query, "--track", "feed", "--to", 1000)
+        self.assertEqual(none.stdout, some.stdout.splitlines(keepends=True)[0])
+
     def test_one_schema_a_csv(self):
         folder = self.shared("dbn", "databento-dbn")
         self.run_ok("import", folder / "test_data.mbo.v3.dbn", "-T", self.tape, "--track", "mbo")
