@@ -89,7 +89,16 @@ int connection_send_in_place(struct connection *c, struct outgoing *outgoing);
 size_t connection_queued(const struct connection *c);
 
 /* ---- the server's own ---- */
+
+/* A socket that was just accepted: let in, or told in one breath why not (accept.c). */
 void connection_accept(struct server *server, int fd, bool local);
+
+struct peer {
+    uid_t uid; /* of a local one */
+    bool guest;
+};
+void connection_begin(struct server *server, int fd, bool local, struct peer who, uint64_t now_ns);
+
 void connection_tend(struct connection *c, uint64_t now_ns);
 void connection_wake(struct connection *c); /* it gets a turn when the loop comes round */
 void connection_turn(struct connection *c); /* look at what waits */

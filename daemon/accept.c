@@ -1,0 +1,80 @@
+/* accept.c - who may come in, and whom there is room for. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "daemon/connection.h"
+
+#define UNGREETED_NS (10 * NS_PER_S) /* without hello, after which a newcomer gets the place */
+
+/* Somebody who cannot stay is told why in one breath. */
+static void refuse(struct server *s, int fd, const struct tdk_err *err)
+{
+    text_clear(&s->out);
+    wire_put_failure(&s->out, NULL, err, 0);
+    ssize_t ignored = 0;
+    if (text_error(&s->out) == 0)
+        ignored = send(fd, s->out.bytes, s->out.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    shutdown(fd, SHUT_WR);
+    ignored += recv(fd, s->scratch, FRAME_REQUEST_SIZE, MSG_DONTWAIT); /* or it would be reset */
+    (void)ignored;
+    close(fd);
+}
+
+static bool has_uid(const struct uid_list *list, uid_t uid)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (list->uids[i] == uid)
+            return true;
+    return false;
+}
+
+static int peer_of(const struct server *s, int fd, struct peer *who, struct tdk_err *err)
+{
+    const struct server_options *o = &s->options;
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return err_set(err, -errno, "who connects");
+    bool user = peer.uid == 0 || peer.uid == geteuid() || has_uid(&o->users, peer.uid);
+    *who = (struct peer){.uid = peer.uid, .guest = !user};
+    if (user || has_uid(&o->guests, peer.uid))
+        return 0;
+    return err_say(err, -EACCES, "uid %u may not connect; --allow-uid %u would let it", peer.uid,
+                   peer.uid);
+}
+
+/* The one that has been there longest without a word of greeting gives its place up. */
+static bool make_room(struct server *s, uint64_t now_ns)
+{
+    struct connection *oldest = NULL;
+    if (s->live_count < s->options.connections_max)
+        return true;
+    for (struct connection *c = s->live; c != NULL; c = c->next)
+        if (c->state == CONNECTION_NEW && (oldest == NULL || c->since_ns < oldest->since_ns))
+            oldest = c;
+    if (oldest == NULL || now_ns - oldest->since_ns < UNGREETED_NS)
+        return false;
+    connection_close(oldest);
+    return true;
+}
+
+void connection_accept(struct server *s, int fd, bool local)
+{
+    struct tdk_err err;
+    uint64_t now_ns = clock_mono();
+    struct peer who = {.uid = 0};
+    if (local && peer_of(s, fd, &who, &err) < 0) {
+        s->counts.refused_peer++;
+        refuse(s, fd, &err);
+    } else if (!make_room(s, now_ns) || s->free == NULL) {
+        s->counts.refused_full++;
+        err_say(&err, TDK_EFULL, "%u connections are there, and no more are taken; try later",
+                s->options.connections_max);
+        refuse(s, fd, &err);
+    } else {
+        connection_begin(s, fd, local, who, now_ns);
+    }
+}
