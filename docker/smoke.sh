@@ -3,10 +3,13 @@
 # lost. Starts an engine of its own where there is none (root, Debian's docker.io and
 # docker-compose, and debootstrap for the base image); where that cannot be it says so and exits 0.
 #   docker/smoke.sh [IMAGE]        with IMAGE, that one is tried and nothing is built
+# TDK_DOCKER_CACHE=DIR keeps the engine's images and layers there, for the next time;
+# TDK_CHROOT_CACHE=FILE.tar the base that debootstrap made (packaging/debian_base.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 image=${1:-}
 work=$(mktemp -d)
+data=${TDK_DOCKER_CACHE:-$work/data}
 engine=
 
 skip() { echo "docker: skipped: $*"; exit 0; }
@@ -34,7 +37,7 @@ if ! docker info >/dev/null 2>&1; then
     [ "$(id -u)" = 0 ] || skip "no engine runs, and only root can start one"
     export DOCKER_HOST=unix://$work/docker.sock
     unshare -m --propagation private dockerd --bridge=none --iptables=false --ip6tables=false \
-        --oom-score-adjust=0 --data-root "$work/data" --exec-root "$work/exec" \
+        --oom-score-adjust=0 --data-root "$data" --exec-root "$work/exec" \
         --host "$DOCKER_HOST" --pidfile "$work/pid" >"$work/log" 2>&1 &
     engine=$!
     for _ in $(seq 120); do
@@ -47,25 +50,32 @@ fi
 
 # ---- an image ----
 
+answers() { # a registry is asked only where one is: a pull may wait for minutes
+    timeout 10 bash -c 'exec 3<>/dev/tcp/registry-1.docker.io/443' 2>/dev/null
+}
+has_base() {
+    docker image inspect "$base" >/dev/null 2>&1 || { answers && timeout 300 docker pull -q "$base" >/dev/null; }
+}
+build() { docker build --network host --build-arg "BASE=$base" -f docker/Dockerfile -t "$@" .; }
+
 if [ -z "$image" ]; then
     base=debian:bookworm-slim
-    if ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull -q "$base" >/dev/null 2>&1; then
-        command -v debootstrap >/dev/null || skip "no base image, and debootstrap is not installed"
-        debootstrap --variant=minbase bookworm "$work/base" >/dev/null || skip "no mirror for a base image"
+    if ! has_base; then
         base=tapedeck-base
-        tar -c -C "$work/base" . | docker import - "$base" >/dev/null
+        archive=${TDK_CHROOT_CACHE:-build/chroot.tar}
+        why=$(packaging/debian_base.sh "$archive") || skip "no base image: $why"
+        docker image inspect "$base" >/dev/null 2>&1 || docker import "$archive" "$base" >/dev/null
     fi
-    docker build --network host --build-arg "BASE=$base" -f docker/Dockerfile -t tapedeck .
+    # Packages that cannot be had are the mirror's affair; from there on it is ours.
+    build tapedeck-tools --target tools || skip "no packages in a container"
+    build tapedeck
     image=tapedeck
 fi
 export TAPEDECK_IMAGE=$image TAPEDECK_RATE=2000
 
 # ---- the smoke ----
 
-services="recorder feed consumer"
-if docker run --rm --network none "$image" sh -c 'command -v tapedeck-replayer' >/dev/null; then
-    services="recorder replayer feed consumer"
-fi
+services="recorder replayer feed consumer"
 id_of() { # also of one that has ended
     docker ps -aqf label=com.docker.compose.project=tapedeck-smoke \
         -f "label=com.docker.compose.service=$1"
@@ -85,12 +95,23 @@ crash() { # SIGKILL from outside; `restart` brings it back, as after a crash
     pid=$(docker inspect -f '{{.State.Pid}}' "$(id_of "$1")")
     kill -9 "$pid"
 }
-up_again() {
+up_again() { # SERVICE, once it has been restarted more than N times
+    local state
     for _ in $(seq 120); do
-        [ "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' "$(id_of "$1")")" = "true $2" ] && return 0
+        state=$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' "$(id_of "$1")")
+        [ "${state% *}" = true ] && [ "${state#* }" -gt "$2" ] && return 0
         sleep 0.5
     done
     fail "$1 did not come back"
+}
+restarts_of() { docker inspect -f '{{.RestartCount}}' "$(id_of "$1")"; }
+replayer_answers() { # also when the recorder took its pid namespace away
+    for _ in $(seq 120); do
+        docker exec "$(id_of replayer)" tapedeck ls tracks -a unix:/tape/replayer.sock 2>/dev/null |
+            grep -q ^market && return 0
+        sleep 0.5
+    done
+    fail "the replayer does not answer"
 }
 
 # shellcheck disable=SC2086 # words are wanted
@@ -101,11 +122,13 @@ for service in $services; do
         fail "$service can write to its root file system"
 done
 cli check --free-warning 0 --free-critical 0 || fail "check is not content"
-for service in consumer recorder feed; do
+for service in consumer replayer recorder feed; do
     before=$(ticks)
+    restarts=$(restarts_of "$service")
     crash "$service"
-    up_again "$service" 1
+    up_again "$service" "$restarts"
     until_more "$before"
+    replayer_answers
     echo "docker: $service was killed and came back, the tape went on from $before to $now ticks"
 done
 compose stop -t 10 feed >/dev/null

@@ -4,8 +4,7 @@
 set -euo pipefail
 deb=$(realpath "$1")
 cache=${TDK_CHROOT_CACHE:-build/chroot.tar}
-[ "$(id -u)" = 0 ] || { echo "skipped: a chroot needs root"; exit 0; }
-command -v debootstrap >/dev/null || { echo "skipped: debootstrap is not installed"; exit 0; }
+why=$("$(dirname "${BASH_SOURCE[0]}")/debian_base.sh" "$cache") || { echo "package: skipped: $why"; exit 0; }
 
 root=$(mktemp -d)
 end() {
@@ -16,13 +15,7 @@ trap end EXIT
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
 fail() { echo "check_deb: $*" >&2; exit 1; }
 
-if [ -f "$cache" ]; then
-    tar -xf "$cache" -C "$root"
-else
-    debootstrap --variant=minbase bookworm "$root" >/dev/null || { echo "skipped: no mirror"; exit 0; }
-    mkdir -p "$(dirname "$cache")"
-    tar -cf "$cache" -C "$root" .
-fi
+tar -xf "$cache" -C "$root"
 # How packages are fetched is the host's affair.
 cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 rm -f "$root/etc/apt/sources.list"
@@ -32,7 +25,7 @@ done
 mount -t proc proc "$root/proc"
 mkdir -p "$root/dev/shm"
 mount -t tmpfs -o size=256m tmpfs "$root/dev/shm"
-inside apt-get update -qq >/dev/null
+inside apt-get update -qq >/dev/null || { echo "package: skipped: no mirror answers"; exit 0; }
 # What it leans on first, so that before and after differ by the package alone.
 depends=$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed 's/ *\([^ ]*\).*/\1/')
 # shellcheck disable=SC2086 # words are wanted
