@@ -17,7 +17,8 @@ struct args {
     struct range_args range;
     int form;
     bool json, archive;
-    uint64_t recent_ns, fill_warning, fill_critical, free_warning, free_critical;
+    uint64_t recent_ns, canary_warning, canary_critical, fill_warning, fill_critical, free_warning,
+        free_critical;
 };
 
 static struct args args;
@@ -45,6 +46,16 @@ static const struct option rows[] = {
      .preset = "10m",
      .at = offsetof(struct args, recent_ns),
      .help = "a loss so long ago is still a warning"},
+    {.name = "canary-warning",
+     .kind = OPTION_DURATION,
+     .preset = "10s",
+     .at = offsetof(struct args, canary_warning),
+     .help = "warning when a canary's tick cannot be queried so long after it was due"},
+    {.name = "canary-critical",
+     .kind = OPTION_DURATION,
+     .preset = "1m",
+     .at = offsetof(struct args, canary_critical),
+     .help = "critical when it cannot"},
     {.name = "fill-warning",
      .kind = OPTION_COUNT,
      .value = "PERCENT",
@@ -172,6 +183,41 @@ static void check_losses(struct health *h, const struct counters_copy *page)
                 "%" PRIu64 " ticks lost since it started", lost);
 }
 
+/* How long a canary's tick has not been found; of a replayer that found none yet, since both run.
+ */
+static uint64_t canary_age(const struct counters_copy *recorder,
+                           const struct counters_copy *replayer)
+{
+    uint64_t now_ns = clock_wall();
+    if (page_value(replayer, "replayer_canary", NULL) != 0)
+        return page_value(replayer, "replayer_canary_age", NULL);
+    uint64_t since = recorder->started > replayer->started ? recorder->started : replayer->started;
+    return now_ns > since ? now_ns - since : 0;
+}
+
+/* A replayer is not needed for recording; what one that runs sees of it is told. */
+static void check_canary(struct health *h, const struct counters_copy *page)
+{
+    struct counters_copy replayer;
+    char text[QUANTITY_TEXT];
+    uint64_t period_ns = page_value(page, "recorder_canary_period", NULL);
+    if (period_ns == 0 || counters_read_of(&replayer, "replayer", page->tape_id, NULL) < 0)
+        return;
+    uint64_t age_ns = canary_age(page, &replayer);
+    uint64_t late_ns = age_ns > period_ns ? age_ns - period_ns : 0;
+    if (replayer.alive) {
+        health_find(h,
+                    late_ns >= args.canary_critical  ? HEALTH_CRITICAL
+                    : late_ns >= args.canary_warning ? HEALTH_WARNING
+                                                     : HEALTH_OK,
+                    "canary", "look at the logs of recorder and replayer, and at the disk",
+                    "what can be queried is %s old",
+                    quantity_duration_text(text, age_ns / NS_PER_MS * NS_PER_MS));
+        health_measure(h, "canary_age", "s", (double)age_ns / (double)NS_PER_S);
+    }
+    counters_forget(&replayer);
+}
+
 static void check_page(struct health *h, const struct counters_copy *page)
 {
     uint64_t now_ns = clock_mono(), wait_ns = 0;
@@ -189,6 +235,7 @@ static void check_page(struct health *h, const struct counters_copy *page)
     check_state(h, page);
     check_rings(h, page);
     check_losses(h, page);
+    check_canary(h, page);
 }
 
 /* Nobody counts: nobody records, or whoever does is not seen from here. */

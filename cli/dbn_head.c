@@ -11,6 +11,7 @@
 #include "cli/range.h"
 #include "formats/dbn_layout.h"
 #include "formats/dbn_names.h"
+#include "tape/select.h"
 #include "tapedeck/dbn.h"
 
 #define PROBE_SIZE (UINT64_C(16) << 20) /* bytes looked at for what the head must say */
@@ -107,7 +108,7 @@ static int add_epoch(const struct tdk_epoch_info *epoch, void *context)
 static int add_track(const struct tdk_track_info *track, void *context)
 {
     struct dbn_head *h = context;
-    if (!types_has_track(h->query, track->name))
+    if (!query_has_track(h->query, track->name))
         return 0;
     h->track = track->name;
     h->track_kind = track->kind;

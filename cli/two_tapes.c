@@ -130,7 +130,7 @@ static bool is_asked_for(const struct two_tapes *two, const char *track)
     for (size_t i = 0; i < two->only->count; i++)
         if (strcmp(two->only->items[i], track) == 0)
             return true;
-    return two->only->count == 0;
+    return two->only->count == 0 && strcmp(track, TDK_CANARY_TRACK) != 0;
 }
 
 static int check_asked(const struct two_tapes *two, const struct names *names, struct tdk_err *err)

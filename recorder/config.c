@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
+#include "tapedeck/tape.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (KIB * 1024)
@@ -98,6 +100,10 @@ static const struct option running[] = {
      .value = "USER",
      .help = "who may connect to lend rings, and for nothing else: a name or a number",
      .at = offsetof(struct config, feed_words)},
+    {.name = "canary",
+     .kind = OPTION_DURATION,
+     .help = "record a tick of our own each so often (1s to 1m): how fresh is what can be queried?",
+     .at = offsetof(struct config, canary_ns)},
     {.name = "exit-when-idle",
      .kind = OPTION_DURATION,
      .help = "end when the rings have been empty so long",
@@ -242,6 +248,18 @@ static int check_sizes(const struct config *c, struct tdk_err *err)
     return 0;
 }
 
+static int check_canary(const struct config *c, struct tdk_err *err)
+{
+    if (c->canary_ns != 0 && (c->canary_ns < NS_PER_S || c->canary_ns > 60 * NS_PER_S))
+        return err_say(err, TDK_EVALUE, "--canary: from 1s to 1m; 0 or nothing: none");
+    for (unsigned i = 0; i < c->ring_count; i++)
+        if (strcmp(c->rings[i].track, TDK_CANARY_TRACK) == 0)
+            return err_say(err, TDK_EVALUE,
+                           "--ring %s: track " TDK_CANARY_TRACK " is the recorder's own (--canary)",
+                           c->rings[i].name);
+    return 0;
+}
+
 static int work_out(struct config *c, struct tdk_err *err)
 {
     int rc = parse_rings(c, err);
@@ -251,6 +269,8 @@ static int work_out(struct config *c, struct tdk_err *err)
         rc = parse_ack_fd(c, err);
     if (rc == 0)
         rc = check_sizes(c, err);
+    if (rc == 0)
+        rc = check_canary(c, err);
     if (rc == 0)
         rc = server_config_check(&c->server, c->tape, "recorder.sock", err);
     if (rc == 0)

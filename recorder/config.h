@@ -32,6 +32,7 @@ struct config {
     const char *ack_word;
     uint64_t io_workers;
     uint64_t idle_exit_ns; /* 0: never */
+    uint64_t canary_ns;    /* 0: none */
     struct retain_limits keep;
     uint64_t warn_full_ns; /* 0: never */
     int seal;              /* enum config_seal */

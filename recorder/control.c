@@ -96,7 +96,7 @@ static void on_status(struct request *request, struct wire_map params)
     wire_put_string(out, "rings");
     wire_put_list(out, status.rings);
     for (unsigned i = 0; i < r->inlet_count; i++)
-        if (r->inlets[i].state != INLET_DETACHED)
+        if (r->inlets[i].state != INLET_DETACHED && !r->inlets[i].is_canary)
             put_ring(out, &r->inlets[i], status.state);
     request_done(request);
 }

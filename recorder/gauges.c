@@ -56,6 +56,8 @@ static const struct counter_kind_of own_rows[GAUGES_OWN_COUNT] = {
                             COUNTER_TOTAL, COUNTER_BYTES},
     [GAUGES_PACKED_TO] = {"recorder_packed_to", "files of packed segments, after", COUNTER_TOTAL,
                           COUNTER_BYTES},
+    [GAUGES_CANARY] = {"recorder_canary_period", "a canary's tick each so often; 0: none",
+                       COUNTER_LEVEL, COUNTER_NS},
 };
 
 static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
@@ -149,6 +151,7 @@ static void update_own(struct gauges *t, const struct status *status)
         [GAUGES_PACKING_FAILED] = status->packed.failed,
         [GAUGES_PACKED_FROM] = status->packed.bytes_before,
         [GAUGES_PACKED_TO] = status->packed.bytes_after,
+        [GAUGES_CANARY] = t->canary_ns,
     };
     for (size_t i = 0; i < GAUGES_OWN_COUNT; i++)
         counters_set(t->page, t->own[i], values[i]);

@@ -38,6 +38,7 @@ enum gauges_own {
     GAUGES_PACKING_FAILED,
     GAUGES_PACKED_FROM,
     GAUGES_PACKED_TO,
+    GAUGES_CANARY,
     GAUGES_OWN_COUNT,
 };
 
@@ -60,6 +61,7 @@ struct gauges {
     struct counters *page; /* ours; NULL: there is none */
     int own[GAUGES_OWN_COUNT];
     int (*rings)[GAUGES_RING_COUNT]; /* ours; rows of each inlet, -1: not named yet */
+    uint64_t canary_ns;              /* its period; 0: there is none */
     uint64_t lost, last_loss;
 };
 

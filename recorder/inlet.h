@@ -36,6 +36,7 @@ struct inlet {
     const struct config_ring *asked; /* borrowed, or: */
     struct config_ring own;          /* of a ring that was asked for while we ran */
     struct ledger *ledger;           /* borrowed: what the tape has */
+    bool is_canary;                  /* what comes of it is our own heartbeat, and no traffic */
     const struct inlet *all;         /* borrowed: every inlet, this one among them */
     unsigned all_count;
     enum inlet_state state;

@@ -54,13 +54,13 @@ static void look(struct pump *p, uint64_t now_ns)
         if (size == 0)
             continue;
         p->waiting += size;
+        if (!s->is_canary)
+            p->moved_ns = now_ns;
         p->pressing = p->pressing || size >= s->capacity / 4;
         p->filling = p->filling || size >= s->capacity / 8;
         if (p->oldest_ns == 0 || s->since_ns < p->oldest_ns)
             p->oldest_ns = s->since_ns;
     }
-    if (p->waiting != 0)
-        p->moved_ns = now_ns;
 }
 
 static bool is_due(const struct pump *p, uint64_t now_ns)
@@ -244,7 +244,7 @@ void pump_push(struct pump *p, const char *mark, uint64_t mark_back, uint64_t ma
         s->push_to = tdk_ring_position(s->ring) + size;
         if (s->push_to > s->until)
             s->push_to = s->until;
-        s->owes_mark = mark != NULL;
+        s->owes_mark = mark != NULL && !s->is_canary;
     }
     if (mark != NULL) {
         p->mark_size = (uint32_t)mark_encode(p->mark, mark, mark_back);

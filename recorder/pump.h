@@ -26,7 +26,7 @@ struct pump {
     unsigned char mark[MARK_PAYLOAD_MAX]; /* told to inlets that owe it */
     uint32_t mark_size;
     uint64_t mark_ts;
-    uint64_t moved_ns; /* when something was last seen waiting */
+    uint64_t moved_ns; /* when something of others was last seen waiting */
 
     /* as seen in the last turn */
     size_t waiting;

@@ -126,6 +126,7 @@ static void on_stop(void *context)
     r->stopping = true;
     log_info("stopping: what is in the rings goes to the tape");
     sealer_stop(&r->sealer);
+    canary_stop(&r->canary);
     pump_end(&r->pump);
     recorder_turn(r);
 }
@@ -282,8 +283,10 @@ static void on_tend(uv_timer_t *timer)
     uint64_t now_ns = clock_mono();
     r->tends++;
     watch_clock(r);
-    if (!r->stopping)
+    if (!r->stopping) {
         visit_rings(r, now_ns);
+        canary_tend(&r->canary, now_ns);
+    }
     rotate_tend(&r->rotate, now_ns);
     journal_tend(&r->journal, now_ns);
     if (!r->stopping)
@@ -396,7 +399,12 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     open_sealer(r);
     if (gauges_open(&r->gauges, &r->tape, r->inlet_count) < 0)
         return err_set(err, -ENOMEM, "counters");
-    return open_inlets(r, err);
+    r->gauges.canary_ns = r->config->canary_ns;
+    rc = open_inlets(r, err);
+    if (rc < 0)
+        return rc;
+    return canary_open(&r->canary, r->config, r->tape.folder.tape_id, r->inlets, r->inlet_count,
+                       err);
 }
 
 static void start_handles(struct recorder *r)
@@ -499,6 +507,7 @@ int recorder_close(struct recorder *r, int exit_code)
     sealer_free(&r->sealer);
     for (unsigned i = 0; r->inlets != NULL && i < r->inlet_count; i++)
         inlet_close(&r->inlets[i]);
+    canary_close(&r->canary, exit_code == 0);
     rotate_close(&r->rotate);
     bool clean = exit_code == 0 && !r->journal.index_failed && r->journal.unsealed == NULL;
     pump_close(&r->pump);

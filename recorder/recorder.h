@@ -12,6 +12,7 @@
 #include "daemon/http.h"
 #include "daemon/service.h"
 #include "recorder/ack.h"
+#include "recorder/canary.h"
 #include "recorder/control.h"
 #include "recorder/gauges.h"
 #include "recorder/pump.h"
@@ -34,6 +35,7 @@ struct recorder {
     struct sealer sealer;
     struct inlet *inlets; /* owned: those of the configuration, and some that may be asked for */
     unsigned inlet_count;
+    struct canary canary;
     struct ack ack;
     struct control control;
 

@@ -28,6 +28,8 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
     memset(status, 0, sizeof *status);
     for (unsigned i = 0; i < count; i++) {
         const struct inlet *s = &inlets[i];
+        if (s->is_canary)
+            continue;
         status->ticks += s->ticks;
         status->bytes += s->bytes;
         status->lost += s->lost_total;

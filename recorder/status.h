@@ -14,7 +14,7 @@
 enum status_level { STATUS_OK, STATUS_NO_SPACE, STATUS_SYNC, STATUS_WRITE };
 
 struct status {
-    uint64_t ticks, bytes; /* taken from rings: frames with heads */
+    uint64_t ticks, bytes; /* taken from rings: frames with heads. A canary's is none of them */
     uint64_t lost, passed; /* told as LOSS; found on the tape already */
     unsigned rings, attached, quarantined;
     struct writer_counts counts;

@@ -11,18 +11,11 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "replayer/player_private.h"
+#include "tape/select.h"
 
 #define LAST_PATIENCE_NS NS_PER_S /* for the END of a play that did not get to its end */
 
 /* ---- open and close ---- */
-
-static bool asked_for(const struct tdk_query *query, const char *track)
-{
-    for (size_t i = 0; i < query->track_count; i++)
-        if (strcmp(query->tracks[i], track) == 0)
-            return true;
-    return query->track_count == 0;
-}
 
 static int add_lane(struct player *p, const char *name, struct tdk_err *err)
 {
@@ -43,7 +36,7 @@ static int seat_track(const struct tdk_track_info *track, void *context)
 {
     const struct seating *seating = context;
     struct player *p = seating->player;
-    if (!asked_for(&p->query, track->name))
+    if (!query_has_track(&p->query, track->name))
         return 0;
     struct seat *seat = &p->seats[track->number];
     seat->kind = track->kind;

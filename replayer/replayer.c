@@ -125,6 +125,7 @@ static void on_tend(uv_timer_t *timer)
 {
     struct replayer *r = timer->data;
     query_tend(r);
+    lookout_tend(&r->lookout, clock_mono());
     tally_update(&r->tally, r);
     if (r->stopping && r->stream_count == 0 && r->jobs.running == 0 && r->jobs.waiting == 0)
         finish(r);
@@ -211,6 +212,7 @@ int replayer_open(struct replayer *r, const struct replay_config *config, struct
         return rc;
     r->opened = true;
     jobs_init(&r->jobs, &r->service.loop, (unsigned)config->reads);
+    lookout_init(&r->lookout, r);
     uv_timer_init(&r->service.loop, &r->tend);
     r->tend.data = r;
     uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);

@@ -20,6 +20,7 @@
 #include "replayer/config.h"
 #include "replayer/inquiry.h"
 #include "replayer/jobs.h"
+#include "replayer/lookout.h"
 #include "replayer/session.h"
 #include "replayer/tally.h"
 #include "tapedeck/tape.h"
@@ -37,6 +38,7 @@ struct replayer {
     struct service service;
     struct server server;
     struct jobs jobs;
+    struct lookout lookout;
 
     struct tdk_tape *tape;      /* read by jobs, many at a time */
     pthread_rwlock_t gate;      /* over what a refresh takes away from a cursor that is opened */

@@ -30,6 +30,11 @@ static const struct counter_kind_of kinds[TALLY_COUNT] = {
                              COUNTER_COUNT},
     [TALLY_READS_WAITING] = {"replayer_reads_waiting", "reads of the tape in the row",
                              COUNTER_LEVEL, COUNTER_COUNT},
+    [TALLY_CANARY] = {"replayer_canary", "when the newest canary's tick on the tape was published",
+                      COUNTER_LEVEL, COUNTER_TIME},
+    [TALLY_CANARY_AGE] = {"replayer_canary_age",
+                          "since then: from a ring to an answer; 0: no canary is expected",
+                          COUNTER_LEVEL, COUNTER_NS},
 };
 
 /* Another that lives keeps its page: two in turn in one would be nobody's. */
@@ -91,6 +96,8 @@ void tally_update(struct tally *t, const struct replayer *r)
         [TALLY_OUTSTANDING] = r->outstanding,
         [TALLY_READS_RUNNING] = r->jobs.running,
         [TALLY_READS_WAITING] = r->jobs.waiting,
+        [TALLY_CANARY] = r->lookout.seen,
+        [TALLY_CANARY_AGE] = lookout_age(&r->lookout, clock_wall()),
     };
     for (size_t i = 0; i < TALLY_COUNT; i++)
         counters_set(t->page, t->rows[i], values[i]);

@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "base/quantity.h"
 #include "formats/dbn_names.h"
+#include "tape/select.h"
 #include "tapedeck/dbn.h"
 
 #define TYPES_MAX 256u
@@ -19,14 +20,6 @@ void types_close(struct types *types)
     free(types->tracks);
     free(types->filters);
     *types = (struct types){.filters = NULL};
-}
-
-bool types_has_track(const struct tdk_query *query, const char *track)
-{
-    for (size_t i = 0; i < query->track_count; i++)
-        if (strcmp(query->tracks[i], track) == 0)
-            return true;
-    return query->track_count == 0;
 }
 
 /* ---- opaque types by name: the tracks are asked ---- */
@@ -82,7 +75,7 @@ static int add_track(struct types *types, const char *name, struct tdk_err *err)
 static int look_at_track(const struct tdk_track_info *track, void *context)
 {
     struct search *search = context;
-    if (!types_has_track(search->query, track->name))
+    if (!query_has_track(search->query, track->name))
         return 0;
     search->track = track->name;
     search->here = false;

@@ -28,7 +28,4 @@ int types_open(struct types *types, struct tdk_tape *tape, const struct option_l
                struct tdk_query *query, struct tdk_err *err);
 void types_close(struct types *types); /* all zeros is fine */
 
-/* Can the query give ticks of this track? */
-bool types_has_track(const struct tdk_query *query, const char *track);
-
 #endif

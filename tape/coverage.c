@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "tape/hole.h"
 #include "tape/moved.h"
+#include "tape/select.h"
 #include "tape/slice.h"
 #include "tape/tape.h"
 
@@ -494,14 +495,6 @@ static int survey_track(struct survey *s, const struct track *track)
     return rc;
 }
 
-static bool is_asked_for(const struct tdk_query *query, const struct track *track)
-{
-    for (size_t i = 0; i < query->track_count; i++)
-        if (strcmp(query->tracks[i], track->ref.name) == 0)
-            return true;
-    return query->track_count == 0;
-}
-
 static int check_tracks(struct tdk_tape *tape, const struct tdk_query *query, struct tdk_err *err)
 {
     for (size_t i = 0; i < query->track_count; i++)
@@ -518,7 +511,7 @@ static int survey_all(struct survey *s, const struct tdk_query *query)
         return err_set(s->err, -ENOMEM, "look for gaps");
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++)
-        if (is_asked_for(query, tracks[i]))
+        if (query_has_track(query, tracks[i]->ref.name))
             rc = survey_track(s, tracks[i]);
     free(tracks);
     return rc;

@@ -30,6 +30,21 @@ static int all_tracks(struct tdk_tape *tape, struct view *view, struct track ***
     return *found != NULL ? 0 : err_set(err, -ENOMEM, "look for tracks");
 }
 
+/* Those that a query without names means. */
+static int meant_tracks(struct tdk_tape *tape, struct view *view, const struct tdk_query *query,
+                        struct track ***found, size_t *count, struct tdk_err *err)
+{
+    size_t all;
+    int rc = all_tracks(tape, view, found, &all, err);
+    if (rc < 0)
+        return rc;
+    *count = 0;
+    for (size_t i = 0; i < all; i++)
+        if (query_has_track(query, (*found)[i]->ref.name))
+            (*found)[(*count)++] = (*found)[i];
+    return 0;
+}
+
 static struct track *find_track(struct tdk_tape *tape, struct view *view, const char *name)
 {
     struct track **tracks, *found = tape_track(tape, name);
@@ -47,7 +62,7 @@ int search_tracks(struct tdk_tape *tape, struct view *view, const struct tdk_que
                   struct track ***found, size_t *count, struct tdk_err *err)
 {
     if (query->track_count == 0)
-        return all_tracks(tape, view, found, count, err);
+        return meant_tracks(tape, view, query, found, count, err);
     struct track **tracks = calloc(query->track_count, sizeof(struct track *));
     if (tracks == NULL)
         return err_set(err, -ENOMEM, "look for tracks");

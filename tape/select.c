@@ -8,6 +8,14 @@
 #include "base/err.h"
 #include "tape/directory.h"
 
+bool query_has_track(const struct tdk_query *query, const char *track)
+{
+    for (size_t i = 0; i < query->track_count; i++)
+        if (strcmp(query->tracks[i], track) == 0)
+            return true;
+    return query->track_count == 0 && strcmp(track, TDK_CANARY_TRACK) != 0;
+}
+
 /* ---- symbols as they are written ---- */
 
 static int compare_words(const void *a, const void *b)

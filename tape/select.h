@@ -16,6 +16,9 @@
 #include "tape/tape.h"
 #include "tapedeck/tape.h"
 
+/* Can the query give ticks of this track? */
+bool query_has_track(const struct tdk_query *query, const char *track);
+
 /* An instrument, while it means what was asked for: index time in [from, to), to = UINT64_MAX:
  * open. */
 struct pick {

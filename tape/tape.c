@@ -513,6 +513,8 @@ int tdk_tape_tracks(struct tdk_tape *tape,
 static int add_track(const struct tdk_track_info *track, void *context)
 {
     struct tdk_tape_info *info = context;
+    if (strcmp(track->name, TDK_CANARY_TRACK) == 0)
+        return 0;
     if (track->first_ts < info->first_ts)
         info->first_ts = track->first_ts;
     if (track->last_ts > info->last_ts)

@@ -33,6 +33,10 @@ TDK_API void tdk_tape_close(struct tdk_tape *tape);
 /* See what a recorder has made durable since open or the last refresh. */
 TDK_API int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err);
 
+/* The track of a recorder's heartbeat (tapedeck-recorder --canary). It is left out of whatever
+ * names no tracks, and of what tdk_tape_info() counts. */
+#define TDK_CANARY_TRACK "tapedeck.canary"
+
 struct tdk_tape_info {
     uint8_t tape_id[16];
     uint64_t created_ns;
@@ -65,7 +69,8 @@ enum tdk_axis { TDK_AXIS_RECV = 0, TDK_AXIS_EVENT = 1 };
 struct tdk_query {
     uint64_t from, to; /* to = UINT64_MAX: no end, ticks stamped UINT64_MAX included */
     enum tdk_axis axis;
-    const char *const *tracks; /* exact names; TDK_ENOTRACK for one that is not there */
+    const char *const *tracks; /* exact names; TDK_ENOTRACK for one that is not there. None: every
+                                  track but TDK_CANARY_TRACK */
     size_t track_count;
     const char *const *symbols; /* exact symbols, "#ID" for an instrument id, or globs (* ? [) */
     size_t symbol_count;

@@ -91,6 +91,12 @@ class Metrics(tapedeck.Case):
     def test_rules_are_what_promtool_takes_and_name_metrics_that_are_there(self):
         self.recording()
         text = self.scrape('tapedeck_ring_state{ring="a",track="a"}')
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.start("tapedeck-replayer", "--tape", self.tape, "--http",
+                   f"127.0.0.1:{self.port}").wait_line("^ready ")
+        text += self.scrape("tapedeck_replayer_")
         there = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"}
         for file in (MONITORING / "alerts.yaml", MONITORING / "dashboard.json"):
             for name in set(re.findall(r"tapedeck_[a-z_]+", file.read_text())):

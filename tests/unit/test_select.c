@@ -166,6 +166,21 @@ static void range_without_end_holds_the_last_time_there_is(void **state)
     assert_false(select_in_time(&select, 0));
 }
 
+static void a_query_without_tracks_means_all_but_the_canarys(void **state)
+{
+    const char *const names[] = {"a", TDK_CANARY_TRACK};
+    const struct tdk_query all = {.to = UINT64_MAX};
+    const struct tdk_query one = {.to = UINT64_MAX, .tracks = names, .track_count = 1};
+    const struct tdk_query both = {.to = UINT64_MAX, .tracks = names, .track_count = 2};
+    (void)state;
+    assert_true(query_has_track(&all, "a"));
+    assert_true(query_has_track(&all, TDK_CANARY_TRACK "2"));
+    assert_false(query_has_track(&all, TDK_CANARY_TRACK));
+    assert_false(query_has_track(&one, "b"));
+    assert_false(query_has_track(&one, TDK_CANARY_TRACK));
+    assert_true(query_has_track(&both, TDK_CANARY_TRACK));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +190,7 @@ int main(void)
         cmocka_unit_test(symbols_hold_in_their_time_by_the_records_own),
         cmocka_unit_test(types_pass_by_frame_type_and_rtype),
         cmocka_unit_test(range_without_end_holds_the_last_time_there_is),
+        cmocka_unit_test(a_query_without_tracks_means_all_but_the_canarys),
     };
     return cmocka_run_group_tests_name("tape.select", tests, NULL, NULL);
 }

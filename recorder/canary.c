@@ -1,0 +1,116 @@
+#include "recorder/canary.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "tape/canary.h"
+#include "tapedeck/tape.h"
+
+#define RING_SIZE ((size_t)64 << 10) /* a quarter of an hour of ticks, if the disk stands still */
+
+/* Two recorders may share a rings directory; a tape has one. */
+static void make_name(struct canary *c, const uint8_t tape_id[16])
+{
+    snprintf(c->name, sizeof c->name, TDK_CANARY_TRACK ".%016" PRIx64, load_u64(tape_id));
+}
+
+static int make_ring(const struct canary *c, const struct config *config, struct tdk_err *err)
+{
+    const struct tdk_ring_options options = {
+        .capacity = RING_SIZE, .track = TDK_CANARY_TRACK, .on_disk = config->on_disk_ring};
+    struct tdk_ring_info info;
+    int rc = tdk_ring_stat(c->name, &info, NULL);
+    if (rc == TDK_EVERSION || rc == TDK_EHOSTILE) /* nobody's but ours: the tape is held */
+        tdk_ring_remove(c->name, true, NULL);
+    rc = tdk_ring_create(c->name, &options, err);
+    return rc == -EEXIST ? 0 : rc;
+}
+
+/* What its ticks are called, in front of the first. */
+static void announce(const struct canary *c)
+{
+    static const char key[] = "type.3", value[] = "canary\tapplication/octet-stream";
+    const struct tdk_info head = {.total = sizeof value - 1, .key_size = sizeof key - 1};
+    struct tdk_frame *frame =
+        tdk_ring_claim_raw(c->ring, sizeof head + sizeof key - 1 + sizeof value - 1);
+    if (frame == NULL)
+        return;
+    unsigned char *at = (unsigned char *)(frame + 1);
+    frame->type = TDK_TYPE_INFO;
+    frame->flags = 0;
+    frame->track = 0;
+    frame->seq = 1;
+    frame->ts = clock_wall();
+    memcpy(at, &head, sizeof head);
+    memcpy(at + sizeof head, key, sizeof key - 1);
+    memcpy(at + sizeof head + sizeof key - 1, value, sizeof value - 1);
+    tdk_ring_publish(c->ring);
+}
+
+/* A full ring refuses it, and that is a loss on the tape as any other. */
+static void put(const struct canary *c, uint64_t period_ns)
+{
+    const struct canary_tick tick = {.period_ns = period_ns};
+    struct tdk_frame *frame = tdk_ring_claim(c->ring, sizeof tick);
+    if (frame == NULL)
+        return;
+    frame->type = CANARY_TYPE;
+    frame->ts = clock_wall();
+    memcpy(frame + 1, &tick, sizeof tick);
+    tdk_ring_publish(c->ring);
+}
+
+int canary_open(struct canary *c, const struct config *config, const uint8_t tape_id[16],
+                struct inlet *inlets, unsigned count, struct tdk_err *err)
+{
+    struct config_ring ring = {.track = TDK_CANARY_TRACK};
+    if (config->canary_ns == 0)
+        return 0;
+    make_name(c, tape_id);
+    memcpy(ring.name, c->name, sizeof ring.name);
+    int rc = make_ring(c, config, err);
+    if (rc < 0)
+        return err_wrap(err, rc, "--canary");
+    struct inlet *inlet = inlet_add(inlets, count, &ring, err);
+    if (inlet == NULL)
+        return err_wrap(err, err->code, "--canary");
+    inlet->is_canary = true;
+    inlet_visit(inlet, config, clock_mono()); /* first: it knows which epochs the tape has */
+    rc = tdk_ring_attach(&c->ring, c->name, TDK_RING_PRODUCER, err);
+    if (rc < 0)
+        return err_wrap(err, rc, "--canary");
+    c->period_ns = config->canary_ns;
+    announce(c);
+    return 0;
+}
+
+/* After a standstill one tick tells as much as those that were not put. */
+void canary_tend(struct canary *c, uint64_t now_ns)
+{
+    if (c->period_ns == 0 || now_ns < c->due_ns)
+        return;
+    put(c, c->period_ns);
+    c->due_ns += c->period_ns;
+    if (c->due_ns <= now_ns)
+        c->due_ns = now_ns + c->period_ns;
+}
+
+void canary_stop(struct canary *c)
+{
+    if (c->period_ns != 0)
+        put(c, 0);
+    c->period_ns = 0;
+}
+
+void canary_close(struct canary *c, bool remove)
+{
+    tdk_ring_detach(c->ring);
+    c->ring = NULL;
+    if (remove && c->name[0] != '\0')
+        tdk_ring_remove(c->name, false, NULL);
+}

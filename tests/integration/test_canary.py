@@ -1,0 +1,147 @@
+"""A recorder's canary: found by the replayer, told by check, and in nobody's way."""
+
+import json
+import signal
+import socket
+import time
+import unittest
+import urllib.request
+
+from tests.support import tapedeck
+
+TRACK = "tapedeck.canary"
+
+
+class Canary(tapedeck.Case):
+    def recording(self, *args):
+        return self.recorder("--ring", "a", "--create-ring", "1M", "--canary", "1s", *args)
+
+    def replaying(self, *args):
+        replayer = self.start("tapedeck-replayer", "--tape", self.tape, *args)
+        replayer.wait_line(r"^ready ")
+        return replayer
+
+    def until(self, what, seen):
+        """What `seen` gives, once that is something."""
+        end = time.monotonic() + tapedeck.PATIENCE
+        while time.monotonic() < end:
+            got = seen()
+            if got:
+                return got
+            time.sleep(0.05)
+        self.fail(f"it never came that {what}")
+
+    def canary_ticks(self):
+        done = self.run_cli("query", "-T", self.tape, "--track", TRACK, "--count")
+        return int(done.stdout) if done.returncode == 0 else 0
+
+    def counters(self, daemon="replayer"):
+        return json.loads(self.run_ok("stat", daemon, "--json").stdout)[0]["counters"]
+
+    def finding(self, *args):
+        """What check says of the canary, or None."""
+        done = self.run_cli("check", "-T", self.tape, "--json", *args)
+        found = json.loads(done.stdout)[0]["findings"]
+        return next((finding["status"] for finding in found if finding["check"] == "canary"), None)
+
+    # ---- in nobody's way ----
+
+    def test_who_names_no_track_does_not_meet_it(self):
+        recorder = self.recording()
+        self.run_ok("gen", "--ring", "a", "--count", "1000")
+        self.until("three are recorded", lambda: self.canary_ticks() >= 3)
+        self.run_ok("flush", "-T", self.tape)
+        self.run_ok("mark", "here", "-T", self.tape)
+        self.assertEqual(self.tape_digest(), self.tape_digest("--track", "a"))
+        self.assertEqual(self.run_ok("query", "-T", self.tape, "--count").stdout, b"1000\n")
+        info = json.loads(self.run_ok("info", "-T", self.tape, "--json").stdout)[0]
+        track = json.loads(self.run_ok("ls", "tracks", "-T", self.tape, "--json").stdout)[0]
+        self.assertEqual(track["track"], "a")
+        self.assertEqual((info["ticks"], info["tracks"]), (1000, 1))
+        self.assertEqual(info["last_ts"], track["last_ts"])
+        rows = self.run_ok("coverage", "-T", self.tape).stdout.decode().splitlines()[1:]
+        self.assertEqual([row.split("\t")[0] for row in rows], ["a"])
+        marks = json.loads(self.run_ok("ls", "marks", "-T", self.tape, "--json").stdout)
+        self.assertEqual([mark["track"] for mark in marks], ["a"])
+        self.run_ok("play", "-T", self.tape, "--into", "again", "--create", "1M", "--per-track",
+                    "--max-idle", "1ms", "--speed", "max")
+        self.assertEqual(sorted(ring.name for ring in self.rings.glob("again*.ring")), ["again.a.ring"])
+        recorder.stop()
+        self.assertEqual(self.run_ok("verify", "-T", self.tape).returncode, 0)
+
+    def test_a_replayer_leaves_it_out_as_the_tape_does(self):
+        self.recording()
+        self.replaying()
+        self.run_ok("gen", "--ring", "a", "--count", "100")
+        self.until("one is recorded", lambda: self.canary_ticks() >= 1)
+        self.run_ok("flush", "-T", self.tape)
+        there = f"unix:{self.tape}/replayer.sock"
+        self.assertEqual(self.run_ok("query", "-a", there, "--count").stdout, b"100\n")
+        named = self.run_ok("query", "-a", there, "--track", TRACK, "-t", "canary", "-o", "jsonl")
+        self.assertIn(TRACK, named.stdout.decode())
+
+    def test_two_recorders_of_one_feed_differ_in_nothing(self):
+        others = {"A": self.scratch / "A", "B": self.scratch / "B"}
+        for tape in others.values():
+            recorder = self.recorder("--ring", "a", "--create-ring", "1M", "--canary", "1s", tape=tape)
+            self.run_ok("gen", "--ring", "a", "--count", "100", "--seed", "7")
+            recorder.stop()
+        self.run_ok("diff", *others.values())
+
+    def test_it_is_no_traffic_that_keeps_an_idle_recorder(self):
+        recorder = self.recording("--exit-when-idle", "2s")
+        self.assertEqual(recorder.wait(), 0)
+        self.assertGreaterEqual(self.canary_ticks(), 2)
+        self.assertEqual(list(self.rings.glob("*canary*")), [])
+
+    # ---- what it is for ----
+
+    def test_its_age_is_told_and_grows_when_nothing_is_recorded(self):
+        recorder = self.recording()
+        replayer = self.replaying()
+        self.until("one was seen", lambda: self.counters().get("replayer_canary", 0) > 0)
+        self.assertEqual(self.counters("recorder")["recorder_canary_period"], 10**9)
+        self.until("check is content", lambda: self.finding() == "ok")
+        recorder.signal(signal.SIGSTOP)
+        self.until("check warns", lambda: self.finding("--canary-warning", "1s") == "warning")
+        self.until("it is critical", lambda: self.finding("--canary-critical", "2s") == "critical")
+        recorder.signal(signal.SIGCONT)
+        self.until("check is content", lambda: self.finding("--canary-warning", "5s") == "ok")
+        self.assertEqual(recorder.stop(), 0)  # and says that none will come
+        self.until("none is expected", lambda: self.counters()["replayer_canary_age"] == 0)
+        self.assertTrue(replayer.alive())
+
+    def test_a_killed_recorder_is_told_by_it(self):
+        recorder = self.recording()
+        self.replaying()
+        self.until("one was seen", lambda: self.counters().get("replayer_canary", 0) > 0)
+        recorder.kill()
+        killed = time.time_ns()
+        self.until("its age grows", lambda: self.counters()["replayer_canary_age"] > 3 * 10**9)
+        self.recording()  # takes the ring up where it is
+        self.until("it is fresh", lambda: self.counters()["replayer_canary"] > killed)
+        gaps = self.run_ok("gaps", "-T", self.tape, "--track", TRACK, "--json")
+        self.assertEqual(json.loads(gaps.stdout), [])
+
+    def test_metrics_have_it_in_seconds(self):
+        self.recording()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.replaying("--http", f"127.0.0.1:{port}")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            self.assertRegex(answer.read().decode(), r"(?m)^tapedeck_replayer_canary_age_seconds \d")
+
+    # ---- bad input ----
+
+    def test_a_period_that_is_none_is_refused(self):
+        for word in ("10ms", "2m", "often", "-1s"):
+            recorder = self.recorder("--ring", "a", f"--canary={word}", ready=False)
+            self.assertEqual(recorder.wait(), 2, word)
+        recorder = self.recorder(f"--ring=a={TRACK}", ready=False)
+        self.assertEqual(recorder.wait(), 2)
+        self.assertIn("the recorder's own", recorder.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
