@@ -56,7 +56,7 @@ answers() { # a registry is asked only where one is: a pull may wait for minutes
 has_base() {
     docker image inspect "$base" >/dev/null 2>&1 || { answers && timeout 300 docker pull -q "$base" >/dev/null; }
 }
-build() { docker build --network host --build-arg "BASE=$base" -f docker/Dockerfile -t "$@" .; }
+build() { timeout 1800 docker build --network host --build-arg "BASE=$base" -f docker/Dockerfile -t "$@" .; }
 
 if [ -z "$image" ]; then
     base=debian:bookworm-slim

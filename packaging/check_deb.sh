@@ -9,7 +9,7 @@ why=$("$(dirname "${BASH_SOURCE[0]}")/debian_base.sh" "$cache") || { echo "packa
 root=$(mktemp -d)
 end() {
     umount "$root/dev/shm" "$root/proc" 2>/dev/null || true
-    rm -rf --one-file-system "$root"
+    rm -rf --one-file-system "$root" "$root".*
 }
 trap end EXIT
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
