@@ -155,8 +155,8 @@ const struct command asof_command = {
     .usage = "-T DIR --at TIME [-s SYMBOL] [-t TYPE] [-o jsonl|frames]",
     .about =
         "Of each instrument the last definition, status, trade, quote and book at or before TIME,\n"
-        "in the order in which a query would give them. Blocks are looked through backwards: only\n"
-        "what they tell of their instruments, until something is missing that one may hold.",
+        "in the order in which a query would give them. A few blocks are read, however long the\n"
+        "tape is: segments tell where the last of each kind lies.",
     .sets = sets,
     .run = run,
 };

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "index/find_state.h"
 #include "index/over.h"
 #include "index/store.h"
 
@@ -261,6 +262,13 @@ int index_put_mark(struct index *index, const struct mark_ref *mark, struct tdk_
     return put(index, &key, mark, sizeof *mark, err);
 }
 
+int index_put_state(struct index *index, const struct state_ref *state, struct tdk_err *err)
+{
+    struct key key;
+    key_state(&key, state);
+    return put(index, &key, &state->kinds, sizeof state->kinds, err);
+}
+
 static int remove_key(struct index *index, const struct key *key, struct tdk_err *err)
 {
     int rc = batch_remove(&index->batch, key);
@@ -296,6 +304,13 @@ int index_remove_mark(struct index *index, const struct mark_ref *mark, struct t
 {
     struct key key;
     key_mark(&key, mark);
+    return remove_key(index, &key, err);
+}
+
+int index_remove_state(struct index *index, const struct state_ref *state, struct tdk_err *err)
+{
+    struct key key;
+    key_state(&key, state);
     return remove_key(index, &key, err);
 }
 
@@ -529,4 +544,32 @@ int index_find(struct index *index, const struct index_range *range, const struc
     if (index->under == NULL)
         return find_blocks(index->store, range, after, reverse, blocks, room, err);
     return over_find(index->under->store, index->store, range, after, reverse, blocks, room, err);
+}
+
+int index_states(struct index *index, uint16_t track, uint64_t epoch, uint32_t instrument_id,
+                 uint64_t upto, struct state_ref *states, int room, struct tdk_err *err)
+{
+    struct state_ref last = {
+        .track = track, .epoch = epoch, .instrument_id = instrument_id, .segment = upto};
+    int own = find_states(index->store, &last, states, room, err);
+    if (own < 0 || own == room || index->under == NULL)
+        return own;
+    if (own > 0) /* what lies over another is of newer segments */
+        last.segment = states[own - 1].segment - 1;
+    int more = find_states(index->under->store, &last, states + own, room - own, err);
+    return more < 0 ? more : own + more;
+}
+
+int index_state_instrument(struct index *index, uint16_t track, uint64_t epoch, uint32_t from,
+                           uint32_t *instrument_id, struct tdk_err *err)
+{
+    const struct state_ref first = {.track = track, .epoch = epoch, .instrument_id = from};
+    uint32_t own = 0, under = 0;
+    int rc = find_state_instrument(index->store, &first, &own, err), more = 0;
+    if (rc >= 0 && index->under != NULL)
+        more = find_state_instrument(index->under->store, &first, &under, err);
+    if (rc < 0 || more < 0 || rc + more == 0)
+        return rc < 0 ? rc : more;
+    *instrument_id = more == 0 || (rc == 1 && own < under) ? own : under;
+    return 1;
 }

@@ -72,7 +72,9 @@ struct segment_ref {
     uint64_t ticks, blocks;
     uint64_t min_ts, max_ts;
     uint32_t generation;
-    uint32_t sealed; /* 1: it has a footer */
+    uint16_t sealed; /* 1: it has a footer */
+    uint16_t
+        states; /* kinds of state that its state_refs tell of (tape/kinds.h); 0: none is told */
 };
 
 struct symbol_ref {
@@ -94,6 +96,15 @@ struct mark_ref {
     uint8_t zero;
     uint16_t track;
     uint32_t zeros;
+};
+
+/* A segment has ticks that hold state of an instrument (tape/kinds.h), of one epoch of a track. */
+struct state_ref {
+    uint64_t epoch;
+    uint64_t segment;
+    uint32_t instrument_id;
+    uint32_t kinds; /* a bit each */
+    uint16_t track;
 };
 
 struct index;
@@ -142,10 +153,12 @@ int index_put_symbol(struct index *index, const struct symbol_ref *symbol, struc
 int index_put_info(struct index *index, uint16_t track, uint64_t epoch, const char *key,
                    const void *value, size_t size, struct tdk_err *err);
 int index_put_mark(struct index *index, const struct mark_ref *mark, struct tdk_err *err);
+int index_put_state(struct index *index, const struct state_ref *state, struct tdk_err *err);
 int index_remove_block(struct index *index, const struct block_ref *block, struct tdk_err *err);
 int index_remove_epoch(struct index *index, uint16_t track, uint64_t epoch, struct tdk_err *err);
 int index_remove_segment(struct index *index, uint64_t number, struct tdk_err *err);
 int index_remove_mark(struct index *index, const struct mark_ref *mark, struct tdk_err *err);
+int index_remove_state(struct index *index, const struct state_ref *state, struct tdk_err *err);
 int index_put_complete(struct index *index, struct tdk_err *err); /* see index_is_complete() */
 int index_commit(struct index *index, struct tdk_err *err);
 void index_abort(struct index *index);
@@ -183,6 +196,16 @@ int index_symbols(struct index *index, uint16_t track,
                   struct tdk_err *err);
 int index_marks(struct index *index, int (*each)(const struct mark_ref *, void *), void *context,
                 struct tdk_err *err);
+
+/* Up to `room` of what segments have of an instrument's state in an epoch, from segment `upto`
+ * down. Returns how many; fewer than room: that is all. */
+int index_states(struct index *index, uint16_t track, uint64_t epoch, uint32_t instrument_id,
+                 uint64_t upto, struct state_ref *states, int room, struct tdk_err *err);
+
+/* The first instrument at or above `from` that has any in this epoch: 1, *instrument_id; 0. */
+int index_state_instrument(struct index *index, uint16_t track, uint64_t epoch, uint32_t from,
+                           uint32_t *instrument_id, struct tdk_err *err);
+
 /* The value of a property of a track's epoch, malloc'ed, the caller's to free; -ENOENT. */
 int index_info(struct index *index, uint16_t track, uint64_t epoch, const char *key, void **value,
                size_t *size, struct tdk_err *err);

@@ -79,6 +79,13 @@ void key_mark(struct key *key, const struct mark_ref *mark)
     key->size += size;
 }
 
+void key_state(struct key *key, const struct state_ref *state)
+{
+    key_epoch(key, KEY_STATE, state->track, state->epoch);
+    put_u32(key, state->instrument_id);
+    put_u64(key, state->segment);
+}
+
 void key_block_from(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch,
                     uint64_t time)
 {

@@ -10,6 +10,7 @@
  *   'Y' track u16, epoch u64, instrument u32, from u64, order u16       a symbol
  *   'I' track u16, epoch u64, the key's bytes              a property
  *   'K' ts u64, track u16, epoch u64, seq u64, the name    a mark
+ *   'L' track u16, epoch u64, instrument u32, segment u64  what state of it a segment has
  *
  * Big-endian. The running maximum never goes back in an epoch, so 'B' sorts by seq and by time at
  * once. Pure; any thread.
@@ -21,6 +22,7 @@
 
 #define KEY_MAX        256
 #define KEY_BLOCK_SIZE 39
+#define KEY_STATE_SIZE 23
 #define KEY_EPOCH_SIZE 11 /* also what a block's, symbol's or property's key begins with */
 
 enum key_kind {
@@ -33,6 +35,7 @@ enum key_kind {
     KEY_SYMBOL = 'Y',
     KEY_INFO = 'I',
     KEY_MARK = 'K',
+    KEY_STATE = 'L',
 };
 
 struct key {
@@ -47,6 +50,7 @@ void key_of_track(struct key *key, enum key_kind kind, uint16_t track); /* all o
 void key_epoch(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch);
 void key_symbol(struct key *key, const struct symbol_ref *symbol);
 void key_mark(struct key *key, const struct mark_ref *mark);
+void key_state(struct key *key, const struct state_ref *state);
 void key_block(struct key *key, enum key_kind kind, const struct block_ref *block);
 
 /* Where a search for the first block that may reach `time` begins. */

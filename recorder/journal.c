@@ -78,6 +78,17 @@ static int note_all(struct journal *j)
     return 0;
 }
 
+/* Without the lock: nobody else looks at a segment's states. */
+static void note_states(struct journal *j)
+{
+    for (size_t i = 0; i < j->count; i++)
+        for (unsigned k = 0; k < j->writes[i]->piece_count; k++) {
+            const struct write *w = j->writes[i];
+            struct block_view view = block_view_of(w->bytes + w->pieces[k].at);
+            segment_note_states(j->reel->file, &view);
+        }
+}
+
 /* A reader that died in a transaction holds back every page freed since: the map would only grow.
  */
 static void index_tidy_now(struct journal *j)
@@ -96,13 +107,20 @@ static void index_begin_job(struct journal *j)
         j->index_failed = true;
 }
 
-static void index_end_job(struct journal *j, const struct reel *reel, bool sealed)
+static int put_segment(struct journal *j, const struct reel *reel, bool sealed)
 {
     struct segment_ref segment;
+    if (sealed)
+        return segment_put(reel->file, j->tape->index, &j->index_err);
+    segment_ref_of(reel->file, false, &segment);
+    return index_put_segment(j->tape->index, &segment, &j->index_err);
+}
+
+static void index_end_job(struct journal *j, const struct reel *reel, bool sealed)
+{
     struct index *index = j->tape->index;
-    segment_ref_of(reel->file, sealed, &segment);
     if (!j->index_failed && (catalog_store(j->tape->catalog, index, &j->index_err) < 0 ||
-                             index_put_segment(index, &segment, &j->index_err) < 0)) {
+                             put_segment(j, reel, sealed) < 0)) {
         index_abort(index);
         j->index_failed = true;
     }
@@ -141,6 +159,7 @@ static void on_pool(uv_work_t *work)
     struct journal *j = container_of(work, struct journal, work);
     struct reel *reel = j->reel;
     assert(reel != NULL);
+    note_states(j);
     uv_mutex_lock(&j->ledger->lock);
     bool failed = j->index_failed;
     index_begin_job(j);

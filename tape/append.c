@@ -252,6 +252,7 @@ static int flush_block(struct append *a, struct tdk_err *err)
     a->other = a->buffer;
     a->buffer = next;
     rc = segment_note(w, view.head, offset, err);
+    segment_note_states(w, &view);
     if (rc == 0)
         rc = catalog_learn(a->tape.catalog, &view, err);
     if (rc == 0)
@@ -409,13 +410,11 @@ static int publish(struct append *a, bool *begun, struct tdk_err *err)
 static int put_segment(struct append *a, const struct segment_writer *w, struct tdk_err *err)
 {
     struct index *index = a->tape.index;
-    struct segment_ref ref;
-    segment_ref_of(w, true, &ref);
     int rc = index_begin(index, err);
     for (size_t i = 0; i < w->count && rc == 0; i++)
         rc = index_put_block(index, &w->refs[i], err);
     if (rc == 0)
-        rc = index_put_segment(index, &ref, err);
+        rc = segment_put(w, index, err);
     if (rc == 0)
         rc = catalog_store(a->tape.catalog, index, err);
     return rc == 0 ? index_commit(index, err) : rc;

@@ -9,7 +9,7 @@
  *     offset   size
  *          0   4096   struct segment_head, zeros behind it
  *       4096    ...   writes: each a multiple of 4096 bytes: blocks back to back, then zeros
- *        ...    ...   only in a sealed segment: struct block_ref table, then the catalogue
+ *        ...    ...   only in a sealed segment: struct block_ref table, the catalogue, the states
  *    end-256    256   only in a sealed segment: struct segment_foot
  *
  *   block: struct block_head, then stored_size bytes, then zeros up to the next block (head.span).
@@ -184,10 +184,14 @@ struct segment_foot {
     uint32_t
         recorded_digest; /* generation 1 and up: digest and end as they were recorded, which the */
     uint64_t recorded_end; /* segment behind it goes by: segment_chain_... below */
-    uint8_t zero[112];
+    uint64_t states_size;  /* bytes of the zstd frame behind the catalogue; 0: it is not told */
+    uint32_t states_crc;
+    uint32_t states_kinds; /* kinds of state that it was looked for; see states.h */
+    uint8_t zero[96];
 };
 static_assert(sizeof(struct segment_foot) == 256 && offsetof(struct segment_foot, end) == 72 &&
-                  offsetof(struct segment_foot, previous_digest) == 128,
+                  offsetof(struct segment_foot, previous_digest) == 128 &&
+                  offsetof(struct segment_foot, states_size) == 144,
               "on disk");
 
 /* What the segment behind this one tells of it, whatever became of it since. */

@@ -5,59 +5,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "tape/stream.h"
-
-/* Of an instrument, what was found; by instrument in a table that is never more than half full. */
-struct known {
-    uint32_t instrument_id; /* 0: free, for that is no instrument */
-    uint32_t kinds;         /* a bit each */
-};
-
-/* One tick that was found. */
-struct state {
-    const struct track *track;
-    uint64_t epoch;
-    uint64_t key;  /* the highest ts of the track's states up to this one: its place in the merge */
-    size_t order;  /* by track, then as they came on it */
-    size_t offset; /* of its frame in prime->frames */
-};
-
-struct prime {
-    struct answer answer;
-    struct prime_options options;
-    uint32_t wanted_kinds;
-    struct known *known; /* of the track that is walked; a power of two of them */
-    size_t known_count, known_room;
-    struct picks picks; /* of the block that is looked into: instruments that are not complete */
-    size_t picks_room;
-    unsigned char *frames;
-    size_t frames_size, frames_room;
-    struct state *states;
-    size_t state_count, state_room;
-    size_t at;
-};
+#include "tape/prime_inner.h"
 
 /* ---- kinds ---- */
-
-static const struct tdk_type_filter kinds[] = {
-    {TDK_TYPE_DBN, TDK_RTYPE_SYMBOL_MAPPING}, {TDK_TYPE_DBN, TDK_RTYPE_DEFINITION},
-    {TDK_TYPE_DBN, TDK_RTYPE_STATUS},         {TDK_TYPE_DBN, TDK_RTYPE_TRADES},
-    {TDK_TYPE_DBN, TDK_RTYPE_MBP_1},          {TDK_TYPE_DBN, TDK_RTYPE_MBP_10},
-    {TDK_TYPE_DBN, TDK_RTYPE_CMBP_1},         {TDK_TYPE_DBN, TDK_RTYPE_TCBBO},
-    {TDK_TYPE_DBN, TDK_RTYPE_BBO_1S},         {TDK_TYPE_DBN, TDK_RTYPE_BBO_1M},
-    {TDK_TYPE_DBN, TDK_RTYPE_CBBO_1S},        {TDK_TYPE_DBN, TDK_RTYPE_CBBO_1M},
-    {TDK_TYPE_WIDE, TDK_RTYPE_WIDE_TRADE},    {TDK_TYPE_WIDE, TDK_RTYPE_WIDE_QUOTE},
-};
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-static uint32_t kind_of(const struct tdk_frame *tick)
-{
-    int rtype = frame_rtype(tick);
-    for (unsigned i = 0; i < KINDS; i++)
-        if (kinds[i].type == tick->type && kinds[i].rtype == rtype)
-            return UINT32_C(1) << i;
-    return 0;
-}
 
 static bool *passes(struct select *select, const struct tdk_type_filter *kind)
 {
@@ -68,54 +18,22 @@ static bool *passes(struct select *select, const struct tdk_type_filter *kind)
 static uint32_t narrow_types(struct select *select)
 {
     uint32_t wanted = 0;
-    for (unsigned i = 0; i < KINDS; i++)
+    for (unsigned i = 0; i < KINDS_COUNT; i++)
         if (!select->by_type || select->types[kinds[i].type] || *passes(select, &kinds[i]))
             wanted |= UINT32_C(1) << i;
     select->by_type = true;
     memset(select->types, 0, sizeof select->types);
     memset(select->dbn, 0, sizeof select->dbn);
     memset(select->wide, 0, sizeof select->wide);
-    for (unsigned i = 0; i < KINDS; i++)
+    for (unsigned i = 0; i < KINDS_COUNT; i++)
         *passes(select, &kinds[i]) = (wanted >> i & 1) != 0;
     return wanted;
-}
-
-/* ---- what is known of an instrument ---- */
-
-static struct known *known_slot(const struct prime *p, uint32_t instrument_id)
-{
-    size_t at = filter_mix(instrument_id) & (p->known_room - 1);
-    while (p->known[at].instrument_id != 0 && p->known[at].instrument_id != instrument_id)
-        at = (at + 1) & (p->known_room - 1);
-    return &p->known[at];
-}
-
-static int known_grow(struct prime *p)
-{
-    struct prime old = *p;
-    p->known_room = old.known_room == 0 ? 256 : 2 * old.known_room;
-    p->known = calloc(p->known_room, sizeof *p->known);
-    if (p->known == NULL) {
-        p->known = old.known;
-        p->known_room = old.known_room;
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < old.known_room; i++)
-        if (old.known[i].instrument_id != 0)
-            *known_slot(p, old.known[i].instrument_id) = old.known[i];
-    free(old.known);
-    return 0;
-}
-
-static bool is_complete(const struct prime *p, uint32_t instrument_id)
-{
-    return p->known_room > 0 && known_slot(p, instrument_id)->kinds == p->wanted_kinds;
 }
 
 /* ---- what is found ---- */
 
 /* The list with room for `need` items, or NULL: then it is as it was. */
-static void *grow(void *items, size_t *room, size_t need, size_t item)
+void *prime_grow(void *items, size_t *room, size_t need, size_t item)
 {
     if (need <= *room)
         return items;
@@ -131,11 +49,11 @@ static void *grow(void *items, size_t *room, size_t need, size_t item)
 static int keep(struct prime *p, const struct stream *stream, const struct tdk_frame *tick)
 {
     size_t span = tdk_frame_span(tick->size);
-    void *frames = grow(p->frames, &p->frames_room, p->frames_size + span, 1);
+    void *frames = prime_grow(p->frames, &p->frames_room, p->frames_size + span, 1);
     if (frames == NULL)
         return -ENOMEM;
     p->frames = frames;
-    void *states = grow(p->states, &p->state_room, p->state_count + 1, sizeof *p->states);
+    void *states = prime_grow(p->states, &p->state_room, p->state_count + 1, sizeof *p->states);
     if (states == NULL)
         return -ENOMEM;
     p->states = states;
@@ -151,32 +69,29 @@ static int keep(struct prime *p, const struct stream *stream, const struct tdk_f
 /* Ticks come from the last to the first: of each kind the first that is met is the one. */
 static int meet(struct prime *p, const struct stream *stream, const struct tdk_frame *tick)
 {
-    uint32_t kind = kind_of(tick), instrument_id = frame_instrument(tick);
-    if (kind == 0 || instrument_id == 0)
+    uint32_t kind = kinds_of(&p->table, tick), instrument_id = frame_instrument(tick);
+    if (instrument_id == 0 || (prime_missing(p, instrument_id) & kind) == 0)
         return 0;
-    if (2 * (p->known_count + 1) > p->known_room && known_grow(p) < 0)
-        return -ENOMEM;
-    struct known *known = known_slot(p, instrument_id);
-    if ((known->kinds & kind) != 0)
-        return 0;
-    p->known_count += known->instrument_id == 0;
-    known->instrument_id = instrument_id;
-    known->kinds |= kind;
-    return keep(p, stream, tick);
+    int rc = known_add(&p->known, instrument_id, kind);
+    return rc == 0 ? keep(p, stream, tick) : rc;
 }
 
 /* ---- blocks ---- */
 
-static int want(struct prime *p, const struct pick *pick)
+int prime_want(struct prime *p, const struct pick *pick)
 {
-    if (pick->instrument_id == 0 || is_complete(p, pick->instrument_id))
-        return 0;
-    void *items = grow(p->picks.items, &p->picks_room, p->picks.count + 1, sizeof *pick);
+    void *items = prime_grow(p->picks.items, &p->picks_room, p->picks.count + 1, sizeof *pick);
     if (items == NULL)
         return -ENOMEM;
     p->picks.items = items;
     p->picks.items[p->picks.count++] = *pick;
     return 0;
+}
+
+static int want_missing(struct prime *p, const struct pick *pick)
+{
+    bool lacks = pick->instrument_id != 0 && prime_missing(p, pick->instrument_id) != 0;
+    return lacks ? prime_want(p, pick) : 0;
 }
 
 static int want_asked(struct prime *p, const struct stream *stream)
@@ -186,7 +101,7 @@ static int want_asked(struct prime *p, const struct stream *stream)
     p->picks.timed = here->timed;
     for (size_t i = 0; i < here->count && rc == 0; i++)
         if (filter_may_hold(stream->ref.filter, here->items[i].instrument_id))
-            rc = want(p, &here->items[i]);
+            rc = want_missing(p, &here->items[i]);
     return rc;
 }
 
@@ -197,7 +112,7 @@ static int want_listed(struct prime *p, const struct block_view *view)
     uint32_t count = directory_instruments(view);
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         struct pick pick = {.instrument_id = directory_instrument(view, i), .to = UINT64_MAX};
-        rc = want(p, &pick);
+        rc = want_missing(p, &pick);
     }
     return rc;
 }
@@ -219,12 +134,9 @@ static int find_wanted(struct prime *p, struct stream *stream, struct tdk_err *e
     return rc < 0 ? err_set(err, rc, "look for the state before a range") : 0;
 }
 
-static int look_into(struct prime *p, struct stream *stream, struct tdk_err *err)
+int prime_meet_block(struct prime *p, struct stream *stream, struct tdk_err *err)
 {
-    int rc = find_wanted(p, stream, err);
-    if (rc < 0 || (stream->only != NULL && p->picks.count == 0))
-        return rc;
-    rc = stream_load(stream, err);
+    int rc = stream_load(stream, err);
     if (rc <= 0)
         return rc == TDK_ECORRUPT ? 0 : rc; /* counted, and the blocks before it are still there */
     const struct tdk_frame *frame;
@@ -234,20 +146,43 @@ static int look_into(struct prime *p, struct stream *stream, struct tdk_err *err
     return rc < 0 ? err_set(err, rc, "keep the state before a range") : 0;
 }
 
-/*
- * From the last block before the range to the first. A segment that can tell its last states
- * without its blocks would be asked here, and meet() each of them.
- */
+static int look_into(struct prime *p, struct stream *stream, struct tdk_err *err)
+{
+    int rc = find_wanted(p, stream, err);
+    if (rc < 0 || (stream->only != NULL && p->picks.count == 0))
+        return rc;
+    return prime_meet_block(p, stream, err);
+}
+
+int prime_ask(const struct prime *p, struct tdk_err *err)
+{
+    if (p->options.stopped != NULL && p->options.stopped(p->options.context))
+        return err_say(err, -ECANCELED, "stopped while looking for the state before the range");
+    return 0;
+}
+
+static int next_block(struct prime *p, struct stream *stream, struct tdk_err *err)
+{
+    if (stream->ref.epoch == p->done_epoch && stream->ref.segment > p->done_above)
+        return 0;
+    int rc = p->may_leap ? prime_leap(p, stream, err) : 0;
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    return look_into(p, stream, err);
+}
+
+/* From the last block before the range to the first. */
 static int walk(struct prime *p, struct stream *stream, struct tdk_err *err)
 {
     for (;;) {
-        if (p->options.stopped != NULL && p->options.stopped(p->options.context))
-            return err_say(err, -ECANCELED, "stopped while looking for the state before the range");
-        int rc = stream_next_block(stream, err);
+        int rc = prime_ask(p, err);
+        if (rc < 0)
+            return rc;
+        rc = stream_next_block(stream, err);
         if (rc == 0)
             return 0;
         if (rc == 1)
-            rc = look_into(p, stream, err);
+            rc = next_block(p, stream, err);
         if (rc < 0 && rc != TDK_ECORRUPT)
             return rc;
     }
@@ -278,9 +213,8 @@ static int walk_track(struct prime *p, const struct track *track, struct tdk_err
     if (track->ref.kind == TDK_KIND_OPAQUE)
         return 0; /* nobody can say what is state in it */
     size_t first = p->state_count;
-    p->known_count = 0;
-    if (p->known_room > 0)
-        memset(p->known, 0, p->known_room * sizeof *p->known);
+    known_clear(&p->known);
+    p->done_epoch = 0;
     int rc = stream_open(&stream, &p->answer, track, err);
     if (rc < 0)
         return rc;
@@ -320,6 +254,9 @@ int prime_open(struct prime **prime, struct tdk_tape *tape, const struct tdk_que
     if (p == NULL)
         return err_set(err, -ENOMEM, "look for the state before a range");
     p->options = *options;
+    kinds_table_fill(&p->table);
+    /* By event time, or not far back: blocks are looked through. */
+    p->may_leap = options->back_ns == 0 && query->axis == TDK_AXIS_RECV;
     p->answer.tape = tape;
     p->answer.view = tape_view(tape);
     p->answer.reverse = true;
@@ -349,7 +286,8 @@ void prime_close(struct prime *p)
     select_close(&p->answer.select);
     view_drop(p->answer.view);
     picks_close(&p->picks);
-    free(p->known);
+    known_close(&p->known);
+    prime_leap_close(p);
     free(p->frames);
     free(p->states);
     free(p);
@@ -370,6 +308,11 @@ bool prime_next(struct prime *p, struct tdk_run *run)
                             .track = state->track->ref.name,
                             .number = state->track->ref.number};
     return true;
+}
+
+uint64_t prime_blocks(const struct prime *p)
+{
+    return p->answer.stats.blocks_read;
 }
 
 uint64_t prime_damaged(const struct prime *p)

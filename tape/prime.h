@@ -6,10 +6,11 @@
  * (mbp, bbo, wide). An order (mbo) is no state by itself. What is found is a copy, flagged
  * TDK_FLAG_PROLOGUE, in the order in which a query would give it.
  *
- * Blocks are walked from the last before the range backwards. Of each only the list of its
- * instruments is read, unless it may hold something that was not found yet; where instruments or
- * types are asked for, and all of it is found, not even that. What nobody ever published is looked
- * for up to the tape's first block, or `back_ns`.
+ * Segments tell which of their blocks have state of which instrument, and the index which segments
+ * (states.h): so a few blocks are read, however long the tape is. Where that is not told (a segment
+ * that is being recorded, or was before there was such a list; times on the event axis; `back_ns`;
+ * an epoch with a hole) blocks are walked from the last before the range backwards. Of each only
+ * the list of its instruments is read then, unless it may hold something that was not found yet.
  *
  * Memory: what is found, and a block. One thread at a time.
  */
@@ -36,6 +37,9 @@ void prime_close(struct prime *prime); /* NULL is fine */
 
 /* The next tick, a run of one; false: that was all, and the next call begins anew. */
 bool prime_next(struct prime *prime, struct tdk_run *run);
+
+/* Blocks that were read for it. */
+uint64_t prime_blocks(const struct prime *prime);
 
 /* Parts of the tape that could not be read on the way: what they held was not found. */
 uint64_t prime_damaged(const struct prime *prime);

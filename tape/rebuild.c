@@ -99,6 +99,23 @@ static int read_footer(struct found *found, const struct segment *segment, struc
     return 0;
 }
 
+/* What it tells of states serves a look back in time: without, its blocks are looked through. */
+static int read_states(struct found *found, const struct segment *segment, struct damage *damage,
+                       struct tdk_err *err)
+{
+    struct tdk_err why = {0};
+    int rc = segment_read_states(segment, &found->foot, &found->states, &why);
+    if (rc == 0 || rc == -ENOENT)
+        return 0;
+    if (rc == -ENOMEM)
+        return err_say(err, rc, "%s", why.text);
+    if (damage != NULL)
+        damage->footers++;
+    damage_tell(damage, "segment %llu: what state its blocks have will be looked for, for %s",
+                number_of(segment), why.text);
+    return 0;
+}
+
 /* A block that teaches: read it again, for what it says. */
 static int learn_block(const struct segment *segment, const struct block_ref *ref,
                        struct catalog *catalog, struct tdk_err *err)
@@ -174,7 +191,7 @@ int found_open(struct found *found, const struct segment *segment, bool sealed,
         return scan_blocks(found, segment, false, damage, err);
     int rc = read_footer(found, segment, catalog, &why);
     if (rc == 0)
-        return 0;
+        return read_states(found, segment, damage, err);
     if (rc == -ENOMEM || rc == TDK_EVERSION)
         return err_say(err, rc, "%s", why.text);
     if (damage != NULL)
@@ -190,6 +207,7 @@ void found_close(struct found *found)
         free(found->refs);
     else
         segment_scan_close(&found->scan);
+    states_close(&found->states);
     found->refs = NULL;
     found->count = 0;
 }
@@ -241,6 +259,8 @@ static int put_found(struct rebuild *r, const struct segment *segment, const str
             rc = catalog_note(r->catalog, &found->refs[i], r->err);
         put_span(&ref, &found->refs[i]);
     }
+    if (rc == 0 && found->states.kinds != 0)
+        rc = states_put(&found->states, found->refs, r->index, &ref.states, r->err);
     if (rc == 0)
         rc = index_put_segment(r->index, &ref, r->err);
     if (rc == 0)

@@ -60,6 +60,7 @@ struct found {
     size_t count;
     bool has_foot;
     struct segment_foot foot; /* if it has one */
+    struct states states;     /* if it tells them; ours */
     struct segment_scan scan; /* if not; trimmed when the segment is not sealed */
 };
 

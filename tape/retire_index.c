@@ -98,6 +98,48 @@ static int remove_blocks(struct leaving *l, const struct epoch_ref *epoch, uint6
     return rc;
 }
 
+/* What segments that are retired have of an instrument. */
+static int remove_states_of(struct leaving *l, const struct epoch_ref *epoch,
+                            uint32_t instrument_id)
+{
+    const struct retired_range *last = &l->retired->ranges[l->retired->range_count - 1];
+    struct state_ref states[BATCH];
+    uint64_t upto = last->last;
+    int rc = 0, n = BATCH;
+    while (n == BATCH && rc == 0) {
+        n = index_states(l->index, epoch->track, epoch->epoch, instrument_id, upto, states, BATCH,
+                         l->err);
+        if (n < 0)
+            return n;
+        for (int i = 0; i < n && rc == 0; i++)
+            if (retired_find(l->retired, states[i].segment) != NULL)
+                rc = index_remove_state(l->index, &states[i], l->err);
+        if (n == BATCH)
+            upto = states[n - 1].segment - 1;
+    }
+    return rc;
+}
+
+static int remove_states(struct leaving *l, const struct epoch_ref *epoch)
+{
+    uint32_t instrument_id = 0;
+    int rc = index_begin(l->index, l->err), more = rc == 0;
+    while (more == 1 && rc == 0) {
+        more = index_state_instrument(l->index, epoch->track, epoch->epoch, instrument_id,
+                                      &instrument_id, l->err);
+        if (more == 1)
+            rc = remove_states_of(l, epoch, instrument_id);
+        if (instrument_id++ == UINT32_MAX)
+            break;
+    }
+    if (more < 0)
+        rc = more;
+    if (rc == 0)
+        return index_commit(l->index, l->err);
+    index_abort(l->index);
+    return rc;
+}
+
 static void take_bounds(struct epoch_ref *left, const struct block_ref *ref)
 {
     if (ref->min_ts < left->min_ts)
@@ -216,6 +258,9 @@ static int leave_epoch(const struct epoch_ref *epoch, void *context)
         return 0; /* all have been found */
     int rc = remove_blocks(l, &left, last_retired(l->retired, left.track, left.epoch), &toll);
     if (rc < 0 || toll.blocks == 0)
+        return rc;
+    rc = remove_states(l, &left);
+    if (rc < 0)
         return rc;
     bool any = any_left(l, &left);
     if (any)

@@ -150,6 +150,8 @@ static int end_block(struct worker *w)
         return 0;
     w->filling = false;
     size_t raw_size = block_seal(&w->block);
+    struct block_view view = block_view_of(w->built);
+    segment_note_states(w->writer, &view);
     if (w->used > 0 && w->used + raw_size > w->output_room) {
         int rc = write_out(w);
         if (rc < 0)
@@ -157,7 +159,6 @@ static int end_block(struct worker *w)
     }
     if (w->used == 0 && !make_room(&w->output, &w->output_room, raw_size + WRITE_SIZE))
         return no_memory(w);
-    struct block_view view = block_view_of(w->built);
     size_t size = packer_pack(w->packer, &view, raw_size, w->output + w->used);
     w->number++;
     w->last = w->used;
@@ -424,6 +425,8 @@ static void take_result(struct worker *w)
     s->bytes_after = w->writer->size;
     s->ticks = w->writer->ticks;
     segment_ref_of(w->writer, true, &s->ref);
+    s->states = w->writer->states;
+    w->writer->states = (struct states){.bytes = NULL};
     w->writer->refs = NULL;
     w->writer->count = 0;
 }
@@ -496,13 +499,16 @@ int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t num
 
 int seal_switch(const struct sealing *sealing, struct index *index, struct tdk_err *err)
 {
+    struct segment_ref ref = sealing->ref;
     int rc = index_begin(index, err);
     for (size_t i = 0; i < sealing->before_count && rc == 0; i++)
         rc = index_remove_block(index, &sealing->before[i], err);
     for (size_t i = 0; i < sealing->after_count && rc == 0; i++)
         rc = index_put_block(index, &sealing->after[i], err);
+    if (rc == 0 && sealing->states.kinds != 0)
+        rc = states_put(&sealing->states, sealing->after, index, &ref.states, err);
     if (rc == 0)
-        rc = index_put_segment(index, &sealing->ref, err);
+        rc = index_put_segment(index, &ref, err);
     if (rc == 0)
         rc = index_commit(index, err);
     if (rc < 0)
@@ -526,6 +532,7 @@ void seal_close(struct sealing *sealing)
 {
     free(sealing->before);
     free(sealing->after);
+    states_close(&sealing->states);
     sealing->before = sealing->after = NULL;
     sealing->before_count = sealing->after_count = 0;
 }

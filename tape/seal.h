@@ -19,6 +19,7 @@
 
 #include "index/index.h"
 #include "tape/folder.h"
+#include "tape/states.h"
 
 #define SEAL_LEVEL 3 /* of zstd, unless said otherwise: above it little is gained for much time */
 
@@ -36,7 +37,8 @@ struct sealing {
     uint64_t number;
     struct block_ref *before, *after; /* its blocks; ours */
     size_t before_count, after_count;
-    struct segment_ref ref;             /* of the packed one */
+    struct segment_ref ref;             /* of the packed one, */
+    struct states states;               /* and what state it has; ours */
     uint64_t bytes_before, bytes_after; /* of the files */
     uint64_t ticks;
 };

@@ -229,7 +229,7 @@ static const struct epoch_ref *current_epoch(const struct search *search)
     return &search->epochs[search->epoch_at - (is_reverse(search) ? 1 : 0)];
 }
 
-static void leave_epoch(struct search *search)
+void search_leave(struct search *search)
 {
     search->in_epoch = false;
     search->epoch_at += is_reverse(search) ? (size_t)-1 : 1;
@@ -417,7 +417,7 @@ int search_next(struct search *search, struct block_ref *ref, struct tdk_err *er
         if (rc < 0)
             return rc;
         if (rc == 0) {
-            leave_epoch(search);
+            search_leave(search);
             continue;
         }
         const struct block_ref *found = &search->refs[search->ref_at - 1];

@@ -80,6 +80,9 @@ struct place search_end(const struct search *search);
  * what); the next call goes on. */
 int search_next(struct search *search, struct block_ref *ref, struct tdk_err *err);
 
+/* What is left of the epoch that it is in is of no use: go on with the next. */
+void search_leave(struct search *search);
+
 /* What it holds was told: blocks that repeat it are passed over from here on. */
 void search_told(struct search *search, const struct block_ref *ref);
 

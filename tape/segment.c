@@ -151,6 +151,8 @@ static bool foot_is_possible(const struct segment *s, const struct segment_foot 
            foot->table_size % sizeof(struct block_ref) == 0 &&
            foot->table_size / sizeof(struct block_ref) == foot->blocks &&
            foot->catalog_size <= room - foot->end - foot->table_size &&
+           foot->states_size <= room - foot->end - foot->table_size - foot->catalog_size &&
+           (foot->states_size == 0) == (foot->states_kinds == 0) &&
            foot->number == s->head.number &&
            memcmp(foot->tape_id, s->head.tape_id, sizeof foot->tape_id) == 0;
 }
@@ -231,33 +233,55 @@ int segment_read_table(const struct segment *segment, const struct segment_foot 
     return 0;
 }
 
-static int unpack(const struct segment *s, const void *packed, size_t packed_size, void **bytes,
-                  size_t *size, struct tdk_err *err)
+static int unpack(const struct segment *s, const void *packed, size_t packed_size, size_t max,
+                  void **bytes, size_t *size, struct tdk_err *err)
 {
     unsigned long long claimed = ZSTD_getFrameContentSize(packed, packed_size);
-    if (claimed > CATALOG_MAX) /* also: not known, or no zstd at all */
-        return err_set(err, TDK_ECORRUPT, "%s: its catalogue is no catalogue", s->path);
+    if (claimed > max) /* also: not known, or no zstd at all */
+        return err_set(err, TDK_ECORRUPT, "%s: its footer is none", s->path);
     void *plain = malloc(claimed > 0 ? claimed : 1);
     if (plain == NULL)
         return err_set(err, -ENOMEM, "read %s", s->path);
     if (ZSTD_decompress(plain, claimed, packed, packed_size) != claimed) {
         free(plain);
-        return err_set(err, TDK_ECORRUPT, "%s: its catalogue cannot be unpacked", s->path);
+        return err_set(err, TDK_ECORRUPT, "%s: its footer cannot be unpacked", s->path);
     }
     *bytes = plain;
     *size = claimed;
     return 0;
 }
 
+/* A zstd frame among them. */
+static int read_packed(const struct segment *segment, uint64_t offset, uint64_t packed_size,
+                       uint32_t crc, size_t max, void **bytes, size_t *size, struct tdk_err *err)
+{
+    void *packed = NULL;
+    int rc = read_part(segment, offset, packed_size, crc, &packed, err);
+    if (rc < 0)
+        return rc;
+    rc = unpack(segment, packed, packed_size, max, bytes, size, err);
+    free(packed);
+    return rc;
+}
+
 int segment_read_catalog(const struct segment *segment, const struct segment_foot *foot,
                          void **bytes, size_t *size, struct tdk_err *err)
 {
-    void *packed = NULL;
-    int rc = read_part(segment, foot->end + foot->table_size, foot->catalog_size, foot->catalog_crc,
-                       &packed, err);
+    return read_packed(segment, foot->end + foot->table_size, foot->catalog_size, foot->catalog_crc,
+                       CATALOG_MAX, bytes, size, err);
+}
+
+int segment_read_states(const struct segment *segment, const struct segment_foot *foot,
+                        struct states *states, struct tdk_err *err)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    if (foot->states_size == 0)
+        return err_set(err, -ENOENT, "%s: the states in its blocks", segment->path);
+    int rc = read_packed(segment, foot->end + foot->table_size + foot->catalog_size,
+                         foot->states_size, foot->states_crc, STATES_MAX, &bytes, &size, err);
     if (rc < 0)
         return rc;
-    rc = unpack(segment, packed, foot->catalog_size, bytes, size, err);
-    free(packed);
-    return rc;
+    rc = states_open(states, bytes, size, foot->blocks, foot->states_kinds);
+    return rc < 0 ? err_set(err, rc, "%s: the states in its blocks", segment->path) : 0;
 }

@@ -15,6 +15,7 @@
 #include "tape/block.h"
 #include "tape/folder.h"
 #include "tape/format.h"
+#include "tape/states.h"
 
 #define SEGMENT_FIRST_OFFSET ((uint64_t)TAPE_ALIGN) /* of the first block */
 
@@ -36,6 +37,8 @@ struct segment_writer {
     size_t count, room;
     uint64_t ticks, lost, min_ts, max_ts;
     uint32_t digest;
+    struct states_maker *maker; /* ours, until it is sealed */
+    struct states states;       /* ours, from then on */
 };
 
 /* Create NUMBER.open (or .import), exclusively: allocated, its head written, file and folder
@@ -50,6 +53,10 @@ int segment_adopt(struct segment_writer **writer, const struct folder *folder, u
 /* A block (finished) lies at `offset`. In file order. -ENOMEM. */
 int segment_note(struct segment_writer *writer, const struct block_head *head, uint64_t offset,
                  struct tdk_err *err);
+
+/* What state it has, unpacked, for the foot; in the same order. Where that is not told of each
+ * block it is of none. */
+void segment_note_states(struct segment_writer *writer, const struct block_view *view);
 
 /* The same, of one known by its reference and its head's CRC. */
 int segment_note_ref(struct segment_writer *writer, const struct block_ref *ref, uint32_t head_crc,
@@ -67,6 +74,9 @@ int segment_publish(struct segment_writer *writer, struct tdk_err *err);
 
 /* In short, for the index. */
 void segment_ref_of(const struct segment_writer *writer, bool sealed, struct segment_ref *ref);
+
+/* The same of a sealed one, and what state it has, between the index's begin and commit. */
+int segment_put(const struct segment_writer *writer, struct index *index, struct tdk_err *err);
 
 int segment_remove(struct segment_writer *writer, struct tdk_err *err); /* the file; then close */
 void segment_writer_close(struct segment_writer *writer);               /* NULL is fine */
@@ -107,6 +117,8 @@ int segment_read_table(const struct segment *segment, const struct segment_foot 
                        struct block_ref **refs, struct tdk_err *err);
 int segment_read_catalog(const struct segment *segment, const struct segment_foot *foot,
                          void **bytes, size_t *size, struct tdk_err *err);
+int segment_read_states(const struct segment *segment, const struct segment_foot *foot,
+                        struct states *states, struct tdk_err *err); /* -ENOENT: not told */
 
 /* ---- without a foot ---- */
 

@@ -12,6 +12,7 @@
 #include "tape/segment.h"
 
 #define CATALOG_LEVEL 3 /* of zstd: footers are small, reading them is what counts */
+#define STATES_LEVEL  1 /* lists like the one before */
 
 static void path_of(const struct segment_writer *w, char path[TAPE_PATH_MAX])
 {
@@ -178,9 +179,18 @@ int segment_note(struct segment_writer *writer, const struct block_head *head, u
     return segment_note_ref(writer, &ref, head->head_crc, err);
 }
 
+void segment_note_states(struct segment_writer *writer, const struct block_view *view)
+{
+    if (writer->maker == NULL)
+        writer->maker = states_maker_open();
+    if (writer->maker != NULL)
+        states_note(writer->maker, view);
+}
+
 /* ---- seal ---- */
 
-/* What lies behind the blocks: table, catalogue, zeros, foot. One aligned buffer, one write. */
+/* What lies behind the blocks: table, catalogue, states, zeros, foot. One aligned buffer, one
+ * write. */
 struct tail {
     unsigned char *bytes;
     size_t size;
@@ -209,31 +219,62 @@ static struct segment_foot foot_of(const struct segment_writer *w, uint64_t end)
     return foot;
 }
 
-static int make_tail(struct tail *tail, struct segment_foot *foot, const struct segment_writer *w,
-                     const void *catalog, size_t catalog_size)
+/* A zstd frame at the end of what is there. *size of it; *crc. */
+static int put_packed(struct tail *tail, const void *bytes, size_t bytes_size, int level,
+                      uint64_t *size, uint32_t *crc)
 {
-    size_t bound = ZSTD_compressBound(catalog_size);
-    tail->size = align_up(foot->table_size + bound + sizeof *foot, TAPE_ALIGN);
-    tail->bytes = aligned_zeros(tail->size);
-    if (tail->bytes == NULL)
-        return -ENOMEM;
-    unsigned char *at = tail->bytes;
-    if (foot->table_size > 0)
-        memcpy(at, w->refs, foot->table_size);
-    foot->table_crc = crc32c(0, at, foot->table_size);
-    at += foot->table_size;
-    size_t packed = ZSTD_compress(at, bound, catalog, catalog_size, CATALOG_LEVEL);
+    unsigned char *at = tail->bytes + tail->size;
+    size_t packed = ZSTD_compress(at, ZSTD_compressBound(bytes_size), bytes, bytes_size, level);
     if (ZSTD_isError(packed))
         return -ENOMEM;
-    foot->catalog_size = packed;
-    foot->catalog_crc = crc32c(0, at, packed);
+    *size = packed;
+    *crc = crc32c(0, at, packed);
+    tail->size += packed;
+    return 0;
+}
 
-    size_t size = align_up(foot->table_size + packed + sizeof *foot, TAPE_ALIGN);
-    memset(at + packed, 0, tail->size - foot->table_size - packed);
+/* Zeros, and the foot at the very end. */
+static void put_foot(struct tail *tail, struct segment_foot *foot)
+{
+    size_t size = align_up(tail->size + sizeof *foot, TAPE_ALIGN);
+    memset(tail->bytes + tail->size, 0, size - tail->size);
     tail->size = size;
     foot->crc = crc32c(0, foot, sizeof *foot);
     memcpy(tail->bytes + size - sizeof *foot, foot, sizeof *foot);
-    return 0;
+}
+
+static int make_tail(struct tail *tail, struct segment_foot *foot, const struct segment_writer *w,
+                     const void *catalog, size_t catalog_size)
+{
+    const struct states *states = &w->states;
+    size_t states_size = states->kinds != 0 ? states->starts[states->blocks] : 0;
+    tail->bytes = aligned_zeros(foot->table_size + ZSTD_compressBound(catalog_size) +
+                                ZSTD_compressBound(states_size) + sizeof *foot);
+    if (tail->bytes == NULL)
+        return -ENOMEM;
+    if (foot->table_size > 0)
+        memcpy(tail->bytes, w->refs, foot->table_size);
+    foot->table_crc = crc32c(0, tail->bytes, foot->table_size);
+    tail->size = foot->table_size;
+    int rc = put_packed(tail, catalog, catalog_size, CATALOG_LEVEL, &foot->catalog_size,
+                        &foot->catalog_crc);
+    if (rc == 0 && states->kinds != 0) {
+        foot->states_kinds = states->kinds;
+        rc = put_packed(tail, states->bytes, states_size, STATES_LEVEL, &foot->states_size,
+                        &foot->states_crc);
+    }
+    if (rc == 0)
+        put_foot(tail, foot);
+    return rc;
+}
+
+/* Its blocks are all there. */
+static void end_states(struct segment_writer *w)
+{
+    if (w->maker != NULL)
+        states_take(w->maker, w->count, &w->states);
+    states_maker_close(w->maker);
+    w->maker = NULL;
 }
 
 int segment_seal(struct segment_writer *writer, const void *catalog, size_t catalog_size,
@@ -241,6 +282,7 @@ int segment_seal(struct segment_writer *writer, const void *catalog, size_t cata
 {
     uint64_t end = align_up(writer->end, TAPE_ALIGN);
     struct segment_foot foot = foot_of(writer, end);
+    end_states(writer);
     foot.previous_digest = previous_digest;
     struct tail tail = {0};
     int rc = make_tail(&tail, &foot, writer, catalog, catalog_size);
@@ -283,6 +325,16 @@ void segment_ref_of(const struct segment_writer *writer, bool sealed, struct seg
     };
 }
 
+int segment_put(const struct segment_writer *writer, struct index *index, struct tdk_err *err)
+{
+    struct segment_ref ref;
+    int rc = 0;
+    segment_ref_of(writer, true, &ref);
+    if (writer->states.kinds != 0)
+        rc = states_put(&writer->states, writer->refs, index, &ref.states, err);
+    return rc == 0 ? index_put_segment(index, &ref, err) : rc;
+}
+
 /* ---- end ---- */
 
 int segment_remove(struct segment_writer *writer, struct tdk_err *err)
@@ -299,6 +351,8 @@ void segment_writer_close(struct segment_writer *writer)
         return;
     if (writer->fd >= 0)
         files->close(writer->fd);
+    states_maker_close(writer->maker);
+    states_close(&writer->states);
     free(writer->refs);
     free(writer);
 }

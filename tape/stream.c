@@ -110,7 +110,7 @@ static void expect_next(struct stream *stream, enum expectation what)
 {
     enum { AHEAD = 6 };
     const struct slice *slice = stream->sieve.slice;
-    for (int n = stream->is_expected ? AHEAD : 1; n <= AHEAD; n++) {
+    for (int n = stream->is_expected ? AHEAD : 1; n <= AHEAD && !stream->is_alone; n++) {
         const struct block_ref *ref = search_ahead(&stream->search, n);
         if (ref != NULL && slice->handle != NULL && handle_is_of(slice->handle, ref))
             expect_block(slice->handle, ref, what);

@@ -25,6 +25,7 @@ struct stream {
     const struct picks
         *only;        /* borrowed: no other instruments than these; NULL: as the query says */
     bool is_expected; /* the next few blocks have been asked for */
+    bool is_alone;    /* those around a block are not wanted: none is asked for */
 
     /* ---- its place in a merge ---- */
     bool is_ordered;        /* the ts of what it tells never go back */

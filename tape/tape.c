@@ -331,67 +331,6 @@ bool tape_trim_retired(struct tdk_tape *tape, uint16_t track, uint64_t epoch, ui
     return left;
 }
 
-/* ---- leases ---- */
-
-struct span_list {
-    struct segment_span *items;
-    size_t count, room;
-};
-
-static int note_span(const struct segment_ref *segment, void *context)
-{
-    struct span_list *list = context;
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 64 : 2 * list->room;
-        struct segment_span *items = realloc(list->items, room * sizeof *items);
-        if (items == NULL)
-            return -ENOMEM;
-        list->items = items;
-        list->room = room;
-    }
-    list->items[list->count++] =
-        (struct segment_span){segment->number, segment->min_ts, segment->max_ts};
-    return 0;
-}
-
-/* With the lock held. Segments that come later are the newest: a lease that reaches to the end has
- * them too. */
-static void load_spans(struct tdk_tape *tape)
-{
-    struct span_list list = {0};
-    if (tape->spans_known)
-        return;
-    if (index_segments(tape->view->index, note_span, &list, NULL) < 0)
-        list.count = 0;
-    free(tape->spans);
-    tape->spans = list.items;
-    tape->span_count = list.count;
-    tape->spans_known = true;
-}
-
-void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
-                uint64_t last)
-{
-    uint64_t first_number = 0, last_number = 0;
-    if (tape->leases.fd < 0)
-        return;
-    pthread_mutex_lock(&tape->lock);
-    load_spans(tape);
-    for (size_t i = 0; i < tape->span_count; i++) {
-        const struct segment_span *s = &tape->spans[i];
-        if (axis != TDK_AXIS_EVENT && (s->max_ts < from || s->min_ts > last))
-            continue;
-        if (first_number == 0)
-            first_number = s->number;
-        last_number = s->number;
-    }
-    bool to_end = tape->span_count > 0 && last_number == tape->spans[tape->span_count - 1].number;
-    pthread_mutex_unlock(&tape->lock);
-    if (to_end)
-        last_number = INT64_MAX;
-    lease_take(&tape->leases, lease, first_number, last_number);
-}
-
 /* ---- what is there ---- */
 
 struct epoch_list {

@@ -27,9 +27,11 @@ struct symbols {
     struct symbol_ref items[];
 };
 
-/* Where a segment lies in time: what a lease goes by. */
+/* Where a segment lies in time: what a lease goes by; and what it tells. */
 struct segment_span {
     uint64_t number, min_ts, max_ts;
+    uint32_t generation;
+    uint32_t states; /* kinds: see segment_ref */
 };
 
 struct tdk_tape {
@@ -45,7 +47,7 @@ struct tdk_tape {
     size_t track_count;
     struct retired *retired; /* what was deleted on purpose, as its file was last: */
     uint64_t retired_inode, retired_ns, retired_size;
-    struct segment_span *spans; /* of the sealed segments, for leases; by number */
+    struct segment_span *spans; /* of the segments that the index knows; by number */
     size_t span_count;
     bool spans_known;
     struct symbols *symbols; /* of the tracks that were asked about, until refresh */
@@ -86,6 +88,13 @@ bool tape_trim_retired(struct tdk_tape *tape, uint16_t track, uint64_t epoch, ui
  * given back. */
 void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
                 uint64_t last);
+
+/* Does the index tell what segments have of these kinds of state, of this one and of those below it
+ * down to *floor (which is the next that does not; 0: of all)? */
+bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor);
+
+/* Of the segment's file, as the index knew it; it may have been packed since. */
+unsigned tape_generation(struct tdk_tape *tape, uint64_t segment);
 
 /* The epochs of a track, ascending; malloc'ed. Their first_seq is 1 where no segment of the tape
  * was given up or deleted. */

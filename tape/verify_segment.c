@@ -118,6 +118,8 @@ void verify_reader_close(struct verify_reader *reader)
 {
     free(reader->bytes);
     free(reader->unpacked);
+    states_maker_close(reader->states);
+    reader->states = NULL;
     reader->bytes = reader->unpacked = NULL;
     reader->room = reader->unpacked_room = 0;
 }
@@ -273,6 +275,8 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
         report_add(report, ref->offset, TDK_ECORRUPT, "offset %llu: the index does not have it",
                    offset);
     note_extent(report, head);
+    if (reader->states != NULL)
+        states_note(reader->states, &view);
     atomic_fetch_add(reader->blocks_done, 1);
     atomic_fetch_add(reader->ticks_done, head->count);
 }
@@ -362,12 +366,19 @@ static bool check_by_foot(struct verify_reader *reader, const struct segment *se
     }
     outline.count = foot.blocks;
     outline.end = foot.end;
+    if (reader->states == NULL)
+        reader->states = states_maker_open();
+    if (reader->states == NULL)
+        report->failed = -ENOMEM;
+    else
+        states_maker_clear(reader->states);
     check_blocks(reader, segment, &outline, report);
     check_counts(report, &foot, &outline);
     check_catalog(segment, &foot, report);
-    check_zeros(reader, segment, report, foot.end + foot.table_size + foot.catalog_size,
-                segment->size - sizeof foot);
-    atomic_fetch_add(reader->bytes_done, foot.table_size + foot.catalog_size + sizeof foot);
+    verify_states(reader, segment, &foot, outline.refs, report);
+    uint64_t parts = foot.table_size + foot.catalog_size + foot.states_size;
+    check_zeros(reader, segment, report, foot.end + parts, segment->size - sizeof foot);
+    atomic_fetch_add(reader->bytes_done, parts + sizeof foot);
     report->has_foot = true;
     report->digest = segment_chain_digest(&foot);
     report->previous_digest = foot.previous_digest;

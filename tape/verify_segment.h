@@ -52,12 +52,18 @@ struct verify_reader {
     bool live;           /* a recorder is at work: blocks may be on their way into the index */
     unsigned char *bytes, *unpacked;
     size_t room, unpacked_room;
+    struct states_maker *states; /* what its blocks have; ours, once it is needed */
     _Atomic uint64_t *bytes_done, *blocks_done, *ticks_done; /* all readers count up the same */
 };
 
 void verify_segment(struct verify_reader *reader, const struct segment *segment,
                     enum segment_stage stage, struct report *report);
 void verify_reader_close(struct verify_reader *reader);
+
+/* Does its foot tell what state its blocks have, and the index as much of it? Behind its blocks. */
+void verify_states(struct verify_reader *reader, const struct segment *segment,
+                   const struct segment_foot *foot, const struct block_ref *refs,
+                   struct report *report);
 
 /* One more finding. `offset` UINT64_MAX: of the whole. */
 void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)

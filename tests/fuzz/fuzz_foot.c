@@ -1,5 +1,6 @@
 /*
- * A whole segment file: head, blocks, table, catalogue, foot; and a catalogue alone.
+ * A whole segment file: head, blocks, table, catalogue, states, foot; and a catalogue and a list of
+ * states alone.
  *
  * The input is the file. It is read as it is, and again with the checksums of head and foot and
  * of what the foot points to put right.
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/crc32c.h"
+#include "tape/kinds.h"
 #include "tape/rebuild.h"
 #include "tape/segment.h"
 
@@ -38,7 +40,10 @@ static void mend_foot(unsigned char *bytes, size_t size)
     if (foot.end <= size && foot.table_size <= size - foot.end &&
         foot.catalog_size <= size - foot.end - foot.table_size) {
         foot.table_crc = crc32c(0, bytes + foot.end, foot.table_size);
+        uint64_t behind = foot.end + foot.table_size + foot.catalog_size;
         foot.catalog_crc = crc32c(0, bytes + foot.end + foot.table_size, foot.catalog_size);
+        if (foot.states_size <= size - behind)
+            foot.states_crc = crc32c(0, bytes + behind, foot.states_size);
     }
     foot.crc = crc32c(0, &foot, sizeof foot);
     memcpy(at, &foot, sizeof foot);
@@ -55,6 +60,28 @@ static void read_blocks(const struct segment *segment, const struct found *found
     }
 }
 
+static int pass_over(const struct state_ref *state, void *context)
+{
+    (void)state;
+    (void)context;
+    return 0;
+}
+
+/* The list alone: as a segment of so many blocks would have it. */
+static void read_states(const uint8_t *bytes, size_t size)
+{
+    static const struct block_ref refs[8];
+    struct states states;
+    unsigned char *copy = malloc(size + 1);
+    if (copy == NULL)
+        return;
+    memcpy(copy, bytes, size);
+    if (states_open(&states, copy, size, size < 8 ? size : 8, KINDS_ALL) < 0)
+        return;
+    states_each(&states, refs, pass_over, NULL);
+    states_close(&states);
+}
+
 static void read_segment(const char *path, bool sealed)
 {
     struct segment *segment;
@@ -67,6 +94,8 @@ static void read_segment(const char *path, bool sealed)
     if (catalog_open(&catalog, NULL) == 0) {
         if (found_open(&found, segment, sealed, catalog, NULL, NULL) == 0) {
             found_learn(&found, segment, catalog, NULL);
+            if (found.states.kinds != 0)
+                states_each(&found.states, found.refs, pass_over, NULL);
             read_blocks(segment, &found);
             for (size_t i = 0; i < found.count; i++)
                 catalog_guess_track(catalog, found.refs[i].track, NULL);
@@ -101,6 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     catalog_decode(catalog, bytes, size, NULL);
     catalog_close(catalog);
 
+    read_states(bytes, size);
     read_file(bytes, size);
     if (size < sizeof(struct segment_head) + sizeof(struct segment_foot))
         return 0;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tape/prime.h"
 #include "tapedeck/dbn.h"
@@ -119,6 +120,122 @@ static void a_range_from_the_beginning_has_no_state_before_it(void **state)
     assert_false(prime_next(f->prime, &run));
 }
 
+/* ---- a tape of many segments ---- */
+
+enum { LONG_TICKS = 20000 };
+
+/* Instrument 7 in the first block alone, 8 all along, 9 from the middle on. */
+static void make_long(const char *path)
+{
+    struct tdk_err err;
+    struct append *append = taping_open(path, 16 << 10, 128 << 10);
+    taping_ok(append_begin(append, "trades", TDK_KIND_DBN, &err), &err);
+    append_trade(append, 7, TAPING_NOW);
+    for (unsigned i = 1; i < LONG_TICKS; i++)
+        append_trade(append, i > LONG_TICKS / 2 && i % 100 == 0 ? 9 : 8, TAPING_NOW + i);
+    taping_close(append);
+}
+
+static void open_long(struct fixture *f, uint64_t from)
+{
+    struct tdk_err err;
+    prime_close(f->prime);
+    f->prime = NULL;
+    tdk_tape_close(f->tape);
+    f->query.from = TAPING_NOW + from;
+    taping_ok(tdk_tape_open(&f->tape, f->path, &err), &err);
+    open_prime(f);
+}
+
+static int setup_long(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    folder_make(f->path);
+    make_long(f->path);
+    f->query.to = UINT64_MAX;
+    *state = f;
+    return 0;
+}
+
+static uint64_t last_of_9(uint64_t from)
+{
+    return (from - 1) / 100 * 100;
+}
+
+static void assert_long(struct fixture *f, uint64_t from)
+{
+    struct tdk_run run;
+    assert_next(f, 7, TAPING_NOW);
+    if (from > LONG_TICKS / 2 + 101)
+        assert_next(f, 9, TAPING_NOW + last_of_9(from));
+    assert_next(f, 8, TAPING_NOW + from - 1);
+    assert_false(prime_next(f->prime, &run));
+}
+
+static void a_few_blocks_tell_the_state_of_a_long_tape(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t at[] = {1002, LONG_TICKS / 2 + 1, LONG_TICKS / 2 + 3050, LONG_TICKS};
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        open_long(f, at[i]);
+        assert_long(f, at[i]);
+        assert_true(prime_blocks(f->prime) <= 3);
+    }
+}
+
+/* The list behind the catalogue of a segment is rotten: the answer is the same. */
+static void break_states(struct fixture *f, uint64_t number)
+{
+    char path[128];
+    size_t size;
+    struct segment_foot foot;
+    taping_path(f->path, number, ".seg", path);
+    unsigned char *bytes = taping_load(path, &size);
+    memcpy(&foot, bytes + size - sizeof foot, sizeof foot);
+    assert_true(foot.states_size > 0);
+    bytes[foot.end + foot.table_size + foot.catalog_size] ^= 1;
+    taping_store(path, bytes, size);
+    free(bytes);
+}
+
+static void where_a_segment_cannot_tell_its_blocks_are_looked_through(void **state)
+{
+    struct fixture *f = *state;
+    break_states(f, 1);
+    open_long(f, LONG_TICKS);
+    assert_long(f, LONG_TICKS);
+    assert_int_equal(prime_damaged(f->prime), 0);
+}
+
+static void an_index_that_was_made_anew_leads_as_straight(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/index/clean", f->path);
+    assert_int_equal(unlink(path), 0);
+    open_long(f, LONG_TICKS);
+    assert_long(f, LONG_TICKS);
+    assert_true(prime_blocks(f->prime) <= 3);
+}
+
+/* As what was recorded before there were such lists. */
+static void an_index_without_them_walks(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    for (uint64_t number = 1; number < 1000; number++) {
+        taping_path(f->path, number, ".seg", path);
+        if (access(path, F_OK) < 0)
+            break;
+        break_states(f, number);
+    }
+    snprintf(path, sizeof path, "%s/index/clean", f->path);
+    assert_int_equal(unlink(path), 0);
+    open_long(f, LONG_TICKS / 2 + 3050);
+    assert_long(f, LONG_TICKS / 2 + 3050);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +245,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(prime_ends_when_told_to, setup, teardown),
         cmocka_unit_test_setup_teardown(a_range_from_the_beginning_has_no_state_before_it, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_few_blocks_tell_the_state_of_a_long_tape, setup_long,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(where_a_segment_cannot_tell_its_blocks_are_looked_through,
+                                        setup_long, teardown),
+        cmocka_unit_test_setup_teardown(an_index_that_was_made_anew_leads_as_straight, setup_long,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_index_without_them_walks, setup_long, teardown),
     };
     return cmocka_run_group_tests_name("tape.prime", tests, NULL, NULL);
 }

@@ -1,0 +1,35 @@
+/*
+ * kinds.h - the kinds of ticks that hold state: the last one of an instrument is what stands.
+ *
+ * Definitions, status, symbol mappings, trades, quotes and books by level (mbp, bbo, wide). An
+ * order (mbo) is no state by itself. Kinds are numbered on disk (docs/tape-format.md, 4): a bit
+ * each, never used for anything else. Pure; any thread.
+ */
+#ifndef TDK_TAPE_KINDS_H
+#define TDK_TAPE_KINDS_H
+
+#include "tape/frame.h"
+#include "tapedeck/tape.h"
+
+enum { KINDS_COUNT = 14 };
+#define KINDS_ALL ((UINT32_C(1) << KINDS_COUNT) - 1)
+
+/* By number. */
+extern const struct tdk_type_filter kinds[KINDS_COUNT];
+
+/* The kind of each rtype, a bit; 0: none. Of DBN records, of wide ticks. */
+struct kinds_table {
+    uint16_t dbn[256], wide[256];
+};
+void kinds_table_fill(struct kinds_table *table);
+
+/* Of a tick; 0: it holds no state. */
+static inline uint32_t kinds_of(const struct kinds_table *table, const struct tdk_frame *tick)
+{
+    if (!frame_is_record(tick))
+        return 0;
+    uint8_t rtype = tdk_frame_payload(tick)[1];
+    return (tick->type == TDK_TYPE_DBN ? table->dbn : table->wide)[rtype];
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* span.c - a tape's segments as its readers know them: where they lie in time, what they tell. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tape/tape.h"
+
+struct span_list {
+    struct segment_span *items;
+    size_t count, room;
+};
+
+static int note_span(const struct segment_ref *segment, void *context)
+{
+    struct span_list *list = context;
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 64 : 2 * list->room;
+        struct segment_span *items = realloc(list->items, room * sizeof *items);
+        if (items == NULL)
+            return -ENOMEM;
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->count++] = (struct segment_span){.number = segment->number,
+                                                       .min_ts = segment->min_ts,
+                                                       .max_ts = segment->max_ts,
+                                                       .generation = segment->generation,
+                                                       .states = segment->states};
+    return 0;
+}
+
+/* With the lock held. Segments that come later are the newest: a lease that reaches to the end has
+ * them too. */
+static void load_spans(struct tdk_tape *tape)
+{
+    struct span_list list = {0};
+    if (tape->spans_known)
+        return;
+    if (index_segments(tape->view->index, note_span, &list, NULL) < 0)
+        list.count = 0;
+    free(tape->spans);
+    tape->spans = list.items;
+    tape->span_count = list.count;
+    tape->spans_known = true;
+}
+
+void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
+                uint64_t last)
+{
+    uint64_t first_number = 0, last_number = 0;
+    if (tape->leases.fd < 0)
+        return;
+    pthread_mutex_lock(&tape->lock);
+    load_spans(tape);
+    for (size_t i = 0; i < tape->span_count; i++) {
+        const struct segment_span *s = &tape->spans[i];
+        if (axis != TDK_AXIS_EVENT && (s->max_ts < from || s->min_ts > last))
+            continue;
+        if (first_number == 0)
+            first_number = s->number;
+        last_number = s->number;
+    }
+    bool to_end = tape->span_count > 0 && last_number == tape->spans[tape->span_count - 1].number;
+    pthread_mutex_unlock(&tape->lock);
+    if (to_end)
+        last_number = INT64_MAX;
+    lease_take(&tape->leases, lease, first_number, last_number);
+}
+
+/* With the lock held: the place of a segment, or of the first behind it. */
+static size_t find_span(const struct tdk_tape *tape, uint64_t number)
+{
+    size_t low = 0, high = tape->span_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (tape->spans[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor)
+{
+    pthread_mutex_lock(&tape->lock);
+    load_spans(tape);
+    size_t at = find_span(tape, segment);
+    bool tells = at < tape->span_count && tape->spans[at].number == segment &&
+                 (tape->spans[at].states & kinds) == kinds;
+    while (at > 0 && tells && (tape->spans[at - 1].states & kinds) == kinds)
+        at--;
+    *floor = at > 0 && tells ? tape->spans[at - 1].number : 0;
+    pthread_mutex_unlock(&tape->lock);
+    return tells;
+}
+
+unsigned tape_generation(struct tdk_tape *tape, uint64_t segment)
+{
+    pthread_mutex_lock(&tape->lock);
+    load_spans(tape);
+    size_t at = find_span(tape, segment);
+    unsigned generation = at < tape->span_count ? tape->spans[at].generation : 0;
+    pthread_mutex_unlock(&tape->lock);
+    return generation;
+}
