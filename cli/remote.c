@@ -9,6 +9,8 @@
 #include "cli/command.h"
 #include "cli/remote_private.h"
 
+#define PROPERTY_MAX ((size_t)64 << 20) /* bytes; no tape has longer ones */
+
 /* ---- calls ---- */
 
 int remote_code(int code, struct tdk_err *err)
@@ -197,8 +199,13 @@ static int read_epochs(struct remote *r, struct page *page, struct tdk_epoch_inf
     if (rc == 0)
         rc = wire_list(map, "epochs", &list, err);
     *count = list.count;
-    for (uint32_t i = 0; rc >= 0 && i < list.count; i++)
+    uint64_t last = page->after;
+    for (uint32_t i = 0; rc >= 0 && i < list.count; i++) {
         rc = read_epoch(list, i, &epochs[i], err);
+        if (rc >= 0 && epochs[i].epoch <= last && last != 0)
+            rc = err_say(err, TDK_EFORMAT, "epochs: the answer does not lead on");
+        last = epochs[i].epoch;
+    }
     if (rc >= 0)
         rc = wire_bool(map, "more", more, err);
     if (rc >= 0 && list.count > 0)
@@ -257,6 +264,10 @@ int remote_property(struct remote *r, const char *track, uint64_t epoch, const c
         rc = remote_call(r, "property", put_wish, &wish, &map, err);
         if (rc == 0)
             rc = remote_numbers(map, &(struct remote_number){"size", &total}, 1, err);
+        if (rc == 0 && total > PROPERTY_MAX)
+            rc = err_say(err, TDK_EFULL,
+                         "property %s has %llu bytes, and more than %zu are not taken", key,
+                         (unsigned long long)total, PROPERTY_MAX);
         if (rc == 0 && wire_bytes(map, "value", &part, NULL) == 1)
             text_add(&whole, part.bytes, part.size);
         if (rc == 0 && (part.size == 0 || text_error(&whole) < 0))

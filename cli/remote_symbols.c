@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "cli/remote_private.h"
 
+#define SYMBOLS_MAX ((size_t)4 << 20) /* some 700 MiB */
+
 static int compare(const void *a, const void *b)
 {
     const struct remote_symbol *x = a, *y = b;
@@ -60,13 +62,19 @@ static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct t
         rc = wire_list(map, "symbols", &list, err);
     if (rc < 0)
         return rc;
+    if (r->symbol_count > SYMBOLS_MAX)
+        return err_say(err, TDK_EFULL, "symbols: more than %zu are not taken", SYMBOLS_MAX);
     struct remote_symbol *symbols =
         reallocarray(r->symbols, r->symbol_count + list.count + 1, sizeof *symbols);
     if (symbols == NULL)
         return err_set(err, -ENOMEM, "list symbols");
     r->symbols = symbols;
-    for (uint32_t i = 0; rc >= 0 && i < list.count; i++)
-        rc = read_row(list, i, &symbols[r->symbol_count++], err);
+    for (uint32_t i = 0; rc >= 0 && i < list.count; i++) {
+        struct remote_symbol *symbol = &symbols[r->symbol_count++];
+        rc = read_row(list, i, symbol, err);
+        if (rc >= 0 && strcmp(symbol->symbol, after) <= 0 && after[0] != '\0')
+            rc = err_say(err, TDK_EFORMAT, "symbols: the answer does not lead on");
+    }
     if (rc >= 0)
         rc = wire_bool(map, "more", &more, err);
     if (rc >= 0 && list.count > 0)

@@ -240,6 +240,33 @@ static int hello(struct tdk_client *c, const struct tdk_client_options *o, struc
     return 0;
 }
 
+/* NULL: no memory. */
+static struct tdk_client *client_new(const char *where)
+{
+    struct tdk_client *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    if (wire_decoder_open(&c->decoder) < 0) {
+        free(c);
+        return NULL;
+    }
+    c->fd = c->file = -1;
+    snprintf(c->address, sizeof c->address, "%s", where);
+    return c;
+}
+
+int client_adopt(struct tdk_client **client, int fd, struct tdk_err *err)
+{
+    struct tdk_client *c = client_new("a server");
+    if (c == NULL) {
+        close(fd);
+        return err_set(err, -ENOMEM, "connect to a server");
+    }
+    c->fd = fd;
+    *client = c;
+    return 0;
+}
+
 int tdk_client_open(struct tdk_client **out, const char *where,
                     const struct tdk_client_options *options, struct tdk_err *err)
 {
@@ -249,17 +276,12 @@ int tdk_client_open(struct tdk_client **out, const char *where,
     int rc = address_parse(&address, where, err);
     if (rc < 0)
         return rc;
-    struct tdk_client *c = calloc(1, sizeof *c);
+    struct tdk_client *c = client_new(where);
     if (c == NULL)
         return err_set(err, -ENOMEM, "connect to %s", where);
-    c->fd = c->file = -1;
-    snprintf(c->address, sizeof c->address, "%s", where);
     bool soon = o->timeout_ns != 0 && o->timeout_ns < HELLO_TIME_NS;
     c->timeout_ns = soon ? o->timeout_ns : HELLO_TIME_NS;
-    if (wire_decoder_open(&c->decoder) < 0)
-        rc = err_set(err, -ENOMEM, "connect to %s", where);
-    if (rc == 0)
-        rc = address_connect(&address, c->timeout_ns, &c->fd, err);
+    rc = address_connect(&address, c->timeout_ns, &c->fd, err);
     if (rc == 0)
         rc = hello(c, o, err);
     if (rc < 0) {

@@ -28,6 +28,10 @@ struct tdk_client {
     bool streaming;        /* a stream has it */
 };
 
+/* One that speaks over a descriptor, ours from here on, to whoever is there: greeted already, and
+ * without a time-out. */
+int client_adopt(struct tdk_client **client, int fd, struct tdk_err *err);
+
 /* A request of this method: its params, one map, are to be put into what is returned. */
 struct text_buffer *client_begin(struct tdk_client *client, const char *method);
 

@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "wire/client.h"
 
+#define PAGES_MAX 65536u /* more than a tape has tracks */
+
 static void put_words(struct text_buffer *out, const char *key, const char *const *words,
                       size_t count)
 {
@@ -117,6 +119,8 @@ static int read_page(struct tdk_client *c, char after[TDK_NAME_MAX + 1],
             rc = read_track(row, &track, err);
         if (rc < 0)
             break;
+        if (strcmp(track.name, after) <= 0) /* or it would go on for ever */
+            return err_say(err, TDK_EFORMAT, "hear %s: tracks that are not in order", c->address);
         snprintf(after, TDK_NAME_MAX + 1, "%s", track.name);
         *ended = each(&track, context);
     }
@@ -131,7 +135,9 @@ int tdk_client_tracks(struct tdk_client *c,
 {
     char after[TDK_NAME_MAX + 1] = "";
     int ended = 0, rc = 1;
-    while (rc == 1 && ended == 0)
-        rc = read_page(c, after, each, context, &ended, err);
+    for (unsigned pages = 0; rc == 1 && ended == 0; pages++)
+        rc = pages < PAGES_MAX
+                 ? read_page(c, after, each, context, &ended, err)
+                 : err_say(err, TDK_EFULL, "%s tells of more tracks than a tape has", c->address);
     return rc < 0 ? rc : ended;
 }

@@ -1,0 +1,337 @@
+/* The client against a server that says what it likes: it believes nothing that it has not checked,
+ * and whatever comes has an end. */
+#include "tests/support/check.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "tapedeck/client.h"
+#include "wire/client.h"
+
+struct fixture {
+    struct tdk_client *client;
+    int server; /* our end */
+    struct text_buffer out;
+    struct tdk_err err;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    f->server = ends[0];
+    assert_int_equal(client_adopt(&f->client, ends[1], &f->err), 0);
+    text_init(&f->out);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    tdk_client_close(f->client);
+    close(f->server);
+    text_close(&f->out);
+    free(f);
+    return 0;
+}
+
+/* ---- the server ---- */
+
+static void say(struct fixture *f)
+{
+    assert_int_equal(text_error(&f->out), 0);
+    assert_int_equal(write(f->server, f->out.bytes, f->out.size), (ssize_t)f->out.size);
+    text_clear(&f->out);
+}
+
+static void hang_up(struct fixture *f)
+{
+    shutdown(f->server, SHUT_WR);
+}
+
+static void say_stream(struct fixture *f, uint64_t id)
+{
+    wire_begin_result(&f->out, 1);
+    wire_put_map(&f->out, 1);
+    wire_pair_u64(&f->out, "stream", id);
+    say(f);
+}
+
+struct frames {
+    _Alignas(8) unsigned char bytes[4096];
+    size_t size;
+};
+
+static void add_frame(struct frames *all, uint16_t track, uint8_t type, const void *payload,
+                      uint32_t size)
+{
+    const struct tdk_frame frame = {.size = size, .track = track, .type = type, .seq = 1, .ts = 2};
+    memset(all->bytes + all->size, 0, tdk_frame_span(size));
+    memcpy(all->bytes + all->size, &frame, sizeof frame);
+    memcpy(all->bytes + all->size + sizeof frame, payload, size);
+    all->size += tdk_frame_span(size);
+}
+
+static void add_track(struct frames *all, uint16_t number, const char *name, uint8_t name_size)
+{
+    struct {
+        struct tdk_track_head head;
+        char name[80];
+    } payload = {.head = {.epoch = 7, .number = number, .name_size = name_size}};
+    memcpy(payload.name, name, strlen(name));
+    add_frame(all, number, TDK_TYPE_TRACK, &payload,
+              (uint32_t)(sizeof payload.head + strlen(name)));
+}
+
+static void add_tick(struct frames *all, uint16_t track)
+{
+    add_frame(all, track, TDK_TYPE_OPAQUE, "tick", 4);
+}
+
+static void say_data(struct fixture *f, uint64_t stream, const struct frames *frames)
+{
+    wire_begin_notification(&f->out, "data");
+    wire_put_map(&f->out, 3);
+    wire_pair_u64(&f->out, "stream", stream);
+    wire_pair_u64(&f->out, "n", 1);
+    wire_put_string(&f->out, "frames");
+    wire_put_bytes(&f->out, frames->bytes, frames->size);
+    say(f);
+}
+
+static void say_end(struct fixture *f, uint64_t stream, int code)
+{
+    struct tdk_err err;
+    wire_begin_notification(&f->out, "end");
+    wire_put_map(&f->out, code == 0 ? 3 : 4);
+    wire_pair_u64(&f->out, "stream", stream);
+    wire_pair_u64(&f->out, "ticks", 3);
+    wire_pair_bool(&f->out, "complete", true);
+    if (code != 0) {
+        err_say(&err, code, "it went wrong");
+        wire_put_string(&f->out, "error");
+        wire_put_error(&f->out, &err, 0);
+    }
+    say(f);
+}
+
+/* ---- the client ---- */
+
+static struct tdk_stream *ask(struct fixture *f, uint64_t credit)
+{
+    const struct tdk_client_query query = {.range = {.to = UINT64_MAX}, .credit = credit};
+    struct tdk_stream *stream = NULL;
+    assert_int_equal(tdk_client_query(f->client, &query, &stream, &f->err), 0);
+    return stream;
+}
+
+static void assert_run(struct fixture *f, struct tdk_stream *stream, const char *track,
+                       uint64_t ticks)
+{
+    struct tdk_run run;
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), 1);
+    assert_string_equal(run.track, track);
+    assert_int_equal(run.epoch, 7);
+    assert_int_equal(run.ticks, ticks);
+    assert_int_equal((uintptr_t)run.frames % 8, 0);
+}
+
+static void a_stream_comes_as_runs_of_one_track(void **state)
+{
+    struct fixture *f = *state;
+    struct frames frames = {.size = 0};
+    struct tdk_stream_stats stats;
+    struct tdk_run run;
+    add_track(&frames, 1, "a", 1);
+    add_tick(&frames, 1);
+    add_tick(&frames, 1);
+    add_track(&frames, 2, "long-name", 9);
+    add_tick(&frames, 2);
+    say_stream(f, 5);
+    say_data(f, 9, &frames); /* of another stream: passed over */
+    say_data(f, 5, &frames);
+    say_end(f, 5, 0);
+    struct tdk_stream *stream = ask(f, 0);
+    assert_run(f, stream, "a", 2);
+    assert_run(f, stream, "long-name", 1);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), 0);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), 0);
+    tdk_stream_stats(stream, &stats);
+    assert_int_equal(stats.ticks, 3);
+    assert_true(stats.complete);
+    tdk_stream_close(stream);
+}
+
+/* What was taken is granted again, a quarter of the credit at a time. */
+static void what_was_taken_is_granted_again(void **state)
+{
+    struct fixture *f = *state;
+    struct frames frames = {.size = 0};
+    struct tdk_run run;
+    char heard[512];
+    add_track(&frames, 1, "a", 1);
+    while (frames.size < 1024)
+        add_tick(&frames, 1);
+    say_stream(f, 5);
+    say_data(f, 5, &frames);
+    say_end(f, 5, 0);
+    struct tdk_stream *stream = ask(f, 4096);
+    assert_true(recv(f->server, heard, sizeof heard, 0) > 0); /* the query */
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), 1);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), 0);
+    ssize_t n = recv(f->server, heard, sizeof heard - 1, MSG_DONTWAIT);
+    assert_true(n > 0);
+    assert_non_null(memmem(heard, (size_t)n, "credit", 6));
+    tdk_stream_close(stream);
+}
+
+/* One way in which frames lie each; none is handed out, and the stream is over. */
+static void frames_that_lie_end_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    struct frames lies[8];
+    memset(lies, 0, sizeof lies);
+    add_tick(&lies[0], 3); /* of a track that nobody named */
+    add_track(&lies[1], 3, "x", 0);
+    add_track(&lies[2], 3, "x", 65);
+    add_track(&lies[3], 3, "x", 2); /* longer than its frame */
+    add_frame(&lies[4], 3, TDK_TYPE_TRACK, "short", 5);
+    add_tick(&lies[5], 3);
+    lies[5].size -= 8; /* cut */
+    add_tick(&lies[6], 3);
+    ((struct tdk_frame *)(void *)lies[6].bytes)->size = UINT32_MAX;
+    lies[7].size = 8; /* less than a head */
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        struct tdk_run run;
+        void *again = f;
+        say_stream(f, 5);
+        say_data(f, 5, &lies[i]);
+        struct tdk_stream *stream = ask(f, 0);
+        assert_int_equal(tdk_stream_read(stream, &run, &f->err), TDK_EFORMAT);
+        assert_int_equal(tdk_stream_read(stream, &run, &f->err), TDK_EFORMAT);
+        tdk_stream_close(stream);
+        teardown(&again);
+        setup(&again);
+        f = again;
+    }
+    *state = f;
+}
+
+static void damage_is_told_in_its_place_and_the_rest_comes(void **state)
+{
+    struct fixture *f = *state;
+    struct frames frames = {.size = 0};
+    struct tdk_run run;
+    add_track(&frames, 1, "a", 1);
+    add_tick(&frames, 1);
+    say_stream(f, 5);
+    wire_begin_notification(&f->out, "damage");
+    wire_put_map(&f->out, 2);
+    wire_pair_u64(&f->out, "stream", 5);
+    wire_pair_string(&f->out, "reason", "segment 3 has a hole");
+    say(f);
+    say_data(f, 5, &frames);
+    say_end(f, 5, 0);
+    struct tdk_stream *stream = ask(f, 0);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), TDK_ECORRUPT);
+    assert_string_equal(f->err.text, "segment 3 has a hole");
+    assert_run(f, stream, "a", 1);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), 0);
+    tdk_stream_close(stream);
+}
+
+static void an_end_with_an_error_is_that_error_each_time(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_run run;
+    say_stream(f, 5);
+    say_end(f, 5, -ECANCELED);
+    struct tdk_stream *stream = ask(f, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tdk_stream_read(stream, &run, &f->err), -ECANCELED);
+        assert_string_equal(f->err.text, "it went wrong");
+    }
+    tdk_stream_close(stream);
+}
+
+static void a_server_that_goes_in_the_middle_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_run run;
+    say_stream(f, 5);
+    hang_up(f);
+    struct tdk_stream *stream = ask(f, 0);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), -ECONNRESET);
+    tdk_stream_close(stream); /* and does not wait for an end */
+}
+
+/* A length counts when it is declared: nothing is allocated for it. */
+static void a_message_larger_than_any_is_refused_at_its_head(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_run run;
+    say_stream(f, 5);
+    wire_begin_notification(&f->out, "data");
+    wire_put_map(&f->out, 1);
+    wire_put_string(&f->out, "frames");
+    wire_put_bytes_head(&f->out, UINT32_MAX);
+    say(f);
+    struct tdk_stream *stream = ask(f, 0);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), TDK_EFULL);
+    assert_true(f->client->in.room < (size_t)1 << 20);
+    tdk_stream_close(stream);
+}
+
+/* ---- pages ---- */
+
+static void say_tracks(struct fixture *f, uint64_t id, const char *name)
+{
+    wire_begin_result(&f->out, id);
+    wire_put_map(&f->out, 2);
+    wire_put_string(&f->out, "tracks");
+    wire_put_list(&f->out, 1);
+    wire_put_map(&f->out, 1);
+    wire_pair_string(&f->out, "name", name);
+    wire_pair_bool(&f->out, "more", true);
+    say(f);
+}
+
+static int count_track(const struct tdk_track_info *track, void *context)
+{
+    (void)track;
+    ++*(int *)context;
+    return 0;
+}
+
+/* Or it would go on for ever. */
+static void pages_that_do_not_lead_on_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    int count = 0;
+    say_tracks(f, 1, "a");
+    say_tracks(f, 2, "b");
+    say_tracks(f, 3, "b");
+    assert_int_equal(tdk_client_tracks(f->client, count_track, &count, &f->err), TDK_EFORMAT);
+    assert_int_equal(count, 2);
+}
+
+int main(void)
+{
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_stream_comes_as_runs_of_one_track),
+        TEST(what_was_taken_is_granted_again),
+        TEST(frames_that_lie_end_the_stream),
+        TEST(damage_is_told_in_its_place_and_the_rest_comes),
+        TEST(an_end_with_an_error_is_that_error_each_time),
+        TEST(a_server_that_goes_in_the_middle_is_told),
+        TEST(a_message_larger_than_any_is_refused_at_its_head),
+        TEST(pages_that_do_not_lead_on_are_refused),
+    };
+    return cmocka_run_group_tests_name("wire.stream", tests, NULL, NULL);
+}
