@@ -50,6 +50,13 @@ static void refuse_starved(struct server *s, int listening)
     s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* As much as may wait in the socket: each time it is full, a turn of the loop goes by. */
+static void widen(int fd)
+{
+    int size = 1 << 20; /* the kernel takes less where its limit is lower */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 /* False: nobody waits any more, or it cannot be had now. */
 static bool accept_one(struct listener *l)
 {
@@ -59,6 +66,8 @@ static bool accept_one(struct listener *l)
         if (s->starved)
             log_info("there are file descriptors again");
         s->starved = false;
+        if (l->local) /* TCP sizes its own */
+            widen(fd);
         connection_accept(s, fd, l->local);
         return true;
     }

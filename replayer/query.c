@@ -9,12 +9,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "daemon/connection.h"
-#include "replayer/fill.h"
+#include "replayer/outstanding.h"
 #include "replayer/replayer.h"
 
 #define CREDIT_DEFAULT (UINT64_C(4) << 20)
 #define HEARTBEAT_NS   (5 * NS_PER_S)
-#define SPARE_MAX      64u /* batches' memory that is kept */
+#define BATCHES        8u /* of a stream that may be on their way */
+#define BATCH_MIN      ((size_t)64 << 10)
+#define BATCH_MAX      ((size_t)1 << 20)
 
 /* A batch of frames on its way to the client. */
 struct batch {
@@ -33,10 +35,11 @@ struct query_stream {
     uint64_t id;
     struct inquiry inquiry;
     struct fill fill; /* the pool's while busy */
-    struct batch batches[2];
+    struct batch batches[BATCHES];
     struct batch *filling;
-    uint64_t credit;   /* bytes that may be filled */
-    uint64_t spoke_ns; /* when the client was told something */
+    size_t outstanding; /* memory of its batches */
+    uint64_t credit;    /* bytes that may be filled */
+    uint64_t spoke_ns;  /* when the client was told something */
     uint64_t damaged;
     unsigned sending; /* batches on their way */
     bool busy;        /* a job is in the row or at work */
@@ -49,40 +52,57 @@ static void step(struct query_stream *s);
 
 /* ---- memory ---- */
 
-static size_t batch_size(const struct replayer *r)
+/* How much of it a stream may have: its part of what its connection may, and of what all may. */
+static size_t share_of(const struct query_stream *s)
 {
-    const struct replay_config *c = r->config;
-    size_t size = (size_t)(c->outstanding_client / (2 * c->connection_streams));
-    size = size < (64u << 10) ? 64u << 10 : size;
-    return (size < (1u << 20) ? size : 1u << 20) & ~(size_t)7;
+    const struct replay_config *c = s->replayer->config;
+    uint64_t of_client =
+        c->outstanding_client / (s->connection != NULL ? s->connection->streams : 1);
+    uint64_t of_all = c->outstanding / s->replayer->stream_count;
+    return (size_t)(of_client < of_all ? of_client : of_all);
 }
 
-/* A batch with room for `size` bytes. NULL: others must be taken first. */
-static struct batch_memory *take_memory(struct replayer *r, size_t size)
+/* Whoever is alone with his client has large batches, so that a turn of the loop that comes late
+ * does not leave the socket empty. */
+static size_t batch_size(const struct query_stream *s)
 {
-    struct batch_memory *m = r->spare;
-    bool alone = r->outstanding == 0; /* a frame larger than all that is allowed goes alone */
-    if (!alone && r->outstanding + size > r->config->outstanding)
-        return NULL;
-    if (m != NULL && m->room >= size) {
-        r->spare = m->next;
-        r->spare_count--;
-    } else {
-        m = aligned_alloc(64, align_up(sizeof *m + size, 64));
-        if (m == NULL)
-            return NULL;
-        m->room = size;
-    }
-    m->size = 0;
-    m->ticks = 0;
-    r->outstanding += m->room;
-    return m;
+    size_t size = share_of(s) / BATCHES;
+    size = size < BATCH_MIN ? BATCH_MIN : size < BATCH_MAX ? size : BATCH_MAX;
+    return size & ~(size_t)7;
+}
+
+static size_t held_by(const struct replayer *r, const struct connection *c)
+{
+    size_t held = 0;
+    for (const struct query_stream *s = r->streams; s != NULL; s = s->next)
+        held += s->connection == c ? s->outstanding : 0;
+    return held;
+}
+
+/* One batch everybody may have, be it as large as a frame is. */
+static bool may_take(const struct query_stream *s, size_t size)
+{
+    const struct replayer *r = s->replayer;
+    if (!outstanding_has_room(r, size))
+        return false;
+    return s->outstanding == 0 ||
+           (s->outstanding + size <= share_of(s) &&
+            held_by(r, s->connection) + size <= r->config->outstanding_client);
+}
+
+/* What comes next, if it may: no more than was granted, and a whole frame. */
+static size_t next_size(const struct query_stream *s)
+{
+    size_t size = batch_size(s);
+    if (s->credit < size)
+        size = align_up((size_t)s->credit, 8);
+    return s->fill.need > size ? s->fill.need : size;
 }
 
 static void wake_one(struct replayer *r)
 {
     for (struct query_stream *s = r->streams; s != NULL; s = s->next)
-        if (s->wants_memory) {
+        if (s->wants_memory && may_take(s, next_size(s))) {
             s->wants_memory = false;
             step(s);
             return;
@@ -91,25 +111,17 @@ static void wake_one(struct replayer *r)
 
 static void give_memory(struct replayer *r, struct batch_memory *m)
 {
-    r->outstanding -= m->room;
-    if (r->spare_count < SPARE_MAX && m->room == batch_size(r)) {
-        m->next = r->spare;
-        r->spare = m;
-        r->spare_count++;
-    } else {
-        free(m);
-    }
+    outstanding_give(r, m);
     wake_one(r);
 }
 
-void query_free_memory(struct replayer *r)
+/* Of a batch that was not sent, or whose bytes were taken. */
+static struct batch_memory *let_go(struct batch *b)
 {
-    while (r->spare != NULL) {
-        struct batch_memory *next = r->spare->next;
-        free(r->spare);
-        r->spare = next;
-    }
-    r->spare_count = 0;
+    struct batch_memory *m = b->memory;
+    b->stream->outstanding -= m->room;
+    b->memory = NULL;
+    return m;
 }
 
 /* ---- the end of a stream ---- */
@@ -185,10 +197,9 @@ static void on_sent(struct outgoing *outgoing, int status)
 {
     struct batch *b = container_of(outgoing, struct batch, outgoing);
     struct query_stream *s = b->stream;
-    struct batch_memory *m = b->memory;
     struct replayer *r = s->replayer;
+    struct batch_memory *m = let_go(b);
     (void)status; /* a connection that broke says so by itself */
-    b->memory = NULL;
     s->sending--;
     step(s); /* the last one frees the stream */
     give_memory(r, m);
@@ -206,8 +217,7 @@ static void send_batch(struct query_stream *s, struct batch *b)
     r->counts.ticks += m->ticks;
     r->counts.bytes += m->size;
     if (s->connection == NULL || connection_send_in_place(s->connection, &b->outgoing) < 0) {
-        b->memory = NULL;
-        give_memory(r, m);
+        give_memory(r, let_go(b));
         return;
     }
     s->sending++;
@@ -247,13 +257,10 @@ static void on_filled(struct job *job)
     s->busy = false;
     s->filling = NULL;
     s->credit -= b->memory->size;
-    if (b->memory->size > 0) {
+    if (b->memory->size > 0)
         send_batch(s, b);
-    } else {
-        struct batch_memory *m = b->memory;
-        b->memory = NULL;
-        give_memory(s->replayer, m);
-    }
+    else
+        give_memory(s->replayer, let_go(b));
     if (s->fill.stop == FILL_DAMAGE)
         tell_damage(s);
     if (s->fill.stop == FILL_FAILED && !s->ending)
@@ -275,18 +282,18 @@ static void fill_next(struct query_stream *s)
 {
     struct replayer *r = s->replayer;
     struct batch *b = free_batch(s);
-    size_t size = batch_size(r);
     if (b == NULL || s->credit == 0 || s->credit < s->fill.need)
         return;
-    if (s->fill.need > size)
-        size = s->fill.need;
-    b->memory = take_memory(r, size);
+    size_t size = next_size(s);
+    b->memory = may_take(s, size) ? outstanding_take(r, size) : NULL;
     if (b->memory == NULL) {
         s->wants_memory = true;
         r->counts.waits++;
         return;
     }
     b->stream = s;
+    s->outstanding += b->memory->room;
+    s->wants_memory = false;
     s->filling = b;
     s->busy = true;
     s->fill.into = b->memory;

@@ -25,7 +25,4 @@ void query_tend(struct replayer *replayer);
 /* All streams end: ECANCELED. */
 void query_stop(struct replayer *replayer);
 
-/* Memory that is kept for the next stream. */
-void query_free_memory(struct replayer *replayer);
-
 #endif

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "replayer/lookup.h"
+#include "replayer/outstanding.h"
 #include "replayer/query.h"
 
 #define STOP_MS 4500u
@@ -238,7 +239,7 @@ void replayer_close(struct replayer *r)
         finish(r);
         service_close(&r->service);
         server_free(&r->server);
-        query_free_memory(r);
+        outstanding_free(r);
     }
     http_close(r->http);
     tally_close(&r->tally);

@@ -51,8 +51,8 @@ struct replayer {
     unsigned stream_count;
     uint64_t stream_numbers;
     size_t outstanding;         /* bytes read for streams and not taken */
-    struct batch_memory *spare; /* of query.c: buffers that nobody uses now */
-    size_t spare_count;
+    struct batch_memory *spare; /* of outstanding.c: what nobody uses now */
+    size_t spare_size;
     uv_timer_t tend;
     bool opened, finished;
     struct replay_counts counts;
