@@ -26,7 +26,7 @@ enum {
 
 struct http {
     struct http_options options;
-    char *address, *tape; /* ours */
+    char *address, *tape, *replayer; /* ours */
     struct MHD_Daemon *daemon;
     atomic_bool stopping;
     atomic_int streams;
@@ -236,7 +236,17 @@ static void http_free(struct http *h)
 {
     free(h->address);
     free(h->tape);
+    free(h->replayer);
     free(h);
+}
+
+/* False: no memory. */
+static bool keep_text(char **ours, const char **text)
+{
+    if (*text == NULL)
+        return true;
+    *text = *ours = strdup(*text);
+    return *ours != NULL;
 }
 
 static struct http *http_new(const struct http_options *options)
@@ -245,9 +255,8 @@ static struct http *http_new(const struct http_options *options)
     if (h == NULL)
         return NULL;
     h->options = *options;
-    h->options.address = h->address = strdup(options->address);
-    h->options.tape = h->tape = options->tape != NULL ? strdup(options->tape) : NULL;
-    if (h->address != NULL && (h->tape != NULL || options->tape == NULL))
+    if (keep_text(&h->address, &h->options.address) && keep_text(&h->tape, &h->options.tape) &&
+        keep_text(&h->replayer, &h->options.replayer))
         return h;
     http_free(h);
     return NULL;

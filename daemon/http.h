@@ -24,6 +24,7 @@ struct http_options {
     const char *writer;  /* whose page: "recorder" */
     const char *tape;    /* the tape's folder, for what the page shows of it; NULL: nothing */
     uint8_t tape_id[16];
+    const char *replayer; /* the socket at which its plays are asked for; NULL: the tape's own */
 };
 
 /* -EADDRINUSE and other codes of the system. NULL is fine for close. */

@@ -149,20 +149,24 @@ static struct {
     uint64_t asked_ns;
 } players = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static bool has_replayer(const char *tape)
+/* "unix:PATH" of the replayer that is asked; false: there is none. */
+static bool find_replayer(const struct http_options *options, char address[PATH_MAX])
 {
-    char path[PATH_MAX];
-    int size = snprintf(path, sizeof path, "%s/replayer.sock", tape);
-    return size < (int)sizeof path && access(path, F_OK) == 0;
+    static const char kind[] = "unix:";
+    int size = options->replayer != NULL
+                   ? snprintf(address, PATH_MAX, "%s%s", kind, options->replayer)
+                   : snprintf(address, PATH_MAX, "%s%s/replayer.sock", kind, options->tape);
+    return size < PATH_MAX && access(address + sizeof kind - 1, F_OK) == 0;
 }
 
-static void ask_players(const char *tape, const atomic_bool *stopping)
+static void ask_players(const struct http_options *options, const atomic_bool *stopping)
 {
-    const char *const argv[] = {"session", "ls", "--json", "--timeout=2s", "--tape", tape, NULL};
+    char address[PATH_MAX];
+    const char *const argv[] = {"session", "ls", "--json", "--timeout=2s", "--addr", address, NULL};
     struct tool_answer answer;
     struct tdk_err err;
     text_clear(&players.list);
-    if (tape == NULL || !has_replayer(tape))
+    if (options->tape == NULL || !find_replayer(options, address))
         return;
     if (tool_run(argv, stopping, &answer, &err) == 0 && answer.status == 0)
         text_add(&players.list, answer.out.bytes, answer.out.size);
@@ -180,7 +184,7 @@ static void put_state(const struct http_options *options, const atomic_bool *sto
     pthread_mutex_lock(&players.lock);
     uint64_t now_ns = clock_mono();
     if (players.asked_ns == 0 || now_ns - players.asked_ns >= PLAYERS_NS) {
-        ask_players(options->tape, stopping);
+        ask_players(options, stopping);
         players.asked_ns = clock_mono();
     }
     struct text_buffer *list = &players.list;

@@ -187,8 +187,11 @@ static int open_server(struct replayer *r, struct tdk_err *err)
 static int open_watch(struct replayer *r, struct tdk_err *err)
 {
     const struct server_config *c = &r->config->server;
-    struct http_options options = {
-        .address = c->http, .remote = c->allow_remote, .writer = "replayer"};
+    struct http_options options = {.address = c->http,
+                                   .remote = c->allow_remote,
+                                   .writer = "replayer",
+                                   .tape = r->config->tape,
+                                   .replayer = c->socket_path};
     struct tdk_tape_info info;
     tdk_tape_info(r->tape, &info);
     tally_open(&r->tally, r->config->tape, info.tape_id);

@@ -1,4 +1,4 @@
-/* page.js - the recorder's page. What comes from elsewhere gets into it as text, never as markup. */
+/* page.js - the page of recorder and replayer. What comes from elsewhere gets into it as text, never as markup. */
 "use strict";
 
 const KEPT = 300; // seconds of live values in a chart
@@ -110,6 +110,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 
 const past = []; // {at, rates: {ring: n}, fills: {ring: n}, write, sync}
 let before = null;
+let bounds = { low: 0, high: Infinity }; // of the tape, ns, once coverage has told
 
 function ringState(ring, own) {
   const words = ["waiting", "held by another", null, "quarantined"];
@@ -125,19 +126,46 @@ function rated(state) {
     ring.rate = was && seconds > 0 ? Math.max(0, ring.ticks - was.ticks) / seconds : null;
     ring.byteRate = was && seconds > 0 ? Math.max(0, ring.taken - was.taken) / seconds : null;
   }
+  const told = before ? (state.now - before.now) / 1e3 : 0;
+  const played = new Map(before ? before.players.map((play) => [play.session, play]) : []);
+  for (const play of state.players) {
+    const was = played.get(play.session);
+    play.rate = was && told > 0 ? Math.max(0, play.ticks - was.ticks) / told : null;
+  }
+}
+
+/* How much a total of the daemon's own grew in a second. */
+function ownRate(state, key) {
+  const seconds = before ? (state.beat - before.beat) / 1e3 : 0;
+  return seconds > 0 ? Math.max(0, state.own[key] - before.own[key]) / seconds : 0;
+}
+
+function recorderTiles(state) {
+  const own = state.own, sum = (key) => state.rings.reduce((all, ring) => all + (ring[key] || 0), 0);
+  return [
+    ["ticks/s", count(sum("rate"))], ["bytes/s", size(sum("byteRate"))],
+    ["lost", count(sum("lost")), sum("lost") > 0 ? "bad" : ""],
+    ["tape", size(own.recorder_tape)], ["disk free", size(own.recorder_disk_free)],
+    ["disk full in", own.recorder_disk_full_in ? duration(own.recorder_disk_full_in) : "not soon"],
+    ["segment", String(own.recorder_segment)],
+    ["longest sync", duration(own.recorder_sync_longest)], ["longest write", duration(own.recorder_write_longest)],
+  ];
+}
+
+function replayerTiles(state) {
+  const own = state.own, age = own.replayer_canary_age;
+  return [
+    ["plays", String(own.replayer_sessions)], ["queries", String(own.replayer_streams)],
+    ["ticks/s sent", count(ownRate(state, "replayer_ticks"))], ["bytes/s sent", size(ownRate(state, "replayer_sent"))],
+    ["connections", String(own.replayer_connections)],
+    ["reads waiting", String(own.replayer_reads_waiting), own.replayer_reads_waiting > 0 ? "warn" : ""],
+    ["could not be read", count(own.replayer_damaged), own.replayer_damaged > 0 ? "bad" : ""],
+    ...(own.replayer_canary ? [["newest is", age ? duration(age) + " old" : "not expected", age > 10e9 ? "bad" : ""]] : []),
+  ];
 }
 
 function showTiles(state) {
-  const own = state.own, sum = (key) => state.rings.reduce((all, ring) => all + (ring[key] || 0), 0);
-  const tiles = [["ticks/s", count(sum("rate"))], ["bytes/s", size(sum("byteRate"))]];
-  const add = (name, key, form) => { if (key in own) tiles.push([name, form(own[key])]); };
-  tiles.push(["lost", count(sum("lost")), sum("lost") > 0 ? "bad" : ""]);
-  add("tape", "recorder_tape", size);
-  add("disk free", "recorder_disk_free", size);
-  add("disk full in", "recorder_disk_full_in", (ns) => (ns ? duration(ns) : "not soon"));
-  add("segment", "recorder_segment", String);
-  add("longest sync", "recorder_sync_longest", duration);
-  add("longest write", "recorder_write_longest", duration);
+  const tiles = state.daemon === "replayer" ? replayerTiles(state) : recorderTiles(state);
   $("tiles").replaceChildren(...tiles.map(([name, value, classes]) => {
     const tile = element("div");
     tile.append(element("dt", name), element("dd", value, classes));
@@ -164,22 +192,28 @@ function showRings(state) {
 
 function showPlayers(state) {
   fillTable("players", state.players.map((play) => {
-    const span = play.to - play.from, at = Math.min(Math.max(play.at - play.from, 0), span);
+    const from = Math.max(play.from, bounds.low), to = Math.min(play.to ?? Infinity, bounds.high);
+    const span = to - from, at = Math.min(Math.max(play.at - from, 0), span);
     return [
       String(play.session), play.into,
       [play.state, play.state === "stalled" || play.state === "failed" ? "bad" : ""], moment(play.at),
-      [play.to < 1.8e19 && span > 0 ? percent(at, span) : "-", "n"], [play.speed || "-", "n"],
+      [to < 1.8e19 && span > 0 ? percent(at, span) : "-", "n"], [play.speed || "-", "n"],
       [duration(play.lateness_p99), "n"], [count(play.ticks), "n"],
+      [play.rate === null ? "-" : count(play.rate), "n"],
     ];
   }), "nothing is being played by a replayer of this tape");
 }
 
 function keep(state) {
-  const moment = { at: new Date(state.now), rates: {}, fills: {},
+  const moment = { at: new Date(state.now), rates: {}, fills: {}, played: {}, late: {},
     write: (state.own.recorder_write_longest || 0) / 1e6, sync: (state.own.recorder_sync_longest || 0) / 1e6 };
   for (const ring of state.rings) {
     moment.rates[ring.ring] = ring.rate;
     moment.fills[ring.ring] = ring.capacity ? (100 * ring.fill) / ring.capacity : 0;
+  }
+  for (const play of state.players) {
+    moment.played[play.session] = play.rate;
+    moment.late[play.session] = (play.lateness_p99 || 0) / 1e6;
   }
   past.push(moment);
   if (past.length > KEPT) past.shift();
@@ -191,9 +225,21 @@ function chooseLines(state) {
   if (lines.length < Math.min(LINES, state.rings.length) || past.length % 30 === 0) lines = busy.sort();
 }
 
+const value = (v) => (v === undefined ? null : v);
+
+/* Plays of the last minutes, the newest. */
+function showPlayCharts() {
+  const plays = [...new Set(past.flatMap((m) => Object.keys(m.late)))].sort((a, b) => a - b).slice(-LINES);
+  if (!plays.length || past.length < 2) return;
+  const names = plays.map((play) => "play " + play);
+  draw("play-chart", ["time", ...names], past.map((m) => [m.at, ...plays.map((play) => value(m.played[play]))]),
+    { includeZero: true, labelsKMB: true });
+  draw("late-chart", ["time", ...names], past.map((m) => [m.at, ...plays.map((play) => value(m.late[play]))]),
+    { includeZero: true, digitsAfterDecimal: 3 });
+}
+
 function showCharts() {
   if (!lines.length || past.length < 2) return;
-  const value = (v) => (v === undefined ? null : v);
   draw("rate-chart", ["time", ...lines], past.map((m) => [m.at, ...lines.map((l) => value(m.rates[l]))]),
     { includeZero: true, labelsKMB: true });
   draw("fill-chart", ["time", ...lines], past.map((m) => [m.at, ...lines.map((l) => value(m.fills[l]))]),
@@ -204,6 +250,8 @@ function showCharts() {
 
 function show(state) {
   if (state.error) { health(state.error, true); return; }
+  document.body.classList.add(state.daemon);
+  document.title = "tapedeck " + state.daemon;
   rated(state);
   health(state.trouble || state.daemon + " is well", state.trouble);
   $("tape-path").textContent = state.tape;
@@ -213,7 +261,8 @@ function show(state) {
   showPlayers(state);
   keep(state);
   chooseLines(state);
-  showCharts();
+  if (state.daemon === "replayer") showPlayCharts();
+  else showCharts();
   before = state;
 }
 
@@ -292,6 +341,7 @@ async function showCoverage() {
     const all = tracks.flatMap((track) => track.covered);
     if (!all.length) { say("coverage-words", "nothing is recorded yet"); return; }
     const low = Math.min(...all.map((s) => s[0])), high = Math.max(...all.map((s) => s[1]));
+    bounds = { low: low * 1e6, high: high * 1e6 };
     say("coverage-words", missing.length
       ? count(missing.reduce((n, gap) => n + gap.ticks, 0)) + " ticks are missing, in " + missing.length + " places"
       : "whole: nothing is missing");
