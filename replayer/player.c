@@ -13,6 +13,7 @@
 #include "replayer/player_private.h"
 #include "tape/select.h"
 
+#define LATE_TRACKS_MAX  256u     /* rings for tracks that come up while the present is followed */
 #define LAST_PATIENCE_NS NS_PER_S /* for the END of a play that did not get to its end */
 
 /* ---- open and close ---- */
@@ -39,6 +40,8 @@ static int seat_track(const struct tdk_track_info *track, void *context)
     if (!query_has_track(&p->query, track->name))
         return 0;
     struct seat *seat = &p->seats[track->number];
+    if (seat->lane != NULL || seat->is_passed)
+        return 0;
     seat->kind = track->kind;
     if (!p->options.per_track) {
         seat->lane = &p->lanes[0];
@@ -52,8 +55,10 @@ static int seat_track(const struct tdk_track_info *track, void *context)
                        TDK_NAME_MAX);
     if (p->lane_count == p->lane_room) /* a recorder has added a track since */
         return 0;
-    seat->lane = &p->lanes[p->lane_count];
-    return add_lane(p, name, seating->err);
+    int rc = add_lane(p, name, seating->err);
+    if (rc == 0)
+        seat->lane = &p->lanes[p->lane_count - 1];
+    return rc;
 }
 
 static int open_lanes(struct player *p, struct tdk_err *err)
@@ -61,6 +66,8 @@ static int open_lanes(struct player *p, struct tdk_err *err)
     struct tdk_tape_info info;
     tdk_tape_info(p->tape, &info);
     p->lane_room = p->options.per_track ? info.tracks + 1 : 1;
+    if (p->options.per_track && p->options.then_live)
+        p->lane_room += LATE_TRACKS_MAX; /* they must stay where they are */
     p->lanes = calloc(p->lane_room, sizeof *p->lanes);
     p->seats = calloc(PLAYER_TRACKS_MAX, sizeof *p->seats);
     if (p->lanes == NULL || p->seats == NULL)
@@ -72,6 +79,25 @@ static int open_lanes(struct player *p, struct tdk_err *err)
     }
     struct seating seating = {p, err};
     return tdk_tape_tracks(p->tape, seat_track, &seating, err);
+}
+
+int player_seat_late(struct player *p, const struct tdk_run *run, struct tdk_err *err)
+{
+    struct seating seating = {p, err};
+    struct seat *seat = &p->seats[run->number];
+    size_t before = p->lane_count;
+    int rc = tdk_tape_tracks(p->tape, seat_track, &seating, err);
+    for (size_t i = before; i < p->lane_count && rc == 0 && p->joined; i++)
+        rc = player_put_join(p, &p->lanes[i], err);
+    if (rc == 0 && seat->lane == NULL)
+        rc = err_say(err, TDK_EFULL, "track %s: %zu rings are played into, and no more are begun",
+                     run->track, p->lane_count);
+    if (rc == 0)
+        return 0;
+    seat->is_passed = true;
+    p->report.damaged++;
+    player_tell_damage(p, err);
+    return 0;
 }
 
 int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_query *query,

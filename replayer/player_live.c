@@ -5,6 +5,15 @@
 #include "base/err.h"
 #include "replayer/player_private.h"
 
+int player_put_join(struct player *p, struct lane *lane, struct tdk_err *err)
+{
+    struct tdk_frame head = {.type = TDK_TYPE_JOIN, .ts = clock_wall()};
+    int rc = lane_control(lane, &head, NULL, 0, NULL, 0, &p->patience, err);
+    if (rc == 0)
+        lane_publish(lane);
+    return rc;
+}
+
 /* History ends here. From here on a tick is due when it comes. */
 static int put_join(struct player *p, struct tdk_err *err)
 {
@@ -13,12 +22,8 @@ static int put_join(struct player *p, struct tdk_err *err)
     p->joined = true;
     p->pace.speed = at_once;
     player_tell_clock(p, 0);
-    for (size_t i = 0; i < p->lane_count && rc == 0; i++) {
-        struct tdk_frame head = {.type = TDK_TYPE_JOIN, .ts = clock_wall()};
-        rc = lane_control(&p->lanes[i], &head, NULL, 0, NULL, 0, &p->patience, err);
-        if (rc == 0)
-            lane_publish(&p->lanes[i]);
-    }
+    for (size_t i = 0; i < p->lane_count && rc == 0; i++)
+        rc = player_put_join(p, &p->lanes[i], err);
     return rc;
 }
 

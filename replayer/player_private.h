@@ -41,6 +41,7 @@ struct player_control {
 /* A track of the tape, found by its number. */
 struct seat {
     struct lane *lane; /* NULL: not asked for */
+    bool is_passed;    /* it came up late, and there is no ring for it */
     uint64_t epoch;    /* the last announced; 0: none */
     uint64_t shifted;  /* the epoch for which the shift of times was announced */
     uint8_t kind;
@@ -127,6 +128,13 @@ void player_sleep_until(uint64_t due_ns);
 /* ---- player.c ---- */
 
 /* A part of the tape that could not be read, if somebody wants to know. */
+/* A track came up after the play began: a ring of its own, as for the others. Where there is none
+ * to be had, that is told once, and the track is passed over: the others go on. */
+int player_seat_late(struct player *player, const struct tdk_run *run, struct tdk_err *err);
+
+/* JOIN into a ring. */
+int player_put_join(struct player *player, struct lane *lane, struct tdk_err *err);
+
 void player_tell_damage(struct player *player, const struct tdk_err *err);
 
 /* ---- player_live.c ---- */

@@ -222,9 +222,13 @@ int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *
     if (p->options.rebase && !p->shifted)
         settle_shift(p, run);
     struct seat *seat = seat_of(p, run->number);
+    int rc = 0;
+    if (seat->lane == NULL && !seat->is_passed)
+        rc = player_seat_late(p, run, err);
     if (seat->lane == NULL)
-        return err_say(err, TDK_EINTERNAL, "track %s came up after the play began", run->track);
-    int rc = player_put_prologue(p, err);
+        return rc;
+    if (rc == 0)
+        rc = player_put_prologue(p, err);
     if (rc == 0)
         rc = prepare_seat(p, seat, run, err);
     const struct tdk_frame *at = run->frames;

@@ -176,6 +176,41 @@ class ThenLive(Live):
         self.assertEqual(len([f for f in frames if f.type == tapedeck.JOIN]), 1)
         self.assertEqual(recorder.stop(), 0)
 
+    def test_a_track_that_comes_up_later_has_a_ring_too(self):
+        self.record("a")
+        self.run_ok("gen", "--ring", "a", "--count", 100)
+        self.wait_for(lambda: self.tape_digest()[1] == 100)
+        follower = self.follow("--per-track", "--digest", into="p", create="1M")
+        self.wait_for(lambda: (self.rings / "p.a.ring").exists())
+        self.run_ok("ring", "create", "b", "--size", "1M")
+        self.run_ok("attach", "b", "-T", self.tape)
+        self.run_ok("gen", "--ring", "b", "--count", 300, "--seed", 2)
+        self.wait_for(lambda: (self.rings / "p.b.ring").exists())
+        self.wait_quiet("p.b", least=300 * 24)
+        follower.signal(signal.SIGINT)
+        self.assertEqual(follower.wait(), 0, follower.stderr)
+        for track, count in (("a", 100), ("b", 300)):
+            frames, digest = self.frames_of(f"p.{track}")
+            self.assert_each_once(frames, track, [count])
+            self.assert_like_the_tape(frames, digest, track)
+            self.assertEqual(sum(f.type == tapedeck.JOIN for f in frames), 1)
+
+    def test_one_that_there_is_no_ring_for_is_told_and_the_others_go_on(self):
+        self.record("a")
+        self.run_ok("gen", "--ring", "a", "--count", 100)
+        self.wait_for(lambda: self.tape_digest()[1] == 100)
+        self.run_ok("ring", "create", "p.a", "--size", "1M")
+        follower = self.start_cli("play", "-T", self.tape, "--then-live", "--per-track", "--into", "p")
+        self.run_ok("ring", "create", "b", "--size", "1M")
+        self.run_ok("attach", "b", "-T", self.tape)
+        self.run_ok("gen", "--ring", "b", "--count", 10)
+        follower.wait_line("ring p.b: there is none")
+        self.run_ok("gen", "--ring", "a", "--count", 50, "--seed", 3)
+        self.wait_quiet("p.a", least=150 * 24)
+        follower.signal(signal.SIGINT)
+        self.assertEqual(follower.wait(), 3, follower.stderr)
+        self.assert_each_once(self.frames_of("p.a", code=3)[0], "a", [100, 50])
+
     def test_losses_are_told_live(self):
         """A ring that nobody records any more fills up: what is refused is counted, in its place."""
         recorder = self.record(size="64K")
