@@ -30,6 +30,7 @@ class Bench(tapedeck.Case):
     def test_record(self):
         rows = self.bench("record", "--count", "20000", "--producers", "2", "--rate", "20000", "--ring-size", "1M",
                           "--dir", self.scratch)
+        rows.pop("the disk alone, durable", None)  # where there is a way past the page cache
         self.assertEqual(list(rows), ["written, 1 ring", "written, 2 rings", "durable, 1 ring", "durable, 2 rings",
                                       "publish, nobody reads", "publish, recorded"])
         self.assertEqual(os.listdir(self.scratch), [])
