@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-#define WRITES_A_TURN  8u
+#define WRITES_A_TURN  2u                 /* what has come back meanwhile waits: a millisecond */
 #define SMALL          ((size_t)64 << 10) /* a write of less may wait five times as long */
 #define SMALL_PATIENCE 5u
 #define WARM_NS        (100 * NS_PER_MS) /* after the last tick, before it looks less often */

@@ -260,15 +260,16 @@ static void tell(struct writer *w, struct write *write)
     w->counts.bytes += write->size;
 }
 
+static bool may_tell(const struct writer *w)
+{
+    const struct write *write = writer_at(w, w->told);
+    return w->told < w->sent && write->back && write->status >= 0;
+}
+
 static void tell_all(struct writer *w)
 {
-    while (w->told < w->sent) {
-        struct write *write = writer_at(w, w->told);
-        if (!write->back || write->status < 0)
-            return;
-        tell(w, write);
-        w->told++;
-    }
+    for (; may_tell(w); w->told++)
+        tell(w, writer_at(w, w->told));
     if (w->sync == SYNC_NONE && w->state != WRITER_MOVING)
         w->synced = w->told;
 }
