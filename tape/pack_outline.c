@@ -18,10 +18,9 @@ bool pack_grow(void **bytes, size_t *room, size_t size)
     if (*room >= size)
         return true;
     free(*bytes);
-    *room = 0;
+    size += size / 4;
     *bytes = malloc(size);
-    if (*bytes != NULL)
-        *room = size;
+    *room = *bytes != NULL ? size : 0;
     return *bytes != NULL;
 }
 

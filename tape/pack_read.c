@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/buffers.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
@@ -9,12 +10,12 @@
 
 struct pack *pack_open(void)
 {
-    struct pack *pack = calloc(1, sizeof *pack);
+    struct pack *pack = buffers_map(sizeof *pack);
     if (pack == NULL)
         return NULL;
     pack->zstd = ZSTD_createDCtx();
     if (pack->zstd == NULL) {
-        free(pack);
+        buffers_unmap(pack, sizeof *pack);
         return NULL;
     }
     return pack;
@@ -28,7 +29,7 @@ void pack_close(struct pack *pack)
     free(pack->strands);
     free(pack->groups);
     free(pack->raw);
-    free(pack);
+    buffers_unmap(pack, sizeof *pack);
 }
 
 /* ---- times ---- */

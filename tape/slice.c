@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffers.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
@@ -25,7 +26,7 @@ void slice_close(struct slice *slice)
 {
     segments_give(slice->segments, slice->handle);
     free(slice->bytes);
-    free(slice->unpacked);
+    buffers_unmap(slice->unpacked, slice->unpacked_room);
     free(slice->chunks);
     pack_close(slice->pack);
     *slice = (struct slice){.segments = slice->segments};
@@ -33,18 +34,38 @@ void slice_close(struct slice *slice)
 
 /* ---- room ---- */
 
-/* The contents are not kept: a larger buffer is a fresh one, whose pages cost nothing until they
- * are used. */
-static int make_room(unsigned char **bytes, size_t *room, size_t size)
+/* Blocks of a tape are of about one size: with some more than is needed now, a buffer is not made
+ * anew for each that is a little larger. What it held is not kept. */
+static size_t roomy(size_t size)
 {
-    if (*room >= size)
+    return align_up(size + size / 8, TAPE_ALIGN);
+}
+
+static int room_for_bytes(struct slice *slice, size_t size)
+{
+    if (slice->room >= size)
         return 0;
-    free(*bytes);
-    *room = 0;
-    *bytes = aligned_alloc(TAPE_ALIGN, align_up(size, TAPE_ALIGN));
-    if (*bytes == NULL)
+    free(slice->bytes);
+    slice->room = 0;
+    slice->bytes = aligned_alloc(TAPE_ALIGN, roomy(size));
+    if (slice->bytes == NULL)
         return -ENOMEM;
-    *room = align_up(size, TAPE_ALIGN);
+    slice->room = roomy(size);
+    return 0;
+}
+
+/* In large pages: a packed block is unpacked all over it, even where one instrument is asked for.
+ */
+static int room_for_unpacked(struct slice *slice, size_t size)
+{
+    if (slice->unpacked_room >= size)
+        return 0;
+    buffers_unmap(slice->unpacked, slice->unpacked_room);
+    slice->unpacked_room = 0;
+    slice->unpacked = buffers_map(roomy(size));
+    if (slice->unpacked == NULL)
+        return -ENOMEM;
+    slice->unpacked_room = roomy(size);
     return 0;
 }
 
@@ -98,7 +119,7 @@ int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_er
             return rc;
     }
     slice->ref = *ref;
-    int rc = make_room(&slice->bytes, &slice->room, ref->span);
+    int rc = room_for_bytes(slice, ref->span);
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
 }
 
@@ -123,7 +144,7 @@ int slice_unpack_room(struct slice *slice, struct tdk_err *err)
 {
     const struct block_head *head = (const void *)slice->bytes;
     size_t size = (size_t)head->frames_size + head->directory_size;
-    int rc = make_room(&slice->unpacked, &slice->unpacked_room, size);
+    int rc = room_for_unpacked(slice, size);
     if (rc == 0 && slice->pack == NULL && head->codec == BLOCK_COLUMNS)
         slice->pack = pack_open();
     if (rc == 0 && slice->pack == NULL && head->codec == BLOCK_COLUMNS)
