@@ -165,7 +165,7 @@ static int sum_file(int fd, void *buffer, size_t room, uint32_t *sum)
 
 int index_sum(const char *dir, uint32_t *sum, struct tdk_err *err)
 {
-    enum { ROOM = 256 << 10 };
+    enum { ROOM = 32 << 10 }; /* few pages to be touched: most indexes are small */
     char path[4096];
     snprintf(path, sizeof path, "%s/data.mdb", dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

@@ -118,15 +118,21 @@ static void expect_next(struct stream *stream, enum expectation what)
     stream->is_expected = true;
 }
 
-/* The very first block: all of it at once, not piece by piece as it turns out what is needed. */
+/* The very first block: all of it at once, not piece by piece as it turns out what is needed; where
+ * few are asked for, with the two behind it. */
 static void expect_first(struct stream *stream)
 {
+    enum { FIRST = 2 };
     struct segments *segments = &stream->answer->tape->segments;
     struct handle *handle;
+    const struct block_ref *ref;
     if (stream->is_expected || slice_holds(stream->sieve.slice, &stream->ref) ||
         segments_take(segments, &stream->ref, &handle, NULL) < 0)
         return;
     expect_block(handle, &stream->ref, EXPECT_ALL);
+    for (int n = 1; n <= FIRST && search_is_short(&stream->search); n++)
+        if ((ref = search_ahead(&stream->search, n)) != NULL && handle_is_of(handle, ref))
+            expect_block(handle, ref, EXPECT_ALL);
     segments_give(segments, handle);
 }
 

@@ -170,6 +170,7 @@ static int open_lone(struct tdk_tape *tape, const char *path, struct tdk_err *er
 
 static int open_folder(struct tdk_tape *tape, const char *path, struct tdk_err *err)
 {
+    view_expect(path);
     int rc = folder_open(&tape->folder, path, err);
     if (rc < 0)
         return rc;

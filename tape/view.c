@@ -1,11 +1,14 @@
 #include "tape/view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "tape/rebuild.h"
 
@@ -105,6 +108,22 @@ static bool is_clean(const struct folder *folder)
 {
     uint64_t marked;
     return is_marked(folder, &marked) && folder_is_clean(folder, marked);
+}
+
+void view_expect(const char *tape)
+{
+    enum { BEGINNING = 1 << 20 };
+    const char *const names[] = {"clean", "data.mdb"};
+    for (size_t i = 0; i < array_size(names); i++) {
+        char path[TAPE_PATH_MAX + 32];
+        if (snprintf(path, sizeof path, "%s/index/%s", tape, names[i]) >= (int)sizeof path)
+            return;
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0)
+            continue;
+        posix_fadvise(fd, 0, BEGINNING, POSIX_FADV_WILLNEED);
+        close(fd);
+    }
 }
 
 int view_open_trusted(struct view **view, const struct folder *folder)

@@ -25,6 +25,10 @@ struct view {
     struct view *next;
 };
 
+/* What will be read of a tape's index when it is opened, asked for at once and by its path, so that
+ * a cold disk has several things to do while tape.meta is read. */
+void view_expect(const char *tape);
+
 /* The best there is for this tape now. */
 int view_open(struct view **view, const struct folder *folder, struct tdk_err *err);
 
