@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -162,6 +163,14 @@ int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_
         size -= (size_t)n;
     }
     return 0;
+}
+
+void handle_scan(struct handle *handle, bool scan)
+{
+    if (atomic_load_explicit(&handle->is_scanned, memory_order_relaxed) == scan)
+        return;
+    atomic_store_explicit(&handle->is_scanned, scan, memory_order_relaxed);
+    posix_fadvise(handle->segment->fd, 0, 0, scan ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
 }
 
 bool handle_has(const struct handle *handle, uint64_t offset)

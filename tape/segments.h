@@ -20,6 +20,7 @@ struct handle {
     unsigned holders;
     bool is_stale; /* the file may have been replaced: nobody gets this handle any more */
     uint64_t used; /* when */
+    _Atomic bool is_scanned;
     struct handle *next;
 };
 
@@ -49,6 +50,11 @@ void segments_forget(struct segments *segments, uint64_t number);
 /* `size` bytes at `offset`, all of them. TDK_ECORRUPT: the file ends before. */
 int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,
                 struct tdk_err *err);
+
+/* Is it read from one end to the other now, or here and there? Where it is scanned the kernel reads
+ * ahead by itself, into large pieces of memory: from those a copy costs a third of what it costs
+ * from the single pages that are asked for by handle_expect(). */
+void handle_scan(struct handle *handle, bool scan);
 
 /* Does the kernel have it in memory? Costs a tenth of handle_expect(). */
 bool handle_has(const struct handle *handle, uint64_t offset);

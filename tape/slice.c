@@ -17,15 +17,28 @@
 /* Blocks up to here are read whole: one call costs less than three. */
 enum { SMALL_SPAN = 32 << 10 };
 
+/* Where many blocks are read in pieces of this size and more, all of the file is wanted. */
+enum { SCAN_MIN = 128 << 10 };
+
 void slice_init(struct slice *slice, struct segments *segments)
 {
     *slice = (struct slice){.segments = segments};
 }
 
+static void drop_bytes(struct slice *slice)
+{
+    if (slice->is_mapped)
+        buffers_unmap(slice->bytes, slice->room);
+    else
+        free(slice->bytes);
+    slice->bytes = NULL;
+    slice->room = 0;
+}
+
 void slice_close(struct slice *slice)
 {
     segments_give(slice->segments, slice->handle);
-    free(slice->bytes);
+    drop_bytes(slice);
     buffers_unmap(slice->unpacked, slice->unpacked_room);
     free(slice->chunks);
     pack_close(slice->pack);
@@ -41,13 +54,16 @@ static size_t roomy(size_t size)
     return align_up(size + size / 8, TAPE_ALIGN);
 }
 
+/* In large pages where many blocks come through: a copy into those costs half. For one block, of
+ * which some small pages may be all that is used, those cost less. */
 static int room_for_bytes(struct slice *slice, size_t size)
 {
     if (slice->room >= size)
         return 0;
-    free(slice->bytes);
-    slice->room = 0;
-    slice->bytes = aligned_alloc(TAPE_ALIGN, roomy(size));
+    drop_bytes(slice);
+    slice->is_mapped = slice->passing;
+    slice->bytes =
+        slice->passing ? buffers_map(roomy(size)) : aligned_alloc(TAPE_ALIGN, roomy(size));
     if (slice->bytes == NULL)
         return -ENOMEM;
     slice->room = roomy(size);
@@ -129,6 +145,7 @@ int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err
     if (at >= slice->fetched_begin && at + size <= slice->fetched_end)
         return 0;
     slice->bytes_read += size;
+    handle_scan(slice->handle, slice->passing && size >= SCAN_MIN);
     return handle_read(slice->handle, slice->ref.offset + at, slice->bytes + at, size, err);
 }
 

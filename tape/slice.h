@@ -31,6 +31,7 @@ struct slice {
     struct block_view view; /* frames: only what slice_need() has answered for */
     unsigned char *bytes;   /* as in the file; ours */
     size_t room;
+    bool is_mapped;          /* by buffers_map() */
     unsigned char *unpacked; /* ours */
     size_t unpacked_room;
     struct pack *pack; /* ours; NULL until a packed block is met */

@@ -110,7 +110,10 @@ static void expect_next(struct stream *stream, enum expectation what)
 {
     enum { AHEAD = 6 };
     const struct slice *slice = stream->sieve.slice;
-    for (int n = stream->is_expected ? AHEAD : 1; n <= AHEAD && !stream->is_alone; n++) {
+    bool is_scanned =
+        slice->handle != NULL && slice->handle->is_scanned; /* the kernel sees to it */
+    bool is_wanted = !is_scanned && !stream->is_alone;
+    for (int n = stream->is_expected ? AHEAD : 1; n <= AHEAD && is_wanted; n++) {
         const struct block_ref *ref = search_ahead(&stream->search, n);
         if (ref != NULL && slice->handle != NULL && handle_is_of(slice->handle, ref))
             expect_block(slice->handle, ref, what);
@@ -130,7 +133,7 @@ static void expect_first(struct stream *stream)
         segments_take(segments, &stream->ref, &handle, NULL) < 0)
         return;
     expect_block(handle, &stream->ref, EXPECT_ALL);
-    for (int n = 1; n <= FIRST && search_is_short(&stream->search); n++)
+    for (int n = 1; n <= FIRST && !stream->is_alone && search_is_short(&stream->search); n++)
         if ((ref = search_ahead(&stream->search, n)) != NULL && handle_is_of(handle, ref))
             expect_block(handle, ref, EXPECT_ALL);
     segments_give(segments, handle);
