@@ -15,12 +15,13 @@ docs/python.md has the whole of it. Errors are tapedeck.Error, with the library'
 
 from . import records
 from .batch import Batch, Part
-from .client import Client
+from .client import Client, ask
 from .native import Busy, Damaged, Error, Hostile, Lapped, Missing
 from .moments import to_datetime64, to_ns
 from .records import SCHEMAS, Schema, to_float
 from .ring import (Clock, Consumer, Producer, RingInfo, Tap, create_ring, remove_ring, ring_info,
                    rings)
+from .stream import Stream, Whole
 from .tape import (Coverage, Cursor, EpochCoverage, Gap, Info, LossWarning, Stats, Symbol, Tape,
                    Track)
 
@@ -29,6 +30,6 @@ __version__ = "0.1.0"
 __all__ = [
     "Batch", "Busy", "Client", "Clock", "Consumer", "Coverage", "Cursor", "Damaged", "EpochCoverage", "Error",
     "Gap", "Hostile", "Info", "Lapped", "LossWarning", "Missing", "Part", "Producer", "RingInfo",
-    "SCHEMAS", "Schema", "Stats", "Symbol", "Tap", "Tape", "Track", "create_ring", "records",
+    "SCHEMAS", "Schema", "Stats", "Stream", "Symbol", "Tap", "Tape", "Track", "Whole", "ask", "create_ring", "records",
     "remove_ring", "ring_info", "rings", "to_datetime64", "to_float", "to_ns",
 ]

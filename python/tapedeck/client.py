@@ -6,10 +6,15 @@ import ctypes
 import threading
 import time
 from ctypes import byref
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Union
 
 from . import native as lib
+from . import records as r
 from .moments import Moment, to_ns
+from .tape import _Collection, _range, _strings, _warn
+
+if TYPE_CHECKING:
+    from .stream import Stream
 
 
 class Client:
@@ -18,6 +23,7 @@ class Client:
         with tapedeck.Client("unix:/data/tape/replayer.sock") as replayer:
             session = replayer.play("bt", start="2024-05-08", speed="10x", create=64 << 20)
             ... tapedeck.Consumer("bt", wait=5) ...
+            trades = replayer.query("trades", "2024-05-08", symbols="ESM4")
     """
 
     def __init__(self, address: str, *, token: Optional[str] = None, timeout: float = 30) -> None:
@@ -28,12 +34,16 @@ class Client:
         self._msgpack = msgpack
         self._at = ctypes.c_void_p()
         self._lock = threading.Lock()
+        self._stream: Optional["Stream"] = None  # the last; it ends before we do
         options = lib.ClientOptions(b"tapedeck-python", token.encode() if token else None,
                                     round(timeout * 1e9))
         lib.call("tdk_client_open", byref(self._at), address.encode(), byref(options))
 
     def close(self) -> None:
         """Its sessions end with it, unless they were detached. Twice is fine."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
         with self._lock:
             at, self._at = self._at, ctypes.c_void_p()
         if at:
@@ -49,6 +59,13 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """Of libtapedeck."""
+        if not self._at:
+            raise ValueError("this client is closed")
+        return self._at
+
     def call(self, method: str, **params: Any) -> Any:
         """Any method; params that are None are left out."""
         packed = self._msgpack.packb({k: v for k, v in params.items() if v is not None})
@@ -60,6 +77,38 @@ class Client:
                      byref(size))
             answer = ctypes.string_at(result, size.value) if size.value else b"\x80"
         return self._msgpack.unpackb(answer, raw=False)
+
+    def stream(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
+               tracks: Union[str, Sequence[str], None] = None,
+               symbols: Union[str, Sequence[str], None] = None,
+               types: Union[str, int, Sequence[Union[str, int]], None] = None, axis: str = "recv",
+               limit: int = 0, reverse: bool = False, control: bool = False,
+               written: bool = False) -> "Stream":
+        """Ticks of [start, end) as Tape.cursor() gives them, in batches; `types` are words of
+        `tapedeck query -t`."""
+        from .stream import Stream
+        asked = lib.ClientQuery(range=_range(start, end, tracks, symbols, axis, limit=limit,
+                                             reverse=reverse, control=control, written=written))
+        words = [types] if isinstance(types, (str, int)) else types
+        asked.types, asked.type_count = _strings(None if words is None else map(str, words))
+        with self._lock:
+            self._stream = Stream(self, asked)
+        return self._stream
+
+    def query(self, schema: Union[str, r.Schema], start: Optional[Moment] = None,
+              end: Optional[Moment] = None, *, heads: bool = False, damage: str = "raise",
+              **which: Any) -> Any:
+        """The records of one schema in [start, end) as one array: what Tape.query() gives."""
+        kind = r.schema(schema)
+        stream = self.stream(start, end, types=kind.name, **which)
+        collected = _Collection(kind, heads)
+        try:
+            for batch in stream.batches(damage):
+                collected.add(batch)
+        finally:
+            stream.close()
+        _warn(stream.whole)
+        return collected.result()
 
     def play(self, into: str, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
              speed: str = "max", create: Optional[int] = None, **params: Any) -> int:
@@ -106,3 +155,10 @@ class Client:
                 return True
             time.sleep(0.02)
         return False
+
+
+def ask(address: str, schema: Union[str, r.Schema], start: Optional[Moment] = None,
+        end: Optional[Moment] = None, **which: Any) -> Any:
+    """One range of a replayer's tape as an array: ask("unix:/data/tape/replayer.sock", "trades")."""
+    with Client(address) as client:
+        return client.query(schema, start, end, **which)

@@ -37,7 +37,7 @@ class Missing(Error):
 
 
 class Busy(Error):
-    """Another process that is alive holds this."""
+    """Another process that is alive holds this, or a stream its client."""
 
 
 class Damaged(Error):
@@ -57,7 +57,8 @@ class Hostile(Error):
 
 
 _CLASSES = {-_errno.ENOENT: Missing, -20009: Missing, -20010: Missing, -20011: Missing,
-            -20008: Busy, ECORRUPT: Damaged, EHOSTILE: Hostile, ELAPPED: Lapped}
+            -_errno.EBUSY: Busy, -20008: Busy, ECORRUPT: Damaged, EHOSTILE: Hostile,
+            ELAPPED: Lapped}
 
 
 class Err(Structure):
@@ -158,6 +159,16 @@ class ClientOptions(Structure):
     _fields_ = [("name", c_char_p), ("token", c_char_p), ("timeout_ns", c_uint64)]
 
 
+class ClientQuery(Structure):
+    _fields_ = [("range", Query), ("types", POINTER(c_char_p)), ("type_count", c_size_t),
+                ("credit", c_uint64), ("no_digest", c_bool)]
+
+
+class StreamStats(Structure):
+    _fields_ = [("ticks", c_uint64), ("bytes", c_uint64), ("lost", c_uint64), ("damaged", c_uint64),
+                ("digest", c_char * 33), ("complete", c_bool)]
+
+
 EachTrack = CFUNCTYPE(c_int, POINTER(TrackInfo), c_void_p)
 EachSymbol = CFUNCTYPE(c_int, POINTER(SymbolInfo), c_void_p)
 EachName = CFUNCTYPE(c_int, c_char_p, c_void_p)
@@ -219,6 +230,10 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "tdk_client_close": (None, [_HANDLE]),
     "tdk_client_call": (c_int, [_HANDLE, c_char_p, c_char_p, c_size_t, _OUT, POINTER(c_size_t),
                                 _ERR]),
+    "tdk_client_query": (c_int, [_HANDLE, POINTER(ClientQuery), _OUT, _ERR]),
+    "tdk_stream_read": (c_int, [_HANDLE, POINTER(Run), _ERR]),
+    "tdk_stream_stats": (None, [_HANDLE, POINTER(StreamStats)]),
+    "tdk_stream_close": (None, [_HANDLE]),
 }
 
 

@@ -199,6 +199,17 @@ def _strings(values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
     return (ctypes.c_char_p * len(encoded))(*encoded), len(encoded)
 
 
+def _range(start: Optional[Moment], end: Optional[Moment], tracks: Union[str, Sequence[str], None],
+           symbols: Union[str, Sequence[str], None], axis: str, **flags: Any) -> lib.Query:
+    if axis not in ("recv", "event"):
+        raise ValueError(f"axis {axis!r}: recv or event")
+    query = lib.Query(from_=0 if start is None else to_ns(start),
+                      to=U64_MAX if end is None else to_ns(end), axis=int(axis == "event"), **flags)
+    query.tracks, query.track_count = _strings(tracks)
+    query.symbols, query.symbol_count = _strings(symbols)
+    return query
+
+
 class Tape:
     """A tape's directory, or one segment file, open for reading. Writes nothing; works beside a
     recorder. Any number of threads may use it.
@@ -308,13 +319,7 @@ class Tape:
     def _query(self, start: Optional[Moment], end: Optional[Moment],
                tracks: Union[str, Sequence[str], None], symbols: Union[str, Sequence[str], None],
                types: Union[Type, Sequence[Type], None], axis: str, **flags: Any) -> lib.Query:
-        if axis not in ("recv", "event"):
-            raise ValueError(f"axis {axis!r}: recv or event")
-        query = lib.Query(from_=0 if start is None else to_ns(start),
-                          to=U64_MAX if end is None else to_ns(end), axis=int(axis == "event"),
-                          **flags)
-        query.tracks, query.track_count = _strings(tracks)
-        query.symbols, query.symbol_count = _strings(symbols)
+        query = _range(start, end, tracks, symbols, axis, **flags)
         if types is not None:
             words = [types] if isinstance(types, (str, int, Schema)) else list(types)
             pairs = [self._type(word) for word in words]
@@ -554,7 +559,7 @@ class _Collection:
         return records if self.heads is None else (records, self.heads.joined())
 
 
-def _warn(stats: Stats) -> None:
+def _warn(stats: Any) -> None:
     if stats.lost:
         warnings.warn(f"{stats.lost} ticks of this range were lost before they could be recorded; "
                       "coverage() has each gap", LossWarning, stacklevel=3)

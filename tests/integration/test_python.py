@@ -457,6 +457,39 @@ class Plays(Case):
         with self.assertRaises(tapedeck.Missing):
             tapedeck.Client(f"unix:{self.scratch}/none.sock")
 
+    def test_a_replayer_answers_what_the_tape_answers(self):
+        try:
+            import msgpack  # noqa: F401
+        except ImportError:
+            self.skipTest("python3-msgpack is not installed")
+        self.recorder("--ring", "a", "--ring", "b", "--create-ring", "1M")
+        for ring in "ab":
+            self.run_ok("gen", "--ring", ring, "--count", "3000", "--symbols", "3")
+        self.run_ok("flush", "-T", self.tape)
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
+        there = f"unix:{self.tape}/replayer.sock"
+        with tapedeck.Tape(self.tape) as tape, tapedeck.Client(there) as client:
+            name = tape.cursor(limit=100).read().schemas()[0]
+            want, heads = tape.query(name, heads=True)
+            got, also = client.query(name, heads=True)
+            np.testing.assert_array_equal(got, want)
+            np.testing.assert_array_equal(also, heads)
+            for which in ({"tracks": "b", "limit": 7}, {"symbols": "S001"}, {"reverse": True, "limit": 5}):
+                np.testing.assert_array_equal(tapedeck.ask(there, name, **which), tape.query(name, **which))
+            stream = client.stream(control=True)
+            begun = stream.read(1)
+            with self.assertRaises(tapedeck.Busy):
+                client.call("count")
+            ticks = sum(int((batch.types < records.CONTROL).sum()) for batch in [begun, *stream])
+            self.assertEqual((ticks, stream.whole.ticks, stream.whole.lost), (6000, 6000, 0))
+            self.assertEqual((stream.whole.digest, 6000), self.tape_digest())
+            self.assertEqual(client.call("count")["ticks"], 6000)
+            client.stream().read(1)  # closed with its client, in the middle
+        with self.assertRaises(ValueError):
+            client.stream()
+        with self.assertRaisesRegex(tapedeck.Error, "none"), tapedeck.Client(there) as client:
+            client.query(name, tracks="none")
+
     @unittest.skipIf("LD_PRELOAD" in os.environ, "its programs have a sanitizer's runtime of their own")
     def test_the_backtest_of_the_examples_runs_and_is_the_same_each_time(self):
         told = []
