@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "cli/command.h"
+#include "tape/tape.h"
 
 /* ---- which ---- */
 
@@ -86,6 +87,32 @@ int depot_symbols(struct depot *s, const char *track,
 {
     return s->remote != NULL ? remote_symbols(s->remote, track, each, context, err)
                              : tdk_tape_symbols(s->tape, track, each, context, err);
+}
+
+struct symbols_wanted {
+    struct depot *depot;
+    struct tdk_err *err;
+};
+
+static int load_symbols(const struct tdk_track_info *track, void *context)
+{
+    const struct symbols_wanted *wanted = context;
+    const struct symbols *symbols;
+    return tape_symbols(wanted->depot->tape, track->number, &symbols, wanted->err);
+}
+
+static int pass_over(const struct tdk_symbol_info *symbol, void *context)
+{
+    (void)symbol;
+    (void)context;
+    return 0;
+}
+
+int depot_load_symbols(struct depot *s, struct tdk_err *err)
+{
+    struct symbols_wanted wanted = {s, err};
+    return s->remote != NULL ? remote_symbols(s->remote, NULL, pass_over, NULL, err)
+                             : tdk_tape_tracks(s->tape, load_symbols, &wanted, err);
 }
 
 int depot_coverage(struct depot *s, const struct tdk_query *query,

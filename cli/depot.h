@@ -38,6 +38,10 @@ int depot_property(struct depot *depot, const char *track, uint64_t epoch, const
 int depot_symbols(struct depot *depot, const char *track,
                   int (*each)(const struct tdk_symbol_info *symbol, void *context), void *context,
                   struct tdk_err *err);
+
+/* All of them now. What depot_facts() says of a symbol later cannot fail then, which it could not
+ * tell. */
+int depot_load_symbols(struct depot *depot, struct tdk_err *err);
 int depot_coverage(struct depot *depot, const struct tdk_query *query,
                    const struct tdk_coverage_walk *walk, struct tdk_err *err);
 

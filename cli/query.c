@@ -231,7 +231,9 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
         options.metadata = dbn_head_metadata(q->head);
         options.schema = likely_schema(q);
     }
-    return output_open(&q->output, &options, err);
+    if (args.map_symbols)
+        rc = depot_load_symbols(&q->range.depot, err);
+    return rc < 0 ? rc : output_open(&q->output, &options, err);
 }
 
 static int deliver_run(struct query *q, const struct tdk_run *run, struct tdk_err *err)
