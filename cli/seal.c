@@ -168,8 +168,9 @@ static int run(const struct cli *cli)
     progress_clear(&w.progress);
     if (rc < 0 && w.totals.failed == 0)
         return cli_fail(&err, w.totals.segments > 0 ? "what was packed stays so" : NULL);
-    if (show(&w.totals, elapsed_ns) < 0)
-        return cli_fail_words("write to stdout failed");
+    int shown = show(&w.totals, elapsed_ns);
+    if (shown < 0)
+        return cli_fail_words("write to stdout: %s", tdk_strerror(shown));
     return rc < 0 ? cli_fail(&err, "the others were not tried; --keep-going does")
                   : conclude(&w.totals);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd_errors.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
@@ -146,7 +147,9 @@ static size_t step_zstd(struct input_file *f, unsigned char *out, size_t room)
     size_t rc = ZSTD_decompressStream(f->zstd, &to, &in);
     f->raw_at = in.pos;
     if (ZSTD_isError(rc))
-        input_fail(f, TDK_ECORRUPT, ZSTD_getErrorName(rc));
+        input_fail(f,
+                   ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation ? -ENOMEM : TDK_ECORRUPT,
+                   ZSTD_getErrorName(rc));
     else
         f->inside = rc != 0;
     if (!more && to.pos == 0 && !f->ended)

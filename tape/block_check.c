@@ -10,6 +10,7 @@
 #include "tape/frame.h"
 #include "tape/pack.h"
 #include "tape/sums.h"
+#include "tape/unpack.h"
 
 static int corrupt(struct tdk_err *err, const char *what)
 {
@@ -237,9 +238,10 @@ static int unpack_zstd(const struct block_head *head, void *buffer, struct tdk_e
     if (ZSTD_getFrameContentSize(stored, head->stored_size) != size ||
         ZSTD_findFrameCompressedSize(stored, head->stored_size) != head->stored_size)
         return corrupt(err, "packed contents have another size than its head says");
-    if (ZSTD_decompress(buffer, size, stored, head->stored_size) != size)
-        return corrupt(err, "contents cannot be unpacked");
-    return 0;
+    int rc = unpack(buffer, size, stored, head->stored_size);
+    if (rc == -ENOMEM)
+        return err_set(err, rc, "unpack a block");
+    return rc < 0 ? corrupt(err, "contents cannot be unpacked") : 0;
 }
 
 static int unpack_columns(const struct block_head *head, struct pack *pack, void *buffer,

@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/err.h"
 #include "tape/files.h"
+#include "tape/unpack.h"
 
 /* ---- open ---- */
 
@@ -233,8 +234,8 @@ int segment_read_table(const struct segment *segment, const struct segment_foot 
     return 0;
 }
 
-static int unpack(const struct segment *s, const void *packed, size_t packed_size, size_t max,
-                  void **bytes, size_t *size, struct tdk_err *err)
+static int unpack_footer(const struct segment *s, const void *packed, size_t packed_size,
+                         size_t max, void **bytes, size_t *size, struct tdk_err *err)
 {
     unsigned long long claimed = ZSTD_getFrameContentSize(packed, packed_size);
     if (claimed > max) /* also: not known, or no zstd at all */
@@ -242,9 +243,10 @@ static int unpack(const struct segment *s, const void *packed, size_t packed_siz
     void *plain = malloc(claimed > 0 ? claimed : 1);
     if (plain == NULL)
         return err_set(err, -ENOMEM, "read %s", s->path);
-    if (ZSTD_decompress(plain, claimed, packed, packed_size) != claimed) {
+    int rc = unpack(plain, claimed, packed, packed_size);
+    if (rc < 0) {
         free(plain);
-        return err_set(err, TDK_ECORRUPT, "%s: its footer cannot be unpacked", s->path);
+        return err_set(err, rc, "%s: its footer cannot be unpacked", s->path);
     }
     *bytes = plain;
     *size = claimed;
@@ -259,7 +261,7 @@ static int read_packed(const struct segment *segment, uint64_t offset, uint64_t 
     int rc = read_part(segment, offset, packed_size, crc, &packed, err);
     if (rc < 0)
         return rc;
-    rc = unpack(segment, packed, packed_size, max, bytes, size, err);
+    rc = unpack_footer(segment, packed, packed_size, max, bytes, size, err);
     free(packed);
     return rc;
 }
