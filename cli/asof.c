@@ -13,6 +13,7 @@ struct args {
     const char *format, *file;
     uint64_t back_ns;
     bool force, pretty, map_symbols, envelope;
+    bool verbose; /* as all commands are asked */
 };
 
 static struct args args;
@@ -115,6 +116,8 @@ static int deliver(struct range *range, enum output_format format, uint64_t *dam
         rc = prime_open(&prime, range->tape, &range->query, &how, err);
     if (rc == 0) {
         *damaged = prime_damaged(prime);
+        if (args.verbose)
+            cli_note("%" PRIu64 " blocks read", prime_blocks(prime));
         rc = put_all(prime, output, err);
     }
     prime_close(prime);
@@ -128,7 +131,7 @@ static int run(const struct cli *cli)
     struct range range;
     enum output_format format;
     uint64_t damaged = 0;
-    (void)cli;
+    args.verbose = cli->globals->verbose;
     if (!output_format_parse(args.format, &format) ||
         (format != OUTPUT_JSONL && format != OUTPUT_FRAMES))
         return cli_usage("-o %s: states are of several kinds: jsonl or frames", args.format);

@@ -380,6 +380,29 @@ static int seal(struct rebuild *r, struct segment_writer *writer, const struct f
     return rc;
 }
 
+/* What state its blocks have: they were read a moment ago. One that cannot be had leaves the list
+ * short, and then it is of none. */
+static void note_states(struct segment_writer *writer, const struct segment *segment,
+                        const struct found *found)
+{
+    unsigned char *buffer = NULL;
+    size_t room = 0;
+    for (size_t i = 0; i < found->count; i++) {
+        const struct block_ref *ref = &found->refs[i];
+        struct block_view view;
+        if (ref->span > room) {
+            free(buffer);
+            buffer = malloc(ref->span);
+            room = buffer != NULL ? ref->span : 0;
+        }
+        if (buffer == NULL || segment_read(segment, ref, buffer, &view, NULL) < 0 ||
+            view.frames == NULL)
+            break;
+        segment_note_states(writer, &view);
+    }
+    free(buffer);
+}
+
 /* What is good in it becomes a sealed segment. */
 static int mend_blocks(struct rebuild *r, const struct segment *segment, struct found *found,
                        struct recover_report *report)
@@ -391,12 +414,16 @@ static int mend_blocks(struct rebuild *r, const struct segment *segment, struct 
     rc = cut_tail(r, segment, found, writer->fd, report);
     if (rc == 0)
         rc = found_learn(found, segment, r->catalog, r->err);
-    if (rc == 0)
+    if (rc == 0) {
+        note_states(writer, segment, found);
         rc = seal(r, writer, found);
+    }
     if (rc == 0)
         rc = segment_publish(writer, r->err);
     if (rc == 0) {
         report->sealed_now++;
+        found->states = writer->states;
+        writer->states = (struct states){.bytes = NULL};
         rc = rebuild_put(r, segment, found, true);
         r->digest = writer->digest;
     }
