@@ -361,7 +361,10 @@ static int check_output(void)
     struct tdk_tape_info info;
     if (access(args.output, F_OK) != 0)
         return CLI_OK;
-    if (tdk_tape_open(&tape, args.output, NULL) == 0) {
+    int rc = tdk_tape_open(&tape, args.output, NULL);
+    if (rc == TDK_ENOTAPE || rc == -ENOENT)
+        return CLI_OK; /* a folder that is empty or half made, or append_open() says what it is */
+    if (rc == 0) {
         tdk_tape_info(tape, &info);
         tdk_tape_close(tape);
         if (info.tracks == 0 && info.segments == 0)
@@ -391,7 +394,11 @@ static int run(const struct cli *cli)
         return status;
     interrupt_catch();
     progress_begin(&a.progress, "arbitrate", args.progress, cli->globals->quiet);
-    status = open_output(&a, &err) < 0 ? cli_fail(&err, NULL) : arbitrate(&a);
+    int rc = open_output(&a, &err);
+    if (rc == TDK_ENOTAPE)
+        status = cli_usage("-O: %s", err.text);
+    else
+        status = rc < 0 ? cli_fail(&err, NULL) : arbitrate(&a);
     table_drop(a.table);
     two_tapes_close(&a.tapes);
     return status;

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import time
 import unittest
 
@@ -114,6 +115,29 @@ class TwoTapes(tapedeck.Case):
         self.assertLessEqual(row["lost"], min(lost))
         self.assertEqual(row["ticks"] + row["lost"], 40000)
         self.run_ok("verify", "-T", self.c)
+
+    def test_what_an_arbitration_left_that_was_killed_early_may_be_used(self):
+        self.put(self.a, self.lines[:200])
+        self.put(self.b, self.lines[100:])
+        whole = self.scratch / "whole"
+        self.run_ok("arbitrate", self.a, self.b, "-O", whole)
+        for left in ((), ("lock",), ("lock", "tape.meta.new"), ("lock", "tape.meta"), ("lock", "tape.meta", "segments", "index")):
+            shutil.rmtree(self.c, ignore_errors=True)
+            self.c.mkdir()
+            for name in left:
+                if name == "tape.meta":
+                    shutil.copy(whole / name, self.c)
+                elif name in ("segments", "index"):
+                    (self.c / name).mkdir()
+                else:
+                    (self.c / name).touch()
+            self.run_ok("arbitrate", self.a, self.b, "-O", self.c)
+            self.assertEqual(self.texts(self.c), self.texts(whole), left)
+        (self.scratch / "foreign").mkdir()
+        (self.scratch / "foreign" / "thesis.txt").touch()
+        for there in (self.c, self.scratch / "foreign", self.scratch / "foreign" / "thesis.txt"):
+            self.run_ok("arbitrate", self.a, self.b, "-O", there, code=2)
+        self.assertEqual([path.name for path in (self.scratch / "foreign").iterdir()], ["thesis.txt"])
 
     def test_arbitration_may_be_killed_and_run_again(self):
         self.put(self.a, self.lines[:20000])
