@@ -21,6 +21,8 @@
 #include "tapedeck/tape.h"
 #include "tests/support/rings.h"
 
+#define STUCK_MS 20000u
+
 enum call { CALL_WRITE, CALL_SYNC, CALL_FALLOCATE, CALL_RENAME, CALLS };
 
 /* Of each kind, the calls from number `from` on (the first is 1), `count` of them, fail. */
@@ -35,6 +37,9 @@ struct faults {
     unsigned one_in;
     atomic_uint seen[CALLS];
     atomic_uint failed;
+    bool unsynced;       /* recorded with --sync none */
+    atomic_bool overlap; /* each write is out until the next one is: never are all back */
+    atomic_uint stuck;   /* writes behind which none came */
 };
 
 static struct faults *faults; /* shared with the child */
@@ -66,9 +71,24 @@ static int refuse(enum call call)
 
 /* Only what ticks depend on: writes of blocks, syncs of them, the making and sealing of segments.
  */
+static void wait_for_next(unsigned number)
+{
+    for (unsigned ms = 0; atomic_load(&faults->overlap); ms++) {
+        if (atomic_load(&faults->seen[CALL_WRITE]) > number)
+            return;
+        if (ms == STUCK_MS) {
+            atomic_fetch_add(&faults->stuck, 1);
+            atomic_store(&faults->overlap, false);
+        }
+        usleep(1000);
+    }
+}
+
 static ssize_t faulty_pwrite(int fd, const void *bytes, size_t size, uint64_t offset)
 {
     int code = offset >= TAPE_ALIGN ? refuse(CALL_WRITE) : 0;
+    if (offset >= TAPE_ALIGN)
+        wait_for_next(atomic_load(&faults->seen[CALL_WRITE]));
     return code != 0 ? code : files_posix.pwrite(fd, bytes, size, offset);
 }
 
@@ -108,10 +128,10 @@ static int record(const char *tape)
         .tape = tape,
         .block_size = 16 << 10,
         .block_age_ns = 5 * NS_PER_MS,
-        .segment_size = 256 << 10,
+        .segment_size = faults->unsynced ? 64 << 20 : 256 << 10,
         .memory = 4 << 20,
         .io_workers = 6,
-        .sync = SYNC_INTERVAL,
+        .sync = faults->unsynced ? SYNC_NONE : SYNC_INTERVAL,
         .sync_interval_ns = 10 * NS_PER_MS,
         .ack_fd = -1,
         .rings = &ring,
@@ -344,6 +364,21 @@ static void three_failed_segments_are_the_end_and_the_ring_keeps_its_ticks(void 
 }
 
 /* Anything may fail at any time. A recorder that gives up is started again. */
+static void buffers_come_back_while_later_writes_are_out(void **state)
+{
+    struct fixture *f = *state;
+    faults->unsynced = true;
+    atomic_store(&faults->overlap, true);
+    pid_t pid = start(f);
+    for (unsigned i = 0; i < 1000 && atomic_load(&faults->seen[CALL_WRITE]) < 20; i++)
+        publish(f, 20);
+    atomic_store(&faults->overlap, false);
+    assert_int_equal(stop(pid), 0);
+    assert_true(atomic_load(&faults->seen[CALL_WRITE]) >= 20); /* it has four buffers */
+    assert_int_equal(atomic_load(&faults->stuck), 0);
+    check_all_there(f);
+}
+
 static void whatever_fails_each_tick_is_there_once_or_told_lost(void **state)
 {
     struct fixture *f = *state;
@@ -367,6 +402,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_failed_write_goes_to_a_fresh_segment, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_sync_is_not_retried_but_written_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(buffers_come_back_while_later_writes_are_out, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(no_room_for_the_next_segment_is_waited_for, setup,
