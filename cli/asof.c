@@ -111,7 +111,9 @@ static int deliver(struct range *range, enum output_format format, uint64_t *dam
     const struct prime_options how = {.back_ns = args.back_ns};
     struct output *output = NULL;
     struct prime *prime = NULL;
-    int rc = output_open(&output, &options, err);
+    int rc = args.map_symbols ? depot_load_symbols(&range->depot, err) : 0;
+    if (rc == 0)
+        rc = output_open(&output, &options, err);
     if (rc == 0)
         rc = prime_open(&prime, range->tape, &range->query, &how, err);
     if (rc == 0) {
