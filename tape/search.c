@@ -1,5 +1,6 @@
 #include "tape/search.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ static int meant_tracks(struct tdk_tape *tape, struct view *view, const struct t
     int rc = all_tracks(tape, view, found, &all, err);
     if (rc < 0)
         return rc;
+    assert(*found != NULL);
     *count = 0;
     for (size_t i = 0; i < all; i++)
         if (query_has_track(query, (*found)[i]->ref.name))
