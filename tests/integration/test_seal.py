@@ -165,6 +165,44 @@ class ByTheRecorder(Packed):
         self.assertEqual(bad, [])
         self.assertEqual(recorder.stop(), 0)
 
+    def pack_slowly(self):
+        """A recorder that packs one large segment at the level that takes longest, and has begun."""
+        recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "1G", "--seal-level", "19")
+        self.gen(150000)
+        self.run_ok("roll", "-T", self.tape)
+        self.run_ok("flush", "-T", self.tape)
+        with wire.Client(self.tape / "recorder.sock") as client:
+            client.call("seal", first=1, last=1)
+        self.wait_state("packing")
+        return recorder
+
+    def wait_state(self, *wanted):
+        end = time.monotonic() + tapedeck.PATIENCE
+        while self.status()["state"] not in wanted:
+            self.assertLess(time.monotonic(), end, self.status())
+        return self.status()
+
+    def test_it_holds_still_while_a_ring_is_full(self):
+        recorder = self.pack_slowly()
+        recorder.signal(signal.SIGSTOP) # so that the ring fills
+        self.run_ok("gen", "--ring", "a", "--count", 100000, "--no-wait", code=3)
+        recorder.signal(signal.SIGCONT)
+        self.wait_state("paused")
+        self.wait_state("packing", "idle", "off") # and goes on when there is room again
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_a_stop_in_the_middle_gives_up_what_is_half_packed(self):
+        recorder = self.pack_slowly()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertIn("0000000001.seg", self.names(), recorder.stderr) # or it had been done before
+        digest = self.tape_digest()
+        self.assertFalse([name for name in self.names() if name.endswith("packing")])
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual(self.tape_digest(), digest)
+        self.assertEqual(self.seal("--level", "1")["failed"], 0)
+        self.assertEqual(self.tape_digest(), digest)
+
     def test_killed_at_any_moment_the_next_start_goes_on(self):
         total = 0
         for at in range(4):
