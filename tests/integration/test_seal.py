@@ -165,10 +165,10 @@ class ByTheRecorder(Packed):
         self.assertEqual(bad, [])
         self.assertEqual(recorder.stop(), 0)
 
-    def pack_slowly(self):
+    def pack_slowly(self, size="4M"):
         """A recorder that packs one large segment at the level that takes longest, and has begun."""
-        recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "1G", "--seal-level", "19")
-        self.gen(150000)
+        recorder = self.recorder("--ring", "a", "--create-ring", size, "--segment-size", "1G", "--seal-level", "19")
+        self.gen(400000)
         self.run_ok("roll", "-T", self.tape)
         self.run_ok("flush", "-T", self.tape)
         with wire.Client(self.tape / "recorder.sock") as client:
@@ -183,9 +183,9 @@ class ByTheRecorder(Packed):
         return self.status()
 
     def test_it_holds_still_while_a_ring_is_full(self):
-        recorder = self.pack_slowly()
-        recorder.signal(signal.SIGSTOP) # so that the ring fills
-        self.run_ok("gen", "--ring", "a", "--count", 100000, "--no-wait", code=3)
+        recorder = self.pack_slowly("32M")
+        recorder.signal(signal.SIGSTOP) # so that the ring fills: more than some turns of it take
+        self.run_ok("gen", "--ring", "a", "--count", 400000, "--no-wait", code=3)
         recorder.signal(signal.SIGCONT)
         self.wait_state("paused")
         self.wait_state("packing", "idle", "off") # and goes on when there is room again
