@@ -94,7 +94,7 @@ int memory_attach(struct tdk_ring **ring, int fd, const char *name, enum tdk_rin
                   struct tdk_err *err)
 {
     char self[40];
-    struct region region = {.fd = -1};
+    struct region region = {.fd = -1, .lazy = true};
     int rc = check_file(fd, name, err);
     if (rc < 0)
         return rc;

@@ -283,7 +283,7 @@ int region_map(struct region *region, bool writable, struct tdk_err *err)
     size_t first = region->header_size + region->capacity;
     size_t size = first + region->capacity;
     int access = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+    int flags = MAP_SHARED | MAP_FIXED | (region->lazy ? 0 : MAP_POPULATE);
 
     unsigned char *base = reserve(size);
     if (base == NULL)

@@ -29,6 +29,7 @@ struct region {
     size_t mapped;       /* bytes from base on */
     size_t header_size;
     size_t capacity;
+    bool lazy; /* somebody else's: mapped page by page, so that its size costs us nothing at once */
     struct tdk_ring_shared head; /* copied and checked when it was opened: what was written once */
 };
 
