@@ -47,13 +47,16 @@ static int peer_of(const struct server *s, int fd, struct peer *who, struct tdk_
 }
 
 /* The one that has been there longest without a word of greeting gives its place up. */
-static bool make_room(struct server *s, uint64_t now_ns)
+static bool make_room(struct server *s, bool guest, uint64_t now_ns)
 {
+    const struct server_options *o = &s->options;
     struct connection *oldest = NULL;
-    if (s->live_count < s->options.connections_max)
+    bool guests_full = guest && s->guest_count >= o->guests_max;
+    if (s->live_count < o->connections_max && !guests_full)
         return true;
     for (struct connection *c = s->live; c != NULL; c = c->next)
-        if (c->state == CONNECTION_NEW && (oldest == NULL || c->since_ns < oldest->since_ns))
+        if (c->state == CONNECTION_NEW && (c->guest || !guests_full) &&
+            (oldest == NULL || c->since_ns < oldest->since_ns))
             oldest = c;
     if (oldest == NULL || now_ns - oldest->since_ns < UNGREETED_NS)
         return false;
@@ -69,10 +72,10 @@ void connection_accept(struct server *s, int fd, bool local)
     if (local && peer_of(s, fd, &who, &err) < 0) {
         s->counts.refused_peer++;
         refuse(s, fd, &err);
-    } else if (!make_room(s, now_ns) || s->free == NULL) {
+    } else if (!make_room(s, who.guest, now_ns) || s->free == NULL) {
         s->counts.refused_full++;
         err_say(&err, TDK_EFULL, "%u connections are there, and no more are taken; try later",
-                s->options.connections_max);
+                who.guest ? s->guest_count : s->live_count);
         refuse(s, fd, &err);
     } else {
         connection_begin(s, fd, local, who, now_ns);

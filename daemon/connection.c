@@ -63,6 +63,7 @@ static void part(struct connection *c, enum connection_state state)
     bool greeted = c->state == CONNECTION_GREETED;
     c->state = state;
     c->server->live_count--;
+    c->server->guest_count -= c->guest;
     if (greeted && o->gone != NULL)
         o->gone(o->context, c);
 }
@@ -461,6 +462,7 @@ void connection_begin(struct server *s, int fd, bool local, struct peer who, uin
     bucket_init(&c->bucket, s->options.control_rate, s->options.control_burst);
     list_add(&s->live, c);
     s->live_count++;
+    s->guest_count += c->guest;
     s->counts.accepted++;
     if (open_handle(c, fd) < 0)
         connection_close(c);

@@ -25,6 +25,7 @@ void server_defaults(struct server_options *o)
 {
     memset(o, 0, sizeof *o);
     o->connections_max = 1024;
+    o->guests_max = 512;
     o->streams_max = 16;
     o->idle_ns = 300 * NS_PER_S;
     o->half_ns = 10 * NS_PER_S;

@@ -68,6 +68,7 @@ struct server_options {
     struct uid_list guests; /* that may, for methods that are METHOD_GUEST */
     const char *audit_file; /* NULL: no audit */
     unsigned connections_max, streams_max;
+    unsigned guests_max; /* of the connections, so that users find one whatever guests do */
     uint64_t idle_ns, half_ns, stuck_ns;
     uint64_t control_rate, control_burst;
     bool takes_files;                   /* over the Unix socket: connection_take_file() */
@@ -115,7 +116,7 @@ struct server {
     struct connection *slots;       /* owned array */
     struct connection *free, *live; /* lists of them */
     struct connection *ready;       /* those with input that waits for its turn */
-    unsigned slot_count, live_count, batches;
+    unsigned slot_count, live_count, guest_count, batches;
     uint64_t numbers;
 
     struct wire_decoder *decoder;

@@ -93,6 +93,7 @@ struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_r
         memcpy(s->track, ring->track, sizeof s->track);
     }
     s->state = INLET_WAITING;
+    s->passing = false;
     s->until = UINT64_MAX;
     return s;
 }
@@ -267,6 +268,26 @@ static bool is_file_of(const struct tdk_ring *ring, int file)
            ours.st_dev == other.st_dev && ours.st_ino == other.st_ino;
 }
 
+/* One for a name that nobody asked for before. */
+static struct inlet *add_passing(struct inlet *all, unsigned count, const struct config_ring *ring,
+                                 struct tdk_err *err)
+{
+    unsigned passing = 0;
+    for (unsigned i = 0; i < count; i++)
+        passing += all[i].passing && strcmp(all[i].asked->name, ring->name) != 0;
+    if (passing >= INLETS_PASSING) {
+        err_say(err, TDK_EFULL,
+                "rings of %u names were lent since the recorder started, and no more are taken; "
+                "attach %s first, or lend it under a name that was there before",
+                passing, ring->name);
+        return NULL;
+    }
+    struct inlet *s = inlet_add(all, count, ring, err);
+    if (s != NULL)
+        s->passing = true;
+    return s;
+}
+
 /* The inlet that a ring which is lent may have. `*fresh`: nobody asked for it before. */
 static struct inlet *find_lendable(struct inlet *all, unsigned count,
                                    const struct config_ring *ring, bool *fresh, struct tdk_err *err)
@@ -274,7 +295,7 @@ static struct inlet *find_lendable(struct inlet *all, unsigned count,
     struct inlet *s = inlet_find(all, count, ring->name);
     *fresh = s == NULL;
     if (s == NULL)
-        return inlet_add(all, count, ring, err);
+        return add_passing(all, count, ring, err);
     bool same = ring->track[0] == '\0' || s->track[0] == '\0' || strcmp(ring->track, s->track) == 0;
     if (same && s->ring == NULL && s->out == 0)
         return s;
@@ -291,18 +312,21 @@ struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_
     bool fresh;
     struct inlet *s = inlet_find(all, count, ring->name);
     if (s != NULL && is_file_of(s->ring, file))
-        return s; /* lent twice */
-    s = find_lendable(all, count, ring, &fresh, err);
-    if (s == NULL)
+        return s;            /* lent twice */
+    struct tdk_ring *memory; /* first: what is no ring takes no inlet */
+    if (memory_attach(&memory, file, ring->name, TDK_RING_CONSUMER, err) < 0)
         return NULL;
-    int rc = memory_attach(&s->ring, file, s->asked->name, TDK_RING_CONSUMER, err);
-    if (rc == 0) {
-        s->lent = true;
-        attach(s);
-        if (s->state == INLET_ATTACHED)
-            return s;
-        err_say(err, -EEXIST, "ring %s: %s", s->asked->name, s->reason);
+    s = find_lendable(all, count, ring, &fresh, err);
+    if (s == NULL) {
+        tdk_ring_detach(memory);
+        return NULL;
     }
+    s->ring = memory;
+    s->lent = true;
+    attach(s);
+    if (s->state == INLET_ATTACHED)
+        return s;
+    err_say(err, -EEXIST, "ring %s: %s", s->asked->name, s->reason);
     if (fresh)
         s->state = INLET_DETACHED;
     return NULL;
@@ -384,9 +408,8 @@ static void leave_when_done(struct inlet *s, uint64_t now_ns)
         return;
     log_info("ring %s was %s: all of it is recorded, detached", s->asked->name,
              s->lent ? "lent, and its feed has ended" : "removed");
-    bool passing = s->lent && s->asked == &s->own;
     detach(s);
-    s->state = passing ? INLET_DETACHED : INLET_WAITING;
+    s->state = s->passing ? INLET_DETACHED : INLET_WAITING;
 }
 
 void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)

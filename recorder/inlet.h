@@ -28,6 +28,8 @@
 
 enum inlet_state { INLET_WAITING, INLET_HELD, INLET_ATTACHED, INLET_QUARANTINED, INLET_DETACHED };
 
+#define INLETS_PASSING 32u
+
 struct inlet_mark {
     uint64_t epoch, seq;
 };
@@ -44,6 +46,7 @@ struct inlet {
 
     struct tdk_ring *ring; /* NULL unless attached */
     bool lent;             /* it is memory that was passed to us: no name leads to it */
+    bool passing;          /* nobody asked for a ring of this name but feeds that lend one */
     uint8_t uuid[16];      /* of the ring attached or quarantined; zeros: it has none */
     bool cold;             /* not all of its pages were touched: inlet_warm() */
     uint64_t capacity;
@@ -86,7 +89,9 @@ struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_r
 
 /* A ring in memory is attached, whatever name it is to have: by an inlet of its own, or by the one
  * that waits for a ring of that name. `file` stays the caller's. When its producer has gone it is
- * read to its end and let go of. NULL: err says why, as of inlet_add() and memory_attach(). */
+ * read to its end and let go of. NULL: err says why, as of inlet_add() and memory_attach().
+ * TDK_EFULL also when INLETS_PASSING have their names of lending alone: the rest is for those who
+ * may attach. */
 struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_ring *ring,
                          int file, struct tdk_err *err);
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import tempfile
 import time
+import traceback
 import unittest
 
 from tests.support import tapedeck
@@ -24,6 +25,22 @@ def sealed(size, seals=SEALS, whole=True):
         os.posix_fallocate(file, 0, size)
     fcntl.fcntl(file, F_ADD_SEALS, seals)
     return file
+
+
+def as_another(uid, work):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setresuid(uid, uid, uid)
+            work()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status != 0:
+        raise AssertionError(f"uid {uid}: exit status {status}")
 
 
 class Lent(tapedeck.Case):
@@ -142,22 +159,28 @@ class Lent(tapedeck.Case):
         self.assertEqual(self.tape_digest("--track", "other"), self.digest_of(good.stderr))
         self.run_ok("verify", "-T", self.tape)
 
+    def test_names_that_were_only_lent_leave_room_for_those_that_are_attached(self):
+        recorder = self.recorder("--ring", "other")
+        for i in range(32):
+            feed = self.feed(1, ring=f"lent{i}")
+            self.assertEqual(feed.wait(), 0, feed.stderr)
+        refused = self.feed(1, ring="lent32")
+        self.assertEqual(refused.wait(), 1, refused.stderr)
+        self.assertIn("no more are taken", refused.stderr)
+        again = self.feed(1, ring="lent7")
+        self.assertEqual(again.wait(), 0, again.stderr)
+        self.ask().call("attach", ring="lent32")
+        feed = self.feed(1, ring="lent32")
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), 34)
+
     @unittest.skipIf(os.getuid() != 0, "only root can be somebody else")
     def test_a_feed_that_is_let_in_for_that_can_do_nothing_else(self):
         for folder in (self.scratch, self.rings):
             folder.chmod(0o755)
         recorder = self.recorder("--ring", "other", "--feed-uid", "4242")
         self.tape.chmod(0o755)
-        def as_another(work):
-            pid = os.fork()
-            if pid == 0:
-                try:
-                    os.setresuid(4242, 4242, 4242)
-                    work()
-                    os._exit(0)
-                finally:
-                    os._exit(1)
-            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
         def ask_for_more():
             with Client(path=self.tape / "recorder.sock") as client:
                 client.call("status")
@@ -165,13 +188,34 @@ class Lent(tapedeck.Case):
                     with self.assertRaises(Error) as refused:
                         client.call(method, ring="other", name="m", first=1, last=1)
                     self.assertEqual(refused.exception.name, "EACCES")
-        as_another(ask_for_more)
+        as_another(4242, ask_for_more)
         program = shutil.copy(tapedeck.BIN / "tapedeck", self.scratch) # where it is built may be closed to others
         feed = self.start(program, "gen", "--ring", "mine", "--lend", self.address, "--create", "256K", "--count", 5000,
                           "--digest", user=4242)
         self.assertEqual(feed.wait(), 0, feed.stderr)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest("--track", "mine"), self.digest_of(feed.stderr))
+
+    @unittest.skipIf(os.getuid() != 0, "only root can be somebody else")
+    def test_feeds_that_take_every_connection_leave_some_for_users(self):
+        for folder in (self.scratch, self.rings):
+            folder.chmod(0o755)
+        recorder = self.recorder("--ring", "other", "--feed-uid", "4242")
+        self.tape.chmod(0o755)
+        def crowd():
+            taken = []
+            os.seteuid(4242)
+            with self.assertRaises((Error, Closed, ConnectionError)): # as the answer or the end comes first
+                for _ in range(1100):
+                    taken.append(Client(path=self.tape / "recorder.sock"))
+            self.assertEqual(len(taken), 512)
+            os.seteuid(0)
+            with Client(path=self.tape / "recorder.sock") as client:
+                client.call("status")
+            for client in taken:
+                client.close()
+        as_another(0, crowd)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
     def test_two_rings_of_one_name_are_not_mixed(self):
         recorder = self.recorder("--ring", "other")
