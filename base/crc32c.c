@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include "base/bytes.h"
+#include "base/crc32c_inner.h"
 
 #define POLY 0x82f63b78u /* reflected */
 
@@ -19,10 +20,9 @@ static uint32_t multiply(uint32_t a, uint32_t b)
     return product;
 }
 
-/* x^(8 n): what a CRC is multiplied by when n zero bytes follow. */
-static uint32_t power_of_bytes(size_t n)
+uint32_t crc32c_power(size_t n)
 {
-    uint32_t square = 1u << 23; /* x^8 */
+    uint32_t square = 1u << 30; /* x^1 */
     uint32_t power = 1u << 31;  /* x^0 */
     for (; n != 0; n >>= 1) {
         if (n & 1)
@@ -34,7 +34,7 @@ static uint32_t power_of_bytes(size_t n)
 
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b)
 {
-    return multiply(crc_a, power_of_bytes(size_b)) ^ crc_b;
+    return multiply(crc_a, crc32c_power(8 * size_b)) ^ crc_b;
 }
 
 /* ---- without help ---- */
@@ -97,13 +97,19 @@ static bool hardware_has(void)
 #define STRETCH_LONG  ((size_t)4096)
 #define STRETCH_SHORT ((size_t)256)
 static uint32_t shift_long, shift_short;
-static bool hardware;
+static bool hardware, wide; /* wide: crc32c_wide.c */
 
 __attribute__((constructor)) static void hardware_prepare(void)
 {
     hardware = hardware_has();
-    shift_long = power_of_bytes(STRETCH_LONG);
-    shift_short = power_of_bytes(STRETCH_SHORT);
+    wide = crc32c_wide_prepare();
+    shift_long = crc32c_power(8 * STRETCH_LONG);
+    shift_short = crc32c_power(8 * STRETCH_SHORT);
+}
+
+void crc32c_narrow(void)
+{
+    wide = false;
 }
 
 HARDWARE static uint32_t stretch(uint32_t a, const unsigned char *p, size_t third, uint32_t shift)
@@ -120,6 +126,12 @@ HARDWARE static uint32_t stretch(uint32_t a, const unsigned char *p, size_t thir
 HARDWARE static uint32_t crc32c_hardware(uint32_t crc, const unsigned char *p, size_t size)
 {
     crc = ~crc;
+    if (wide && size >= CRC32C_WIDE) {
+        size_t taken = size - size % CRC32C_WIDE;
+        crc = crc32c_wide(crc, p, taken);
+        p += taken;
+        size -= taken;
+    }
     for (; size >= 3 * STRETCH_LONG; size -= 3 * STRETCH_LONG, p += 3 * STRETCH_LONG)
         crc = stretch(crc, p, STRETCH_LONG, shift_long);
     for (; size >= 3 * STRETCH_SHORT; size -= 3 * STRETCH_SHORT, p += 3 * STRETCH_SHORT)
@@ -155,7 +167,7 @@ HARDWARE static void four_chunks(const unsigned char *p, size_t chunk, uint32_t 
 void crc32c_chunks(const void *bytes, size_t size, size_t chunk, uint32_t *crcs)
 {
     const unsigned char *p = bytes;
-    if (hardware && (chunk & 7) == 0)
+    if (hardware && !wide && (chunk & 7) == 0)
         for (; size >= 4 * chunk; size -= 4 * chunk, p += 4 * chunk, crcs += 4)
             four_chunks(p, chunk, crcs);
     for (; size > 0; crcs++) {

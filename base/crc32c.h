@@ -1,8 +1,9 @@
 /*
  * crc32c.h - CRC-32C (Castagnoli), the checksum of everything on a tape.
  *
- * Pure; any thread. Uses the processor's instruction where it has one (SSE 4.2, ARMv8 CRC),
- * three streams interleaved, else a table. Source of the parameters: RFC 3720, appendix B.4.
+ * Pure; any thread. Uses wide registers where the processor has them (AVX-512 with VPCLMULQDQ),
+ * else its instruction (SSE 4.2, ARMv8 CRC), three streams interleaved, else a table. Source of the
+ * parameters: RFC 3720, appendix B.4.
  */
 #ifndef TDK_BASE_CRC32C_H
 #define TDK_BASE_CRC32C_H
