@@ -11,6 +11,8 @@
 #include "tape/files.h"
 #include "tape/segment.h"
 
+#define WRITES_MEMORY ((size_t)16 << 20) /* bytes on their way to the disk, at most */
+
 struct append {
     struct recovered tape;
     struct append_options options;
@@ -24,10 +26,9 @@ struct append {
     bool filling;                /* `block` has been begun */
     struct block block;
     struct block_scratch *scratch;
-    unsigned char *buffer; /* of `room` bytes, aligned for O_DIRECT: one block, one write */
-    unsigned char *other;  /* the same, on its way to the file */
+    unsigned char *buffer; /* of `room` bytes: one block, one write; NULL: take one */
     size_t room;
-    struct behind *behind;
+    struct behind *behind; /* whose buffers they are */
 
     /* Segments of this import, in order; all but the last are sealed, none is part of the tape yet.
      */
@@ -40,6 +41,13 @@ struct append {
 };
 
 /* ---- open ---- */
+
+/* As many as keep a disk busy, and fewer of large ones: memory is what it costs. */
+static unsigned writes_for(size_t room)
+{
+    size_t writes = WRITES_MEMORY / room;
+    return writes < 1 ? 1 : writes > BEHIND_WRITES_MAX ? BEHIND_WRITES_MAX : (unsigned)writes;
+}
 
 static void take_options(struct append *a, const struct append_options *options)
 {
@@ -55,6 +63,8 @@ static void take_options(struct append *a, const struct append_options *options)
     if (room < a->options.block_size)
         room = a->options.block_size;
     a->room = align_up(room, TAPE_ALIGN);
+    if (a->options.writes == 0)
+        a->options.writes = writes_for(a->room);
 }
 
 static int open_all(struct append *a, const char *path, struct tdk_err *err)
@@ -62,12 +72,10 @@ static int open_all(struct append *a, const char *path, struct tdk_err *err)
     if (a->room > BLOCK_SPAN_MAX)
         return err_say(err, TDK_EVALUE, "a block holds at most %u bytes", BLOCK_SPAN_MAX);
     a->scratch = malloc(sizeof *a->scratch);
-    a->buffer = aligned_alloc(TAPE_ALIGN, a->room);
-    a->other = aligned_alloc(TAPE_ALIGN, a->room);
-    if (a->scratch == NULL || a->buffer == NULL || a->other == NULL)
+    if (a->scratch == NULL)
         return err_set(err, -ENOMEM, "open tape %s", path);
     block_scratch_init(a->scratch);
-    int rc = behind_open(&a->behind, err);
+    int rc = behind_open(&a->behind, a->room, a->options.writes, err);
     if (rc < 0)
         return rc;
     rc = recover_open(&a->tape, path, true, a->options.each, a->options.context, err);
@@ -85,8 +93,6 @@ static void free_append(struct append *a)
     for (size_t i = 0; i < a->segment_count; i++)
         segment_writer_close(a->segments[i]);
     free(a->segments);
-    free(a->buffer);
-    free(a->other);
     free(a->scratch);
     free(a);
 }
@@ -159,7 +165,7 @@ static int new_segment(struct append *a, struct tdk_err *err)
         a->segments = segments;
         a->segment_room = room;
     }
-    /* Nothing is allocated ahead: a small file must fit on a small disk. */
+    /* Allocated as it grows: a small file must fit on a small disk. */
     int rc = segment_create(&a->segments[a->segment_count], &a->tape.folder, a->next_number,
                             SEGMENT_IMPORT, 0, err);
     if (rc < 0)
@@ -192,6 +198,10 @@ static int begin_block(struct append *a, uint32_t size, struct tdk_err *err)
     int rc = need_segment(a, room, err);
     if (rc < 0)
         return rc;
+    if (a->buffer == NULL)
+        a->buffer = behind_buffer(a->behind);
+    if (a->buffer == NULL)
+        return err_set(err, -ENOMEM, "write a block");
     block_begin(&a->block, a->buffer, room, a->scratch, &a->state, clock_wall());
     a->filling = true;
     bool fits = true;
@@ -222,6 +232,23 @@ static void add_totals(struct append *a)
     a->totals.back += a->block.back;
 }
 
+/* What is in the sealed block, for the foot and the catalogue. */
+static int note_block(struct append *a, uint64_t offset, struct tdk_err *err)
+{
+    struct segment_writer *w = current(a);
+    struct block_view view = block_view_of(a->buffer);
+    struct block_ref ref;
+    block_ref_of(view.head, offset, &ref);
+    int rc = segment_note(w, view.head, offset, err);
+    segment_note_states(w, &view);
+    if (rc == 0)
+        rc = catalog_learn(a->tape.catalog, &view, err);
+    if (rc == 0)
+        rc = catalog_note(a->tape.catalog, &ref, err);
+    add_totals(a);
+    return rc;
+}
+
 /* The block that is being filled goes to the file. */
 static int flush_block(struct append *a, struct tdk_err *err)
 {
@@ -240,25 +267,14 @@ static int flush_block(struct append *a, struct tdk_err *err)
                                 .written_ns = stamp(a)};
     memcpy(place.tape_id, a->tape.folder.tape_id, sizeof place.tape_id);
     block_finish(a->buffer, &place);
-    struct block_view view = block_view_of(a->buffer);
     uint64_t offset = w->end;
-    struct block_ref ref;
-    block_ref_of(view.head, offset, &ref);
-
-    int rc = behind_write(a->behind, w->fd, a->buffer, span, offset);
+    int rc = note_block(a, offset, err);
     if (rc < 0)
-        return fail_write(a, rc, err);
-    unsigned char *next = a->other;
-    a->other = a->buffer;
-    a->buffer = next;
-    rc = segment_note(w, view.head, offset, err);
-    segment_note_states(w, &view);
-    if (rc == 0)
-        rc = catalog_learn(a->tape.catalog, &view, err);
-    if (rc == 0)
-        rc = catalog_note(a->tape.catalog, &ref, err);
-    add_totals(a);
-    return rc;
+        return rc;
+    segment_allocate(w, offset + span);
+    rc = behind_write(a->behind, w->fd, a->buffer, span, offset);
+    a->buffer = NULL;
+    return rc < 0 ? fail_write(a, rc, err) : 0;
 }
 
 static int next_block(struct append *a, uint32_t size, struct tdk_err *err)

@@ -19,9 +19,10 @@
 struct append;
 
 struct append_options {
-    uint64_t segment_size;                         /* 0: 1 GiB */
-    uint32_t block_size;                           /* 0: 1 MiB */
-    uint32_t payload_max;                          /* 0: 1 MiB */
+    uint64_t segment_size; /* 0: 1 GiB */
+    uint32_t block_size;   /* 0: 1 MiB */
+    uint32_t payload_max;  /* 0: 1 MiB */
+    unsigned writes;       /* that are out at a time, see behind.h; 0: what memory allows */
     void (*each)(const char *text, void *context); /* what recovery found, see recover_open() */
     void *context;
 };

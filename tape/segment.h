@@ -50,6 +50,11 @@ int segment_create(struct segment_writer **writer, const struct folder *folder, 
 int segment_adopt(struct segment_writer **writer, const struct folder *folder, uint64_t number,
                   enum segment_stage stage, struct tdk_err *err);
 
+/* The file is about to be written up to there: more is allocated in steps that grow with it, since
+ * writes behind a file's end wait for each other. Only a help: where it fails, the write says why.
+ */
+void segment_allocate(struct segment_writer *writer, uint64_t upto);
+
 /* A block (finished) lies at `offset`. In file order. -ENOMEM. */
 int segment_note(struct segment_writer *writer, const struct block_head *head, uint64_t offset,
                  struct tdk_err *err);

@@ -14,6 +14,9 @@
 #define CATALOG_LEVEL 3 /* of zstd: footers are small, reading them is what counts */
 #define STATES_LEVEL  1 /* lists like the one before */
 
+#define AHEAD_MIN ((uint64_t)1 << 20) /* bytes allocated at a time */
+#define AHEAD_MAX ((uint64_t)128 << 20)
+
 static void path_of(const struct segment_writer *w, char path[TAPE_PATH_MAX])
 {
     folder_segment_path(w->folder, w->number, w->stage, path);
@@ -138,6 +141,18 @@ int segment_adopt(struct segment_writer **writer, const struct folder *folder, u
 }
 
 /* ---- blocks ---- */
+
+void segment_allocate(struct segment_writer *writer, uint64_t upto)
+{
+    if (upto <= writer->size)
+        return;
+    uint64_t step = writer->size < AHEAD_MIN   ? AHEAD_MIN
+                    : writer->size > AHEAD_MAX ? AHEAD_MAX
+                                               : align_up(writer->size, TAPE_ALIGN);
+    uint64_t size = writer->size + step > upto ? writer->size + step : upto;
+    if (files->fallocate(writer->fd, writer->size, size - writer->size) == 0)
+        writer->size = size;
+}
 
 static int reserve(struct segment_writer *w)
 {

@@ -49,8 +49,8 @@ static int put_ticks(struct append *append, unsigned number, unsigned count)
 static void import(struct sim *sim)
 {
     const struct append_options options = {
-        .block_size = 4096, .segment_size = 16 << 10, .payload_max = 4096};
-    struct append *append;
+        .block_size = 4096, .segment_size = 16 << 10, .payload_max = 4096, .writes = 1};
+    struct append *append; /* one write after another: the same seed is the same life */
     struct import *import = &sim->imports[sim->count];
     import->ticks = 1 + dice_roll(&sim->dice, TICKS_MAX);
     if (append_open(&append, sim->path, &options, NULL) < 0)
