@@ -11,6 +11,8 @@
 #include "tape/files.h"
 #include "tape/segment.h"
 
+#define STAGE_SIZE    ((size_t)16 << 10) /* of ticks that go into a block together */
+#define STAGED_MAX    1024u              /* bytes of the payload of one */
 #define WRITES_MEMORY ((size_t)16 << 20) /* bytes on their way to the disk, at most */
 
 struct append {
@@ -24,11 +26,14 @@ struct append {
     uint8_t kind;
     bool need_track, need_epoch; /* what the next block must begin with */
     bool filling;                /* `block` has been begun */
+    size_t staged;               /* bytes of ticks that wait in the stage: see settle() */
+    uint32_t staged_ticks;
     struct block block;
     struct block_scratch *scratch;
     unsigned char *buffer; /* of `room` bytes: one block, one write; NULL: take one */
     size_t room;
     struct behind *behind; /* whose buffers they are */
+    unsigned char *stage;  /* STAGE_SIZE bytes */
 
     /* Segments of this import, in order; all but the last are sealed, none is part of the tape yet.
      */
@@ -72,7 +77,8 @@ static int open_all(struct append *a, const char *path, struct tdk_err *err)
     if (a->room > BLOCK_SPAN_MAX)
         return err_say(err, TDK_EVALUE, "a block holds at most %u bytes", BLOCK_SPAN_MAX);
     a->scratch = malloc(sizeof *a->scratch);
-    if (a->scratch == NULL)
+    a->stage = malloc(STAGE_SIZE);
+    if (a->scratch == NULL || a->stage == NULL)
         return err_set(err, -ENOMEM, "open tape %s", path);
     block_scratch_init(a->scratch);
     int rc = behind_open(&a->behind, a->room, a->options.writes, err);
@@ -94,6 +100,7 @@ static void free_append(struct append *a)
         segment_writer_close(a->segments[i]);
     free(a->segments);
     free(a->scratch);
+    free(a->stage);
     free(a);
 }
 
@@ -283,13 +290,61 @@ static int next_block(struct append *a, uint32_t size, struct tdk_err *err)
     return rc == 0 ? begin_block(a, size, err) : rc;
 }
 
+/* ---- the stage ---- */
+
+static uint32_t size_of(const unsigned char *frame)
+{
+    return ((const struct tdk_frame *)(const void *)frame)->size;
+}
+
+/* The ticks of the stage go into blocks as a recorder takes them from a ring: in runs, at half of
+ * what they cost one by one. */
+static int settle(struct append *a, struct tdk_err *err)
+{
+    const unsigned char *at = a->stage, *end = at + a->staged;
+    int rc = 0;
+    a->staged = a->staged_ticks = 0;
+    while (at != end && rc == 0) {
+        size_t taken;
+        enum block_stop stop = block_add_run(&a->block, at, (size_t)(end - at), &taken);
+        at += taken;
+        assert(stop == (at == end ? BLOCK_TAKEN : BLOCK_FULL));
+        if (at != end)
+            rc = next_block(a, size_of(at), err);
+    }
+    return rc;
+}
+
+/* Nothing waits any more, here or in a block. */
+static int end_block(struct append *a, struct tdk_err *err)
+{
+    int rc = settle(a, err);
+    return rc == 0 ? flush_block(a, err) : rc;
+}
+
+static void stage_tick(struct append *a, uint8_t type, uint8_t flags, uint64_t ts,
+                       const void *payload, uint32_t size)
+{
+    unsigned char *at = a->stage + a->staged;
+    *(struct tdk_frame *)(void *)at = (struct tdk_frame){.size = size,
+                                                         .track = a->state.track,
+                                                         .type = type,
+                                                         .flags = flags,
+                                                         .seq = a->state.next_seq + a->staged_ticks,
+                                                         .ts = ts};
+    if (size > 0)
+        memcpy(at + sizeof(struct tdk_frame), payload, size);
+    a->staged += tdk_frame_span(size); /* padding is zeroed where it is taken */
+    a->staged_ticks++;
+}
+
 /* ---- what goes in ---- */
 
 int append_begin(struct append *append, const char *track, enum tdk_kind kind, struct tdk_err *err)
 {
     struct catalog *catalog = append->tape.catalog;
     uint16_t number = 0;
-    int rc = flush_block(append, err);
+    int rc = end_block(append, err);
     if (rc == 0)
         rc = catalog_track(catalog, track, kind, &number, err);
     if (rc < 0)
@@ -323,15 +378,27 @@ static int check_size(const struct append *a, uint32_t size, struct tdk_err *err
 int append_tick(struct append *append, uint8_t type, uint8_t flags, uint64_t ts,
                 const void *payload, uint32_t size, struct tdk_err *err)
 {
-    assert(append->filling); /* append_begin() comes first */
-    if (block_add_tick(&append->block, type, flags, ts, payload, size))
-        return 0;
-    int rc = check_size(append, size, err);
-    if (rc == 0)
-        rc = next_block(append, size, err);
+    struct append *a = append;
+    assert(a->filling); /* append_begin() comes first */
+    assert(type != TDK_TYPE_PADDING && !tdk_type_is_control(type));
+    int rc = 0;
+    bool waits = size <= STAGED_MAX && size <= a->options.payload_max;
+    if (!waits || STAGE_SIZE - a->staged < tdk_frame_span(size))
+        rc = settle(a, err);
     if (rc < 0)
         return rc;
-    bool fits = block_add_tick(&append->block, type, flags, ts, payload, size);
+    if (waits) {
+        stage_tick(a, type, flags, ts, payload, size);
+        return 0;
+    }
+    if (block_add_tick(&a->block, type, flags, ts, payload, size))
+        return 0;
+    rc = check_size(a, size, err);
+    if (rc == 0)
+        rc = next_block(a, size, err);
+    if (rc < 0)
+        return rc;
+    bool fits = block_add_tick(&a->block, type, flags, ts, payload, size);
     assert(fits);
     return 0;
 }
@@ -340,9 +407,12 @@ int append_control(struct append *append, uint8_t type, const void *payload, uin
                    struct tdk_err *err)
 {
     assert(append->filling);
+    int rc = settle(append, err);
+    if (rc < 0)
+        return rc;
     if (block_add_control(&append->block, type, 0, payload, size))
         return 0;
-    int rc = check_size(append, size, err);
+    rc = check_size(append, size, err);
     if (rc == 0)
         rc = next_block(append, size, err);
     if (rc < 0)
@@ -355,15 +425,18 @@ int append_control(struct append *append, uint8_t type, const void *payload, uin
 int append_loss(struct append *append, uint64_t count, uint64_t first_ts, uint64_t last_ts,
                 struct tdk_err *err)
 {
+    assert(append->filling && count > 0);
+    int rc = settle(append, err);
+    if (rc < 0)
+        return rc;
     struct tdk_loss loss = {.first_seq = append->state.next_seq,
                             .count = count,
                             .first_ts = first_ts,
                             .last_ts = last_ts,
                             .reason = TDK_LOSS_UNKNOWN};
-    assert(append->filling && count > 0);
     if (block_add_loss(&append->block, &loss, last_ts))
         return 0;
-    int rc = next_block(append, sizeof loss, err);
+    rc = next_block(append, sizeof loss, err);
     if (rc < 0)
         return rc;
     bool fits = block_add_loss(&append->block, &loss, last_ts);
@@ -405,8 +478,8 @@ void append_totals(const struct append *append, struct append_totals *totals)
     totals->segments = append->segment_count;
     if (!append->filling)
         return;
-    totals->ticks += append->block.head.count;
-    totals->bytes += append->block.used;
+    totals->ticks += append->block.head.count + append->staged_ticks;
+    totals->bytes += append->block.used + append->staged;
 }
 
 /* ---- end ---- */
@@ -450,7 +523,7 @@ int append_close(struct append *append, struct append_totals *totals, struct tdk
 {
     struct append *a = append;
     bool begun = false;
-    int rc = flush_block(a, err);
+    int rc = end_block(a, err);
     if (rc == 0 && a->segment_count > 0)
         rc = seal_segment(a, err);
     if (rc == 0)
