@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/batch.h"
 #include "base/err.h"
+#include "base/name.h"
 #include "wire/client.h"
 
 #define CREDIT_DEFAULT ((UINT64_C(36) << 20))
 #define TRACKS_MAX     65536u
 
-/* The name behind a track's number, as the last TRACK frame had it. */
+/* The name behind a track's number, and its epoch as the last TRACK frame had it. */
 struct told {
     uint64_t epoch;
     char name[TDK_NAME_MAX + 1];
@@ -55,22 +57,24 @@ static bool is_whole(const struct tdk_stream *s, size_t at)
     return frame->size <= TDK_PAYLOAD_HARD_MAX && tdk_frame_span(frame->size) <= rest;
 }
 
-/* False: it is none, or there is no memory. */
+/* False: it is none, or there is no memory. A number has one name in a stream: who holds runs that
+ * were read before keeps it. */
 static bool learn_track(struct tdk_stream *s, const struct tdk_frame *frame)
 {
     const struct tdk_track_head *head = (const void *)(frame + 1);
+    const char *name = (const char *)(head + 1);
     if (frame->size < sizeof *head || head->name_size > frame->size - sizeof *head ||
-        head->name_size == 0 || head->name_size > TDK_NAME_MAX)
+        !name_is_valid(name, head->name_size))
         return false;
     struct told *told = s->tracks[head->number];
-    if (told == NULL)
+    if (told == NULL) {
         told = s->tracks[head->number] = calloc(1, sizeof *told);
-    if (told == NULL)
-        return false;
+        if (told == NULL)
+            return false;
+        memcpy(told->name, name, head->name_size);
+    }
     told->epoch = head->epoch;
-    memcpy(told->name, head + 1, head->name_size);
-    told->name[head->name_size] = '\0';
-    return true;
+    return strlen(told->name) == head->name_size && memcmp(told->name, name, head->name_size) == 0;
 }
 
 /* 1: a run from s->at on. 0: there was nothing but names. */
@@ -219,6 +223,35 @@ int tdk_stream_read(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *e
         if (rc != 0)
             return rc;
     }
+}
+
+/* 0: enough, or the end. */
+static int collect(struct tdk_stream *s, struct batch *b, size_t enough, struct tdk_err *err)
+{
+    int rc = 1;
+    struct tdk_run run;
+    while (rc == 1 && b->batch->size < enough) {
+        rc = tdk_stream_read(s, &run, err);
+        if (rc == 1 && !batch_add(b, &run)) {
+            err_set(err, -ENOMEM, "hear %s", s->client->address);
+            return fail(s, -ENOMEM, err); /* the run would be missing from what comes next */
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int tdk_stream_batch(struct tdk_stream *s, size_t enough, struct tdk_batch **batch,
+                     struct tdk_err *err)
+{
+    struct batch b;
+    struct tdk_err own;
+    if (err == NULL)
+        err = &own;
+    int rc = batch_begin(&b);
+    if (rc < 0)
+        return err_set(err, rc, "hear %s", s->client->address);
+    rc = collect(s, &b, enough == 0 ? 1 : enough, err);
+    return batch_give(&b, rc, batch);
 }
 
 /* ---- open, close ---- */

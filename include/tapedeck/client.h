@@ -111,6 +111,12 @@ TDK_API int tdk_client_query(struct tdk_client *client, const struct tdk_client_
  * what the other side says, or that the connection broke; then not all of the range has come. */
 TDK_API int tdk_stream_read(struct tdk_stream *stream, struct tdk_run *run, struct tdk_err *err);
 
+/* The next runs, copied into one piece: as tdk_cursor_batch() of a tape, and with its codes. Names
+ * of its parts are borrowed until the stream is closed; the batch is the caller's,
+ * tdk_batch_free(). */
+TDK_API int tdk_stream_batch(struct tdk_stream *stream, size_t enough, struct tdk_batch **batch,
+                             struct tdk_err *err);
+
 /* What the other side says of the whole, when read has answered 0. */
 struct tdk_stream_stats {
     uint64_t ticks, bytes; /* without control frames */

@@ -167,6 +167,66 @@ static void a_stream_comes_as_runs_of_one_track(void **state)
     tdk_stream_close(stream);
 }
 
+/* The same in one piece, which outlives what it came in; names are the stream's. */
+static void a_batch_holds_what_the_runs_hold(void **state)
+{
+    struct fixture *f = *state;
+    struct frames frames = {.size = 0};
+    struct tdk_batch *batch = NULL, *none = NULL;
+    add_track(&frames, 1, "a", 1);
+    add_tick(&frames, 1);
+    add_track(&frames, 2, "b", 1);
+    add_tick(&frames, 2);
+    add_tick(&frames, 2);
+    say_stream(f, 5);
+    say_data(f, 5, &frames);
+    say_data(f, 5, &frames);
+    say_end(f, 5, -ECANCELED);
+    struct tdk_stream *stream = ask(f, 0);
+    assert_int_equal(tdk_stream_batch(stream, SIZE_MAX, &batch, &f->err), 1);
+    assert_int_equal(tdk_stream_batch(stream, 1, &none, &f->err), -ECANCELED); /* told behind it */
+    assert_null(none);
+    assert_int_equal(batch->ticks, 6);
+    assert_int_equal(batch->count, 6);
+    assert_int_equal(batch->part_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(batch->parts[i].track, i % 2 == 0 ? "a" : "b");
+        assert_int_equal(batch->parts[i].count, i % 2 == 0 ? 1 : 2);
+        assert_int_equal(batch->parts[i].epoch, 7);
+    }
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(batch->offsets[i], i * 32);
+    tdk_stream_close(stream);
+    tdk_batch_free(batch);
+}
+
+/* Damage stands between two batches: what came before it is given with it, and the rest behind. */
+static void a_batch_ends_at_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct frames frames = {.size = 0};
+    struct tdk_batch *batch = NULL;
+    add_track(&frames, 1, "a", 1);
+    add_tick(&frames, 1);
+    say_stream(f, 5);
+    say_data(f, 5, &frames);
+    wire_begin_notification(&f->out, "damage");
+    wire_put_map(&f->out, 1);
+    wire_pair_u64(&f->out, "stream", 5);
+    say(f);
+    say_data(f, 5, &frames);
+    say_end(f, 5, 0);
+    struct tdk_stream *stream = ask(f, 0);
+    assert_int_equal(tdk_stream_batch(stream, SIZE_MAX, &batch, &f->err), TDK_ECORRUPT);
+    assert_int_equal(batch->ticks, 1);
+    tdk_batch_free(batch);
+    assert_int_equal(tdk_stream_batch(stream, SIZE_MAX, &batch, &f->err), 1);
+    assert_int_equal(batch->ticks, 1);
+    tdk_batch_free(batch);
+    assert_int_equal(tdk_stream_batch(stream, SIZE_MAX, &batch, &f->err), 0);
+    tdk_stream_close(stream);
+}
+
 /* What was taken is granted again, a quarter of the credit at a time. */
 static void what_was_taken_is_granted_again(void **state)
 {
@@ -194,7 +254,7 @@ static void what_was_taken_is_granted_again(void **state)
 static void frames_that_lie_end_the_stream(void **state)
 {
     struct fixture *f = *state;
-    struct frames lies[8];
+    struct frames lies[10];
     memset(lies, 0, sizeof lies);
     add_tick(&lies[0], 3); /* of a track that nobody named */
     add_track(&lies[1], 3, "x", 0);
@@ -205,7 +265,10 @@ static void frames_that_lie_end_the_stream(void **state)
     lies[5].size -= 8; /* cut */
     add_tick(&lies[6], 3);
     ((struct tdk_frame *)(void *)lies[6].bytes)->size = UINT32_MAX;
-    lies[7].size = 8; /* less than a head */
+    lies[7].size = 8;               /* less than a head */
+    add_track(&lies[8], 3, "x", 1); /* a number has one name */
+    add_track(&lies[8], 3, "y", 1);
+    add_track(&lies[9], 3, "\033[2J", 4); /* what no track is called, and a terminal would obey */
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         struct tdk_run run;
         void *again = f;
@@ -325,6 +388,8 @@ int main(void)
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_stream_comes_as_runs_of_one_track),
+        TEST(a_batch_holds_what_the_runs_hold),
+        TEST(a_batch_ends_at_damage),
         TEST(what_was_taken_is_granted_again),
         TEST(frames_that_lie_end_the_stream),
         TEST(damage_is_told_in_its_place_and_the_rest_comes),
