@@ -231,7 +231,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "tdk_client_call": (c_int, [_HANDLE, c_char_p, c_char_p, c_size_t, _OUT, POINTER(c_size_t),
                                 _ERR]),
     "tdk_client_query": (c_int, [_HANDLE, POINTER(ClientQuery), _OUT, _ERR]),
-    "tdk_stream_read": (c_int, [_HANDLE, POINTER(Run), _ERR]),
+    "tdk_stream_batch": (c_int, [_HANDLE, c_size_t, POINTER(POINTER(Batch)), _ERR]),
     "tdk_stream_stats": (None, [_HANDLE, POINTER(StreamStats)]),
     "tdk_stream_close": (None, [_HANDLE]),
 }

@@ -146,6 +146,41 @@ class _Ring:
         return lib.failure(code, lib.Err(code, why) if why else None, f"ring {self.name}")
 
 
+class RingBatch(Batch):
+    """A batch out of a ring: its frames tell where tracks and epochs begin."""
+
+    def __init__(self, frames: np.ndarray, offsets: np.ndarray, parts: list[Part]) -> None:
+        super().__init__(frames, offsets, parts)
+        self.numbers = (self._first >> np.uint64(32)).astype(np.uint16)  # of tracks
+        self.told: dict[int, list[tuple[int, tuple[str, int]]]] = {}  # from which frame on: track, epoch
+        self.borders = np.empty(0, np.int64)  # frames that tell it
+
+    @property
+    def parts(self) -> list[Part]:
+        """Looked at when they are asked for: tracks that take turns make many."""
+        if not self._parts:
+            changes = np.flatnonzero(self.numbers[1:] != self.numbers[:-1]) + 1
+            starts = np.unique(np.concatenate([[0], self.borders, changes]))
+            numbers, next_of = self.numbers[starts].tolist(), dict.fromkeys(self.told, 0)
+            for first, end, number in zip(starts.tolist(), starts.tolist()[1:] + [len(self)], numbers):
+                told, at = self.told[number], next_of[number]
+                while at + 1 < len(told) and told[at + 1][0] <= first:
+                    at += 1
+                next_of[number] = at
+                self._parts.append(Part(*told[at][1], first, end - first))
+        return self._parts
+
+    @property
+    def epoch(self) -> np.ndarray:
+        epochs = np.empty(len(self), np.uint64)
+        for number, told in self.told.items():
+            which = np.flatnonzero(self.numbers == number)
+            begins = np.array([at for at, _ in told])
+            of = np.array([epoch for _, (_, epoch) in told], np.uint64)
+            epochs[which] = of[np.searchsorted(begins, which, "right") - 1]
+        return epochs
+
+
 class Producer(_Ring):
     """The one who publishes. Nothing here waits unless it is told to.
 
@@ -262,27 +297,25 @@ class _Reader(_Ring):
             frames, offsets = frames[:used.value].copy(), offsets[:count].copy()
         frames, offsets = frames[:used.value], offsets[:count]
         frames.flags.writeable = offsets.flags.writeable = False
-        return Batch(frames, offsets, self._parts(frames, offsets))
+        batch = RingBatch(frames, offsets, [])
+        self._told(batch)
+        return batch
 
-    def _parts(self, frames: np.ndarray, offsets: np.ndarray) -> list[Part]:
+    def _told(self, batch: "RingBatch") -> None:
         """Tracks and epochs, as TRACK, EPOCH and END frames between the ticks tell them."""
-        batch = Batch(frames, offsets, [])
-        types = batch.types
-        numbers = (batch._first >> np.uint64(32)).astype(np.uint16)
+        types, numbers = batch.types, batch.numbers
         if not self._names:
             raw = lib.RingInfo()
             lib.lib.tdk_ring_info(self._open(), byref(raw))
             self._names[0] = (raw.track.decode() or self.name,
                               int(lib.lib.tdk_ring_epoch(self._open())))
-        borders = np.flatnonzero((types == r.TRACK) | (types == r.EPOCH) | (types == r.END))
-        changes = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
-        starts = np.unique(np.concatenate([[0], borders, changes])).tolist()
-        parts: list[Part] = []
-        for first, end in zip(starts, starts[1:] + [len(batch)]):
-            self._learn(batch, first, int(types[first]), int(numbers[first]))
-            track, epoch = self._names.get(int(numbers[first]), (self.name, 0))
-            parts.append(Part(track, epoch, first, end - first))
-        return parts
+        for number in np.flatnonzero(np.bincount(numbers)).tolist():
+            batch.told[number] = [(0, self._names.get(number, (self.name, 0)))]
+        batch.borders = np.flatnonzero((types == r.TRACK) | (types == r.EPOCH) | (types == r.END))
+        for at in batch.borders.tolist():
+            number = int(numbers[at])
+            self._learn(batch, at, int(types[at]), number)
+            batch.told[number].append((at, self._names.get(number, (self.name, 0))))
 
     def _learn(self, batch: Batch, at: int, kind: int, number: int) -> None:
         payload = bytes(batch.payload(at)) if kind in (r.TRACK, r.EPOCH, r.END) else b""

@@ -7,11 +7,9 @@ import warnings
 from ctypes import byref
 from typing import TYPE_CHECKING, Iterator, NamedTuple, Optional
 
-import numpy as np
-
 from . import native as lib
-from .batch import Batch, Part
-from .tape import BATCH_SIZE, LossWarning
+from .batch import Batch
+from .tape import BATCH_SIZE, LibraryBatch, LossWarning
 
 if TYPE_CHECKING:
     from .client import Client
@@ -28,19 +26,6 @@ class Whole(NamedTuple):
     complete: bool
 
 
-def _offsets(frames: np.ndarray) -> np.ndarray:
-    """Where each frame of a run begins: at once while all are of one size, else one by one."""
-    sizes = frames.view("<u4")[::2]  # at every place where a head could begin
-    span = int(sizes[0]) + 31 & ~7
-    if len(frames) % span == 0 and bool((sizes[::span // 8] == sizes[0]).all()):
-        return np.arange(0, len(frames), span, np.uint64)
-    found, at = [], 0
-    while at < len(frames):
-        found.append(at)
-        at += int(sizes[at // 8]) + 31 & ~7
-    return np.array(found, np.uint64)
-
-
 class Stream:
     """An answer on its way; iterate it for batches. Until it is over or closed it has the client to
     itself: other calls raise Busy."""
@@ -49,6 +34,7 @@ class Stream:
         self._client = client  # lives as long as we do
         self._at = ctypes.c_void_p()
         self._pending: Optional[lib.Error] = None
+        self._names: dict[int, str] = {}  # of tracks, by number
         self.whole: Optional[Whole] = None  # at the end
         lib.call("tdk_client_query", client.handle, byref(query), byref(self._at))
 
@@ -72,30 +58,19 @@ class Stream:
         if self._pending is not None:
             pending, self._pending = self._pending, None
             raise pending
-        pieces: list[bytes] = []
-        offsets: list[np.ndarray] = []
-        parts: list[Part] = []
-        size = count = 0
-        run, err = lib.Run(), lib.Err()
-        while size < enough and self._at:
-            code = lib.lib.tdk_stream_read(self._at, byref(run), byref(err))
-            if code < 0:
-                self._pending = lib.failure(code, err)
-                break
-            if code == 0:
-                self._end()
-                break
-            pieces.append(ctypes.string_at(run.frames, run.size))
-            begins = _offsets(np.frombuffer(pieces[-1], np.uint8))
-            offsets.append(begins + np.uint64(size))
-            parts.append(Part(run.track.decode(), run.epoch, count, len(begins)))
-            size += run.size
-            count += len(begins)
-        if pieces:
-            return Batch(np.frombuffer(b"".join(pieces), np.uint8), np.concatenate(offsets), parts)
-        if self._pending is not None:
-            return self.read(enough)  # nothing came before it
-        return None
+        if not self._at:
+            return None
+        err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
+        code = lib.lib.tdk_stream_batch(self._at, enough, byref(out), byref(err))
+        batch = LibraryBatch(out, self._names) if out else None
+        if code == 0:
+            self._end()
+        if code < 0:
+            told = lib.failure(code, err)
+            if batch is None:
+                raise told
+            self._pending = told  # what came before the damage is given first
+        return batch
 
     def batches(self, damage: str = "raise", enough: int = BATCH_SIZE) -> Iterator[Batch]:
         """All of them. damage="skip": what cannot be read is a LossWarning, and the rest comes."""

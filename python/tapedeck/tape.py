@@ -167,20 +167,29 @@ _PART = np.dtype([("first", "<u8"), ("count", "<u8"), ("epoch", "<u8"), ("track"
                   ("number", "<u2"), ("zero", "<u2", 3)])
 
 
-class _TapeBatch(Batch):
-    """A batch whose parts are looked at when they are asked for."""
+class LibraryBatch(Batch):
+    """A batch that the library put together. `names` of tracks by number, which is of all batches
+    of one source: what it lacks is added while the library still knows it."""
 
-    def __init__(self, frames: np.ndarray, offsets: np.ndarray, raw: np.ndarray,
-                 tape: _Handle) -> None:
-        super().__init__(frames, offsets, [])
-        self._raw, self._tape = raw, tape  # names are the tape's
+    def __init__(self, out: Any, names: dict[int, str]) -> None:
+        batch, owner = out.contents, _Owner(out)
+        super().__init__(_array(owner, batch.frames, batch.size, "|u1"),
+                         _array(owner, batch.offsets, batch.count, "<u8"), [])
+        self._raw = _array(owner, batch.parts, batch.part_count * _PART.itemsize, "|u1").view(_PART)
+        self._track_names = names
+        numbers = self._raw["number"]
+        for number in np.flatnonzero(np.bincount(numbers)).tolist():
+            if number not in names:
+                at = int(self._raw["track"][np.argmax(numbers == number)])
+                names[number] = ctypes.string_at(at).decode()
 
     @property
     def parts(self) -> list[Part]:
+        """Looked at when they are asked for: tracks that take turns make many."""
         if not self._parts:
-            names = {at: ctypes.string_at(at).decode() for at in np.unique(self._raw["track"]).tolist()}
-            self._parts = [Part(names[at], epoch, first, count) for first, count, epoch, at in zip(
-                *(self._raw[field].tolist() for field in ("first", "count", "epoch", "track")))]
+            names = self._track_names
+            self._parts = [Part(names[number], epoch, first, count) for first, count, epoch, number in
+                           zip(*(self._raw[name].tolist() for name in ("first", "count", "epoch", "number")))]
         return self._parts
 
     @property
@@ -411,6 +420,7 @@ class Cursor:
         self._tape = tape
         self._at = ctypes.c_void_p()
         self._pending: Optional[lib.Error] = None
+        self._names: dict[int, str] = {}  # of tracks, by number
         lib.call("tdk_cursor_open", byref(self._at), tape.at, byref(query))
         tape.take()
 
@@ -454,14 +464,7 @@ class Cursor:
             if not out:
                 raise told
             self._pending = told  # what came before the damage is given first
-        return self._wrap(out) if out else None
-
-    def _wrap(self, out: Any) -> Batch:
-        batch, owner = out.contents, _Owner(out)
-        return _TapeBatch(_array(owner, batch.frames, batch.size, "|u1"),
-                          _array(owner, batch.offsets, batch.count, "<u8"),
-                          _array(owner, batch.parts, batch.part_count * _PART.itemsize,
-                                 "|u1").view(_PART), self._tape)
+        return LibraryBatch(out, self._names) if out else None
 
     def batches(self, damage: str = "raise", enough: int = BATCH_SIZE) -> Iterator[Batch]:
         """All of them. damage="skip": what cannot be read is a LossWarning, and the rest comes."""

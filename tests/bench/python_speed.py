@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""How fast Python reads a tape and publishes into a ring: tests/bench/python_speed.py [TAPE [SCHEMA]]
+"""How fast Python reads tapes, asks a replayer, and reads and writes rings:
+tests/bench/python_speed.py [TAPE [SCHEMA]]
 
-Without a tape: a made-up one of 4 M trades. Uses the library that the package finds, and the
-programs beside it in build/release/bin.
+Without a tape: made-up ones of 2 M trades, of one track and of two that take turns tick by tick. Uses
+the library that the package finds, and the programs beside it in build/release/bin.
 """
 
+import contextlib
 import os
 import pathlib
 import resource
@@ -16,9 +18,15 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = ROOT / "build/release/bin"
 sys.path.insert(0, str(ROOT / "python"))
 import numpy as np  # noqa: E402
 import tapedeck  # noqa: E402
+
+
+def tell(what, rows, wall, cpu):
+    print(f"{what:<32} {rows:>9} rows  {rows / wall / 1e6:6.2f} M/s  {cpu / rows * 1e9:7.0f} ns each",
+          flush=True)
 
 
 class Watch:
@@ -27,34 +35,100 @@ class Watch:
     def __init__(self):
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
+    def wall_spent(self):
+        return time.perf_counter() - self.wall
+
+    def cpu_spent(self):
+        return time.process_time() - self.cpu
+
     def tell(self, what, rows):
-        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
-        print(f"{what:<30} {rows:>9} rows  {rows / wall / 1e6:6.2f} M/s  {cpu / rows * 1e9:7.0f} ns each")
+        tell(what, rows, self.wall_spent(), self.cpu_spent())
 
 
-def read(path, schema):
+@contextlib.contextmanager
+def replayer(path):
+    """The address of one for a tape."""
+    socket = path / "speed.sock"
+    started = subprocess.Popen([BIN / "tapedeck-replayer", "--tape", path, "--socket", socket],
+                               stderr=subprocess.DEVNULL)
+    try:
+        while started.poll() is None:
+            with contextlib.suppress(tapedeck.Error):
+                tapedeck.Client(f"unix:{socket}").close()
+                break
+            time.sleep(0.01)
+        yield f"unix:{socket}"
+    finally:
+        started.terminate()
+        started.wait()
+
+
+def read(path, schema, what):
     with tapedeck.Tape(path) as tape:
         tape.query(schema)  # from here on the file is in the page cache
         watch = Watch()
         rows = len(tape.query(schema))
-        watch.tell(f"query {schema} to an array", rows)
+        watch.tell(f"query {what} to an array", rows)
         watch = Watch()
         rows = sum(len(batch.records(schema)) for batch in tape.cursor(types=schema))
-        watch.tell(f"iterate {schema} as views", rows)
+        watch.tell(f"iterate {what} as views", rows)
+
+
+def ask(path, schema, what):
+    with replayer(path) as address, tapedeck.Client(address) as client:
+        for _ in client.stream(types=schema):
+            pass
+        watch = Watch()
+        rows = len(client.query(schema))
+        watch.tell(f"ask for {what} as an array", rows)
+        watch = Watch()
+        rows = sum(len(batch.records(schema)) for batch in client.stream(types=schema))
+        watch.tell(f"stream {what} as views", rows)
+
+
+def drain(schema, rows):
+    """What is in a ring already, again and again: no producer beside it, and no memory is new."""
+    values = tapedeck.records.make(schema, 10_000)
+    tapedeck.create_ring("speed", 32 << 20)
+    with tapedeck.Producer("speed") as feed, tapedeck.Consumer("speed") as ring:
+        for warm in True, False:
+            wall = cpu = seen = 0
+            while seen < rows // (10 if warm else 1):
+                while feed.info.fill < 16 << 20:
+                    feed.publish(values)
+                watch = Watch()
+                seen += sum(len(batch.records(schema)) for batch in ring.batches(timeout=0))
+                wall, cpu = wall + watch.wall_spent(), cpu + watch.cpu_spent()
+        tell(f"iterate a ring of {schema}", seen, wall, cpu)
+    tapedeck.remove_ring("speed")
+
+
+def replay(path, what):
+    """A play into a ring, as fast as it goes: what the program and the consumer take together."""
+    tapedeck.create_ring("speed", 32 << 20)
+    played = subprocess.Popen([BIN / "tapedeck", "play", "-q", "-T", path, "--into", "speed", "--speed",
+                               "max"])
+    with tapedeck.Consumer("speed") as ring:
+        watch = Watch()
+        seen = sum(len(batch.records("trades")) for batch in ring.batches(timeout=30))
+        watch.tell(f"consume a play of {what}", seen)
+    played.wait()
+    tapedeck.remove_ring("speed")
 
 
 def publish(rows, batch):
+    """A consumer beside it makes room."""
     values = tapedeck.records.make("mbo", batch)
     tapedeck.create_ring("speed", 64 << 20)
     stop = threading.Event()
 
-    def drain():
+    def consume():
         with tapedeck.Consumer("speed") as ring:
             while not stop.is_set():
                 if ring.read(0.05):
                     ring.release()
 
-    consumer = threading.Thread(target=drain)
+    consumer = threading.Thread(target=consume)
     consumer.start()
     with tapedeck.Producer("speed") as feed:
         watch = Watch()
@@ -65,21 +139,33 @@ def publish(rows, batch):
     tapedeck.remove_ring("speed")
 
 
+def make(path, rows, tracks):
+    """A tape of trades; its tracks take turns."""
+    for i, track in enumerate(tracks):
+        made = tapedeck.records.make("trades", rows // len(tracks))
+        made["ts_recv"] = made["ts_event"] = 10**18 + i + len(tracks) * np.arange(len(made))
+        file = path.with_suffix(f".{track}.dbn")
+        file.write_bytes(made.tobytes())
+        subprocess.run([BIN / "tapedeck", "import", "-q", "--format", "dbn", file, "-T", path, "--track",
+                        track], check=True)
+        file.unlink()
+    return path
+
+
 def main():
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="tdk-python-"))
     rings = tempfile.mkdtemp(prefix="tdk-rings-", dir="/dev/shm")
     os.environ["TAPEDECK_RINGS"] = rings
     try:
-        path, schema = sys.argv[1:2], (sys.argv[2:3] or ["mbo"])[0]
-        if not path:
-            path, schema = [scratch / "tape"], "trades"
-            made = tapedeck.records.make("trades", 4_000_000)
-            made["ts_recv"] = made["ts_event"] = 10**18 + np.arange(len(made))
-            head = scratch / "made.dbn"
-            head.write_bytes(made.tobytes())
-            subprocess.run([ROOT / "build/release/bin/tapedeck", "import", "-q", "--format", "dbn", head,
-                            "-T", path[0], "--track", "made"], check=True)
-        read(path[0], schema)
+        given, schema = sys.argv[1:2], (sys.argv[2:3] or ["trades"])[0]
+        path = pathlib.Path(given[0]) if given else make(scratch / "one", 2_000_000, ["a"])
+        for step in read, ask:
+            step(path, schema, schema)
+        two = make(scratch / "two", 2_000_000, ["a", "b"])
+        for step in read, ask:
+            step(two, "trades", "two tracks")
+        replay(two, "two tracks")
+        drain("mbo", 1_500_000)
         publish(2_000_000, 10_000)
         publish(200_000, 100)
         publish(20_000, 1)

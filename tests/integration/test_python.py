@@ -424,6 +424,47 @@ class Plays(Case):
             self.assertEqual(ring.ended["ticks"], len(want))
             self.assertEqual((ring.ended["digest"], len(want)), self.digest_of(play.stderr))
 
+    def test_tracks_that_take_turns_keep_their_names_and_epochs(self):
+        """Out of a tape, a replayer and a ring alike: two tracks, one of them of two epochs."""
+        lines = [b"".join(b"%d %d\n" % (10**18 + 10 * i + k, i) for i in range(first, first + 2000))
+                 for k, first in ((0, 0), (1, 0), (1, 2000))]
+        for track, text in zip("abb", lines):
+            self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", track, stdin=text)
+        tapedeck.create_ring("p", 1 << 20)
+        play = self.start_cli("play", "-T", self.tape, "--into", "p")
+
+        def runs(batches):
+            """(track, epoch, ticks) of what stands side by side; and the epochs frame by frame."""
+            found, epochs = [], []
+            for batch in batches:
+                ticks = batch.types < records.CONTROL
+                epochs.append(batch.epoch[ticks])
+                self.assertEqual(batch.epoch.tolist(),
+                                 [p.epoch for p in batch.parts for _ in range(p.count)])
+                for part in batch.parts:
+                    count = int(ticks[part.first:part.first + part.count].sum())
+                    if found and found[-1][:2] == (part.track, part.epoch):
+                        count += found.pop()[2]
+                    if count:
+                        found.append((part.track, part.epoch, count))
+            return found, np.concatenate(epochs)
+
+        with tapedeck.Tape(self.tape) as tape:
+            want, epochs = runs(tape.cursor().batches(enough=5000))
+        self.assertEqual([track for track, _, _ in want], ["a", "b"] * 2000 + ["b"])
+        self.assertEqual([count for *_, count in want], [1] * 4000 + [2000])
+        self.assertEqual(len({epoch for _, epoch, _ in want}), 3)
+        with tapedeck.Consumer("p") as ring:
+            got, also = runs(ring.batches(timeout=60, size=5000))
+        self.assertEqual((got, play.wait()), (want, 0))
+        np.testing.assert_array_equal(also, epochs)
+        if importlib.util.find_spec("msgpack") is None:
+            return
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
+        with tapedeck.Client(f"unix:{self.tape}/replayer.sock") as client:
+            got, also = runs(client.stream().batches(enough=5000))
+        self.assertEqual(got, want)
+        np.testing.assert_array_equal(also, epochs)
 
     def test_a_replayer_plays_for_a_client_and_can_be_steered(self):
         try:
