@@ -54,16 +54,18 @@ static size_t roomy(size_t size)
     return align_up(size + size / 8, TAPE_ALIGN);
 }
 
-/* In large pages where many blocks come through: a copy into those costs half. For one block, of
- * which some small pages may be all that is used, those cost less. */
+/* From here on a block gets large pages. One costs as much as ten small ones, where a hypervisor
+ * has to be asked for each; and a copy into it costs half. */
+enum { LARGE_MIN = 128 << 10 };
+
 static int room_for_bytes(struct slice *slice, size_t size)
 {
     if (slice->room >= size)
         return 0;
     drop_bytes(slice);
-    slice->is_mapped = slice->passing;
+    slice->is_mapped = slice->passing || size >= LARGE_MIN;
     slice->bytes =
-        slice->passing ? buffers_map(roomy(size)) : aligned_alloc(TAPE_ALIGN, roomy(size));
+        slice->is_mapped ? buffers_map(roomy(size)) : aligned_alloc(TAPE_ALIGN, roomy(size));
     if (slice->bytes == NULL)
         return -ENOMEM;
     slice->room = roomy(size);
