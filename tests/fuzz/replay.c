@@ -8,7 +8,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define SIZE_MAX_INPUT (1 << 20)
-#define CUTS           64
+#define CUTS           24
 
 /* In memory of its own size, so that a sanitizer sees one byte too far. */
 static void run(const uint8_t *bytes, size_t size)
