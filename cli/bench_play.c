@@ -23,12 +23,14 @@
 #define PACED_RATE 100000u
 #define PACED_S    2u
 #define MERGED     4u
+#define WARM_BYTES ((size_t)1 << 20)
 
 static struct args {
     struct bench_options bench;
     struct bench_tape_options tape;
     uint64_t ring_size;
     const char *cpus;
+    bool unpaced;
 } args;
 
 static const struct option rows[] = {
@@ -43,6 +45,10 @@ static const struct option rows[] = {
      .value = "P,C",
      .at = offsetof(struct args, cpus),
      .help = "pin the player and the consumer to these processors"},
+    {.name = "unpaced",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, unpaced),
+     .help = "only at full speed: what has a schedule takes most of the time"},
     {.name = NULL},
 };
 
@@ -81,6 +87,8 @@ static int play_tape(struct bench_pair *pair, struct playing *p, struct tdk_tape
     int rc = player_open(&player, tape, &query, &options, err);
     if (rc < 0)
         return rc;
+    while (player_warm(player, WARM_BYTES))
+        continue;
     rc = bench_pair_meet(pair) ? player_run(player, err) : -ECANCELED;
     p->lateness = player_report(player)->lateness;
     player_close(player);
@@ -271,7 +279,7 @@ static int measure_all(struct bench *bench, struct playing *p, struct tdk_err *e
         rc = measure_max(bench, p, "at full speed", false, err);
     if (rc == 0)
         rc = measure_max(bench, p, "at full speed, cold", true, err);
-    if (rc == 0)
+    if (rc == 0 && !args.unpaced)
         rc = measure_paced(bench, p, err);
     bench_tape_close(&day);
     return rc == 0 ? measure_merged(bench, p, err) : rc;
@@ -303,7 +311,7 @@ static int run(const struct cli *cli)
 const struct command bench_play_command = {
     .name = "play",
     .brief = "a tape into a ring: at full speed, and on a schedule",
-    .usage = "[-T DIR] [--ticks N] [--ring-size S] [--cpus P,C] [--runs N] [--json]",
+    .usage = "[-T DIR] [--ticks N] [--ring-size S] [--cpus P,C] [--unpaced] [--runs N] [--json]",
     .about =
         "One process plays, another consumes; what came is compared with what was played.\n"
         "Where there is a schedule, p50 to max are how late ticks were; a bare loop that only\n"

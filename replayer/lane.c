@@ -53,6 +53,11 @@ void lane_close(struct lane *lane)
     lane->digest = NULL;
 }
 
+bool lane_warm(struct lane *lane, size_t size)
+{
+    return tdk_ring_warm(lane->ring, size);
+}
+
 static uint64_t consumed_bytes(const struct lane *lane)
 {
     struct tdk_ring_info info;

@@ -39,6 +39,10 @@ int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool di
               struct tdk_err *err);
 void lane_close(struct lane *lane);
 
+/* Touch the next `size` bytes of the ring's memory, before a frame has to: tdk_ring_warm(). True:
+ * there is more to touch. */
+bool lane_warm(struct lane *lane, size_t size);
+
 /* `bytes` of room for whole frames if it is there at once, else NULL. */
 void *lane_try(struct lane *lane, size_t bytes);
 

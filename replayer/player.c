@@ -344,6 +344,14 @@ static uint64_t consumers(const struct player *p)
     return count;
 }
 
+bool player_warm(struct player *p, size_t size)
+{
+    bool more = false;
+    for (size_t i = 0; i < p->lane_count && !more; i++)
+        more = lane_warm(&p->lanes[i], size);
+    return more;
+}
+
 int player_wait_consumers(struct player *p, uint64_t count, uint64_t timeout_ns,
                           struct tdk_err *err)
 {
@@ -360,6 +368,7 @@ int player_wait_consumers(struct player *p, uint64_t count, uint64_t timeout_ns,
         if (p->quit)
             return err_say(err, -ECANCELED, "ring %s: stopped while waiting for consumers",
                            p->options.into);
-        player_sleep_until(now + PLAYER_SLICE_NS);
+        if (!player_warm(p, PLAYER_WARM_SIZE))
+            player_sleep_until(now + PLAYER_SLICE_NS);
     }
 }

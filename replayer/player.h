@@ -115,6 +115,11 @@ void player_close(struct player *player); /* NULL is fine */
 int player_wait_consumers(struct player *player, uint64_t count, uint64_t timeout_ns,
                           struct tdk_err *err);
 
+/* Touch the next `size` bytes of the rings' memory, so that no tick is the first to (lane.h); true:
+ * there is more. Who waits for something before the play calls it until it is false; the player
+ * does so itself while it waits for consumers or for a tick that is not due for long. */
+bool player_warm(struct player *player, size_t size);
+
 /* Play it all. 0: to the end or to the order to quit (see the report); TDK_ESTALLED; what tape and
  * rings say. Whatever it returns, each ring got an END if there was room, with complete = 0 when it
  * is not. */

@@ -25,6 +25,7 @@
 #define PLAYER_PENDING_MAX 64u /* paced ticks put in and not yet published */
 #define PLAYER_TRACKS_MAX  65536u
 #define PLAYER_SLICE_NS    (20 * NS_PER_MS) /* orders are asked for in between */
+#define PLAYER_WARM_SIZE   (256u << 10)     /* of a ring, touched at a time: milliseconds at most */
 
 #define PLAYER_COMMANDS_MAX 16u
 

@@ -203,6 +203,16 @@ static bool is_stepped_over(const struct player *p, const struct tdk_frame *tick
     return p->step_to != 0 && (!piece_is_timed(tick) || tick->ts <= p->step_to);
 }
 
+/* At most `ns`, and no longer than orders may wait. Where that is much, pages that the next ticks
+ * go to are touched instead. */
+static void nap(struct player *p, uint64_t ns)
+{
+    bool long_enough = ns >= PLAYER_SLICE_NS;
+    if (!long_enough || !player_warm(p, PLAYER_WARM_SIZE))
+        player_sleep_until(clock_mono() + (long_enough ? PLAYER_SLICE_NS : ns));
+    player_attend(p);
+}
+
 int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
 {
     uint64_t told = 0; /* up to where the clock may run */
@@ -225,8 +235,7 @@ int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
                 *due = clock_mono();
                 return 0;
             }
-            player_sleep_until(clock_mono() + PLAYER_SLICE_NS);
-            player_attend(p);
+            nap(p, PLAYER_SLICE_NS);
             continue;
         }
         *due = due_ns(p, frame);
@@ -239,10 +248,7 @@ int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
         told = frame->ts;
         if (*due - now <= SPIN_NS)
             clock_relax();
-        else {
-            uint64_t wake = *due - SPIN_NS;
-            player_sleep_until(wake < now + PLAYER_SLICE_NS ? wake : now + PLAYER_SLICE_NS);
-            player_attend(p);
-        }
+        else
+            nap(p, *due - SPIN_NS - now);
     }
 }

@@ -352,6 +352,22 @@ static void consumers_are_waited_for_as_long_as_asked(void **state)
     assert_int_equal(player_wait_consumers(f->player, 1, 50 * NS_PER_MS, &f->err), 0);
 }
 
+static void rings_are_touched_before_the_play_and_stay_empty(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_ring_info info;
+    unsigned steps = 0;
+    assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
+    while (player_warm(f->player, 256 << 10))
+        assert_true(++steps < 16);
+    assert_true(steps > 0);
+    assert_int_equal(tdk_ring_stat("replay", &info, &f->err), 0);
+    assert_int_equal(info.produced_bytes, 0);
+    assert_int_equal(player_run(f->player, &f->err), 0);
+    listen(f, "replay");
+    assert_tick(next_tick(f), 'a', 0);
+}
+
 /* ---- from another thread ---- */
 
 static void *run_player(void *context)
@@ -449,6 +465,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_pause_ends_where_it_began, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_track_makes_no_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(consumers_are_waited_for_as_long_as_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(rings_are_touched_before_the_play_and_stay_empty, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(another_thread_steps_seeks_and_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_commands_are_refused, setup, teardown),
     };
