@@ -203,13 +203,14 @@ static bool is_stepped_over(const struct player *p, const struct tdk_frame *tick
     return p->step_to != 0 && (!piece_is_timed(tick) || tick->ts <= p->step_to);
 }
 
-/* At most `ns`, and no longer than orders may wait. Where that is much, pages that the next ticks
- * go to are touched instead. */
+/* For `ns`, or as long as orders may wait. Where that is much, it begins with touching pages that
+ * the next ticks go to. */
 static void nap(struct player *p, uint64_t ns)
 {
-    bool long_enough = ns >= PLAYER_SLICE_NS;
-    if (!long_enough || !player_warm(p, PLAYER_WARM_SIZE))
-        player_sleep_until(clock_mono() + (long_enough ? PLAYER_SLICE_NS : ns));
+    uint64_t now = clock_mono();
+    if (ns >= PLAYER_SLICE_NS)
+        (void)player_warm(p, PLAYER_WARM_SIZE);
+    player_sleep_until(now + (ns < PLAYER_SLICE_NS ? ns : PLAYER_SLICE_NS));
     player_attend(p);
 }
 
