@@ -29,12 +29,18 @@ def run_of_cells(line):
             begin = at
 
 
-def svg(terminal):
-    """A terminal's screen, sharp at any size, and its text can be searched for."""
+APPEAR = ("<style>text{animation:appear .1s both}@keyframes appear{from{opacity:0}}"
+          "@media(prefers-reduced-motion){text{animation:none}}</style>")
+
+
+def svg(terminal, since=None):
+    """A terminal's screen, sharp at any size, and its text can be searched for. `since`: rows appear
+    after so many seconds."""
     rows, columns = terminal.rows, terminal.columns
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{columns * WIDTH + 2 * LEFT:.0f}" '
            f'height="{rows * HEIGHT + TOP:.0f}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" '
-           'font-size="14" fill="#d5dbe2"><rect width="100%" height="100%" rx="8" fill="#14181d"/>']
+           'font-size="14" fill="#d5dbe2"><rect width="100%" height="100%" rx="8" fill="#14181d"/>'
+           + (APPEAR if since else "")]
     for row, line in enumerate(terminal.cells):
         y = TOP + row * HEIGHT
         for column, text, (colour, bold, dim, reverse) in run_of_cells(line):
@@ -46,7 +52,8 @@ def svg(terminal):
                 out.append(f'<rect x="{x:.1f}" y="{y - 13}" width="{width:.1f}" height="{HEIGHT}" fill="{ink}"/>')
                 ink = "#14181d"
             style = (' font-weight="bold"' if bold else "") + (' opacity="0.6"' if dim else "")
-            out.append(f'<text xml:space="preserve" x="{x:.1f}" y="{y}" textLength="{width:.1f}" fill="{ink}"'
+            when = f' style="animation-delay:{since[row]:.1f}s"' if since else ""
+            out.append(f'<text xml:space="preserve" x="{x:.1f}" y="{y}" textLength="{width:.1f}"{when} fill="{ink}"'
                        f'{style}>{html.escape(text)}</text>')
     return "\n".join(out + ["</svg>", ""])
 
@@ -64,6 +71,17 @@ class Pictures(stage.Stage):
             top.type("q")
             top.end()
 
+    def demo(self):
+        """As it was typed and seen, up to the first proof."""
+        with screen.Terminal([tapedeck.SOURCE / "examples" / "demo.sh", tapedeck.BIN], self.env, rows=26,
+                             columns=112) as demo:
+            begin, since = time.monotonic(), {}
+            while "unchanged" not in demo.screen.text() and demo.read(0.05):
+                for row in range(demo.screen.row + 1):
+                    since.setdefault(row, time.monotonic() - begin)
+            (HERE / "demo.svg").write_text(svg(demo.screen, since), encoding="utf-8")
+            demo.end()
+
     def page(self):
         if browser.PROGRAM is None:
             sys.exit("no chromium here: the page's pictures stay as they are")
@@ -78,6 +96,7 @@ class Pictures(stage.Stage):
 
     def runTest(self):
         self.tape = pathlib.Path(str(self.scratch)) / "tape"
+        self.demo()
         self.build_up()
         self.terminal()
         self.page()
