@@ -12,6 +12,7 @@
 struct place {
     char track[TDK_NAME_MAX + 1]; /* "": nothing */
     uint64_t epoch, seq;          /* seq UINT64_MAX: all of the epoch */
+    uint64_t walk;                /* where the rest waits at the other side */
 };
 
 struct walker {
@@ -149,10 +150,11 @@ static void put_params(struct text_buffer *out, const void *context)
     if (!goes_on)
         return;
     wire_put_string(out, "after");
-    wire_put_map(out, 3);
+    wire_put_map(out, 4);
     wire_pair_string(out, "track", w->after.track);
     wire_pair_u64(out, "epoch", w->after.epoch);
     wire_pair_u64(out, "seq", w->after.seq);
+    wire_pair_u64(out, "walk", w->after.walk);
 }
 
 /* It must lead on: an answer that says the same again and again would never end. */
@@ -169,6 +171,8 @@ static int read_next(struct walker *w, struct wire_map map)
         rc = wire_u64(next, "epoch", &w->next.epoch, w->err);
     if (rc >= 0)
         rc = wire_u64(next, "seq", &w->next.seq, w->err);
+    if (rc >= 0)
+        rc = wire_u64(next, "walk", &w->next.walk, w->err);
     int order = strcmp(w->next.track, after->track);
     bool leads_on =
         order > 0 || (order == 0 && (w->next.epoch > after->epoch ||

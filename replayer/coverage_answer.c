@@ -18,7 +18,8 @@ struct gaps {
 };
 
 struct answer {
-    const struct coverage_wish *wish; /* borrowed */
+    const struct coverage_wish *wish;     /* borrowed */
+    const struct coverage_record *record; /* borrowed: what is answered from */
     struct text_buffer *out;
     size_t tracks_at, epochs_at; /* where the open lists begin */
     uint32_t tracks, epochs;
@@ -26,9 +27,9 @@ struct answer {
     bool behind; /* the track at hand is the one that the answer before ended in */
     bool full;   /* what comes now is for the next answer */
     struct coverage_place told;
+    uint64_t walk;     /* where the rest waits */
     const char *track; /* at hand */
     struct gaps lost, damaged, retired;
-    bool complete;
 };
 
 static const char *reason_word(uint32_t reason)
@@ -63,13 +64,6 @@ static bool has_room(struct answer *a, uint32_t items)
     return !a->full;
 }
 
-/* What the first answer is for, whole or not, has to be known of all; the others end when they are
- * full. */
-static int go_on(const struct answer *a)
-{
-    return a->full && a->wish->after.track[0] != '\0' ? 1 : 0;
-}
-
 static int on_track(const char *track, void *context)
 {
     struct answer *a = context;
@@ -78,7 +72,7 @@ static int on_track(const char *track, void *context)
     a->track = track;
     a->behind = order == 0;
     if (order < 0 || !has_room(a, a->tracks))
-        return go_on(a);
+        return a->full;
     note_told(a, 0, 0);
     a->tracks++;
     a->epochs = 0;
@@ -93,17 +87,13 @@ static int on_track(const char *track, void *context)
 /* It was told by an answer before, or its track was. */
 static bool was_told(const struct answer *a, uint64_t epoch, uint64_t seq)
 {
-    const struct coverage_place *after = &a->wish->after;
-    if (!a->in_track)
-        return true;
-    return a->behind && (epoch < after->epoch || (epoch == after->epoch && seq <= after->seq));
+    return !a->in_track || (a->behind && coverage_place_has(&a->wish->after, a->track, epoch, seq));
 }
 
 static int on_gap(const struct tdk_gap *gap, void *context)
 {
     struct answer *a = context;
     struct gaps *gaps = gap->damaged ? &a->damaged : gap->retired ? &a->retired : &a->lost;
-    a->complete = false;
     if (a->full || was_told(a, gap->epoch, gap->first_seq) || a->epochs == ITEMS_MAX ||
         !has_room(a, gaps->count))
         return 0;
@@ -132,9 +122,14 @@ static void put_gaps(struct text_buffer *out, const char *key, struct gaps *gaps
     forget_gaps(gaps);
 }
 
-/* Full in the middle of its gaps: its row comes all the same, and again in the next answer. */
-static bool is_cut(const struct answer *a, uint64_t epoch)
+/* Full in the middle of its gaps, or the record ends there: its row comes all the same, and again
+ * in the next answer. */
+static bool is_cut(struct answer *a, uint64_t epoch)
 {
+    const struct coverage_place *cut = coverage_record_cut(a->record);
+    if (cut != NULL && cut->epoch == epoch && cut->seq != UINT64_MAX &&
+        strcmp(cut->track, a->track) == 0)
+        a->full = true;
     return a->full && a->in_track && a->told.epoch == epoch;
 }
 
@@ -145,7 +140,7 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     bool timed = epoch->first_ts <= epoch->last_ts;
     bool cut = is_cut(a, epoch->epoch);
     if (!cut && (was_told(a, epoch->epoch, UINT64_MAX) || !has_room(a, a->epochs)))
-        return go_on(a);
+        return a->full;
     if (!cut)
         note_told(a, epoch->epoch, UINT64_MAX);
     a->epochs++;
@@ -164,21 +159,13 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     put_gaps(out, "lost", &a->lost);
     put_gaps(out, "damaged", &a->damaged);
     put_gaps(out, "retired", &a->retired);
-    return go_on(a);
+    return a->full;
 }
 
-static int on_progress(uint64_t bytes, uint64_t ticks, void *context)
-{
-    const struct answer *a = context;
-    (void)bytes;
-    (void)ticks;
-    return *a->wish->stop ? -ECANCELED : 0;
-}
-
-int coverage_take_after(struct coverage_place *after, struct wire_map params, struct tdk_err *err)
+int coverage_take_after(struct coverage_wish *wish, struct wire_map params, struct tdk_err *err)
 {
     struct wire_map map = {NULL, 0};
-    *after = (struct coverage_place){.epoch = 0};
+    struct coverage_place *after = &wish->after;
     int rc = wire_map(params, "after", &map, err);
     if (rc <= 0)
         return rc;
@@ -187,47 +174,85 @@ int coverage_take_after(struct coverage_place *after, struct wire_map params, st
         rc = wire_u64(map, "epoch", &after->epoch, err);
     if (rc >= 0)
         rc = wire_u64(map, "seq", &after->seq, err);
+    if (rc >= 0)
+        rc = wire_u64(map, "walk", &wish->walk, err);
     return rc < 0 ? rc : 0;
 }
 
-static void put_next(struct answer *a)
+static void put_next(const struct answer *a)
 {
-    wire_pair_bool(a->out, "complete", a->complete);
+    wire_pair_bool(a->out, "complete", coverage_record_is_complete(a->record));
     wire_pair_bool(a->out, "more", a->full);
     if (!a->full)
         return;
     wire_put_string(a->out, "next");
-    wire_put_map(a->out, 3);
+    wire_put_map(a->out, 4);
     wire_pair_string(a->out, "track", a->told.track);
     wire_pair_u64(a->out, "epoch", a->told.epoch);
     wire_pair_u64(a->out, "seq", a->told.seq);
+    wire_pair_u64(a->out, "walk", a->walk);
+}
+
+/* What a record has behind wish->after, as far as an answer goes; true: there is more. */
+static bool put_rows(struct answer *a)
+{
+    const struct tdk_coverage_walk walk = {
+        .track = on_track, .gap = on_gap, .epoch = on_epoch, .context = a};
+    text_init(&a->lost.items);
+    text_init(&a->damaged.items);
+    text_init(&a->retired.items);
+    wire_put_string(a->out, "tracks");
+    a->tracks_at = wire_open_list(a->out);
+    (void)coverage_record_tell(a->record, &walk);
+    end_track(a);
+    wire_close_list(a->out, a->tracks_at, a->tracks);
+    text_close(&a->lost.items);
+    text_close(&a->damaged.items);
+    text_close(&a->retired.items);
+    a->full = a->full || coverage_record_cut(a->record) != NULL;
+    return a->full;
+}
+
+/* Of the answer before, if it waits and has something that was not told yet; else of the tape. */
+static int find_record(struct coverage_record **record, struct tdk_tape *tape,
+                       const struct coverage_wish *wish, struct tdk_err *err)
+{
+    const struct coverage_walk walk = {.query = wish->query,
+                                       .after = wish->after,
+                                       .unread = wish->unread,
+                                       .size_max = wish->shelf != NULL ? wish->shelf->record_size
+                                                                       : 2 * COVERAGE_SIZE,
+                                       .stop = wish->stop};
+    *record = wish->shelf != NULL && wish->walk != 0
+                  ? coverage_shelf_take(wish->shelf, wish->walk, wish->query)
+                  : NULL;
+    const struct coverage_place *cut = *record != NULL ? coverage_record_cut(*record) : NULL;
+    if (*record != NULL &&
+        (cut == NULL || !coverage_place_has(&wish->after, cut->track, cut->epoch, cut->seq)))
+        return 0;
+    coverage_record_free(*record);
+    if (wish->shelf != NULL)
+        atomic_fetch_add(&wish->shelf->walks, 1);
+    return coverage_record_make(record, tape, &walk, err);
 }
 
 int coverage_answer(struct tdk_tape *tape, const struct coverage_wish *wish,
                     struct text_buffer *out, struct tdk_err *err)
 {
-    struct answer a = {.out = out, .wish = wish, .told = wish->after, .complete = true};
-    const struct tdk_coverage_walk walk = {.unread = wish->unread,
-                                           .track = on_track,
-                                           .gap = on_gap,
-                                           .epoch = on_epoch,
-                                           .progress = on_progress,
-                                           .context = &a};
-    text_init(&a.lost.items);
-    text_init(&a.damaged.items);
-    text_init(&a.retired.items);
+    struct coverage_record *record = NULL;
+    int rc = find_record(&record, tape, wish, err);
+    if (rc < 0)
+        return rc;
+    struct answer a = {.out = out, .wish = wish, .record = record, .told = wish->after};
     size_t map = wire_open_map(out);
-    wire_put_string(out, "tracks");
-    a.tracks_at = wire_open_list(out);
-    int rc = tdk_tape_coverage(tape, wish->query, &walk, err);
-    end_track(&a);
-    wire_close_list(out, a.tracks_at, a.tracks);
+    bool more = put_rows(&a);
+    if (more && wish->shelf != NULL)
+        a.walk = coverage_shelf_number(wish->shelf);
     put_next(&a);
-    wire_close_map(out, map, a.full ? 4 : 3);
-    text_close(&a.lost.items);
-    text_close(&a.damaged.items);
-    text_close(&a.retired.items);
-    if (rc == -ECANCELED)
-        return err_say(err, rc, "coverage: the replayer ends");
-    return rc < 0 ? rc : 0;
+    wire_close_map(out, map, more ? 4 : 3);
+    if (a.walk != 0)
+        coverage_shelf_put(wish->shelf, a.walk, record, wish->query);
+    else
+        coverage_record_free(record);
+    return 0;
 }

@@ -20,7 +20,7 @@ struct lookup {
     struct inquiry inquiry;
     struct symbol_page page; /* of symbols */
     struct facts_wish wish;  /* of epochs, property */
-    struct coverage_place covered;
+    struct coverage_wish coverage;
     char after[TDK_NAME_MAX + 1];
     int (*read)(struct lookup *lookup, struct tdk_err *err); /* on the pool */
     struct text_buffer result;
@@ -218,9 +218,10 @@ static void on_count(struct request *request, struct wire_map params)
 static int read_coverage(struct lookup *l, struct tdk_err *err)
 {
     replayer_refresh(l->replayer);
-    const struct coverage_wish wish = {
-        .query = &l->inquiry.query, .after = l->covered, .stop = &l->replayer->stopping};
-    return coverage_answer(l->replayer->tape, &wish, &l->result, err);
+    l->coverage.query = &l->inquiry.query;
+    l->coverage.shelf = &l->replayer->coverages;
+    l->coverage.stop = &l->replayer->stopping;
+    return coverage_answer(l->replayer->tape, &l->coverage, &l->result, err);
 }
 
 static void on_coverage(struct request *request, struct wire_map params)
@@ -231,7 +232,7 @@ static void on_coverage(struct request *request, struct wire_map params)
         return;
     int rc = inquiry_take(&l->inquiry, params, &err);
     if (rc == 0)
-        rc = coverage_take_after(&l->covered, params, &err);
+        rc = coverage_take_after(&l->coverage, params, &err);
     go(l, rc, &err);
 }
 

@@ -62,6 +62,7 @@ static uint32_t put_counters(const struct replayer *r, struct text_buffer *out)
         {"bytes", n->bytes},
         {"damaged", n->damaged},
         {"lookups", n->lookups},
+        {"coverage_walks", atomic_load(&r->coverages.walks)},
         {"heartbeats", n->heartbeats},
         {"waits_for_memory", n->waits},
         {"outstanding", r->outstanding},
@@ -127,6 +128,7 @@ static void on_tend(uv_timer_t *timer)
     struct replayer *r = timer->data;
     query_tend(r);
     lookout_tend(&r->lookout, clock_mono());
+    coverage_shelf_tend(&r->coverages, clock_mono());
     tally_update(&r->tally, r);
     if (r->stopping && r->stream_count == 0 && r->jobs.running == 0 && r->jobs.waiting == 0)
         finish(r);
@@ -208,6 +210,7 @@ int replayer_open(struct replayer *r, const struct replay_config *config, struct
     memset(r, 0, sizeof *r);
     r->config = config;
     pthread_rwlock_init(&r->gate, NULL);
+    coverage_shelf_init(&r->coverages);
     int rc = tdk_tape_open(&r->tape, config->tape, err);
     if (rc < 0)
         return rc;
@@ -247,5 +250,6 @@ void replayer_close(struct replayer *r)
     http_close(r->http);
     tally_close(&r->tally);
     tdk_tape_close(r->tape);
+    coverage_shelf_close(&r->coverages);
     pthread_rwlock_destroy(&r->gate);
 }

@@ -18,6 +18,7 @@
 #include "daemon/request.h"
 #include "daemon/service.h"
 #include "replayer/config.h"
+#include "replayer/coverage_shelf.h"
 #include "replayer/inquiry.h"
 #include "replayer/jobs.h"
 #include "replayer/lookout.h"
@@ -45,7 +46,8 @@ struct replayer {
     atomic_bool refresh_failed; /* the last one, and it was told */
     atomic_bool stopping;
 
-    struct sessions sessions; /* plays: a thread and a tape handle each */
+    struct coverage_shelf coverages; /* answers that go on */
+    struct sessions sessions;        /* plays: a thread and a tape handle each */
 
     struct query_stream *streams; /* of query.c */
     unsigned stream_count;
