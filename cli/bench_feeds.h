@@ -1,0 +1,49 @@
+/*
+ * bench_feeds.h - producers for benches: each a process with a ring of its own, "bench-PID-N".
+ *
+ * Ticks whose payload tells their number, so that each can be checked wherever it comes out again.
+ */
+#ifndef TDK_CLI_BENCH_FEEDS_H
+#define TDK_CLI_BENCH_FEEDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/histogram.h"
+#include "tapedeck/err.h"
+#include "tapedeck/tick.h"
+
+#define BENCH_FEEDS_MAX   64u
+#define BENCH_FEEDS_BURST 64u /* ticks that go out with one publish */
+
+struct bench_feeds {
+    unsigned rings;         /* and producers */
+    uint64_t count;         /* ticks a ring */
+    uint32_t size;          /* bytes of a payload, a multiple of 8 */
+    uint64_t rate;          /* ticks a second; 0: as fast as there is room */
+    struct histogram *cost; /* with a rate: ns of each publish; shared with the producer */
+    /* of the run */
+    pid_t producers[BENCH_FEEDS_MAX];
+    int ready[2], go[2]; /* pipes: a byte of each producer that is ready; closed: they begin */
+};
+
+/* Of the process that calls; `name` is returned. */
+char *bench_feed_name(char name[32], unsigned i);
+
+int bench_feeds_make_rings(const struct bench_feeds *feeds, uint64_t capacity, struct tdk_err *err);
+void bench_feeds_remove_rings(const struct bench_feeds *feeds);
+
+/* Attached, with their rings' pages touched, and begun: at *begin_ns, just before this returns. */
+int bench_feeds_start(struct bench_feeds *feeds, uint64_t *begin_ns, struct tdk_err *err);
+
+/* Is every tick in its ring? */
+bool bench_feeds_published(const struct bench_feeds *feeds);
+
+/* Wait until they have ended. TDK_EFULL: a tick found no room. */
+int bench_feeds_end(struct bench_feeds *feeds, struct tdk_err *err);
+
+/* Is it, by its number, what was published? */
+bool bench_feeds_made(const struct bench_feeds *feeds, const struct tdk_frame *frame);
+
+#endif
