@@ -14,6 +14,10 @@
 enum { KINDS_COUNT = 14 };
 #define KINDS_ALL ((UINT32_C(1) << KINDS_COUNT) - 1)
 
+/* No state, but told with it (states.h): there is a tick of the instrument, of any kind. */
+#define KINDS_PRESENT (UINT32_C(1) << KINDS_COUNT)
+#define KINDS_TOLD    (KINDS_ALL | KINDS_PRESENT)
+
 /* By number. */
 extern const struct tdk_type_filter kinds[KINDS_COUNT];
 

@@ -7,6 +7,7 @@
 #ifndef TDK_TAPE_PRIME_INNER_H
 #define TDK_TAPE_PRIME_INNER_H
 
+#include "tape/abstract.h"
 #include "tape/kinds.h"
 #include "tape/known.h"
 #include "tape/prime.h"
@@ -18,14 +19,6 @@ struct due {
     uint64_t segment;
     uint32_t instrument_id;
     uint32_t kinds;
-};
-
-/* What a segment tells of its blocks. */
-struct abstract {
-    uint64_t number; /* 0: nothing is read */
-    size_t blocks;
-    struct block_ref *refs; /* ours */
-    struct states states;   /* ours */
 };
 
 /* One tick that was found. */

@@ -92,53 +92,6 @@ static int plan(struct prime *p, const struct stream *stream, uint64_t upto, uin
     return rc;
 }
 
-/* ---- what a segment says ---- */
-
-static void abstract_close(struct abstract *abstract)
-{
-    free(abstract->refs);
-    states_close(&abstract->states);
-    *abstract = (struct abstract){.number = 0};
-}
-
-static int read_abstract(struct abstract *abstract, const struct segment *segment)
-{
-    struct segment_foot foot;
-    int rc = segment_read_foot(segment, &foot, NULL);
-    if (rc == 0)
-        rc = segment_read_table(segment, &foot, &abstract->refs, NULL);
-    if (rc == 0)
-        rc = segment_read_states(segment, &foot, &abstract->states, NULL);
-    abstract->blocks = foot.blocks;
-    if (rc < 0)
-        abstract_close(abstract);
-    else
-        abstract->number = foot.number;
-    return rc;
-}
-
-/* Packed or not: the index may know it as it was before. */
-static int load_abstract(struct prime *p, uint64_t number)
-{
-    struct tdk_tape *tape = p->answer.tape;
-    unsigned generation = tape_generation(tape, number);
-    int rc = -ENOENT;
-    if (p->abstract.number == number)
-        return 0;
-    abstract_close(&p->abstract);
-    for (unsigned turn = 0; turn < 2 && rc == -ENOENT; turn++, generation ^= 1) {
-        const struct block_ref any = {.segment = number,
-                                      .flags = (uint16_t)(generation << BLOCK_GENERATION_SHIFT)};
-        struct handle *handle;
-        rc = segments_take(&tape->segments, &any, &handle, NULL);
-        if (rc < 0)
-            continue;
-        rc = read_abstract(&p->abstract, handle->segment);
-        segments_give(&tape->segments, handle);
-    }
-    return rc;
-}
-
 /* ---- its blocks ---- */
 
 static uint32_t find_item(const struct known *items, size_t count, uint32_t instrument_id)
@@ -236,7 +189,7 @@ static int follow_plan(struct prime *p, struct stream *stream, uint64_t *upto, s
     for (size_t at = 0, end; at < p->due_count; at = end) {
         uint64_t number = p->dues[at].segment;
         end = same_segment(p, at);
-        int rc = load_abstract(p, number);
+        int rc = abstract_load(&p->abstract, p->answer.tape, number);
         bool gone = rc == -ENOENT && tape_is_retired(p->answer.tape, number);
         *upto = gone || rc == 0 ? number - 1 : number;
         if (rc < 0 && !gone)

@@ -127,6 +127,7 @@ void search_close(struct search *search)
 {
     picks_close(&search->all);
     picks_close(&search->here);
+    listing_close(&search->listing);
     free(search->epochs);
     search->epochs = NULL;
 }
@@ -205,6 +206,7 @@ static int enter_epoch(struct search *search, struct tdk_err *err)
             int rc = picks_of_epoch(&search->here, select, &search->all, epoch->epoch, err);
             if (rc < 0)
                 return rc;
+            listing_ask(&search->listing, &search->here);
         }
         if (!epoch_is_told(search, epoch) && epoch_matters(search, epoch)) {
             search->in_epoch = true;
@@ -398,13 +400,29 @@ static bool is_repeat(const struct search *search, const struct block_ref *ref)
     return is_reverse(search) ? ref->first_seq >= search->seen : ref->last_seq <= search->seen;
 }
 
-static bool may_hold(const struct search *search, const struct block_ref *ref)
+/* It has something that is told whatever instruments are asked for. */
+static bool is_told_anyway(const struct search *search, const struct block_ref *ref)
 {
-    const struct select *select = &search->answer->select;
-    if ((ref->flags & BLOCK_HAS_LOSS) != 0 ||
-        (select->control && (ref->flags & BLOCK_HAS_CONTROL) != 0))
+    return (ref->flags & BLOCK_HAS_LOSS) != 0 ||
+           (search->answer->select.control && (ref->flags & BLOCK_HAS_CONTROL) != 0);
+}
+
+static bool may_hold(struct search *search, const struct block_ref *ref)
+{
+    enum { MISSES = 4 }; /* a list costs about as much as so many blocks */
+    const struct answer *answer = search->answer;
+    if (is_told_anyway(search, ref))
         return true;
-    return ref->count > 0 && (!select->by_symbol || picks_may_be_in(&search->here, ref->filter));
+    if (ref->count == 0 || !answer->select.by_symbol)
+        return ref->count > 0;
+    return picks_may_be_in(&search->here, ref->filter) &&
+           (search->misses < MISSES ||
+            listing_may_hold(&search->listing, answer->tape, answer->view->index, ref));
+}
+
+void search_missed(struct search *search)
+{
+    search->misses++;
 }
 
 int search_next(struct search *search, struct block_ref *ref, struct tdk_err *err)
@@ -453,5 +471,7 @@ bool search_is_short(const struct search *search)
 const struct block_ref *search_ahead(const struct search *search, int n)
 {
     int at = search->ref_at - 1 + n;
-    return at < search->ref_count ? &search->refs[at] : NULL;
+    if (at >= search->ref_count || !listing_is_thought_to_hold(&search->listing, &search->refs[at]))
+        return NULL;
+    return &search->refs[at];
 }

@@ -8,6 +8,7 @@
 #ifndef TDK_TAPE_SEARCH_H
 #define TDK_TAPE_SEARCH_H
 
+#include "tape/listing.h"
 #include "tape/select.h"
 #include "tape/tape.h"
 
@@ -39,9 +40,11 @@ struct search {
 
     struct epoch_ref *epochs; /* as they were when the search was opened; ours */
     size_t epoch_count, epoch_at;
-    bool in_epoch;     /* epoch_at has been entered */
-    struct picks all;  /* every instrument that is asked for, of the whole track */
-    struct picks here; /* of this epoch */
+    bool in_epoch;          /* epoch_at has been entered */
+    struct picks all;       /* every instrument that is asked for, of the whole track */
+    struct picks here;      /* of this epoch */
+    unsigned misses;        /* blocks that were looked into and had none of them */
+    struct listing listing; /* where more of those are not looked into */
 
     struct block_ref refs[SEARCH_REFS];
     int ref_count, ref_at;
@@ -86,6 +89,10 @@ void search_leave(struct search *search);
 /* What it holds was told: blocks that repeat it are passed over from here on. */
 void search_told(struct search *search, const struct block_ref *ref);
 
+/* Of the block that was found last nothing that was asked for by symbol is there: what segments
+ * list is asked before more are looked into. */
+void search_missed(struct search *search);
+
 /* Where to ask the index about the epoch that the search is in. */
 struct index_range search_range(const struct search *search);
 
@@ -96,7 +103,8 @@ bool search_again(struct search *search, struct block_ref *ref);
 /* The epoch has but few blocks for this answer. */
 bool search_is_short(const struct search *search);
 
-/* The block `n` behind the one that was found last, as far as is known without asking; NULL. */
+/* The block `n` behind the one that was found last, as far as is known without asking; NULL: there
+ * is none, or nothing in it. */
 const struct block_ref *search_ahead(const struct search *search, int n);
 
 #endif

@@ -30,7 +30,7 @@ struct states_maker {
     struct kinds_table table;
     struct slot slots[SLOTS];
 };
-static_assert(KINDS_COUNT <= 16, "slot.kinds");
+static_assert(KINDS_COUNT < 16, "slot.kinds, segment_ref.states");
 
 struct states_maker *states_maker_open(void)
 {
@@ -126,18 +126,16 @@ static void put_varint(struct states_maker *m, uint32_t value)
     m->bytes[m->size++] = (unsigned char)value;
 }
 
-/* In the order of the directory: by instrument. */
-static void put_block(struct states_maker *m, const struct block_view *view)
+/* In the order of the directory: by instrument, of which 0 is none. */
+static void put_block(struct states_maker *m, const struct block_view *view, uint32_t count)
 {
-    uint32_t last = 0, count = m->used > 0 ? directory_instruments(view) : 0;
-    put_varint(m, m->used);
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t last = 0, first = count > 0 && directory_instrument(view, 0) == 0 ? 1 : 0;
+    put_varint(m, count - first);
+    for (uint32_t i = first; i < count; i++) {
         uint32_t instrument_id = directory_instrument(view, i);
-        const struct slot *slot = slot_of(m, instrument_id);
-        if (slot->stamp != m->stamp)
-            continue;
+        const struct slot *slot = m->used > 0 ? slot_of(m, instrument_id) : NULL;
         put_varint(m, instrument_id - last);
-        put_varint(m, slot->kinds);
+        put_varint(m, slot != NULL && slot->stamp == m->stamp ? slot->kinds : 0);
         last = instrument_id;
     }
 }
@@ -149,10 +147,11 @@ void states_note(struct states_maker *maker, const struct block_view *view)
         return;
     begin_block(maker);
     note_ticks(maker, view);
-    if (!reserve(maker, VARINT_MAX + 2 * VARINT_MAX * (size_t)maker->used))
+    uint32_t count = view->head->count > 0 ? directory_instruments(view) : 0;
+    if (!reserve(maker, VARINT_MAX + 2 * VARINT_MAX * (size_t)count))
         maker->is_short = true;
     if (!maker->is_short)
-        put_block(maker, view);
+        put_block(maker, view, count);
 }
 
 const void *states_made(const struct states_maker *maker, size_t blocks, size_t *size)
@@ -182,15 +181,18 @@ static bool get_varint(const unsigned char **at, const unsigned char *end, uint3
     return false;
 }
 
-/* A block's list: ids ascend, each has a kind, and none that was not looked for. */
+/* A block's list: ids ascend, and no kind was not looked for. Each has one, unless all that are
+ * there are told. */
 static bool check_block(const struct states *s, const unsigned char **at, const unsigned char *end)
 {
     uint32_t count, step, found, last = 0;
+    const bool tells_all = (s->kinds & KINDS_PRESENT) != 0;
+    const uint32_t state = s->kinds & ~KINDS_PRESENT;
     if (!get_varint(at, end, &count) || count > BLOCK_ENTRIES_MAX)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!get_varint(at, end, &step) || !get_varint(at, end, &found) || step == 0 ||
-            step > UINT32_MAX - last || found == 0 || (found & ~s->kinds) != 0)
+            step > UINT32_MAX - last || (found == 0 && !tells_all) || (found & ~state) != 0)
             return false;
         last += step;
     }
@@ -232,14 +234,36 @@ size_t states_of_block(const struct states *states, size_t block, struct known *
 {
     const unsigned char *at = states->bytes + states->starts[block];
     const unsigned char *end = states->bytes + states->starts[block + 1];
-    uint32_t count = 0, step = 0, last = 0;
+    uint32_t count = 0, step = 0, found = 0, last = 0;
     bool whole = get_varint(&at, end, &count);
     for (uint32_t i = 0; i < count; i++) {
-        whole = whole && get_varint(&at, end, &step) && get_varint(&at, end, &items[i].kinds);
+        whole = whole && get_varint(&at, end, &step) && get_varint(&at, end, &found);
         items[i].instrument_id = last += step;
+        items[i].kinds = found | (states->kinds & KINDS_PRESENT);
     }
     assert(whole); /* states_open() has looked at each */
     return count;
+}
+
+bool states_have(const struct states *states, size_t block, const uint32_t *instruments,
+                 size_t count)
+{
+    const unsigned char *at = states->bytes + states->starts[block];
+    const unsigned char *end = states->bytes + states->starts[block + 1];
+    uint32_t left = 0, step = 0, found = 0, id = 0;
+    bool whole = get_varint(&at, end, &left);
+    for (size_t i = 0; i < count; i++) {
+        for (; id < instruments[i] && left > 0; left--) {
+            whole = whole && get_varint(&at, end, &step) && get_varint(&at, end, &found);
+            id += step;
+        }
+        if (id == instruments[i])
+            return true;
+        if (id < instruments[i])
+            break; /* that was the last */
+    }
+    assert(whole); /* states_open() has looked at each */
+    return false;
 }
 
 void states_take(struct states_maker *maker, size_t blocks, struct states *states)
@@ -247,7 +271,7 @@ void states_take(struct states_maker *maker, size_t blocks, struct states *state
     size_t size;
     *states = (struct states){.bytes = NULL};
     if (states_made(maker, blocks, &size) != NULL) {
-        states_open(states, maker->bytes, size, blocks, KINDS_ALL); /* no memory: not told */
+        states_open(states, maker->bytes, size, blocks, KINDS_TOLD); /* no memory: not told */
         maker->bytes = NULL;
         maker->room = 0;
     }

@@ -1,9 +1,11 @@
 /*
- * states.h - which instruments have state (tape/kinds.h) in each block of a segment.
+ * states.h - which instruments are in each block of a segment, and what state (tape/kinds.h) they
+ * have there.
  *
- * What a look back in time needs to go straight to the block that holds the last trade of a symbol.
- * Its writer gathers it block by block, sealing puts it behind the catalogue (docs/tape-format.md,
- * 4), and from there the index learns which segments have something of an instrument.
+ * What a look back in time needs to go straight to the block that holds the last trade of a symbol,
+ * and a query to pass over blocks without it. Its writer gathers it block by block, sealing puts it
+ * behind the catalogue (docs/tape-format.md, 4), and from there the index learns which segments
+ * have something of an instrument.
  *
  * The maker costs one pass over a block's frames, on the thread that is told of written blocks. It
  * never fails: what it cannot keep is not told, and readers look through the blocks instead. One
@@ -49,8 +51,13 @@ struct states {
 int states_open(struct states *states, void *bytes, size_t size, size_t blocks, uint32_t kinds);
 void states_close(struct states *states); /* twice is fine */
 
-/* The instruments with state in a block, ascending; room for BLOCK_ENTRIES_MAX. How many. */
+/* The instruments of a block, ascending; room for BLOCK_ENTRIES_MAX. How many. Those without state
+ * only where states->kinds has KINDS_PRESENT, which each bears then. */
 size_t states_of_block(const struct states *states, size_t block, struct known *items);
+
+/* Is one of these (ascending) among them? */
+bool states_have(const struct states *states, size_t block, const uint32_t *instruments,
+                 size_t count);
 
 /* What the segment has of each instrument of each epoch. `refs`: its blocks. Until `each` returns
  * not 0, which is then returned. -ENOMEM. */

@@ -189,6 +189,12 @@ static void note_told(struct stream *stream, uint64_t bytes_read)
         stats->blocks_skipped++;
 }
 
+static void note_miss(struct stream *stream, uint64_t ticks)
+{
+    if (ticks == 0 && stream->only == NULL && stream->answer->select.by_symbol)
+        search_missed(&stream->search);
+}
+
 static int damaged(struct stream *stream, int code, struct tdk_err *err)
 {
     if (!code_is_damage(code))
@@ -244,6 +250,7 @@ int stream_load(struct stream *stream, struct tdk_err *err)
         expect_next(stream, expect_like(stream));
     stream->at = sieve->is_run ? sieve->begin : is_reverse(stream) ? sieve->count : 0;
     stream->loaded = sieve->is_run || sieve->count > 0;
+    note_miss(stream, sieve->ticks);
     return stream->loaded ? 1 : 0;
 }
 
@@ -270,6 +277,7 @@ int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err)
     if (stream->sieve.slice->bytes_read != bytes_read)
         expect_next(stream, EXPECT_ENTRIES);
     stream->answer->stats.lost += lost;
+    note_miss(stream, *ticks);
     return 0;
 }
 

@@ -63,8 +63,8 @@ static void compare_blocks(struct verify_reader *reader, const struct states *st
 {
     size_t size;
     const void *made = states_made(reader->states, foot->blocks, &size);
-    if (report->bad_blocks > 0 || states->kinds != KINDS_ALL)
-        return; /* not all of them are known; or of another version */
+    if (report->bad_blocks > 0 || states->kinds != KINDS_TOLD)
+        return; /* not all of them are known; or written before all that are there were told */
     if (made == NULL || size != states->starts[states->blocks] ||
         memcmp(made, states->bytes, size) != 0)
         find(report, foot, TDK_ECORRUPT, "its footer tells of other state than its blocks have");

@@ -76,7 +76,7 @@ static void read_states(const uint8_t *bytes, size_t size)
     if (copy == NULL)
         return;
     memcpy(copy, bytes, size);
-    if (states_open(&states, copy, size, size < 8 ? size : 8, KINDS_ALL) < 0)
+    if (states_open(&states, copy, size, size < 8 ? size : 8, KINDS_TOLD) < 0)
         return;
     states_each(&states, refs, pass_over, NULL);
     states_close(&states);
