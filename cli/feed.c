@@ -101,6 +101,7 @@ static int feed_files(struct feed *feed, const struct option_list *files, struct
 {
     int rc = intake_each_info(&intake_args, put_info, feed, err);
     publisher_flush(&feed->publisher);
+    intake_expect(&feed->intake, files);
     for (size_t i = 0; rc == 0 && i < files->count && !interrupted(); i++) {
         feed->anchored = false;
         rc = intake_file(&feed->intake, files->items[i], publish_item, feed, err);

@@ -156,6 +156,7 @@ static int import_files(struct import *import, const struct option_list *files, 
 {
     struct append_totals totals;
     int rc = 0;
+    intake_expect(&import->intake, files);
     for (size_t i = 0; rc == 0 && i < files->count; i++)
         rc = import_file(import, files->items[i], err);
     if (rc < 0) {

@@ -230,6 +230,19 @@ int intake_open(struct intake *in, const struct intake_options *options, uint32_
     return intake_new_epoch(in, err);
 }
 
+void intake_expect(struct intake *in, const struct option_list *files)
+{
+    struct stat stat_of;
+    in->total = 0;
+    for (size_t i = 0; i < files->count; i++) {
+        if (stat(files->items[i], &stat_of) < 0 || !S_ISREG(stat_of.st_mode)) {
+            in->total = 0; /* a pipe has no end that could be known */
+            return;
+        }
+        in->total += (uint64_t)stat_of.st_size;
+    }
+}
+
 void intake_close(struct intake *in)
 {
     five_names_close(in->names);
@@ -267,8 +280,11 @@ static void tell(struct intake *in, const struct source *source)
 {
     uint64_t done, total;
     source_progress(source, &done, &total);
-    progress_at(&in->progress, in->done_before + done, total == 0 ? 0 : in->done_before + total,
-                "bytes", in->ticks);
+    if (in->total > 0)
+        total = in->total;
+    else if (total > 0)
+        total += in->done_before;
+    progress_at(&in->progress, in->done_before + done, total, "bytes", in->ticks);
 }
 
 static int read_items(struct intake *in, struct source *source, intake_cb *each, void *context,

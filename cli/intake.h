@@ -55,11 +55,15 @@ struct intake {
     uint64_t damaged;     /* files that ended too early */
     bool lossy;           /* something else was passed over that may have been ticks */
     uint64_t done_before; /* bytes of the files before this one */
+    uint64_t total;       /* bytes of all of them; 0: not known */
 };
 
 int intake_open(struct intake *intake, const struct intake_options *options, uint32_t payload_max,
                 const char *what, bool quiet, struct tdk_err *err);
 void intake_close(struct intake *intake);
+
+/* These are to come: how far it is is told of all of them. Without, of one by one. */
+void intake_expect(struct intake *intake, const struct option_list *files);
 
 /* Another epoch begins: symbols are announced anew. */
 int intake_new_epoch(struct intake *intake, struct tdk_err *err);

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/dbn_head.h"
+#include "cli/forecast.h"
 #include "cli/interrupt.h"
 #include "cli/losses.h"
 #include "cli/output.h"
@@ -143,6 +144,7 @@ struct query {
     struct losses losses;
     struct progress progress;
     uint64_t ticks, bytes;
+    uint64_t forecast; /* of ticks */
 };
 
 static int unknown_format(const char *word)
@@ -296,7 +298,8 @@ static int deliver(struct query *q, struct tdk_err *err)
             rc = 0;
         }
         if (turn % 64 == 0)
-            progress_at(&q->progress, q->bytes, 0, "bytes", q->ticks);
+            progress_at(&q->progress, q->bytes, forecast_bytes(q->forecast, q->ticks, q->bytes),
+                        "bytes", q->ticks);
     }
     return rc;
 }
@@ -305,7 +308,7 @@ static int finish(struct query *q)
 {
     struct tdk_err err;
     int rc = output_finish(q->output, &err);
-    progress_end(&q->progress, q->bytes, 0, "bytes", q->ticks);
+    progress_end(&q->progress, q->bytes, q->bytes, "bytes", q->ticks);
     if (rc == -EPIPE)
         return CLI_OK;
     if (rc == TDK_EFORMAT)
@@ -338,6 +341,8 @@ static int run_delivery(struct query *q, enum output_format format)
     if (args.digest && tdk_digest_open(&q->digest) < 0)
         return cli_fail_words("digest: %s", tdk_strerror(-ENOMEM));
     progress_begin(&q->progress, "query", args.progress, q->cli->globals->quiet);
+    if (q->progress.mode != PROGRESS_NONE)
+        q->forecast = forecast_ticks(&q->range.depot, &q->range.query);
     int rc = deliver(q, &err);
     if (rc == 0)
         return finish(q);

@@ -200,6 +200,12 @@ class Rules(Contract):
             self.assertGreaterEqual(last["ticks"], 1)
             self.refused(*args, "--progress", "bogus")
 
+    def test_progress_of_several_files_is_of_all(self):
+        paths = [self.write(name, "".join(f"{T0 + i} {name}\n" for i in range(500))) for name in ("a", "b")]
+        done = self.run_ok("import", *paths, "-T", self.tape, "--track", "a", "--progress", "ndjson", "-q")
+        last = json.loads(done.stderr.splitlines()[-1])
+        self.assertEqual(last["total"], sum(path.stat().st_size for path in paths))
+
     def test_sizes_are_powers_of_1024(self):
         for word, size in (("64K", 65536), ("65536", 65536), ("128K", 131072), ("1M", 1 << 20)):
             self.run_ok("ring", "create", "s", "--size", word)
