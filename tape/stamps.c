@@ -103,6 +103,15 @@ size_t stamps_write(const uint64_t *stamps, uint32_t count, unsigned char *out)
     return size;
 }
 
+static struct stamps_step step_of(const unsigned char lengths[4], unsigned code)
+{
+    struct stamps_step step = {.second = lengths[code & 3]};
+    step.third = (uint8_t)(step.second + lengths[code >> 2 & 3]);
+    step.fourth = (uint8_t)(step.third + lengths[code >> 4 & 3]);
+    step.span = (uint8_t)(step.fourth + lengths[code >> 6]);
+    return step;
+}
+
 bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size, uint32_t count)
 {
     size_t table = table_size(count);
@@ -120,10 +129,11 @@ bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size,
             return false;
         stamps->lengths[i] = bytes[i];
         stamps->masks[i] = bytes[i] == 0 ? 0 : UINT64_MAX >> (64 - 8 * bytes[i]);
+        if (bytes[i] * (size_t)STAMPS_STRIDE > stamps->stride_max)
+            stamps->stride_max = bytes[i] * (size_t)STAMPS_STRIDE;
     }
     for (unsigned code = 0; code < 256; code++)
-        stamps->spans[code] = (uint8_t)(bytes[code & 3] + bytes[code >> 2 & 3] +
-                                        bytes[code >> 4 & 3] + bytes[code >> 6]);
+        stamps->steps[code] = step_of(bytes, code);
     return stamps->data_size <= size - HEAD - table - SLACK;
 }
 
@@ -143,18 +153,42 @@ static bool read_singly(const struct stamps *s, uint32_t i, uint64_t ts, size_t 
     return place <= s->data_size;
 }
 
-/* A byte of codes at a time: nothing but two additions waits for the time before. */
+static inline uint64_t take(const struct stamps *s, const unsigned char *data, unsigned code,
+                            bool is_signed)
+{
+    uint64_t x = load_u64(data) & s->masks[code & 3];
+    return is_signed ? x >> 1 ^ (0 - (x & 1)) : x;
+}
+
+/* A byte of codes at a time: it tells where the data of all four begin, so that nothing but two
+ * additions waits for what is before. */
 static inline void read_stride(const struct stamps *s, const unsigned char *codes, uint64_t ts,
                                const unsigned char *data, bool is_signed, uint64_t *out)
 {
     for (size_t k = 0; k < CODES; k++, out += 4) {
-        unsigned code = codes[k];
-        for (unsigned n = 0; n < 4; n++, code >>= 2) {
-            uint64_t x = load_u64(data) & s->masks[code & 3];
-            data += s->lengths[code & 3];
-            out[n] = ts += is_signed ? x >> 1 ^ (0 - (x & 1)) : x;
-        }
+        const unsigned code = codes[k];
+        const struct stamps_step step = s->steps[code];
+        const uint64_t b = take(s, data + step.second, code >> 2, is_signed);
+        const uint64_t c = take(s, data + step.third, code >> 4, is_signed);
+        const uint64_t d = take(s, data + step.fourth, code >> 6, is_signed);
+        out[0] = ts += take(s, data, code, is_signed);
+        out[1] = ts + b;
+        out[2] = ts + b + c;
+        out[3] = ts += b + c + d;
+        data += step.span;
     }
+}
+
+static bool stride_fits(const struct stamps *s, const unsigned char *codes, size_t place)
+{
+    if (place > s->data_size)
+        return false;
+    size_t rest = s->data_size - place, size = 0;
+    if (s->stride_max <= rest)
+        return true;
+    for (size_t k = 0; k < CODES; k++)
+        size += s->steps[codes[k]].span;
+    return size <= rest;
 }
 
 bool stamps_read(const struct stamps *s, uint32_t at, uint64_t *out)
@@ -165,10 +199,7 @@ bool stamps_read(const struct stamps *s, uint32_t at, uint64_t *out)
     if (s->count - first < STAMPS_STRIDE)
         return read_singly(s, first, ts, place, out);
     const unsigned char *codes = s->codes + (size_t)at * CODES;
-    size_t size = 0;
-    for (size_t k = 0; k < CODES; k++)
-        size += s->spans[codes[k]];
-    if (place > s->data_size || size > s->data_size - place)
+    if (!stride_fits(s, codes, place))
         return false;
     if (s->is_signed)
         read_stride(s, codes, ts, s->data + place, true, out + first);

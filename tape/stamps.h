@@ -32,7 +32,11 @@ struct stamps {
     bool is_signed;
     size_t lengths[4]; /* in bytes, of each code */
     uint64_t masks[4];
-    uint8_t spans[256]; /* bytes that the four frames of a byte of codes take */
+    size_t stride_max; /* bytes that a stride takes at most */
+    struct stamps_step {
+        uint8_t second, third, fourth; /* where the data of these begin */
+        uint8_t span;                  /* bytes that all four take */
+    } steps[256];                      /* by a byte of codes */
 };
 
 /* From untrusted bytes. False: these are no `count` times. */
