@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "replayer/player_private.h"
+#include "tape/scout.h"
 #include "tape/select.h"
 
 #define LATE_TRACKS_MAX  256u     /* rings for tracks that come up while the present is followed */
@@ -115,6 +116,7 @@ int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_
     player_control_init(p);
     p->report.paced = options->speed.kind != SPEED_MAX;
     pace_init(&p->pace, &options->speed, options->max_idle_ns);
+    scout_limit(0); /* the other processors are for who takes what is played */
     /* The cursor first: a range that cannot be asked for makes no ring. */
     int rc = tdk_cursor_open(&p->cursor, tape, &p->query, err);
     if (rc < 0)

@@ -11,6 +11,7 @@
 #include "replayer/lookup.h"
 #include "replayer/outstanding.h"
 #include "replayer/query.h"
+#include "tape/scout.h"
 
 #define STOP_MS 4500u
 #define TEND_MS 100u
@@ -211,6 +212,7 @@ int replayer_open(struct replayer *r, const struct replay_config *config, struct
     r->config = config;
     pthread_rwlock_init(&r->gate, NULL);
     coverage_shelf_init(&r->coverages);
+    scout_limit(0); /* what many ask for side by side keeps all processors busy anyway */
     int rc = tdk_tape_open(&r->tape, config->tape, err);
     if (rc < 0)
         return rc;

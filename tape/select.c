@@ -215,6 +215,20 @@ int picks_of_epoch(struct picks *picks, const struct select *select, const struc
     return 0;
 }
 
+int picks_copy(struct picks *picks, const struct picks *from)
+{
+    struct picks copy = {.timed = from->timed};
+    size_t room = 0;
+    for (size_t i = 0; i < from->count; i++)
+        if (picks_add(&copy, &room, &from->items[i]) < 0) {
+            picks_close(&copy);
+            return -ENOMEM;
+        }
+    picks_close(picks);
+    *picks = copy;
+    return 0;
+}
+
 void picks_close(struct picks *picks)
 {
     free(picks->items);

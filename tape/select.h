@@ -63,6 +63,7 @@ int select_picks(const struct select *select, const struct symbols *symbols, str
 /* Those of one epoch, with the "#ID"s, into `picks` (whose memory is used again). */
 int picks_of_epoch(struct picks *picks, const struct select *select, const struct picks *all,
                    uint64_t epoch, struct tdk_err *err);
+int picks_copy(struct picks *picks, const struct picks *from); /* -ENOMEM */
 void picks_close(struct picks *picks);
 
 bool picks_hold(const struct picks *picks, const struct tdk_frame *tick);

@@ -7,6 +7,8 @@
 #include "base/moment.h"
 #include "tape/hole.h"
 #include "tape/maxima.h"
+#include "tape/scout.h"
+#include "tape/stream_ahead.h"
 
 static bool is_reverse(const struct stream *stream)
 {
@@ -26,6 +28,8 @@ int stream_open(struct stream *stream, struct answer *answer, const struct track
 
 void stream_close(struct stream *stream)
 {
+    scout_stop(stream->scout);
+    stream->scout = NULL;
     shelf_give(&stream->answer->tape->shelf, stream->sieve.slice);
     sieve_close(&stream->sieve);
     search_close(&stream->search);
@@ -157,11 +161,18 @@ static enum expectation expect_like(const struct stream *stream)
  */
 static int find_slice(struct stream *stream, struct tdk_err *err)
 {
+    stream->read_ahead = 0;
     struct sieve *sieve = &stream->sieve;
+    struct shelf *shelf = &stream->answer->tape->shelf;
+    struct slice *met = stream_meet(stream);
+    if (met != NULL) {
+        shelf_give(shelf, sieve->slice);
+        sieve->slice = met;
+        return 0;
+    }
     bool many = !search_is_short(&stream->search);
     if (sieve->slice != NULL && (many || slice_holds(sieve->slice, &stream->ref)))
         return 0;
-    struct shelf *shelf = &stream->answer->tape->shelf;
     shelf_give(shelf, sieve->slice);
     sieve->slice = shelf_take(shelf, &stream->ref, many);
     return sieve->slice != NULL ? 0 : err_set(err, -ENOMEM, "read a block");
@@ -237,9 +248,10 @@ int stream_load(struct stream *stream, struct tdk_err *err)
     int rc = find_slice(stream, err);
     if (rc < 0)
         return rc;
-    uint64_t bytes_read = sieve->slice->bytes_read;
+    uint64_t bytes_read = sieve->slice->bytes_read - stream->read_ahead;
     expect_first(stream);
     sieve_prepare(stream);
+    stream_go_ahead(stream);
     rc = sieve_fill(sieve, &stream->ref, err);
     if (code_is_damage(rc) && find_again(stream, rc))
         rc = sieve_fill(sieve, &stream->ref, err);

@@ -12,6 +12,8 @@
 #include "tape/search.h"
 #include "tape/sieve.h"
 
+struct scout;
+
 struct stream {
     struct answer *answer;     /* borrowed */
     const struct track *track; /* borrowed */
@@ -26,6 +28,14 @@ struct stream {
         *only;        /* borrowed: no other instruments than these; NULL: as the query says */
     bool is_expected; /* the next few blocks have been asked for */
     bool is_alone;    /* those around a block are not wanted: none is asked for */
+
+    /* ---- stream_ahead.c ---- */
+    struct scout *scout; /* ours; NULL: none */
+    bool is_aimed;
+    size_t aimed_at;       /* epoch that the scout knows the instruments of */
+    uint64_t loaded_ns;    /* when the last block was */
+    unsigned brisk_blocks; /* that came quickly, one behind the other */
+    uint64_t read_ahead;   /* bytes of the block at hand that the scout has read */
 
     /* ---- its place in a merge ---- */
     bool is_ordered;        /* the ts of what it tells never go back */

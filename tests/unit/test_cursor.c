@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -425,11 +426,11 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
 
 /* ---- how it reads ---- */
 
-static unsigned reads;
+static atomic_uint reads;
 
 static ssize_t count_read(int fd, void *bytes, size_t size, uint64_t offset)
 {
-    reads++;
+    atomic_fetch_add(&reads, 1);
     return files_posix.pread(fd, bytes, size, offset);
 }
 
@@ -456,7 +457,8 @@ static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **st
             assert_int_equal(rc < 0 ? TDK_ECORRUPT : rc, rc);
         tdk_cursor_stats(cursor, &stats);
         assert_in_range(stats.blocks_read + stats.damaged_blocks, 16, 20);
-        assert_in_range(reads, stats.blocks_read, stats.blocks_read + 10); /* opening, the first */
+        /* Opening, the first, and what a scout had begun with beside the damage. */
+        assert_in_range(reads, stats.blocks_read, stats.blocks_read + 16);
         assert_int_equal(stats.damaged_blocks, damaged);
         tdk_cursor_close(cursor);
         tdk_tape_close(tape);

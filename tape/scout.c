@@ -1,0 +1,234 @@
+#include "tape/scout.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* waiting -> busy -> done, by whoever gets to it first */
+enum errand_state { ERRAND_WAITING, ERRAND_BUSY, ERRAND_DONE };
+
+struct errand {
+    struct block_ref ref;
+    bool dense;
+    enum errand_state state;
+    struct slice *slice; /* ours, until it is taken; NULL: it could not be read */
+    uint64_t bytes_read;
+};
+
+struct scout {
+    struct shelf *shelf; /* borrowed */
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what is below */
+    pthread_cond_t changed;
+    struct errand errands[SCOUT_AHEAD]; /* in the order in which they will be taken */
+    size_t count;
+    bool by_picks;
+    struct picks picks; /* ours; changed while no errand is there */
+    bool stop;
+};
+
+/* ---- how many ---- */
+
+static atomic_int scouts, scouts_max = -1; /* -1: by the processors */
+
+void scout_limit(int max)
+{
+    atomic_store(&scouts_max, max);
+}
+
+static int limit(void)
+{
+    cpu_set_t set;
+    int max = atomic_load(&scouts_max);
+    if (max >= 0)
+        return max;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) - 1 : 0;
+}
+
+/* One more than there were, if that many may be. */
+static bool enlist(void)
+{
+    if (atomic_fetch_add(&scouts, 1) < limit())
+        return true;
+    atomic_fetch_sub(&scouts, 1);
+    return false;
+}
+
+/* ---- an errand ---- */
+
+static int read_block(const struct scout *scout, struct slice *slice, const struct errand *errand)
+{
+    if (scout->by_picks)
+        return slice_begin_picks(slice, &errand->ref, &scout->picks, errand->dense, NULL);
+    return slice_read(slice, &errand->ref, NULL);
+}
+
+/* Errands move up in their array while one of them is run, but none is taken before it is done. */
+static struct errand *find(struct scout *scout, const struct block_ref *ref)
+{
+    for (size_t i = 0; i < scout->count; i++)
+        if (memcmp(&scout->errands[i].ref, ref, sizeof *ref) == 0)
+            return &scout->errands[i];
+    return NULL;
+}
+
+/* With the lock held, which is let go meanwhile. */
+static void run(struct scout *scout, struct errand *waiting)
+{
+    waiting->state = ERRAND_BUSY;
+    struct errand errand = *waiting;
+    pthread_mutex_unlock(&scout->lock);
+    errand.slice = shelf_take(scout->shelf, &errand.ref, true);
+    if (errand.slice != NULL) {
+        uint64_t before = errand.slice->bytes_read;
+        if (read_block(scout, errand.slice, &errand) < 0) {
+            shelf_give(scout->shelf, errand.slice);
+            errand.slice = NULL;
+        } else {
+            errand.bytes_read = errand.slice->bytes_read - before;
+        }
+    }
+    errand.state = ERRAND_DONE;
+    pthread_mutex_lock(&scout->lock);
+    *find(scout, &errand.ref) = errand;
+    pthread_cond_broadcast(&scout->changed);
+}
+
+static struct errand *find_waiting(struct scout *scout)
+{
+    for (size_t i = 0; i < scout->count; i++)
+        if (scout->errands[i].state == ERRAND_WAITING)
+            return &scout->errands[i];
+    return NULL;
+}
+
+static void *be_scout(void *context)
+{
+    struct scout *scout = context;
+    pthread_mutex_lock(&scout->lock);
+    while (!scout->stop) {
+        struct errand *waiting = find_waiting(scout);
+        if (waiting != NULL)
+            run(scout, waiting);
+        else
+            pthread_cond_wait(&scout->changed, &scout->lock);
+    }
+    pthread_mutex_unlock(&scout->lock);
+    return NULL;
+}
+
+/* The first errand is over. Whoever waits for that does another meanwhile. */
+static struct errand remove_first(struct scout *scout)
+{
+    struct errand *first = &scout->errands[0], *other;
+    while (first->state == ERRAND_BUSY)
+        if ((other = find_waiting(scout)) != NULL)
+            run(scout, other);
+        else
+            pthread_cond_wait(&scout->changed, &scout->lock);
+    struct errand gone = *first;
+    scout->count--;
+    memmove(first, first + 1, scout->count * sizeof *first);
+    return gone;
+}
+
+/* All that come before this one; NULL: all there are. */
+static void drop_before(struct scout *scout, const struct errand *kept)
+{
+    size_t count = kept != NULL ? (size_t)(kept - scout->errands) : scout->count;
+    for (size_t i = 0; i < scout->count; i++)
+        if (i < count && scout->errands[i].state == ERRAND_WAITING)
+            scout->errands[i].state = ERRAND_DONE; /* nobody shall begin with it now */
+    for (; count > 0; count--)
+        shelf_give(scout->shelf, remove_first(scout).slice);
+}
+
+/* ---- a scout ---- */
+
+/* No signal of the program's is for this thread. */
+static int start_thread(struct scout *scout)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&scout->thread, NULL, be_scout, scout);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+static void destroy(struct scout *scout)
+{
+    pthread_cond_destroy(&scout->changed);
+    pthread_mutex_destroy(&scout->lock);
+    free(scout->picks.items);
+    free(scout);
+    atomic_fetch_sub(&scouts, 1);
+}
+
+struct scout *scout_start(struct shelf *shelf)
+{
+    if (!enlist())
+        return NULL;
+    struct scout *scout = calloc(1, sizeof *scout);
+    if (scout == NULL) {
+        atomic_fetch_sub(&scouts, 1);
+        return NULL;
+    }
+    scout->shelf = shelf;
+    pthread_mutex_init(&scout->lock, NULL);
+    pthread_cond_init(&scout->changed, NULL);
+    if (start_thread(scout) == 0)
+        return scout;
+    destroy(scout);
+    return NULL;
+}
+
+void scout_stop(struct scout *scout)
+{
+    if (scout == NULL)
+        return;
+    pthread_mutex_lock(&scout->lock);
+    drop_before(scout, NULL);
+    scout->stop = true;
+    pthread_cond_broadcast(&scout->changed);
+    pthread_mutex_unlock(&scout->lock);
+    pthread_join(scout->thread, NULL);
+    destroy(scout);
+}
+
+bool scout_aim(struct scout *scout, const struct picks *picks)
+{
+    pthread_mutex_lock(&scout->lock);
+    drop_before(scout, NULL);
+    bool copied = picks == NULL || picks_copy(&scout->picks, picks) == 0;
+    scout->by_picks = picks != NULL;
+    pthread_mutex_unlock(&scout->lock);
+    return copied;
+}
+
+void scout_send(struct scout *scout, const struct block_ref *ref, bool dense)
+{
+    pthread_mutex_lock(&scout->lock);
+    if (scout->count < SCOUT_AHEAD && find(scout, ref) == NULL) {
+        scout->errands[scout->count++] = (struct errand){.ref = *ref, .dense = dense};
+        pthread_cond_signal(&scout->changed);
+    }
+    pthread_mutex_unlock(&scout->lock);
+}
+
+struct slice *scout_take(struct scout *scout, const struct block_ref *ref, uint64_t *bytes_read)
+{
+    struct errand taken = {.slice = NULL};
+    pthread_mutex_lock(&scout->lock);
+    struct errand *wanted = find(scout, ref);
+    drop_before(scout, wanted);
+    if (wanted != NULL)
+        taken = remove_first(scout);
+    pthread_mutex_unlock(&scout->lock);
+    *bytes_read = taken.bytes_read;
+    return taken.slice;
+}

@@ -1,0 +1,41 @@
+/*
+ * scout.h - a thread that reads the next blocks of a scan while its caller is busy with one.
+ *
+ * To read, check and unpack a block is most of what a scan costs, and no block needs another. So a
+ * scout goes ahead; and who comes for a block that is still being read does the one behind it
+ * meanwhile. What a scout cannot read it leaves: the caller tries again, and tells why.
+ *
+ * A process has one scout less than processors it may use, however many scans it runs, or as many
+ * as it says: a scan that gets none goes on without. A scout has its caller's priority and takes no
+ * signals. All calls are the caller's, from one thread at a time.
+ */
+#ifndef TDK_TAPE_SCOUT_H
+#define TDK_TAPE_SCOUT_H
+
+#include "tape/select.h"
+#include "tape/shelf.h"
+
+enum { SCOUT_AHEAD = 2 }; /* blocks; more of them would leave the cache before their turn */
+
+struct scout;
+
+/* So many in this process. 0: it has other use for its processors. Any thread. */
+void scout_limit(int max);
+
+/* NULL: there are enough of them, or there is no thread to be had. */
+struct scout *scout_start(struct shelf *shelf);
+void scout_stop(struct scout *scout); /* NULL is fine; what was read goes on the shelf */
+
+/* From here on whole blocks (NULL), or of each the ticks of these instruments, which are copied.
+ * Nothing that it was sent for before is kept. False: no memory, and it is sent for nothing. */
+bool scout_aim(struct scout *scout, const struct picks *picks);
+
+/* To read this block, unless that is under way; in the order in which they will be taken. `dense`:
+ * as slice_begin() wants to know. */
+void scout_send(struct scout *scout, const struct block_ref *ref, bool dense);
+
+/* The slice in which the block is, the caller's from now on, and how much was read for it; NULL: it
+ * was not sent for, has not begun or could not be read. Those sent for before it are dropped. */
+struct slice *scout_take(struct scout *scout, const struct block_ref *ref, uint64_t *bytes_read);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * stream_ahead.h - the blocks that a stream will need next, read by a scout where it scans.
+ */
+#ifndef TDK_TAPE_STREAM_AHEAD_H
+#define TDK_TAPE_STREAM_AHEAD_H
+
+#include "tape/stream.h"
+
+/* The slice in which the stream's block was read ahead; NULL: it was not. */
+struct slice *stream_meet(struct stream *stream);
+
+/* A block of a scan is about to be read: those behind it are, too. */
+void stream_go_ahead(struct stream *stream);
+
+#endif

@@ -1,0 +1,270 @@
+#include "tests/support/check.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "tape/append.h"
+#include "tape/scout.h"
+#include "tape/seal_tape.h"
+#include "tape/search.h"
+#include "tapedeck/dbn.h"
+
+enum { TICKS = 60000, BLOCK_SIZE = 256 << 10, BLOCKS_MAX = 32 };
+
+struct fixture {
+    char path[64];
+    struct tdk_tape *tape;
+    struct answer answer;
+    struct search search; /* of everything */
+    struct block_ref refs[BLOCKS_MAX];
+    int count;
+};
+
+/* Seventeen blocks of trades in seven instruments. */
+static void make_track(const char *path)
+{
+    const struct append_options options = {
+        .block_size = BLOCK_SIZE, .payload_max = 1024, .segment_size = 64 << 20};
+    struct append *append;
+    assert_int_equal(append_open(&append, path, &options, NULL), 0);
+    assert_int_equal(append_begin(append, "t", TDK_KIND_DBN, NULL), 0);
+    for (unsigned i = 0; i < TICKS; i++) {
+        unsigned char record[48] = {48 / 4, TDK_RTYPE_TRADES};
+        store_u32(record + 4, i % 7);
+        store_u64(record + 8, 1000 + i);
+        assert_int_equal(
+            append_tick(append, TDK_TYPE_DBN, 0, 1000 + i, record, sizeof record, NULL), 0);
+    }
+    assert_int_equal(append_close(append, NULL, NULL), 0);
+}
+
+static void open_search(struct fixture *f)
+{
+    const struct tdk_query everything = {.to = UINT64_MAX};
+    assert_int_equal(tdk_tape_open(&f->tape, f->path, NULL), 0);
+    f->answer = (struct answer){.tape = f->tape};
+    f->answer.view = tape_view(f->tape);
+    assert_int_equal(select_init(&f->answer.select, &everything, NULL), 0);
+    assert_int_equal(search_open(&f->search, &f->answer, tape_track(f->tape, "t"), NULL), 0);
+    while (f->count < BLOCKS_MAX && search_next(&f->search, &f->refs[f->count], NULL) == 1)
+        f->count++;
+    assert_in_range(f->count, 8, BLOCKS_MAX - 1);
+}
+
+static void close_search(struct fixture *f)
+{
+    search_close(&f->search);
+    select_close(&f->answer.select);
+    view_drop(f->answer.view);
+    tdk_tape_close(f->tape);
+}
+
+static int make_folder(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    snprintf(f->path, sizeof f->path, "/tmp/tapedeck-scout-XXXXXX");
+    assert_non_null(mkdtemp(f->path));
+    make_track(f->path);
+    scout_limit(1);
+    *state = f;
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", f->path);
+    int rc = system(command);
+    free(f);
+    return rc;
+}
+
+static void flip_byte(const struct fixture *f, const struct block_ref *ref)
+{
+    char path[128];
+    unsigned char byte;
+    snprintf(path, sizeof path, "%s/segments/0000000001.seg", f->path);
+    int fd = open(path, O_RDWR);
+    off_t offset = (off_t)(ref->offset + ref->span / 2);
+    assert_int_equal(pread(fd, &byte, 1, offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+    close(fd);
+}
+
+/* ---- by itself ---- */
+
+/* Sent for, and read by the scout or by whoever asks for what comes before it. */
+static struct slice *take_or_wait(struct scout *scout, const struct block_ref *refs, int at,
+                                  uint64_t *bytes_read)
+{
+    struct slice *slice = NULL;
+    for (int i = 0; i < 100000 && slice == NULL; i++) { /* it may not have begun yet */
+        scout_send(scout, &refs[at], true);
+        usleep(100);
+        slice = scout_take(scout, &refs[at], bytes_read);
+    }
+    assert_non_null(slice);
+    return slice;
+}
+
+static void scout_reads_the_blocks_that_it_is_sent_for(void **state)
+{
+    struct fixture *f = *state;
+    open_search(f);
+    struct scout *scout = scout_start(&f->tape->shelf);
+    assert_non_null(scout);
+    for (int i = 0; i < f->count; i++) {
+        uint64_t bytes_read;
+        struct slice *slice = take_or_wait(scout, f->refs, i, &bytes_read);
+        assert_int_equal(slice->state, SLICE_WHOLE);
+        assert_true(slice_holds(slice, &f->refs[i]));
+        assert_int_equal(bytes_read, f->refs[i].span);
+        shelf_give(&f->tape->shelf, slice);
+    }
+    scout_stop(scout);
+    close_search(f);
+}
+
+static void scout_drops_what_was_to_come_before(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t bytes_read;
+    open_search(f);
+    struct scout *scout = scout_start(&f->tape->shelf);
+    for (int i = 0; i + 1 < f->count; i += 2) {
+        scout_send(scout, &f->refs[i], true);
+        shelf_give(&f->tape->shelf, take_or_wait(scout, f->refs, i + 1, &bytes_read));
+        assert_null(scout_take(scout, &f->refs[i], &bytes_read));
+        assert_int_equal(bytes_read, 0);
+    }
+    scout_stop(scout);
+    close_search(f);
+}
+
+static void scout_brings_nothing_of_a_damaged_block(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t bytes_read;
+    open_search(f);
+    flip_byte(f, &f->refs[1]);
+    struct scout *scout = scout_start(&f->tape->shelf);
+    scout_send(scout, &f->refs[1], true);
+    usleep(1000);
+    assert_null(scout_take(scout, &f->refs[1], &bytes_read));
+    shelf_give(&f->tape->shelf, take_or_wait(scout, f->refs, 2, &bytes_read));
+    scout_stop(scout);
+    close_search(f);
+}
+
+static void scouts_are_as_many_as_may_be(void **state)
+{
+    struct fixture *f = *state;
+    open_search(f);
+    struct scout *scout = scout_start(&f->tape->shelf);
+    assert_non_null(scout);
+    assert_null(scout_start(&f->tape->shelf));
+    scout_stop(scout);
+    scout = scout_start(&f->tape->shelf);
+    assert_non_null(scout);
+    scout_stop(scout);
+    scout_stop(NULL);
+    close_search(f);
+}
+
+/* ---- in a cursor ---- */
+
+struct result {
+    uint64_t ticks, sum, failures;
+    struct tdk_cursor_stats stats;
+};
+
+static struct result ask(struct tdk_tape *tape, const struct tdk_query *query)
+{
+    struct result result = {.ticks = 0};
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    int rc;
+    assert_int_equal(tdk_cursor_open(&cursor, tape, query, NULL), 0);
+    while ((rc = tdk_cursor_read(cursor, &run, NULL)) != 0) {
+        result.failures += rc < 0;
+        if (rc < 0)
+            continue;
+        const unsigned char *end = (const unsigned char *)run.frames + run.size;
+        for (const struct tdk_frame *f = run.frames; (const unsigned char *)f < end;
+             f = tdk_frame_after(f))
+            result.sum = result.sum * 31 + f->seq + tdk_frame_payload(f)[4];
+        result.ticks += run.ticks;
+    }
+    tdk_cursor_stats(cursor, &result.stats);
+    tdk_cursor_close(cursor);
+    return result;
+}
+
+/* Forward and back, everything and one instrument, with a scout and without. */
+static void compare_answers(const char *path, uint64_t failures)
+{
+    static const char *const symbol = "#3";
+    for (size_t i = 0; i < 4; i++) {
+        const struct tdk_query query = {
+            .to = UINT64_MAX, .symbols = &symbol, .symbol_count = i % 2, .reverse = i / 2 == 1};
+        struct result results[2];
+        for (int limit = 0; limit <= 1; limit++) {
+            struct tdk_tape *tape;
+            scout_limit(limit);
+            assert_int_equal(tdk_tape_open(&tape, path, NULL), 0);
+            results[limit] = ask(tape, &query);
+            tdk_tape_close(tape);
+        }
+        assert_int_equal(results[0].failures, failures);
+        assert_int_equal(results[1].failures, failures);
+        assert_int_equal(results[0].ticks, results[1].ticks);
+        assert_int_equal(results[0].sum, results[1].sum);
+        assert_int_equal(results[0].stats.blocks_read, results[1].stats.blocks_read);
+        assert_int_equal(results[0].stats.damaged_blocks, results[1].stats.damaged_blocks);
+    }
+}
+
+static void answers_are_the_same_with_a_scout(void **state)
+{
+    const struct fixture *f = *state;
+    compare_answers(f->path, 0);
+}
+
+static void damage_is_told_the_same_with_a_scout(void **state)
+{
+    struct fixture *f = *state;
+    open_search(f);
+    flip_byte(f, &f->refs[f->count / 2]);
+    close_search(f);
+    compare_answers(f->path, 1);
+}
+
+static void packed_blocks_are_the_same_with_a_scout(void **state)
+{
+    const struct fixture *f = *state;
+    const struct seal_tape_options options = {.threads = 1};
+    struct seal_totals totals;
+    assert_int_equal(seal_tape(f->path, &options, &totals, NULL), 0);
+    compare_answers(f->path, 0);
+}
+
+int main(void)
+{
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(scout_reads_the_blocks_that_it_is_sent_for),
+        IN_FOLDER(scout_drops_what_was_to_come_before),
+        IN_FOLDER(scout_brings_nothing_of_a_damaged_block),
+        IN_FOLDER(scouts_are_as_many_as_may_be),
+        IN_FOLDER(answers_are_the_same_with_a_scout),
+        IN_FOLDER(damage_is_told_the_same_with_a_scout),
+        IN_FOLDER(packed_blocks_are_the_same_with_a_scout),
+    };
+    return cmocka_run_group_tests_name("tape.scout", tests, NULL, NULL);
+}
