@@ -91,35 +91,43 @@ static int tell_damage(const struct stream *stream, struct tdk_err *err)
 /* What of a block an answer reads first. */
 enum expectation { EXPECT_ALL, EXPECT_DIRECTORY, EXPECT_ENTRIES };
 
-/* Where a block's tail is in memory, the rest of it is, or is on its way. */
+/* Where a block's tail is in memory, the rest of it is, or is on its way. Behind a tail lies the
+ * next block's head, which is asked for with it: a disk is as soon done with ten pages as with one.
+ */
 static void expect_block(const struct handle *handle, const struct block_ref *ref,
                          enum expectation what)
 {
-    enum { ENTRIES = 2048 };
-    const size_t tail = sizeof(struct block_head) + ref->frames_size;
+    enum { OUTLINE = 4096 };
+    const size_t head = sizeof(struct block_head), tail = head + ref->frames_size;
     bool is_packed = tail >= ref->span;
     if (handle_has(handle, is_packed ? ref->offset : ref->offset + tail))
         return;
-    if (what == EXPECT_ALL || is_packed) {
+    if (what == EXPECT_ALL || (is_packed && what == EXPECT_DIRECTORY)) {
         handle_expect(handle, ref->offset, ref->span);
-        return;
+    } else if (is_packed) {
+        handle_expect(handle, ref->offset, head + OUTLINE);
+    } else {
+        if (!handle_has(handle, ref->offset))
+            handle_expect(handle, ref->offset, head);
+        handle_expect(handle, ref->offset + tail, ref->span - tail + head);
     }
-    handle_expect(handle, ref->offset, sizeof(struct block_head));
-    handle_expect(handle, ref->offset + tail, what == EXPECT_ENTRIES ? ENTRIES : ref->span - tail);
 }
 
-/* Blocks are asked for some time before they are read, so that a cold disk has several to do: the
- * first time all of the next few, then one more for each that was read. */
+/* Blocks are asked for some time before they are read, so that a cold disk has several to do: of
+ * each batch that the index tells the next few, and then one more for each that was read. */
 static void expect_next(struct stream *stream, enum expectation what)
 {
-    enum { AHEAD = 6 };
+    enum { AHEAD = 6, AHEAD_SMALL = 16 };
     const struct slice *slice = stream->sieve.slice;
+    const int here = stream->search.ref_at, ahead = what == EXPECT_ALL ? AHEAD : AHEAD_SMALL;
     bool is_scanned =
         slice->handle != NULL && slice->handle->is_scanned; /* the kernel sees to it */
-    bool is_wanted = !is_scanned && !stream->is_alone;
-    for (int n = stream->is_expected ? AHEAD : 1; n <= AHEAD && is_wanted; n++) {
-        const struct block_ref *ref = search_ahead(&stream->search, n);
-        if (ref != NULL && slice->handle != NULL && handle_is_of(slice->handle, ref))
+    bool is_wanted = slice->handle != NULL && !is_scanned && !stream->is_alone;
+    if (stream->expected_to < here || stream->expected_to > here + ahead)
+        stream->expected_to = here; /* a new batch */
+    while (is_wanted && stream->expected_to < here + ahead) {
+        const struct block_ref *ref = search_ahead(&stream->search, ++stream->expected_to - here);
+        if (ref != NULL && handle_is_of(slice->handle, ref))
             expect_block(slice->handle, ref, what);
     }
     stream->is_expected = true;

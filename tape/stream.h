@@ -26,7 +26,8 @@ struct stream {
     uint64_t lost; /* told by LOSS frames passed over since the last run */
     const struct picks
         *only;        /* borrowed: no other instruments than these; NULL: as the query says */
-    bool is_expected; /* the next few blocks have been asked for */
+    bool is_expected; /* the next few blocks have been asked for: */
+    int expected_to;  /* of search.refs those below this */
     bool is_alone;    /* those around a block are not wanted: none is asked for */
 
     /* ---- stream_ahead.c ---- */
