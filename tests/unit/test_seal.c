@@ -318,7 +318,7 @@ static void whatever_fails_the_tape_stays_whole_and_packing_can_go_on(void **sta
     struct answer before = answer_of(f, false, true), after;
     for (int kind = 0; kind < 3; kind++) {
         unsigned at = 1, failed = 0;
-        for (bool reached = true; reached; at += SEEDS_SANITIZED ? 5 : 1) {
+        for (bool reached = true; reached; at += SEEDS_SANITIZED ? 17 : 1) {
             struct seal_totals totals;
             struct recovered tape;
             struct tdk_err err;
