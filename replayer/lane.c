@@ -12,7 +12,7 @@
 /* Large enough that a copy runs at memory's speed, small enough to stay in the cache between the
  * walk over its heads and the copy. */
 #define PIECE_MAX (64u << 10)
-#define SLICE_NS  (100 * NS_PER_MS)
+#define SLICE_NS  (20 * NS_PER_MS)
 
 int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool digest,
               struct tdk_err *err)
@@ -123,6 +123,11 @@ int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patienc
         if (rc < 0)
             return rc;
     }
+}
+
+void lane_shrink(struct lane *lane, size_t bytes)
+{
+    tdk_ring_shrink_run(lane->ring, bytes);
 }
 
 void lane_publish(struct lane *lane)

@@ -28,7 +28,7 @@ struct lane {
 /* How long to wait for room. */
 struct lane_patience {
     uint64_t stall_ns;              /* the consumer took nothing at all for so long: TDK_ESTALLED */
-    bool (*stopped)(void *context); /* looked at ten times a second: -ECANCELED */
+    bool (*stopped)(void *context); /* looked at fifty times a second: -ECANCELED */
     void *context;
     uint64_t stalls, waited_ns; /* counts up */
 };
@@ -51,6 +51,10 @@ void *lane_try(struct lane *lane, size_t bytes);
  * this ring can never hold. */
 int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patience *patience,
                struct tdk_err *err);
+
+/* Of the room that was claimed last `bytes` at its end were not needed. */
+void lane_shrink(struct lane *lane, size_t bytes);
+
 void lane_publish(struct lane *lane);
 
 /* One control frame, claimed and filled: head, then `head_size` and `body_size` bytes. */

@@ -78,6 +78,11 @@ static int open_lanes(struct player *p, struct tdk_err *err)
         if (rc < 0)
             return rc;
     }
+    if (!p->options.per_track && p->options.digest) {
+        p->aside = malloc(p->lanes[0].piece_max);
+        if (p->aside == NULL)
+            return err_set(err, -ENOMEM, "play into %s", p->options.into);
+    }
     struct seating seating = {p, err};
     return tdk_tape_tracks(p->tape, seat_track, &seating, err);
 }
@@ -145,6 +150,7 @@ void player_close(struct player *p)
         lane_close(&p->lanes[i]);
     free(p->lanes);
     free(p->seats);
+    free(p->aside);
     tdk_cursor_close(p->cursor);
     live_close(p->live);
     prime_close(p->prime);
@@ -195,7 +201,13 @@ static int play_round(struct player *p, struct tdk_err *err)
     p->anchored = false; /* each round has a schedule of its own */
     p->prologue_due = p->prime != NULL;
     for (;;) {
-        int rc = tdk_cursor_read(p->cursor, &run, err);
+        size_t size = player_weave_size(p);
+        int rc = size > 0 ? player_put_woven(p, size, err) : 0;
+        if (rc != 0)
+            return rc;
+        if (size > 0)
+            continue;
+        rc = tdk_cursor_read(p->cursor, &run, err);
         if (rc == 0)
             return player_put_prologue(p, err);
         if (rc == TDK_ECORRUPT) {

@@ -4,6 +4,7 @@
  *   player.c       open, rounds, END: what happens in which order
  *   player_time.c  orders, pause, waiting until a tick is due
  *   player_put.c   frames into rings
+ *   player_weave.c many ticks at once, where tracks take turns
  *   player_live.c  on into the present
  *   player_control.c  what other threads ask for, and are told
  *
@@ -42,6 +43,7 @@ struct player_control {
 /* A track of the tape, found by its number. */
 struct seat {
     struct lane *lane; /* NULL: not asked for */
+    const char *track; /* its name; borrowed until the tape is closed; NULL: nothing played yet */
     bool is_passed;    /* it came up late, and there is no ring for it */
     uint64_t epoch;    /* the last announced; 0: none */
     uint64_t shifted;  /* the epoch for which the shift of times was announced */
@@ -62,6 +64,7 @@ struct player {
     size_t lane_count, lane_room;
     struct seat *seats;        /* by track number */
     struct tdk_digest *digest; /* of the merged order; NULL unless asked for */
+    unsigned char *aside;      /* piece_max of a lane's: where ticks are woven that go into it */
     uint64_t tick;             /* number of the next, over all rounds */
     uint64_t shift;            /* added to times, modulo 2^64; known with the first tick */
     uint64_t steps;            /* to take while paused */
@@ -143,7 +146,29 @@ void player_tell_damage(struct player *player, const struct tdk_err *err);
 /* From the end of history on, until an order to quit or the query's limit. */
 int player_run_live(struct player *player, struct tdk_err *err);
 
+/* ---- player_weave.c ---- */
+
+/* Bytes that may be woven into the one ring there is, all at once. 0: what comes next is for
+ * player_put_run(). */
+size_t player_weave_size(const struct player *player);
+
+/* At most so many. -ECANCELED: an order to quit came; PLAYER_SOUGHT. */
+int player_put_woven(struct player *player, size_t size, struct tdk_err *err);
+
 /* ---- player_put.c ---- */
+
+/* Played at once, whatever the schedule says: there is none. */
+bool player_is_at_max(const struct player *player);
+
+/* Room in a lane's ring. A wait for it moves the schedule: the tape stands still. */
+int player_claim(struct player *player, struct lane *lane, size_t bytes, void **room,
+                 struct tdk_err *err);
+
+/* `bytes` are in the room: they wait for player_show(). */
+void player_note_put(struct player *player, struct lane *lane, size_t bytes);
+
+/* Orders, now and then while nothing waits. 0; -ECANCELED: one to quit came; PLAYER_SOUGHT. */
+int player_ask(struct player *player);
 
 /* The prologue, at once, if it is still to come. */
 int player_put_prologue(struct player *player, struct tdk_err *err);

@@ -16,8 +16,19 @@ static const struct tdk_frame *run_end(const struct tdk_run *run)
     return (const struct tdk_frame *)((const unsigned char *)run->frames + run->size);
 }
 
-/* Room in the ring. A wait for it moves the schedule: the tape stands still. */
-static int claim(struct player *p, struct lane *lane, size_t bytes, void **room,
+bool player_is_at_max(const struct player *p)
+{
+    return p->pace.speed.kind == SPEED_MAX && !p->pace.paused && !p->options.lockstep;
+}
+
+int player_ask(struct player *p)
+{
+    if (++p->unasked >= ASK_EVERY)
+        player_attend(p);
+    return p->quit ? -ECANCELED : p->sought ? PLAYER_SOUGHT : 0;
+}
+
+int player_claim(struct player *p, struct lane *lane, size_t bytes, void **room,
                  struct tdk_err *err)
 {
     if (p->pending_lane != lane)
@@ -29,9 +40,16 @@ static int claim(struct player *p, struct lane *lane, size_t bytes, void **room,
     uint64_t waited = p->patience.waited_ns;
     int rc = lane_claim(lane, bytes, room, &p->patience, err);
     pace_shift(&p->pace, p->patience.waited_ns - waited);
+    p->unasked = ASK_EVERY; /* by pieces that each were waited for an order would be late */
     if (p->control.status.state == PLAYER_STALLED) /* written by this thread alone */
         player_move(p, p->pace.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
     return rc;
+}
+
+void player_note_put(struct player *p, struct lane *lane, size_t bytes)
+{
+    p->pending_lane = lane;
+    p->pending_bytes += bytes;
 }
 
 static void count(struct player *p, struct lane *lane, const struct tdk_run *run,
@@ -65,14 +83,13 @@ static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
                const struct piece *piece, struct tdk_err *err)
 {
     void *room;
-    int rc = claim(p, lane, piece->bytes, &room, err);
+    int rc = player_claim(p, lane, piece->bytes, &room, err);
     if (rc < 0)
         return rc;
     memcpy(room, piece->first, piece->bytes);
     if (p->shift != 0)
         piece_shift(room, piece->bytes, p->shift);
-    p->pending_lane = lane;
-    p->pending_bytes += piece->bytes;
+    player_note_put(p, lane, piece->bytes);
     count(p, lane, run, piece);
     return 0;
 }
@@ -136,15 +153,14 @@ static int put_state(struct player *p, const struct tdk_run *run, struct tdk_err
     int rc = prepare_seat(p, seat, run, err);
     void *room = NULL;
     if (rc == 0)
-        rc = claim(p, seat->lane, run->size, &room, err);
+        rc = player_claim(p, seat->lane, run->size, &room, err);
     if (rc < 0)
         return rc;
     assert(room != NULL);
     memcpy(room, run->frames, run->size);
     if (p->shift != 0)
         piece_shift(room, run->size, p->shift);
-    p->pending_lane = seat->lane;
-    p->pending_bytes += run->size;
+    player_note_put(p, seat->lane, run->size);
     if (p->pending_bytes >= seat->lane->piece_max / 2)
         player_show(p);
     return 0;
@@ -202,7 +218,7 @@ static int play_some(struct player *p, struct lane *lane, const struct tdk_run *
         return 0;
     }
     int rc;
-    bool at_once = p->pace.speed.kind == SPEED_MAX && !p->pace.paused && !p->options.lockstep;
+    bool at_once = player_is_at_max(p);
     struct piece piece = piece_from(*at, run_end(run), at_once ? lane->piece_max : 0);
     if (at_once) {
         rc = put(p, lane, run, &piece, err);
@@ -227,17 +243,16 @@ int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *
         rc = player_seat_late(p, run, err);
     if (seat->lane == NULL)
         return rc;
+    seat->track = run->track;
     if (rc == 0)
         rc = player_put_prologue(p, err);
     if (rc == 0)
         rc = prepare_seat(p, seat, run, err);
     const struct tdk_frame *at = run->frames;
     while (rc == 0 && at < run_end(run)) {
-        if (++p->unasked >= ASK_EVERY)
-            player_attend(p);
-        rc = p->quit     ? -ECANCELED
-             : p->sought ? PLAYER_SOUGHT
-                         : play_some(p, seat->lane, run, &at, err);
+        rc = player_ask(p);
+        if (rc == 0)
+            rc = play_some(p, seat->lane, run, &at, err);
     }
     /* The next run may have to be read from the disk first: what was due must not wait for that. */
     if (p->pending > 0)

@@ -11,6 +11,13 @@
 #include "tape/merge.h"
 #include "tape/run.h"
 
+/* Runs of fewer ticks are woven. */
+enum { TURN_MAX = 16 };
+
+/* With fewer ticks left up to the limit nothing is woven: a caller that makes room for what
+ * cursor_weave_size() says may not have it to spare. */
+enum { WEAVE_LEFT_MIN = 4096 };
+
 struct tdk_cursor {
     struct answer answer;
     struct stream *streams; /* one a track, by name */
@@ -22,6 +29,7 @@ struct tdk_cursor {
     int failed;           /* the code that ended it */
     struct lease lease;   /* on what it may yet read */
     struct run_copy copy; /* reverse: frames the other way round */
+    bool takes_turns;     /* the last run was short: tracks take turns */
 };
 
 /* ---- open ---- */
@@ -203,6 +211,8 @@ static int take(struct tdk_cursor *cursor, struct stream *stream, struct tdk_run
     stats->ticks += run->ticks;
     stats->bytes += run->size;
     cursor->left -= run->ticks;
+    stream->told_epoch = run->epoch;
+    cursor->takes_turns = run->ticks < TURN_MAX;
     uint64_t key;
     if (cursor->left > 0 && run_next_key(stream, &key))
         merge_move(&cursor->merge, key);
@@ -220,6 +230,24 @@ static int read_run(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
             return rc;
     }
     return 0;
+}
+
+size_t cursor_weave_size(const struct tdk_cursor *cursor, size_t max)
+{
+    if (!cursor->takes_turns || cursor->left < WEAVE_LEFT_MIN || cursor->failed != 0)
+        return 0;
+    return weave_size(&cursor->merge, cursor->stream_count, max);
+}
+
+void cursor_weave(struct tdk_cursor *cursor, struct woven *woven)
+{
+    struct tdk_cursor_stats *stats = &cursor->answer.stats;
+    woven->limit = cursor->left;
+    weave_ticks(&cursor->merge, cursor->stream_count, woven);
+    cursor->left -= woven->ticks;
+    cursor->takes_turns = woven->turns * TURN_MAX >= woven->ticks;
+    stats->ticks += woven->ticks;
+    stats->bytes += woven->size;
 }
 
 /* ---- counting: track by track, no order needed ---- */

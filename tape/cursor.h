@@ -4,10 +4,23 @@
 
 #include <stdbool.h>
 
+#include "tape/weave.h"
 #include "tapedeck/tape.h"
 
 /* It was opened with count_only. */
 bool cursor_counts(const struct tdk_cursor *cursor);
+
+/*
+ * Where ticks of several tracks take turns, many of them by one call (weave.h): instead of
+ * tdk_cursor_read(), whenever that comes before it and cursor_weave_size() is not 0.
+ */
+
+/* Bytes that cursor_weave() copies at most, up to `max`. 0: read, do not weave. */
+size_t cursor_weave_size(const struct tdk_cursor *cursor, size_t max);
+
+/* Ticks into woven->bytes, which has that much room; tracks by frame->track, each of the epoch that
+ * the last run of it told. */
+void cursor_weave(struct tdk_cursor *cursor, struct woven *woven);
 
 /* It ends here: each call from now on fails with `code`. */
 void cursor_fail(struct tdk_cursor *cursor, int code);

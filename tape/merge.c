@@ -37,6 +37,15 @@ void merge_move(struct merge *merge, uint64_t key)
     sink(merge, entry);
 }
 
+void merge_renew(struct merge *merge, const uint64_t *keys)
+{
+    size_t count = merge->count;
+    for (merge->count = 0; merge->count < count;) { /* each is added where it is, or above */
+        const struct merge_entry entry = merge->heap[merge->count];
+        merge_add(merge, entry.stream, entry.rank, keys[entry.rank]);
+    }
+}
+
 void merge_drop(struct merge *merge)
 {
     merge->count--;

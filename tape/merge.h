@@ -34,6 +34,9 @@ void merge_drop(struct merge *merge); /* the one on top is at its end */
 /* The one on top has another key now. */
 void merge_move(struct merge *merge, uint64_t key);
 
+/* Each has another key now: keys[its rank]. */
+void merge_renew(struct merge *merge, const uint64_t *keys);
+
 static inline bool merge_before(const struct merge *merge, const struct merge_entry *a,
                                 const struct merge_entry *b)
 {

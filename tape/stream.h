@@ -39,6 +39,7 @@ struct stream {
     uint64_t read_ahead;   /* bytes of the block at hand that the scout has read */
 
     /* ---- its place in a merge ---- */
+    uint64_t told_epoch;    /* the one that a run was told of last; 0: none yet */
     bool is_ordered;        /* the ts of what it tells never go back */
     bool has_block;         /* ref is the next block, not loaded yet */
     struct maximum *maxima; /* see maxima.h; in order of blocks; NULL: ts never goes back; ours */

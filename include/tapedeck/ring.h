@@ -85,6 +85,9 @@ static inline struct tdk_frame *tdk_ring_claim_raw(struct tdk_ring *ring, uint32
  * spent or counted. */
 static inline void *tdk_ring_claim_run(struct tdk_ring *ring, size_t size);
 
+/* The last `size` bytes of the run claimed last, and not published yet, were not needed. */
+static inline void tdk_ring_shrink_run(struct tdk_ring *ring, size_t size);
+
 /* Make all that was claimed visible to the other side. */
 static inline void tdk_ring_publish(struct tdk_ring *ring);
 

@@ -192,6 +192,12 @@ TDK_RING_INLINE void *tdk_ring_claim_run(struct tdk_ring *ring, size_t size)
     return bytes;
 }
 
+/* `reserved` stays: a tap may be told of more than is written, never of less. */
+TDK_RING_INLINE void tdk_ring_shrink_run(struct tdk_ring *ring, size_t size)
+{
+    ring->position -= size;
+}
+
 TDK_RING_INLINE void tdk_ring_publish(struct tdk_ring *ring)
 {
     struct tdk_ring_shared *shared = ring->shared;

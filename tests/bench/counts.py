@@ -70,9 +70,20 @@ def record(bench, ticks):
         return bench.count("tapedeck-recorder", "-q", "--tape", tape, "--ring", "a", "--exit-when-idle", "200ms")
 
 
-def play(bench, ticks):
+def play(bench, ticks, tape=None):
     with bench.ring():
-        return bench.count("tapedeck", "-q", "play", "-T", bench.tape, "-n", ticks, "--into", "a")
+        return bench.count("tapedeck", "-q", "play", "-T", tape or bench.tape, "-n", ticks, "--into", "a")
+
+
+def play_merged(bench, ticks):
+    """The same ticks on four tracks: they take turns, and every time is a tie."""
+    tape = bench.scratch / "merged"
+    if not tape.exists():
+        source = bench.scratch / "merged.dbn"
+        bench.run("tapedeck", "-q", "query", "-T", bench.tape, "-n", MANY // 4, "-o", "dbn", "-O", source)
+        for track in "abcd":
+            bench.run("tapedeck", "-q", "import", source, "-T", tape, "--track", track)
+    return play(bench, ticks, tape)
 
 
 def query(*options):
@@ -92,6 +103,7 @@ PATHS = {
     "drain": consume,
     "record": record,
     "play at full speed": play,
+    "play, 4 tracks merged": play_merged,
     "query": query("-o", "none"),
     "query with digest": query("-o", "none", "--digest"),
     "query to csv": query("-o", "csv"),

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "tape/append.h"
+#include "tape/cursor.h"
 #include "tape/files.h"
 #include "tape/seal_tape.h"
 #include "tapedeck/dbn.h"
@@ -106,6 +107,85 @@ static void check_ticks(const struct oracle *oracle, struct tdk_tape *tape,
     assert_int_equal(stats.ticks, count);
     assert_int_equal(stats.lost, 0);
     assert_int_equal(stats.damaged_blocks, 0);
+    tdk_cursor_close(cursor);
+    free(answer);
+}
+
+/* ---- the same, woven where tracks take turns ---- */
+
+struct woven_check {
+    const struct oracle *oracle;
+    const size_t *answer; /* places in oracle->ticks */
+    size_t count, at;
+    uint64_t epochs[16]; /* told by runs, by a track's number */
+};
+
+static uint64_t ticks_woven; /* by all checks */
+
+static void check_frames(struct woven_check *check, const struct tdk_run *run)
+{
+    const struct tdk_frame *frame = run->frames;
+    for (size_t size = 0; size < run->size; frame = tdk_frame_after(frame)) {
+        assert_true(check->at < check->count);
+        assert_tick(check->oracle, &check->oracle->ticks[check->answer[check->at++]], run, frame);
+        size += tdk_frame_span(frame->size);
+        assert_true(size <= run->size);
+    }
+}
+
+static void check_woven(struct woven_check *check, const struct woven *woven)
+{
+    const unsigned char *at = woven->bytes, *end = at + woven->size;
+    uint64_t ticks = 0, last_ts = 0;
+    for (; at < end; ticks++) {
+        const struct tdk_frame *frame = (const struct tdk_frame *)(const void *)at;
+        assert_true(check->at < check->count);
+        const struct oracle_tick *want = &check->oracle->ticks[check->answer[check->at]];
+        struct tdk_run run = {.frames = frame,
+                              .size = tdk_frame_span(frame->size),
+                              .epoch = check->epochs[frame->track],
+                              .track = check->oracle->names[want->track],
+                              .number = frame->track};
+        check_frames(check, &run);
+        if ((frame->flags & TDK_FLAG_TS_UNTRUSTED) == 0 && frame->ts != TDK_TS_UNDEFINED)
+            last_ts = frame->ts;
+        at += run.size;
+    }
+    assert_ptr_equal(at, end);
+    assert_int_equal(ticks, woven->ticks);
+    assert_int_equal(last_ts, woven->last_ts);
+    ticks_woven += ticks;
+}
+
+/* Into pieces of any size: from one that takes no tick to one that takes several blocks. */
+static void check_ticks_woven(struct oracle *oracle, struct tdk_tape *tape,
+                              const struct tdk_query *query)
+{
+    static uint64_t bytes[8192 / 8];
+    struct woven_check check = {.oracle = oracle};
+    size_t *answer = oracle_answer(oracle, query, &check.count);
+    struct tdk_cursor *cursor = open_cursor(tape, query);
+    struct tdk_run run;
+    int rc = 1;
+    check.answer = answer;
+    while (rc == 1) {
+        size_t room = oracle_random(oracle, 4) == 0 ? 8192 : oracle_random(oracle, 600);
+        struct woven woven = {.bytes = bytes, .room = cursor_weave_size(cursor, room)};
+        assert_true(woven.room <= room);
+        if (woven.room > 0) {
+            cursor_weave(cursor, &woven);
+            assert_true(woven.ticks > 0 && woven.size <= woven.room);
+            check_woven(&check, &woven);
+        } else if ((rc = tdk_cursor_read(cursor, &run, NULL)) == 1) {
+            check.epochs[run.number] = run.epoch;
+            check_frames(&check, &run);
+        }
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(check.at, check.count);
+    struct tdk_cursor_stats stats;
+    tdk_cursor_stats(cursor, &stats);
+    assert_int_equal(stats.ticks, check.count);
     tdk_cursor_close(cursor);
     free(answer);
 }
@@ -218,6 +298,7 @@ static void ask_many(struct oracle *oracle_of, struct tdk_tape *tape, unsigned q
         if (oracle_random(&oracle, 3) == 0)
             query.limit = 1 + oracle_random(&oracle, 300);
         check_query(&oracle, tape, &query);
+        check_ticks_woven(&oracle, tape, &query);
     }
     oracle_of->random = oracle.random;
 }
@@ -253,6 +334,7 @@ static void cursor_answers_as_the_oracle_where_time_goes_back(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 3; seed++)
         check_many_queries(&disordered, seed, 150);
+    assert_true(ticks_woven > 0);
 }
 
 static void cursor_answers_as_the_oracle_where_time_goes_on(void **state)

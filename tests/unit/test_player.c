@@ -446,6 +446,138 @@ static void too_many_commands_are_refused(void **state)
     assert_int_equal(rc, -EAGAIN);
 }
 
+/* ---- tracks that take turns, more of them than their ring holds ---- */
+
+#define TURNS 8000u
+
+/* c0 d0 c1 d1 ..., a microsecond apart, into 64 KiB; the player runs on a thread of its own. */
+static void play_turns(struct fixture *f, pthread_t *thread)
+{
+    static const char *const tracks[] = {"c", "d"};
+    tdk_tape_close(f->tape);
+    f->tape = NULL;
+    assert_int_equal(append_track(f, "c", TURNS, T0 + NS_PER_S, 2000), 0);
+    assert_int_equal(append_track(f, "d", TURNS, T0 + NS_PER_S + 1000, 2000), 0);
+    assert_int_equal(tdk_tape_open(&f->tape, f->tape_path, &f->err), 0);
+    f->query.tracks = tracks;
+    f->query.track_count = 2;
+    f->options.create_size = 64 << 10;
+    f->options.stall_ns = 60 * NS_PER_S;
+    assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
+    assert_int_equal(pthread_create(thread, NULL, run_player, f), 0);
+    listen(f, "replay");
+}
+
+static void wait_until_stalled(struct fixture *f)
+{
+    struct player_status status = {.state = PLAYER_PLAYING};
+    for (uint64_t end = clock_mono() + 60 * NS_PER_S; status.state != PLAYER_STALLED;) {
+        assert_true(clock_mono() < end);
+        player_status(f->player, &status);
+    }
+}
+
+/* The next tick or END, whenever it comes; what came before it is given back. */
+static const struct tdk_frame *await_tick(struct fixture *f)
+{
+    const struct tdk_frame *frame;
+    tdk_ring_release(f->consumer);
+    for (uint64_t end = clock_mono() + 60 * NS_PER_S; (frame = next_tick(f)) == NULL;)
+        assert_true(clock_mono() < end);
+    return frame;
+}
+
+/* From the i-th of all on, so many. */
+static void assert_turns(struct fixture *f, unsigned i, unsigned count)
+{
+    for (; count > 0; i++, count--)
+        assert_tick(await_tick(f), "cd"[i % 2], i / 2);
+}
+
+static void assert_digest_of_query(struct fixture *f, const uint8_t digest[16])
+{
+    struct tdk_digest *expected;
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    uint8_t value[16];
+    char hex[33];
+    assert_int_equal(tdk_digest_open(&expected), 0);
+    assert_int_equal(tdk_cursor_open(&cursor, f->tape, &f->query, &f->err), 0);
+    while (tdk_cursor_read(cursor, &run, &f->err) == 1)
+        tdk_digest_run(expected, run.track, run.epoch, run.frames, run.size);
+    tdk_digest_value(expected, value, hex);
+    assert_memory_equal(digest, value, sizeof value);
+    tdk_cursor_close(cursor);
+    tdk_digest_close(expected);
+}
+
+/* With a digest ticks are woven beside the ring, without one in it. */
+static void play_turns_to_the_end(struct fixture *f, bool digest)
+{
+    pthread_t thread;
+    f->options.digest = digest;
+    play_turns(f, &thread);
+    wait_until_stalled(f);
+    assert_turns(f, 0, 2 * TURNS);
+    const struct tdk_frame *frame = await_tick(f);
+    assert_end(frame, 2 * TURNS, true);
+    if (digest)
+        assert_digest_of_query(f, ((const struct tdk_end *)(frame + 1))->digest);
+    pthread_join(thread, NULL);
+    assert_int_equal(f->rc, 0);
+    assert_int_equal(player_report(f->player)->ticks, 2 * TURNS);
+    assert_true(player_report(f->player)->stalls > 0);
+}
+
+static void tracks_in_turn_come_whole_through_a_small_ring(void **state)
+{
+    play_turns_to_the_end(*state, false);
+}
+
+static void tracks_in_turn_have_the_digest_of_their_runs(void **state)
+{
+    play_turns_to_the_end(*state, true);
+}
+
+static void tracks_in_turn_pause_step_seek_and_quit_anywhere(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    struct player_status status;
+    play_turns(f, &thread);
+    wait_until_stalled(f);
+    command(f, (struct player_command){.order = PLAYER_PAUSE});
+    unsigned at = 0;
+    do { /* what was under way is put in, and nothing behind it */
+        const struct tdk_frame *frame = next_tick(f);
+        if (frame != NULL)
+            assert_tick(frame, "cd"[at % 2], at / 2), at++;
+        tdk_ring_release(f->consumer);
+        player_status(f->player, &status);
+    } while (status.state != PLAYER_PAUSED || status.ticks != at);
+    assert_true(at > 0 && at < 2 * TURNS);
+    command(f, (struct player_command){.order = PLAYER_STEP, .ticks = 3});
+    assert_turns(f, at, 3);
+    command(f, (struct player_command){.order = PLAYER_RESUME});
+    wait_until_stalled(f);
+    command(f, (struct player_command){.order = PLAYER_SEEK, .to = T0 + NS_PER_S + 4000 * 2000});
+    unsigned last = at + 3;
+    const struct tdk_frame *frame;
+    while ((frame = await_tick(f))->seq != 4001) { /* the rest of what was in the ring */
+        assert_tick(frame, "cd"[last % 2], last / 2);
+        last++;
+    }
+    assert_tick(frame, 'c', 4000);
+    assert_true(last < 8000);
+    assert_turns(f, 8001, 2);
+    wait_until_stalled(f);
+    command(f, (struct player_command){.order = PLAYER_QUIT});
+    for (at = 8003; (frame = await_tick(f))->type != TDK_TYPE_END; at++)
+        assert_tick(frame, "cd"[at % 2], at / 2);
+    pthread_join(thread, NULL);
+    assert_end(frame, last + at - 8000, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +600,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(rings_are_touched_before_the_play_and_stay_empty, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(another_thread_steps_seeks_and_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(tracks_in_turn_come_whole_through_a_small_ring, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(tracks_in_turn_have_the_digest_of_their_runs, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(tracks_in_turn_pause_step_seek_and_quit_anywhere, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(too_many_commands_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests_name("replayer.player", tests, NULL, NULL);

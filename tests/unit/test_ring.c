@@ -382,9 +382,10 @@ static void a_run_of_frames_goes_in_as_one_piece(void **state)
         frames[i] = (struct tdk_frame){.type = TDK_TYPE_OPAQUE, .seq = 100 + i, .track = 3};
     assert_null(tdk_ring_claim_run(f->producer, CAPACITY / 2 + 8));
     assert_null(tdk_ring_claim_run(f->producer, 25));
-    void *room = tdk_ring_claim_run(f->producer, sizeof frames);
+    void *room = tdk_ring_claim_run(f->producer, sizeof frames + 4096);
     assert_non_null(room);
     memcpy(room, frames, sizeof frames);
+    tdk_ring_shrink_run(f->producer, 4096);
     tdk_ring_publish(f->producer);
     next_epoch(f->consumer);
     for (uint64_t i = 0; i < 8; i++) {

@@ -1,0 +1,70 @@
+/* player_weave.c - where tracks take turns tick by tick: many of them into the ring at once. */
+#include <assert.h>
+#include <string.h>
+
+#include "replayer/player_private.h"
+#include "tape/cursor.h"
+
+/* Several rings get a tick each, shifted times are written one by one: both by runs. */
+size_t player_weave_size(const struct player *p)
+{
+    if (!player_is_at_max(p) || p->options.per_track || p->options.rebase)
+        return 0;
+    return cursor_weave_size(p->cursor, p->lanes[0].piece_max);
+}
+
+/* What is woven was told by a run before, epoch by epoch: its seats know their track. */
+static void add_to_digest(struct player *p, const struct woven *woven)
+{
+    const unsigned char *at = woven->bytes, *end = at + woven->size;
+    while (at < end) {
+        const struct tdk_frame *frame = (const struct tdk_frame *)(const void *)at;
+        const struct seat *seat = &p->seats[frame->track];
+        tdk_digest_add(p->digest, seat->track, seat->epoch, frame);
+        at += tdk_frame_span(frame->size);
+    }
+}
+
+static void count(struct player *p, struct lane *lane, const struct woven *woven)
+{
+    lane->ticks += woven->ticks;
+    p->tick += woven->ticks;
+    p->report.ticks += woven->ticks;
+    p->report.bytes += woven->size;
+    if (woven->last_ts != 0)
+        p->at = woven->last_ts;
+}
+
+/* Into the ring itself; but what has to be read again is put together in memory of our own. A
+ * ring's consumer can write to all of it, and a head that changes under us is a wild pointer. */
+static void weave(struct player *p, struct woven *woven)
+{
+    void *room = woven->bytes;
+    if (p->digest == NULL || p->report.rounds > 0) {
+        cursor_weave(p->cursor, woven);
+        return;
+    }
+    woven->bytes = p->aside;
+    cursor_weave(p->cursor, woven);
+    add_to_digest(p, woven);
+    memcpy(room, p->aside, woven->size);
+}
+
+int player_put_woven(struct player *p, size_t size, struct tdk_err *err)
+{
+    struct lane *lane = &p->lanes[0];
+    struct woven woven = {.room = size};
+    int rc = player_ask(p);
+    if (rc == 0)
+        rc = player_claim(p, lane, size, &woven.bytes, err);
+    if (rc != 0)
+        return rc;
+    assert(woven.bytes != NULL);
+    weave(p, &woven);
+    lane_shrink(lane, size - woven.size);
+    player_note_put(p, lane, woven.size);
+    count(p, lane, &woven);
+    if (p->pending_bytes >= lane->piece_max / 2)
+        player_show(p);
+    return 0;
+}
