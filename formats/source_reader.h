@@ -48,6 +48,9 @@ struct source {
     void (*told)(const struct source *s, source_told_cb *each, void *context);
 };
 
+/* By the first bytes of its input. TDK_EFORMAT: nothing that is known; err says what it may be. */
+int source_detect(struct source *s, enum source_format *format, struct tdk_err *err);
+
 int source_open_dbn(struct source *s, struct tdk_err *err);
 int source_open_five(struct source *s, struct tdk_err *err);
 int source_open_lines(struct source *s, struct tdk_err *err);

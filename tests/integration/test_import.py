@@ -1,8 +1,10 @@
 """Files straight onto a tape: all of it or nothing, and what is wrong is named."""
 
+import bz2
 import gzip
 import hashlib
 import json
+import lzma
 import os
 import pathlib
 import unittest
@@ -108,6 +110,16 @@ class Import(tapedeck.Case):
         self.assertEqual(self.count(), 2)
         out = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--five").stdout.decode()
         self.assertEqual(out.splitlines(), [good] * 2)
+
+    def test_what_must_be_unpacked_first_is_told(self):
+        lines = b"1 a\n2 b\n"
+        tar = b"lines".ljust(257, b"\0") + b"ustar\0" + b"00" + bytes(247) + lines
+        for data, word in ((gzip.compress(gzip.compress(lines)), "gzip"), (gzip.compress(b"\x28\xb5\x2f\xfd" + lines), "zstd"),
+                           (bz2.compress(lines), "bzip2"), (lzma.compress(lines), "xz"), (tar, "tar"),
+                           (gzip.compress(tar), "tar")):
+            done = self.put(self.write("packed", data), code=1)
+            self.assertIn(word, done.stderr)
+            self.assertFalse(self.tape.exists())
 
     def test_dbz_is_refused_by_name(self):
         path = sorted(self.shared("dbn", "databento-dbn").glob("*.dbz"))[0]
