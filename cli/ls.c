@@ -132,12 +132,30 @@ static const struct column symbol_columns[] = {
 struct symbol_walk {
     struct table *table;
     uint64_t shown;
+    uint64_t from, to;
+    uint32_t instrument_id; /* that is asked for */
+    bool by_id;
 };
+
+/* While it means this symbol, there is some of the time that is asked for. */
+static bool is_in_time(const struct symbol_walk *walk, const struct tdk_symbol_info *symbol)
+{
+    return walk->from < walk->to && symbol->from < walk->to &&
+           (symbol->to > walk->from || symbol->to == UINT64_MAX);
+}
+
+static bool is_asked_for(const struct symbol_walk *walk, const struct tdk_symbol_info *symbol)
+{
+    if (walk->by_id ? symbol->instrument_id != walk->instrument_id
+                    : args.glob != NULL && fnmatch(args.glob, symbol->symbol, 0) != 0)
+        return false;
+    return is_in_time(walk, symbol);
+}
 
 static int put_symbol(const struct tdk_symbol_info *symbol, void *context)
 {
     struct symbol_walk *walk = context;
-    if (args.glob != NULL && fnmatch(args.glob, symbol->symbol, 0) != 0)
+    if (!is_asked_for(walk, symbol))
         return 0;
     if (args.limit > 0 && walk->shown == args.limit)
         return 1;
@@ -154,7 +172,11 @@ static int put_symbol(const struct tdk_symbol_info *symbol, void *context)
 static int fill_symbols(struct depot *depot, struct table *table, struct tdk_err *err)
 {
     struct symbol_walk walk = {.table = table};
-    return depot_symbols(depot, args.track, put_symbol, &walk, err);
+    int rc = args.glob != NULL ? range_instrument(args.glob, &walk.instrument_id, err) : 0;
+    walk.by_id = rc == 1;
+    if (rc >= 0)
+        rc = range_times(depot, &args.range, &walk.from, &walk.to, err);
+    return rc < 0 ? rc : depot_symbols(depot, args.track, put_symbol, &walk, err);
 }
 
 static int run_symbols(const struct cli *cli)
@@ -165,6 +187,18 @@ static int run_symbols(const struct cli *cli)
 }
 
 static const struct option symbol_rows[] = {
+    {.name = "from",
+     .kind = OPTION_MOMENT,
+     .at = offsetof(struct args, range.from),
+     .help = "only what still holds then, or later"},
+    {.name = "to",
+     .kind = OPTION_MOMENT,
+     .at = offsetof(struct args, range.to),
+     .help = "only what holds before then"},
+    {.name = "tz",
+     .kind = OPTION_ZONE,
+     .at = offsetof(struct args, range.zone),
+     .help = "the zone of times that bear none"},
     {.name = "track",
      .kind = OPTION_NAME,
      .value = "TRACK",
@@ -187,8 +221,8 @@ static const struct option_set symbol_sets[] = {
 };
 static const struct command symbols_command = {
     .name = "symbols",
-    .brief = "which symbol an instrument had when; GLOB picks some",
-    .usage = "-T DIR|-a ADDRESS [GLOB] [--track TRACK] [-n N] [--json]",
+    .brief = "which symbol an instrument had when; GLOB or #ID picks some",
+    .usage = "-T DIR|-a ADDRESS [GLOB|#ID] [--from T] [--to T] [--track TRACK] [-n N] [--json]",
     .sets = symbol_sets,
     .operand = "GLOB",
     .operands_max = 1,

@@ -94,27 +94,37 @@ static int check_tracks(const struct option_list *tracks, struct tdk_err *err)
     return 0;
 }
 
+int range_instrument(const char *symbol, uint32_t *id, struct tdk_err *err)
+{
+    uint64_t number;
+    if (symbol[0] == '\0')
+        return err_say(err, TDK_EVALUE, "symbol '': a name is missing");
+    if (symbol[0] != '#')
+        return 0;
+    if (quantity_count(symbol + 1, &number, NULL) < 0 || number > UINT32_MAX)
+        return err_say(err, TDK_EVALUE,
+                       "symbol '%.80s': behind # an instrument id is expected, 0 to 4294967295",
+                       symbol);
+    *id = (uint32_t)number;
+    return 1;
+}
+
 static int check_symbols(const struct option_list *symbols, struct tdk_err *err)
 {
-    for (size_t i = 0; i < symbols->count; i++) {
-        const char *symbol = symbols->items[i];
-        uint64_t id;
-        if (symbol[0] == '\0')
-            return err_say(err, TDK_EVALUE, "--symbol '': a symbol is missing");
-        if (symbol[0] == '#' && (quantity_count(symbol + 1, &id, NULL) < 0 || id > UINT32_MAX))
-            return err_say(
-                err, TDK_EVALUE,
-                "--symbol '%.80s': behind # an instrument id is expected, 0 to 4294967295", symbol);
-    }
-    return 0;
+    uint32_t id;
+    int rc = 0;
+    for (size_t i = 0; i < symbols->count && rc >= 0; i++)
+        rc = range_instrument(symbols->items[i], &id, err);
+    return rc < 0 ? rc : 0;
 }
 
 /* ---- times ---- */
 
-static int resolve_times(struct range *range, const struct range_args *args, struct tdk_err *err)
+int range_times(struct depot *depot, const struct range_args *args, uint64_t *from, uint64_t *to,
+                struct tdk_err *err)
 {
     struct tdk_tape_info info;
-    int rc = depot_info(&range->depot, &info, err);
+    int rc = depot_info(depot, &info, err);
     if (rc < 0)
         return rc;
     struct moment_bounds bounds = {.now = clock_wall()};
@@ -122,10 +132,9 @@ static int resolve_times(struct range *range, const struct range_args *args, str
         bounds.start = info.first_ts;
         bounds.end = info.last_ts < UINT64_MAX ? info.last_ts + 1 : UINT64_MAX;
     }
-    struct tdk_query *query = &range->query;
-    query->from = moment_resolve(&args->from, &bounds, 0);
-    query->to = moment_resolve(&args->to, &bounds, UINT64_MAX);
-    if (query->from > query->to)
+    *from = moment_resolve(&args->from, &bounds, 0);
+    *to = moment_resolve(&args->to, &bounds, UINT64_MAX);
+    if (*from > *to)
         return err_say(err, TDK_EVALUE, "--from %s is after --to %s", args->from.text,
                        args->to.text);
     return 0;
@@ -171,7 +180,7 @@ static int make_query(struct range *range, const struct range_args *args, struct
     };
     int rc = args->written && range->tape != NULL ? tape_refresh_written(range->tape, err) : 0;
     if (rc == 0)
-        rc = resolve_times(range, args, err);
+        rc = range_times(&range->depot, args, &range->query.from, &range->query.to, err);
     if (rc == 0)
         rc = find_tracks(&range->depot, &args->tracks, err);
     if (rc == 0)

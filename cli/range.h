@@ -46,6 +46,13 @@ struct range {
 int range_open(struct range *range, const struct range_args *args);
 void range_close(struct range *range);
 
+/* The times of the arguments on this depot's tape: [from, to). TDK_EVALUE: the wrong way round. */
+int range_times(struct depot *depot, const struct range_args *args, uint64_t *from, uint64_t *to,
+                struct tdk_err *err);
+
+/* 1: "#ID", *id. 0: a symbol, or a glob. TDK_EVALUE: neither. */
+int range_instrument(const char *symbol, uint32_t *id, struct tdk_err *err);
+
 /* Only the tape. CLI_OK, or the exit status after saying why. */
 int range_open_tape(struct tdk_tape **tape, const char *path);
 

@@ -77,6 +77,24 @@ class Symbols(tapedeck.Case):
         self.assertEqual([row["symbol"] for row in self.listed("B*")], ["B"])
         self.assertEqual(self.listed("C*"), [])
 
+    def test_they_are_listed_by_id_and_by_time(self):
+        self.rolled()
+
+        def names(*args):
+            return [(row["symbol"], row["instrument_id"]) for row in self.listed(*args)]
+
+        self.assertEqual(names("#1"), [("A", 1), ("B", 1)])
+        self.assertEqual(names("#3"), [])
+        self.assertEqual(names("--to", "2024-06-18"), [("A", 1)])
+        self.assertEqual(names("--from", "2024-06-18"), [("B", 1), ("A", 2)])
+        self.assertEqual(names("--from", "2024-06-17T23:59:59.999999999", "--tz", "UTC", "A"), [("A", 1), ("A", 2)])
+        self.assertEqual(names("--from", "2024-06-18", "#1"), [("B", 1)])
+        self.assertEqual(names("--from", "2024-06-18", "--to", "2024-06-18"), [])
+        self.assertEqual(names("--from", str(TUESDAY + DAY)), [])
+        for bad in (("#",), ("#x",), ("#4294967296",), ("",), ("--from", "2024-06-18T00:00:00"),
+                    ("--from", "2024-06-19", "--to", "2024-06-18")):
+            self.run_ok("ls", "symbols", "-T", self.tape, *bad, code=2)
+
     def test_text_has_the_name_of_the_day(self):
         self.rolled()
         out = self.run_ok("query", "-T", self.tape, "-o", "csv", "--map-symbols").stdout.decode()
