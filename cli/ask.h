@@ -15,6 +15,8 @@ struct ask_args {
     uint64_t timeout_ns;
 };
 
+#define ASK_SILENCE_NS (UINT64_C(30) * 1000000000) /* a daemon that works says so each 5 s */
+
 extern const struct option ask_rows[]; /* `at` is in struct ask_args */
 
 /* Only a replayer instead of a tape, for commands that can do with either (cli/depot.h). */

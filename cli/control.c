@@ -33,7 +33,7 @@ static int show(struct wire_map result, const struct column *column)
     struct table *table;
     struct tdk_err err;
     uint64_t value = 0;
-    int rc = wire_u64(result, column->name, &value, &err);
+    int rc = wire_must(wire_u64(result, column->name, &value, &err), column->name, &err);
     if (rc < 0)
         return ask_fail(&err);
     rc = table_open(&table, table_form(args.json), column, 1);

@@ -31,6 +31,8 @@ int depot_open(struct depot *s, const char *tape, const struct ask_args *where)
     *s = (struct depot){.tape = NULL};
     if (where != NULL && depot_is_remote(tape, where->address)) {
         s->where = *where;
+        if (s->where.timeout_ns == 0)
+            s->where.timeout_ns = ASK_SILENCE_NS;
         return remote_open(&s->remote, &s->where);
     }
     if (tape == NULL)

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
@@ -140,14 +141,28 @@ static int fail(const struct tdk_err *err)
     return err->code == -ETIMEDOUT ? CLI_MISSED : CLI_FAILED;
 }
 
-static void end(struct watch *w, struct wire_map last)
+/* What the last word says of how it went wrong, or that it says nothing. 0: it went well. */
+static int read_failure(struct wire_map last, bool failed, struct tdk_err *err)
 {
     struct wire_map error = {0};
+    uint64_t ticks;
+    int rc = wire_may(wire_map(last, "error", &error, err), err);
+    if (rc == 1 && !wire_get_error(error, err))
+        err_say(err, TDK_EFORMAT, "it ended with an error that has no code");
+    if (rc != 0)
+        return err->code;
+    if (failed)
+        return err_say(err, TDK_EFORMAT, "it failed, and the replayer does not say why");
+    return wire_must(wire_u64(last, "ticks", &ticks, err), "ticks", err);
+}
+
+static void end(struct watch *w, struct wire_map last, bool failed)
+{
     struct losses losses = {.told = 0};
     struct play_outcome outcome;
     struct tdk_err err;
     w->over = true;
-    if (wire_map(last, "error", &error, NULL) == 1 && wire_get_error(error, &err)) {
+    if (read_failure(last, failed, &err) < 0) {
         w->status = fail(&err);
         return;
     }
@@ -165,8 +180,9 @@ static void hear(void *context, const struct wire_message *message)
         wire_string(message->params, "state", state, sizeof state, NULL) != 1)
         return;
     w->paused = strcmp(state, "paused") == 0;
-    if (strcmp(state, "ended") == 0 || strcmp(state, "failed") == 0)
-        end(w, message->params);
+    bool failed = strcmp(state, "failed") == 0;
+    if (failed || strcmp(state, "ended") == 0)
+        end(w, message->params, failed);
     else if (strcmp(state, "playing") != 0)
         cli_note("%s", state);
 }
@@ -226,6 +242,8 @@ static int watch(struct watch *w)
 {
     int status = CLI_OK;
     while (!w->over && status == CLI_OK) {
+        if (interrupted() && !w->stopping)
+            status = steer(w);
         struct pollfd fd = {.fd = w->client->fd, .events = POLLIN};
         struct wire_message message;
         struct tdk_err err;
@@ -249,14 +267,18 @@ int play_in_replayer(const struct play_args *args, const struct fidelity *fideli
     struct watch w = {.args = args, .fidelity = fidelity, .speed = args->speed};
     struct wire_map result;
     struct tdk_err err;
-    int status = ask_open(&w.client, &args->where, ASK_REPLAYER);
+    struct ask_args where = args->where;
+    where.timeout_ns =
+        ASK_SILENCE_NS; /* of answers: a play may be silent for as long as it likes */
+    int status = ask_open(&w.client, &where, ASK_REPLAYER);
     if (status != CLI_OK)
         return status;
     put_params(args, range, client_begin(w.client, "play"));
     if (client_call(w.client, NULL, NULL, &result, &err) < 0) {
         status = err.code == -EINVAL ? cli_usage("%s", err.text) : fail(&err);
+    } else if (wire_must(wire_u64(result, "session", &w.session, &err), "session", &err) < 0) {
+        status = fail(&err);
     } else {
-        w.session = number_of(result, "session");
         (void)keys_open();
         status = watch(&w);
         keys_close();

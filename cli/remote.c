@@ -15,10 +15,11 @@
 
 int remote_code(int code, struct tdk_err *err)
 {
-    int own = code == -EINVAL      ? TDK_EVALUE
-              : code == -EPIPE     ? -ECONNRESET
-              : code == -ECANCELED ? -ECONNABORTED /* by the other side: we were not interrupted */
-                                   : code;
+    int own = code == -EINVAL       ? TDK_EVALUE
+              : code == -EPIPE      ? -ECONNRESET
+              : code == TDK_EFORMAT ? -EPROTO       /* what came is, nothing that was said here */
+              : code == -ECANCELED  ? -ECONNABORTED /* by the other side: we were not interrupted */
+                                    : code;
     if (err != NULL && code < 0)
         err->code = own;
     return own;
@@ -80,7 +81,7 @@ int remote_numbers(struct wire_map map, const struct remote_number *rows, size_t
 {
     int rc = 0;
     for (size_t i = 0; i < count && rc >= 0; i++)
-        rc = wire_u64(map, rows[i].key, rows[i].at, err);
+        rc = wire_may(wire_u64(map, rows[i].key, rows[i].at, err), err);
     return rc < 0 ? rc : 0;
 }
 
@@ -110,12 +111,15 @@ int remote_info(struct remote *r, struct tdk_tape_info *info, struct tdk_err *er
     struct tdk_tape_info n = {.first_ts = UINT64_MAX};
     uint64_t tracks = 0, segments = 0;
     const struct remote_number rows[] = {
-        {"created", &n.created_ns}, {"first_ts", &n.first_ts}, {"last_ts", &n.last_ts},
-        {"ticks", &n.ticks},        {"bytes", &n.bytes},       {"lost", &n.lost},
-        {"tracks", &tracks},        {"segments", &segments},   {"size_on_disk", &n.size_on_disk},
+        {"created", &n.created_ns}, {"first_ts", &n.first_ts},
+        {"last_ts", &n.last_ts},    {"bytes", &n.bytes},
+        {"lost", &n.lost},          {"tracks", &tracks},
+        {"segments", &segments},    {"size_on_disk", &n.size_on_disk},
     };
     int rc = remote_call(r, "info", put_nothing, NULL, &map, err);
     if (rc == 0)
+        rc = wire_must(wire_u64(map, "ticks", &n.ticks, err), "ticks", err);
+    if (rc >= 0)
         rc = remote_numbers(map, rows, sizeof rows / sizeof rows[0], err);
     if (rc < 0)
         return rc;
@@ -184,7 +188,7 @@ static int read_epoch(struct wire_list list, uint32_t i, struct tdk_epoch_info *
         {"last_ts", &epoch->last_ts},   {"ticks", &epoch->ticks},
         {"bytes", &epoch->bytes},       {"lost", &epoch->lost},
     };
-    int rc = wire_item_map(list, i, &row, err);
+    int rc = wire_may(wire_item_map(list, i, &row, err), err);
     return rc < 0 ? rc : remote_numbers(row, rows, sizeof rows / sizeof rows[0], err);
 }
 
@@ -197,7 +201,7 @@ static int read_epochs(struct remote *r, struct page *page, struct tdk_epoch_inf
     *more = false;
     int rc = remote_call(r, "epochs", put_page, page, &map, err);
     if (rc == 0)
-        rc = wire_list(map, "epochs", &list, err);
+        rc = wire_must(wire_list(map, "epochs", &list, err), "epochs", err);
     *count = list.count;
     uint64_t last = page->after;
     for (uint32_t i = 0; rc >= 0 && i < list.count; i++) {
@@ -207,7 +211,7 @@ static int read_epochs(struct remote *r, struct page *page, struct tdk_epoch_inf
         last = epochs[i].epoch;
     }
     if (rc >= 0)
-        rc = wire_bool(map, "more", more, err);
+        rc = wire_may(wire_bool(map, "more", more, err), err);
     if (rc >= 0 && list.count > 0)
         page->after = epochs[list.count - 1].epoch;
     return rc < 0 ? rc : 0;
@@ -263,7 +267,8 @@ int remote_property(struct remote *r, const char *track, uint64_t epoch, const c
         wish.offset = whole.size;
         rc = remote_call(r, "property", put_wish, &wish, &map, err);
         if (rc == 0)
-            rc = remote_numbers(map, &(struct remote_number){"size", &total}, 1, err);
+            rc = wire_must(wire_u64(map, "size", &total, err), "size", err);
+        rc = rc < 0 ? rc : 0;
         if (rc == 0 && total > PROPERTY_MAX)
             rc = err_say(err, TDK_EFULL,
                          "property %s has %llu bytes, and more than %zu are not taken", key,

@@ -41,7 +41,7 @@ static int read_gap(const struct walker *w, struct wire_list list, uint32_t i, s
                                          {"count", &gap->count},
                                          {"from", &gap->from},
                                          {"to", &gap->to}};
-    int rc = wire_item_map(list, i, &row, w->err);
+    int rc = wire_may(wire_item_map(list, i, &row, w->err), w->err);
     if (rc >= 0)
         rc = remote_numbers(row, rows, sizeof rows / sizeof rows[0], w->err);
     gap->reason = reason_of(row);
@@ -73,7 +73,7 @@ static int tell_gaps(const struct walker *w, struct wire_map epoch)
     struct gap_lists g = {.at = {0}};
     int rc = 0;
     for (int i = 0; i < 3 && rc >= 0; i++) {
-        rc = wire_list(epoch, keys[i], &g.lists[i], w->err);
+        rc = wire_may(wire_list(epoch, keys[i], &g.lists[i], w->err), w->err);
         if (rc >= 0)
             rc = look_ahead(w, &g, i);
     }
@@ -126,15 +126,15 @@ static int tell_track(struct walker *w, struct wire_map row)
     char name[TDK_NAME_MAX + 1] = "";
     struct wire_list epochs = {NULL, 0};
     w->track = name;
-    int rc = wire_string(row, "track", name, sizeof name, w->err);
+    int rc = wire_must(wire_string(row, "track", name, sizeof name, w->err), "track", w->err);
     if (rc >= 0)
-        rc = wire_list(row, "epochs", &epochs, w->err);
+        rc = wire_must(wire_list(row, "epochs", &epochs, w->err), "epochs", w->err);
     bool is_new = strcmp(name, w->after.track) != 0;
     if (rc >= 0)
         rc = walk->track != NULL && is_new ? walk->track(name, walk->context) : 0;
     for (uint32_t i = 0; rc == 0 && i < epochs.count; i++) {
         struct wire_map epoch = {NULL, 0};
-        rc = wire_item_map(epochs, i, &epoch, w->err);
+        rc = wire_may(wire_item_map(epochs, i, &epoch, w->err), w->err);
         rc = rc < 0 ? rc : tell_epoch(w, epoch);
     }
     w->track = NULL;
@@ -163,16 +163,17 @@ static int read_next(struct walker *w, struct wire_map map)
     struct wire_map next = {NULL, 0};
     const struct place *after = &w->after;
     w->next = (struct place){.epoch = 0};
-    int rc = wire_map(map, "next", &next, w->err);
+    int rc = wire_may(wire_map(map, "next", &next, w->err), w->err);
     if (rc <= 0)
         return rc;
-    rc = wire_string(next, "track", w->next.track, sizeof w->next.track, w->err);
+    rc = wire_must(wire_string(next, "track", w->next.track, sizeof w->next.track, w->err), "track",
+                   w->err);
     if (rc >= 0)
-        rc = wire_u64(next, "epoch", &w->next.epoch, w->err);
+        rc = wire_may(wire_u64(next, "epoch", &w->next.epoch, w->err), w->err);
     if (rc >= 0)
-        rc = wire_u64(next, "seq", &w->next.seq, w->err);
+        rc = wire_may(wire_u64(next, "seq", &w->next.seq, w->err), w->err);
     if (rc >= 0)
-        rc = wire_u64(next, "walk", &w->next.walk, w->err);
+        rc = wire_may(wire_u64(next, "walk", &w->next.walk, w->err), w->err);
     int order = strcmp(w->next.track, after->track);
     bool leads_on =
         order > 0 || (order == 0 && (w->next.epoch > after->epoch ||
@@ -188,10 +189,10 @@ static int tell_answer(struct walker *w, struct wire_map map)
     struct wire_map row = {NULL, 0};
     int rc = read_next(w, map);
     if (rc == 0)
-        rc = wire_list(map, "tracks", &tracks, w->err);
+        rc = wire_must(wire_list(map, "tracks", &tracks, w->err), "tracks", w->err);
     rc = rc < 0 ? rc : 0;
     for (uint32_t i = 0; rc == 0 && i < tracks.count; i++) {
-        rc = wire_item_map(tracks, i, &row, w->err);
+        rc = wire_may(wire_item_map(tracks, i, &row, w->err), w->err);
         rc = rc < 0 ? rc : tell_track(w, row);
     }
     if (rc == 0 && w->walk->progress != NULL)

@@ -40,11 +40,13 @@ static int read_row(struct wire_list list, uint32_t i, struct remote_symbol *sym
                                          {"from", &symbol->from},
                                          {"to", &symbol->to}};
     memset(symbol, 0, sizeof *symbol);
-    int rc = wire_item_map(list, i, &row, err);
+    int rc = wire_may(wire_item_map(list, i, &row, err), err);
     if (rc >= 0)
-        rc = wire_string(row, "symbol", symbol->symbol, sizeof symbol->symbol, err);
+        rc = wire_must(wire_string(row, "symbol", symbol->symbol, sizeof symbol->symbol, err),
+                       "symbol", err);
     if (rc >= 0)
-        rc = wire_string(row, "track", symbol->track, sizeof symbol->track, err);
+        rc = wire_must(wire_string(row, "track", symbol->track, sizeof symbol->track, err), "track",
+                       err);
     if (rc >= 0)
         rc = remote_numbers(row, rows, sizeof rows / sizeof rows[0], err);
     symbol->instrument_id = (uint32_t)id;
@@ -59,7 +61,7 @@ static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct t
     bool more = false;
     int rc = remote_call(r, "symbols", put_after, after, &map, err);
     if (rc == 0)
-        rc = wire_list(map, "symbols", &list, err);
+        rc = wire_must(wire_list(map, "symbols", &list, err), "symbols", err);
     if (rc < 0)
         return rc;
     if (r->symbol_count > SYMBOLS_MAX)
@@ -76,7 +78,7 @@ static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct t
             rc = err_say(err, TDK_EFORMAT, "symbols: the answer does not lead on");
     }
     if (rc >= 0)
-        rc = wire_bool(map, "more", &more, err);
+        rc = wire_may(wire_bool(map, "more", &more, err), err);
     if (rc >= 0 && list.count > 0)
         snprintf(after, REMOTE_SYMBOL_ROOM, "%s", symbols[r->symbol_count - 1].symbol);
     return rc < 0 ? rc : more && list.count > 0;

@@ -103,7 +103,7 @@ static int show_sessions(struct wire_map result)
     struct wire_list list = {0};
     struct table *table;
     struct tdk_err err;
-    if (wire_list(result, "sessions", &list, &err) < 0)
+    if (wire_must(wire_list(result, "sessions", &list, &err), "sessions", &err) < 0)
         return ask_fail(&err);
     int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
     if (rc < 0)
@@ -139,6 +139,10 @@ static int run_ls(const struct cli *cli)
 static int show_answer(struct wire_map result)
 {
     struct table *table;
+    struct tdk_err err;
+    uint64_t session;
+    if (wire_must(wire_u64(result, "session", &session, &err), "session", &err) < 0)
+        return ask_fail(&err);
     int rc = table_open(&table, table_form(args.json), columns, 3); /* session, state, at */
     if (rc < 0)
         return cli_fail_words("show a session: %s", tdk_strerror(rc));

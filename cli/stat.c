@@ -289,6 +289,7 @@ static bool goes_on(int status, uint64_t shown)
 static int run_asking(void)
 {
     struct tdk_client *client;
+    args.where.timeout_ns = ASK_SILENCE_NS;
     int status = ask_open(&client, &args.where, ASK_REPLAYER);
     if (status != CLI_OK)
         return status;

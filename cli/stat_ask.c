@@ -75,12 +75,10 @@ static void put_ring(struct table *table, struct wire_map ring)
     }
 }
 
-static int show_rings(struct wire_map status)
+static int show_rings(struct wire_list rings)
 {
-    struct wire_list rings = {NULL, 0};
     struct wire_map ring;
     struct table *table;
-    (void)wire_list(status, "rings", &rings, NULL);
     int rc = table_open(&table, table_form(false), ring_columns,
                         sizeof ring_columns / sizeof ring_columns[0]);
     for (uint32_t i = 0; rc == 0 && i < rings.count; i++)
@@ -109,7 +107,8 @@ static int ask_counters(struct tdk_client *client, struct told *told, struct wir
     struct tdk_err err;
     wire_put_map(client_begin(client, "stats"), 0);
     int status = ask(client, &result);
-    if (status == CLI_OK && wire_map(result, "counters", counters, &err) < 0)
+    if (status == CLI_OK &&
+        wire_must(wire_map(result, "counters", counters, &err), "counters", &err) < 0)
         return ask_fail(&err);
     wire_json(&told->counters, *counters, NULL);
     return status;
@@ -119,13 +118,18 @@ int stat_ask(struct tdk_client *client, bool all, bool json)
 {
     struct told told = {.recorder = false};
     struct wire_map map = {NULL, 0};
+    struct wire_list rings = {NULL, 0};
+    struct tdk_err err;
     int rc = 0;
     text_init(&told.status);
     text_init(&told.counters);
     int status = ask_status(client, &told, &map);
     bool by_ring = told.recorder && !all && !json;
+    if (status == CLI_OK && told.recorder &&
+        wire_must(wire_list(map, "rings", &rings, &err), "rings", &err) < 0)
+        status = ask_fail(&err);
     if (status == CLI_OK && by_ring)
-        rc = show_rings(map);
+        rc = show_rings(rings);
     else if (status == CLI_OK)
         status = ask_counters(client, &told, &map);
     if (status == CLI_OK && !by_ring)

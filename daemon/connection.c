@@ -15,6 +15,7 @@
 
 #define MESSAGES_A_TURN 64u
 #define LINGER_NS       (500 * NS_PER_MS) /* for the last words to be read */
+#define HEARTBEAT_NS    (5 * NS_PER_S)    /* how long a request may be worked on without a word */
 
 /* ---- lists ---- */
 
@@ -227,6 +228,7 @@ static void take_request(struct connection *c, const struct wire_message *m)
 {
     c->request = (struct request){.connection = c, .id = m->id};
     c->asked = true;
+    c->asked_ns = clock_mono();
     c->refs++;
     c->server->counts.requests++;
     request_start(&c->request, m->method, m->params);
@@ -501,6 +503,22 @@ static void check_speaking(struct connection *c, uint64_t now_ns)
     }
 }
 
+/* So that who waits for long knows that somebody is there. */
+static void say_working(struct connection *c, uint64_t now_ns)
+{
+    struct text_buffer out;
+    if (!c->asked || c->state != CONNECTION_GREETED || now_ns - c->asked_ns < HEARTBEAT_NS ||
+        connection_queued(c) != 0)
+        return;
+    c->asked_ns = now_ns;
+    text_init(&out);
+    wire_begin_notification(&out, "heartbeat");
+    wire_put_map(&out, 1);
+    wire_pair_u64(&out, "request", c->request.id);
+    connection_send(c, &out);
+    text_close(&out);
+}
+
 void connection_tend(struct connection *c, uint64_t now_ns)
 {
     if (c->state == CONNECTION_LEAVING && now_ns - c->left_ns >= LINGER_NS)
@@ -509,6 +527,8 @@ void connection_tend(struct connection *c, uint64_t now_ns)
         check_taking(c, now_ns);
     if (!connection_is_gone(c))
         check_speaking(c, now_ns);
+    if (!connection_is_gone(c))
+        say_working(c, now_ns);
 }
 
 /* ---- streams ---- */

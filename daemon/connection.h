@@ -50,6 +50,7 @@ struct connection {
 
     uint64_t since_ns;
     uint64_t heard_ns; /* something came last */
+    uint64_t asked_ns; /* what is not answered yet came, or we last said that it is under way */
     uint64_t begun_ns; /* the message that is half here began; 0: none is */
     uint64_t moved_ns; /* the peer took something last */
     size_t queued;     /* what it had not taken then */

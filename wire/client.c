@@ -14,7 +14,8 @@
 
 #define PROTOCOL      1u
 #define HELLO_TIME_NS (10 * NS_PER_S)
-#define READ_AHEAD    4096u /* of a message whose size is not known yet */
+#define READ_AHEAD    4096u            /* of a message whose size is not known yet */
+#define BYTE_NS       (NS_PER_S >> 16) /* 64 KiB a second is the slowest that a message may come */
 
 /* ---- bytes ---- */
 
@@ -79,7 +80,7 @@ static int receive(struct tdk_client *c, struct tdk_err *err)
     size_t size = c->frame.owed > READ_AHEAD ? (size_t)c->frame.owed : READ_AHEAD;
     char *at = text_reserve(&c->in, size);
     if (at == NULL)
-        return err_set(err, -ENOMEM, "hear %s", c->address);
+        return err_say(err, -ENOMEM, "%s", tdk_strerror(-ENOMEM));
     int rc = 0;
     while (rc == 0) {
         ssize_t n = recv(c->fd, at, size, MSG_DONTWAIT);
@@ -88,13 +89,13 @@ static int receive(struct tdk_client *c, struct tdk_err *err)
             return 0;
         }
         if (n == 0)
-            return err_say(err, -ECONNRESET, "%s closed the connection", c->address);
+            return err_say(err, -ECONNRESET, "it closed the connection");
         if (errno == EAGAIN)
             rc = wait_for(c, POLLIN);
         else if (errno != EINTR)
             rc = -errno;
     }
-    return err_set(err, rc, "hear %s", c->address);
+    return err_say(err, rc, "%s", tdk_strerror(rc));
 }
 
 /* What came behind the last message moves to the beginning. */
@@ -105,10 +106,18 @@ static void drop_used(struct tdk_client *c)
     c->used = 0;
 }
 
+/* Who sends a byte now and then is never silent, and never done. */
+static bool is_too_slow(const struct tdk_client *c, uint64_t begun_ns)
+{
+    return c->timeout_ns != 0 && c->in.size > 0 &&
+           clock_mono() - begun_ns > c->timeout_ns + c->in.size * BYTE_NS;
+}
+
 /* One whole message at the beginning of c->in, `used` bytes of it. */
 static int next_message(struct tdk_client *c, struct tdk_err *err)
 {
     size_t walked = 0, taken = 0;
+    uint64_t begun_ns = 0; /* when there was some of it, and not all */
     if (c->used != 0)
         drop_used(c);
     frame_begin(&c->frame, &frame_from_server);
@@ -116,10 +125,14 @@ static int next_message(struct tdk_client *c, struct tdk_err *err)
         if (walked < c->in.size) {
             int rc = frame_walk(&c->frame, c->in.bytes + walked, c->in.size - walked, &taken, err);
             if (rc < 0)
-                return err_wrap(err, rc, "hear %s", c->address);
+                return rc;
             walked += taken;
             if (rc == 1)
                 break;
+            if (begun_ns == 0)
+                begun_ns = clock_mono();
+            if (is_too_slow(c, begun_ns))
+                return err_say(err, -ETIMEDOUT, "a message comes too slowly");
         }
         int rc = receive(c, err);
         if (rc < 0)
@@ -134,6 +147,8 @@ int client_next(struct tdk_client *c, struct wire_message *message, struct tdk_e
     int rc = next_message(c, err);
     if (rc == 0)
         rc = wire_decode(c->decoder, c->in.bytes, c->used, message, err);
+    if (rc == 0 && message->kind == WIRE_REQUEST)
+        rc = err_say(err, TDK_EFORMAT, "it asks us something");
     return rc < 0 ? err_wrap(err, rc, "hear %s", c->address) : 0;
 }
 
@@ -153,10 +168,14 @@ struct text_buffer *client_begin_notification(struct tdk_client *c, const char *
     return &c->out;
 }
 
-/* An error without the id of a request is about the connection, and the last that comes on it. */
-static bool is_ours(const struct tdk_client *c, const struct wire_message *m)
+/* One thing is asked at a time. An error without the id of a request is about the connection, and
+ * the last that comes on it. */
+static int check_answer(const struct tdk_client *c, const struct wire_message *m,
+                        struct tdk_err *err)
 {
-    return m->kind == WIRE_RESPONSE && (!m->has_id || m->id == c->id);
+    if (m->has_id ? m->id == c->id : m->failed)
+        return 0;
+    return err_say(err, TDK_EFORMAT, "hear %s: an answer to what was not asked", c->address);
 }
 
 int client_call(struct tdk_client *c, client_other_cb *other, void *context,
@@ -174,11 +193,13 @@ int client_call(struct tdk_client *c, client_other_cb *other, void *context,
     }
     /* It may have said why before it closed. */
     int rc = client_next(c, &m, err);
-    while (rc == 0 && !is_ours(c, &m)) {
+    while (rc == 0 && m.kind != WIRE_RESPONSE) {
         if (other != NULL)
             other(context, &m);
         rc = client_next(c, &m, err);
     }
+    if (rc == 0)
+        rc = check_answer(c, &m, err);
     if (rc < 0)
         return rc;
     if (!m.failed) {
@@ -231,7 +252,7 @@ static int hello(struct tdk_client *c, const struct tdk_client_options *o, struc
         wire_pair_string(params, "token", o->token);
     int rc = client_call(c, NULL, NULL, &result, err);
     if (rc == 0)
-        rc = wire_u64(result, "protocol", &protocol, err);
+        rc = wire_must(wire_u64(result, "protocol", &protocol, err), "protocol", err);
     if (rc < 0)
         return err_wrap(err, rc, "hello to %s", c->address);
     if (protocol != PROTOCOL)

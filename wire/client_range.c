@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "wire/client.h"
 
-#define PAGES_MAX 65536u /* more than a tape has tracks */
+#define TRACKS_MAX 65535u /* a tape has no more */
 
 static void put_words(struct text_buffer *out, const char *key, const char *const *words,
                       size_t count)
@@ -48,15 +48,16 @@ int tdk_client_count(struct tdk_client *c, const struct tdk_client_query *query,
         const char *key;
         uint64_t *at;
     } rows[] = {
-        {"ticks", &n.ticks},
         {"bytes", &n.bytes},
         {"lost", &n.lost},
         {"damaged", &n.damaged},
         {"blocks_read", &n.blocks_read},
         {"blocks_skipped", &n.blocks_skipped},
     };
+    if (rc == 0)
+        rc = wire_must(wire_u64(result, "ticks", &n.ticks, err), "ticks", err);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && rc >= 0; i++)
-        rc = wire_u64(result, rows[i].key, rows[i].at, err);
+        rc = wire_may(wire_u64(result, rows[i].key, rows[i].at, err), err);
     if (rc < 0)
         return rc;
     *count = n;
@@ -87,11 +88,11 @@ static int read_track(struct wire_map row, struct tdk_track_info *track, struct 
         {"ticks", &track->ticks}, {"bytes", &track->bytes},       {"lost", &track->lost},
         {"epochs", &epochs},
     };
-    int rc = wire_string(row, "name", track->name, sizeof track->name, err);
+    int rc = wire_must(wire_string(row, "name", track->name, sizeof track->name, err), "name", err);
     if (rc >= 0)
-        rc = wire_text(row, "kind", &kind, err);
+        rc = wire_may(wire_text(row, "kind", &kind, err), err);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && rc >= 0; i++)
-        rc = wire_u64(row, rows[i].key, rows[i].at, err);
+        rc = wire_may(wire_u64(row, rows[i].key, rows[i].at, err), err);
     track->number = (uint16_t)number;
     track->epochs = (unsigned)epochs;
     track->kind = kind_of(kind);
@@ -101,7 +102,7 @@ static int read_track(struct wire_map row, struct tdk_track_info *track, struct 
 /* A page, behind the track `after`, which then is the last of it. 1: there is more. */
 static int read_page(struct tdk_client *c, char after[TDK_NAME_MAX + 1],
                      int (*each)(const struct tdk_track_info *track, void *context), void *context,
-                     int *ended, struct tdk_err *err)
+                     int *ended, size_t *count, struct tdk_err *err)
 {
     struct wire_map result = {NULL, 0}, row = {NULL, 0};
     struct wire_list rows = {NULL, 0};
@@ -112,9 +113,9 @@ static int read_page(struct tdk_client *c, char after[TDK_NAME_MAX + 1],
     wire_pair_string(params, "after", after);
     int rc = client_call(c, NULL, NULL, &result, err);
     if (rc == 0)
-        rc = wire_list(result, "tracks", &rows, err);
+        rc = wire_must(wire_list(result, "tracks", &rows, err), "tracks", err);
     for (uint32_t i = 0; rc >= 0 && *ended == 0 && i < rows.count; i++) {
-        rc = wire_item_map(rows, i, &row, err);
+        rc = wire_may(wire_item_map(rows, i, &row, err), err);
         if (rc >= 0)
             rc = read_track(row, &track, err);
         if (rc < 0)
@@ -125,7 +126,8 @@ static int read_page(struct tdk_client *c, char after[TDK_NAME_MAX + 1],
         *ended = each(&track, context);
     }
     if (rc >= 0)
-        rc = wire_bool(result, "more", &more, err);
+        rc = wire_may(wire_bool(result, "more", &more, err), err);
+    *count += rows.count;
     return rc < 0 ? rc : more && rows.count > 0;
 }
 
@@ -135,9 +137,9 @@ int tdk_client_tracks(struct tdk_client *c,
 {
     char after[TDK_NAME_MAX + 1] = "";
     int ended = 0, rc = 1;
-    for (unsigned pages = 0; rc == 1 && ended == 0; pages++)
-        rc = pages < PAGES_MAX
-                 ? read_page(c, after, each, context, &ended, err)
+    for (size_t count = 0; rc == 1 && ended == 0;)
+        rc = count < TRACKS_MAX
+                 ? read_page(c, after, each, context, &ended, &count, err)
                  : err_say(err, TDK_EFULL, "%s tells of more tracks than a tape has", c->address);
     return rc < 0 ? rc : ended;
 }

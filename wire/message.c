@@ -239,6 +239,22 @@ int wire_string(struct wire_map map, const char *key, char *value, size_t room, 
     return 1;
 }
 
+int wire_may(int rc, struct tdk_err *err)
+{
+    if (rc >= 0)
+        return rc;
+    if (err != NULL)
+        err->code = TDK_EFORMAT;
+    return err_wrap(err, TDK_EFORMAT, "a broken answer");
+}
+
+int wire_must(int rc, const char *key, struct tdk_err *err)
+{
+    if (rc == 0)
+        return err_say(err, TDK_EFORMAT, "a broken answer: it has no %s", key);
+    return wire_may(rc, err);
+}
+
 static const msgpack_object *item(struct wire_list list, uint32_t at)
 {
     assert(at < list.count);

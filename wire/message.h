@@ -84,6 +84,11 @@ int wire_item_list(struct wire_list list, uint32_t at, struct wire_list *value,
                    struct tdk_err *err);
 int wire_item_map(struct wire_list list, uint32_t at, struct wire_map *value, struct tdk_err *err);
 
+/* Of an answer: what one of these has returned, where the other side is to blame. A value of
+ * another kind is TDK_EFORMAT; one that is not there as well (must), or 0 (may). */
+int wire_must(int rc, const char *key, struct tdk_err *err);
+int wire_may(int rc, struct tdk_err *err);
+
 static inline bool wire_text_is(struct wire_text text, const char *word)
 {
     return strlen(word) == text.size && memcmp(text.bytes, word, text.size) == 0;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/batch.h"
 #include "base/err.h"
@@ -22,6 +23,7 @@ struct tdk_stream {
     struct tdk_client *client; /* borrowed */
     uint64_t id;
     uint64_t credit, taken;      /* granted in all at once; taken, and not granted again */
+    uint64_t ticks;              /* that came */
     const unsigned char *frames; /* of the message at hand: in the client's memory */
     size_t size, at;
     struct told **tracks; /* ours, by number */
@@ -94,6 +96,7 @@ static int take_run(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *e
     }
     size_t size = at - s->at;
     s->at = at;
+    s->ticks += ticks;
     if (size == 0) { /* it begins with a name */
         s->at += tdk_frame_span(first->size);
         return learn_track(s, first) ? 0 : refuse(s, "a TRACK frame that names none", err);
@@ -134,7 +137,7 @@ static int grant(struct tdk_stream *s, struct tdk_err *err)
 static int on_data(struct tdk_stream *s, struct wire_map params, struct tdk_err *err)
 {
     struct wire_text frames = {NULL, 0};
-    int rc = wire_bytes(params, "frames", &frames, err);
+    int rc = wire_must(wire_bytes(params, "frames", &frames, err), "frames", err);
     if (rc < 0)
         return fail(s, rc, err);
     size_t from = frames.size > 0 ? (size_t)(frames.bytes - s->client->in.bytes) : 0;
@@ -167,7 +170,12 @@ static int on_end(struct tdk_stream *s, struct wire_map params, struct tdk_err *
     (void)wire_u64(params, "damaged", &stats->damaged, NULL);
     (void)wire_bool(params, "complete", &stats->complete, NULL);
     (void)wire_string(params, "digest", stats->digest, sizeof stats->digest, NULL);
-    if (wire_map(params, "error", &error, NULL) <= 0)
+    if (wire_map(params, "error", &error, NULL) <= 0 && stats->ticks != s->ticks) {
+        err_say(err, TDK_EFORMAT, "hear %s: %" PRIu64 " ticks came, and it says %" PRIu64,
+                s->client->address, s->ticks, stats->ticks);
+        return fail(s, TDK_EFORMAT, err);
+    }
+    if (error.count == 0)
         return 0;
     if (!wire_get_error(error, &told))
         err_say(&told, TDK_EFORMAT, "it ended with an error that has no code");
@@ -270,7 +278,7 @@ static int begin(struct tdk_stream *s, const struct tdk_client_query *query, str
     wire_pair_bool(out, "digest", !query->no_digest);
     int rc = client_call(s->client, NULL, NULL, &result, err);
     if (rc == 0)
-        rc = wire_u64(result, "stream", &s->id, err);
+        rc = wire_must(wire_u64(result, "stream", &s->id, err), "stream", err);
     return rc < 0 ? rc : 0;
 }
 
@@ -298,16 +306,19 @@ int tdk_client_query(struct tdk_client *c, const struct tdk_client_query *query,
     return 0;
 }
 
-/* No more than the credit is on its way. */
+/* No more than the credit is on its way. Who sends on is not listened to any longer. */
 static void cancel(struct tdk_stream *s)
 {
+    uint64_t most = s->credit + FRAME_ANSWER_SIZE;
     struct text_buffer *out = client_begin_notification(s->client, "cancel");
     wire_put_map(out, 1);
     wire_pair_u64(out, "stream", s->id);
     if (client_send(s->client, NULL) < 0)
         return;
-    while (!s->ended)
+    for (uint64_t heard = 0; !s->ended && heard <= most; heard += s->client->used)
         (void)hear(s, &s->err);
+    if (!s->ended)
+        shutdown(s->client->fd, SHUT_RDWR);
 }
 
 void tdk_stream_close(struct tdk_stream *s)

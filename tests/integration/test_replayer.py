@@ -206,6 +206,18 @@ class Streams(Replayer):
         stream = client.call("query", credit=0)["stream"]
         self.assertEqual(client.notification(), ("heartbeat", {"stream": stream}))
 
+    def test_what_is_worked_on_for_long_gives_a_sign_of_life(self):
+        self.record.stop()
+        lines = b"".join(b"%d %900d\n" % (10**18 + i, i) for i in range(60000))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "wide", stdin=lines)
+        self.serve()
+        client = self.client()
+        number = client.request("batch", {"ops": [["coverage", {}]] * 1000})
+        first = client.message()
+        if first[0] == 1:
+            self.skipTest("it was answered before")
+        self.assertEqual(first, [2, "heartbeat", {"request": number}])
+
     def test_sixteen_a_connection_and_no_more(self):
         self.serve()
         client = self.client()

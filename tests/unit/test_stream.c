@@ -104,13 +104,13 @@ static void say_data(struct fixture *f, uint64_t stream, const struct frames *fr
     say(f);
 }
 
-static void say_end(struct fixture *f, uint64_t stream, int code)
+static void say_end(struct fixture *f, uint64_t stream, uint64_t ticks, int code)
 {
     struct tdk_err err;
     wire_begin_notification(&f->out, "end");
     wire_put_map(&f->out, code == 0 ? 3 : 4);
     wire_pair_u64(&f->out, "stream", stream);
-    wire_pair_u64(&f->out, "ticks", 3);
+    wire_pair_u64(&f->out, "ticks", ticks);
     wire_pair_bool(&f->out, "complete", true);
     if (code != 0) {
         err_say(&err, code, "it went wrong");
@@ -155,7 +155,7 @@ static void a_stream_comes_as_runs_of_one_track(void **state)
     say_stream(f, 5);
     say_data(f, 9, &frames); /* of another stream: passed over */
     say_data(f, 5, &frames);
-    say_end(f, 5, 0);
+    say_end(f, 5, 3, 0);
     struct tdk_stream *stream = ask(f, 0);
     assert_run(f, stream, "a", 2);
     assert_run(f, stream, "long-name", 1);
@@ -181,7 +181,7 @@ static void a_batch_holds_what_the_runs_hold(void **state)
     say_stream(f, 5);
     say_data(f, 5, &frames);
     say_data(f, 5, &frames);
-    say_end(f, 5, -ECANCELED);
+    say_end(f, 5, 6, -ECANCELED);
     struct tdk_stream *stream = ask(f, 0);
     assert_int_equal(tdk_stream_batch(stream, SIZE_MAX, &batch, &f->err), 1);
     assert_int_equal(tdk_stream_batch(stream, 1, &none, &f->err), -ECANCELED); /* told behind it */
@@ -215,7 +215,7 @@ static void a_batch_ends_at_damage(void **state)
     wire_pair_u64(&f->out, "stream", 5);
     say(f);
     say_data(f, 5, &frames);
-    say_end(f, 5, 0);
+    say_end(f, 5, 2, 0);
     struct tdk_stream *stream = ask(f, 0);
     assert_int_equal(tdk_stream_batch(stream, SIZE_MAX, &batch, &f->err), TDK_ECORRUPT);
     assert_int_equal(batch->ticks, 1);
@@ -239,7 +239,7 @@ static void what_was_taken_is_granted_again(void **state)
         add_tick(&frames, 1);
     say_stream(f, 5);
     say_data(f, 5, &frames);
-    say_end(f, 5, 0);
+    say_end(f, 5, 31, 0);
     struct tdk_stream *stream = ask(f, 4096);
     assert_true(recv(f->server, heard, sizeof heard, 0) > 0); /* the query */
     assert_int_equal(tdk_stream_read(stream, &run, &f->err), 1);
@@ -299,7 +299,7 @@ static void damage_is_told_in_its_place_and_the_rest_comes(void **state)
     wire_pair_string(&f->out, "reason", "segment 3 has a hole");
     say(f);
     say_data(f, 5, &frames);
-    say_end(f, 5, 0);
+    say_end(f, 5, 1, 0);
     struct tdk_stream *stream = ask(f, 0);
     assert_int_equal(tdk_stream_read(stream, &run, &f->err), TDK_ECORRUPT);
     assert_string_equal(f->err.text, "segment 3 has a hole");
@@ -313,13 +313,55 @@ static void an_end_with_an_error_is_that_error_each_time(void **state)
     struct fixture *f = *state;
     struct tdk_run run;
     say_stream(f, 5);
-    say_end(f, 5, -ECANCELED);
+    say_end(f, 5, 0, -ECANCELED);
     struct tdk_stream *stream = ask(f, 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(tdk_stream_read(stream, &run, &f->err), -ECANCELED);
         assert_string_equal(f->err.text, "it went wrong");
     }
     tdk_stream_close(stream);
+}
+
+/* Or ticks could be missing and nobody would know. */
+static void an_end_that_tells_of_other_ticks_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct frames frames = {.size = 0};
+    struct tdk_run run;
+    add_track(&frames, 1, "a", 1);
+    add_tick(&frames, 1);
+    say_stream(f, 5);
+    say_data(f, 5, &frames);
+    say_end(f, 5, 2, 0);
+    struct tdk_stream *stream = ask(f, 0);
+    assert_run(f, stream, "a", 1);
+    assert_int_equal(tdk_stream_read(stream, &run, &f->err), TDK_EFORMAT);
+    tdk_stream_close(stream);
+}
+
+/* One thing is asked at a time: an answer to another is a mistake, not to be waited out. */
+static void an_answer_to_what_was_not_asked_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    const void *result;
+    size_t size;
+    wire_begin_result(&f->out, 7);
+    wire_put_map(&f->out, 0);
+    say(f);
+    assert_int_equal(tdk_client_call(f->client, "stats", NULL, 0, &result, &size, &f->err),
+                     TDK_EFORMAT);
+}
+
+static void a_server_that_asks_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    const void *result;
+    size_t size;
+    wire_begin_request(&f->out, 1, "stats");
+    wire_put_map(&f->out, 0);
+    say(f);
+    assert_int_equal(tdk_client_call(f->client, "stats", NULL, 0, &result, &size, &f->err),
+                     TDK_EFORMAT);
 }
 
 static void a_server_that_goes_in_the_middle_is_told(void **state)
@@ -394,6 +436,9 @@ int main(void)
         TEST(frames_that_lie_end_the_stream),
         TEST(damage_is_told_in_its_place_and_the_rest_comes),
         TEST(an_end_with_an_error_is_that_error_each_time),
+        TEST(an_end_that_tells_of_other_ticks_is_refused),
+        TEST(an_answer_to_what_was_not_asked_is_refused),
+        TEST(a_server_that_asks_is_refused),
         TEST(a_server_that_goes_in_the_middle_is_told),
         TEST(a_message_larger_than_any_is_refused_at_its_head),
         TEST(pages_that_do_not_lead_on_are_refused),
