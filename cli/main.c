@@ -260,6 +260,7 @@ static int dispatch(int argc, char **argv)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* writers see EPIPE and end well: a closed pipe is success */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of a write */
     int status = dispatch(argc, argv);
     /* Help may still be in stdio's buffer, and the disk behind it full. */
     if (fflush(stdout) != 0 && errno != EPIPE && status == CLI_OK)

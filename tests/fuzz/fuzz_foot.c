@@ -79,6 +79,8 @@ static void read_states(const uint8_t *bytes, size_t size)
     if (states_open(&states, copy, size, size < 8 ? size : 8, KINDS_TOLD) < 0)
         return;
     states_each(&states, refs, pass_over, NULL);
+    for (size_t i = 0; i < states.blocks; i++)
+        states_have(&states, i, (const uint32_t[]){7, 9, UINT32_MAX}, 3);
     states_close(&states);
 }
 

@@ -7,6 +7,8 @@ import json
 import lzma
 import os
 import pathlib
+import resource
+import subprocess
 import unittest
 
 from tests.support import tapedeck
@@ -70,6 +72,19 @@ class Import(tapedeck.Case):
             self.assertIn("nothing was imported", done.stderr)
             self.assertEqual(self.tape_digest(*EVERYTHING), before)
         self.run_ok("verify", "-T", self.tape)
+
+    def test_a_file_that_may_not_grow_is_an_error(self):
+        """What the shell's `ulimit -f` does; what is allocated ahead of the writes is no part of it."""
+        path = self.write("lines", b"".join(b"%d %s\n" % (i, b"x" * 1000) for i in range(3000)))
+        for limit, code in ((1 << 20, 1), (4 << 20, 0)):
+            done = subprocess.run([tapedeck.BIN / "tapedeck", "import", path, "-T", self.tape, "--track", "t"],
+                                  preexec_fn=lambda to=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (to, to)),
+                                  capture_output=True, text=True, env=self.env, timeout=tapedeck.PATIENCE, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            if code != 0:
+                self.assertIn("File too large", done.stderr)
+                self.assertEqual(os.listdir(self.tape / "segments"), [])
+        self.assertEqual(self.count(), 3000)
 
     def test_a_file_that_cannot_be_read_makes_no_tape(self):
         for path in (self.scratch / "none", self.scratch, self.write("random", bytes(range(1, 200)))):
