@@ -357,6 +357,11 @@ static bool directory_suffices(const struct sieve *sieve, const struct block_ref
            (picks->count == 0 || picks->items[0].instrument_id != 0); /* 0: not told, too */
 }
 
+bool sieve_counts_by_directory(const struct sieve *sieve, const struct block_ref *ref)
+{
+    return !sieve_takes_all(sieve, ref) && is_plain(sieve, ref) && directory_suffices(sieve, ref);
+}
+
 static uint64_t count_lost(const struct sieve *sieve)
 {
     uint64_t lost = 0;
@@ -376,7 +381,7 @@ int sieve_count(struct sieve *sieve, const struct block_ref *ref, uint64_t *tick
         *ticks = ref->count;
         return 0;
     }
-    if (is_plain(sieve, ref) && directory_suffices(sieve, ref))
+    if (sieve_counts_by_directory(sieve, ref))
         return slice_count(sieve->slice, ref, sieve->picks, ticks, err);
     int rc = sieve_fill(sieve, ref, err);
     if (rc == 0) {

@@ -42,6 +42,9 @@ int sieve_fill(struct sieve *sieve, const struct block_ref *ref, struct tdk_err 
  * counted? */
 bool sieve_takes_all(const struct sieve *sieve, const struct block_ref *ref);
 
+/* Does the block's directory tell how many ticks pass? */
+bool sieve_counts_by_directory(const struct sieve *sieve, const struct block_ref *ref);
+
 /* How many ticks pass, reading even less where directories suffice. *lost: of LOSS frames. */
 int sieve_count(struct sieve *sieve, const struct block_ref *ref, uint64_t *ticks, uint64_t *lost,
                 struct tdk_err *err);

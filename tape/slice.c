@@ -13,6 +13,7 @@
 #include "tape/select.h"
 #include "tape/slice_inner.h"
 #include "tape/sums.h"
+#include "tape/tallies.h"
 
 /* Blocks up to here are read whole: one call costs less than three. */
 enum { SMALL_SPAN = 32 << 10 };
@@ -525,25 +526,6 @@ static int read_entries(struct slice *slice, struct tdk_err *err)
     return rc;
 }
 
-/* Each instrument once, though it may have been picked for several times of its life. */
-static int count_entries(const struct block_view *view, const struct picks *picks, uint64_t *ticks)
-{
-    uint32_t last = 0;
-    *ticks = 0;
-    for (size_t i = 0; i < picks->count; i++) {
-        uint32_t id = picks->items[i].instrument_id;
-        if (i > 0 && id == last)
-            continue;
-        last = id;
-        struct directory_walk walk;
-        int64_t count = directory_find(view, id, &walk);
-        if (count < 0)
-            return TDK_ECORRUPT;
-        *ticks += (uint64_t)count;
-    }
-    return 0;
-}
-
 int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
     if (slice_holds(slice, ref))
@@ -565,7 +547,7 @@ int slice_count(struct slice *slice, const struct block_ref *ref, const struct p
                 uint64_t *ticks, struct tdk_err *err)
 {
     int rc = slice_entries(slice, ref, err);
-    if (rc == 0 && count_entries(&slice->view, picks, ticks) < 0)
+    if (rc == 0 && tally_count(&slice->view, picks, ticks) < 0)
         rc = err_say(err, TDK_ECORRUPT, "directory contradicts itself");
     return rc;
 }

@@ -191,6 +191,7 @@ int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err)
     pthread_mutex_init(&t->lock, NULL);
     segments_init(&t->segments, &t->folder, is_lone ? t->lone : NULL);
     shelf_init(&t->shelf, &t->segments);
+    tallies_init(&t->tallies);
     leases_init(&t->leases);
     t->folder.lock_fd = -1;
     int rc = is_lone ? open_lone(t, path, err) : open_folder(t, path, err);
@@ -226,6 +227,7 @@ void tdk_tape_close(struct tdk_tape *tape)
     free(tape->tracks);
     view_drop(tape->view);
     shelf_close(&tape->shelf);
+    tallies_close(&tape->tallies);
     segments_close(&tape->segments);
     leases_close(&tape->leases);
     retired_drop(tape->retired);

@@ -10,6 +10,7 @@
 #include "tape/retired.h"
 #include "tape/segments.h"
 #include "tape/shelf.h"
+#include "tape/tallies.h"
 #include "tape/view.h"
 #include "tapedeck/tape.h"
 
@@ -39,6 +40,7 @@ struct tdk_tape {
     struct folder folder;     /* when it is one */
     struct segments segments; /* that are open */
     struct shelf shelf;       /* what was read of them, for the next query */
+    struct tallies tallies;   /* of blocks that were counted in */
     struct leases leases;     /* on those that cursors may yet need */
     pthread_mutex_t lock;     /* over all that follows */
     struct view *view;

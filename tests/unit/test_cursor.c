@@ -550,6 +550,28 @@ static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **st
     files = &files_posix;
 }
 
+static void cursor_counts_again_without_reading(void **state)
+{
+    const struct folder_fixture *f = *state;
+    const char *symbol = "#3";
+    make_track(f->path, 60000, in_order, 256 << 10);
+    struct tdk_tape *tape = open_tape(f->path);
+    for (int again = 0; again <= 1; again++) {
+        const struct tdk_query query = {
+            .to = UINT64_MAX, .symbols = &symbol, .symbol_count = 1, .count_only = true};
+        struct tdk_cursor *cursor = open_cursor(tape, &query);
+        struct tdk_cursor_stats stats;
+        struct tdk_run run;
+        while (tdk_cursor_read(cursor, &run, NULL) == 1)
+            continue;
+        tdk_cursor_stats(cursor, &stats);
+        assert_int_equal(stats.ticks, 60000 / 7);
+        assert_int_equal(stats.bytes_read != 0, again == 0);
+        tdk_cursor_close(cursor);
+    }
+    tdk_tape_close(tape);
+}
+
 /* The index knows what was in a segment that is gone. */
 static void cursor_tells_each_block_of_a_missing_segment(void **state)
 {
@@ -890,6 +912,8 @@ int main(void)
                                         make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_tells_a_damaged_block_and_goes_on_behind_it,
                                         make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(cursor_counts_again_without_reading, make_folder,
+                                        drop_folder),
         cmocka_unit_test_setup_teardown(cursor_reads_a_block_by_one_call_where_much_of_it_is_asked,
                                         make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(cursor_tells_each_block_of_a_missing_segment, make_folder,
