@@ -18,6 +18,7 @@ static struct args {
     struct bench_tape_options tape;
     const char *symbol;
     uint64_t repeat;
+    bool minutes;
 } args;
 
 static const struct option rows[] = {
@@ -34,6 +35,10 @@ static const struct option rows[] = {
      .preset = "100",
      .at = offsetof(struct args, repeat),
      .help = "ask so often in a run, for what is quick"},
+    {.name = "minutes",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, minutes),
+     .help = "ask for a minute only: what does not grow with the tape"},
     {.name = NULL},
 };
 
@@ -42,8 +47,9 @@ struct question {
     struct tdk_tape *tape; /* open while questions are hot */
     struct tdk_query query;
     uint64_t repeat;
-    bool streams, cold; /* streams: what counts is ticks, not answers */
-    uint64_t expected;  /* ticks, once known: every later answer must be as large */
+    bool streams;      /* what counts is ticks, not answers */
+    bool anew, cold;   /* anew: the tape is opened for each answer; cold: out of the page cache */
+    uint64_t expected; /* ticks, once known: every later answer must be as large */
 };
 
 /* One answer, whole, every frame of it touched. */
@@ -68,11 +74,11 @@ static int ask(struct question *q, struct tdk_tape *tape, uint64_t *ticks, uint6
     return rc == 0 && walked > *ticks ? err_say(err, TDK_EINTERNAL, "more came than was told") : rc;
 }
 
-static int ask_cold(struct question *q, uint64_t *ticks, uint64_t *bytes, uint64_t *elapsed_ns,
+static int ask_anew(struct question *q, uint64_t *ticks, uint64_t *bytes, uint64_t *elapsed_ns,
                     struct tdk_err *err)
 {
     struct tdk_tape *tape = NULL;
-    int rc = bench_tape_evict(q->path, err);
+    int rc = q->cold ? bench_tape_evict(q->path, err) : 0;
     uint64_t begin_ns = clock_mono();
     if (rc == 0)
         rc = tdk_tape_open(&tape, q->path, err);
@@ -101,7 +107,7 @@ static int measure(void *context, struct bench_run *run, struct tdk_err *err)
     histogram_init(&latency);
     for (uint64_t i = 0; i < q->repeat; i++) {
         uint64_t ticks = 0, bytes = 0, elapsed_ns = 0;
-        int rc = q->cold ? ask_cold(q, &ticks, &bytes, &elapsed_ns, err)
+        int rc = q->anew ? ask_anew(q, &ticks, &bytes, &elapsed_ns, err)
                          : ask_hot(q, &ticks, &bytes, &elapsed_ns, err);
         if (rc < 0)
             return rc;
@@ -124,13 +130,12 @@ static int ask_twice(struct bench *bench, struct question *q, const char *what, 
 {
     char row[96];
     q->expected = UINT64_MAX;
-    q->cold = false;
     int rc = bench_measure(bench, what, measure, q, err);
     if (rc < 0)
         return rc;
     cli_note("%s: %" PRIu64 " ticks", what, q->expected);
     snprintf(row, sizeof row, "%s, cold", what);
-    q->cold = true;
+    q->cold = q->anew = true;
     q->repeat = 1;
     return bench_measure(bench, row, measure, q, err);
 }
@@ -138,23 +143,27 @@ static int ask_twice(struct bench *bench, struct question *q, const char *what, 
 static int measure_all(struct bench *bench, struct tdk_tape *tape, const struct bench_tape *day,
                        struct tdk_err *err)
 {
-    uint64_t noon = day->from + (day->to - day->from) / 2;
-    const struct tdk_query minute = {.from = noon, .to = noon + MINUTE_NS};
+    const struct tdk_query first = {.from = day->from, .to = day->from + MINUTE_NS};
+    const struct tdk_query minute = {.from = day->noon, .to = day->noon + MINUTE_NS};
     const struct tdk_query whole = {.from = 0, .to = UINT64_MAX};
     const struct {
         const char *what;
         const struct tdk_query *range;
-        bool symbol, count, streams;
+        bool anew, symbol, count, streams;
     } asked[] = {
-        {"one symbol, a minute", &minute, true, false, false},
-        {"all symbols, a minute", &minute, false, false, false},
-        {"one symbol, everything", &whole, true, false, true},
-        {"count of one symbol", &whole, true, true, false},
-        {"everything, in order", &whole, false, false, true},
+        {"open, the first minute", &first, .anew = true},
+        {"one symbol, a minute", &minute, .symbol = true},
+        {"all symbols, a minute", &minute, .symbol = false},
+        {"one symbol, everything", &whole, .symbol = true, .streams = true},
+        {"count of one symbol", &whole, .symbol = true, .count = true},
+        {"everything, in order", &whole, .streams = true},
     };
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof asked / sizeof asked[0]; i++) {
+        if (args.minutes && asked[i].range == &whole)
+            continue;
         struct question q = {.path = day->path, .tape = tape, .query = *asked[i].range};
+        q.anew = asked[i].anew;
         q.query.symbols = &args.symbol;
         q.query.symbol_count = asked[i].symbol;
         q.query.count_only = asked[i].count;
@@ -187,10 +196,11 @@ static int run(const struct cli *cli)
 const struct command bench_query_command = {
     .name = "query",
     .brief = "questions to a tape, from memory and from the disk",
-    .usage = "[-T DIR] [--ticks N] [--symbols K] [-s SYM] [--runs N] [--json]",
+    .usage =
+        "[-T DIR] [--ticks N] [--days N] [--symbols K] [-s SYM] [--minutes] [--runs N] [--json]",
     .about = "Each question is asked hot (again and again in one open tape) and cold (the tape's\n"
              "files put out of the page cache, the tape opened anew). Rates are answers a second,\n"
-             "ticks a second for what streams.",
+             "ticks a second for what streams. Several --days show what grows with the tape.",
     .sets = (const struct option_set[]){{"which tape", bench_tape_rows, &args.tape},
                                         {"what", rows, &args},
                                         {"how", bench_rows, &args.bench},

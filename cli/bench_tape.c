@@ -18,6 +18,8 @@
 
 #define DAY_BEGIN  UINT64_C(1763649000000000000) /* 2025-11-20T14:30:00Z */
 #define DAY_NS     (23400 * NS_PER_S)            /* 6.5 h */
+#define NIGHT_NS   (63000 * NS_PER_S)            /* until the next day begins */
+#define DAYS_MAX   3650u
 #define TRACKS_MAX 64u
 
 const struct option bench_tape_rows[] = {
@@ -41,6 +43,13 @@ const struct option bench_tape_rows[] = {
      .preset = "200",
      .at = offsetof(struct bench_tape_options, symbols),
      .help = "its symbols"},
+    {.name = "days",
+     .kind = OPTION_COUNT,
+     .min = 1,
+     .max = DAYS_MAX,
+     .preset = "1",
+     .at = offsetof(struct bench_tape_options, days),
+     .help = "so many such days, one after the other"},
     {.name = "dir",
      .kind = OPTION_TEXT,
      .value = "DIR",
@@ -102,7 +111,7 @@ int bench_tape_evict(const char *path, struct tdk_err *err)
     return walk(path, evict_one, err);
 }
 
-/* ---- the day ---- */
+/* ---- the days ---- */
 
 static int name_symbols(struct append *append, const struct bench_tape_options *o,
                         struct tdk_err *err)
@@ -136,21 +145,22 @@ static int fill_track(struct append *append, const struct bench_tape_options *o,
         rc = err_set(err, -ENOMEM, "make up %" PRIu64 " symbols", o->symbols);
     if (rc < 0)
         return rc;
-    for (uint64_t i = 0; rc == 0 && i < o->ticks; i++) {
+    for (uint64_t i = 0; rc == 0 && i < o->ticks * o->days; i++) {
         uint32_t size = market_next_size(&market);
         market_next(&market, record);
         if (i % tracks != track)
             continue;
-        rc = append_tick(append, TDK_TYPE_DBN, 0, DAY_BEGIN + i * step_ns, record, size, err);
+        uint64_t ts = DAY_BEGIN + i / o->ticks * (DAY_NS + NIGHT_NS) + i % o->ticks * step_ns;
+        rc = append_tick(append, TDK_TYPE_DBN, 0, ts, record, size, err);
         if (i % 65536 == track && interrupted())
-            rc = err_set(err, -ECANCELED, "make up a day");
+            rc = err_set(err, -ECANCELED, "make up days");
     }
     market_close(&market);
     return rc;
 }
 
-static int make_day(struct bench_tape *tape, const struct bench_tape_options *o, unsigned tracks,
-                    struct tdk_err *err)
+static int make_days(struct bench_tape *tape, const struct bench_tape_options *o, unsigned tracks,
+                     struct tdk_err *err)
 {
     struct append *append;
     int rc = bench_folder_make(tape->path, o->dir, err);
@@ -181,6 +191,7 @@ static int look(struct bench_tape *tape, struct tdk_err *err)
         return err_say(err, TDK_EVALUE, "%s has no tick to ask for", tape->path);
     tape->from = info.first_ts;
     tape->to = info.last_ts + 1;
+    tape->noon = tape->from + (tape->to - tape->from) / 2;
     return 0;
 }
 
@@ -193,9 +204,13 @@ int bench_tape_open(struct bench_tape *tape, const struct bench_tape_options *o,
             return err_set(err, -ENAMETOOLONG, "open %s", o->tape);
         return look(tape, err);
     }
-    cli_note("making up a day of %" PRIu64 " ticks in %s", o->ticks, o->dir);
-    int rc = make_day(tape, o, tracks, err);
-    return rc < 0 ? rc : look(tape, err);
+    cli_note("making up %" PRIu64 " day%s of %" PRIu64 " ticks in %s", o->days,
+             o->days == 1 ? "" : "s", o->ticks, o->dir);
+    int rc = make_days(tape, o, tracks, err);
+    if (rc == 0)
+        rc = look(tape, err);
+    tape->noon = DAY_BEGIN + o->days / 2 * (DAY_NS + NIGHT_NS) + DAY_NS / 2;
+    return rc;
 }
 
 void bench_tape_close(struct bench_tape *tape)

@@ -2,7 +2,8 @@
  * bench_tape.h - a made-up trading day on a tape of its own, for benches; removed again.
  *
  * Trades of `symbols` symbols as from market.h, stamped evenly over 6.5 hours, on one or more
- * tracks (each has every n-th tick). Or the user's own tape, which stays.
+ * tracks (each has every n-th tick); on several days in a row, if that is asked for. Or the user's
+ * own tape, which stays.
  */
 #ifndef TDK_CLI_BENCH_TAPE_H
 #define TDK_CLI_BENCH_TAPE_H
@@ -15,9 +16,10 @@
 #include "tapedeck/tape.h"
 
 struct bench_tape_options {
-    const char *tape; /* the user's own; NULL: make one */
-    const char *dir;  /* where to make it */
-    uint64_t ticks, symbols;
+    const char *tape;        /* the user's own; NULL: make one */
+    const char *dir;         /* where to make it */
+    uint64_t ticks, symbols; /* of a day */
+    uint64_t days;
 };
 
 extern const struct option bench_tape_rows[];
@@ -26,6 +28,7 @@ struct bench_tape {
     char path[PATH_MAX];
     bool ours;
     uint64_t from, to; /* all of its ticks */
+    uint64_t noon;     /* the middle of its middle day */
 };
 
 int bench_tape_open(struct bench_tape *tape, const struct bench_tape_options *options,
