@@ -45,6 +45,46 @@ static void a_piece_is_as_many_frames_as_fit(void **state)
     assert_int_equal(piece.bytes, 10 * 64);
 }
 
+/* The plainest way to do the same. */
+static struct piece walk(size_t max)
+{
+    struct piece piece = {.first = first()};
+    for (const struct tdk_frame *at = first(); at < end(); at = tdk_frame_after(at)) {
+        size_t span = tdk_frame_span(at->size);
+        if (piece.bytes > 0 && (piece.bytes + span > max || !piece_takes(at)))
+            break;
+        piece.bytes += span;
+        piece.ticks += tdk_frame_is_tick(at) ? 1 : 0;
+        if (piece_is_timed(at))
+            piece.last_ts = at->ts;
+    }
+    return piece;
+}
+
+static void ticks_alike_and_not_make_the_same_piece(void **state)
+{
+    (void)state;
+    static const uint64_t times[] = {0, 5, 5, TDK_TS_UNDEFINED, 4, 9};
+    uint64_t random = 88172645463325252;
+    for (unsigned round = 0; round < 3000; round++) {
+        setup(NULL);
+        unsigned kinds = 1 + round % 4; /* 1: all alike */
+        for (int i = 0; i < 20; i++) {
+            random = random * 6364136223846793005 + 1442695040888963407;
+            unsigned kind = (unsigned)(random >> 33) % kinds;
+            struct tdk_frame *frame = add(kind == 3 ? TDK_TYPE_MARK : TDK_TYPE_DBN, 40 + 8 * kind,
+                                          times[(random >> 40) % 6]);
+            frame->flags = (random >> 50) % 4 == 0 ? TDK_FLAG_TS_UNTRUSTED : 0;
+            frame->seq = (uint64_t)i;
+        }
+        size_t max = (size_t)(random >> 45) % 1600;
+        struct piece piece = piece_from(first(), end(), max), expected = walk(max);
+        assert_int_equal(piece.bytes, expected.bytes);
+        assert_int_equal(piece.ticks, expected.ticks);
+        assert_int_equal(piece.last_ts, expected.last_ts);
+    }
+}
+
 static void a_piece_is_one_frame_at_least(void **state)
 {
     (void)state;
@@ -99,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_piece_is_as_many_frames_as_fit, setup),
+        cmocka_unit_test_setup(ticks_alike_and_not_make_the_same_piece, setup),
         cmocka_unit_test_setup(a_piece_is_one_frame_at_least, setup),
         cmocka_unit_test_setup(a_piece_ends_before_what_a_replay_ring_does_not_get, setup),
         cmocka_unit_test_setup(a_loss_is_taken_and_its_ticks_counted_apart, setup),
