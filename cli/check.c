@@ -183,39 +183,22 @@ static void check_losses(struct health *h, const struct counters_copy *page)
                 "%" PRIu64 " ticks lost since it started", lost);
 }
 
-/* How long a canary's tick has not been found; of a replayer that found none yet, since both run.
- */
-static uint64_t canary_age(const struct counters_copy *recorder,
-                           const struct counters_copy *replayer)
-{
-    uint64_t now_ns = clock_wall();
-    if (page_value(replayer, "replayer_canary", NULL) != 0)
-        return page_value(replayer, "replayer_canary_age", NULL);
-    uint64_t since = recorder->started > replayer->started ? recorder->started : replayer->started;
-    return now_ns > since ? now_ns - since : 0;
-}
-
 /* A replayer is not needed for recording; what one that runs sees of it is told. */
 static void check_canary(struct health *h, const struct counters_copy *page)
 {
-    struct counters_copy replayer;
     char text[QUANTITY_TEXT];
-    uint64_t period_ns = page_value(page, "recorder_canary_period", NULL);
-    if (period_ns == 0 || counters_read_of(&replayer, "replayer", page->tape_id, NULL) < 0)
+    uint64_t period_ns = page_value(page, "recorder_canary_period", NULL), age_ns;
+    if (period_ns == 0 || !page_canary_age(page, &age_ns))
         return;
-    uint64_t age_ns = canary_age(page, &replayer);
     uint64_t late_ns = age_ns > period_ns ? age_ns - period_ns : 0;
-    if (replayer.alive) {
-        health_find(h,
-                    late_ns >= args.canary_critical  ? HEALTH_CRITICAL
-                    : late_ns >= args.canary_warning ? HEALTH_WARNING
-                                                     : HEALTH_OK,
-                    "canary", "look at the logs of recorder and replayer, and at the disk",
-                    "what can be queried is %s old",
-                    quantity_duration_text(text, age_ns / NS_PER_MS * NS_PER_MS));
-        health_measure(h, "canary_age", "s", (double)age_ns / (double)NS_PER_S);
-    }
-    counters_forget(&replayer);
+    health_find(h,
+                late_ns >= args.canary_critical  ? HEALTH_CRITICAL
+                : late_ns >= args.canary_warning ? HEALTH_WARNING
+                                                 : HEALTH_OK,
+                "canary", "look at the logs of recorder and replayer, and at the disk",
+                "what can be queried is %s old",
+                quantity_duration_text(text, age_ns / NS_PER_MS * NS_PER_MS));
+    health_measure(h, "canary_age", "s", (double)age_ns / (double)NS_PER_S);
 }
 
 static void check_page(struct health *h, const struct counters_copy *page)

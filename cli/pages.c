@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/command.h"
 #include "tape/folder.h"
 
@@ -64,6 +65,31 @@ const struct counters_copy *pages_same(const struct pages *pages, const struct c
             strcmp(pages->items[i].writer, page->writer) == 0)
             return &pages->items[i];
     return NULL;
+}
+
+/* ---- a canary ---- */
+
+/* How long its tick has not been found; of a replayer that found none yet, since both run. */
+static uint64_t canary_age(const struct counters_copy *recorder,
+                           const struct counters_copy *replayer)
+{
+    uint64_t now_ns = clock_wall();
+    if (page_value(replayer, "replayer_canary", NULL) != 0)
+        return page_value(replayer, "replayer_canary_age", NULL);
+    uint64_t since = recorder->started > replayer->started ? recorder->started : replayer->started;
+    return now_ns > since ? now_ns - since : 0;
+}
+
+bool page_canary_age(const struct counters_copy *recorder, uint64_t *age_ns)
+{
+    struct counters_copy replayer;
+    if (counters_read_of(&replayer, "replayer", recorder->tape_id, NULL) < 0)
+        return false;
+    bool looks = replayer.alive;
+    if (looks)
+        *age_ns = canary_age(recorder, &replayer);
+    counters_forget(&replayer);
+    return looks;
 }
 
 /* ---- a ring ---- */

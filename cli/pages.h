@@ -31,6 +31,10 @@ uint64_t page_value(const struct counters_copy *page, const char *name, const ch
 
 const char *page_state(const struct counters_copy *page); /* "ok", "degraded: no space" */
 
+/* How old what can be queried of a recorder's tape is, as a replayer beside it has it from the
+ * recorder's canary. False: no replayer looks for it. */
+bool page_canary_age(const struct counters_copy *recorder, uint64_t *age_ns);
+
 struct ring_view {
     const char *name, *track, *state;
     bool seen; /* the ring itself can be looked at from here: info is filled */

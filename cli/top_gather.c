@@ -27,7 +27,9 @@ static void view_tape(struct top_view *view, const struct counters_copy *page, u
         .full_ns = page_value(page, "recorder_disk_full_in", NULL),
         .write_ns = page_value(page, "recorder_write_longest", NULL),
         .sync_ns = page_value(page, "recorder_sync_longest", NULL),
+        .canary_ns = page_value(page, "recorder_canary_period", NULL),
     };
+    tape->canary_seen = tape->canary_ns != 0 && page_canary_age(page, &tape->canary_age_ns);
     snprintf(tape->path, sizeof tape->path, "%s", page->tape);
     snprintf(tape->state, sizeof tape->state, "%s", page_state(page));
 }

@@ -19,7 +19,9 @@ enum {
     FILL_WARN = 80,
     FILL_BAD = 95,
 };
-#define SILENT_NS (3 * NS_PER_S)
+#define SILENT_NS   (3 * NS_PER_S)
+#define LATE_NS     (10 * NS_PER_S) /* as `tapedeck check` warns */
+#define LATE_BAD_NS (60 * NS_PER_S)
 
 /* ---- cells and lines ---- */
 
@@ -230,11 +232,32 @@ static void draw_tape(struct top_screen *screen, const struct top_tape *tape)
     add_cells(screen, silent || !well ? TOP_BAD : TOP_PLAIN, tape_columns, c.at, c.count);
 }
 
+/* A tape's canary has a line of its own: few have one. */
+static void draw_canary(struct top_screen *screen, const struct top_tape *tape)
+{
+    char words[TOP_WIDTH_MAX], period[QUANTITY_TEXT], age[QUANTITY_TEXT];
+    uint64_t late_ns =
+        tape->canary_age_ns > tape->canary_ns ? tape->canary_age_ns - tape->canary_ns : 0;
+    enum top_tone tone = late_ns >= LATE_BAD_NS ? TOP_BAD
+                         : late_ns >= LATE_NS   ? TOP_WARN
+                                                : TOP_PLAIN;
+    quantity_duration_text(period, tape->canary_ns);
+    if (tape->canary_seen)
+        snprintf(words, sizeof words, "  canary each %s: what can be queried is %s old", period,
+                 quantity_duration_text(age, tape->canary_age_ns / NS_PER_MS * NS_PER_MS));
+    else
+        snprintf(words, sizeof words, "  canary each %s: no replayer looks for it", period);
+    add_words(screen, tape->canary_seen ? tone : TOP_DIM, words, "");
+}
+
 static void draw_tapes(struct top_screen *screen, const struct top_view *view)
 {
     add_head(screen, tape_columns, sizeof tape_columns / sizeof tape_columns[0]);
-    for (unsigned i = 0; i < view->tape_count; i++)
+    for (unsigned i = 0; i < view->tape_count; i++) {
         draw_tape(screen, &view->tapes[i]);
+        if (view->tapes[i].canary_ns != 0)
+            draw_canary(screen, &view->tapes[i]);
+    }
     if (view->tape_count == 0)
         add_words(screen, TOP_WARN, "no recorder runs", "");
 }

@@ -22,6 +22,9 @@ struct top_tape {
     uint64_t size, segment, disk_free;
     uint64_t full_ns; /* until its disk is full; 0: nobody knows, or never */
     uint64_t write_ns, sync_ns;
+    uint64_t canary_ns,
+        canary_age_ns; /* a canary's tick each so often (0: none), the newest found */
+    bool canary_seen;  /* a replayer looks for it */
 };
 
 struct top_ring {

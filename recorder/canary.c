@@ -1,5 +1,6 @@
 #include "recorder/canary.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "tape/canary.h"
 #include "tapedeck/tape.h"
 
@@ -65,12 +67,26 @@ static void put(const struct canary *c, uint64_t period_ns)
     tdk_ring_publish(c->ring);
 }
 
+static int attach(struct canary *c, struct tdk_err *err)
+{
+    struct tdk_ring_info info;
+    int rc = tdk_ring_attach(&c->ring, c->name, TDK_RING_PRODUCER, err);
+    if (rc < 0)
+        return rc;
+    assert(c->ring != NULL);
+    tdk_ring_info(c->ring, &info);
+    memcpy(c->uuid, info.uuid, sizeof c->uuid);
+    announce(c);
+    return 0;
+}
+
 int canary_open(struct canary *c, const struct config *config, const uint8_t tape_id[16],
                 struct inlet *inlets, unsigned count, struct tdk_err *err)
 {
     struct config_ring ring = {.track = TDK_CANARY_TRACK};
     if (config->canary_ns == 0)
         return 0;
+    c->config = config;
     make_name(c, tape_id);
     memcpy(ring.name, c->name, sizeof ring.name);
     int rc = make_ring(c, config, err);
@@ -80,13 +96,51 @@ int canary_open(struct canary *c, const struct config *config, const uint8_t tap
     if (inlet == NULL)
         return err_wrap(err, err->code, "--canary");
     inlet->is_canary = true;
+    c->inlet = inlet;
     inlet_visit(inlet, config, clock_mono()); /* first: it knows which epochs the tape has */
-    rc = tdk_ring_attach(&c->ring, c->name, TDK_RING_PRODUCER, err);
+    rc = attach(c, err);
     if (rc < 0)
         return err_wrap(err, rc, "--canary");
     c->period_ns = config->canary_ns;
-    announce(c);
     return 0;
+}
+
+/* ---- a ring that is gone ---- */
+
+static bool is_there(const struct canary *c, const uint8_t uuid[16])
+{
+    struct tdk_ring_info info;
+    return tdk_ring_stat(c->name, &info, NULL) == 0 &&
+           memcmp(info.uuid, uuid, sizeof info.uuid) == 0;
+}
+
+static void tell_once(struct canary *c, const struct tdk_err *err)
+{
+    if (!c->told)
+        log_warn("the canary is silent: %s; its ring is tried again", err->text);
+    c->told = true;
+}
+
+/* Somebody has removed it: what was in it is recorded, and the inlet lets go of it because its
+ * producer has. The new one is published into as soon as that inlet has it. */
+static void renew(struct canary *c)
+{
+    struct tdk_err err;
+    if (c->ring != NULL) {
+        log_warn("ring %s was removed: the canary gets a new one", c->name);
+        tdk_ring_detach(c->ring);
+        c->ring = NULL;
+    }
+    if (make_ring(c, c->config, &err) < 0) {
+        tell_once(c, &err);
+        return;
+    }
+    if (c->inlet->state != INLET_ATTACHED || !is_there(c, c->inlet->uuid))
+        return;
+    if (attach(c, &err) < 0)
+        tell_once(c, &err);
+    else
+        c->told = false;
 }
 
 /* After a standstill one tick tells as much as those that were not put. */
@@ -94,6 +148,10 @@ void canary_tend(struct canary *c, uint64_t now_ns)
 {
     if (c->period_ns == 0 || now_ns < c->due_ns)
         return;
+    if (c->ring == NULL || !is_there(c, c->uuid))
+        renew(c);
+    if (c->ring == NULL)
+        return; /* the next turn looks again */
     put(c, c->period_ns);
     c->due_ns += c->period_ns;
     if (c->due_ns <= now_ns)
@@ -102,7 +160,7 @@ void canary_tend(struct canary *c, uint64_t now_ns)
 
 void canary_stop(struct canary *c)
 {
-    if (c->period_ns != 0)
+    if (c->ring != NULL)
         put(c, 0);
     c->period_ns = 0;
 }

@@ -3,7 +3,8 @@
  *
  * It goes the way of all ticks: a ring, the pump, a write, a sync, the index. Whoever looks for it
  * on the tape (replayer/lookout.h) so measures all of that at once. The ring is ours, both ends of
- * it; it is removed at an orderly end. The loop's thread.
+ * it; it is removed at an orderly end, and made anew when somebody else removes it. The loop's
+ * thread.
  */
 #ifndef TDK_RECORDER_CANARY_H
 #define TDK_RECORDER_CANARY_H
@@ -13,8 +14,12 @@
 struct canary {
     uint64_t period_ns; /* 0: nobody asked for one */
     char name[TDK_NAME_MAX + 1];
-    struct tdk_ring *ring; /* ours, as its producer */
-    uint64_t due_ns;       /* monotonic */
+    const struct config *config; /* borrowed */
+    const struct inlet *inlet;   /* borrowed: the other end */
+    struct tdk_ring *ring;       /* ours, as its producer; NULL: it was removed, and is made anew */
+    uint8_t uuid[16];            /* its */
+    bool told;                   /* that it cannot be made */
+    uint64_t due_ns;             /* monotonic */
 };
 
 /* The ring is made, and an inlet of those that are spare takes it. A period of 0: nothing. */

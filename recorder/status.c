@@ -28,8 +28,10 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
     memset(status, 0, sizeof *status);
     for (unsigned i = 0; i < count; i++) {
         const struct inlet *s = &inlets[i];
-        if (s->is_canary)
+        if (s->is_canary) {
+            status->canary = true;
             continue;
+        }
         status->ticks += s->ticks;
         status->bytes += s->bytes;
         status->lost += s->lost_total;
@@ -62,7 +64,8 @@ void status_add_tape(struct status *status, const struct retention *retention,
 bool status_moved(const struct status *status, const struct status *before)
 {
     return status->ticks != before->ticks || status->lost != before->lost ||
-           status->counts.syncs != before->counts.syncs || status->attached != before->attached ||
+           (status->counts.syncs != before->counts.syncs && !status->canary) ||
+           status->attached != before->attached || status->segment != before->segment ||
            strcmp(status->state, before->state) != 0;
 }
 

@@ -17,6 +17,7 @@ struct status {
     uint64_t ticks, bytes; /* taken from rings: frames with heads. A canary's is none of them */
     uint64_t lost, passed; /* told as LOSS; found on the tape already */
     unsigned rings, attached, quarantined;
+    bool canary; /* writes and syncs may be its alone */
     struct writer_counts counts;
     uint64_t segment, segments_sealed;
     size_t buffers, buffers_used;

@@ -148,6 +148,7 @@ function recorderTiles(state) {
     ["tape", size(own.recorder_tape)], ["disk free", size(own.recorder_disk_free)],
     ["disk full in", own.recorder_disk_full_in ? duration(own.recorder_disk_full_in) : "not soon"],
     ["segment", String(own.recorder_segment)],
+    ...(own.recorder_canary_period ? [["canary each", duration(own.recorder_canary_period)]] : []),
     ["longest sync", duration(own.recorder_sync_longest)], ["longest write", duration(own.recorder_write_longest)],
   ];
 }

@@ -1,13 +1,14 @@
 """A recorder's canary: found by the replayer, told by check, and in nobody's way."""
 
 import json
+import re
 import signal
 import socket
 import time
 import unittest
 import urllib.request
 
-from tests.support import tapedeck
+from tests.support import screen, tapedeck
 
 TRACK = "tapedeck.canary"
 
@@ -122,6 +123,35 @@ class Canary(tapedeck.Case):
         self.until("it is fresh", lambda: self.counters()["replayer_canary"] > killed)
         gaps = self.run_ok("gaps", "-T", self.tape, "--track", TRACK, "--json")
         self.assertEqual(json.loads(gaps.stdout), [])
+
+    def test_a_ring_that_was_removed_is_made_anew(self):
+        recorder = self.recording()
+        self.until("one is recorded", lambda: self.canary_ticks() >= 1)
+        for path in self.rings.glob("tapedeck.canary.*.ring"):
+            path.unlink()
+        recorder.wait_line("the canary gets a new one")
+        before = self.canary_ticks()
+        self.until("more are recorded", lambda: self.canary_ticks() >= before + 2)
+        self.assertEqual(len(list(self.rings.glob("tapedeck.canary.*.ring"))), 1)
+        self.assertEqual(len(re.findall("was removed: the canary", recorder.stderr)), 1)
+        self.assertEqual(recorder.stop(), 0)
+        self.assertEqual(list(self.rings.glob("*canary*")), [])
+        self.assertEqual(self.run_ok("gaps", "-T", self.tape, "--track", TRACK, "--json").stdout, b"[]\n")
+
+    def test_it_is_nothing_to_report_each_ten_seconds(self):
+        recorder = self.recording()
+        self.until("it has gone on for two reports", lambda: self.canary_ticks() >= 22)
+        self.assertLessEqual(len(re.findall(r"state=ok rings=", recorder.stderr)), 1)
+
+    def test_top_has_its_age(self):
+        self.recording()
+        with screen.Terminal([tapedeck.BIN / "tapedeck", "top", "-i", "100ms", "-T", self.tape],
+                             self.env) as top:
+            top.wait("canary each 1s: no replayer looks for it")
+            self.replaying()
+            top.wait(r"canary each 1s: what can be queried is [0-9.]+m?s old")
+            top.type("q")
+            self.assertEqual(top.end(), 0)
 
     def test_metrics_have_it_in_seconds(self):
         self.recording()

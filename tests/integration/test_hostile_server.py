@@ -208,7 +208,7 @@ class Case(tapedeck.Case):
 class Answers(Case):
     def test_an_answer_that_is_none_is_an_error(self):
         """One decoder is before all others: not each question has to be asked in each way."""
-        self.break_all(BROKEN, ("count", "query", "coverage", "sessions", "status", "play", "roll"))
+        self.break_all(BROKEN, ("count", "query", "sessions"))
         few = {name: BROKEN[name] for name in ("rubbish", "a number", "another id")}
         self.break_all(few, QUESTIONS)
 
@@ -217,7 +217,7 @@ class Answers(Case):
 
     def test_a_greeting_that_is_none_is_an_error(self):
         for name, say in {**BROKEN, **EMPTY}.items():
-            for question in ("query --count {a}", "session ls {b}"):
+            for question in ("session ls {b}",):
                 with self.subTest(name, question=question):
                     status, told = self.ask(question, "hello", say)
                     self.assertIn(status, (1, 6), told)

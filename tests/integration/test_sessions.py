@@ -48,6 +48,30 @@ class Sessions(tapedeck.Case):
         self.assertEqual(caught.exception.name, name)
 
 
+class Lockstep(Sessions):
+    def test_a_session_holds_one_ring_until_the_other_is_released(self):
+        """A backtest with two rings: a's second tick waits until b's first was taken."""
+        client = self.client()
+        session = self.play(client, per_track=True, lockstep=True, stall_timeout=600 * 10**9)
+
+        def take_one(ring):
+            return self.run_ok("drain", ring, "--count", "1", "--timeout", "20s", "--wait", "20s", "-o", "jsonl",
+                               "--envelope").stdout
+
+        def fill(ring):
+            return json.loads(self.run_ok("ring", "info", ring, "--json").stdout)[0]["fill"]
+
+        for i in range(3):
+            for ring, other in (("r.a", "r.b"), ("r.b", "r.a")):
+                self.assertIn(b'"seq":"%d"' % (i + 1), take_one(ring))
+                while fill(other) == 0:
+                    time.sleep(0.01)
+                time.sleep(0.1)
+                self.assertEqual(fill(ring), 0)  # whatever time it has
+        client.call("stop", session=session)
+        self.assertTrue(self.until(client, session, "ended", "failed")["stopped"])
+
+
 class Plays(Sessions):
     def test_a_play_and_what_it_came_to(self):
         client = self.client()

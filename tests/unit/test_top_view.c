@@ -174,9 +174,31 @@ static void hostile_text_cannot_reach_the_terminal(void **state)
             assert_true(*c >= ' ' && *c <= '~');
 }
 
+static void a_canary_has_a_line_and_its_age_a_tone(void **state)
+{
+    (void)state;
+    top_draw(&view, &screen, 80, 24);
+    assert_null(line_with("canary"));
+    view.tapes[0].canary_ns = NS_PER_S;
+    top_draw(&view, &screen, 80, 24);
+    assert_non_null(strstr(line_with("canary each 1s")->text, "no replayer looks for it"));
+    view.tapes[0].canary_seen = true;
+    view.tapes[0].canary_age_ns = 250 * NS_PER_MS;
+    top_draw(&view, &screen, 80, 24);
+    assert_non_null(strstr(line_with("canary")->text, "what can be queried is 250ms old"));
+    assert_int_equal(line_with("canary")->tone, TOP_PLAIN);
+    view.tapes[0].canary_age_ns = 12 * NS_PER_S;
+    top_draw(&view, &screen, 80, 24);
+    assert_int_equal(line_with("canary")->tone, TOP_WARN);
+    view.tapes[0].canary_age_ns = 62 * NS_PER_S;
+    top_draw(&view, &screen, 80, 24);
+    assert_int_equal(line_with("canary")->tone, TOP_BAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_canary_has_a_line_and_its_age_a_tone, setup),
         cmocka_unit_test_setup(a_screen_is_as_large_as_it_was_asked_to_be, setup),
         cmocka_unit_test_setup(eighty_columns_hold_every_number, setup),
         cmocka_unit_test_setup(order_and_choice_stay_with_the_ring, setup),
