@@ -67,7 +67,8 @@ static void compare_blocks(struct verify_reader *reader, const struct states *st
         return; /* not all of them are known; or written before all that are there were told */
     if (made == NULL || size != states->starts[states->blocks] ||
         memcmp(made, states->bytes, size) != 0)
-        find(report, foot, TDK_ECORRUPT, "its footer tells of other state than its blocks have");
+        find(report, foot, TDK_ECORRUPT,
+             "its footer tells of other instruments or state than its blocks have");
 }
 
 void verify_states(struct verify_reader *reader, const struct segment *segment,

@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+#include <zstd.h>
 
+#include "base/crc32c.h"
+#include "tape/verify.h"
 #include "tapedeck/dbn.h"
 #include "tapedeck/tape.h"
 
@@ -178,6 +181,62 @@ static void an_index_that_was_made_anew_knows_them_too(void **state)
     assert_in_range(read, 2, 6);
 }
 
+/* ---- lists that lie ---- */
+
+/* In the first block's list instrument 2 stands in the place of 1. */
+static void change_list(unsigned char *list)
+{
+    static const unsigned char as_made[] = {0xc8, 0x01, 1, 0, 0xef, 0x3d, 0};
+    assert_memory_equal(list, as_made, sizeof as_made); /* 200 of them: 1, and 7919 above it */
+    list[2] = 2;
+    list[4]--;
+}
+
+/* The same in the foot of a segment, where all checksums are right. */
+static void lie(const struct fixture *f, uint64_t number)
+{
+    char path[128];
+    size_t size;
+    struct segment_foot foot;
+    unsigned char list[1 << 16];
+    taping_path(f->path, number, ".seg", path);
+    unsigned char *bytes = taping_load(path, &size);
+    memcpy(&foot, bytes + size - sizeof foot, sizeof foot);
+    unsigned char *at = bytes + foot.end + foot.table_size + foot.catalog_size;
+    size_t raw = ZSTD_decompress(list, sizeof list, at, foot.states_size);
+    assert_false(ZSTD_isError(raw));
+    change_list(list);
+    size_t room = (size_t)(bytes + size - sizeof foot - at);
+    foot.states_size = ZSTD_compress(at, room, list, raw, 1);
+    assert_false(ZSTD_isError(foot.states_size));
+    foot.states_crc = crc32c(0, at, foot.states_size);
+    foot.crc = 0;
+    foot.crc = crc32c(0, &foot, sizeof foot);
+    memcpy(bytes + size - sizeof foot, &foot, sizeof foot);
+    taping_store(path, bytes, size);
+    free(bytes);
+}
+
+static void keep_finding(const struct verify_finding *finding, void *context)
+{
+    snprintf(context, 200, "%s", finding->what);
+}
+
+static void verify_finds_a_list_that_lies(void **state)
+{
+    struct fixture *f = *state;
+    char found[200] = "";
+    const struct verify_options options = {.threads = 1, .finding = keep_finding, .context = found};
+    struct verify_totals totals;
+    struct tdk_err err;
+    taping_ok(tape_verify(f->path, &options, &totals, &err), &err);
+    assert_string_equal(found, "");
+    lie(f, 2);
+    taping_ok(tape_verify(f->path, &options, &totals, &err), &err);
+    assert_true(totals.findings >= 1);
+    assert_non_null(strstr(found, "segment 2"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -189,6 +248,7 @@ int main(void)
         TEST(a_list_that_is_rotten_costs_its_segment),
         TEST(where_nothing_is_told_all_are_looked_into),
         TEST(an_index_that_was_made_anew_knows_them_too),
+        TEST(verify_finds_a_list_that_lies),
     };
     return cmocka_run_group_tests_name("tape.listing", tests, NULL, NULL);
 }
