@@ -27,6 +27,7 @@ static const struct {
     {TDK_EFULL, "a limit is reached"},
     {TDK_EINTERNAL, "internal error"},
     {TDK_EHELLO, "hello comes first"},
+    {TDK_EAWAY, "moved, and its directory is not there"},
 };
 
 const char *tdk_strerror(int code)

@@ -42,6 +42,7 @@ static const char *const reasons[] = {
     [TDK_LOSS_RING_FULL] = "ring full", [TDK_LOSS_NO_SPACE] = "no space",
     [TDK_LOSS_DAMAGE] = "damage",       [TDK_LOSS_QUARANTINE] = "quarantine",
     [TDK_LOSS_UNKNOWN] = "unknown",     [TDK_LOSS_RETIRED] = "retired",
+    [TDK_LOSS_AWAY] = "away",
 };
 
 const char *control_text_reason(uint32_t reason)

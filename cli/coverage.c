@@ -46,11 +46,11 @@ static const struct option_set sets[] = {
 struct telling {
     struct progress progress;
     struct table *table;
-    struct text_buffer text;                   /* of `coverage --json`: all of it, */
-    struct text_buffer lost, damaged, retired; /* and the epoch's gaps so far */
+    struct text_buffer text;                         /* of `coverage --json`: all of it, */
+    struct text_buffer lost, damaged, retired, away; /* and the epoch's gaps so far */
     bool any_track, any_epoch;
     uint64_t ticks, gaps, missing;
-    uint64_t retired_ticks; /* of those missing */
+    uint64_t retired_ticks, away_ticks; /* of those missing */
 };
 
 /* ---- what both count ---- */
@@ -60,6 +60,7 @@ static void count_gap(struct telling *t, const struct tdk_gap *gap)
     t->gaps++;
     t->missing += gap->count;
     t->retired_ticks += gap->retired ? gap->count : 0;
+    t->away_ticks += gap->away ? gap->count : 0;
 }
 
 static int tell_progress(uint64_t bytes, uint64_t ticks, void *context)
@@ -80,6 +81,10 @@ static int conclude(const struct telling *t)
              t->gaps == 1 ? "" : "s");
     if (t->retired_ticks > 0)
         cli_warn("%" PRIu64 " of them were deleted on purpose, by retention", t->retired_ticks);
+    if (t->away_ticks > 0)
+        cli_warn("%" PRIu64 " of them were moved to a disk that is not there now; `tapedeck move "
+                 "--list` says where",
+                 t->away_ticks);
     return CLI_LOSSY;
 }
 
@@ -170,8 +175,9 @@ const struct command gaps_command = {
     .about =
         "Ticks that were lost before they came to the tape, as LOSS frames tell, and ticks\n"
         "that were recorded and cannot be read any more (reason `damage`) or were deleted on\n"
-        "purpose (reason `retired`). Every block of the range is read and checked, unless\n"
-        "--quick. Exit 0: nothing is missing; 3: something. `--from start` leaves out what was\n"
+        "purpose (reason `retired`), or lie on a disk that is not mounted now (`away`). Every\n"
+        "block of the range is read and checked, unless --quick. Exit 0: nothing is missing; 3: "
+        "something. `--from start` leaves out what was\n"
         "deleted before the first tick that is left.",
     .sets = sets,
     .run = run_gaps,
@@ -182,8 +188,8 @@ const struct command gaps_command = {
 static const struct column epoch_columns[] = {
     {"track", COLUMN_TEXT},     {"epoch", COLUMN_COUNT},   {"first_seq", COLUMN_COUNT},
     {"last_seq", COLUMN_COUNT}, {"ticks", COLUMN_COUNT},   {"lost", COLUMN_COUNT},
-    {"damaged", COLUMN_COUNT},  {"retired", COLUMN_COUNT}, {"first_ts", COLUMN_TIME},
-    {"last_ts", COLUMN_TIME},   {"complete", COLUMN_FLAG},
+    {"damaged", COLUMN_COUNT},  {"retired", COLUMN_COUNT}, {"away", COLUMN_COUNT},
+    {"first_ts", COLUMN_TIME},  {"last_ts", COLUMN_TIME},  {"complete", COLUMN_FLAG},
 };
 
 static void put_pair(struct table *table, uint64_t first, uint64_t last, bool there)
@@ -207,8 +213,9 @@ static int put_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     table_number(table, epoch->lost);
     table_number(table, epoch->damaged);
     table_number(table, epoch->retired);
+    table_number(table, epoch->away);
     put_pair(table, epoch->first_ts, epoch->last_ts, epoch->first_ts <= epoch->last_ts);
-    table_number(table, epoch->lost == 0 && epoch->damaged == 0 && epoch->retired == 0);
+    table_number(table, epoch->lost + epoch->damaged + epoch->retired + epoch->away == 0);
     return 0;
 }
 
@@ -228,7 +235,10 @@ static void add_number(struct text_buffer *text, const char *key, uint64_t numbe
 static int add_gap(const struct tdk_gap *gap, void *context)
 {
     struct telling *t = context;
-    struct text_buffer *list = gap->damaged ? &t->damaged : gap->retired ? &t->retired : &t->lost;
+    struct text_buffer *list = gap->damaged   ? &t->damaged
+                               : gap->retired ? &t->retired
+                               : gap->away    ? &t->away
+                                              : &t->lost;
     count_gap(t, gap);
     text_add_string(list, list->size > 0 ? ",{" : "{");
     add_number(list, "first_seq", gap->first_seq);
@@ -283,6 +293,8 @@ static int add_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     add_list(&t->text, "damaged", &t->damaged);
     text_add_char(&t->text, ',');
     add_list(&t->text, "retired", &t->retired);
+    text_add_char(&t->text, ',');
+    add_list(&t->text, "away", &t->away);
     text_add_char(&t->text, '}');
     return text_error(&t->text);
 }
@@ -305,6 +317,7 @@ static int survey_json(const struct cli *cli)
     text_init(&t.lost);
     text_init(&t.damaged);
     text_init(&t.retired);
+    text_init(&t.away);
     text_add_string(&t.text, "[{\"tracks\":[");
     int status =
         survey(cli, "coverage",
@@ -314,6 +327,7 @@ static int survey_json(const struct cli *cli)
     text_close(&t.lost);
     text_close(&t.damaged);
     text_close(&t.retired);
+    text_close(&t.away);
     return status;
 }
 

@@ -22,6 +22,8 @@ static const char *reason_words(uint32_t reason)
         return "the ring was quarantined";
     case TDK_LOSS_RETIRED:
         return "they were recorded, and deleted on purpose";
+    case TDK_LOSS_AWAY:
+        return "they were recorded, and moved to a disk that is not there now";
     default:
         return "the producer does not say why";
     }
@@ -39,6 +41,7 @@ static void tell_gap(struct losses *losses, const struct tdk_gap *gap)
              "), between %s and %s: %s",
              gap->damaged   ? "damaged"
              : gap->retired ? "deleted"
+             : gap->away    ? "away"
                             : "lost",
              gap->track, gap->epoch, gap->first_seq, gap->first_seq + gap->count - 1, gap->count,
              moment_text(first, gap->from), moment_text(last, gap->to),

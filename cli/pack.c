@@ -22,6 +22,7 @@
 #include "cli/range.h"
 #include "cli/sink.h"
 #include "tape/format.h"
+#include "tape/segment.h"
 #include "tape/tape.h"
 
 struct args {
@@ -180,6 +181,20 @@ static int on_bytes(uint64_t bytes, void *context)
     return interrupted() ? 1 : 0;
 }
 
+/* Of one that was moved the whole file, from where it is now. */
+static int open_moved(const struct packing *p, uint64_t number, enum segment_stage stage,
+                      struct tdk_err *err)
+{
+    struct segment *segment;
+    int rc = segment_open_number(&segment, &p->range.tape->folder, number, stage, err);
+    if (rc < 0)
+        return rc;
+    int fd = segment_is_away(segment) ? err_say(err, segment->away.code, "%s", segment->away.text)
+                                      : dup(segment->fd);
+    segment_close(segment);
+    return fd;
+}
+
 /* One that is being recorded may be sealed while we look, and a sealed one packed. */
 static int open_segment(const struct packing *p, const struct segment_ref *ref,
                         enum segment_stage *stage, char path[TAPE_PATH_MAX], struct tdk_err *err)
@@ -194,7 +209,12 @@ static int open_segment(const struct packing *p, const struct segment_ref *ref,
         if (fd < 0 && errno != ENOENT)
             break;
     }
-    return fd < 0 ? err_set(err, -errno, "open %s", path) : fd;
+    if (fd < 0)
+        return err_set(err, -errno, "open %s", path);
+    if (!stub_is_at(&p->range.tape->folder, ref->number, *stage))
+        return fd;
+    close(fd);
+    return open_moved(p, ref->number, *stage, err);
 }
 
 static int add_segment(struct packing *p, const struct segment_ref *ref, struct tdk_err *err)
@@ -270,7 +290,7 @@ static int put_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     text_add_format(&p->text,
                     "epoch\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n",
                     epoch->track, epoch->epoch, epoch->first_seq, epoch->last_seq, epoch->ticks,
-                    epoch->lost + epoch->damaged + epoch->retired);
+                    epoch->lost + epoch->damaged + epoch->retired + epoch->away);
     return 0;
 }
 

@@ -106,7 +106,7 @@ static const struct column columns[] = {
 
 static bool is_whole(const struct recovering *r)
 {
-    return !recover_lost(&r->report) && r->check.findings == 0;
+    return !recover_lost(&r->report) && r->check.findings + r->check.away == 0;
 }
 
 static int show(const struct recovering *r)
@@ -149,6 +149,10 @@ static int conclude(const struct recovering *r)
                  args.quick ? "ready" : "ready, and all of it is whole", report->segments);
         return CLI_OK;
     }
+    if (r->check.away > 0)
+        cli_warn("%" PRIu64 " segments are on a disk that is not there now: their blocks were not "
+                 "looked at",
+                 r->check.away);
     cli_warn("ready, but not whole: damage %" PRIu64 ", set aside %" PRIu64 ", findings %" PRIu64
              "; `tapedeck gaps` names the ticks that are missing",
              report->damaged + report->meta_rebuilt, report->set_aside, r->check.findings);

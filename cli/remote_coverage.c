@@ -28,7 +28,7 @@ static uint32_t reason_of(struct wire_map row)
 {
     struct wire_text word = {"", 0};
     (void)wire_text(row, "reason", &word, NULL);
-    for (uint32_t reason = TDK_LOSS_RING_FULL; reason <= TDK_LOSS_RETIRED; reason++)
+    for (uint32_t reason = TDK_LOSS_RING_FULL; reason <= TDK_LOSS_AWAY; reason++)
         if (wire_text_is(word, control_text_reason(reason)))
             return reason;
     return TDK_LOSS_UNKNOWN;
@@ -48,11 +48,12 @@ static int read_gap(const struct walker *w, struct wire_list list, uint32_t i, s
     return rc < 0 ? rc : 0;
 }
 
-/* Gaps of an epoch come in three lists, and are told as one, by seq. */
+/* Gaps of an epoch come in some lists, and are told as one, by seq. */
+enum { LISTS = 4 };
 struct gap_lists {
-    struct wire_list lists[3];
-    uint32_t at[3];
-    struct tdk_gap next[3];
+    struct wire_list lists[LISTS];
+    uint32_t at[LISTS];
+    struct tdk_gap next[LISTS];
 };
 
 static int look_ahead(const struct walker *w, struct gap_lists *g, int which)
@@ -61,6 +62,7 @@ static int look_ahead(const struct walker *w, struct gap_lists *g, int which)
                                       .epoch = w->epoch,
                                       .damaged = which == 1,
                                       .retired = which == 2,
+                                      .away = which == 3,
                                       .first_seq = UINT64_MAX};
     if (g->at[which] == g->lists[which].count)
         return 0;
@@ -69,17 +71,17 @@ static int look_ahead(const struct walker *w, struct gap_lists *g, int which)
 
 static int tell_gaps(const struct walker *w, struct wire_map epoch)
 {
-    static const char *const keys[3] = {"lost", "damaged", "retired"};
+    static const char *const keys[LISTS] = {"lost", "damaged", "retired", "away"};
     struct gap_lists g = {.at = {0}};
     int rc = 0;
-    for (int i = 0; i < 3 && rc >= 0; i++) {
+    for (int i = 0; i < LISTS && rc >= 0; i++) {
         rc = wire_may(wire_list(epoch, keys[i], &g.lists[i], w->err), w->err);
         if (rc >= 0)
             rc = look_ahead(w, &g, i);
     }
     while (rc == 0) {
         int least = 0;
-        for (int i = 1; i < 3; i++)
+        for (int i = 1; i < LISTS; i++)
             if (g.next[i].first_seq < g.next[least].first_seq)
                 least = i;
         if (g.next[least].first_seq == UINT64_MAX)
@@ -106,7 +108,7 @@ static int tell_epoch(struct walker *w, struct wire_map row)
         {"last_seq", &epoch.last_seq},     {"first_ts", &epoch.first_ts},
         {"last_ts", &epoch.last_ts},       {"ticks", &epoch.ticks},
         {"lost_ticks", &epoch.lost},       {"damaged_ticks", &epoch.damaged},
-        {"retired_ticks", &epoch.retired},
+        {"retired_ticks", &epoch.retired}, {"away_ticks", &epoch.away},
     };
     int rc = remote_numbers(row, rows, sizeof rows / sizeof rows[0], w->err);
     w->epoch = epoch.epoch;

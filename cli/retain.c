@@ -158,7 +158,9 @@ static const struct command plan_command = {
     .brief = "what would go by a policy, why and when, and what keeps the rest",
     .usage = "-T DIR [--max-age D] [--max-size S] [--max-segments N] [--min-free S] [--json]",
     .about = "A row a segment. `due` is when its age lets it go; `kept_by` says what keeps it all\n"
-             "the same: recording, newest, hold, mark, read (a running reader). Changes nothing.",
+             "the same: recording, newest, hold, mark, read (a running reader), away (moved to a "
+             "disk that is not there). Changes\n"
+             "nothing.",
     .sets = plan_sets,
     .run = run_plan,
 };
@@ -181,6 +183,11 @@ static int on_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes, v
         a->leased++;
         progress_clear(&a->progress);
         cli_warn("segment %" PRIu64 " is being read: it stays until then", segment);
+    } else if (fate == RETIRE_AWAY) {
+        a->leased++;
+        progress_clear(&a->progress);
+        cli_warn("segment %" PRIu64 " was moved to a disk that is not there: it stays until then",
+                 segment);
     }
     return interrupted() ? 1 : 0;
 }

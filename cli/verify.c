@@ -48,10 +48,13 @@ static const struct column columns[] = {
     {"what", COLUMN_TEXT},
 };
 
+enum { NAMED_MAX = 10 };
+
 struct verification {
     struct progress progress;
     struct table *table; /* NULL while nothing was found */
-    int rc;              /* why there is none although something was */
+    uint64_t away;
+    int rc; /* why there is none although something was */
 };
 
 static bool open_table(struct verification *v)
@@ -78,6 +81,16 @@ static void on_finding(const struct verify_finding *finding, void *context)
     table_text(v->table, finding->what);
 }
 
+static void on_away(uint64_t segment, const char *why, void *context)
+{
+    struct verification *v = context;
+    (void)segment;
+    if (v->away++ < NAMED_MAX) {
+        progress_clear(&v->progress);
+        cli_warn("%s", why);
+    }
+}
+
 static void on_progress(const struct verify_totals *totals, void *context)
 {
     struct verification *v = context;
@@ -90,9 +103,15 @@ static int conclude(const struct verify_totals *totals, uint64_t elapsed_ns)
     cli_note("%" PRIu64 " segments, %" PRIu64 " blocks, %" PRIu64 " ticks, %s in %s: %s",
              totals->segments, totals->blocks, totals->ticks,
              quantity_size_text(bytes, totals->bytes), quantity_duration_text(elapsed, elapsed_ns),
-             totals->findings == 0 ? "all whole" : "damage");
+             totals->findings > 0 ? "damage"
+             : totals->away > 0   ? "whole, as far as it is there"
+                                  : "all whole");
+    if (totals->away > 0)
+        cli_warn("%" PRIu64 " segments are on a disk that is not there now: of those only the "
+                 "footers were looked at",
+                 totals->away);
     if (totals->findings == 0)
-        return CLI_OK;
+        return totals->away == 0 ? CLI_OK : CLI_LOSSY;
     cli_warn("findings: %" PRIu64 "; `tapedeck query` still gives all that is not damaged",
              totals->findings);
     return CLI_DAMAGED;
@@ -117,6 +136,7 @@ static int run(const struct cli *cli)
     progress_begin(&v.progress, "verify", args.progress, cli->globals->quiet);
     struct verify_options options = {.threads = (unsigned)args.jobs,
                                      .finding = on_finding,
+                                     .away = on_away,
                                      .progress = on_progress,
                                      .context = &v};
     int rc = tape_verify(args.range.tape, &options, &totals, &err);
@@ -133,7 +153,8 @@ const struct command verify_command = {
     .name = "verify",
     .brief = "every checksum, chain and count of a tape, and that its index agrees",
     .usage = "-T DIR [-j N] [--json]",
-    .about = "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout.",
+    .about = "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout; 3: no\n"
+             "damage, but segments that were moved to a disk that is not there now.",
     .sets = sets,
     .run = run,
 };

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/quantity.h"
+#include "tape/stub.h"
 
 #define LOOK_NS  (2 * NS_PER_S)  /* between looks for what has come of age */
 #define LATER_NS (60 * NS_PER_S) /* after a failure that may pass: no space, no memory */
@@ -49,7 +50,7 @@ static int note_segment(const struct segment_ref *ref, void *context)
 {
     struct sealer *s = context;
     if (!ref->sealed || ref->generation != 0 || ref->number < s->first || ref->number > s->last ||
-        !is_of_age(s, ref->number))
+        !is_of_age(s, ref->number) || stub_is_at(&s->tape->folder, ref->number, SEGMENT_SEALED))
         return 0;
     if (s->number == 0) {
         s->number = ref->number;
@@ -133,8 +134,8 @@ static bool may_pass(int code)
 
 static void fail(struct sealer *s, int status)
 {
-    if (status == -ECANCELED || status == -ENOENT)
-        return; /* given up; or deleted meanwhile */
+    if (status == -ECANCELED || status == -ENOENT || status == -EXDEV)
+        return; /* given up; or deleted meanwhile, or moved */
     if (may_pass(status)) {
         log_warn("packing: %s; tried again in %d s", s->err.text, (int)(LATER_NS / NS_PER_S));
         s->look_ns = clock_mono() + LATER_NS;

@@ -29,7 +29,7 @@ struct answer {
     struct coverage_place told;
     uint64_t walk;     /* where the rest waits */
     const char *track; /* at hand */
-    struct gaps lost, damaged, retired;
+    struct gaps lost, damaged, retired, away;
 };
 
 static const char *reason_word(uint32_t reason)
@@ -38,6 +38,7 @@ static const char *reason_word(uint32_t reason)
         [TDK_LOSS_RING_FULL] = "ring full", [TDK_LOSS_NO_SPACE] = "no space",
         [TDK_LOSS_DAMAGE] = "damage",       [TDK_LOSS_QUARANTINE] = "quarantine",
         [TDK_LOSS_UNKNOWN] = "unknown",     [TDK_LOSS_RETIRED] = "retired",
+        [TDK_LOSS_AWAY] = "away",
     };
     return reason < array_size(words) && words[reason] != NULL ? words[reason] : "unknown";
 }
@@ -59,7 +60,8 @@ static void note_told(struct answer *a, uint64_t epoch, uint64_t seq)
 /* Is there room for one more in a list of so many? */
 static bool has_room(struct answer *a, uint32_t items)
 {
-    size_t size = a->out->size + a->lost.items.size + a->damaged.items.size + a->retired.items.size;
+    size_t size = a->out->size + a->lost.items.size + a->damaged.items.size +
+                  a->retired.items.size + a->away.items.size;
     a->full = a->full || items == ITEMS_MAX || size >= COVERAGE_SIZE;
     return !a->full;
 }
@@ -93,7 +95,10 @@ static bool was_told(const struct answer *a, uint64_t epoch, uint64_t seq)
 static int on_gap(const struct tdk_gap *gap, void *context)
 {
     struct answer *a = context;
-    struct gaps *gaps = gap->damaged ? &a->damaged : gap->retired ? &a->retired : &a->lost;
+    struct gaps *gaps = gap->damaged   ? &a->damaged
+                        : gap->retired ? &a->retired
+                        : gap->away    ? &a->away
+                                       : &a->lost;
     if (a->full || was_told(a, gap->epoch, gap->first_seq) || a->epochs == ITEMS_MAX ||
         !has_room(a, gaps->count))
         return 0;
@@ -144,7 +149,7 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     if (!cut)
         note_told(a, epoch->epoch, UINT64_MAX);
     a->epochs++;
-    wire_put_map(out, 12);
+    wire_put_map(out, 14);
     wire_pair_u64(out, "epoch", epoch->epoch);
     wire_pair_u64(out, "first_seq", epoch->first_seq);
     wire_pair_u64(out, "last_seq", epoch->last_seq);
@@ -156,9 +161,11 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     wire_pair_u64(out, "lost_ticks", epoch->lost);
     wire_pair_u64(out, "damaged_ticks", epoch->damaged);
     wire_pair_u64(out, "retired_ticks", epoch->retired);
+    wire_pair_u64(out, "away_ticks", epoch->away);
     put_gaps(out, "lost", &a->lost);
     put_gaps(out, "damaged", &a->damaged);
     put_gaps(out, "retired", &a->retired);
+    put_gaps(out, "away", &a->away);
     return a->full;
 }
 
@@ -201,6 +208,7 @@ static bool put_rows(struct answer *a)
     text_init(&a->lost.items);
     text_init(&a->damaged.items);
     text_init(&a->retired.items);
+    text_init(&a->away.items);
     wire_put_string(a->out, "tracks");
     a->tracks_at = wire_open_list(a->out);
     (void)coverage_record_tell(a->record, &walk);
@@ -209,6 +217,7 @@ static bool put_rows(struct answer *a)
     text_close(&a->lost.items);
     text_close(&a->damaged.items);
     text_close(&a->retired.items);
+    text_close(&a->away.items);
     a->full = a->full || coverage_record_cut(a->record) != NULL;
     return a->full;
 }

@@ -26,6 +26,18 @@ static int read_abstract(struct abstract *abstract, const struct segment *segmen
     return rc;
 }
 
+/* Of one whose blocks are away: what stayed here says whether any of them is needed. */
+static int load_home(struct abstract *abstract, struct tdk_tape *tape, uint64_t number)
+{
+    struct segment *segment;
+    int rc = segment_open_home(&segment, &tape->folder, number, SEGMENT_SEALED, NULL);
+    if (rc < 0)
+        return rc;
+    rc = read_abstract(abstract, segment);
+    segment_close(segment);
+    return rc;
+}
+
 int abstract_load(struct abstract *abstract, struct tdk_tape *tape, uint64_t number)
 {
     unsigned generation = tape_generation(tape, number);
@@ -43,7 +55,7 @@ int abstract_load(struct abstract *abstract, struct tdk_tape *tape, uint64_t num
         rc = read_abstract(abstract, handle->segment);
         segments_give(&tape->segments, handle);
     }
-    return rc;
+    return rc == TDK_EAWAY ? load_home(abstract, tape, number) : rc;
 }
 
 bool abstract_find(const struct abstract *abstract, const struct block_ref *ref, size_t *place)

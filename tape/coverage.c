@@ -19,6 +19,7 @@ enum {
 struct pending {
     uint64_t first_seq, last_seq; /* first_seq 0: nothing is */
     uint64_t from, to;
+    bool away; /* they are where nobody can look now; else damaged */
 };
 
 struct survey {
@@ -65,7 +66,10 @@ static void extend(struct tdk_epoch_coverage *row, uint64_t first_seq, uint64_t 
 static int tell_gap(struct survey *s, const struct tdk_gap *gap)
 {
     extend(&s->row, gap->first_seq, gap->first_seq + gap->count - 1);
-    *(gap->damaged ? &s->row.damaged : gap->retired ? &s->row.retired : &s->row.lost) += gap->count;
+    *(gap->damaged   ? &s->row.damaged
+      : gap->retired ? &s->row.retired
+      : gap->away    ? &s->row.away
+                     : &s->row.lost) += gap->count;
     return s->walk->gap != NULL ? s->walk->gap(gap, s->walk->context) : 0;
 }
 
@@ -77,8 +81,9 @@ static int tell_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq)
                                 .count = last_seq - first_seq + 1,
                                 .from = s->pending.from,
                                 .to = s->pending.to,
-                                .reason = TDK_LOSS_DAMAGE,
-                                .damaged = true};
+                                .reason = s->pending.away ? TDK_LOSS_AWAY : TDK_LOSS_DAMAGE,
+                                .damaged = !s->pending.away,
+                                .away = s->pending.away};
     return tell_gap(s, &gap);
 }
 
@@ -113,8 +118,8 @@ static int tell_retired(struct survey *s, uint64_t last_seq)
 }
 
 /* These seqs are not to be had, so far. */
-static int note_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq, uint64_t from,
-                       uint64_t to)
+static int note_missing(struct survey *s, uint64_t first_seq, uint64_t last_seq, uint64_t from,
+                        uint64_t to, bool away)
 {
     struct pending *p = &s->pending;
     if (first_seq <= s->seen)
@@ -126,15 +131,21 @@ static int note_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq, 
         first_seq = p->last_seq + 1; /* the same ones again */
     if (first_seq > last_seq)
         return 0;
-    if (p->first_seq != 0 && p->last_seq + 1 == first_seq) {
+    if (p->first_seq != 0 && p->last_seq + 1 == first_seq && p->away == away) {
         p->last_seq = last_seq;
         p->from = from < p->from ? from : p->from;
         p->to = to > p->to ? to : p->to;
         return 0;
     }
     int rc = flush(s);
-    *p = (struct pending){first_seq, last_seq, from, to};
+    *p = (struct pending){first_seq, last_seq, from, to, away};
     return rc;
+}
+
+static int note_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq, uint64_t from,
+                       uint64_t to)
+{
+    return note_missing(s, first_seq, last_seq, from, to, false);
 }
 
 /* A good block has these: what was missing of them is found (they were written twice), and what is
@@ -228,11 +239,11 @@ static void take_plain(struct survey *s, const struct block_ref *ref)
     note_time(&s->row, ref->min_ts, ref->max_ts);
 }
 
-static int note_unreadable(struct survey *s, const struct block_ref *ref)
+static int note_unreadable(struct survey *s, const struct block_ref *ref, bool away)
 {
     bool timed = ref->min_ts <= ref->max_ts;
-    return note_damage(s, ref->first_seq, ref->last_seq, timed ? ref->min_ts : ref->odd_min,
-                       timed ? ref->max_ts : ref->odd_max);
+    return note_missing(s, ref->first_seq, ref->last_seq, timed ? ref->min_ts : ref->odd_min,
+                        timed ? ref->max_ts : ref->odd_max, away);
 }
 
 /* Was it deleted while we looked? Then all that was deleted of this epoch is known from now. */
@@ -264,7 +275,7 @@ static int survey_block(struct survey *s, const struct block_ref *ref)
     if (rc == -ENOENT && know_retired(s, ref))
         return tell_retired(s, ref->last_seq);
     if (code_is_damage(rc))
-        return has_moved(s, ref) ? 0 : note_unreadable(s, ref);
+        return has_moved(s, ref) ? 0 : note_unreadable(s, ref, rc == TDK_EAWAY);
     s->turned_back = 0;
     if (rc == 0)
         rc = note_found(s, ref->first_seq, ref->last_seq);

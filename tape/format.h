@@ -29,7 +29,10 @@
 #include "index/index.h"
 
 #define TAPE_VERSION 1u
-#define TAPE_ALIGN   4096u /* of a write and of a segment's head, for O_DIRECT */
+#define STUB_VERSION                                                                               \
+    2u /* of the head of what stays of a moved segment (stub.h): who does not know                 \
+          it refuses the segment by name, and takes no hole for damage */
+#define TAPE_ALIGN 4096u /* of a write and of a segment's head, for O_DIRECT */
 
 #define TAPE_MAGIC    UINT64_C(0x31455041544b4454) /* "TDKTAPE1" */
 #define SEGMENT_MAGIC UINT64_C(0x314d4745534b4454) /* "TDKSEGM1" */
@@ -74,7 +77,9 @@ struct segment_head {
     uint64_t number;
     uint64_t created_ns;
     uint32_t generation; /* 0 as recorded; sealing compresses into the next */
-    uint8_t zero[204];
+    uint32_t zero;
+    uint8_t annex[16]; /* only in a stub: where its blocks are */
+    uint8_t zeros[184];
 };
 static_assert(sizeof(struct segment_head) == 256, "on disk");
 

@@ -5,7 +5,8 @@
 bool code_is_damage(int code)
 {
     return code == TDK_ECORRUPT || code == TDK_EFOREIGN || code == TDK_EFORMAT ||
-           code == TDK_EVERSION || code == TDK_ETRUNCATED || code == -ENOENT || code == -EIO;
+           code == TDK_EVERSION || code == TDK_ETRUNCATED || code == TDK_EAWAY || code == -ENOENT ||
+           code == -EIO;
 }
 
 bool epoch_has_hole(const struct epoch_ref *epoch)

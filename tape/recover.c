@@ -47,7 +47,7 @@ static bool is_as_indexed(const struct recovery *r, const struct segment_ref *re
     struct segment *segment;
     struct segment_foot foot;
     enum segment_stage stage = ref->generation == 0 ? SEGMENT_SEALED : SEGMENT_PACKED;
-    if (segment_open_number(&segment, &r->tape->folder, ref->number, stage, NULL) < 0)
+    if (segment_open_home(&segment, &r->tape->folder, ref->number, stage, NULL) < 0)
         return false;
     bool same = !segment->head_damaged && segment_read_foot(segment, &foot, NULL) == 0 &&
                 foot.blocks == ref->blocks && foot.ticks == ref->ticks;

@@ -84,7 +84,7 @@ const char *retain_why_text(enum retain_why why)
 const char *retain_pin_text(enum retain_pin pin)
 {
     static const char *const words[] = {
-        [PIN_NONE] = "",     [PIN_OPEN] = "recording", [PIN_NEWEST] = "newest",
-        [PIN_HOLD] = "hold", [PIN_MARK] = "mark",      [PIN_LEASE] = "read"};
+        [PIN_NONE] = "",     [PIN_OPEN] = "recording", [PIN_NEWEST] = "newest", [PIN_HOLD] = "hold",
+        [PIN_MARK] = "mark", [PIN_LEASE] = "read",     [PIN_AWAY] = "away"};
     return words[pin];
 }

@@ -5,13 +5,16 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "tape/annex.h"
 #include "tape/catalog.h"
 #include "tape/holds.h"
 #include "tape/lease.h"
 #include "tape/rebuild.h"
 #include "tape/retired.h"
+#include "tape/stub.h"
 
 enum { FOOTERS_MAX = 256 }; /* that are read at a time for the ages of tracks */
 
@@ -102,6 +105,41 @@ static void pin_leased(const struct planning *p)
     leases_close(&leases);
 }
 
+/* ---- where they are ---- */
+
+static void look_where(const struct annexes *annexes, const bool *there,
+                       const struct folder *folder, struct retain_item *item)
+{
+    static const enum segment_stage stages[] = {SEGMENT_PACKED, SEGMENT_SEALED};
+    struct segment_head head = {.version = TAPE_VERSION};
+    for (size_t i = 0; i < array_size(stages) && !item->elsewhere; i++) {
+        char path[TAPE_PATH_MAX];
+        folder_segment_path(folder, item->number, stages[i], path);
+        item->elsewhere = stub_read_head(path, &head, NULL) == 0 && head_is_stub(&head);
+    }
+    const struct annex *annex = item->elsewhere ? annexes_find(annexes, head.annex) : NULL;
+    if (item->elsewhere && item->pin == PIN_NONE &&
+        (annex == NULL || !there[annex - annexes->items]))
+        item->pin = PIN_AWAY;
+}
+
+/* Those on another disk free nothing here; and one that is not mounted keeps what is on it. */
+static int find_moved(const struct planning *p)
+{
+    struct annexes annexes;
+    bool there[ANNEXES_MAX] = {false};
+    int rc = annexes_load(&annexes, p->folder, p->err);
+    if (rc == -ENOMEM || annexes.count == 0)
+        return rc == -ENOMEM ? rc : 0;
+    for (size_t i = 0; i < annexes.count; i++)
+        there[i] = annex_check(&annexes.items[i], p->folder->tape_id, NULL) == 0;
+    for (size_t i = 0; i < p->plan->count; i++)
+        if (p->plan->items[i].pin != PIN_OPEN)
+            look_where(&annexes, there, p->folder, &p->plan->items[i]);
+    annexes_close(&annexes);
+    return 0;
+}
+
 /* ---- when their age lets them go ---- */
 
 static uint64_t shortest_age(const struct retain_policy *policy)
@@ -139,7 +177,7 @@ static int look_into(const struct planning *p, struct retain_item *item)
     if (rc < 0)
         return rc;
     item->due_ns = RETAIN_NEVER; /* what cannot be read is not judged by its tracks */
-    if (segment_open_number(&segment, p->folder, item->number, SEGMENT_SEALED, NULL) == 0) {
+    if (segment_open_home(&segment, p->folder, item->number, SEGMENT_SEALED, NULL) == 0) {
         if (found_open(&found, segment, true, catalog, NULL, NULL) == 0) {
             if (found.has_foot)
                 item->due_ns = due_by_tracks(p->policy, &found, catalog);
@@ -193,6 +231,8 @@ static int gather(struct planning *p)
     rc = index_marks(p->index, pin_marked, p, p->err);
     if (rc == 0)
         pin_leased(p);
+    if (rc == 0)
+        rc = find_moved(p);
     return rc == 0 ? find_due(p) : rc;
 }
 

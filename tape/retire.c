@@ -71,6 +71,11 @@ static int add_segment(struct retiring *r, uint64_t number)
         tell(r, number, open ? RETIRE_NOT_SEALED : RETIRE_ABSENT, 0);
         return 0;
     }
+    if (segment->away.code == TDK_EAWAY) {
+        segment_close(segment);
+        tell(r, number, RETIRE_AWAY, 0);
+        return 0;
+    }
     struct retired_range range = {
         .first = number, .last = number, .bytes = segment->size, .retired_ns = clock_wall()};
     rc = look_into(r, segment, &range);
@@ -88,14 +93,10 @@ static int add_segment(struct retiring *r, uint64_t number)
 static int remove_file(const struct folder *folder, uint64_t number, struct tdk_err *err)
 {
     static const enum segment_stage stages[] = {SEGMENT_PACKED, SEGMENT_SEALED};
-    for (size_t i = 0; i < array_size(stages); i++) {
-        char path[TAPE_PATH_MAX];
-        folder_segment_path(folder, number, stages[i], path);
-        int rc = files->unlink(path);
-        if (rc < 0 && rc != -ENOENT)
-            return err_set(err, rc, "remove %s", path);
-    }
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; i < array_size(stages) && rc == 0; i++)
+        rc = stub_remove(folder, number, stages[i], err);
+    return rc;
 }
 
 /* Tombstones first: a file without one that is gone would be damage. */
@@ -163,6 +164,8 @@ int retire_leftovers(const struct folder *folder, const struct retired *retired,
         if (segment_is_sealed(names[i].stage) && retired_find(retired, names[i].number) != NULL) {
             rc = remove_file(folder, names[i].number, err);
             ++*removed;
+            if (rc == TDK_EAWAY) /* moved, and no disk there: it counts no more all the same */
+                rc = 0;
         }
     free(names);
     return rc == 0 && *removed > 0 ? files_sync_folder(folder->segments, err) : rc;

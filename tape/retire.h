@@ -17,9 +17,10 @@
 
 enum retire_fate {
     RETIRE_DONE,
-    RETIRE_LEASED,    /* a reader is at it: another time */
-    RETIRE_ABSENT,    /* it is not there, or retired already */
-    RETIRE_NOT_SEALED /* it is being written */
+    RETIRE_LEASED,     /* a reader is at it: another time */
+    RETIRE_ABSENT,     /* it is not there, or retired already */
+    RETIRE_NOT_SEALED, /* it is being written */
+    RETIRE_AWAY        /* it was moved, and the disk it is on is not there: another time */
 };
 
 struct retire_options {

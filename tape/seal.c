@@ -455,6 +455,9 @@ static int open_source(struct worker *w)
 {
     struct sealing *s = w->sealing;
     int rc = segment_open_number(&w->segment, s->folder, s->number, SEGMENT_SEALED, w->err);
+    if (rc == 0 && segment_is_moved(w->segment))
+        return err_say(w->err, -EXDEV, "segment %llu was moved; what is moved is not packed",
+                       (unsigned long long)s->number);
     if (rc == 0)
         rc = segment_read_foot(w->segment, &w->foot, w->err);
     if (rc == 0)
@@ -473,10 +476,8 @@ static int open_source(struct worker *w)
 static int remove_leftover(const struct folder *folder, uint64_t number, enum segment_stage stage,
                            struct tdk_err *err)
 {
-    char path[TAPE_PATH_MAX];
-    folder_segment_path(folder, number, stage, path);
-    int rc = files->unlink(path);
-    return rc < 0 && rc != -ENOENT ? err_set(err, rc, "remove %s", path) : 0;
+    int rc = stub_remove(folder, number, stage, err);
+    return rc == TDK_EAWAY ? 0 : rc; /* moved just now, and gone again: the next start removes it */
 }
 
 int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t number,

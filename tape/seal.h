@@ -45,8 +45,8 @@ struct sealing {
 
 /*
  * Make the packed segment, compare it, give it its name. TDK_ECORRUPT: a part of the segment cannot
- * be read, so it stays as it is; -EALREADY: it is packed. What an earlier try left is written anew.
- * On failure nothing is left. `sealing` is the caller's to close in any case.
+ * be read, so it stays as it is; -EALREADY: it is packed; -EXDEV: it was moved. What an earlier try
+ * left is written anew. On failure nothing is left. `sealing` is the caller's to close in any case.
  */
 int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t number,
               const struct seal_options *options, struct tdk_err *err);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "tape/files.h"
+#include "tape/stub.h"
 
 enum { TICK_MS = 200 };
 
@@ -44,6 +45,10 @@ static int note_segment(const struct segment_ref *ref, void *context)
     if (!ref->sealed || ref->generation != 0 || ref->number < o->first ||
         (o->last != 0 && ref->number > o->last))
         return 0;
+    if (stub_is_at(&g->tape.folder, ref->number, SEGMENT_SEALED)) {
+        g->totals->moved++;
+        return 0;
+    }
     if (g->job_count == g->room) {
         size_t room = g->room == 0 ? 64 : 2 * g->room;
         struct job *jobs = realloc(g->jobs, room * sizeof *jobs);

@@ -16,6 +16,7 @@ struct seal_totals {
     uint64_t bytes_before, bytes_after; /* of their files */
     uint64_t bytes, bytes_total;        /* read so far, of all that are to be packed */
     uint64_t to_do;                     /* segments that are to be packed */
+    uint64_t moved;                     /* that are elsewhere, and stay as they are */
 };
 
 struct seal_tape_options {

@@ -23,7 +23,7 @@ static int check_head(struct segment *s, const uint8_t tape_id[16], struct tdk_e
         return err_say(err, TDK_EFORMAT, "%s is not a segment of a tape", s->path);
     if (crc32c(0, &head, sizeof head) != s->head.crc)
         return err_set(err, TDK_ECORRUPT, "%s: its head fails its checksum", s->path);
-    if (head.version != TAPE_VERSION)
+    if (head.version != TAPE_VERSION && !head_is_stub(&head))
         return err_say(err, TDK_EVERSION, "%s is a segment of version %u, this program reads %u",
                        s->path, head.version, TAPE_VERSION);
     if (tape_id != NULL && memcmp(tape_id, head.tape_id, sizeof head.tape_id) != 0)
@@ -31,10 +31,23 @@ static int check_head(struct segment *s, const uint8_t tape_id[16], struct tdk_e
     return 0;
 }
 
+/* What was moved has its head twice. */
+static int check_copy(struct segment *s, const uint8_t tape_id[16], int code)
+{
+    const struct segment_head first = s->head;
+    s->head_damaged = files_read(s->fd, &s->head, sizeof s->head, STUB_HEAD_COPY) == 0 &&
+                      check_head(s, tape_id, NULL) == 0 && segment_is_moved(s);
+    if (s->head_damaged)
+        return 0;
+    s->head = first;
+    return code;
+}
+
 static int open_file(struct segment *s, const uint8_t tape_id[16], struct tdk_err *err)
 {
     struct file_stat stat;
-    s->fd = files->open(s->path, O_RDONLY | O_NONBLOCK, 0);
+    s->home_fd = s->fd = files->open(s->path, O_RDONLY | O_NONBLOCK, 0);
+    memcpy(s->whole, s->path, sizeof s->whole);
     if (s->fd < 0)
         return err_set(err, s->fd, "open %s", s->path);
     int rc = files->fstat(s->fd, &stat);
@@ -46,7 +59,21 @@ static int open_file(struct segment *s, const uint8_t tape_id[16], struct tdk_er
     if (s->size < sizeof s->head)
         return err_say(err, TDK_ECORRUPT, "%s is cut: it ends inside its head", s->path);
     rc = files_read(s->fd, &s->head, sizeof s->head, 0);
-    return rc < 0 ? err_set(err, rc, "read %s", s->path) : check_head(s, tape_id, err);
+    if (rc < 0)
+        return err_set(err, rc, "read %s", s->path);
+    rc = check_head(s, tape_id, err);
+    return rc == TDK_ECORRUPT || rc == TDK_EFORMAT ? check_copy(s, tape_id, rc) : rc;
+}
+
+/* One without blocks is no segment, as long as nobody knows where they are. */
+static int refuse_stub(const struct segment *s, struct tdk_err *err)
+{
+    if (!segment_is_moved(s))
+        return 0;
+    return err_say(err, TDK_EAWAY,
+                   "%s is what stays of a segment that was moved: ask its tape, or the file where "
+                   "it was moved to",
+                   s->path);
 }
 
 int segment_open(struct segment **segment, const char *path, const uint8_t tape_id[16],
@@ -55,9 +82,11 @@ int segment_open(struct segment **segment, const char *path, const uint8_t tape_
     struct segment *s = calloc(1, sizeof *s);
     if (s == NULL)
         return err_set(err, -ENOMEM, "open %s", path);
-    s->fd = -1;
+    s->fd = s->home_fd = -1;
     snprintf(s->path, sizeof s->path, "%s", path);
     int rc = open_file(s, tape_id, err);
+    if (rc == 0)
+        rc = refuse_stub(s, err);
     if (rc < 0) {
         segment_close(s);
         return rc;
@@ -77,13 +106,9 @@ static void mend_head(struct segment *s, const struct folder *folder, uint64_t n
     s->head_damaged = true;
 }
 
-int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
-                        enum segment_stage stage, struct tdk_err *err)
+static int open_number(struct segment *s, const struct folder *folder, uint64_t number,
+                       enum segment_stage stage, struct tdk_err *err)
 {
-    struct segment *s = calloc(1, sizeof *s);
-    if (s == NULL)
-        return err_set(err, -ENOMEM, "open segment %llu", (unsigned long long)number);
-    s->fd = -1;
     folder_segment_path(folder, number, stage, s->path);
     int rc = open_file(s, folder->tape_id, err);
     if (rc == -ENOENT && stage == SEGMENT_SEALED) { /* packed since, or long ago */
@@ -98,6 +123,49 @@ int segment_open_number(struct segment **segment, const struct folder *folder, u
     if (rc == 0 && s->head.number != number)
         rc = err_say(err, TDK_EFOREIGN, "%s is segment %llu under another's name", s->path,
                      (unsigned long long)s->head.number);
+    if (rc == 0 && segment_is_moved(s))
+        s->fd = -1; /* what is open is the home */
+    return rc;
+}
+
+int segment_open_home(struct segment **segment, const struct folder *folder, uint64_t number,
+                      enum segment_stage stage, struct tdk_err *err)
+{
+    struct segment *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return err_set(err, -ENOMEM, "open segment %llu", (unsigned long long)number);
+    s->fd = s->home_fd = -1;
+    int rc = open_number(s, folder, number, stage, err);
+    if (rc < 0) {
+        segment_close(s);
+        return rc;
+    }
+    *segment = s;
+    return 0;
+}
+
+/* Of one that was moved: its blocks. */
+static int open_whole(struct segment *s, const struct folder *folder, struct tdk_err *err)
+{
+    s->fd = stub_open_whole(folder, &s->head, s->path, s->size, s->whole, &s->away);
+    if (s->fd == -ENOMEM || s->fd == -EMFILE || s->fd == -ENFILE)
+        return err_say(err, s->fd, "%s", s->away.text);
+    return 0;
+}
+
+int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
+                        enum segment_stage stage, struct tdk_err *err)
+{
+    enum { LOOKS = 2 }; /* it may come back between the looks at its stub and at its annex */
+    struct segment *s = NULL;
+    int rc = 0;
+    for (int i = 0; i < LOOKS && rc == 0 && (s == NULL || segment_is_away(s)); i++) {
+        segment_close(s);
+        s = NULL;
+        rc = segment_open_home(&s, folder, number, stage, err);
+        if (rc == 0 && segment_is_moved(s))
+            rc = open_whole(s, folder, err);
+    }
     if (rc < 0) {
         segment_close(s);
         return rc;
@@ -112,6 +180,8 @@ void segment_close(struct segment *segment)
         return;
     if (segment->fd >= 0)
         files->close(segment->fd);
+    if (segment->home_fd >= 0 && segment->home_fd != segment->fd)
+        files->close(segment->home_fd);
     free(segment);
 }
 
@@ -129,6 +199,8 @@ int segment_read(const struct segment *segment, const struct block_ref *ref, voi
                  struct block_view *view, struct tdk_err *err)
 {
     struct block_view found;
+    if (segment_is_away(segment))
+        return err_say(err, segment->away.code, "%s", segment->away.text);
     int rc = files_read(segment->fd, buffer, ref->span, ref->offset);
     if (rc < 0)
         err_set(err, TDK_ECORRUPT, "read: %s", tdk_strerror(rc));
@@ -163,7 +235,7 @@ int segment_read_foot(const struct segment *segment, struct segment_foot *foot, 
     struct segment_foot f, whole;
     if (segment->size < SEGMENT_FIRST_OFFSET + sizeof f)
         return err_set(err, TDK_ETRUNCATED, "%s has no foot", segment->path);
-    int rc = files_read(segment->fd, &f, sizeof f, segment->size - sizeof f);
+    int rc = files_read(segment->home_fd, &f, sizeof f, segment->size - sizeof f);
     if (rc < 0)
         return err_set(err, rc, "read %s", segment->path);
     if (f.magic != FOOT_MAGIC)
@@ -187,7 +259,7 @@ static int read_part(const struct segment *s, uint64_t offset, uint64_t size, ui
     void *part = malloc(size > 0 ? size : 1);
     if (part == NULL)
         return err_set(err, -ENOMEM, "read %s", s->path);
-    int rc = files_read(s->fd, part, size, offset);
+    int rc = files_read(s->home_fd, part, size, offset);
     if (rc < 0)
         err_set(err, rc, "read %s", s->path);
     else if (crc32c(0, part, size) != crc)

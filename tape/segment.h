@@ -16,6 +16,7 @@
 #include "tape/folder.h"
 #include "tape/format.h"
 #include "tape/states.h"
+#include "tape/stub.h"
 
 #define SEGMENT_FIRST_OFFSET ((uint64_t)TAPE_ALIGN) /* of the first block */
 
@@ -89,12 +90,24 @@ void segment_writer_close(struct segment_writer *writer);               /* NULL 
 /* ---- reading ---- */
 
 struct segment {
-    int fd;
+    int fd;      /* of its blocks; -1: they are away */
+    int home_fd; /* of its head and foot; of one that was moved (stub.h) another file */
     uint64_t size;
     struct segment_head head;
     bool head_damaged; /* and `head` is what it must have been */
     char path[TAPE_PATH_MAX];
+    char whole[TAPE_PATH_MAX]; /* path of the file that has all of it */
+    struct tdk_err away; /* why its blocks cannot be had: TDK_EAWAY, or the annex has it not */
 };
+
+static inline bool segment_is_moved(const struct segment *segment)
+{
+    return head_is_stub(&segment->head);
+}
+static inline bool segment_is_away(const struct segment *segment)
+{
+    return segment->fd < 0;
+}
 
 /* Opens and checks the head. tape_id NULL: any tape's. -ENOENT; TDK_ECORRUPT, TDK_EVERSION,
  * TDK_EFOREIGN, TDK_EFORMAT (no segment at all). */
@@ -103,13 +116,18 @@ int segment_open(struct segment **segment, const char *path, const uint8_t tape_
 
 /* The same of a tape's folder, by number; SEGMENT_SEALED: packed or not. Here a damaged head stops
  * nobody: what it told is known. TDK_EFOREIGN also when it is another segment under this one's
- * name. */
+ * name. One that was moved opens with its head and foot, whether or not its annex is there:
+ * segment_is_away(). Only here: of one alone nobody knows where its blocks are (TDK_EAWAY). */
 int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
                         enum segment_stage stage, struct tdk_err *err);
+/* The same for who needs head and foot alone: of one that was moved nobody looks for its blocks,
+ * and no other disk is asked. */
+int segment_open_home(struct segment **segment, const struct folder *folder, uint64_t number,
+                      enum segment_stage stage, struct tdk_err *err);
 void segment_close(struct segment *segment); /* NULL is fine */
 
 /* The block that `ref` means into `buffer` (ref->span bytes, 8-aligned), checked and compared with
- * ref. TDK_ECORRUPT names segment, offset, track and time range. */
+ * ref. TDK_ECORRUPT names segment, offset, track and time range; TDK_EAWAY. */
 int segment_read(const struct segment *segment, const struct block_ref *ref, void *buffer,
                  struct block_view *view, struct tdk_err *err);
 

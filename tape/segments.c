@@ -83,6 +83,11 @@ static int open_handle(struct segments *segments, uint64_t number, unsigned gene
         free(h);
         return rc;
     }
+    if (segment_is_away(h->segment)) {
+        rc = err_say(err, h->segment->away.code, "%s", h->segment->away.text);
+        handle_close(h);
+        return rc;
+    }
     posix_fadvise(h->segment->fd, 0, 0, POSIX_FADV_RANDOM);
     h->number = number;
     h->generation = generation;

@@ -21,8 +21,9 @@ enum { THREADS_MAX = 64, PROGRESS_MS = 200 };
 struct job {
     struct segment_name name;
     struct report report;
-    bool retired; /* gone since we looked */
-    bool done;    /* under verify.lock */
+    bool retired;        /* gone since we looked */
+    struct tdk_err away; /* why its blocks were not looked at */
+    bool done;           /* under verify.lock */
 };
 
 struct verify {
@@ -121,6 +122,8 @@ static void run_job(const struct verify *v, struct job *job, struct verify_reade
     }
     job->report.number = segment->head.number;
     verify_segment(reader, segment, stage, &job->report);
+    if (job->report.is_away)
+        job->away = segment->away;
     segment_close(segment);
 }
 
@@ -260,6 +263,9 @@ static int finish_job(struct verify *v, struct job *job)
     for (size_t i = 0; i < report->extent_count && rc == 0; i++)
         rc = chain_extent(v, report, &report->extents[i]);
     v->totals.segments++;
+    v->totals.away += report->is_away;
+    if (report->is_away && v->options->away != NULL)
+        v->options->away(report->number, job->away.text, v->options->context);
     int told = tell_report(v, report);
     tell_progress(v);
     return rc < 0 ? rc : told;

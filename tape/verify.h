@@ -29,6 +29,8 @@ struct verify_finding {
 
 struct verify_totals {
     uint64_t findings;
+    uint64_t away; /* segments that were moved and whose disk is not there: of those only the foot
+                      was looked at, and that is no finding */
     uint64_t segments, blocks, ticks, bytes; /* looked at so far */
     uint64_t bytes_total;                    /* of all segments */
 };
@@ -36,6 +38,7 @@ struct verify_totals {
 struct verify_options {
     unsigned threads;                                                     /* 0: one a processor */
     void (*finding)(const struct verify_finding *finding, void *context); /* NULL: not told */
+    void (*away)(uint64_t segment, const char *why, void *context);       /* NULL: likewise */
     void (*progress)(const struct verify_totals *totals, void *context);  /* some times a second */
     void *context;
 };

@@ -66,35 +66,35 @@ void report_close(struct report *report)
     report->finding_count = report->extent_count = 0;
 }
 
-static struct extent *find_extent(struct report *report, const struct block_head *head)
+static struct extent *find_extent(struct report *report, const struct block_ref *ref)
 {
     for (size_t i = report->extent_count; i-- > 0;)
-        if (report->extents[i].track == head->track && report->extents[i].epoch == head->epoch)
+        if (report->extents[i].track == ref->track && report->extents[i].epoch == ref->epoch)
             return &report->extents[i];
     return NULL;
 }
 
 /* The seqs of a block: behind those of its track before, or the beginning of another stretch. */
-static void note_extent(struct report *report, const struct block_head *head)
+static void note_extent(struct report *report, const struct block_ref *ref)
 {
-    struct extent *extent = find_extent(report, head);
-    if (extent == NULL || extent->last_seq + 1 != head->first_seq) {
+    struct extent *extent = find_extent(report, ref);
+    if (extent == NULL || extent->last_seq + 1 != ref->first_seq) {
         void *items = report->extents;
         if (!grow(report, &items, report->extent_count, &report->extent_room,
                   sizeof *report->extents))
             return;
         report->extents = items;
         extent = &report->extents[report->extent_count++];
-        *extent = (struct extent){.epoch = head->epoch,
-                                  .track = head->track,
-                                  .first_seq = head->first_seq,
-                                  .begins = (head->flags & BLOCK_BEGINS_EPOCH) != 0};
+        *extent = (struct extent){.epoch = ref->epoch,
+                                  .track = ref->track,
+                                  .first_seq = ref->first_seq,
+                                  .begins = (ref->flags & BLOCK_BEGINS_EPOCH) != 0};
     }
-    extent->last_seq = head->last_seq;
+    extent->last_seq = ref->last_seq;
     extent->blocks++;
-    extent->ticks += head->count;
-    extent->bytes += head->frames_size;
-    extent->lost += head->lost;
+    extent->ticks += ref->count;
+    extent->bytes += ref->frames_size;
+    extent->lost += ref->lost;
 }
 
 /* ---- bytes ---- */
@@ -125,13 +125,13 @@ void verify_reader_close(struct verify_reader *reader)
 }
 
 /* Bytes that hold nothing must be zeros. */
-static void check_zeros(struct verify_reader *reader, const struct segment *segment,
-                        struct report *report, uint64_t begin, uint64_t end)
+static void check_zeros(struct verify_reader *reader, int fd, struct report *report, uint64_t begin,
+                        uint64_t end)
 {
     enum { PIECE = 1 << 20 };
     while (begin < end && need(report, &reader->bytes, &reader->room, PIECE)) {
         size_t size = end - begin < PIECE ? end - begin : PIECE;
-        int rc = files_read(segment->fd, reader->bytes, size, begin);
+        int rc = files_read(fd, reader->bytes, size, begin);
         if (rc < 0) {
             report_add(report, begin, rc, "offset %llu: cannot be read: %s",
                        (unsigned long long)begin, tdk_strerror(rc));
@@ -274,7 +274,7 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
     if (reader->index != NULL && !index_agrees(reader, ref))
         report_add(report, ref->offset, TDK_ECORRUPT, "offset %llu: the index does not have it",
                    offset);
-    note_extent(report, head);
+    note_extent(report, ref);
     if (reader->states != NULL)
         states_note(reader->states, &view);
     atomic_fetch_add(reader->blocks_done, 1);
@@ -311,7 +311,38 @@ static void check_blocks(struct verify_reader *reader, const struct segment *seg
     }
     report->ref.blocks = outline->count;
     if (outline->numbered)
-        check_zeros(reader, segment, report, at, outline->end);
+        check_zeros(reader, segment->fd, report, at, outline->end);
+}
+
+/* They are away: then what the foot says of them is all that there is to go by. */
+static void believe_blocks(const struct segment *segment, const struct outline *outline,
+                           struct report *report)
+{
+    if (segment->away.code == TDK_EAWAY)
+        report->is_away = true;
+    else
+        report_add(report, UINT64_MAX, segment->away.code, "%s", segment->away.text);
+    for (size_t i = 0; outline->refs != NULL && i < outline->count; i++)
+        note_extent(report, &outline->refs[i]);
+}
+
+/* Of one that was moved: is what stayed here what is there? */
+static void compare_ends(struct verify_reader *reader, const struct segment *segment,
+                         const struct segment_foot *foot, struct report *report)
+{
+    uint64_t size = segment->size - foot->end;
+    if (!need(report, &reader->bytes, &reader->room, size) ||
+        !need(report, &reader->unpacked, &reader->unpacked_room, size))
+        return;
+    int rc = files_read(segment->home_fd, reader->bytes, size, foot->end);
+    if (rc == 0)
+        rc = files_read(segment->fd, reader->unpacked, size, foot->end);
+    if (rc < 0)
+        report_add(report, foot->end, rc, "offset %llu: cannot be read: %s",
+                   (unsigned long long)foot->end, tdk_strerror(rc));
+    else if (memcmp(reader->bytes, reader->unpacked, size) != 0)
+        report_add(report, foot->end, TDK_ECORRUPT,
+                   "its footer is another than that of %s, where it was moved to", segment->whole);
 }
 
 static void check_counts(struct report *report, const struct segment_foot *foot,
@@ -372,12 +403,18 @@ static bool check_by_foot(struct verify_reader *reader, const struct segment *se
         report->failed = -ENOMEM;
     else
         states_maker_clear(reader->states);
-    check_blocks(reader, segment, &outline, report);
-    check_counts(report, &foot, &outline);
+    if (segment_is_away(segment)) {
+        believe_blocks(segment, &outline, report);
+    } else {
+        check_blocks(reader, segment, &outline, report);
+        check_counts(report, &foot, &outline);
+        verify_states(reader, segment, &foot, outline.refs, report);
+        if (segment_is_moved(segment))
+            compare_ends(reader, segment, &foot, report);
+    }
     check_catalog(segment, &foot, report);
-    verify_states(reader, segment, &foot, outline.refs, report);
     uint64_t parts = foot.table_size + foot.catalog_size + foot.states_size;
-    check_zeros(reader, segment, report, foot.end + parts, segment->size - sizeof foot);
+    check_zeros(reader, segment->home_fd, report, foot.end + parts, segment->size - sizeof foot);
     atomic_fetch_add(reader->bytes_done, parts + sizeof foot);
     report->has_foot = true;
     report->digest = segment_chain_digest(&foot);
@@ -413,6 +450,35 @@ static void check_by_scan(struct verify_reader *reader, const struct segment *se
     segment_scan_close(&scan);
 }
 
+static uint64_t segment_heads_size(const struct segment *segment)
+{
+    return segment_is_moved(segment) ? 2 * STUB_HEAD_COPY : sizeof(struct segment_head);
+}
+
+/* Of one that was moved: the head that stands in for the first. */
+static void check_head_copy(const struct segment *segment, struct report *report)
+{
+    struct segment_head copy;
+    int rc = files_read(segment->home_fd, &copy, sizeof copy, STUB_HEAD_COPY);
+    if (rc < 0 || (!segment->head_damaged && memcmp(&copy, &segment->head, sizeof copy) != 0))
+        report_add(report, STUB_HEAD_COPY, TDK_ECORRUPT, "the second of its heads is damaged");
+}
+
+/* Of the file where it was moved to. */
+static void check_whole_head(struct verify_reader *reader, const struct segment *segment,
+                             struct report *report)
+{
+    struct tdk_err err;
+    struct segment *whole;
+    int rc = segment_open(&whole, segment->whole, segment->head.tape_id, &err);
+    if (rc < 0) {
+        report_add(report, 0, rc, "%s", err.text);
+        return;
+    }
+    check_zeros(reader, whole->fd, report, sizeof(struct segment_head), SEGMENT_FIRST_OFFSET);
+    segment_close(whole);
+}
+
 void verify_segment(struct verify_reader *reader, const struct segment *segment,
                     enum segment_stage stage, struct report *report)
 {
@@ -423,7 +489,12 @@ void verify_segment(struct verify_reader *reader, const struct segment *segment,
     if (segment->head_damaged)
         report_add(report, 0, TDK_ECORRUPT, "its head fails its checksum");
     else
-        check_zeros(reader, segment, report, sizeof(struct segment_head), SEGMENT_FIRST_OFFSET);
+        check_zeros(reader, segment->home_fd, report, segment_heads_size(segment),
+                    SEGMENT_FIRST_OFFSET);
+    if (segment_is_moved(segment))
+        check_head_copy(segment, report);
+    if (segment_is_moved(segment) && !segment_is_away(segment))
+        check_whole_head(reader, segment, report);
     atomic_fetch_add(reader->bytes_done, sizeof(struct segment_head));
     if (!sealed || !check_by_foot(reader, segment, report))
         check_by_scan(reader, segment, sealed, report);

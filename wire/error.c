@@ -15,6 +15,7 @@ static const struct {
     {TDK_ENOTRACK, "ENOTRACK"}, {TDK_ENORING, "ENORING"},       {TDK_ELAPPED, "ELAPPED"},
     {TDK_EHOSTILE, "EHOSTILE"}, {TDK_ESTALLED, "ESTALLED"},     {TDK_EHOLE, "EHOLE"},
     {TDK_EFULL, "EFULL"},       {TDK_EINTERNAL, "EINTERNAL"},   {TDK_EHELLO, "EHELLO"},
+    {TDK_EAWAY, "EAWAY"},
 };
 
 const char *wire_error_name(int code)

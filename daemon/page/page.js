@@ -281,7 +281,7 @@ function stretches(track) {
   const covered = [], missing = [];
   for (const epoch of track.epochs) {
     if (epoch.ticks > 0 && epoch.first_ts !== null) covered.push([epoch.first_ts / 1e6, epoch.last_ts / 1e6]);
-    for (const [kind, gaps] of [["lost", epoch.lost], ["damaged", epoch.damaged], ["deleted", epoch.retired]])
+    for (const [kind, gaps] of [["lost", epoch.lost], ["damaged", epoch.damaged], ["deleted", epoch.retired], ["away", epoch.away]])
       for (const gap of gaps || [])
         missing.push({ from: gap.from / 1e6, to: gap.to / 1e6, ticks: gap.count, why: gap.reason || kind, track: track.track });
   }

@@ -37,6 +37,7 @@ enum tdk_code {
     TDK_EFULL = -20016,      /* a limit of ours is reached */
     TDK_EINTERNAL = -20017,  /* a library answered what it never should */
     TDK_EHELLO = -20018,     /* a connection that has not said hello, or not as it must */
+    TDK_EAWAY = -20019,      /* was moved to a directory that is not there now */
 };
 
 struct tdk_err {

@@ -181,7 +181,9 @@ struct tdk_gap {
     uint64_t from, to; /* ts between which they lie; equal if one is not known */
     uint32_t reason;   /* enum tdk_loss_reason */
     bool damaged;      /* they were recorded, and cannot be read any more */
-    bool retired;      /* they were recorded, and deleted on purpose; neither: never recorded */
+    bool retired;      /* they were recorded, and deleted on purpose */
+    bool away;         /* they were recorded, and moved to a disk that is not there now; none of
+                          these: they were never recorded */
 };
 
 /* What there is of an epoch in a range. */
@@ -190,7 +192,7 @@ struct tdk_epoch_coverage {
     uint64_t epoch;
     uint64_t first_seq, last_seq; /* ticks and gaps; nothing: last_seq is 0 */
     uint64_t first_ts, last_ts;   /* of ticks whose time is trusted; none: UINT64_MAX, 0 */
-    uint64_t ticks, lost, damaged, retired;
+    uint64_t ticks, lost, damaged, retired, away;
 };
 
 /* Who is told. Any of them may be NULL; not 0 ends the walk and is returned. */

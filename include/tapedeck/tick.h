@@ -79,6 +79,7 @@ enum tdk_loss_reason {
     TDK_LOSS_QUARANTINE = 4, /* the ring broke its rules and was set aside */
     TDK_LOSS_UNKNOWN = 5,    /* the producer left a hole and did not say why */
     TDK_LOSS_RETIRED = 6,    /* deleted on purpose, by retention: of gaps only, in no frame */
+    TDK_LOSS_AWAY = 7,       /* moved to a disk that is not there now: likewise */
 };
 
 struct tdk_loss {

@@ -134,14 +134,14 @@ class CursorStats(Structure):
 class Gap(Structure):
     _fields_ = [("track", c_char_p), ("epoch", c_uint64), ("first_seq", c_uint64),
                 ("count", c_uint64), ("from_", c_uint64), ("to", c_uint64), ("reason", c_uint32),
-                ("damaged", c_bool), ("retired", c_bool)]
+                ("damaged", c_bool), ("retired", c_bool), ("away", c_bool)]
 
 
 class EpochCoverage(Structure):
     _fields_ = [("track", c_char_p), ("epoch", c_uint64), ("first_seq", c_uint64),
                 ("last_seq", c_uint64), ("first_ts", c_uint64), ("last_ts", c_uint64),
                 ("ticks", c_uint64), ("lost", c_uint64), ("damaged", c_uint64),
-                ("retired", c_uint64)]
+                ("retired", c_uint64), ("away", c_uint64)]
 
 
 class SymbolInfo(Structure):

@@ -78,6 +78,7 @@ class Gap(NamedTuple):
     reason: str
     damaged: bool
     retired: bool
+    away: bool
 
 
 class EpochCoverage(NamedTuple):
@@ -89,10 +90,11 @@ class EpochCoverage(NamedTuple):
     lost: int
     damaged: int
     retired: int
+    away: int
 
 
 class Coverage(NamedTuple):
-    """Is a range whole? `complete`: nothing lost, damaged or deleted."""
+    """Is a range whole? `complete`: nothing lost, damaged, deleted or away."""
 
     complete: bool
     epochs: list[EpochCoverage]
@@ -112,7 +114,7 @@ class Stats(NamedTuple):
 
 
 _REASONS = {0: "damage", 1: "ring full", 2: "no space", 3: "damage", 4: "quarantine", 5: "unknown",
-            6: "retired"}
+            6: "retired", 7: "away"}
 _KINDS = ("mixed", "dbn", "wide", "opaque")
 Type = Union[str, int, Schema]
 
@@ -395,13 +397,13 @@ class Tape:
         def gap(at: Any, _: Any) -> int:
             g = at.contents
             gaps.append(Gap(g.track.decode(), g.epoch, g.first_seq, g.count, g.from_, g.to,
-                            _REASONS.get(g.reason, "unknown"), g.damaged, g.retired))
+                            _REASONS.get(g.reason, "unknown"), g.damaged, g.retired, g.away))
             return 0
 
         def epoch(at: Any, _: Any) -> int:
             e = at.contents
             epochs.append(EpochCoverage(e.track.decode(), e.epoch, e.first_seq, e.last_seq, e.ticks,
-                                        e.lost, e.damaged, e.retired))
+                                        e.lost, e.damaged, e.retired, e.away))
             return 0
 
         query = self._query(start, end, tracks, None, None, axis)

@@ -1,8 +1,10 @@
 /*
- * What a tape keeps of its keeping: the tombstones of deleted segments, and holds.
+ * What a tape keeps of its keeping: the tombstones of deleted segments, holds, and where moved
+ * segments are.
  *
- * The input is either file. It is read as it is, and again with magic, version, tape and checksum
- * put right. Tombstones that are taken come out as they went in, and answer what is asked of them.
+ * The input is any of these files. It is read as it is, and again with magic, version, tape and
+ * checksum put right. Tombstones that are taken come out as they went in, and answer what is asked
+ * of them.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -10,6 +12,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "tape/annex.h"
 #include "tape/format.h"
 #include "tape/holds.h"
 #include "tape/retired.h"
@@ -61,7 +64,28 @@ static void read_holds(const uint8_t *bytes, size_t size)
     holds_close(&holds);
 }
 
-/* Both heads begin alike. */
+static void read_annexes(const uint8_t *bytes, size_t size)
+{
+    struct annexes annexes, again;
+    void *encoded;
+    size_t encoded_size;
+    if (annexes_decode(&annexes, bytes, size, tape_id, NULL) < 0)
+        return;
+    for (size_t i = 0; i < annexes.count; i++)
+        if (annexes_find(&annexes, annexes.items[i].id) != &annexes.items[i] ||
+            annexes.items[i].path[0] != '/')
+            abort();
+    if (annexes_encode(&annexes, tape_id, &encoded, &encoded_size, NULL) == 0) {
+        if (annexes_decode(&again, encoded, encoded_size, tape_id, NULL) < 0 ||
+            again.count != annexes.count)
+            abort();
+        annexes_close(&again);
+        free(encoded);
+    }
+    annexes_close(&annexes);
+}
+
+/* The heads begin alike. */
 static void mend(uint8_t *bytes, size_t size, uint64_t magic)
 {
     struct holds_head head;
@@ -80,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     read_retired(bytes, size);
     read_holds(bytes, size);
+    read_annexes(bytes, size);
     if (size < sizeof(struct holds_head))
         return 0;
     uint8_t *copy = malloc(size);
@@ -90,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     read_retired(copy, size);
     mend(copy, size, HOLDS_MAGIC);
     read_holds(copy, size);
+    mend(copy, size, ANNEXES_MAGIC);
+    read_annexes(copy, size);
     free(copy);
     return 0;
 }

@@ -1,0 +1,264 @@
+#include "tape/annex.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/format.h"
+
+/* ---- bytes ---- */
+
+static uint32_t sum_of(const void *bytes, size_t size)
+{
+    struct annexes_head head;
+    memcpy(&head, bytes, sizeof head);
+    head.crc = 0;
+    uint32_t crc = crc32c(0, &head, sizeof head);
+    return crc32c(crc, (const unsigned char *)bytes + sizeof head, size - sizeof head);
+}
+
+static int check(const struct annexes_head *head, const void *bytes, size_t size,
+                 const uint8_t tape_id[16], struct tdk_err *err)
+{
+    if (head->magic != ANNEXES_MAGIC || head->crc != sum_of(bytes, size))
+        return err_set(err, TDK_ECORRUPT, "annexes");
+    if (head->version != TAPE_VERSION)
+        return err_set(err, TDK_EVERSION, "annexes");
+    if (memcmp(head->tape_id, tape_id, sizeof head->tape_id) != 0)
+        return err_set(err, TDK_EFOREIGN, "annexes");
+    return head->count <= ANNEXES_MAX ? 0 : err_set(err, TDK_ECORRUPT, "annexes");
+}
+
+/* An item at *at and the path behind it, which no other has. *at moves on. */
+static int take_item(struct annexes *annexes, const unsigned char *bytes, size_t size, size_t *at)
+{
+    struct annexes_item item;
+    if (size - *at < sizeof item)
+        return TDK_ECORRUPT;
+    memcpy(&item, bytes + *at, sizeof item);
+    *at += sizeof item;
+    const char *path = (const char *)bytes + *at;
+    if (item.path_size == 0 || item.path_size > ANNEX_PATH_MAX ||
+        align_up(item.path_size, 8) > size - *at || path[0] != '/' ||
+        memchr(path, '\0', item.path_size) != NULL || annexes_find(annexes, item.id) != NULL)
+        return TDK_ECORRUPT;
+    char *copy = strndup(path, item.path_size);
+    if (copy == NULL)
+        return -ENOMEM;
+    struct annex *annex = &annexes->items[annexes->count++];
+    memcpy(annex->id, item.id, sizeof annex->id);
+    annex->path = copy;
+    *at += align_up(item.path_size, 8);
+    return 0;
+}
+
+int annexes_decode(struct annexes *annexes, const void *bytes, size_t size,
+                   const uint8_t tape_id[16], struct tdk_err *err)
+{
+    struct annexes_head head;
+    *annexes = (struct annexes){.count = 0};
+    if (size < sizeof head)
+        return err_set(err, TDK_ECORRUPT, "annexes");
+    memcpy(&head, bytes, sizeof head);
+    int rc = check(&head, bytes, size, tape_id, err);
+    if (rc < 0)
+        return rc;
+    size_t at = sizeof head;
+    annexes->items = calloc(head.count + 1, sizeof *annexes->items);
+    rc = annexes->items == NULL ? -ENOMEM : 0;
+    for (uint32_t i = 0; i < head.count && rc == 0; i++)
+        rc = take_item(annexes, bytes, size, &at);
+    if (rc == 0 && at != size)
+        rc = TDK_ECORRUPT;
+    if (rc == 0)
+        return 0;
+    annexes_close(annexes);
+    return err_set(err, rc, "annexes");
+}
+
+int annexes_encode(const struct annexes *annexes, const uint8_t tape_id[16], void **bytes,
+                   size_t *size, struct tdk_err *err)
+{
+    struct annexes_head head = {
+        .magic = ANNEXES_MAGIC, .version = TAPE_VERSION, .count = (uint32_t)annexes->count};
+    size_t total = sizeof head;
+    for (size_t i = 0; i < annexes->count; i++)
+        total += sizeof(struct annexes_item) + align_up(strlen(annexes->items[i].path), 8);
+    unsigned char *out = calloc(1, total);
+    if (out == NULL)
+        return err_set(err, -ENOMEM, "annexes");
+    memcpy(head.tape_id, tape_id, sizeof head.tape_id);
+    size_t at = sizeof head;
+    for (size_t i = 0; i < annexes->count; i++) {
+        const struct annex *annex = &annexes->items[i];
+        struct annexes_item item = {.path_size = (uint32_t)strlen(annex->path)};
+        memcpy(item.id, annex->id, sizeof item.id);
+        memcpy(out + at, &item, sizeof item);
+        memcpy(out + at + sizeof item, annex->path, item.path_size);
+        at += sizeof item + align_up(item.path_size, 8);
+    }
+    memcpy(out, &head, sizeof head);
+    head.crc = sum_of(out, total);
+    memcpy(out, &head, sizeof head);
+    *bytes = out;
+    *size = total;
+    return 0;
+}
+
+/* ---- the file ---- */
+
+static int read_file(const char *path, void **bytes, size_t *size)
+{
+    struct file_stat stat;
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return fd;
+    int rc = files->fstat(fd, &stat);
+    if (rc == 0 && (!stat.is_file || stat.size > ANNEXES_SIZE_MAX))
+        rc = TDK_ECORRUPT;
+    void *whole = rc == 0 ? malloc(stat.size + 1) : NULL;
+    if (rc == 0)
+        rc = whole == NULL ? -ENOMEM : files_read(fd, whole, stat.size, 0);
+    files->close(fd);
+    if (rc < 0) {
+        free(whole);
+        return rc;
+    }
+    *bytes = whole;
+    *size = stat.size;
+    return 0;
+}
+
+int annexes_load(struct annexes *annexes, const struct folder *folder, struct tdk_err *err)
+{
+    char path[TAPE_PATH_MAX];
+    void *bytes = NULL;
+    size_t size = 0;
+    *annexes = (struct annexes){.count = 0};
+    snprintf(path, sizeof path, "%s/annexes", folder->path);
+    int rc = read_file(path, &bytes, &size);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc < 0)
+        return err_set(err, rc, "read %s", path);
+    rc = annexes_decode(annexes, bytes, size, folder->tape_id, err);
+    free(bytes);
+    return rc < 0 ? err_wrap(err, rc, "read %s", path) : 0;
+}
+
+int annexes_save(const struct annexes *annexes, const struct folder *folder, struct tdk_err *err)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    int rc = annexes_encode(annexes, folder->tape_id, &bytes, &size, err);
+    if (rc == 0)
+        rc = files_replace(folder->path, "annexes", bytes, size, err);
+    free(bytes);
+    return rc;
+}
+
+void annexes_close(struct annexes *annexes)
+{
+    for (size_t i = 0; i < annexes->count; i++)
+        free(annexes->items[i].path);
+    free(annexes->items);
+    *annexes = (struct annexes){.count = 0};
+}
+
+const struct annex *annexes_find(const struct annexes *annexes, const uint8_t id[16])
+{
+    for (size_t i = 0; i < annexes->count; i++)
+        if (memcmp(annexes->items[i].id, id, sizeof annexes->items[i].id) == 0)
+            return &annexes->items[i];
+    return NULL;
+}
+
+int annexes_put(struct annexes *annexes, const uint8_t id[16], const char *path,
+                struct tdk_err *err)
+{
+    size_t at = 0, size = strlen(path);
+    while (at < annexes->count && memcmp(annexes->items[at].id, id, 16) != 0)
+        at++;
+    if (size == 0 || size > ANNEX_PATH_MAX || path[0] != '/')
+        return err_say(err, TDK_EVALUE, "%s is no absolute path of at most %u bytes", path,
+                       ANNEX_PATH_MAX);
+    if (at == ANNEXES_MAX)
+        return err_say(err, TDK_EFULL, "a tape can be in %u directories at most", ANNEXES_MAX);
+    struct annex *items = realloc(annexes->items, (annexes->count + 1) * sizeof *items);
+    if (items != NULL)
+        annexes->items = items;
+    char *copy = strdup(path);
+    if (items == NULL || copy == NULL) {
+        free(copy);
+        return err_set(err, -ENOMEM, "annexes");
+    }
+    if (at < annexes->count)
+        free(items[at].path);
+    else
+        annexes->count++;
+    memcpy(items[at].id, id, sizeof items[at].id);
+    items[at].path = copy;
+    return 0;
+}
+
+/* ---- the other side ---- */
+
+static uint32_t meta_crc(const struct annex_meta *meta)
+{
+    struct annex_meta copy = *meta;
+    copy.crc = 0;
+    return crc32c(0, &copy, sizeof copy);
+}
+
+int annex_read_meta(const char *path, struct annex_meta *meta, struct tdk_err *err)
+{
+    char name[TAPE_PATH_MAX];
+    struct annex_meta found;
+    snprintf(name, sizeof name, "%s/annex.meta", path);
+    int fd = files->open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    int rc = fd < 0 ? fd : files_read(fd, &found, sizeof found, 0);
+    if (fd >= 0)
+        files->close(fd);
+    if (rc < 0 && rc != -EIO)
+        return err_set(err, rc, "read %s", name);
+    if (rc == -EIO || found.magic != ANNEX_MAGIC || found.crc != meta_crc(&found))
+        return err_set(err, TDK_ECORRUPT, "read %s", name);
+    if (found.version != TAPE_VERSION)
+        return err_say(err, TDK_EVERSION, "%s is of version %u, this program reads %u", name,
+                       found.version, TAPE_VERSION);
+    *meta = found;
+    return 0;
+}
+
+int annex_write_meta(const char *path, const uint8_t tape_id[16], const uint8_t id[16],
+                     struct tdk_err *err)
+{
+    struct annex_meta meta = {
+        .magic = ANNEX_MAGIC, .version = TAPE_VERSION, .created_ns = clock_wall()};
+    memcpy(meta.tape_id, tape_id, sizeof meta.tape_id);
+    memcpy(meta.id, id, sizeof meta.id);
+    meta.crc = meta_crc(&meta);
+    return files_replace(path, "annex.meta", &meta, sizeof meta, err);
+}
+
+int annex_check(const struct annex *annex, const uint8_t tape_id[16], struct tdk_err *err)
+{
+    struct annex_meta meta;
+    struct tdk_err why;
+    int rc = annex_read_meta(annex->path, &meta, &why);
+    if (rc == 0 && memcmp(meta.tape_id, tape_id, sizeof meta.tape_id) == 0 &&
+        memcmp(meta.id, annex->id, sizeof meta.id) == 0)
+        return 0;
+    if (rc == 0)
+        return err_say(err, TDK_EAWAY, "%s, where something else is mounted now", annex->path);
+    if (rc == -ENOENT || rc == -ENOTDIR)
+        return err_say(err, TDK_EAWAY, "%s, which is not mounted now", annex->path);
+    return err_say(err, TDK_EAWAY, "%s, which cannot be read: %s", annex->path, why.text);
+}

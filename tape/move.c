@@ -1,0 +1,535 @@
+#include "tape/move.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <xxhash.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "tape/files.h"
+#include "tape/lease.h"
+#include "tape/retired.h"
+#include "tape/segment.h"
+
+enum {
+    ROW_WAIT_MS = 10000,
+    SYNC_EACH = 16, /* MiB: so much of ours may wait for a disk that others write to, too */
+};
+#define COPY_SIZE ((size_t)1 << 20)
+
+struct moving {
+    const struct folder *folder;
+    const struct annex *annex;
+    const struct move_options *options;
+    struct move_totals *totals;
+    struct retired *retired;
+    int lock; /* on annex.meta */
+    unsigned char *buffer;
+    XXH3_state_t *digest;
+    struct tdk_err *err;
+};
+
+/* Where a segment's file is, and where it goes; and what it is called on the way. */
+struct route {
+    char to[TAPE_PATH_MAX], aside[TAPE_PATH_MAX];
+};
+
+static const char *name_of(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+/* ".0123456789abcdef.moving": what a move from or to another annex does at the same time is let
+ * alone. */
+struct suffix {
+    char text[32];
+};
+
+static struct suffix suffix_of(const struct annex *annex)
+{
+    struct suffix suffix;
+    uint64_t id = load_u64(annex->id);
+    snprintf(suffix.text, sizeof suffix.text, ".%016llx.moving", (unsigned long long)id);
+    return suffix;
+}
+
+static void make_route(struct route *route, const struct annex *annex, const char *folder,
+                       const char *name)
+{
+    snprintf(route->to, sizeof route->to, "%.*s/%.64s", (int)ANNEX_PATH_MAX, folder, name);
+    snprintf(route->aside, sizeof route->aside, "%.*s/%.64s%s", (int)ANNEX_PATH_MAX, folder, name,
+             suffix_of(annex).text);
+}
+
+/* ---- the annex ---- */
+
+static int new_annex(const struct folder *folder, const char *path, const struct annexes *annexes,
+                     struct annex_meta *meta, struct tdk_err *err)
+{
+    for (size_t i = 0; i < annexes->count; i++)
+        if (strcmp(annexes->items[i].path, path) == 0)
+            return err_say(err, TDK_EAWAY,
+                           "segments of this tape were moved to %s, and that is not what is there "
+                           "now: is its disk mounted?",
+                           path);
+    if (getrandom(meta->id, sizeof meta->id, 0) != sizeof meta->id)
+        return err_set(err, -errno, "make an id for %s", path);
+    return annex_write_meta(path, folder->tape_id, meta->id, err);
+}
+
+/* It is one; is it ours, and this the only one of it? */
+static int check_known(const struct folder *folder, const char *path, const struct annexes *annexes,
+                       const struct annex_meta *meta, struct tdk_err *err)
+{
+    if (memcmp(meta->tape_id, folder->tape_id, sizeof meta->tape_id) != 0)
+        return err_say(err, TDK_EFOREIGN,
+                       "%s has segments of another tape; give each tape a directory of its own",
+                       path);
+    const struct annex *known = annexes_find(annexes, meta->id);
+    if (known == NULL || strcmp(known->path, path) == 0 ||
+        annex_check(known, folder->tape_id, NULL) < 0)
+        return 0;
+    return err_say(err, TDK_EBUSY, "%s is the same as %s, or a copy of it: unmount that first",
+                   path, known->path);
+}
+
+static int join(const struct folder *folder, const char *path, struct annexes *annexes,
+                struct annex_meta *meta, struct tdk_err *err)
+{
+    int rc = annex_read_meta(path, meta, err);
+    if (rc == -ENOENT)
+        rc = new_annex(folder, path, annexes, meta, err);
+    else if (rc == 0)
+        rc = check_known(folder, path, annexes, meta, err);
+    if (rc < 0)
+        return rc;
+    const struct annex *known = annexes_find(annexes, meta->id);
+    if (known != NULL && strcmp(known->path, path) == 0)
+        return 0;
+    rc = annexes_put(annexes, meta->id, path, err);
+    return rc == 0 ? annexes_save(annexes, folder, err) : rc;
+}
+
+int move_join(const struct folder *folder, const char *path, struct annex_meta *annex,
+              struct tdk_err *err)
+{
+    struct annexes annexes = {.count = 0};
+    struct file_stat stat;
+    int row, rc = files->stat(path, &stat);
+    if (rc == 0 && !stat.is_folder)
+        rc = -ENOTDIR;
+    if (rc < 0)
+        return err_set(err, rc, "move to %s", path);
+    rc = leases_hold_row(&row, folder, ROW_WAIT_MS, err);
+    if (rc < 0)
+        return rc;
+    rc = annexes_load(&annexes, folder, err);
+    if (rc == TDK_ECORRUPT) /* what rotted says nothing: it is made anew, annex by annex */
+        rc = 0;
+    if (rc == 0)
+        rc = join(folder, path, &annexes, annex, err);
+    annexes_close(&annexes);
+    leases_give_row(row);
+    return rc;
+}
+
+static int lock_annex(struct moving *m)
+{
+    char path[TAPE_PATH_MAX];
+    struct tdk_err why;
+    if (annex_check(m->annex, m->folder->tape_id, &why) < 0)
+        return err_say(m->err, TDK_EAWAY, "it should be at %s", why.text);
+    snprintf(path, sizeof path, "%s/annex.meta", m->annex->path);
+    m->lock = files->open(path, O_RDWR | O_NOFOLLOW, 0);
+    if (m->lock < 0)
+        return err_set(m->err, m->lock, "open %s", path);
+    int rc = files->lock(m->lock);
+    if (rc == -EAGAIN || rc == -EACCES)
+        return err_say(m->err, TDK_EBUSY, "somebody moves segments to or from %s now",
+                       m->annex->path);
+    return rc < 0 ? err_set(m->err, rc, "lock %s", path) : 0;
+}
+
+/* ---- one file, copied ---- */
+
+static int go_on(struct moving *m, uint64_t bytes)
+{
+    m->totals->bytes_done += bytes;
+    if (m->options->go_on == NULL || m->options->go_on(m->totals, m->options->context))
+        return 0;
+    return err_set(m->err, -ECANCELED, "move segments");
+}
+
+static int copy_bytes(struct moving *m, int from, int to, uint64_t size, const char *path)
+{
+    int rc = 0;
+    XXH3_128bits_reset(m->digest);
+    for (uint64_t at = 0, pieces = 0; at < size && rc == 0; pieces++) {
+        size_t n = size - at < COPY_SIZE ? size - at : COPY_SIZE;
+        rc = files_read(from, m->buffer, n, at);
+        if (rc == 0)
+            rc = files_write(to, m->buffer, n, at);
+        if (rc == 0 && pieces % SYNC_EACH == SYNC_EACH - 1)
+            rc = files->fdatasync(to);
+        if (rc < 0)
+            return err_set(m->err, rc, "copy to %s", path);
+        XXH3_128bits_update(m->digest, m->buffer, n);
+        at += n;
+        rc = go_on(m, n);
+    }
+    if (rc == 0 && (rc = files->fsync(to)) < 0)
+        err_set(m->err, rc, "sync %s", path);
+    posix_fadvise(to, 0, 0, POSIX_FADV_DONTNEED); /* it is read back from the disk; and nobody else
+                                                     needs it in memory, nor what it was made of */
+    posix_fadvise(from, 0, 0, POSIX_FADV_DONTNEED);
+    return rc;
+}
+
+/* Is it there as it was read? */
+static int compare_bytes(struct moving *m, const char *path, uint64_t size)
+{
+    XXH128_hash_t digest = XXH3_128bits_digest(m->digest);
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW, 0);
+    int rc = fd < 0 ? fd : 0;
+    XXH3_128bits_reset(m->digest);
+    for (uint64_t at = 0; at < size && rc == 0;) {
+        size_t n = size - at < COPY_SIZE ? size - at : COPY_SIZE;
+        rc = files_read(fd, m->buffer, n, at);
+        if (rc == 0) {
+            XXH3_128bits_update(m->digest, m->buffer, n);
+            at += n;
+            rc = go_on(m, 0);
+        }
+    }
+    if (fd >= 0) {
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        files->close(fd);
+    }
+    if (rc == -ECANCELED)
+        return rc;
+    if (rc < 0)
+        return err_set(m->err, rc, "read back %s", path);
+    if (XXH128_isEqual(digest, XXH3_128bits_digest(m->digest)))
+        return 0;
+    return err_say(m->err, TDK_ECORRUPT,
+                   "%s does not read back as it was written: is its disk bad?", path);
+}
+
+/* All of a file under the name on the way, durable and compared; on failure nothing is left. */
+static int copy_file(struct moving *m, int from, const char *path, uint64_t size)
+{
+    int fd = files->open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return err_set(m->err, fd, "create %s", path);
+    int rc = files->fallocate(fd, 0, size); /* a disk that is too small says so at once */
+    if (rc < 0)
+        err_set(m->err, rc, "allocate %s", path);
+    else
+        rc = copy_bytes(m, from, fd, size, path);
+    files->close(fd);
+    if (rc == 0)
+        rc = compare_bytes(m, path, size);
+    if (rc < 0)
+        files->unlink(path);
+    return rc;
+}
+
+/* ---- the two truths change places ---- */
+
+/* Is what has the name in the tape still what was copied? Under the row's lock, so that it stays
+ * so: it may have been deleted, packed or moved meanwhile. */
+static int check_home(const struct moving *m, const struct segment *segment)
+{
+    struct segment_head now;
+    char packed[TAPE_PATH_MAX];
+    struct file_stat stat;
+    struct retired *retired;
+    int rc = stub_read_head(segment->path, &now, m->err);
+    if (rc == 0 && memcmp(&now, &segment->head, sizeof now) != 0)
+        rc = err_say(m->err, -ESTALE, "%s has changed", segment->path);
+    else if (rc == -ENOENT)
+        rc = -ESTALE;
+    if (rc == 0)
+        rc = retired_load(&retired, m->folder, m->err);
+    if (rc < 0)
+        return rc;
+    bool gone = retired_find(retired, segment->head.number) != NULL;
+    retired_drop(retired);
+    folder_segment_path(m->folder, segment->head.number, SEGMENT_PACKED, packed);
+    if (!gone && segment->head.generation == 0)
+        gone = files->stat(packed, &stat) == 0;
+    return gone ? err_say(m->err, -ESTALE, "%s was deleted or packed", segment->path) : 0;
+}
+
+/* What lies aside becomes what has the segment's name. -ENOENT: there is no such segment to move
+ * any more. */
+static int take_place(const struct moving *m, const struct segment *segment, const char *aside)
+{
+    int row, rc = leases_hold_row(&row, m->folder, ROW_WAIT_MS, m->err);
+    if (rc < 0)
+        return rc;
+    rc = check_home(m, segment);
+    if (rc == 0 && (rc = files->rename(aside, segment->path)) < 0)
+        err_set(m->err, rc, "rename %s", aside);
+    if (rc == 0)
+        rc = files_sync_folder(m->folder->segments, m->err);
+    leases_give_row(row);
+    return rc;
+}
+
+static int remove_whole(const struct moving *m, const char *path)
+{
+    int rc = files->unlink(path);
+    if (rc < 0 && rc != -ENOENT)
+        return err_set(m->err, rc, "remove %s", path);
+    return files_sync_folder(m->annex->path, m->err);
+}
+
+static int copy_out(struct moving *m, const struct segment *segment, const struct route *route)
+{
+    int rc = copy_file(m, segment->fd, route->aside, segment->size);
+    if (rc < 0)
+        return rc;
+    rc = files->rename(route->aside, route->to);
+    if (rc < 0)
+        return err_set(m->err, rc, "rename %s", route->aside);
+    return files_sync_folder(m->annex->path, m->err);
+}
+
+static int move_out(struct moving *m, const struct segment *segment)
+{
+    struct segment_foot foot;
+    struct route out, home;
+    make_route(&out, m->annex, m->annex->path, name_of(segment->path));
+    make_route(&home, m->annex, m->folder->segments, name_of(segment->path));
+    int rc = segment->head_damaged
+                 ? err_say(m->err, TDK_ECORRUPT, "%s: its head is damaged", segment->path)
+                 : segment_read_foot(segment, &foot, m->err);
+    if (rc == 0)
+        rc = copy_out(m, segment, &out);
+    if (rc < 0)
+        return rc;
+    rc = stub_make(home.aside, segment->fd, &segment->head, &foot, segment->size, m->annex->id,
+                   m->err);
+    if (rc == 0)
+        rc = take_place(m, segment, home.aside);
+    if (rc < 0)
+        files->unlink(home.aside);
+    if (rc == -ESTALE)
+        files->unlink(out.to);
+    return rc;
+}
+
+/* A recorder beside us must not find its disk full for what we bring back. */
+static int check_room(const struct moving *m, const struct segment *segment)
+{
+    struct statvfs disk;
+    if (statvfs(m->folder->segments, &disk) < 0)
+        return 0;
+    if ((uint64_t)disk.f_bavail * disk.f_frsize >= 2 * segment->size)
+        return 0;
+    return err_say(m->err, -ENOSPC,
+                   "segment %llu stays where it is: with it, the disk of %s would be all but full",
+                   (unsigned long long)segment->head.number, m->folder->segments);
+}
+
+static int move_back(struct moving *m, const struct segment *segment)
+{
+    struct route home;
+    make_route(&home, m->annex, m->folder->segments, name_of(segment->path));
+    int rc = segment->head_damaged
+                 ? err_say(m->err, TDK_ECORRUPT, "%s: its head is damaged", segment->path)
+                 : check_room(m, segment);
+    if (rc == 0)
+        rc = copy_file(m, segment->fd, home.aside, segment->size);
+    if (rc < 0)
+        return rc;
+    rc = take_place(m, segment, home.aside);
+    if (rc < 0)
+        files->unlink(home.aside);
+    return rc == 0 ? remove_whole(m, segment->whole) : rc;
+}
+
+/* ---- which ---- */
+
+static bool is_old(const struct moving *m, const struct segment *segment)
+{
+    struct segment_foot foot;
+    if (m->options->before_ts == 0)
+        return true;
+    if (segment_read_foot(segment, &foot, NULL) < 0)
+        return false;
+    return (foot.min_ts <= foot.max_ts ? foot.max_ts : foot.sealed_ns) < m->options->before_ts;
+}
+
+/* Opened, if it is one of those that are to be moved. 0: it is not. */
+static int open_wanted(struct moving *m, const struct segment_name *name, struct segment **segment)
+{
+    const struct move_options *o = m->options;
+    struct segment *s;
+    if (!segment_is_sealed(name->stage) || name->number < o->first ||
+        (o->last != 0 && name->number > o->last) || retired_find(m->retired, name->number) != NULL)
+        return 0;
+    int rc = (o->back ? segment_open_number : segment_open_home)(&s, m->folder, name->number,
+                                                                 name->stage, m->err);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    bool wanted =
+        segment_is_moved(s) ? o->back && memcmp(s->head.annex, m->annex->id, 16) == 0 : !o->back;
+    if (wanted && is_old(m, s)) {
+        *segment = s;
+        return 1;
+    }
+    segment_close(s);
+    return 0;
+}
+
+/* What a full disk, or no memory, or somebody's wish says of one holds for all. */
+static bool is_final(int rc)
+{
+    return rc == -ECANCELED || rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM || rc == -EROFS ||
+           rc == -EMFILE || rc == -ENFILE || rc == TDK_EBUSY || rc == TDK_EAWAY;
+}
+
+static int fail(struct moving *m, uint64_t number, int rc)
+{
+    struct tdk_err *err = m->err;
+    if (is_final(rc))
+        return rc;
+    m->totals->failed++;
+    if (m->options->failed != NULL)
+        m->options->failed(number, err->text, m->options->context);
+    return 0;
+}
+
+static int move_one(struct moving *m, const struct segment_name *name)
+{
+    struct segment *segment = NULL;
+    int rc = open_wanted(m, name, &segment);
+    if (rc <= 0)
+        return rc < 0 ? fail(m, name->number, rc) : 0;
+    if (segment_is_away(segment))
+        rc = err_say(m->err, segment->away.code, "%s", segment->away.text);
+    else
+        rc = m->options->back ? move_back(m, segment) : move_out(m, segment);
+    if (rc == 0) {
+        m->totals->segments++;
+        m->totals->bytes += segment->size;
+    }
+    segment_close(segment);
+    return rc < 0 && rc != -ESTALE ? fail(m, name->number, rc) : 0;
+}
+
+/* What there is to do, before it is begun: for who watches. */
+static void count(struct moving *m, const struct segment_name *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct segment *segment = NULL;
+        if (open_wanted(m, &names[i], &segment) != 1)
+            continue;
+        m->totals->to_do++;
+        m->totals->bytes_total += segment->size;
+        segment_close(segment);
+    }
+}
+
+/* ---- what a death left ---- */
+
+struct sweep {
+    struct suffix suffix;
+    size_t count;
+    char names[64][96]; /* more go the next time */
+};
+
+static int note_aside(const char *name, void *context)
+{
+    struct sweep *s = context;
+    size_t size = strlen(name), end = strlen(s->suffix.text);
+    if (size > end && size < sizeof s->names[0] && s->count < array_size(s->names) &&
+        strcmp(name + size - end, s->suffix.text) == 0)
+        memcpy(s->names[s->count++], name, size + 1);
+    return 0;
+}
+
+static void sweep(const struct moving *m, const char *folder)
+{
+    struct sweep s = {.suffix = suffix_of(m->annex)};
+    char path[TAPE_PATH_MAX];
+    files->list(folder, note_aside, &s);
+    for (size_t i = 0; i < s.count; i++) {
+        snprintf(path, sizeof path, "%.*s/%s", (int)ANNEX_PATH_MAX, folder, s.names[i]);
+        files->unlink(path);
+    }
+}
+
+/* Of a segment that is whole in the tape nobody needs the one in the annex: it is what was left
+ * when a move was cut short, on its way there or back. */
+static void sweep_doubles(struct moving *m, const struct segment_name *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char home[TAPE_PATH_MAX];
+        struct route there;
+        struct file_stat stat;
+        struct segment_head head, other;
+        folder_segment_path(m->folder, names[i].number, names[i].stage, home);
+        make_route(&there, m->annex, m->annex->path, name_of(home));
+        if (segment_is_sealed(names[i].stage) && files->stat(there.to, &stat) == 0 &&
+            stub_read_head(home, &head, NULL) == 0 && !head_is_stub(&head) &&
+            stub_read_head(there.to, &other, NULL) == 0 && memcmp(&head, &other, sizeof head) == 0)
+            files->unlink(there.to);
+    }
+}
+
+/* ---- all of them ---- */
+
+static int move_all(struct moving *m)
+{
+    struct segment_name *names;
+    size_t found;
+    int rc = folder_segments(m->folder, &names, &found, m->err);
+    if (rc < 0)
+        return rc;
+    count(m, names, found);
+    if (!m->options->dry_run) {
+        sweep(m, m->annex->path);
+        sweep(m, m->folder->segments);
+        sweep_doubles(m, names, found);
+    }
+    for (size_t i = 0; i < found && rc == 0 && !m->options->dry_run; i++)
+        rc = move_one(m, &names[i]);
+    free(names);
+    return rc;
+}
+
+int move_segments(const struct folder *folder, const struct annex *annex,
+                  const struct move_options *options, struct move_totals *totals,
+                  struct tdk_err *err)
+{
+    struct tdk_err own;
+    struct moving m = {.folder = folder,
+                       .annex = annex,
+                       .options = options,
+                       .totals = totals,
+                       .lock = -1,
+                       .buffer = malloc(COPY_SIZE),
+                       .digest = XXH3_createState(),
+                       .err = err != NULL ? err : &own};
+    int rc = m.buffer == NULL || m.digest == NULL ? err_set(err, -ENOMEM, "move segments") : 0;
+    if (rc == 0)
+        rc = retired_load(&m.retired, folder, m.err);
+    if (rc == 0 && !options->dry_run)
+        rc = lock_annex(&m);
+    if (rc == 0)
+        rc = move_all(&m);
+    if (m.lock >= 0)
+        files->close(m.lock);
+    retired_drop(m.retired);
+    XXH3_freeState(m.digest);
+    free(m.buffer);
+    return rc;
+}

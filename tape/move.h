@@ -1,0 +1,57 @@
+/*
+ * move.h - sealed segments to another directory, an annex (annex.h), and back.
+ *
+ *   out:   copied to ANNEX/NAME.moving -> synced, read back, compared -> ANNEX/NAME, folder synced
+ *          -> the stub, beside the whole one -> takes its place by a rename, folder synced
+ *   back:  copied to TAPE/segments/NAME.moving -> synced, read back, compared -> takes the stub's
+ *          place -> the one in the annex goes
+ *
+ * What has the segment's name in the tape says where its blocks are, at any instant, so that dying
+ * anywhere and running again comes to the same end; what was left half done is copied anew. Nothing
+ * in the index changes. Who has the old file open finishes with it. Works beside a recorder, which
+ * has no part in it. One at a time an annex. Blocking.
+ */
+#ifndef TDK_TAPE_MOVE_H
+#define TDK_TAPE_MOVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tape/annex.h"
+
+struct move_totals {
+    uint64_t segments, bytes; /* that were moved */
+    uint64_t to_do;           /* segments that are to be moved */
+    uint64_t bytes_total;     /* of them, */
+    uint64_t bytes_done;      /* and copied so far */
+    uint64_t failed;          /* that could not be, and stay where they are */
+};
+
+struct move_options {
+    bool back;            /* from the annex into the tape */
+    bool dry_run;         /* only count */
+    uint64_t first, last; /* numbers; last 0: to the end */
+    uint64_t before_ts;   /* only those whose last tick is older; 0: of any age */
+
+    /* Each may be NULL. */
+    void (*failed)(uint64_t segment, const char *text, void *context);
+    bool (*go_on)(const struct move_totals *totals, void *context); /* after each MiB; may take its
+                                                                       time. False: stop */
+    void *context;
+};
+
+/*
+ * The directory at `path` (absolute) becomes an annex of the tape, or is one and is known under
+ * this path from now on. TDK_EFOREIGN: another tape's; TDK_EAWAY: it was one, and now something
+ * else is there; TDK_EBUSY: it is a copy of an annex that is still where it was.
+ */
+int move_join(const struct folder *folder, const char *path, struct annex_meta *annex,
+              struct tdk_err *err);
+
+/* 0: all was moved that could be, totals->failed says what could not. Negative: -ECANCELED, or what
+ * stopped it; what was moved until then stays so. TDK_EBUSY: somebody moves there now. */
+int move_segments(const struct folder *folder, const struct annex *annex,
+                  const struct move_options *options, struct move_totals *totals,
+                  struct tdk_err *err);
+
+#endif

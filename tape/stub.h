@@ -1,0 +1,57 @@
+/*
+ * stub.h - what stays in the tape of a segment that was moved to an annex.
+ *
+ *     offset   size
+ *          0    256   struct segment_head, of STUB_VERSION, with the annex's id
+ *        256    256   the same once more, for when the first has rotted
+ *        512    ...   a hole where the blocks were
+ *        end    ...   table, catalogue, states and foot, where they were
+ *
+ * So it has its name, its size and all that a segment says of itself, in a hundredth of the room:
+ * index, catalogue, coverage, recovery and the chain need no other disk. Only who reads blocks goes
+ * to the annex, where the whole file is under the same name. It takes the place of the whole one,
+ * and the other way round, by one rename: there is never a moment with two truths, or with none.
+ */
+#ifndef TDK_TAPE_STUB_H
+#define TDK_TAPE_STUB_H
+
+#include <stdbool.h>
+
+#include "tape/folder.h"
+#include "tape/format.h"
+
+#define STUB_HEAD_COPY 256u /* offset of the second head */
+
+static inline bool head_is_stub(const struct segment_head *head)
+{
+    return head->version == STUB_VERSION;
+}
+
+/* Was it moved? A segment that is not there was not. */
+bool stub_is_at(const struct folder *folder, uint64_t number, enum segment_stage stage);
+
+/* The head of what is under this path, from whichever of its copies is good. -ENOENT,
+ * TDK_ECORRUPT. */
+int stub_read_head(const char *path, struct segment_head *head, struct tdk_err *err);
+
+/* The whole file: its path; `name` is the stub's, with or without a path. TDK_EAWAY says of which
+ * segment and where it should be. */
+int stub_find_whole(const struct folder *folder, const struct segment_head *head, const char *name,
+                    char path[TAPE_PATH_MAX], struct tdk_err *err);
+
+/* And open it. -ENOENT: the annex has it no more; TDK_ECORRUPT: it is another, or not of `size`. */
+int stub_open_whole(const struct folder *folder, const struct segment_head *head, const char *name,
+                    uint64_t size, char path[TAPE_PATH_MAX], struct tdk_err *err);
+
+/* Make one of a whole, sealed file, of which `head` and `foot` are: at `path`, synced; its name it
+ * gets from the caller. */
+int stub_make(const char *path, int whole, const struct segment_head *head,
+              const struct segment_foot *foot, uint64_t size, const uint8_t annex[16],
+              struct tdk_err *err);
+
+/* Remove a file of a segment; of a stub the whole one first, for good. None there: 0. TDK_EAWAY:
+ * the annex is not there, and nothing was removed. */
+int stub_remove(const struct folder *folder, uint64_t number, enum segment_stage stage,
+                struct tdk_err *err);
+
+#endif
