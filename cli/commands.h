@@ -28,6 +28,7 @@ extern const struct command top_command;
 extern const struct command check_command;
 extern const struct command doctor_command;
 extern const struct command seal_command;
+extern const struct command move_command;
 extern const struct command asof_command;
 extern const struct command completion_command;
 extern const struct command bench_command;

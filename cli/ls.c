@@ -8,6 +8,8 @@
 #include "cli/commands.h"
 #include "cli/range.h"
 #include "cli/table.h"
+#include "tape/annex.h"
+#include "tape/stub.h"
 #include "tape/tape.h"
 
 struct args {
@@ -234,26 +236,60 @@ static const struct command symbols_command = {
 static const struct column segment_columns[] = {
     {"segment", COLUMN_COUNT}, {"state", COLUMN_TEXT},       {"size", COLUMN_SIZE},
     {"blocks", COLUMN_COUNT},  {"ticks", COLUMN_COUNT},      {"first_ts", COLUMN_TIME},
-    {"last_ts", COLUMN_TIME},  {"generation", COLUMN_COUNT},
+    {"last_ts", COLUMN_TIME},  {"generation", COLUMN_COUNT}, {"directory", COLUMN_TEXT},
 };
+
+struct segment_walk {
+    struct table *table;
+    const struct folder *folder;
+    struct annexes annexes;
+};
+
+/* Where it was moved to; NULL: nowhere. */
+static const struct annex *find_moved(const struct segment_walk *walk,
+                                      const struct segment_ref *segment)
+{
+    char path[TAPE_PATH_MAX];
+    struct segment_head head = {.magic = 0};
+    if (walk->annexes.count == 0 || !segment->sealed)
+        return NULL;
+    folder_segment_path(walk->folder, segment->number,
+                        segment->generation == 0 ? SEGMENT_SEALED : SEGMENT_PACKED, path);
+    return stub_read_head(path, &head, NULL) == 0 && head_is_stub(&head)
+               ? annexes_find(&walk->annexes, head.annex)
+               : NULL;
+}
 
 static int put_segment(const struct segment_ref *segment, void *context)
 {
-    struct table *table = context;
+    const struct segment_walk *walk = context;
+    struct table *table = walk->table;
+    const struct annex *moved = find_moved(walk, segment);
+    bool away = moved != NULL && annex_check(moved, walk->folder->tape_id, NULL) < 0;
     table_number(table, segment->number);
-    table_text(table, segment->sealed ? "sealed" : "open");
+    table_text(table, away              ? "away"
+                      : moved != NULL   ? "moved"
+                      : segment->sealed ? "sealed"
+                                        : "open");
     table_number(table, segment->size);
     table_number(table, segment->blocks);
     table_number(table, segment->ticks);
     put_time_range(table, segment->min_ts, segment->max_ts);
     table_number(table, segment->generation);
+    if (moved != NULL)
+        table_text(table, moved->path);
+    else
+        table_none(table);
     return 0;
 }
 
 static int fill_segments(struct depot *depot, struct table *table, struct tdk_err *err)
 {
     struct view *view = tape_view(depot->tape);
-    int rc = index_segments(view->index, put_segment, table, err);
+    struct segment_walk walk = {.table = table, .folder = &depot->tape->folder};
+    (void)annexes_load(&walk.annexes, walk.folder, NULL);
+    int rc = index_segments(view->index, put_segment, &walk, err);
+    annexes_close(&walk.annexes);
     view_drop(view);
     return rc;
 }
@@ -269,6 +305,9 @@ static const struct command segments_command = {
     .name = "segments",
     .brief = "the files of a tape",
     .usage = "-T DIR [--json]",
+    .about =
+        "`state` is open, sealed, moved (to `directory`: see `tapedeck move`) or away: moved,\n"
+        "and the disk of that directory is not there now.",
     .sets = tape_sets,
     .run = run_segments,
 };

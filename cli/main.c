@@ -36,6 +36,7 @@ static const struct command *const commands[] = {
     &attach_command,
     &detach_command,
     &seal_command,
+    &move_command,
     &asof_command,
     &retain_command,
     &diff_command,

@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "cli/range.h"
 #include "cli/seal_ask.h"
+#include "cli/stretch.h"
 #include "cli/table.h"
 #include "tape/seal_tape.h"
 
@@ -22,11 +23,7 @@ struct args {
 static struct args args;
 
 static const struct option rows[] = {
-    {.name = "segments",
-     .kind = OPTION_TEXT,
-     .value = "A[-[B]]",
-     .at = offsetof(struct args, segments),
-     .help = "only these, by number: 7, 7-19, 7- to the end"},
+    {.name = "segments", STRETCH_OPTION, .at = offsetof(struct args, segments)},
     {.name = "jobs",
      .letter = 'j',
      .kind = OPTION_COUNT,
@@ -87,28 +84,6 @@ static bool on_go_on(const struct seal_totals *totals, void *context)
     return !interrupted();
 }
 
-/* "7", "7-", "7-19" */
-static bool parse_segments(const char *text, uint64_t *first, uint64_t *last)
-{
-    char *end;
-    if (text == NULL)
-        return true;
-    if (*text < '0' || *text > '9')
-        return false;
-    *first = *last = strtoull(text, &end, 10);
-    if (*end == '-') {
-        text = end + 1;
-        *last = 0;
-        if (*text != '\0' && (*text < '0' || *text > '9'))
-            return false;
-        if (*text != '\0')
-            *last = strtoull(text, &end, 10);
-        else
-            end++;
-    }
-    return *end == '\0' && *first > 0 && (*last == 0 || *last >= *first);
-}
-
 static int show(const struct seal_totals *t, uint64_t elapsed_ns)
 {
     static const struct column columns[] = {
@@ -135,6 +110,9 @@ static int conclude(const struct seal_totals *t)
                  (double)t->bytes_before / (double)t->bytes_after);
     else if (t->to_do == 0)
         cli_note("there is nothing to pack");
+    if (t->moved > 0)
+        cli_note("%" PRIu64 " segments were moved and stay as they are: pack first, then move",
+                 t->moved);
     if (t->failed == 0)
         return CLI_OK;
     cli_warn("%" PRIu64 " segments could not be packed and stay as they were; `tapedeck verify` "
@@ -157,7 +135,7 @@ static int run(const struct cli *cli)
                                         .context = &w};
     if (args.range.tape == NULL)
         return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
-    if (!parse_segments(args.segments, &options.first, &options.last))
+    if (!stretch_parse(args.segments, &options.first, &options.last))
         return cli_usage("--segments %s: a number, or two with a dash between", args.segments);
     interrupt_catch();
     progress_begin(&w.progress, "seal", args.progress, cli->globals->quiet);

@@ -1,5 +1,6 @@
 #include "tape/annex.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -148,6 +149,7 @@ int annexes_load(struct annexes *annexes, const struct folder *folder, struct td
         return 0;
     if (rc < 0)
         return err_set(err, rc, "read %s", path);
+    assert(bytes != NULL);
     rc = annexes_decode(annexes, bytes, size, folder->tape_id, err);
     free(bytes);
     return rc < 0 ? err_wrap(err, rc, "read %s", path) : 0;
@@ -166,7 +168,7 @@ int annexes_save(const struct annexes *annexes, const struct folder *folder, str
 
 void annexes_close(struct annexes *annexes)
 {
-    for (size_t i = 0; i < annexes->count; i++)
+    for (size_t i = 0; annexes->items != NULL && i < annexes->count; i++)
         free(annexes->items[i].path);
     free(annexes->items);
     *annexes = (struct annexes){.count = 0};

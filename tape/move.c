@@ -1,5 +1,6 @@
 #include "tape/move.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -245,10 +246,10 @@ static int copy_file(struct moving *m, int from, const char *path, uint64_t size
  * so: it may have been deleted, packed or moved meanwhile. */
 static int check_home(const struct moving *m, const struct segment *segment)
 {
-    struct segment_head now;
+    struct segment_head now = {.magic = 0};
     char packed[TAPE_PATH_MAX];
     struct file_stat stat;
-    struct retired *retired;
+    struct retired *retired = NULL;
     int rc = stub_read_head(segment->path, &now, m->err);
     if (rc == 0 && memcmp(&now, &segment->head, sizeof now) != 0)
         rc = err_say(m->err, -ESTALE, "%s has changed", segment->path);
@@ -258,6 +259,7 @@ static int check_home(const struct moving *m, const struct segment *segment)
         rc = retired_load(&retired, m->folder, m->err);
     if (rc < 0)
         return rc;
+    assert(retired != NULL);
     bool gone = retired_find(retired, segment->head.number) != NULL;
     retired_drop(retired);
     folder_segment_path(m->folder, segment->head.number, SEGMENT_PACKED, packed);
@@ -475,7 +477,7 @@ static void sweep_doubles(struct moving *m, const struct segment_name *names, si
         char home[TAPE_PATH_MAX];
         struct route there;
         struct file_stat stat;
-        struct segment_head head, other;
+        struct segment_head head = {.magic = 0}, other = {.magic = 0};
         folder_segment_path(m->folder, names[i].number, names[i].stage, home);
         make_route(&there, m->annex, m->annex->path, name_of(home));
         if (segment_is_sealed(names[i].stage) && files->stat(there.to, &stat) == 0 &&

@@ -153,25 +153,36 @@ static int open_whole(struct segment *s, const struct folder *folder, struct tdk
     return 0;
 }
 
-int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
-                        enum segment_stage stage, struct tdk_err *err)
+static int open_once(struct segment **segment, const struct folder *folder, uint64_t number,
+                     enum segment_stage stage, struct tdk_err *err)
 {
-    enum { LOOKS = 2 }; /* it may come back between the looks at its stub and at its annex */
     struct segment *s = NULL;
-    int rc = 0;
-    for (int i = 0; i < LOOKS && rc == 0 && (s == NULL || segment_is_away(s)); i++) {
-        segment_close(s);
-        s = NULL;
-        rc = segment_open_home(&s, folder, number, stage, err);
-        if (rc == 0 && segment_is_moved(s))
-            rc = open_whole(s, folder, err);
-    }
+    int rc = segment_open_home(&s, folder, number, stage, err);
+    if (rc < 0)
+        return rc;
+    assert(s != NULL);
+    if (segment_is_moved(s))
+        rc = open_whole(s, folder, err);
     if (rc < 0) {
         segment_close(s);
         return rc;
     }
     *segment = s;
     return 0;
+}
+
+int segment_open_number(struct segment **segment, const struct folder *folder, uint64_t number,
+                        enum segment_stage stage, struct tdk_err *err)
+{
+    struct segment *s = NULL;
+    int rc = open_once(&s, folder, number, stage, err);
+    if (rc == 0 && segment_is_away(s)) { /* or come back between the looks at stub and annex */
+        segment_close(s);
+        rc = open_once(&s, folder, number, stage, err);
+    }
+    if (rc == 0)
+        *segment = s;
+    return rc;
 }
 
 void segment_close(struct segment *segment)

@@ -51,7 +51,7 @@ int stub_read_head(const char *path, struct segment_head *head, struct tdk_err *
 bool stub_is_at(const struct folder *folder, uint64_t number, enum segment_stage stage)
 {
     char path[TAPE_PATH_MAX];
-    struct segment_head head;
+    struct segment_head head = {.magic = 0};
     folder_segment_path(folder, number, stage, path);
     return stub_read_head(path, &head, NULL) == 0 && head_is_stub(&head);
 }
@@ -92,7 +92,7 @@ int stub_find_whole(const struct folder *folder, const struct segment_head *head
 static int check_whole(int fd, const struct segment_head *stub, uint64_t size, const char *path,
                        struct tdk_err *err)
 {
-    struct segment_head head;
+    struct segment_head head = {.magic = 0};
     struct file_stat stat;
     int rc = files->fstat(fd, &stat);
     if (rc == 0)
@@ -193,7 +193,7 @@ int stub_remove(const struct folder *folder, uint64_t number, enum segment_stage
                 struct tdk_err *err)
 {
     char path[TAPE_PATH_MAX];
-    struct segment_head head;
+    struct segment_head head = {.magic = 0};
     int rc = 0;
     folder_segment_path(folder, number, stage, path);
     if (stub_read_head(path, &head, NULL) == 0 && head_is_stub(&head))

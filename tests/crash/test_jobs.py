@@ -1,4 +1,4 @@
-"""Jobs on a tape, killed at any moment and run again: seal, retain apply, pack, unpack, reindex, recover.
+"""Jobs on a tape, killed at any moment and run again: seal, move, retain apply, pack, unpack, reindex, recover.
 
 $TDK_JOB_KILLS says how often each.
 """
@@ -64,6 +64,25 @@ class Jobs(tapedeck.Case):
         self.assertEqual(self.tape_digest(), digest)
         names = [path.name for path in (self.tape / "segments").iterdir()]
         self.assertEqual([name for name in names if not name.endswith(".g1.seg")], [])
+
+    def test_move(self):
+        digest, disk = self.tape_digest(), self.scratch / "disk"
+        there, back = ("move", disk, "-T", self.tape), ("move", "--back", "-T", self.tape)
+        seconds = self.how_long(*there)
+        killed = 0
+        for command in (back, there) * KILLS:
+            killed += self.kill_at_random(seconds, *command)
+            self.assertEqual(self.tape_digest(), digest) # with whatever it left
+            self.run_ok("recover", "-T", self.tape, "-q") # as a recorder that starts
+            self.assertEqual(self.tape_digest(), digest)
+            self.run_ok(*command)
+            self.assertEqual(self.tape_digest(), digest)
+        self.assertGreater(killed, 0)
+        self.run_ok(*back)
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual([path.name for path in disk.iterdir()], ["annex.meta"])
+        names = [path.name for path in (self.tape / "segments").iterdir()]
+        self.assertEqual([name for name in names if not name.endswith(".seg")], [])
 
     def test_reindex(self):
         digest = self.tape_digest()

@@ -1,0 +1,18 @@
+/*
+ * stretch.h - some of a tape's segments, as a command is told: 7, 7-19, 7- to the end.
+ */
+#ifndef TDK_CLI_STRETCH_H
+#define TDK_CLI_STRETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* For a command's table: {.name = "segments", STRETCH_OPTION, .at = offsetof(struct args,
+ * segments)} */
+#define STRETCH_OPTION                                                                             \
+    .kind = OPTION_TEXT, .value = "A[-[B]]", .help = "only these, by number: 7, 7-19, 7- to the end"
+
+/* NULL: leaves both. *last 0: to the end. False: it is none. */
+bool stretch_parse(const char *text, uint64_t *first, uint64_t *last);
+
+#endif

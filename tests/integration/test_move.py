@@ -1,0 +1,138 @@
+"""tapedeck move: old segments on another disk, still part of the tape."""
+
+import json
+import shutil
+import time
+import unittest
+
+from tests.support import tapedeck
+
+TICKS = 30000
+
+
+class Move(tapedeck.Case):
+    def setUp(self):
+        super().setUp()
+        self.disk = self.scratch / "disk"
+        recorder = self.recorder("--ring", "a", "--create-ring", "16M", "--segment-size", "256K",
+                                 "--block-size", "16K")
+        self.run_ok("gen", "--ring", "a", "--count", TICKS)
+        self.run_ok("flush", "-T", self.tape)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+
+    def rows(self, *args, code=0):
+        return json.loads(self.run_ok(*args, "--json", code=code).stdout)
+
+    def move(self, *args, code=0):
+        return self.rows("move", *args, "-T", self.tape, code=code)[0]
+
+    def states(self):
+        return [row["state"] for row in self.rows("ls", "segments", "-T", self.tape)]
+
+    def used(self):
+        return sum(path.stat().st_blocks for path in (self.tape / "segments").iterdir())
+
+    def test_there_and_back(self):
+        digest, used = self.tape_digest(), self.used()
+        to_do = self.move(self.disk, "--dry-run")["to_do"]
+        self.assertFalse(self.disk.exists())
+        self.assertEqual(self.move(self.disk, "--segments", "2-3")["segments"], 2)
+        self.assertEqual(self.states()[:4], ["sealed", "moved", "moved", "sealed"])
+        self.assertEqual(self.move(self.disk)["segments"], to_do - 2)
+        self.assertEqual(self.move(self.disk)["to_do"], 0)
+        self.assertLess(self.used(), used / 4)
+        self.assertEqual(self.tape_digest(), digest)
+        for command in ("verify", "coverage", "recover", "reindex", "verify"):
+            self.run_ok(command, "-T", self.tape)
+        self.assertEqual(self.tape_digest(), digest)
+        listed = self.rows("move", "--list", "-T", self.tape)
+        self.assertEqual([(row["directory"], row["state"]) for row in listed],
+                         [(str(self.disk), "there")])
+        lone = self.run_ok("query", "-T", self.disk / "0000000002.seg", "--count").stdout
+        self.assertGreater(int(lone), 0)
+        self.assertEqual(self.move("--back")["segments"], to_do)
+        self.assertEqual([path.name for path in self.disk.iterdir()], ["annex.meta"])
+        self.assertEqual(self.tape_digest(), digest)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_a_disk_that_is_not_mounted(self):
+        digest = self.tape_digest()
+        self.move(self.disk, "--segments", "1-2")
+        elsewhere = self.scratch / "elsewhere"
+        self.disk.rename(elsewhere)
+        self.assertEqual(self.states()[:3], ["away", "away", "sealed"])
+        told = self.run_ok("query", "-T", self.tape, "-o", "none", code=3).stderr
+        self.assertIn("was moved to", told)
+        self.assertIn(str(self.disk), told)
+        gaps = self.rows("gaps", "-T", self.tape, code=3)
+        self.assertEqual({gap["reason"] for gap in gaps}, {"away"})
+        row = self.rows("coverage", "-T", self.tape, code=3)[0]
+        epoch = row["tracks"][0]["epochs"][0]
+        self.assertEqual((epoch["lost"], epoch["damaged"], epoch["retired"]), ([], [], []))
+        self.assertEqual(len(epoch["away"]), 1)
+        self.assertIn("footers", self.run_ok("verify", "-T", self.tape, code=3).stderr)
+        self.run_ok("recover", "-T", self.tape, "-q", code=3)
+        self.run_ok("pack", "-T", self.tape, "-O", self.scratch / "all.tar.zst", code=1)
+        plan = self.rows("retain", "plan", "-T", self.tape, "--max-segments", "1", code=3)
+        self.assertEqual([item["kept_by"] for item in plan[:2]], ["away", "away"])
+
+        refused = self.run_ok("move", self.disk, "-T", self.tape, code=1)
+        self.assertIn("mounted", refused.stderr)
+        self.assertFalse(self.disk.exists())
+        self.run_ok("move", "--relocate", elsewhere, "-T", self.tape)
+        self.assertEqual(self.tape_digest(), digest)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_a_directory_of_another_tape(self):
+        self.move(self.disk, "--segments", "1")
+        other = self.scratch / "other"
+        self.run_ok("import", "-T", other, "--track", "x", "--format", "lines", "-",
+                    stdin=b"1700000000000000000 one\n")
+        refused = self.run_ok("move", self.disk, "-T", other, code=1)
+        self.assertIn("another tape", refused.stderr)
+        copy = self.scratch / "copy"
+        shutil.copytree(self.disk, copy)
+        self.assertIn("a copy of it", self.run_ok("move", copy, "-T", self.tape, code=1).stderr)
+
+    def test_wrong_usage(self):
+        for args in (("-T", self.tape), (self.disk,), (self.disk, "-T", self.tape, "--segments", "x"),
+                     (self.tape / "segments", "-T", self.tape), (self.disk, "--list", "-T", self.tape),
+                     (self.disk, "-T", self.tape, "--back", "--older-than", "1d")):
+            self.run_ok("move", *args, code=2)
+        for args in ((self.scratch / "no" / "where", "-T", self.tape),
+                     (self.disk, "-T", self.scratch / "none"), ("--back", self.disk, "-T", self.tape)):
+            self.run_ok("move", *args, code=1)
+        self.assertFalse(self.disk.exists())
+
+    def test_only_what_is_old(self):
+        self.assertEqual(self.move(self.disk, "--older-than", "1d")["to_do"], 0)
+        time.sleep(0.01)
+        self.assertGreater(self.move(self.disk, "--older-than", "1ms")["segments"], 1)
+
+    def test_packed_then_moved_then_in_an_incident(self):
+        digest = self.tape_digest()
+        self.move(self.disk, "--segments", "1")
+        self.assertIn("pack first", self.run_ok("seal", "-T", self.tape).stderr)
+        self.move(self.disk)
+        self.assertIn("0000000002.g1.seg", [path.name for path in self.disk.iterdir()])
+        bundle, out = self.scratch / "all.tar.zst", self.scratch / "out"
+        self.run_ok("pack", "-T", self.tape, "-O", bundle)
+        self.run_ok("unpack", bundle, "-O", out)
+        self.assertEqual(self.tape_digest(tape=out), digest)
+        self.run_ok("verify", "-T", out)
+
+    def test_beside_a_recorder_and_deleted_by_it(self):
+        recorder = self.recorder("--ring", "a", "--segment-size", "256K", "--block-size", "16K")
+        self.run_ok("gen", "--ring", "a", "--count", TICKS, "--seed", 2)
+        self.run_ok("flush", "-T", self.tape)
+        moved = self.move(self.disk)["segments"]
+        self.assertGreater(moved, 4)
+        self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), 2 * TICKS)
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "3")
+        self.assertLess(len(list(self.disk.iterdir())), moved)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.run_ok("verify", "-T", self.tape)
+
+
+if __name__ == "__main__":
+    unittest.main()
