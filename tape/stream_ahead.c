@@ -54,8 +54,9 @@ void stream_go_ahead(struct stream *stream)
     }
     if (stream->scout == NULL || !aim(stream))
         return;
-    const struct block_ref *ref;
-    for (int n = 1; n <= SCOUT_AHEAD && (ref = search_ahead(&stream->search, n)) != NULL; n++)
-        if (ref->span >= BRISK_SPAN)
+    for (int n = 1; n <= SCOUT_AHEAD; n++) {
+        const struct block_ref *ref = search_ahead(&stream->search, n);
+        if (ref != NULL && ref->span >= BRISK_SPAN) /* NULL: one without what is asked for */
             scout_send(stream->scout, ref, stream->sieve.is_dense);
+    }
 }
