@@ -20,9 +20,10 @@ static uint32_t multiply(uint32_t a, uint32_t b)
     return product;
 }
 
-uint32_t crc32c_power(size_t n)
+/* x^(8 n): what a CRC is multiplied by when n zero bytes follow. */
+static uint32_t power_of_bytes(size_t n)
 {
-    uint32_t square = 1u << 30; /* x^1 */
+    uint32_t square = 1u << 23; /* x^8 */
     uint32_t power = 1u << 31;  /* x^0 */
     for (; n != 0; n >>= 1) {
         if (n & 1)
@@ -34,7 +35,7 @@ uint32_t crc32c_power(size_t n)
 
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b)
 {
-    return multiply(crc_a, crc32c_power(8 * size_b)) ^ crc_b;
+    return multiply(crc_a, power_of_bytes(size_b)) ^ crc_b;
 }
 
 /* ---- without help ---- */
@@ -102,9 +103,9 @@ static bool hardware, wide; /* wide: crc32c_wide.c */
 __attribute__((constructor)) static void hardware_prepare(void)
 {
     hardware = hardware_has();
-    wide = crc32c_wide_prepare();
-    shift_long = crc32c_power(8 * STRETCH_LONG);
-    shift_short = crc32c_power(8 * STRETCH_SHORT);
+    wide = crc32c_wide_is_possible();
+    shift_long = power_of_bytes(STRETCH_LONG);
+    shift_short = power_of_bytes(STRETCH_SHORT);
 }
 
 void crc32c_narrow(void)

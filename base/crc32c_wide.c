@@ -16,37 +16,43 @@
 #include <immintrin.h>
 
 #define WIDE __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.2")))
-enum { PIECE = 16, LANES = 4, REGISTER = PIECE * LANES };
+enum { REGISTER = 64 };
 
-/* What the lower and the upper half of each piece in a register are multiplied by. */
-struct distance {
-    uint64_t factors[LANES][2];
+/* What the lower and the upper half of a piece are multiplied by to be added n bytes behind: x to
+ * the power of 8 n + 63, and of 8 n - 1, in the upper half of 64 bits. Written down, because to
+ * make them takes a program's start a tenth of a millisecond; the unit test would find a wrong one.
+ */
+struct factors {
+    uint32_t low, high;
 };
-static struct distance by_one, by_two, by_three, by_four; /* registers */
-static struct distance into_last;                         /* pieces of one register */
+static const struct factors by_16 = {0x3743f7bd, 0x3171d430}, by_32 = {0x33ccbbbc, 0xa2158b34},
+                            by_48 = {0xa46ef4aa, 0x6051243f}, by_64 = {0x1c19243b, 0x75bba45b},
+                            by_128 = {0x6577b245, 0x7417153f}, by_192 = {0x7ccbbbf2, 0x31c94608},
+                            by_256 = {0xe9a5d8be, 0x1426a815};
 
-static void set_lane(struct distance *distance, unsigned lane, size_t bytes)
+bool crc32c_wide_is_possible(void)
 {
-    distance->factors[lane][0] = (uint64_t)crc32c_power(8 * bytes + 63) << 32;
-    distance->factors[lane][1] = (uint64_t)crc32c_power(8 * bytes - 1) << 32;
-}
-
-static void set_distance(struct distance *distance, size_t bytes)
-{
-    for (unsigned lane = 0; lane < LANES; lane++)
-        set_lane(distance, lane, bytes);
-}
-
-bool crc32c_wide_prepare(void)
-{
-    set_distance(&by_one, REGISTER);
-    set_distance(&by_two, 2 * REGISTER);
-    set_distance(&by_three, 3 * REGISTER);
-    set_distance(&by_four, 4 * REGISTER);
-    for (unsigned lane = 0; lane + 1 < LANES; lane++) /* the last is added as it is */
-        set_lane(&into_last, lane, (LANES - 1 - lane) * PIECE);
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq") &&
            __builtin_cpu_supports("sse4.2");
+}
+
+WIDE static inline __m128i pair_of(struct factors by)
+{
+    return _mm_set_epi64x((int64_t)((uint64_t)by.high << 32), (int64_t)((uint64_t)by.low << 32));
+}
+
+/* The same distance for each piece of a register. */
+WIDE static inline __m512i all(struct factors by)
+{
+    return _mm512_broadcast_i32x4(pair_of(by));
+}
+
+/* Each piece moved to where the last one is; that one is added as it is. */
+WIDE static inline __m512i into_last(void)
+{
+    __m512i by = _mm512_zextsi128_si512(pair_of(by_48));
+    by = _mm512_inserti32x4(by, pair_of(by_32), 1);
+    return _mm512_inserti32x4(by, pair_of(by_16), 2);
 }
 
 WIDE static inline __m512i load(const void *bytes)
@@ -65,7 +71,7 @@ WIDE static inline __m512i fold(__m512i x, __m512i by, __m512i there)
 
 WIDE static inline uint32_t remainder_of(__m512i x)
 {
-    const __m512i moved = fold(x, load(&into_last), _mm512_setzero_si512());
+    const __m512i moved = fold(x, into_last(), _mm512_setzero_si512());
     const __m128i piece = _mm_xor_si128(
         _mm_xor_si128(_mm512_extracti32x4_epi32(moved, 0), _mm512_extracti32x4_epi32(moved, 1)),
         _mm_xor_si128(_mm512_extracti32x4_epi32(moved, 2), _mm512_extracti32x4_epi32(x, 3)));
@@ -75,7 +81,7 @@ WIDE static inline uint32_t remainder_of(__m512i x)
 
 WIDE uint32_t crc32c_wide(uint32_t crc, const unsigned char *p, size_t size)
 {
-    const __m512i by = load(&by_four);
+    const __m512i by = all(by_256);
     const __m512i before = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc));
     __m512i a = _mm512_xor_si512(load(p), before), b = load(p + REGISTER),
             c = load(p + 2 * REGISTER), d = load(p + 3 * REGISTER);
@@ -85,15 +91,15 @@ WIDE uint32_t crc32c_wide(uint32_t crc, const unsigned char *p, size_t size)
         c = fold(c, by, load(p + 2 * REGISTER));
         d = fold(d, by, load(p + 3 * REGISTER));
     }
-    d = fold(a, load(&by_three), d);
-    d = fold(b, load(&by_two), d);
-    d = fold(c, load(&by_one), d);
+    d = fold(a, all(by_192), d);
+    d = fold(b, all(by_128), d);
+    d = fold(c, all(by_64), d);
     return remainder_of(d);
 }
 
 #else
 
-bool crc32c_wide_prepare(void)
+bool crc32c_wide_is_possible(void)
 {
     return false;
 }
