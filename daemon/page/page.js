@@ -174,12 +174,16 @@ function showTiles(state) {
   }));
 }
 
+/* A canary's ring is named for its tape; there is one, and its name takes a phone's width. */
+const isCanary = (ring) => ring.track === "tapedeck.canary";
+const nameOf = (ring) => (isCanary(ring) ? "canary" : ring.ring);
+
 function showRings(state) {
   fillTable("rings", state.rings.map((ring) => {
     const words = ringState(ring, state.own), full = ring.capacity ? ring.fill / ring.capacity : 0;
     const fillClass = full >= 0.95 ? "n bad" : full >= 0.8 ? "n warn" : "n";
     return [
-      ring.ring === ring.track || !ring.track ? ring.ring : ring.ring + " → " + ring.track,
+      ring.ring === ring.track || !ring.track || isCanary(ring) ? nameOf(ring) : ring.ring + " → " + ring.track,
       [words, words === "ok" ? "" : words === "waiting" ? "warn" : "bad"],
       [ring.rate === null ? "-" : count(ring.rate), "n"],
       [ring.byteRate === null ? "-" : size(ring.byteRate), "n"],
@@ -209,8 +213,8 @@ function keep(state) {
   const moment = { at: new Date(state.now), rates: {}, fills: {}, played: {}, late: {},
     write: (state.own.recorder_write_longest || 0) / 1e6, sync: (state.own.recorder_sync_longest || 0) / 1e6 };
   for (const ring of state.rings) {
-    moment.rates[ring.ring] = ring.rate;
-    moment.fills[ring.ring] = ring.capacity ? (100 * ring.fill) / ring.capacity : 0;
+    moment.rates[nameOf(ring)] = ring.rate;
+    moment.fills[nameOf(ring)] = ring.capacity ? (100 * ring.fill) / ring.capacity : 0;
   }
   for (const play of state.players) {
     moment.played[play.session] = play.rate;
