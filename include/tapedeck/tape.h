@@ -6,7 +6,9 @@
  * lone segment file opens too.
  *
  * Threads: a tape may be shared by threads once it is open; a cursor belongs to one thread at a
- * time. Memory: bounded whatever the range: a block for each track that is merged, and up to 32 MiB
+ * time. While a cursor reads a long range it may have a thread of its own that reads ahead, with
+ * every signal blocked; in all no more than the processors that the process may use, less one.
+ * Memory: bounded whatever the range: a block for each track that is merged, and up to 32 MiB
  * of blocks kept for the next query. What a run points to is borrowed until the next call on its
  * cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
  */
