@@ -226,7 +226,7 @@ function keep(state) {
 
 let lines = [];
 function chooseLines(state) {
-  const busy = [...state.rings].sort((a, b) => (b.rate || 0) - (a.rate || 0)).slice(0, LINES).map((r) => r.ring);
+  const busy = [...state.rings].sort((a, b) => (b.rate || 0) - (a.rate || 0)).slice(0, LINES).map(nameOf);
   if (lines.length < Math.min(LINES, state.rings.length) || past.length % 30 === 0) lines = busy.sort();
 }
 
