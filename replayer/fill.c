@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "replayer/replayer.h"
+#include "tape/cursor.h"
 
 #define FIRST_SIZE ((size_t)64 << 10) /* of the first batch: it is waited for */
 
@@ -32,21 +33,21 @@ void fill_close(struct fill *f)
 
 static bool is_told(const struct fill *f)
 {
-    return f->run.number < f->told_count && f->told[f->run.number] == f->run.epoch;
+    return f->run.number < f->told_count && f->told[f->run.number].epoch == f->run.epoch;
 }
 
 static bool note_told(struct fill *f)
 {
     if (f->run.number >= f->told_count) {
         size_t count = (size_t)f->run.number + 16;
-        uint64_t *told = realloc(f->told, count * sizeof *told);
+        struct told *told = realloc(f->told, count * sizeof *told);
         if (told == NULL)
             return false;
         memset(told + f->told_count, 0, (count - f->told_count) * sizeof *told);
         f->told = told;
         f->told_count = count;
     }
-    f->told[f->run.number] = f->run.epoch;
+    f->told[f->run.number] = (struct told){.epoch = f->run.epoch, .track = f->run.track};
     return true;
 }
 
@@ -148,6 +149,38 @@ static bool take_run(struct fill *f)
     return true;
 }
 
+/* ---- where tracks take turns: many ticks at once (tape/weave.h) ---- */
+
+/* They are of epochs that runs have told of, so their TRACK frames are out. */
+static void add_to_digest(struct fill *f, const struct woven *woven)
+{
+    const unsigned char *at = woven->bytes, *end = at + woven->size;
+    while (at < end) {
+        const struct tdk_frame *frame = (const void *)at;
+        const struct told *told = &f->told[frame->track];
+        tdk_digest_add(f->digest, told->track, told->epoch, frame);
+        at += tdk_frame_span(frame->size);
+    }
+}
+
+/* The batch is filled up to `enough`. False: what comes next is a run, or does not fit. */
+static bool take_woven(struct fill *f, size_t enough)
+{
+    struct batch_memory *m = f->into;
+    struct woven woven = {.bytes = m->bytes + m->size,
+                          .room = cursor_weave_size(f->cursor, enough - m->size)};
+    if (woven.room == 0)
+        return false;
+    cursor_weave(f->cursor, &woven);
+    if (f->digest != NULL)
+        add_to_digest(f, &woven);
+    m->size += woven.size;
+    m->ticks += woven.ticks;
+    f->ticks += woven.ticks;
+    f->bytes += woven.size;
+    return woven.ticks > 0;
+}
+
 /* The next run. False: there is none now, f->stop says why. */
 static bool next_run(struct fill *f)
 {
@@ -169,7 +202,10 @@ void fill_run(struct fill *f)
     f->stop = FILL_MORE;
     f->need = 0;
     while (f->into->size < enough) {
-        if (f->run_at == f->run.size && !next_run(f))
+        bool is_taken = f->run_at == f->run.size;
+        if (is_taken && take_woven(f, enough))
+            continue;
+        if (is_taken && !next_run(f))
             break;
         if (!take_run(f))
             break;

@@ -27,10 +27,16 @@ enum fill_end {
     FILL_FAILED, /* err says why */
 };
 
+/* What TRACK frame was put in last for a track's number. */
+struct told {
+    uint64_t epoch;    /* 0: none yet */
+    const char *track; /* its name; borrowed from the tape */
+};
+
 struct fill {
     struct tdk_cursor *cursor; /* ours */
     struct tdk_digest *digest; /* ours; NULL: nobody wants it */
-    uint64_t *told;            /* ours: by a track's number, the epoch that was told last */
+    struct told *told;         /* ours: by a track's number */
     size_t told_count;
     bool control, begun;
     struct tdk_run run; /* what is left of it: */
