@@ -6,11 +6,13 @@
  * lone segment file opens too.
  *
  * Threads: a tape may be shared by threads once it is open; a cursor belongs to one thread at a
- * time. While a cursor reads a long range it may have a thread of its own that reads ahead, with
- * every signal blocked; in all no more than the processors that the process may use, less one.
- * Memory: bounded whatever the range: a block for each track that is merged, and up to 32 MiB
- * of blocks kept for the next query. What a run points to is borrowed until the next call on its
- * cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
+ * time. While a cursor reads a long range it may have a thread of its own that reads two blocks
+ * ahead, with every signal blocked; in all no more than the processors that the process may use,
+ * less one. It ends with the cursor, which so must not be used across a fork. Memory: bounded
+ * whatever the range: a block for each track that is merged, two more where one is read ahead, and
+ * for the next query up to 32 MiB of blocks and 16 of their directories. What a run points to is
+ * borrowed until the next call on its cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are
+ * [from, to).
  */
 #ifndef TAPEDECK_TAPE_H
 #define TAPEDECK_TAPE_H
