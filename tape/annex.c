@@ -16,27 +16,6 @@
 
 /* ---- bytes ---- */
 
-static uint32_t sum_of(const void *bytes, size_t size)
-{
-    struct annexes_head head;
-    memcpy(&head, bytes, sizeof head);
-    head.crc = 0;
-    uint32_t crc = crc32c(0, &head, sizeof head);
-    return crc32c(crc, (const unsigned char *)bytes + sizeof head, size - sizeof head);
-}
-
-static int check(const struct annexes_head *head, const void *bytes, size_t size,
-                 const uint8_t tape_id[16], struct tdk_err *err)
-{
-    if (head->magic != ANNEXES_MAGIC || head->crc != sum_of(bytes, size))
-        return err_set(err, TDK_ECORRUPT, "annexes");
-    if (head->version != TAPE_VERSION)
-        return err_set(err, TDK_EVERSION, "annexes");
-    if (memcmp(head->tape_id, tape_id, sizeof head->tape_id) != 0)
-        return err_set(err, TDK_EFOREIGN, "annexes");
-    return head->count <= ANNEXES_MAX ? 0 : err_set(err, TDK_ECORRUPT, "annexes");
-}
-
 /* An item at *at and the path behind it, which no other has. *at moves on. */
 static int take_item(struct annexes *annexes, const unsigned char *bytes, size_t size, size_t *at)
 {
@@ -65,12 +44,12 @@ int annexes_decode(struct annexes *annexes, const void *bytes, size_t size,
 {
     struct annexes_head head;
     *annexes = (struct annexes){.count = 0};
-    if (size < sizeof head)
-        return err_set(err, TDK_ECORRUPT, "annexes");
-    memcpy(&head, bytes, sizeof head);
-    int rc = check(&head, bytes, size, tape_id, err);
+    int rc = kept_check(bytes, size, sizeof head, ANNEXES_MAGIC, tape_id, "annexes", err);
     if (rc < 0)
         return rc;
+    memcpy(&head, bytes, sizeof head);
+    if (head.count > ANNEXES_MAX)
+        return err_set(err, TDK_ECORRUPT, "annexes");
     size_t at = sizeof head;
     annexes->items = calloc(head.count + 1, sizeof *annexes->items);
     rc = annexes->items == NULL ? -ENOMEM : 0;
@@ -87,15 +66,13 @@ int annexes_decode(struct annexes *annexes, const void *bytes, size_t size,
 int annexes_encode(const struct annexes *annexes, const uint8_t tape_id[16], void **bytes,
                    size_t *size, struct tdk_err *err)
 {
-    struct annexes_head head = {
-        .magic = ANNEXES_MAGIC, .version = TAPE_VERSION, .count = (uint32_t)annexes->count};
+    struct annexes_head head = {.count = (uint32_t)annexes->count};
     size_t total = sizeof head;
     for (size_t i = 0; i < annexes->count; i++)
         total += sizeof(struct annexes_item) + align_up(strlen(annexes->items[i].path), 8);
     unsigned char *out = calloc(1, total);
     if (out == NULL)
         return err_set(err, -ENOMEM, "annexes");
-    memcpy(head.tape_id, tape_id, sizeof head.tape_id);
     size_t at = sizeof head;
     for (size_t i = 0; i < annexes->count; i++) {
         const struct annex *annex = &annexes->items[i];
@@ -106,8 +83,7 @@ int annexes_encode(const struct annexes *annexes, const uint8_t tape_id[16], voi
         at += sizeof item + align_up(item.path_size, 8);
     }
     memcpy(out, &head, sizeof head);
-    head.crc = sum_of(out, total);
-    memcpy(out, &head, sizeof head);
+    kept_sign(out, total, ANNEXES_MAGIC, tape_id);
     *bytes = out;
     *size = total;
     return 0;
@@ -115,44 +91,17 @@ int annexes_encode(const struct annexes *annexes, const uint8_t tape_id[16], voi
 
 /* ---- the file ---- */
 
-static int read_file(const char *path, void **bytes, size_t *size)
-{
-    struct file_stat stat;
-    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd < 0)
-        return fd;
-    int rc = files->fstat(fd, &stat);
-    if (rc == 0 && (!stat.is_file || stat.size > ANNEXES_SIZE_MAX))
-        rc = TDK_ECORRUPT;
-    void *whole = rc == 0 ? malloc(stat.size + 1) : NULL;
-    if (rc == 0)
-        rc = whole == NULL ? -ENOMEM : files_read(fd, whole, stat.size, 0);
-    files->close(fd);
-    if (rc < 0) {
-        free(whole);
-        return rc;
-    }
-    *bytes = whole;
-    *size = stat.size;
-    return 0;
-}
-
 int annexes_load(struct annexes *annexes, const struct folder *folder, struct tdk_err *err)
 {
-    char path[TAPE_PATH_MAX];
-    void *bytes = NULL;
-    size_t size = 0;
+    void *bytes;
+    size_t size;
     *annexes = (struct annexes){.count = 0};
-    snprintf(path, sizeof path, "%s/annexes", folder->path);
-    int rc = read_file(path, &bytes, &size);
-    if (rc == -ENOENT)
-        return 0;
-    if (rc < 0)
-        return err_set(err, rc, "read %s", path);
-    assert(bytes != NULL);
+    int rc = kept_read(folder, "annexes", ANNEXES_SIZE_MAX, &bytes, &size, err);
+    if (rc < 0 || bytes == NULL)
+        return rc;
     rc = annexes_decode(annexes, bytes, size, folder->tape_id, err);
     free(bytes);
-    return rc < 0 ? err_wrap(err, rc, "read %s", path) : 0;
+    return rc < 0 ? err_wrap(err, rc, "read %s/annexes", folder->path) : 0;
 }
 
 int annexes_save(const struct annexes *annexes, const struct folder *folder, struct tdk_err *err)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "tape/folder.h"
+#include "tape/kept.h"
 
 #define ANNEXES_MAGIC UINT64_C(0x3153584e414b4454) /* "TDKANXS1" */
 #define ANNEX_MAGIC   UINT64_C(0x31584e4e414b4454) /* "TDKANNX1" */
@@ -25,10 +26,7 @@
 #define ANNEXES_SIZE_MAX (512u << 10) /* bytes of TAPE/annexes; a reader refuses more */
 
 struct annexes_head {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t crc; /* CRC-32C of the whole file with crc = 0 */
-    uint8_t tape_id[16];
+    struct kept_head kept;
     uint32_t count;
     uint8_t zero[28];
 };

@@ -6,39 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "base/err.h"
 #include "tape/files.h"
 #include "tape/format.h"
 #include "tape/lease.h"
 
+#define HOLDS_SIZE_MAX (sizeof(struct holds_head) + 2 * HOLDS_MAX * sizeof(uint64_t))
+
 enum { ROW_WAIT_MS = 10000 };
 
 /* ---- bytes ---- */
-
-static uint32_t sum_of(const void *bytes, size_t size)
-{
-    struct holds_head head;
-    memcpy(&head, bytes, sizeof head);
-    head.crc = 0;
-    uint32_t crc = crc32c(0, &head, sizeof head);
-    return crc32c(crc, (const unsigned char *)bytes + sizeof head, size - sizeof head);
-}
-
-static int check(const struct holds_head *head, const void *bytes, size_t size,
-                 const uint8_t tape_id[16], struct tdk_err *err)
-{
-    if (head->magic != HOLDS_MAGIC || head->crc != sum_of(bytes, size))
-        return err_set(err, TDK_ECORRUPT, "holds");
-    if (head->version != TAPE_VERSION)
-        return err_set(err, TDK_EVERSION, "holds");
-    if (memcmp(head->tape_id, tape_id, sizeof head->tape_id) != 0)
-        return err_set(err, TDK_EFOREIGN, "holds");
-    if (head->held > HOLDS_MAX || head->released > HOLDS_MAX ||
-        size != sizeof *head + ((size_t)head->held + head->released) * sizeof(uint64_t))
-        return err_set(err, TDK_ECORRUPT, "holds");
-    return 0;
-}
 
 static int copy_numbers(uint64_t **numbers, const void *bytes, size_t count)
 {
@@ -64,12 +41,13 @@ int holds_decode(struct holds *holds, const void *bytes, size_t size, const uint
 {
     struct holds_head head;
     *holds = (struct holds){.held_count = 0};
-    if (size < sizeof head)
-        return err_set(err, TDK_ECORRUPT, "holds");
-    memcpy(&head, bytes, sizeof head);
-    int rc = check(&head, bytes, size, tape_id, err);
+    int rc = kept_check(bytes, size, sizeof head, HOLDS_MAGIC, tape_id, "holds", err);
     if (rc < 0)
         return rc;
+    memcpy(&head, bytes, sizeof head);
+    if (head.held > HOLDS_MAX || head.released > HOLDS_MAX ||
+        size != sizeof head + ((size_t)head.held + head.released) * sizeof(uint64_t))
+        return err_set(err, TDK_ECORRUPT, "holds");
     const unsigned char *at = (const unsigned char *)bytes + sizeof head;
     rc = copy_numbers(&holds->held, at, head.held);
     if (rc == 0)
@@ -88,44 +66,22 @@ int holds_decode(struct holds *holds, const void *bytes, size_t size, const uint
 
 /* ---- the file ---- */
 
-static int read_all(int fd, void **bytes, size_t *size)
-{
-    struct file_stat stat;
-    int rc = files->fstat(fd, &stat);
-    if (rc < 0)
-        return rc;
-    if (!stat.is_file || stat.size > sizeof(struct holds_head) + 2 * HOLDS_MAX * sizeof(uint64_t))
-        return TDK_ECORRUPT;
-    *size = (size_t)stat.size;
-    *bytes = malloc(*size + 1);
-    return *bytes == NULL ? -ENOMEM : files_read(fd, *bytes, *size, 0);
-}
-
 int holds_load(struct holds *holds, const struct folder *folder, struct tdk_err *err)
 {
-    char path[TAPE_PATH_MAX];
-    void *bytes = NULL;
-    size_t size = 0;
+    void *bytes;
+    size_t size;
     *holds = (struct holds){.held_count = 0};
-    snprintf(path, sizeof path, "%s/holds", folder->path);
-    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd == -ENOENT)
-        return 0;
-    if (fd < 0)
-        return err_set(err, fd, "open %s", path);
-    int rc = read_all(fd, &bytes, &size);
-    files->close(fd);
-    if (rc == 0)
-        rc = holds_decode(holds, bytes, size, folder->tape_id, err);
+    int rc = kept_read(folder, "holds", HOLDS_SIZE_MAX, &bytes, &size, err);
+    if (rc < 0 || bytes == NULL)
+        return rc;
+    rc = holds_decode(holds, bytes, size, folder->tape_id, err);
     free(bytes);
-    return rc < 0 ? err_set(err, rc, "read %s", path) : 0;
+    return rc < 0 ? err_wrap(err, rc, "read %s/holds", folder->path) : 0;
 }
 
 static int save(const struct holds *holds, const struct folder *folder, struct tdk_err *err)
 {
-    struct holds_head head = {.magic = HOLDS_MAGIC,
-                              .version = TAPE_VERSION,
-                              .held = (uint32_t)holds->held_count,
+    struct holds_head head = {.held = (uint32_t)holds->held_count,
                               .released = (uint32_t)holds->released_count};
     size_t held = holds->held_count * sizeof(uint64_t);
     size_t released = holds->released_count * sizeof(uint64_t);
@@ -133,14 +89,12 @@ static int save(const struct holds *holds, const struct folder *folder, struct t
     unsigned char *bytes = malloc(size);
     if (bytes == NULL)
         return err_set(err, -ENOMEM, "holds");
-    memcpy(head.tape_id, folder->tape_id, sizeof head.tape_id);
     memcpy(bytes, &head, sizeof head);
     if (held > 0)
         memcpy(bytes + sizeof head, holds->held, held);
     if (released > 0)
         memcpy(bytes + sizeof head + held, holds->released, released);
-    head.crc = sum_of(bytes, size);
-    memcpy(bytes, &head, sizeof head);
+    kept_sign(bytes, size, HOLDS_MAGIC, folder->tape_id);
     int rc = files_replace(folder->path, "holds", bytes, size, err);
     free(bytes);
     return rc;

@@ -13,15 +13,13 @@
 #include <stdbool.h>
 
 #include "tape/folder.h"
+#include "tape/kept.h"
 
 #define HOLDS_MAGIC UINT64_C(0x31444c4f484b4454) /* "TDKHOLD1" */
 #define HOLDS_MAX   (1u << 20)                   /* numbers in it */
 
 struct holds_head {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t crc; /* CRC-32C of the whole file with crc = 0 */
-    uint8_t tape_id[16];
+    struct kept_head kept;
     uint32_t held, released;
     uint8_t zero[24];
 };

@@ -6,36 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "base/err.h"
 #include "tape/files.h"
 #include "tape/format.h"
 
 /* ---- bytes ---- */
-
-static uint32_t sum_of(const void *bytes, size_t size)
-{
-    struct retired_head head;
-    memcpy(&head, bytes, sizeof head);
-    head.crc = 0;
-    uint32_t crc = crc32c(0, &head, sizeof head);
-    return crc32c(crc, (const unsigned char *)bytes + sizeof head, size - sizeof head);
-}
-
-static int check(const struct retired_head *head, const void *bytes, size_t size,
-                 const uint8_t tape_id[16], struct tdk_err *err)
-{
-    if (head->magic != RETIRED_MAGIC || head->crc != sum_of(bytes, size))
-        return err_set(err, TDK_ECORRUPT, "retired");
-    if (head->version != TAPE_VERSION)
-        return err_set(err, TDK_EVERSION, "retired");
-    if (memcmp(head->tape_id, tape_id, sizeof head->tape_id) != 0)
-        return err_set(err, TDK_EFOREIGN, "retired");
-    if ((uint64_t)size != sizeof *head + (uint64_t)head->ranges * sizeof(struct retired_range) +
-                              (uint64_t)head->extents * sizeof(struct retired_extent))
-        return err_set(err, TDK_ECORRUPT, "retired");
-    return 0;
-}
 
 /* In order, as it is searched. */
 static bool is_ordered(const struct retired *r)
@@ -79,12 +54,13 @@ int retired_decode(struct retired **retired, const void *bytes, size_t size,
                    const uint8_t tape_id[16], struct tdk_err *err)
 {
     struct retired_head head;
-    if (size < sizeof head)
-        return err_set(err, TDK_ECORRUPT, "retired");
-    memcpy(&head, bytes, sizeof head);
-    int rc = check(&head, bytes, size, tape_id, err);
+    int rc = kept_check(bytes, size, sizeof head, RETIRED_MAGIC, tape_id, "retired", err);
     if (rc < 0)
         return rc;
+    memcpy(&head, bytes, sizeof head);
+    if ((uint64_t)size != sizeof head + (uint64_t)head.ranges * sizeof(struct retired_range) +
+                              (uint64_t)head.extents * sizeof(struct retired_extent))
+        return err_set(err, TDK_ECORRUPT, "retired");
     struct retired *r = retired_new(head.ranges, head.extents);
     if (r == NULL)
         return err_set(err, -ENOMEM, "retired");
@@ -102,9 +78,7 @@ int retired_decode(struct retired **retired, const void *bytes, size_t size,
 int retired_encode(const struct retired *retired, const uint8_t tape_id[16], void **bytes,
                    size_t *size, struct tdk_err *err)
 {
-    struct retired_head head = {.magic = RETIRED_MAGIC,
-                                .version = TAPE_VERSION,
-                                .ranges = (uint32_t)retired->range_count,
+    struct retired_head head = {.ranges = (uint32_t)retired->range_count,
                                 .extents = (uint32_t)retired->extent_count};
     size_t ranges = retired->range_count * sizeof *retired->ranges;
     size_t extents = retired->extent_count * sizeof *retired->extents;
@@ -114,31 +88,16 @@ int retired_encode(const struct retired *retired, const uint8_t tape_id[16], voi
     unsigned char *out = malloc(all);
     if (out == NULL)
         return err_set(err, -ENOMEM, "retired");
-    memcpy(head.tape_id, tape_id, sizeof head.tape_id);
     memcpy(out, &head, sizeof head);
     memcpy(out + sizeof head, retired->ranges, ranges);
     memcpy(out + sizeof head + ranges, retired->extents, extents);
-    head.crc = sum_of(out, all);
-    memcpy(out, &head, sizeof head);
+    kept_sign(out, all, RETIRED_MAGIC, tape_id);
     *bytes = out;
     *size = all;
     return 0;
 }
 
 /* ---- the file ---- */
-
-static int read_all(int fd, void **bytes, size_t *size)
-{
-    struct file_stat stat;
-    int rc = files->fstat(fd, &stat);
-    if (rc < 0)
-        return rc;
-    if (!stat.is_file || stat.size > RETIRED_MAX)
-        return TDK_ECORRUPT;
-    *size = (size_t)stat.size;
-    *bytes = malloc(*size + 1);
-    return *bytes == NULL ? -ENOMEM : files_read(fd, *bytes, *size, 0);
-}
 
 int retired_empty(struct retired **retired, struct tdk_err *err)
 {
@@ -151,21 +110,16 @@ int retired_empty(struct retired **retired, struct tdk_err *err)
 
 int retired_load(struct retired **retired, const struct folder *folder, struct tdk_err *err)
 {
-    char path[TAPE_PATH_MAX];
-    void *bytes = NULL;
-    size_t size = 0;
-    snprintf(path, sizeof path, "%s/retired", folder->path);
-    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd == -ENOENT)
+    void *bytes;
+    size_t size;
+    int rc = kept_read(folder, "retired", RETIRED_MAX, &bytes, &size, err);
+    if (rc < 0)
+        return rc;
+    if (bytes == NULL)
         return retired_empty(retired, err);
-    if (fd < 0)
-        return err_set(err, fd, "open %s", path);
-    int rc = read_all(fd, &bytes, &size);
-    files->close(fd);
-    if (rc == 0)
-        rc = retired_decode(retired, bytes, size, folder->tape_id, err);
+    rc = retired_decode(retired, bytes, size, folder->tape_id, err);
     free(bytes);
-    return rc < 0 ? err_set(err, rc, "read %s", path) : 0;
+    return rc < 0 ? err_wrap(err, rc, "read %s/retired", folder->path) : 0;
 }
 
 int retired_save(const struct retired *retired, const struct folder *folder, struct tdk_err *err)

@@ -19,15 +19,13 @@
 
 #include "index/index.h"
 #include "tape/folder.h"
+#include "tape/kept.h"
 
 #define RETIRED_MAGIC UINT64_C(0x31454e4f474b4454) /* "TDKGONE1" */
 #define RETIRED_MAX   (64u << 20)                  /* bytes of the file; a reader refuses more */
 
 struct retired_head {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t crc; /* CRC-32C of the whole file with crc = 0 */
-    uint8_t tape_id[16];
+    struct kept_head kept;
     uint32_t ranges, extents;
     uint8_t zero[24];
 };
