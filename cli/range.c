@@ -115,7 +115,7 @@ static int check_symbols(const struct option_list *symbols, struct tdk_err *err)
     int rc = 0;
     for (size_t i = 0; i < symbols->count && rc >= 0; i++)
         rc = range_instrument(symbols->items[i], &id, err);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? err_wrap(err, rc, "--symbol") : 0;
 }
 
 /* ---- times ---- */
