@@ -10,11 +10,22 @@ struct block_ref block_below(const struct block_ref *ref)
     return key;
 }
 
+struct block_ref block_before(const struct block_ref *ref)
+{
+    struct block_ref key = *ref;
+    if (key.block > 0) {
+        key.block--;
+    } else {
+        key.segment--; /* they begin with 1 */
+        key.block = UINT32_MAX;
+    }
+    return key;
+}
+
 bool block_is_there(struct index *index, const struct index_range *range,
                     const struct block_ref *ref)
 {
-    struct block_ref before = *ref, found;
-    before.first_seq--;
+    struct block_ref before = block_before(ref), found;
     return index_find(index, range, &before, false, &found, 1, NULL) == 1 &&
            found.segment == ref->segment && found.offset == ref->offset &&
            found.flags == ref->flags;

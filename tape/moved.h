@@ -14,6 +14,10 @@
  * not lie about it. */
 struct block_ref block_below(const struct block_ref *ref);
 
+/* Forward: the key right below its own. Another block may have all of its key but segment and
+ * number: control frames that packing has put in front of one tick. */
+struct block_ref block_before(const struct block_ref *ref);
+
 /* Is it still where the index said it was? `range`: its epoch's. */
 bool block_is_there(struct index *index, const struct index_range *range,
                     const struct block_ref *ref);

@@ -284,7 +284,10 @@ static int find_rest(const struct search *search, const struct block_ref *from,
 bool search_again(struct search *search, struct block_ref *ref)
 {
     enum { TURNS = 8 }; /* an index that lies may name the same blocks in turn for ever */
+    struct index_range range = search_range(search);
     struct block_ref below = block_below(ref), found;
+    if (block_is_there(search->answer->view->index, &range, ref))
+        return false;
     if (search->turned_back == TURNS || find_rest(search, &below, &found, NULL) != 1 ||
         memcmp(&found, ref, sizeof found) == 0)
         return false;

@@ -11,6 +11,7 @@
 #include "tape/catalog.h"
 #include "tape/files.h"
 #include "tape/frame.h"
+#include "tape/moved.h"
 
 /* ---- the report ---- */
 
@@ -211,16 +212,20 @@ static int check_block(struct verify_reader *reader, const struct segment *segme
     return block_unpack(reader->bytes, NULL, reader->unpacked, reader->unpacked_room, view, err);
 }
 
-/* Does the index lead to this very block? */
+/* Does the index lead to this very block? Of one that was written again, to either. */
 static bool index_agrees(struct verify_reader *reader, const struct block_ref *ref)
 {
     const struct index_range range = {.track = ref->track, .epoch = ref->epoch, .to = UINT64_MAX};
-    struct block_ref before = *ref, found;
-    before.first_seq--;
+    struct block_ref before = block_before(ref), found;
     int n = index_find(reader->index, &range, &before, false, &found, 1, NULL);
-    if (n == 1 && found.first_seq == ref->first_seq && found.running_max == ref->running_max)
-        return memcmp(&found, ref, sizeof found) == 0 || (ref->flags & BLOCK_REWRITTEN) != 0;
-    return reader->live;
+    if (n == 1 && found.segment == ref->segment && found.block == ref->block)
+        return memcmp(&found, ref, sizeof found) == 0;
+    if ((ref->flags & BLOCK_REWRITTEN) == 0)
+        return reader->live;
+    before.first_seq--;
+    n = index_find(reader->index, &range, &before, false, &found, 1, NULL);
+    return reader->live ||
+           (n == 1 && found.first_seq == ref->first_seq && found.running_max == ref->running_max);
 }
 
 /* What the head promises about its place among the others. */

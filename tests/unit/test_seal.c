@@ -4,6 +4,7 @@
 #include "tests/support/check.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "tape/seal_tape.h"
@@ -267,6 +268,27 @@ static void who_reads_meanwhile_is_not_disturbed(void **state)
     }
 }
 
+/* What is told of a track before its first tick becomes a block of its own, at that tick's place:
+ * both are there, and each is missed once when they are not. */
+static void controls_and_one_tick_lie_at_one_place(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    char path[128];
+    struct append *append = taping_open(f->path, 4096, 128 << 10);
+    add_trades(append, "one", 1);
+    taping_close(append);
+    assert_whole(f);
+    taping_ok(seal(f, &totals, &err), &err);
+    assert_whole(f);
+    taping_path(f->path, 1, ".g1.seg", path);
+    assert_int_equal(unlink(path), 0);
+    struct answer answer = answer_of(f, false, true);
+    assert_int_equal(answer.ticks, 0);
+    assert_int_equal(answer.damaged, 2);
+}
+
 /* Coverage that is told how many ticks there are, and has the tape packed under it. */
 struct survey {
     const struct fixture *fixture;
@@ -376,6 +398,7 @@ int main(void)
         TEST(a_packed_tape_is_known_without_its_index),
         TEST(a_packed_tape_is_written_on),
         TEST(who_reads_meanwhile_is_not_disturbed),
+        TEST(controls_and_one_tick_lie_at_one_place),
         TEST(packing_meanwhile_is_no_gap),
         TEST(whatever_fails_the_tape_stays_whole_and_packing_can_go_on),
         TEST(what_cannot_be_read_is_not_packed),
