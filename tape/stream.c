@@ -81,6 +81,12 @@ static int tell_damage(const struct stream *stream, struct tdk_err *err)
     const struct block_ref *ref = &stream->ref;
     char from[MOMENT_TEXT], to[MOMENT_TEXT];
     bool timed = ref->min_ts <= ref->max_ts;
+    if (!timed && ref->count == 0)
+        return err_wrap(
+            err, TDK_ECORRUPT,
+            "segment %llu offset %llu: what track %s tells between ticks cannot be read",
+            (unsigned long long)ref->segment, (unsigned long long)ref->offset,
+            stream->track->ref.name);
     return err_wrap(err, TDK_ECORRUPT,
                     "segment %llu offset %llu: %u ticks of track %s from %s to %s cannot be read",
                     (unsigned long long)ref->segment, (unsigned long long)ref->offset, ref->count,
