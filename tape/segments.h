@@ -12,14 +12,15 @@
 
 #include "tape/segment.h"
 
-/* An open file. What lies behind the first member is under the lock of segments.c's. */
+/* An open file. Number and generation stay; the rest behind the first member is under the lock of
+ * segments.c's, and what is atomic is looked at without it. */
 struct handle {
     struct segment *segment;
     uint64_t number;
     unsigned generation;
     unsigned holders;
-    bool is_stale; /* the file may have been replaced: nobody gets this handle any more */
-    uint64_t used; /* when */
+    _Atomic bool is_stale; /* the file may have been replaced: nobody gets this handle any more */
+    uint64_t used;         /* when */
     _Atomic bool is_scanned;
     struct handle *next;
 };
