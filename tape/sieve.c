@@ -17,6 +17,7 @@ void sieve_close(struct sieve *sieve)
     free(sieve->ordinals);
     sieve->offsets = NULL;
     sieve->ordinals = NULL;
+    sieve->ordinal_room = 0;
     sieve->room = 0;
 }
 
@@ -257,6 +258,24 @@ static int mark_ordinals(const struct block_view *view, uint32_t instrument_id, 
     return count < 0 ? TDK_ECORRUPT : 0;
 }
 
+/* As many as are picked, and not as many as may be: a short answer's memory is given back and taken
+ * anew with each cursor, and what is large goes back to the system in between. */
+static int need_ordinals(struct sieve *sieve, const uint64_t *marks, size_t words)
+{
+    size_t count = 0;
+    for (size_t word = 0; word < words; word++)
+        count += (size_t)__builtin_popcountll(marks[word]);
+    if (count <= sieve->ordinal_room)
+        return 0;
+    uint16_t *grown = malloc(2 * count * sizeof *grown);
+    if (grown == NULL)
+        return -ENOMEM;
+    free(sieve->ordinals);
+    sieve->ordinals = grown;
+    sieve->ordinal_room = 2 * count;
+    return 0;
+}
+
 /* The ordinals of all picked instruments, ascending. */
 static int gather_ordinals(struct sieve *sieve, struct tdk_err *err)
 {
@@ -268,9 +287,7 @@ static int gather_ordinals(struct sieve *sieve, struct tdk_err *err)
         if (mark_ordinals(view, sieve->picks->items[i].instrument_id, marks) < 0)
             return err_say(err, TDK_ECORRUPT, "directory contradicts itself");
 
-    if (sieve->ordinals == NULL)
-        sieve->ordinals = malloc(BLOCK_TICKS_MAX * sizeof *sieve->ordinals);
-    if (sieve->ordinals == NULL)
+    if (need_ordinals(sieve, marks, words) < 0)
         return err_set(err, -ENOMEM, "read a block");
     sieve->ordinal_count = 0;
     for (size_t word = 0; word < words; word++)

@@ -29,6 +29,7 @@ struct sieve {
     bool is_dense;      /* of the last block so much was picked that it is best read whole */
     uint16_t *ordinals; /* of the ticks in question while it is filled; ours */
     uint32_t ordinal_count;
+    size_t ordinal_room;
 };
 
 /* picks, seqs and slice are the caller's to set before each fill. */
