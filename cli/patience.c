@@ -11,7 +11,7 @@
 #define LOOK_NS (50 * NS_PER_MS) /* between looks at the page */
 #define CALM_NS NS_PER_S         /* of a recorder that is not behind, before the job goes on */
 
-enum { NICE = 10, BEHIND_PART = 4 };
+enum { NICE = 10, BEHIND_PART = 4, STATE_NO_SPACE = 1 };
 
 static uint64_t value_of(const struct counters_copy *page, const char *name, const char *ring)
 {
@@ -19,11 +19,14 @@ static uint64_t value_of(const struct counters_copy *page, const char *name, con
     return value != NULL ? value->value : 0;
 }
 
+/* On a full disk the recorder waits for room, which is what the job may bring. */
 static bool page_is_behind(const struct counters_copy *page)
 {
-    if (value_of(page, "recorder_state", NULL) != 0 ||
-        value_of(page, "recorder_buffers_used", NULL) >
-            value_of(page, "recorder_buffers", NULL) / 2)
+    uint64_t state = value_of(page, "recorder_state", NULL);
+    if (state == STATE_NO_SPACE)
+        return false;
+    if (state != 0 || value_of(page, "recorder_buffers_used", NULL) >
+                          value_of(page, "recorder_buffers", NULL) / 2)
         return true;
     for (unsigned i = 0; i < page->rows; i++) {
         const struct counter_value *fill = &page->values[i];
