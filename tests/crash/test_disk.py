@@ -244,6 +244,19 @@ class Full(Disk):
         self.assertGreater(int(self.produced()["lost"]), 0)
         self.check_all_there(tape=tape)
 
+    def test_a_move_makes_the_room_that_the_recorder_waits_for(self):
+        tape, other = self.small / "tape", self.scratch / "other"
+        other.mkdir()
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        feed = self.start_cli("gen", "--ring", "a", "--count", 100000)
+        recorder.wait_line("No space left|no space")
+        self.run_ok("move", other, "-T", tape)
+        recorder.wait_line("there is space again")
+        subprocess.run(["mount", "-o", "remount,size=200m", self.small], check=True)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.check_all_there(tape=tape)
+
 
 if __name__ == "__main__":
     unittest.main()
