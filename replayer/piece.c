@@ -1,5 +1,7 @@
 #include "replayer/piece.h"
 
+#include <string.h>
+
 #include "base/bytes.h"
 
 bool piece_takes(const struct tdk_frame *frame)
@@ -64,15 +66,19 @@ struct piece piece_from(const struct tdk_frame *at, const struct tdk_frame *end,
     return piece;
 }
 
-void piece_shift(void *frames, size_t bytes, uint64_t shift)
+static bool has_time(const struct tdk_frame *frame)
 {
-    unsigned char *at = frames, *end = at + bytes;
-    while (at < end) {
-        struct tdk_frame *frame = (struct tdk_frame *)(void *)at;
-        bool timeless =
-            frame->ts == TDK_TS_UNDEFINED || (frame->ts == 0 && tdk_type_is_control(frame->type));
-        if (!timeless)
-            frame->ts += shift;
+    return frame->ts != TDK_TS_UNDEFINED && (frame->ts != 0 || !tdk_type_is_control(frame->type));
+}
+
+void piece_copy(void *to, const struct tdk_frame *from, size_t bytes, uint64_t shift)
+{
+    memcpy(to, from, bytes);
+    for (size_t at = 0; shift != 0 && at < bytes;) {
+        const struct tdk_frame *frame = nth(from, 1, at);
+        struct tdk_frame *copy = (struct tdk_frame *)(void *)((unsigned char *)to + at);
+        if (has_time(frame))
+            copy->ts = frame->ts + shift;
         at += tdk_frame_span(frame->size);
     }
 }

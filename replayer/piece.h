@@ -35,8 +35,9 @@ static inline bool piece_is_timed(const struct tdk_frame *frame)
            frame->ts != TDK_TS_UNDEFINED;
 }
 
-/* Add `shift` (modulo 2^64) to the time of each frame that has one; a control frame may have none
- * (0). */
-void piece_shift(void *frames, size_t bytes, uint64_t shift);
+/* Copy frames into a ring, and add `shift` (modulo 2^64) to the time of each that has one; a
+ * control frame may have none (0). Nothing is read in the ring: whoever consumes it can write
+ * there, too. */
+void piece_copy(void *to, const struct tdk_frame *from, size_t bytes, uint64_t shift);
 
 #endif

@@ -86,9 +86,7 @@ static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
     int rc = player_claim(p, lane, piece->bytes, &room, err);
     if (rc < 0)
         return rc;
-    memcpy(room, piece->first, piece->bytes);
-    if (p->shift != 0)
-        piece_shift(room, piece->bytes, p->shift);
+    piece_copy(room, piece->first, piece->bytes, p->shift);
     player_note_put(p, lane, piece->bytes);
     count(p, lane, run, piece);
     return 0;
@@ -157,9 +155,7 @@ static int put_state(struct player *p, const struct tdk_run *run, struct tdk_err
     if (rc < 0)
         return rc;
     assert(room != NULL);
-    memcpy(room, run->frames, run->size);
-    if (p->shift != 0)
-        piece_shift(room, run->size, p->shift);
+    piece_copy(room, run->frames, run->size, p->shift);
     player_note_put(p, seat->lane, run->size);
     if (p->pending_bytes >= seat->lane->piece_max / 2)
         player_show(p);
