@@ -32,6 +32,23 @@ static inline void folder_remove(const char *path)
     nftw(path, folder_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* For cmocka_unit_test_setup_teardown(): *state is the path of a folder that the test has alone. */
+static inline int folder_setup(void **state)
+{
+    char *path = malloc(FOLDER_PATH);
+    assert_non_null(path);
+    folder_make(path);
+    *state = path;
+    return 0;
+}
+
+static inline int folder_teardown(void **state)
+{
+    folder_remove(*state);
+    free(*state);
+    return 0;
+}
+
 /* Names in it. */
 static inline int folder_count(const char *path)
 {

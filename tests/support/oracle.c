@@ -1,9 +1,6 @@
 #include "tests/support/oracle.h"
 
-#include "tests/support/check.h"
-
 #include <fnmatch.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +8,7 @@
 #include "base/bytes.h"
 #include "tape/append.h"
 #include "tapedeck/dbn.h"
+#include "tests/support/folder.h"
 
 uint64_t oracle_random(struct oracle *oracle, uint64_t below)
 {
@@ -18,17 +16,6 @@ uint64_t oracle_random(struct oracle *oracle, uint64_t below)
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
     return (x ^ x >> 31) % below;
-}
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)
-{
-    (void)stat, (void)type, (void)walk;
-    return remove(path);
-}
-
-void remove_folder(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- ticks ---- */
@@ -199,7 +186,7 @@ void oracle_make(struct oracle *oracle, uint64_t seed, const struct oracle_plan 
 
 void oracle_remove(struct oracle *oracle)
 {
-    remove_folder(oracle->path);
+    folder_remove(oracle->path);
     free(oracle->ticks);
     free(oracle->symbols);
 }

@@ -64,7 +64,4 @@ uint64_t oracle_random(struct oracle *oracle, uint64_t below);
 /* What the query must answer: places in oracle->ticks, malloc'ed. */
 size_t *oracle_answer(const struct oracle *oracle, const struct tdk_query *query, size_t *count);
 
-/* `rm -r`. */
-void remove_folder(const char *path);
-
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tapedeck/tape.h"
+#include "tests/support/folder.h"
 #include "tests/support/oracle.h"
 #include "tests/support/reel.h"
 
@@ -28,7 +29,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     reel_close(&f->reel);
-    remove_folder(f->path);
+    folder_remove(f->path);
     free(f);
     return 0;
 }

@@ -1,0 +1,346 @@
+/* How a cursor reads: which blocks, how often, and what it tells of those that are bad or gone. */
+#include "tests/support/taping.h"
+
+#include <stdatomic.h>
+
+#include "base/bytes.h"
+#include "tape/files.h"
+#include "tapedeck/dbn.h"
+#include "tests/support/asking.h"
+#include "tests/support/oracle.h"
+
+/* A track with `ticks` trades; tick i is stamped when(i). */
+static void make_track(const char *path, unsigned ticks, uint64_t (*when)(unsigned i),
+                       uint32_t block_size)
+{
+    struct append *append;
+    const struct append_options options = {
+        .block_size = block_size, .payload_max = 1024, .segment_size = 8 << 20};
+    struct tdk_err err;
+    if (append_open(&append, path, &options, &err) < 0 ||
+        append_begin(append, "t", TDK_KIND_DBN, &err) < 0)
+        fail_msg("%s", err.text);
+    for (unsigned i = 0; i < ticks; i++) {
+        unsigned char record[48] = {48 / 4, TDK_RTYPE_TRADES};
+        store_u32(record + 4, i % 7);
+        store_u64(record + 8, when(i));
+        assert_int_equal(append_tick(append, TDK_TYPE_DBN, 0, when(i), record, sizeof record, &err),
+                         0);
+    }
+    if (append_close(append, NULL, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+/* 1000 ticks, then 13601 at one time, then 1000 more. */
+static uint64_t mostly_one_time(unsigned i)
+{
+    return i < 1000 ? 1000 + i : i < 14601 ? 5000 : 5000 + i;
+}
+
+static void cursor_finds_all_ticks_of_one_time_over_many_blocks(void **state)
+{
+    const char *folder = *state;
+    make_track(folder, 15601, mostly_one_time, 16 << 10);
+    struct tdk_tape *tape = asking_open(folder);
+    struct tdk_cursor_stats stats;
+    assert_int_equal(asking_count(tape, 5000, 5001, &stats), 13601);
+    assert_int_equal(asking_count(tape, 0, 5000, &stats), 1000);
+    assert_int_equal(asking_count(tape, 5001, UINT64_MAX, &stats), 1000);
+    assert_int_equal(asking_count(tape, 4999, 5000, &stats), 0);
+    tdk_tape_close(tape);
+}
+
+static uint64_t one_absurd(unsigned i)
+{
+    return i == 5000 ? UINT64_MAX : 1000 + i;
+}
+
+static void cursor_reads_no_more_blocks_for_one_absurd_time(void **state)
+{
+    const char *folder = *state;
+    make_track(folder, 20000, one_absurd, 16 << 10);
+    struct tdk_tape *tape = asking_open(folder);
+    struct tdk_cursor_stats stats;
+    assert_int_equal(asking_count(tape, UINT64_MAX, UINT64_MAX, &stats), 1);
+    assert_int_equal(stats.blocks_read, 1);
+    assert_int_equal(asking_count(tape, 20000, 20100, &stats), 100);
+    assert_true(stats.blocks_read <= 2);
+    assert_int_equal(asking_count(tape, 0, UINT64_MAX, &stats), 20000);
+    tdk_tape_close(tape);
+}
+
+static uint64_t in_order(unsigned i)
+{
+    return 1000 + i;
+}
+
+static void flip_byte(const char *path, off_t offset)
+{
+    int fd = open(path, O_RDWR);
+    unsigned char byte;
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+    close(fd);
+}
+
+static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
+{
+    const char *folder = *state;
+    make_track(folder, 5000, in_order, 16 << 10);
+    char path[128];
+    taping_path(folder, 1, ".seg", path);
+    flip_byte(path, 100 << 10);
+
+    struct tdk_tape *tape = asking_open(folder);
+    for (int reverse = 0; reverse <= 1; reverse++) {
+        const struct tdk_query query = {.to = UINT64_MAX, .reverse = reverse == 1};
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        struct tdk_run run;
+        struct tdk_err err;
+        uint64_t ticks = 0;
+        unsigned damaged = 0;
+        int rc;
+        while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0) {
+            if (rc == TDK_ECORRUPT) {
+                damaged++;
+                assert_non_null(strstr(err.text, "segment 1 offset "));
+                assert_non_null(strstr(err.text, "track t"));
+                continue;
+            }
+            assert_int_equal(rc, 1);
+            ticks += run.ticks;
+        }
+        struct tdk_cursor_stats stats;
+        tdk_cursor_stats(cursor, &stats);
+        assert_int_equal(damaged, 1);
+        assert_int_equal(stats.damaged_blocks, 1);
+        assert_in_range(ticks, 4500, 4999);
+        tdk_cursor_close(cursor);
+    }
+    tdk_tape_close(tape);
+}
+
+/* ---- how it reads ---- */
+
+static atomic_uint reads;
+
+static ssize_t count_read(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    atomic_fetch_add(&reads, 1);
+    return files_posix.pread(fd, bytes, size, offset);
+}
+
+/* Blocks of 256 KiB, every seventh tick of which is asked for. */
+static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **state)
+{
+    const char *folder = *state;
+    const char *symbol = "#3";
+    static struct file_ops counting; /* outlives a test that fails */
+    char path[128];
+    make_track(folder, 60000, in_order, 256 << 10);
+    counting = files_posix;
+    counting.pread = count_read;
+    files = &counting;
+    for (int damaged = 0; damaged <= 1; damaged++) {
+        struct tdk_tape *tape = asking_open(folder);
+        const struct tdk_query query = {.to = UINT64_MAX, .symbols = &symbol, .symbol_count = 1};
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        struct tdk_cursor_stats stats;
+        struct tdk_run run;
+        int rc;
+        reads = 0;
+        while ((rc = tdk_cursor_read(cursor, &run, NULL)) != 0)
+            assert_int_equal(rc < 0 ? TDK_ECORRUPT : rc, rc);
+        tdk_cursor_stats(cursor, &stats);
+        assert_in_range(stats.blocks_read + stats.damaged_blocks, 16, 20);
+        /* Opening, the first, and what a scout had begun with beside the damage. */
+        assert_in_range(reads, stats.blocks_read, stats.blocks_read + 16);
+        assert_int_equal(stats.damaged_blocks, damaged);
+        tdk_cursor_close(cursor);
+        tdk_tape_close(tape);
+        taping_path(folder, 1, ".seg", path);
+        flip_byte(path, 1 << 20);
+    }
+    files = &files_posix;
+}
+
+static void cursor_counts_again_without_reading(void **state)
+{
+    const char *folder = *state;
+    const char *symbol = "#3";
+    make_track(folder, 60000, in_order, 256 << 10);
+    struct tdk_tape *tape = asking_open(folder);
+    for (int again = 0; again <= 1; again++) {
+        const struct tdk_query query = {
+            .to = UINT64_MAX, .symbols = &symbol, .symbol_count = 1, .count_only = true};
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        struct tdk_cursor_stats stats;
+        struct tdk_run run;
+        while (tdk_cursor_read(cursor, &run, NULL) == 1)
+            continue;
+        tdk_cursor_stats(cursor, &stats);
+        assert_int_equal(stats.ticks, 60000 / 7);
+        assert_int_equal(stats.bytes_read != 0, again == 0);
+        tdk_cursor_close(cursor);
+    }
+    tdk_tape_close(tape);
+}
+
+/* The index knows what was in a segment that is gone. */
+static void cursor_tells_each_block_of_a_missing_segment(void **state)
+{
+    const char *folder = *state;
+    char path[128];
+    make_track(folder, 5000, in_order, 16 << 10);
+    taping_path(folder, 1, ".seg", path);
+    assert_int_equal(unlink(path), 0);
+    struct tdk_tape *tape = asking_open(folder);
+    const struct tdk_query query = {.from = 1100, .to = 1200};
+    struct tdk_cursor *cursor = asking_cursor(tape, &query);
+    struct tdk_run run;
+    struct tdk_err err;
+    assert_int_equal(tdk_cursor_read(cursor, &run, &err), TDK_ECORRUPT);
+    assert_non_null(strstr(err.text, "segment 1 offset "));
+    int rc;
+    while ((rc = tdk_cursor_read(cursor, &run, &err)) == TDK_ECORRUPT)
+        ;
+    assert_int_equal(rc, 0);
+    tdk_cursor_close(cursor);
+    tdk_tape_close(tape);
+}
+
+/* Without the index only the seqs tell, and they do: at the range, and nowhere else. */
+static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
+{
+    (void)state;
+    static const struct oracle_plan plan = {
+        .tracks = 2, .epochs = 1, .ticks = 6000, .block_size = 16 << 10, .segment_size = 128 << 10};
+    struct oracle oracle;
+    char path[128];
+    oracle_make(&oracle, 31, &plan);
+    taping_path(oracle.path, 3, ".seg", path);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/index", oracle.path);
+    folder_remove(path);
+
+    struct tdk_tape *tape = asking_open(oracle.path);
+    const char *const track = oracle.names[0]; /* the first segments are all its */
+    struct tdk_query query = {.to = UINT64_MAX, .tracks = &track, .track_count = 1};
+    for (int mode = 0; mode < 3; mode++) {
+        query.reverse = mode == 1;
+        query.count_only = mode == 2;
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        struct tdk_run run;
+        struct tdk_err err;
+        uint64_t ticks = 0;
+        unsigned holes = 0;
+        int rc;
+        while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0) {
+            assert_true(rc == 1 || rc == TDK_ECORRUPT);
+            ticks += rc == 1 ? run.ticks : 0;
+            holes += rc == 1 ? 0 : 1;
+            if (rc != 1)
+                assert_non_null(strstr(err.text, "are missing from the tape"));
+        }
+        assert_int_equal(holes, 1);
+        assert_in_range(ticks, 3000, 5999);
+        tdk_cursor_close(cursor);
+    }
+
+    /* Where it is: the time of the first tick that is not told any more. */
+    struct tdk_cursor *cursor = asking_cursor(tape, &query);
+    struct tdk_run run;
+    uint64_t told = 0;
+    query.count_only = false;
+    tdk_cursor_close(cursor);
+    cursor = asking_cursor(tape, &query);
+    while (tdk_cursor_read(cursor, &run, NULL) == 1)
+        told += run.ticks;
+    tdk_cursor_close(cursor);
+    const uint64_t inside = oracle.ticks[told + 200].ts; /* in the middle of what is missing */
+    query.from = inside;
+    query.to = inside + 1;
+    cursor = asking_cursor(tape, &query);
+    assert_int_equal(tdk_cursor_read(cursor, &run, NULL), TDK_ECORRUPT);
+    assert_int_equal(tdk_cursor_read(cursor, &run, NULL), 0);
+    tdk_cursor_close(cursor);
+    query.from = oracle.ticks[10].ts;
+    query.to = oracle.ticks[told - 300].ts;
+    cursor = asking_cursor(tape, &query);
+    int rc;
+    while ((rc = tdk_cursor_read(cursor, &run, NULL)) == 1)
+        ;
+    assert_int_equal(rc, 0);
+    tdk_cursor_close(cursor);
+    tdk_tape_close(tape);
+    oracle_remove(&oracle);
+}
+
+static void cursor_reads_a_lone_segment(void **state)
+{
+    const char *folder = *state;
+    char from[128], path[128];
+    make_track(folder, 5000, in_order, 16 << 10);
+    taping_path(folder, 1, ".seg", from);
+    snprintf(path, sizeof path, "%s/alone", folder);
+    assert_int_equal(rename(from, path), 0);
+    struct tdk_tape *tape = asking_open(path);
+    struct tdk_cursor_stats stats;
+    struct tdk_tape_info info;
+    assert_int_equal(asking_count(tape, 1100, 1200, &stats), 100);
+    assert_int_equal(asking_count(tape, 0, UINT64_MAX, &stats), 5000);
+    tdk_tape_info(tape, &info);
+    assert_int_equal(info.segments, 1);
+    assert_int_equal(info.first_ts, 1000);
+    assert_int_equal(info.last_ts, 5999);
+    assert_int_equal(tdk_tape_refresh(tape, NULL), 0);
+    tdk_tape_close(tape);
+}
+
+static void cursor_refuses_a_track_that_is_not_there(void **state)
+{
+    const char *folder = *state;
+    make_track(folder, 10, in_order, 0);
+    struct tdk_tape *tape = asking_open(folder);
+    const char *const tracks[] = {"t", "u"};
+    const struct tdk_query query = {.to = UINT64_MAX, .tracks = tracks, .track_count = 2};
+    struct tdk_cursor *cursor;
+    struct tdk_err err;
+    assert_int_equal(tdk_cursor_open(&cursor, tape, &query, &err), TDK_ENOTRACK);
+    assert_string_equal(err.text, "no track u on this tape");
+    tdk_tape_close(tape);
+}
+
+static void cursor_gives_nothing_for_an_empty_range(void **state)
+{
+    const char *folder = *state;
+    make_track(folder, 1000, in_order, 4096);
+    struct tdk_tape *tape = asking_open(folder);
+    struct tdk_cursor_stats stats;
+    assert_int_equal(asking_count(tape, 1500, 1500, &stats), 0);
+    assert_int_equal(asking_count(tape, 1600, 1500, &stats), 0);
+    assert_int_equal(asking_count(tape, 0, 0, &stats), 0);
+    assert_int_equal(stats.blocks_read, 0);
+    tdk_tape_close(tape);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(cursor_finds_all_ticks_of_one_time_over_many_blocks),
+        IN_FOLDER(cursor_reads_no_more_blocks_for_one_absurd_time),
+        IN_FOLDER(cursor_tells_a_damaged_block_and_goes_on_behind_it),
+        IN_FOLDER(cursor_reads_a_block_by_one_call_where_much_of_it_is_asked),
+        IN_FOLDER(cursor_counts_again_without_reading),
+        IN_FOLDER(cursor_tells_each_block_of_a_missing_segment),
+        cmocka_unit_test(cursor_tells_a_missing_segment_that_no_index_knows),
+        IN_FOLDER(cursor_reads_a_lone_segment),
+        IN_FOLDER(cursor_refuses_a_track_that_is_not_there),
+        IN_FOLDER(cursor_gives_nothing_for_an_empty_range),
+    };
+    return cmocka_run_group_tests_name("tape.cursor_reading", tests, NULL, NULL);
+}

@@ -1,0 +1,188 @@
+/* A tape that is opened: what is none, what is shared, what came later, what its symbols mean. */
+#include "tests/support/taping.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
+#include "base/bytes.h"
+#include "tapedeck/dbn.h"
+#include "tests/support/asking.h"
+#include "tests/support/oracle.h"
+
+/* What opens and what does not. */
+static void tape_refuses_what_is_none(void **state)
+{
+    const char *folder = *state;
+    struct tdk_tape *tape;
+    struct tdk_err err;
+    char path[128];
+    assert_int_equal(tdk_tape_open(&tape, folder, &err), TDK_ENOTAPE);
+    snprintf(path, sizeof path, "%s/nothing", folder);
+    assert_int_equal(tdk_tape_open(&tape, path, &err), -ENOENT);
+    snprintf(path, sizeof path, "%s/text", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("these are words, and no segment of anything", file);
+    fclose(file);
+    assert_true(tdk_tape_open(&tape, path, &err) < 0);
+    tdk_tape_close(NULL);
+}
+
+/* Two handles of one tape in one process, one of them closed: the other goes on. */
+static void tape_opens_twice_in_one_process(void **state)
+{
+    const char *folder = *state;
+    taping_make(folder, 1000, 4096, 0);
+    struct tdk_tape *one = asking_open(folder), *two = asking_open(folder);
+    struct tdk_cursor_stats stats;
+    assert_int_equal(asking_count(one, 0, UINT64_MAX, &stats), 1000);
+    tdk_tape_close(one);
+    assert_int_equal(tdk_tape_refresh(two, NULL), 0);
+    assert_int_equal(asking_count(two, TAPING_NOW + 100, TAPING_NOW + 300, &stats), 200);
+    tdk_tape_close(two);
+}
+
+/* Symbols that come and go, on tracks that take turns. */
+static const struct oracle_plan market = {.tracks = 3,
+                                          .epochs = 2,
+                                          .ticks = 1500,
+                                          .disorder = 600,
+                                          .block_size = 4096,
+                                          .segment_size = 256 << 10};
+
+struct asker {
+    const struct oracle *oracle;
+    struct tdk_tape *tape;
+    uint64_t wrong;
+};
+
+/* The same part of the tape, again and again; each answer as long as the first. */
+static void *ask(void *context)
+{
+    struct asker *asker = context;
+    const char *const symbol = "BTC-USD";
+    for (unsigned round = 0; round < 30; round++) {
+        struct tdk_query query = {.from = 1000000 + 100 * round,
+                                  .to = round % 3 == 0 ? UINT64_MAX : 1020000,
+                                  .reverse = round % 2 == 0,
+                                  .symbols = &symbol,
+                                  .symbol_count = round % 5 == 0 ? 1 : 0};
+        size_t count;
+        free(oracle_answer(asker->oracle, &query, &count));
+        struct tdk_cursor *cursor;
+        struct tdk_run run;
+        if (tdk_cursor_open(&cursor, asker->tape, &query, NULL) < 0)
+            return NULL;
+        uint64_t ticks = 0;
+        while (tdk_cursor_read(cursor, &run, NULL) == 1)
+            ticks += run.ticks;
+        asker->wrong += ticks != count;
+        tdk_cursor_close(cursor);
+    }
+    return NULL;
+}
+
+static void tape_is_shared_by_threads(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    pthread_t threads[4];
+    struct asker askers[4];
+    oracle_make(&oracle, 41, &market);
+    struct tdk_tape *tape = asking_open(oracle.path);
+    for (size_t i = 0; i < array_size(threads); i++) {
+        askers[i] = (struct asker){.oracle = &oracle, .tape = tape};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask, &askers[i]), 0);
+    }
+    for (size_t i = 0; i < array_size(threads); i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(askers[i].wrong, 0);
+    }
+    tdk_tape_close(tape);
+    oracle_remove(&oracle);
+}
+
+/* In a process of its own: who writes and who reads an index are never one process. */
+static void append_elsewhere(const char *path)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct append *append;
+        int rc = append_open(&append, path, NULL, NULL);
+        unsigned char record[48] = {48 / 4, TDK_RTYPE_TRADES};
+        if (rc == 0)
+            rc = append_begin(append, "later", TDK_KIND_DBN, NULL);
+        if (rc == 0)
+            rc = append_tick(append, TDK_TYPE_DBN, 0, 777, record, sizeof record, NULL);
+        if (rc == 0)
+            rc = append_close(append, NULL, NULL);
+        _exit(rc == 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void tape_shows_what_was_added_after_a_refresh(void **state)
+{
+    const char *folder = *state;
+    struct tdk_cursor_stats stats;
+    struct tdk_run run;
+    taping_make(folder, 1000, 4096, 0);
+    struct tdk_tape *tape = asking_open(folder);
+    const struct tdk_query everything_of_it = {.to = UINT64_MAX};
+    struct tdk_cursor *cursor = asking_cursor(tape, &everything_of_it);
+    assert_int_equal(tdk_cursor_read(cursor, &run, NULL), 1);
+    uint64_t ticks = run.ticks;
+
+    append_elsewhere(folder);
+    assert_int_equal(tdk_tape_refresh(tape, NULL), 0);
+    assert_int_equal(asking_count(tape, 0, UINT64_MAX, &stats), 1001);
+    assert_int_equal(asking_count(tape, 777, 778, &stats), 1);
+
+    while (tdk_cursor_read(cursor, &run, NULL) == 1) /* the old one tells what there was */
+        ticks += run.ticks;
+    assert_int_equal(ticks, 1000);
+    tdk_cursor_close(cursor);
+    tdk_tape_close(tape);
+}
+
+static void tape_tells_symbols_by_time(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    oracle_make(&oracle, 21, &market);
+    struct tdk_tape *tape = asking_open(oracle.path);
+    for (size_t i = 0; i < oracle.symbol_count; i++) {
+        const struct oracle_symbol *s = &oracle.symbols[i];
+        /* Numbers follow the order in which tracks came. */
+        uint16_t number = (uint16_t)(s->track + 1);
+        const char *now = tdk_tape_symbol(tape, number, s->epoch, s->instrument_id, s->from);
+        assert_non_null(now);
+        assert_string_equal(now, s->symbol);
+        if (s->to != UINT64_MAX)
+            assert_string_equal(
+                tdk_tape_symbol(tape, number, s->epoch, s->instrument_id, s->to - 1), s->symbol);
+    }
+    assert_null(tdk_tape_symbol(tape, 1, oracle.symbols[0].epoch, 999, 5));
+    assert_null(tdk_tape_symbol(tape, 99, oracle.symbols[0].epoch, 1, 5));
+    tdk_tape_close(tape);
+    oracle_remove(&oracle);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(tape_refuses_what_is_none),
+        IN_FOLDER(tape_opens_twice_in_one_process),
+        cmocka_unit_test(tape_is_shared_by_threads),
+        IN_FOLDER(tape_shows_what_was_added_after_a_refresh),
+        cmocka_unit_test(tape_tells_symbols_by_time),
+    };
+    return cmocka_run_group_tests_name("tape.tape", tests, NULL, NULL);
+}
