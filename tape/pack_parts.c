@@ -15,7 +15,7 @@ static bool need_times(struct pack *pack, uint32_t group)
         uint32_t stride = places[i] / STAMPS_STRIDE;
         if (has_bit(pack->strides_there, stride))
             continue;
-        if (!stamps_read(&pack->told_stamps, stride, pack->stamps))
+        if (!stamps_read(&pack->told_stamps, stride, pack->stamps + (size_t)stride * STAMPS_STRIDE))
             return false;
         set_bit(pack->strides_there, stride);
     }

@@ -52,7 +52,7 @@ static int read_stamps(struct pack *pack, struct tdk_err *err)
 {
     int rc = pack_open_stamps(pack, err);
     for (uint32_t i = 0; rc == 0 && i * STAMPS_STRIDE < pack->outline.frames; i++)
-        if (!stamps_read(&pack->told_stamps, i, pack->stamps))
+        if (!stamps_read(&pack->told_stamps, i, pack->stamps + (size_t)i * STAMPS_STRIDE))
             rc = pack_corrupt(err, "its times contradict themselves");
     return rc;
 }

@@ -103,6 +103,15 @@ size_t stamps_write(const uint64_t *stamps, uint32_t count, unsigned char *out)
     return size;
 }
 
+/* ---- reading ---- */
+
+static bool narrow; /* stamps_wide.c is left alone */
+
+void stamps_narrow(void)
+{
+    narrow = true;
+}
+
 static struct stamps_step step_of(const unsigned char lengths[4], unsigned code)
 {
     struct stamps_step step = {.second = lengths[code & 3]};
@@ -112,28 +121,66 @@ static struct stamps_step step_of(const unsigned char lengths[4], unsigned code)
     return step;
 }
 
+/* Two distances, each into 32 bits: which bytes they are; with the highest bit: a zero. */
+static uint64_t shuffle_of(const unsigned char lengths[4], unsigned code)
+{
+    uint64_t shuffle = UINT64_C(0x8080808080808080);
+    const unsigned first = lengths[code & 3], second = lengths[code >> 2 & 3];
+    for (unsigned i = 0; i < first && i < 4; i++)
+        shuffle ^= (uint64_t)(0x80 ^ i) << 8 * i;
+    for (unsigned i = 0; i < second && i < 4; i++)
+        shuffle ^= (uint64_t)(0x80 ^ (first + i)) << 8 * (4 + i);
+    return shuffle;
+}
+
+/* The upper two lie behind the lower two: no byte of a shuffle overflows by that. */
+static void make_tables(struct stamps *stamps, const unsigned char lengths[4])
+{
+    uint64_t shuffles[16];
+    for (unsigned code = 0; code < 16; code++)
+        shuffles[code] = shuffle_of(lengths, code);
+    for (unsigned code = 0; code < 256; code++) {
+        stamps->steps[code] = step_of(lengths, code);
+        store_u64(stamps->shuffles[code], shuffles[code & 15]);
+        store_u64(stamps->shuffles[code] + 8,
+                  shuffles[code >> 4] + stamps->steps[code].third * UINT64_C(0x0101010101010101));
+    }
+    memcpy(stamps->tables_of, lengths, sizeof stamps->tables_of);
+    stamps->has_tables = true;
+}
+
+static bool take_lengths(struct stamps *stamps, const unsigned char lengths[4])
+{
+    stamps->stride_max = 0;
+    for (int i = 0; i < 4; i++) {
+        if (lengths[i] > 8)
+            return false;
+        stamps->lengths[i] = lengths[i];
+        stamps->masks[i] = lengths[i] == 0 ? 0 : UINT64_MAX >> (64 - 8 * lengths[i]);
+        if (lengths[i] * (size_t)STAMPS_STRIDE > stamps->stride_max)
+            stamps->stride_max = lengths[i] * (size_t)STAMPS_STRIDE;
+    }
+    stamps->is_wide = !narrow && stamps_wide_is_possible() && lengths[0] <= 4 && lengths[1] <= 4 &&
+                      lengths[2] <= 4;
+    stamps->is_last_long = lengths[3] > 4;
+    if (!stamps->has_tables || memcmp(stamps->tables_of, lengths, 4) != 0)
+        make_tables(stamps, lengths);
+    return true;
+}
+
 bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size, uint32_t count)
 {
     size_t table = table_size(count);
     uint32_t strides = strides_of(count);
-    if (size < HEAD + table + SLACK)
+    if (size < HEAD + table + SLACK || !take_lengths(stamps, bytes))
         return false;
-    *stamps = (struct stamps){.data_size = load_u32(bytes + 8), .count = count};
+    stamps->data_size = load_u32(bytes + 8);
+    stamps->count = count;
     stamps->is_signed = bytes[4] != 0;
     stamps->bases = bytes + HEAD;
     stamps->offsets = stamps->bases + strides * sizeof(uint64_t);
     stamps->codes = stamps->offsets + strides * sizeof(uint32_t);
     stamps->data = stamps->codes + (size_t)strides * CODES;
-    for (int i = 0; i < 4; i++) {
-        if (bytes[i] > 8)
-            return false;
-        stamps->lengths[i] = bytes[i];
-        stamps->masks[i] = bytes[i] == 0 ? 0 : UINT64_MAX >> (64 - 8 * bytes[i]);
-        if (bytes[i] * (size_t)STAMPS_STRIDE > stamps->stride_max)
-            stamps->stride_max = bytes[i] * (size_t)STAMPS_STRIDE;
-    }
-    for (unsigned code = 0; code < 256; code++)
-        stamps->steps[code] = step_of(bytes, code);
     return stamps->data_size <= size - HEAD - table - SLACK;
 }
 
@@ -148,7 +195,7 @@ static bool read_singly(const struct stamps *s, uint32_t i, uint64_t ts, size_t 
         uint64_t x = load_u64(s->data + place) & s->masks[code];
         place += s->lengths[code];
         ts += s->is_signed ? x >> 1 ^ (0 - (x & 1)) : x;
-        out[i] = ts;
+        *out++ = ts;
     }
     return place <= s->data_size;
 }
@@ -191,6 +238,20 @@ static bool stride_fits(const struct stamps *s, const unsigned char *codes, size
     return size <= rest;
 }
 
+/* Four distances are 16 bytes at most, and may be read as that: eight are behind the data. */
+static bool is_for_wide(const struct stamps *s, const unsigned char *codes, size_t place)
+{
+    enum { WORDS = CODES / 8, BEHIND = 16 - SLACK };
+    uint64_t longest = 0;
+    if (!s->is_wide || s->data_size - place < s->stride_max + BEHIND)
+        return false;
+    for (size_t i = 0; s->is_last_long && i < WORDS; i++) {
+        uint64_t word = load_u64(codes + i * 8);
+        longest |= word & word >> 1 & UINT64_C(0x5555555555555555);
+    }
+    return longest == 0;
+}
+
 bool stamps_read(const struct stamps *s, uint32_t at, uint64_t *out)
 {
     const uint64_t ts = load_u64(s->bases + at * sizeof(uint64_t));
@@ -201,9 +262,11 @@ bool stamps_read(const struct stamps *s, uint32_t at, uint64_t *out)
     const unsigned char *codes = s->codes + (size_t)at * CODES;
     if (!stride_fits(s, codes, place))
         return false;
-    if (s->is_signed)
-        read_stride(s, codes, ts, s->data + place, true, out + first);
+    if (is_for_wide(s, codes, place))
+        stamps_read_wide(s, codes, ts, s->data + place, out);
+    else if (s->is_signed)
+        read_stride(s, codes, ts, s->data + place, true, out);
     else
-        read_stride(s, codes, ts, s->data + place, false, out + first);
+        read_stride(s, codes, ts, s->data + place, false, out);
     return true;
 }

@@ -33,16 +33,37 @@ struct stamps {
     size_t lengths[4]; /* in bytes, of each code */
     uint64_t masks[4];
     size_t stride_max; /* bytes that a stride takes at most */
+    bool is_wide;      /* stamps_wide.c may read strides, those without code 3 if it is long: */
+    bool is_last_long; /* of code 3 are more than four bytes */
+
+    /* By a byte of codes; kept while the lengths are the same. */
+    bool has_tables;
+    unsigned char tables_of[4];      /* lengths */
+    unsigned char shuffles[256][16]; /* the bytes of four distances, each into 32 bits */
     struct stamps_step {
         uint8_t second, third, fourth; /* where the data of these begin */
         uint8_t span;                  /* bytes that all four take */
-    } steps[256];                      /* by a byte of codes */
+    } steps[256];
 };
 
-/* From untrusted bytes. False: these are no `count` times. */
+/* From untrusted bytes. Zeroed before the first time. False: these are no `count` times. */
 bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size, uint32_t count);
 
-/* Those of stride `at` (frames at x 128 and on), into out[at x 128...]. False: not to be had. */
+/* Those of stride `at` (frames at x 128 and on), into out[]; no more than 128. False: not to be
+ * had.
+ */
 bool stamps_read(const struct stamps *stamps, uint32_t at, uint64_t *out);
+
+/* For tests: from here on as where there are no wide registers. */
+void stamps_narrow(void);
+
+/* ---- stamps_wide.c ---- */
+
+bool stamps_wide_is_possible(void);
+
+/* A whole stride, of which no distance has more than four bytes; 16 bytes from where the last four
+ * begin may be read. */
+void stamps_read_wide(const struct stamps *stamps, const unsigned char *codes, uint64_t ts,
+                      const unsigned char *data, uint64_t *out);
 
 #endif
