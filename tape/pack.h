@@ -119,11 +119,13 @@ bool pack_has_parts(const struct pack *pack);
 /* Stored bytes [at, at + size) are needed. */
 typedef int pack_need_cb(void *context, size_t at, size_t size, struct tdk_err *err);
 
-/* Of one that has parts: an instrument's ticks, and its ordinals in the directory. */
-int pack_instrument(struct pack *pack, uint32_t instrument_id, pack_need_cb *need, void *context,
-                    struct tdk_err *err);
-
-/* Is the frame at this offset there? */
-bool pack_has_frame(const struct pack *pack, size_t offset);
+/*
+ * Of one that has parts: the ticks of these instruments, in their order, side by side from the
+ * beginning of the view's frames on, instead of those that were there; *ticks: how many. Of the
+ * directory no more is there than its entries.
+ */
+struct picks;
+int pack_pick(struct pack *pack, const struct picks *picks, pack_need_cb *need, void *context,
+              uint32_t *ticks, struct tdk_err *err);
 
 #endif

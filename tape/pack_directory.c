@@ -41,7 +41,8 @@ static size_t directory_size(const struct directory_head *d)
                     8);
 }
 
-/* Head and entries; cursors[] become the places of their first ordinals. */
+/* Head and entries; cursors[] become the places of their first ordinals. What is behind the entries
+ * comes with the ticks, all but the zeros at its end. */
 static bool write_entries(struct pack *pack, struct strand **order, uint32_t count)
 {
     struct directory_head d = {
@@ -53,7 +54,7 @@ static bool write_entries(struct pack *pack, struct strand **order, uint32_t cou
         d.anchors = (pack->ticks + DIRECTORY_STRIDE - 1) / DIRECTORY_STRIDE;
     if (directory_size(&d) != pack->head->directory_size)
         return false;
-    memset(pack->directory, 0, pack->head->directory_size);
+    store_u64(pack->directory + pack->head->directory_size - sizeof(uint64_t), 0);
     memcpy(pack->directory, &d, sizeof d);
     struct directory_entry *entries = pack_entries(pack);
     uint32_t place = 0;

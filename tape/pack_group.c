@@ -81,15 +81,15 @@ size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *
     return find_places(pack, group, told.count, strands) ? size : 0;
 }
 
-static void find_spots(struct pack *pack, const uint16_t *places, uint32_t count)
+static void find_spots(struct pack *pack, const struct pack_part *part)
 {
     uint32_t uniform = pack->outline.uniform;
-    for (uint32_t i = 0; uniform != 0 && i < count; i++)
-        pack->spots[i] = places[i] * uniform;
-    for (uint32_t i = 0; uniform == 0 && i < count; i++)
-        pack->spots[i] = pack->offset_of[places[i]];
-    for (uint32_t i = count; i < count + AHEAD; i++)
-        pack->spots[i] = pack->spots[count - 1];
+    for (uint32_t i = part->begin; uniform != 0 && i < part->end; i++)
+        pack->spots[i] = part->ranks[i] * uniform;
+    for (uint32_t i = part->begin; uniform == 0 && i < part->end; i++)
+        pack->spots[i] = pack->offset_of[part->ranks[i]];
+    for (uint32_t i = part->end; i < part->end + AHEAD; i++)
+        pack->spots[i] = pack->spots[part->end - 1];
 }
 
 /* ---- what its columns tell ---- */
@@ -176,10 +176,10 @@ static inline void copy_words(unsigned char *to, const unsigned char *from, size
         memcpy(to + at, from + at, 16);
 }
 
-/* Frames [begin, end) of the group. Where all are of one span their places tell seq and time, too;
- * else these are there. */
-static inline void lay(const struct pack *pack, const uint16_t *places, uint32_t begin,
-                       uint32_t end, size_t payload)
+/* Frames [begin, end) of the group. Where all are of one span places and ranks tell seq and time,
+ * too; else these are there. */
+static inline void lay(const struct pack *pack, const uint16_t *places, const uint16_t *ranks,
+                       uint32_t begin, uint32_t end, size_t payload)
 {
     const unsigned char *pattern = pack->pattern;
     const uint64_t word = load_u64(pattern), seq = pack->head->first_seq;
@@ -190,104 +190,110 @@ static inline void lay(const struct pack *pack, const uint16_t *places, uint32_t
         store_u64(at, word);
         if (uniform) {
             store_u64(at + offsetof(struct tdk_frame, seq), seq + places[i]);
-            store_u64(at + offsetof(struct tdk_frame, ts), pack->stamps[places[i]]);
+            store_u64(at + offsetof(struct tdk_frame, ts), pack->stamps[ranks[i]]);
         }
         copy_words(at + HEAD, pattern + HEAD, payload);
     }
 }
 
 static void lay_frames(struct pack *pack, const struct pack_class *class, uint32_t group,
-                       const struct column_strands *strands, uint32_t count)
+                       const struct column_strands *strands, const struct pack_part *part)
 {
-    const uint16_t *places = pack->place_of + pack->groups[group].first;
+    const uint16_t *places = pack->place_of + pack->groups[group].first, *ranks = part->ranks;
     size_t payload = tdk_frame_span(class->size) - HEAD;
     for (uint32_t s = 0; s < strands->count; s++) {
-        uint32_t begin = strands->starts[s], end = strand_end(strands, s, count);
+        uint32_t begin = strands->starts[s], end = strand_end(strands, s, part->end);
+        if (begin < part->begin)
+            begin = part->begin;
+        if (end > part->end)
+            end = part->end;
         if (class->record)
             store_u32(pack->pattern + HEAD + offsetof(struct tdk_dbn_head, instrument_id),
                       pack->strands[pack->groups[group].strand + s].instrument);
         if (payload == 48) /* a loop for each of the commonest, whose copy is a few moves */
-            lay(pack, places, begin, end, 48);
+            lay(pack, places, ranks, begin, end, 48);
         else if (payload == 56)
-            lay(pack, places, begin, end, 56);
+            lay(pack, places, ranks, begin, end, 56);
         else if (payload == 80)
-            lay(pack, places, begin, end, 80);
+            lay(pack, places, ranks, begin, end, 80);
         else
-            lay(pack, places, begin, end, payload);
+            lay(pack, places, ranks, begin, end, payload);
     }
 }
 
 /* ---- what differs ---- */
 
-static void put_values(const struct pack *pack, uint32_t count, const struct pack_field *field)
+static void put_values(const struct pack *pack, const struct pack_part *part,
+                       const struct pack_field *field)
 {
     unsigned char *at = pack->frames + field->offset;
     const uint32_t *spots = pack->spots;
     const uint64_t *values = pack->values;
     if (field->size == 8)
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = part->begin; i < part->end; i++)
             store_u64(at + spots[i], values[i]);
     else if (field->size == 4)
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = part->begin; i < part->end; i++)
             store_u32(at + spots[i], (uint32_t)values[i]);
     else if (field->size == 2)
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = part->begin; i < part->end; i++)
             store_u16(at + spots[i], (uint16_t)values[i]);
     else
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = part->begin; i < part->end; i++)
             at[spots[i]] = (unsigned char)values[i];
 }
 
 /* Add the reference's values, which are in the frames already. Eight bytes from there on may be
  * read: behind the frames is the directory. */
-static void add_ref(struct pack *pack, uint32_t count, const struct pack_field *ref)
+static void add_ref(struct pack *pack, const struct pack_part *part, const struct pack_field *ref)
 {
     const unsigned char *at = pack->frames + ref->offset;
     const uint64_t mask = mask_of(ref->size);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = part->begin; i < part->end; i++)
         pack->values[i] += load_u64(at + pack->spots[i]) & mask;
 }
 
 /* The reference's values and `base`. */
-static void put_near(struct pack *pack, uint32_t count, const struct pack_field *field,
-                     const struct pack_field *ref, uint64_t base)
+static void put_near(struct pack *pack, const struct pack_part *part,
+                     const struct pack_field *field, const struct pack_field *ref, uint64_t base)
 {
     unsigned char *at = pack->frames + field->offset;
     const unsigned char *from = pack->frames + ref->offset;
     const uint32_t *spots = pack->spots;
     if (ref->size == 8 && field->size == 8) {
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = part->begin; i < part->end; i++)
             store_u64(at + spots[i], load_u64(from + spots[i]) + base);
     } else if (ref->size == 8 && field->size == 4) {
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = part->begin; i < part->end; i++)
             store_u32(at + spots[i], (uint32_t)(load_u64(from + spots[i]) + base));
     } else {
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = part->begin; i < part->end; i++)
             pack->values[i] = base;
-        add_ref(pack, count, ref);
-        put_values(pack, count, field);
+        add_ref(pack, part, ref);
+        put_values(pack, part, field);
     }
 }
 
 static void put_columns(struct pack *pack, const struct pack_layout *layout, uint32_t count,
-                        const struct column_strands *strands)
+                        const struct column_strands *strands, const struct pack_part *part)
 {
     for (unsigned f = PACK_FIELD_FLAGS; f < layout->count; f++) {
         const struct pack_told *told = &pack->told[f];
         const struct pack_field *field = &layout->fields[f];
         if (told->kind == PACK_NEAR) {
-            put_near(pack, count, field, &layout->fields[told->head.ref], told->base);
+            put_near(pack, part, field, &layout->fields[told->head.ref], told->base);
         } else if (told->kind == PACK_COLUMN) {
             column_read(told->bytes, &told->head, count, strands, pack->values);
             if (told->head.ref != COLUMN_NO_REF)
-                add_ref(pack, count, &layout->fields[told->head.ref]);
-            put_values(pack, count, field);
+                add_ref(pack, part, &layout->fields[told->head.ref]);
+            put_values(pack, part, field);
         }
     }
 }
 
 int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw, size_t size,
-                     const struct column_strands *strands, struct tdk_err *err)
+                     const struct column_strands *strands, const struct pack_part *part,
+                     struct tdk_err *err)
 {
     const struct group *g = &pack->groups[group];
     uint32_t count = group_told(pack, group).count;
@@ -297,8 +303,8 @@ int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw
     if (!tell_columns(pack, layout, raw, size, count))
         return pack_corrupt(err, "its contents contradict themselves");
     make_pattern(pack, &class, layout);
-    find_spots(pack, pack->place_of + g->first, count);
-    lay_frames(pack, &class, group, strands, count);
-    put_columns(pack, layout, count, strands);
+    find_spots(pack, part);
+    lay_frames(pack, &class, group, strands, part);
+    put_columns(pack, layout, count, strands, part);
     return 0;
 }

@@ -13,6 +13,7 @@
 #ifndef TDK_TAPE_PACK_INNER_H
 #define TDK_TAPE_PACK_INNER_H
 
+#include <string.h>
 #include <zstd.h>
 
 #include "tape/column.h"
@@ -34,8 +35,15 @@ struct group {
     size_t at;     /* in what is stored */
     size_t raw_at; /* of what was not read yet of it in pack->raw, when all are unpacked */
     size_t raw_end;
-    uint32_t first;  /* its first frame, in order of strands */
-    uint32_t strand; /* that one's */
+    uint32_t first;      /* its first frame, in order of strands */
+    uint32_t strand;     /* that one's */
+    uint32_t begin, end; /* when some are picked: between these frames of it; none: equal */
+};
+
+/* Which of a group's frames are laid down, and where: as the ranks[i]-th of all that are. */
+struct pack_part {
+    uint32_t begin, end;
+    const uint16_t *ranks;
 };
 
 /* What a column tells, by its head alone. */
@@ -52,7 +60,6 @@ struct pack_told {
     uint64_t base;
 };
 
-#define STRIDES    (PACK_FRAMES_MAX / STAMPS_STRIDE)
 #define PACK_AHEAD 12 /* frames that are fetched into the cache before their turn */
 
 struct pack {
@@ -77,11 +84,14 @@ struct pack {
     struct stamps told_stamps;
     bool stamps_open;
 
-    uint64_t groups_there[PACK_FRAMES_MAX / 64];
-    uint64_t frames_there[PACK_FRAMES_MAX / 64]; /* by place; when it is had in parts */
-    uint64_t strides_there[STRIDES / 64];
-    uint64_t stamps[PACK_FRAMES_MAX];   /* by place */
+    uint64_t stamps[PACK_FRAMES_MAX];   /* by place; of what is picked by rank */
     uint16_t place_of[PACK_FRAMES_MAX]; /* in order of strands */
+    /* What is picked: which strands, how many frames, and their ranks among them. */
+    uint64_t wanted[PACK_FRAMES_MAX / 64];
+    uint32_t wanted_count, picked;
+    bool is_picked;                         /* and there */
+    uint16_t rank_of[PACK_FRAMES_MAX];      /* in order of strands */
+    uint16_t picked_place[PACK_FRAMES_MAX]; /* by rank */
     /* Where frames are of several spans, or some are kept whole; by place. */
     uint32_t raw_of[PACK_FRAMES_MAX]; /* those that are kept whole: in raw */
     uint16_t strand_of[PACK_FRAMES_MAX];
@@ -148,10 +158,12 @@ struct column_strands pack_starts(struct pack *pack, uint32_t group, uint32_t co
 size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *raw,
                         const struct column_strands *strands);
 
-/* Its frames; what tells their fields is behind the places. Seq and time are taken from the places
- * where all frames are of one span, and are in the frames already where they are not. */
+/* Its frames, or a part of them; what tells their fields is behind the places. Where all are of one
+ * span their seq is taken from the places and their time from the ranks; where they are not, both
+ * are in the frames already. */
 int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw, size_t size,
-                     const struct column_strands *strands, struct tdk_err *err);
+                     const struct column_strands *strands, const struct pack_part *part,
+                     struct tdk_err *err);
 
 /* ---- pack_read.c ---- */
 

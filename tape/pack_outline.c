@@ -116,8 +116,11 @@ static bool read_groups(struct pack *pack)
     uint32_t first = 0, strand = 0;
     for (uint32_t i = 0; i < pack->outline.groups; i++) {
         struct pack_group told = group_told(pack, i);
-        pack->groups[i] =
-            (struct group){(size_t)at, (size_t)raw_at, (size_t)raw_at + told.raw, first, strand};
+        pack->groups[i] = (struct group){.at = (size_t)at,
+                                         .raw_at = (size_t)raw_at,
+                                         .raw_end = (size_t)raw_at + told.raw,
+                                         .first = first,
+                                         .strand = strand};
         if (told.count == 0 || told.count > COLUMN_TICKS_MAX ||
             told.count > pack->outline.frames - first || told.stored > head->stored_size - at ||
             told.raw > raw_max - raw_at || told.stored > told.raw)
@@ -170,14 +173,12 @@ int pack_begin(struct pack *pack, const struct block_head *head, const unsigned 
     pack->directory = buffer + head->frames_size;
     pack->layout_of = 0;
     pack->stamps_open = false;
+    pack->is_picked = false;
     if (size == 0 || head->count == 0 || crc32c(0, stored, size) != head->entries_crc)
         return pack_corrupt(err, "its outline fails its checksum");
     int rc = parse(pack, err);
     if (rc < 0)
         return rc;
-    memset(pack->groups_there, 0, (pack->outline.groups + 63) / 64 * sizeof(uint64_t));
-    memset(pack->frames_there, 0, (pack->outline.frames + 63) / 64 * sizeof(uint64_t));
-    memset(pack->strides_there, 0, sizeof pack->strides_there);
     *view = (struct block_view){head, pack->frames, pack->directory};
     return 0;
 }

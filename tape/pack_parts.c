@@ -1,107 +1,207 @@
-/* pack_parts.c - some instruments' ticks out of a packed block. */
+/*
+ * pack_parts.c - some instruments' ticks out of a packed block, side by side.
+ *
+ * Where all ticks have one span, a tick's rank among those that are picked tells where it goes. The
+ * groups that have some of them are unpacked, and tell the places; these, in order, are the ranks,
+ * and say which times are needed; then the frames are laid down, no more of a group than lies
+ * between the first and the last of them.
+ */
 #include <errno.h>
-#include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
 #include "tape/pack_inner.h"
+#include "tape/select.h"
 
-/* The times of a group's frames, whose places are known. */
-static bool need_times(struct pack *pack, uint32_t group)
+static int contradicts(struct tdk_err *err)
 {
-    const uint16_t *places = pack->place_of + pack->groups[group].first;
-    for (uint32_t i = 0; i < group_told(pack, group).count; i++) {
-        uint32_t stride = places[i] / STAMPS_STRIDE;
-        if (has_bit(pack->strides_there, stride))
+    return pack_corrupt(err, "its contents contradict themselves");
+}
+
+/* ---- which ---- */
+
+/* Mark the strands of these instruments. True: others than before. */
+static bool choose_strands(struct pack *pack, const struct picks *picks)
+{
+    bool changed = !pack->is_picked;
+    pack->picked = pack->wanted_count = 0;
+    for (uint32_t at = 0; at < pack->outline.strands; at += 64) {
+        uint64_t wanted = 0;
+        for (uint32_t i = at; i < pack->outline.strands && i < at + 64; i++)
+            if (picks_name(picks, pack->strands[i].instrument)) {
+                wanted |= UINT64_C(1) << i % 64;
+                pack->wanted_count++;
+                pack->picked += pack->strands[i].count;
+            }
+        changed |= wanted != pack->wanted[at / 64];
+        pack->wanted[at / 64] = wanted;
+    }
+    return changed;
+}
+
+/* Between which of a group's frames those of the marked strands lie. */
+static void choose_frames(const struct pack *pack, struct group *g, uint32_t count)
+{
+    g->begin = g->end = 0;
+    for (uint32_t s = g->strand; s < pack->outline.strands; s++) {
+        const struct strand *strand = &pack->strands[s];
+        if (strand->first >= g->first + count)
+            break;
+        if (!has_bit(pack->wanted, s))
             continue;
-        if (!stamps_read(&pack->told_stamps, stride, pack->stamps + (size_t)stride * STAMPS_STRIDE))
-            return false;
-        set_bit(pack->strides_there, stride);
+        uint32_t end = strand->first + strand->count - g->first;
+        if (g->begin == g->end)
+            g->begin = strand->first > g->first ? strand->first - g->first : 0;
+        g->end = end < count ? end : count;
+    }
+}
+
+/* In each group. Those that have some are unpacked one behind the other. */
+static size_t choose_groups(struct pack *pack)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < pack->outline.groups; i++) {
+        struct group *g = &pack->groups[i];
+        struct pack_group told = group_told(pack, i);
+        choose_frames(pack, g, told.count);
+        g->raw_at = size;
+        size += g->begin < g->end ? told.raw : 0;
+        g->raw_end = size;
+    }
+    return size;
+}
+
+/* ---- where ---- */
+
+static int find_places(struct pack *pack, uint32_t group, struct tdk_err *err)
+{
+    struct group *g = &pack->groups[group];
+    const struct pack_group told = group_told(pack, group);
+    if (crc32c(0, pack->stored + g->at, told.stored) != told.crc)
+        return pack_corrupt(err, "a group fails its checksum");
+    int rc = pack_unpack_group(pack, group, pack->raw + g->raw_at, err);
+    if (rc < 0)
+        return rc;
+    const struct column_strands strands = pack_starts(pack, group, told.count);
+    size_t size = pack_read_places(pack, group, pack->raw + g->raw_at, &strands);
+    g->raw_at += size; /* the fields are behind */
+    return size > 0 ? 0 : contradicts(err);
+}
+
+static int find_all_places(struct pack *pack, pack_need_cb *need, void *context,
+                           struct tdk_err *err)
+{
+    int rc = 0;
+    size_t size = choose_groups(pack);
+    if (!pack_grow((void **)&pack->raw, &pack->raw_room, size))
+        return err_set(err, -ENOMEM, "unpack a block");
+    for (uint32_t i = 0; i < pack->outline.groups && rc == 0; i++) {
+        if (pack->groups[i].begin == pack->groups[i].end)
+            continue;
+        rc = need(context, pack->groups[i].at, group_told(pack, i).stored, err);
+        if (rc == 0)
+            rc = find_places(pack, i, err);
+    }
+    return rc;
+}
+
+/* The places of a strand are in order. */
+static void rank_one(struct pack *pack, const struct strand *strand)
+{
+    memcpy(pack->picked_place, pack->place_of + strand->first,
+           strand->count * sizeof *pack->place_of);
+    for (uint32_t i = 0; i < strand->count; i++)
+        pack->rank_of[strand->first + i] = (uint16_t)i;
+}
+
+/* Frames that only lie between those that are picked all go behind them, one over the other.
+ * False: two are said to be at one place. */
+static bool rank_many(struct pack *pack)
+{
+    static_assert(PACK_FRAMES_MAX <= UINT16_MAX + 1, "a rank");
+    uint64_t marks[PACK_FRAMES_MAX / 64] = {0};
+    uint32_t *rank_at = pack->offset_of, rank = 0;
+    for (uint32_t s = 0; s < pack->outline.strands; s++)
+        for (uint32_t i = 0; has_bit(pack->wanted, s) && i < pack->strands[s].count; i++)
+            set_bit(marks, pack->place_of[pack->strands[s].first + i]);
+    for (uint32_t word = 0; word < PACK_FRAMES_MAX / 64; word++)
+        for (uint64_t left = marks[word]; left != 0; left &= left - 1) {
+            uint32_t place = word * 64 + (uint32_t)__builtin_ctzll(left);
+            pack->picked_place[rank] = (uint16_t)place;
+            rank_at[place] = rank++;
+        }
+    if (rank != pack->picked)
+        return false;
+    for (uint32_t s = 0; s < pack->outline.strands; s++) {
+        const struct strand *strand = &pack->strands[s];
+        bool wanted = has_bit(pack->wanted, s);
+        for (uint32_t i = strand->first; i < strand->first + strand->count; i++)
+            pack->rank_of[i] = (uint16_t)(wanted ? rank_at[pack->place_of[i]] : rank);
     }
     return true;
 }
 
-static void note_there(struct pack *pack, uint32_t group)
+static bool rank_all(struct pack *pack)
 {
-    const struct group *g = &pack->groups[group];
-    for (uint32_t i = 0; i < group_told(pack, group).count; i++)
-        set_bit(pack->frames_there, pack->place_of[g->first + i]);
-    set_bit(pack->groups_there, group);
+    if (pack->wanted_count > 1)
+        return rank_many(pack);
+    for (uint32_t s = 0; s < pack->outline.strands; s++)
+        if (has_bit(pack->wanted, s))
+            rank_one(pack, &pack->strands[s]);
+    return true;
 }
 
-/* One group of uniform frames, alone. */
-static int read_group(struct pack *pack, uint32_t group, struct tdk_err *err)
-{
-    struct pack_group told = group_told(pack, group);
-    if (crc32c(0, pack->stored + pack->groups[group].at, told.stored) != told.crc)
-        return pack_corrupt(err, "a group fails its checksum");
-    if (!pack_grow((void **)&pack->raw, &pack->raw_room, told.raw))
-        return err_set(err, -ENOMEM, "unpack a block");
-    int rc = pack_unpack_group(pack, group, pack->raw, err);
-    if (rc < 0)
-        return rc;
-    struct column_strands strands = pack_starts(pack, group, told.count);
-    size_t size = pack_read_places(pack, group, pack->raw, &strands);
-    if (size == 0 || !need_times(pack, group))
-        return pack_corrupt(err, "its contents contradict themselves");
-    rc = pack_read_fields(pack, group, pack->raw + size, told.raw - size, &strands, err);
-    if (rc == 0)
-        note_there(pack, group);
-    return rc;
-}
+/* ---- what ---- */
 
-static int need_groups(struct pack *pack, const struct strand *strand, pack_need_cb *need,
-                       void *context, struct tdk_err *err)
+static int read_times(struct pack *pack, pack_need_cb *need, void *context, struct tdk_err *err)
 {
-    int rc = 0;
-    for (uint32_t i = 0; i < pack->outline.groups && rc == 0; i++) {
-        const struct group *g = &pack->groups[i];
-        struct pack_group told = group_told(pack, i);
-        if (g->first + told.count <= strand->first || g->first >= strand->first + strand->count ||
-            has_bit(pack->groups_there, i))
-            continue;
-        rc = need(context, g->at, told.stored, err);
-        if (rc == 0)
-            rc = read_group(pack, i, err);
-    }
-    return rc;
-}
-
-static int compare_u16(const void *a, const void *b)
-{
-    return (int)load_u16(a) - (int)load_u16(b);
-}
-
-int pack_instrument(struct pack *pack, uint32_t instrument_id, pack_need_cb *need, void *context,
-                    struct tdk_err *err)
-{
-    uint16_t *ordinals = pack_ordinals(pack);
-    uint32_t listed = 0, first = 0;
+    uint64_t stamps[STAMPS_STRIDE];
+    uint32_t here = UINT32_MAX;
     int rc = pack->stamps_open
                  ? 0
                  : need(context, pack->outline.outline_size, pack->outline.stamps_size, err);
     if (rc == 0)
         rc = pack_open_stamps(pack, err);
-    for (uint32_t i = 0; i < pack->outline.strands && rc == 0; i++) {
-        const struct strand *strand = &pack->strands[i];
-        if (strand->instrument != instrument_id)
-            continue;
-        rc = need_groups(pack, strand, need, context, err);
-        if (rc < 0 || ordinals == NULL)
-            continue;
-        first = pack_entries(pack)[strand->entry].first;
-        memcpy(ordinals + first + listed, pack->place_of + strand->first,
-               strand->count * sizeof *ordinals);
-        listed += strand->count;
-        if (listed > strand->count) /* of several classes */
-            qsort(ordinals + first, listed, sizeof *ordinals, compare_u16);
+    for (uint32_t i = 0; i < pack->picked && rc == 0; i++) {
+        uint32_t place = pack->picked_place[i], stride = place / STAMPS_STRIDE;
+        if (stride != here && !stamps_read(&pack->told_stamps, stride, stamps))
+            return contradicts(err);
+        here = stride;
+        pack->stamps[i] = stamps[place % STAMPS_STRIDE];
     }
     return rc;
 }
 
-bool pack_has_frame(const struct pack *pack, size_t offset)
+static int read_fields(struct pack *pack, struct tdk_err *err)
 {
-    uint32_t uniform = pack->outline.uniform;
-    return uniform != 0 && offset % uniform == 0 && has_bit(pack->frames_there, offset / uniform);
+    int rc = 0;
+    for (uint32_t i = 0; i < pack->outline.groups && rc == 0; i++) {
+        const struct group *g = &pack->groups[i];
+        if (g->begin == g->end)
+            continue;
+        const struct column_strands strands = pack_starts(pack, i, group_told(pack, i).count);
+        const struct pack_part part = {g->begin, g->end, pack->rank_of + g->first};
+        rc = pack_read_fields(pack, i, pack->raw + g->raw_at, g->raw_end - g->raw_at, &strands,
+                              &part, err);
+    }
+    return rc;
+}
+
+int pack_pick(struct pack *pack, const struct picks *picks, pack_need_cb *need, void *context,
+              uint32_t *ticks, struct tdk_err *err)
+{
+    bool changed = choose_strands(pack, picks);
+    *ticks = pack->picked;
+    if (!changed || pack->picked == 0)
+        return 0;
+    pack->is_picked = false;
+    int rc = find_all_places(pack, need, context, err);
+    if (rc == 0 && !rank_all(pack))
+        rc = contradicts(err);
+    if (rc == 0)
+        rc = read_times(pack, need, context, err);
+    if (rc == 0)
+        rc = read_fields(pack, err);
+    pack->is_picked = rc == 0;
+    return rc;
 }

@@ -62,6 +62,13 @@ static int contradicts(struct tdk_err *err)
     return pack_corrupt(err, "its contents contradict themselves");
 }
 
+/* All of a group, where each frame was. */
+static struct pack_part all_of(const struct pack *pack, uint32_t group)
+{
+    return (struct pack_part){0, group_told(pack, group).count,
+                              pack->place_of + pack->groups[group].first};
+}
+
 /* ---- ticks of one class and one span: group by group ---- */
 
 static bool is_plain(const struct pack *pack)
@@ -90,7 +97,8 @@ static int read_plain_group(struct pack *pack, uint32_t group, struct tdk_err *e
     if (size == 0)
         return contradicts(err);
     note_seen(pack, group);
-    return pack_read_fields(pack, group, pack->raw + size, told.raw - size, &strands, err);
+    const struct pack_part all = all_of(pack, group);
+    return pack_read_fields(pack, group, pack->raw + size, told.raw - size, &strands, &all, err);
 }
 
 /* The strands are in the directory's order, and a tick's place is its ordinal. */
@@ -256,9 +264,10 @@ static int read_fields(struct pack *pack, struct tdk_err *err)
         struct pack_group told = group_told(pack, i);
         if (pack->strands[g->strand].class < PACK_CLASSES)
             continue;
-        struct column_strands strands = pack_starts(pack, i, told.count);
-        rc =
-            pack_read_fields(pack, i, pack->raw + g->raw_at, g->raw_end - g->raw_at, &strands, err);
+        const struct column_strands strands = pack_starts(pack, i, told.count);
+        const struct pack_part all = all_of(pack, i);
+        rc = pack_read_fields(pack, i, pack->raw + g->raw_at, g->raw_end - g->raw_at, &strands,
+                              &all, err);
     }
     return rc;
 }

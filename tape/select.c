@@ -284,6 +284,12 @@ static size_t first_pick(const struct picks *picks, uint32_t instrument_id)
     return low;
 }
 
+bool picks_name(const struct picks *picks, uint32_t instrument_id)
+{
+    size_t at = first_pick(picks, instrument_id);
+    return at < picks->count && picks->items[at].instrument_id == instrument_id;
+}
+
 bool picks_hold(const struct picks *picks, const struct tdk_frame *tick)
 {
     if (!frame_is_record(tick))

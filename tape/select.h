@@ -67,6 +67,7 @@ int picks_copy(struct picks *picks, const struct picks *from); /* -ENOMEM */
 void picks_close(struct picks *picks);
 
 bool picks_hold(const struct picks *picks, const struct tdk_frame *tick);
+bool picks_name(const struct picks *picks, uint32_t instrument_id); /* at some time at least */
 bool picks_may_be_in(const struct picks *picks, const uint64_t filter[2]);
 
 /* A frame's time on the axis of the query. */

@@ -166,9 +166,14 @@ static int fill_whole(struct sieve *sieve, const struct block_ref *ref, struct t
 
 /* ---- by ordinals: all ticks of a block, or those of some instruments ---- */
 
+static bool is_picked(const struct sieve *sieve)
+{
+    return sieve->slice->state == SLICE_PACKED;
+}
+
 static uint32_t ordinal_of(const struct sieve *sieve, uint32_t i)
 {
-    return sieve->picks == NULL ? i : sieve->ordinals[i];
+    return sieve->picks == NULL || is_picked(sieve) ? i : sieve->ordinals[i];
 }
 
 /* The first of them at or above `ts`; they are in order of time. */
@@ -327,18 +332,25 @@ static int read_ticks(struct sieve *sieve, uint32_t first, uint32_t end, struct 
     return rc == 0 ? slice_need(slice, begin, stop, err) : rc;
 }
 
-static int fill_by_symbol(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
+/* Out of a packed block, where they lie side by side. `in_time`: all of them are. */
+static int list_picked(struct sieve *sieve, uint32_t first, uint32_t end, bool in_time,
+                       struct tdk_err *err)
 {
-    int rc = slice_begin_picks(sieve->slice, ref, sieve->picks, sieve->is_dense, err);
-    if (rc == 0)
-        rc = gather_ordinals(sieve, err);
-    uint32_t first = 0, end = sieve->ordinal_count;
-    if (rc == 0 && is_sorted(sieve, ref) && !select_covers(sieve->select, ref))
-        rc = bisect_range(sieve, &first, &end, err);
-    sieve->is_dense = rc == 0 && (size_t)(end - first) * CALL_BYTES >= ref->span;
-    if (rc < 0 || first >= end)
+    size_t begin = 0, stop = 0;
+    int rc = window_bounds(sieve, first, end, &begin, &stop, err);
+    if (rc < 0)
         return rc;
-    rc = read_ticks(sieve, first, end, err);
+    if (in_time && !sieve->list_only && !sieve->select->by_type && !sieve->picks->timed) {
+        set_run(sieve, begin, stop, end - first);
+        return 0;
+    }
+    rc = list_between(sieve, begin, stop);
+    return rc < 0 ? err_set(err, rc, "read a block") : 0;
+}
+
+static int list_ticks(struct sieve *sieve, uint32_t first, uint32_t end, struct tdk_err *err)
+{
+    int rc = read_ticks(sieve, first, end, err);
     for (uint32_t i = first; i < end && rc == 0; i++) {
         size_t offset;
         const struct tdk_frame *frame;
@@ -347,6 +359,29 @@ static int fill_by_symbol(struct sieve *sieve, const struct block_ref *ref, stru
             rc = err_set(err, -ENOMEM, "read a block");
     }
     return rc;
+}
+
+static int find_ticks(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
+{
+    int rc = slice_begin_picks(sieve->slice, ref, sieve->picks, sieve->is_dense, err);
+    if (rc < 0 || !is_picked(sieve))
+        return rc < 0 ? rc : gather_ordinals(sieve, err);
+    sieve->ordinal_count = sieve->slice->picked;
+    return 0;
+}
+
+static int fill_by_symbol(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
+{
+    const bool covered = select_covers(sieve->select, ref), sorted = is_sorted(sieve, ref);
+    int rc = find_ticks(sieve, ref, err);
+    uint32_t first = 0, end = sieve->ordinal_count;
+    if (rc == 0 && sorted && !covered)
+        rc = bisect_range(sieve, &first, &end, err);
+    sieve->is_dense = rc == 0 && (size_t)(end - first) * CALL_BYTES >= ref->span;
+    if (rc < 0 || first >= end)
+        return rc;
+    return is_picked(sieve) ? list_picked(sieve, first, end, sorted || covered, err)
+                            : list_ticks(sieve, first, end, err);
 }
 
 int sieve_fill(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)

@@ -216,11 +216,12 @@ static int check_head(struct slice *slice, const struct block_ref *ref, struct t
     return rc;
 }
 
-int slice_read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+int slice_read_head(struct slice *slice, const struct block_ref *ref, size_t more,
+                    struct tdk_err *err)
 {
     int rc = slice_change(slice, ref, err);
     if (rc == 0)
-        rc = slice_read_bytes(slice, 0, sizeof(struct block_head), err);
+        rc = slice_read_bytes(slice, 0, sizeof(struct block_head) + more, err);
     return rc == 0 ? check_head(slice, ref, err) : rc;
 }
 
@@ -283,7 +284,7 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, bool dense, st
         return slice_read(slice, ref, err);
     int rc = 0;
     if (!holds)
-        rc = dense ? read_dense_head(slice, ref, err) : slice_read_head(slice, ref, err);
+        rc = dense ? read_dense_head(slice, ref, err) : slice_read_head(slice, ref, 0, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
         return slice_read(slice, ref, err);
     if (rc == 0)
@@ -356,7 +357,7 @@ int slice_fetch(struct slice *slice, size_t begin, size_t end, struct tdk_err *e
 int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *err)
 {
     if (slice->state == SLICE_WHOLE || slice->state == SLICE_PACKED)
-        return 0; /* packed: looked at frame by frame */
+        return 0;
     size_t last = (end + BLOCK_CHUNK - 1) / BLOCK_CHUNK;
     for (size_t chunk = begin / BLOCK_CHUNK; chunk < last;) {
         if (has_chunk(slice, chunk)) {
@@ -391,11 +392,8 @@ int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **fra
         return err_say(err, TDK_ECORRUPT, "directory points nowhere");
     const void *at = slice->view.frames + offset;
     *frame = at;
-    if (slice->state == SLICE_WHOLE)
+    if (slice->state == SLICE_WHOLE || slice->state == SLICE_PACKED)
         return 0;
-    if (slice->state == SLICE_PACKED && !pack_has_frame(slice->pack, offset))
-        return err_say(err, TDK_ECORRUPT,
-                       "directory takes another instrument's tick for this one's");
     int rc = slice_need(slice, offset, offset + sizeof **frame, err);
     if (rc < 0)
         return rc;
@@ -534,7 +532,7 @@ int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_e
         return slice_read(slice, ref, err);
     if (is_packed(ref))
         return slice_begin_packed(slice, ref, err);
-    int rc = slice_read_head(slice, ref, err);
+    int rc = slice_read_head(slice, ref, 0, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
         return slice_read(slice, ref, err);
     if (rc == 0)

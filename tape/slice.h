@@ -18,7 +18,7 @@
 enum slice_state {
     SLICE_EMPTY,
     SLICE_ENTRIES, /* head, and the directory's entries */
-    SLICE_PACKED,  /* packed: head, the directory's entries, and some instruments' ticks */
+    SLICE_PACKED,  /* packed: head, the directory's entries, and what is picked, side by side */
     SLICE_PARTS,   /* head, directory, sums, and some chunks */
     SLICE_WHOLE,
 };
@@ -35,6 +35,7 @@ struct slice {
     unsigned char *unpacked; /* ours */
     size_t unpacked_room;
     struct pack *pack; /* ours; NULL until a packed block is met */
+    uint32_t picked;   /* SLICE_PACKED: so many ticks, and an ordinal is a place among them */
     uint64_t *chunks;  /* a bit for each chunk of frames that is there; ours */
     size_t chunk_words;
     size_t fetched_begin, fetched_end; /* bytes of the block that are there, checked or not */
@@ -62,8 +63,8 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, bool dense, st
 /* Less even: the directory's entries, which tell what instruments are in it. */
 int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
 
-/* The same for who asks for nothing but the ticks of these instruments: of a packed block only
- * their lists in the directory are there. */
+/* The same for who asks for nothing but the ticks of these instruments: of most packed blocks they
+ * alone are there (SLICE_PACKED), and no ordinals of them in the directory. */
 struct picks;
 int slice_begin_picks(struct slice *slice, const struct block_ref *ref, const struct picks *picks,
                       bool dense, struct tdk_err *err);

@@ -12,8 +12,9 @@ int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_er
 /* Bytes of the block, from `at` on, to their place. */
 int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err);
 
-/* Its head, read, checked and compared with `ref`. */
-int slice_read_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
+/* Its head, read, checked and compared with `ref`, and so many bytes behind it. */
+int slice_read_head(struct slice *slice, const struct block_ref *ref, size_t more,
+                    struct tdk_err *err);
 
 /* Room for what is unpacked of the block whose head is there. */
 int slice_unpack_room(struct slice *slice, struct tdk_err *err);
@@ -23,7 +24,7 @@ int slice_unpack_room(struct slice *slice, struct tdk_err *err);
 /* At least the directory's entries of a packed block: the state is SLICE_PACKED or SLICE_WHOLE. */
 int slice_begin_packed(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
 
-/* Of one that has parts: the ticks and the ordinals of these instruments. */
+/* Of one that has parts: the ticks of these instruments, and no others. */
 int slice_unpack_picks(struct slice *slice, const struct picks *picks, struct tdk_err *err);
 
 #endif

@@ -2,19 +2,15 @@
  * ticks. */
 #include "base/err.h"
 #include "tape/pack.h"
-#include "tape/select.h"
 #include "tape/slice_inner.h"
 
 /* Read with the head: the outline of most blocks ends before. */
 enum { GUESS = 4096 };
 
-static int read_outline(struct slice *slice, struct tdk_err *err)
+static int read_outline(struct slice *slice, size_t have, struct tdk_err *err)
 {
     const struct block_head *head = slice->view.head;
-    size_t have = head->stored_size < GUESS ? head->stored_size : GUESS;
-    int rc = slice_read_bytes(slice, sizeof *head, have, err);
-    if (rc < 0)
-        return rc;
+    int rc = 0;
     size_t size = have < sizeof(struct pack_head) ? 0 : pack_outline_size(head, head + 1);
     if (size == 0)
         return err_say(err, TDK_ECORRUPT, "packed block is cut");
@@ -25,11 +21,12 @@ static int read_outline(struct slice *slice, struct tdk_err *err)
 
 int slice_begin_packed(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = slice_read_head(slice, ref, err);
+    const size_t more = ref->stored_size < GUESS ? ref->stored_size : GUESS;
+    int rc = slice_read_head(slice, ref, more, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_COLUMNS)
         return slice_read(slice, ref, err);
     if (rc == 0)
-        rc = read_outline(slice, err);
+        rc = read_outline(slice, more, err);
     if (rc == 0)
         rc = slice_unpack_room(slice, err);
     if (rc == 0)
@@ -46,11 +43,5 @@ static int need_stored(void *context, size_t at, size_t size, struct tdk_err *er
 
 int slice_unpack_picks(struct slice *slice, const struct picks *picks, struct tdk_err *err)
 {
-    int rc = 0;
-    for (size_t i = 0; i < picks->count && rc == 0; i++) {
-        uint32_t id = picks->items[i].instrument_id;
-        if (i == 0 || id != picks->items[i - 1].instrument_id)
-            rc = pack_instrument(slice->pack, id, need_stored, slice, err);
-    }
-    return rc;
+    return pack_pick(slice->pack, picks, need_stored, slice, &slice->picked, err);
 }

@@ -163,8 +163,9 @@ static enum expectation expect_like(const struct stream *stream)
 {
     enum { SPARSE = 16 };
     const struct sieve *sieve = &stream->sieve;
-    bool sparse = !sieve->is_run &&
-                  sieve->count * SPARSE < sieve->slice->view.head->frames_size / BLOCK_CHUNK;
+    bool is_listed = !sieve->is_run || sieve->slice->state == SLICE_PACKED;
+    bool sparse =
+        is_listed && sieve->ticks * SPARSE < sieve->slice->view.head->frames_size / BLOCK_CHUNK;
     return sparse && sieve->slice->state != SLICE_WHOLE ? EXPECT_DIRECTORY : EXPECT_ALL;
 }
 

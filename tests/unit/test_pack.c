@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "tape/frame.h"
+#include "tape/select.h"
 #include "tapedeck/dbn.h"
 
 #define ROOM ((size_t)6 << 20)
@@ -280,35 +281,113 @@ static int count_need(void *context, size_t at, size_t size, struct tdk_err *err
     return 0;
 }
 
+/* The picked ticks of a raw block, one behind the other; how many. */
+static uint32_t pick_raw(const struct block_view *view, const struct picks *picks,
+                         unsigned char *out)
+{
+    uint32_t count = 0;
+    for (size_t at = 0; at < view->head->frames_size;) {
+        const struct tdk_frame *frame = (const void *)(view->frames + at);
+        size_t span = tdk_frame_span(frame->size);
+        if (picks_hold(picks, frame))
+            memcpy(out + count++ * span, frame, span);
+        at += span;
+    }
+    return count;
+}
+
+struct parts {
+    struct room room;
+    struct block_view got, want;
+    struct pack *pack;
+    unsigned char *picked;
+    size_t packed, needed;
+};
+
+static void open_parts(struct parts *parts, enum mix mix, uint32_t symbols)
+{
+    *parts = (struct parts){.room = take_room(), .pack = pack_open()};
+    size_t size = make_block(parts->room.raw, mix, 30000, symbols, 0);
+    parts->packed = pack_block(parts->room.raw, size, parts->room.packed);
+    parts->want = block_view_of(parts->room.raw);
+    parts->picked = aligned_alloc(64, ROOM);
+    assert_true(parts->pack != NULL && parts->picked != NULL);
+    const struct block_head *head = (const void *)parts->room.packed;
+    memset(parts->room.plain, 0xee, ROOM);
+    assert_int_equal(pack_begin(parts->pack, head, parts->room.packed + sizeof *head,
+                                parts->room.plain, &parts->got, NULL),
+                     0);
+    assert_true(pack_has_parts(parts->pack));
+}
+
+static void close_parts(struct parts *parts)
+{
+    pack_close(parts->pack);
+    free(parts->picked);
+    give_room(&parts->room);
+}
+
+static void check_picks(struct parts *parts, const uint32_t *ids, size_t count)
+{
+    struct pick items[64];
+    uint32_t ticks;
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct pick){.instrument_id = ids[i], .to = UINT64_MAX};
+    const struct picks picks = {.items = items, .count = count};
+    assert_int_equal(pack_pick(parts->pack, &picks, count_need, &parts->needed, &ticks, NULL), 0);
+    assert_int_equal(ticks, pick_raw(&parts->want, &picks, parts->picked));
+    size_t span = parts->want.head->frames_size / parts->want.head->count;
+    assert_memory_equal(parts->got.frames, parts->picked, ticks * span);
+}
+
 static void one_instrument_comes_without_the_others(void **state)
 {
     (void)state;
-    struct room room = take_room();
-    struct block_view got, want;
-    size_t size = make_block(room.raw, TRADES, 30000, 50, 0), needed = 0;
-    size_t packed = pack_block(room.raw, size, room.packed);
-    want = block_view_of(room.raw);
-    struct pack *pack = pack_open();
-    const struct block_head *head = (const void *)room.packed;
-    memset(room.plain, 0xee, ROOM);
-    assert_int_equal(pack_begin(pack, head, room.packed + sizeof *head, room.plain, &got, NULL), 0);
-    assert_true(pack_has_parts(pack));
+    struct parts parts;
+    open_parts(&parts, TRADES, 50);
     for (uint32_t id = 100; id < 150; id += 7) {
         struct directory_walk walk, truth;
-        assert_int_equal(pack_instrument(pack, id, count_need, &needed, NULL), 0);
-        int64_t count = directory_find(&got, id, &walk);
-        assert_int_equal(count, directory_find(&want, id, &truth));
-        for (int64_t i = 0; i < count; i++) {
-            int64_t offset = directory_next(&walk);
-            assert_int_equal(offset, directory_next(&truth));
-            assert_true(pack_has_frame(pack, (size_t)offset));
-            assert_memory_equal(got.frames + offset, want.frames + offset, 72);
-        }
+        assert_int_equal(directory_find(&parts.got, id, &walk),
+                         directory_find(&parts.want, id, &truth));
+        check_picks(&parts, &id, 1);
     }
-    assert_true(needed < packed * 3 / 4);
-    assert_false(pack_has_frame(pack, 8));
-    pack_close(pack);
-    give_room(&room);
+    assert_true(parts.needed < parts.packed * 3 / 4);
+    close_parts(&parts);
+}
+
+/* 50 and 60 instruments: most groups have several of them. */
+static void some_instruments_come_side_by_side_in_their_order(void **state)
+{
+    (void)state;
+    static const uint32_t some[] = {101, 104, 105, 106, 140, 149, 200000};
+    uint32_t all[60];
+    for (uint32_t i = 0; i < array_size(all); i++)
+        all[i] = 100 + i;
+    for (enum mix mix = TRADES; mix <= QUOTES; mix++) {
+        struct parts parts;
+        open_parts(&parts, mix, 60);
+        check_picks(&parts, some, array_size(some));
+        check_picks(&parts, all, array_size(all));
+        check_picks(&parts, all + 20, 2);
+        check_picks(&parts, NULL, 0);
+        check_picks(&parts, some, array_size(some));
+        close_parts(&parts);
+    }
+}
+
+static void who_asks_again_reads_nothing(void **state)
+{
+    (void)state;
+    static const uint32_t ids[] = {110, 111};
+    struct parts parts;
+    open_parts(&parts, TRADES, 50);
+    check_picks(&parts, ids, 2);
+    size_t needed = parts.needed;
+    check_picks(&parts, ids, 2);
+    assert_int_equal(parts.needed, needed);
+    check_picks(&parts, ids, 1);
+    assert_true(parts.needed > needed);
+    close_parts(&parts);
 }
 
 /* ---- hostile bytes ---- */
@@ -367,6 +446,8 @@ int main(void)
         cmocka_unit_test(a_full_block_packs),
         cmocka_unit_test(trades_shrink_to_a_sixth_and_less),
         cmocka_unit_test(one_instrument_comes_without_the_others),
+        cmocka_unit_test(some_instruments_come_side_by_side_in_their_order),
+        cmocka_unit_test(who_asks_again_reads_nothing),
         cmocka_unit_test(no_changed_byte_does_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
