@@ -171,8 +171,8 @@ static enum expectation expect_like(const struct stream *stream)
 
 /*
  * Few blocks are asked for: each gets a slice of its own, maybe one that holds it from the last
- * time. Many: one slice for all, so that they pass through the same memory, which stays in the
- * cache.
+ * time. Many: one slice for all, up to the last of them, so that they pass through the same memory,
+ * which stays in the cache; fresh memory would cost more than what is read into it.
  */
 static int find_slice(struct stream *stream, struct tdk_err *err)
 {
@@ -186,7 +186,8 @@ static int find_slice(struct stream *stream, struct tdk_err *err)
         return 0;
     }
     bool many = !search_is_short(&stream->search);
-    if (sieve->slice != NULL && (many || slice_holds(sieve->slice, &stream->ref)))
+    if (sieve->slice != NULL &&
+        (many || sieve->slice->passing || slice_holds(sieve->slice, &stream->ref)))
         return 0;
     shelf_give(shelf, sieve->slice);
     sieve->slice = shelf_take(shelf, &stream->ref, many);

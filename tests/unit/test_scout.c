@@ -12,7 +12,7 @@
 #include "tape/search.h"
 #include "tapedeck/dbn.h"
 
-enum { TICKS = 60000, BLOCK_SIZE = 256 << 10, BLOCKS_MAX = 32 };
+enum { TICKS = 120000, BLOCK_SIZE = 256 << 10, BLOCKS_MAX = 64 };
 
 struct fixture {
     char path[64];
@@ -23,7 +23,7 @@ struct fixture {
     int count;
 };
 
-/* Seventeen blocks of trades in seven instruments. */
+/* Blocks of trades in seven instruments: 34, which an index tells in two batches. */
 static void make_track(const char *path)
 {
     const struct append_options options = {
@@ -254,6 +254,19 @@ static void packed_blocks_are_the_same_with_a_scout(void **state)
     compare_answers(f->path, 0);
 }
 
+/* What it passed through is on the shelf behind it. */
+static void scan_without_a_scout_needs_memory_for_one_block(void **state)
+{
+    const struct fixture *f = *state;
+    const struct tdk_query everything = {.to = UINT64_MAX};
+    struct tdk_tape *tape;
+    scout_limit(0);
+    assert_int_equal(tdk_tape_open(&tape, f->path, NULL), 0);
+    assert_int_equal(ask(tape, &everything).ticks, TICKS);
+    assert_int_equal(tape->shelf.count, 1);
+    tdk_tape_close(tape);
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
@@ -265,6 +278,7 @@ int main(void)
         IN_FOLDER(answers_are_the_same_with_a_scout),
         IN_FOLDER(damage_is_told_the_same_with_a_scout),
         IN_FOLDER(packed_blocks_are_the_same_with_a_scout),
+        IN_FOLDER(scan_without_a_scout_needs_memory_for_one_block),
     };
     return cmocka_run_group_tests_name("tape.scout", tests, NULL, NULL);
 }
