@@ -170,12 +170,28 @@ int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_
     return 0;
 }
 
-void handle_scan(struct handle *handle, bool scan)
+/*
+ * The kernel reads ahead in steps, each of larger pieces than the one before: of 4 KiB, of 16, of
+ * 64. How long the first is depends on the read that it comes from, and behind one of a megabyte it
+ * is two. From a page that follows another it is four pages: then most of the first block is in
+ * large pieces already.
+ */
+static void begin_small(const struct handle *handle, uint64_t offset)
+{
+    enum { PAGE = 4096 };
+    char byte;
+    (void)files->pread(handle->segment->fd, &byte, 1, offset);
+    (void)files->pread(handle->segment->fd, &byte, 1, offset + PAGE);
+}
+
+void handle_scan(struct handle *handle, uint64_t offset, bool scan)
 {
     if (atomic_load_explicit(&handle->is_scanned, memory_order_relaxed) == scan)
         return;
     atomic_store_explicit(&handle->is_scanned, scan, memory_order_relaxed);
     posix_fadvise(handle->segment->fd, 0, 0, scan ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
+    if (scan)
+        begin_small(handle, offset);
 }
 
 bool handle_has(const struct handle *handle, uint64_t offset)

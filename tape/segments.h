@@ -52,10 +52,10 @@ void segments_forget(struct segments *segments, uint64_t number);
 int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,
                 struct tdk_err *err);
 
-/* Is it read from one end to the other now, or here and there? Where it is scanned the kernel reads
+/* Is it read straight on from `offset` now, or here and there? Where it is scanned the kernel reads
  * ahead by itself, into large pieces of memory: from those a copy costs a third of what it costs
  * from the single pages that are asked for by handle_expect(). */
-void handle_scan(struct handle *handle, bool scan);
+void handle_scan(struct handle *handle, uint64_t offset, bool scan);
 
 /* Does the kernel have it in memory? Costs a tenth of handle_expect(). */
 bool handle_has(const struct handle *handle, uint64_t offset);

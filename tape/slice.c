@@ -148,7 +148,7 @@ int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err
     if (at >= slice->fetched_begin && at + size <= slice->fetched_end)
         return 0;
     slice->bytes_read += size;
-    handle_scan(slice->handle, slice->passing && size >= SCAN_MIN);
+    handle_scan(slice->handle, slice->ref.offset + at, slice->passing && size >= SCAN_MIN);
     return handle_read(slice->handle, slice->ref.offset + at, slice->bytes + at, size, err);
 }
 

@@ -139,6 +139,15 @@ static void expect_next(struct stream *stream, enum expectation what)
     stream->is_expected = true;
 }
 
+/* Whole blocks, one behind the other, from here on: they are read as a scan, and to ask for single
+ * pages of the first would only be in the way of that. */
+static bool begins_scan(const struct stream *stream)
+{
+    const struct select *select = &stream->answer->select;
+    return !search_is_short(&stream->search) && !is_reverse(stream) && !select->by_symbol &&
+           stream->only == NULL && select_covers(select, &stream->ref);
+}
+
 /* The very first block: all of it at once, not piece by piece as it turns out what is needed; where
  * few are asked for, with the two behind it. */
 static void expect_first(struct stream *stream)
@@ -147,7 +156,8 @@ static void expect_first(struct stream *stream)
     struct segments *segments = &stream->answer->tape->segments;
     struct handle *handle;
     const struct block_ref *ref;
-    if (stream->is_expected || slice_holds(stream->sieve.slice, &stream->ref) ||
+    if (stream->is_expected || begins_scan(stream) ||
+        slice_holds(stream->sieve.slice, &stream->ref) ||
         segments_take(segments, &stream->ref, &handle, NULL) < 0)
         return;
     expect_block(handle, &stream->ref, EXPECT_ALL);
