@@ -117,7 +117,7 @@ class Rules(Contract):
                 ["ls", "segments"], ["verify"], ["digest"])
 
     def test_every_command_has_help_and_version_and_one_table_for_both_ways_of_asking(self):
-        for command in self.COMMANDS:
+        for command in tapedeck.some(self.COMMANDS):
             with self.subTest(command):
                 text = self.run_ok(*command, "--help").stdout
                 self.assertTrue(text.startswith(b"usage: tapedeck " + " ".join(command).encode()))
@@ -211,7 +211,7 @@ class Rules(Contract):
             self.run_ok("ring", "create", "s", "--size", word)
             self.assertEqual(self.ring_info("s")["capacity"], size)
             self.run_ok("ring", "rm", "s")
-        for word in ("", "0", "1", "63K", "96K", "-1", "64KB", "64 K", "x", "2T", "18446744073709551616", "99999999999G"):
+        for word in tapedeck.some(("", "0", "1", "63K", "96K", "-1", "64KB", "64 K", "x", "2T", "18446744073709551616", "99999999999G")):
             self.refused("ring", "create", "s", "--size", word)
         self.assertEqual(os.listdir(self.rings), [])
 
@@ -219,7 +219,7 @@ class Rules(Contract):
         self.put_lines("a", [(T0, "x")])
         for word in ("250ms", "1s", "5m", "1h"):
             self.run_ok("digest", "-T", self.tape, "--by", word)
-        for word in ("", "5", "0s", "-1s", "1S", "1 s", "999999999999h", "s"):
+        for word in tapedeck.some(("", "5", "0s", "-1s", "1S", "1 s", "999999999999h", "s")):
             self.refused("digest", "-T", self.tape, "--by", word)
 
     def test_names_are_checked(self):
@@ -228,7 +228,7 @@ class Rules(Contract):
         for name in good:
             self.run_ok("ring", "create", name, "--size", "64K", "-q")
             self.run_ok("import", path, "-T", self.tape, "--track", name, "-q")
-        for name in bad:
+        for name in tapedeck.some(bad):
             self.refused("ring", "create", "--size", "64K", "--", name)
             self.refused("import", path, "-T", self.tape, "--track", name)
             self.refused("query", "-T", self.tape, "--count", f"--track={name}")
@@ -243,24 +243,24 @@ class Times(Contract):
         self.put_lines("a", [(T0 + i * SECOND, str(i)) for i in range(4)])
 
     def test_times_in_every_form(self):
-        for word, left in (
+        for word, left in tapedeck.some((
                 (str(T0 + SECOND), 3), ("0", 4), (str(U64_MAX), 0), ("2023-11-14T22:13:21Z", 3),
                 ("2023-11-14T22:13:21.000000000Z", 3), ("2023-11-14T22:13:21.000000001Z", 2), ("2023-11-14T22:13:20.9Z", 3),
                 ("2023-11-14T22:13:21+00:00", 3), ("2023-11-15T03:43:21+05:30", 3), ("2023-11-14T14:13:21-08:00", 3),
                 ("2023-11-14", 4), ("2023-11-15", 0), ("1970-01-01", 4), ("1969-12-31T23:30:00-01:00", 4),
                 ("2554-07-21T23:34:33.709551615Z", 0), ("2024-02-29", 0), ("now", 0), ("now-5m", 0), ("now-1000000h", 4),
                 ("start", 4), ("end", 0), ("start+1s", 3), ("start+1001ms", 2), ("end-1s", 1), ("start-1h", 4),
-                ("end+1h", 0), ("end-1000000h", 4)):
+                ("end+1h", 0), ("end-1000000h", 4))):
             with self.subTest(word):
                 self.assertEqual(self.count("--from", word), left)
 
     def test_what_is_no_time(self):
-        for word in ("", " ", "x", "-1", "+5", "1.5", "0x10", "18446744073709551616", "99999999999999999999999",
+        for word in tapedeck.some(("", " ", "x", "-1", "+5", "1.5", "0x10", "18446744073709551616", "99999999999999999999999",
                      "2023-11-14T22:13:21", "2023-11-14T22:13:21.1234567890Z", "2023-11-14T22:13:21.Z", "2023-11-14T22:13Z",
                      "2023-02-29", "2023-13-01", "2023-00-10", "2023-11-31", "2023-1-1", "1969-12-31", "1970-01-01T00:30:00+01:00",
                      "2554-07-21T23:34:33.709551616Z", "2555-01-01", "9999-12-31T23:59:59Z", "2016-12-31T23:59:60Z",
                      "2023-11-14T24:00:00Z", "2023-11-14T23:60:00Z", "2023-11-14T22:13:21+24:00", "2023-11-14Z",
-                     "now-", "now-5", "now-5x", "Now", "start+1s+1s", "start + 1s", "start+18446744073709551615"):
+                     "now-", "now-5", "now-5x", "Now", "start+1s+1s", "start + 1s", "start+18446744073709551615")):
             with self.subTest(word):
                 self.refused("query", "-T", self.tape, "--count", "--from", word, says="--from")
                 self.refused("digest", "-T", self.tape, "--to", word, says="--to")
@@ -387,13 +387,13 @@ class Sources(Contract):
 
     def test_bad_words_of_query(self):
         self.put_lines("a", [(T0, "x")])
-        for args in (["-o", "xml"], ["-o", ""], [], ["--count", "extra"], ["-n", "0", "-o", "none"], ["-n", "-1", "-o", "none"],
+        for args in tapedeck.some((["-o", "xml"], ["-o", ""], [], ["--count", "extra"], ["-n", "0", "-o", "none"], ["-n", "-1", "-o", "none"],
                      ["-n", "1K", "-o", "none"], ["-n", "18446744073709551616", "-o", "none"], ["--count", "-s", ""],
                      ["--count", "-s", "#"], ["--count", "-s", "#x"], ["--count", "-s", "#4294967296"], ["--count", "-t", "mboo"],
                      ["--count", "-t", "0"], ["--count", "-t", "192"], ["--count", "-t", "256"], ["--count", "-t", "-1"],
                      ["--count", "-t", ""], ["--count", "--explain"], ["--count", "-O", "x"], ["--explain", "--digest"],
                      ["-o", "csv", "--five"], ["-o", "jsonl", "--five", "--envelope"], ["-o", "frames", "--pretty"],
-                     ["-o", "csv", "--control"], ["-o", "jsonl", "--five"], ["-o", "dbn"]):
+                     ["-o", "csv", "--control"], ["-o", "jsonl", "--five"], ["-o", "dbn"])):
             with self.subTest(args):
                 self.refused("query", "-T", self.tape, *args)
 
@@ -588,15 +588,15 @@ class FiveFields(Contract):
                 self.assertEqual(self.one(five(**{key: text})), five(**{key: text}))
         self.assertEqual(self.one(five(message_type='""')), five(message_type='""'))
         self.assertEqual(self.one(five(symbol='"\\u00e9\\ud83d\\ude00"')), five(symbol='"é😀"'))
-        for bad in (five(symbol='""'), five(symbol="1"), five(symbol="null"), five(symbol='"a\\u0000b"'), five(symbol='"\\ud800"'),
+        for bad in tapedeck.some((five(symbol='""'), five(symbol="1"), five(symbol="null"), five(symbol='"a\\u0000b"'), five(symbol='"\\ud800"'),
                     five(symbol='"\\udc00x"'), five(symbol='"' + "S" * 300 + '"'), b'{"symbol":"\xff","timestamp":1,"price":1,"volume":1,'
-                    b'"message_type":"trade"}', b'{"symbol":"\xc0\x80","timestamp":1,"price":1,"volume":1,"message_type":"trade"}'):
+                    b'"message_type":"trade"}', b'{"symbol":"\xc0\x80","timestamp":1,"price":1,"volume":1,"message_type":"trade"}')):
             self.assertIsNone(self.one(bad), bad)
 
     def test_lines_that_are_no_object_of_five_keys(self):
         whole = five()
-        for bad in ("bad", "{}", "[]", "[" + whole + "]", whole + " x", whole * 2, whole.replace("}", ",}"), whole.replace('"', "'"),
-                    '{"symbol":"A"}', "[" * 100000, whole[:-1], "\ufeff" + whole):
+        for bad in tapedeck.some(("bad", "{}", "[]", "[" + whole + "]", whole + " x", whole * 2, whole.replace("}", ",}"), whole.replace('"', "'"),
+                    '{"symbol":"A"}', "[" * 100000, whole[:-1], "\ufeff" + whole)):
             self.assertIsNone(self.one(bad), bad[:80])
         self.assertIsNone(self.one(b'{"x":"' + b"x" * 5_000_000 + b'"}'))
         for good in (whole + "\r", "  " + whole + "  ", whole.replace("{", '{"more":[1,{"x":2}],'), whole.replace(":", " : ")):
@@ -684,7 +684,7 @@ class Import(Contract):
         self.assertEqual(self.count(), 2)
 
     def test_dbz_is_refused_by_name_whatever_the_format(self):
-        for path in sorted(self.shared("dbn", "databento-dbn").glob("*.dbz")):
+        for path in tapedeck.some(sorted(self.shared("dbn", "databento-dbn").glob("*.dbz"))):
             for form in ("auto", "dbn", "lines"):
                 self.assertIn("DBZ", self.put(path, "--format", form, code=1).stderr)
 
