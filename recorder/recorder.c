@@ -171,9 +171,13 @@ static void tell_recovered(struct recorder *r)
     }
 }
 
+/* Once in the loop's next turn, however much changed in this one: ticks are copied there, and what
+ * has come back from the disk must not wait behind a copy for each. */
 static void on_changed(void *context)
 {
-    recorder_turn(context);
+    struct recorder *r = context;
+    if (!r->finished)
+        uv_idle_start(&r->hot, on_hot);
 }
 
 /* ---- ten times a second ---- */
