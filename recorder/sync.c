@@ -9,7 +9,8 @@
 #include "recorder/mend.h"
 #include "tape/files.h"
 
-#define UNSYNCED_MAX ((uint64_t)16 << 20) /* bytes written before a sync is asked for early */
+#define UNSYNCED_MAX  ((uint64_t)16 << 20) /* bytes written before a sync is asked for early */
+#define UNSYNCED_IDLE ((uint64_t)4 << 20)  /* or so many, while the disk keeps up */
 
 static void mark_durable(struct writer *w, uint64_t upto)
 {
@@ -70,11 +71,19 @@ static uint64_t sync_reach(const struct writer *w, uint64_t *bytes)
     return upto;
 }
 
+/* Hardly a write is out or waits. Most of what a sync takes is proportional to what was written
+ * since the last one: a disk that has nothing else to do now would have to make up for it later. */
+static bool disk_keeps_up(const struct writer *w)
+{
+    return w->formed - w->told <= WRITER_IN_FLIGHT / 2;
+}
+
 static bool sync_is_due(const struct writer *w, uint64_t upto, uint64_t bytes, uint64_t now_ns)
 {
     const struct write *oldest = writer_at(w, w->synced);
     if (w->sync == SYNC_BATCH || w->draining || bytes >= UNSYNCED_MAX ||
-        w->told - w->done >= w->count / 2 || w->state == WRITER_MOVING)
+        (bytes >= UNSYNCED_IDLE && disk_keeps_up(w)) || w->told - w->done >= w->count / 2 ||
+        w->state == WRITER_MOVING)
         return true;
     if (upto < w->formed && writer_at(w, upto)->reel != oldest->reel)
         return true; /* the next segment waits for it */
