@@ -48,8 +48,8 @@ static void fill(struct tdk_frame *frame, uint64_t i)
         words[w] = i + w;
 }
 
-static bool publish_burst(struct tdk_ring *ring, const struct bench_feeds *f, uint64_t from,
-                          uint64_t count)
+bool bench_feeds_publish(struct tdk_ring *ring, const struct bench_feeds *f, uint64_t from,
+                         uint64_t count)
 {
     uint64_t now_ns = clock_wall();
     uint32_t room = (uint32_t)(count * tdk_frame_span(f->size) - sizeof(struct tdk_frame));
@@ -112,7 +112,7 @@ static _Noreturn void be_producer(const char *name, const struct bench_feeds *f)
         done = publish_paced(ring, f);
     else
         for (uint64_t i = 0; done && i < f->count; i += BENCH_FEEDS_BURST)
-            done = publish_burst(ring, f, i, left_of(f, i));
+            done = bench_feeds_publish(ring, f, i, left_of(f, i));
     tdk_ring_detach(ring);
     _exit(done ? 0 : 1);
 }

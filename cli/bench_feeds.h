@@ -17,6 +17,8 @@
 #define BENCH_FEEDS_MAX   64u
 #define BENCH_FEEDS_BURST 64u /* ticks that go out with one publish */
 
+struct tdk_ring;
+
 struct bench_feeds {
     unsigned rings;         /* and producers */
     uint64_t count;         /* ticks a ring */
@@ -33,6 +35,10 @@ char *bench_feed_name(char name[32], unsigned i);
 
 int bench_feeds_make_rings(const struct bench_feeds *feeds, uint64_t capacity, struct tdk_err *err);
 void bench_feeds_remove_rings(const struct bench_feeds *feeds);
+
+/* Ticks number `from` and on, with one publish, when there is room. False: interrupted. */
+bool bench_feeds_publish(struct tdk_ring *ring, const struct bench_feeds *feeds, uint64_t from,
+                         uint64_t count);
 
 /* Attached, with their rings' pages touched, and begun: at *begin_ns, just before this returns. */
 int bench_feeds_start(struct bench_feeds *feeds, uint64_t *begin_ns, struct tdk_err *err);

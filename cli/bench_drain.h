@@ -1,0 +1,21 @@
+/*
+ * bench_drain.h - what a recorder does to ticks, without a disk.
+ *
+ * Ticks go into a ring, 64 KiB at a time, and from there into blocks as on their way to a tape:
+ * copied, looked at, summed, sealed. Only the second half is under the clock, by the processor that
+ * has just published, so what it reads is in its caches.
+ */
+#ifndef TDK_CLI_BENCH_DRAIN_H
+#define TDK_CLI_BENCH_DRAIN_H
+
+#include "cli/bench_feeds.h"
+
+/* All ticks of the feeds' first ring, which is there and is used by nobody. -ECANCELED; TDK_EHOLE,
+ * TDK_ECORRUPT: what came out is not what went in. */
+int bench_drain(const struct bench_feeds *feeds, uint64_t *elapsed_ns, struct tdk_err *err);
+
+/* The least of it: as many bytes, from a piece of 64 KiB to where blocks lie, and the CRC-32C of
+ * each KiB of them. */
+int bench_copy_alone(uint64_t bytes, uint64_t *elapsed_ns, struct tdk_err *err);
+
+#endif
