@@ -49,7 +49,7 @@ int abstract_load(struct abstract *abstract, struct tdk_tape *tape, uint64_t num
         const struct block_ref any = {.segment = number,
                                       .flags = (uint16_t)(generation << BLOCK_GENERATION_SHIFT)};
         struct handle *handle;
-        rc = segments_take(&tape->segments, &any, &handle, NULL);
+        rc = segments_take(&tape->segments, &any, false, &handle, NULL);
         if (rc < 0)
             continue;
         rc = read_abstract(abstract, handle->segment);

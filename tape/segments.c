@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "tape/files.h"
 
-enum { IDLE_MAX = 16 };
+enum { IDLE_MAX = 16, SCANNED_MAX = 8 };
 
 void segments_init(struct segments *segments, const struct folder *folder, const char *lone)
 {
@@ -72,13 +72,16 @@ static int open_file(const struct segments *segments, uint64_t number, unsigned 
 }
 
 /* With the lock held: opening is rare, and two threads shall not open one file twice. */
-static int open_handle(struct segments *segments, uint64_t number, unsigned generation,
+static int open_handle(struct segments *segments, const struct block_ref *ref, uint16_t track,
                        struct handle **handle, struct tdk_err *err)
 {
     struct handle *h = calloc(1, sizeof *h);
     if (h == NULL)
-        return err_set(err, -ENOMEM, "open segment %llu", (unsigned long long)number);
-    int rc = open_file(segments, number, generation, &h->segment, err);
+        return err_set(err, -ENOMEM, "open segment %llu", (unsigned long long)ref->segment);
+    h->number = ref->segment;
+    h->generation = block_ref_generation(ref);
+    h->track = track;
+    int rc = open_file(segments, h->number, h->generation, &h->segment, err);
     if (rc < 0) {
         free(h);
         return rc;
@@ -89,8 +92,6 @@ static int open_handle(struct segments *segments, uint64_t number, unsigned gene
         return rc;
     }
     posix_fadvise(h->segment->fd, 0, 0, POSIX_FADV_RANDOM);
-    h->number = number;
-    h->generation = generation;
     h->next = segments->handles;
     segments->handles = h;
     segments->idle++; /* until it is held */
@@ -103,15 +104,40 @@ bool handle_is_of(const struct handle *handle, const struct block_ref *ref)
     return handle->number == ref->segment && handle->generation == block_ref_generation(ref);
 }
 
-int segments_take(struct segments *segments, const struct block_ref *ref, struct handle **handle,
-                  struct tdk_err *err)
+bool handle_serves(const struct handle *handle, const struct block_ref *ref, bool scan)
+{
+    return handle_is_of(handle, ref) && !handle->is_stale &&
+           (handle->track == 0 || (scan && handle->track == ref->track));
+}
+
+static struct handle *find(const struct segments *segments, const struct block_ref *ref,
+                           uint16_t track)
+{
+    struct handle *h = segments->handles;
+    while (h != NULL && (!handle_is_of(h, ref) || h->is_stale || h->track != track))
+        h = h->next;
+    return h;
+}
+
+static unsigned count_scanned(const struct segments *segments)
+{
+    unsigned count = 0;
+    for (const struct handle *h = segments->handles; h != NULL; h = h->next)
+        count += h->track != 0 && h->holders > 0;
+    return count;
+}
+
+int segments_take(struct segments *segments, const struct block_ref *ref, bool scan,
+                  struct handle **handle, struct tdk_err *err)
 {
     pthread_mutex_lock(&segments->lock);
-    struct handle *h = segments->handles;
-    while (h != NULL && (!handle_is_of(h, ref) || h->is_stale))
-        h = h->next;
-    int rc =
-        h != NULL ? 0 : open_handle(segments, ref->segment, block_ref_generation(ref), &h, err);
+    uint16_t track = scan ? ref->track : 0;
+    struct handle *h = find(segments, ref, track);
+    if (h == NULL && track != 0 && count_scanned(segments) >= SCANNED_MAX) {
+        track = 0;
+        h = find(segments, ref, track);
+    }
+    int rc = h != NULL ? 0 : open_handle(segments, ref, track, &h, err);
     if (h != NULL) {
         if (h->holders++ == 0)
             segments->idle--;
@@ -140,13 +166,15 @@ void segments_give(struct segments *segments, struct handle *handle)
 void segments_forget(struct segments *segments, uint64_t number)
 {
     pthread_mutex_lock(&segments->lock);
-    struct handle *h = segments->handles;
-    while (h != NULL && (h->number != number || h->is_stale))
-        h = h->next;
-    if (h != NULL && h->holders > 0)
-        h->is_stale = true;
-    else if (h != NULL)
-        drop(segments, h);
+    for (struct handle *h = segments->handles, *next; h != NULL; h = next) {
+        next = h->next;
+        if (h->number != number)
+            continue;
+        if (h->holders > 0)
+            h->is_stale = true;
+        else
+            drop(segments, h);
+    }
     pthread_mutex_unlock(&segments->lock);
 }
 
@@ -174,14 +202,16 @@ int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_
  * The kernel reads ahead in steps, each of larger pieces than the one before: of 4 KiB, of 16, of
  * 64. How long the first is depends on the read that it comes from, and behind one of a megabyte it
  * is two. From a page that follows another it is four pages: then most of the first block is in
- * large pieces already.
+ * large pieces already. A hint: who reads will see what fails.
  */
 static void begin_small(const struct handle *handle, uint64_t offset)
 {
     enum { PAGE = 4096 };
-    char byte;
-    (void)files->pread(handle->segment->fd, &byte, 1, offset);
-    (void)files->pread(handle->segment->fd, &byte, 1, offset + PAGE);
+    for (unsigned i = 0; i < 2; i++) {
+        char byte;
+        const struct iovec first = {&byte, 1};
+        (void)preadv2(handle->segment->fd, &first, 1, (off_t)(offset + (uint64_t)i * PAGE), 0);
+    }
 }
 
 void handle_scan(struct handle *handle, uint64_t offset, bool scan)

@@ -18,6 +18,7 @@ struct handle {
     struct segment *segment;
     uint64_t number;
     unsigned generation;
+    uint16_t track; /* who scans the blocks of this track has it to itself; 0: for all */
     unsigned holders;
     _Atomic bool is_stale; /* the file may have been replaced: nobody gets this handle any more */
     uint64_t used;         /* when */
@@ -37,12 +38,18 @@ struct segments {
 void segments_init(struct segments *segments, const struct folder *folder, const char *lone);
 void segments_close(struct segments *segments); /* nobody holds any more */
 
-/* The segment that a block is in, sealed or not. -ENOENT, TDK_ECORRUPT ... */
-int segments_take(struct segments *segments, const struct block_ref *ref, struct handle **handle,
-                  struct tdk_err *err);
+/* The segment that a block is in, sealed or not. `scan`: for one block of the track behind the
+ * other. What the kernel reads ahead it reckons for each open file, and several tracks that are
+ * read in turn through one look to it like no order at all; so the first few tracks that are
+ * scanned get one of their own. -ENOENT, TDK_ECORRUPT ... */
+int segments_take(struct segments *segments, const struct block_ref *ref, bool scan,
+                  struct handle **handle, struct tdk_err *err);
 
 /* Is this the handle of the file that a block is in? */
 bool handle_is_of(const struct handle *handle, const struct block_ref *ref);
+
+/* And may it be read through this one? */
+bool handle_serves(const struct handle *handle, const struct block_ref *ref, bool scan);
 void segments_give(struct segments *segments, struct handle *handle); /* NULL is fine */
 
 /* The file of this number may have been replaced: open it anew for whoever asks next. */

@@ -130,10 +130,10 @@ int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_er
     slice->sound_begin = slice->sound_end = 0;
     if (!ref_is_possible(ref))
         return err_say(err, TDK_ECORRUPT, "the index contradicts itself");
-    if (slice->handle == NULL || !handle_is_of(slice->handle, ref) || slice->handle->is_stale) {
+    if (slice->handle == NULL || !handle_serves(slice->handle, ref, slice->passing)) {
         segments_give(slice->segments, slice->handle);
         slice->handle = NULL;
-        int rc = segments_take(slice->segments, ref, &slice->handle, err);
+        int rc = segments_take(slice->segments, ref, slice->passing, &slice->handle, err);
         if (rc < 0)
             return rc;
     }

@@ -158,7 +158,7 @@ static void expect_first(struct stream *stream)
     const struct block_ref *ref;
     if (stream->is_expected || begins_scan(stream) ||
         slice_holds(stream->sieve.slice, &stream->ref) ||
-        segments_take(segments, &stream->ref, &handle, NULL) < 0)
+        segments_take(segments, &stream->ref, false, &handle, NULL) < 0)
         return;
     expect_block(handle, &stream->ref, EXPECT_ALL);
     for (int n = 1; n <= FIRST && !stream->is_alone && search_is_short(&stream->search); n++)
