@@ -83,17 +83,95 @@ void tdk_ring_give(struct tdk_ring *ring)
 
 /* ---- into a ring ---- */
 
-#define PUBLISH_EACH 1024u /* ticks */
+/* Ticks are laid down in memory of our own and moved into the ring in one piece. From some 2 KiB on
+ * that piece goes by a copy that does not ask for the lines it overwrites, which the other side's
+ * processor has: one after the other, each store to such a line waits for it. */
+#define PIECE_MAX 8192u
+#define PIECE_MIN 2048u
 
-/* A frame for the next tick, or NULL: refused, or waited for in vain. */
-static struct tdk_frame *claim(struct tdk_ring *ring, uint32_t size, uint64_t wait_ns)
+static void copy_words(void *to, const void *from, size_t words)
 {
-    if (wait_ns == 0)
-        return tdk_ring_claim(ring, size);
-    /* A claim that fails would spend a seq: ask for room first. */
-    if (!tdk_ring_has_room(ring, tdk_frame_span(size)) && !tdk_ring_wait_room(ring, size, wait_ns))
-        return NULL;
-    return tdk_ring_claim(ring, size);
+#if defined __x86_64__
+    __asm__ __volatile__("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+#else
+    memcpy(to, from, words * 8);
+#endif
+}
+
+/* Frames for ticks first to first + n of `put`, as a producer would have filled them. */
+TDK_RING_INLINE void lay_down_sized(unsigned char *at, const struct tdk_put *put, uint64_t first,
+                                    uint64_t n, uint64_t seq, uint64_t now, uint32_t size)
+{
+    const unsigned char *payload = (const unsigned char *)put->payloads + first * put->stride;
+    const struct tdk_frame head = {.size = size, .type = put->type, .flags = put->flags};
+    const uint64_t *ts = put->ts == NULL ? NULL : put->ts + first;
+    size_t span = tdk_frame_span(size);
+    for (uint64_t i = 0; i < n; i++, at += span, payload += put->stride) {
+        struct tdk_frame *frame = (struct tdk_frame *)(void *)at;
+        if ((size & 7) != 0)
+            memset(at + span - 8, 0, 8);
+        memcpy(frame, &head, 8);
+        frame->seq = seq + i;
+        frame->ts = ts == NULL ? now : ts[i];
+        memcpy(frame + 1, payload, size);
+    }
+}
+
+/* A size that is known to the compiler is copied without a call; these are the usual ones. */
+static void lay_down(unsigned char *at, const struct tdk_put *put, uint64_t first, uint64_t n,
+                     uint64_t seq, uint64_t now)
+{
+    switch (put->size) {
+    case 32:
+        lay_down_sized(at, put, first, n, seq, now, 32);
+        break;
+    case 48:
+        lay_down_sized(at, put, first, n, seq, now, 48);
+        break;
+    case 64:
+        lay_down_sized(at, put, first, n, seq, now, 64);
+        break;
+    default:
+        lay_down_sized(at, put, first, n, seq, now, put->size);
+        break;
+    }
+}
+
+/* All n in one piece, if there is room for them. */
+static bool put_piece(struct tdk_ring *ring, const struct tdk_put *put, uint64_t first, uint64_t n,
+                      uint64_t now)
+{
+    _Alignas(64) unsigned char piece[PIECE_MAX];
+    size_t bytes = (size_t)n * tdk_frame_span(put->size);
+    void *room = tdk_ring_claim_run(ring, bytes);
+    if (room == NULL)
+        return false;
+    bool aside = bytes >= PIECE_MIN && bytes <= sizeof piece;
+    for (size_t at = 0; !aside && at < bytes && at < PIECE_MIN; at += 64)
+        __builtin_prefetch((char *)room + TDK_RING_AHEAD_WRITE + at, 1);
+    lay_down(aside ? piece : room, put, first, n, ring->seq + 1, now);
+    if (aside)
+        copy_words(room, piece, bytes / 8);
+    ring->seq += n;
+    return true;
+}
+
+/* One by one, where there is not room for all: those that are refused have spent their seq; the
+ * first that was waited for in vain has spent nothing, and ends it. Returns ticks. */
+static uint64_t put_singly(struct tdk_ring *ring, const struct tdk_put *put, uint64_t first,
+                           uint64_t n, uint64_t now, uint64_t wait_ns)
+{
+    uint64_t done = 0;
+    for (uint64_t i = first; i < first + n; i++) {
+        if (tdk_ring_has_room(ring, tdk_frame_span(put->size)) ||
+            (wait_ns > 0 && tdk_ring_wait_room(ring, put->size, wait_ns)))
+            done += put_piece(ring, put, i, 1, now);
+        else if (wait_ns > 0)
+            break;
+        else
+            tdk_ring_refuse(ring);
+    }
+    return done;
 }
 
 int64_t tdk_ring_put(struct tdk_ring *ring, const struct tdk_put *put, uint64_t wait_ns)
@@ -104,21 +182,18 @@ int64_t tdk_ring_put(struct tdk_ring *ring, const struct tdk_put *put, uint64_t 
         return TDK_EVALUE;
     if (tdk_ring_hostile(ring) != NULL)
         return TDK_EHOSTILE;
-    const unsigned char *payload = put->payloads;
-    uint64_t now = put->ts == NULL ? clock_wall() : 0, done = 0;
-    for (uint64_t i = 0; i < put->count; i++, payload += put->stride) {
-        struct tdk_frame *frame = claim(ring, put->size, wait_ns);
-        if (frame == NULL && wait_ns > 0)
+    uint64_t now = put->ts == NULL ? clock_wall() : 0, done = 0, first = 0;
+    uint64_t most = PIECE_MAX / tdk_frame_span(put->size);
+    most += most == 0; /* larger than a piece: one at a time, in place */
+    while (first < put->count) {
+        uint64_t left = put->count - first, n = left < most ? left : most, taken = n;
+        if (!put_piece(ring, put, first, n, now))
+            taken = put_singly(ring, put, first, n, now, wait_ns);
+        tdk_ring_publish(ring); /* so that the other side can begin */
+        done += taken;
+        if (taken < n && wait_ns > 0)
             break;
-        if (frame == NULL)
-            continue;
-        frame->type = put->type;
-        frame->flags = put->flags;
-        frame->ts = put->ts == NULL ? now : put->ts[i];
-        memcpy(frame + 1, payload, put->size);
-        if (++done % PUBLISH_EACH == 0)
-            tdk_ring_publish(ring);
+        first += n;
     }
-    tdk_ring_publish(ring);
     return (int64_t)done;
 }

@@ -19,6 +19,9 @@
 #define TDK_RING_AHEAD_WRITE 4096u
 #define TDK_RING_AHEAD_READ  8192u
 
+/* What is asked for at once when new frames are seen: their lines come together, not one by one. */
+#define TDK_RING_AHEAD_FIRST 1024u
+
 /* A consumer that has caught up with a busy producer looks again after a pause for so many bytes of
  * what it got the last time, and after so many pauses at most: some microseconds. */
 #define TDK_RING_LINGER_BYTES 32u
@@ -256,6 +259,9 @@ TDK_RING_INLINE bool tdk_ring_catch_up(struct tdk_ring *ring)
     if (!tdk_ring_refill(ring))
         return false;
     uint64_t got = ring->seen - ring->cursor;
+    const unsigned char *bytes = ring->data + (ring->cursor & ring->mask);
+    for (uint64_t at = 0; at < got && at < TDK_RING_AHEAD_FIRST; at += 64)
+        __builtin_prefetch(bytes + at);
     if (got > ring->head_span) {
         uint64_t linger = got / TDK_RING_LINGER_BYTES;
         ring->linger = linger < TDK_RING_LINGER_MAX ? linger : TDK_RING_LINGER_MAX;
@@ -300,6 +306,30 @@ TDK_RING_INLINE const struct tdk_frame *tdk_ring_next(struct tdk_ring *ring)
         ring->cursor += span;
         return (const struct tdk_frame *)(const void *)bytes;
     }
+}
+
+TDK_RING_INLINE const struct tdk_frame *tdk_ring_next_alike(struct tdk_ring *ring, size_t most,
+                                                            size_t *count)
+{
+    const struct tdk_frame *first = most > 0 ? tdk_ring_next(ring) : NULL;
+    *count = first != NULL;
+    if (first == NULL)
+        return NULL;
+    uint64_t head = ring->head, span = ring->head_span, left = ring->seen - ring->cursor;
+    const unsigned char *bytes = (const unsigned char *)first + span;
+    size_t n = 1;
+    for (; n < most && span <= left; n++, bytes += span, left -= span) {
+        if (__atomic_load_n((const tdk_ring_word *)(const void *)bytes, __ATOMIC_RELAXED) != head)
+            break;
+        if (left > TDK_RING_AHEAD_READ) {
+            __builtin_prefetch(bytes + TDK_RING_AHEAD_READ - 64);
+            if (span > 64)
+                __builtin_prefetch(bytes + TDK_RING_AHEAD_READ);
+        }
+    }
+    ring->cursor = ring->seen - left;
+    *count = n;
+    return first;
 }
 
 TDK_RING_INLINE const void *tdk_ring_peek(struct tdk_ring *ring, size_t *size)

@@ -205,6 +205,80 @@ static void a_small_buffer_takes_whole_frames_and_less_is_too_little(void **stat
     assert_int_equal(copied(f, 0)->seq, 2);
 }
 
+/* A put of any size and count leaves the bytes that claims one by one leave, padding and all. */
+static void a_put_leaves_what_claims_leave(void **state)
+{
+    static const uint32_t sizes[] = {0, 1, 8, 17, 31, 32, 48, 63, 64, 65, 200, 9000};
+    struct fixture *f = *state;
+    static unsigned char payloads[150 * 64 + 9000], claimed[CAPACITY];
+    for (size_t i = 0; i < sizeof payloads; i++)
+        payloads[i] = (unsigned char)(i * 31 >> 3);
+    while (copy(f, f->consumer, sizeof f->buffer) > 0)
+        tdk_ring_give(f->consumer);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        uint32_t size = sizes[s];
+        uint64_t count = size > 8192 ? 3 : 150, ts[150];
+        for (uint64_t i = 0; i < count; i++) {
+            struct tdk_frame *frame = tdk_ring_claim(f->producer, size);
+            frame->type = TDK_TYPE_OPAQUE;
+            frame->ts = ts[i] = 7 * i;
+            memcpy(frame + 1, payloads + i * 64, size);
+        }
+        tdk_ring_publish(f->producer);
+        assert_int_equal(copy(f, f->consumer, sizeof f->buffer), count + (s == 0));
+        size_t bytes = (size_t)(count * tdk_frame_span(size));
+        memcpy(claimed, f->buffer + f->size - bytes, bytes);
+        tdk_ring_give(f->consumer);
+
+        const struct tdk_put all = {.payloads = payloads,
+                                    .stride = 64,
+                                    .ts = ts,
+                                    .count = count,
+                                    .size = size,
+                                    .type = TDK_TYPE_OPAQUE};
+        assert_int_equal(tdk_ring_put(f->producer, &all, 0), count);
+        assert_int_equal(copy(f, f->consumer, sizeof f->buffer), count);
+        assert_int_equal(f->size, bytes);
+        for (uint64_t i = 0; i < count; i++) {
+            struct tdk_frame *frame = (struct tdk_frame *)(void *)(f->buffer + f->offsets[i]);
+            frame->seq -= count;
+        }
+        assert_memory_equal(f->buffer, claimed, bytes);
+        tdk_ring_give(f->consumer);
+    }
+}
+
+/* Ticks of one kind come together, at most as many as asked for; what differs begins anew. */
+static void ticks_alike_are_read_together(void **state)
+{
+    struct fixture *f = *state;
+    size_t count = 9;
+    assert_null(tdk_ring_next_alike(f->consumer, 10, &count));
+    assert_int_equal(count, 0);
+    put(f, 300, 0, 300);
+    struct tdk_frame *other = tdk_ring_claim(f->producer, 18); /* another size, the same span */
+    other->type = TDK_TYPE_OPAQUE;
+    tdk_ring_publish(f->producer);
+    put(f, 2, 0, 2);
+
+    assert_int_equal(tdk_ring_next_alike(f->consumer, 10, &count)->type, TDK_TYPE_EPOCH);
+    assert_int_equal(count, 1);
+    assert_null(tdk_ring_next_alike(f->consumer, 0, &count));
+    static const size_t want[] = {100, 100, 100, 1, 2};
+    uint64_t seq = 0;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const struct tdk_frame *first = tdk_ring_next_alike(f->consumer, 100, &count);
+        assert_int_equal(count, want[i]);
+        for (size_t k = 0; k < count; k++) {
+            const void *at = (const char *)first + k * tdk_frame_span(first->size);
+            assert_int_equal(((const struct tdk_frame *)at)->seq, ++seq);
+        }
+    }
+    assert_null(tdk_ring_next_alike(f->consumer, 100, &count));
+    tdk_ring_release(f->consumer);
+    assert_int_equal(tdk_ring_position(f->consumer), 96 + 303 * 48);
+}
+
 /* Copied is not given back: who comes next finds it again. */
 static void only_what_is_given_back_is_gone(void **state)
 {
@@ -280,6 +354,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_put_is_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(a_small_buffer_takes_whole_frames_and_less_is_too_little,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(a_put_leaves_what_claims_leave, setup, teardown),
+        cmocka_unit_test_setup_teardown(ticks_alike_are_read_together, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_is_given_back_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_ring_refuses_and_counts_or_is_waited_for, setup,
                                         teardown),
