@@ -35,8 +35,10 @@ fi
 
 if wants ring; then
     make -s -k -C "$out/harness/ring" >"$out/ring.build" 2>&1 || echo "some rings cannot be built: $out/ring.build" >&2
-    make -s -C "$out/harness/ring" extra SRC="$root/tests/bench/ring/tapedeck.c" EXTRA_CFLAGS="-I$root/include" \
-        EXTRA_LIBS="-L$lib -ltapedeck -Wl,-rpath,$lib" >>"$out/ring.build" 2>&1
+    for contestant in tapedeck slots; do
+        make -s -C "$out/harness/ring" extra SRC="$root/tests/bench/ring/$contestant.c" EXTRA_CFLAGS="-I$root/include" \
+            EXTRA_LIBS="-L$lib -ltapedeck -Wl,-rpath,$lib" >>"$out/ring.build" 2>&1
+    done
     [ -z "$quick" ] || export REPS=${REPS:-3}
     (cd "$out/harness/ring" && CAPS=${CAPS:-256k 1m 4m 16m 64m} RATES=${RATES:-1e6 1e7 2e7} RAW="$out/ring.tsv" ./run.sh build) \
         >"$out/ring.txt"
