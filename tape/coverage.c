@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "tape/absence.h"
 #include "tape/hole.h"
 #include "tape/moved.h"
 #include "tape/select.h"
@@ -28,6 +29,7 @@ struct survey {
     struct select select;
     const struct tdk_coverage_walk *walk;
     struct slice slice;
+    struct absence absence;
     struct retired *retired; /* NULL: nothing was */
     struct tdk_err *err;
     bool everything; /* no range of time */
@@ -226,10 +228,11 @@ static int read_block(struct survey *s, const struct block_ref *ref)
 }
 
 /* The index alone says enough of it. */
-static bool is_plain(const struct survey *s, const struct block_ref *ref)
+static bool is_plain(struct survey *s, const struct block_ref *ref)
 {
     return s->walk->unread && (ref->flags & (BLOCK_HAS_LOSS | BLOCK_HAS_ODD)) == 0 &&
-           ref->first_seq > s->seen && select_covers(&s->select, ref);
+           ref->first_seq > s->seen && select_covers(&s->select, ref) &&
+           absence_check(&s->absence, s->tape, ref, NULL) == 0;
 }
 
 static void take_plain(struct survey *s, const struct block_ref *ref)

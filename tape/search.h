@@ -8,6 +8,7 @@
 #ifndef TDK_TAPE_SEARCH_H
 #define TDK_TAPE_SEARCH_H
 
+#include "tape/absence.h"
 #include "tape/listing.h"
 #include "tape/select.h"
 #include "tape/tape.h"
@@ -20,6 +21,7 @@ struct answer {
     bool reverse;
     struct tdk_cursor_stats stats;
     struct tdk_damage damage; /* the last that was told */
+    struct absence absence;   /* asked where blocks are counted without reading them */
 };
 
 /* Up to where a track has been told. */

@@ -320,13 +320,17 @@ static int count_by_reading(struct stream *stream, uint64_t *ticks, struct tdk_e
 int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err)
 {
     struct sieve *sieve = &stream->sieve;
-    struct tallies *tallies = &stream->answer->tape->tallies;
+    struct answer *answer = stream->answer;
+    struct tallies *tallies = &answer->tape->tallies;
+    int rc = absence_check(&answer->absence, answer->tape, &stream->ref, err);
+    if (rc < 0)
+        return damaged(stream, rc, err);
     sieve_prepare(stream);
     bool by_directory = sieve_counts_by_directory(sieve, &stream->ref);
     if (by_directory && tallies_count(tallies, &stream->ref, sieve->picks, ticks)) {
         note_told(stream, 0);
     } else {
-        int rc = count_by_reading(stream, ticks, err);
+        rc = count_by_reading(stream, ticks, err);
         if (rc < 0)
             return rc;
         if (by_directory && slice_holds(sieve->slice, &stream->ref))

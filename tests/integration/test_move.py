@@ -70,6 +70,11 @@ class Move(tapedeck.Case):
         epoch = row["tracks"][0]["epochs"][0]
         self.assertEqual((epoch["lost"], epoch["damaged"], epoch["retired"]), ([], [], []))
         self.assertEqual(len(epoch["away"]), 1)
+        self.assertIn("was moved to", self.run_ok("query", "-T", self.tape, "--count", code=3).stderr)
+        counted = self.run_ok("query", "-T", self.tape, "--count", "--to", "start", code=0)
+        self.assertEqual(int(counted.stdout), 0)
+        quick = self.rows("coverage", "-T", self.tape, "--quick", code=3)[0]
+        self.assertEqual(len(quick["tracks"][0]["epochs"][0]["away"]), 1)
         self.assertIn("footers", self.run_ok("verify", "-T", self.tape, code=3).stderr)
         self.run_ok("recover", "-T", self.tape, "-q", code=3)
         self.run_ok("pack", "-T", self.tape, "-O", self.scratch / "all.tar.zst", code=1)
