@@ -140,7 +140,7 @@ static int run(const struct cli *cli)
     interrupt_catch();
     progress_begin(&w.progress, "seal", args.progress, cli->globals->quiet);
     int rc = seal_tape(args.range.tape, &options, &w.totals, &err);
-    if (rc == TDK_EBUSY && !args.dry_run)
+    if (rc == TDK_EBUSY)
         rc = seal_by_recorder(args.range.tape, &options, &w.totals, &err);
     uint64_t elapsed_ns = progress_elapsed(&w.progress);
     progress_clear(&w.progress);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "tape/files.h"
 #include "tape/stub.h"
+#include "tape/view.h"
 
 enum { TICK_MS = 200 };
 
@@ -213,11 +214,30 @@ static int first_failure(const struct group *g, struct tdk_err *err)
     return 0;
 }
 
+/* What there is to do, by whoever may read: a recorder may hold the tape meanwhile. */
+static int look(struct group *g, const char *path, struct tdk_err *err)
+{
+    struct view *view;
+    int rc = folder_open(&g->tape.folder, path, err);
+    if (rc < 0)
+        return rc;
+    rc = view_open(&view, &g->tape.folder, err);
+    if (rc == 0) {
+        rc = index_segments(view->index, note_segment, g, err);
+        view_drop(view);
+    }
+    folder_close(&g->tape.folder);
+    free(g->jobs);
+    return rc;
+}
+
 int seal_tape(const char *path, const struct seal_tape_options *options, struct seal_totals *totals,
               struct tdk_err *err)
 {
     struct group g = {.options = options, .totals = totals};
     *totals = (struct seal_totals){0};
+    if (options->dry_run)
+        return look(&g, path, err);
     int rc = recover_open(&g.tape, path, false, options->found, options->context, err);
     if (rc < 0)
         return rc;
@@ -226,7 +246,7 @@ int seal_tape(const char *path, const struct seal_tape_options *options, struct 
     rc = index_segments(g.tape.index, note_segment, &g, err);
     if (rc == -ENOMEM)
         err_set(err, rc, "pack segments");
-    if (rc == 0 && !options->dry_run && g.job_count > 0)
+    if (rc == 0 && g.job_count > 0)
         rc = run_group(&g, err);
     if (rc == 0)
         rc = first_failure(&g, err);

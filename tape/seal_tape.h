@@ -23,7 +23,7 @@ struct seal_tape_options {
     unsigned threads;     /* 0: one a processor */
     int level;            /* of zstd; 0: SEAL_LEVEL */
     bool keep_going;      /* after a failure; else the others are cancelled */
-    bool dry_run;         /* only count */
+    bool dry_run;         /* only look: the tape may be held by another */
     uint64_t first, last; /* numbers; last 0: to the end */
 
     /* From the caller's own thread. Each may be NULL. */

@@ -72,6 +72,14 @@ class ByHand(Packed):
         self.assertEqual(self.seal("--segments", "2-3")["segments"], 2)
         self.assertEqual([int(name.split(".")[0]) for name in self.packed()], [2, 3])
 
+    def test_a_dry_run_beside_a_recorder_only_looks(self):
+        recorder = self.record()
+        self.gen()
+        self.run_ok("flush", "-T", self.tape)
+        self.assertGreater(self.seal("--dry-run")["to_do"], 1)
+        self.assertEqual(self.packed(), [])
+        self.assertEqual(recorder.stop(), 0)
+
     def test_wrong_usage(self):
         self.make_tape(100)
         self.run_ok("seal", code=2)
