@@ -166,6 +166,32 @@ static void view_player(struct top_view *view, struct wire_map one)
     (void)wire_string(one, "speed", player->speed, sizeof player->speed, NULL);
 }
 
+static bool is_open_ended(const struct top_player *player)
+{
+    return player->from == 0 || player->to == UINT64_MAX;
+}
+
+/* What was asked for without a beginning or an end has the tape's, as it is now. */
+static void bound_players(struct top_gather *g, struct top_view *view)
+{
+    struct wire_map tape;
+    uint64_t first = 0, last = 0;
+    unsigned open_ended = 0;
+    for (unsigned i = 0; i < view->player_count; i++)
+        open_ended += is_open_ended(&view->players[i]);
+    if (open_ended == 0)
+        return;
+    wire_put_map(client_begin(g->client, "info"), 0);
+    if (!call(g, view, &tape) || wire_u64(tape, "first_ts", &first, NULL) != 1 ||
+        wire_u64(tape, "last_ts", &last, NULL) != 1)
+        return; /* or there is no tick whose time can be trusted */
+    for (unsigned i = 0; i < view->player_count; i++) {
+        struct top_player *player = &view->players[i];
+        player->from = player->from == 0 ? first : player->from;
+        player->to = player->to == UINT64_MAX ? last : player->to;
+    }
+}
+
 static void gather_players(struct top_gather *g, struct top_view *view)
 {
     struct wire_map result, one;
@@ -178,6 +204,7 @@ static void gather_players(struct top_gather *g, struct top_view *view)
     for (uint32_t i = 0; i < list.count; i++)
         if (wire_item_map(list, i, &one, NULL) == 1)
             view_player(view, one);
+    bound_players(g, view);
 }
 
 int top_gather(struct top_gather *g, struct top_view *view, struct tdk_err *err)

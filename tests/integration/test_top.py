@@ -47,7 +47,7 @@ class Top(tapedeck.Case):
         self.start_cli("drain", "out", "-o", "none", "--until-end")
         with self.top("-T", self.tape) as top:
             top.wait("no recorder runs")
-            top.wait(r"^1 > out +playing +\d{4}-")
+            top.wait(r"^1 > out +playing +\d{4}-\S+ \S+ +\d+%")  # of the tape: no end was asked for
             top.type(" ")
             top.wait(r"^1 > out +paused ")
             top.type(" ")
