@@ -175,6 +175,19 @@ TDK_API void tdk_batch_free(struct tdk_batch *batch); /* NULL is fine; any threa
 TDK_API int tdk_cursor_explain(struct tdk_cursor *cursor, uint64_t *blocks, uint64_t *bytes,
                                struct tdk_err *err);
 
+/* ---- what stood at a time? ---- */
+
+/* Of each instrument the last tick of each kind that holds state (definition, status, symbol
+ * mapping, trade, quote, book by level; an order holds none) at or before query->from, in the order
+ * in which a query would give them. Of the query its from, axis, tracks, symbols and types count.
+ * `each` is told of runs of one tick, flagged TDK_FLAG_PROLOGUE and borrowed until it returns; not
+ * 0 from it ends the walk and is returned. *damaged (may be NULL): parts of the tape before it that
+ * could not be read, in which there may have been later ticks. Few blocks are read, however long
+ * the tape is. TDK_ENOTRACK, -ENOMEM. */
+TDK_API int tdk_tape_asof(struct tdk_tape *tape, const struct tdk_query *query,
+                          int (*each)(const struct tdk_run *run, void *context), void *context,
+                          uint64_t *damaged, struct tdk_err *err);
+
 /* ---- is it whole? ---- */
 
 /* Seqs of an epoch that an answer does not have. */

@@ -120,6 +120,48 @@ static void a_range_from_the_beginning_has_no_state_before_it(void **state)
     assert_false(prime_next(f->prime, &run));
 }
 
+/* ---- what stood at a time: the same for programs ---- */
+
+struct stood {
+    unsigned ticks, end_at; /* `each` ends the walk there; 0: it does not */
+    uint64_t ts[4];
+};
+
+static int note_stood(const struct tdk_run *run, void *context)
+{
+    struct stood *stood = context;
+    assert_int_equal(run->ticks, 1);
+    assert_in_range(stood->ticks, 0, 3);
+    stood->ts[stood->ticks++] = run->frames->ts;
+    return stood->ticks == stood->end_at ? 7 : 0;
+}
+
+static void what_stood_at_a_time_has_the_tick_of_that_very_time(void **state)
+{
+    struct fixture *f = *state;
+    struct stood stood = {.ticks = 0};
+    struct tdk_err err;
+    uint64_t damaged = 99;
+    taping_ok(tdk_tape_asof(f->tape, &f->query, note_stood, &stood, &damaged, &err), &err);
+    assert_int_equal(stood.ticks, 2);
+    assert_int_equal(stood.ts[0], TAPING_NOW);
+    assert_int_equal(stood.ts[1], TAPING_NOW + 1500);
+    assert_int_equal(damaged, 0);
+}
+
+static void what_stood_is_told_until_somebody_has_enough(void **state)
+{
+    struct fixture *f = *state;
+    struct stood stood = {.end_at = 1};
+    const char *const track = "nobody";
+    assert_int_equal(tdk_tape_asof(f->tape, &f->query, note_stood, &stood, NULL, NULL), 7);
+    assert_int_equal(stood.ticks, 1);
+    f->query.tracks = &track;
+    f->query.track_count = 1;
+    assert_int_equal(tdk_tape_asof(f->tape, &f->query, note_stood, &stood, NULL, NULL),
+                     TDK_ENOTRACK);
+}
+
 /* ---- a tape of many segments ---- */
 
 enum { LONG_TICKS = 20000 };
@@ -244,6 +286,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(prime_looks_no_further_back_than_it_may, setup, teardown),
         cmocka_unit_test_setup_teardown(prime_ends_when_told_to, setup, teardown),
         cmocka_unit_test_setup_teardown(a_range_from_the_beginning_has_no_state_before_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_stood_at_a_time_has_the_tick_of_that_very_time, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_stood_is_told_until_somebody_has_enough, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_few_blocks_tell_the_state_of_a_long_tape, setup_long,
                                         teardown),
