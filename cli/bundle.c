@@ -287,6 +287,8 @@ static int take_manifest(struct extraction *x, struct tdk_err *err)
         size += (size_t)n;
     }
     x->manifest[size] = '\0';
+    if (strlen(x->manifest) != size)
+        return damaged(x, "its manifest is no text", err);
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", x->folder, BUNDLE_MANIFEST);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);

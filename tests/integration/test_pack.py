@@ -105,6 +105,11 @@ class Pack(tapedeck.Case):
         self.assertIn("belongs into no pack", done.stderr)
         self.assertFalse((self.scratch / "escaped").exists())
         self.run_ok("unpack", self.scratch / "none", "-O", self.other, code=1)
+        (evil / "manifest").write_bytes(b"tapedeck-pack 1\n\0more")
+        subprocess.run(["tar", "--zstd", "-cf", self.pack, "-C", evil, "--transform",
+                        "s,^,pack/,", "manifest"], check=True)
+        done = self.run_ok("unpack", self.pack, "-O", self.other, code=1)
+        self.assertIn("no text", done.stderr)
 
     def test_wrong_usage(self):
         self.make_tape()
