@@ -256,6 +256,16 @@ static int measure_paced(struct bench *bench, struct playing *p, struct tdk_err 
     return rc == 0 ? bench_measure(bench, "a bare loop, likewise", measure_bare, p, err) : rc;
 }
 
+/* The same day, packed. A tape that was given stays as it is. */
+static int measure_sealed(struct bench *bench, struct playing *p, const struct bench_tape *day,
+                          struct tdk_err *err)
+{
+    int rc = bench_tape_seal(day, err);
+    if (rc == 0)
+        rc = measure_max(bench, p, "at full speed, sealed", false, err);
+    return rc == 0 ? measure_max(bench, p, "at full speed, sealed, cold", true, err) : rc;
+}
+
 /* Several tracks that are merged by time: a day of its own. */
 static int measure_merged(struct bench *bench, struct playing *p, struct tdk_err *err)
 {
@@ -281,6 +291,8 @@ static int measure_all(struct bench *bench, struct playing *p, struct tdk_err *e
         rc = measure_max(bench, p, "at full speed, cold", true, err);
     if (rc == 0 && !args.unpaced)
         rc = measure_paced(bench, p, err);
+    if (rc == 0 && day.ours)
+        rc = measure_sealed(bench, p, &day, err);
     bench_tape_close(&day);
     return rc == 0 ? measure_merged(bench, p, err) : rc;
 }

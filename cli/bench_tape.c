@@ -1,5 +1,6 @@
 #include "cli/bench_tape.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -15,6 +16,7 @@
 #include "cli/interrupt.h"
 #include "cli/market.h"
 #include "tape/append.h"
+#include "tape/seal_tape.h"
 
 #define DAY_BEGIN  UINT64_C(1763649000000000000) /* 2025-11-20T14:30:00Z */
 #define DAY_NS     (23400 * NS_PER_S)            /* 6.5 h */
@@ -211,6 +213,14 @@ int bench_tape_open(struct bench_tape *tape, const struct bench_tape_options *o,
         rc = look(tape, err);
     tape->noon = DAY_BEGIN + o->days / 2 * (DAY_NS + NIGHT_NS) + DAY_NS / 2;
     return rc;
+}
+
+int bench_tape_seal(const struct bench_tape *tape, struct tdk_err *err)
+{
+    struct seal_totals totals;
+    const struct seal_tape_options options = {.threads = 0};
+    assert(tape->ours);
+    return seal_tape(tape->path, &options, &totals, err);
 }
 
 void bench_tape_close(struct bench_tape *tape)

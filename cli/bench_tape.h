@@ -33,6 +33,8 @@ struct bench_tape {
 
 int bench_tape_open(struct bench_tape *tape, const struct bench_tape_options *options,
                     unsigned tracks, struct tdk_err *err);
+/* As small as `tapedeck seal` makes it. Only what bench_tape_open() made up. */
+int bench_tape_seal(const struct bench_tape *tape, struct tdk_err *err);
 void bench_tape_close(struct bench_tape *tape); /* also what failed to open */
 
 /* An empty folder DIR/tapedeck-bench-XXXXXX. */

@@ -43,6 +43,7 @@ class Bench(tapedeck.Case):
         rows = self.bench("play", "--ticks", "20000", "--ring-size", "1M", "--dir", self.scratch)
         self.assertEqual(rows["at full speed"]["operations"], 20000)
         self.assertEqual(rows["at full speed, 4 tracks merged"]["operations"], 20000)
+        self.assertEqual(rows["at full speed, sealed, cold"]["operations"], 20000)
         self.assertEqual(os.listdir(self.scratch), [])
 
     def test_the_store_adapter_records_a_day_and_answers(self):
