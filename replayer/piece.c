@@ -48,6 +48,16 @@ static void add_control(struct piece *piece, const struct tdk_frame *frame)
         piece->lost += ((const struct tdk_loss *)(frame + 1))->count;
 }
 
+struct piece piece_of_ticks(const struct tdk_frame *at, const struct tdk_frame *end, size_t max,
+                            size_t span)
+{
+    const size_t all = (size_t)((const unsigned char *)end - (const unsigned char *)at);
+    const size_t size = all < max ? all : max;
+    struct piece piece = {.first = at};
+    add_ticks(&piece, at, size < span ? 1 : size / span);
+    return piece;
+}
+
 struct piece piece_from(const struct tdk_frame *at, const struct tdk_frame *end, size_t max)
 {
     const size_t all = (size_t)((const unsigned char *)end - (const unsigned char *)at);

@@ -28,6 +28,10 @@ struct piece {
  * taken, the caller has asked. */
 struct piece piece_from(const struct tdk_frame *at, const struct tdk_frame *end, size_t max);
 
+/* The same of ticks that all have this span, as is known: no walk. */
+struct piece piece_of_ticks(const struct tdk_frame *at, const struct tdk_frame *end, size_t max,
+                            size_t span);
+
 /* A tick whose time says something: neither absurd nor undefined. */
 static inline bool piece_is_timed(const struct tdk_frame *frame)
 {

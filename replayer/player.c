@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "replayer/player_private.h"
+#include "tape/cursor.h"
 #include "tape/scout.h"
 #include "tape/select.h"
 
@@ -215,7 +216,7 @@ static int play_round(struct player *p, struct tdk_err *err)
             continue;
         }
         if (rc == 1)
-            rc = player_put_run(p, &run, err);
+            rc = player_put_run(p, &run, cursor_run_span(p->cursor), err);
         if (rc != 0)
             return rc;
     }

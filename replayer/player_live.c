@@ -53,7 +53,7 @@ static int play_some(struct player *p, uint64_t *asked_ns, struct tdk_err *err)
         return 0;
     }
     if (rc == 1)
-        rc = player_put_run(p, &run, err);
+        rc = player_put_run(p, &run, 0, err);
     player_show(p);
     return rc;
 }

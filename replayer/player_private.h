@@ -173,7 +173,9 @@ int player_ask(struct player *player);
 /* The prologue, at once, if it is still to come. */
 int player_put_prologue(struct player *player, struct tdk_err *err);
 
-/* All of a run, each piece when it is due. -ECANCELED: an order to quit came; PLAYER_SOUGHT. */
-int player_put_run(struct player *player, const struct tdk_run *run, struct tdk_err *err);
+/* All of a run, each piece when it is due; `span` as of cursor_run_span(). -ECANCELED: an order to
+ * quit came; PLAYER_SOUGHT. */
+int player_put_run(struct player *player, const struct tdk_run *run, size_t span,
+                   struct tdk_err *err);
 
 #endif

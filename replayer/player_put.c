@@ -206,7 +206,7 @@ static int put_paced(struct player *p, struct lane *lane, const struct tdk_run *
 }
 
 /* One step on: a piece at max, else a frame when it is due. */
-static int play_some(struct player *p, struct lane *lane, const struct tdk_run *run,
+static int play_some(struct player *p, struct lane *lane, const struct tdk_run *run, size_t span,
                      const struct tdk_frame **at, struct tdk_err *err)
 {
     if (!piece_takes(*at)) {
@@ -215,7 +215,9 @@ static int play_some(struct player *p, struct lane *lane, const struct tdk_run *
     }
     int rc;
     bool at_once = player_is_at_max(p);
-    struct piece piece = piece_from(*at, run_end(run), at_once ? lane->piece_max : 0);
+    const size_t max = at_once ? lane->piece_max : 0;
+    struct piece piece = span > 0 ? piece_of_ticks(*at, run_end(run), max, span)
+                                  : piece_from(*at, run_end(run), max);
     if (at_once) {
         rc = put(p, lane, run, &piece, err);
         if (p->pending_bytes >= lane->piece_max / 2)
@@ -229,7 +231,7 @@ static int play_some(struct player *p, struct lane *lane, const struct tdk_run *
     return rc;
 }
 
-int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *err)
+int player_put_run(struct player *p, const struct tdk_run *run, size_t span, struct tdk_err *err)
 {
     if (p->options.rebase && !p->shifted)
         settle_shift(p, run);
@@ -248,7 +250,7 @@ int player_put_run(struct player *p, const struct tdk_run *run, struct tdk_err *
     while (rc == 0 && at < run_end(run)) {
         rc = player_ask(p);
         if (rc == 0)
-            rc = play_some(p, seat->lane, run, &at, err);
+            rc = play_some(p, seat->lane, run, span, &at, err);
     }
     /* The next run may have to be read from the disk first: what was due must not wait for that. */
     if (p->pending > 0)

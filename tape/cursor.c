@@ -30,6 +30,7 @@ struct tdk_cursor {
     struct lease lease;   /* on what it may yet read */
     struct run_copy copy; /* reverse: frames the other way round */
     bool takes_turns;     /* the last run was short: tracks take turns */
+    size_t run_span;      /* of its frames; 0: not known */
 };
 
 /* ---- open ---- */
@@ -205,6 +206,7 @@ static int take(struct tdk_cursor *cursor, struct stream *stream, struct tdk_run
 {
     struct tdk_cursor_stats *stats = &cursor->answer.stats;
     const struct run_limit limit = {.horizon = horizon_of(&cursor->merge), .ticks = cursor->left};
+    cursor->run_span = stream_tick_span(stream);
     int rc = run_take(stream, &limit, &cursor->copy, run, &stats->lost, err);
     if (rc < 0)
         return rc;
@@ -248,6 +250,11 @@ void cursor_weave(struct tdk_cursor *cursor, struct woven *woven)
     cursor->takes_turns = woven->turns * TURN_MAX >= woven->ticks;
     stats->ticks += woven->ticks;
     stats->bytes += woven->size;
+}
+
+size_t cursor_run_span(const struct tdk_cursor *cursor)
+{
+    return cursor->run_span;
 }
 
 /* ---- counting: track by track, no order needed ---- */

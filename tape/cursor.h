@@ -10,6 +10,10 @@
 /* It was opened with count_only. */
 bool cursor_counts(const struct tdk_cursor *cursor);
 
+/* The span of every frame of the run that was read last, all of them ticks: who wants to know where
+ * one of them begins need not walk there. 0: they differ, or it is not known. */
+size_t cursor_run_span(const struct tdk_cursor *cursor);
+
 /*
  * Where ticks of several tracks take turns, many of them by one call (weave.h): instead of
  * tdk_cursor_read(), whenever that comes before it and cursor_weave_size() is not 0.

@@ -1,8 +1,10 @@
 #include "tape/stream.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/moment.h"
 #include "tape/hole.h"
@@ -341,6 +343,14 @@ int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err)
 }
 
 /* ---- frame by frame ---- */
+
+size_t stream_tick_span(const struct stream *stream)
+{
+    const struct slice *slice = stream->sieve.slice;
+    if (!stream->sieve.is_run || slice->state != SLICE_WHOLE)
+        return 0;
+    return load_u32(slice->view.directory + offsetof(struct directory_head, uniform));
+}
 
 static size_t place(const struct stream *stream)
 {

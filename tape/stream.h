@@ -81,6 +81,10 @@ bool stream_takes_all(struct stream *stream);
 /* Count in it instead; *ticks that pass. */
 int stream_count(struct stream *stream, uint64_t *ticks, struct tdk_err *err);
 
+/* It is loaded: the span of every frame of its block, all of them ticks, as was checked; 0: they
+ * differ, or it is not known. */
+size_t stream_tick_span(const struct stream *stream);
+
 /* The next frame of a loaded block; NULL: that was all, the stream is not loaded any more. */
 const struct tdk_frame *stream_peek(struct stream *stream);
 

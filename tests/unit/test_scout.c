@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "tape/append.h"
+#include "tape/cursor.h"
 #include "tape/scout.h"
 #include "tape/seal_tape.h"
 #include "tape/search.h"
@@ -181,6 +182,7 @@ static void scouts_are_as_many_as_may_be(void **state)
 
 struct result {
     uint64_t ticks, sum, failures;
+    uint64_t spans; /* runs whose frames were said to be alike */
     struct tdk_cursor_stats stats;
 };
 
@@ -195,10 +197,14 @@ static struct result ask(struct tdk_tape *tape, const struct tdk_query *query)
         result.failures += rc < 0;
         if (rc < 0)
             continue;
+        size_t span = cursor_run_span(cursor);
+        result.spans += span > 0;
         const unsigned char *end = (const unsigned char *)run.frames + run.size;
         for (const struct tdk_frame *f = run.frames; (const unsigned char *)f < end;
-             f = tdk_frame_after(f))
+             f = tdk_frame_after(f)) {
+            assert_true(span == 0 || tdk_frame_span(f->size) == span);
             result.sum = result.sum * 31 + f->seq + tdk_frame_payload(f)[4];
+        }
         result.ticks += run.ticks;
     }
     tdk_cursor_stats(cursor, &result.stats);
@@ -262,7 +268,10 @@ static void scan_without_a_scout_needs_memory_for_one_block(void **state)
     struct tdk_tape *tape;
     scout_limit(0);
     assert_int_equal(tdk_tape_open(&tape, f->path, NULL), 0);
-    assert_int_equal(ask(tape, &everything).ticks, TICKS);
+    struct result result = ask(tape, &everything);
+    assert_int_equal(result.ticks, TICKS);
+    assert_int_equal(result.spans,
+                     result.stats.blocks_read - 1); /* the first begins with a TRACK */
     assert_int_equal(tape->shelf.count, 1);
     tdk_tape_close(tape);
 }
