@@ -248,7 +248,7 @@ static int unpack_columns(const struct block_head *head, struct pack *pack, void
                           struct tdk_err *err)
 {
     struct block_view view;
-    struct pack *own = pack == NULL ? pack = pack_open() : NULL;
+    struct pack *own = pack == NULL ? pack = pack_open(PACK_WHOLE_BLOCKS) : NULL;
     if (pack == NULL)
         return err_set(err, -ENOMEM, "unpack a block");
     int rc = head->stored_size < sizeof(struct pack_head)

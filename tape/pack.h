@@ -96,21 +96,27 @@ size_t packer_pack(struct packer *packer, const struct block_view *view, size_t 
 
 struct pack; /* one packed block that is being read; used again for the next */
 
-struct pack *pack_open(void); /* NULL: no memory */
+/* NULL: no memory. PACK_IN_PARTS: for who asks for little of each block; what is not needed for
+ * that is not touched, for where no page was touched before, each costs more than all that is done
+ * in it. Both can do either. */
+enum pack_use { PACK_WHOLE_BLOCKS, PACK_IN_PARTS };
+struct pack *pack_open(enum pack_use use);
 void pack_close(struct pack *pack);
+bool pack_is_for(const struct pack *pack, enum pack_use use);
 
 /* The outline's size, by the first sizeof(struct pack_head) stored bytes; 0: it cannot be one. */
 size_t pack_outline_size(const struct block_head *head, const void *stored);
 
 /*
- * Its outline is at `stored`, and its head is checked. `buffer` (frames_size + directory_size
- * bytes, 8-aligned) gets the directory's entries, and later what is unpacked; *view shows it.
- * TDK_ECORRUPT, -ENOMEM.
+ * Its outline is at `stored`, and its head is checked. *view shows the directory's entries.
+ * `buffer`: of frames_size + directory_size bytes, 8-aligned, where all of it shall go; NULL: the
+ * pack's own memory, for parts of it. TDK_ECORRUPT, -ENOMEM.
  */
 int pack_begin(struct pack *pack, const struct block_head *head, const unsigned char *stored,
                unsigned char *buffer, struct block_view *view, struct tdk_err *err);
 
-/* Everything: all of what is stored is there. The whole view is there then, but not checked. */
+/* Everything, into the buffer: all of what is stored is there. The whole view is there then, but
+ * not checked. */
 int pack_all(struct pack *pack, struct tdk_err *err);
 
 /* Can it be had in parts? */
@@ -120,12 +126,15 @@ bool pack_has_parts(const struct pack *pack);
 typedef int pack_need_cb(void *context, size_t at, size_t size, struct tdk_err *err);
 
 /*
- * Of one that has parts: the ticks of these instruments, in their order, side by side from the
- * beginning of the view's frames on, instead of those that were there; *ticks: how many. Of the
- * directory no more is there than its entries.
+ * Of one that has parts: the ticks of these instruments, in their order, side by side in the pack's
+ * own memory, instead of those that were there. *picked shows them until the next call.
  */
 struct picks;
+struct pack_picked {
+    const unsigned char *frames;
+    uint32_t ticks;
+};
 int pack_pick(struct pack *pack, const struct picks *picks, pack_need_cb *need, void *context,
-              uint32_t *ticks, struct tdk_err *err);
+              struct pack_picked *picked, struct tdk_err *err);
 
 #endif

@@ -41,21 +41,26 @@ static size_t directory_size(const struct directory_head *d)
                     8);
 }
 
-/* Head and entries; cursors[] become the places of their first ordinals. What is behind the entries
- * comes with the ticks, all but the zeros at its end. */
-static bool write_entries(struct pack *pack, struct strand **order, uint32_t count)
+/* NULL before: no more of it is needed than the entries. What else there is comes with the ticks,
+ * all but the zeros at its end. */
+static bool place_directory(struct pack *pack)
 {
-    struct directory_head d = {
-        .entries = pack->entries,
-        .ordinals = pack->entries == 1 ? 0 : pack->ticks,
-        .uniform = pack->outline.uniform,
-    };
-    if (d.uniform == 0)
-        d.anchors = (pack->ticks + DIRECTORY_STRIDE - 1) / DIRECTORY_STRIDE;
-    if (directory_size(&d) != pack->head->directory_size)
+    if (pack->directory != NULL) {
+        store_u64(pack->directory + pack->head->directory_size - sizeof(uint64_t), 0);
+        return true;
+    }
+    size_t size = sizeof(struct directory_head) + pack->entries * sizeof(struct directory_entry);
+    if (!pack_grow((void **)&pack->own_directory, &pack->own_directory_room, size))
         return false;
-    store_u64(pack->directory + pack->head->directory_size - sizeof(uint64_t), 0);
-    memcpy(pack->directory, &d, sizeof d);
+    pack->directory = pack->own_directory;
+    return true;
+}
+
+/* Head and entries; cursors[] become the places of their first ordinals. */
+static void write_entries(struct pack *pack, const struct directory_head *d, struct strand **order,
+                          uint32_t count)
+{
+    memcpy(pack->directory, d, sizeof *d);
     struct directory_entry *entries = pack_entries(pack);
     uint32_t place = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -67,7 +72,26 @@ static bool write_entries(struct pack *pack, struct strand **order, uint32_t cou
         pack->cursors[entry] = place;
         place += ticks;
     }
-    return true;
+}
+
+/* 0; TDK_ECORRUPT, -ENOMEM. */
+static int make_directory(struct pack *pack, struct strand **order, uint32_t count)
+{
+    if (!count_entries(pack, order, count))
+        return TDK_ECORRUPT;
+    struct directory_head d = {
+        .entries = pack->entries,
+        .ordinals = pack->entries == 1 ? 0 : pack->ticks,
+        .uniform = pack->outline.uniform,
+    };
+    if (d.uniform == 0)
+        d.anchors = (pack->ticks + DIRECTORY_STRIDE - 1) / DIRECTORY_STRIDE;
+    if (directory_size(&d) != pack->head->directory_size)
+        return TDK_ECORRUPT;
+    if (!place_directory(pack))
+        return -ENOMEM;
+    write_entries(pack, &d, order, count);
+    return 0;
 }
 
 int pack_begin_directory(struct pack *pack, struct tdk_err *err)
@@ -81,9 +105,11 @@ int pack_begin_directory(struct pack *pack, struct tdk_err *err)
             order[count++] = &pack->strands[i];
     if (count > 0 && order[0]->class != order[count - 1]->class)
         qsort(order, count, sizeof(struct strand *), compare_strands);
-    bool right = count_entries(pack, order, count) && write_entries(pack, order, count);
+    int rc = make_directory(pack, order, count);
     free(order);
-    return right ? 0 : pack_corrupt(err, "it tells other instruments than its head");
+    if (rc == -ENOMEM)
+        return err_set(err, rc, "unpack a block");
+    return rc == 0 ? 0 : pack_corrupt(err, "it tells other instruments than its head");
 }
 
 uint16_t *pack_ordinals(const struct pack *pack)

@@ -66,8 +66,8 @@ struct pack {
     ZSTD_DCtx *zstd;
     const struct block_head *head; /* borrowed, like the two below, until the next pack_begin() */
     const unsigned char *stored;
-    unsigned char *frames;
-    unsigned char *directory; /* behind the frames */
+    unsigned char *frames;    /* NULL: what is picked goes to picked_frames */
+    unsigned char *directory; /* behind the frames, or own_directory */
     struct pack_head outline;
     const unsigned char *classes,
         *groups_told;       /* struct pack_class, struct pack_group; unaligned */
@@ -81,6 +81,9 @@ struct pack {
 
     unsigned char *raw; /* unpacked groups; ours */
     size_t raw_room, raw_size;
+    unsigned char *own_directory, *picked_frames; /* ours */
+    size_t own_directory_room, picked_room;
+    bool is_mapped; /* all of this, by buffers_map() */
     struct stamps told_stamps;
     bool stamps_open;
 

@@ -170,7 +170,7 @@ int pack_begin(struct pack *pack, const struct block_head *head, const unsigned 
     pack->head = head;
     pack->stored = stored;
     pack->frames = buffer;
-    pack->directory = buffer + head->frames_size;
+    pack->directory = buffer != NULL ? buffer + head->frames_size : NULL;
     pack->layout_of = 0;
     pack->stamps_open = false;
     pack->is_picked = false;

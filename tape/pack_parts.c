@@ -187,21 +187,31 @@ static int read_fields(struct pack *pack, struct tdk_err *err)
     return rc;
 }
 
-int pack_pick(struct pack *pack, const struct picks *picks, pack_need_cb *need, void *context,
-              uint32_t *ticks, struct tdk_err *err)
+static int lay_picked(struct pack *pack, pack_need_cb *need, void *context, struct tdk_err *err)
 {
-    bool changed = choose_strands(pack, picks);
-    *ticks = pack->picked;
-    if (!changed || pack->picked == 0)
-        return 0;
-    pack->is_picked = false;
+    enum { BEHIND = 8 }; /* as a whole block has a directory there */
+    const size_t size = (pack->picked + (size_t)1) * pack->outline.uniform + BEHIND;
     int rc = find_all_places(pack, need, context, err);
     if (rc == 0 && !rank_all(pack))
         rc = contradicts(err);
     if (rc == 0)
         rc = read_times(pack, need, context, err);
-    if (rc == 0)
-        rc = read_fields(pack, err);
-    pack->is_picked = rc == 0;
-    return rc;
+    if (rc == 0 && !pack_grow((void **)&pack->picked_frames, &pack->picked_room, size))
+        rc = err_set(err, -ENOMEM, "unpack a block");
+    pack->frames = pack->picked_frames;
+    return rc == 0 ? read_fields(pack, err) : rc;
+}
+
+int pack_pick(struct pack *pack, const struct picks *picks, pack_need_cb *need, void *context,
+              struct pack_picked *picked, struct tdk_err *err)
+{
+    if (choose_strands(pack, picks) && pack->picked > 0) {
+        pack->is_picked = false;
+        int rc = lay_picked(pack, need, context, err);
+        if (rc < 0)
+            return rc;
+        pack->is_picked = true;
+    }
+    *picked = (struct pack_picked){pack->picked_frames, pack->picked};
+    return 0;
 }

@@ -8,17 +8,32 @@
 #include "base/err.h"
 #include "tape/pack_inner.h"
 
-struct pack *pack_open(void)
+static void give_back(struct pack *pack)
 {
-    struct pack *pack = buffers_map(sizeof *pack);
+    if (pack->is_mapped)
+        buffers_unmap(pack, sizeof *pack);
+    else
+        free(pack);
+}
+
+struct pack *pack_open(enum pack_use use)
+{
+    bool whole = use == PACK_WHOLE_BLOCKS;
+    struct pack *pack = whole ? buffers_map(sizeof *pack) : calloc(1, sizeof *pack);
     if (pack == NULL)
         return NULL;
+    pack->is_mapped = whole;
     pack->zstd = ZSTD_createDCtx();
     if (pack->zstd == NULL) {
-        buffers_unmap(pack, sizeof *pack);
+        give_back(pack);
         return NULL;
     }
     return pack;
+}
+
+bool pack_is_for(const struct pack *pack, enum pack_use use)
+{
+    return pack->is_mapped || use == PACK_IN_PARTS;
 }
 
 void pack_close(struct pack *pack)
@@ -29,7 +44,9 @@ void pack_close(struct pack *pack)
     free(pack->strands);
     free(pack->groups);
     free(pack->raw);
-    buffers_unmap(pack, sizeof *pack);
+    free(pack->own_directory);
+    free(pack->picked_frames);
+    give_back(pack);
 }
 
 /* ---- times ---- */

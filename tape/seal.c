@@ -90,7 +90,7 @@ static void worker_close(struct worker *w)
 static int worker_open(struct worker *w)
 {
     w->packer = packer_open(w->options->level != 0 ? w->options->level : SEAL_LEVEL);
-    w->pack = pack_open();
+    w->pack = pack_open(PACK_WHOLE_BLOCKS);
     w->scratch = malloc(sizeof *w->scratch);
     w->digest = XXH3_createState();
     w->built = aligned_alloc(TAPE_ALIGN, align_up(BLOCK_SPAN_MAX, TAPE_ALIGN));

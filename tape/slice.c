@@ -59,12 +59,13 @@ static size_t roomy(size_t size)
  * has to be asked for each; and a copy into it costs half. */
 enum { LARGE_MIN = 128 << 10 };
 
-static int room_for_bytes(struct slice *slice, size_t size)
+/* `in_parts`: most of it will not be touched. */
+static int room_for_bytes(struct slice *slice, size_t size, bool in_parts)
 {
     if (slice->room >= size)
         return 0;
     drop_bytes(slice);
-    slice->is_mapped = slice->passing || size >= LARGE_MIN;
+    slice->is_mapped = !in_parts && (slice->passing || size >= LARGE_MIN);
     slice->bytes =
         slice->is_mapped ? buffers_map(roomy(size)) : aligned_alloc(TAPE_ALIGN, roomy(size));
     if (slice->bytes == NULL)
@@ -73,8 +74,7 @@ static int room_for_bytes(struct slice *slice, size_t size)
     return 0;
 }
 
-/* In large pages: a packed block is unpacked all over it, even where one instrument is asked for.
- */
+/* In large pages. */
 static int room_for_unpacked(struct slice *slice, size_t size)
 {
     if (slice->unpacked_room >= size)
@@ -115,13 +115,19 @@ static bool ref_is_possible(const struct block_ref *ref)
            ref->stored_size <= ref->span - sizeof(struct block_head);
 }
 
+static bool is_packed(const struct block_ref *ref)
+{
+    return ref->stored_size < ref->frames_size;
+}
+
 bool slice_holds(const struct slice *slice, const struct block_ref *ref)
 {
     return slice->state != SLICE_EMPTY && memcmp(&slice->ref, ref, sizeof *ref) == 0;
 }
 
 /* Another block: its file is open, and there is room for it. */
-int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts,
+                 struct tdk_err *err)
 {
     slice->state = SLICE_EMPTY;
     slice->view = (struct block_view){0};
@@ -138,7 +144,7 @@ int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_er
             return rc;
     }
     slice->ref = *ref;
-    int rc = room_for_bytes(slice, ref->span);
+    int rc = room_for_bytes(slice, ref->span, in_parts);
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
 }
 
@@ -159,22 +165,24 @@ static int mismatch(struct tdk_err *err)
 
 /* ---- whole ---- */
 
-/* What a packed block needs besides its own bytes. */
-int slice_unpack_room(struct slice *slice, struct tdk_err *err)
+int slice_open_pack(struct slice *slice, enum pack_use use, struct tdk_err *err)
 {
-    const struct block_head *head = (const void *)slice->bytes;
-    size_t size = (size_t)head->frames_size + head->directory_size;
-    int rc = room_for_unpacked(slice, size);
-    if (rc == 0 && slice->pack == NULL && head->codec == BLOCK_COLUMNS)
-        slice->pack = pack_open();
-    if (rc == 0 && slice->pack == NULL && head->codec == BLOCK_COLUMNS)
-        rc = -ENOMEM;
-    return rc < 0 ? err_set(err, rc, "unpack a block of %zu bytes", size) : 0;
+    if (slice->pack != NULL && pack_is_for(slice->pack, use))
+        return 0;
+    pack_close(slice->pack);
+    slice->pack = pack_open(use);
+    return slice->pack != NULL ? 0 : err_set(err, -ENOMEM, "unpack a block");
 }
 
 static int unpack(struct slice *slice, struct tdk_err *err)
 {
-    int rc = slice_unpack_room(slice, err);
+    const struct block_head *head = (const void *)slice->bytes;
+    size_t size = (size_t)head->frames_size + head->directory_size;
+    int rc = room_for_unpacked(slice, size);
+    if (rc < 0)
+        return err_set(err, rc, "unpack a block of %zu bytes", size);
+    if (head->codec == BLOCK_COLUMNS)
+        rc = slice_open_pack(slice, PACK_WHOLE_BLOCKS, err);
     return rc < 0 ? rc
                   : block_unpack(slice->bytes, slice->pack, slice->unpacked, slice->unpacked_room,
                                  &slice->view, err);
@@ -182,7 +190,7 @@ static int unpack(struct slice *slice, struct tdk_err *err)
 
 static int read_whole(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = slice_change(slice, ref, err);
+    int rc = slice_change(slice, ref, false, err);
     if (rc == 0)
         rc = slice_read_bytes(slice, 0, ref->span, err);
     if (rc == 0)
@@ -219,7 +227,7 @@ static int check_head(struct slice *slice, const struct block_ref *ref, struct t
 int slice_read_head(struct slice *slice, const struct block_ref *ref, size_t more,
                     struct tdk_err *err)
 {
-    int rc = slice_change(slice, ref, err);
+    int rc = slice_change(slice, ref, is_packed(ref), err);
     if (rc == 0)
         rc = slice_read_bytes(slice, 0, sizeof(struct block_head) + more, err);
     return rc == 0 ? check_head(slice, ref, err) : rc;
@@ -234,11 +242,6 @@ static int fetch_bytes(struct slice *slice, size_t at, size_t size, struct tdk_e
         slice->fetched_end = at + size;
     }
     return rc;
-}
-
-static bool is_packed(const struct block_ref *ref)
-{
-    return ref->stored_size < ref->frames_size;
 }
 
 static bool is_small(const struct block_ref *ref)
@@ -267,7 +270,7 @@ static int read_tail(struct slice *slice, struct tdk_err *err)
 /* The head with everything behind it. */
 static int read_dense_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
-    int rc = slice_change(slice, ref, err);
+    int rc = slice_change(slice, ref, false, err);
     if (rc == 0)
         rc = fetch_bytes(slice, 0, ref->span, err);
     return rc == 0 ? check_head(slice, ref, err) : rc;

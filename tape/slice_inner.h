@@ -4,10 +4,13 @@
 #ifndef TDK_TAPE_SLICE_INNER_H
 #define TDK_TAPE_SLICE_INNER_H
 
+#include "tape/pack.h"
 #include "tape/slice.h"
 
-/* Another block: its file is open, and there is room for it. The slice is empty. */
-int slice_change(struct slice *slice, const struct block_ref *ref, struct tdk_err *err);
+/* Another block: its file is open, and there is room for it, which is not touched before something
+ * is read into it where that will be `in_parts`. The slice is empty. */
+int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts,
+                 struct tdk_err *err);
 
 /* Bytes of the block, from `at` on, to their place. */
 int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err);
@@ -16,8 +19,8 @@ int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err
 int slice_read_head(struct slice *slice, const struct block_ref *ref, size_t more,
                     struct tdk_err *err);
 
-/* Room for what is unpacked of the block whose head is there. */
-int slice_unpack_room(struct slice *slice, struct tdk_err *err);
+/* What it takes to read blocks by columns. */
+int slice_open_pack(struct slice *slice, enum pack_use use, struct tdk_err *err);
 
 /* ---- slice_packed.c ---- */
 

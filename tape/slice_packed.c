@@ -28,10 +28,10 @@ int slice_begin_packed(struct slice *slice, const struct block_ref *ref, struct 
     if (rc == 0)
         rc = read_outline(slice, more, err);
     if (rc == 0)
-        rc = slice_unpack_room(slice, err);
+        rc = slice_open_pack(slice, PACK_IN_PARTS, err);
     if (rc == 0)
         rc = pack_begin(slice->pack, slice->view.head, slice->bytes + sizeof(struct block_head),
-                        slice->unpacked, &slice->view, err);
+                        NULL, &slice->view, err);
     slice->state = rc == 0 ? SLICE_PACKED : SLICE_EMPTY;
     return rc;
 }
@@ -43,5 +43,11 @@ static int need_stored(void *context, size_t at, size_t size, struct tdk_err *er
 
 int slice_unpack_picks(struct slice *slice, const struct picks *picks, struct tdk_err *err)
 {
-    return pack_pick(slice->pack, picks, need_stored, slice, &slice->picked, err);
+    struct pack_picked picked;
+    int rc = pack_pick(slice->pack, picks, need_stored, slice, &picked, err);
+    if (rc < 0)
+        return rc;
+    slice->view.frames = picked.frames;
+    slice->picked = picked.ticks;
+    return 0;
 }
