@@ -8,6 +8,16 @@
 #define BRISK_NS (50 * NS_PER_MS)
 enum { BRISK_BLOCKS = 4, BRISK_SPAN = 128 << 10 };
 
+/* Of a packed block in parts so little is needed that the memory of a scout's own blocks, touched
+ * for the first time, costs more than it brings unless there are many. */
+enum { BRISK_PARTS = 48 };
+
+static unsigned brisk_enough(const struct stream *stream)
+{
+    const struct slice *slice = stream->sieve.slice;
+    return slice != NULL && slice->state == SLICE_PACKED ? BRISK_PARTS : BRISK_BLOCKS;
+}
+
 static bool is_brisk(struct stream *stream)
 {
     uint64_t now_ns = clock_mono();
@@ -15,7 +25,7 @@ static bool is_brisk(struct stream *stream)
                  now_ns - stream->loaded_ns < BRISK_NS;
     stream->loaded_ns = now_ns;
     stream->brisk_blocks = brisk ? stream->brisk_blocks + 1 : 0;
-    return stream->brisk_blocks >= BRISK_BLOCKS;
+    return stream->brisk_blocks >= brisk_enough(stream);
 }
 
 /* In each epoch a symbol has other instruments. */
