@@ -127,10 +127,10 @@ static const struct option keeping[] = {
      .at = offsetof(struct config, seal_after_ns)},
     {.name = "seal-level",
      .kind = OPTION_COUNT,
-     .preset = "3",
+     .preset = "1",
      .min = 1,
      .max = 19,
-     .help = "of zstd: higher is smaller by some per cent, and slower by far",
+     .help = "of zstd: from 9 on smaller by one to three per cent, and slower",
      .at = offsetof(struct config, seal_level)},
 
     {.name = "warn-full",
