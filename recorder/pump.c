@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 
-#define WRITES_A_TURN  2u                 /* what has come back meanwhile waits: a millisecond */
 #define SMALL          ((size_t)64 << 10) /* a write of less may wait five times as long */
 #define SMALL_PATIENCE 5u
 #define WARM_NS        (100 * NS_PER_MS) /* after the last tick, before it looks less often */
@@ -197,17 +196,15 @@ static enum pump_pace pace(const struct pump *p, bool formed, bool stuck, uint64
     return now_ns - p->moved_ns < WARM_NS ? PUMP_WARM : PUMP_IDLE;
 }
 
+/* One write a turn: what comes back from the disk meanwhile waits for it, half a millisecond. */
 enum pump_pace pump_turn(struct pump *p, uint64_t now_ns)
 {
     bool formed = false, stuck = false;
     look(p, now_ns);
     look_how_far(p);
-    for (unsigned i = 0; i < WRITES_A_TURN && is_wanted(p, now_ns); i++) {
-        if (!form(p, now_ns)) {
-            stuck = true;
-            break;
-        }
-        formed = true;
+    if (is_wanted(p, now_ns)) {
+        formed = form(p, now_ns);
+        stuck = !formed;
         look(p, now_ns);
         look_how_far(p);
     }

@@ -9,8 +9,11 @@
 #include "recorder/mend.h"
 #include "tape/files.h"
 
-#define UNSYNCED_MAX  ((uint64_t)16 << 20) /* bytes written before a sync is asked for early */
-#define UNSYNCED_IDLE ((uint64_t)4 << 20)  /* or so many, while the disk keeps up */
+/* Bytes written before a sync is asked for early: 16 usual writes, which are a little less than 1
+ * MiB each. Or so many, when the last sync is so long ago. */
+#define UNSYNCED_MAX  ((uint64_t)15 << 20)
+#define UNSYNCED_SOME ((uint64_t)4 << 20)
+#define PAUSE_NS      (4 * NS_PER_MS)
 
 static void mark_durable(struct writer *w, uint64_t upto)
 {
@@ -39,6 +42,7 @@ static void on_synced(uv_work_t *work, int status)
     assert(status == 0); /* nothing cancels it */
     (void)status;
     w->syncing = false;
+    w->sync_ended_ns = w->sync_started_ns + w->sync_took_ns;
     w->counts.syncs++;
     if (w->sync_took_ns > w->counts.sync_max_ns)
         w->counts.sync_max_ns = w->sync_took_ns;
@@ -71,18 +75,18 @@ static uint64_t sync_reach(const struct writer *w, uint64_t *bytes)
     return upto;
 }
 
-/* Hardly a write is out or waits. Most of what a sync takes is proportional to what was written
- * since the last one: a disk that has nothing else to do now would have to make up for it later. */
-static bool disk_keeps_up(const struct writer *w)
+/* Most of what a sync takes is proportional to what was written since the last one: a disk that is
+ * not asked for any now would only have to make up for it later. */
+static bool is_paused(const struct writer *w, uint64_t bytes, uint64_t now_ns)
 {
-    return w->formed - w->told <= WRITER_IN_FLIGHT / 2;
+    return bytes >= UNSYNCED_SOME && now_ns >= w->sync_ended_ns + PAUSE_NS;
 }
 
 static bool sync_is_due(const struct writer *w, uint64_t upto, uint64_t bytes, uint64_t now_ns)
 {
     const struct write *oldest = writer_at(w, w->synced);
     if (w->sync == SYNC_BATCH || w->draining || bytes >= UNSYNCED_MAX ||
-        (bytes >= UNSYNCED_IDLE && disk_keeps_up(w)) || w->told - w->done >= w->count / 2 ||
+        is_paused(w, bytes, now_ns) || w->told - w->done >= w->count / 2 ||
         w->state == WRITER_MOVING)
         return true;
     if (upto < w->formed && writer_at(w, upto)->reel != oldest->reel)

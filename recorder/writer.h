@@ -62,7 +62,7 @@ struct writer {
     bool syncing;
     struct reel *sync_reel;
     uint64_t sync_upto, sync_end; /* writes it covers; offset */
-    uint64_t sync_started_ns, sync_took_ns;
+    uint64_t sync_started_ns, sync_took_ns, sync_ended_ns;
     int sync_status;
 
     enum writer_state state;

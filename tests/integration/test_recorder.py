@@ -352,6 +352,13 @@ class Watermarks(Recording):
         recorder.stop()
         self.assertEqual(self.read_lines(fd), first[-1:])
 
+    def test_many_bytes_are_synced_long_before_the_interval(self):
+        self.create("a")
+        recorder, fd = self.acks("--ring", "a", "--sync", "interval:10h")
+        self.gen("a", 100000)  # 7 MB: more than 4 MiB, less than 15
+        self.assertTrue(select.select([fd], [], [], tapedeck.PATIENCE)[0], "nothing was acknowledged")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+
     def test_nothing_is_acknowledged_without_sync(self):
         self.create("a")
         recorder, fd = self.acks("--ring", "a", "--sync", "none")
