@@ -14,11 +14,6 @@ void *request_context(const struct request *r)
     return r->connection->server->options.context;
 }
 
-bool request_is_gone(const struct request *r)
-{
-    return connection_is_gone(r->connection);
-}
-
 /* ---- answers ---- */
 
 static void note(struct request *r, const char *result)

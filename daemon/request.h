@@ -38,9 +38,6 @@ void request_fail(struct request *request, const struct tdk_err *err);
 /* Not now: again in so many ns. */
 void request_retry(struct request *request, const struct tdk_err *err, uint64_t after_ns);
 
-/* Nobody waits for the answer any more: give the work up if that is easy. */
-bool request_is_gone(const struct request *request);
-
 /* What the daemon gave as its context. */
 void *request_context(const struct request *request);
 

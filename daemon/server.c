@@ -296,15 +296,6 @@ const struct method *server_method(const struct server *s, struct wire_text name
     return NULL;
 }
 
-void server_tell_all(struct server *s, const struct text_buffer *notification)
-{
-    for (struct connection *c = s->live, *next; c != NULL; c = next) {
-        next = c->next;
-        if (c->state == CONNECTION_GREETED)
-            connection_send(c, notification);
-    }
-}
-
 uint32_t server_put_counters(const struct server *s, struct text_buffer *out)
 {
     const struct server_counts *n = &s->counts;

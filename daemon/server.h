@@ -143,7 +143,4 @@ uint32_t server_put_counters(const struct server *server, struct text_buffer *ou
 /* A method by name; NULL: there is none. */
 const struct method *server_method(const struct server *server, struct wire_text name);
 
-/* Each connection that said hello gets this notification (whole, encoded). */
-void server_tell_all(struct server *server, const struct text_buffer *notification);
-
 #endif

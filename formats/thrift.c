@@ -3,7 +3,7 @@
 #include <assert.h>
 
 /* What a field's head says of its type; the rest of them are in the header. */
-enum { TYPE_TRUE = 1, TYPE_FALSE = 2, TYPE_BYTE = 3, TYPE_I16 = 4, TYPE_I64 = 6, TYPE_LIST = 9 };
+enum { TYPE_TRUE = 1, TYPE_FALSE = 2, TYPE_BYTE = 3, TYPE_I64 = 6, TYPE_LIST = 9 };
 
 void thrift_varint(struct text_buffer *out, uint64_t value)
 {
@@ -61,12 +61,6 @@ void thrift_byte(struct thrift *t, int16_t field, int8_t value)
 {
     head(t, field, TYPE_BYTE);
     text_add_char(t->out, (char)value);
-}
-
-void thrift_i16(struct thrift *t, int16_t field, int16_t value)
-{
-    head(t, field, TYPE_I16);
-    thrift_zigzag(t->out, value);
 }
 
 void thrift_i32(struct thrift *t, int16_t field, int32_t value)

@@ -29,7 +29,6 @@ void thrift_end(struct thrift *t);
 
 void thrift_bool(struct thrift *t, int16_t field, bool value);
 void thrift_byte(struct thrift *t, int16_t field, int8_t value);
-void thrift_i16(struct thrift *t, int16_t field, int16_t value);
 void thrift_i32(struct thrift *t, int16_t field, int32_t value);
 void thrift_i64(struct thrift *t, int16_t field, int64_t value);
 void thrift_binary(struct thrift *t, int16_t field, const void *bytes, size_t size);

@@ -273,11 +273,6 @@ bool block_is_empty(const struct block *block)
     return block->used == 0;
 }
 
-size_t block_bytes(const struct block *block)
-{
-    return block->room - (size_t)(block->left > 0 ? block->left : 0);
-}
-
 /* The sums of all chunks behind the directory, the last chunk's with them. Returns their size. */
 static size_t write_sums(struct block *block, unsigned char *at)
 {

@@ -121,7 +121,6 @@ bool block_add_loss(struct block *block, const struct tdk_loss *loss, uint64_t t
 bool block_keep(struct block *block, const struct tdk_frame *frame);
 
 bool block_is_empty(const struct block *block); /* neither ticks nor control frames */
-size_t block_bytes(const struct block *block);  /* what block_seal() would return now, at most */
 
 /* Add the directory and the checksum of what is stored. Returns head + stored bytes, a multiple
  * of 8. */

@@ -43,7 +43,4 @@ int retire_leftovers(const struct folder *folder, const struct retired *retired,
 int retire_index(struct index *index, struct catalog *catalog, const struct retired *retired,
                  struct tdk_err *err);
 
-/* Does the index know a retired segment? */
-bool retire_is_due(struct index *index, const struct retired *retired);
-
 #endif

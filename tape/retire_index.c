@@ -46,18 +46,6 @@ static int note_segment(const struct segment_ref *segment, void *context)
     return 0;
 }
 
-static int is_retired(const struct segment_ref *segment, void *context)
-{
-    return retired_find(context, segment->number) != NULL;
-}
-
-bool retire_is_due(struct index *index, const struct retired *retired)
-{
-    /* Who is told only reads. */
-    return retired->range_count > 0 &&
-           index_segments(index, is_retired, (void *)(uintptr_t)retired, NULL) == 1;
-}
-
 /* ---- an epoch ---- */
 
 static void pay(struct toll *toll, const struct block_ref *ref)
