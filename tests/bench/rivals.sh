@@ -3,11 +3,12 @@
 #     tests/bench/rivals.sh BIN HARNESSES OUT [--quick]
 # HARNESSES has the folders ring/ and store/, each with a run.sh; they are copied, nothing is written there. What
 # cannot be built here is left out with a message. OUT gets ring.tsv, store.tsv, record.json, query.json,
-# play.json and machine.txt, and from these report.py makes tables.md and the SVG files.
-# PARTS="ring store record query play report" runs some parts again; DUCKDB_LIB names a libduckdb.so that is there.
+# play.json, bare.json and machine.txt, and from these report.py makes tables.md and the SVG files.
+# PARTS="ring store record query play report" runs some parts again; STORE_REPS=1 records each store once;
+# DUCKDB_LIB names a libduckdb.so that is there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-[ $# -ge 3 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 3 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
 bin=$(realpath "$1") harnesses=$(realpath "$2")
 mkdir -p "$3"
 out=$(realpath "$3") quick=${4:-}
@@ -52,9 +53,13 @@ c_query() { "$TAPEDECK" query "$@"; }
 EOF
     only=${STORES:-flat,lmdb,sqlite,duckdb,parquet,redis,nats,nats1,pg,tapedeck,sealed}
     TDK_BIN=$bin TAPEDECK=$root/tests/bench/store/adapter \
-        "$out/harness/store/run.sh" $([ -n "$quick" ] && echo --quick || echo --full) --only "$only" --work "$out/store" >"$out/store.txt"
+        "$out/harness/store/run.sh" $([ -n "$quick" ] && echo --quick || echo --full) ${STORE_REPS:+--reps "$STORE_REPS"} --only "$only" --work "$out/store" >"$out/store.txt"
     cp "$out/store/results.tsv" "$out/store.tsv"
     rm -rf "$out"/store/store-*
+fi
+
+if wants play; then # what a bare loop does, beside it
+    TAPEDECK_RINGS=$rings "$bin/barecopy" >"$out/bare.json"
 fi
 
 for part in record query play; do
