@@ -152,6 +152,10 @@ def store_targets(targets, store, record):
         targets.least(f"record until durable: of {rival}", ratio(store.rate.get("tapedeck"), store.rate.get(rival)), wanted,
                       limit=ratio(disk, store.rate.get(rival)))
 
+    for what, of, wanted in (("durable, 1 ring", "the disk alone, durable", 0.9), ("drained, no disk", "copy and CRC-32C alone", 0.8)):
+        if what in record and of in record:
+            targets.least(f"bench record: {what}: of {of}", record[what]["rate"] / record[of]["rate"], wanted)
+
     def asked(query, heat, name="tapedeck"):
         return store.time.get((query, heat), {}).get(name)
 
