@@ -48,6 +48,11 @@ bool bench_pair_is_over(struct bench_pair *pair)
     return __atomic_load_n(&pair->failed, __ATOMIC_RELAXED) != 0 || interrupted();
 }
 
+int bench_pair_say_over(struct tdk_err *err)
+{
+    return err_say(err, -ECANCELED, interrupted() ? "interrupted" : "the other side has ended");
+}
+
 bool bench_pair_meet(struct bench_pair *pair)
 {
     uint32_t mine = __atomic_add_fetch(&pair->ready, 1, __ATOMIC_SEQ_CST);

@@ -32,6 +32,9 @@ bool bench_pair_meet(struct bench_pair *pair);
 /* Whoever waits for the other side looks now and then: it has failed, or we were interrupted. */
 bool bench_pair_is_over(struct bench_pair *pair);
 
+/* What who waited for the other side says then. -ECANCELED. */
+int bench_pair_say_over(struct tdk_err *err);
+
 typedef int bench_side_cb(struct bench_pair *pair, void *context, struct tdk_err *err);
 
 /* Fork; run both sides; wait for the child. 0 when both returned 0, else the first failure: the

@@ -128,11 +128,6 @@ static const struct tdk_frame *take(struct tdk_ring *ring, struct bench_pair *pa
     return frame;
 }
 
-static int is_over(struct tdk_err *err)
-{
-    return err_say(err, -ECANCELED, "the other side has ended");
-}
-
 static int is_wrong(uint64_t i, struct tdk_err *err)
 {
     return err_say(err, TDK_ECORRUPT, "tick %" PRIu64 " did not come through unchanged", i + 1);
@@ -153,7 +148,7 @@ static int produce_loop(struct bench_pair *pair, struct tdk_ring *ring, const st
         }
         struct tdk_frame *frame = claim(ring, size_of(t, i), pair);
         if (frame == NULL)
-            return is_over(err);
+            return bench_pair_say_over(err);
         fill(frame, i);
         frame->ts = due_ns;
         if (t->batch == 1 || i % t->batch == t->batch - 1 || i + 1 == t->count)
@@ -170,7 +165,7 @@ static int produce(struct bench_pair *pair, void *context, struct tdk_err *err)
     if (rc < 0)
         return rc;
     attach_warm(ring);
-    rc = bench_pair_meet(pair) ? produce_loop(pair, ring, t, err) : is_over(err);
+    rc = bench_pair_meet(pair) ? produce_loop(pair, ring, t, err) : bench_pair_say_over(err);
     tdk_ring_detach(ring);
     return rc;
 }
@@ -182,7 +177,7 @@ static int consume_loop(struct bench_pair *pair, struct tdk_ring *ring, struct t
     for (uint64_t i = 0; i < t->count; i++) {
         const struct tdk_frame *frame = take(ring, pair);
         if (frame == NULL)
-            return is_over(err);
+            return bench_pair_say_over(err);
         if (!is_right(frame, size_of(t, i), i))
             return is_wrong(i, err);
         if (t->rate != 0) {
@@ -203,7 +198,7 @@ static int consume(struct bench_pair *pair, void *context, struct tdk_err *err)
     if (rc < 0)
         return rc;
     attach_warm(ring);
-    rc = bench_pair_meet(pair) ? consume_loop(pair, ring, t, err) : is_over(err);
+    rc = bench_pair_meet(pair) ? consume_loop(pair, ring, t, err) : bench_pair_say_over(err);
     t->elapsed_ns = clock_mono() - pair->gone_ns;
     tdk_ring_detach(ring);
     return rc;
@@ -236,7 +231,7 @@ static int echo_loop(struct bench_pair *pair, struct tdk_ring *rings[2], const s
         const struct tdk_frame *heard = take(rings[1], pair);
         struct tdk_frame *frame = heard != NULL ? claim(rings[0], (uint32_t)args.size, pair) : NULL;
         if (frame == NULL)
-            return is_over(err);
+            return bench_pair_say_over(err);
         fill(frame, heard->seq - 1);
         tdk_ring_publish(rings[0]);
         tdk_ring_release(rings[1]);
@@ -251,7 +246,7 @@ static int echo(struct bench_pair *pair, void *context, struct tdk_err *err)
     int rc = open_both(rings, t, true, err);
     if (rc < 0)
         return rc;
-    rc = bench_pair_meet(pair) ? echo_loop(pair, rings, t, err) : is_over(err);
+    rc = bench_pair_meet(pair) ? echo_loop(pair, rings, t, err) : bench_pair_say_over(err);
     close_both(rings);
     return rc;
 }
@@ -263,12 +258,12 @@ static int ask_loop(struct bench_pair *pair, struct tdk_ring *rings[2], struct t
         uint64_t begin_ns = clock_mono();
         struct tdk_frame *frame = claim(rings[0], (uint32_t)args.size, pair);
         if (frame == NULL)
-            return is_over(err);
+            return bench_pair_say_over(err);
         fill(frame, i);
         tdk_ring_publish(rings[0]);
         const struct tdk_frame *heard = take(rings[1], pair);
         if (heard == NULL)
-            return is_over(err);
+            return bench_pair_say_over(err);
         histogram_add(&t->latency, clock_mono() - begin_ns);
         if (!is_right(heard, (uint32_t)args.size, i))
             return is_wrong(i, err);
@@ -285,7 +280,7 @@ static int ask(struct bench_pair *pair, void *context, struct tdk_err *err)
     int rc = open_both(rings, t, false, err);
     if (rc < 0)
         return rc;
-    rc = bench_pair_meet(pair) ? ask_loop(pair, rings, t, err) : is_over(err);
+    rc = bench_pair_meet(pair) ? ask_loop(pair, rings, t, err) : bench_pair_say_over(err);
     t->elapsed_ns = clock_mono() - pair->gone_ns;
     close_both(rings);
     return rc;
