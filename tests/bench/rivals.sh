@@ -3,7 +3,7 @@
 #     tests/bench/rivals.sh BIN HARNESSES OUT [--quick]
 # HARNESSES has the folders ring/ and store/, each with a run.sh; they are copied, nothing is written there. What
 # cannot be built here is left out with a message. OUT gets ring.tsv, store.tsv, record.json, query.json,
-# play.json, bare.json and machine.txt, and from these report.py makes tables.md and the SVG files.
+# play.json, bare-*.json and machine.txt, and from these report.py makes tables.md and the SVG files.
 # PARTS="ring store record query play report" runs some parts again; STORE_REPS=1 records each store once;
 # DUCKDB_LIB names a libduckdb.so that is there.
 set -euo pipefail
@@ -18,6 +18,12 @@ rings=$(mktemp -d /dev/shm/tapedeck-rivals.XXXXXX)
 trap 'rm -rf "$rings"' EXIT
 
 wants() { case "$parts" in *" $1 "*) return 0 ;; *) return 1 ;; esac }
+
+bare_read() { # NAME BYTES [SPAN TAKE]: a file of so many bytes, read by a bare loop
+    head -c "$2" /dev/zero >"$out/bare.bin"
+    "$bin/bareread" "$out/bare.bin" "${@:3}" | sed "s/\"name\": \"/&$1: /"
+    rm "$out/bare.bin"
+}
 
 if wants ring || wants store; then
     rm -rf "$out/harness"
@@ -56,10 +62,16 @@ EOF
         "$out/harness/store/run.sh" $([ -n "$quick" ] && echo --quick || echo --full) ${STORE_REPS:+--reps "$STORE_REPS"} --only "$only" --work "$out/store" >"$out/store.txt"
     cp "$out/store/results.tsv" "$out/store.tsv"
     rm -rf "$out"/store/store-*
+    ticks=$(awk -F'\t' '$2 == "record" { print $3; exit }' "$out/store.tsv")
+    { # the bytes of a tape of so many ticks: rows, sealed, and what a symbol of 200 takes of a sealed one
+        bare_read rows $((ticks * 746 / 10))
+        bare_read sealed $((ticks * 53 / 10))
+        bare_read "sealed, a symbol" $((ticks * 53 / 10)) 311000 116000
+    } >"$out/bare-store.json"
 fi
 
 if wants play; then # what a bare loop does, beside it
-    TAPEDECK_RINGS=$rings "$bin/barecopy" >"$out/bare.json"
+    TAPEDECK_RINGS=$rings "$bin/barecopy" >"$out/bare-play.json"
 fi
 
 for part in record query play; do
