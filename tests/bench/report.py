@@ -46,8 +46,11 @@ class Ring:
         for (mode, name), values in delays.items():
             self.delay[mode][name] = statistics.median(values)
 
+    def of(self, mode, capacity):
+        return self.rate[mode].get(capacity, {})
+
     def best_rival(self, mode, capacity):
-        rivals = {n: r for n, r in self.rate[mode][capacity].items() if n != "tapedeck" and not n.startswith("limit")}
+        rivals = {n: r for n, r in self.of(mode, capacity).items() if n != "tapedeck" and not n.startswith("limit")}
         return max(rivals.items(), key=lambda item: item[1], default=(None, None))
 
 
@@ -131,11 +134,11 @@ def ring_targets(targets, ring):
     for capacity, wanted in ((256 << 10, 2.5), (1 << 20, 2.5), (4 << 20, 1.3), (16 << 20, 1), (64 << 20, 3)):
         name, best = ring.best_rival("one", capacity)
         targets.least(f"ring, 64 bytes one at a time, {capacity_text(capacity)}: of {name}",
-                      ratio(ring.rate["one"][capacity].get("tapedeck"), best), wanted)
+                      ratio(ring.of("one", capacity).get("tapedeck"), best), wanted)
     for mode, words, wanted in (("var", "32 to 256 bytes", 2.5), ("batch", "batches of 32", 1.5)):
         name, best = ring.best_rival(mode, 1 << 20)
-        filled = ring.rate["one"][1 << 20].get("limit_bulkfv") if mode == "batch" else None
-        targets.least(f"ring, {words}, 1 MiB: of {name}", ratio(ring.rate[mode][1 << 20].get("tapedeck"), best), wanted,
+        filled = ring.of("one", 1 << 20).get("limit_bulkfv") if mode == "batch" else None
+        targets.least(f"ring, {words}, 1 MiB: of {name}", ratio(ring.of(mode, 1 << 20).get("tapedeck"), best), wanted,
                       limit=ratio(filled, best))
     rivals = {name: value for name, value in ring.delay["lat"].items() if name not in OURS and "limit" not in name}
     if rivals:
@@ -252,7 +255,7 @@ def text(out, ring, store, benches, bare):
     parts = ["```\n" + machine + "```\n",
              "### Targets\n", table(["", "target", "measured", "a bare loop", "reached"], targets.rows)]
     for mode, words in (("one", "64 bytes, one at a time"), ("batch", "64 bytes, batches of 32"), ("var", "32 to 256 bytes, one at a time")):
-        if any(ring.rate[mode].values()):
+        if ring.rate[mode]:
             parts += [f"### Ring: {words}\n", ring_table(ring, mode)]
     if store.rate:
         parts += ["### Stores\n", store_table(store)]
