@@ -47,7 +47,7 @@ enum health_level health_worst(const struct health *h)
     return HEALTH_OK;
 }
 
-const char *health_word(enum health_level level)
+static const char *health_word(enum health_level level)
 {
     static const char *const words[] = {"ok", "warning", "critical", "unknown"};
     return words[level];

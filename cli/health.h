@@ -46,8 +46,6 @@ void health_measure(struct health *health, const char *name, const char *unit, d
 /* Critical, warning, unknown, ok: the worst that was found. */
 enum health_level health_worst(const struct health *health);
 
-const char *health_word(enum health_level level); /* "ok" */
-
 enum health_form { HEALTH_TEXT, HEALTH_NAGIOS, HEALTH_JSON, HEALTH_PROMETHEUS };
 
 /* One line (but for prometheus and json), of what is worst first. 0 or -ENOMEM, -errno of stdout.

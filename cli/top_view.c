@@ -202,7 +202,7 @@ void top_sort(struct top_view *view)
             view->ring_at = i;
 }
 
-const char *top_order_text(enum top_order order)
+static const char *top_order_text(enum top_order order)
 {
     static const char *const words[] = {"name", "ticks", "fill", "lag", "lost"};
     return words[order];

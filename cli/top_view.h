@@ -77,6 +77,4 @@ void top_sort(struct top_view *view);
 /* `height` at least 8, `width` at least TOP_WIDTH_MIN, or it says that there is no room. */
 void top_draw(struct top_view *view, struct top_screen *screen, unsigned width, unsigned height);
 
-const char *top_order_text(enum top_order order);
-
 #endif

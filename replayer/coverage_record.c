@@ -44,7 +44,8 @@ bool coverage_place_has(const struct coverage_place *place, const char *track, u
            (order == 0 && (epoch < place->epoch || (epoch == place->epoch && seq <= place->seq)));
 }
 
-size_t coverage_record_size(const struct coverage_record *r)
+/* Bytes of memory. */
+static size_t coverage_record_size(const struct coverage_record *r)
 {
     return r->track_room * sizeof *r->tracks + r->epoch_room * sizeof *r->epochs +
            r->gap_room * sizeof *r->gaps;

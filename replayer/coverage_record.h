@@ -46,7 +46,6 @@ bool coverage_record_is_complete(const struct coverage_record *record); /* nothi
 
 /* Where it was cut: what it told last. NULL: it was not; what is behind it is nothing. */
 const struct coverage_place *coverage_record_cut(const struct coverage_record *record);
-size_t coverage_record_size(const struct coverage_record *record); /* bytes of memory */
 
 /* Is that told when all up to `place` is? */
 bool coverage_place_has(const struct coverage_place *place, const char *track, uint64_t epoch,

@@ -33,7 +33,6 @@ struct live {
     struct tdk_query behind;   /* its query */
     uint64_t left;             /* ticks to tell */
     uint64_t polled_ns, news_ns;
-    uint64_t damaged;
     char damage[sizeof((struct tdk_err *)0)->text]; /* told last: not again each time we look */
     bool tails_first;
 };
@@ -201,7 +200,6 @@ static int damage(struct live *l, struct tdk_err *err)
     if (err == NULL || strcmp(l->damage, err->text) == 0)
         return 0;
     memcpy(l->damage, err->text, sizeof l->damage);
-    l->damaged++;
     return TDK_ECORRUPT;
 }
 
@@ -301,9 +299,4 @@ bool live_is_caught(const struct live *l)
 bool live_is_done(const struct live *l)
 {
     return l->left == 0;
-}
-
-uint64_t live_damaged(const struct live *l)
-{
-    return l->damaged;
 }

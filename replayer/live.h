@@ -36,7 +36,4 @@ bool live_is_caught(const struct live *live);
 /* As many ticks as were asked for have been told. */
 bool live_is_done(const struct live *live);
 
-/* Parts of the tape that could not be read. */
-uint64_t live_damaged(const struct live *live);
-
 #endif

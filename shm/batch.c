@@ -83,11 +83,15 @@ void tdk_ring_give(struct tdk_ring *ring)
 
 /* ---- into a ring ---- */
 
-/* Ticks are laid down in memory of our own and moved into the ring in one piece. From some 2 KiB on
- * that piece goes by a copy that does not ask for the lines it overwrites, which the other side's
- * processor has: one after the other, each store to such a line waits for it. */
-#define PIECE_MAX 8192u
-#define PIECE_MIN 2048u
+/*
+ * Ticks are laid down in memory of our own and moved into the ring in one piece: from some 2 KiB on
+ * by a copy that does not ask for the lines it overwrites. In a small ring the other side's
+ * processor still has them, and each store to one waits for it. In a large one they are in nobody's
+ * cache any more: to ask for them ahead and write in place is faster there.
+ */
+#define PIECE_MAX      8192u
+#define PIECE_MIN      2048u
+#define PIECE_RING_MAX ((uint64_t)16 << 20)
 
 static void copy_words(void *to, const void *from, size_t words)
 {
@@ -98,16 +102,29 @@ static void copy_words(void *to, const void *from, size_t words)
 #endif
 }
 
-/* Frames for ticks first to first + n of `put`, as a producer would have filled them. */
-TDK_RING_INLINE void lay_down_sized(unsigned char *at, const struct tdk_put *put, uint64_t first,
-                                    uint64_t n, uint64_t seq, uint64_t now, uint32_t size)
+/* Ticks `first` to `first` + n of a put, and what their frames have in common. */
+struct part {
+    const struct tdk_put *put;
+    uint64_t first, n, seq; /* seq: of the first */
+    uint64_t now;           /* of all, where the put tells no times */
+};
+
+/* Their frames, as a producer would have filled them, asking for what lies `ahead` bytes further.
+ */
+TDK_RING_INLINE void lay_down_sized(unsigned char *at, const struct part *p, size_t ahead,
+                                    uint32_t size)
 {
-    const unsigned char *payload = (const unsigned char *)put->payloads + first * put->stride;
+    const struct tdk_put *put = p->put;
+    const unsigned char *payload = (const unsigned char *)put->payloads + p->first * put->stride;
     const struct tdk_frame head = {.size = size, .type = put->type, .flags = put->flags};
-    const uint64_t *ts = put->ts == NULL ? NULL : put->ts + first;
+    const uint64_t *ts = put->ts == NULL ? NULL : put->ts + p->first;
+    const uint64_t n = p->n, seq = p->seq, now = p->now, stride = put->stride;
     size_t span = tdk_frame_span(size);
-    for (uint64_t i = 0; i < n; i++, at += span, payload += put->stride) {
+    for (uint64_t i = 0; i < n; i++, at += span, payload += stride) {
         struct tdk_frame *frame = (struct tdk_frame *)(void *)at;
+        __builtin_prefetch(at + ahead, 1);
+        if (span > 64)
+            __builtin_prefetch(at + ahead + 64, 1);
         if ((size & 7) != 0)
             memset(at + span - 8, 0, 8);
         memcpy(frame, &head, 8);
@@ -118,21 +135,20 @@ TDK_RING_INLINE void lay_down_sized(unsigned char *at, const struct tdk_put *put
 }
 
 /* A size that is known to the compiler is copied without a call; these are the usual ones. */
-static void lay_down(unsigned char *at, const struct tdk_put *put, uint64_t first, uint64_t n,
-                     uint64_t seq, uint64_t now)
+static void lay_down(unsigned char *at, const struct part *p, size_t ahead)
 {
-    switch (put->size) {
+    switch (p->put->size) {
     case 32:
-        lay_down_sized(at, put, first, n, seq, now, 32);
+        lay_down_sized(at, p, ahead, 32);
         break;
     case 48:
-        lay_down_sized(at, put, first, n, seq, now, 48);
+        lay_down_sized(at, p, ahead, 48);
         break;
     case 64:
-        lay_down_sized(at, put, first, n, seq, now, 64);
+        lay_down_sized(at, p, ahead, 64);
         break;
     default:
-        lay_down_sized(at, put, first, n, seq, now, put->size);
+        lay_down_sized(at, p, ahead, p->put->size);
         break;
     }
 }
@@ -146,12 +162,13 @@ static bool put_piece(struct tdk_ring *ring, const struct tdk_put *put, uint64_t
     void *room = tdk_ring_claim_run(ring, bytes);
     if (room == NULL)
         return false;
-    bool aside = bytes >= PIECE_MIN && bytes <= sizeof piece;
-    for (size_t at = 0; !aside && at < bytes && at < PIECE_MIN; at += 64)
-        __builtin_prefetch((char *)room + TDK_RING_AHEAD_WRITE + at, 1);
-    lay_down(aside ? piece : room, put, first, n, ring->seq + 1, now);
-    if (aside)
+    const struct part part = {put, first, n, ring->seq + 1, now};
+    if (bytes < PIECE_MIN || bytes > sizeof piece || ring->mask >= PIECE_RING_MAX) {
+        lay_down(room, &part, TDK_RING_AHEAD_WRITE);
+    } else {
+        lay_down(piece, &part, 0);
         copy_words(room, piece, bytes / 8);
+    }
     ring->seq += n;
     return true;
 }

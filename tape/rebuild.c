@@ -24,7 +24,8 @@ void damage_tell(struct damage *damage, const char *format, ...)
     damage->each(text, damage->context);
 }
 
-void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last)
+/* Files first to last are not in the row of segments. */
+static void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last)
 {
     if (damage != NULL)
         damage->segments += last - first + 1;
@@ -35,8 +36,9 @@ void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last)
                     (unsigned long long)last);
 }
 
-uint64_t damage_tell_absent(struct damage *damage, const struct retired *retired, uint64_t first,
-                            uint64_t last)
+/* The same, without those that were retired (NULL: none was). How many are missing. */
+static uint64_t damage_tell_absent(struct damage *damage, const struct retired *retired,
+                                   uint64_t first, uint64_t last)
 {
     uint64_t from = first, to = last, count = 0;
     if (retired == NULL) {

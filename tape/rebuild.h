@@ -29,13 +29,6 @@ struct damage {
 void damage_tell(struct damage *damage, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Files first to last are not in the row of segments. */
-void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last);
-
-/* The same, without those that were retired (NULL: none was). How many are missing. */
-uint64_t damage_tell_absent(struct damage *damage, const struct retired *retired, uint64_t first,
-                            uint64_t last);
-
 /* All but torn. */
 uint64_t damage_count(const struct damage *damage);
 

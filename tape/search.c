@@ -241,7 +241,8 @@ void search_leave(struct search *search)
 
 /* ---- blocks ---- */
 
-struct index_range search_range(const struct search *search)
+/* Where to ask the index about the epoch that the search is in. */
+static struct index_range search_range(const struct search *search)
 {
     const struct select *select = &search->answer->select;
     const struct epoch_ref *epoch = current_epoch(search);

@@ -95,9 +95,6 @@ void search_told(struct search *search, const struct block_ref *ref);
  * list is asked before more are looked into. */
 void search_missed(struct search *search);
 
-/* Where to ask the index about the epoch that the search is in. */
-struct index_range search_range(const struct search *search);
-
 /* A block that was found cannot be had: its segment may have been packed since. What has its ticks
  * now: true, *ref; false: the index knows nothing else. */
 bool search_again(struct search *search, struct block_ref *ref);

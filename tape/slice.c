@@ -387,8 +387,9 @@ static bool frame_is_sound(const struct block_head *head, const struct tdk_frame
            (frame->type != TDK_TYPE_LOSS || frame->size == sizeof(struct tdk_loss));
 }
 
-int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **frame,
-                struct tdk_err *err)
+/* The whole frame at an offset. TDK_ECORRUPT: there is none that could be. */
+static int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **frame,
+                       struct tdk_err *err)
 {
     const struct block_head *head = slice->view.head;
     if (offset > head->frames_size - sizeof **frame || offset % 8 != 0)

@@ -79,10 +79,6 @@ int slice_fetch(struct slice *slice, size_t begin, size_t end, struct tdk_err *e
 /* Frames [begin, end), offsets in view.frames: there, and checked. */
 int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *err);
 
-/* The whole frame at an offset. TDK_ECORRUPT: there is none that could be. */
-int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **frame,
-                struct tdk_err *err);
-
 /* Frames [begin, end), which begin and end where frames do and hold so many ticks: each is there,
  * and could be one. */
 int slice_run(struct slice *slice, size_t begin, size_t end, uint64_t ticks, struct tdk_err *err);

@@ -66,8 +66,10 @@ static int say_away(const struct segment_head *head, struct tdk_err *err, const 
                    (unsigned long long)head->number, where);
 }
 
-int stub_find_whole(const struct folder *folder, const struct segment_head *head, const char *name,
-                    char path[TAPE_PATH_MAX], struct tdk_err *err)
+/* The whole file: its path; `name` is the stub's, with or without a path. TDK_EAWAY says of which
+ * segment and where it should be. */
+static int stub_find_whole(const struct folder *folder, const struct segment_head *head,
+                           const char *name, char path[TAPE_PATH_MAX], struct tdk_err *err)
 {
     struct annexes annexes;
     struct tdk_err why;

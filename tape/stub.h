@@ -34,11 +34,6 @@ bool stub_is_at(const struct folder *folder, uint64_t number, enum segment_stage
  * TDK_ECORRUPT. */
 int stub_read_head(const char *path, struct segment_head *head, struct tdk_err *err);
 
-/* The whole file: its path; `name` is the stub's, with or without a path. TDK_EAWAY says of which
- * segment and where it should be. */
-int stub_find_whole(const struct folder *folder, const struct segment_head *head, const char *name,
-                    char path[TAPE_PATH_MAX], struct tdk_err *err);
-
 /* And open it. -ENOENT: the annex has it no more; TDK_ECORRUPT: it is another, or not of `size`. */
 int stub_open_whole(const struct folder *folder, const struct segment_head *head, const char *name,
                     uint64_t size, char path[TAPE_PATH_MAX], struct tdk_err *err);

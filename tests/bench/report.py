@@ -150,7 +150,9 @@ def ring_targets(targets, ring):
 
 
 def store_targets(targets, store, record, bare):
-    disk = record["the disk alone, durable"]["rate"] / 1e6 if "the disk alone, durable" in record else None
+    disk = None  # how many of a tape's ticks it takes
+    if "the disk alone, durable" in record and "tapedeck" in store.size:
+        disk = record["the disk alone, durable"]["bytes_rate"] / store.size["tapedeck"] / 1e6
     for rival, wanted in (("flat", 2), ("nats", 2.5), ("duckdb", 5), ("lmdb", 20), ("redis", 50), ("sqlite", 80), ("pg", 80)):
         targets.least(f"record until durable: of {rival}", ratio(store.rate.get("tapedeck"), store.rate.get(rival)), wanted,
                       limit=ratio(disk, store.rate.get(rival)))
@@ -179,7 +181,7 @@ def store_targets(targets, store, record, bare):
                                       ("everything in order, sealed, cold", "cold", "sealed", 2.5)):
         flat = asked("replay_all", heat, "flat")
         targets.least(f"{words}: of flat's speed", ratio(flat, asked("replay_all", heat, name)), wanted,
-                      limit=ratio(flat and flat * 1e3, read_bare_ms("rows" if name == "tapedeck" else name, heat)))
+                      limit=name == "tapedeck" and ratio(flat and flat * 1e3, read_bare_ms("rows", heat)))
     targets.most("bytes of a tick on disk, sealed", store.size.get("sealed"), 5.5, "bytes")
 
 
