@@ -138,6 +138,10 @@ int segments_take(struct segments *segments, const struct block_ref *ref, bool s
         h = find(segments, ref, track);
     }
     int rc = h != NULL ? 0 : open_handle(segments, ref, track, &h, err);
+    if (rc == -EMFILE || rc == -ENFILE) { /* slower, through the one for all, if there is one */
+        h = find(segments, ref, 0);
+        rc = h != NULL ? 0 : rc;
+    }
     if (h != NULL) {
         if (h->holders++ == 0)
             segments->idle--;

@@ -1,6 +1,7 @@
 #include "tests/support/check.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tape/append.h"
@@ -83,6 +84,20 @@ static void those_behind_the_first_few_share_one(void **state)
     assert_ptr_equal(f->handles[TRACKS], f->handles[0]);
 }
 
+/* No process runs out of files because of that. */
+static void without_a_free_descriptor_the_one_for_all_serves(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before, none = {0};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    f->handles[0] = take(f, 1, false);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    f->handles[1] = take(f, 1, true);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_ptr_equal(f->handles[1], f->handles[0]);
+}
+
 /* Whoever reads goes on with what it has; whoever comes gets another. */
 static void forgotten_is_every_file_of_that_number(void **state)
 {
@@ -103,6 +118,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(tracks_that_are_scanned_have_files_of_their_own, make_tape,
                                         remove_tape),
         cmocka_unit_test_setup_teardown(those_behind_the_first_few_share_one, make_tape,
+                                        remove_tape),
+        cmocka_unit_test_setup_teardown(without_a_free_descriptor_the_one_for_all_serves, make_tape,
                                         remove_tape),
         cmocka_unit_test_setup_teardown(forgotten_is_every_file_of_that_number, make_tape,
                                         remove_tape),
