@@ -125,6 +125,14 @@ bool slice_holds(const struct slice *slice, const struct block_ref *ref)
     return slice->state != SLICE_EMPTY && memcmp(&slice->ref, ref, sizeof *ref) == 0;
 }
 
+/* Hardly anything lies between this packed block and the one before. */
+static bool is_near(const struct block_ref *ref, const struct block_ref *before)
+{
+    enum { NEAR = 4 };
+    return is_packed(ref) && ref->segment == before->segment && ref->offset > before->offset &&
+           ref->offset - before->offset <= NEAR * (uint64_t)before->span;
+}
+
 /* Another block: its file is open, and there is room for it. */
 int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts,
                  struct tdk_err *err)
@@ -143,6 +151,7 @@ int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts
         if (rc < 0)
             return rc;
     }
+    slice->is_near = is_near(ref, &slice->ref);
     slice->ref = *ref;
     int rc = room_for_bytes(slice, ref->span, in_parts);
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
@@ -154,7 +163,9 @@ int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err
     if (at >= slice->fetched_begin && at + size <= slice->fetched_end)
         return 0;
     slice->bytes_read += size;
-    handle_scan(slice->handle, slice->ref.offset + at, slice->passing && size >= SCAN_MIN);
+    bool is_scan = slice->passing && size >= SCAN_MIN;
+    if (is_scan || !slice->is_near) /* parts of near blocks leave a scan a scan */
+        handle_scan(slice->handle, slice->ref.offset + at, is_scan);
     return handle_read(slice->handle, slice->ref.offset + at, slice->bytes + at, size, err);
 }
 
@@ -224,17 +235,19 @@ static int check_head(struct slice *slice, const struct block_ref *ref, struct t
     return rc;
 }
 
-int slice_read_head(struct slice *slice, const struct block_ref *ref, size_t more,
-                    struct tdk_err *err)
+int slice_read_head(struct slice *slice, size_t more, struct tdk_err *err)
 {
-    int rc = slice_change(slice, ref, is_packed(ref), err);
-    if (rc == 0)
-        rc = slice_read_bytes(slice, 0, sizeof(struct block_head) + more, err);
-    return rc == 0 ? check_head(slice, ref, err) : rc;
+    int rc = slice_read_bytes(slice, 0, sizeof(struct block_head) + more, err);
+    return rc == 0 ? check_head(slice, &slice->ref, err) : rc;
 }
 
-/* Bytes that the next calls will ask for, and much of what lies between them. */
-static int fetch_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
+static int begin_parts(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+{
+    int rc = slice_change(slice, ref, is_packed(ref), err);
+    return rc == 0 ? slice_read_head(slice, 0, err) : rc;
+}
+
+int slice_fetch_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
 {
     int rc = slice_read_bytes(slice, at, size, err);
     if (rc == 0 && size > slice->fetched_end - slice->fetched_begin) {
@@ -272,7 +285,7 @@ static int read_dense_head(struct slice *slice, const struct block_ref *ref, str
 {
     int rc = slice_change(slice, ref, false, err);
     if (rc == 0)
-        rc = fetch_bytes(slice, 0, ref->span, err);
+        rc = slice_fetch_bytes(slice, 0, ref->span, err);
     return rc == 0 ? check_head(slice, ref, err) : rc;
 }
 
@@ -287,7 +300,7 @@ int slice_begin(struct slice *slice, const struct block_ref *ref, bool dense, st
         return slice_read(slice, ref, err);
     int rc = 0;
     if (!holds)
-        rc = dense ? read_dense_head(slice, ref, err) : slice_read_head(slice, ref, 0, err);
+        rc = dense ? read_dense_head(slice, ref, err) : begin_parts(slice, ref, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
         return slice_read(slice, ref, err);
     if (rc == 0)
@@ -305,7 +318,7 @@ int slice_begin_picks(struct slice *slice, const struct block_ref *ref, const st
     slice->last_ordinal = UINT32_MAX;
     int rc = slice->state == SLICE_PACKED && slice_holds(slice, ref)
                  ? 0
-                 : slice_begin_packed(slice, ref, err);
+                 : slice_begin_packed(slice, ref, PACKED_PICKS, err);
     if (rc == 0 && slice->state == SLICE_PACKED && pack_has_parts(slice->pack))
         rc = slice_unpack_picks(slice, picks, err);
     else if (rc == 0)
@@ -349,7 +362,7 @@ int slice_fetch(struct slice *slice, size_t begin, size_t end, struct tdk_err *e
     if (stop > head->frames_size)
         stop = head->frames_size;
     uint64_t bytes_read = slice->bytes_read;
-    int rc = fetch_bytes(slice, sizeof *head + begin, stop - begin, err);
+    int rc = slice_fetch_bytes(slice, sizeof *head + begin, stop - begin, err);
     if (slice->bytes_read == bytes_read)
         return rc;
     slice->sound_begin = slice->sound_end = 0;
@@ -535,8 +548,8 @@ int slice_entries(struct slice *slice, const struct block_ref *ref, struct tdk_e
     if (is_small(ref))
         return slice_read(slice, ref, err);
     if (is_packed(ref))
-        return slice_begin_packed(slice, ref, err);
-    int rc = slice_read_head(slice, ref, 0, err);
+        return slice_begin_packed(slice, ref, PACKED_ENTRIES, err);
+    int rc = begin_parts(slice, ref, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_RAW)
         return slice_read(slice, ref, err);
     if (rc == 0)

@@ -44,6 +44,7 @@ struct slice {
     size_t last_offset;
     uint64_t bytes_read; /* by this slice, ever */
     bool passing;        /* many blocks go through it */
+    bool is_near;        /* packed, and not far behind the block before */
 };
 
 void slice_init(struct slice *slice, struct segments *segments);

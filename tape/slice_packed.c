@@ -19,10 +19,25 @@ static int read_outline(struct slice *slice, size_t have, struct tdk_err *err)
     return rc;
 }
 
-int slice_begin_packed(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
+/* One of many whose picks are needed, and not in memory: all of it, as a scan. A third of it is
+ * needed at least, its times; asked for in parts it costs the disk as much, and would lie in single
+ * pages of the page cache, from which whoever asks next copies at a third of the speed. */
+static int fetch_cold(struct slice *slice, struct tdk_err *err)
+{
+    if (!slice->passing || !slice->is_near || handle_has(slice->handle, slice->ref.offset))
+        return 0;
+    return slice_fetch_bytes(slice, 0, slice->ref.span, err);
+}
+
+int slice_begin_packed(struct slice *slice, const struct block_ref *ref, enum packed_need need,
+                       struct tdk_err *err)
 {
     const size_t more = ref->stored_size < GUESS ? ref->stored_size : GUESS;
-    int rc = slice_read_head(slice, ref, more, err);
+    int rc = slice_change(slice, ref, true, err);
+    if (rc == 0 && need == PACKED_PICKS)
+        rc = fetch_cold(slice, err);
+    if (rc == 0)
+        rc = slice_read_head(slice, more, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_COLUMNS)
         return slice_read(slice, ref, err);
     if (rc == 0)
