@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 struct dice {
-    uint64_t state;
+    uint64_t state; /* the seed, before the first */
 };
 
+/* splitmix64. */
 static inline uint64_t dice_next(struct dice *dice)
 {
     uint64_t x = dice->state += UINT64_C(0x9e3779b97f4a7c15);

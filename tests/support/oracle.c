@@ -12,10 +12,7 @@
 
 uint64_t oracle_random(struct oracle *oracle, uint64_t below)
 {
-    uint64_t x = oracle->random += UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (x ^ x >> 31) % below;
+    return dice_next(&oracle->dice) % below;
 }
 
 /* ---- ticks ---- */
@@ -166,7 +163,7 @@ static void make_epoch(struct oracle *oracle, struct append *append, const struc
 void oracle_make(struct oracle *oracle, uint64_t seed, const struct oracle_plan *plan)
 {
     static const char *const names[] = {"A", "A-b", "Z", "a", "binance", "binance.eu", "c", "d"};
-    *oracle = (struct oracle){.random = seed, .tracks = plan->tracks};
+    *oracle = (struct oracle){.dice = {seed}, .tracks = plan->tracks};
     memcpy(oracle->names, names, sizeof names);
     snprintf(oracle->path, sizeof oracle->path, "/tmp/tapedeck-oracle-XXXXXX");
     assert_non_null(mkdtemp(oracle->path));

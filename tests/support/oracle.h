@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "tapedeck/tape.h"
+#include "tests/support/dice.h"
 
 enum { ORACLE_PAYLOAD = 96 };
 
@@ -36,7 +37,7 @@ struct oracle_symbol {
 };
 
 struct oracle {
-    uint64_t random;
+    struct dice dice;
     char path[64];
     const char *names[8]; /* bytewise ascending */
     unsigned tracks;

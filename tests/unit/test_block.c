@@ -9,6 +9,7 @@
 #include "tape/block.h"
 #include "tape/frame.h"
 #include "tapedeck/dbn.h"
+#include "tests/support/dice.h"
 
 #define ROOM ((size_t)256 << 10)
 #define NOW  (UINT64_C(1700000000) * NS_PER_S)
@@ -435,19 +436,19 @@ static void run_that_breaks_the_rules_stops_where_it_does(void **state)
 static void random_bytes_never_make_a_bad_block(void **state)
 {
     struct fixture *f = *state;
-    uint64_t random = 7;
+    struct dice dice = {7};
     for (int round = 0; round < 3000; round++) {
         f->ring_size = 0;
         f->ring_seq = 1;
         feed_market(f, 40);
         for (int i = 0; i < 3; i++) {
-            random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-            f->ring[(random >> 20) % f->ring_size] = (unsigned char)(random >> 50);
+            size_t at = dice_next(&dice) % f->ring_size;
+            f->ring[at] = (unsigned char)dice_next(&dice);
         }
         f->state.next_seq = 1;
         f->state.running_max = 0;
-        block_begin(&f->block, f->bytes, 2048 + (random >> 33) % 4096 / 8 * 8, &f->scratch,
-                    &f->state, NOW);
+        block_begin(&f->block, f->bytes, 2048 + dice_next(&dice) % 512 * 8, &f->scratch, &f->state,
+                    NOW);
         size_t taken;
         add(f, &taken);
         assert_in_range(taken, 0, f->ring_size);
@@ -574,7 +575,7 @@ static void block_with_right_sums_and_wrong_contents_does_no_harm(void **state)
 {
     struct fixture *f = *state;
     struct block_view view;
-    uint64_t random = 1;
+    struct dice dice = {1};
     for (unsigned i = 0; i < 50; i++) {
         feed_trade(f, 10 + i % 5, NOW + i);
         if (i % 9 == 0)
@@ -586,9 +587,8 @@ static void block_with_right_sums_and_wrong_contents_does_no_harm(void **state)
     memcpy(good, f->bytes, size);
     for (int round = 0; round < 40000; round++) {
         memcpy(f->bytes, good, size);
-        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        size_t at = (random >> 20) % size;
-        f->bytes[at] ^= (unsigned char)(1 + (random >> 45) % 255);
+        size_t at = dice_next(&dice) % size;
+        f->bytes[at] ^= (unsigned char)(1 + dice_next(&dice) % 255);
         if (at >= sizeof(struct block_head))
             sum_contents(f->bytes);
         sum_head(f->bytes);

@@ -275,7 +275,7 @@ static void ask_many(struct oracle *oracle_of, struct tdk_tape *tape, unsigned q
         check_query(&oracle, tape, &query);
         check_ticks_woven(&oracle, tape, &query);
     }
-    oracle_of->random = oracle.random;
+    oracle_of->dice = oracle.dice;
 }
 
 static void seal_all(const char *path)

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "index/index.h"
 #include "index/key.h"
+#include "tests/support/dice.h"
 #include "tests/support/folder.h"
 
 static const uint8_t tape_id[16] = "a tape of tests";
@@ -16,19 +17,18 @@ static const uint8_t tape_id[16] = "a tape of tests";
 struct fixture {
     char path[FOLDER_PATH];
     struct index *index;
-    uint64_t random;
+    struct dice dice;
 };
 
 static uint64_t draw(struct fixture *f)
 {
-    f->random = f->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return f->random >> 33;
+    return dice_next(&f->dice);
 }
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    f->random = 42;
+    f->dice.state = 42;
     folder_make(f->path);
     *state = f;
     return index_open_private(&f->index, tape_id, NULL);

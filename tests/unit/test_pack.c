@@ -12,18 +12,17 @@
 #include "tape/frame.h"
 #include "tape/select.h"
 #include "tapedeck/dbn.h"
+#include "tests/support/dice.h"
 
 #define ROOM ((size_t)6 << 20)
 
 static struct block_scratch scratch;
 
-static uint64_t seed;
+static struct dice dice;
+
 static uint64_t draw(void)
 {
-    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return dice_next(&dice);
 }
 
 /* ---- ticks of all kinds ---- */

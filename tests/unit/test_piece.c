@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "replayer/piece.h"
+#include "tests/support/dice.h"
 
 static _Alignas(8) unsigned char memory[4096];
 static unsigned char *fill_at;
@@ -65,19 +66,18 @@ static void ticks_alike_and_not_make_the_same_piece(void **state)
 {
     (void)state;
     static const uint64_t times[] = {0, 5, 5, TDK_TS_UNDEFINED, 4, 9};
-    uint64_t random = 88172645463325252;
+    struct dice dice = {1};
     for (unsigned round = 0; round < 3000; round++) {
         setup(NULL);
         unsigned kinds = 1 + round % 4; /* 1: all alike */
         for (int i = 0; i < 20; i++) {
-            random = random * 6364136223846793005 + 1442695040888963407;
-            unsigned kind = (unsigned)(random >> 33) % kinds;
+            unsigned kind = dice_roll(&dice, kinds);
             struct tdk_frame *frame = add(kind == 3 ? TDK_TYPE_MARK : TDK_TYPE_DBN, 40 + 8 * kind,
-                                          times[(random >> 40) % 6]);
-            frame->flags = (random >> 50) % 4 == 0 ? TDK_FLAG_TS_UNTRUSTED : 0;
+                                          times[dice_roll(&dice, 6)]);
+            frame->flags = dice_one_in(&dice, 4) ? TDK_FLAG_TS_UNTRUSTED : 0;
             frame->seq = (uint64_t)i;
         }
-        size_t max = (size_t)(random >> 45) % 1600;
+        size_t max = dice_roll(&dice, 1600);
         struct piece piece = piece_from(first(), end(), max), expected = walk(max);
         assert_int_equal(piece.bytes, expected.bytes);
         assert_int_equal(piece.ticks, expected.ticks);

@@ -19,6 +19,7 @@
 #include "recorder/recorder.h"
 #include "tape/files.h"
 #include "tapedeck/tape.h"
+#include "tests/support/dice.h"
 #include "tests/support/rings.h"
 
 #define STUCK_MS 20000u
@@ -46,10 +47,7 @@ static struct faults *faults; /* shared with the child */
 
 static uint64_t mix(uint64_t x)
 {
-    x += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
+    return dice_next(&(struct dice){x});
 }
 
 /* 0, or what this call fails with. */

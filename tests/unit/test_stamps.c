@@ -10,16 +10,15 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "tests/support/dice.h"
 
 enum { COUNT = 4096 + 77 };
 
-static uint64_t seed;
+static struct dice dice;
+
 static uint64_t draw(void)
 {
-    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return dice_next(&dice);
 }
 
 /* Distances of up to so many bytes each; one in `rare` has more. */
