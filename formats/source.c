@@ -6,25 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
 #include "formats/source_reader.h"
 
 #define PAYLOAD_LEAST 4096u /* a DBN record has to fit, and a useful part of a property */
-
-bool source_format_parse(const char *word, enum source_format *format)
-{
-    static const char *const words[] = {
-        [SOURCE_AUTO] = "auto",   [SOURCE_DBN] = "dbn",   [SOURCE_FIVE] = "jsonl",
-        [SOURCE_LINES] = "lines", [SOURCE_PCAP] = "pcap",
-    };
-    for (size_t i = 0; i < array_size(words); i++)
-        if (strcmp(word, words[i]) == 0) {
-            *format = (enum source_format)i;
-            return true;
-        }
-    return false;
-}
 
 static int open_reader(struct source *s, struct tdk_err *err)
 {
@@ -135,7 +120,8 @@ int source_cut(struct source *s, const char *what, size_t size, size_t have, str
                    input_offset(s->input), have, size);
 }
 
-void *source_control(struct source *s, size_t size, struct tdk_err *err)
+/* Memory for one control item, kept until the next. */
+static void *control_room(struct source *s, size_t size, struct tdk_err *err)
 {
     if (size > s->control_room) {
         unsigned char *grown = realloc(s->control, size);
@@ -164,7 +150,7 @@ int source_next_info(struct source *s, struct source_item *item, struct tdk_err 
     size_t room = s->options.payload_max - sizeof(struct tdk_info) - key_size;
     size_t part = info->size - info->told < room ? info->size - info->told : room;
     size_t size = sizeof(struct tdk_info) + key_size + part;
-    unsigned char *payload = source_control(s, size, err);
+    unsigned char *payload = control_room(s, size, err);
     if (payload == NULL) {
         info->pending = false;
         return -ENOMEM;
@@ -219,7 +205,7 @@ static int announce(struct source *s, const char *symbol, size_t symbol_size, ui
 {
     struct tdk_symbol head = {.instrument_id = id, .to = UINT64_MAX};
     size_t size = sizeof head + symbol_size;
-    unsigned char *payload = source_control(s, size, err);
+    unsigned char *payload = control_room(s, size, err);
     if (payload == NULL)
         return -ENOMEM;
     memcpy(payload, &head, sizeof head);

@@ -55,9 +55,6 @@ struct source_options {
     enum source_decode decode;
 };
 
-/* "dbn", "jsonl", "lines", "pcap", "csv", "itch", "cryptofeed", "auto". False: no such format. */
-bool source_format_parse(const char *word, enum source_format *format);
-
 int source_open(struct source **source, const char *path, const struct source_options *options,
                 struct tdk_err *err);
 void source_close(struct source *source);

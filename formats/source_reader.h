@@ -102,9 +102,6 @@ void source_tell_info(struct source *s, const char *key, const void *value, size
 /* 1: the next part. 0: there is none. */
 int source_next_info(struct source *s, struct source_item *item, struct tdk_err *err);
 
-/* Memory for one control item, kept until the next. */
-void *source_control(struct source *s, size_t size, struct tdk_err *err);
-
 /* The next line that is not empty: 1, or 0 at the end, or a code; counts lines. */
 int source_line(struct source *s, size_t max, const char **line, size_t *size, struct tdk_err *err);
 
