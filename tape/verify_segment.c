@@ -8,10 +8,12 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/err.h"
 #include "tape/catalog.h"
 #include "tape/files.h"
 #include "tape/frame.h"
 #include "tape/moved.h"
+#include "tape/pack.h"
 
 /* ---- the report ---- */
 
@@ -120,7 +122,9 @@ void verify_reader_close(struct verify_reader *reader)
     free(reader->bytes);
     free(reader->unpacked);
     states_maker_close(reader->states);
+    pack_close(reader->pack);
     reader->states = NULL;
+    reader->pack = NULL;
     reader->bytes = reader->unpacked = NULL;
     reader->room = reader->unpacked_room = 0;
 }
@@ -209,7 +213,12 @@ static int check_block(struct verify_reader *reader, const struct segment *segme
     int rc = segment_read(segment, ref, reader->bytes, view, err);
     if (rc < 0 || view->frames != NULL)
         return rc;
-    return block_unpack(reader->bytes, NULL, reader->unpacked, reader->unpacked_room, view, err);
+    if (reader->pack == NULL)
+        reader->pack = pack_open(PACK_WHOLE_BLOCKS);
+    if (reader->pack == NULL)
+        return err_set(err, -ENOMEM, "unpack a block");
+    return block_unpack(reader->bytes, reader->pack, reader->unpacked, reader->unpacked_room, view,
+                        err);
 }
 
 /* Does the index lead to this very block? Of one that was written again, to either. */

@@ -53,6 +53,7 @@ struct verify_reader {
     bool live;           /* a recorder is at work: blocks may be on their way into the index */
     unsigned char *bytes, *unpacked;
     size_t room, unpacked_room;
+    struct pack *pack;           /* ours; NULL until a packed block is met */
     struct states_maker *states; /* what its blocks have; ours, once it is needed */
     _Atomic uint64_t *bytes_done, *blocks_done, *ticks_done; /* all readers count up the same */
 };
