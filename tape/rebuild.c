@@ -134,10 +134,12 @@ static int learn_block(const struct segment *segment, const struct block_ref *re
         rc = unpacked == NULL ? -ENOMEM : block_unpack(buffer, NULL, unpacked, size, &view, NULL);
     }
     if (rc == 0)
-        rc = catalog_learn(catalog, &view, err);
+        rc = catalog_learn(catalog, &view, NULL);
     free(unpacked);
     free(buffer);
-    return rc == -ENOMEM ? rc : 0; /* what cannot be read teaches nothing */
+    if (rc == -ENOMEM)
+        return err_set(err, rc, "read %s", segment->path);
+    return 0; /* what cannot be read teaches nothing */
 }
 
 int found_learn(const struct found *found, const struct segment *segment, struct catalog *catalog,
