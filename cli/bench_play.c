@@ -155,7 +155,7 @@ static int drain(struct bench_pair *pair, struct playing *p, struct tdk_ring *ri
         const struct tdk_frame *frame = tdk_ring_next(ring);
         if (frame == NULL) {
             if (bench_pair_is_over(pair))
-                return err_say(err, -ECANCELED, "the player has ended");
+                return bench_pair_say_over(err);
             continue;
         }
         if (tdk_frame_is_tick(frame)) {
@@ -187,7 +187,7 @@ static int consume(struct bench_pair *pair, void *context, struct tdk_err *err)
     if (rc < 0)
         rc = err_set(err, rc, "work out a digest");
     else if (!bench_pair_meet(pair))
-        rc = err_say(err, -ECANCELED, "the player has ended");
+        rc = bench_pair_say_over(err);
     else
         rc = drain(pair, p, ring, digest, err);
     tdk_ring_detach(ring);

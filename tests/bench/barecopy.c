@@ -153,15 +153,16 @@ static uint64_t measure(int fd, enum work work)
     pid_t pid = fork();
     if (pid == 0)
         consume(told[1]);
-    uint64_t took = play(ring, fd, work, told);
-    if (took == 0)
+    close(told[1]); /* a consumer that ended early is seen, not waited for */
+    uint64_t took = pid > 0 ? play(ring, fd, work, told) : 0;
+    if (pid > 0 && took == 0)
         kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
+    if (pid > 0 && (waitpid(pid, &status, 0) != pid || status != 0))
+        took = 0;
     tdk_ring_detach(ring);
     tdk_ring_remove(RING, true, NULL);
     close(told[0]);
-    close(told[1]);
-    return status == 0 ? took : 0;
+    return took;
 }
 
 int main(int argc, char **argv)

@@ -11,6 +11,7 @@
  * takes all of a tape, a symbol's day sealed about 116 KB of each block of 310. One line of JSON
  * for each, best of the rounds.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -94,6 +95,10 @@ static bool open_file(struct file *file, const char *path)
     file->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (file->fd < 0 || fstat(file->fd, &status) < 0)
         return false;
+    if (!S_ISREG(status.st_mode) || status.st_size == 0) {
+        errno = ENODATA; /* nothing is read in no time */
+        return false;
+    }
     file->size = (size_t)status.st_size;
     file->buffer = buffers_map(file->take);
     return file->buffer != NULL && fdatasync(file->fd) == 0;
