@@ -69,11 +69,6 @@ void text_add_i64(struct text_buffer *text, int64_t value)
     ADD_DIGITS(text, digits_i64, value);
 }
 
-void text_add_nano(struct text_buffer *text, int64_t value)
-{
-    ADD_DIGITS(text, digits_nano, value);
-}
-
 void text_add_short(struct text_buffer *text, int64_t value)
 {
     ADD_DIGITS(text, digits_short, value);

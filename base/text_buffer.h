@@ -66,7 +66,6 @@ static inline void text_add_char(struct text_buffer *text, char c)
 
 void text_add_u64(struct text_buffer *text, uint64_t value);
 void text_add_i64(struct text_buffer *text, int64_t value);
-void text_add_nano(struct text_buffer *text, int64_t value);  /* 1e-9, nine places */
 void text_add_short(struct text_buffer *text, int64_t value); /* 1e-9, shortest exact */
 void text_add_short_u64(struct text_buffer *text, uint64_t value);
 void text_add_time(struct text_buffer *text, uint64_t ns); /* RFC 3339, nine digits */

@@ -27,9 +27,3 @@ int fidelity_parse(const char *text, struct fidelity *fidelity, struct tdk_err *
                    "p99<50us",
                    text);
 }
-
-uint64_t fidelity_reached(const struct fidelity *fidelity, const struct histogram *lateness)
-{
-    return fidelity->quantile == 1000000 ? lateness->max
-                                         : histogram_quantile(lateness, fidelity->quantile);
-}

@@ -6,7 +6,6 @@
 
 #include <stdint.h>
 
-#include "base/histogram.h"
 #include "tapedeck/err.h"
 
 struct fidelity {
@@ -16,8 +15,5 @@ struct fidelity {
 
 /* "p50", "p99", "p99.9" or "max", "<", a duration. TDK_EVALUE. */
 int fidelity_parse(const char *text, struct fidelity *fidelity, struct tdk_err *err);
-
-/* What there was of it, in ns. */
-uint64_t fidelity_reached(const struct fidelity *fidelity, const struct histogram *lateness);
 
 #endif

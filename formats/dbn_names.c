@@ -45,17 +45,6 @@ static const struct {
     {"wide-quote", TDK_RTYPE_WIDE_QUOTE},
 };
 
-static const char *const stypes[] = {
-    "instrument_id",   "raw_symbol", "smart",       "continuous", "parent",
-    "nasdaq_symbol",   "cms_symbol", "isin",        "us_code",    "bbg_comp_id",
-    "bbg_comp_ticker", "figi",       "figi_ticker",
-};
-
-const char *dbn_schema_name(uint16_t schema)
-{
-    return schema < array_size(schemas) ? schemas[schema].name : NULL;
-}
-
 bool dbn_schema_parse(const char *name, uint16_t *schema)
 {
     for (size_t i = 0; i < array_size(schemas); i++)
@@ -87,7 +76,8 @@ const char *dbn_rtype_name(uint8_t rtype)
     for (size_t i = 0; i < array_size(others); i++)
         if (others[i].rtype == rtype)
             return others[i].name;
-    return dbn_schema_name(dbn_rtype_schema(rtype));
+    uint16_t schema = dbn_rtype_schema(rtype);
+    return schema != DBN_SCHEMA_MIXED ? schemas[schema].name : NULL;
 }
 
 bool dbn_rtype_parse(const char *name, uint8_t *rtype)
@@ -101,9 +91,4 @@ bool dbn_rtype_parse(const char *name, uint8_t *rtype)
             return true;
         }
     return false;
-}
-
-const char *dbn_stype_name(uint8_t stype)
-{
-    return stype < array_size(stypes) ? stypes[stype] : NULL;
 }

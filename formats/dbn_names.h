@@ -9,8 +9,7 @@
 #define DBN_SCHEMA_MIXED 0xFFFF
 #define DBN_STYPE_MIXED  0xFF
 
-/* "mbp-1", "tbbo", ...; NULL: no such number. */
-const char *dbn_schema_name(uint16_t schema);
+/* "mbp-1", "tbbo", ...; false: no such schema. */
 bool dbn_schema_parse(const char *name, uint16_t *schema);
 
 /* The record type of a schema; false: no such schema. */
@@ -27,6 +26,5 @@ bool dbn_rtype_parse(const char *name, uint8_t *rtype);
 
 #define DBN_STYPE_INSTRUMENT_ID 0
 #define DBN_STYPE_RAW_SYMBOL    1
-const char *dbn_stype_name(uint8_t stype); /* NULL: no such number */
 
 #endif

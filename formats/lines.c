@@ -22,14 +22,3 @@ int lines_decode(const char *line, size_t size, uint64_t *ts, const char **paylo
     *payload_size = size - at - 1;
     return 0;
 }
-
-int lines_encode(struct text_buffer *text, uint64_t ts, const void *payload, size_t size)
-{
-    if (size > 0 && memchr(payload, '\n', size) != NULL)
-        return TDK_EVALUE;
-    text_add_u64(text, ts);
-    text_add_char(text, ' ');
-    text_add(text, payload, size);
-    text_add_char(text, '\n');
-    return 0;
-}

@@ -7,15 +7,14 @@
 #ifndef TDK_FORMATS_LINES_H
 #define TDK_FORMATS_LINES_H
 
-#include "base/text_buffer.h"
+#include <stddef.h>
+#include <stdint.h>
+
 #include "tapedeck/err.h"
 
 /* One line without its newline; the payload is a part of it. TDK_EVALUE: malformed, err says why.
  */
 int lines_decode(const char *line, size_t size, uint64_t *ts, const char **payload,
                  size_t *payload_size, struct tdk_err *err);
-
-/* TDK_EVALUE when the payload holds a newline: it would not come back as one tick. */
-int lines_encode(struct text_buffer *text, uint64_t ts, const void *payload, size_t size);
 
 #endif

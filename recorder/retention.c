@@ -28,7 +28,7 @@ enum { AT_A_TIME = 16 };
 
 /* ---- the forecast ---- */
 
-void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes_written)
+static void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes_written)
 {
     unsigned at = (forecast->first + forecast->count) % FORECAST_SAMPLES;
     forecast->at_ns[at] = now_ns;
@@ -39,8 +39,9 @@ void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes_wri
         forecast->first = (forecast->first + 1) % FORECAST_SAMPLES;
 }
 
-uint64_t forecast_full_ns(const struct forecast *forecast, uint64_t free_bytes,
-                          uint64_t *per_second)
+/* ns until so much is written at that rate; UINT64_MAX: nobody can say yet, or nothing comes. */
+static uint64_t forecast_full_ns(const struct forecast *forecast, uint64_t free_bytes,
+                                 uint64_t *per_second)
 {
     *per_second = 0;
     if (forecast->count < 2)

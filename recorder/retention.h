@@ -14,17 +14,11 @@
 
 #define FORECAST_SAMPLES 61u /* ten seconds apart: ten minutes */
 
-/* How fast the tape grows, over the last minutes. Pure. */
+/* How fast the tape grows, over the last minutes. */
 struct forecast {
     uint64_t at_ns[FORECAST_SAMPLES], bytes[FORECAST_SAMPLES];
     unsigned first, count;
 };
-
-void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t bytes_written);
-
-/* ns until so much is written at that rate; UINT64_MAX: nobody can say yet, or nothing comes. */
-uint64_t forecast_full_ns(const struct forecast *forecast, uint64_t free_bytes,
-                          uint64_t *per_second);
 
 struct retention {
     uv_loop_t *loop;                    /* borrowed */

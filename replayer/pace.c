@@ -66,7 +66,9 @@ uint64_t pace_due(struct pace *pace, uint64_t ts, uint64_t tick)
     return due;
 }
 
-uint64_t pace_position(const struct pace *pace, uint64_t now_ns)
+/* Which time of the tape is played now: pace_due() read backwards. At max and in ticks a second the
+ * anchor's. */
+static uint64_t position_at(const struct pace *pace, uint64_t now_ns)
 {
     if (pace->paused && now_ns > pace->paused_ns)
         now_ns = pace->paused_ns;
@@ -105,7 +107,7 @@ void pace_speed(struct pace *pace, const struct speed *speed, uint64_t ts, uint6
     assert(speed_is_sane(speed));
     /* Between two ticks the tape stands somewhere on the way to the next: go on from there, so that
      * a change in a long gap does not begin the gap anew. */
-    uint64_t position = pace->speed.kind == SPEED_SCALED ? pace_position(pace, now_ns) : ts;
+    uint64_t position = pace->speed.kind == SPEED_SCALED ? position_at(pace, now_ns) : ts;
     if (position > ts)
         position = ts;
     pace->speed = *speed;

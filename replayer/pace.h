@@ -36,10 +36,6 @@ void pace_anchor(struct pace *pace, uint64_t ts, uint64_t tick, uint64_t now_ns)
  * back is due at once. Asked once a tick, in order. */
 uint64_t pace_due(struct pace *pace, uint64_t ts, uint64_t tick);
 
-/* Which time of the tape is played at `now_ns`: pace_due() read backwards. At max and in ticks a
- * second the anchor's ts. */
-uint64_t pace_position(const struct pace *pace, uint64_t now_ns);
-
 /* The tape stood still for so long (a consumer was slow): everything is due that much later. */
 void pace_shift(struct pace *pace, uint64_t stall_ns);
 

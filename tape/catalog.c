@@ -397,24 +397,6 @@ int catalog_put_property(struct catalog *catalog, struct catalog_epoch *epoch, c
     return rc;
 }
 
-const void *catalog_info(const struct catalog *catalog, uint16_t track, uint64_t epoch,
-                         const char *key, size_t *size)
-{
-    const struct catalog_epoch *e = catalog_epoch_of(catalog, track, epoch);
-    const struct property *p = e != NULL ? property_of(e, key, strlen(key)) : NULL;
-    if (p == NULL || p->value == NULL || p->have != p->total)
-        return NULL;
-    *size = p->have;
-    return p->value;
-}
-
-const char *catalog_symbol(const struct catalog *catalog, uint16_t track, uint64_t epoch,
-                           uint32_t instrument_id, uint64_t ts)
-{
-    const struct catalog_epoch *e = catalog_epoch_of(catalog, track, epoch);
-    return e != NULL ? symbols_find(&e->symbols, instrument_id, ts) : NULL;
-}
-
 /* ---- learning ---- */
 
 /* Frames come from feeds: what is not as it should be teaches nothing. */

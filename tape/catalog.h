@@ -55,16 +55,6 @@ void catalog_recount(struct catalog *catalog, const struct epoch_ref *left);
  * BLOCK_HAS_CONTROL or BLOCK_HAS_SYMBOLS have any; others return at once. */
 int catalog_learn(struct catalog *catalog, const struct block_view *view, struct tdk_err *err);
 
-/* ---- properties and symbols ---- */
-
-/* NULL: there is none. Borrowed likewise. */
-const void *catalog_info(const struct catalog *catalog, uint16_t track, uint64_t epoch,
-                         const char *key, size_t *size);
-
-/* The symbol of an instrument at a time; NULL. Borrowed likewise. */
-const char *catalog_symbol(const struct catalog *catalog, uint16_t track, uint64_t epoch,
-                           uint32_t instrument_id, uint64_t ts);
-
 /* ---- leaving memory, and coming back ---- */
 
 /* What changed since the last time, as puts between index_begin() and index_commit(). */

@@ -39,13 +39,13 @@ void wire_put_u64(struct text_buffer *out, uint64_t value)
     msgpack_pack_uint64(&p, value);
 }
 
-void wire_put_i64(struct text_buffer *out, int64_t value)
+static void put_i64(struct text_buffer *out, int64_t value)
 {
     msgpack_packer p = packer(out);
     msgpack_pack_int64(&p, value);
 }
 
-void wire_put_text(struct text_buffer *out, const char *bytes, size_t size)
+static void put_text(struct text_buffer *out, const char *bytes, size_t size)
 {
     msgpack_packer p = packer(out);
     msgpack_pack_str_with_body(&p, bytes, size);
@@ -53,19 +53,13 @@ void wire_put_text(struct text_buffer *out, const char *bytes, size_t size)
 
 void wire_put_string(struct text_buffer *out, const char *value)
 {
-    wire_put_text(out, value, strlen(value));
-}
-
-void wire_put_bytes_head(struct text_buffer *out, size_t size)
-{
-    msgpack_packer p = packer(out);
-    msgpack_pack_bin(&p, size);
+    put_text(out, value, strlen(value));
 }
 
 void wire_put_bytes(struct text_buffer *out, const void *bytes, size_t size)
 {
-    wire_put_bytes_head(out, size);
-    text_add(out, bytes, size);
+    msgpack_packer p = packer(out);
+    msgpack_pack_bin_with_body(&p, bytes, size);
 }
 
 void wire_put_map(struct text_buffer *out, uint32_t pairs)
@@ -146,7 +140,7 @@ void wire_begin_notification(struct text_buffer *out, const char *method)
 static void put_words(struct text_buffer *out, const char *words)
 {
     size_t size = strlen(words);
-    wire_put_text(out, words, size);
+    put_text(out, words, size);
     if (text_error(out) < 0)
         return;
     char *at = out->bytes + out->size - size;
@@ -173,7 +167,7 @@ void wire_put_error(struct text_buffer *out, const struct tdk_err *err, uint64_t
     int code = wire_error_code(err->code);
     wire_put_map(out, retry_after_ns != 0 ? 4 : 3);
     wire_put_string(out, "code");
-    wire_put_i64(out, code);
+    put_i64(out, code);
     wire_pair_string(out, "name", wire_error_name(code));
     wire_put_string(out, "message");
     put_words(out, err->text);

@@ -140,19 +140,6 @@ int wire_u64(struct wire_map map, const char *key, uint64_t *value, struct tdk_e
     return 1;
 }
 
-int wire_i64(struct wire_map map, const char *key, int64_t *value, struct tdk_err *err)
-{
-    const msgpack_object *o = find(map, key);
-    if (o == NULL)
-        return 0;
-    bool fits = o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
-                (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 <= INT64_MAX);
-    if (!fits)
-        return refuse(key, "an integer of 64 bits with sign", err);
-    *value = o->via.i64;
-    return 1;
-}
-
 int wire_bool(struct wire_map map, const char *key, bool *value, struct tdk_err *err)
 {
     const msgpack_object *o = find(map, key);
@@ -359,12 +346,12 @@ void wire_json(struct text_buffer *out, struct wire_map map, const char *hidden)
 
 bool wire_get_error(struct wire_map error, struct tdk_err *err)
 {
-    int64_t code = 0;
+    const msgpack_object *code = find(error, "code"); /* of ours, and those are below 0 */
     struct wire_text text = {"", 0};
-    if (wire_i64(error, "code", &code, NULL) <= 0 || wire_text(error, "message", &text, NULL) <= 0)
+    if (code == NULL || code->type != MSGPACK_OBJECT_NEGATIVE_INTEGER || code->via.i64 < INT32_MIN)
         return false;
-    if (code >= 0 || code < INT32_MIN)
+    if (wire_text(error, "message", &text, NULL) <= 0)
         return false;
-    err_say(err, (int)code, "%.*s", (int)(text.size < 480 ? text.size : 480), text.bytes);
+    err_say(err, (int)code->via.i64, "%.*s", (int)(text.size < 480 ? text.size : 480), text.bytes);
     return true;
 }

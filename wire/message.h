@@ -64,7 +64,6 @@ int wire_decode(struct wire_decoder *decoder, const void *bytes, size_t size,
 /* The value of a key. 1: *value is it. 0: there is none, or nil; *value is untouched. TDK_EVALUE:
  * it is of another kind; err names the key. A key that is there twice: the first counts. */
 int wire_u64(struct wire_map map, const char *key, uint64_t *value, struct tdk_err *err);
-int wire_i64(struct wire_map map, const char *key, int64_t *value, struct tdk_err *err);
 int wire_bool(struct wire_map map, const char *key, bool *value, struct tdk_err *err);
 int wire_text(struct wire_map map, const char *key, struct wire_text *value, struct tdk_err *err);
 int wire_bytes(struct wire_map map, const char *key, struct wire_text *value, struct tdk_err *err);
@@ -104,11 +103,8 @@ void wire_json(struct text_buffer *out, struct wire_map map, const char *hidden)
 void wire_put_nil(struct text_buffer *out);
 void wire_put_bool(struct text_buffer *out, bool value);
 void wire_put_u64(struct text_buffer *out, uint64_t value);
-void wire_put_i64(struct text_buffer *out, int64_t value);
 void wire_put_string(struct text_buffer *out, const char *value);
-void wire_put_text(struct text_buffer *out, const char *bytes, size_t size);
 void wire_put_bytes(struct text_buffer *out, const void *bytes, size_t size);
-void wire_put_bytes_head(struct text_buffer *out, size_t size); /* the bytes follow by other ways */
 void wire_put_map(struct text_buffer *out, uint32_t pairs);
 void wire_put_list(struct text_buffer *out, uint32_t items);
 

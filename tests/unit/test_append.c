@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "tests/support/learned.h"
 #include "tests/support/taping.h"
 
 static int setup(void **state)
@@ -149,7 +150,7 @@ static void append_keeps_a_track_without_ticks(void **state)
     taping_close(append);
     taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
     uint16_t track = catalog_find(tape.catalog, "empty");
-    const void *back = catalog_info(tape.catalog, track, epoch, "dbn.metadata", &size);
+    const void *back = learned_info(tape.catalog, track, epoch, "dbn.metadata", &size);
     assert_non_null(back);
     assert_int_equal(size, sizeof value);
     assert_memory_equal(back, value, size);

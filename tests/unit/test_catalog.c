@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "tape/catalog.h"
-#include "tape/symbols.h"
 #include "tapedeck/dbn.h"
+#include "tests/support/learned.h"
 
 #define NOW   (UINT64_C(1700000000) * NS_PER_S)
 #define ROOM  ((size_t)256 << 10)
@@ -94,7 +94,7 @@ static void add_tick(struct fixture *f, uint64_t ts)
 
 static const char *name_at(const struct fixture *f, uint32_t id, uint64_t ts)
 {
-    const char *name = catalog_symbol(f->catalog, 1, 5, id, ts);
+    const char *name = learned_symbol(f->catalog, 1, 5, id, ts);
     return name != NULL ? name : "-";
 }
 
@@ -182,17 +182,17 @@ static void property_comes_in_parts(void **state)
     size_t size;
     add_info(f, "venue", 10, 0, "BINA", 4);
     learn(f);
-    assert_null(catalog_info(f->catalog, 1, 5, "venue", &size));
+    assert_null(learned_info(f->catalog, 1, 5, "venue", &size));
     add_info(f, "venue", 10, 4, "NCE-US", 6);
     add_info(f, "empty", 0, 0, "", 0);
     learn(f);
-    assert_memory_equal(catalog_info(f->catalog, 1, 5, "venue", &size), "BINANCE-US", 10);
+    assert_memory_equal(learned_info(f->catalog, 1, 5, "venue", &size), "BINANCE-US", 10);
     assert_int_equal(size, 10);
-    assert_non_null(catalog_info(f->catalog, 1, 5, "empty", &size));
+    assert_non_null(learned_info(f->catalog, 1, 5, "empty", &size));
     assert_int_equal(size, 0);
     add_info(f, "venue", 3, 0, "CME", 3); /* told again */
     learn(f);
-    assert_memory_equal(catalog_info(f->catalog, 1, 5, "venue", &size), "CME", 3);
+    assert_memory_equal(learned_info(f->catalog, 1, 5, "venue", &size), "CME", 3);
 }
 
 static void property_parts_that_do_not_fit_teach_nothing(void **state)
@@ -205,9 +205,9 @@ static void property_parts_that_do_not_fit_teach_nothing(void **state)
     add_info(f, "b", 2, 0, "too long", 8);   /* more than it was to be */
     add_info(f, "c", UINT32_MAX, 0, "x", 1); /* nothing is allocated for a promise */
     learn(f);
-    assert_null(catalog_info(f->catalog, 1, 5, "a", &size));
-    assert_null(catalog_info(f->catalog, 1, 5, "b", &size));
-    assert_null(catalog_info(f->catalog, 1, 5, "c", &size));
+    assert_null(learned_info(f->catalog, 1, 5, "a", &size));
+    assert_null(learned_info(f->catalog, 1, 5, "b", &size));
+    assert_null(learned_info(f->catalog, 1, 5, "c", &size));
     unsigned char torn[20] = {0};
     for (uint32_t cut = 0; cut < sizeof torn; cut++) {
         memset(torn, 0xff, sizeof torn);
@@ -386,7 +386,7 @@ static void assert_filled(const struct fixture *f)
     assert_string_equal(name_at(f, 7, 150), "BTC-USD");
     assert_string_equal(name_at(f, 7, 350), "BTC-USDT");
     assert_string_equal(name_at(f, 7, 450), "BTC-EUR");
-    assert_memory_equal(catalog_info(f->catalog, 1, 5, "venue", &size), "BINANCE", 7);
+    assert_memory_equal(learned_info(f->catalog, 1, 5, "venue", &size), "BINANCE", 7);
     assert_int_equal(catalog_last_epoch(f->catalog, 1), 5);
     assert_int_equal(catalog_epoch(f->catalog, 1, 5)->ring_epoch, 4);
 }
@@ -473,10 +473,10 @@ static void what_is_over_is_forgotten_when_it_is_stored(void **state)
     fill(f);
     learn(f);
     ok(catalog_store(f->catalog, index, &err), &err);
-    assert_non_null(catalog_info(f->catalog, 1, 5, "venue", &size));
+    assert_non_null(learned_info(f->catalog, 1, 5, "venue", &size));
     catalog_forget(f->catalog);
-    assert_null(catalog_info(f->catalog, 1, 5, "venue", &size));
-    assert_non_null(catalog_info(f->catalog, 1, 6, "venue", &size));
+    assert_null(learned_info(f->catalog, 1, 5, "venue", &size));
+    assert_non_null(learned_info(f->catalog, 1, 6, "venue", &size));
     assert_int_equal(catalog_epoch(f->catalog, 1, 5)->ticks, 2);
     index_close(index);
 }

@@ -33,24 +33,11 @@ static void anything_else_is_refused_and_says_what_would_be_right(void **state)
     }
 }
 
-static void what_was_reached_is_read_from_the_histogram(void **state)
-{
-    (void)state;
-    static struct histogram h;
-    histogram_init(&h);
-    for (uint64_t v = 1; v <= 50; v++)
-        histogram_add(&h, v);
-    histogram_add(&h, 1000003);
-    assert_int_equal(fidelity_reached(&(struct fidelity){.quantile = 500000}, &h), 26);
-    assert_int_equal(fidelity_reached(&(struct fidelity){.quantile = 1000000}, &h), 1000003);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_condition_is_a_quantile_and_a_duration),
         cmocka_unit_test(anything_else_is_refused_and_says_what_would_be_right),
-        cmocka_unit_test(what_was_reached_is_read_from_the_histogram),
     };
     return cmocka_run_group_tests_name("cli.fidelity", tests, NULL, NULL);
 }

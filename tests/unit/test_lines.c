@@ -60,22 +60,17 @@ static void a_line_without_time_or_space_is_malformed(void **state)
     }
 }
 
-static void what_is_encoded_is_decoded(void **state)
+static void a_payload_may_have_any_bytes(void **state)
 {
     (void)state;
-    struct text_buffer text;
+    static const char line[] = "42 a\0b \xff";
     uint64_t ts;
     const char *payload;
     size_t size;
-    text_init(&text);
-    assert_int_equal(lines_encode(&text, 42, "a\0b \xff", 5), 0);
-    assert_int_equal(text.bytes[text.size - 1], '\n');
-    assert_int_equal(lines_decode(text.bytes, text.size - 1, &ts, &payload, &size, NULL), 0);
+    assert_int_equal(lines_decode(line, sizeof line - 1, &ts, &payload, &size, NULL), 0);
     assert_int_equal(ts, 42);
     assert_int_equal(size, 5);
-    assert_memory_equal(payload, "a\0b \xff", 5);
-    assert_int_equal(lines_encode(&text, 42, "two\nlines", 9), TDK_EVALUE);
-    text_close(&text);
+    assert_memory_equal(payload, line + 3, 5);
 }
 
 int main(void)
@@ -83,7 +78,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_payload_is_what_follows_the_first_space),
         cmocka_unit_test(a_line_without_time_or_space_is_malformed),
-        cmocka_unit_test(what_is_encoded_is_decoded),
+        cmocka_unit_test(a_payload_may_have_any_bytes),
     };
     return cmocka_run_group_tests_name("formats.lines", tests, NULL, NULL);
 }

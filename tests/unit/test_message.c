@@ -32,7 +32,6 @@ static void a_request_says_what_was_put_in(void **state)
     struct text_buffer out;
     struct wire_message m;
     uint64_t number = 0;
-    int64_t back = 0;
     bool flag = false;
     char name[8];
     struct wire_text bytes;
@@ -41,8 +40,6 @@ static void a_request_says_what_was_put_in(void **state)
     wire_begin_request(&out, UINT64_MAX, "play");
     size_t map = wire_open_map(&out);
     wire_pair_u64(&out, "number", UINT64_MAX);
-    wire_put_string(&out, "back");
-    wire_put_i64(&out, INT64_MIN);
     wire_pair_bool(&out, "flag", true);
     wire_pair_string(&out, "name", "abcdefg");
     wire_put_string(&out, "bytes");
@@ -52,7 +49,7 @@ static void a_request_says_what_was_put_in(void **state)
     wire_put_u64(&out, 1);
     wire_put_nil(&out);
     wire_close_list(&out, items, 2);
-    wire_close_map(&out, map, 6);
+    wire_close_map(&out, map, 5);
 
     assert_int_equal(decode(&out, &m), 0);
     assert_int_equal(m.kind, WIRE_REQUEST);
@@ -60,8 +57,6 @@ static void a_request_says_what_was_put_in(void **state)
     assert_true(wire_text_is(m.method, "play"));
     assert_int_equal(wire_u64(m.params, "number", &number, NULL), 1);
     assert_true(number == UINT64_MAX);
-    assert_int_equal(wire_i64(m.params, "back", &back, NULL), 1);
-    assert_true(back == INT64_MIN);
     assert_int_equal(wire_bool(m.params, "flag", &flag, NULL), 1);
     assert_true(flag);
     assert_int_equal(wire_string(m.params, "name", name, sizeof name, NULL), 1);
@@ -88,11 +83,14 @@ static void a_value_of_another_kind_is_refused_by_its_name(void **state)
     wire_put_map(&out, 4);
     wire_pair_string(&out, "from", "yesterday");
     wire_put_string(&out, "limit");
-    wire_put_i64(&out, -1);
+    text_add_char(&out, (char)0xff); /* -1 */
     wire_put_string(&out, "none");
     wire_put_nil(&out);
     wire_put_string(&out, "nul");
-    wire_put_text(&out, "a\0b", 3);
+    text_add(&out,
+             "\xa3"
+             "a\0b",
+             4);
     assert_int_equal(decode(&out, &m), 0);
     assert_int_equal(wire_u64(m.params, "from", &number, &err), TDK_EVALUE);
     assert_string_equal(err.text, "from: not an integer from 0 on");
@@ -181,7 +179,7 @@ static void a_map_is_written_as_json_without_what_is_hidden(void **state)
     wire_pair_string(&out, "token", "secret");
     wire_put_string(&out, "list");
     wire_put_list(&out, 2);
-    wire_put_i64(&out, -4);
+    text_add_char(&out, (char)0xfc); /* -4 */
     wire_put_bool(&out, true);
     wire_put_string(&out, "\"");
     wire_put_bytes(&out, "abc", 3);

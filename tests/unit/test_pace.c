@@ -102,7 +102,8 @@ static void no_time_overflows(void **state)
     assert_true(p.anchor_ns == UINT64_MAX);
     pace_init(&p, &fast, 0);
     pace_anchor(&p, UINT64_MAX - 5, 0, 0);
-    assert_true(pace_position(&p, UINT64_MAX) == UINT64_MAX);
+    pace_speed(&p, &slow, UINT64_MAX, 1, UINT64_MAX);
+    assert_true(p.anchor_ts == UINT64_MAX && p.anchor_ns == UINT64_MAX);
 }
 
 static void an_idle_stretch_is_cut_and_the_rest_follows_it(void **state)
@@ -125,7 +126,6 @@ static void a_pause_moves_what_is_to_come_by_its_length(void **state)
     assert_int_equal(pace_due(&p, OPEN_TS + 100, 1), 1100);
     pace_pause(&p, 1150);
     pace_pause(&p, 1160); /* twice is once */
-    assert_int_equal(pace_position(&p, 5000), OPEN_TS + 150);
     pace_resume(&p, 2150);
     pace_resume(&p, 9999);
     assert_int_equal(pace_due(&p, OPEN_TS + 200, 2), 2200);
@@ -146,11 +146,23 @@ static void another_speed_goes_on_from_where_the_tape_stands(void **state)
     struct speed half = times(1, 2), thousand = per_second(1000);
     /* 400 of a gap of 1000 have passed; the other 600 take twice as long. */
     pace_speed(&p, &half, OPEN_TS + 1000, 1, 1400);
-    assert_int_equal(pace_position(&p, 1400), OPEN_TS + 400);
+    assert_int_equal(p.anchor_ts, OPEN_TS + 400);
     assert_int_equal(pace_due(&p, OPEN_TS + 1000, 1), 1400 + 1200);
     pace_speed(&p, &thousand, OPEN_TS + 2000, 2, 3000);
     assert_int_equal(pace_due(&p, OPEN_TS + 2000, 2), 3000);
     assert_int_equal(pace_due(&p, OPEN_TS + 2000, 3), 3000 + NS_PER_MS);
+}
+
+static void another_speed_in_a_pause_goes_on_from_where_that_began(void **state)
+{
+    (void)state;
+    struct pace p = paced(1, 1);
+    struct speed twice = times(2, 1);
+    pace_pause(&p, 1150);
+    pace_speed(&p, &twice, OPEN_TS + 200, 1, 5000);
+    assert_int_equal(p.anchor_ts, OPEN_TS + 150);
+    pace_resume(&p, 6000);
+    assert_int_equal(pace_due(&p, OPEN_TS + 200, 1), 6000 + 25);
 }
 
 static void a_seek_begins_anew_there(void **state)
@@ -176,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_pause_moves_what_is_to_come_by_its_length),
         cmocka_unit_test(a_stall_moves_what_is_to_come_by_its_length),
         cmocka_unit_test(another_speed_goes_on_from_where_the_tape_stands),
+        cmocka_unit_test(another_speed_in_a_pause_goes_on_from_where_that_began),
         cmocka_unit_test(a_seek_begins_anew_there),
     };
     return cmocka_run_group_tests_name("replayer.pace", tests, NULL, NULL);

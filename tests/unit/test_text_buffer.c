@@ -59,7 +59,8 @@ static void decimals_have_nine_places_or_as_few_as_are_exact(void **state)
     struct text_buffer text;
     text_init(&text);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        text_add_nano(&text, cases[i].value);
+        char *at = text_reserve(&text, DIGITS_MAX);
+        text_wrote(&text, digits_nano(at, cases[i].value));
         expect(&text, cases[i].nano);
         text_add_short(&text, cases[i].value);
         expect(&text, cases[i].brief);
