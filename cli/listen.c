@@ -15,7 +15,8 @@ const struct option listen_rows[] = {
      .letter = 'o',
      .kind = OPTION_TEXT,
      .value = "FORMAT",
-     .help = "csv, jsonl, frames or none [jsonl, or by the name of FILE]",
+     .help = "csv, jsonl, parquet, arrow, pcap, pcapng, frames or none [jsonl, or by the name of "
+             "FILE]",
      .at = offsetof(struct listen_options, format)},
     {.name = "output",
      .letter = 'O',
@@ -83,7 +84,8 @@ static int settle_format(const struct listen_options *options, struct output_opt
     int rc = output_settle_format(output, err);
     if (rc == 0 && (output->format == OUTPUT_DBN || output->format == OUTPUT_DBN_ZST))
         rc = err_say(err, TDK_EVALUE,
-                     "a ring cannot be put out as '%s'; choose csv, jsonl, frames or none with -o",
+                     "a ring cannot be put out as '%s'; choose csv, jsonl, parquet, arrow, pcap, "
+                     "pcapng, frames or none with -o",
                      word);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/standard.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/manual.h"
@@ -260,6 +261,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    standard_hold();
     signal(SIGPIPE, SIG_IGN); /* writers see EPIPE and end well: a closed pipe is success */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of a write */
     int status = dispatch(argc, argv);

@@ -237,9 +237,8 @@ static int rm_one(const char *name)
                  quantity_size_text(fill, ring.fill));
         return CLI_OK;
     }
-    int rc = tdk_ring_remove(name, rm_args.force, &err);
-    if (rc < 0)
-        return cli_refuse(&err, rc == TDK_EBUSY ? "end that first, or use --force" : NULL);
+    if (tdk_ring_remove(name, rm_args.force, &err) < 0)
+        return cli_refuse(&err, NULL);
     return CLI_OK;
 }
 

@@ -158,19 +158,18 @@ static int resolve(const char *text, bool remote, struct addrinfo **list, struct
     struct address address;
     int rc = address_parse(&address, text, err);
     if (rc < 0)
-        return err_wrap(err, rc, "--listen");
+        return rc;
     if (address.local)
-        return err_say(err, TDK_EVALUE,
-                       "--listen %.200s: HOST:PORT is for here; a Unix socket is --socket", text);
+        return err_say(err, TDK_EVALUE, "%.200s is no HOST:PORT; a Unix socket is --socket", text);
     rc = getaddrinfo(address.host, address.port, &hints, list);
     if (rc != 0)
-        return err_say(err, TDK_EVALUE, "--listen %.200s: %s", text, gai_strerror(rc));
+        return err_say(err, TDK_EVALUE, "%.200s: %s", text, gai_strerror(rc));
     if (remote || is_loopback((*list)->ai_addr))
         return 0;
     freeaddrinfo(*list);
     *list = NULL;
-    return err_say(err, TDK_EVALUE,
-                   "--listen %.200s is reached from other hosts: --allow-remote lets it be", text);
+    return err_say(err, TDK_EVALUE, "%.200s is reached from other hosts: --allow-remote lets it be",
+                   text);
 }
 
 int listen_check(const char *address, bool remote, struct tdk_err *err)

@@ -28,8 +28,7 @@ int listen_unix(const char *path, mode_t mode, int *fd, struct listen_file *file
 void listen_remove(const char *path, const struct listen_file *file);
 
 /* "HOST:PORT". An address beyond loopback is TDK_EVALUE unless `remote`; check says it without
- * listening. Port 0: the system's
- * choice; *port is what it came to. */
+ * listening. Port 0: the system's choice; *port is what it came to. */
 int listen_check(const char *address, bool remote, struct tdk_err *err);
 int listen_tcp(const char *address, bool remote, int *fd, unsigned *port, struct tdk_err *err);
 

@@ -92,6 +92,13 @@ int server_config_uids(const struct option_list *words, const char *option, stru
     return rc;
 }
 
+static int check_address(const char *address, const char *option, const struct server_config *c,
+                         struct tdk_err *err)
+{
+    int rc = address != NULL ? listen_check(address, c->allow_remote, err) : 0;
+    return rc < 0 ? err_wrap(err, rc, "%s", option) : 0;
+}
+
 int server_config_check(struct server_config *c, const char *tape, const char *name,
                         struct tdk_err *err)
 {
@@ -103,13 +110,9 @@ int server_config_check(struct server_config *c, const char *tape, const char *n
     if (rc == 0 && c->listen != NULL && c->token_file == NULL)
         rc = err_say(err, TDK_EVALUE,
                      "--listen needs --token-file: who connects over TCP has to know the token");
-    if (rc == 0 && c->listen != NULL)
-        rc = listen_check(c->listen, c->allow_remote, err);
-    if (rc == 0 && c->http != NULL) {
-        rc = listen_check(c->http, c->allow_remote, err);
-        rc = rc < 0 ? err_wrap(err, rc, "--http") : 0;
-    }
-    return rc;
+    if (rc == 0)
+        rc = check_address(c->listen, "--listen", c, err);
+    return rc < 0 ? rc : check_address(c->http, "--http", c, err);
 }
 
 void server_config_apply(const struct server_config *c, struct server_options *o)

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/standard.h"
 #include "recorder/recorder.h"
 
 static int fail(const struct tdk_err *err, int exit_code)
@@ -15,6 +16,7 @@ int main(int argc, char *argv[])
     static struct recorder recorder;
     struct tdk_err err;
 
+    standard_hold();
     int rc = config_load(&config, argc, argv, &err);
     if (rc != 0) {
         config_close(&config);

@@ -376,6 +376,21 @@ class Sources(Contract):
             process.stderr.close()
             self.assertEqual(process.wait(tapedeck.PATIENCE), 0)
 
+    def test_a_closed_descriptor_is_never_that_of_a_file_of_the_tape(self):
+        self.put_lines("a", [(T0 + i, "x" * 100) for i in range(2000)])
+        index = [self.tape / "index" / name for name in ("data.mdb", "lock.mdb")]
+        for shut in ("1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"):
+            for args in (("query", "-T", self.tape, "-o", "jsonl"), ("query", "-T", self.tape, "-o", "dbn"),
+                         ("reindex", "-T", self.tape), ("import", self.scratch / "nosuch", "-T", self.tape, "--track", "a")):
+                done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {shut}', tapedeck.BIN / "tapedeck", *args], env=self.env,
+                                      capture_output=True, check=False, timeout=tapedeck.PATIENCE)
+                if "1>&-" in shut and args[-1] == "jsonl":
+                    self.assertEqual(done.returncode, 1, done.stderr) # who asked gets nothing, and that is no success
+                for path in index:
+                    self.assertFalse(b"tapedeck " in path.read_bytes(), (shut, *args))
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual(self.count(), 2000)
+
     def test_a_lone_segment_is_a_source(self):
         self.put_lines("a", [(T0, "x")])
         self.put_lines("b", [(T0 + 1, "y")])

@@ -269,9 +269,12 @@ class Sockets(Control):
         token.write_text("correct horse battery\n")
         for args, code in ((("--listen", "127.0.0.1:0"), 2),
                            (("--listen", "0.0.0.0:0", "--token-file", token), 2),
-                           (("--listen", "nonsense", "--token-file", token), 2)):
+                           (("--listen", "nonsense", "--token-file", token), 2),
+                           (("--http", "0.0.0.0:0"), 2), (("--http", "nonsense"), 2), (("--http", "unix:/x"), 2)):
             recorder = self.recorder("--ring", "a", *args, ready=False)
             self.assertEqual(recorder.wait(), code, recorder.stderr)
+            self.assertEqual([word in recorder.stderr for word in ("--listen", "--http")],
+                             [args[0] == word for word in ("--listen", "--http")], recorder.stderr)
 
     def test_what_was_asked_is_on_record(self):
         recorder = self.record("--audit")

@@ -7,6 +7,7 @@ import random
 import select
 import signal
 import socket
+import subprocess
 import time
 import unittest
 
@@ -51,6 +52,25 @@ class Recording(tapedeck.Case):
 
 
 class Whole(Recording):
+    def test_one_that_is_started_without_descriptors_writes_its_log_into_nothing_else(self):
+        self.create("a")
+        args = (tapedeck.BIN / "tapedeck-recorder", "--tape", self.tape, "--ring", "a", "--ring", "no ring", *SMALL)
+        self.assertEqual(subprocess.run(["sh", "-c", 'exec "$0" "$@" 0<&- 1>&- 2>&-', *args], env=self.env, check=False,
+                                        timeout=tapedeck.PATIENCE).returncode, 2)
+        with subprocess.Popen(["sh", "-c", 'exec "$0" "$@" 0<&- 1>&- 2>&-', *args[:5], *SMALL], env=self.env) as process:
+            try:
+                self.run_ok("gen", "--ring", "a", "--count", "1000")
+                while self.run_cli("flush", "-T", self.tape).returncode != 0:
+                    self.assertIsNone(process.poll())
+                for fd in range(3):
+                    self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null")
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(tapedeck.PATIENCE), 0)
+            finally:
+                process.kill()
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual(self.tape_digest()[1], 1000)
+
     def test_one_ring_comes_through_unchanged(self):
         self.create("a")
         recorder = self.recorder("--ring", "a")

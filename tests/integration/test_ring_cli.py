@@ -63,7 +63,9 @@ class Rings(tapedeck.Case):
         self.run_ok("ring", "create", "a", "--size", "64K")
         drain = self.start_cli("drain", "a", "-o", "none")
         self.wait_for(lambda: self.info("a")["consumer"] == drain.pid)
-        self.assertIn("consumer", self.run_ok("ring", "rm", "a", code=1).stderr)
+        done = self.run_ok("ring", "rm", "a", code=1)
+        self.assertIn("consumer", done.stderr)
+        self.assertEqual(done.stderr.count("--force"), 1)
         self.run_ok("ring", "rm", "a", "--force")
         self.run_ok("ring", "info", "a", code=1)
 
@@ -213,6 +215,15 @@ class Rings(tapedeck.Case):
         self.assertEqual(list(self.scratch.glob("*out*")), [])
         done = self.run_ok("drain", "a", "--timeout", "100ms")
         self.assertEqual(len(done.stdout.splitlines()), 200)
+
+    def test_a_ring_can_be_put_out_as_what_help_names_and_as_nothing_else(self):
+        line = b'{"symbol":"A","timestamp":1,"price":1,"volume":1,"message_type":"trade"}\n'
+        self.run_ok("feed", "-", "--ring", "a", "--create", "64K", stdin=line)
+        for form in ("dbn", "dbn.zst", "xml"):
+            self.assertIn("parquet", self.run_ok("drain", "a", "-n", "1", "-o", form, code=2).stderr)
+        self.assertIn("packets", self.run_ok("drain", "a", "-n", "1", "-o", "pcap", code=1).stderr) # no wide trade is one
+        self.assertEqual(self.run_ok("drain", "a", "-n", "1", "-o", "parquet").stdout[:4], b"PAR1")
+        self.assertIn(b"parquet", self.run_ok("drain", "--help").stdout)
 
     def test_a_file_is_replaced_only_by_force(self):
         self.run_ok("ring", "create", "a", "--size", "1M")

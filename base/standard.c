@@ -1,0 +1,18 @@
+#include "base/standard.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Held the wrong way round, so that who uses it is told, as if it were closed. */
+static int hold(int fd)
+{
+    return open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+void standard_hold(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && hold(fd) != fd)
+            _exit(EXIT_FAILURE); /* and nowhere to say so */
+}
