@@ -9,6 +9,8 @@
 
 #include <tapedeck/ring.h>
 
+static_assert(RB_LEN == 64, "two halves of 32");
+
 #define RC_NAME   "tapedeck"
 #define RC_VARLEN 1
 #define RC_BATCH  1
@@ -87,12 +89,29 @@ RB_INLINE const struct tdk_frame *frame_next(rc *r)
     return frame;
 }
 
+/*
+ * A size that is known needs no call. The harness stores and loads its messages by halves of 32
+ * bytes: one load of 64 behind two stores would wait until both have left the store buffer.
+ */
+RB_INLINE void copy_message(void *to, const void *from, uint32_t len)
+{
+    typedef uint64_t half __attribute__((vector_size(32), aligned(8), may_alias));
+    half *out = to;
+    const half *in = from;
+    if (rb_likely(len == RB_LEN)) {
+        out[0] = in[0];
+        out[1] = in[1];
+    } else {
+        memcpy(to, from, len);
+    }
+}
+
 RB_INLINE int rc_push(rc *r, const void *msg, uint32_t len)
 {
     struct tdk_frame *frame = frame_claim(r, len);
     if (rb_unlikely(!frame))
         return 0;
-    memcpy(frame + 1, msg, len);
+    copy_message(frame + 1, msg, len);
     tdk_ring_publish(r);
     return 1;
 }
@@ -103,10 +122,7 @@ RB_INLINE uint32_t rc_pop(rc *r, void *buf)
     if (!frame)
         return 0;
     uint32_t len = frame->size;
-    if (rb_likely(len == RB_LEN)) /* a size that is known needs no call */
-        memcpy(buf, frame + 1, RB_LEN);
-    else
-        memcpy(buf, frame + 1, len);
+    copy_message(buf, frame + 1, len);
     tdk_ring_release(r);
     return len;
 }
