@@ -5,6 +5,7 @@
 #define TDK_SHM_RING_PRIVATE_H
 
 #include "shm/region.h"
+#include "shm/trial.h"
 #include "tapedeck/ring.h"
 
 struct tdk_ring_private {
@@ -23,6 +24,7 @@ struct tdk_ring_private {
     uint64_t attached_ns;
     bool announced; /* the EPOCH frame of this epoch is in the ring */
     enum tdk_clock clock;
+    struct trial filling; /* aside or in place: put.c */
 };
 
 /* Put `role` on a mapped region: takes the lock, begins an epoch or finds the cursor. On failure

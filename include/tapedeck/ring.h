@@ -189,11 +189,10 @@ struct tdk_put {
 };
 
 /* Claim, fill and publish them: visible by pieces of some KiB, so that the other side can begin.
- * From 2 KiB on twice as fast as one by one, where the other side has another core. wait_ns 0: a
- * ring that is full refuses, and each tick refused has spent its seq and is counted. Else room is
- * waited for, at most so long for each (UINT64_MAX: for ever), and what is left over has spent
- * nothing. Returns ticks published; TDK_EVALUE: payloads above the ring's payload_max, or a type
- * that is no tick's; TDK_EHOSTILE. */
+ * From 2 KiB on up to twice as fast as one by one. wait_ns 0: a ring that is full refuses, and each
+ * tick refused has spent its seq and is counted. Else room is waited for, at most so long for each
+ * (UINT64_MAX: for ever), and what is left over has spent nothing. Returns ticks published;
+ * TDK_EVALUE: payloads above the ring's payload_max, or a type that is no tick's; TDK_EHOSTILE. */
 TDK_API int64_t tdk_ring_put(struct tdk_ring *ring, const struct tdk_put *put, uint64_t wait_ns);
 
 /* ---- either ---- */

@@ -1,97 +1,21 @@
 #include "tapedeck/ring.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "shm/ring_private.h"
 
-/* ---- out of a ring ---- */
-
-/* Where the frames begin that lie in a copy, without padding; *size becomes what the whole ones
- * take. -1: a head that cannot be. */
-static int64_t find_frames(const struct tdk_ring *ring, const unsigned char *bytes, size_t *size,
-                           uint64_t *offsets)
-{
-    size_t at = 0;
-    int64_t count = 0;
-    while (*size - at >= sizeof(struct tdk_frame)) {
-        const struct tdk_frame *frame = (const struct tdk_frame *)(const void *)(bytes + at);
-        if (frame->size > ring->payload_max)
-            return -1;
-        size_t span = tdk_frame_span(frame->size);
-        if (span > *size - at)
-            break;
-        if (frame->type != TDK_TYPE_PADDING)
-            offsets[count++] = at;
-        at += span;
-    }
-    *size = at;
-    return count;
-}
-
-static int64_t copy_tapped(struct tdk_ring *ring, void *buffer, size_t room, uint64_t *offsets,
-                           size_t *size, uint64_t *missed)
-{
-    int64_t taken = tdk_ring_tap(ring, buffer, room, missed);
-    if (taken <= 0)
-        return taken;
-    size_t bytes = (size_t)taken;
-    int64_t count = find_frames(ring, buffer, &bytes, offsets);
-    *size = bytes;
-    return count; /* tdk_ring_tap() has looked at each head: it is not -1 */
-}
-
-int64_t tdk_ring_copy(struct tdk_ring *ring, void *buffer, size_t room, uint64_t *offsets,
-                      size_t *size, uint64_t *missed)
-{
-    *size = 0;
-    if (ring->role == TDK_RING_TAP)
-        return copy_tapped(ring, buffer, room, offsets, size, missed);
-    assert(ring->role == TDK_RING_CONSUMER);
-    *missed = 0;
-    for (;;) {
-        size_t fill, bytes;
-        const void *from = tdk_ring_peek(ring, &fill);
-        if (tdk_ring_hostile(ring) != NULL)
-            return TDK_EHOSTILE;
-        if (fill == 0)
-            return 0;
-        bytes = (fill < room ? fill : room) & ~(size_t)7;
-        memcpy(buffer, from, bytes);
-        int64_t count = find_frames(ring, buffer, &bytes, offsets);
-        if (tdk_ring_hostile(ring) != NULL) /* its file was cut, and we have copied zeros */
-            return TDK_EHOSTILE;
-        if (count < 0 || (bytes == 0 && fill <= room)) {
-            ring_set_hostile(ring, "a frame has a size that cannot be");
-            return TDK_EHOSTILE;
-        }
-        if (bytes == 0)
-            return -ENOBUFS;
-        tdk_ring_skip(ring, bytes);
-        *size = bytes;
-        if (count > 0)
-            return count;
-    }
-}
-
-void tdk_ring_give(struct tdk_ring *ring)
-{
-    if (ring->role == TDK_RING_CONSUMER)
-        tdk_ring_release_to(ring, tdk_ring_position(ring));
-}
-
-/* ---- into a ring ---- */
-
 /*
- * Ticks are laid down in memory of our own and moved into the ring in one piece: from some 2 KiB on
- * by a copy that does not ask for the lines it overwrites. In a small ring the other side's
- * processor still has them, and each store to one waits for it. In a large one they are in nobody's
- * cache any more: to ask for them ahead and write in place is faster there.
+ * Ticks go in by pieces, in one of two ways. Aside: laid down in memory of our own and moved by one
+ * string instruction, which from some 2 KiB on writes whole lines without asking for what was in
+ * them; so the lines that the other side's processor still has are not waited for. In place: its
+ * lines asked for ahead; faster where nobody else has them, in a large ring or with the other side
+ * on the same core. Which it is cannot be asked: it is tried (trial.h).
  */
-#define PIECE_MAX      8192u
-#define PIECE_MIN      2048u
-#define PIECE_RING_MAX ((uint64_t)16 << 20)
+#define PIECE_MAX 8192u
+#define PIECE_MIN 2048u
+
+enum { ASIDE, IN_PLACE };
 
 static void copy_words(void *to, const void *from, size_t words)
 {
@@ -153,22 +77,35 @@ static void lay_down(unsigned char *at, const struct part *p, size_t ahead)
     }
 }
 
+static void fill_room(struct trial *trial, void *room, size_t bytes, const struct part *part)
+{
+    _Alignas(64) unsigned char piece[PIECE_MAX];
+    bool timed;
+    unsigned way = trial_next(trial, &timed);
+    uint64_t start = timed ? clock_mono() : 0;
+    if (way == IN_PLACE) {
+        lay_down(room, part, TDK_RING_AHEAD_WRITE);
+    } else {
+        lay_down(piece, part, 0);
+        copy_words(room, piece, bytes / 8);
+    }
+    if (timed)
+        trial_tell(trial, way, clock_mono() - start, bytes);
+}
+
 /* All n in one piece, if there is room for them. */
 static bool put_piece(struct tdk_ring *ring, const struct tdk_put *put, uint64_t first, uint64_t n,
                       uint64_t now)
 {
-    _Alignas(64) unsigned char piece[PIECE_MAX];
     size_t bytes = (size_t)n * tdk_frame_span(put->size);
     void *room = tdk_ring_claim_run(ring, bytes);
     if (room == NULL)
         return false;
     const struct part part = {put, first, n, ring->seq + 1, now};
-    if (bytes < PIECE_MIN || bytes > sizeof piece || ring->mask >= PIECE_RING_MAX) {
+    if (bytes < PIECE_MIN || bytes > PIECE_MAX)
         lay_down(room, &part, TDK_RING_AHEAD_WRITE);
-    } else {
-        lay_down(piece, &part, 0);
-        copy_words(room, piece, bytes / 8);
-    }
+    else
+        fill_room(&ring->more->filling, room, bytes, &part);
     ring->seq += n;
     return true;
 }

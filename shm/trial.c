@@ -1,0 +1,23 @@
+#include "shm/trial.h"
+
+unsigned trial_next(struct trial *trial, bool *timed)
+{
+    uint32_t at = trial->at;
+    trial->at = at + 1 < TRIAL_ROUND ? at + 1 : 0;
+    *timed = at < 2 * TRIAL_EACH;
+    if (at == 0)
+        trial->least[0] = trial->least[1] = UINT64_MAX;
+    return *timed ? at / TRIAL_EACH : trial->faster;
+}
+
+/* The least, so that a slice of time which went to somebody else does not decide. The first piece
+ * of each way is none of it: it waits for what the other way has left in the store buffer. */
+void trial_tell(struct trial *trial, unsigned way, uint64_t ns, size_t bytes)
+{
+    uint64_t cost = (ns << 16) / bytes;
+    bool first = (trial->at - 1) % TRIAL_EACH == 0;
+    if (!first && cost < trial->least[way])
+        trial->least[way] = cost;
+    if (trial->at == 2 * TRIAL_EACH)
+        trial->faster = trial->least[1] < trial->least[0];
+}
