@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -33,6 +34,13 @@ static ssize_t posix_pread(int fd, void *bytes, size_t size, uint64_t offset)
 {
     ssize_t n;
     RETRIED(n, pread(fd, bytes, size, (off_t)offset));
+}
+
+static ssize_t posix_pread_cached(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    const struct iovec all = {bytes, size};
+    ssize_t n;
+    RETRIED(n, preadv2(fd, &all, 1, (off_t)offset, RWF_NOWAIT));
 }
 
 static ssize_t posix_pwrite(int fd, const void *bytes, size_t size, uint64_t offset)
@@ -168,6 +176,7 @@ const struct file_ops files_posix = {
     .open = posix_open,
     .close = posix_close,
     .pread = posix_pread,
+    .pread_cached = posix_pread_cached,
     .pwrite = posix_pwrite,
     .fsync = posix_fsync,
     .fdatasync = posix_fdatasync,

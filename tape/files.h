@@ -23,6 +23,9 @@ struct file_ops {
     int (*open)(const char *path, int flags, mode_t mode); /* a descriptor; O_CLOEXEC is added */
     int (*close)(int fd);
     ssize_t (*pread)(int fd, void *bytes, size_t size, uint64_t offset);
+    /* As far as it is in memory: fewer bytes, or -EAGAIN, where the disk would have to be asked.
+     * NULL: nobody can tell. */
+    ssize_t (*pread_cached)(int fd, void *bytes, size_t size, uint64_t offset);
     ssize_t (*pwrite)(int fd, const void *bytes, size_t size, uint64_t offset);
     int (*fsync)(int fd);
     int (*fdatasync)(int fd);

@@ -119,6 +119,9 @@ int pack_begin(struct pack *pack, const struct block_head *head, const unsigned 
  * not checked. */
 int pack_all(struct pack *pack, struct tdk_err *err);
 
+/* How many stored bytes come before the groups: outline and times. */
+size_t pack_front_size(const struct pack *pack);
+
 /* Can it be had in parts? */
 bool pack_has_parts(const struct pack *pack);
 

@@ -183,6 +183,11 @@ int pack_begin(struct pack *pack, const struct block_head *head, const unsigned 
     return 0;
 }
 
+size_t pack_front_size(const struct pack *pack)
+{
+    return (size_t)pack->outline.outline_size + pack->outline.stamps_size;
+}
+
 bool pack_has_parts(const struct pack *pack)
 {
     return pack->outline.uniform != 0 && pack->strands[0].class >= PACK_CLASSES;

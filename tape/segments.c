@@ -202,6 +202,12 @@ int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_
     return 0;
 }
 
+bool handle_read_cached(const struct handle *handle, uint64_t offset, void *bytes, size_t size)
+{
+    return files->pread_cached != NULL &&
+           files->pread_cached(handle->segment->fd, bytes, size, offset) == (ssize_t)size;
+}
+
 /*
  * The kernel reads ahead in steps, each of larger pieces than the one before: of 4 KiB, of 16, of
  * 64. How long the first is depends on the read that it comes from, and behind one of a megabyte it

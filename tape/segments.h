@@ -59,6 +59,10 @@ void segments_forget(struct segments *segments, uint64_t number);
 int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,
                 struct tdk_err *err);
 
+/* The same, if all of it is in memory; false: the disk would have to be asked, or it cannot be had.
+ */
+bool handle_read_cached(const struct handle *handle, uint64_t offset, void *bytes, size_t size);
+
 /* Is it read straight on from `offset` now, or here and there? Where it is scanned the kernel reads
  * ahead by itself, into large pieces of memory: from those a copy costs a third of what it costs
  * from the single pages that are asked for by handle_expect(). */

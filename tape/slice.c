@@ -257,6 +257,16 @@ int slice_fetch_bytes(struct slice *slice, size_t at, size_t size, struct tdk_er
     return rc;
 }
 
+bool slice_fetch_cached(struct slice *slice, size_t at, size_t size)
+{
+    if (!handle_read_cached(slice->handle, slice->ref.offset + at, slice->bytes + at, size))
+        return false;
+    slice->bytes_read += size;
+    slice->fetched_begin = at;
+    slice->fetched_end = at + size;
+    return true;
+}
+
 static bool is_small(const struct block_ref *ref)
 {
     return ref->span <= SMALL_SPAN;

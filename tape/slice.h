@@ -43,12 +43,20 @@ struct slice {
     uint32_t last_ordinal;             /* the tick that slice_tick() found last, and where */
     size_t last_offset;
     uint64_t bytes_read; /* by this slice, ever */
+    size_t front;        /* packed: from its beginning to where its groups begin; 0: not known */
     bool passing;        /* many blocks go through it */
     bool is_near;        /* packed, and not far behind the block before */
 };
 
 void slice_init(struct slice *slice, struct segments *segments);
 void slice_close(struct slice *slice);
+
+/* It has a packed block in parts, of which it reads at once what is in memory; where that ends it
+ * scans. So none needs to be asked for ahead. */
+static inline bool slice_fetches_front(const struct slice *slice)
+{
+    return slice->passing && slice->is_near && slice->state == SLICE_PACKED;
+}
 
 /* At least a part of this block is there. */
 bool slice_holds(const struct slice *slice, const struct block_ref *ref);

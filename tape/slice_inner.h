@@ -18,6 +18,9 @@ int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err
 /* The same of bytes that the next calls will ask for, and of much that lies between them. */
 int slice_fetch_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err);
 
+/* The same, if they are in memory. False: nothing was read. */
+bool slice_fetch_cached(struct slice *slice, size_t at, size_t size);
+
 /* The block's head, read, checked and compared with the reference, and so many bytes behind it. */
 int slice_read_head(struct slice *slice, size_t more, struct tdk_err *err);
 

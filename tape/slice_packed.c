@@ -19,12 +19,24 @@ static int read_outline(struct slice *slice, size_t have, struct tdk_err *err)
     return rc;
 }
 
-/* One of many whose picks are needed, and not in memory: all of it, as a scan. A third of it is
- * needed at least, its times; asked for in parts it costs the disk as much, and would lie in single
- * pages of the page cache, from which whoever asks next copies at a third of the speed. */
-static int fetch_cold(struct slice *slice, struct tdk_err *err)
+/* What comes before the groups is about as long as in the block before. */
+static size_t front_expected(const struct slice *slice)
 {
-    if (!slice->passing || !slice->is_near || handle_has(slice->handle, slice->ref.offset))
+    size_t front = slice->front + slice->front / 16, least = sizeof(struct block_head) + GUESS;
+    if (front < least)
+        front = least;
+    return front < slice->ref.span ? front : slice->ref.span;
+}
+
+/*
+ * One of many whose picks are needed: outline and times by one call, which also tells whether they
+ * are in memory. If they are not, all of the block, as a scan. A third of it is needed at least,
+ * its times; asked for in parts it costs the disk as much, and would lie in single pages of the
+ * page cache, from which whoever asks next copies at a third of the speed.
+ */
+static int fetch_front(struct slice *slice, struct tdk_err *err)
+{
+    if (!slice->passing || !slice->is_near || slice_fetch_cached(slice, 0, front_expected(slice)))
         return 0;
     return slice_fetch_bytes(slice, 0, slice->ref.span, err);
 }
@@ -35,7 +47,7 @@ int slice_begin_packed(struct slice *slice, const struct block_ref *ref, enum pa
     const size_t more = ref->stored_size < GUESS ? ref->stored_size : GUESS;
     int rc = slice_change(slice, ref, true, err);
     if (rc == 0 && need == PACKED_PICKS)
-        rc = fetch_cold(slice, err);
+        rc = fetch_front(slice, err);
     if (rc == 0)
         rc = slice_read_head(slice, more, err);
     if (rc == 0 && slice->view.head->codec != BLOCK_COLUMNS)
@@ -48,12 +60,19 @@ int slice_begin_packed(struct slice *slice, const struct block_ref *ref, enum pa
         rc = pack_begin(slice->pack, slice->view.head, slice->bytes + sizeof(struct block_head),
                         NULL, &slice->view, err);
     slice->state = rc == 0 ? SLICE_PACKED : SLICE_EMPTY;
+    slice->front = rc == 0 ? sizeof(struct block_head) + pack_front_size(slice->pack) : 0;
     return rc;
 }
 
+/* Of what is there in part, the rest. */
 static int need_stored(void *context, size_t at, size_t size, struct tdk_err *err)
 {
-    return slice_read_bytes(context, sizeof(struct block_head) + at, size, err);
+    struct slice *slice = context;
+    size_t end = sizeof(struct block_head) + at + size;
+    at += sizeof(struct block_head);
+    if (at >= slice->fetched_begin && at < slice->fetched_end && end > slice->fetched_end)
+        at = slice->fetched_end;
+    return slice_read_bytes(slice, at, end - at, err);
 }
 
 int slice_unpack_picks(struct slice *slice, const struct picks *picks, struct tdk_err *err)

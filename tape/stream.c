@@ -130,7 +130,8 @@ static void expect_next(struct stream *stream, enum expectation what)
     const int here = stream->search.ref_at, ahead = what == EXPECT_ALL ? AHEAD : AHEAD_SMALL;
     bool is_scanned =
         slice->handle != NULL && slice->handle->is_scanned; /* the kernel sees to it */
-    bool is_wanted = slice->handle != NULL && !is_scanned && !stream->is_alone;
+    bool is_fetched = slice_fetches_front(slice);           /* and here as soon as it has to */
+    bool is_wanted = slice->handle != NULL && !is_scanned && !is_fetched && !stream->is_alone;
     if (stream->expected_to < here || stream->expected_to > here + ahead)
         stream->expected_to = here; /* a new batch */
     while (is_wanted && stream->expected_to < here + ahead) {
