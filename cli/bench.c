@@ -24,6 +24,12 @@ const struct option bench_rows[] = {
      .preset = "5",
      .at = offsetof(struct bench_options, runs),
      .help = "measure so often, after once to warm up; the median is shown"},
+    {.name = "only",
+     .kind = OPTION_TEXT,
+     .value = "TEXT",
+     .variable = "",
+     .at = offsetof(struct bench_options, only),
+     .help = "measure only what has TEXT in its name"},
     {.name = "baseline",
      .kind = OPTION_TEXT,
      .value = "FILE",
@@ -140,6 +146,8 @@ int bench_measure(struct bench *b, const char *what,
     struct bench_run runs[RUNS_MAX];
     struct bench_run warm = {.operations = 0};
     size_t count = (size_t)b->options->runs;
+    if (b->options->only != NULL && strstr(what, b->options->only) == NULL)
+        return 0;
     int rc = measure(context, &warm, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         runs[i] = (struct bench_run){.operations = 0};
@@ -213,6 +221,9 @@ int bench_close(struct bench *b, int rc, const struct tdk_err *err)
     int status = CLI_OK;
     if (rc < 0) {
         status = cli_fail(err, NULL);
+    } else if (b->count == 0) {
+        status =
+            cli_usage("--only: nothing that is measured has '%s' in its name", b->options->only);
     } else {
         rc = show(b);
         if (rc < 0)

@@ -18,6 +18,7 @@
 
 struct bench_options {
     uint64_t runs;
+    const char *only;     /* rows with this in their name; NULL: all */
     const char *baseline; /* path: what an earlier run wrote to a pipe or file; NULL */
     bool json;
 };
@@ -42,8 +43,8 @@ struct bench; /* ours, by out pointer */
 
 int bench_open(struct bench **bench, const struct bench_options *options, struct tdk_err *err);
 
-/* A row. Whatever measure() returns other than 0 ends the bench and is returned. `what` is copied.
- */
+/* A row, unless it is none of those asked for. Whatever measure() returns other than 0 ends the
+ * bench and is returned. `what` is copied. */
 int bench_measure(struct bench *bench, const char *what,
                   int (*measure)(void *context, struct bench_run *run, struct tdk_err *err),
                   void *context, struct tdk_err *err);
