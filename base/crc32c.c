@@ -127,12 +127,6 @@ HARDWARE static uint32_t stretch(uint32_t a, const unsigned char *p, size_t thir
 HARDWARE static uint32_t crc32c_hardware(uint32_t crc, const unsigned char *p, size_t size)
 {
     crc = ~crc;
-    if (wide && size >= CRC32C_WIDE) {
-        size_t taken = size - size % CRC32C_WIDE;
-        crc = crc32c_wide(crc, p, taken);
-        p += taken;
-        size -= taken;
-    }
     for (; size >= 3 * STRETCH_LONG; size -= 3 * STRETCH_LONG, p += 3 * STRETCH_LONG)
         crc = stretch(crc, p, STRETCH_LONG, shift_long);
     for (; size >= 3 * STRETCH_SHORT; size -= 3 * STRETCH_SHORT, p += 3 * STRETCH_SHORT)
@@ -144,9 +138,18 @@ HARDWARE static uint32_t crc32c_hardware(uint32_t crc, const unsigned char *p, s
     return ~crc;
 }
 
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t size)
+uint32_t crc32c_instruction(uint32_t crc, const void *bytes, size_t size)
 {
     return hardware ? crc32c_hardware(crc, bytes, size) : crc32c_plain(crc, bytes, size);
+}
+
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t size)
+{
+    const unsigned char *p = bytes;
+    size_t taken = wide ? size - size % CRC32C_WIDE : 0;
+    if (taken > 0)
+        crc = ~crc32c_wide(~crc, p, taken);
+    return taken < size ? crc32c_instruction(crc, p + taken, size - taken) : crc;
 }
 
 /* Four streams that have nothing to do with each other: no putting together behind them. */

@@ -1,5 +1,6 @@
 /*
- * crc32c_inner.h - what crc32c.c and crc32c_wide.c share: the way of wide registers.
+ * crc32c_inner.h - the ways there are: what crc32c.c and crc32c_wide.c share, and what those who
+ * compare them need.
  */
 #ifndef TDK_BASE_CRC32C_INNER_H
 #define TDK_BASE_CRC32C_INNER_H
@@ -10,6 +11,10 @@
 
 /* For tests: from here on as where there are no wide registers. */
 void crc32c_narrow(void);
+
+/* By the processor's instruction, three streams interleaved, whatever else it has: what the limit
+ * in `tapedeck bench record` is named after. */
+uint32_t crc32c_instruction(uint32_t crc, const void *bytes, size_t size);
 
 /* ---- crc32c_wide.c ---- */
 

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/crc32c_inner.h"
 #include "base/err.h"
 #include "cli/attach.h"
 #include "tape/block.h"
@@ -138,9 +139,21 @@ int bench_drain(const struct bench_feeds *feeds, uint64_t *elapsed_ns, struct td
     return rc;
 }
 
-int bench_copy_alone(uint64_t bytes, uint64_t *elapsed_ns, struct tdk_err *err)
+/* ---- the least of it ---- */
+
+void bench_sum_chunks(const void *bytes, size_t size)
 {
     uint32_t sums[STEP_SIZE / BLOCK_CHUNK];
+    crc32c_chunks(bytes, size, BLOCK_CHUNK, sums);
+}
+
+void bench_sum_three_ways(const void *bytes, size_t size)
+{
+    crc32c_instruction(0, bytes, size);
+}
+
+int bench_copy_alone(uint64_t bytes, bench_sum *sum, uint64_t *elapsed_ns, struct tdk_err *err)
+{
     unsigned char *memory = buffers_map(BLOCK_ROOM + STEP_SIZE), *from = memory + BLOCK_ROOM;
     if (memory == NULL)
         return err_set(err, -ENOMEM, "a block");
@@ -151,7 +164,7 @@ int bench_copy_alone(uint64_t bytes, uint64_t *elapsed_ns, struct tdk_err *err)
         store_u64(from, at);
         uint64_t begin_ns = clock_mono();
         memcpy(to, from, STEP_SIZE);
-        crc32c_chunks(to, STEP_SIZE, BLOCK_CHUNK, sums);
+        sum(to, STEP_SIZE);
         *elapsed_ns += clock_mono() - begin_ns;
     }
     buffers_unmap(memory, BLOCK_ROOM + STEP_SIZE);

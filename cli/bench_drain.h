@@ -14,8 +14,12 @@
  * TDK_ECORRUPT: what came out is not what went in. */
 int bench_drain(const struct bench_feeds *feeds, uint64_t *elapsed_ns, struct tdk_err *err);
 
-/* The least of it: as many bytes, from a piece of 64 KiB to where blocks lie, and the CRC-32C of
- * each KiB of them. */
-int bench_copy_alone(uint64_t bytes, uint64_t *elapsed_ns, struct tdk_err *err);
+/* CRC-32C of a piece: of each KiB of it, as blocks have them, the fastest way there is; of all of
+ * it by three streams of the processor's instruction. */
+typedef void bench_sum(const void *bytes, size_t size);
+bench_sum bench_sum_chunks, bench_sum_three_ways;
+
+/* The least of it: as many bytes, from a piece of 64 KiB to where blocks lie, and summed there. */
+int bench_copy_alone(uint64_t bytes, bench_sum *sum, uint64_t *elapsed_ns, struct tdk_err *err);
 
 #endif

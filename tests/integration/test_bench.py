@@ -31,8 +31,11 @@ class Bench(tapedeck.Case):
         rows = self.bench("record", "--count", "20000", "--producers", "2", "--rate", "20000", "--ring-size", "1M",
                           "--dir", self.scratch)
         rows.pop("the disk alone, durable", None)  # where there is a way past the page cache
-        self.assertEqual(list(rows), ["copy and CRC-32C alone", "drained, no disk", "written, 1 ring", "written, 2 rings",
-                                      "durable, 1 ring", "durable, 2 rings", "publish, nobody reads", "publish, recorded"])
+        self.assertEqual(list(rows), ["copy and CRC-32C alone", "copy and CRC-32C, three ways", "drained, no disk",
+                                      "written, 1 ring", "written, 2 rings", "durable, 1 ring", "durable, 2 rings", "publish, nobody reads",
+                                      "publish, recorded"])
+        few = self.bench("record", "--count", "20000", "--only", "CRC", "--dir", self.scratch)
+        self.assertEqual(list(few), ["copy and CRC-32C alone", "copy and CRC-32C, three ways"])
         self.assertEqual(os.listdir(self.scratch), [])
         self.assertEqual(os.listdir(self.rings), [])
 
@@ -120,6 +123,7 @@ class Bench(tapedeck.Case):
                 (("ring", "--cpus", "7"), 2, "two processors"),
                 (("ring", "--cpus", "0,4000", "--runs", "1", "--count", "1000"), 1, "pin to processor 4000"),
                 (("query", "--baseline", nothing), 1, "no baseline"),
+                (("record", "--only", "no such row", "--dir", self.scratch), 2, "no such row"),
                 (("query", "-T", self.scratch), 1, str(self.scratch)),
                 (("record", "--dir", self.scratch / "gone", "--runs", "1"), 1, "gone")):
             done = self.run_cli("bench", *words)
