@@ -56,6 +56,119 @@ static bool find_likeness(struct block *block, uint64_t word, struct likeness *l
     return true;
 }
 
+/* Where a walk over ticks at the tail is, and what of the block moves with each of them. */
+struct course {
+    unsigned char *at, *end, *frames; /* the last: where the block's begin */
+    uint64_t low, high;               /* of a time that does not go back, and that is trusted */
+    uint64_t seq;
+    uint64_t min_event, max_event;
+    uint32_t count;
+    bool scarce;   /* not all may fit: one kind, then reckon again */
+    size_t differ; /* 0: all span what the block's others do */
+};
+
+/* Is there one more of these, with what only its head can say as it should be? */
+static inline bool is_next(const struct course *c, const struct likeness *like)
+{
+    return (size_t)(c->end - c->at) >= like->span && load_u64(c->at) == like->word &&
+           load_u64(c->at + 8) == c->seq && load_u64(c->at + 16) >= c->low &&
+           load_u64(c->at + 16) <= c->high;
+}
+
+static inline void take_next(struct course *c, const struct likeness *like,
+                             struct block_scratch *scratch, unsigned entry)
+{
+    c->low = load_u64(c->at + 16);
+    store_u64(c->at, like->stored);
+    zero_padding(c->at + HEAD_SIZE, (uint32_t)like->word);
+    directory_place(scratch, c->count, entry, (size_t)(c->at - c->frames));
+    c->count++;
+    c->seq++;
+    c->at += like->span;
+}
+
+static inline void widen(struct course *c, uint64_t earliest, uint64_t latest)
+{
+    c->min_event = min_u64(c->min_event, earliest);
+    c->max_event = max_u64(c->max_event, latest);
+}
+
+/* All of no instrument, and their event is their time: what is of all of them is noted once. */
+static void take_opaque(struct course *c, const struct likeness *like,
+                        struct block_scratch *scratch)
+{
+    const struct directory_slot *slot = directory_slot(scratch, 0);
+    if (slot->instrument_id != 0 || slot->stamp != scratch->stamp || !is_next(c, like))
+        return;
+    const unsigned entry = slot->entry;
+    const uint32_t count = c->count;
+    const uint64_t earliest = load_u64(c->at + 16);
+    do
+        take_next(c, like, scratch, entry);
+    while (is_next(c, like));
+    scratch->counts[entry] += c->count - count;
+    widen(c, earliest, c->low);
+}
+
+static void take_records(struct course *c, const struct likeness *like,
+                         struct block_scratch *scratch)
+{
+    const uint16_t stamp = scratch->stamp;
+    while (is_next(c, like)) {
+        uint64_t event = load_u64(c->at + 32);
+        uint32_t instrument_id = load_u32(c->at + 28);
+        const struct directory_slot *slot = directory_slot(scratch, instrument_id);
+        if (load_u16(c->at + 24) != like->length_rtype || slot->instrument_id != instrument_id ||
+            slot->stamp != stamp)
+            return;
+        event = event == TDK_TS_UNDEFINED ? load_u64(c->at + 16) : event;
+        widen(c, event, event);
+        scratch->counts[slot->entry]++;
+        take_next(c, like, scratch, slot->entry);
+    }
+}
+
+/* So many bytes of frames that span this each fit. */
+static size_t room_for(const struct block *block, size_t span)
+{
+    size_t fit = (size_t)block->left / (span + DIRECTORY_TICK_ROOM);
+    return min_u64(fit, BLOCK_TICKS_MAX - block->head.count) * span;
+}
+
+static void move_to(struct block *block, const struct course *c)
+{
+    size_t used = (size_t)(c->at - c->frames);
+    block->left -= (int64_t)(used - block->used) +
+                   (int64_t)(c->count - block->head.count) * DIRECTORY_TICK_ROOM;
+    block->used = used;
+    if (c->differ != 0)
+        block->uniform = 0;
+    block->head.count = block->scratch->ticks = c->count;
+    block->head.min_event = c->min_event;
+    block->head.max_event = c->max_event;
+    block->head.max_ts = max_u64(block->head.max_ts, c->low);
+    block->state->running_max = block->state->last_ts = c->low;
+    block->state->next_seq = c->seq;
+}
+
+/* All that come next and are of one kind. False: that was it. */
+static inline bool take_kind(struct block *block, struct course *c)
+{
+    struct likeness like;
+    const unsigned char *before = c->at;
+    if ((size_t)(c->end - c->at) < HEAD_SIZE || !find_likeness(block, load_u64(c->at), &like))
+        return false;
+    if (c->scarce)
+        c->end = c->at + min_u64((size_t)(c->end - c->at), room_for(block, like.span));
+    if (like.record)
+        take_records(c, &like, block->scratch);
+    else
+        take_opaque(c, &like, block->scratch);
+    if (c->at != before)
+        c->differ |= like.span ^ block->uniform;
+    return c->at != before && !c->scarce;
+}
+
 /*
  * Ticks at the tail that differ from ones before them only in what ticks of a quiet feed differ in:
  * the next seq, a time that does not go back, an instrument that this block knows. Returns their
@@ -64,65 +177,26 @@ static bool find_likeness(struct block *block, uint64_t word, struct likeness *l
  */
 static size_t take_alike(struct block *block, size_t size)
 {
-    struct track_state *state = block->state;
-    struct block_scratch *scratch = block->scratch;
-    uint64_t low = state->running_max, high = block->trust_max, seq = state->next_seq;
-    uint64_t min_event = block->head.min_event, max_event = block->head.max_event;
-    uint32_t count = block->head.count;
-    size_t begin = block->used, at = begin, end = begin + size, differ = 0;
-    unsigned char *frames = frames_of(block);
-    int64_t left = block->left;
-    const uint32_t uniform = block->uniform;
-    const uint16_t stamp = scratch->stamp;
-
-    if (low > high || state->after_loss || size < HEAD_SIZE)
+    unsigned char *const begin = tail_of(block);
+    if (block->left < 0 || block->state->after_loss)
         return 0;
-    struct likeness like = {.word = ~load_u64(frames + at)}; /* not of the first one: look it up */
-    while (end - at >= HEAD_SIZE) {
-        unsigned char *frame = frames + at;
-        uint64_t word = load_u64(frame), ts = load_u64(frame + 16), event = ts;
-        uint32_t instrument_id = 0;
-        if (word != like.word && !find_likeness(block, word, &like))
-            break;
-        int64_t need = (int64_t)like.span + DIRECTORY_TICK_ROOM;
-        if (like.span > end - at || load_u64(frame + 8) != seq || ts - low > high - low ||
-            left < need || count == BLOCK_TICKS_MAX)
-            break;
-        if (like.record) {
-            if (load_u16(frame + 24) != like.length_rtype)
-                break;
-            instrument_id = load_u32(frame + 28);
-            event = load_u64(frame + 32);
-            event = event == TDK_TS_UNDEFINED ? ts : event;
-        }
-        const struct directory_slot *slot = directory_slot(scratch, instrument_id);
-        if (slot->instrument_id != instrument_id || slot->stamp != stamp)
-            break;
-        store_u64(frame, like.stored);
-        zero_padding(frame + HEAD_SIZE, (uint32_t)word);
-        directory_note(scratch, count, slot->entry, at);
-        low = ts;
-        min_event = min_u64(min_event, event);
-        max_event = max_u64(max_event, event);
-        differ |= like.span ^ uniform;
-        left -= need;
-        count++;
-        seq++;
-        at += like.span;
-    }
-    if (at == begin)
-        return 0;
-    if (differ != 0)
-        block->uniform = 0;
-    block->used = at;
-    block->left = left;
-    block->head.count = scratch->ticks = count;
-    block->head.min_event = min_event;
-    block->head.max_event = max_event;
-    block->head.max_ts = max_u64(block->head.max_ts, low);
-    state->running_max = state->last_ts = low;
-    state->next_seq = seq;
-    return at - begin;
+    struct course c = {
+        .at = begin,
+        .end = begin + size,
+        .frames = frames_of(block),
+        .low = block->state->running_max,
+        .high = block->trust_max,
+        .seq = block->state->next_seq,
+        .min_event = block->head.min_event,
+        .max_event = block->head.max_event,
+        .count = block->head.count,
+        .scarce = room_for(block, HEAD_SIZE) < size,
+    };
+    while (take_kind(block, &c))
+        continue;
+    if (c.at != begin)
+        move_to(block, &c);
+    return (size_t)(c.at - begin);
 }
 
 /* ---- a run from a ring ---- */

@@ -61,14 +61,21 @@ static inline struct directory_slot *directory_slot(struct block_scratch *scratc
 int directory_entry_of(struct block_scratch *scratch, uint32_t instrument_id);
 
 /* The tick with this ordinal, the next one: its entry, and where its frame begins. `scratch->ticks`
- * is the caller's to move on. */
+ * is the caller's to move on, and so is the entry's count. */
+static inline void directory_place(struct block_scratch *scratch, uint32_t ordinal, unsigned entry,
+                                   size_t offset)
+{
+    scratch->entry_of[ordinal] = (uint16_t)entry;
+    if (ordinal % DIRECTORY_STRIDE == 0)
+        scratch->anchors[ordinal / DIRECTORY_STRIDE] = (uint32_t)offset;
+}
+
+/* And counted. */
 static inline void directory_note(struct block_scratch *scratch, uint32_t ordinal, unsigned entry,
                                   size_t offset)
 {
-    scratch->entry_of[ordinal] = (uint16_t)entry;
     scratch->counts[entry]++;
-    if (ordinal % DIRECTORY_STRIDE == 0)
-        scratch->anchors[ordinal / DIRECTORY_STRIDE] = (uint32_t)offset;
+    directory_place(scratch, ordinal, entry, offset);
 }
 
 /* Write it behind the frames. Returns its size, 0 without ticks; completes the head's filter and

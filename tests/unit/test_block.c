@@ -300,6 +300,33 @@ static void block_holds_65536_ticks_and_no_more(void **state)
 }
 
 /* The bound is on what a directory needs: each tick may be of an instrument of its own. */
+/* Taken by runs, whatever is alike: as many, and the next block goes on with the next one. */
+static void block_of_runs_holds_65536_ticks_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    size_t room = (size_t)4 << 20, taken = 0;
+    unsigned char *bytes = aligned_alloc(8, room);
+    enum block_stop stop = BLOCK_TAKEN;
+    block_begin(&f->block, bytes, room, &f->scratch, &f->state, NOW);
+    while (stop == BLOCK_TAKEN) {
+        f->ring_size = 0;
+        for (unsigned i = 0; i < 1000; i++)
+            feed_bytes(f, "sixteen bytes..", i % 100 < 50 ? 0 : 16); /* of two sizes, by turns */
+        stop = add(f, &taken);
+    }
+    assert_int_equal(stop, BLOCK_FULL);
+    assert_int_equal(f->block.head.count, BLOCK_TICKS_MAX);
+    assert_int_equal(f->state.next_seq, BLOCK_TICKS_MAX + 1);
+    assert_int_equal(((const struct tdk_frame *)(void *)(f->ring + taken))->seq,
+                     BLOCK_TICKS_MAX + 1);
+    f->place.span = (uint32_t)block_seal(&f->block);
+    block_finish(bytes, &f->place);
+    struct block_view view;
+    assert_int_equal(block_check(bytes, f->place.span, &view, NULL), 0);
+    assert_int_equal(directory_check(&view), 0);
+    free(bytes);
+}
+
 static void block_of_a_thousand_instruments_fits(void **state)
 {
     struct fixture *f = *state;
@@ -666,6 +693,7 @@ int main(void)
         TEST(block_passes_over_padding),
         TEST(block_that_is_full_goes_on_in_the_next),
         TEST(block_holds_65536_ticks_and_no_more),
+        TEST(block_of_runs_holds_65536_ticks_and_no_more),
         TEST(block_of_a_thousand_instruments_fits),
         TEST(block_takes_the_largest_payload_that_its_room_is_for),
         TEST(ticks_with_absurd_times_are_kept_out_of_the_running_maximum),
