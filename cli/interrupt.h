@@ -1,5 +1,5 @@
 /*
- * interrupt.h - SIGINT and SIGTERM as a flag that loops look at.
+ * interrupt.h - SIGINT, SIGTERM and SIGHUP as a flag that loops look at.
  *
  * A command that publishes or consumes ends cleanly when asked to: what was published stays. The
  * second signal ends the process at once. One thread.

@@ -1029,6 +1029,21 @@ class Signals(Contract):
         self.assertIn("interrupted", query.stderr)
         os.close(reader)
 
+    def test_a_terminal_that_is_closed_ends_a_play_with_its_end(self):
+        self.put_lines("a", [(T0 + i, "x") for i in range(10)])
+        play = self.start_cli("play", "-T", self.tape, "--into", "r", "--create", "64K", "--paused")
+        self.wait_for(lambda: (self.rings / "r.ring").exists() and self.ring_info("r")["producer"] == play.pid)
+        play.signal(signal.SIGHUP)
+        self.assertEqual(play.wait(), 1, play.stderr)
+        self.run_ok("drain", "r", "--until-end", "-o", "none", code=3)  # it was not whole
+
+    def test_what_nohup_ignores_stays_ignored(self):
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        drain = self.start_cli("drain", "r", "-o", "none", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        self.wait_for(lambda: self.ring_info("r")["consumer"] == drain.pid)
+        drain.signal(signal.SIGHUP)
+        self.assertEqual(drain.stop(), 0, drain.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

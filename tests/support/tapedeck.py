@@ -42,13 +42,15 @@ def some(cases, every=3):
 class Program:
     """A started program whose stderr is read as it comes, so that it never waits for us."""
 
-    def __init__(self, args, env, stdin=None, stdout=subprocess.DEVNULL, pass_fds=(), cwd=None, user=None):
+    def __init__(self, args, env, stdin=None, stdout=subprocess.DEVNULL, pass_fds=(), cwd=None, user=None,
+                 preexec_fn=None):
         self.args = [str(arg) for arg in args]
         self.lines = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
             self.args, env=env, stdin=stdin or subprocess.DEVNULL, stdout=stdout,
-            stderr=subprocess.PIPE, pass_fds=pass_fds, cwd=cwd, user=user)
+            stderr=subprocess.PIPE, pass_fds=pass_fds, cwd=cwd, user=user,
+            preexec_fn=preexec_fn)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
