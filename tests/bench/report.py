@@ -18,6 +18,7 @@ from svg import bars, lines
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 OURS = ("tapedeck", "sealed")
+LIMITS = ("limit_bulkfv", "limit_slots", "limit_lines", "limit_lines_memcpy")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -142,7 +143,7 @@ def ring_targets(targets, ring):
                       ratio(ring.of("one", capacity).get("tapedeck"), best), wanted)
     for mode, words, wanted in (("var", "32 to 256 bytes", 2.5), ("batch", "batches of 32", 1.5)):
         name, best = ring.best_rival(mode, 1 << 20)
-        filled = ring.of("one", 1 << 20).get("limit_bulkfv") if mode == "batch" else None
+        filled = max((rate for n, rate in ring.of(mode, 1 << 20).items() if n.startswith("limit_lines")), default=None)
         targets.least(f"ring, {words}, 1 MiB: of {name}", ratio(ring.of(mode, 1 << 20).get("tapedeck"), best), wanted,
                       limit=ratio(filled, best))
     rivals = {name: value for name, value in ring.delay["lat"].items() if name not in OURS and "limit" not in name}
@@ -204,7 +205,7 @@ def play_targets(targets, play, bare):
 
 def ring_table(ring, mode):
     capacities = sorted(ring.rate[mode])
-    names = sorted({name for by in ring.rate[mode].values() for name in by if name not in ("limit_bulkfv", "limit_slots")},
+    names = sorted({name for by in ring.rate[mode].values() for name in by if name not in LIMITS},
                    key=lambda name: -max(by.get(name, 0) for by in ring.rate[mode].values()))
     rows = [[name.replace("limit_bulk", "bulk copy: the limit"),
              *(f"{ring.rate[mode][c][name]:.1f}" if name in ring.rate[mode][c] else "" for c in capacities)] for name in names]
@@ -237,7 +238,7 @@ def bench_table(rows):
 def pictures(ring, store):
     made = {}
     if ring.rate["one"]:
-        names = {name for by in ring.rate["one"].values() for name in by if name not in ("limit_bulkfv", "limit_slots")}
+        names = {name for by in ring.rate["one"].values() for name in by if name not in LIMITS}
         series = {name.replace("limit_bulk", "bulk copy"): [(capacity_text(c), by[name]) for c, by in sorted(ring.rate["one"].items())
                                                          if name in by] for name in sorted(names)}
         made["ring-capacity"] = lines("64-byte messages one at a time, by the ring's capacity", "M/s", series, "tapedeck")

@@ -42,8 +42,9 @@ fi
 
 if wants ring; then
     make -s -k -C "$out/harness/ring" >"$out/ring.build" 2>&1 || echo "some rings cannot be built: $out/ring.build" >&2
-    for contestant in tapedeck slots; do
-        make -s -C "$out/harness/ring" extra SRC="$root/tests/bench/ring/$contestant.c" EXTRA_CFLAGS="-I$root/include" \
+    for contestant in tapedeck slots lines_memcpy lines; do
+        cp "$root/tests/bench/ring/${contestant%_memcpy}.c" "$out/harness/$contestant.c"
+        make -s -C "$out/harness/ring" extra SRC="../$contestant.c" EXTRA_CFLAGS="-I$root/include $([ "$contestant" = lines_memcpy ] && echo -DBY_MEMCPY)" \
             EXTRA_LIBS="-L$lib -ltapedeck -Wl,-rpath,$lib" >>"$out/ring.build" 2>&1
     done
     [ -z "$quick" ] || export REPS=${REPS:-3}

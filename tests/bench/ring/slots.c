@@ -6,8 +6,7 @@
  */
 #include "ring_iface.h"
 
-#define RC_NAME  "limit_slots"
-#define RC_BATCH 1
+#define RC_NAME "limit_slots"
 
 struct slot {
     uint64_t words[8];
@@ -71,22 +70,6 @@ RB_INLINE uint32_t rc_pop(rc *r, void *buf)
     if (rb_unlikely((++r->next & r->mask >> 3) == 0))
         __atomic_store_n(&r->shared->consumed, r->next, __ATOMIC_RELEASE);
     return RB_LEN;
-}
-
-RB_INLINE unsigned rc_push_n(rc *r, const void *msgs, unsigned n)
-{
-    unsigned i = 0;
-    while (i < n && rc_push(r, (const char *)msgs + i * RB_LEN, RB_LEN))
-        i++;
-    return i;
-}
-
-RB_INLINE unsigned rc_pop_n(rc *r, void *msgs, unsigned n)
-{
-    unsigned i = 0;
-    while (i < n && rc_pop(r, (char *)msgs + i * RB_LEN) != 0)
-        i++;
-    return i;
 }
 
 #include "ring_harness.h"
