@@ -174,11 +174,17 @@ static bool walk_uniform(const struct block_view *view, uint32_t span, struct ta
     return wrong == 0;
 }
 
+static int check_directory(const struct block_view *view, struct tdk_err *err)
+{
+    return directory_check_bounds(view) < 0 ? corrupt(err, "its directory contradicts itself") : 0;
+}
+
 static int check_contents(const struct block_view *view, struct tdk_err *err)
 {
     const struct block_head *head = view->head;
-    if (directory_check_bounds(view) < 0)
-        return corrupt(err, "its directory contradicts itself");
+    int rc = check_directory(view, err);
+    if (rc < 0)
+        return rc;
     uint32_t uniform = 0;
     if (head->count > 0)
         uniform = load_u32(view->directory + offsetof(struct directory_head, uniform));
@@ -244,8 +250,9 @@ static int unpack_zstd(const struct block_head *head, void *buffer, struct tdk_e
     return rc < 0 ? corrupt(err, "contents cannot be unpacked") : 0;
 }
 
+/* *is_right: its frames need not be walked over. */
 static int unpack_columns(const struct block_head *head, struct pack *pack, void *buffer,
-                          struct tdk_err *err)
+                          bool *is_right, struct tdk_err *err)
 {
     struct block_view view;
     struct pack *own = pack == NULL ? pack = pack_open(PACK_WHOLE_BLOCKS) : NULL;
@@ -255,7 +262,7 @@ static int unpack_columns(const struct block_head *head, struct pack *pack, void
                  ? corrupt(err, "packed contents are cut")
                  : pack_begin(pack, head, (const unsigned char *)(head + 1), buffer, &view, err);
     if (rc == 0)
-        rc = pack_all(pack, err);
+        rc = pack_all(pack, is_right, err);
     pack_close(own);
     return rc;
 }
@@ -267,14 +274,15 @@ int block_unpack(const void *bytes, struct pack *pack, void *buffer, size_t room
     size_t size = (size_t)head->frames_size + head->directory_size;
     if (room < size)
         return err_set(err, -ENOBUFS, "unpack a block of %zu bytes", size);
+    bool is_right = false;
     int rc = head->codec == BLOCK_ZSTD ? unpack_zstd(head, buffer, err)
-                                       : unpack_columns(head, pack, buffer, err);
+                                       : unpack_columns(head, pack, buffer, &is_right, err);
     if (rc < 0)
         return rc;
     *view = (struct block_view){.head = head,
                                 .frames = buffer,
                                 .directory = (const unsigned char *)buffer + head->frames_size};
-    return check_contents(view, err);
+    return is_right ? check_directory(view, err) : check_contents(view, err);
 }
 
 /* ---- its reference ---- */

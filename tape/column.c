@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "tape/wide.h"
 
 static_assert(sizeof(struct column_head) == 8, "on disk");
 
@@ -290,115 +291,155 @@ size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
     return size;
 }
 
-/* What a column takes part in, as its head tells. */
-struct reading {
-    const unsigned char *places, *outliers, *planes;
-    uint64_t base, scale;
-};
-
-static struct reading reading_of(const unsigned char *bytes, const struct column_head *head)
+void column_open(struct column *column, const unsigned char *bytes, const struct column_head *head,
+                 uint32_t count)
 {
-    struct reading r = {.scale = 1};
     const unsigned char *at = bytes + sizeof *head;
+    *column = (struct column){.head = *head, .count = count, .scale = 1};
     if ((head->mode & COLUMN_BASE) != 0) {
-        r.base = load_u64(at);
-        at += sizeof r.base;
+        column->base = load_u64(at);
+        at += sizeof column->base;
     }
     if ((head->mode & COLUMN_SCALE) != 0) {
-        r.scale = load_u64(at);
-        at += sizeof r.scale;
+        column->scale = load_u64(at);
+        at += sizeof column->scale;
     }
-    r.places = at;
-    r.outliers = at + head->outliers * sizeof(uint16_t);
-    r.planes = r.outliers + head->outliers * sizeof(uint64_t);
-    return r;
+    column->before = column->base;
+    column->more = (head->mode & COLUMN_DELTA) == 0 ? column->base : 0;
+    column->places = at;
+    column->outliers = at + head->outliers * sizeof(uint16_t);
+    column->planes = column->outliers + head->outliers * sizeof(uint64_t);
 }
 
 /* Up to four planes: numbers of 32 bits, of which twice as many go through a register. */
-static void gather_narrow(const unsigned char *planes, uint32_t count, uint8_t width,
-                          uint32_t *narrow)
+ALWAYS_INLINE void gather_narrow(const struct column *c, uint32_t begin, uint32_t rows,
+                                 uint32_t *narrow)
 {
-    const unsigned char *p = planes, *q = p + count, *r = q + count, *s = r + count;
-    if (width == 1)
-        for (uint32_t i = 0; i < count; i++)
+    const unsigned char *p = c->planes + begin, *q = p + c->count, *r = q + c->count,
+                        *s = r + c->count;
+    if (c->head.width == 1)
+        for (uint32_t i = 0; i < rows; i++)
             narrow[i] = p[i];
-    else if (width == 2)
-        for (uint32_t i = 0; i < count; i++)
+    else if (c->head.width == 2)
+        for (uint32_t i = 0; i < rows; i++)
             narrow[i] = p[i] | (uint32_t)q[i] << 8;
-    else if (width == 3)
-        for (uint32_t i = 0; i < count; i++)
+    else if (c->head.width == 3)
+        for (uint32_t i = 0; i < rows; i++)
             narrow[i] = p[i] | (uint32_t)q[i] << 8 | (uint32_t)r[i] << 16;
     else
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < rows; i++)
             narrow[i] = p[i] | (uint32_t)q[i] << 8 | (uint32_t)r[i] << 16 | (uint32_t)s[i] << 24;
 }
 
-static void read_narrow(const struct reading *r, const struct column_head *head, uint32_t count,
-                        uint64_t *values)
+/* A number of 32 bits times a scale of 31 is one multiplication. */
+ALWAYS_INLINE void read_narrow(const struct column *c, uint32_t begin, uint32_t rows,
+                               uint64_t *values)
 {
-    uint32_t narrow[COLUMN_TICKS_MAX];
-    gather_narrow(r->planes, count, head->width, narrow);
-    if ((head->mode & COLUMN_ZIGZAG) == 0) {
-        for (uint32_t i = 0; i < count; i++)
-            values[i] = narrow[i];
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        values[i] = (uint64_t)(int32_t)(narrow[i] >> 1 ^ (0 - (narrow[i] & 1)));
+    uint32_t narrow[COLUMN_ROWS];
+    const uint64_t more = c->more;
+    const bool is_small = c->scale <= INT32_MAX;
+    const uint32_t scale = is_small ? (uint32_t)c->scale : 1;
+    gather_narrow(c, begin, rows, narrow);
+    if ((c->head.mode & COLUMN_ZIGZAG) == 0)
+        for (uint32_t i = 0; i < rows; i++)
+            values[i] = (uint64_t)narrow[i] * scale + more;
+    else
+        for (uint32_t i = 0; i < rows; i++)
+            values[i] = (uint64_t)((int64_t)(int32_t)(narrow[i] >> 1 ^ (0 - (narrow[i] & 1))) *
+                                   (int32_t)scale) +
+                        more;
+    for (uint32_t i = 0; !is_small && i < rows; i++)
+        values[i] = (values[i] - more) * c->scale + more;
 }
 
-static void read_wide(const struct reading *r, const struct column_head *head, uint32_t count,
-                      uint64_t *values)
+ALWAYS_INLINE void read_long(const struct column *c, uint32_t begin, uint32_t rows,
+                             uint64_t *values)
 {
-    const unsigned char *planes = r->planes;
-    for (uint32_t i = 0; i < count; i++)
-        values[i] = planes[i];
-    for (unsigned plane = 1; plane < head->width; plane++) {
-        planes += count;
-        for (uint32_t i = 0; i < count; i++)
-            values[i] |= (uint64_t)planes[i] << 8 * plane;
+    const unsigned char *plane = c->planes + begin;
+    for (uint32_t i = 0; i < rows; i++)
+        values[i] = plane[i];
+    for (unsigned shift = 8; shift < 8u * c->head.width; shift += 8) {
+        plane += c->count;
+        for (uint32_t i = 0; i < rows; i++)
+            values[i] |= (uint64_t)plane[i] << shift;
     }
-    for (uint32_t i = 0; (head->mode & COLUMN_ZIGZAG) != 0 && i < count; i++)
+    for (uint32_t i = 0; (c->head.mode & COLUMN_ZIGZAG) != 0 && i < rows; i++)
         values[i] = unzigzag(values[i]);
+    for (uint32_t i = 0; (c->scale != 1 || c->more != 0) && i < rows; i++)
+        values[i] = values[i] * c->scale + c->more;
+}
+
+ALWAYS_INLINE void read_planes(const struct column *c, uint32_t begin, uint32_t rows,
+                               uint64_t *values)
+{
+    if (c->head.width == 0)
+        for (uint32_t i = 0; i < rows; i++)
+            values[i] = c->more;
+    else if (c->head.width <= 4)
+        read_narrow(c, begin, rows, values);
+    else
+        read_long(c, begin, rows, values);
+}
+
+/* The same code twice: the second for wide registers. */
+static void read_plain(const struct column *c, uint32_t begin, uint32_t rows, uint64_t *values)
+{
+    read_planes(c, begin, rows, values);
+}
+
+WIDE static void read_wide(const struct column *c, uint32_t begin, uint32_t rows, uint64_t *values)
+{
+    read_planes(c, begin, rows, values);
+}
+
+static void put_outliers(const struct column *c, uint32_t begin, uint32_t end, uint64_t *values)
+{
+    for (uint32_t k = 0; k < c->head.outliers; k++) {
+        uint32_t i = load_u16(c->places + k * sizeof(uint16_t));
+        if (i >= begin && i < end)
+            values[i - begin] = load_u64(c->outliers + k * sizeof(uint64_t)) + c->more;
+    }
 }
 
 /* From differences to values. */
-static void add_up(uint64_t *values, uint32_t begin, uint32_t end, uint64_t base)
+static uint64_t add_up(uint64_t *values, uint32_t rows, uint64_t before)
 {
-    for (uint32_t i = begin; i < end; i++)
-        values[i] = base += values[i];
+    for (uint32_t i = 0; i < rows; i++)
+        values[i] = before += values[i];
+    return before;
 }
 
-static void add_up_strands(uint64_t *values, uint32_t count, const struct column_strands *strands,
-                           uint64_t base)
+static void add_up_strands(struct column *c, uint32_t begin, uint32_t end,
+                           const struct column_strands *strands, uint64_t *values)
 {
-    for (uint32_t s = 0; s < strands->count; s++)
-        add_up(values, strands->starts[s], s + 1 < strands->count ? strands->starts[s + 1] : count,
-               base);
+    while (begin < end) {
+        if (c->strand < strands->count && strands->starts[c->strand] == begin) {
+            c->before = c->base;
+            c->strand++;
+        }
+        uint32_t next = c->strand < strands->count && strands->starts[c->strand] < end
+                            ? strands->starts[c->strand]
+                            : end;
+        c->before = add_up(values, next - begin, c->before);
+        values += next - begin;
+        begin = next;
+    }
 }
 
-void column_read(const unsigned char *bytes, const struct column_head *head, uint32_t count,
+void column_read(struct column *column, uint32_t begin, uint32_t end,
                  const struct column_strands *strands, uint64_t *values)
 {
-    const struct reading r = reading_of(bytes, head);
-    if (head->width == 0)
-        memset(values, 0, count * sizeof *values);
-    else if (head->width <= 4)
-        read_narrow(&r, head, count, values);
+    const struct column *c = column;
+    const uint32_t rows = end - begin;
+    if (wide_is_possible())
+        read_wide(c, begin, rows, values);
     else
-        read_wide(&r, head, count, values);
-    if (r.scale != 1)
-        for (uint32_t i = 0; i < count; i++)
-            values[i] *= r.scale;
-    for (uint32_t k = 0; k < head->outliers; k++)
-        values[load_u16(r.places + k * sizeof(uint16_t))] =
-            load_u64(r.outliers + k * sizeof(uint64_t));
-    if ((head->mode & COLUMN_DELTA) == 0) {
-        for (uint32_t i = 0; r.base != 0 && i < count; i++)
-            values[i] += r.base;
-    } else if ((head->mode & COLUMN_CARRIED) != 0) {
-        add_up(values, 0, count, r.base);
-    } else {
-        add_up_strands(values, count, strands, r.base);
-    }
+        read_plain(c, begin, rows, values);
+    put_outliers(c, begin, end, values);
+    if ((c->head.mode & COLUMN_DELTA) == 0)
+        return;
+    if ((c->head.mode & COLUMN_CARRIED) != 0)
+        column->before = add_up(values, rows, c->before);
+    else
+        add_up_strands(column, begin, end, strands, values);
 }

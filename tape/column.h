@@ -73,8 +73,24 @@ size_t column_write(struct column_scratch *scratch, const uint64_t *values, uint
 size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
                     struct column_head *head);
 
-/* The values of one that passed, before column_head.ref is added to them. */
-void column_read(const unsigned char *bytes, const struct column_head *head, uint32_t count,
+#define COLUMN_ROWS 128u /* values that are read together: a multiple of 4 */
+
+/* One that passed and is being read, in place, from its first value on. */
+struct column {
+    struct column_head head;
+    const unsigned char *places, *outliers, *planes;
+    uint32_t count;
+    uint32_t strand; /* the next one that begins */
+    uint64_t base, scale;
+    uint64_t more;   /* what is added to each: the base, where they are no differences */
+    uint64_t before; /* the value before the next one, where they are */
+};
+void column_open(struct column *column, const unsigned char *bytes, const struct column_head *head,
+                 uint32_t count);
+
+/* Its values [begin, end), before column_head.ref is added to them. Up to COLUMN_ROWS at once, one
+ * piece behind the other. */
+void column_read(struct column *column, uint32_t begin, uint32_t end,
                  const struct column_strands *strands, uint64_t *values);
 
 #endif

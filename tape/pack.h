@@ -115,9 +115,10 @@ size_t pack_outline_size(const struct block_head *head, const void *stored);
 int pack_begin(struct pack *pack, const struct block_head *head, const unsigned char *stored,
                unsigned char *buffer, struct block_view *view, struct tdk_err *err);
 
-/* Everything, into the buffer: all of what is stored is there. The whole view is there then, but
- * not checked. */
-int pack_all(struct pack *pack, struct tdk_err *err);
+/* Everything, into the buffer: all of what is stored is there. The whole view is there then.
+ * *is_right: its frames are ticks of one span, of this track, whole, with the seqs that the head
+ * tells, each once, by how they were made; else none of that was checked. */
+int pack_all(struct pack *pack, bool *is_right, struct tdk_err *err);
 
 /* How many stored bytes come before the groups: outline and times. */
 size_t pack_front_size(const struct pack *pack);

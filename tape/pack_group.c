@@ -3,14 +3,14 @@
  *
  * Most fields of most groups tell one value, or what another field tells: these are gathered in a
  * pattern that is laid down as each frame, and only what is left is read value by value, one column
- * after the other. Whatever must hold is asked of a column or a group, not of a tick.
+ * after the other, a hundred frames at a time: these lie side by side, in the nearest cache, until
+ * each is copied to its place. Whatever must hold is asked of a column or a group, not of a tick.
  */
 #include "base/bytes.h"
 #include "base/err.h"
+#include "tape/frame.h"
 #include "tape/pack_inner.h"
 #include "tapedeck/dbn.h"
-
-enum { HEAD = sizeof(struct tdk_frame), AHEAD = PACK_AHEAD };
 
 /* ---- its bytes ---- */
 
@@ -41,32 +41,38 @@ struct column_strands pack_starts(struct pack *pack, uint32_t group, uint32_t co
     return strands;
 }
 
-static uint32_t strand_end(const struct column_strands *strands, uint32_t strand, uint32_t count)
-{
-    return strand + 1 < strands->count ? strands->starts[strand + 1] : count;
-}
+/* A walk from distances to places, ascending in a strand. */
+struct trail {
+    uint16_t *places;
+    uint32_t strand; /* the next one that begins */
+    uint64_t next;   /* place that the next frame may have */
+    uint64_t most;   /* of all `next` */
+};
 
-/* From distances to places, ascending in a strand. */
-static bool find_places(struct pack *pack, uint32_t group, uint32_t count,
-                        const struct column_strands *strands)
+/* Of frames [begin, end). False: the sums would wrap. */
+static bool follow(struct trail *t, const struct column_strands *strands, const uint64_t *gaps,
+                   uint32_t begin, uint32_t end)
 {
-    uint16_t *places = pack->place_of + pack->groups[group].first;
     uint64_t any = 0;
-    for (uint32_t i = 0; i < count; i++)
-        any |= pack->values[i];
-    if (any >= PACK_FRAMES_MAX) /* so the sums below do not wrap */
-        return false;
-    for (uint32_t s = 0; s < strands->count; s++) {
-        uint32_t end = strand_end(strands, s, count);
-        uint64_t next = 0;
-        for (uint32_t i = strands->starts[s]; i < end; i++) {
-            next += pack->values[i];
-            places[i] = (uint16_t)next++;
+    for (uint32_t i = 0; i < end - begin; i++)
+        any |= gaps[i];
+    for (uint32_t i = begin; any < PACK_FRAMES_MAX && i < end;) {
+        if (t->strand < strands->count && strands->starts[t->strand] == i) {
+            t->next = 0;
+            t->strand++;
         }
-        if (next > pack->outline.frames)
-            return false;
+        uint32_t stop = t->strand < strands->count && strands->starts[t->strand] < end
+                            ? strands->starts[t->strand]
+                            : end;
+        uint64_t next = t->next;
+        for (; i < stop; i++) {
+            next += gaps[i - begin];
+            t->places[i] = (uint16_t)next++;
+        }
+        t->next = next;
+        t->most = next > t->most ? next : t->most;
     }
-    return true;
+    return any < PACK_FRAMES_MAX;
 }
 
 size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *raw,
@@ -77,19 +83,16 @@ size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *
     size_t size = column_check(raw, told.raw, told.count, &head);
     if (size == 0 || head.ref != COLUMN_NO_REF)
         return 0;
-    column_read(raw, &head, told.count, strands, pack->values);
-    return find_places(pack, group, told.count, strands) ? size : 0;
-}
-
-static void find_spots(struct pack *pack, const struct pack_part *part)
-{
-    uint32_t uniform = pack->outline.uniform;
-    for (uint32_t i = part->begin; uniform != 0 && i < part->end; i++)
-        pack->spots[i] = part->ranks[i] * uniform;
-    for (uint32_t i = part->begin; uniform == 0 && i < part->end; i++)
-        pack->spots[i] = pack->offset_of[part->ranks[i]];
-    for (uint32_t i = part->end; i < part->end + AHEAD; i++)
-        pack->spots[i] = pack->spots[part->end - 1];
+    struct column column;
+    struct trail trail = {.places = pack->place_of + pack->groups[group].first};
+    column_open(&column, raw, &head, told.count);
+    for (uint32_t i = 0, end; i < told.count; i = end) {
+        end = told.count - i < COLUMN_ROWS ? told.count : i + COLUMN_ROWS;
+        column_read(&column, i, end, strands, pack->values);
+        if (!follow(&trail, strands, pack->values, i, end))
+            return 0;
+    }
+    return trail.most <= pack->outline.frames ? size : 0;
 }
 
 /* ---- what its columns tell ---- */
@@ -102,11 +105,6 @@ static const struct pack_layout *layout_of(struct pack *pack, uint8_t class)
         pack->layout_of = class;
     }
     return &pack->layout;
-}
-
-static uint64_t mask_of(uint8_t size)
-{
-    return UINT64_MAX >> (64 - 8 * size);
 }
 
 /* What has no values of its own: one value, or one more than another field's. */
@@ -122,7 +120,7 @@ static void simplify(const struct pack_layout *layout, struct pack_told *told, u
     const struct pack_field *field = &layout->fields[t->head.ref];
     if (ref->kind == PACK_ALIKE) {
         t->kind = PACK_ALIKE;
-        t->base += ref->base & mask_of(field->size);
+        t->base += ref->base & pack_mask_of(field->size);
     } else if (ref->kind == PACK_NEAR && field->size == 8) {
         t->head.ref = ref->head.ref;
         t->base += ref->base;
@@ -143,8 +141,8 @@ static bool tell_columns(struct pack *pack, const struct pack_layout *layout,
         if (column == 0 || (told->head.ref != COLUMN_NO_REF && told->head.ref >= f))
             return false;
         told->kind = PACK_COLUMN;
-        told->bytes = raw;
-        told->base = (told->head.mode & COLUMN_BASE) != 0 ? load_u64(raw + sizeof told->head) : 0;
+        column_open(&told->column, raw, &told->head, count);
+        told->base = told->column.base;
         simplify(layout, pack->told, f);
         raw += column;
         size -= column;
@@ -166,128 +164,75 @@ static void make_pattern(struct pack *pack, const struct pack_class *class,
                    layout->fields[f].size);
 }
 
-/* `size` bytes, a multiple of 8. */
-static inline void copy_words(unsigned char *to, const unsigned char *from, size_t size)
+/* Does the pattern tell all of what a tick's head must be? Its size, type and track are the
+ * class's, its seq is its place's. */
+static bool pattern_is_right(const struct pack *pack)
 {
-    size_t at = size % 16;
-    if (at != 0)
-        memcpy(to, from, 8);
-    for (; at < size; at += 16)
-        memcpy(to + at, from + at, 16);
-}
-
-/* Frames [begin, end) of the group. Where all are of one span places and ranks tell seq and time,
- * too; else these are there. */
-static inline void lay(const struct pack *pack, const uint16_t *places, const uint16_t *ranks,
-                       uint32_t begin, uint32_t end, size_t payload)
-{
-    const unsigned char *pattern = pack->pattern;
-    const uint64_t word = load_u64(pattern), seq = pack->head->first_seq;
-    const bool uniform = pack->outline.uniform != 0;
-    for (uint32_t i = begin; i < end; i++) {
-        unsigned char *at = pack->frames + pack->spots[i];
-        __builtin_prefetch(pack->frames + pack->spots[i + AHEAD], 1);
-        store_u64(at, word);
-        if (uniform) {
-            store_u64(at + offsetof(struct tdk_frame, seq), seq + places[i]);
-            store_u64(at + offsetof(struct tdk_frame, ts), pack->stamps[ranks[i]]);
-        }
-        copy_words(at + HEAD, pattern + HEAD, payload);
-    }
-}
-
-static void lay_frames(struct pack *pack, const struct pack_class *class, uint32_t group,
-                       const struct column_strands *strands, const struct pack_part *part)
-{
-    const uint16_t *places = pack->place_of + pack->groups[group].first, *ranks = part->ranks;
-    size_t payload = tdk_frame_span(class->size) - HEAD;
-    for (uint32_t s = 0; s < strands->count; s++) {
-        uint32_t begin = strands->starts[s], end = strand_end(strands, s, part->end);
-        if (begin < part->begin)
-            begin = part->begin;
-        if (end > part->end)
-            end = part->end;
-        if (class->record)
-            store_u32(pack->pattern + HEAD + offsetof(struct tdk_dbn_head, instrument_id),
-                      pack->strands[pack->groups[group].strand + s].instrument);
-        if (payload == 48) /* a loop for each of the commonest, whose copy is a few moves */
-            lay(pack, places, ranks, begin, end, 48);
-        else if (payload == 56)
-            lay(pack, places, ranks, begin, end, 56);
-        else if (payload == 80)
-            lay(pack, places, ranks, begin, end, 80);
-        else
-            lay(pack, places, ranks, begin, end, payload);
-    }
+    struct tdk_frame frame;
+    memcpy(&frame, pack->pattern, sizeof frame);
+    return pack->told[PACK_FIELD_FLAGS].kind == PACK_ALIKE &&
+           (!frame_is_record(&frame) || frame.size >= sizeof(struct tdk_dbn_head));
 }
 
 /* ---- what differs ---- */
 
-static void put_values(const struct pack *pack, const struct pack_part *part,
-                       const struct pack_field *field)
+/* Values of rows that nobody asks for are read only to get beyond them. */
+static void put_columns(struct pack *pack, const struct pack_layout *layout,
+                        const struct column_strands *strands, const struct pack_piece *piece)
 {
-    unsigned char *at = pack->frames + field->offset;
-    const uint32_t *spots = pack->spots;
-    const uint64_t *values = pack->values;
-    if (field->size == 8)
-        for (uint32_t i = part->begin; i < part->end; i++)
-            store_u64(at + spots[i], values[i]);
-    else if (field->size == 4)
-        for (uint32_t i = part->begin; i < part->end; i++)
-            store_u32(at + spots[i], (uint32_t)values[i]);
-    else if (field->size == 2)
-        for (uint32_t i = part->begin; i < part->end; i++)
-            store_u16(at + spots[i], (uint16_t)values[i]);
-    else
-        for (uint32_t i = part->begin; i < part->end; i++)
-            at[spots[i]] = (unsigned char)values[i];
-}
-
-/* Add the reference's values, which are in the frames already. Eight bytes from there on may be
- * read: behind the frames is the directory. */
-static void add_ref(struct pack *pack, const struct pack_part *part, const struct pack_field *ref)
-{
-    const unsigned char *at = pack->frames + ref->offset;
-    const uint64_t mask = mask_of(ref->size);
-    for (uint32_t i = part->begin; i < part->end; i++)
-        pack->values[i] += load_u64(at + pack->spots[i]) & mask;
-}
-
-/* The reference's values and `base`. */
-static void put_near(struct pack *pack, const struct pack_part *part,
-                     const struct pack_field *field, const struct pack_field *ref, uint64_t base)
-{
-    unsigned char *at = pack->frames + field->offset;
-    const unsigned char *from = pack->frames + ref->offset;
-    const uint32_t *spots = pack->spots;
-    if (ref->size == 8 && field->size == 8) {
-        for (uint32_t i = part->begin; i < part->end; i++)
-            store_u64(at + spots[i], load_u64(from + spots[i]) + base);
-    } else if (ref->size == 8 && field->size == 4) {
-        for (uint32_t i = part->begin; i < part->end; i++)
-            store_u32(at + spots[i], (uint32_t)(load_u64(from + spots[i]) + base));
-    } else {
-        for (uint32_t i = part->begin; i < part->end; i++)
-            pack->values[i] = base;
-        add_ref(pack, part, ref);
-        put_values(pack, part, field);
+    const bool is_wanted = piece->from < piece->end;
+    for (unsigned f = PACK_FIELD_FLAGS; f < layout->count; f++) {
+        struct pack_told *told = &pack->told[f];
+        const struct pack_field *field = &layout->fields[f];
+        if (told->kind == PACK_NEAR && is_wanted) {
+            pack_put_near(pack, piece, field, &layout->fields[told->head.ref], told->base);
+        } else if (told->kind == PACK_COLUMN) {
+            column_read(&told->column, piece->begin, piece->end, strands, pack->values);
+            if (told->head.ref != COLUMN_NO_REF)
+                pack_add_ref(pack, piece, &layout->fields[told->head.ref]);
+            if (is_wanted)
+                pack_put_values(pack, piece, field);
+        }
     }
 }
 
-static void put_columns(struct pack *pack, const struct pack_layout *layout, uint32_t count,
-                        const struct column_strands *strands, const struct pack_part *part)
+/* The strand that a frame of the group is of. */
+static const struct strand *strand_at(const struct pack *pack, uint32_t group, uint32_t frame,
+                                      const struct strand *strand)
 {
-    for (unsigned f = PACK_FIELD_FLAGS; f < layout->count; f++) {
-        const struct pack_told *told = &pack->told[f];
-        const struct pack_field *field = &layout->fields[f];
-        if (told->kind == PACK_NEAR) {
-            put_near(pack, part, field, &layout->fields[told->head.ref], told->base);
-        } else if (told->kind == PACK_COLUMN) {
-            column_read(told->bytes, &told->head, count, strands, pack->values);
-            if (told->head.ref != COLUMN_NO_REF)
-                add_ref(pack, part, &layout->fields[told->head.ref]);
-            put_values(pack, part, field);
+    while (strand->first + strand->count - pack->groups[group].first <= frame)
+        strand++;
+    return strand;
+}
+
+static void read_pieces(struct pack *pack, uint32_t group, const struct pack_class *class,
+                        const struct pack_layout *layout, const struct column_strands *strands,
+                        const struct pack_part *part)
+{
+    const struct group *g = &pack->groups[group];
+    const struct strand *strand = &pack->strands[g->strand], *laid = NULL;
+    struct pack_piece piece = {.span = tdk_frame_span(class->size)};
+    pack_lay_pattern(pack, part->end < COLUMN_ROWS ? part->end : COLUMN_ROWS, piece.span);
+    for (; piece.begin < part->end; piece.begin = piece.end) {
+        uint32_t rest = part->end - piece.begin;
+        piece.end = piece.begin + (rest < COLUMN_ROWS ? rest : COLUMN_ROWS);
+        piece.from = piece.begin > part->begin ? piece.begin : part->begin;
+        if (piece.from > piece.end)
+            piece.from = piece.end;
+        if (piece.from < piece.end)
+            pack_lay_heads(pack, &piece, pack->place_of + g->first, part->ranks);
+        if (piece.from < piece.end && class->record) {
+            strand = strand_at(pack, group, piece.from, strand);
+            if (strand != laid || strand_at(pack, group, piece.end - 1, strand) != strand)
+                pack_lay_instruments(pack, &piece, strand, g->first);
+            /* What one strand fills is not laid again for its next piece. */
+            laid = piece.from == piece.begin && piece.end - piece.begin == COLUMN_ROWS &&
+                           strand_at(pack, group, piece.end - 1, strand) == strand
+                       ? strand
+                       : NULL;
         }
+        put_columns(pack, layout, strands, &piece);
+        pack_copy_out(pack, &piece, part);
     }
 }
 
@@ -303,8 +248,7 @@ int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw
     if (!tell_columns(pack, layout, raw, size, count))
         return pack_corrupt(err, "its contents contradict themselves");
     make_pattern(pack, &class, layout);
-    find_spots(pack, part);
-    lay_frames(pack, &class, group, strands, part);
-    put_columns(pack, layout, count, strands, part);
+    pack->is_right &= pattern_is_right(pack);
+    read_pieces(pack, group, &class, layout, strands, part);
     return 0;
 }

@@ -4,6 +4,7 @@
  *   pack_outline.c    what is in it, and where: begin
  *   pack_directory.c  the directory of the block that it was
  *   pack_group.c      a group's columns back into frames
+ *   pack_piece.c      a hundred of these frames, side by side
  *   pack_read.c       all of it
  *   pack_parts.c      some instruments of it
  *
@@ -56,11 +57,12 @@ enum pack_kind {
 struct pack_told {
     enum pack_kind kind;
     struct column_head head;
-    const unsigned char *bytes; /* in the group, unpacked */
     uint64_t base;
+    struct column column; /* in the group, unpacked */
 };
 
-#define PACK_AHEAD 12 /* frames that are fetched into the cache before their turn */
+#define PACK_MORE     3 /* rows that may be filled behind the last */
+#define PACK_SPAN_MAX (sizeof(struct tdk_frame) + PACK_SIZE_MAX)
 
 struct pack {
     ZSTD_DCtx *zstd;
@@ -86,15 +88,16 @@ struct pack {
     bool is_mapped; /* all of this, by buffers_map() */
     struct stamps told_stamps;
     bool stamps_open;
+    bool is_right; /* no frame has to be looked at again */
 
-    uint64_t stamps[PACK_FRAMES_MAX];   /* by place; of what is picked by rank */
-    uint16_t place_of[PACK_FRAMES_MAX]; /* in order of strands */
+    uint64_t stamps[PACK_FRAMES_MAX];               /* by place; of what is picked by rank */
+    uint16_t place_of[PACK_FRAMES_MAX + PACK_MORE]; /* in order of strands */
     /* What is picked: which strands, how many frames, and their ranks among them. */
     uint64_t wanted[PACK_FRAMES_MAX / 64];
     uint32_t wanted_count, picked;
-    bool is_picked;                         /* and there */
-    uint16_t rank_of[PACK_FRAMES_MAX];      /* in order of strands */
-    uint16_t picked_place[PACK_FRAMES_MAX]; /* by rank */
+    bool is_picked;                                /* and there */
+    uint16_t rank_of[PACK_FRAMES_MAX + PACK_MORE]; /* in order of strands */
+    uint16_t picked_place[PACK_FRAMES_MAX];        /* by rank */
     /* Where frames are of several spans, or some are kept whole; by place. */
     uint32_t raw_of[PACK_FRAMES_MAX]; /* those that are kept whole: in raw */
     uint16_t strand_of[PACK_FRAMES_MAX];
@@ -104,10 +107,11 @@ struct pack {
 
     /* The group at hand. */
     uint16_t starts[COLUMN_TICKS_MAX];
-    uint32_t spots[COLUMN_TICKS_MAX + PACK_AHEAD]; /* where its frames are */
-    uint64_t values[COLUMN_TICKS_MAX];             /* of a column */
+    uint64_t values[COLUMN_ROWS]; /* of a column */
     struct pack_told told[PACK_FIELDS_MAX];
-    unsigned char pattern[sizeof(struct tdk_frame) + PACK_SIZE_MAX + 8];
+    unsigned char pattern[PACK_SPAN_MAX];
+    /* So many of its frames, side by side, until each goes to its place. */
+    _Alignas(64) unsigned char stage[(COLUMN_ROWS + PACK_MORE) * PACK_SPAN_MAX + 8];
 };
 
 static inline bool has_bit(const uint64_t *bits, size_t i)
@@ -167,6 +171,40 @@ size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *
 int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw, size_t size,
                      const struct column_strands *strands, const struct pack_part *part,
                      struct tdk_err *err);
+
+/* ---- pack_piece.c ---- */
+
+/* Frames [begin, end) of a group, on the stage; those from `from` on are wanted. */
+struct pack_piece {
+    uint32_t begin, end, from;
+    size_t span;
+};
+
+static inline uint64_t pack_mask_of(uint8_t size)
+{
+    return UINT64_MAX >> (64 - 8 * size);
+}
+
+/* What is alike in all frames of a group, once. */
+void pack_lay_pattern(struct pack *pack, uint32_t rows, size_t span);
+
+/* Seq and time, and the instrument: of those that are wanted. */
+void pack_lay_heads(struct pack *pack, const struct pack_piece *piece, const uint16_t *places,
+                    const uint16_t *ranks);
+void pack_lay_instruments(struct pack *pack, const struct pack_piece *piece,
+                          const struct strand *strand, uint32_t group_first);
+
+/* pack->values of a field; those of a field that is there are added to them; a field that is `base`
+ * more than another. */
+void pack_put_values(struct pack *pack, const struct pack_piece *piece,
+                     const struct pack_field *field);
+void pack_add_ref(struct pack *pack, const struct pack_piece *piece, const struct pack_field *ref);
+void pack_put_near(struct pack *pack, const struct pack_piece *piece,
+                   const struct pack_field *field, const struct pack_field *ref, uint64_t base);
+
+/* Those that are wanted, each to its place. */
+void pack_copy_out(const struct pack *pack, const struct pack_piece *piece,
+                   const struct pack_part *part);
 
 /* ---- pack_read.c ---- */
 

@@ -97,7 +97,8 @@ static bool is_plain(const struct pack *pack)
 static void note_seen(struct pack *pack, uint32_t group)
 {
     const uint16_t *places = pack->place_of + pack->groups[group].first;
-    for (uint32_t i = 0; i < group_told(pack, group).count; i++)
+    const size_t count = group_told(pack, group).count;
+    for (size_t i = 0; i < count; i++)
         pack->seen[places[i]] = true;
 }
 
@@ -297,10 +298,12 @@ static int read_mixed(struct pack *pack, struct tdk_err *err)
     return rc == 0 ? read_fields(pack, err) : rc;
 }
 
-int pack_all(struct pack *pack, struct tdk_err *err)
+int pack_all(struct pack *pack, bool *is_right, struct tdk_err *err)
 {
     int rc = read_stamps(pack, err);
-    if (rc < 0)
-        return rc;
-    return is_plain(pack) ? read_plain(pack, err) : read_mixed(pack, err);
+    pack->is_right = is_plain(pack);
+    if (rc == 0)
+        rc = is_plain(pack) ? read_plain(pack, err) : read_mixed(pack, err);
+    *is_right = rc == 0 && pack->is_right;
+    return rc;
 }

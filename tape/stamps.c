@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "tape/wide.h"
 
 /*
  *   0  u8 x 4   lengths, ascending
@@ -105,13 +106,6 @@ size_t stamps_write(const uint64_t *stamps, uint32_t count, unsigned char *out)
 
 /* ---- reading ---- */
 
-static bool narrow; /* stamps_wide.c is left alone */
-
-void stamps_narrow(void)
-{
-    narrow = true;
-}
-
 static struct stamps_step step_of(const unsigned char lengths[4], unsigned code)
 {
     struct stamps_step step = {.second = lengths[code & 3]};
@@ -160,8 +154,7 @@ static bool take_lengths(struct stamps *stamps, const unsigned char lengths[4])
         if (lengths[i] * (size_t)STAMPS_STRIDE > stamps->stride_max)
             stamps->stride_max = lengths[i] * (size_t)STAMPS_STRIDE;
     }
-    stamps->is_wide = !narrow && stamps_wide_is_possible() && lengths[0] <= 4 && lengths[1] <= 4 &&
-                      lengths[2] <= 4;
+    stamps->is_wide = wide_is_possible() && lengths[0] <= 4 && lengths[1] <= 4 && lengths[2] <= 4;
     stamps->is_last_long = lengths[3] > 4;
     if (!stamps->has_tables || memcmp(stamps->tables_of, lengths, 4) != 0)
         make_tables(stamps, lengths);

@@ -54,12 +54,7 @@ bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size,
  */
 bool stamps_read(const struct stamps *stamps, uint32_t at, uint64_t *out);
 
-/* For tests: from here on as where there are no wide registers. */
-void stamps_narrow(void);
-
 /* ---- stamps_wide.c ---- */
-
-bool stamps_wide_is_possible(void);
 
 /* A whole stride, of which no distance has more than four bytes; 16 bytes from where the last four
  * begin may be read. */

@@ -6,16 +6,10 @@
  * four before.
  */
 #include "tape/stamps.h"
+#include "tape/wide.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-
-#define WIDE __attribute__((target("avx2")))
-
-bool stamps_wide_is_possible(void)
-{
-    return __builtin_cpu_supports("avx2");
-}
 
 WIDE static inline __m256i numbers(__m128i small, bool is_signed)
 {
@@ -58,11 +52,6 @@ WIDE void stamps_read_wide(const struct stamps *stamps, const unsigned char *cod
 }
 
 #else
-
-bool stamps_wide_is_possible(void)
-{
-    return false;
-}
 
 void stamps_read_wide(const struct stamps *stamps, const unsigned char *codes, uint64_t ts,
                       const unsigned char *data, uint64_t *out)

@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "tape/frame.h"
 #include "tape/select.h"
+#include "tape/wide.h"
 #include "tapedeck/dbn.h"
 #include "tests/support/dice.h"
 
@@ -411,6 +412,46 @@ static void mend(unsigned char *packed)
     memcpy(packed, &head, sizeof head);
 }
 
+/* What is let through can be walked over: ticks of the block's track, in the order of their seqs.
+ */
+static void assert_walkable(const struct block_view *view)
+{
+    uint64_t next = view->head->first_seq;
+    for (size_t at = 0; at < view->head->frames_size;) {
+        const struct tdk_frame *frame = (const void *)(view->frames + at);
+        assert_int_equal(frame->track, view->head->track);
+        assert_true(!frame_is_record(frame) || frame->size >= sizeof(struct tdk_dbn_head));
+        if (tdk_frame_is_tick(frame))
+            assert_int_equal(frame->seq, next++);
+        else
+            next = frame->seq;
+        at += tdk_frame_span(frame->size);
+    }
+    assert_int_equal(next - 1, view->head->last_seq);
+}
+
+/* What is asked of a group, once, is as strict as what is asked of each frame. */
+static void a_record_without_a_record_is_refused(void **state)
+{
+    (void)state;
+    struct room room = take_room();
+    struct block_view view;
+    size_t size = make_block(room.raw, OPAQUE, 3000, 1, 0);
+    size_t packed = pack_block(room.raw, size, room.packed);
+    unsigned char *type = room.packed + sizeof(struct block_head) + sizeof(struct pack_head) +
+                          offsetof(struct pack_class, type);
+    assert_int_equal(*type, 7);
+    *type = TDK_TYPE_DBN; /* of 13 bytes */
+    mend(room.packed);
+    assert_int_equal(block_check(room.packed, packed, &view, NULL), 0);
+    assert_int_equal(block_unpack(room.packed, NULL, room.plain, ROOM, &view, NULL), TDK_ECORRUPT);
+    *type = 8;
+    mend(room.packed);
+    assert_int_equal(block_unpack(room.packed, NULL, room.plain, ROOM, &view, NULL), 0);
+    assert_walkable(&view);
+    give_room(&room);
+}
+
 static void no_changed_byte_does_harm(void **state)
 {
     (void)state;
@@ -426,8 +467,9 @@ static void no_changed_byte_does_harm(void **state)
         for (size_t i = sizeof(struct block_head); i < packed; i += 1 + draw() % 3) {
             room.packed[i] ^= (unsigned char)(1u << draw() % 8);
             mend(room.packed);
-            if (block_check(room.packed, packed, &view, NULL) == 0)
-                block_unpack(room.packed, pack, room.plain, ROOM, &view, NULL);
+            if (block_check(room.packed, packed, &view, NULL) == 0 &&
+                block_unpack(room.packed, pack, room.plain, ROOM, &view, NULL) == 0)
+                assert_walkable(&view);
             memcpy(room.packed, copy, packed);
         }
         free(copy);
@@ -447,7 +489,14 @@ int main(void)
         cmocka_unit_test(one_instrument_comes_without_the_others),
         cmocka_unit_test(some_instruments_come_side_by_side_in_their_order),
         cmocka_unit_test(who_asks_again_reads_nothing),
+        cmocka_unit_test(a_record_without_a_record_is_refused),
         cmocka_unit_test(no_changed_byte_does_harm),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest both_ways[] = {
+        cmocka_unit_test(records_come_out_as_they_went_in),
+        cmocka_unit_test(one_instrument_comes_without_the_others),
+    };
+    int failed = cmocka_run_group_tests_name("tape.pack", tests, NULL, NULL);
+    wide_is_off = true; /* where there are wide registers, both ways are tested */
+    return failed + cmocka_run_group_tests_name("tape.pack.narrow", both_ways, NULL, NULL);
 }

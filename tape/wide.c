@@ -1,0 +1,3 @@
+#include "tape/wide.h"
+
+bool wide_is_off;
