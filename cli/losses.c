@@ -89,7 +89,7 @@ int losses_status(const struct losses *losses)
     if (losses->losses + losses->damages == 0)
         return CLI_OK;
     cli_warn("not whole: %" PRIu64 " ticks lost in %" PRIu64 " places, %" PRIu64
-             " damaged parts; `tapedeck gaps` names them all",
+             " parts cannot be read; `tapedeck gaps` names them all",
              losses->ticks, losses->losses, losses->damages);
     return CLI_LOSSY;
 }

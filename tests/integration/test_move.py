@@ -64,6 +64,7 @@ class Move(tapedeck.Case):
         told = self.run_ok("query", "-T", self.tape, "-o", "none", code=3).stderr
         self.assertIn("was moved to", told)
         self.assertIn(str(self.disk), told)
+        self.assertNotIn("damage", told)
         gaps = self.rows("gaps", "-T", self.tape, code=3)
         self.assertEqual({gap["reason"] for gap in gaps}, {"away"})
         row = self.rows("coverage", "-T", self.tape, code=3)[0]
