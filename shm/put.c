@@ -1,5 +1,6 @@
 #include "tapedeck/ring.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -93,39 +94,29 @@ static void fill_room(struct trial *trial, void *room, size_t bytes, const struc
         trial_tell(trial, way, clock_mono() - start, bytes);
 }
 
-/* All n in one piece, if there is room for them. */
-static bool put_piece(struct tdk_ring *ring, const struct tdk_put *put, uint64_t first, uint64_t n,
-                      uint64_t now)
+/* How many of n frames there is room for. */
+static uint64_t count_fitting(struct tdk_ring *ring, size_t span, uint64_t n)
 {
-    size_t bytes = (size_t)n * tdk_frame_span(put->size);
-    void *room = tdk_ring_claim_run(ring, bytes);
-    if (room == NULL)
-        return false;
-    const struct part part = {put, first, n, ring->seq + 1, now};
-    if (bytes < PIECE_MIN || bytes > PIECE_MAX)
-        lay_down(room, &part, TDK_RING_AHEAD_WRITE);
-    else
-        fill_room(&ring->more->filling, room, bytes, &part);
-    ring->seq += n;
-    return true;
+    if (tdk_ring_has_room(ring, n * span))
+        return n;
+    if (!tdk_ring_has_room(ring, span))
+        return 0;
+    uint64_t fitting = (ring->limit - ring->position) / span; /* more may have come meanwhile */
+    return fitting < n ? fitting : n;
 }
 
-/* One by one, where there is not room for all: those that are refused have spent their seq; the
- * first that was waited for in vain has spent nothing, and ends it. Returns ticks. */
-static uint64_t put_singly(struct tdk_ring *ring, const struct tdk_put *put, uint64_t first,
-                           uint64_t n, uint64_t now, uint64_t wait_ns)
+/* In one piece; there is room for it. */
+static void put_piece(struct tdk_ring *ring, const struct part *part)
 {
-    uint64_t done = 0;
-    for (uint64_t i = first; i < first + n; i++) {
-        if (tdk_ring_has_room(ring, tdk_frame_span(put->size)) ||
-            (wait_ns > 0 && tdk_ring_wait_room(ring, put->size, wait_ns)))
-            done += put_piece(ring, put, i, 1, now);
-        else if (wait_ns > 0)
-            break;
-        else
-            tdk_ring_refuse(ring);
-    }
-    return done;
+    size_t bytes = (size_t)part->n * tdk_frame_span(part->put->size);
+    void *room = tdk_ring_claim_run(ring, bytes);
+    assert(room != NULL);
+    if (bytes < PIECE_MIN || bytes > PIECE_MAX)
+        lay_down(room, part, TDK_RING_AHEAD_WRITE);
+    else
+        fill_room(&ring->more->filling, room, bytes, part);
+    ring->seq += part->n;
+    tdk_ring_publish(ring); /* so that the other side can begin */
 }
 
 int64_t tdk_ring_put(struct tdk_ring *ring, const struct tdk_put *put, uint64_t wait_ns)
@@ -136,17 +127,23 @@ int64_t tdk_ring_put(struct tdk_ring *ring, const struct tdk_put *put, uint64_t 
         return TDK_EVALUE;
     if (tdk_ring_hostile(ring) != NULL)
         return TDK_EHOSTILE;
-    uint64_t now = put->ts == NULL ? clock_wall() : 0, done = 0, first = 0;
-    uint64_t most = PIECE_MAX / tdk_frame_span(put->size);
-    most += most == 0; /* larger than a piece: one at a time, in place */
+    const size_t span = tdk_frame_span(put->size);
+    const uint64_t most = span < PIECE_MAX ? PIECE_MAX / span : 1;
+    const uint64_t now = put->ts == NULL ? clock_wall() : 0;
+    uint64_t done = 0, first = 0;
     while (first < put->count) {
-        uint64_t left = put->count - first, n = left < most ? left : most, taken = n;
-        if (!put_piece(ring, put, first, n, now))
-            taken = put_singly(ring, put, first, n, now, wait_ns);
-        tdk_ring_publish(ring); /* so that the other side can begin */
-        done += taken;
-        if (taken < n && wait_ns > 0)
+        uint64_t left = put->count - first;
+        uint64_t n = count_fitting(ring, span, left < most ? left : most);
+        if (n > 0) {
+            put_piece(ring, &(struct part){put, first, n, ring->seq + 1, now});
+        } else if (wait_ns == 0) {
+            tdk_ring_refuse(ring);
+            first++;
+            continue;
+        } else if (!tdk_ring_wait_room(ring, put->size, wait_ns)) {
             break;
+        }
+        done += n;
         first += n;
     }
     return (int64_t)done;
