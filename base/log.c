@@ -1,10 +1,13 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/utf8.h"
 
 static struct {
     const char *program;
@@ -21,12 +24,19 @@ void log_init(const char *program, enum log_level level, bool json)
     sink.json = json;
 }
 
-/* Copy with control bytes, and in JSON quotes and backslashes, made harmless. */
+/* Copy with control bytes made harmless; in JSON also quotes, backslashes, and what is not UTF-8.
+ */
 static size_t escape(char *to, size_t room, const char *from, bool json)
 {
-    size_t n = 0;
+    size_t n = 0, good = json ? utf8_span(from, strlen(from)) : SIZE_MAX;
     for (; *from != '\0' && n + 7 < room; from++) {
         unsigned char c = (unsigned char)*from;
+        if (good == 0) {
+            n += (size_t)snprintf(to + n, room - n, "\\ufffd");
+            good = utf8_span(from + 1, strlen(from + 1));
+            continue;
+        }
+        good--;
         if (c < 0x20 || c == 0x7f)
             n += (size_t)snprintf(to + n, room - n, json ? "\\u%04x" : "\\x%02x", c);
         else if (json && (c == '"' || c == '\\'))
@@ -42,7 +52,7 @@ void log_line(enum log_level level, const char *format, ...)
 {
     if (level < sink.level)
         return;
-    char words[1024], safe[2048], line[2304], when[32];
+    char words[1024], safe[6 * sizeof words], line[sizeof safe + 256], when[32];
     va_list args;
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);

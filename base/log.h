@@ -4,7 +4,8 @@
  * The log tells changes of state; counters tell traffic. One line an event: time, level, program,
  * words. Text (`2026-11-23T09:30:00.123Z info  recorder segment 42 sealed ticks=1048576`) or one
  * JSON object a line. Any thread; a line is one write(). Control bytes of what is logged come out
- * escaped, so a hostile name cannot forge a line.
+ * escaped, and in JSON bytes that are no UTF-8 as U+FFFD, so a hostile name cannot forge a line or
+ * break one.
  */
 #ifndef TDK_BASE_LOG_H
 #define TDK_BASE_LOG_H
