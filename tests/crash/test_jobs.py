@@ -19,15 +19,18 @@ TICKS = 60000
 class Jobs(tapedeck.Case):
     def setUp(self):
         super().setUp()
+        self.once(self.fill)
+        self.whole = self.scratch / "whole"
+        shutil.copytree(self.tape, self.whole)
+        self.chance = random.Random(7)
+
+    def fill(self):
         recorder = self.recorder("--ring", "a", "--ring", "b", "--create-ring", "16M",
                                  "--segment-size", "512K", "--block-size", "16K")
         for seed, ring in enumerate(("a", "b")):
             self.run_ok("gen", "--ring", ring, "--count", TICKS, "--seed", seed)
         self.run_ok("flush", "-T", self.tape) # a stop waits 5 s, which is short for a slow disk
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
-        self.whole = self.scratch / "whole"
-        shutil.copytree(self.tape, self.whole)
-        self.chance = random.Random(7)
 
     def renew(self):
         """The tape as it was recorded."""

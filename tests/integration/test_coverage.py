@@ -14,8 +14,7 @@ class Surveyed(tapedeck.Case):
 
     def setUp(self):
         super().setUp()
-        self.load("a", self.COUNT)
-        self.load("b", self.COUNT)
+        self.once(lambda: [self.load(track, self.COUNT) for track in "ab"])
 
     def load(self, track, count, begin=T0):
         path = self.scratch / f"{track}.lines"

@@ -14,6 +14,9 @@ class Move(tapedeck.Case):
     def setUp(self):
         super().setUp()
         self.disk = self.scratch / "disk"
+        self.once(self.fill)
+
+    def fill(self):
         recorder = self.recorder("--ring", "a", "--create-ring", "16M", "--segment-size", "256K",
                                  "--block-size", "16K")
         self.run_ok("gen", "--ring", "a", "--count", TICKS)
@@ -128,7 +131,7 @@ class Move(tapedeck.Case):
         self.run_ok("verify", "-T", out)
 
     def test_beside_a_recorder_and_deleted_by_it(self):
-        recorder = self.recorder("--ring", "a", "--segment-size", "256K", "--block-size", "16K")
+        recorder = self.recorder("--ring", "a", "--create-ring", "16M", "--segment-size", "256K", "--block-size", "16K")
         self.run_ok("gen", "--ring", "a", "--count", TICKS, "--seed", 2)
         self.run_ok("flush", "-T", self.tape)
         moved = self.move(self.disk)["segments"]

@@ -15,6 +15,9 @@ class Pack(tapedeck.Case):
         self.pack, self.other = self.scratch / "p.tar.zst", self.scratch / "other"
 
     def make_tape(self):
+        self.once(self.fill)
+
+    def fill(self):
         lines = self.scratch / "lines"
         lines.write_text("".join(f"{START + 1000000 * i} {'x' * 40} {i}\n" for i in range(20000)))
         self.run_ok("import", lines, "-T", self.tape, "--track", "t", "--format", "lines",

@@ -21,6 +21,9 @@ class Play(tapedeck.Case):
 
     def setUp(self):
         super().setUp()
+        self.once(self.fill)
+
+    def fill(self):
         for track, offset in (("a", 0), ("b", MS)):
             path = self.scratch / f"{track}.lines"
             path.write_text("".join(f"{T0 + offset + i * 2 * MS} {track}{i}\n" for i in range(self.COUNT)),

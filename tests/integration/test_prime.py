@@ -26,6 +26,10 @@ def record(rtype, instrument, ts, number):
 class Prime(tapedeck.Case):
     def setUp(self):
         super().setUp()
+        self.once(self.fill)
+        self.all = [frame for frame in self.frames() if frame.is_tick()]
+
+    def fill(self):
         shuffled = random.Random(5)
         for track in "ab":
             for epoch in range(2):
@@ -40,7 +44,6 @@ class Prime(tapedeck.Case):
                 path.write_bytes(b"".join(records))
                 self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "dbn",
                             "--block-size", "64K", "-q")
-        self.all = [frame for frame in self.frames() if frame.is_tick()]
 
     def expected(self, start, keep=lambda frame: True):
         """Of each track, instrument and kind the last by (epoch, seq) before the start."""

@@ -201,6 +201,9 @@ class Layouts(unittest.TestCase):
 class Tapes(Case):
     def setUp(self):
         super().setUp()
+        self.once(self.fill)
+
+    def fill(self):
         lines = "".join(f"{1000 + i} text {i}\n" for i in range(10))
         self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "words",
                     stdin=lines.encode())

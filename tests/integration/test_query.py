@@ -18,13 +18,15 @@ class Lines(tapedeck.Case):
 
     def setUp(self):
         super().setUp()
+        self.once(self.fill)
+
+    def fill(self):
         self.load("a", [(T0 + i * SECOND, f"a{i}") for i in range(self.COUNT)])
         self.load("b", [(T0 + i * SECOND + SECOND // 2, f"b{i}") for i in range(self.COUNT)])
 
     def load(self, track, ticks):
-        path = self.scratch / f"{track}.lines"
-        path.write_text("".join(f"{ts} {payload}\n" for ts, payload in ticks), encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "-q")
+        lines = "".join(f"{ts} {payload}\n" for ts, payload in ticks)
+        self.run_ok("import", "-", "-T", self.tape, "--track", track, "--format", "lines", "-q", stdin=lines.encode())
 
     def texts(self, *args, code=0):
         done = self.run_ok("query", "-T", self.tape, "-o", "jsonl", *args, code=code)
@@ -147,7 +149,7 @@ class Files(Lines):
         other = self.scratch / "out.dbn"
         self.run_ok("query", "-T", self.tape, "-O", other, code=2)
         self.assertEqual(sorted(path.name for path in self.scratch.iterdir()),
-                         ["a.lines", "b.lines", "out.jsonl", "tape"])
+                         ["out.jsonl", "tape"])
 
     def test_what_is_no_file_is_written_to_as_it_is(self):
         self.run_ok("query", "-T", self.tape, "-o", "jsonl", "-O", "/dev/null")
@@ -206,7 +208,8 @@ class Refusals(Lines):
     def test_a_source_that_cannot_be_opened_is_1(self):
         self.check(1, "nowhere", "-T", self.scratch / "nowhere", "-o", "csv")
         self.check(1, "", "-T", self.scratch, "-o", "csv")
-        self.check(1, "", "-T", self.scratch / "a.lines", "-o", "csv")
+        (self.scratch / "lines").write_text(f"{T0} no tape\n", encoding="utf-8")
+        self.check(1, "lines", "-T", self.scratch / "lines", "-o", "csv")
         self.check(1, "nobody", "-T", self.tape, "-o", "csv", "--track", "nobody")
         self.check(1, "nobody", "-T", self.tape, "-o", "csv", "--track", "nobody", "-t", "line")
 

@@ -15,12 +15,15 @@ class Sessions(tapedeck.Case):
 
     def setUp(self):
         super().setUp()
+        self.once(self.fill)
+        self.replayer = self.start("tapedeck-replayer", "--tape", self.tape)
+        self.replayer.wait_line(r"^ready tape=.* socket=")
+
+    def fill(self):
         for track, offset in (("a", 0), ("b", MS)):
             path = self.scratch / f"{track}.lines"
             path.write_text("".join(f"{T0 + offset + i * 2 * MS} {track}{i}\n" for i in range(100)), encoding="utf-8")
             self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "-q")
-        self.replayer = self.start("tapedeck-replayer", "--tape", self.tape)
-        self.replayer.wait_line(r"^ready tape=.* socket=")
 
     def client(self):
         client = wire.Client(self.tape / "replayer.sock")

@@ -39,6 +39,12 @@ def some(cases, every=3):
     return cases[::every]
 
 
+def often(variable, usual):
+    """How often chance is given one: what $VARIABLE says, else the usual; under a sanitizer a third of
+    it: every moment is tried without one, and what memory does in them shows in few."""
+    return int(os.environ.get(variable) or (-(-usual // 3) if SANITIZED else usual))
+
+
 class Program:
     """A started program whose stderr is read as it comes, so that it never waits for us."""
 
@@ -132,6 +138,19 @@ class Case(unittest.TestCase):
             program.process.stderr.close()
             if program.process.stdout:
                 program.process.stdout.close()
+
+    def once(self, make):
+        """self.tape as make() leaves it. Only the first test of a class makes it, the others have a copy:
+        what stands before every test is tested by one."""
+        kept = type(self).__dict__.get("kept_tape")
+        if kept is not None:
+            shutil.copytree(kept, self.tape)
+            return
+        make()
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="tdk-kept-"))
+        type(self).addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        shutil.copytree(self.tape, folder / "tape", ignore=shutil.ignore_patterns("*.sock"))
+        type(self).kept_tape = folder / "tape"
 
     # ---- one command, to its end ----
 
