@@ -4,17 +4,15 @@
 states. $TDK_STATES says how many of them are looked at.
 """
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 import unittest
 
 from tests.support import tapedeck
 
-STATES = int(os.environ.get("TDK_STATES", "40"))
+STATES = tapedeck.often("TDK_STATES", 40)
 TOOLS = tapedeck.SHARED / "tools"
 
 

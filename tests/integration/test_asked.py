@@ -79,7 +79,7 @@ class Same(Asked):
     def test_a_tape_with_losses(self):
         self.fill(lossy=True)
         self.serve()
-        for args in RANGES:
+        for args in tapedeck.some(RANGES):
             here, there = self.compare(*args)
             self.assertEqual(there.stderr, here.stderr, args)
         here, _ = self.compare("query", "-o", "none", "--digest")
@@ -92,7 +92,7 @@ class Same(Asked):
         data[len(data) // 2] ^= 1
         segments[1].write_bytes(data)
         self.serve()
-        for args in RANGES:
+        for args in tapedeck.some(RANGES):
             here, there = self.compare(*args)
             if "--count" not in args:  # there, damaged blocks have a number and no names
                 self.assertEqual(there.stderr, here.stderr, args)

@@ -208,7 +208,7 @@ class Case(tapedeck.Case):
 class Answers(Case):
     def test_an_answer_that_is_none_is_an_error(self):
         """One decoder is before all others: not each question has to be asked in each way."""
-        self.break_all(BROKEN, ("count", "query", "sessions"))
+        self.break_all(BROKEN, tapedeck.some(("count", "query", "sessions")))
         few = {name: BROKEN[name] for name in ("rubbish", "a number", "another id")}
         self.break_all(few, QUESTIONS)
 

@@ -15,7 +15,7 @@ from tests.support import tapedeck
 from tests.support.tapedeck import CLOCK, EPOCH, LOSS
 
 SMALL = ("--block-size", "16K", "--segment-size", "256K", "--buffer-memory", "4M")
-KILLS = int(os.environ.get("TDK_KILLS", "20"))
+KILLS = tapedeck.often("TDK_KILLS", 20)
 
 
 class Recording(tapedeck.Case):

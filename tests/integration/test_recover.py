@@ -17,7 +17,7 @@ class Tape(tapedeck.Case):
 
     def setUp(self):
         super().setUp()
-        self.load("a", self.COUNT)
+        self.once(lambda: self.load("a", self.COUNT))
 
     def load(self, track, count, tape=None, size="512K"):
         path = self.scratch / f"{track}.lines"
@@ -205,8 +205,7 @@ class Index(Tape):
         self.data = self.tape / "index" / "data.mdb"
 
     def check(self):
-        self.assertEqual(self.tape_digest(), self.digest)
-        self.assertEqual(self.gaps(0), [])
+        self.assertEqual(self.tape_digest("--require-complete"), self.digest)
 
     def mended_by(self, command):
         self.run_ok(command, "-T", self.tape)
@@ -214,6 +213,7 @@ class Index(Tape):
         self.assertTrue(info["index_used"])
         self.run_ok("verify", "-T", self.tape)
         self.check()
+        self.assertEqual(self.gaps(0), [])
 
     def both(self, harm):
         for command in ("recover", "reindex"):
@@ -231,7 +231,7 @@ class Index(Tape):
         self.both(lambda: self.data.unlink())
 
     def test_empty_and_cut(self):
-        for size in (0, 1, 4096, 8192, 10000):
+        for size in tapedeck.some((0, 1, 4096, 8192, 10000), every=2):
             with self.subTest(size=size):
                 self.both(lambda: os.truncate(self.data, min(size, self.data.stat().st_size - 1)))
 
@@ -261,7 +261,7 @@ class Index(Tape):
 
     def test_rotten(self):
         whole, random_of = self.data.read_bytes(), random.Random(7)
-        for turn in range(40):
+        for turn in tapedeck.some(range(40)):
             with self.subTest(turn=turn):
                 rotten = bytearray(whole)
                 for _ in range(random_of.choice((1, 8, 200))):
@@ -309,7 +309,7 @@ class Killed(Tape):
         self.report()
         took = time.monotonic() - begin
         right = self.tape_digest(), self.names(), self.quarantine()
-        for seed in range(6):
+        for seed in tapedeck.some(range(6)):
             for command in ("recover", "reindex"):
                 with self.subTest(seed=seed, command=command):
                     shutil.rmtree(self.tape)
