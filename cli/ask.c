@@ -83,10 +83,30 @@ static int fail_to_reach(const struct tdk_err *err, const char *socket)
     return CLI_UNREACHABLE;
 }
 
+/* Was this said in a variable, and not by a flag or a file? */
+static bool is_from(const char *text, const char *variable)
+{
+    return text == getenv(variable); /* NOLINT(concurrency-mt-unsafe): one thread */
+}
+
+bool ask_by_address(const char *tape, const char *address)
+{
+    if (address == NULL)
+        return false;
+    bool tape_is_nearer =
+        tape != NULL && is_from(address, "TAPEDECK_ADDR") && !is_from(tape, "TAPEDECK_TAPE");
+    return !tape_is_nearer;
+}
+
+static bool is_tcp(const struct ask_args *args)
+{
+    return ask_by_address(args->tape, args->address) && strncmp(args->address, "unix:", 5) != 0;
+}
+
 /* Where it is; false: nobody said. */
 static bool place(const struct ask_args *args, const char *socket, char *address, size_t room)
 {
-    if (args->address != NULL)
+    if (ask_by_address(args->tape, args->address))
         snprintf(address, room, "%s", args->address);
     else if (args->tape != NULL)
         snprintf(address, room, "unix:%s/%s", args->tape, socket);
@@ -127,9 +147,11 @@ int ask_open(struct tdk_client **client, const struct ask_args *args, const char
         return cli_usage("no source: name a tape with -T DIR, or a daemon with -a ADDRESS");
     if (args->token_file != NULL && access(args->token_file, R_OK) < 0)
         return cli_fail_words("open the token file %s: %s", args->token_file, tdk_strerror(-errno));
-    if (ask_connect(client, args, socket, &err) < 0)
-        return fail_to_reach(&err, socket);
-    return CLI_OK;
+    if (ask_connect(client, args, socket, &err) == 0)
+        return CLI_OK;
+    if (err.code == -EACCES && args->token_file == NULL && is_tcp(args))
+        return cli_fail(&err, "--token-file names the file that holds it");
+    return fail_to_reach(&err, socket);
 }
 
 int ask(struct tdk_client *client, struct wire_map *result)

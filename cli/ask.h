@@ -10,7 +10,7 @@
 
 struct ask_args {
     const char *tape;    /* a socket of that name is in it */
-    const char *address; /* goes before */
+    const char *address; /* goes before, if ask_by_address() */
     const char *token_file;
     uint64_t timeout_ns;
 };
@@ -24,6 +24,10 @@ extern const struct option ask_depot_rows[];
 
 #define ASK_RECORDER "recorder.sock"
 #define ASK_REPLAYER "replayer.sock"
+
+/* Which of them was meant: -a, unless that is in a variable only and -T a flag or in a file. True:
+ * the address. */
+bool ask_by_address(const char *tape, const char *address);
 
 /* CLI_OK, or the exit status after saying why: CLI_UNREACHABLE when nobody answers. */
 int ask_open(struct tdk_client **client, const struct ask_args *args, const char *socket);

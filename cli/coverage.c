@@ -94,7 +94,7 @@ static int survey(const struct cli *cli, const char *what, struct tdk_coverage_w
 {
     struct tdk_err err;
     struct range range;
-    if (args.quick && depot_is_remote(args.range.tape, args.where.address))
+    if (args.quick && ask_by_address(args.range.tape, args.where.address))
         return cli_usage("--quick looks at the tape's index: it goes with -T");
     args.range.where = &args.where;
     int status = range_open(&range, &args.range);

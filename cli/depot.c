@@ -8,36 +8,19 @@
 #include "cli/command.h"
 #include "tape/tape.h"
 
-/* ---- which ---- */
-
-/* Was this said in a variable, and not by a flag or a file? */
-static bool is_from(const char *text, const char *variable)
-{
-    return text == getenv(variable); /* NOLINT(concurrency-mt-unsafe): one thread */
-}
-
-bool depot_is_remote(const char *tape, const char *address)
-{
-    if (address == NULL)
-        return false;
-    bool tape_is_nearer =
-        tape != NULL && is_from(address, "TAPEDECK_ADDR") && !is_from(tape, "TAPEDECK_TAPE");
-    return !tape_is_nearer;
-}
-
 int depot_open(struct depot *s, const char *tape, const struct ask_args *where)
 {
     struct tdk_err err;
     *s = (struct depot){.tape = NULL};
-    if (where != NULL && depot_is_remote(tape, where->address)) {
+    if (where != NULL && ask_by_address(tape, where->address)) {
         s->where = *where;
         if (s->where.timeout_ns == 0)
             s->where.timeout_ns = ASK_SILENCE_NS;
         return remote_open(&s->remote, &s->where);
     }
     if (tape == NULL)
-        return cli_usage("no source: name a tape with -T DIR%s, or in TAPEDECK_TAPE",
-                         where != NULL ? ", a replayer with -a ADDRESS" : "");
+        return cli_usage("no source: name a tape with -T DIR or in TAPEDECK_TAPE%s",
+                         where != NULL ? ", a replayer with -a ADDRESS or in TAPEDECK_ADDR" : "");
     if (tdk_tape_open(&s->tape, tape, &err) < 0)
         return cli_fail(&err, NULL);
     return CLI_OK;

@@ -23,9 +23,6 @@ struct depot {
 int depot_open(struct depot *depot, const char *tape, const struct ask_args *where);
 void depot_close(struct depot *depot); /* of zeros is fine */
 
-/* Only that: which of them is it? True: a replayer. */
-bool depot_is_remote(const char *tape, const char *address);
-
 int depot_info(struct depot *depot, struct tdk_tape_info *info, struct tdk_err *err);
 int depot_tracks(struct depot *depot,
                  int (*each)(const struct tdk_track_info *track, void *context), void *context,

@@ -467,7 +467,7 @@ static int run(const struct cli *cli)
         return cli_usage("--explain reads no tick; it does not go with --digest");
     if (!numbers && args.format == NULL && args.file == NULL)
         return cli_usage("no output format: choose one with -o (%s)", output_format_words);
-    if ((args.explain || args.prime) && depot_is_remote(args.range.tape, args.where.address))
+    if ((args.explain || args.prime) && ask_by_address(args.range.tape, args.where.address))
         return cli_usage("%s is worked out from the tape itself: it goes with -T",
                          args.explain ? "--explain" : "--prime");
     struct query q = {.cli = cli};

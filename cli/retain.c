@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -98,6 +99,29 @@ static int conclude_plan(const struct retain_plan *plan)
     return warn_unmet(plan);
 }
 
+struct track_search {
+    const char *name;
+    bool found;
+};
+
+static int look_for_track(const struct track_ref *track, void *context)
+{
+    struct track_search *search = context;
+    search->found = search->found || strcmp(track->name, search->name) == 0;
+    return 0;
+}
+
+/* A name with a slip in it would leave the track that was meant to the other limits. */
+static void warn_unknown_tracks(const struct retain_policy *policy, struct index *index)
+{
+    for (size_t i = 0; i < policy->track_count; i++) {
+        struct track_search search = {.name = policy->tracks[i].name};
+        if (index_tracks(index, look_for_track, &search, NULL) == 0 && !search.found)
+            cli_warn("--track-age: no track %s on this tape; `tapedeck ls tracks` lists them",
+                     search.name);
+    }
+}
+
 /* On a tape that nobody has to hold for it. */
 static int make_plan(struct retain_plan *plan, struct folder *folder,
                      const struct retain_policy *policy, struct tdk_err *err)
@@ -108,6 +132,7 @@ static int make_plan(struct retain_plan *plan, struct folder *folder,
         rc = view_open(&view, folder, err);
     if (rc < 0 || view == NULL)
         return rc;
+    warn_unknown_tracks(policy, view->index);
     rc = retain_plan_make(plan, folder, view->index, policy, err);
     view_drop(view);
     return rc;
@@ -215,6 +240,7 @@ static int apply_held(struct applying *a, struct recovered *tape,
                       const struct retain_policy *policy, struct retain_plan *plan,
                       struct tdk_err *err)
 {
+    warn_unknown_tracks(policy, tape->index);
     int rc = retain_plan_make(plan, &tape->folder, tape->index, policy, err);
     if (rc == 0)
         rc = apply_plan(a, &tape->folder, plan, err);

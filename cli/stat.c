@@ -309,7 +309,7 @@ static int run(const struct cli *cli)
     if (writer != NULL && strcmp(writer, "recorder") != 0 && strcmp(writer, "replayer") != 0)
         return cli_usage("'%s' is neither recorder nor replayer", writer);
     interrupt_catch();
-    if (depot_is_remote(args.range.tape, args.where.address))
+    if (ask_by_address(args.range.tape, args.where.address))
         return run_asking();
     now.writer = before.writer = writer;
     int status;

@@ -97,7 +97,7 @@ static int gather_pages(struct top_gather *g, struct top_view *view, struct tdk_
 static bool replayer_address(const struct top_gather *g, char *address, size_t room)
 {
     const char *tape = g->ask->tape;
-    if (g->ask->address != NULL)
+    if (ask_by_address(tape, g->ask->address))
         return (size_t)snprintf(address, room, "%s", g->ask->address) < room;
     if (tape == NULL && g->now.count == 1 && g->now.items[0].tape[0] == '/')
         tape = g->now.items[0].tape;

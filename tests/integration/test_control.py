@@ -262,7 +262,7 @@ class Sockets(Control):
                     client.call("hello", client="x", protocol=1, token=wrong)
                 self.assertEqual(raised.exception.name, "EACCES")
         self.run_ok("flush", "-a", f"127.0.0.1:{port}", "--token-file", token)
-        self.run_ok("flush", "-a", f"127.0.0.1:{port}", code=1)
+        self.assertIn("--token-file", self.run_ok("flush", "-a", f"127.0.0.1:{port}", code=1).stderr)
 
     def test_tcp_beyond_loopback_or_without_a_token_is_wrong_usage(self):
         token = self.scratch / "token"
@@ -297,6 +297,15 @@ class Commands(Control):
         for command in (("roll",), ("flush",), ("mark", "x")):
             done = self.run_ok(*command, "-T", self.tape, code=6)
             self.assertIn("is tapedeck-recorder running?", done.stderr)
+
+    def test_a_tape_that_is_named_goes_before_an_address_in_a_variable(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.recorder("--ring", "a")
+        elsewhere = dict(self.env, TAPEDECK_ADDR=f"unix:{self.scratch}/nosuch.sock")
+        self.run_ok("flush", "-T", self.tape, env=elsewhere)
+        self.run_ok("flush", env=elsewhere, code=6)
+        self.run_ok("flush", env=dict(elsewhere, TAPEDECK_TAPE=str(self.tape)), code=6)
+        self.run_ok("flush", "-T", self.tape, "-a", f"unix:{self.scratch}/nosuch.sock", code=6)
 
     def test_no_source_and_bad_words_are_two(self):
         self.run_ok("flush", code=2)

@@ -62,6 +62,9 @@ class Retention(tapedeck.Case):
         self.assertEqual(self.segments(), everything)
         self.run_ok("retain", "apply", "-T", self.tape, "--max-age", "1ms", "--track-age", "a=never")
         self.assertEqual(self.segments(), everything)
+        slip = ("--max-age", "1h", "--track-age", "aa=never")
+        for what in ("plan", "apply"):
+            self.assertIn("no track aa", self.run_ok("retain", what, "-T", self.tape, *slip).stderr)
         self.run_ok("retain", "apply", "-T", self.tape, "--max-age", "1ms")
         self.assertEqual(self.segments(), everything[-1:])
 
