@@ -1,6 +1,9 @@
 #include "base/standard.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,4 +18,11 @@ void standard_hold(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && hold(fd) != fd)
             _exit(EXIT_FAILURE); /* and nowhere to say so */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+int standard_flush(void)
+{
+    return fflush(stdout) == 0 || errno == EPIPE ? 0 : -errno;
 }

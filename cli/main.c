@@ -1,6 +1,4 @@
 /* main.c - the command table, and the way from argv to a command's run(). */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -262,11 +260,10 @@ static int dispatch(int argc, char **argv)
 int main(int argc, char **argv)
 {
     standard_hold();
-    signal(SIGPIPE, SIG_IGN); /* writers see EPIPE and end well: a closed pipe is success */
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of a write */
     int status = dispatch(argc, argv);
     /* Help may still be in stdio's buffer, and the disk behind it full. */
-    if (fflush(stdout) != 0 && errno != EPIPE && status == CLI_OK)
-        status = cli_fail_words("write to stdout: %s", tdk_strerror(-errno));
+    int rc = standard_flush();
+    if (rc < 0 && status == CLI_OK)
+        status = cli_fail_words("write to stdout: %s", tdk_strerror(rc));
     return status;
 }

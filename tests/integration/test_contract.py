@@ -132,6 +132,15 @@ class Rules(Contract):
                      b"--segment-size", b"--segment-age", b"--io-workers", b"--exit-when-idle"):
             self.assertIn(word, recorder.stdout)
 
+    def test_help_that_cannot_be_told_is_1_and_one_that_nobody_reads_is_success(self):
+        for program in ("tapedeck", "tapedeck-recorder", "tapedeck-replayer"):
+            for word in ("--help", "--version"):
+                for shut, code in ((">/dev/full", 1), (">&-", 1), ("| :", 0)):
+                    done = subprocess.run(["bash", "-c", f'"$0" {word} {shut}; exit ${{PIPESTATUS[0]}}',
+                                           tapedeck.BIN / program], env=self.env, capture_output=True, check=False,
+                                          timeout=tapedeck.PATIENCE)
+                    self.assertEqual(done.returncode, code, (program, word, shut, done.stderr))
+
     def test_what_is_no_command_is_wrong_usage(self):
         for args in tapedeck.some((["nosuch"], ["nosuch", "--help"], ["help", "nosuch"], ["ring", "nosuch"], ["--nosuch"],
                      ["ring", "--nosuch"], ["query", "--nosuch"], ["query", "--coun"], ["ring"], ["ls"], ["query", "-Z"])):
