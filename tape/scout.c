@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* waiting -> busy -> done, by whoever gets to it first */
 enum errand_state { ERRAND_WAITING, ERRAND_BUSY, ERRAND_DONE };
 
 struct errand {
-    struct block_ref ref;
-    bool dense;
+    struct scout_errand told;
     enum errand_state state;
     struct slice *slice; /* ours, until it is taken; NULL: it could not be read */
     uint64_t bytes_read;
@@ -24,11 +25,12 @@ struct scout {
     pthread_t thread;
     pthread_mutex_t lock; /* of what is below */
     pthread_cond_t changed;
-    struct errand errands[SCOUT_AHEAD]; /* in the order in which they will be taken */
+    struct errand errands[SCOUT_AHEAD_MAX]; /* in the order in which they will be taken */
     size_t count;
     bool by_picks;
     struct picks picks; /* ours; changed while no errand is there */
     bool stop;
+    atomic_uint changes; /* counts what is signalled; looked at without the lock, too */
 };
 
 /* ---- how many ---- */
@@ -58,20 +60,57 @@ static bool enlist(void)
     return false;
 }
 
+/* ---- waiting for each other ---- */
+
+/* A thread that sleeps is woken in 50 us and more where a hypervisor has to be asked, in which what
+ * is picked out of a packed block would be read: so it is awake for a while. */
+#define LINGER_NS (100 * NS_PER_US)
+
+static void linger(struct scout *scout, unsigned seen)
+{
+    enum { PAUSES = 32 };
+    const uint64_t until_ns = clock_mono() + LINGER_NS;
+    pthread_mutex_unlock(&scout->lock);
+    do {
+        for (int i = 0; i < PAUSES; i++)
+            clock_relax();
+    } while (atomic_load(&scout->changes) == seen && clock_mono() < until_ns);
+    pthread_mutex_lock(&scout->lock);
+}
+
+/* With the lock held, which is let go meanwhile. It may return for no reason. */
+static void await_change(struct scout *scout)
+{
+    const unsigned seen = atomic_load(&scout->changes);
+    if (scout->by_picks)
+        linger(scout, seen);
+    if (atomic_load(&scout->changes) == seen)
+        pthread_cond_wait(&scout->changed, &scout->lock);
+}
+
+/* With the lock held. */
+static void tell_change(struct scout *scout)
+{
+    atomic_fetch_add(&scout->changes, 1);
+    pthread_cond_broadcast(&scout->changed);
+}
+
 /* ---- an errand ---- */
 
 static int read_block(const struct scout *scout, struct slice *slice, const struct errand *errand)
 {
+    const struct scout_errand *told = &errand->told;
+    slice->is_near = told->is_near;
     if (scout->by_picks)
-        return slice_begin_picks(slice, &errand->ref, &scout->picks, errand->dense, NULL);
-    return slice_read(slice, &errand->ref, NULL);
+        return slice_begin_picks(slice, &told->ref, &scout->picks, told->dense, NULL);
+    return slice_read(slice, &told->ref, NULL);
 }
 
 /* Errands move up in their array while one of them is run, but none is taken before it is done. */
 static struct errand *find(struct scout *scout, const struct block_ref *ref)
 {
     for (size_t i = 0; i < scout->count; i++)
-        if (memcmp(&scout->errands[i].ref, ref, sizeof *ref) == 0)
+        if (memcmp(&scout->errands[i].told.ref, ref, sizeof *ref) == 0)
             return &scout->errands[i];
     return NULL;
 }
@@ -82,7 +121,7 @@ static void run(struct scout *scout, struct errand *waiting)
     waiting->state = ERRAND_BUSY;
     struct errand errand = *waiting;
     pthread_mutex_unlock(&scout->lock);
-    errand.slice = shelf_take(scout->shelf, &errand.ref, true);
+    errand.slice = shelf_take(scout->shelf, &errand.told.ref, true);
     if (errand.slice != NULL) {
         uint64_t before = errand.slice->bytes_read;
         if (read_block(scout, errand.slice, &errand) < 0) {
@@ -94,8 +133,8 @@ static void run(struct scout *scout, struct errand *waiting)
     }
     errand.state = ERRAND_DONE;
     pthread_mutex_lock(&scout->lock);
-    *find(scout, &errand.ref) = errand;
-    pthread_cond_broadcast(&scout->changed);
+    *find(scout, &errand.told.ref) = errand;
+    tell_change(scout);
 }
 
 static struct errand *find_waiting(struct scout *scout)
@@ -115,7 +154,7 @@ static void *be_scout(void *context)
         if (waiting != NULL)
             run(scout, waiting);
         else
-            pthread_cond_wait(&scout->changed, &scout->lock);
+            await_change(scout);
     }
     pthread_mutex_unlock(&scout->lock);
     return NULL;
@@ -129,7 +168,7 @@ static struct errand remove_first(struct scout *scout)
         if ((other = find_waiting(scout)) != NULL)
             run(scout, other);
         else
-            pthread_cond_wait(&scout->changed, &scout->lock);
+            await_change(scout);
     struct errand gone = *first;
     scout->count--;
     memmove(first, first + 1, scout->count * sizeof *first);
@@ -194,7 +233,7 @@ void scout_stop(struct scout *scout)
     pthread_mutex_lock(&scout->lock);
     drop_before(scout, NULL);
     scout->stop = true;
-    pthread_cond_broadcast(&scout->changed);
+    tell_change(scout);
     pthread_mutex_unlock(&scout->lock);
     pthread_join(scout->thread, NULL);
     destroy(scout);
@@ -210,12 +249,12 @@ bool scout_aim(struct scout *scout, const struct picks *picks)
     return copied;
 }
 
-void scout_send(struct scout *scout, const struct block_ref *ref, bool dense)
+void scout_send(struct scout *scout, const struct scout_errand *errand)
 {
     pthread_mutex_lock(&scout->lock);
-    if (scout->count < SCOUT_AHEAD && find(scout, ref) == NULL) {
-        scout->errands[scout->count++] = (struct errand){.ref = *ref, .dense = dense};
-        pthread_cond_signal(&scout->changed);
+    if (scout->count < SCOUT_AHEAD_MAX && find(scout, &errand->ref) == NULL) {
+        scout->errands[scout->count++] = (struct errand){.told = *errand};
+        tell_change(scout);
     }
     pthread_mutex_unlock(&scout->lock);
 }

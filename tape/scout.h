@@ -15,7 +15,9 @@
 #include "tape/select.h"
 #include "tape/shelf.h"
 
-enum { SCOUT_AHEAD = 2 }; /* blocks; more of them would leave the cache before their turn */
+/* Blocks. More than two would leave the cache before their turn; of packed blocks in parts little
+ * enough is laid down for more, with which neither side waits for the other. */
+enum { SCOUT_AHEAD = 2, SCOUT_AHEAD_MAX = 4 };
 
 struct scout;
 
@@ -30,9 +32,14 @@ void scout_stop(struct scout *scout); /* NULL is fine; what was read goes on the
  * Nothing that it was sent for before is kept. False: no memory, and it is sent for nothing. */
 bool scout_aim(struct scout *scout, const struct picks *picks);
 
-/* To read this block, unless that is under way; in the order in which they will be taken. `dense`:
- * as slice_begin() wants to know. */
-void scout_send(struct scout *scout, const struct block_ref *ref, bool dense);
+/* A block, and how it is to be read: as slice_begin() and struct slice want to know. */
+struct scout_errand {
+    struct block_ref ref;
+    bool dense, is_near;
+};
+
+/* To read it, unless that is under way; in the order in which they will be taken. */
+void scout_send(struct scout *scout, const struct scout_errand *errand);
 
 /* The slice in which the block is, the caller's from now on, and how much was read for it; NULL: it
  * was not sent for, has not begun or could not be read. Those sent for before it are dropped. */

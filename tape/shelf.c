@@ -59,8 +59,10 @@ struct slice *shelf_take(struct shelf *shelf, const struct block_ref *ref, bool 
         if (slice != NULL)
             slice_init(slice, shelf->segments);
     }
-    if (slice != NULL)
+    if (slice != NULL) {
         slice->passing = passing;
+        slice->is_near = false;
+    }
     return slice;
 }
 
@@ -84,4 +86,14 @@ void shelf_give(struct shelf *shelf, struct slice *slice)
     pthread_mutex_unlock(&shelf->lock);
     while (count > 0)
         destroy(gone[--count]);
+}
+
+bool shelf_is_warm(struct shelf *shelf, size_t slices)
+{
+    size_t warm = 0;
+    pthread_mutex_lock(&shelf->lock);
+    for (size_t i = 0; i < shelf->count; i++)
+        warm += shelf->slices[i]->passing;
+    pthread_mutex_unlock(&shelf->lock);
+    return warm >= slices;
 }

@@ -34,4 +34,7 @@ void shelf_close(struct shelf *shelf);
 struct slice *shelf_take(struct shelf *shelf, const struct block_ref *ref, bool passing);
 void shelf_give(struct shelf *shelf, struct slice *slice); /* NULL is fine */
 
+/* So many slices lie there that blocks have passed through: memory that was touched before. */
+bool shelf_is_warm(struct shelf *shelf, size_t slices);
+
 #endif

@@ -125,8 +125,7 @@ bool slice_holds(const struct slice *slice, const struct block_ref *ref)
     return slice->state != SLICE_EMPTY && memcmp(&slice->ref, ref, sizeof *ref) == 0;
 }
 
-/* Hardly anything lies between this packed block and the one before. */
-static bool is_near(const struct block_ref *ref, const struct block_ref *before)
+bool slice_is_near(const struct block_ref *ref, const struct block_ref *before)
 {
     enum { NEAR = 4 };
     return is_packed(ref) && ref->segment == before->segment && ref->offset > before->offset &&
@@ -151,7 +150,6 @@ int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts
         if (rc < 0)
             return rc;
     }
-    slice->is_near = is_near(ref, &slice->ref);
     slice->ref = *ref;
     int rc = room_for_bytes(slice, ref->span, in_parts);
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;

@@ -45,7 +45,7 @@ struct slice {
     uint64_t bytes_read; /* by this slice, ever */
     size_t front;        /* packed: from its beginning to where its groups begin; 0: not known */
     bool passing;        /* many blocks go through it */
-    bool is_near;        /* packed, and not far behind the block before */
+    bool is_near;        /* the next block is near the one before it: the caller's to say */
 };
 
 void slice_init(struct slice *slice, struct segments *segments);
@@ -57,6 +57,9 @@ static inline bool slice_fetches_front(const struct slice *slice)
 {
     return slice->passing && slice->is_near && slice->state == SLICE_PACKED;
 }
+
+/* This packed block follows that one, and hardly anything lies between them. */
+bool slice_is_near(const struct block_ref *ref, const struct block_ref *before);
 
 /* At least a part of this block is there. */
 bool slice_holds(const struct slice *slice, const struct block_ref *ref);

@@ -52,6 +52,7 @@ void stream_rewind(struct stream *stream)
 int stream_next_block(struct stream *stream, struct tdk_err *err)
 {
     stream->loaded = false;
+    stream->before = stream->ref;
     int rc = search_next(&stream->search, &stream->ref, err);
     if (rc == 1 && is_reverse(stream) && stream->maxima != NULL && !stream_knows_maximum(stream)) {
         int renewed = stream_renew_maxima(stream, err);
@@ -277,6 +278,7 @@ int stream_load(struct stream *stream, struct tdk_err *err)
     int rc = find_slice(stream, err);
     if (rc < 0)
         return rc;
+    sieve->slice->is_near = slice_is_near(&stream->ref, &stream->before);
     uint64_t bytes_read = sieve->slice->bytes_read - stream->read_ahead;
     expect_first(stream);
     sieve_prepare(stream);

@@ -18,7 +18,8 @@ struct stream {
     struct answer *answer;     /* borrowed */
     const struct track *track; /* borrowed */
     struct search search;
-    struct block_ref ref; /* the block that is next, or in the sieve */
+    struct block_ref ref;    /* the block that is next, or in the sieve */
+    struct block_ref before; /* the one before it */
 
     struct sieve sieve;
     bool loaded;   /* the sieve has this block, and there is something left of it */
@@ -34,7 +35,7 @@ struct stream {
     struct scout *scout; /* ours; NULL: none */
     bool is_aimed;
     size_t aimed_at;       /* epoch that the scout knows the instruments of */
-    uint64_t loaded_ns;    /* when the last block was */
+    uint64_t loaded_ns;    /* when the last block was loaded */
     unsigned brisk_blocks; /* that came quickly, one behind the other */
     uint64_t read_ahead;   /* bytes of the block at hand that the scout has read */
 

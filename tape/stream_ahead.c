@@ -8,14 +8,29 @@
 #define BRISK_NS (50 * NS_PER_MS)
 enum { BRISK_BLOCKS = 4, BRISK_SPAN = 128 << 10 };
 
-/* Of a packed block in parts so little is needed that the memory of a scout's own blocks, touched
- * for the first time, costs more than it brings unless there are many. */
-enum { BRISK_PARTS = 48 };
+/* Of a packed block in parts so little is needed that the memory of a scout's own blocks, where it
+ * is touched for the first time, costs more than it brings unless there are many; where it is not,
+ * some have to be left for what it costs to start a thread. */
+enum { BRISK_PARTS = 48, BRISK_PARTS_WARM = 8 };
 
-static unsigned brisk_enough(const struct stream *stream)
+static bool is_in_parts(const struct stream *stream)
 {
     const struct slice *slice = stream->sieve.slice;
-    return slice != NULL && slice->state == SLICE_PACKED ? BRISK_PARTS : BRISK_BLOCKS;
+    return slice != NULL && slice->state == SLICE_PACKED;
+}
+
+static int ahead(const struct stream *stream)
+{
+    return is_in_parts(stream) ? SCOUT_AHEAD_MAX : SCOUT_AHEAD;
+}
+
+static bool is_enough(const struct stream *stream)
+{
+    const unsigned blocks = stream->brisk_blocks;
+    if (!is_in_parts(stream) || stream->scout != NULL)
+        return blocks >= BRISK_BLOCKS;
+    return blocks >= BRISK_PARTS || (blocks >= BRISK_PARTS_WARM &&
+                                     shelf_is_warm(&stream->answer->tape->shelf, SCOUT_AHEAD_MAX));
 }
 
 static bool is_brisk(struct stream *stream)
@@ -25,7 +40,7 @@ static bool is_brisk(struct stream *stream)
                  now_ns - stream->loaded_ns < BRISK_NS;
     stream->loaded_ns = now_ns;
     stream->brisk_blocks = brisk ? stream->brisk_blocks + 1 : 0;
-    return stream->brisk_blocks >= brisk_enough(stream);
+    return is_enough(stream);
 }
 
 /* In each epoch a symbol has other instruments. */
@@ -52,6 +67,20 @@ struct slice *stream_meet(struct stream *stream)
                                  : NULL;
 }
 
+static void send(struct stream *stream)
+{
+    const struct block_ref *before = &stream->ref;
+    for (int n = 1, last = ahead(stream); n <= last; n++) {
+        const struct block_ref *ref = search_ahead(&stream->search, n);
+        if (ref == NULL || ref->span < BRISK_SPAN) /* NULL: one without what is asked for */
+            continue;
+        const struct scout_errand errand = {*ref, stream->sieve.is_dense,
+                                            slice_is_near(ref, before)};
+        scout_send(stream->scout, &errand);
+        before = ref;
+    }
+}
+
 void stream_go_ahead(struct stream *stream)
 {
     if (!is_brisk(stream)) {
@@ -62,11 +91,10 @@ void stream_go_ahead(struct stream *stream)
         stream->scout = scout_start(&stream->answer->tape->shelf);
         stream->is_aimed = false;
     }
-    if (stream->scout == NULL || !aim(stream))
+    if (stream->scout == NULL) {
+        stream->brisk_blocks = 0; /* not to ask again with each block */
         return;
-    for (int n = 1; n <= SCOUT_AHEAD; n++) {
-        const struct block_ref *ref = search_ahead(&stream->search, n);
-        if (ref != NULL && ref->span >= BRISK_SPAN) /* NULL: one without what is asked for */
-            scout_send(stream->scout, ref, stream->sieve.is_dense);
     }
+    if (aim(stream))
+        send(stream);
 }

@@ -15,6 +15,9 @@
 
 enum { TICKS = 120000, BLOCK_SIZE = 256 << 10, BLOCKS_MAX = 64 };
 
+/* Ticks of which 10,700 fill a packed block, and still have 200 KiB there. */
+enum { LARGE_TICKS = 160000, LARGE_SIZE = 368, LARGE_ODD = 24 };
+
 struct fixture {
     char path[64];
     struct tdk_tape *tape;
@@ -42,6 +45,34 @@ static void make_track(const char *path)
     assert_int_equal(append_close(append, NULL, NULL), 0);
 }
 
+static void make_large_track(const char *path)
+{
+    const struct append_options options = {
+        .block_size = BLOCK_SIZE, .payload_max = 1024, .segment_size = 128 << 20};
+    struct append *append;
+    uint64_t dice = 1;
+    assert_int_equal(append_open(&append, path, &options, NULL), 0);
+    assert_int_equal(append_begin(append, "t", TDK_KIND_DBN, NULL), 0);
+    for (unsigned i = 0; i < LARGE_TICKS; i++) {
+        unsigned char record[LARGE_SIZE] = {LARGE_SIZE / 4, TDK_RTYPE_MBP_10};
+        store_u32(record + 4, i % 7);
+        store_u64(record + 8, 1000 + i);
+        for (size_t k = 0; k < LARGE_ODD; k++)
+            record[16 + k] =
+                (unsigned char)((dice = dice * UINT64_C(6364136223846793005) + 1) >> 56);
+        assert_int_equal(
+            append_tick(append, TDK_TYPE_DBN, 0, 1000 + i, record, sizeof record, NULL), 0);
+    }
+    assert_int_equal(append_close(append, NULL, NULL), 0);
+}
+
+static void pack(const char *path)
+{
+    const struct seal_tape_options options = {.threads = 1};
+    struct seal_totals totals;
+    assert_int_equal(seal_tape(path, &options, &totals, NULL), 0);
+}
+
 static void open_search(struct fixture *f)
 {
     const struct tdk_query everything = {.to = UINT64_MAX};
@@ -63,16 +94,31 @@ static void close_search(struct fixture *f)
     tdk_tape_close(f->tape);
 }
 
-static int make_folder(void **state)
+static int make_empty_folder(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
     snprintf(f->path, sizeof f->path, "/tmp/tapedeck-scout-XXXXXX");
     assert_non_null(mkdtemp(f->path));
-    make_track(f->path);
     scout_limit(1);
     *state = f;
     return 0;
+}
+
+static int make_folder(void **state)
+{
+    int rc = make_empty_folder(state);
+    make_track(((const struct fixture *)*state)->path);
+    return rc;
+}
+
+static int make_packed_folder(void **state)
+{
+    int rc = make_empty_folder(state);
+    const struct fixture *f = *state;
+    make_large_track(f->path);
+    pack(f->path);
+    return rc;
 }
 
 static int remove_folder(void **state)
@@ -85,20 +131,35 @@ static int remove_folder(void **state)
     return rc;
 }
 
-static void flip_byte(const struct fixture *f, const struct block_ref *ref)
+static void flip_byte_at(const struct fixture *f, uint64_t at)
 {
     char path[128];
     unsigned char byte;
+    off_t offset = (off_t)at;
     snprintf(path, sizeof path, "%s/segments/0000000001.seg", f->path);
     int fd = open(path, O_RDWR);
-    off_t offset = (off_t)(ref->offset + ref->span / 2);
+    if (fd < 0) { /* packed */
+        snprintf(path, sizeof path, "%s/segments/0000000001.g1.seg", f->path);
+        fd = open(path, O_RDWR);
+    }
     assert_int_equal(pread(fd, &byte, 1, offset), 1);
     byte ^= 0x10;
     assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
     close(fd);
 }
 
+static void flip_byte(const struct fixture *f, const struct block_ref *ref)
+{
+    flip_byte_at(f, ref->offset + ref->span / 2);
+}
+
 /* ---- by itself ---- */
+
+static void send(struct scout *scout, const struct block_ref *ref)
+{
+    const struct scout_errand errand = {.ref = *ref, .dense = true};
+    scout_send(scout, &errand);
+}
 
 /* Sent for, and read by the scout or by whoever asks for what comes before it. */
 static struct slice *take_or_wait(struct scout *scout, const struct block_ref *refs, int at,
@@ -106,7 +167,7 @@ static struct slice *take_or_wait(struct scout *scout, const struct block_ref *r
 {
     struct slice *slice = NULL;
     for (int i = 0; i < 100000 && slice == NULL; i++) { /* it may not have begun yet */
-        scout_send(scout, &refs[at], true);
+        send(scout, &refs[at]);
         usleep(100);
         slice = scout_take(scout, &refs[at], bytes_read);
     }
@@ -139,7 +200,7 @@ static void scout_drops_what_was_to_come_before(void **state)
     open_search(f);
     struct scout *scout = scout_start(&f->tape->shelf);
     for (int i = 0; i + 1 < f->count; i += 2) {
-        scout_send(scout, &f->refs[i], true);
+        send(scout, &f->refs[i]);
         shelf_give(&f->tape->shelf, take_or_wait(scout, f->refs, i + 1, &bytes_read));
         assert_null(scout_take(scout, &f->refs[i], &bytes_read));
         assert_int_equal(bytes_read, 0);
@@ -155,7 +216,7 @@ static void scout_brings_nothing_of_a_damaged_block(void **state)
     open_search(f);
     flip_byte(f, &f->refs[1]);
     struct scout *scout = scout_start(&f->tape->shelf);
-    scout_send(scout, &f->refs[1], true);
+    send(scout, &f->refs[1]);
     usleep(1000);
     assert_null(scout_take(scout, &f->refs[1], &bytes_read));
     shelf_give(&f->tape->shelf, take_or_wait(scout, f->refs, 2, &bytes_read));
@@ -197,6 +258,8 @@ static struct result ask(struct tdk_tape *tape, const struct tdk_query *query)
         result.failures += rc < 0;
         if (rc < 0)
             continue;
+        if (run.ticks >= 1000) /* a block's: a scout shall have its turn on busy processors, too */
+            usleep(500);
         size_t span = cursor_run_span(cursor);
         result.spans += span > 0;
         const unsigned char *end = (const unsigned char *)run.frames + run.size;
@@ -212,6 +275,29 @@ static struct result ask(struct tdk_tape *tape, const struct tdk_query *query)
     return result;
 }
 
+static void read_and_close(struct tdk_tape *tape, const struct tdk_query *query, int runs)
+{
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    assert_int_equal(tdk_cursor_open(&cursor, tape, query, NULL), 0);
+    for (int i = 0; i < runs; i++)
+        assert_int_equal(tdk_cursor_read(cursor, &run, NULL), 1);
+    tdk_cursor_close(cursor);
+}
+
+/* As many slices on its shelf as it takes to send a scout for parts early, and the caller's. */
+static void warm(struct tdk_tape *tape, const struct tdk_query *query)
+{
+    struct tdk_cursor *cursors[1 + SCOUT_AHEAD_MAX];
+    struct tdk_run run;
+    for (int i = 0; i <= SCOUT_AHEAD_MAX; i++) {
+        assert_int_equal(tdk_cursor_open(&cursors[i], tape, query, NULL), 0);
+        assert_int_equal(tdk_cursor_read(cursors[i], &run, NULL), 1);
+    }
+    for (int i = 0; i <= SCOUT_AHEAD_MAX; i++)
+        tdk_cursor_close(cursors[i]);
+}
+
 /* Forward and back, everything and one instrument, with a scout and without. */
 static void compare_answers(const char *path, uint64_t failures)
 {
@@ -224,6 +310,7 @@ static void compare_answers(const char *path, uint64_t failures)
             struct tdk_tape *tape;
             scout_limit(limit);
             assert_int_equal(tdk_tape_open(&tape, path, NULL), 0);
+            warm(tape, &query);
             results[limit] = ask(tape, &query);
             tdk_tape_close(tape);
         }
@@ -254,10 +341,46 @@ static void damage_is_told_the_same_with_a_scout(void **state)
 static void packed_blocks_are_the_same_with_a_scout(void **state)
 {
     const struct fixture *f = *state;
-    const struct seal_tape_options options = {.threads = 1};
-    struct seal_totals totals;
-    assert_int_equal(seal_tape(f->path, &options, &totals, NULL), 0);
+    pack(f->path);
     compare_answers(f->path, 0);
+}
+
+static void packed_blocks_in_parts_are_the_same_with_a_scout(void **state)
+{
+    struct fixture *f = *state;
+    open_search(f);
+    assert_in_range(f->count, 14, 20);
+    assert_in_range(f->refs[0].span, 128 << 10, 512 << 10);
+    close_search(f);
+    compare_answers(f->path, 0);
+}
+
+/* In the outline of a block that a scout comes to, and in the times of one behind it. */
+static void damage_of_packed_blocks_in_parts_is_told_the_same_with_a_scout(void **state)
+{
+    struct fixture *f = *state;
+    open_search(f);
+    flip_byte_at(f, f->refs[10].offset + sizeof(struct block_head) + 64);
+    flip_byte_at(f, f->refs[12].offset + sizeof(struct block_head) + 2048);
+    close_search(f);
+    compare_answers(f->path, 2);
+}
+
+static void cursors_are_closed_while_a_scout_is_out(void **state)
+{
+    static const char *const symbol = "#3";
+    const struct fixture *f = *state;
+    const struct tdk_query query = {.to = UINT64_MAX, .symbols = &symbol, .symbol_count = 1};
+    struct tdk_tape *tape;
+    assert_int_equal(tdk_tape_open(&tape, f->path, NULL), 0);
+    warm(tape, &query);
+    assert_true(shelf_is_warm(&tape->shelf, 1 + SCOUT_AHEAD_MAX));
+    for (int runs = 8; runs < 13; runs++)
+        read_and_close(tape, &query, runs);
+    struct scout *scout = scout_start(&tape->shelf); /* all others are gone */
+    assert_non_null(scout);
+    scout_stop(scout);
+    tdk_tape_close(tape);
 }
 
 /* What it passed through is on the shelf behind it. */
@@ -279,6 +402,8 @@ static void scan_without_a_scout_needs_memory_for_one_block(void **state)
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+#define IN_PACKED_FOLDER(test)                                                                     \
+    cmocka_unit_test_setup_teardown(test, make_packed_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(scout_reads_the_blocks_that_it_is_sent_for),
         IN_FOLDER(scout_drops_what_was_to_come_before),
@@ -287,6 +412,9 @@ int main(void)
         IN_FOLDER(answers_are_the_same_with_a_scout),
         IN_FOLDER(damage_is_told_the_same_with_a_scout),
         IN_FOLDER(packed_blocks_are_the_same_with_a_scout),
+        IN_PACKED_FOLDER(packed_blocks_in_parts_are_the_same_with_a_scout),
+        IN_PACKED_FOLDER(damage_of_packed_blocks_in_parts_is_told_the_same_with_a_scout),
+        IN_PACKED_FOLDER(cursors_are_closed_while_a_scout_is_out),
         IN_FOLDER(scan_without_a_scout_needs_memory_for_one_block),
     };
     return cmocka_run_group_tests_name("tape.scout", tests, NULL, NULL);
