@@ -60,8 +60,10 @@ class Whole(Recording):
         with subprocess.Popen(["sh", "-c", 'exec "$0" "$@" 0<&- 1>&- 2>&-', *args[:5], *SMALL], env=self.env) as process:
             try:
                 self.run_ok("gen", "--ring", "a", "--count", "1000")
+                end = time.monotonic() + tapedeck.PATIENCE
                 while self.run_cli("flush", "-T", self.tape).returncode != 0:
                     self.assertIsNone(process.poll())
+                    self.assertLess(time.monotonic(), end)
                 for fd in range(3):
                     self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null")
                 process.send_signal(signal.SIGTERM)
