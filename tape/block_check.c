@@ -59,8 +59,8 @@ int block_head_check(const void *bytes, size_t size, struct tdk_err *err)
     if (head.version != TAPE_VERSION || head.head_size != sizeof head)
         return err_say(err, TDK_EVERSION, "block of version %u, this program reads %u",
                        head.version, TAPE_VERSION);
-    if (head.codec > BLOCK_COLUMNS)
-        return err_say(err, TDK_EVERSION, "block with codec %u, this program knows 0 to 2",
+    if (head.codec > BLOCK_BITS)
+        return err_say(err, TDK_EVERSION, "block with codec %u, this program knows 0 to 3",
                        head.codec);
     if (!sizes_are_possible(&head) || !counts_are_possible(&head) ||
         (head.codec == BLOCK_RAW && head.stored_size != raw_size(&head)))

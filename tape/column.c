@@ -1,23 +1,16 @@
+/* column.c - writing a column. */
 #include "tape/column.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "tape/wide.h"
-
-static_assert(sizeof(struct column_head) == 8, "on disk");
 
 #define OUTLIER_SIZE (sizeof(uint16_t) + sizeof(uint64_t))
 
 static uint64_t zigzag(uint64_t x)
 {
     return x << 1 ^ (uint64_t)((int64_t)x >> 63);
-}
-
-static uint64_t unzigzag(uint64_t x)
-{
-    return x >> 1 ^ (0 - (x & 1));
 }
 
 /* The low `size` bytes as a signed number. */
@@ -31,8 +24,6 @@ static unsigned bits_of(uint64_t x)
 {
     return x == 0 ? 0 : 64 - (unsigned)__builtin_clzll(x);
 }
-
-/* ---- writing ---- */
 
 /* What is taken away: a way to tell the column. */
 struct way {
@@ -172,29 +163,113 @@ static struct way choose(const struct source *s, const struct column_ref *refs, 
     return best;
 }
 
+/* ---- how the values are laid down ---- */
+
+/* Head, and how many bytes of it and all behind it. */
+struct shape {
+    struct column_head head;
+    size_t size;
+    unsigned bits_max; /* what needs more is an outlier */
+};
+
 /* How many bytes each value gets, so that values and outliers together take fewest. */
-static uint8_t choose_width(const uint32_t counts[10], uint32_t count)
+static struct shape in_planes(const uint32_t counts[66], uint32_t count)
 {
-    uint32_t outliers = counts[9];
-    uint8_t best = 8;
-    size_t best_size = (size_t)count * 8;
-    for (uint8_t width = 8; width-- > 0;) {
-        outliers += counts[width + 1];
-        size_t size = (size_t)count * width + (outliers - counts[9]) * OUTLIER_SIZE;
-        if (size <= best_size) {
-            best = width;
-            best_size = size;
-        }
+    struct shape best = {.size = SIZE_MAX};
+    uint32_t outliers = counts[65];
+    for (unsigned bits = 64 + 1; bits-- > 0; outliers += counts[bits]) {
+        size_t size = (size_t)count * (bits / 8) + outliers * OUTLIER_SIZE;
+        if (bits % 8 == 0 && size <= best.size)
+            best = (struct shape){{.width = (uint8_t)(bits / 8)}, size, bits};
     }
     return best;
 }
 
-static void lay_planes(const uint64_t *small, uint32_t count, uint8_t width, unsigned char *out)
+/* The same in bits. */
+static struct shape in_bits(const uint32_t counts[66], uint32_t count)
 {
-    for (uint8_t plane = 0; plane < width; plane++)
-        for (uint32_t i = 0; i < count; i++)
-            *out++ = (unsigned char)(small[i] >> 8 * plane);
+    struct shape best = {.size = SIZE_MAX};
+    uint32_t outliers = counts[65];
+    for (unsigned bits = 64; bits > 0; outliers += counts[bits--]) {
+        size_t size = ((size_t)count * bits + 7) / 8 + outliers * OUTLIER_SIZE;
+        if (bits <= COLUMN_BITS_MAX && size <= best.size)
+            best = (struct shape){{.bits = (uint8_t)bits}, size, bits};
+    }
+    return best;
 }
+
+/* The different ones of what is laid down, and which of them each is. 0: they are too many. */
+static uint32_t find_table(struct column_scratch *scratch, uint32_t count)
+{
+    enum { SLOTS = 1024 };
+    uint16_t slots[SLOTS] = {0}; /* 1 + place in the table */
+    uint32_t entries = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t x = scratch->best[i];
+        scratch->index[i] = 0;
+        if (!scratch->divides[i] || x > UINT32_MAX)
+            continue;
+        uint32_t slot = (uint32_t)x * UINT32_C(0x9e3779b1) >> 22;
+        while (slots[slot] != 0 && scratch->table[slots[slot] - 1] != x)
+            slot = (slot + 1) % SLOTS;
+        if (slots[slot] == 0) {
+            if (entries == COLUMN_TABLE_MAX)
+                return 0;
+            scratch->table[entries++] = (uint32_t)x;
+            slots[slot] = (uint16_t)entries;
+        }
+        scratch->index[i] = (uint8_t)(slots[slot] - 1);
+    }
+    return entries;
+}
+
+static struct shape in_table(struct column_scratch *scratch, const uint32_t counts[66],
+                             uint32_t count)
+{
+    struct shape shape = {.head = {.mode = COLUMN_TABLE}, .size = SIZE_MAX, .bits_max = 32};
+    uint32_t entries = find_table(scratch, count), outliers = counts[65], highest = 1;
+    if (entries < 2)
+        return shape;
+    for (unsigned bits = 33; bits <= 64; bits++)
+        outliers += counts[bits];
+    for (uint32_t i = 0; i < entries; i++)
+        highest |= scratch->table[i];
+    shape.head.width = (uint8_t)((bits_of(highest) + 7) / 8);
+    shape.head.bits = (uint8_t)bits_of(entries - 1);
+    shape.head.entries = (uint16_t)entries;
+    shape.size = (size_t)entries * shape.head.width + ((size_t)count * shape.head.bits + 7) / 8 +
+                 outliers * OUTLIER_SIZE;
+    return shape;
+}
+
+static struct shape smaller(struct shape a, struct shape b)
+{
+    return b.size < a.size ? b : a;
+}
+
+/* What is left when `way` is taken, into the scratch; and the best shape for that. */
+static struct shape shape_of(struct column_scratch *scratch, const struct source *source,
+                             struct way *way, enum column_form form)
+{
+    uint32_t counts[66] = {0}; /* by bits; 65: cannot be divided */
+    take_away(source, way, source->count, scratch->left);
+    way->scale = common_divisor(scratch->left, source->count);
+    for (uint32_t i = 0; i < source->count; i++) {
+        scratch->divides[i] = small_of(way, scratch->left[i], &scratch->best[i]);
+        counts[scratch->divides[i] ? bits_of(scratch->best[i]) : 65]++;
+    }
+    struct shape shape = in_planes(counts, source->count);
+    if (form == COLUMN_IN_BITS) {
+        shape = smaller(shape, in_bits(counts, source->count));
+        shape = smaller(shape, in_table(scratch, counts, source->count));
+    }
+    shape.head.mode |= (uint8_t)(way->mode | (way->base != 0 ? COLUMN_BASE : 0) |
+                                 (way->scale != 1 ? COLUMN_SCALE : 0));
+    shape.head.ref = way->ref;
+    return shape;
+}
+
+/* ---- laying them down ---- */
 
 static unsigned char *write_head(const struct column_head *head, const struct way *way,
                                  unsigned char *out)
@@ -212,234 +287,82 @@ static unsigned char *write_head(const struct column_head *head, const struct wa
     return out;
 }
 
-/* Outliers keep what is left of them, undivided; in the planes they are 0. */
-static unsigned char *write_outliers(const uint64_t *left, uint64_t *small, uint32_t count,
-                                     const bool *divides, uint8_t width, struct column_head *head,
-                                     unsigned char *out)
+/* Outliers keep what is left of them, undivided; among the values they are 0. */
+static unsigned char *write_outliers(struct column_scratch *scratch, uint32_t count,
+                                     struct shape *shape, unsigned char *out)
 {
     unsigned char *places = out;
     for (uint32_t i = 0; i < count; i++)
-        if (!divides[i] || bits_of(small[i]) > 8u * width) {
+        if (!scratch->divides[i] || bits_of(scratch->best[i]) > shape->bits_max) {
             store_u16(out, (uint16_t)i);
             out += sizeof(uint16_t);
-            head->outliers++;
+            shape->head.outliers++;
         }
-    for (uint32_t k = 0; k < head->outliers; k++) {
+    for (uint32_t k = 0; k < shape->head.outliers; k++) {
         uint16_t i = load_u16(places + k * sizeof(uint16_t));
-        store_u64(out, left[i]);
+        store_u64(out, scratch->left[i]);
         out += sizeof(uint64_t);
-        small[i] = 0;
+        scratch->best[i] = 0;
     }
     return out;
 }
 
+static unsigned char *lay_planes(const uint64_t *small, uint32_t count, uint8_t width,
+                                 unsigned char *out)
+{
+    for (uint8_t plane = 0; plane < width; plane++)
+        for (uint32_t i = 0; i < count; i++)
+            *out++ = (unsigned char)(small[i] >> 8 * plane);
+    return out;
+}
+
+/* One behind the other, low bits first. */
+static unsigned char *lay_bits(const uint64_t *small, const uint8_t *index, uint32_t count,
+                               unsigned bits, unsigned char *out)
+{
+    uint64_t held = 0;
+    unsigned have = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        held |= (index != NULL ? index[i] : small[i]) << have;
+        for (have += bits; have >= 8; have -= 8, held >>= 8)
+            *out++ = (unsigned char)held;
+    }
+    if (have > 0)
+        *out++ = (unsigned char)held;
+    return out;
+}
+
+static unsigned char *lay_values(const struct column_scratch *scratch, uint32_t count,
+                                 const struct column_head *head, unsigned char *out)
+{
+    if (head->bits == 0)
+        return lay_planes(scratch->best, count, head->width, out);
+    for (uint32_t i = 0; i < head->entries; i++, out += head->width)
+        memcpy(out, &scratch->table[i], head->width);
+    return lay_bits(scratch->best, head->entries != 0 ? scratch->index : NULL, count, head->bits,
+                    out);
+}
+
 size_t column_write(struct column_scratch *scratch, const uint64_t *values, uint32_t count,
                     uint8_t size, const struct column_ref *refs, size_t ref_count,
-                    const struct column_strands *strands, unsigned char *out)
+                    const struct column_strands *strands, enum column_form form, unsigned char *out)
 {
     struct source source = {values, count, size, strands};
-    uint64_t *left = scratch->left, *small = scratch->best;
-    bool divides[COLUMN_TICKS_MAX];
-    uint32_t counts[10] = {0};
     assert(count > 0 && count <= COLUMN_TICKS_MAX);
-
-    struct way way = choose(&source, refs, ref_count, left);
+    struct way way = choose(&source, refs, ref_count, scratch->left);
+    struct way plain = {.ref = COLUMN_NO_REF};
     if (way.mode == 0)
         way.base = lowest(&source, &way, count);
-    take_away(&source, &way, count, left);
-    way.scale = common_divisor(left, count);
-    for (uint32_t i = 0; i < count; i++) {
-        divides[i] = small_of(&way, left[i], &small[i]);
-        counts[divides[i] ? (bits_of(small[i]) + 7) / 8 : 9]++;
+    struct shape shape = shape_of(scratch, &source, &way, form);
+    if (form == COLUMN_IN_BITS && (way.mode != 0 || way.values != NULL)) {
+        /* A few different values are told best as what they are. */
+        plain.base = lowest(&source, &plain, count);
+        if (shape_of(scratch, &source, &plain, form).size < shape.size)
+            way = plain;
+        shape = shape_of(scratch, &source, &way, form);
     }
-    struct column_head head = {
-        .mode = (uint8_t)(way.mode | (way.base != 0 ? COLUMN_BASE : 0) |
-                          (way.scale != 1 ? COLUMN_SCALE : 0)),
-        .ref = way.ref,
-        .width = choose_width(counts, count),
-    };
-    unsigned char *at = write_head(&head, &way, out);
-    at = write_outliers(left, small, count, divides, head.width, &head, at);
-    memcpy(out, &head, sizeof head); /* now that it knows how many */
-    lay_planes(small, count, head.width, at);
-    return (size_t)(at - out) + (size_t)count * head.width;
-}
-
-/* ---- reading ---- */
-
-static size_t extras_of(const struct column_head *head)
-{
-    return ((head->mode & COLUMN_BASE) != 0 ? 8u : 0u) +
-           ((head->mode & COLUMN_SCALE) != 0 ? 8u : 0u);
-}
-
-size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
-                    struct column_head *head)
-{
-    if (have < sizeof *head)
-        return 0;
-    memcpy(head, bytes, sizeof *head);
-    size_t size = sizeof *head + extras_of(head) + head->outliers * OUTLIER_SIZE +
-                  (size_t)count * head->width;
-    if (head->mode > 31 || head->width > 8 || head->zero != 0 || head->zero2 != 0 ||
-        head->outliers > count || size > have)
-        return 0;
-    const unsigned char *places = bytes + sizeof *head + extras_of(head);
-    for (uint32_t k = 0; k < head->outliers; k++)
-        if (load_u16(places + k * sizeof(uint16_t)) >= count)
-            return 0;
-    return size;
-}
-
-void column_open(struct column *column, const unsigned char *bytes, const struct column_head *head,
-                 uint32_t count)
-{
-    const unsigned char *at = bytes + sizeof *head;
-    *column = (struct column){.head = *head, .count = count, .scale = 1};
-    if ((head->mode & COLUMN_BASE) != 0) {
-        column->base = load_u64(at);
-        at += sizeof column->base;
-    }
-    if ((head->mode & COLUMN_SCALE) != 0) {
-        column->scale = load_u64(at);
-        at += sizeof column->scale;
-    }
-    column->before = column->base;
-    column->more = (head->mode & COLUMN_DELTA) == 0 ? column->base : 0;
-    column->places = at;
-    column->outliers = at + head->outliers * sizeof(uint16_t);
-    column->planes = column->outliers + head->outliers * sizeof(uint64_t);
-}
-
-/* Up to four planes: numbers of 32 bits, of which twice as many go through a register. */
-ALWAYS_INLINE void gather_narrow(const struct column *c, uint32_t begin, uint32_t rows,
-                                 uint32_t *narrow)
-{
-    const unsigned char *p = c->planes + begin, *q = p + c->count, *r = q + c->count,
-                        *s = r + c->count;
-    if (c->head.width == 1)
-        for (uint32_t i = 0; i < rows; i++)
-            narrow[i] = p[i];
-    else if (c->head.width == 2)
-        for (uint32_t i = 0; i < rows; i++)
-            narrow[i] = p[i] | (uint32_t)q[i] << 8;
-    else if (c->head.width == 3)
-        for (uint32_t i = 0; i < rows; i++)
-            narrow[i] = p[i] | (uint32_t)q[i] << 8 | (uint32_t)r[i] << 16;
-    else
-        for (uint32_t i = 0; i < rows; i++)
-            narrow[i] = p[i] | (uint32_t)q[i] << 8 | (uint32_t)r[i] << 16 | (uint32_t)s[i] << 24;
-}
-
-/* A number of 32 bits times a scale of 31 is one multiplication. */
-ALWAYS_INLINE void read_narrow(const struct column *c, uint32_t begin, uint32_t rows,
-                               uint64_t *values)
-{
-    uint32_t narrow[COLUMN_ROWS];
-    const uint64_t more = c->more;
-    const bool is_small = c->scale <= INT32_MAX;
-    const uint32_t scale = is_small ? (uint32_t)c->scale : 1;
-    gather_narrow(c, begin, rows, narrow);
-    if ((c->head.mode & COLUMN_ZIGZAG) == 0)
-        for (uint32_t i = 0; i < rows; i++)
-            values[i] = (uint64_t)narrow[i] * scale + more;
-    else
-        for (uint32_t i = 0; i < rows; i++)
-            values[i] = (uint64_t)((int64_t)(int32_t)(narrow[i] >> 1 ^ (0 - (narrow[i] & 1))) *
-                                   (int32_t)scale) +
-                        more;
-    for (uint32_t i = 0; !is_small && i < rows; i++)
-        values[i] = (values[i] - more) * c->scale + more;
-}
-
-ALWAYS_INLINE void read_long(const struct column *c, uint32_t begin, uint32_t rows,
-                             uint64_t *values)
-{
-    const unsigned char *plane = c->planes + begin;
-    for (uint32_t i = 0; i < rows; i++)
-        values[i] = plane[i];
-    for (unsigned shift = 8; shift < 8u * c->head.width; shift += 8) {
-        plane += c->count;
-        for (uint32_t i = 0; i < rows; i++)
-            values[i] |= (uint64_t)plane[i] << shift;
-    }
-    for (uint32_t i = 0; (c->head.mode & COLUMN_ZIGZAG) != 0 && i < rows; i++)
-        values[i] = unzigzag(values[i]);
-    for (uint32_t i = 0; (c->scale != 1 || c->more != 0) && i < rows; i++)
-        values[i] = values[i] * c->scale + c->more;
-}
-
-ALWAYS_INLINE void read_planes(const struct column *c, uint32_t begin, uint32_t rows,
-                               uint64_t *values)
-{
-    if (c->head.width == 0)
-        for (uint32_t i = 0; i < rows; i++)
-            values[i] = c->more;
-    else if (c->head.width <= 4)
-        read_narrow(c, begin, rows, values);
-    else
-        read_long(c, begin, rows, values);
-}
-
-/* The same code twice: the second for wide registers. */
-static void read_plain(const struct column *c, uint32_t begin, uint32_t rows, uint64_t *values)
-{
-    read_planes(c, begin, rows, values);
-}
-
-WIDE static void read_wide(const struct column *c, uint32_t begin, uint32_t rows, uint64_t *values)
-{
-    read_planes(c, begin, rows, values);
-}
-
-static void put_outliers(const struct column *c, uint32_t begin, uint32_t end, uint64_t *values)
-{
-    for (uint32_t k = 0; k < c->head.outliers; k++) {
-        uint32_t i = load_u16(c->places + k * sizeof(uint16_t));
-        if (i >= begin && i < end)
-            values[i - begin] = load_u64(c->outliers + k * sizeof(uint64_t)) + c->more;
-    }
-}
-
-/* From differences to values. */
-static uint64_t add_up(uint64_t *values, uint32_t rows, uint64_t before)
-{
-    for (uint32_t i = 0; i < rows; i++)
-        values[i] = before += values[i];
-    return before;
-}
-
-static void add_up_strands(struct column *c, uint32_t begin, uint32_t end,
-                           const struct column_strands *strands, uint64_t *values)
-{
-    while (begin < end) {
-        if (c->strand < strands->count && strands->starts[c->strand] == begin) {
-            c->before = c->base;
-            c->strand++;
-        }
-        uint32_t next = c->strand < strands->count && strands->starts[c->strand] < end
-                            ? strands->starts[c->strand]
-                            : end;
-        c->before = add_up(values, next - begin, c->before);
-        values += next - begin;
-        begin = next;
-    }
-}
-
-void column_read(struct column *column, uint32_t begin, uint32_t end,
-                 const struct column_strands *strands, uint64_t *values)
-{
-    const struct column *c = column;
-    const uint32_t rows = end - begin;
-    if (wide_is_possible())
-        read_wide(c, begin, rows, values);
-    else
-        read_plain(c, begin, rows, values);
-    put_outliers(c, begin, end, values);
-    if ((c->head.mode & COLUMN_DELTA) == 0)
-        return;
-    if ((c->head.mode & COLUMN_CARRIED) != 0)
-        column->before = add_up(values, rows, c->before);
-    else
-        add_up_strands(column, begin, end, strands, values);
+    unsigned char *at = write_head(&shape.head, &way, out);
+    at = write_outliers(scratch, count, &shape, at);
+    memcpy(out, &shape.head, sizeof shape.head); /* now that it knows how many */
+    return (size_t)(lay_values(scratch, count, &shape.head, at) - out);
 }

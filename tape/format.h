@@ -97,6 +97,7 @@ enum block_codec {
     BLOCK_RAW = 0,
     BLOCK_ZSTD = 1,    /* one zstd frame around frames and directory */
     BLOCK_COLUMNS = 2, /* see pack.h */
+    BLOCK_BITS = 3,    /* the same; some groups have columns in bits */
 };
 
 struct block_head {

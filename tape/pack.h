@@ -3,9 +3,9 @@
  *
  * The frames are put in order of shape and instrument, and each field of them becomes a column
  * (column.h); their times stay in the order of the block (stamps.h). Some hundred to some thousand
- * ticks make a group, which is compressed and summed by itself, so that one instrument's ticks can
- * be had without the others'. Frames without a shape that pays are kept whole. What comes out of
- * pack_all() is what went in, byte for byte.
+ * ticks make a group, which is compressed, or told in bits, and summed by itself, so that one
+ * instrument's ticks can be had without the others'. Frames without a shape that pays are kept
+ * whole. What comes out of pack_all() is what went in, byte for byte.
  *
  *   struct pack_head      \
  *   struct pack_class x     | the outline: under block_head.entries_crc; it tells
@@ -80,8 +80,11 @@ void pack_layout(const struct pack_class *class, struct pack_layout *layout);
 
 struct packer;
 
+/* Groups are compressed; or of columns in bits, where that is about as small (BLOCK_BITS). */
+enum pack_forms { PACK_ALL_FORMS, PACK_COMPRESSED };
+
 /* `level`: of zstd. NULL: no memory. */
-struct packer *packer_open(int level);
+struct packer *packer_open(int level, enum pack_forms forms);
 void packer_close(struct packer *packer); /* NULL is fine */
 
 /*

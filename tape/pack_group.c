@@ -111,7 +111,7 @@ static const struct pack_layout *layout_of(struct pack *pack, uint8_t class)
 static void simplify(const struct pack_layout *layout, struct pack_told *told, unsigned f)
 {
     struct pack_told *t = &told[f];
-    if (t->head.width != 0 || t->head.outliers != 0)
+    if (!column_is_empty(&t->head))
         return;
     t->kind = t->head.ref == COLUMN_NO_REF ? PACK_ALIKE : PACK_NEAR;
     if (t->kind == PACK_ALIKE)

@@ -142,7 +142,7 @@ static inline struct pack_class class_told(const struct pack *pack, uint8_t clas
 
 int pack_corrupt(struct tdk_err *err, const char *what);
 
-/* Room for so many bytes; what was in it is not kept. */
+/* Room for so many bytes, and for who reads a column behind them; what was in it is not kept. */
 bool pack_grow(void **bytes, size_t *room, size_t size);
 
 /* ---- pack_directory.c ---- */

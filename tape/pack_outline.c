@@ -19,7 +19,7 @@ bool pack_grow(void **bytes, size_t *room, size_t size)
         return true;
     free(*bytes);
     size += size / 4;
-    *bytes = malloc(size);
+    *bytes = malloc(size + COLUMN_BEHIND);
     *room = *bytes != NULL ? size : 0;
     return *bytes != NULL;
 }

@@ -14,6 +14,7 @@
 enum {
     GROUP_MIN = 1024, /* instruments with fewer ticks share a group */
     CLASS_MIN = 32,   /* frames that a class must have to be worth its columns */
+    BITS_MORE = 16,   /* columns in bits may take a sixteenth more than compressed ones */
     REFS_MAX = 10,    /* fields that a column is tried against */
     SHAPES_MAX = 256,
 };
@@ -27,6 +28,7 @@ struct shape {
 struct packer {
     ZSTD_CCtx *zstd;
     int level;
+    bool may_have_bits;
 
     const struct block_view *view; /* borrowed, of the block being packed */
     uint32_t frames;
@@ -46,8 +48,9 @@ struct packer {
     size_t strands_size;
     unsigned char *packed; /* all groups */
     size_t packed_size, packed_room;
-    unsigned char *raw; /* one group */
-    size_t raw_room;
+    unsigned char *raw, *bits; /* one group; the same, its columns in bits */
+    size_t raw_room, bits_room;
+    bool has_bits; /* one of the groups */
 
     struct column_scratch scratch;
     uint16_t starts[COLUMN_TICKS_MAX];
@@ -64,12 +67,13 @@ struct packer {
 
 enum { VARINTS_MAX = 1 + 5 + 5 };
 
-struct packer *packer_open(int level)
+struct packer *packer_open(int level, enum pack_forms forms)
 {
     struct packer *p = calloc(1, sizeof *p);
     if (p == NULL)
         return NULL;
     p->level = level;
+    p->may_have_bits = forms == PACK_ALL_FORMS;
     p->zstd = ZSTD_createCCtx();
     p->strands = malloc((size_t)PACK_FRAMES_MAX * VARINTS_MAX);
     if (p->zstd == NULL || p->strands == NULL) {
@@ -87,6 +91,7 @@ void packer_close(struct packer *packer)
     free(packer->strands);
     free(packer->packed);
     free(packer->raw);
+    free(packer->bits);
     free(packer);
 }
 
@@ -324,7 +329,8 @@ static size_t find_refs(struct packer *p, const struct pack_layout *layout, unsi
 }
 
 static unsigned char *write_columns(struct packer *p, uint32_t begin, uint32_t end,
-                                    const struct column_strands *strands, unsigned char *out)
+                                    const struct column_strands *strands, unsigned char *out,
+                                    unsigned char **bits)
 {
     struct pack_layout layout;
     struct column_ref refs[REFS_MAX];
@@ -339,7 +345,10 @@ static unsigned char *write_columns(struct packer *p, uint32_t begin, uint32_t e
             continue;
         size_t ref_count = find_refs(p, &layout, f, refs);
         out += column_write(&p->scratch, p->values[f], count, field->size, refs, ref_count, strands,
-                            out);
+                            COLUMN_IN_PLANES, out);
+        if (p->may_have_bits)
+            *bits += column_write(&p->scratch, p->values[f], count, field->size, refs, ref_count,
+                                  strands, COLUMN_IN_BITS, *bits);
     }
     return out;
 }
@@ -370,8 +379,9 @@ static size_t group_bound(const struct packer *p, uint32_t begin, uint32_t end)
     return size;
 }
 
-/* What was gathered in p->raw becomes the next group. */
-static bool put_group(struct packer *p, uint32_t count, size_t raw)
+/* What was gathered in p->raw becomes the next group; or what is in p->bits, as it is, if that is
+ * hardly more: it is unpacked in half the time. */
+static bool put_group(struct packer *p, uint32_t count, size_t raw, size_t bits)
 {
     size_t bound = ZSTD_compressBound(raw);
     if (p->packed_room - p->packed_size < bound) {
@@ -384,7 +394,11 @@ static bool put_group(struct packer *p, uint32_t count, size_t raw)
     }
     unsigned char *out = p->packed + p->packed_size;
     size_t stored = ZSTD_compressCCtx(p->zstd, out, bound, p->raw, raw, p->level);
-    if (ZSTD_isError(stored) || stored >= raw) {
+    if (bits != 0 && (ZSTD_isError(stored) || bits <= stored + stored / BITS_MORE) && bits < raw) {
+        memcpy(out, p->bits, bits);
+        stored = raw = bits;
+        p->has_bits = true;
+    } else if (ZSTD_isError(stored) || stored >= raw) {
         memcpy(out, p->raw, raw);
         stored = raw;
     }
@@ -398,17 +412,23 @@ static bool put_group(struct packer *p, uint32_t count, size_t raw)
 
 static bool write_group(struct packer *p, uint32_t begin, uint32_t end)
 {
-    if (!make_room(&p->raw, &p->raw_room, group_bound(p, begin, end)))
+    if (!make_room(&p->raw, &p->raw_room, group_bound(p, begin, end)) ||
+        !make_room(&p->bits, &p->bits_room, group_bound(p, begin, end)))
         return false;
     uint64_t *gaps = p->values[0];
     struct column_strands strands = find_starts(p, begin, end, gaps);
-    unsigned char *out = p->raw;
-    out += column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, out);
-    if (ORDER_CLASS(p->order[begin]) >= PACK_CLASSES)
-        out = write_columns(p, begin, end, &strands, out);
+    unsigned char *out = p->raw, *bits = p->bits;
+    const bool has_columns = ORDER_CLASS(p->order[begin]) >= PACK_CLASSES;
+    out +=
+        column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, COLUMN_IN_PLANES, out);
+    if (has_columns && p->may_have_bits)
+        bits += column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, COLUMN_IN_BITS,
+                             bits);
+    if (has_columns)
+        out = write_columns(p, begin, end, &strands, out, &bits);
     else
         out = write_whole(p, begin, end, out);
-    return put_group(p, end - begin, (size_t)(out - p->raw));
+    return put_group(p, end - begin, (size_t)(out - p->raw), (size_t)(bits - p->bits));
 }
 
 /* ---- together ---- */
@@ -469,6 +489,7 @@ static size_t by_columns(struct packer *p, unsigned char *out, size_t room)
     write_strands(p);
     p->group_count = 0;
     p->packed_size = 0;
+    p->has_bits = false;
     for (uint32_t i = 0, end; i < p->frames; i = end) {
         end = group_end(p, i);
         if (p->group_count == PACK_GROUPS_MAX || !write_group(p, i, end))
@@ -499,7 +520,7 @@ static size_t finish(const struct block_head *raw, enum block_codec codec, size_
     head.codec = (uint8_t)codec;
     head.stored_size = (uint32_t)stored;
     head.tail_crc = crc32c(0, at, stored);
-    head.entries_crc = codec == BLOCK_COLUMNS ? crc32c(0, at, load_u32(at)) : 0;
+    head.entries_crc = codec != BLOCK_ZSTD ? crc32c(0, at, load_u32(at)) : 0;
     memcpy(out, &head, sizeof head);
     return sizeof head + size;
 }
@@ -512,7 +533,7 @@ size_t packer_pack(struct packer *packer, const struct block_view *view, size_t 
     packer->view = view;
     size_t stored = by_columns(packer, at, room);
     if (stored != 0)
-        return finish(view->head, BLOCK_COLUMNS, stored, out);
+        return finish(view->head, packer->has_bits ? BLOCK_BITS : BLOCK_COLUMNS, stored, out);
     stored = by_zstd(packer, at, room);
     if (stored != 0)
         return finish(view->head, BLOCK_ZSTD, stored, out);

@@ -89,7 +89,8 @@ static void worker_close(struct worker *w)
 
 static int worker_open(struct worker *w)
 {
-    w->packer = packer_open(w->options->level != 0 ? w->options->level : SEAL_LEVEL);
+    w->packer =
+        packer_open(w->options->level != 0 ? w->options->level : SEAL_LEVEL, PACK_ALL_FORMS);
     w->pack = pack_open(PACK_WHOLE_BLOCKS);
     w->scratch = malloc(sizeof *w->scratch);
     w->digest = XXH3_createState();

@@ -190,7 +190,7 @@ static int unpack(struct slice *slice, struct tdk_err *err)
     int rc = room_for_unpacked(slice, size);
     if (rc < 0)
         return err_set(err, rc, "unpack a block of %zu bytes", size);
-    if (head->codec == BLOCK_COLUMNS)
+    if (head->codec >= BLOCK_COLUMNS)
         rc = slice_open_pack(slice, PACK_WHOLE_BLOCKS, err);
     return rc < 0 ? rc
                   : block_unpack(slice->bytes, slice->pack, slice->unpacked, slice->unpacked_room,

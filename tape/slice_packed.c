@@ -50,7 +50,7 @@ int slice_begin_packed(struct slice *slice, const struct block_ref *ref, enum pa
         rc = fetch_front(slice, err);
     if (rc == 0)
         rc = slice_read_head(slice, more, err);
-    if (rc == 0 && slice->view.head->codec != BLOCK_COLUMNS)
+    if (rc == 0 && slice->view.head->codec < BLOCK_COLUMNS)
         return slice_read(slice, ref, err);
     if (rc == 0)
         rc = read_outline(slice, more, err);

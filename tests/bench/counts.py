@@ -93,6 +93,15 @@ def query(*options):
     return path
 
 
+def query_sealed(bench, ticks):
+    """All of a tape of its own: a packed block is unpacked whole."""
+    tape = bench.scratch / f"sealed-{ticks}"
+    with bench.ring(ticks):
+        bench.run("tapedeck-recorder", "-q", "--tape", tape, "--ring", "a", "--exit-when-idle", "100ms")
+    bench.run("tapedeck", "-q", "seal", "-T", tape)
+    return bench.count("tapedeck", "-q", "query", "-T", tape, "-o", "none")
+
+
 def import_dbn(bench, ticks):
     source = bench.scratch / f"{ticks}.dbn"
     bench.run("tapedeck", "-q", "query", "-T", bench.tape, "-n", ticks, "-o", "dbn", "-O", source)
@@ -106,6 +115,7 @@ PATHS = {
     "play at full speed": play,
     "play, 4 tracks merged": play_merged,
     "query": query("-o", "none"),
+    "query, sealed": query_sealed,
     "query with digest": query("-o", "none", "--digest"),
     "query to csv": query("-o", "csv"),
     "query to dbn": query("-o", "dbn"),

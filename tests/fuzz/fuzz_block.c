@@ -25,7 +25,7 @@ static void mend_contents(unsigned char *bytes, const struct block_head *head)
     unsigned char *stored = bytes + sizeof *head, *tail = stored + head->frames_size;
     size_t tail_size = head->stored_size - head->frames_size;
     if (head->codec != BLOCK_RAW) {
-        if (head->codec == BLOCK_COLUMNS && head->stored_size >= 4 &&
+        if (head->codec >= BLOCK_COLUMNS && head->stored_size >= 4 &&
             load_u32(stored) <= head->stored_size)
             mended.entries_crc = crc32c(0, stored, load_u32(stored)); /* of the outline */
         mended.tail_crc = crc32c(0, stored, head->stored_size);
