@@ -62,8 +62,8 @@ static bool enlist(void)
 
 /* ---- waiting for each other ---- */
 
-/* A thread that sleeps is woken in 50 us and more where a hypervisor has to be asked, in which what
- * is picked out of a packed block would be read: so it is awake for a while. */
+/* To wake a thread can take as long as to pick something out of a packed block, some 60 us: so it
+ * is awake for a while before it sleeps. */
 #define LINGER_NS (100 * NS_PER_US)
 
 static void linger(struct scout *scout, unsigned seen)
