@@ -56,7 +56,7 @@ class Disk(tapedeck.Case):
         return self.start_cli("gen", "--ring", "a", "--count", count, "--rate", rate, "--digest")
 
     def produced(self):
-        return json.loads(self.run_ok("ring", "info", "a", "--json").stdout)[0]
+        return self.ring_info("a")
 
     def check_all_there(self, tape=None):
         """After a recorder on a good disk: every tick once and in order, every loss exactly."""

@@ -3,7 +3,6 @@
 $TDK_RECORDER_KILLS says how often.
 """
 
-import json
 import os
 import random
 import signal
@@ -36,9 +35,6 @@ class Kills(tapedeck.Case):
     def feed(self, name, seed):
         return self.start_cli("gen", "--ring", name, "--count", 10**9, "--rate", RATE, "--seed", seed)
 
-    def produced(self, name):
-        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
-
     def check(self, published):
         """Each epoch dense from 1; of each track as many ticks as were published."""
         last, ticks = {}, dict.fromkeys(NAMES, 0)
@@ -65,7 +61,7 @@ class Kills(tapedeck.Case):
             feed.wait()
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         print(f"{KILLS} kills, slowest start {self.slowest * 1000:.0f} ms")
-        self.check({name: int(self.produced(name)["produced"]) for name in NAMES})
+        self.check({name: int(self.ring_info(name)["produced"]) for name in NAMES})
         self.assertLess(self.slowest, READY)
 
     def test_feeds_are_killed_while_they_publish(self):
@@ -79,7 +75,7 @@ class Kills(tapedeck.Case):
             for feed in feeds.values():
                 feed.kill()
             for name in NAMES:
-                info = self.produced(name)
+                info = self.ring_info(name)
                 published[name, info["epoch"]] = int(info["produced"])
             if chance.random() < 0.5:
                 recorder.kill()

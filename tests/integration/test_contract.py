@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pty
+import select
 import shutil
 import signal
 import struct
@@ -83,15 +84,6 @@ class Contract(tapedeck.Case):
         self.assertIn(says, done.stderr)
         self.assertEqual(done.stdout, b"", args)
         return done
-
-    def ring_info(self, name):
-        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
-
-    def wait_for(self, condition, timeout=tapedeck.PATIENCE):
-        end = time.monotonic() + timeout
-        while not condition():
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
 
     def on_terminal(self, *args):
         """(status, what the terminal got, stderr)."""
@@ -1033,12 +1025,12 @@ class Signals(Contract):
         writer = os.open(fifo, os.O_WRONLY)
         query = self.start_cli("query", "-T", self.tape, "-o", "jsonl", stdout=writer)
         os.close(writer)
-        time.sleep(0.2)  # the pipe is full by now
+        self.assertTrue(select.select([reader], [], [], tapedeck.PATIENCE)[0])  # it writes: it is at work
         query.signal(signal.SIGINT)
         os.set_blocking(reader, True)
         while os.read(reader, 1 << 20):
             pass
-        self.assertEqual(query.wait(10), 1)
+        self.assertEqual(query.wait(), 1)
         self.assertIn("interrupted", query.stderr)
         os.close(reader)
 

@@ -139,9 +139,9 @@ class Feed(tapedeck.Case):
     def test_a_feed_at_its_own_speed_can_be_ended(self):
         path = self.write("lines", "1 a\n100000000001 b\n")
         feed = self.start_cli("feed", path, "--ring", "a", "--speed", "1x", "--digest")
-        time.sleep(0.3)
+        self.wait_for(lambda: self.ring_info("a")["produced"] == 1)
         feed.signal(signal.SIGINT)
-        self.assertEqual(feed.wait(timeout=10), 1)
+        self.assertEqual(feed.wait(), 1)
         self.assertEqual(self.payloads(), [b"a"])
 
     def test_a_feed_that_waits_for_stdin_can_be_ended(self):

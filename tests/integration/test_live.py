@@ -25,12 +25,6 @@ class Live(tapedeck.Case):
     def follow(self, *args, into="r", create="64M"):
         return self.start_cli("play", "-T", self.tape, "--then-live", "--into", into, "--create", create, *args)
 
-    def wait_for(self, what, timeout=tapedeck.PATIENCE):
-        end = time.monotonic() + timeout
-        while not what():
-            self.assertLess(time.monotonic(), end, "it never came to pass")
-            time.sleep(0.01)
-
     def wait_quiet(self, ring="r", least=1):
         """Until the ring has `least` bytes, and no more come."""
         fill = [-1]

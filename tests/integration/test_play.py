@@ -290,7 +290,7 @@ class Lockstep(Play):
         first = self.run_ok("drain", "r", "--count", "1", "--timeout", "20s", "-o", "none", "--wait", "20s")
         self.assertEqual(first.returncode, 0)
         time.sleep(0.3)
-        info = json.loads(self.run_ok("ring", "info", "r", "--json").stdout)[0]
+        info = self.ring_info("r")
         self.assertLess(info["fill"], 100)  # one tick of a few bytes, and no more
         done = self.run_ok("drain", "r", "--until-end", "--timeout", "20s", "-o", "none", "--digest", code=3)
         self.assertEqual(self.digest_of(done.stderr)[1], self.COUNT - 1)

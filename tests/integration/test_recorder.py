@@ -184,13 +184,10 @@ class Restarts(Recording):
     def test_the_same_with_a_sync_after_each_write(self):
         self.kill_again_and_again("--sync", "batch", names=("a", "b"))
 
-    def ring(self, name):
-        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
-
     def wait_for_another_epoch(self, name, before):
         """A feed has come, and published: killed earlier, it would have had no epoch."""
         for _ in range(1200):
-            info = self.ring(name)
+            info = self.ring_info(name)
             if info["epoch"] != before and int(info["produced"]) > 0:
                 return
             time.sleep(0.05)
@@ -198,7 +195,7 @@ class Restarts(Recording):
 
     def test_feed_and_recorder_killed_together(self):
         self.create("a")
-        total, epoch = 0, self.ring("a")["epoch"]
+        total, epoch = 0, self.ring_info("a")["epoch"]
         for round_ in range(5):
             recorder = self.recorder("--ring", "a", *SMALL)
             feed = self.start_cli("gen", "--ring", "a", "--count", 10000000, "--rate", 100000)
@@ -206,7 +203,7 @@ class Restarts(Recording):
             time.sleep(0.05 * round_)
             recorder.kill()
             feed.kill()
-            info = self.ring("a")
+            info = self.ring_info("a")
             epoch = info["epoch"]
             total += int(info["produced"])
         recorder = self.recorder("--ring", "a", *SMALL)

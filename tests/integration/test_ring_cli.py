@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import time
@@ -12,14 +11,11 @@ from tests.support import tapedeck
 
 
 class Rings(tapedeck.Case):
-    def info(self, name):
-        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
-
     # ---- create, ls, info, rm ----
 
     def test_a_ring_is_made_shown_and_removed(self):
         self.run_ok("ring", "create", "a", "--size", "128K", "--track", "binance")
-        one = self.info("a")
+        one = self.ring_info("a")
         self.assertEqual((one["name"], one["track"], one["capacity"]), ("a", "binance", 131072))
         for key in ("epoch", "produced", "consumed", "lost", "lost_total", "fill", "high_water", "taps"):
             self.assertEqual(one[key], 0, key)
@@ -44,7 +40,7 @@ class Rings(tapedeck.Case):
         self.run_ok("gen", "--ring", "a", "--count", "3")
         done = self.run_ok("ring", "create", "a", "--size", "64K", code=1)
         self.assertIn("a is there already", done.stderr)
-        self.assertEqual(self.info("a")["produced"], 3)
+        self.assertEqual(self.ring_info("a")["produced"], 3)
 
     def test_wrong_sizes_and_names_are_wrong_usage(self):
         for args in (["a", "--size", "100K"], ["a", "--size", "1K"], ["a", "--size", "64X"],
@@ -57,12 +53,12 @@ class Rings(tapedeck.Case):
     def test_dry_run_removes_nothing(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         self.assertIn("a would go", self.run_ok("ring", "rm", "a", "--dry-run").stderr)
-        self.info("a")
+        self.ring_info("a")
 
     def test_a_ring_that_is_used_is_removed_only_by_force(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         drain = self.start_cli("drain", "a", "-o", "none")
-        self.wait_for(lambda: self.info("a")["consumer"] == drain.pid)
+        self.wait_for(lambda: self.ring_info("a")["consumer"] == drain.pid)
         done = self.run_ok("ring", "rm", "a", code=1)
         self.assertIn("consumer", done.stderr)
         self.assertEqual(done.stderr.count("--force"), 1)
@@ -77,12 +73,6 @@ class Rings(tapedeck.Case):
         self.assertIn("bad", done.stderr)
         for command in (["drain", "bad"], ["tap", "bad"], ["gen", "--ring", "bad", "--count", "1"]):
             self.assertIn("bad", self.run_ok(*command, code=1).stderr)
-
-    def wait_for(self, condition, timeout=tapedeck.PATIENCE):
-        end = time.monotonic() + timeout
-        while not condition():
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
 
     # ---- gen ----
 
@@ -121,7 +111,7 @@ class Rings(tapedeck.Case):
         done = self.run_ok("gen", "--ring", "a", "--count", "2000", "--size-dist", "fixed:100",
                            "--no-wait", "--digest", code=3)
         sent = self.digest_of(done.stderr)
-        one = self.info("a")
+        one = self.ring_info("a")
         self.assertEqual(one["produced"] + one["lost"], 2000)
         self.assertEqual(one["produced"], sent[1])
         done = self.run_ok("drain", "a", "-o", "frames", "--timeout", "200ms", "--digest", code=3)
@@ -151,12 +141,12 @@ class Rings(tapedeck.Case):
             done = self.run_ok("gen", "--ring", "a", *args, code=2)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.run_ok("gen", "--ring", "a", "--count", "1", "--size-dist", "fixed:20K", code=1)
-        self.assertEqual(self.info("a")["produced"], 0)
+        self.assertEqual(self.ring_info("a")["produced"], 0)
 
     def test_a_second_producer_is_refused_at_once(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         first = self.start_cli("gen", "--ring", "a", "--count", "1000000", "--rate", "10")
-        self.wait_for(lambda: self.info("a")["producer"] == first.pid)
+        self.wait_for(lambda: self.ring_info("a")["producer"] == first.pid)
         self.assertIn("producer", self.run_ok("gen", "--ring", "a", "--count", "1", code=1).stderr)
         first.signal(signal.SIGINT)
         self.assertEqual(first.wait(), 1)
@@ -188,7 +178,7 @@ class Rings(tapedeck.Case):
             done = self.run_ok("drain", "a", "--count", count, "--envelope", "--timeout", "5s")
             lines = done.stdout.decode().splitlines()
             seqs += [int(json.loads(line)["tape"]["seq"]) for line in lines]
-            self.assertEqual(self.info("a")["consumed"], len(seqs))
+            self.assertEqual(self.ring_info("a")["consumed"], len(seqs))
         self.assertEqual(seqs, list(range(1, 101)))
 
     def test_a_deadline_is_missed_only_if_something_was_expected(self):
@@ -201,7 +191,7 @@ class Rings(tapedeck.Case):
         self.run_ok("ring", "create", "a", "--size", "64K")
         drain = self.start_cli("drain", "a", "-o", "none", "--digest")
         self.run_ok("gen", "--ring", "a", "--count", "1000")
-        self.wait_for(lambda: self.info("a")["fill"] == 0)
+        self.wait_for(lambda: self.ring_info("a")["fill"] == 0)
         drain.signal(signal.SIGINT)
         self.assertEqual(drain.wait(), 0)
         self.assertEqual(self.digest_of(drain.stderr)[1], 1000)
@@ -237,7 +227,7 @@ class Rings(tapedeck.Case):
         self.run_ok("drain", "a", "-O", self.scratch / "out.xyz", "--count", "1", code=2)
         self.run_ok("drain", "a", "-o", "dbn", "--count", "1", code=2)
         self.run_ok("drain", "a", "-o", "bogus", "--count", "1", code=2)
-        self.assertEqual(self.info("a")["consumed"], 10)
+        self.assertEqual(self.ring_info("a")["consumed"], 10)
 
     def test_a_closed_pipe_is_success(self):
         self.run_ok("ring", "create", "a", "--size", "4M")
@@ -253,12 +243,12 @@ class Rings(tapedeck.Case):
     def test_a_tap_takes_nothing_away(self):
         self.run_ok("ring", "create", "a", "--size", "1M")
         tap = self.start_cli("tap", "a", "-o", "none", "--digest", "-n", "500", "--timeout", "30s")
-        self.wait_for(lambda: self.info("a")["taps"] == 1)
+        self.wait_for(lambda: self.ring_info("a")["taps"] == 1)
         done = self.run_ok("gen", "--ring", "a", "--count", "500", "--digest")
         self.assertEqual(tap.wait(), 0, tap.stderr)
         self.assertEqual(self.digest_of(tap.stderr), self.digest_of(done.stderr))
-        self.assertEqual(self.info("a")["consumed"], 0)
-        self.assertEqual(self.info("a")["taps"], 0)
+        self.assertEqual(self.ring_info("a")["consumed"], 0)
+        self.assertEqual(self.ring_info("a")["taps"], 0)
         drained = self.run_ok("drain", "a", "-o", "none", "--digest", "--timeout", "100ms")
         self.assertEqual(self.digest_of(drained.stderr), self.digest_of(done.stderr))
 

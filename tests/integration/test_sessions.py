@@ -62,7 +62,7 @@ class Lockstep(Sessions):
                                "--envelope").stdout
 
         def fill(ring):
-            return json.loads(self.run_ok("ring", "info", ring, "--json").stdout)[0]["fill"]
+            return self.ring_info(ring)["fill"]
 
         for i in range(3):
             for ring, other in (("r.a", "r.b"), ("r.b", "r.a")):

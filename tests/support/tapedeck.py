@@ -10,6 +10,7 @@ Programs are found in $TDK_BIN (build/release/bin if it is not set). Everything 
 ended by its own pid; rings live in a directory of their own under /dev/shm.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -151,6 +152,16 @@ class Case(unittest.TestCase):
         type(self).addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
         shutil.copytree(self.tape, folder / "tape", ignore=shutil.ignore_patterns("*.sock"))
         type(self).kept_tape = folder / "tape"
+
+    def wait_for(self, condition, timeout=PATIENCE):
+        """Until it is so, which it must be some time."""
+        end = time.monotonic() + timeout
+        while not condition():
+            self.assertLess(time.monotonic(), end, "it never came to pass")
+            time.sleep(0.01)
+
+    def ring_info(self, name):
+        return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
 
     # ---- one command, to its end ----
 
