@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/err.h"
+
 /* Held the wrong way round, so that who uses it is told, as if it were closed. */
 static int hold(int fd)
 {
@@ -22,7 +24,7 @@ void standard_hold(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-int standard_flush(void)
+int standard_flush(struct tdk_err *err)
 {
-    return fflush(stdout) == 0 || errno == EPIPE ? 0 : -errno;
+    return fflush(stdout) == 0 || errno == EPIPE ? 0 : err_set(err, -errno, "write to stdout");
 }

@@ -8,11 +8,13 @@
 #ifndef TDK_BASE_STANDARD_H
 #define TDK_BASE_STANDARD_H
 
+#include "tapedeck/err.h"
+
 /* Descriptors 0, 1 and 2 are there, and a pipe that nobody reads or a file that may not grow is an
  * error of a write, no signal. */
 void standard_hold(void);
 
 /* What is in stdio's buffer goes to stdout. 0, also when nobody reads any more; -errno. */
-int standard_flush(void);
+int standard_flush(struct tdk_err *err);
 
 #endif

@@ -262,8 +262,8 @@ int main(int argc, char **argv)
     standard_hold();
     int status = dispatch(argc, argv);
     /* Help may still be in stdio's buffer, and the disk behind it full. */
-    int rc = standard_flush();
-    if (rc < 0 && status == CLI_OK)
-        status = cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+    struct tdk_err err;
+    if (standard_flush(&err) < 0 && status == CLI_OK)
+        status = cli_fail(&err, NULL);
     return status;
 }

@@ -1,6 +1,5 @@
 #include <stdio.h>
 
-#include "base/err.h"
 #include "base/log.h"
 #include "base/standard.h"
 #include "replayer/replayer.h"
@@ -9,17 +8,6 @@ static int fail(const struct tdk_err *err, int exit_code)
 {
     fprintf(stderr, "tapedeck-replayer: %s\n", err->text);
     return exit_code;
-}
-
-/* --help and --version: 0, unless they could not be told. */
-static int answered(void)
-{
-    struct tdk_err err;
-    int rc = standard_flush();
-    if (rc == 0)
-        return 0;
-    err_set(&err, rc, "write to stdout");
-    return fail(&err, 1);
 }
 
 int main(int argc, char *argv[])
@@ -32,7 +20,9 @@ int main(int argc, char *argv[])
     int rc = replay_config_load(&config, argc, argv, &err);
     if (rc != 0) {
         replay_config_close(&config);
-        return rc < 0 ? fail(&err, 2) : answered();
+        if (rc < 0)
+            return fail(&err, 2);
+        return standard_flush(&err) < 0 ? fail(&err, 1) : 0; /* --help, --version */
     }
     int exit_code = 1;
     if (replayer_open(&replayer, &config, &err) < 0)
