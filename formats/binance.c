@@ -246,6 +246,8 @@ static enum scan scan_pair(const char **at, const char *end, struct fields *f)
     } else if (!take_word(at, end, &value) || !is_scalar(value)) {
         return SCAN_GIVE_UP;
     }
+    if (is(key, "data"))
+        return SCAN_GIVE_UP; /* not where it wraps a message: the long way tells what it is */
     if (key.size != 1 || key.at[0] == '\0')
         return SCAN_DONE;
     struct text *to = field(f, key.at[0]);
