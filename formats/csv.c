@@ -82,6 +82,8 @@ static int get(const struct csv_map *map, enum csv_role role, const struct csv_f
                        fields[place].size, VALUE_MAX);
     *size = csv_value(&fields[place], value);
     value[*size] = '\0';
+    if (memchr(value, '\0', *size) != NULL)
+        return err_say(err, TDK_EVALUE, "%s: has a NUL in it", roles[role]);
     return *size > 0;
 }
 
@@ -222,9 +224,9 @@ static int get_symbol(const struct line *l, struct csv_tick *tick)
         return err_say(l->err, TDK_EVALUE, "symbol: is empty");
     if (rc <= 0)
         return rc;
-    if (size > FIVE_SYMBOL_MAX || memchr(value, '\0', size) != NULL)
-        return err_say(l->err, TDK_EVALUE, "symbol: %zu bytes; at most %d can be kept, and no NUL",
-                       size, FIVE_SYMBOL_MAX);
+    if (size > FIVE_SYMBOL_MAX)
+        return err_say(l->err, TDK_EVALUE, "symbol: %zu bytes; at most %d can be kept", size,
+                       FIVE_SYMBOL_MAX);
     memcpy(tick->symbol, value, size);
     tick->symbol_size = size;
     return 0;

@@ -70,16 +70,22 @@ static void a_map_is_checked_word_by_word(void **state)
 }
 
 /* ts=#1:UNIT,price=#2,size=#3,side=#4 over one line. */
-static int read_line(const char *map_text, struct csv_context *context, const char *line,
-                     struct csv_tick *tick, struct tdk_err *err)
+static int read_bytes(const char *map_text, struct csv_context *context, const char *line,
+                      size_t size, struct csv_tick *tick, struct tdk_err *err)
 {
     struct csv_map map;
     struct csv_field fields[16];
     assert_int_equal(csv_map_parse(&map, map_text, err), 0);
-    int count = csv_split(line, strlen(line), ',', fields, 16);
+    int count = csv_split(line, size, ',', fields, 16);
     int rc = csv_read(&map, context, fields, count, tick, err);
     csv_map_close(&map);
     return rc;
+}
+
+static int read_line(const char *map, struct csv_context *context, const char *line,
+                     struct csv_tick *tick, struct tdk_err *err)
+{
+    return read_bytes(map, context, line, strlen(line), tick, err);
 }
 
 static void times_are_exact_in_every_unit(void **state)
@@ -178,6 +184,24 @@ static void what_is_empty_is_undefined_and_what_is_wrong_is_named(void **state)
     }
 }
 
+static void a_nul_ends_no_value(void **state)
+{
+    (void)state;
+    static const char map[] = "ts=#1:text,price=#2,size=#3,side=#4,symbol=#5";
+    static const char time[] = "2024-01-01T00:00:00Z\0junk,1,1,buy,A",
+                      side[] = "2024-01-01T00:00:00Z,1,1,buy\0,A",
+                      symbol[] = "2024-01-01T00:00:00Z,1,1,buy,A\0B";
+    struct csv_context context = {.zone = NULL};
+    struct csv_tick tick;
+    struct tdk_err err;
+    assert_int_equal(read_bytes(map, &context, time, sizeof time - 1, &tick, &err), TDK_EVALUE);
+    assert_string_equal(err.text, "ts: has a NUL in it");
+    assert_int_equal(read_bytes(map, &context, side, sizeof side - 1, &tick, &err), TDK_EVALUE);
+    assert_string_equal(err.text, "side: has a NUL in it");
+    assert_int_equal(read_bytes(map, &context, symbol, sizeof symbol - 1, &tick, &err), TDK_EVALUE);
+    assert_string_equal(err.text, "symbol: has a NUL in it");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +210,7 @@ int main(void)
         cmocka_unit_test(times_are_exact_in_every_unit),
         cmocka_unit_test(a_zone_is_asked_again_where_its_clock_may_change),
         cmocka_unit_test(what_is_empty_is_undefined_and_what_is_wrong_is_named),
+        cmocka_unit_test(a_nul_ends_no_value),
     };
     return cmocka_run_group_tests_name("formats.csv", tests, NULL, NULL);
 }
