@@ -31,11 +31,11 @@ void folder_segment_path(const struct folder *folder, uint64_t number, enum segm
              (unsigned long long)number, stage_suffix[stage]);
 }
 
-/* "0000000042.seg"; other names are not ours. */
+/* "0000000042.seg"; other names are not ours, "00000000042.seg" neither: a number has one name. */
 static bool parse_name(const char *name, struct segment_name *segment)
 {
     size_t digits = strspn(name, "0123456789");
-    if (digits < 10 || digits > 19)
+    if (digits < 10 || digits > 19 || (digits > 10 && name[0] == '0'))
         return false;
     segment->number = strtoull(name, NULL, 10);
     for (size_t i = 0; i < array_size(stage_suffix); i++)

@@ -531,6 +531,20 @@ static void foreign_and_doubled_segments_are_set_aside(void **state)
     leave(f);
 }
 
+static void copy_with_a_digit_too_many_in_its_name_costs_nothing(void **state)
+{
+    struct fixture *f = *state;
+    taping_make(f->path, 500, 4096, 1 << 20);
+    shell(f, "cp segments/0000000001.seg segments/00000000001.seg");
+    forget_index(f);
+    const struct recover_report *report = recover(f);
+    assert_int_equal(report->set_aside, 0);
+    assert_int_equal(report->damaged, 0);
+    assert_int_equal(report->segments, 1);
+    assert_int_equal(ticks_on(f, "t"), 500);
+    leave(f);
+}
+
 static void bad_footer_costs_a_scan_and_no_tick(void **state)
 {
     struct fixture *f = *state;
@@ -621,6 +635,7 @@ int main(void)
         TEST(lost_tape_meta_is_written_anew),
         TEST(missing_segment_is_told),
         TEST(foreign_and_doubled_segments_are_set_aside),
+        TEST(copy_with_a_digit_too_many_in_its_name_costs_nothing),
         TEST(bad_footer_costs_a_scan_and_no_tick),
         TEST(damaged_head_of_a_segment_costs_no_tick),
         TEST(unsealed_segment_cut_at_any_length_keeps_its_good_prefix),
