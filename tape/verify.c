@@ -44,6 +44,7 @@ struct verify {
     /* ---- the chain, as far as it was told ---- */
     uint64_t last_number;
     uint32_t last_digest;  /* 0: not known */
+    uint64_t marked;       /* the last there was when the tape was left in order; 0: not told */
     struct extent *tracks; /* of each track's epoch, all that was met; ours */
     size_t track_count, track_room;
 };
@@ -229,12 +230,23 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
     return 0;
 }
 
-static void tell_missing(struct verify *v, struct report *report, uint64_t first, uint64_t last)
+/* `where`: " before it", or nothing. */
+static void tell_missing(const struct verify *v, struct report *report, uint64_t first,
+                         uint64_t last, const char *where)
 {
     uint64_t from, to;
     for (uint64_t at = first; retired_next_missing(v->retired, &at, last, &from, &to);)
-        report_add(report, UINT64_MAX, TDK_ECORRUPT, "segments %llu to %llu before it are missing",
-                   (unsigned long long)from, (unsigned long long)to);
+        if (from == to)
+            report_add(report, UINT64_MAX, TDK_ECORRUPT, "segment %llu%s is missing",
+                       (unsigned long long)from, where);
+        else
+            report_add(report, UINT64_MAX, TDK_ECORRUPT, "segments %llu to %llu%s are missing",
+                       (unsigned long long)from, (unsigned long long)to, where);
+}
+
+static void chain_missing(struct verify *v, struct report *report, uint64_t first, uint64_t last)
+{
+    tell_missing(v, report, first, last, " before it");
     const struct retired_range *gone = retired_find(v->retired, last);
     v->last_digest = gone != NULL && gone->last == last ? gone->digest : 0;
 }
@@ -243,13 +255,24 @@ static void chain_segment(struct verify *v, struct report *report)
 {
     uint64_t next = v->last_number != 0 ? v->last_number + 1 : v->folder.first_segment;
     if (v->lone == NULL && report->number > next)
-        tell_missing(v, report, next, report->number - 1);
+        chain_missing(v, report, next, report->number - 1);
     if (v->last_digest != 0 && report->has_foot && report->previous_digest != 0 &&
         report->previous_digest != v->last_digest)
         report_add(report, UINT64_MAX, TDK_ECORRUPT,
                    "it does not follow the one before it: one of both was replaced");
     v->last_number = report->number;
     v->last_digest = report->has_foot ? report->digest : 0;
+}
+
+/* Behind the last there is. */
+static int check_end(struct verify *v)
+{
+    struct report report = {.number = 0}; /* of the whole */
+    if (v->marked <= v->last_number)
+        return 0;
+    uint64_t next = v->last_number != 0 ? v->last_number + 1 : v->folder.first_segment;
+    tell_missing(v, &report, next, v->marked, "");
+    return tell_report(v, &report);
 }
 
 /* In order of segments: its own findings, then how it follows those before it. */
@@ -379,6 +402,8 @@ static int run(struct verify *v, struct tdk_err *err)
     while (started > 0)
         pthread_join(threads[--started], NULL);
     if (rc == 0)
+        rc = check_end(v);
+    if (rc == 0)
         rc = check_index(v);
     return rc < 0 ? err_set(err, rc, "verify") : 0;
 }
@@ -390,24 +415,19 @@ static void add_size(struct verify *v, const char *path)
         v->totals.bytes_total += (uint64_t)file.st_size;
 }
 
-static int list_jobs(struct verify *v, struct tdk_err *err)
+/* Those of the names that are part of the tape. */
+static int add_jobs(struct verify *v, const struct segment_name *names, size_t count)
 {
-    struct segment_name *names;
-    size_t count;
-    int rc = folder_segments(&v->folder, &names, &count, err);
-    if (rc < 0)
-        return rc;
     v->jobs = calloc(count + 1, sizeof *v->jobs);
     for (size_t i = 0; i < count && v->jobs != NULL; i++) {
         char path[TAPE_PATH_MAX];
         if (names[i].stage == SEGMENT_IMPORT || retired_find(v->retired, names[i].number) != NULL)
-            continue; /* not part of the tape */
+            continue;
         v->jobs[v->job_count++].name = names[i];
         folder_segment_path(&v->folder, names[i].number, names[i].stage, path);
         add_size(v, path);
     }
-    free(names);
-    return v->jobs != NULL ? 0 : err_set(err, -ENOMEM, "verify %s", v->folder.path);
+    return v->jobs != NULL ? 0 : -ENOMEM;
 }
 
 /* An index that a reader would go by must say what the segments say. */
@@ -437,6 +457,24 @@ static int open_retired(struct verify *v, struct tdk_err *err)
     return rc == 0 ? retired_empty(&v->retired, err) : rc;
 }
 
+/* The mark tells of no segment that is not there yet when they are listed, and what is listed and
+ * goes meanwhile is known as retired. */
+static int list_jobs(struct verify *v, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    if (!folder_clean_segment(&v->folder, &v->marked))
+        v->marked = 0;
+    int rc = folder_segments(&v->folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    rc = open_retired(v, err);
+    if (rc == 0 && add_jobs(v, names, count) < 0)
+        rc = err_set(err, -ENOMEM, "verify %s", v->folder.path);
+    free(names);
+    return rc;
+}
+
 static int open_lone(struct verify *v, const char *path, struct tdk_err *err)
 {
     v->lone = path;
@@ -459,8 +497,6 @@ static int open_all(struct verify *v, const char *path, struct tdk_err *err)
     if (S_ISREG(file.st_mode))
         return open_lone(v, path, err);
     int rc = folder_open(&v->folder, path, err);
-    if (rc == 0)
-        rc = open_retired(v, err);
     if (rc == 0)
         rc = list_jobs(v, err);
     if (rc == 0)

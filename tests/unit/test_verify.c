@@ -9,6 +9,7 @@
 
 #include "index/index.h"
 #include "tape/folder.h"
+#include "tape/recover.h"
 #include "tape/verify.h"
 #include "tests/support/oracle.h"
 
@@ -172,8 +173,29 @@ static void verify_finds_a_missing_last_segment(void **state)
     segment_path(&oracle, count_segments(&oracle), path);
     assert_int_equal(unlink(path), 0);
     struct findings f = verify(oracle.path, 2, &totals);
-    assert_true(f.count > 0);
+    assert_true(f.count > 1);
     assert_non_null(strstr(f.last, "index: "));
+    oracle_remove(&oracle);
+}
+
+/* Recovery has made an index of what is left: nothing else speaks of it any more. */
+static void verify_finds_a_missing_last_segment_behind_a_recovery(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    char path[128], expected[64];
+    struct verify_totals totals;
+    struct recovered tape;
+    oracle_make(&oracle, 5, &segmented);
+    const unsigned last = count_segments(&oracle);
+    segment_path(&oracle, last, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(recover_open(&tape, oracle.path, false, NULL, NULL, NULL), 0);
+    assert_int_equal(recover_close(&tape, true, NULL), 0);
+    struct findings f = verify(oracle.path, 2, &totals);
+    assert_int_equal(f.count, 1);
+    snprintf(expected, sizeof expected, "segment %u is missing", last);
+    assert_string_equal(f.last, expected);
     oracle_remove(&oracle);
 }
 
@@ -217,7 +239,6 @@ static int first_epoch(const struct epoch_ref *epoch, void *context)
     return 1;
 }
 
-/* The index leads nowhere for one block, and has one that does not exist. */
 /* Somebody vouches for it as it is. */
 static void mark(const struct folder *folder)
 {
@@ -228,6 +249,7 @@ static void mark(const struct folder *folder)
         fail_msg("%s", err.text);
 }
 
+/* The index leads nowhere for one block, and has one that does not exist. */
 static void verify_finds_an_index_that_says_something_else(void **state)
 {
     (void)state;
@@ -291,6 +313,7 @@ int main(void)
         cmocka_unit_test(verify_finds_a_segment_cut_at_any_length),
         cmocka_unit_test(verify_finds_a_missing_segment),
         cmocka_unit_test(verify_finds_a_missing_last_segment),
+        cmocka_unit_test(verify_finds_a_missing_last_segment_behind_a_recovery),
         cmocka_unit_test(verify_finds_swapped_segments),
         cmocka_unit_test(verify_finds_a_segment_of_another_tape),
         cmocka_unit_test(verify_finds_an_index_that_says_something_else),
