@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "replayer/recorded.h"
 
 /* Large enough that a copy runs at memory's speed, small enough to stay in the cache between the
  * walk over its heads and the copy. */
@@ -18,13 +19,16 @@ int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool di
               struct tdk_err *err)
 {
     *lane = (struct lane){0};
+    int rc = recorded_check(name, err);
+    if (rc < 0)
+        return rc;
     if (create_size > 0) {
         struct tdk_ring_options options = {.capacity = create_size};
-        int rc = tdk_ring_create(name, &options, err);
+        rc = tdk_ring_create(name, &options, err);
         if (rc < 0 && rc != -EEXIST)
             return rc;
     }
-    int rc = tdk_ring_attach(&lane->ring, name, TDK_RING_PRODUCER, err);
+    rc = tdk_ring_attach(&lane->ring, name, TDK_RING_PRODUCER, err);
     if (rc < 0)
         return rc;
     tdk_ring_set_clock(lane->ring, TDK_CLOCK_FILE);

@@ -33,8 +33,9 @@ struct lane_patience {
     uint64_t stalls, waited_ns; /* counts up */
 };
 
-/* Attach as the ring's producer; with create_size, create the ring if it is not there. A lane that
- * failed to open may be closed, a zeroed one too. */
+/* Attach as the ring's producer; with create_size, create the ring if it is not there. TDK_EBUSY:
+ * it has a producer, or is recorded (recorded.h). A lane that failed to open may be closed, a
+ * zeroed one too. */
 int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool digest,
               struct tdk_err *err);
 void lane_close(struct lane *lane);

@@ -269,6 +269,17 @@ class Refusals(Play):
         self.check(2, "create", "--into", "r", "--create", "1K")
         self.check(2, "characters", "--into", "r" * 63, "--per-track", "--create", "1M")
 
+    def test_a_ring_that_is_recorded_goes_on_being_recorded(self):
+        tape = self.scratch / "other"
+        self.recorder("--ring", "live", "--create-ring", "1M", tape=tape)
+        self.run_ok("gen", "--ring", "live", "--count", "10")
+        done = self.run_cli("play", "-T", self.tape, "--into", "live")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(f"ring live is recorded to tape {tape}", done.stderr)
+        self.run_ok("gen", "--ring", "live", "--count", "10")
+        self.run_ok("flush", "-T", tape)
+        self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"20\n")
+
     def test_a_second_play_into_a_ring_is_refused_at_once(self):
         self.run_ok("ring", "create", "r", "--size", "1M")
         play = self.start_cli("play", "-T", self.tape, "--into", "r", "--speed", "0.01x")

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "replayer/lane.h"
+#include "shm/counters.h"
 
 #define CAPACITY (64u << 10)
 
@@ -203,6 +204,35 @@ static void a_ring_that_is_not_there_is_made_only_when_asked_for(void **state)
     lane_close(&other);
 }
 
+/* As a recorder's page tells it. */
+static void a_ring_that_is_recorded_is_refused_and_none_is_made(void **state)
+{
+    struct fixture *f = *state;
+    struct lane other;
+    struct counters *page = NULL;
+    const struct counters_options options = {.writer = "recorder",
+                                             .program = "x",
+                                             .tape = "/t",
+                                             .tape_id = (uint8_t[16]){1},
+                                             .rows_max = 2};
+    const struct counter_kind_of what = {"ring_state", "", COUNTER_LEVEL, COUNTER_COUNT};
+    assert_int_equal(counters_create(&page, &options, &f->err), 0);
+    (void)counters_add(page, &what, "nearby", "nearby");
+    int row = counters_add(page, &what, "feed", "feed");
+    for (uint64_t value = 0; value < 3; value++) { /* waiting, held by another, attached */
+        counters_set(page, row, value);
+        assert_int_equal(lane_open(&other, "feed", CAPACITY, false, &f->err), TDK_EBUSY);
+        assert_non_null(strstr(f->err.text, "ring feed is recorded to tape /t"));
+        lane_close(&other);
+        assert_int_equal(tdk_ring_stat("feed", &(struct tdk_ring_info){.epoch = 0}, NULL),
+                         TDK_ENORING);
+    }
+    counters_set(page, row, 4); /* detached */
+    assert_int_equal(lane_open(&other, "feed", CAPACITY, false, &f->err), 0);
+    lane_close(&other);
+    counters_close(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +249,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_second_player_is_refused_while_the_first_lives, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_ring_that_is_not_there_is_made_only_when_asked_for, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_ring_that_is_recorded_is_refused_and_none_is_made, setup,
                                         teardown),
     };
     return cmocka_run_group_tests_name("replayer.lane", tests, NULL, NULL);

@@ -1,0 +1,38 @@
+#include "replayer/recorded.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "shm/counters.h"
+
+#define STATE_QUARANTINED 3u /* of ring_state: what is below it reads the ring, or will */
+
+struct search {
+    const char *ring;
+    struct tdk_err *err;
+};
+
+static int look_at_page(const char *name, void *context)
+{
+    const struct search *search = context;
+    struct counters_copy page;
+    int rc = 0;
+    if (strncmp(name, "recorder-", strlen("recorder-")) != 0 ||
+        counters_read(&page, name, NULL) < 0)
+        return 0;
+    const struct counter_value *state = counters_find(&page, "ring_state", search->ring);
+    if (page.alive && state != NULL && state->value < STATE_QUARANTINED)
+        rc = err_say(search->err, TDK_EBUSY,
+                     "ring %s is recorded to tape %s, and a replay in it would end that: play into "
+                     "another ring",
+                     search->ring, page.tape);
+    counters_forget(&page);
+    return rc;
+}
+
+int recorded_check(const char *ring, struct tdk_err *err)
+{
+    struct search search = {ring, err};
+    int rc = counters_list(look_at_page, &search, NULL);
+    return rc == TDK_EBUSY ? rc : 0;
+}
