@@ -66,7 +66,8 @@ int config_next(struct config *config, struct config_line *line, struct tdk_err 
             int rc = read_section(config, text, err);
             if (rc < 0)
                 return rc;
-            continue;
+            *line = (struct config_line){.section = config->section, .number = config->line};
+            return 1;
         }
         char *equals = strchr(text, '=');
         if (equals == NULL || equals == text)

@@ -23,8 +23,8 @@ struct config {
 };
 
 struct config_line {
-    const char *section; /* NULL: before any */
-    const char *key, *value;
+    const char *section;     /* NULL: before any */
+    const char *key, *value; /* NULL: the section begins */
     unsigned number;
 };
 

@@ -41,6 +41,20 @@ static int unknown_key(struct reader *reader, const struct config_line *line, st
     return err_say(err, TDK_EVALUE, "there is no option '%s'", line->key);
 }
 
+static int check_section(const struct option_spec *spec, const char *name, struct tdk_err *err)
+{
+    if (strcmp(name, spec->section) == 0 || strcmp(name, spec->program) == 0 ||
+        section_is_known(name))
+        return 0;
+    const char *near = section_nearest(name);
+    if (near == NULL)
+        return err_say(err, TDK_EVALUE,
+                       "there is no section [%.80s]; it is [recorder], [replayer] or a command, as "
+                       "[ring create]",
+                       name);
+    return err_say(err, TDK_EVALUE, "there is no section [%.80s]; did you mean [%s]?", name, near);
+}
+
 bool option_in_file(const struct option *row)
 {
     return strcmp(row->name, "config") != 0 && (row->variable == NULL || row->variable[0] != '\0');
@@ -50,6 +64,8 @@ static int config_apply(struct reader *reader, const struct config_line *line, s
 {
     const struct option_spec *spec = reader->spec;
     struct place place;
+    if (line->key == NULL)
+        return check_section(spec, line->section, err);
     if (line->section != NULL && strcmp(line->section, spec->section) != 0 &&
         strcmp(line->section, spec->program) != 0)
         return 0;

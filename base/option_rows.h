@@ -40,6 +40,10 @@ const char *place_nearest(const struct reader *reader, const char *name);
 int place_store(struct reader *reader, const struct place *place, const char *text,
                 enum option_level level, struct tdk_err *err);
 
+/* May a [section] be called so? And the name that was probably meant, or NULL. */
+bool section_is_known(const char *name);
+const char *section_nearest(const char *name);
+
 /* The config file that the globals name, if any. */
 int option_read_file(struct reader *reader, struct tdk_err *err);
 

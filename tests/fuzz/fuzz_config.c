@@ -23,8 +23,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         assert(rc == 1 || rc == TDK_EVALUE);
         if (rc != 1)
             continue;
+        assert(line.number == config.line);
+        if (line.key == NULL) {
+            assert(line.section != NULL && strchr(line.section, '\n') == NULL);
+            continue;
+        }
         assert(*line.key != '\0' && strchr(line.key, '\n') == NULL);
-        assert(strchr(line.value, '\n') == NULL && line.number == config.line);
+        assert(strchr(line.value, '\n') == NULL);
     }
     free(text);
     return 0;

@@ -140,6 +140,24 @@ class Sample(tapedeck.Case):
         self.assertEqual(recorder.wait(), 0)
         self.run_ok("info", "--config", config)
 
+    def test_a_file_may_have_a_section_for_each_command_and_for_no_other(self):
+        def words(*command):
+            return re.findall(r"^  (\w+)  ", self.run_ok(*command).stdout.decode(), flags=re.M)
+        commands = words("help")
+        leaves = [f"{c} {part}" if part else c for c in commands for part in (words(c, "--help") or [""])]
+        self.assertIn("retain plan", leaves)
+        self.assertNotIn("ring", leaves)
+        config = self.scratch / "all.conf"
+        config.write_text("".join(f"[{name}]\n" for name in [*leaves, "recorder", "replayer"]))
+        replayer = self.start("tapedeck-replayer", "--config", config, "--tape", self.scratch / "none")
+        self.assertEqual(replayer.wait(), 1, replayer.stderr)
+        config.write_text("[recorder]\n[recordr]\nring = x\n")
+        for program in (["tapedeck-replayer", "--tape", self.tape], ["tapedeck-recorder", "--tape", self.tape],
+                        ["tapedeck", "info", "-T", self.tape]):
+            refused = self.start(*program, "--config", config)
+            self.assertEqual(refused.wait(), 2)
+            self.assertIn(f"{config}:2: there is no section [recordr]; did you mean [recorder]?", refused.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

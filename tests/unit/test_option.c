@@ -221,6 +221,11 @@ static void what_is_wrong_in_a_file_is_named_with_its_line(void **state)
         {"[recorder\n", ":1: '[recorder' is not a [section]"},
         {"[recorder]\ncount = x\n", ":2: count: 'x' is not a count"},
         {"[recorder]\nlisten = x\n", ":2: there is no option 'listen'"},
+        {"\n[recordr]\ncount = 1\n", ":2: there is no section [recordr]; did you mean [recorder]?"},
+        {"[tapedeck-recordr]\n", ":1: there is no section [tapedeck-recordr]; did you mean"},
+        {"[moon base]\n", ":1: there is no section [moon base]; it is [recorder]"},
+        {"[ring]\nsize = 1M\n", ":1: there is no section [ring]"}, /* its commands have some */
+        {"[]\n", ":1: there is no section []"},
         {"help = yes\n", ":1: 'help' has no meaning in a file"},
     };
     for (size_t i = 0; i < array_size(cases); i++) {
@@ -361,6 +366,10 @@ static void config_lines_are_cut_where_they_should(void **state)
     assert_null(line.section);
     assert_string_equal(line.key, "a");
     assert_string_equal(line.value, "1");
+    assert_int_equal(config_next(&config, &line, NULL), 1);
+    assert_null(line.key);
+    assert_string_equal(line.section, "x y");
+    assert_int_equal(line.number, 3);
     assert_int_equal(config_next(&config, &line, NULL), 1);
     assert_string_equal(line.section, "x y");
     assert_string_equal(line.value, "");
