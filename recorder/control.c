@@ -176,10 +176,54 @@ static struct control_task *ask(struct request *request, enum control_kind kind)
     return task;
 }
 
+static int take_ring(struct wire_map params, struct config_ring *ring, struct tdk_err *err)
+{
+    memset(ring, 0, sizeof *ring);
+    int rc = wire_string(params, "ring", ring->name, sizeof ring->name, err);
+    if (rc == 0)
+        return err_say(err, TDK_EVALUE, "ring: it is missing");
+    if (rc > 0 && !name_is_valid(ring->name, strlen(ring->name)))
+        return err_set(err, TDK_ENAME, "ring '%s'", ring->name);
+    if (rc > 0)
+        rc = wire_string(params, "track", ring->track, sizeof ring->track, err);
+    if (rc > 0 && !name_is_valid(ring->track, strlen(ring->track)))
+        return err_set(err, TDK_ENAME, "track '%s'", ring->track);
+    return rc < 0 ? rc : 0;
+}
+
+/* NULL: no ring of this name is recorded; err says so. */
+static struct inlet *find_ring(const struct recorder *r, const char *name, struct tdk_err *err)
+{
+    struct inlet *s = inlet_find(r->inlets, r->inlet_count, name);
+    if (s == NULL)
+        err_say(err, TDK_ENORING, "ring %s is not recorded here", name);
+    return s;
+}
+
+/* Who asks for a ring by name relies on it: one that nothing is recorded of is no yes. */
+static int check_flush(const struct recorder *r, struct wire_map params, struct tdk_err *err)
+{
+    struct config_ring ring;
+    struct wire_text named;
+    if (wire_text(params, "ring", &named, NULL) == 0)
+        return 0;
+    int rc = take_ring(params, &ring, err);
+    if (rc < 0)
+        return rc;
+    const struct inlet *s = find_ring(r, ring.name, err);
+    if (s == NULL)
+        return TDK_ENORING;
+    if (s->state == INLET_QUARANTINED)
+        return err_say(err, TDK_EHOSTILE, "ring %s is quarantined: %s", ring.name, s->reason);
+    return 0;
+}
+
 static void on_flush(struct request *request, struct wire_map params)
 {
-    (void)params;
-    if (ask(request, CONTROL_FLUSH) != NULL)
+    struct tdk_err err;
+    if (check_flush(recorder_of(request), params, &err) < 0)
+        request_fail(request, &err);
+    else if (ask(request, CONTROL_FLUSH) != NULL)
         recorder_turn(recorder_of(request));
 }
 
@@ -222,21 +266,6 @@ static void on_mark(struct request *request, struct wire_map params)
 }
 
 /* ---- rings that come and go ---- */
-
-static int take_ring(struct wire_map params, struct config_ring *ring, struct tdk_err *err)
-{
-    memset(ring, 0, sizeof *ring);
-    int rc = wire_string(params, "ring", ring->name, sizeof ring->name, err);
-    if (rc == 0)
-        return err_say(err, TDK_EVALUE, "ring: it is missing");
-    if (rc > 0 && !name_is_valid(ring->name, strlen(ring->name)))
-        return err_set(err, TDK_ENAME, "ring '%s'", ring->name);
-    if (rc > 0)
-        rc = wire_string(params, "track", ring->track, sizeof ring->track, err);
-    if (rc > 0 && !name_is_valid(ring->track, strlen(ring->track)))
-        return err_set(err, TDK_ENAME, "track '%s'", ring->track);
-    return rc < 0 ? rc : 0;
-}
 
 static void answer_ring(struct request *request, const struct inlet *s)
 {
@@ -295,12 +324,9 @@ static void on_detach(struct request *request, struct wire_map params)
     struct config_ring ring;
     struct tdk_err err;
     struct inlet *s = NULL;
-    int rc = take_ring(params, &ring, &err);
-    if (rc == 0)
-        s = inlet_find(r->inlets, r->inlet_count, ring.name);
+    if (take_ring(params, &ring, &err) == 0)
+        s = find_ring(r, ring.name, &err);
     if (s == NULL) {
-        if (rc == 0)
-            err_say(&err, TDK_ENORING, "ring %s is not recorded here", ring.name);
         request_fail(request, &err);
         return;
     }

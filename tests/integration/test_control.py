@@ -62,6 +62,19 @@ class Answers(Control):
         self.assertEqual(self.client().call("flush"), {})
         self.assertEqual(self.tape_digest()[1], 500)
 
+    def test_flush_of_a_ring_says_when_it_is_not_recorded(self):
+        (self.rings / "bad.ring").write_bytes(b"no ring" * 10000)
+        self.recorder("--ring", "a", "--create-ring", "1M", "--ring", "bad", "--ring", "absent")
+        self.gen(10)
+        client = self.client()
+        self.assertEqual(client.call("flush", ring="a"), {})
+        self.assertEqual(client.call("flush", ring="absent"), {})  # nothing was published in it
+        for ring, name in (("nosuch", "ENOENT"), ("bad", "EHOSTILE"), ("../a", "EINVAL"), (7, "EINVAL"), ("", "EINVAL")):
+            with self.assertRaises(wire.Error, msg=ring) as caught:
+                client.call("flush", ring=ring)
+            self.assertEqual(caught.exception.name, name, ring)
+        self.assertEqual(client.call("flush", ring=None), {})
+
     def test_roll_ends_the_segment_that_holds_what_was_published(self):
         self.record("--block-age", "60s")
         client = self.client()
