@@ -137,8 +137,11 @@ struct announced {
 static void hear_track(struct announced tracks[MERGED + 1], const struct tdk_frame *frame)
 {
     struct tdk_track_head head;
+    if (frame->size < sizeof head)
+        return;
     memcpy(&head, frame + 1, sizeof head);
-    if (head.number > MERGED || head.name_size > TDK_NAME_MAX)
+    if (head.number > MERGED || head.name_size > TDK_NAME_MAX ||
+        head.name_size > frame->size - sizeof head)
         return;
     memcpy(tracks[head.number].track, (const unsigned char *)(frame + 1) + sizeof head,
            head.name_size);
