@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/bench.h"
+#include "cli/bench_bare.h"
 #include "cli/bench_disk.h"
 #include "cli/bench_drain.h"
 #include "cli/bench_recorder.h"
@@ -169,7 +170,20 @@ static int measure_disk(void *context, struct bench_run *run, struct tdk_err *er
     count_run(run, &t->feeds);
     int rc = bench_folder_make(t->folder, args.dir, err);
     if (rc == 0)
-        rc = bench_disk(t->folder, run->bytes, &run->elapsed_ns, err);
+        rc = bench_disk(t->folder, run->bytes, NULL, &run->elapsed_ns, err);
+    if (t->folder[0] != '\0')
+        bench_folder_remove(t->folder);
+    return rc;
+}
+
+static int measure_bare(void *context, struct bench_run *run, struct tdk_err *err)
+{
+    struct taping *t = context;
+    count_run(run, &t->feeds);
+    int rc = bench_folder_make(t->folder, args.dir, err);
+    if (rc == 0)
+        rc = bench_bare(t->folder, run->bytes, args.ring_size,
+                        BENCH_FEEDS_BURST * tdk_frame_span(t->feeds.size), &run->elapsed_ns, err);
     if (t->folder[0] != '\0')
         bench_folder_remove(t->folder);
     return rc;
@@ -218,6 +232,8 @@ static int measure_limit(struct bench *bench, struct tdk_err *err)
     static struct taping t;
     t = (struct taping){.feeds = feeds_of(1, args.count)};
     int rc = bench_measure(bench, "the disk alone, durable", measure_disk, &t, err);
+    if (rc == 0)
+        rc = bench_measure(bench, "a bare recorder, durable", measure_bare, &t, err);
     return rc == -EINVAL ? 0 : rc;
 }
 
@@ -289,16 +305,16 @@ const struct command bench_record_command = {
     .brief = "rings to a tape, by a recorder of its own",
     .usage = "[--count N] [--size S] [--producers N] [--dir DIR] [--runs N] [--json]",
     .about =
-        "Starts a recorder on a new tape, publishes as fast as the rings have room, and stops the\n"
-        "clock when every tick is written, or durable; a flush comes behind the last one. Then "
-        "the\n"
-        "tape is read back: each tick must be there once and unchanged. Producers are attached "
-        "and\n"
-        "all pages of the rings touched before the clock starts. `the disk alone`: as many bytes\n"
-        "written in the same way, with nothing around it; `drained`: from a ring into blocks, in\n"
-        "this process's caches, beside the least of it, as many bytes copied and summed: the way\n"
-        "blocks are, and by three streams of the processor's CRC instruction. `publish` is what\n"
-        "one claim, copy and publish takes its producer at --rate.",
+        "Starts a recorder on a new tape, publishes as fast as the rings have room, and stops\n"
+        "the clock when every tick is written, or durable; a flush comes behind the last one.\n"
+        "Then the tape is read back: each tick must be there once and unchanged. Producers are\n"
+        "attached and all pages of the rings touched before the clock starts. `the disk alone`:\n"
+        "as many bytes written in the same way, with nothing around it; `a bare recorder`:\n"
+        "likewise, but copied and summed out of memory that another process fills, no ring and\n"
+        "no tape; `drained`: from a ring into blocks, in this process's caches, beside the\n"
+        "least of it, as many bytes copied and summed: the way blocks are, and by three streams\n"
+        "of the processor's CRC instruction. `publish` is what one claim, copy and publish\n"
+        "takes its producer at --rate.",
     .sets = (const struct option_set[]){{"what", rows, &args},
                                         {"how", bench_rows, &args.bench},
                                         {.rows = NULL}},

@@ -163,9 +163,11 @@ def store_targets(targets, store, record, bare):
         targets.least(f"record until durable: of {rival}", ratio(store.rate.get("tapedeck"), store.rate.get(rival)), wanted,
                       limit=ratio(disk, store.rate.get(rival)))
 
-    for what, of, wanted in (("durable, 1 ring", "the disk alone, durable", 0.9), ("drained, no disk", "copy and CRC-32C, three ways", 0.8)):
+    for what, of, wanted, bare_row in (("durable, 1 ring", "the disk alone, durable", 0.9, "a bare recorder, durable"),
+                                       ("drained, no disk", "copy and CRC-32C, three ways", 0.8, None)):
         if what in record and of in record:
-            targets.least(f"bench record: {what}: of {of}", record[what]["rate"] / record[of]["rate"], wanted)
+            targets.least(f"bench record: {what}: of {of}", record[what]["rate"] / record[of]["rate"], wanted,
+                          limit=bare_row in record and record[bare_row]["rate"] / record[of]["rate"])
     if "drained, no disk" in record:
         widest = "copy and CRC-32C alone"
         targets.aside(f"bench record: drained, no disk: of {widest}", record["drained, no disk"]["rate"] / record[widest]["rate"])
