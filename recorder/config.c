@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
+#include "recorder/sealers.h"
 #include "tapedeck/tape.h"
 
 #define KIB UINT64_C(1024)
@@ -86,6 +87,13 @@ static const struct option writing[] = {
      .max = 128,
      .help = "threads for writes, syncs and what else may block",
      .at = offsetof(struct config, io_workers)},
+    {.name = "cpu-workers",
+     .kind = OPTION_COUNT,
+     .preset = "1",
+     .min = 1,
+     .max = SEALERS_MAX,
+     .help = "threads that pack sealed segments, each another one",
+     .at = offsetof(struct config, cpu_workers)},
     {.name = NULL},
 };
 

@@ -30,7 +30,7 @@ struct config {
     uint64_t segment_size, segment_age_ns;
     uint64_t memory; /* bytes of write buffers: what a stalled disk may be behind */
     const char *ack_word;
-    uint64_t io_workers;
+    uint64_t io_workers, cpu_workers;
     uint64_t idle_exit_ns; /* 0: never */
     uint64_t canary_ns;    /* 0: none */
     struct retain_limits keep;

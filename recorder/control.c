@@ -63,22 +63,24 @@ static void put_disk(struct text_buffer *out, const struct status *status)
     wire_pair_u64(out, "full_in_ns", status->disk_full_ns);
 }
 
-static void put_seal(struct text_buffer *out, const struct sealer *s)
+static void put_seal(struct text_buffer *out, const struct sealers *sealers)
 {
+    struct sealers_view view;
+    sealers_look(sealers, &view);
     wire_put_string(out, "seal");
     wire_put_map(out, 12);
-    wire_pair_string(out, "state", sealer_state_text(s));
-    wire_pair_bool(out, "asked", s->asked);
-    wire_pair_u64(out, "segment", s->segment);
-    wire_pair_u64(out, "read", s->read);
-    wire_pair_u64(out, "size", s->total);
-    wire_pair_u64(out, "left", s->left);
-    wire_pair_u64(out, "left_bytes", s->left_bytes);
-    wire_pair_u64(out, "packed", s->totals.segments);
-    wire_pair_u64(out, "failed", s->totals.failed);
-    wire_pair_u64(out, "ticks", s->totals.ticks);
-    wire_pair_u64(out, "bytes_before", s->totals.bytes_before);
-    wire_pair_u64(out, "bytes_after", s->totals.bytes_after);
+    wire_pair_string(out, "state", view.state);
+    wire_pair_bool(out, "asked", view.asked);
+    wire_pair_u64(out, "segment", view.segment);
+    wire_pair_u64(out, "read", view.read);
+    wire_pair_u64(out, "size", view.total);
+    wire_pair_u64(out, "left", view.left);
+    wire_pair_u64(out, "left_bytes", view.left_bytes);
+    wire_pair_u64(out, "packed", view.totals.segments);
+    wire_pair_u64(out, "failed", view.totals.failed);
+    wire_pair_u64(out, "ticks", view.totals.ticks);
+    wire_pair_u64(out, "bytes_before", view.totals.bytes_before);
+    wire_pair_u64(out, "bytes_after", view.totals.bytes_after);
 }
 
 static void on_status(struct request *request, struct wire_map params)
@@ -92,7 +94,7 @@ static void on_status(struct request *request, struct wire_map params)
     wire_pair_string(out, "state", status.state);
     wire_pair_u64(out, "segment", status.segment);
     put_disk(out, &status);
-    put_seal(out, &r->sealer);
+    put_seal(out, &r->sealers);
     wire_put_string(out, "rings");
     wire_put_list(out, status.rings);
     for (unsigned i = 0; i < r->inlet_count; i++)
@@ -365,7 +367,7 @@ static void on_seal(struct request *request, struct wire_map params)
         request_fail(request, &err);
         return;
     }
-    sealer_ask(&r->sealer, first, last);
+    sealers_ask(&r->sealers, first, last);
     wire_put_map(request_answer(request), 0);
     request_done(request);
 }

@@ -57,7 +57,7 @@ static void close_handles(struct recorder *r)
     uv_close((uv_handle_t *)&r->hot, NULL);
     uv_close((uv_handle_t *)&r->warm, NULL);
     uv_close((uv_handle_t *)&r->tend, NULL);
-    sealer_close(&r->sealer);
+    sealers_close(&r->sealers);
     control_close(&r->control);
 }
 
@@ -91,7 +91,7 @@ static void finish_when_done(struct recorder *r)
         rotate_finish(&r->rotate);
     writer_run(&r->writer, clock_mono());
     if (writer_is_idle(&r->writer) && r->rotate.closed == NULL && !r->rotate.making &&
-        sealer_is_idle(&r->sealer) && !seal_again(r))
+        sealers_are_idle(&r->sealers) && !seal_again(r))
         finish(r, r->journal.unsealed == NULL ? 0 : 1);
 }
 
@@ -125,7 +125,7 @@ static void on_stop(void *context)
     struct recorder *r = context;
     r->stopping = true;
     log_info("stopping: what is in the rings goes to the tape");
-    sealer_stop(&r->sealer);
+    sealers_stop(&r->sealers);
     canary_stop(&r->canary);
     pump_end(&r->pump);
     recorder_turn(r);
@@ -211,7 +211,7 @@ static void forget_fill(struct recorder *r)
 void recorder_status(const struct recorder *r, struct status *status)
 {
     status_gather(status, r->inlets, r->inlet_count, &r->writer);
-    status_add_tape(status, &r->retention, &r->sealer);
+    status_add_tape(status, &r->retention, &r->sealers);
     status->tape_size += r->rotate.current != NULL ? r->rotate.current->end : 0;
 }
 
@@ -295,7 +295,7 @@ static void on_tend(uv_timer_t *timer)
     journal_tend(&r->journal, now_ns);
     if (!r->stopping)
         retention_tend(&r->retention, now_ns, r->writer.counts.bytes, r->rotate.no_space);
-    sealer_tend(&r->sealer, now_ns, is_behind(r));
+    sealers_tend(&r->sealers, now_ns, is_behind(r));
     if (now_ns - r->reported_ns >= REPORT_NS)
         report(r, false, now_ns);
     tell_acks(r);
@@ -374,13 +374,14 @@ static int open_inlets(struct recorder *r, struct tdk_err *err)
     return 0;
 }
 
-static void open_sealer(struct recorder *r)
+static void open_sealers(struct recorder *r)
 {
     const struct config *c = r->config;
     const struct sealer_options options = {.automatic = c->seal == CONFIG_SEAL_AUTO,
                                            .after_ns = c->seal_after_ns,
                                            .level = (int)c->seal_level};
-    sealer_init(&r->sealer, &r->service.loop, &r->tape, &r->journal, &options);
+    sealers_init(&r->sealers, (unsigned)c->cpu_workers, &r->service.loop, &r->tape, &r->journal,
+                 &options);
 }
 
 static int open_parts(struct recorder *r, struct tdk_err *err)
@@ -400,7 +401,7 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     writer_use_journal(&r->writer);
     retention_init(&r->retention, loop, &r->tape, &r->journal, &r->config->retain,
                    r->config->warn_full_ns);
-    open_sealer(r);
+    open_sealers(r);
     if (gauges_open(&r->gauges, &r->tape, r->inlet_count) < 0)
         return err_set(err, -ENOMEM, "counters");
     r->gauges.canary_ns = r->config->canary_ns;
@@ -508,7 +509,7 @@ int recorder_close(struct recorder *r, int exit_code)
         close_handles(r);
     service_close(&r->service);
     control_free(&r->control);
-    sealer_free(&r->sealer);
+    sealers_free(&r->sealers);
     for (unsigned i = 0; r->inlets != NULL && i < r->inlet_count; i++)
         inlet_close(&r->inlets[i]);
     canary_close(&r->canary, exit_code == 0);

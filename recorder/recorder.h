@@ -17,7 +17,7 @@
 #include "recorder/gauges.h"
 #include "recorder/pump.h"
 #include "recorder/retention.h"
-#include "recorder/sealer.h"
+#include "recorder/sealers.h"
 #include "recorder/status.h"
 
 #define INLETS_SPARE 64u /* rings that can be attached while it runs */
@@ -32,7 +32,7 @@ struct recorder {
     struct writer writer;
     struct pump pump;
     struct retention retention;
-    struct sealer sealer;
+    struct sealers sealers;
     struct inlet *inlets; /* owned: those of the configuration, and some that may be asked for */
     unsigned inlet_count;
     struct canary canary;

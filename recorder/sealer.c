@@ -46,11 +46,17 @@ static bool is_of_age(const struct sealer *s, uint64_t number)
     return ns <= s->older_ns;
 }
 
+static bool is_ours(const struct sealer *s, uint64_t number)
+{
+    return s->options.shares == 0 || number % s->options.shares == s->options.share;
+}
+
 static int note_segment(const struct segment_ref *ref, void *context)
 {
     struct sealer *s = context;
     if (!ref->sealed || ref->generation != 0 || ref->number < s->first || ref->number > s->last ||
-        !is_of_age(s, ref->number) || stub_is_at(&s->tape->folder, ref->number, SEGMENT_SEALED))
+        !is_ours(s, ref->number) || !is_of_age(s, ref->number) ||
+        stub_is_at(&s->tape->folder, ref->number, SEGMENT_SEALED))
         return 0;
     if (s->number == 0) {
         s->number = ref->number;
@@ -174,6 +180,15 @@ static void on_switched(void *context, int status, const struct tdk_err *err)
     start(s);
 }
 
+/* The journal has one at a time; another sealer's may be at it. */
+static void switch_over(struct sealer *s)
+{
+    if (s->journal->switching != NULL)
+        return;
+    s->state = SEALER_SWITCHING;
+    journal_switch(s->journal, &s->sealing, on_switched, s);
+}
+
 /* Numbers go up: what failed is behind us, until somebody asks. */
 static void go_past(struct sealer *s)
 {
@@ -212,8 +227,8 @@ static void on_woken(uv_async_t *async)
         start(s);
         return;
     }
-    s->state = SEALER_SWITCHING;
-    journal_switch(s->journal, &s->sealing, on_switched, s);
+    s->state = SEALER_PACKED;
+    switch_over(s);
 }
 
 void sealer_init(struct sealer *s, uv_loop_t *loop, struct recovered *tape, struct journal *journal,
@@ -238,6 +253,8 @@ void sealer_tend(struct sealer *s, uint64_t now_ns, bool behind)
     s->paused = s->calm_ns == 0 || now_ns - s->calm_ns < CALM_NS;
     if (s->state == SEALER_IDLE)
         start(s);
+    else if (s->state == SEALER_PACKED)
+        switch_over(s);
 }
 
 void sealer_ask(struct sealer *s, uint64_t first, uint64_t last)

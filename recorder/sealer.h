@@ -1,12 +1,13 @@
 /*
  * sealer.h - the recorder packs its own sealed segments, when it has nothing better to do.
  *
- *   LOOKING -> PACKING (both on a thread of its own) -> SWITCHING (the journal) -> IDLE
+ *   LOOKING -> PACKING (both on a thread of its own) -> PACKED -> SWITCHING (the journal) -> IDLE
  *
- * One segment at a time, the oldest first, on a nice thread: compression never has a thread of the
- * pool that writes. It holds still while the recorder is behind. A segment that cannot be packed
- * stays as it was and is not tried again before somebody asks. Dying at any instant leaves either
- * file, and the next start goes on from there (tape/seal.h). The loop's thread, but for the work.
+ * One segment of its share at a time, the oldest first, on a nice thread: compression never has a
+ * thread of the pool that writes. It holds still while the recorder is behind. A segment that
+ * cannot be packed stays as it was and is not tried again before somebody asks. Dying at any
+ * instant leaves either file, and the next start goes on from there (tape/seal.h). The loop's
+ * thread, but for the work.
  */
 #ifndef TDK_RECORDER_SEALER_H
 #define TDK_RECORDER_SEALER_H
@@ -20,9 +21,11 @@ struct sealer_options {
     bool automatic;    /* else only when it is asked to */
     uint64_t after_ns; /* how long a segment has been sealed before it is packed */
     int level;         /* of zstd */
+    /* It has the segments whose number modulo `shares` is `share`. 0 shares: all of them. */
+    unsigned share, shares;
 };
 
-enum sealer_state { SEALER_IDLE, SEALER_WORKING, SEALER_SWITCHING };
+enum sealer_state { SEALER_IDLE, SEALER_WORKING, SEALER_PACKED, SEALER_SWITCHING };
 
 /* Since the start. */
 struct sealer_totals {

@@ -50,15 +50,17 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
 }
 
 void status_add_tape(struct status *status, const struct retention *retention,
-                     const struct sealer *sealer)
+                     const struct sealers *sealers)
 {
+    struct sealers_view view;
+    sealers_look(sealers, &view);
     status->tape_size = retention->tape_size;
     status->disk_free = retention->disk_free;
     status->disk_full_ns = retention->full_ns != UINT64_MAX ? retention->full_ns : 0;
-    status->packed = sealer->totals;
-    status->packing = sealer->segment;
-    status->packing_left = sealer->left;
-    status->packing_state = sealer_state_text(sealer);
+    status->packed = view.totals;
+    status->packing = view.segment;
+    status->packing_left = view.left;
+    status->packing_state = view.state;
 }
 
 bool status_moved(const struct status *status, const struct status *before)

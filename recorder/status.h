@@ -8,7 +8,7 @@
 #define TDK_RECORDER_STATUS_H
 
 #include "recorder/retention.h"
-#include "recorder/sealer.h"
+#include "recorder/sealers.h"
 #include "recorder/writer.h"
 
 enum status_level { STATUS_OK, STATUS_NO_SPACE, STATUS_SYNC, STATUS_WRITE };
@@ -34,7 +34,7 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
 
 /* What retention and packing know of the tape is added. */
 void status_add_tape(struct status *status, const struct retention *retention,
-                     const struct sealer *sealer);
+                     const struct sealers *sealers);
 
 /* A line for all; and, if `each`, a line for each ring. `before` and `elapsed_ns`: what rates are
  * measured from; NULL: none are told. */

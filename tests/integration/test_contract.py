@@ -121,7 +121,7 @@ class Rules(Contract):
         recorder = subprocess.run([tapedeck.BIN / "tapedeck-recorder", "--help"], env=self.env, capture_output=True,
                                   check=True)
         for word in (b"--tape", b"--ring", b"--create-ring", b"--sync", b"--block-size", b"--block-age", b"--ack-fd",
-                     b"--segment-size", b"--segment-age", b"--io-workers", b"--exit-when-idle"):
+                     b"--segment-size", b"--segment-age", b"--io-workers", b"--cpu-workers", b"--exit-when-idle"):
             self.assertIn(word, recorder.stdout)
 
     def test_help_that_cannot_be_told_is_1_and_one_that_nobody_reads_is_success(self):

@@ -103,6 +103,28 @@ class ByTheRecorder(Packed):
         self.run_ok("verify", "-T", self.tape)
         self.assertFalse([name for name in self.names() if name.endswith("packing")])
 
+    def test_several_workers_pack_several_segments_at_once(self):
+        self.make_tape()
+        digest, before = self.tape_digest(), self.names()
+        recorder = self.record("--cpu-workers", "3", "--seal", "auto", "--seal-after", "0s")
+        self.wait_packed(len(before))
+        self.gen(20000)
+        self.run_ok("roll", "-T", self.tape)
+        row = self.seal()
+        self.assertEqual((row["failed"], self.status()["left"]), (0, 0))
+        self.assertEqual(recorder.stop(), 0)
+        packed = [line for line in recorder.lines if " packed ticks=" in line]
+        self.assertGreater(len(packed), len(before))
+        self.assertEqual(len(packed), len(set(packed)))
+        self.assertEqual(self.tape_digest("-n", "40000"), digest)
+        self.run_ok("verify", "-T", self.tape)
+
+    def test_cpu_workers_are_from_1_on(self):
+        for workers in ("0", "17", "two"):
+            refused = self.record("--cpu-workers", workers, ready=False)
+            self.assertEqual(refused.wait(), 2)
+            refused.wait_line("--cpu-workers")
+
     def test_what_is_young_stays_until_it_is_asked_for(self):
         recorder = self.record("--seal", "auto", "--seal-after", "1h")
         self.gen()

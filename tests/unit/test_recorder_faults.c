@@ -129,6 +129,7 @@ static int record(const char *tape)
         .segment_size = faults->unsynced ? 64 << 20 : 256 << 10,
         .memory = 4 << 20,
         .io_workers = 6,
+        .cpu_workers = 1,
         .sync = faults->unsynced ? SYNC_NONE : SYNC_INTERVAL,
         .sync_interval_ns = 10 * NS_PER_MS,
         .ack_fd = -1,
