@@ -15,8 +15,8 @@ const struct option listen_rows[] = {
      .letter = 'o',
      .kind = OPTION_TEXT,
      .value = "FORMAT",
-     .help = "csv, jsonl, parquet, arrow, pcap, pcapng, frames or none [jsonl, or by the name of "
-             "FILE]",
+     .help = "csv, jsonl, dbn, dbn.zst, parquet, arrow, pcap, pcapng, frames or none [jsonl, or by "
+             "the name of FILE]",
      .at = offsetof(struct listen_options, format)},
     {.name = "output",
      .letter = 'O',
@@ -78,16 +78,10 @@ static int settle_format(const struct listen_options *options, struct output_opt
                          struct tdk_err *err)
 {
     output->format = options->path != NULL ? OUTPUT_AUTO : OUTPUT_JSONL;
-    const char *word = options->format != NULL ? options->format : options->path;
     if (options->format != NULL && !output_format_parse(options->format, &output->format))
-        output->format = OUTPUT_DBN; /* as little as that */
-    int rc = output_settle_format(output, err);
-    if (rc == 0 && (output->format == OUTPUT_DBN || output->format == OUTPUT_DBN_ZST))
-        rc = err_say(err, TDK_EVALUE,
-                     "a ring cannot be put out as '%s'; choose csv, jsonl, parquet, arrow, pcap, "
-                     "pcapng, frames or none with -o",
-                     word);
-    return rc;
+        return err_say(err, TDK_EVALUE, "-o %s: no such format, there are %s", options->format,
+                       output_format_words);
+    return output_settle_format(output, err);
 }
 
 static int open_output(struct listener *l, const struct listen_options *options,

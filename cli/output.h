@@ -74,8 +74,10 @@ struct output_options {
     bool flush;       /* after each put: somebody is looking on */
     bool live;        /* out of a ring, where there is no -t and no --track to choose with */
     struct output_facts facts;
-    struct output_schema schema;         /* csv, parquet, arrow */
-    const struct dbn_metadata *metadata; /* dbn, dbn.zst: the head of the file; borrowed for open */
+    struct output_schema schema; /* csv, parquet, arrow */
+    /* dbn, dbn.zst: the head of the file; borrowed for open. NULL: what the facts say about the
+     * track of the first record, when that comes. */
+    const struct dbn_metadata *metadata;
 };
 
 /* Put the format that the file's name tells in the place of OUTPUT_AUTO. TDK_EVALUE: it tells none.

@@ -1,4 +1,9 @@
-/* output_dbn.c - DBN records as they came in, behind metadata of our own. */
+/*
+ * output_dbn.c - DBN records as they came in, behind metadata of our own.
+ *
+ * Who reads a ring learns what a file's head would say when the first record is there (`live`
+ * below), and a pipe's head cannot be written again: so what comes later has to agree with it.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,6 +13,7 @@
 #include "formats/dbn_layout.h"
 #include "formats/dbn_names.h"
 #include "formats/dbn_write.h"
+#include "tapedeck/dbn.h"
 
 struct dbn_state {
     struct dbn_writer *writer;
@@ -18,6 +24,10 @@ struct dbn_state {
     /* The last record that was found to fit the file's version. */
     uint8_t rtype;
     uint32_t size;
+    /* Of a head that was made of its first record: */
+    uint16_t schema;
+    uint16_t number; /* whose records were found to go with it last, */
+    uint64_t epoch;
 };
 
 static int write_bytes(void *context, const void *bytes, size_t size)
@@ -35,19 +45,120 @@ static void dbn_close(struct output *o)
     free(state);
 }
 
+static int write_head(struct output *o, const struct dbn_metadata *metadata, struct tdk_err *err)
+{
+    struct dbn_state *state = o->state;
+    state->version = metadata->version;
+    state->ts_out = metadata->ts_out;
+    state->schema = metadata->schema;
+    return dbn_writer_open(&state->writer, metadata, o->options.format == OUTPUT_DBN_ZST,
+                           write_bytes, state, err);
+}
+
 static int dbn_open(struct output *o, struct tdk_err *err)
 {
-    const struct dbn_metadata *metadata = o->options.metadata;
     struct dbn_state *state = calloc(1, sizeof *state);
     if (state == NULL)
         return err_set(err, -ENOMEM, "open the output");
     o->state = state;
     state->sink = &o->sink;
-    state->version = metadata->version;
-    state->ts_out = metadata->ts_out;
-    return dbn_writer_open(&state->writer, metadata, o->options.format == OUTPUT_DBN_ZST,
-                           write_bytes, state, err);
+    return o->options.metadata != NULL ? write_head(o, o->options.metadata, err) : 0;
 }
+
+/* ---- live: no head before the first record ---- */
+
+/* What a live client would say of a track that no file went into. */
+static struct dbn_metadata bare_head(uint64_t start)
+{
+    return (struct dbn_metadata){.version = DBN_VERSION_MAX,
+                                 .stype_in = DBN_STYPE_RAW_SYMBOL,
+                                 .stype_out = DBN_STYPE_INSTRUMENT_ID,
+                                 .schema = DBN_SCHEMA_MIXED,
+                                 .start = start,
+                                 .end = UINT64_MAX};
+}
+
+/* The head of the file that went into a track, else a bare one. To be freed. */
+static int told_head(const struct output *o, const struct output_run *run, uint64_t start,
+                     struct dbn_metadata *head, struct tdk_err *err)
+{
+    const struct output_facts *facts = &o->options.facts;
+    void *bytes = NULL;
+    size_t size;
+    int rc = facts->property == NULL ? -ENOENT
+                                     : facts->property(facts->context, run->track, run->epoch,
+                                                       "dbn.metadata", &bytes, &size);
+    if (rc == -ENOENT) {
+        *head = bare_head(start);
+        return 0;
+    }
+    if (rc < 0)
+        return err_set(err, rc, "ask for the DBN head of track %s", run->track);
+    rc = dbn_metadata_decode(head, bytes, size, err);
+    free(bytes);
+    return rc < 0 ? err_wrap(err, rc, "the DBN head of track %s", run->track) : 0;
+}
+
+/* As the record lies. Where that is the same in all versions: 3, unless others may follow. */
+static uint8_t version_of(const struct dbn_metadata *head, const struct dbn_layout *layout)
+{
+    if (layout != NULL && (layout->first_version > 1 || layout->last_version < DBN_VERSION_MAX))
+        return layout->last_version;
+    return head->schema == DBN_SCHEMA_MIXED ? head->version : DBN_VERSION_MAX;
+}
+
+static int write_live_head(struct output *o, const struct output_run *run,
+                           const struct tdk_frame *frame, struct tdk_err *err)
+{
+    const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(frame + 1);
+    const struct dbn_layout *layout = dbn_layout_find(TDK_TYPE_DBN, record->rtype, frame->size);
+    struct dbn_state *state = o->state;
+    struct dbn_metadata head = {.version = 0};
+    int rc = told_head(o, run, frame->ts, &head, err);
+    if (rc < 0)
+        return rc;
+    head.version = version_of(&head, layout);
+    head.symbol_size = 0;
+    head.ts_out = layout != NULL && frame->size > layout->size;
+    rc = write_head(o, &head, err);
+    dbn_metadata_free(&head);
+    state->number = run->number;
+    state->epoch = run->epoch;
+    return rc;
+}
+
+/* Another track, or another file of this one: does what the head says hold for it, too? */
+static int check_run(struct output *o, const struct output_run *run, struct tdk_err *err)
+{
+    struct dbn_state *state = o->state;
+    struct dbn_metadata head = {.version = 0};
+    int rc = told_head(o, run, 0, &head, err);
+    if (rc < 0)
+        return rc;
+    uint16_t schema = head.schema;
+    dbn_metadata_free(&head);
+    if (state->schema != DBN_SCHEMA_MIXED && schema != state->schema)
+        return err_say(err, TDK_EFORMAT,
+                       "track %s holds another schema than what the file's head says by now: "
+                       "choose -o jsonl or -o frames",
+                       run->track);
+    state->number = run->number;
+    state->epoch = run->epoch;
+    return 0;
+}
+
+static int go_live(struct output *o, const struct output_run *run, const struct tdk_frame *frame,
+                   struct tdk_err *err)
+{
+    const struct dbn_state *state = o->state;
+    if (state->writer == NULL)
+        return write_live_head(o, run, frame, err);
+    if (run->number != state->number || run->epoch != state->epoch)
+        return check_run(o, run, err);
+    return 0;
+}
+
+/* ---- records ---- */
 
 /* What the sink said is closer to the matter than what the writer makes of it. */
 static int tell(const struct dbn_state *state, int rc, struct tdk_err *err)
@@ -88,16 +199,18 @@ static int dbn_tick(struct output *o, const struct output_run *run, const struct
     struct dbn_state *state = o->state;
     const struct tdk_dbn_head *head = (const struct tdk_dbn_head *)(frame + 1);
     if (frame->type != TDK_TYPE_DBN)
-        return err_say(
-            err, TDK_EFORMAT,
-            "track %s holds %s, which are not DBN: choose what is with --track or -t, or "
-            "-o frames or -o jsonl",
-            run->track, frame->type == TDK_TYPE_WIDE ? "wide ticks" : "opaque payloads");
+        return err_say(err, TDK_EFORMAT,
+                       "track %s holds %s, which are not DBN: choose %s-o frames or "
+                       "-o jsonl",
+                       run->track, frame->type == TDK_TYPE_WIDE ? "wide ticks" : "opaque payloads",
+                       o->options.live ? "" : "what is with --track or -t, or ");
     if (frame->size < sizeof *head || head->length * 4u != frame->size) {
         o->skipped++;
         return 0;
     }
-    int rc = check_record(state, head, frame->size, err);
+    int rc = o->options.metadata == NULL ? go_live(o, run, frame, err) : 0;
+    if (rc == 0)
+        rc = check_record(state, head, frame->size, err);
     if (rc == 0)
         rc = tell(state, dbn_writer_add(state->writer, head, frame->size, err), err);
     return rc;
@@ -106,7 +219,11 @@ static int dbn_tick(struct output *o, const struct output_run *run, const struct
 static int dbn_finish(struct output *o, struct tdk_err *err)
 {
     struct dbn_state *state = o->state;
-    return tell(state, dbn_writer_finish(state->writer, err), err);
+    const struct dbn_metadata bare = bare_head(0);
+    int rc = state->writer == NULL ? write_head(o, &bare, err) : 0;
+    if (rc == 0)
+        rc = dbn_writer_finish(state->writer, err);
+    return tell(state, rc, err);
 }
 
 const struct output_kind output_dbn = {

@@ -173,15 +173,9 @@ static int open_output(struct tail *t, struct tdk_err *err)
     if (output_args.format == NULL && output_args.path != NULL)
         options.format = OUTPUT_AUTO;
     if (output_args.format != NULL && !output_format_parse(output_args.format, &options.format))
-        return err_say(err, TDK_EVALUE,
-                       "-o %s: no such format; choose csv, jsonl, parquet, arrow, "
-                       "pcap, pcapng, frames or none",
-                       output_args.format);
+        return err_say(err, TDK_EVALUE, "-o %s: no such format, there are %s", output_args.format,
+                       output_format_words);
     int rc = output_settle_format(&options, err);
-    if (rc == 0 && (options.format == OUTPUT_DBN || options.format == OUTPUT_DBN_ZST))
-        return err_say(err, TDK_EVALUE,
-                       "tail has no end that a DBN file could be written up to; "
-                       "choose another format with -o, or query");
     options.control = output_args.control || options.format == OUTPUT_FRAMES;
     return rc < 0 ? rc : output_open(&t->output, &options, err);
 }

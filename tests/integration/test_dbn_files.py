@@ -137,6 +137,36 @@ class EveryFile(tapedeck.Case):
         rows = json.loads(self.run_ok("info", "-T", tape, "--json").stdout)
         self.assertIsNone(rows[0]["first_ts"])
 
+    def test_through_a_ring_the_same_records_come_back(self):
+        for name, fact in tapedeck.some(list(facts().items())[::8]):
+            with self.subTest(name):
+                self.run_ok("feed", DATA / name, "--ring", "r", "--create", "16M", "-q")
+                count = ("--count", fact["records"]) if fact["records"] else ("--timeout", "1ms")
+                dbn = Dbn(self.run_ok("drain", "r", "-o", "dbn", *count).stdout)
+                self.run_ok("ring", "rm", "r")
+                self.check_records(dbn, fact)
+                if fact["records"] and "metadata" in fact:
+                    self.check_head(dbn, fact["metadata"])
+
+    def test_a_play_drained_as_dbn_is_the_file(self):
+        name = "dbn/databento-dbn/test_data.mbp-1.v3.dbn.zst"
+        fact = facts()[name]
+        self.run_ok("import", DATA / name, "-T", self.tape, "--track", "t")
+        self.run_ok("play", "-T", self.tape, "--into", "p", "--create", "1M")
+        out = self.scratch / "out.dbn"
+        self.run_ok("drain", "p", "--until-end", "-O", out)
+        self.check_records(Dbn(out.read_bytes()), fact)
+        self.check_head(Dbn(out.read_bytes()), fact["metadata"])
+
+    def test_what_does_not_go_with_the_head_is_refused_and_stays_in_the_ring(self):
+        for schema in ("trades", "mbp-1"):
+            self.run_ok("import", DATA / f"dbn/databento-dbn/test_data.{schema}.dbn", "-T", self.tape, "--track", schema)
+        self.run_ok("play", "-T", self.tape, "--into", "p", "--create", "1M")
+        refused = self.run_cli("drain", "p", "--until-end", "-o", "dbn")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("another schema", refused.stderr)
+        self.assertEqual(len(self.run_ok("drain", "p", "--until-end").stdout.splitlines()), 4)
+
     def test_zstd_holds_the_same(self):
         if shutil.which("zstd") is None:
             self.skipTest("no zstd program to look inside with")
