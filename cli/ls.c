@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -241,9 +242,16 @@ static const struct column segment_columns[] = {
 
 struct segment_walk {
     struct table *table;
-    const struct folder *folder;
+    const struct folder *folder; /* NULL: one segment file, without a tape around it */
     struct annexes annexes;
 };
+
+static void path_of(const struct segment_walk *walk, const struct segment_ref *segment,
+                    char path[TAPE_PATH_MAX])
+{
+    folder_segment_path(walk->folder, segment->number,
+                        segment->generation == 0 ? SEGMENT_SEALED : SEGMENT_PACKED, path);
+}
 
 /* Where it was moved to; NULL: nowhere. */
 static const struct annex *find_moved(const struct segment_walk *walk,
@@ -253,11 +261,27 @@ static const struct annex *find_moved(const struct segment_walk *walk,
     struct segment_head head = {.magic = 0};
     if (walk->annexes.count == 0 || !segment->sealed)
         return NULL;
-    folder_segment_path(walk->folder, segment->number,
-                        segment->generation == 0 ? SEGMENT_SEALED : SEGMENT_PACKED, path);
+    path_of(walk, segment, path);
     return stub_read_head(path, &head, NULL) == 0 && head_is_stub(&head)
                ? annexes_find(&walk->annexes, head.annex)
                : NULL;
+}
+
+/* The index knows it sealed: is its file as it was? One that was packed or deleted since is no
+ * damage. */
+static const char *sealed_state(const struct segment_walk *walk, const struct segment_ref *segment)
+{
+    char path[TAPE_PATH_MAX];
+    struct stat file;
+    struct segment_ref packed = *segment;
+    if (walk->folder == NULL)
+        return "sealed";
+    path_of(walk, segment, path);
+    if (stat(path, &file) == 0 && S_ISREG(file.st_mode))
+        return (uint64_t)file.st_size < segment->size ? "cut" : "sealed";
+    packed.generation = 1;
+    path_of(walk, &packed, path);
+    return stat(path, &file) == 0 && S_ISREG(file.st_mode) ? "sealed" : "missing";
 }
 
 static int put_segment(const struct segment_ref *segment, void *context)
@@ -269,7 +293,7 @@ static int put_segment(const struct segment_ref *segment, void *context)
     table_number(table, segment->number);
     table_text(table, away              ? "away"
                       : moved != NULL   ? "moved"
-                      : segment->sealed ? "sealed"
+                      : segment->sealed ? sealed_state(walk, segment)
                                         : "open");
     table_number(table, segment->size);
     table_number(table, segment->blocks);
@@ -286,8 +310,10 @@ static int put_segment(const struct segment_ref *segment, void *context)
 static int fill_segments(struct depot *depot, struct table *table, struct tdk_err *err)
 {
     struct view *view = tape_view(depot->tape);
-    struct segment_walk walk = {.table = table, .folder = &depot->tape->folder};
-    (void)annexes_load(&walk.annexes, walk.folder, NULL);
+    const bool is_lone = depot->tape->lone[0] != '\0';
+    struct segment_walk walk = {.table = table, .folder = is_lone ? NULL : &depot->tape->folder};
+    if (!is_lone)
+        (void)annexes_load(&walk.annexes, walk.folder, NULL);
     int rc = index_segments(view->index, put_segment, &walk, err);
     annexes_close(&walk.annexes);
     view_drop(view);
@@ -306,8 +332,9 @@ static const struct command segments_command = {
     .brief = "the files of a tape",
     .usage = "-T DIR [--json]",
     .about =
-        "`state` is open, sealed, moved (to `directory`: see `tapedeck move`) or away: moved,\n"
-        "and the disk of that directory is not there now.",
+        "`state` is open, sealed, moved (to `directory`: see `tapedeck move`), away (moved, and\n"
+        "the disk of that directory is not there now), or, of a file that is not as the index\n"
+        "knows it, missing or cut: `tapedeck gaps` names the ticks.",
     .sets = tape_sets,
     .run = run_segments,
 };

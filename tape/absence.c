@@ -1,17 +1,18 @@
 #include "tape/absence.h"
 
-#include <stdio.h>
-#include <unistd.h>
+#include <errno.h>
 
 #include "base/err.h"
+#include "tape/files.h"
 
-static bool has_moved(const struct tdk_tape *tape)
+/* Of one that was packed since the index was asked nothing is where the reference says, and all of
+ * it is there. */
+static uint64_t size_of(const struct segment *segment, const struct block_ref *ref)
 {
-    char path[TAPE_PATH_MAX];
-    if (tape->lone[0] != '\0')
-        return false;
-    snprintf(path, sizeof path, "%s/annexes", tape->folder.path);
-    return access(path, F_OK) == 0;
+    struct file_stat stat;
+    if (segment->head.generation != block_ref_generation(ref))
+        return UINT64_MAX;
+    return files->fstat(segment->fd, &stat) == 0 ? stat.size : 0;
 }
 
 static void look(struct absence *absence, struct tdk_tape *tape, const struct block_ref *ref)
@@ -19,21 +20,30 @@ static void look(struct absence *absence, struct tdk_tape *tape, const struct bl
     struct handle *handle;
     absence->segment = ref->segment;
     absence->code = segments_take(&tape->segments, ref, false, &handle, &absence->err);
-    if (absence->code == 0)
-        segments_give(&tape->segments, handle);
+    if (absence->code != 0)
+        return;
+    absence->size = size_of(handle->segment, ref);
+    segments_give(&tape->segments, handle);
+}
+
+/* Who cannot open one more file knows nothing of it. */
+static bool is_shortage(int code)
+{
+    return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
 }
 
 int absence_check(struct absence *absence, struct tdk_tape *tape, const struct block_ref *ref,
                   struct tdk_err *err)
 {
-    if (!absence->looked)
-        absence->moved = has_moved(tape);
-    absence->looked = true;
-    if (!absence->moved)
+    const uint64_t end = ref->offset + ref->span;
+    if (absence->segment != ref->segment || (absence->code == 0 && absence->size < end))
+        look(absence, tape, ref); /* the file of a recorder may have grown */
+    if (is_shortage(absence->code))
         return 0;
-    if (absence->segment != ref->segment)
-        look(absence, tape, ref);
-    if (absence->code != TDK_EAWAY)
-        return 0;
-    return err_say(err, absence->code, "%s", absence->err.text);
+    if (absence->code != 0)
+        return err_say(err, absence->code, "%s", absence->err.text);
+    if (absence->size < end)
+        return err_say(err, TDK_ECORRUPT, "its file ends at %llu",
+                       (unsigned long long)absence->size);
+    return 0;
 }

@@ -184,6 +184,18 @@ class Recover(Tape):
         self.assertEqual(self.gaps(3), missing)
         self.assertEqual(sum(gap["count"] for gap in missing), self.COUNT - self.served())
 
+    def test_who_counts_by_the_index_alone_misses_a_segment_too(self):
+        first, second = self.segments()[:2]
+        os.truncate(first, 100_000)
+        second.unlink()
+        done = self.run_ok("query", "-T", self.tape, "--count", code=3)
+        self.assertLess(int(done.stdout), self.COUNT - 1000)
+        self.assertIn("its file ends at 100000", done.stderr)
+        self.run_ok("coverage", "-T", self.tape, "--quick", code=3)
+        rows = json.loads(self.run_ok("ls", "segments", "-T", self.tape, "--json").stdout)
+        self.assertEqual([row["state"] for row in rows[:3]], ["cut", "missing", "sealed"])
+        self.run_ok("ls", "segments", "-T", self.segments()[-1])
+
     def test_a_bad_footer_is_told_and_costs_nothing(self):
         digest, segment = self.tape_digest(), self.segments()[1]
         data = bytearray(segment.read_bytes())

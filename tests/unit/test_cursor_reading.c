@@ -212,6 +212,36 @@ static void cursor_tells_each_block_of_a_missing_segment(void **state)
     tdk_tape_close(tape);
 }
 
+/* Counted by the index alone: what is not there is not counted, and told. */
+static void count_tells_a_segment_that_is_missing_or_cut(void **state)
+{
+    const char *folder = *state;
+    char path[128];
+    size_t size;
+    make_track(folder, 5000, in_order, 16 << 10);
+    taping_path(folder, 1, ".seg", path);
+    unsigned char *bytes = taping_load(path, &size);
+    for (int i = 0; i < 4; i++) {
+        struct tdk_tape *tape = asking_open(folder);
+        const struct tdk_query query = {.to = UINT64_MAX, .count_only = true};
+        if (i == 1)
+            assert_int_equal(truncate(path, (off_t)size / 2), 0);
+        if (i == 2)
+            assert_int_equal(truncate(path, 0), 0);
+        if (i == 3)
+            assert_int_equal(unlink(path), 0);
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        struct answer answer = read_all(cursor, "*segment 1 offset *");
+        assert_int_equal(answer.bad == 0, i == 0);
+        assert_int_equal(answer.ticks == 0, i > 1);
+        assert_true(i != 1 || (answer.ticks > 1000 && answer.ticks < 4000));
+        assert_int_equal(answer.ticks == 5000, i == 0);
+        tdk_cursor_close(cursor);
+        tdk_tape_close(tape);
+    }
+    free(bytes);
+}
+
 /* Without the index only the seqs tell, and they do: at the range, and nowhere else. */
 static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
 {
@@ -327,6 +357,7 @@ int main(void)
         IN_FOLDER(cursor_reads_a_block_by_one_call_where_much_of_it_is_asked),
         IN_FOLDER(cursor_counts_again_without_reading),
         IN_FOLDER(cursor_tells_each_block_of_a_missing_segment),
+        IN_FOLDER(count_tells_a_segment_that_is_missing_or_cut),
         cmocka_unit_test(cursor_tells_a_missing_segment_that_no_index_knows),
         IN_FOLDER(cursor_reads_a_lone_segment),
         IN_FOLDER(cursor_refuses_a_track_that_is_not_there),
