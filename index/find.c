@@ -60,7 +60,7 @@ static int lane_take(struct lane *lane, int found, struct tdk_err *err)
         memcmp(c->key, lane->prefix.bytes, lane->prefix.size) != 0)
         return 0; /* past the epoch */
     if (c->key_size != KEY_BLOCK_SIZE || c->value_size != sizeof lane->block)
-        return err_set(err, TDK_ECORRUPT, "index");
+        return store_misfit(err);
     memcpy(&lane->block, c->value, sizeof lane->block);
     memcpy(lane->place, c->key + 1, sizeof lane->place);
     lane->live = true;

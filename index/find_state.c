@@ -26,7 +26,7 @@ static int take(const struct store_cursor *cursor, const struct state_ref *like,
                 struct state_ref *state, struct tdk_err *err)
 {
     if (cursor->value_size != sizeof state->kinds)
-        return err_set(err, TDK_ECORRUPT, "index");
+        return store_misfit(err);
     *state = *like;
     state->segment = load_be64(cursor->key + AT_SEGMENT);
     state->kinds = load_u32(cursor->value);

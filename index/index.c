@@ -60,7 +60,7 @@ static int get(struct index *index, const struct key *key, void *value, size_t s
             (cursor.key_size != key->size || memcmp(cursor.key, key->bytes, key->size) != 0))
             rc = 0;
         if (rc == 1 && cursor.value_size != size)
-            rc = err_set(err, TDK_ECORRUPT, "index");
+            rc = store_misfit(err);
         else if (rc == 1)
             memcpy(value, cursor.value, size);
         store_cursor_close(&cursor);
@@ -353,7 +353,7 @@ static int copy_item(struct batch *found, const struct store_cursor *item, struc
 {
     struct key key = {.size = item->key_size};
     if (key.size > sizeof key.bytes)
-        return err_set(err, TDK_ECORRUPT, "index");
+        return store_misfit(err);
     memcpy(key.bytes, item->key, key.size);
     int rc = batch_put(found, &key, item->value, item->value_size);
     return rc < 0 ? err_set(err, rc, "read index") : 0;
@@ -407,7 +407,7 @@ static int next_struct(const struct batch *found, size_t *at, void *copy, size_t
     if (!batch_next(found, at, &item))
         return 0;
     if (item.value_size != size)
-        return err_set(err, TDK_ECORRUPT, "index");
+        return store_misfit(err);
     memcpy(copy, item.value, size);
     return 1;
 }

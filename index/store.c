@@ -284,6 +284,13 @@ void store_view_close(struct store_view *view)
     pthread_rwlock_unlock(&view->store->views);
 }
 
+int store_misfit(struct tdk_err *err)
+{
+    return err_say(err, TDK_ECORRUPT,
+                   "the index has something else where an entry should be; when no recorder holds "
+                   "the tape, tapedeck reindex builds it anew");
+}
+
 int store_cursor_open(struct store_cursor *cursor, struct store_view *view)
 {
     MDB_cursor *c;

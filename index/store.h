@@ -40,6 +40,9 @@ struct store_cursor {
 int store_view_open(struct store_view *view, struct store *store, struct tdk_err *err);
 void store_view_close(struct store_view *view);
 
+/* What was found is not what has such a key: TDK_ECORRUPT. */
+int store_misfit(struct tdk_err *err);
+
 int store_cursor_open(struct store_cursor *cursor, struct store_view *view);
 void store_cursor_close(struct store_cursor *cursor);
 

@@ -299,33 +299,46 @@ bool search_again(struct search *search, struct block_ref *ref)
     return true;
 }
 
-static int fetch_refs(struct search *search, struct tdk_err *err)
+/* Where to go on from; false: from the beginning of the epoch. */
+static bool last_met(const struct search *search, struct block_ref *last)
 {
+    if (search->ref_count > 0)
+        *last = search->refs[search->ref_count - 1];
+    else if (begins_inside(search, current_epoch(search)) && search->start.block.span != 0)
+        *last = search->start.block;
+    else
+        return false;
+    return true;
+}
+
+static int find_refs(struct search *search, struct tdk_err *err)
+{
+    struct index *index = search->answer->view->index;
     struct index_range range = search_range(search);
     struct block_ref last;
-    bool first = search->ref_count == 0;
-    if (!first)
-        last = search->refs[search->ref_count - 1];
-    else if (begins_inside(search, current_epoch(search)) && search->start.block.span != 0) {
-        last = search->start.block;
-        first = false;
-    }
-    if (!first && !block_is_there(search->answer->view->index, &range, &last)) {
+    bool goes_on_behind = last_met(search, &last);
+    int room = SEARCH_REFS, n;
+    if (goes_on_behind && !block_is_there(index, &range, &last)) {
         struct block_ref below = block_below(&last);
-        int n = find_rest(search, &below, &search->refs[0], err);
-        search->ref_count = n < 0 ? 0 : n;
-        search->ref_at = 0;
-        search->refs_end = n != 1;
-        return n < 0 ? n : 0;
+        room = 1;
+        n = find_rest(search, &below, &search->refs[0], err);
+    } else {
+        n = index_find(index, &range, goes_on_behind ? &last : NULL, is_reverse(search),
+                       search->refs, room, err);
     }
-    int n = index_find(search->answer->view->index, &range, first ? NULL : &last,
-                       is_reverse(search), search->refs, SEARCH_REFS, err);
-    if (n < 0)
-        return n;
-    search->ref_count = n;
+    search->refs_end = n < room;
+    return n;
+}
+
+/* An index that cannot be read there will not be the next time: what it has of the epoch behind
+ * that is told as one part that is missing. */
+static int fetch_refs(struct search *search, struct tdk_err *err)
+{
+    int n = find_refs(search, err);
+    search->ref_count = n < 0 ? 0 : n;
     search->ref_at = 0;
-    search->refs_end = n < SEARCH_REFS;
-    return 0;
+    search->answer->stats.damaged_blocks += n == TDK_ECORRUPT;
+    return n < 0 ? n : 0;
 }
 
 /* The next one of the epoch, at refs[ref_at - 1] then; 0: that was all. */

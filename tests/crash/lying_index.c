@@ -1,11 +1,13 @@
 /*
  * An index that lies: each entry in turn says another place, another size, another count, and its
- * clean mark vouches for it. What is served is right all the same, what is not served is told.
+ * clean mark vouches for it; or is no entry at all. What is served is right all the same, what is
+ * not served is told.
  */
 #include "tests/support/check.h"
 
 #include <string.h>
 
+#include "index/store.h"
 #include "tests/support/taping.h"
 #include "tests/support/whole.h"
 
@@ -136,10 +138,57 @@ static void a_lie_about_a_blocks_place_or_size_is_not_believed(void **state)
     assert_int_equal(f->served, TICKS);
 }
 
+/* In the place of a block's entry, one that is too short for one. */
+static void put_short(const struct fixture *f, const struct block_ref *ref)
+{
+    struct tdk_err err;
+    struct store *store;
+    struct batch batch = {0};
+    struct key key;
+    key_block(&key, KEY_BLOCK, ref);
+    assert_int_equal(batch_put(&batch, &key, "short", 5), 0);
+    taping_ok(store_open(&store, f->folder.index, true, &err), &err);
+    taping_ok(store_write(store, &batch, &err), &err);
+    taping_ok(store_sync(store, &err), &err);
+    store_close(store);
+    batch_close(&batch);
+    taping_ok(folder_mark_clean(&f->folder, f->refs[f->count - 1].segment, &err), &err);
+}
+
+static void an_entry_that_is_none_is_told_and_ends_every_answer(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < f->count; i++)
+        for (int mode = 0; mode < 3; mode++) {
+            const struct tdk_query query = {
+                .to = UINT64_MAX, .reverse = mode == 1, .count_only = mode == 2};
+            struct tdk_tape *tape;
+            struct tdk_cursor *cursor;
+            struct tdk_run run;
+            struct tdk_err err;
+            uint64_t ticks = 0;
+            int turns = 0, told = 0, rc;
+            put_short(f, &f->refs[i]);
+            taping_ok(tdk_tape_open(&tape, f->tape, &err), &err);
+            taping_ok(tdk_cursor_open(&cursor, tape, &query, &err), &err);
+            while ((rc = tdk_cursor_read(cursor, &run, &err)) != 0 && turns++ < 2 * TICKS) {
+                ticks += rc == 1 ? run.ticks : 0;
+                told += rc == TDK_ECORRUPT;
+            }
+            assert_int_equal(rc, 0);
+            assert_true(told > 0 && ticks < TICKS);
+            tdk_cursor_close(cursor);
+            tdk_tape_close(tape);
+            put(f, &f->refs[i]);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_lie_about_a_blocks_place_or_size_is_not_believed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_entry_that_is_none_is_told_and_ends_every_answer, setup,
                                         teardown),
     };
     return cmocka_run_group_tests_name("crash.lying_index", tests, NULL, NULL);
