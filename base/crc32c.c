@@ -33,11 +33,6 @@ static uint32_t power_of_bytes(size_t n)
     return power;
 }
 
-uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b)
-{
-    return multiply(crc_a, power_of_bytes(size_b)) ^ crc_b;
-}
-
 /* ---- without help ---- */
 
 static uint32_t table[256];

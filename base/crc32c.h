@@ -21,7 +21,4 @@ uint32_t crc32c_plain(uint32_t crc, const void *bytes, size_t size);
  * room for all of them. */
 void crc32c_chunks(const void *bytes, size_t size, size_t chunk, uint32_t *crcs);
 
-/* The CRC of A followed by B, from their own, where B has `size_b` bytes. */
-uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, size_t size_b);
-
 #endif

@@ -50,7 +50,8 @@ static void unref(struct connection *c)
     s->free = c;
 }
 
-bool connection_is_gone(const struct connection *c)
+/* Is there nobody to tell anything any more? */
+static bool is_gone(const struct connection *c)
 {
     return c->state != CONNECTION_NEW && c->state != CONNECTION_GREETED;
 }
@@ -78,7 +79,7 @@ static void on_closed(uv_handle_t *handle)
 
 void connection_close(struct connection *c)
 {
-    if (!connection_is_gone(c))
+    if (!is_gone(c))
         part(c, CONNECTION_LEAVING);
     if (c->state != CONNECTION_LEAVING)
         return;
@@ -97,14 +98,14 @@ static void hang_up(const struct connection *c)
 void connection_break(struct connection *c, const struct tdk_err *err)
 {
     struct text_buffer last;
-    if (connection_is_gone(c))
+    if (is_gone(c))
         return;
     log_debug("connection %llu: %s", (unsigned long long)c->number, err->text);
     text_init(&last);
     wire_put_failure(&last, NULL, err, 0);
     connection_send(c, &last);
     text_close(&last);
-    if (connection_is_gone(c))
+    if (is_gone(c))
         return;
     part(c, CONNECTION_LEAVING);
     c->left_ns = clock_mono();
@@ -131,7 +132,7 @@ static void on_taken(struct connection *c, int status)
         return;
     if (c->state == CONNECTION_LEAVING)
         hang_up(c);
-    if (connection_is_gone(c))
+    if (is_gone(c))
         return;
     if (c->state == CONNECTION_GREETED && o->drained != NULL)
         o->drained(o->context, c);
@@ -148,7 +149,7 @@ static void on_written(uv_write_t *write, int status)
 
 int connection_send_in_place(struct connection *c, struct outgoing *out)
 {
-    if (connection_is_gone(c))
+    if (is_gone(c))
         return -EPIPE;
     if (connection_queued(c) == 0)
         c->moved_ns = clock_mono();
@@ -186,7 +187,7 @@ static int send_rest(struct connection *c, const char *bytes, size_t size)
 void connection_send(struct connection *c, const struct text_buffer *message)
 {
     size_t done = 0;
-    if (connection_is_gone(c))
+    if (is_gone(c))
         return;
     int rc = text_error(message);
     if (rc == 0 && connection_queued(c) == 0) {
@@ -206,7 +207,7 @@ void connection_send(struct connection *c, const struct text_buffer *message)
 static bool can_take(const struct connection *c)
 {
     const struct audit *audit = c->server->audit;
-    return !connection_is_gone(c) && !c->asked && connection_queued(c) < SERVER_OUTPUT_MAX &&
+    return !is_gone(c) && !c->asked && connection_queued(c) < SERVER_OUTPUT_MAX &&
            (audit == NULL || !audit_is_full(audit));
 }
 
@@ -312,7 +313,7 @@ static void look(struct connection *c, const char *bytes, size_t size)
     c->is_taking = true;
     size_t used = take_some(c, bytes, size);
     c->is_taking = false;
-    if (connection_is_gone(c))
+    if (is_gone(c))
         return;
     keep(c, bytes + used, size - used);
     bool half = c->in.size == c->frame.size; /* nothing here that was not looked at */
@@ -324,7 +325,7 @@ static void look(struct connection *c, const char *bytes, size_t size)
         connection_wake(c);
     if (half && c->ended && !c->asked && connection_queued(c) == 0)
         connection_close(c);
-    if (!connection_is_gone(c))
+    if (!is_gone(c))
         set_reading(c);
 }
 
@@ -344,7 +345,7 @@ void connection_wake(struct connection *c)
 void connection_turn(struct connection *c)
 {
     c->is_ready = false;
-    if (!connection_is_gone(c))
+    if (!is_gone(c))
         look(c, c->in.bytes, c->in.size);
     unref(c);
 }
@@ -352,7 +353,7 @@ void connection_turn(struct connection *c)
 void connection_answered(struct connection *c)
 {
     c->asked = false;
-    if (!c->is_taking && !connection_is_gone(c))
+    if (!c->is_taking && !is_gone(c))
         connection_wake(c);
     unref(c);
 }
@@ -360,7 +361,7 @@ void connection_answered(struct connection *c)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct connection *c = container_of(handle, struct connection, uv.handle);
-    size_t waits = connection_is_gone(c) ? 0 : c->in.size;
+    size_t waits = is_gone(c) ? 0 : c->in.size;
     (void)suggested;
     *buf = uv_buf_init(c->server->scratch, (unsigned)(FRAME_REQUEST_SIZE - waits));
 }
@@ -380,7 +381,7 @@ static void keep_files(struct connection *c)
     if (!c->local || !c->server->options.takes_files)
         return;
     while ((file = passed_take(c->server, &c->uv.pipe)) >= 0) {
-        if (c->file < 0 && !connection_is_gone(c)) {
+        if (c->file < 0 && !is_gone(c)) {
             c->file = file;
             continue;
         }
@@ -411,7 +412,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (n < 0) { /* what it asked before is answered; what would go on for ever is over */
         c->ended = true;
-        if (c->streams > 0 || connection_is_gone(c))
+        if (c->streams > 0 || is_gone(c))
             connection_close(c);
         else
             look(c, c->in.bytes, c->in.size);
@@ -523,11 +524,11 @@ void connection_tend(struct connection *c, uint64_t now_ns)
 {
     if (c->state == CONNECTION_LEAVING && now_ns - c->left_ns >= LINGER_NS)
         connection_close(c);
-    if (!connection_is_gone(c))
+    if (!is_gone(c))
         check_taking(c, now_ns);
-    if (!connection_is_gone(c))
+    if (!is_gone(c))
         check_speaking(c, now_ns);
-    if (!connection_is_gone(c))
+    if (!is_gone(c))
         say_working(c, now_ns);
 }
 

@@ -69,9 +69,6 @@ void connection_release(struct connection *c);
  * files. One at a time: a second before the first is taken ends the connection. */
 int connection_take_file(struct connection *c);
 
-/* Is there nobody to tell anything any more? */
-bool connection_is_gone(const struct connection *c);
-
 /* Send a whole message; copied if it cannot go at once. */
 void connection_send(struct connection *c, const struct text_buffer *message);
 

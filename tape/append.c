@@ -472,16 +472,6 @@ int append_info(struct append *append, const char *key, const void *value, size_
     return rc;
 }
 
-void append_totals(const struct append *append, struct append_totals *totals)
-{
-    *totals = append->totals;
-    totals->segments = append->segment_count;
-    if (!append->filling)
-        return;
-    totals->ticks += append->block.head.count + append->staged_ticks;
-    totals->bytes += append->block.used + append->staged;
-}
-
 /* ---- end ---- */
 
 /* From the last to the first: with the first of these renames the import is part of the tape, and
@@ -532,8 +522,9 @@ int append_close(struct append *append, struct append_totals *totals, struct tdk
         append_abort(a);
         return rc;
     }
+    a->totals.segments = a->segment_count;
     if (totals != NULL)
-        append_totals(a, totals);
+        *totals = a->totals;
     recover_close(&a->tape, rc == 0 && index_segments_now(a), NULL);
     free_append(a);
     return rc < 0 ? err_wrap(err, rc, "the import is whole, the next writer completes it") : 0;

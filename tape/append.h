@@ -61,8 +61,6 @@ int append_info(struct append *append, const char *key, const void *value, size_
 int append_loss(struct append *append, uint64_t count, uint64_t first_ts, uint64_t last_ts,
                 struct tdk_err *err);
 
-void append_totals(const struct append *append, struct append_totals *totals);
-
 /* Everything onto the tape, durably, sealed, in the index. On failure nothing of it is there.
  * Frees. */
 int append_close(struct append *append, struct append_totals *totals, struct tdk_err *err);

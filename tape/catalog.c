@@ -230,19 +230,6 @@ struct catalog_epoch *catalog_epoch_need(struct catalog *catalog, uint16_t track
     return e;
 }
 
-int catalog_begin_epoch(struct catalog *catalog, uint16_t track, const struct tdk_epoch *epoch,
-                        struct tdk_err *err)
-{
-    struct catalog_epoch *e = catalog_epoch_need(catalog, track, epoch->epoch);
-    if (e == NULL)
-        return err_set(err, -ENOMEM, "begin an epoch of track %u", track);
-    e->ref.ring_epoch = epoch->ring_epoch != 0 ? epoch->ring_epoch : epoch->epoch;
-    memcpy(e->ref.ring_uuid, epoch->ring_uuid, sizeof e->ref.ring_uuid);
-    e->changed = true;
-    catalog_touch(catalog, e);
-    return 0;
-}
-
 /* ---- blocks ---- */
 
 static void lower(uint64_t *bound, uint64_t value)
@@ -416,13 +403,20 @@ static int learn_track(struct catalog *catalog, const struct tdk_frame *frame)
     return rc == -ENOMEM ? rc : 0;
 }
 
-static int learn_epoch(struct catalog *catalog, const struct tdk_frame *frame, uint64_t epoch)
+/* What its ring called the epoch that the block is of. */
+static void learn_epoch(struct catalog *catalog, struct catalog_epoch *epoch,
+                        const struct tdk_frame *frame)
 {
     struct tdk_epoch told;
     if (frame->size < sizeof told)
-        return 0;
+        return;
     memcpy(&told, tdk_frame_payload(frame), sizeof told);
-    return told.epoch == epoch ? catalog_begin_epoch(catalog, frame->track, &told, NULL) : 0;
+    if (told.epoch != epoch->ref.epoch)
+        return;
+    epoch->ref.ring_epoch = told.ring_epoch != 0 ? told.ring_epoch : told.epoch;
+    memcpy(epoch->ref.ring_uuid, told.ring_uuid, sizeof epoch->ref.ring_uuid);
+    epoch->changed = true;
+    catalog_touch(catalog, epoch);
 }
 
 static int learn_info(struct catalog *catalog, struct catalog_epoch *epoch,
@@ -469,7 +463,8 @@ static int learn_frame(struct catalog *catalog, struct catalog_epoch *epoch,
     case TDK_TYPE_MARK:
         return learn_mark(catalog, epoch, frame, segment);
     case TDK_TYPE_EPOCH:
-        return learn_epoch(catalog, frame, epoch->ref.epoch);
+        learn_epoch(catalog, epoch, frame);
+        return 0;
     case TDK_TYPE_INFO:
         return learn_info(catalog, epoch, frame);
     case TDK_TYPE_SYMBOL:

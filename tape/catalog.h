@@ -39,10 +39,6 @@ uint64_t catalog_last_epoch(const struct catalog *catalog, uint16_t track);
 const struct epoch_ref *catalog_epoch(const struct catalog *catalog, uint16_t track,
                                       uint64_t epoch);
 
-/* A new epoch begins (as its EPOCH frame tells): before its first block is noted. */
-int catalog_begin_epoch(struct catalog *catalog, uint16_t track, const struct tdk_epoch *epoch,
-                        struct tdk_err *err);
-
 /* A block is on the tape, for good: counts and bounds of its epoch. In file order; what was noted
  * already (BLOCK_REWRITTEN) is not counted twice. */
 int catalog_note(struct catalog *catalog, const struct block_ref *ref, struct tdk_err *err);

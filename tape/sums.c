@@ -4,15 +4,6 @@
 
 #include "base/crc32c.h"
 
-void sums_make(const void *frames, size_t size, void *sums)
-{
-    uint32_t *crcs = sums;
-    size_t count = (size + BLOCK_CHUNK - 1) / BLOCK_CHUNK;
-    crc32c_chunks(frames, size, BLOCK_CHUNK, crcs);
-    if (count & 1)
-        crcs[count] = 0;
-}
-
 bool sums_check(const void *bytes, size_t size, size_t first, const void *sums)
 {
     enum { BATCH = 64 };

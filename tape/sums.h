@@ -20,9 +20,6 @@ static inline size_t sums_size(size_t frames_size)
     return align_up((frames_size + BLOCK_CHUNK - 1) / BLOCK_CHUNK * sizeof(uint32_t), 8);
 }
 
-/* Into `sums`, 4-aligned, sums_size(size) bytes: all are written. */
-void sums_make(const void *frames, size_t size, void *sums);
-
 /* Are these `size` bytes, which begin at chunk `first` of a block's frames, what they were? They
  * end with a whole chunk or with the frames. `sums` are all of the block's, already under its
  * tail_crc. */

@@ -32,7 +32,8 @@ static void mend_contents(unsigned char *bytes, const struct block_head *head)
     } else if (head->frames_size + (uint64_t)head->directory_size + sums_size(head->frames_size) ==
                head->stored_size) {
         uint32_t entries = head->directory_size >= 4 ? load_u32(tail) : 0;
-        sums_make(stored, head->frames_size, tail + head->directory_size);
+        crc32c_chunks(stored, head->frames_size, BLOCK_CHUNK,
+                      (uint32_t *)(void *)(tail + head->directory_size));
         if (16 + 8 * (uint64_t)entries <= head->directory_size)
             mended.entries_crc = crc32c(0, tail, 16 + 8 * entries);
         mended.tail_crc = crc32c(0, tail, tail_size);

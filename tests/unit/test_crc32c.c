@@ -33,14 +33,13 @@ static void crc32c_is_the_same_at_every_size_and_alignment(void **state)
     }
 }
 
-static void crc32c_of_two_parts_is_combined_from_theirs(void **state)
+static void crc32c_goes_on_from_part_to_part(void **state)
 {
     (void)state;
     const char *text = "the quick brown fox jumps over the lazy dog";
     size_t size = strlen(text);
     for (size_t cut = 0; cut <= size; cut++) {
-        uint32_t a = crc32c(0, text, cut), b = crc32c(0, text + cut, size - cut);
-        assert_int_equal(crc32c_combine(a, b, size - cut), crc32c(0, text, size));
+        uint32_t a = crc32c(0, text, cut);
         assert_int_equal(crc32c(a, text + cut, size - cut), crc32c(0, text, size));
     }
 }
@@ -66,7 +65,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_the_published_values),
         cmocka_unit_test(crc32c_is_the_same_at_every_size_and_alignment),
-        cmocka_unit_test(crc32c_of_two_parts_is_combined_from_theirs),
+        cmocka_unit_test(crc32c_goes_on_from_part_to_part),
         cmocka_unit_test(crc32c_of_chunks_is_that_of_each),
     };
     int failed = cmocka_run_group_tests_name("base.crc32c", tests, NULL, NULL);
