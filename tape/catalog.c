@@ -32,6 +32,7 @@ static void drop_properties(struct catalog_epoch *epoch)
         struct property *p = epoch->properties;
         epoch->properties = p->next;
         free(p->value);
+        free(p->coming);
         free(p);
     }
     epoch->property_count = epoch->property_bytes = 0;
@@ -332,24 +333,35 @@ static int add_part(struct catalog_epoch *epoch, struct property *p, uint32_t to
 {
     if (offset == 0) {
         epoch->property_bytes -= p->have;
-        free(p->value);
-        p->value = NULL;
+        free(p->coming);
+        p->coming = NULL;
         p->have = 0;
         p->total = total;
     }
     if (total != p->total || offset != p->have || size > total - offset ||
-        epoch->property_bytes + size > PROPERTY_BYTES_MAX)
+        epoch->property_bytes - p->size + size > PROPERTY_BYTES_MAX) /* the old one will go */
         return 0;
     /* Memory follows what has come, not what was announced. */
-    unsigned char *value = realloc(p->value, (size_t)p->have + size + 1);
-    if (value == NULL)
+    unsigned char *coming = realloc(p->coming, (size_t)p->have + size + 1);
+    if (coming == NULL)
         return -ENOMEM;
-    p->value = value;
+    p->coming = coming;
     if (size > 0)
-        memcpy(value + p->have, part, size);
+        memcpy(coming + p->have, part, size);
     p->have += size;
     epoch->property_bytes += size;
     return p->have == p->total;
+}
+
+/* What came is the value from here on; until then it was the one before, however much had come. */
+static void take_value(struct catalog_epoch *epoch, struct property *p)
+{
+    epoch->property_bytes -= p->size;
+    free(p->value);
+    p->value = p->coming;
+    p->size = p->total;
+    p->coming = NULL;
+    p->total = p->have = 0;
 }
 
 /* The property, when this part made it whole; NULL: it is not yet, or *rc is an error. */
@@ -368,6 +380,7 @@ static const struct property *put_part(struct catalog *catalog, struct catalog_e
     if (*rc <= 0)
         return NULL;
     *rc = 0;
+    take_value(epoch, p);
     p->changed = true;
     catalog_touch(catalog, epoch);
     return p;
@@ -434,7 +447,7 @@ static int learn_info(struct catalog *catalog, struct catalog_epoch *epoch,
     const struct property *p = put_part(catalog, epoch, &info, key, key + info.key_size, size, &rc);
     if (p == NULL || strcmp(p->key, "dbn.metadata") != 0)
         return rc;
-    return symbols_from_metadata(&epoch->symbols, p->value, p->have);
+    return symbols_from_metadata(&epoch->symbols, p->value, p->size);
 }
 
 static int learn_symbol(struct catalog_epoch *epoch, const struct tdk_frame *frame)

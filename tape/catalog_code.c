@@ -100,13 +100,13 @@ static int put_info(struct output *out, const struct catalog_epoch *epoch, const
     struct item_info item = {.epoch = epoch->ref.epoch,
                              .track = epoch->ref.track,
                              .key_size = (uint16_t)strlen(p->key),
-                             .value_size = p->have};
-    unsigned char *at = begin_item(out, ITEM_INFO, sizeof item + item.key_size + p->have);
+                             .value_size = p->size};
+    unsigned char *at = begin_item(out, ITEM_INFO, sizeof item + item.key_size + p->size);
     if (at == NULL)
         return -ENOMEM;
     memcpy(at, &item, sizeof item);
     memcpy(at + sizeof item, p->key, item.key_size);
-    memcpy(at + sizeof item + item.key_size, p->value, p->have);
+    memcpy(at + sizeof item + item.key_size, p->value, p->size);
     return 0;
 }
 
@@ -114,7 +114,7 @@ static int put_epoch(struct output *out, const struct catalog_epoch *epoch)
 {
     int rc = put_struct(out, ITEM_EPOCH, &epoch->told, sizeof epoch->told);
     for (const struct property *p = epoch->properties; p != NULL && rc == 0; p = p->next)
-        if (p->value != NULL && p->have == p->total)
+        if (p->value != NULL)
             rc = put_info(out, epoch, p);
     for (uint32_t i = 0; i < epoch->symbols.count && rc == 0; i++)
         rc = put_struct(out, ITEM_SYMBOL, &epoch->symbols.entries[i].ref,
@@ -311,7 +311,7 @@ static int store_properties(const struct catalog_epoch *epoch, struct index *ind
     for (struct property *p = epoch->properties; p != NULL && rc == 0; p = p->next)
         if (p->changed) {
             rc = index_put_info(index, epoch->ref.track, epoch->ref.epoch, p->key, p->value,
-                                p->have, err);
+                                p->size, err);
             p->changed = false;
         }
     return rc;

@@ -13,8 +13,10 @@
 
 struct property {
     struct property *next;
-    unsigned char *value;
-    uint32_t total, have; /* bytes of the value; and how many of them have come */
+    unsigned char *value;  /* the last that was told whole; NULL: none was */
+    unsigned char *coming; /* what has come of the next */
+    uint32_t size;
+    uint32_t total, have; /* bytes of the one that is coming; and how many have come */
     bool changed;
     char key[]; /* ends in a NUL */
 };

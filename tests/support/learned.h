@@ -10,7 +10,8 @@
 #include "tape/catalog.h"
 #include "tape/catalog_epoch.h"
 
-/* A property, when all of it has come; NULL. Borrowed until the catalogue learns more. */
+/* A property, as it was told whole the last time; NULL. Borrowed until the catalogue learns more.
+ */
 static inline const void *learned_info(const struct catalog *catalog, uint16_t track,
                                        uint64_t epoch, const char *key, size_t *size)
 {
@@ -18,9 +19,9 @@ static inline const void *learned_info(const struct catalog *catalog, uint16_t t
     const struct property *p = e != NULL ? e->properties : NULL;
     while (p != NULL && strcmp(p->key, key) != 0)
         p = p->next;
-    if (p == NULL || p->value == NULL || p->have != p->total)
+    if (p == NULL || p->value == NULL)
         return NULL;
-    *size = p->have;
+    *size = p->size;
     return p->value;
 }
 

@@ -195,6 +195,33 @@ static void property_comes_in_parts(void **state)
     assert_memory_equal(learned_info(f->catalog, 1, 5, "venue", &size), "CME", 3);
 }
 
+/* Whoever told it died at half of it: the index keeps what it had. */
+static void property_told_in_part_leaves_the_index_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+    struct index *index;
+    const uint8_t tape_id[16] = {1};
+    void *value;
+    size_t size;
+    struct tdk_err err;
+    ok(index_open_private(&index, tape_id, &err), &err);
+    add_info(f, "venue", 3, 0, "CME", 3);
+    learn(f);
+    for (int i = 0; i < 2; i++) {
+        ok(index_begin(index, &err), &err);
+        ok(catalog_store(f->catalog, index, &err), &err);
+        ok(index_commit(index, &err), &err);
+        ok(index_info(index, 1, 5, "venue", &value, &size, &err), &err);
+        assert_int_equal(size, 3);
+        assert_memory_equal(value, "CME", 3);
+        free(value);
+        add_info(f, "venue", 3, 0, "CME", 3); /* whole, */
+        add_info(f, "venue", 10, 0, "BI", 2); /* and begun anew before it is stored */
+        learn(f);
+    }
+    index_close(index);
+}
+
 static void property_parts_that_do_not_fit_teach_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -491,6 +518,7 @@ int main(void)
         TEST(epoch_counts_what_its_blocks_hold),
         TEST(block_written_twice_counts_once),
         TEST(property_comes_in_parts),
+        TEST(property_told_in_part_leaves_the_index_as_it_was),
         TEST(property_parts_that_do_not_fit_teach_nothing),
         TEST(symbol_holds_from_when_to_when),
         TEST(of_two_names_at_one_time_the_first_told_counts),
