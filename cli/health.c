@@ -121,7 +121,7 @@ static void put_json(const struct health *h, struct text_buffer *out)
     }
     text_add_string(out, "],\"values\":{");
     for (unsigned i = 0; i < h->measured; i++)
-        text_add_format(out, "%s\"%s\":%.10g", i > 0 ? "," : "", h->measures[i].name,
+        text_add_format(out, "%s\"%s\":%.15g", i > 0 ? "," : "", h->measures[i].name,
                         h->measures[i].value);
     text_add_string(out, "}}]\n");
 }
@@ -163,7 +163,7 @@ static void put_prometheus(const struct health *h, struct text_buffer *out)
                         m->name, metric_suffix(m), m->name, metric_suffix(m), m->name,
                         metric_suffix(m));
         put_label(out, h->subject);
-        text_add_format(out, "} %.10g\n", m->value);
+        text_add_format(out, "} %.15g\n", m->value);
     }
 }
 

@@ -98,6 +98,7 @@ class Watch(tapedeck.Case):
                          r"^TAPEDECK OK - [^|\n]+ \| rings=2 ring_fill=\S+% .*disk_free=\d+B\n$")
         report = json.loads(self.check("--json"))[0]
         self.assertEqual((report["status"], report["exit"], report["values"]["rings"]), ("ok", 0, 2))
+        self.assertIsInstance(report["values"]["disk_free"], int)  # with all its digits
         metrics = self.check("-o", "prometheus")
         self.assertIn(f'tapedeck_check_status{{tape="{self.tape}"}} 0\n', metrics)
 
