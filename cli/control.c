@@ -1,4 +1,6 @@
 /* control.c - roll, flush, mark, attach and detach: the recorder is asked. */
+#include <stdio.h>
+
 #include "base/name.h"
 #include "cli/ask.h"
 #include "cli/command.h"
@@ -63,8 +65,8 @@ static void put_params(struct text_buffer *params, const char *key, const char *
     wire_close_map(params, opened, pairs);
 }
 
-/* Ask for `method`; `column`: what of the answer is shown, NULL: nothing. `name`: a param, of this
- * key. */
+/* Ask for `method`; `column`: what of the answer is shown, NULL: there is nothing in it. `name`: a
+ * param, of this key. */
 static int call(const char *method, const char *key, const char *name, const struct column *column)
 {
     struct tdk_client *client;
@@ -78,6 +80,8 @@ static int call(const char *method, const char *key, const char *name, const str
     status = ask(client, &result);
     if (status == CLI_OK && column != NULL)
         status = show(result, column);
+    else if (status == CLI_OK && args.json)
+        puts("[{}]");
     tdk_client_close(client);
     return status;
 }
@@ -91,7 +95,7 @@ static int run_flush(const struct cli *cli)
 const struct command flush_command = {
     .name = "flush",
     .brief = "wait until all that was published so far is durable",
-    .usage = "-T DIR|-a ADDRESS",
+    .usage = "-T DIR|-a ADDRESS [--json]",
     .about = "Asks the recorder to write and sync what is in its rings now, and waits until it\n"
              "is done: a query that is begun behind it finds all of it.",
     .sets = sets,

@@ -62,6 +62,11 @@ class Answers(Control):
         self.assertEqual(self.client().call("flush"), {})
         self.assertEqual(self.tape_digest()[1], 500)
 
+    def test_flush_tells_a_script_that_it_is_done(self):
+        self.record()
+        self.assertEqual(self.run_ok("flush", "-T", self.tape).stdout, b"")
+        self.assertEqual(json.loads(self.run_ok("flush", "-T", self.tape, "--json").stdout), [{}])
+
     def test_flush_of_a_ring_says_when_it_is_not_recorded(self):
         (self.rings / "bad.ring").write_bytes(b"no ring" * 10000)
         self.recorder("--ring", "a", "--create-ring", "1M", "--ring", "bad", "--ring", "absent")
