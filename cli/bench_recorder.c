@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 #include "tapedeck/client.h"
 #include "tapedeck/ring.h"
 
-#define PATIENCE_NS (10 * NS_PER_S)
+#define PATIENCE_NS (60 * NS_PER_S)
 #define LOOK_NS     (200 * NS_PER_US)
 #define ARGS_MAX    (2 * BENCH_FEEDS_MAX + 16)
 
@@ -35,19 +35,31 @@ static int recorder_path(char path[PATH_MAX], struct tdk_err *err)
     return 0;
 }
 
-/* The descriptors that it shall have: its log in the folder, acknowledgements on 3. */
-static int spawn(struct bench_recorder *r, char *const argv[], int ack, struct tdk_err *err)
+/* Its log in the folder, acknowledgements on 3. A bench that is killed leaves no recorder behind.
+ */
+static _Noreturn void be_recorder(const char *log, int ack, char *const argv[])
 {
-    extern char **environ;
-    posix_spawn_file_actions_t actions;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    int fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    bool ready = fd >= 0 && dup2(fd, STDERR_FILENO) >= 0 && dup2(ack, 3) >= 0;
+    if (ready && fcntl(3, F_SETFD, 0) == 0)
+        execv(argv[0], argv);
+    _exit(127);
+}
+
+static int start(struct bench_recorder *r, char *const argv[], int ack, struct tdk_err *err)
+{
     char log[PATH_MAX + 8];
+    if (access(argv[0], X_OK) < 0)
+        return err_set(err, -errno, "start %s", argv[0]);
     snprintf(log, sizeof log, "%s/log", r->folder);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT, 0600);
-    posix_spawn_file_actions_adddup2(&actions, ack, 3);
-    int rc = posix_spawn(&r->pid, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return rc == 0 ? 0 : err_set(err, -rc, "start %s", argv[0]);
+    pid_t child = fork();
+    if (child == 0)
+        be_recorder(log, ack, argv);
+    if (child < 0)
+        return err_set(err, -errno, "start %s", argv[0]);
+    r->pid = child;
+    return 0;
 }
 
 static void pause_ns(uint64_t ns)
@@ -107,7 +119,7 @@ int bench_recorder_start(struct bench_recorder *r, struct tdk_err *err)
     argv[argc] = NULL;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_set(err, -errno, "make a pipe");
-    int rc = spawn(r, argv, ends[1], err);
+    int rc = start(r, argv, ends[1], err);
     close(ends[1]);
     if (rc < 0) {
         close(ends[0]);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import struct
 import subprocess
 import sys
@@ -39,6 +40,27 @@ class Bench(tapedeck.Case):
         self.assertEqual(list(few), ["copy and CRC-32C alone", "copy and CRC-32C, three ways"])
         self.assertEqual(os.listdir(self.scratch), [])
         self.assertEqual(os.listdir(self.rings), [])
+
+    def test_one_that_is_killed_leaves_no_recorder(self):
+        bench = self.start_cli("bench", "record", "--runs", "100", "--only", "durable, 1 ring", "--ring-size", "1M",
+                               "--dir", self.scratch)
+
+        def proc(pid, file):
+            try:
+                return pathlib.Path(f"/proc/{pid}/{file}").read_text()
+            except OSError:  # it is gone
+                return ""
+
+        found = []
+
+        def look():
+            children = proc(bench.pid, f"task/{bench.pid}/children").split()
+            found.extend(child for child in children if proc(child, "comm").startswith("tapedeck-record"))
+            return found
+
+        self.wait_for(look)
+        bench.kill()
+        self.wait_for(lambda: proc(found[0], "stat").rpartition(") ")[2][:1] in ("", "Z"))
 
     def test_query_and_play_make_a_day_and_remove_it(self):
         rows = self.bench("query", "--ticks", "20000", "--repeat", "3", "--dir", self.scratch)
