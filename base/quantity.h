@@ -51,6 +51,12 @@ char *quantity_count_text(char text[QUANTITY_TEXT],
 char *quantity_duration_text(char text[QUANTITY_TEXT], uint64_t ns); /* "873ns" "1.25ms" "2h05m" */
 char *quantity_speed_text(char text[QUANTITY_TEXT], const struct speed *speed);
 
+/* The words that go with a count, as one would say them: 1 tick was, 2 ticks were. */
+static inline const char *quantity_word(uint64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
 /* `count` in `ns` as a count a second, 0 when no time has passed. */
 uint64_t quantity_per_second(uint64_t count, uint64_t ns);
 

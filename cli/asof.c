@@ -119,7 +119,8 @@ static int deliver(struct range *range, enum output_format format, uint64_t *dam
     if (rc == 0) {
         *damaged = prime_damaged(prime);
         if (args.verbose)
-            cli_note("%" PRIu64 " blocks read", prime_blocks(prime));
+            cli_note("%" PRIu64 " %s read", prime_blocks(prime),
+                     quantity_word(prime_blocks(prime), "block", "blocks"));
         rc = put_all(prime, output, err);
     }
     prime_close(prime);
@@ -148,9 +149,8 @@ static int run(const struct cli *cli)
         return cli_refuse(&err, NULL);
     if (damaged == 0)
         return CLI_OK;
-    cli_warn("%" PRIu64
-             " parts of the tape before it cannot be read: there may have been later ticks",
-             damaged);
+    cli_warn("%" PRIu64 " %s of the tape before it cannot be read: there may have been later ticks",
+             damaged, quantity_word(damaged, "part", "parts"));
     return CLI_LOSSY;
 }
 

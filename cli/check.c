@@ -147,7 +147,8 @@ static void check_rings(struct health *h, const struct counters_copy *page)
             check_ring(h, page, page->values[i].ring);
     health_find(h, attached == asked ? HEALTH_OK : HEALTH_WARNING, "rings",
                 "start their producers, or use --create-ring",
-                "%" PRIu64 " of %" PRIu64 " rings recorded", attached, asked);
+                "%" PRIu64 " of %" PRIu64 " %s recorded", attached, asked,
+                quantity_word(asked, "ring", "rings"));
     health_measure(h, "rings", "", (double)attached);
     health_measure(h, "ring_fill", "%", fullest(page, "ring_fill"));
     health_measure(h, "ring_high_water", "%", fullest(page, "ring_high_water"));
@@ -180,7 +181,7 @@ static void check_losses(struct health *h, const struct counters_copy *page)
     bool recent = last != 0 && (last > now_ns || now_ns - last < args.recent_ns);
     health_find(h, recent ? HEALTH_WARNING : HEALTH_OK, "lost",
                 "`tapedeck gaps` names them; a larger ring, or a faster disk",
-                "%" PRIu64 " ticks lost since it started", lost);
+                "%" PRIu64 " %s lost since it started", lost, quantity_word(lost, "tick", "ticks"));
 }
 
 /* A replayer is not needed for recording; what one that runs sees of it is told. */
@@ -317,7 +318,8 @@ static void check_quarantine(struct health *h, const struct folder *folder)
         closedir(dir);
     if (set_aside > 0)
         health_find(h, HEALTH_WARNING, "quarantine", "look who put them there, then remove them",
-                    "recovery has set aside %u files", set_aside);
+                    "recovery has set aside %u %s", set_aside,
+                    quantity_word(set_aside, "file", "files"));
 }
 
 static int run(const struct cli *cli)

@@ -74,17 +74,20 @@ static int tell_progress(uint64_t bytes, uint64_t ticks, void *context)
 static int conclude(const struct telling *t)
 {
     if (t->gaps == 0) {
-        cli_note("whole: %" PRIu64 " ticks, nothing is missing", t->ticks);
+        cli_note("whole: %" PRIu64 " %s, nothing is missing", t->ticks,
+                 quantity_word(t->ticks, "tick", "ticks"));
         return CLI_OK;
     }
-    cli_warn("not whole: %" PRIu64 " ticks are missing in %" PRIu64 " gap%s", t->missing, t->gaps,
-             t->gaps == 1 ? "" : "s");
+    cli_warn("not whole: %" PRIu64 " %s missing in %" PRIu64 " %s", t->missing,
+             quantity_word(t->missing, "tick is", "ticks are"), t->gaps,
+             quantity_word(t->gaps, "gap", "gaps"));
     if (t->retired_ticks > 0)
-        cli_warn("%" PRIu64 " of them were deleted on purpose, by retention", t->retired_ticks);
+        cli_warn("%" PRIu64 " of them %s deleted on purpose, by retention", t->retired_ticks,
+                 quantity_word(t->retired_ticks, "was", "were"));
     if (t->away_ticks > 0)
-        cli_warn("%" PRIu64 " of them were moved to a disk that is not there now; `tapedeck move "
+        cli_warn("%" PRIu64 " of them %s moved to a disk that is not there now; `tapedeck move "
                  "--list` says where",
-                 t->away_ticks);
+                 t->away_ticks, quantity_word(t->away_ticks, "was", "were"));
     return CLI_LOSSY;
 }
 
@@ -111,7 +114,8 @@ static int survey(const struct cli *cli, const char *what, struct tdk_coverage_w
     if (rc < 0)
         status = range_fail(&err);
     else if (rc > 0)
-        status = cli_fail_words("interrupted after %" PRIu64 " ticks", t->ticks);
+        status = cli_fail_words("interrupted after %" PRIu64 " %s", t->ticks,
+                                quantity_word(t->ticks, "tick", "ticks"));
     else if (shown < 0)
         status = cli_fail_words("write to stdout: %s", tdk_strerror(shown));
     else

@@ -89,10 +89,11 @@ static void tell_first(struct comparison *c, const struct stretch *s)
         return;
     c->any_difference = true;
     progress_clear(&c->progress);
-    cli_warn("first difference: track %s: %" PRIu64
-             " ticks from %s on are only in %s (epoch %" PRIu64 " seq %" PRIu64 ")",
-             c->track, s->count, moment_text(from, s->from), s->side == SIDE_A ? "A" : "B",
-             s->epoch, s->first_seq);
+    cli_warn("first difference: track %s: %" PRIu64 " %s from %s on %s only in %s (epoch %" PRIu64
+             " seq %" PRIu64 ")",
+             c->track, s->count, quantity_word(s->count, "tick", "ticks"),
+             moment_text(from, s->from), quantity_word(s->count, "is", "are"),
+             s->side == SIDE_A ? "A" : "B", s->epoch, s->first_seq);
 }
 
 static void tell_first_time(struct comparison *c, const struct pairing_tick *a,
@@ -232,8 +233,9 @@ static int conclude(const struct comparison *c)
         cli_note(c->times == 0 ? "equal" : "equal but for the times at which ticks were received");
         return CLI_OK;
     }
-    cli_warn("different: B misses %" PRIu64 " ticks that A has, A misses %" PRIu64 " that B has",
-             c->missing[SIDE_A], c->missing[SIDE_B]);
+    cli_warn("different: B misses %" PRIu64 " %s that A has, A misses %" PRIu64 " that B has",
+             c->missing[SIDE_A], quantity_word(c->missing[SIDE_A], "tick", "ticks"),
+             c->missing[SIDE_B]);
     return CLI_LOSSY;
 }
 

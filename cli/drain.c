@@ -111,14 +111,14 @@ static int check_end(const struct listener *l)
     if (!l->ended)
         return CLI_OK;
     if (!l->end.complete) {
-        cli_warn("the play was not whole: %" PRIu64 " ticks of the range are lost, or it was ended",
-                 l->end.lost);
+        cli_warn("the play was not whole: %" PRIu64 " %s lost, or it was ended", l->end.lost,
+                 quantity_word(l->end.lost, "tick of the range is", "ticks of the range are"));
         return CLI_LOSSY;
     }
     uint64_t ticks = tdk_digest_ticks(l->digest);
     if (ticks < l->end.ticks) {
-        cli_warn("only %" PRIu64 " of the %" PRIu64 " ticks that were played came by here", ticks,
-                 l->end.ticks);
+        cli_warn("only %" PRIu64 " of the %" PRIu64 " %s played came by here", ticks, l->end.ticks,
+                 quantity_word(l->end.ticks, "tick that was", "ticks that were"));
         return CLI_LOSSY;
     }
     if (ticks > l->end.ticks || memcmp(l->end.digest, none, sizeof none) == 0)
@@ -138,7 +138,9 @@ static int drain_report(struct drain *d, enum ending ending, const struct tdk_er
     if (ending == ENDED_TIMEOUT || ending == ENDED_INTERRUPT)
         count_refused_last(d);
     if (l->lost > 0) {
-        cli_warn("%" PRIu64 " ticks were lost before they came here", l->lost);
+        cli_warn("%" PRIu64 " %s here", l->lost,
+                 quantity_word(l->lost, "tick was lost before it came",
+                               "ticks were lost before they came"));
         status = CLI_LOSSY;
     }
     if (args.until_end && check_end(l) != CLI_OK)
@@ -149,7 +151,8 @@ static int drain_report(struct drain *d, enum ending ending, const struct tdk_er
         cli_warn("no new tick for as long as --timeout says; %" PRIu64 " came", l->ticks);
         status = CLI_MISSED;
     } else if (ending == ENDED_INTERRUPT && wanted_more)
-        status = cli_fail_words("interrupted after %" PRIu64 " ticks", l->ticks);
+        status = cli_fail_words("interrupted after %" PRIu64 " %s", l->ticks,
+                                quantity_word(l->ticks, "tick", "ticks"));
     return status;
 }
 
@@ -166,7 +169,7 @@ static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
         return status;
     if (output_tell_losses(l->output) && status == CLI_OK)
         status = CLI_LOSSY;
-    cli_note("%" PRIu64 " ticks", l->ticks);
+    cli_note("%" PRIu64 " %s", l->ticks, quantity_word(l->ticks, "tick", "ticks"));
     if (args.stop.digest)
         cli_digest_line(l->digest);
     return status;

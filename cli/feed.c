@@ -118,15 +118,16 @@ static int feed_report(struct feed *feed, int rc, const struct tdk_err *err)
     char rate[QUANTITY_TEXT], time[QUANTITY_TEXT], size[QUANTITY_TEXT];
     progress_end(&feed->intake.progress, bytes, bytes, "bytes", p->ticks);
     if (rc == 0 || p->ticks > 0)
-        cli_note("%" PRIu64 " ticks (%s bytes read) into %s in %s, %s/s", p->ticks,
-                 quantity_size_text(size, bytes), args.publisher.ring,
-                 quantity_duration_text(time, elapsed),
+        cli_note("%" PRIu64 " %s (%s bytes read) into %s in %s, %s/s", p->ticks,
+                 quantity_word(p->ticks, "tick", "ticks"), quantity_size_text(size, bytes),
+                 args.publisher.ring, quantity_duration_text(time, elapsed),
                  quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
     int status = intake_verdict(&feed->intake);
     if (publisher_verdict(p) != CLI_OK)
         status = CLI_LOSSY;
     if (interrupted())
-        status = cli_fail_words("interrupted after %" PRIu64 " ticks; they stay", p->ticks);
+        status = cli_fail_words("interrupted after %" PRIu64 " %s", p->ticks,
+                                quantity_word(p->ticks, "tick; it stays", "ticks; they stay"));
     else if (rc < 0)
         status = cli_fail(err, p->ticks > 0 ? "what was published before stays" : NULL);
     if (p->digest != NULL)

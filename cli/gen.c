@@ -170,12 +170,14 @@ static int gen_report(struct gen *gen)
     uint64_t elapsed = progress_elapsed(&gen->progress);
     char rate[QUANTITY_TEXT], time[QUANTITY_TEXT];
     progress_end(&gen->progress, p->ticks, args.count, "ticks", p->ticks);
-    cli_note("%" PRIu64 " ticks into %s in %s, %s/s", p->ticks, args.publisher.ring,
+    cli_note("%" PRIu64 " %s into %s in %s, %s/s", p->ticks,
+             quantity_word(p->ticks, "tick", "ticks"), args.publisher.ring,
              quantity_duration_text(time, elapsed),
              quantity_count_text(rate, quantity_per_second(p->ticks, elapsed)));
     int status = publisher_verdict(p);
     if (interrupted())
-        status = cli_fail_words("interrupted after %" PRIu64 " ticks; they stay", p->ticks);
+        status = cli_fail_words("interrupted after %" PRIu64 " %s", p->ticks,
+                                quantity_word(p->ticks, "tick; it stays", "ticks; they stay"));
     if (p->digest != NULL)
         cli_digest_line(p->digest);
     return status;

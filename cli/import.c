@@ -134,16 +134,18 @@ static int import_report(struct import *import, const struct append_totals *tota
     char rate[QUANTITY_TEXT], time[QUANTITY_TEXT], size[QUANTITY_TEXT];
     progress_end(&import->intake.progress, import->intake.done_before, import->intake.done_before,
                  "bytes", totals->ticks);
-    cli_note("%" PRIu64 " ticks (%s bytes) onto %s as %s in %s, %s/s", totals->ticks,
-             quantity_size_text(size, totals->bytes), args.tape, args.track,
-             quantity_duration_text(time, elapsed),
+    cli_note("%" PRIu64 " %s (%s bytes) onto %s as %s in %s, %s/s", totals->ticks,
+             quantity_word(totals->ticks, "tick", "ticks"), quantity_size_text(size, totals->bytes),
+             args.tape, args.track, quantity_duration_text(time, elapsed),
              quantity_count_text(rate, quantity_per_second(totals->ticks, elapsed)));
     if (totals->invalid > 0)
-        cli_warn("%" PRIu64 " records are not what DBN says; they are kept as they are",
-                 totals->invalid);
+        cli_warn("%" PRIu64 " %s", totals->invalid,
+                 quantity_word(totals->invalid, "record is not what DBN says; it is kept as it is",
+                               "records are not what DBN says; they are kept as they are"));
     if (totals->odd > 0)
-        cli_warn("%" PRIu64 " ticks bear a time that cannot be; they are kept, flagged",
-                 totals->odd);
+        cli_warn("%" PRIu64 " %s kept, flagged", totals->odd,
+                 quantity_word(totals->odd, "tick bears a time that cannot be; it is",
+                               "ticks bear a time that cannot be; they are"));
     return intake_verdict(&import->intake);
 }
 

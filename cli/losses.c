@@ -81,16 +81,19 @@ void losses_damaged_blocks(struct losses *losses, uint64_t blocks)
 {
     losses->damages += blocks;
     losses->told++;
-    cli_warn("%" PRIu64 " blocks of the tape cannot be read; the rest is counted", blocks);
+    cli_warn("%" PRIu64 " %s of the tape cannot be read; the rest is counted", blocks,
+             quantity_word(blocks, "block", "blocks"));
 }
 
 int losses_status(const struct losses *losses)
 {
     if (losses->losses + losses->damages == 0)
         return CLI_OK;
-    cli_warn("not whole: %" PRIu64 " ticks lost in %" PRIu64 " places, %" PRIu64
-             " parts cannot be read; `tapedeck gaps` names them all",
-             losses->ticks, losses->losses, losses->damages);
+    cli_warn("not whole: %" PRIu64 " %s lost in %" PRIu64 " %s, %" PRIu64
+             " %s cannot be read; `tapedeck gaps` names them all",
+             losses->ticks, quantity_word(losses->ticks, "tick", "ticks"), losses->losses,
+             quantity_word(losses->losses, "place", "places"), losses->damages,
+             quantity_word(losses->damages, "part", "parts"));
     return CLI_LOSSY;
 }
 

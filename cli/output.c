@@ -233,13 +233,14 @@ int output_put(struct output *o, const char *track, uint16_t number, uint64_t ep
 bool output_tell_losses(const struct output *o)
 {
     if (o->skipped > 0)
-        cli_warn("%" PRIu64
-                 " ticks %s and have no form in this format; -o jsonl and -o frames show "
-                 "them",
-                 o->skipped, o->kind->unfit != NULL ? o->kind->unfit : "are no whole records");
+        cli_warn("%" PRIu64 " %s no form in this format (%s); -o jsonl and -o frames show %s",
+                 o->skipped, quantity_word(o->skipped, "tick has", "ticks have"),
+                 o->kind->unfit != NULL ? o->kind->unfit : "not a whole record",
+                 quantity_word(o->skipped, "it", "them"));
     if (o->late > 0)
-        cli_warn("%" PRIu64 " times are past 2262 and null in this format; -o csv shows them",
-                 o->late);
+        cli_warn("%" PRIu64 " %s past 2262 and null in this format; -o csv shows %s", o->late,
+                 quantity_word(o->late, "time is", "times are"),
+                 quantity_word(o->late, "it", "them"));
     return o->skipped > 0 || o->late > 0;
 }
 

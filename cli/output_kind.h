@@ -24,7 +24,7 @@ struct output_kind {
     bool loss;              /* LOSS frames are in it without being asked for */
     bool text;              /* `pretty` means something, and so do the columns below */
     bool columns;           /* symbols and envelope mean something, and `decimal` without `text` */
-    const char *unfit;      /* what skipped ticks "are"; NULL: no whole records */
+    const char *unfit;      /* what a skipped tick is; NULL: not a whole record */
     const char *one_schema; /* "a CSV", for a refusal; NULL: any mix of schemas */
     int (*open)(struct output *output, struct tdk_err *err); /* may be NULL, like the next */
     int (*tick)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,

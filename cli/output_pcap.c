@@ -197,7 +197,7 @@ static int pcap_finish(struct output *o, struct tdk_err *err)
     return 0;
 }
 
-static const char unfit[] = "are too large for a packet or have no time that one can have";
+static const char unfit[] = "too large for a packet, or without a time that one can have";
 
 const struct output_kind output_pcap = {
     .binary = true,

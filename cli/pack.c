@@ -420,7 +420,8 @@ static int write_pack(struct packing *p, struct tdk_err *err)
 static int conclude(const struct packing *p)
 {
     char size[QUANTITY_TEXT], from[MOMENT_TEXT], to[MOMENT_TEXT];
-    cli_note("%zu segments of %s, %s to %s, in %s", p->count, quantity_size_text(size, p->total),
+    cli_note("%zu %s of %s, %s to %s, in %s", p->count,
+             quantity_word(p->count, "segment", "segments"), quantity_size_text(size, p->total),
              moment_text(from, p->segments[0].min_ts),
              moment_text(to, p->segments[p->count - 1].max_ts), args.output);
     if (p->whole)

@@ -9,14 +9,17 @@
 static void tell_summary(const struct play_args *args, const struct play_outcome *o)
 {
     char elapsed[QUANTITY_TEXT], rate[QUANTITY_TEXT], bytes[QUANTITY_TEXT], stalled[QUANTITY_TEXT];
-    cli_note("%" PRIu64 " ticks (%s bytes) in %s, %s/s%s", o->ticks,
-             quantity_size_text(bytes, o->bytes), quantity_duration_text(elapsed, o->elapsed_ns),
+    cli_note("%" PRIu64 " %s (%s bytes) in %s, %s/s%s", o->ticks,
+             quantity_word(o->ticks, "tick", "ticks"), quantity_size_text(bytes, o->bytes),
+             quantity_duration_text(elapsed, o->elapsed_ns),
              quantity_count_text(rate, quantity_per_second(o->ticks, o->elapsed_ns)),
              o->stopped ? "; stopped before the end" : "");
     if (args->prime)
-        cli_note("%" PRIu64 " ticks of before the range in front", o->primed);
+        cli_note("%" PRIu64 " %s of before the range in front", o->primed,
+                 quantity_word(o->primed, "tick", "ticks"));
     if (args->speed.kind != SPEED_MAX && o->stalls > 0)
-        cli_note("full ring: %" PRIu64 " waits, %s in all; the tape stood still", o->stalls,
+        cli_note("full ring: %" PRIu64 " %s, %s in all; the tape stood still", o->stalls,
+                 quantity_word(o->stalls, "wait", "waits"),
                  quantity_duration_text(stalled, o->stalled_ns));
     if (o->complete)
         cli_note("whole: nothing of the range is missing");
@@ -97,7 +100,8 @@ int play_report(const struct play_args *args, const struct fidelity *fidelity,
     tell_lateness(outcome);
     int status = losses_status(losses);
     if (outcome->signalled && !args->then_live)
-        status = cli_fail_words("interrupted after %" PRIu64 " ticks", outcome->ticks);
+        status = cli_fail_words("interrupted after %" PRIu64 " %s", outcome->ticks,
+                                quantity_word(outcome->ticks, "tick", "ticks"));
     else if (is_missed(args, fidelity, outcome))
         status = CLI_MISSED;
     if (args->digest)

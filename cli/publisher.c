@@ -234,10 +234,13 @@ void publisher_info(struct publisher *p, const char *key, const void *value, siz
 int publisher_verdict(const struct publisher *p)
 {
     if (p->dropped > 0)
-        cli_warn("%" PRIu64 " ticks found no room in the ring and are lost", p->dropped);
+        cli_warn("%" PRIu64 " %s lost", p->dropped,
+                 quantity_word(p->dropped, "tick found no room in the ring and is",
+                               "ticks found no room in the ring and are"));
     if (p->controls_dropped > 0)
-        cli_warn("%" PRIu64 " announcements (symbols, properties) found no room in the ring",
-                 p->controls_dropped);
+        cli_warn("%" PRIu64 " %s (symbols, properties) found no room in the ring",
+                 p->controls_dropped,
+                 quantity_word(p->controls_dropped, "announcement", "announcements"));
     return p->dropped + p->controls_dropped > 0 ? CLI_LOSSY : CLI_OK;
 }
 

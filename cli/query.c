@@ -350,7 +350,8 @@ static int run_delivery(struct query *q, enum output_format format)
     if (rc == -EPIPE)
         return CLI_OK;
     if (rc == -ECANCELED)
-        return cli_fail_words("interrupted after %" PRIu64 " ticks", q->ticks);
+        return cli_fail_words("interrupted after %" PRIu64 " %s", q->ticks,
+                              quantity_word(q->ticks, "tick", "ticks"));
     if (rc == TDK_EFORMAT)
         return cli_usage("%s", err.text);
     return range_fail(&err);
@@ -373,7 +374,8 @@ static int count_here(struct query *q, uint64_t *lost, struct tdk_err *err)
         else
             losses_damage(&q->losses, err);
         if (interrupted()) {
-            rc = err_say(err, -ECANCELED, "interrupted after %" PRIu64 " ticks", q->ticks);
+            rc = err_say(err, -ECANCELED, "interrupted after %" PRIu64 " %s", q->ticks,
+                         quantity_word(q->ticks, "tick", "ticks"));
             break;
         }
     }

@@ -138,21 +138,24 @@ static int conclude(const struct recovering *r)
     const struct recover_report *report = &r->report;
     char torn[QUANTITY_TEXT];
     if (report->sealed_now > 0 || report->torn_bytes > 0)
-        cli_note("%" PRIu64 " segments sealed; %s of writes that were never completed cut, kept in "
+        cli_note("%" PRIu64 " %s sealed; %s of writes that were never completed cut, kept in "
                  "quarantine/",
-                 report->sealed_now, quantity_size_text(torn, report->torn_bytes));
+                 report->sealed_now, quantity_word(report->sealed_now, "segment", "segments"),
+                 quantity_size_text(torn, report->torn_bytes));
     if (report->imports_undone > 0)
-        cli_note("%" PRIu64 " segments of an import that was never finished removed",
-                 report->imports_undone);
+        cli_note("%" PRIu64 " %s of an import that was never finished removed",
+                 report->imports_undone,
+                 quantity_word(report->imports_undone, "segment", "segments"));
     if (is_whole(r)) {
-        cli_note("%s: %" PRIu64 " segments, index built anew",
-                 args.quick ? "ready" : "ready, and all of it is whole", report->segments);
+        cli_note("%s: %" PRIu64 " %s, index built anew",
+                 args.quick ? "ready" : "ready, and all of it is whole", report->segments,
+                 quantity_word(report->segments, "segment", "segments"));
         return CLI_OK;
     }
     if (r->check.away > 0)
-        cli_warn("%" PRIu64 " segments are on a disk that is not there now: their blocks were not "
-                 "looked at",
-                 r->check.away);
+        cli_warn("%" PRIu64 " %s blocks were not looked at", r->check.away,
+                 quantity_word(r->check.away, "segment is on a disk that is not there now: its",
+                               "segments are on a disk that is not there now: their"));
     cli_warn("ready, but not whole: damage %" PRIu64 ", set aside %" PRIu64 ", findings %" PRIu64
              "; `tapedeck gaps` names the ticks that are missing",
              report->damaged + report->meta_rebuilt, report->set_aside, r->check.findings);

@@ -83,8 +83,8 @@ static int run(const struct cli *cli)
         return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
     if (damaged == 0)
         return CLI_OK;
-    cli_warn("the index is whole, the segments are not: %" PRIu64 " damaged or missing parts",
-             damaged);
+    cli_warn("the index is whole, the segments are not: %" PRIu64 " damaged or missing %s", damaged,
+             quantity_word(damaged, "part", "parts"));
     return CLI_LOSSY;
 }
 

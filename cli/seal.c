@@ -106,18 +106,20 @@ static int show(const struct seal_totals *t, uint64_t elapsed_ns)
 static int conclude(const struct seal_totals *t)
 {
     if (t->segments > 0)
-        cli_note("%" PRIu64 " segments packed, %.1f times smaller", t->segments,
+        cli_note("%" PRIu64 " %s packed, %.1f times smaller", t->segments,
+                 quantity_word(t->segments, "segment", "segments"),
                  (double)t->bytes_before / (double)t->bytes_after);
     else if (t->to_do == 0)
         cli_note("there is nothing to pack");
     if (t->moved > 0)
-        cli_note("%" PRIu64 " segments were moved and stay as they are: pack first, then move",
-                 t->moved);
+        cli_note("%" PRIu64 " %s: pack first, then move", t->moved,
+                 quantity_word(t->moved, "segment was moved and stays as it is",
+                               "segments were moved and stay as they are"));
     if (t->failed == 0)
         return CLI_OK;
-    cli_warn("%" PRIu64 " segments could not be packed and stay as they were; `tapedeck verify` "
-             "says more",
-             t->failed);
+    cli_warn("%" PRIu64 " %s; `tapedeck verify` says more", t->failed,
+             quantity_word(t->failed, "segment could not be packed and stays as it was",
+                           "segments could not be packed and stay as they were"));
     return CLI_LOSSY;
 }
 

@@ -90,12 +90,14 @@ static int tap_report(struct tap *t, int rc, const struct tdk_err *err)
     char missed[QUANTITY_TEXT];
     int status = CLI_OK;
     if (t->laps > 0) {
-        cli_warn("overtaken by the producer %" PRIu64 " times: %s were not seen", t->laps,
-                 quantity_size_text(missed, t->missed));
+        cli_warn("overtaken by the producer %" PRIu64 " %s: %s were not seen", t->laps,
+                 quantity_word(t->laps, "time", "times"), quantity_size_text(missed, t->missed));
         status = CLI_LOSSY;
     }
     if (l->lost > 0) {
-        cli_warn("%" PRIu64 " ticks were lost before they came here", l->lost);
+        cli_warn("%" PRIu64 " %s here", l->lost,
+                 quantity_word(l->lost, "tick was lost before it came",
+                               "ticks were lost before they came"));
         status = CLI_LOSSY;
     }
     if (rc == -ETIMEDOUT && args.count != 0) {
@@ -104,7 +106,8 @@ static int tap_report(struct tap *t, int rc, const struct tdk_err *err)
     } else if (rc < 0 && rc != -ETIMEDOUT) {
         status = listener_fail(err);
     } else if (interrupted() && args.count != 0) {
-        status = cli_fail_words("interrupted after %" PRIu64 " ticks", l->ticks);
+        status = cli_fail_words("interrupted after %" PRIu64 " %s", l->ticks,
+                                quantity_word(l->ticks, "tick", "ticks"));
     }
     if (args.digest)
         cli_digest_line(l->digest);

@@ -368,7 +368,8 @@ static void draw_title(struct top_screen *screen, const struct top_view *view)
         all_bytes += view->rings[i].bytes_s;
         all_lost += view->rings[i].lost;
     }
-    snprintf(left, sizeof left, "tapedeck  %u rings  %s ticks/s  %s/s  %s lost", view->ring_count,
+    snprintf(left, sizeof left, "tapedeck  %u %s  %s ticks/s  %s/s  %s lost", view->ring_count,
+             quantity_word(view->ring_count, "ring", "rings"),
              quantity_count_text(ticks, all_ticks), quantity_size_text(bytes, all_bytes),
              quantity_count_text(lost, all_lost));
     cell_moment(&now, view->now_ns);

@@ -100,16 +100,21 @@ static void on_progress(const struct verify_totals *totals, void *context)
 static int conclude(const struct verify_totals *totals, uint64_t elapsed_ns)
 {
     char bytes[QUANTITY_TEXT], elapsed[QUANTITY_TEXT];
-    cli_note("%" PRIu64 " segments, %" PRIu64 " blocks, %" PRIu64 " ticks, %s in %s: %s",
-             totals->segments, totals->blocks, totals->ticks,
+    cli_note("%" PRIu64 " %s, %" PRIu64 " %s, %" PRIu64 " %s, %s in %s: %s", totals->segments,
+             quantity_word(totals->segments, "segment", "segments"), totals->blocks,
+             quantity_word(totals->blocks, "block", "blocks"), totals->ticks,
+             quantity_word(totals->ticks, "tick", "ticks"),
              quantity_size_text(bytes, totals->bytes), quantity_duration_text(elapsed, elapsed_ns),
              totals->findings > 0 ? "damage"
              : totals->away > 0   ? "whole, as far as it is there"
                                   : "all whole");
     if (totals->away > 0)
-        cli_warn("%" PRIu64 " segments are on a disk that is not there now: of those only the "
-                 "footers were looked at",
-                 totals->away);
+        cli_warn(
+            "%" PRIu64 " %s looked at", totals->away,
+            quantity_word(
+                totals->away,
+                "segment is on a disk that is not there now: of it only the footer was",
+                "segments are on a disk that is not there now: of those only the footers were"));
     if (totals->findings == 0)
         return totals->away == 0 ? CLI_OK : CLI_LOSSY;
     cli_warn("findings: %" PRIu64 "; `tapedeck query` still gives all that is not damaged",

@@ -161,7 +161,8 @@ static void tell_retired(struct retention *r)
         return;
     r->segments_all += r->segments;
     r->bytes_all += r->bytes;
-    log_info("retention: %llu segments of %s deleted", (unsigned long long)r->segments,
+    log_info("retention: %llu %s of %s deleted", (unsigned long long)r->segments,
+             quantity_word(r->segments, "segment", "segments"),
              quantity_size_text(bytes, r->bytes));
 }
 

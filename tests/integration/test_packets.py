@@ -103,7 +103,7 @@ class Packets(tapedeck.Case):
         for form in ("pcap", "pcapng"):
             done = self.run_ok("query", "-T", self.tape, "-o", form, "-O",
                                self.scratch / f"out.{form}", code=3)
-            self.assertIn("2 ticks are too large for a packet", done.stderr)
+            self.assertIn("2 ticks have no form in this format (too large for a packet", done.stderr)
             self.assertEqual(len(self.fields(self.scratch / f"out.{form}", "frame.number")), 1)
 
     def test_records_are_no_packets(self):

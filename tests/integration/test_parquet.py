@@ -119,7 +119,7 @@ class Edges(Parquet):
     def test_a_time_past_2262_is_null_and_told(self):
         self.take(records.mbo(1, T0, ts_event=2**63) + records.mbo(2, T0, ts_event=T0))
         done = self.run_ok("query", "-T", self.tape, "-O", self.scratch / "out.parquet", code=3)
-        self.assertIn("1 times are past 2262", done.stderr)
+        self.assertIn("1 time is past 2262", done.stderr)
         names, found = self.rows(self.scratch / "out.parquet")
         at = names.index("ts_event")
         self.assertEqual([row[at] for row in found], [None, str(T0)])

@@ -136,7 +136,7 @@ class Watch(tapedeck.Case):
         (self.tape / "quarantine" / "0000000007.torn").touch()
         self.check("--archive")
         (self.tape / "quarantine" / "0000000008.seg").touch()
-        self.assertIn("set aside 1 files", self.check("--archive", code=1))
+        self.assertIn("set aside 1 file\n", self.check("--archive", code=1))
 
     # ---- doctor ----
 
