@@ -73,7 +73,7 @@ struct arbitration {
     struct table *table;
     struct append *append;
     struct tdk_err *err;
-    uint64_t damaged, lost; /* in all */
+    uint64_t uncounted, lost; /* in all */
 
     /* ---- the track ---- */
     const char *track;
@@ -315,7 +315,7 @@ static int arbitrate_track(const char *track, struct tdk_tape *const tapes[SIDES
     if (rc != 0)
         return rc;
     a->lost += a->still_lost;
-    a->damaged += totals.damaged[SIDE_A] + totals.damaged[SIDE_B];
+    a->uncounted += totals.uncounted;
     if (totals.damage[0] != '\0')
         cli_warn("%s; the other tape stands in where it can", totals.damage);
     put_row(a, &totals);
@@ -326,12 +326,18 @@ static int arbitrate_track(const char *track, struct tdk_tape *const tapes[SIDES
 
 static int conclude(const struct arbitration *a)
 {
-    if (a->lost == 0) {
+    if (a->lost + a->uncounted == 0) {
         cli_note("whole: no tick that both lost");
         return CLI_OK;
     }
-    cli_warn("%" PRIu64 " ticks are on neither tape; they are told as lost on the new one",
-             a->lost);
+    if (a->uncounted > 0)
+        cli_warn("not known to be whole: nobody can say how many ticks were where the tapes are "
+                 "damaged");
+    if (a->lost == 0)
+        return CLI_LOSSY;
+    cli_warn("%" PRIu64 " %s told as lost on the new one", a->lost,
+             quantity_word(a->lost, "tick is on neither tape; it is",
+                           "ticks are on neither tape; they are"));
     return CLI_LOSSY;
 }
 

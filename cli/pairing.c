@@ -84,7 +84,11 @@ static void drop(struct side *s)
 static void note_damage(struct pairing *p, size_t which)
 {
     struct pairing_totals *t = p->totals;
+    struct tdk_damage damage;
+    tdk_cursor_damage(p->sides[which].cursor, &damage);
+    p->sides[which].lost += damage.ticks; /* as if they never came: the other may have them */
     t->damaged[which]++;
+    t->uncounted += damage.ticks == 0;
     if (t->damage[0] == '\0')
         snprintf(t->damage, sizeof t->damage, "%.199s", p->err->text);
 }

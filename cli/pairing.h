@@ -22,7 +22,7 @@ enum pairing_side { SIDE_A, SIDE_B, SIDES };
 struct pairing_tick {
     const struct tdk_frame *frame; /* borrowed until the callback returns */
     uint64_t epoch;
-    uint64_t lost; /* told lost directly before it */
+    uint64_t lost; /* told lost directly before it, or damaged there */
     uint32_t sum;  /* of its type and payload */
 };
 
@@ -39,7 +39,8 @@ struct pairing_events {
 
 struct pairing_totals {
     uint64_t ticks[SIDES], lost[SIDES], damaged[SIDES];
-    uint64_t lost_at_end[SIDES]; /* of these, behind the last tick */
+    uint64_t lost_at_end[SIDES]; /* of these, and damaged, behind the last tick */
+    uint64_t uncounted;          /* of what is damaged: nobody knows how many ticks that was */
     char damage[200];            /* what was met first */
 };
 

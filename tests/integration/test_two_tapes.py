@@ -116,6 +116,25 @@ class TwoTapes(tapedeck.Case):
         self.assertEqual(row["ticks"] + row["lost"], 40000)
         self.run_ok("verify", "-T", self.c)
 
+    def test_what_neither_has_for_damage_is_a_loss(self):
+        lines = [f"{1700000000000000000 + 1000 * i} {i:>900}" for i in range(5000)]
+        self.put(self.a, lines)
+        self.put(self.b, lines[:10] + lines[4900:])
+        segment = max((self.a / "segments").glob("*.seg"), key=lambda path: path.stat().st_size)
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 1
+        segment.write_bytes(data)
+        done = self.run_ok("arbitrate", self.a, self.b, "-O", self.c, "--json", code=3)
+        (row,) = json.loads(done.stdout)
+        self.assertGreater(row["lost"], 0)
+        self.assertEqual(row["ticks"] + row["lost"], 5000)
+        self.assertIn("on neither tape", done.stderr)
+        gaps = json.loads(self.run_ok("gaps", "-T", self.c, "--json", code=3).stdout)
+        self.assertEqual(sum(gap["count"] for gap in gaps), row["lost"])
+        self.put(self.scratch / "whole", lines)
+        self.run_ok("arbitrate", self.a, self.scratch / "whole", "-O", self.scratch / "mended")
+        self.assertEqual(len(self.texts(self.scratch / "mended")), 5000)
+
     def test_what_an_arbitration_left_that_was_killed_early_may_be_used(self):
         self.put(self.a, self.lines[:200])
         self.put(self.b, self.lines[100:])
