@@ -240,10 +240,8 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
     /* What a control frame says is true from it on: what came before goes out first. */
     if (!joins || !tick)
         rc = put_run(l, err);
-    if (rc == 0)
-        rc = lore_learn(l->lore, frame);
-    if (rc == -ENOMEM)
-        return err_set(err, rc, "keep what the ring tells");
+    if (rc == 0 && (rc = lore_learn(l->lore, frame)) < 0)
+        return err_set(err, rc, "keep what the ring tells of its tracks");
     if (rc < 0)
         return rc;
     if (!tick) {

@@ -15,6 +15,7 @@
 #define TRACKS_MAX 65536u
 #define KEPT_MAX   (64u << 20) /* bytes of properties and symbols, whatever the ring tells */
 #define KEY_MAX    256u
+#define KEYS_MAX   1024u /* of an epoch: they are looked through one by one */
 #define SYMBOL_MAX 71u
 #define BUCKETS    512u
 
@@ -38,6 +39,7 @@ struct track {
     bool named;
     uint64_t epoch, shift;
     struct property *properties;
+    size_t property_count;
     struct symbol *buckets[BUCKETS];
     struct dbn_metadata metadata; /* the file's, where the track is one; and its mappings */
     struct dbn_symbols mappings;
@@ -73,6 +75,7 @@ static void forget(struct lore *lore, struct track *track)
         free(p->value);
         free(p);
     }
+    track->property_count = 0;
     for (size_t i = 0; i < BUCKETS; i++) {
         while (track->buckets[i] != NULL) {
             struct symbol *s = track->buckets[i];
@@ -204,7 +207,8 @@ static struct property *begin_property(struct lore *lore, struct track *track, c
                                        size_t size)
 {
     struct property *p = property_of(track, key);
-    if (size > KEPT_MAX || lore->kept > KEPT_MAX - size)
+    if (size > KEPT_MAX || lore->kept > KEPT_MAX - size ||
+        (p == NULL && track->property_count == KEYS_MAX))
         return NULL;
     unsigned char *value = malloc(size + 1);
     if (p == NULL && value != NULL) {
@@ -217,6 +221,7 @@ static struct property *begin_property(struct lore *lore, struct track *track, c
             p->key = copy;
             p->next = track->properties;
             track->properties = p;
+            track->property_count++;
         }
     }
     if (p == NULL || value == NULL) {

@@ -183,6 +183,26 @@ static void more_tracks_than_can_be_are_refused(void **state)
     assert_int_equal(rc, TDK_EFULL);
 }
 
+static void more_properties_than_can_be_are_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    char key[32];
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "key.%u", i);
+        tell_info(f, 0, key, "", 0, 0);
+    }
+    void *value = NULL;
+    size_t size;
+    assert_int_equal(f->facts.property(f->facts.context, "live", 100, "key.0", &value, &size), 0);
+    free(value);
+    assert_int_equal(f->facts.property(f->facts.context, "live", 100, "key.2999", &value, &size),
+                     -ENOENT);
+    tell_info(f, 0, "key.0", "again", 5, 0); /* one that is known may change */
+    assert_int_equal(f->facts.property(f->facts.context, "live", 100, "key.0", &value, &size), 0);
+    assert_int_equal(size, 5);
+    free(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +217,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(frames_cut_anywhere_teach_nothing_and_break_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(more_tracks_than_can_be_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_properties_than_can_be_are_passed_over, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("cli.lore", tests, NULL, NULL);
 }
