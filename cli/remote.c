@@ -206,7 +206,7 @@ static int read_epochs(struct remote *r, struct page *page, struct tdk_epoch_inf
     uint64_t last = page->after;
     for (uint32_t i = 0; rc >= 0 && i < list.count; i++) {
         rc = read_epoch(list, i, &epochs[i], err);
-        if (rc >= 0 && epochs[i].epoch <= last && last != 0)
+        if (rc >= 0 && epochs[i].epoch <= last)
             rc = err_say(err, TDK_EFORMAT, "epochs: the answer does not lead on");
         last = epochs[i].epoch;
     }

@@ -360,6 +360,13 @@ class Endless(Case):
         rest, told = self.rest_of("ls tracks {a}", "tracks", say)
         self.assertLess(rest, 400 << 20)
 
+    def test_epochs_that_do_not_lead_on_are_an_error(self):
+        for epochs in ([{"epoch": 0}], [{"epoch": 2}, {"epoch": 2}]):
+            status, told = self.ask("query -o dbn {a}", "epochs", saying(
+                lambda number, epochs=epochs: answer(number, {"epochs": epochs, "more": True})))
+            self.assertEqual(status, 1)
+            self.assertIn("does not lead on", told)
+
     def test_what_leads_on_for_ever_takes_no_more_memory(self):
         def coverage(peer, number):
             coverage.seq += 1000
