@@ -122,14 +122,17 @@ static int conclude(const struct work *w, const char *where)
     char bytes[QUANTITY_TEXT];
     const struct move_totals *t = &w->totals;
     if (t->segments > 0)
-        cli_note("%" PRIu64 " segments of %s moved %s%s", t->segments,
+        cli_note("%" PRIu64 " %s of %s moved %s%s", t->segments,
+                 quantity_word(t->segments, "segment", "segments"),
                  quantity_size_text(bytes, t->bytes), where != NULL ? "to " : "back",
                  where != NULL ? where : "");
     else if (t->to_do == 0)
         cli_note("there is nothing to move");
     if (t->failed == 0)
         return CLI_OK;
-    cli_warn("%" PRIu64 " segments could not be moved and stay where they are", t->failed);
+    cli_warn("%" PRIu64 " %s", t->failed,
+             quantity_word(t->failed, "segment could not be moved and stays where it is",
+                           "segments could not be moved and stay where they are"));
     return CLI_LOSSY;
 }
 
@@ -367,11 +370,12 @@ static int run(const struct cli *cli)
     if (directory != NULL && find_directory(directory, path, &made, &err) < 0)
         return cli_fail(&err, NULL);
     if (directory != NULL && is_inside(path, args.range.tape))
-        return cli_usage("%s is inside the tape; what is moved goes to a directory of its own",
-                         directory);
-    if (args.relocate)
-        return relocate(&folder, path);
-    status = move_now(cli, &folder, directory != NULL ? path : NULL);
+        status = cli_usage("%s is inside the tape; what is moved goes to a directory of its own",
+                           directory);
+    else if (args.relocate)
+        status = relocate(&folder, path);
+    else
+        status = move_now(cli, &folder, directory != NULL ? path : NULL);
     if (made)
         (void)rmdir(path); /* unless something is in it now */
     return status;

@@ -105,13 +105,14 @@ class Move(tapedeck.Case):
 
     def test_wrong_usage(self):
         for args in (("-T", self.tape), (self.disk,), (self.disk, "-T", self.tape, "--segments", "x"),
-                     (self.tape / "segments", "-T", self.tape), (self.disk, "--list", "-T", self.tape),
+                     (self.tape / "segments", "-T", self.tape), (self.tape / "new", "-T", self.tape), (self.disk, "--list", "-T", self.tape),
                      (self.disk, "-T", self.tape, "--back", "--older-than", "1d")):
             self.run_ok("move", *args, code=2)
         for args in ((self.scratch / "no" / "where", "-T", self.tape),
                      (self.disk, "-T", self.scratch / "none"), ("--back", self.disk, "-T", self.tape)):
             self.run_ok("move", *args, code=1)
         self.assertFalse(self.disk.exists())
+        self.assertFalse((self.tape / "new").exists())
 
     def test_only_what_is_old(self):
         self.assertEqual(self.move(self.disk, "--older-than", "1d")["to_do"], 0)
