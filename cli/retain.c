@@ -81,10 +81,13 @@ static int warn_unmet(const struct retain_plan *plan)
     char bytes[QUANTITY_TEXT], free_text[QUANTITY_TEXT];
     if (!plan->verdict.unmet)
         return CLI_OK;
-    cli_warn("the limits cannot be kept: %" PRIu64 " segments of %s stay, %s are free; column "
-             "kept_by of `tapedeck retain plan` says what keeps them",
-             plan->verdict.segments, quantity_size_text(bytes, plan->verdict.bytes),
-             quantity_size_text(free_text, plan->free_bytes));
+    cli_warn("the limits cannot be kept: %" PRIu64 " %s of %s %s, %s are free; column "
+             "kept_by of `tapedeck retain plan` says what keeps %s",
+             plan->verdict.segments, quantity_word(plan->verdict.segments, "segment", "segments"),
+             quantity_size_text(bytes, plan->verdict.bytes),
+             quantity_word(plan->verdict.segments, "stays", "stay"),
+             quantity_size_text(free_text, plan->free_bytes),
+             quantity_word(plan->verdict.segments, "it", "them"));
     return CLI_LOSSY;
 }
 
@@ -94,7 +97,9 @@ static int conclude_plan(const struct retain_plan *plan)
     int rc = show_plan(plan);
     if (rc < 0)
         return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
-    cli_note("%zu of %zu segments go, %s", plan->verdict.going, plan->count,
+    cli_note("%zu of %zu %s %s, %s", plan->verdict.going, plan->count,
+             quantity_word(plan->count, "segment", "segments"),
+             quantity_word(plan->verdict.going, "goes", "go"),
              quantity_size_text(bytes, plan->verdict.going_bytes));
     return warn_unmet(plan);
 }
@@ -281,7 +286,8 @@ static int apply_now(const struct cli *cli, const struct retain_policy *policy)
     retain_plan_close(&plan);
     if (rc < 0)
         return cli_fail(&err, "nothing is lost by trying again");
-    cli_note("%" PRIu64 " segments of %s deleted", a.segments, quantity_size_text(bytes, a.bytes));
+    cli_note("%" PRIu64 " %s of %s deleted", a.segments,
+             quantity_word(a.segments, "segment", "segments"), quantity_size_text(bytes, a.bytes));
     if (interrupted())
         return cli_fail_words("interrupted; run it again for the rest");
     return a.leased > 0 ? CLI_LOSSY : status;
@@ -347,10 +353,7 @@ static int note_present(const struct segment_ref *segment, void *context)
 {
     struct presence *p = context;
     for (size_t i = 0; i < p->count; i++)
-        if (p->numbers[i] == segment->number) {
-            p->found++;
-            break;
-        }
+        p->found += p->numbers[i] == segment->number; /* one may be named twice */
     return 0;
 }
 
@@ -383,7 +386,7 @@ static int change_holds(const uint64_t *numbers, size_t count, enum hold_change 
         return status;
     if (holds_change(&folder, numbers, count, change, &err) < 0)
         return cli_fail(&err, NULL);
-    cli_note("%zu segment%s %s", count, count == 1 ? "" : "s",
+    cli_note("%zu %s %s", count, quantity_word(count, "segment", "segments"),
              change == HOLD_KEEP ? "held until released" : "released");
     return CLI_OK;
 }

@@ -70,7 +70,7 @@ class Retention(tapedeck.Case):
 
     def test_holds_keep_and_are_named(self):
         self.make_tape()
-        self.run_ok("retain", "hold", "2", "3", "-T", self.tape)
+        self.run_ok("retain", "hold", "2", "3", "2", "-T", self.tape)
         done = self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "1", code=3)
         self.assertIn("kept_by", done.stderr)
         self.assertEqual(self.segments()[:2], [2, 3])
