@@ -70,7 +70,9 @@ static bool is_about_reaching(int code)
 
 int ask_fail(const struct tdk_err *err)
 {
-    return cli_refuse(err, NULL);
+    bool lost = err->code == -ECONNRESET || err->code == -EPIPE || err->code == -ETIMEDOUT;
+    int status = cli_refuse(err, NULL);
+    return lost ? CLI_UNREACHABLE : status;
 }
 
 static int fail_to_reach(const struct tdk_err *err, const char *socket)
@@ -157,10 +159,5 @@ int ask_open(struct tdk_client **client, const struct ask_args *args, const char
 int ask(struct tdk_client *client, struct wire_map *result)
 {
     struct tdk_err err;
-    if (client_call(client, NULL, NULL, result, &err) < 0) {
-        bool lost = err.code == -ECONNRESET || err.code == -EPIPE || err.code == -ETIMEDOUT;
-        int status = ask_fail(&err);
-        return lost ? CLI_UNREACHABLE : status;
-    }
-    return CLI_OK;
+    return client_call(client, NULL, NULL, result, &err) < 0 ? ask_fail(&err) : CLI_OK;
 }

@@ -204,7 +204,11 @@ static int call(struct watch *w, const char *method, const char *key, const char
     int rc = client_call(w->client, hear, w, &result, &err);
     if (rc == 0 || rc == -ESRCH) /* it has just ended by itself */
         return CLI_OK;
-    return cli_fail(&err, NULL);
+    if (rc == -EAGAIN) { /* of so many keys one may be lost, but not the order to end */
+        w->stopping = false;
+        return CLI_OK;
+    }
+    return ask_fail(&err);
 }
 
 static int change_speed(struct watch *w, bool faster)
