@@ -60,10 +60,14 @@ static void done(struct job *job)
 static struct lookup *begin(struct request *request,
                             int (*read)(struct lookup *lookup, struct tdk_err *err))
 {
-    struct lookup *l = calloc(1, sizeof *l);
+    const char *method = request->method->name;
+    struct lookup *l = NULL;
     struct tdk_err err;
+    if (replayer_of(request)->stopping) /* or those who go on asking would keep it from its end */
+        err_say(&err, -ECANCELED, "%s: the replayer ends", method);
+    else if ((l = calloc(1, sizeof *l)) == NULL)
+        err_set(&err, -ENOMEM, "%s", method);
     if (l == NULL) {
-        err_set(&err, -ENOMEM, "%s", request->method->name);
         request_fail(request, &err);
         return NULL;
     }

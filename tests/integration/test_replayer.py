@@ -1,5 +1,6 @@
 """The replayer asked by an independent client: ranges, streams and their credit, many at once."""
 
+import contextlib
 import json
 import os
 import resource
@@ -282,6 +283,25 @@ class Streams(Replayer):
         self.assertEqual((method, end["error"]["name"]), ("end", "ECANCELED"))
         self.assertEqual(replayer.wait(), 0)
         self.assertFalse(self.path.exists())
+
+    def test_who_goes_on_asking_does_not_keep_it_from_its_end(self):
+        replayer = self.serve()
+
+        def ask_on():
+            with contextlib.suppress(wire.Closed, OSError), self.client() as client:
+                while True:
+                    for _ in range(200):
+                        client.request("tracks", {})
+                    for _ in range(200):
+                        client.message()
+        asking = [threading.Thread(target=ask_on) for _ in range(16)]
+        for thread in asking:
+            thread.start()
+        self.wait_for(lambda: self.client().call("stats")["counters"]["lookups"] > 100)
+        replayer.signal(15)
+        self.assertEqual(replayer.wait(), 0, replayer.stderr)
+        for thread in asking:
+            thread.join()
 
 
 class Crowds(Replayer):
