@@ -80,7 +80,8 @@ void hello_call(struct request *r, struct wire_map params)
     wire_pair_string(out, "server", o->program);
     wire_pair_string(out, "version", o->version);
     wire_pair_u64(out, "protocol", SERVER_PROTOCOL);
-    wire_pair_string(out, "tape", o->tape);
+    wire_put_string(out, "tape");
+    wire_put_words(out, o->tape);
     wire_put_string(out, "limits");
     put_limits(c->server, out);
     request_done(r);

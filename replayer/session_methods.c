@@ -143,7 +143,8 @@ static void put_session(struct session *s, struct text_buffer *out)
     wire_pair_string(out, "speed", quantity_speed_text(speed, &status.speed));
     wire_pair_u64(out, "ticks", status.ticks);
     wire_pair_u64(out, "lateness_p99", status.lateness_p99);
-    wire_pair_string(out, "owner", s->owner);
+    wire_put_string(out, "owner");
+    wire_put_words(out, s->owner);
 }
 
 static void on_sessions(struct request *request, struct wire_map params)

@@ -136,8 +136,7 @@ void wire_begin_notification(struct text_buffer *out, const char *method)
     wire_put_string(out, method);
 }
 
-/* A text that may hold bytes from outside: what is not UTF-8 would be no text to its reader. */
-static void put_words(struct text_buffer *out, const char *words)
+void wire_put_words(struct text_buffer *out, const char *words)
 {
     size_t size = strlen(words);
     put_text(out, words, size);
@@ -170,7 +169,7 @@ void wire_put_error(struct text_buffer *out, const struct tdk_err *err, uint64_t
     put_i64(out, code);
     wire_pair_string(out, "name", wire_error_name(code));
     wire_put_string(out, "message");
-    put_words(out, err->text);
+    wire_put_words(out, err->text);
     if (retry_after_ns != 0)
         wire_pair_u64(out, "retry_after", retry_after_ns);
 }

@@ -105,6 +105,10 @@ void wire_put_bool(struct text_buffer *out, bool value);
 void wire_put_u64(struct text_buffer *out, uint64_t value);
 void wire_put_string(struct text_buffer *out, const char *value);
 void wire_put_bytes(struct text_buffer *out, const void *bytes, size_t size);
+
+/* A string that may hold bytes from outside: each that is no UTF-8 is a '?', or all of the message
+ * would be none to its reader. */
+void wire_put_words(struct text_buffer *out, const char *words);
 void wire_put_map(struct text_buffer *out, uint32_t pairs);
 void wire_put_list(struct text_buffer *out, uint32_t items);
 

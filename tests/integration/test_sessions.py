@@ -156,6 +156,15 @@ class Plays(Sessions):
         self.assertFalse(last["complete"])
         self.assertEqual(other.call("sessions")["sessions"], [])
 
+    def test_an_owner_that_is_no_text_is_listed_as_one(self):
+        owner, other = wire.Client(self.tape / "replayer.sock", hello=False), self.client()
+        self.addCleanup(owner.close)
+        owner.send(b"\x94\x00\x00\xa5hello\x82\xa6client\xa4a\xff\xc3b\xa8protocol\x01")
+        owner.answer(0)
+        self.play(owner, speed="0.01x")
+        (listed,) = other.call("sessions")["sessions"]
+        self.assertRegex(listed["owner"], r"^a\?\?b uid \d+$")
+
     def test_it_waits_for_its_consumers(self):
         client = self.client()
         session = self.play(client, wait_consumers=1)
