@@ -46,15 +46,14 @@ static void look(struct job *job)
     struct tdk_cursor *cursor = NULL;
     struct tdk_run run;
     struct tdk_err err;
-    int rc = open_cursor(l, &cursor);
     l->found = 0;
-    while (rc == 0 || rc == TDK_ECORRUPT) {
+    if (open_cursor(l, &cursor) < 0)
+        return;
+    int rc = TDK_ECORRUPT;
+    while (rc == TDK_ECORRUPT) /* what is older may be read */
         rc = tdk_cursor_read(cursor, &run, &err);
-        if (rc == 0)
-            break;
-        if (rc == 1)
-            note(l, run.frames);
-    }
+    if (rc == 1)
+        note(l, run.frames);
     tdk_cursor_close(cursor);
 }
 
