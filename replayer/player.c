@@ -185,9 +185,9 @@ static int find_prologue(struct player *p, const struct tdk_query *query, struct
     uint64_t damaged = prime_damaged(p->prime);
     if (damaged > 0) {
         err_say(&damage, TDK_ECORRUPT,
-                "%" PRIu64 " parts of the tape before the range cannot be read: the state that it "
+                "%" PRIu64 " %s of the tape before the range cannot be read: the state that it "
                 "begins with may be older than it should",
-                damaged);
+                damaged, quantity_word(damaged, "part", "parts"));
         player_tell_damage(p, &damage);
     }
     return 0;
@@ -232,8 +232,10 @@ static int seek(struct player *p, struct tdk_err *err)
         query.from = p->seek_to;
     if (p->seek_to > query.to)
         query.from = query.to;
-    if (query.limit > 0)
-        query.limit = query.limit > p->report.ticks ? query.limit - p->report.ticks : 1;
+    if (query.limit > 0) {
+        uint64_t played = p->report.ticks - p->round_began;
+        query.limit = query.limit > played ? query.limit - played : 1;
+    }
     tdk_cursor_close(p->cursor);
     p->cursor = NULL;
     live_close(p->live);
@@ -279,6 +281,7 @@ static int play_rounds(struct player *p, struct tdk_err *err)
         p->report.rounds++;
         if (p->report.rounds == p->options.rounds || p->report.ticks == 0)
             return 0;
+        p->round_began = p->report.ticks;
         tdk_cursor_close(p->cursor);
         p->cursor = NULL;
         rc = tdk_cursor_open(&p->cursor, p->tape, &p->query, err);
@@ -376,9 +379,9 @@ int player_wait_consumers(struct player *p, uint64_t count, uint64_t timeout_ns,
         if (here >= count)
             return 0;
         if (timeout_ns > 0 && now - begin >= timeout_ns)
-            return err_say(err, -ETIMEDOUT,
-                           "ring %s: waited for %" PRIu64 " consumers, %" PRIu64 " came",
-                           p->options.into, count, here);
+            return err_say(err, -ETIMEDOUT, "ring %s: waited for %" PRIu64 " %s, %" PRIu64 " came",
+                           p->options.into, count, quantity_word(count, "consumer", "consumers"),
+                           here);
         player_attend(p);
         if (p->quit)
             return err_say(err, -ECANCELED, "ring %s: stopped while waiting for consumers",

@@ -62,9 +62,9 @@ int player_run_live(struct player *p, struct tdk_err *err)
 {
     uint64_t asked_ns = 0, limit = 0;
     if (p->query.limit > 0) {
-        limit = p->query.limit - p->report.ticks;
-        if (limit == 0)
+        if (p->report.ticks >= p->query.limit)
             return 0;
+        limit = p->query.limit - p->report.ticks;
     }
     int rc = live_open(&p->live, p->tape, &p->query, limit, p->cursor, err);
     while (rc == 0 && !live_is_done(p->live)) {

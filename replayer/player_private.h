@@ -66,6 +66,7 @@ struct player {
     struct tdk_digest *digest; /* of the merged order; NULL unless asked for */
     unsigned char *aside;      /* piece_max of a lane's: where ticks are woven that go into it */
     uint64_t tick;             /* number of the next, over all rounds */
+    uint64_t round_began;      /* ticks that had been played then */
     uint64_t shift;            /* added to times, modulo 2^64; known with the first tick */
     uint64_t steps;            /* to take while paused */
     uint64_t step_to;          /* and all that is no later than this; 0: nothing */
@@ -131,7 +132,6 @@ void player_sleep_until(uint64_t due_ns);
 
 /* ---- player.c ---- */
 
-/* A part of the tape that could not be read, if somebody wants to know. */
 /* A track came up after the play began: a ring of its own, as for the others. Where there is none
  * to be had, that is told once, and the track is passed over: the others go on. */
 int player_seat_late(struct player *player, const struct tdk_run *run, struct tdk_err *err);
@@ -139,6 +139,7 @@ int player_seat_late(struct player *player, const struct tdk_run *run, struct td
 /* JOIN into a ring. */
 int player_put_join(struct player *player, struct lane *lane, struct tdk_err *err);
 
+/* A part of the tape that could not be read, if somebody wants to know. */
 void player_tell_damage(struct player *player, const struct tdk_err *err);
 
 /* ---- player_live.c ---- */

@@ -234,6 +234,16 @@ class Plays(Sessions):
         self.assertEqual(self.replayer.stop(), 0, self.replayer.stderr)
         self.drained(code=3)
 
+    def test_a_limit_is_of_each_round_also_behind_a_seek(self):
+        client = self.client()
+        session = self.play(client, loop=2, limit=10, paused=True)
+        self.until(client, session, "paused")
+        client.call("step", session=session, n=14)
+        self.wait_for(lambda: client.call("sessions")["sessions"][0]["ticks"] == 14)
+        client.call("seek", session=session, to=T0 + 100 * MS)
+        client.call("resume", session=session)
+        self.assertEqual(self.until(client, session, "ended")["ticks"], 20)
+
     def test_then_live(self):
         self.replayer.stop()
         recorder = self.recorder("--ring", "feed", "--create-ring", "1M")
