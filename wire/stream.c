@@ -8,6 +8,7 @@
 #include "base/batch.h"
 #include "base/err.h"
 #include "base/name.h"
+#include "base/quantity.h"
 #include "wire/client.h"
 
 #define CREDIT_DEFAULT ((UINT64_C(36) << 20))
@@ -170,12 +171,16 @@ static int on_end(struct tdk_stream *s, struct wire_map params, struct tdk_err *
     (void)wire_u64(params, "damaged", &stats->damaged, NULL);
     (void)wire_bool(params, "complete", &stats->complete, NULL);
     (void)wire_string(params, "digest", stats->digest, sizeof stats->digest, NULL);
-    if (wire_map(params, "error", &error, NULL) <= 0 && stats->ticks != s->ticks) {
-        err_say(err, TDK_EFORMAT, "hear %s: %" PRIu64 " ticks came, and it says %" PRIu64,
-                s->client->address, s->ticks, stats->ticks);
+    int rc = wire_may(wire_map(params, "error", &error, err), err);
+    if (rc < 0)
+        return fail(s, rc, err);
+    if (rc == 0 && stats->ticks != s->ticks) {
+        err_say(err, TDK_EFORMAT, "hear %s: %" PRIu64 " %s came, and it says %" PRIu64,
+                s->client->address, s->ticks, quantity_word(s->ticks, "tick", "ticks"),
+                stats->ticks);
         return fail(s, TDK_EFORMAT, err);
     }
-    if (error.count == 0)
+    if (rc == 0)
         return 0;
     if (!wire_get_error(error, &told))
         err_say(&told, TDK_EFORMAT, "it ended with an error that has no code");
