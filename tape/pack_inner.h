@@ -95,11 +95,16 @@ struct pack {
     /* What is picked: which strands, how many frames, and their ranks among them. */
     uint64_t wanted[PACK_FRAMES_MAX / 64];
     uint32_t wanted_count, picked;
-    bool is_picked;                                /* and there */
-    uint16_t rank_of[PACK_FRAMES_MAX + PACK_MORE]; /* in order of strands */
-    uint16_t picked_place[PACK_FRAMES_MAX];        /* by rank */
+    bool is_picked; /* and there */
+    union {
+        struct {
+            uint16_t rank_of[PACK_FRAMES_MAX + PACK_MORE]; /* in order of strands */
+            uint16_t picked_place[PACK_FRAMES_MAX];        /* by rank */
+        };
+        /* Of a block that is read whole, by place: those that are kept whole, in raw. */
+        uint32_t raw_of[PACK_FRAMES_MAX];
+    };
     /* Where frames are of several spans, or some are kept whole; by place. */
-    uint32_t raw_of[PACK_FRAMES_MAX]; /* those that are kept whole: in raw */
     uint16_t strand_of[PACK_FRAMES_MAX];
     uint32_t offset_of[PACK_FRAMES_MAX]; /* of the frame; before that is known: its span */
     uint32_t cursors[BLOCK_ENTRIES_MAX]; /* of the directory's entries */
@@ -113,6 +118,8 @@ struct pack {
     /* So many of its frames, side by side, until each goes to its place. */
     _Alignas(64) unsigned char stage[(COLUMN_ROWS + PACK_MORE) * PACK_SPAN_MAX + 8];
 };
+
+static_assert(sizeof(struct pack) <= 2 << 20, "one large page");
 
 static inline bool has_bit(const uint64_t *bits, size_t i)
 {

@@ -20,6 +20,9 @@ struct errand {
     uint64_t bytes_read;
 };
 
+/* One to lend and one to read into: who is slower is not further behind with more. */
+enum { OWN = 2 };
+
 struct scout {
     struct shelf *shelf; /* borrowed */
     pthread_t thread;
@@ -28,7 +31,9 @@ struct scout {
     struct errand errands[SCOUT_AHEAD_MAX]; /* in the order in which they will be taken */
     size_t count;
     bool by_picks;
-    struct picks picks; /* ours; changed while no errand is there */
+    struct picks picks;     /* ours; changed while no errand is there */
+    struct slice *own[OWN]; /* NULL: not needed so far */
+    bool in_use[OWN];       /* by an errand, or lent */
     bool stop;
     atomic_uint changes; /* counts what is signalled; looked at without the lock, too */
 };
@@ -95,6 +100,39 @@ static void tell_change(struct scout *scout)
     pthread_cond_broadcast(&scout->changed);
 }
 
+/* ---- memory ---- */
+
+/* With the lock held, as below. OWN: all are in use. */
+static size_t find_own(const struct scout *scout)
+{
+    size_t i = 0;
+    while (i < OWN && scout->in_use[i])
+        i++;
+    return i;
+}
+
+static struct slice *take_slice(struct scout *scout, const struct block_ref *ref, bool by_scout)
+{
+    const size_t i = find_own(scout);
+    if (scout->by_picks || !by_scout)
+        return shelf_take(scout->shelf, ref, true);
+    if (scout->own[i] == NULL)
+        scout->own[i] = shelf_take(scout->shelf, ref, true);
+    scout->in_use[i] = scout->own[i] != NULL;
+    return scout->own[i];
+}
+
+static void give_slice(struct scout *scout, struct slice *slice)
+{
+    for (size_t i = 0; slice != NULL && i < OWN; i++)
+        if (scout->own[i] == slice) {
+            scout->in_use[i] = false;
+            tell_change(scout);
+            return;
+        }
+    shelf_give(scout->shelf, slice);
+}
+
 /* ---- an errand ---- */
 
 static int read_block(const struct scout *scout, struct slice *slice, const struct errand *errand)
@@ -116,23 +154,22 @@ static struct errand *find(struct scout *scout, const struct block_ref *ref)
 }
 
 /* With the lock held, which is let go meanwhile. */
-static void run(struct scout *scout, struct errand *waiting)
+static void run(struct scout *scout, struct errand *waiting, bool by_scout)
 {
     waiting->state = ERRAND_BUSY;
     struct errand errand = *waiting;
+    struct slice *slice = take_slice(scout, &errand.told.ref, by_scout);
     pthread_mutex_unlock(&scout->lock);
-    errand.slice = shelf_take(scout->shelf, &errand.told.ref, true);
-    if (errand.slice != NULL) {
-        uint64_t before = errand.slice->bytes_read;
-        if (read_block(scout, errand.slice, &errand) < 0) {
-            shelf_give(scout->shelf, errand.slice);
-            errand.slice = NULL;
-        } else {
-            errand.bytes_read = errand.slice->bytes_read - before;
-        }
+    uint64_t before = slice != NULL ? slice->bytes_read : 0;
+    bool is_read = slice != NULL && read_block(scout, slice, &errand) == 0;
+    pthread_mutex_lock(&scout->lock);
+    if (is_read) {
+        errand.slice = slice;
+        errand.bytes_read = slice->bytes_read - before;
+    } else {
+        give_slice(scout, slice);
     }
     errand.state = ERRAND_DONE;
-    pthread_mutex_lock(&scout->lock);
     *find(scout, &errand.told.ref) = errand;
     tell_change(scout);
 }
@@ -151,8 +188,8 @@ static void *be_scout(void *context)
     pthread_mutex_lock(&scout->lock);
     while (!scout->stop) {
         struct errand *waiting = find_waiting(scout);
-        if (waiting != NULL)
-            run(scout, waiting);
+        if (waiting != NULL && (scout->by_picks || find_own(scout) < OWN))
+            run(scout, waiting, true);
         else
             await_change(scout);
     }
@@ -166,7 +203,7 @@ static struct errand remove_first(struct scout *scout)
     struct errand *first = &scout->errands[0], *other;
     while (first->state == ERRAND_BUSY)
         if ((other = find_waiting(scout)) != NULL)
-            run(scout, other);
+            run(scout, other, false);
         else
             await_change(scout);
     struct errand gone = *first;
@@ -183,7 +220,7 @@ static void drop_before(struct scout *scout, const struct errand *kept)
         if (i < count && scout->errands[i].state == ERRAND_WAITING)
             scout->errands[i].state = ERRAND_DONE; /* nobody shall begin with it now */
     for (; count > 0; count--)
-        shelf_give(scout->shelf, remove_first(scout).slice);
+        give_slice(scout, remove_first(scout).slice);
 }
 
 /* ---- a scout ---- */
@@ -236,6 +273,9 @@ void scout_stop(struct scout *scout)
     tell_change(scout);
     pthread_mutex_unlock(&scout->lock);
     pthread_join(scout->thread, NULL);
+    for (size_t i = 0; i < OWN; i++)
+        if (!scout->in_use[i])
+            shelf_give(scout->shelf, scout->own[i]);
     destroy(scout);
 }
 
@@ -270,4 +310,11 @@ struct slice *scout_take(struct scout *scout, const struct block_ref *ref, uint6
     pthread_mutex_unlock(&scout->lock);
     *bytes_read = taken.bytes_read;
     return taken.slice;
+}
+
+void scout_give(struct scout *scout, struct slice *slice)
+{
+    pthread_mutex_lock(&scout->lock);
+    give_slice(scout, slice);
+    pthread_mutex_unlock(&scout->lock);
 }

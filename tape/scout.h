@@ -5,6 +5,9 @@
  * scout goes ahead; and who comes for a block that is still being read does the one behind it
  * meanwhile. What a scout cannot read it leaves: the caller tries again, and tells why.
  *
+ * Whole blocks it lays down in memory of its own, which it lends and gets back: to write where
+ * another processor wrote or read last can take it twice as long.
+ *
  * A process has one scout less than processors it may use, however many scans it runs, or as many
  * as it says: a scan that gets none goes on without. A scout has its caller's priority and takes no
  * signals. All calls are the caller's, from one thread at a time.
@@ -41,8 +44,12 @@ struct scout_errand {
 /* To read it, unless that is under way; in the order in which they will be taken. */
 void scout_send(struct scout *scout, const struct scout_errand *errand);
 
-/* The slice in which the block is, the caller's from now on, and how much was read for it; NULL: it
- * was not sent for, has not begun or could not be read. Those sent for before it are dropped. */
+/* The slice in which the block is, the caller's until scout_give(), and how much was read for it;
+ * NULL: it was not sent for, has not begun or could not be read. Those sent for before it are
+ * dropped. */
 struct slice *scout_take(struct scout *scout, const struct block_ref *ref, uint64_t *bytes_read);
+
+/* Back to the scout, or on the shelf, wherever it is from. Behind scout_stop() all go there. */
+void scout_give(struct scout *scout, struct slice *slice); /* no slice is fine */
 
 #endif

@@ -26,21 +26,32 @@ void slice_init(struct slice *slice, struct segments *segments)
     *slice = (struct slice){.segments = segments};
 }
 
+static void drop_unpacked(struct slice *slice)
+{
+    if (!slice->is_joined)
+        buffers_unmap(slice->unpacked, slice->unpacked_room);
+    slice->unpacked = NULL;
+    slice->unpacked_room = 0;
+    slice->is_joined = false;
+}
+
 static void drop_bytes(struct slice *slice)
 {
-    if (slice->is_mapped)
-        buffers_unmap(slice->bytes, slice->room);
+    if (slice->is_joined)
+        drop_unpacked(slice);
+    if (slice->mapped != 0)
+        buffers_unmap(slice->bytes, slice->mapped);
     else
         free(slice->bytes);
     slice->bytes = NULL;
-    slice->room = 0;
+    slice->room = slice->mapped = 0;
 }
 
 void slice_close(struct slice *slice)
 {
     segments_give(slice->segments, slice->handle);
     drop_bytes(slice);
-    buffers_unmap(slice->unpacked, slice->unpacked_room);
+    drop_unpacked(slice);
     free(slice->chunks);
     pack_close(slice->pack);
     *slice = (struct slice){.segments = slice->segments};
@@ -65,12 +76,32 @@ static int room_for_bytes(struct slice *slice, size_t size, bool in_parts)
     if (slice->room >= size)
         return 0;
     drop_bytes(slice);
-    slice->is_mapped = !in_parts && (slice->passing || size >= LARGE_MIN);
-    slice->bytes =
-        slice->is_mapped ? buffers_map(roomy(size)) : aligned_alloc(TAPE_ALIGN, roomy(size));
+    bool is_mapped = !in_parts && (slice->passing || size >= LARGE_MIN);
+    slice->bytes = is_mapped ? buffers_map(roomy(size)) : aligned_alloc(TAPE_ALIGN, roomy(size));
     if (slice->bytes == NULL)
         return -ENOMEM;
     slice->room = roomy(size);
+    slice->mapped = is_mapped ? roomy(size) : 0;
+    return 0;
+}
+
+/* A packed block that passes through, and behind it what comes out of it: pages are large, and each
+ * is filled whole. What is behind the frames fits into what roomy() adds; if not, see below. */
+static int room_for_both(struct slice *slice, const struct block_ref *ref)
+{
+    const size_t room = roomy(ref->span), unpacked_room = roomy(ref->frames_size);
+    if (slice->room >= ref->span && slice->unpacked_room >= ref->frames_size)
+        return 0;
+    drop_bytes(slice);
+    drop_unpacked(slice);
+    slice->bytes = buffers_map(room + unpacked_room);
+    if (slice->bytes == NULL)
+        return -ENOMEM;
+    slice->room = room;
+    slice->mapped = room + unpacked_room;
+    slice->unpacked = slice->bytes + room;
+    slice->unpacked_room = unpacked_room;
+    slice->is_joined = true;
     return 0;
 }
 
@@ -79,8 +110,7 @@ static int room_for_unpacked(struct slice *slice, size_t size)
 {
     if (slice->unpacked_room >= size)
         return 0;
-    buffers_unmap(slice->unpacked, slice->unpacked_room);
-    slice->unpacked_room = 0;
+    drop_unpacked(slice);
     slice->unpacked = buffers_map(roomy(size));
     if (slice->unpacked == NULL)
         return -ENOMEM;
@@ -151,7 +181,9 @@ int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts
             return rc;
     }
     slice->ref = *ref;
-    int rc = room_for_bytes(slice, ref->span, in_parts);
+    int rc = slice->passing && is_packed(ref) && !in_parts
+                 ? room_for_both(slice, ref)
+                 : room_for_bytes(slice, ref->span, in_parts);
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
 }
 

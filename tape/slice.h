@@ -31,9 +31,10 @@ struct slice {
     struct block_view view; /* frames: only what slice_need() has answered for */
     unsigned char *bytes;   /* as in the file; ours */
     size_t room;
-    bool is_mapped;          /* by buffers_map() */
+    size_t mapped;           /* of bytes, by buffers_map(); 0: by the allocator */
     unsigned char *unpacked; /* ours */
     size_t unpacked_room;
+    bool is_joined;    /* unpacked is behind bytes, in one mapping */
     struct pack *pack; /* ours; NULL until a packed block is met */
     uint32_t picked;   /* SLICE_PACKED: so many ticks, and an ordinal is a place among them */
     uint64_t *chunks;  /* a bit for each chunk of frames that is there; ours */

@@ -193,15 +193,12 @@ static int find_slice(struct stream *stream, struct tdk_err *err)
     stream->read_ahead = 0;
     struct sieve *sieve = &stream->sieve;
     struct shelf *shelf = &stream->answer->tape->shelf;
-    struct slice *met = stream_meet(stream);
-    if (met != NULL) {
-        shelf_give(shelf, sieve->slice);
-        sieve->slice = met;
+    if (sieve->slice != NULL && slice_holds(sieve->slice, &stream->ref))
         return 0;
-    }
+    if (stream->scout != NULL && stream_meet(stream))
+        return 0;
     bool many = !search_is_short(&stream->search);
-    if (sieve->slice != NULL &&
-        (many || sieve->slice->passing || slice_holds(sieve->slice, &stream->ref)))
+    if (sieve->slice != NULL && (many || sieve->slice->passing))
         return 0;
     shelf_give(shelf, sieve->slice);
     sieve->slice = shelf_take(shelf, &stream->ref, many);

@@ -61,10 +61,12 @@ static void dismiss(struct stream *stream)
     stream->scout = NULL;
 }
 
-struct slice *stream_meet(struct stream *stream)
+/* The slice of before first: who waits for a block does another in it. */
+bool stream_meet(struct stream *stream)
 {
-    return stream->scout != NULL ? scout_take(stream->scout, &stream->ref, &stream->read_ahead)
-                                 : NULL;
+    scout_give(stream->scout, stream->sieve.slice);
+    stream->sieve.slice = scout_take(stream->scout, &stream->ref, &stream->read_ahead);
+    return stream->sieve.slice != NULL;
 }
 
 static void send(struct stream *stream)

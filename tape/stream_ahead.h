@@ -6,8 +6,9 @@
 
 #include "tape/stream.h"
 
-/* The slice in which the stream's block was read ahead; NULL: it was not. */
-struct slice *stream_meet(struct stream *stream);
+/* The stream has a scout, and in its sieve from here on the slice in which the scout read its next
+ * block; false: it did not, and there is none. */
+bool stream_meet(struct stream *stream);
 
 /* A block of a scan is about to be read: those behind it are, too. */
 void stream_go_ahead(struct stream *stream);

@@ -27,8 +27,9 @@ struct fixture {
     int count;
 };
 
-/* Blocks of trades in seven instruments: 34, which an index tells in two batches. */
-static void make_track(const char *path)
+/* Blocks of trades, of each instrument one in so many: of seven 34 blocks, which an index tells in
+ * two batches. */
+static void make_track(const char *path, unsigned instruments)
 {
     const struct append_options options = {
         .block_size = BLOCK_SIZE, .payload_max = 1024, .segment_size = 64 << 20};
@@ -37,7 +38,7 @@ static void make_track(const char *path)
     assert_int_equal(append_begin(append, "t", TDK_KIND_DBN, NULL), 0);
     for (unsigned i = 0; i < TICKS; i++) {
         unsigned char record[48] = {48 / 4, TDK_RTYPE_TRADES};
-        store_u32(record + 4, i % 7);
+        store_u32(record + 4, i % instruments);
         store_u64(record + 8, 1000 + i);
         assert_int_equal(
             append_tick(append, TDK_TYPE_DBN, 0, 1000 + i, record, sizeof record, NULL), 0);
@@ -108,7 +109,7 @@ static int make_empty_folder(void **state)
 static int make_folder(void **state)
 {
     int rc = make_empty_folder(state);
-    make_track(((const struct fixture *)*state)->path);
+    make_track(((const struct fixture *)*state)->path, 7);
     return rc;
 }
 
@@ -117,6 +118,16 @@ static int make_packed_folder(void **state)
     int rc = make_empty_folder(state);
     const struct fixture *f = *state;
     make_large_track(f->path);
+    pack(f->path);
+    return rc;
+}
+
+/* Of each instrument one tick: what a directory says of it is more than an eighth of the tick. */
+static int make_scattered_folder(void **state)
+{
+    int rc = make_empty_folder(state);
+    const struct fixture *f = *state;
+    make_track(f->path, TICKS);
     pack(f->path);
     return rc;
 }
@@ -187,9 +198,30 @@ static void scout_reads_the_blocks_that_it_is_sent_for(void **state)
         assert_int_equal(slice->state, SLICE_WHOLE);
         assert_true(slice_holds(slice, &f->refs[i]));
         assert_int_equal(bytes_read, f->refs[i].span);
-        shelf_give(&f->tape->shelf, slice);
+        scout_give(scout, slice);
     }
     scout_stop(scout);
+    close_search(f);
+}
+
+/* Two slices of its own; the third on the shelf is its caller's. */
+static void scout_reads_into_the_same_memory_again(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *lent = NULL;
+    uint64_t bytes_read;
+    open_search(f);
+    struct scout *scout = scout_start(&f->tape->shelf);
+    for (int i = 0; i < f->count; i++) {
+        struct slice *next = take_or_wait(scout, f->refs, i, &bytes_read);
+        assert_ptr_not_equal(next, lent);
+        scout_give(scout, lent);
+        lent = next;
+    }
+    scout_stop(scout);
+    assert_in_range(f->tape->shelf.count, 0, 2);
+    assert_true(slice_holds(lent, &f->refs[f->count - 1])); /* what it lent stays */
+    shelf_give(&f->tape->shelf, lent);
     close_search(f);
 }
 
@@ -201,7 +233,7 @@ static void scout_drops_what_was_to_come_before(void **state)
     struct scout *scout = scout_start(&f->tape->shelf);
     for (int i = 0; i + 1 < f->count; i += 2) {
         send(scout, &f->refs[i]);
-        shelf_give(&f->tape->shelf, take_or_wait(scout, f->refs, i + 1, &bytes_read));
+        scout_give(scout, take_or_wait(scout, f->refs, i + 1, &bytes_read));
         assert_null(scout_take(scout, &f->refs[i], &bytes_read));
         assert_int_equal(bytes_read, 0);
     }
@@ -219,7 +251,7 @@ static void scout_brings_nothing_of_a_damaged_block(void **state)
     send(scout, &f->refs[1]);
     usleep(1000);
     assert_null(scout_take(scout, &f->refs[1], &bytes_read));
-    shelf_give(&f->tape->shelf, take_or_wait(scout, f->refs, 2, &bytes_read));
+    scout_give(scout, take_or_wait(scout, f->refs, 2, &bytes_read));
     scout_stop(scout);
     close_search(f);
 }
@@ -383,6 +415,21 @@ static void cursors_are_closed_while_a_scout_is_out(void **state)
     tdk_tape_close(tape);
 }
 
+/* Which does not fit behind what was read. */
+static void blocks_of_large_directories_are_scanned(void **state)
+{
+    const struct fixture *f = *state;
+    const struct tdk_query everything = {.to = UINT64_MAX};
+    struct tdk_tape *tape;
+    for (int scouts = 0; scouts <= 1; scouts++) {
+        scout_limit(scouts);
+        assert_int_equal(tdk_tape_open(&tape, f->path, NULL), 0);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(ask(tape, &everything).ticks, TICKS);
+        tdk_tape_close(tape);
+    }
+}
+
 /* What it passed through is on the shelf behind it. */
 static void scan_without_a_scout_needs_memory_for_one_block(void **state)
 {
@@ -406,6 +453,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(test, make_packed_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(scout_reads_the_blocks_that_it_is_sent_for),
+        IN_FOLDER(scout_reads_into_the_same_memory_again),
         IN_FOLDER(scout_drops_what_was_to_come_before),
         IN_FOLDER(scout_brings_nothing_of_a_damaged_block),
         IN_FOLDER(scouts_are_as_many_as_may_be),
@@ -416,6 +464,8 @@ int main(void)
         IN_PACKED_FOLDER(damage_of_packed_blocks_in_parts_is_told_the_same_with_a_scout),
         IN_PACKED_FOLDER(cursors_are_closed_while_a_scout_is_out),
         IN_FOLDER(scan_without_a_scout_needs_memory_for_one_block),
+        cmocka_unit_test_setup_teardown(blocks_of_large_directories_are_scanned,
+                                        make_scattered_folder, remove_folder),
     };
     return cmocka_run_group_tests_name("tape.scout", tests, NULL, NULL);
 }
