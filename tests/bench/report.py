@@ -188,11 +188,12 @@ def store_targets(targets, store, record, bare):
         targets.most(f"one symbol, the day, sealed, {heat}", value and value * 1e3, wanted, "ms", read_bare_ms("sealed, a symbol", heat))
     value = asked("count_sym_day", "hot")
     targets.most("count of a symbol's day, hot", value and value * 1e3, 1, "ms")
-    for words, heat, name, wanted in (("everything in order, hot", "hot", "tapedeck", 0.8),
-                                      ("everything in order, sealed, cold", "cold", "sealed", 2.5)):
+    for words, heat, name, wanted, least in (
+            ("everything in order, hot", "hot", "tapedeck", 0.8, "rows: read, sum, walk"),
+            ("everything in order, sealed, cold", "cold", "sealed", 2.5, "sealed: read, lay, walk, cold")):
         flat = asked("replay_all", heat, "flat")
         targets.least(f"{words}: of flat's speed", ratio(flat, asked("replay_all", heat, name)), wanted,
-                      limit=name == "tapedeck" and ratio(flat and flat * 1e3, read_bare_ms("rows", heat)))
+                      limit=ratio(flat, bare.get(least)))
     targets.most("bytes of a tick on disk, sealed", store.size.get("sealed"), 5.5, "bytes")
 
 

@@ -19,9 +19,9 @@ trap 'rm -rf "$rings"' EXIT
 
 wants() { case "$parts" in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 
-bare_read() { # NAME BYTES [SPAN TAKE]: a file of so many bytes, read by a bare loop
-    head -c "$2" /dev/zero >"$out/bare.bin"
-    "$bin/bareread" "$out/bare.bin" "${@:3}" | sed "s/\"name\": \"/&$1: /"
+bare() { # PROGRAM NAME BYTES [SPAN TAKE]: a file of so many bytes, read by a bare loop
+    head -c "$3" /dev/zero >"$out/bare.bin"
+    "$bin/$1" "$out/bare.bin" "${@:4}" | sed "s/\"name\": \"/&$2: /"
     rm "$out/bare.bin"
 }
 
@@ -64,10 +64,10 @@ EOF
     cp "$out/store/results.tsv" "$out/store.tsv"
     rm -rf "$out"/store/store-*
     ticks=$(awk -F'\t' '$2 == "record" { print $3; exit }' "$out/store.tsv")
-    { # the bytes of a tape of so many ticks: rows, sealed, and what a symbol of 200 takes of a sealed one
-        bare_read rows $((ticks * 746 / 10))
-        bare_read sealed $((ticks * 53 / 10))
-        bare_read "sealed, a symbol" $((ticks * 53 / 10)) 311000 116000
+    { # the bytes of a tape of so many ticks: rows, sealed with what comes out of it, and what a symbol of 200 takes of that
+        bare bareread rows $((ticks * 746 / 10))
+        bare barelay sealed $((ticks * 53 / 10)) 308000 4187000
+        bare bareread "sealed, a symbol" $((ticks * 53 / 10)) 311000 116000
     } >"$out/bare-store.json"
 fi
 
