@@ -35,21 +35,20 @@ static const struct option step_rows[] = {
      .kind = OPTION_COUNT,
      .min = 1,
      .at = offsetof(struct args, ticks),
-     .help = "so many ticks; unless said, one"},
+     .help = "so many ticks, instead of N behind ID; unless said, one"},
     {.name = "by",
      .kind = OPTION_DURATION,
      .min = 1,
      .at = offsetof(struct args, by_ns),
-     .help = "or so much time of the tape"},
+     .help = "or so much time of the tape, instead of D behind ID"},
     {.name = NULL},
 };
 
 static const struct option seek_rows[] = {
     {.name = "to",
      .kind = OPTION_MOMENT,
-     .required = true,
      .at = offsetof(struct args, to),
-     .help = "where to go on; inside the range of the play"},
+     .help = "where to go on, instead of TIME behind ID"},
     {.name = NULL},
 };
 
@@ -193,10 +192,29 @@ static int run_stop(const struct cli *cli)
     return steer(cli, "stop", NULL, NULL, 0);
 }
 
+/* The word behind ID; NULL: there is none. */
+static const char *word_of(const struct cli *cli)
+{
+    return cli->operands->count > 1 ? cli->operands->items[1] : NULL;
+}
+
+/* `session step ID 5`, `session step ID 250ms`. */
+static int read_step(const char *word)
+{
+    uint64_t *to = quantity_count(word, &args.ticks, NULL) == 0 ? &args.ticks : &args.by_ns;
+    if (to == &args.by_ns && quantity_duration(word, to, NULL) < 0)
+        return cli_usage("'%s' is neither a number of ticks nor a duration as in 250ms", word);
+    return *to > 0 ? CLI_OK : cli_usage("'%s': a step of nothing", word);
+}
+
 static int run_step(const struct cli *cli)
 {
-    if (args.ticks != 0 && args.by_ns != 0)
-        return cli_usage("--ticks and --by: choose one");
+    const char *word = word_of(cli);
+    if ((args.ticks != 0) + (args.by_ns != 0) + (word != NULL) > 1)
+        return cli_usage("a number of ticks, a duration, --ticks and --by: choose one");
+    int status = word != NULL ? read_step(word) : CLI_OK;
+    if (status != CLI_OK)
+        return status;
     if (args.by_ns != 0)
         return steer(cli, "step", "by", NULL, args.by_ns);
     return steer(cli, "step", "n", NULL, args.ticks != 0 ? args.ticks : 1);
@@ -219,10 +237,24 @@ static int find_bounds(struct moment_bounds *bounds)
     return status;
 }
 
+static int read_seek(const char *word)
+{
+    struct tdk_err err;
+    if ((word != NULL) == (args.to.anchor != MOMENT_UNSET))
+        return cli_usage("where to go on, behind ID or with --to: %s",
+                         word ? "choose one" : "it is missing");
+    if (word != NULL && moment_parse(word, NULL, &args.to, &err) < 0)
+        return cli_usage("%s", err.text);
+    return CLI_OK;
+}
+
 static int run_seek(const struct cli *cli)
 {
     struct moment_bounds bounds = {.now = clock_wall()};
-    int status = moment_needs_tape(&args.to) ? find_bounds(&bounds) : CLI_OK;
+    int status = read_seek(word_of(cli));
+    if (status != CLI_OK)
+        return status;
+    status = moment_needs_tape(&args.to) ? find_bounds(&bounds) : CLI_OK;
     if (status != CLI_OK)
         return status;
     return steer(cli, "seek", "to", NULL, moment_resolve(&args.to, &bounds, 0));
@@ -238,25 +270,25 @@ static int run_speed(const struct cli *cli)
     return steer(cli, "speed", "speed", word, 0);
 }
 
-#define ONE(NAME, BRIEF, RUN, SETS, USAGE, OPERANDS)                                               \
+#define ONE(NAME, BRIEF, RUN, SETS, USAGE, LEAST, MOST)                                            \
     static const struct command NAME = {                                                           \
         .name = #NAME,                                                                             \
         .brief = (BRIEF),                                                                          \
         .usage = USAGE " -T DIR|-a ADDRESS [--json]",                                              \
         .sets = (SETS),                                                                            \
         .operand = "ID",                                                                           \
-        .operands_min = (OPERANDS),                                                                \
-        .operands_max = (OPERANDS),                                                                \
+        .operands_min = (LEAST),                                                                   \
+        .operands_max = (MOST),                                                                    \
         .run = (RUN),                                                                              \
     }
 
-ONE(pause, "stop the time of its tape", run_pause, plain_sets, "ID", 1);
-ONE(resume, "go on after a pause or a step", run_resume, plain_sets, "ID", 1);
-ONE(step, "pause, and go on by so many ticks or so much time", run_step, step_sets,
-    "ID [-n N | --by D]", 1);
-ONE(seek, "go on at another time of its range", run_seek, seek_sets, "ID --to T", 1);
-ONE(speed, "max, 2x, 0.5x, 1000/s from now on", run_speed, plain_sets, "ID SPEED", 2);
-ONE(stop, "end it; its rings get an END", run_stop, plain_sets, "ID", 1);
+ONE(pause, "stop the time of its tape", run_pause, plain_sets, "ID", 1, 1);
+ONE(resume, "go on after a pause or a step", run_resume, plain_sets, "ID", 1, 1);
+ONE(step, "pause, and go on by so many ticks or so much time", run_step, step_sets, "ID [N|D]", 1,
+    2);
+ONE(seek, "go on at another time of its range", run_seek, seek_sets, "ID TIME", 1, 2);
+ONE(speed, "max, 2x, 0.5x, 1000/s from now on", run_speed, plain_sets, "ID SPEED", 2, 2);
+ONE(stop, "end it; its rings get an END", run_stop, plain_sets, "ID", 1, 1);
 
 static const struct command ls = {
     .name = "ls",

@@ -276,7 +276,10 @@ class CommandLine(Sessions):
         self.assertEqual([(s["session"], s["into"], s["speed"]) for s in listed], [(number, "r", "0.01x")])
         self.assertEqual(json.loads(self.session("pause", number, "--json").stdout)[0]["state"], "paused")
         self.until(client, number, "paused")
-        self.session("step", number, "-n", "2")
+        for words in (["-n", "2"], ["2"], ["5ms"]):
+            self.session("step", number, *words)
+        self.assertEqual(json.loads(self.session("seek", number, T0 + 180 * MS, "--json").stdout)[0]["at"],
+                         T0 + 180 * MS)
         self.session("seek", number, "--to", T0 + 190 * MS)
         self.session("speed", number, "max")
         self.assertEqual(json.loads(self.session("resume", number, "--json").stdout)[0]["state"], "playing")
@@ -363,7 +366,10 @@ class CommandLine(Sessions):
 
     def test_wrong_words(self):
         self.session("stop", "x", code=2)
-        self.session("seek", 1, code=2)
+        for words in ([], ["noon"], ["start", "--to", "start"]):
+            self.session("seek", 1, *words, code=2)
+        for words in (["soon"], ["0"], ["0s"], ["1", "-n", "1"], ["1s", "--by", "1s"]):
+            self.session("step", 1, *words, code=2)
         self.session("speed", 1, "fast", code=2)
         self.session("step", 1, "-n", 1, "--by", "1s", code=2)
         self.replayer.stop()
