@@ -18,12 +18,13 @@ static int read_abstract(struct abstract *abstract, const struct segment *segmen
         rc = segment_read_table(segment, &foot, &abstract->refs, NULL);
     if (rc == 0)
         rc = segment_read_states(segment, &foot, &abstract->states, NULL);
-    abstract->blocks = foot.blocks;
-    if (rc < 0)
+    if (rc < 0) {
         abstract_close(abstract);
-    else
-        abstract->number = foot.number;
-    return rc;
+        return rc;
+    }
+    abstract->blocks = foot.blocks;
+    abstract->number = foot.number;
+    return 0;
 }
 
 /* Of one whose blocks are away: what stayed here says whether any of them is needed. */

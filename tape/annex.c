@@ -170,20 +170,15 @@ static uint32_t meta_crc(const struct annex_meta *meta)
 
 int annex_read_meta(const char *path, struct annex_meta *meta, struct tdk_err *err)
 {
-    char name[TAPE_PATH_MAX];
     struct annex_meta found;
-    snprintf(name, sizeof name, "%s/annex.meta", path);
-    int fd = files->open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    int rc = fd < 0 ? fd : files_read(fd, &found, sizeof found, 0);
-    if (fd >= 0)
-        files->close(fd);
+    int rc = files_read_small(path, "annex.meta", &found, sizeof found);
     if (rc < 0 && rc != -EIO)
-        return err_set(err, rc, "read %s", name);
+        return err_set(err, rc, "read %s/annex.meta", path);
     if (rc == -EIO || found.magic != ANNEX_MAGIC || found.crc != meta_crc(&found))
-        return err_set(err, TDK_ECORRUPT, "read %s", name);
+        return err_set(err, TDK_ECORRUPT, "read %s/annex.meta", path);
     if (found.version != TAPE_VERSION)
-        return err_say(err, TDK_EVERSION, "%s is of version %u, this program reads %u", name,
-                       found.version, TAPE_VERSION);
+        return err_say(err, TDK_EVERSION, "%s/annex.meta is of version %u, this program reads %u",
+                       path, found.version, TAPE_VERSION);
     *meta = found;
     return 0;
 }

@@ -256,3 +256,15 @@ int files_replace(const char *folder, const char *name, const void *bytes, size_
         return err_set(err, rc, "rename %s", aside);
     return files_sync_folder(folder, err);
 }
+
+int files_read_small(const char *folder, const char *name, void *bytes, size_t size)
+{
+    char path[4096 + 64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0)
+        return fd;
+    int rc = files_read(fd, bytes, size, 0);
+    files->close(fd);
+    return rc;
+}

@@ -59,4 +59,8 @@ int files_sync_folder(const char *path, struct tdk_err *err);
 int files_replace(const char *folder, const char *name, const void *bytes, size_t size,
                   struct tdk_err *err);
 
+/* The beginning of such a file, wherever it was written. No link is followed, and nothing is waited
+ * for. -ENOENT, -EIO: it is shorter. */
+int files_read_small(const char *folder, const char *name, void *bytes, size_t size);
+
 #endif

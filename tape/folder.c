@@ -1,3 +1,5 @@
+/* folder.c - which tape it is, and who writes to it. folder_names.c: its segments' files;
+ * folder_clean.c: the mark of a clean end. */
 #include "tape/folder.h"
 
 #include <errno.h>
@@ -12,115 +14,8 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/err.h"
-#include "index/index.h"
 #include "tape/files.h"
 #include "tape/format.h"
-
-/* ---- names ---- */
-
-static const char *const stage_suffix[] = {[SEGMENT_SEALED] = ".seg",
-                                           [SEGMENT_OPEN] = ".open",
-                                           [SEGMENT_IMPORT] = ".import",
-                                           [SEGMENT_PACKED] = ".g1.seg",
-                                           [SEGMENT_PACKING] = ".packing"};
-
-void folder_segment_path(const struct folder *folder, uint64_t number, enum segment_stage stage,
-                         char path[TAPE_PATH_MAX])
-{
-    snprintf(path, TAPE_PATH_MAX, "%.*s/%010llu%s", TAPE_PATH_MAX - 64, folder->segments,
-             (unsigned long long)number, stage_suffix[stage]);
-}
-
-/* "0000000042.seg"; other names are not ours, "00000000042.seg" neither: a number has one name. */
-static bool parse_name(const char *name, struct segment_name *segment)
-{
-    size_t digits = strspn(name, "0123456789");
-    if (digits < 10 || digits > 19 || (digits > 10 && name[0] == '0'))
-        return false;
-    segment->number = strtoull(name, NULL, 10);
-    for (size_t i = 0; i < array_size(stage_suffix); i++)
-        if (strcmp(name + digits, stage_suffix[i]) == 0) {
-            segment->stage = (enum segment_stage)i;
-            return segment->number > 0;
-        }
-    return false;
-}
-
-struct name_list {
-    struct segment_name *names;
-    size_t count, room;
-};
-
-static int note_name(const char *name, void *context)
-{
-    struct name_list *list = context;
-    struct segment_name segment;
-    if (!parse_name(name, &segment))
-        return 0;
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 64 : 2 * list->room;
-        struct segment_name *names = realloc(list->names, room * sizeof *names);
-        if (names == NULL)
-            return -ENOMEM;
-        list->names = names;
-        list->room = room;
-    }
-    list->names[list->count++] = segment;
-    return 0;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    const struct segment_name *x = a, *y = b;
-    if (x->number != y->number)
-        return x->number < y->number ? -1 : 1;
-    return (int)x->stage - (int)y->stage;
-}
-
-/* Of a segment that was packed the file as it was recorded counts no more; and one that is being
- * packed does not count yet. */
-static bool is_leftover(const struct name_list *list, size_t i)
-{
-    const struct segment_name *name = &list->names[i];
-    if (name->stage == SEGMENT_PACKING)
-        return true;
-    for (size_t k = i; k < list->count && list->names[k].number == name->number; k++)
-        if (name->stage == SEGMENT_SEALED && list->names[k].stage == SEGMENT_PACKED)
-            return true;
-    return false;
-}
-
-static int list_names(const struct folder *folder, bool leftovers, struct segment_name **names,
-                      size_t *count, struct tdk_err *err)
-{
-    struct name_list list = {0};
-    int rc = files->list(folder->segments, note_name, &list);
-    if (rc < 0 && rc != -ENOENT) {
-        free(list.names);
-        return err_set(err, rc, "list %s", folder->segments);
-    }
-    if (list.count > 0)
-        qsort(list.names, list.count, sizeof *list.names, compare_names);
-    size_t kept = 0;
-    for (size_t i = 0; i < list.count; i++)
-        if (is_leftover(&list, i) == leftovers)
-            list.names[kept++] = list.names[i];
-    *names = list.names;
-    *count = kept;
-    return 0;
-}
-
-int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
-                    struct tdk_err *err)
-{
-    return list_names(folder, false, names, count, err);
-}
-
-int folder_leftovers(const struct folder *folder, struct segment_name **names, size_t *count,
-                     struct tdk_err *err)
-{
-    return list_names(folder, true, names, count, err);
-}
 
 /* ---- tape.meta ---- */
 
@@ -131,23 +26,11 @@ static uint32_t meta_crc(const struct tape_meta *meta)
     return crc32c(0, &copy, sizeof copy);
 }
 
-static int read_small(const char *folder, const char *name, void *bytes, size_t size)
-{
-    char path[TAPE_PATH_MAX + 64];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd < 0)
-        return fd;
-    int rc = files_read(fd, bytes, size, 0);
-    files->close(fd);
-    return rc;
-}
-
 /* 0; -ENOENT: there is none; TDK_ECORRUPT: there is something else; TDK_EVERSION. */
 static int read_meta(struct folder *folder, struct tdk_err *err)
 {
     struct tape_meta meta;
-    int rc = read_small(folder->path, "tape.meta", &meta, sizeof meta);
+    int rc = files_read_small(folder->path, "tape.meta", &meta, sizeof meta);
     if (rc == -ENOENT)
         return rc;
     if (rc < 0 && rc != -EIO)
@@ -188,7 +71,7 @@ static int identity_from_segments(struct folder *folder, struct tdk_err *err)
         struct segment_head head;
         folder_segment_path(folder, names[i].number, names[i].stage, path);
         const char *slash = strrchr(path, '/');
-        if (read_small(folder->segments, slash + 1, &head, sizeof head) < 0)
+        if (files_read_small(folder->segments, slash + 1, &head, sizeof head) < 0)
             continue;
         uint32_t crc = head.crc;
         head.crc = 0;
@@ -434,61 +317,4 @@ bool folder_is_held(const struct folder *folder)
     int rc = files->is_locked(fd);
     files->close(fd);
     return rc == 1;
-}
-
-/* ---- the clean mark ---- */
-
-static uint32_t mark_crc(const struct clean_mark *mark)
-{
-    struct clean_mark copy = *mark;
-    copy.crc = 0;
-    return crc32c(0, &copy, sizeof copy);
-}
-
-int folder_mark_clean(const struct folder *folder, uint64_t segment, struct tdk_err *err)
-{
-    struct clean_mark mark = {.magic = CLEAN_MAGIC, .version = TAPE_VERSION, .segment = segment};
-    int rc = index_sum(folder->index, &mark.index_sum, err);
-    if (rc < 0)
-        return rc;
-    memcpy(mark.tape_id, folder->tape_id, sizeof mark.tape_id);
-    mark.crc = mark_crc(&mark);
-    return files_replace(folder->index, "clean", &mark, sizeof mark, err);
-}
-
-static bool read_mark(const struct folder *folder, struct clean_mark *mark)
-{
-    return read_small(folder->index, "clean", mark, sizeof *mark) == 0 &&
-           mark->magic == CLEAN_MAGIC && mark->version == TAPE_VERSION &&
-           mark->crc == mark_crc(mark) &&
-           memcmp(mark->tape_id, folder->tape_id, sizeof mark->tape_id) == 0;
-}
-
-int folder_unmark_clean(const struct folder *folder, struct tdk_err *err)
-{
-    char path[TAPE_PATH_MAX + 64];
-    snprintf(path, sizeof path, "%s/clean", folder->index);
-    int rc = files->unlink(path);
-    if (rc == -ENOENT)
-        return 0;
-    if (rc < 0)
-        return err_set(err, rc, "remove %s", path);
-    return files_sync_folder(folder->index, err);
-}
-
-bool folder_clean_segment(const struct folder *folder, uint64_t *segment)
-{
-    struct clean_mark mark;
-    if (!read_mark(folder, &mark))
-        return false;
-    *segment = mark.segment;
-    return true;
-}
-
-bool folder_is_clean(const struct folder *folder, uint64_t segment)
-{
-    struct clean_mark mark;
-    uint32_t sum;
-    return read_mark(folder, &mark) && mark.segment == segment &&
-           index_sum(folder->index, &sum, NULL) == 0 && sum == mark.index_sum;
 }

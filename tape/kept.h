@@ -1,6 +1,6 @@
 /*
  * kept.h - what the small files of a tape beside its segments have in common: retired, holds,
- * annexes.
+ * annexes, the mark of a clean end.
  *
  * Each begins with what is below and is written anew as a whole, aside, synced and renamed. A
  * reader believes none of it before kept_check().

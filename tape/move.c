@@ -268,7 +268,7 @@ static int check_home(const struct moving *m, const struct segment *segment)
     return gone ? err_say(m->err, -ESTALE, "%s was deleted or packed", segment->path) : 0;
 }
 
-/* What lies aside becomes what has the segment's name. -ENOENT: there is no such segment to move
+/* What lies aside becomes what has the segment's name. -ESTALE: there is no such segment to move
  * any more. */
 static int take_place(const struct moving *m, const struct segment *segment, const char *aside)
 {
