@@ -191,7 +191,8 @@ int index_epochs(struct index *index, uint16_t track, int (*each)(const struct e
                  void *context, struct tdk_err *err);
 int index_segments(struct index *index, int (*each)(const struct segment_ref *, void *),
                    void *context, struct tdk_err *err);
-int index_symbols(struct index *index, uint16_t track,
+/* Of one epoch; 0: of all, which may be many times what is wanted. */
+int index_symbols(struct index *index, uint16_t track, uint64_t epoch,
                   int (*each)(const struct symbol_ref *, void *), void *context,
                   struct tdk_err *err);
 int index_marks(struct index *index, int (*each)(const struct mark_ref *, void *), void *context,

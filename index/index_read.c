@@ -159,14 +159,17 @@ int index_segments(struct index *index, int (*each)(const struct segment_ref *, 
     return walk_end(&walk);
 }
 
-int index_symbols(struct index *index, uint16_t track,
+int index_symbols(struct index *index, uint16_t track, uint64_t epoch,
                   int (*each)(const struct symbol_ref *, void *), void *context,
                   struct tdk_err *err)
 {
     struct key prefix;
     struct walk walk;
     struct symbol_ref symbol;
-    key_of_track(&prefix, KEY_SYMBOL, track);
+    if (epoch != 0)
+        key_epoch(&prefix, KEY_SYMBOL, track, epoch);
+    else
+        key_of_track(&prefix, KEY_SYMBOL, track);
     for (walk_begin(&walk, index, &prefix, err); walk_next(&walk, &symbol, sizeof symbol);)
         walk.rc = each(&symbol, context);
     return walk_end(&walk);

@@ -378,8 +378,6 @@ static int load_property(const char *key, const void *value, size_t size, void *
 static int load_symbol(const struct symbol_ref *ref, void *context)
 {
     struct loading *l = context;
-    if (ref->epoch != l->epoch->ref.epoch)
-        return 0;
     int rc = symbols_restore(&l->epoch->symbols, ref);
     return rc < 0 ? err_set(l->err, rc, "load the catalogue") : 0;
 }
@@ -430,7 +428,7 @@ int catalog_load(struct catalog *catalog, struct index *index, struct tdk_err *e
             rc = index_epochs(index, track, load_epoch, &l, err);
         l.epoch = catalog->tracks[i] != NULL ? catalog->tracks[i]->last : NULL;
         if (rc == 0 && l.epoch != NULL)
-            rc = index_symbols(index, track, load_symbol, &l, err);
+            rc = index_symbols(index, track, l.epoch->ref.epoch, load_symbol, &l, err);
         if (rc == 0 && l.epoch != NULL)
             rc = index_infos(index, track, l.epoch->ref.epoch, load_property, &l, err);
     }

@@ -133,7 +133,7 @@ int tdk_tape_symbols(struct tdk_tape *tape, const char *track,
     for (size_t i = 0; i < count && rc == 0; i++) {
         struct symbol_walk walk = {each, context, tracks[i]->ref.name};
         if (track == NULL || strcmp(track, walk.track) == 0)
-            rc = index_symbols(view->index, tracks[i]->ref.number, tell_symbol, &walk, err);
+            rc = index_symbols(view->index, tracks[i]->ref.number, 0, tell_symbol, &walk, err);
     }
     view_drop(view);
     free(tracks);
@@ -168,7 +168,7 @@ int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, st
     struct symbol_list list = {.symbols = calloc(1, sizeof *list.symbols)};
     int rc = list.symbols == NULL ? -ENOMEM : 0;
     if (rc == 0)
-        rc = index_symbols(view->index, track, note_symbol, &list, err);
+        rc = index_symbols(view->index, track, 0, note_symbol, &list, err);
     if (rc < 0) {
         free(list.symbols);
         return rc == -ENOMEM ? err_set(err, rc, "list symbols") : rc;

@@ -375,12 +375,16 @@ static void assert_all_kinds(struct index *index)
     size_t size;
     assert_int_equal(index_tracks(index, see_track, &seen, NULL), 0);
     assert_int_equal(index_epochs(index, 3, see_epoch, &seen, NULL), 0);
-    assert_int_equal(index_symbols(index, 3, see_symbol, &seen, NULL), 0);
+    assert_int_equal(index_symbols(index, 3, 8, see_symbol, &seen, NULL), 0);
+    assert_int_equal(seen.symbols, 0);
+    assert_int_equal(index_symbols(index, 3, 7, see_symbol, &seen, NULL), 0);
+    assert_int_equal(seen.symbols, 1);
+    assert_int_equal(index_symbols(index, 3, 0, see_symbol, &seen, NULL), 0);
     assert_int_equal(index_segments(index, see_segment, &seen, NULL), 17);
     assert_int_equal(index_infos(index, 3, 7, see_info, &seen, NULL), 0);
     assert_int_equal(seen.tracks, 1);
     assert_int_equal(seen.epochs, 2);
-    assert_int_equal(seen.symbols, 1);
+    assert_int_equal(seen.symbols, 2);
     assert_int_equal(seen.segments, 1);
     assert_int_equal(seen.infos, 2);
     assert_int_equal(index_info(index, 3, 8, "a", &value, &size, NULL), 0);
