@@ -247,26 +247,27 @@ static struct shape smaller(struct shape a, struct shape b)
     return b.size < a.size ? b : a;
 }
 
-/* What is left when `way` is taken, into the scratch; and the best shape for that. */
-static struct shape shape_of(struct column_scratch *scratch, const struct source *source,
-                             struct way *way, enum column_form form)
+/* What is left when `way` is taken, into the scratch. counts: by bits; 65: cannot be divided. */
+static void measure(struct column_scratch *scratch, const struct source *source, struct way *way,
+                    uint32_t counts[66])
 {
-    uint32_t counts[66] = {0}; /* by bits; 65: cannot be divided */
+    memset(counts, 0, 66 * sizeof *counts);
     take_away(source, way, source->count, scratch->left);
     way->scale = common_divisor(scratch->left, source->count);
     for (uint32_t i = 0; i < source->count; i++) {
         scratch->divides[i] = small_of(way, scratch->left[i], &scratch->best[i]);
         counts[scratch->divides[i] ? bits_of(scratch->best[i]) : 65]++;
     }
-    struct shape shape = in_planes(counts, source->count);
-    if (form == COLUMN_IN_BITS) {
-        shape = smaller(shape, in_bits(counts, source->count));
-        shape = smaller(shape, in_table(scratch, counts, source->count));
-    }
-    shape.head.mode |= (uint8_t)(way->mode | (way->base != 0 ? COLUMN_BASE : 0) |
-                                 (way->scale != 1 ? COLUMN_SCALE : 0));
-    shape.head.ref = way->ref;
-    return shape;
+}
+
+/* The best for what was measured, if it need not be in planes. */
+static struct shape in_any(struct column_scratch *scratch, const uint32_t counts[66],
+                           uint32_t count)
+{
+    struct shape shape = smaller(in_planes(counts, count), in_bits(counts, count));
+    if (shape.size <= count / 8) /* a place in a table has a bit at least */
+        return shape;
+    return smaller(shape, in_table(scratch, counts, count));
 }
 
 /* ---- laying them down ---- */
@@ -287,7 +288,7 @@ static unsigned char *write_head(const struct column_head *head, const struct wa
     return out;
 }
 
-/* Outliers keep what is left of them, undivided; among the values they are 0. */
+/* First places, then what is left there, undivided. Among the values outliers are 0. */
 static unsigned char *write_outliers(struct column_scratch *scratch, uint32_t count,
                                      struct shape *shape, unsigned char *out)
 {
@@ -343,26 +344,61 @@ static unsigned char *lay_values(const struct column_scratch *scratch, uint32_t 
                     out);
 }
 
-size_t column_write(struct column_scratch *scratch, const uint64_t *values, uint32_t count,
-                    uint8_t size, const struct column_ref *refs, size_t ref_count,
-                    const struct column_strands *strands, enum column_form form, unsigned char *out)
+/* What was measured of `way`. The scratch is as it was, then. */
+static size_t lay_down(struct column_scratch *scratch, const struct source *source,
+                       const struct way *way, struct shape *shape, unsigned char *out)
+{
+    shape->head.mode |= (uint8_t)(way->mode | (way->base != 0 ? COLUMN_BASE : 0) |
+                                  (way->scale != 1 ? COLUMN_SCALE : 0));
+    shape->head.ref = way->ref;
+    unsigned char *places = write_head(&shape->head, way, out);
+    unsigned char *at = write_outliers(scratch, source->count, shape, places);
+    memcpy(out, &shape->head, sizeof shape->head); /* now that it knows how many */
+    at = lay_values(scratch, source->count, &shape->head, at);
+    for (uint32_t k = 0; k < shape->head.outliers; k++) {
+        uint16_t i = load_u16(places + k * sizeof(uint16_t));
+        small_of(way, scratch->left[i], &scratch->best[i]);
+    }
+    return (size_t)(at - out);
+}
+
+/* A few different values are told best as what they are. What is in the scratch then is of `way`.
+ */
+static struct shape try_plain(struct column_scratch *scratch, const struct source *source,
+                              struct way *way, struct shape shape)
+{
+    struct way plain = {.ref = COLUMN_NO_REF};
+    uint32_t counts[66];
+    if (shape.size == 0 || (way->mode == 0 && way->values == NULL))
+        return shape;
+    plain.base = lowest(source, &plain, source->count);
+    measure(scratch, source, &plain, counts);
+    struct shape other = in_any(scratch, counts, source->count);
+    if (other.size < shape.size) {
+        *way = plain;
+        return other;
+    }
+    measure(scratch, source, way, counts);
+    return shape.head.entries == 0 ? shape : in_any(scratch, counts, source->count);
+}
+
+struct column_sizes column_write(struct column_scratch *scratch, const uint64_t *values,
+                                 uint32_t count, uint8_t size, const struct column_ref *refs,
+                                 size_t ref_count, const struct column_strands *strands,
+                                 unsigned char *planes, unsigned char *bits)
 {
     struct source source = {values, count, size, strands};
+    uint32_t counts[66];
     assert(count > 0 && count <= COLUMN_TICKS_MAX);
     struct way way = choose(&source, refs, ref_count, scratch->left);
-    struct way plain = {.ref = COLUMN_NO_REF};
     if (way.mode == 0)
         way.base = lowest(&source, &way, count);
-    struct shape shape = shape_of(scratch, &source, &way, form);
-    if (form == COLUMN_IN_BITS && (way.mode != 0 || way.values != NULL)) {
-        /* A few different values are told best as what they are. */
-        plain.base = lowest(&source, &plain, count);
-        if (shape_of(scratch, &source, &plain, form).size < shape.size)
-            way = plain;
-        shape = shape_of(scratch, &source, &way, form);
-    }
-    unsigned char *at = write_head(&shape.head, &way, out);
-    at = write_outliers(scratch, count, &shape, at);
-    memcpy(out, &shape.head, sizeof shape.head); /* now that it knows how many */
-    return (size_t)(lay_values(scratch, count, &shape.head, at) - out);
+    measure(scratch, &source, &way, counts);
+    struct shape shape = in_planes(counts, count);
+    struct column_sizes sizes = {.planes = lay_down(scratch, &source, &way, &shape, planes)};
+    if (bits == NULL)
+        return sizes;
+    shape = try_plain(scratch, &source, &way, in_any(scratch, counts, count));
+    sizes.bits = lay_down(scratch, &source, &way, &shape, bits);
+    return sizes;
 }

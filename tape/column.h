@@ -66,19 +66,20 @@ static inline size_t column_bound(uint32_t count)
     return sizeof(struct column_head) + 16 + (size_t)count * 8;
 }
 
-enum column_form {
-    COLUMN_IN_PLANES, /* for who compresses it */
-    COLUMN_IN_BITS,   /* for who does not: or in planes, where these are smaller */
+/* How many bytes each took. */
+struct column_sizes {
+    size_t planes, bits;
 };
 
 /*
  * `count` values (1 to COLUMN_TICKS_MAX) of `size` bytes (1, 2, 4, 8), whatever way of those there
- * are takes fewest. Returns how many bytes of `out` it took.
+ * are takes fewest: in planes, for who compresses them; and in bits, or planes where these are
+ * smaller, for who does not. bits is NULL: not wanted.
  */
-size_t column_write(struct column_scratch *scratch, const uint64_t *values, uint32_t count,
-                    uint8_t size, const struct column_ref *refs, size_t ref_count,
-                    const struct column_strands *strands, enum column_form form,
-                    unsigned char *out);
+struct column_sizes column_write(struct column_scratch *scratch, const uint64_t *values,
+                                 uint32_t count, uint8_t size, const struct column_ref *refs,
+                                 size_t ref_count, const struct column_strands *strands,
+                                 unsigned char *planes, unsigned char *bits);
 
 /*
  * Its head, from untrusted bytes. Returns the bytes that the whole column takes, 0: that is none of

@@ -344,11 +344,11 @@ static unsigned char *write_columns(struct packer *p, uint32_t begin, uint32_t e
         if (field->is_known)
             continue;
         size_t ref_count = find_refs(p, &layout, f, refs);
-        out += column_write(&p->scratch, p->values[f], count, field->size, refs, ref_count, strands,
-                            COLUMN_IN_PLANES, out);
-        if (p->may_have_bits)
-            *bits += column_write(&p->scratch, p->values[f], count, field->size, refs, ref_count,
-                                  strands, COLUMN_IN_BITS, *bits);
+        struct column_sizes took =
+            column_write(&p->scratch, p->values[f], count, field->size, refs, ref_count, strands,
+                         out, p->may_have_bits ? *bits : NULL);
+        out += took.planes;
+        *bits += took.bits;
     }
     return out;
 }
@@ -419,11 +419,11 @@ static bool write_group(struct packer *p, uint32_t begin, uint32_t end)
     struct column_strands strands = find_starts(p, begin, end, gaps);
     unsigned char *out = p->raw, *bits = p->bits;
     const bool has_columns = ORDER_CLASS(p->order[begin]) >= PACK_CLASSES;
-    out +=
-        column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, COLUMN_IN_PLANES, out);
-    if (has_columns && p->may_have_bits)
-        bits += column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, COLUMN_IN_BITS,
-                             bits);
+    const struct column_sizes took =
+        column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, out,
+                     has_columns && p->may_have_bits ? bits : NULL);
+    out += took.planes;
+    bits += took.bits;
     if (has_columns)
         out = write_columns(p, begin, end, &strands, out, &bits);
     else

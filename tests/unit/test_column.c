@@ -32,15 +32,20 @@ struct made {
 
 static struct column_scratch scratch;
 
-static void write_values(struct made *m, uint8_t value_size, enum column_form form)
+enum form { COLUMN_IN_PLANES, COLUMN_IN_BITS };
+
+static void write_values(struct made *m, uint8_t value_size, enum form form)
 {
-    static unsigned char out[sizeof(struct column_head) + 16 + 8 * COLUMN_TICKS_MAX];
+    static unsigned char outs[2][sizeof(struct column_head) + 16 + 8 * COLUMN_TICKS_MAX];
+    const unsigned char *out = outs[form];
     m->strands = (struct column_strands){m->starts, 0};
     for (uint32_t at = 0; at < m->count && m->strands.count < array_size(m->starts);
          at += 1 + (uint32_t)(draw() % 300))
         m->starts[m->strands.count++] = (uint16_t)at;
-    m->size =
-        column_write(&scratch, m->values, m->count, value_size, NULL, 0, &m->strands, form, out);
+    struct column_sizes sizes =
+        column_write(&scratch, m->values, m->count, value_size, NULL, 0, &m->strands,
+                     outs[COLUMN_IN_PLANES], form == COLUMN_IN_BITS ? outs[COLUMN_IN_BITS] : NULL);
+    m->size = form == COLUMN_IN_BITS ? sizes.bits : sizes.planes;
     assert_true(m->size <= column_bound(m->count));
     m->bytes = malloc(m->size + COLUMN_BEHIND);
     assert_non_null(m->bytes);
@@ -76,7 +81,7 @@ static void numbers_of_any_size_come_back(void **state)
                 for (uint32_t i = 0; i < m.count; i++)
                     m.values[i] =
                         draw() % 90 == 0 ? UINT32_MAX : draw() & ((UINT64_C(1) << bits) - 1);
-                write_values(&m, 4, (enum column_form)form);
+                write_values(&m, 4, (enum form)form);
                 assert_read(&m, UINT32_MAX);
                 assert_true(form == COLUMN_IN_BITS || m.head.bits == 0);
                 if (form == COLUMN_IN_BITS && bits > 1 && bits < 15 && bits % 8 != 0 &&
@@ -99,7 +104,7 @@ static void walks_come_back(void **state)
                     price += (draw() % step - step / 2) * 10000000;
                     m.values[i] = draw() % 200 == 0 ? INT64_MAX : price;
                 }
-                write_values(&m, 8, (enum column_form)form);
+                write_values(&m, 8, (enum form)form);
                 assert_read(&m, UINT64_MAX);
                 free(m.bytes);
             }
