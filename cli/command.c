@@ -14,6 +14,7 @@
 static struct {
     char program[64]; /* "tapedeck feed" */
     bool quiet, json;
+    bool lossy; /* cli_lossy() was called */
 } talk = {.program = "tapedeck"};
 
 void cli_talk_init(const char *command, const struct option_globals *globals)
@@ -108,6 +109,20 @@ void cli_warn(const char *format, ...)
     va_start(args, format);
     say(LOG_WARN, format, args);
     va_end(args);
+}
+
+void cli_lossy(const char *format, ...)
+{
+    va_list args;
+    talk.lossy = true;
+    va_start(args, format);
+    say(LOG_WARN, format, args);
+    va_end(args);
+}
+
+bool cli_is_lossy(void)
+{
+    return talk.lossy;
 }
 
 void cli_note(const char *format, ...)

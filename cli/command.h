@@ -65,6 +65,11 @@ int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Something that was skipped, lost or odd while work goes on: always told. */
 void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A part of the source is missing whatever is asked of it: told, and a CLI_OK at the end is
+ * CLI_LOSSY. */
+void cli_lossy(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool cli_is_lossy(void);
+
 /* What was done: not with -q. */
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

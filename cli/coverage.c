@@ -73,6 +73,8 @@ static int tell_progress(uint64_t bytes, uint64_t ticks, void *context)
 
 static int conclude(const struct telling *t)
 {
+    if (t->gaps == 0 && cli_is_lossy())
+        return CLI_LOSSY;
     if (t->gaps == 0) {
         cli_note("whole: %" PRIu64 " %s, nothing is missing", t->ticks,
                  quantity_word(t->ticks, "tick", "ticks"));
@@ -306,7 +308,8 @@ static int add_epoch(const struct tdk_epoch_coverage *epoch, void *context)
 static int show_json(struct telling *t)
 {
     end_track(t);
-    text_add_format(&t->text, "],\"complete\":%s}]\n", t->gaps == 0 ? "true" : "false");
+    text_add_format(&t->text, "],\"complete\":%s}]\n",
+                    t->gaps == 0 && !cli_is_lossy() ? "true" : "false");
     int rc = text_error(&t->text);
     if (rc == 0 &&
         (fwrite(t->text.bytes, 1, t->text.size, stdout) != t->text.size || fflush(stdout) != 0))

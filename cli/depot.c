@@ -6,7 +6,26 @@
 
 #include "base/err.h"
 #include "cli/command.h"
+#include "tape/segment.h"
 #include "tape/tape.h"
+
+/* A sealed segment ends with a foot. One that stands alone has neither index nor neighbours that
+ * would tell what is missing behind its last whole block. */
+static void look_at_end(const char *path)
+{
+    static const char sealed[] = ".seg";
+    struct segment *segment;
+    struct segment_foot foot;
+    size_t size = strlen(path);
+    if (size < sizeof sealed || strcmp(path + size - (sizeof sealed - 1), sealed) != 0 ||
+        segment_open(&segment, path, NULL, NULL) < 0)
+        return;
+    if (segment_read_foot(segment, &foot, NULL) < 0)
+        cli_lossy("%s is cut or damaged at its end: it has no foot, and what stood behind its last "
+                  "whole block is missing",
+                  path);
+    segment_close(segment);
+}
 
 int depot_open(struct depot *s, const char *tape, const struct ask_args *where)
 {
@@ -23,6 +42,7 @@ int depot_open(struct depot *s, const char *tape, const struct ask_args *where)
                          where != NULL ? ", a replayer with -a ADDRESS or in TAPEDECK_ADDR" : "");
     if (tdk_tape_open(&s->tape, tape, &err) < 0)
         return cli_fail(&err, NULL);
+    look_at_end(tape);
     return CLI_OK;
 }
 

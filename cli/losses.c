@@ -124,7 +124,7 @@ int losses_check(struct depot *depot, const struct tdk_query *query)
         return range_fail(&err);
     if (rc > 0)
         return cli_fail_words("interrupted");
-    int status = losses_status(&losses);
+    int status = cli_is_lossy() ? CLI_LOSSY : losses_status(&losses);
     if (status != CLI_OK)
         cli_warn("nothing is delivered, as --require-complete was asked for");
     return status;

@@ -161,7 +161,7 @@ static int run(const struct called *called, int argc, char **argv)
     else
         status = called->command->run(&(struct cli){&options.globals, &options.operands, commands});
     option_close(&options);
-    return status;
+    return status == CLI_OK && cli_is_lossy() ? CLI_LOSSY : status;
 }
 
 static bool is_word(const char *arg, const char *word, char letter)

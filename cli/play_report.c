@@ -21,7 +21,7 @@ static void tell_summary(const struct play_args *args, const struct play_outcome
         cli_note("full ring: %" PRIu64 " %s, %s in all; the tape stood still", o->stalls,
                  quantity_word(o->stalls, "wait", "waits"),
                  quantity_duration_text(stalled, o->stalled_ns));
-    if (o->complete)
+    if (o->complete && !cli_is_lossy())
         cli_note("whole: nothing of the range is missing");
 }
 

@@ -232,6 +232,22 @@ class Lists(Lines):
         self.assertEqual(row[0]["last_ts"], T0 + 9 * SECOND + SECOND // 2)
         self.assertFalse(row[0]["recording"])
 
+    def test_a_lone_sealed_segment_that_is_cut_is_told(self):
+        whole = next((self.tape / "segments").glob("*.seg"))
+        cut = self.scratch / "cut.seg"
+        cut.write_bytes(whole.read_bytes()[:-4096])
+        for args in (["query", "--count"], ["query", "-o", "none"], ["digest"], ["info"], ["ls", "tracks"], ["coverage"],
+                     ["gaps", "--json"]):
+            done = self.run_ok(args[0], *args[1:], "-T", cut, code=3)
+            self.assertIn("cut.seg is cut", done.stderr, args)
+        self.assertFalse(json.loads(self.run_ok("coverage", "--json", "-T", cut, code=3).stdout)[0]["complete"])
+        refused = self.run_ok("query", "-T", cut, "-o", "jsonl", "--require-complete", code=3)
+        self.assertEqual(refused.stdout, b"")
+        self.run_ok("verify", "-T", cut, code=5)
+        opened = self.scratch / "cut.open"  # one that is being written has no foot yet
+        cut.rename(opened)
+        self.run_ok("query", "-T", opened, "--count")
+
     def test_a_lone_segment_says_it_too(self):
         segment = next((self.tape / "segments").glob("*.seg"))
         row = json.loads(self.run_ok("info", "-T", segment, "--json").stdout)
