@@ -46,7 +46,7 @@ static void put_limits(const struct server *s, struct text_buffer *out)
     size_t map = wire_open_map(out);
     uint32_t pairs = 10;
     wire_pair_u64(out, "message", FRAME_REQUEST_SIZE);
-    wire_pair_u64(out, "depth", FRAME_DEPTH_MAX);
+    wire_pair_u64(out, "depth", FRAME_REQUEST_DEPTH);
     wire_pair_u64(out, "items", FRAME_REQUEST_ITEMS);
     wire_pair_u64(out, "connections", o->connections_max);
     wire_pair_u64(out, "streams", o->streams_max);

@@ -5,9 +5,9 @@
 #include "base/err.h"
 
 const struct frame_limits frame_from_client = {
-    .size = FRAME_REQUEST_SIZE, .items = FRAME_REQUEST_ITEMS, .depth = FRAME_DEPTH_MAX};
+    .size = FRAME_REQUEST_SIZE, .items = FRAME_REQUEST_ITEMS, .depth = FRAME_REQUEST_DEPTH};
 const struct frame_limits frame_from_server = {
-    .size = FRAME_ANSWER_SIZE, .items = FRAME_ANSWER_ITEMS, .depth = FRAME_DEPTH_MAX};
+    .size = FRAME_ANSWER_SIZE, .items = FRAME_ANSWER_ITEMS, .depth = FRAME_ANSWER_DEPTH};
 
 void frame_begin(struct frame *f, const struct frame_limits *limits)
 {

@@ -18,7 +18,7 @@
 
 #include "tapedeck/err.h"
 
-#define FRAME_DEPTH_MAX 8u
+#define FRAME_DEPTH_MAX 12u
 #define FRAME_HEAD_MAX  9u /* a type's byte and eight more */
 
 /* What a peer may send. */
@@ -30,9 +30,11 @@ struct frame_limits {
 
 #define FRAME_REQUEST_SIZE  ((uint64_t)64 << 10) /* from a client */
 #define FRAME_REQUEST_ITEMS 1024u
+#define FRAME_REQUEST_DEPTH 8u
 /* From a server: one frame of the largest kind, and what is around it. */
 #define FRAME_ANSWER_SIZE  (((uint64_t)16 << 20) + ((uint64_t)64 << 10))
 #define FRAME_ANSWER_ITEMS 1024u
+#define FRAME_ANSWER_DEPTH FRAME_DEPTH_MAX /* gaps of coverage in a batch lie 11 deep */
 
 extern const struct frame_limits frame_from_client, frame_from_server;
 

@@ -343,6 +343,20 @@ class CommandLine(Sessions):
             self.assertIn("not whole", done.stderr)
             self.assertNotIn("nothing of the range is missing", done.stderr)
 
+    def test_a_loss_is_named_there_as_it_is_here(self):
+        """The last word of the play has the coverage, deeper than any request may be."""
+        recorder = self.recorder("--ring", "feed", "--create-ring", "64K", "--sync", "none", tape=self.scratch / "lossy")
+        recorder.signal(signal.SIGSTOP)
+        self.run_ok("gen", "--ring", "feed", "--count", 5000, "--rate", "max", "--no-wait", code=3)
+        recorder.signal(signal.SIGCONT)
+        self.run_ok("gen", "--ring", "feed", "--count", 10)
+        self.assertEqual(recorder.stop(), 0)
+        replayer = self.start("tapedeck-replayer", "--tape", self.scratch / "lossy")
+        replayer.wait_line("^ready ")
+        done = self.run_ok("play", "-a", f"unix:{self.scratch}/lossy/replayer.sock", "--into", "hole", "--create", "1M",
+                           code=3)
+        self.assertRegex(done.stderr, "lost: track feed epoch .*: the ring was full")
+
     def test_a_play_is_sought_in_words_of_the_tape_and_listed_by_ls(self):
         client = self.client()
         number = self.play(client, paused=True)
