@@ -241,16 +241,22 @@ static bool foot_is_possible(const struct segment *s, const struct segment_foot 
            memcmp(foot->tape_id, s->head.tape_id, sizeof foot->tape_id) == 0;
 }
 
+static int no_foot(const struct segment *segment, struct tdk_err *err)
+{
+    return err_say(err, TDK_ETRUNCATED, "%s has no foot: it was cut, or never sealed",
+                   segment->path);
+}
+
 int segment_read_foot(const struct segment *segment, struct segment_foot *foot, struct tdk_err *err)
 {
     struct segment_foot f, whole;
     if (segment->size < SEGMENT_FIRST_OFFSET + sizeof f)
-        return err_set(err, TDK_ETRUNCATED, "%s has no foot", segment->path);
+        return no_foot(segment, err);
     int rc = files_read(segment->home_fd, &f, sizeof f, segment->size - sizeof f);
     if (rc < 0)
         return err_set(err, rc, "read %s", segment->path);
     if (f.magic != FOOT_MAGIC)
-        return err_set(err, TDK_ETRUNCATED, "%s has no foot", segment->path);
+        return no_foot(segment, err);
     whole = f;
     f.crc = 0;
     if (crc32c(0, &f, sizeof f) != whole.crc)
