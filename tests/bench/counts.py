@@ -93,11 +93,20 @@ def query(*options):
     return path
 
 
-def query_sealed(bench, ticks):
-    """All of a tape of its own: a packed block is unpacked whole."""
-    tape = bench.scratch / f"sealed-{ticks}"
+def recorded(bench, name, ticks):
+    tape = bench.scratch / f"{name}-{ticks}"
     with bench.ring(ticks):
         bench.run("tapedeck-recorder", "-q", "--tape", tape, "--ring", "a", "--exit-when-idle", "100ms")
+    return tape
+
+
+def seal(bench, ticks):
+    return bench.count("tapedeck", "-q", "seal", "-T", recorded(bench, "to-seal", ticks), "-j", 1)
+
+
+def query_sealed(bench, ticks):
+    """All of a tape of its own: a packed block is unpacked whole."""
+    tape = recorded(bench, "sealed", ticks)
     bench.run("tapedeck", "-q", "seal", "-T", tape)
     return bench.count("tapedeck", "-q", "query", "-T", tape, "-o", "none")
 
@@ -115,6 +124,7 @@ PATHS = {
     "play at full speed": play,
     "play, 4 tracks merged": play_merged,
     "query": query("-o", "none"),
+    "seal": seal,
     "query, sealed": query_sealed,
     "query with digest": query("-o", "none", "--digest"),
     "query to csv": query("-o", "csv"),
