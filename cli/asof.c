@@ -62,12 +62,18 @@ static const struct option rows[] = {
      .preset = "jsonl",
      .at = offsetof(struct args, format),
      .help = "jsonl or frames"},
+    {.name = "output",
+     .letter = 'O',
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .at = offsetof(struct args, file),
+     .help = "write to FILE, there when it is whole, instead of to stdout"},
     {.name = "file",
      .letter = 'f',
      .kind = OPTION_TEXT,
      .value = "FILE",
      .at = offsetof(struct args, file),
-     .help = "write there instead of to stdout"},
+     .help = "the same, by its older name"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, force),
@@ -146,7 +152,7 @@ static int run(const struct cli *cli)
     int rc = deliver(&range, format, &damaged, &err);
     range_close(&range);
     if (rc < 0)
-        return cli_refuse(&err, NULL);
+        return rc == -EEXIST ? cli_usage("%s", err.text) : cli_refuse(&err, NULL);
     if (damaged == 0)
         return CLI_OK;
     cli_warn("%" PRIu64 " %s of the tape before it cannot be read: there may have been later ticks",
@@ -157,7 +163,7 @@ static int run(const struct cli *cli)
 const struct command asof_command = {
     .name = "asof",
     .brief = "what stood at a time: the last tick of each kind, of each symbol",
-    .usage = "-T DIR --at TIME [-s SYMBOL] [-t TYPE] [-o jsonl|frames]",
+    .usage = "-T DIR --at TIME [-s SYMBOL] [-t TYPE] [-o jsonl|frames] [-O FILE]",
     .about =
         "Of each instrument the last definition, status, trade, quote and book at or before TIME,\n"
         "in the order in which a query would give them. A few blocks are read, however long the\n"

@@ -72,6 +72,16 @@ class AsOf(tapedeck.Case):
         self.check_short()
         self.run_ok("verify", "-T", self.tape)
 
+    def test_a_file_is_written_as_by_query_and_never_over_another(self):
+        self.make_tape()
+        asof = ("asof", "-T", self.tape, "--at", "end")
+        shown = self.run_ok(*asof).stdout
+        out = self.scratch / "state.jsonl"
+        self.assertEqual(self.run_ok(*asof, "-O", out).stdout, b"")
+        self.assertEqual(out.read_bytes(), shown)
+        self.run_ok(*asof, "-O", out, code=2)
+        self.run_ok(*asof, "--file", out, "--force")
+
     def test_what_was_deleted_does_not_stand(self):
         self.make_tape()
         self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "3")
