@@ -278,7 +278,7 @@ static size_t take_some(struct connection *c, const char *bytes, size_t size)
 static void keep(struct connection *c, const char *bytes, size_t size)
 {
     char *at = c->in.bytes;
-    if (size == 0 || bytes == NULL) {
+    if (bytes == NULL) {
         text_close(&c->in);
         return;
     }
@@ -315,7 +315,7 @@ static void look(struct connection *c, const char *bytes, size_t size)
     c->is_taking = false;
     if (is_gone(c))
         return;
-    keep(c, bytes + used, size - used);
+    keep(c, used < size ? bytes + used : NULL, size - used); /* none of nothing: it may be NULL */
     bool half = c->in.size == c->frame.size; /* nothing here that was not looked at */
     if (!half || !frame_is_begun(&c->frame))
         c->begun_ns = 0;
