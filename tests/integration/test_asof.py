@@ -36,7 +36,7 @@ class AsOf(tapedeck.Case):
 
     def blocks(self, *args):
         done = self.run_ok("asof", "-T", self.tape, "-v", *args)
-        return int(re.search(r"(\d+) blocks read", done.stderr).group(1))
+        return int(re.search(r"(\d+) blocks? read", done.stderr).group(1))
 
     def check(self):
         dice = random.Random(3)

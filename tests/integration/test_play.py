@@ -148,7 +148,7 @@ class Waiting(Play):
         done = self.play("--loop", "100", "--stall-timeout", "300ms", code=1)
         self.assertIn("consumer stalled", done.stderr)
         done = self.play("--wait-consumers", "1", "--timeout", "200ms", into="w", code=7)
-        self.assertIn("consumers", done.stderr)
+        self.assertIn("waited for 1 consumer, 0 came", done.stderr)
 
     def test_a_consumer_that_comes_later(self):
         play = self.start_cli("play", "-T", self.tape, "--into", "r", "--create", "64K", "--wait-consumers", "1",
