@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "replayer/recorded.h"
+#include "shm/producer.h"
 
 /* Large enough that a copy runs at memory's speed, small enough to stay in the cache between the
  * walk over its heads and the copy. */
@@ -137,6 +138,7 @@ void lane_shrink(struct lane *lane, size_t bytes)
 void lane_publish(struct lane *lane)
 {
     tdk_ring_publish(lane->ring);
+    producer_tell_played(lane->ring, lane->put);
 }
 
 int lane_control(struct lane *lane, const struct tdk_frame *head, const void *head_bytes,

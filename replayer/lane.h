@@ -21,7 +21,8 @@ struct lane {
     char name[TDK_NAME_MAX + 1];
     uint32_t payload_max;      /* the ring's */
     size_t piece_max;          /* bytes that are copied and published at a time */
-    uint64_t ticks, lost;      /* put in; told lost by the LOSS frames put in */
+    uint64_t ticks, lost;      /* of the range, put in; told lost by the LOSS frames put in */
+    uint64_t put;              /* ticks put in, the prologue's among them */
     struct tdk_digest *digest; /* of the ticks put in; NULL unless somebody asked */
 };
 

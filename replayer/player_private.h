@@ -165,8 +165,8 @@ bool player_is_at_max(const struct player *player);
 int player_claim(struct player *player, struct lane *lane, size_t bytes, void **room,
                  struct tdk_err *err);
 
-/* `bytes` are in the room: they wait for player_show(). */
-void player_note_put(struct player *player, struct lane *lane, size_t bytes);
+/* `bytes` with so many ticks are in the room: they wait for player_show(). */
+void player_note_put(struct player *player, struct lane *lane, size_t bytes, uint64_t ticks);
 
 /* Orders, now and then while nothing waits. 0; -ECANCELED: one to quit came; PLAYER_SOUGHT. */
 int player_ask(struct player *player);

@@ -46,8 +46,9 @@ int player_claim(struct player *p, struct lane *lane, size_t bytes, void **room,
     return rc;
 }
 
-void player_note_put(struct player *p, struct lane *lane, size_t bytes)
+void player_note_put(struct player *p, struct lane *lane, size_t bytes, uint64_t ticks)
 {
+    lane->put += ticks;
     p->pending_lane = lane;
     p->pending_bytes += bytes;
 }
@@ -87,7 +88,7 @@ static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
     if (rc < 0)
         return rc;
     piece_copy(room, piece->first, piece->bytes, p->shift);
-    player_note_put(p, lane, piece->bytes);
+    player_note_put(p, lane, piece->bytes, piece->ticks);
     count(p, lane, run, piece);
     return 0;
 }
@@ -156,7 +157,7 @@ static int put_state(struct player *p, const struct tdk_run *run, struct tdk_err
         return rc;
     assert(room != NULL);
     piece_copy(room, run->frames, run->size, p->shift);
-    player_note_put(p, seat->lane, run->size);
+    player_note_put(p, seat->lane, run->size, run->ticks);
     if (p->pending_bytes >= seat->lane->piece_max / 2)
         player_show(p);
     return 0;

@@ -62,7 +62,7 @@ int player_put_woven(struct player *p, size_t size, struct tdk_err *err)
     assert(woven.bytes != NULL);
     weave(p, &woven);
     lane_shrink(lane, size - woven.size);
-    player_note_put(p, lane, woven.size);
+    player_note_put(p, lane, woven.size, woven.ticks);
     count(p, lane, &woven);
     if (p->pending_bytes >= lane->piece_max / 2)
         player_show(p);

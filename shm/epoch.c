@@ -43,6 +43,7 @@ static struct tdk_ring_epoch_line *epoch_start(struct tdk_ring *ring,
     store(&line->seq, 0);
     store(&line->refused_seq, 0);
     store(&line->lost, 0);
+    store(&line->played, 0);
     store(&line->lost_before, old ? old->lost_before + old->lost : 0);
     __atomic_store_n(&line->pid, (uint32_t)getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&ring->shared->generation, copy->generation + 1, __ATOMIC_RELEASE);

@@ -56,7 +56,7 @@ static void info_of_epoch(const struct tdk_ring_shared *copy, struct tdk_ring_in
         line = &copy->epochs[(copy->generation + 1) & 1];
     info->seq = ring_line_seq(line);
     info->lost = line->lost;
-    info->produced = info->seq > info->lost ? info->seq - info->lost : 0;
+    info->produced = (info->seq > info->lost ? info->seq - info->lost : 0) + line->played;
 }
 
 /* `copy` passed region_check(); its counters can still say anything. */

@@ -78,6 +78,11 @@ void tdk_ring_drop(struct tdk_ring *ring, uint64_t count)
     __atomic_store_n(&more->line->lost, more->lost, __ATOMIC_RELAXED);
 }
 
+void producer_tell_played(struct tdk_ring *ring, uint64_t ticks)
+{
+    __atomic_store_n(&ring->more->line->played, ticks, __ATOMIC_RELAXED);
+}
+
 void tdk_ring_refuse(struct tdk_ring *ring)
 {
     tdk_ring_drop(ring, 1);

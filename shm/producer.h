@@ -7,6 +7,9 @@
 /* Take over where the ring's last producer ended. TDK_EHOSTILE. */
 int producer_open(struct tdk_ring *ring, struct tdk_err *err);
 
+/* Of what was published, so many ticks in all bear seqs of their own. */
+void producer_tell_played(struct tdk_ring *ring, uint64_t ticks);
+
 /* Raise ring->limit until `span` bytes fit. False: full. */
 bool producer_make_room(struct tdk_ring *ring, size_t span);
 

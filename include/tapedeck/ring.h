@@ -204,7 +204,7 @@ struct tdk_ring_info {
     uint32_t version;
     uint64_t epoch;                          /* of the last producer that published; 0: none yet */
     uint64_t seq;                            /* the last seq spent in this epoch */
-    uint64_t produced;                       /* ticks published in this epoch: seq - lost */
+    uint64_t produced;                       /* ticks in this epoch: seq - lost, and a play's */
     uint64_t lost;                           /* ticks refused in this epoch */
     uint64_t lost_total;                     /* in all epochs */
     uint64_t produced_bytes, consumed_bytes; /* since the ring was created, frames with heads */

@@ -46,7 +46,8 @@ struct tdk_ring_epoch_line {
     uint64_t lost_before;  /* and in all epochs before it */
     uint32_t pid;          /* of the producer, in its own pid namespace: a comment */
     uint32_t wakes;        /* 1: the producer's kernel lets a sleeper fence it (membarrier) */
-    uint64_t zero[7];
+    uint64_t played;       /* ticks that bear seqs of their own, those of a tape: a play's */
+    uint64_t zero[6];
 };
 static_assert(sizeof(struct tdk_ring_epoch_line) == 128, "shared between processes");
 

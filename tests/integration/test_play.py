@@ -58,6 +58,18 @@ class Whole(Play):
         self.assertEqual(end.payload[16:32].hex(), digest[0])
         self.assertEqual(end.payload[32], 1)
 
+    def test_the_ring_tells_how_much_it_got(self):
+        def told():
+            info = self.ring_info("r")
+            return info["produced"], info["consumed"]
+
+        self.play()
+        self.assertEqual(told(), (200, 0))
+        self.drained()
+        self.assertEqual(told(), (200, 200))
+        self.play("--limit", "7", "--track", "a")
+        self.assertEqual(told(), (7, 0))
+
     def test_a_range_of_it(self):
         self.play("--from", T0 + 10 * MS, "--to", T0 + 12 * MS)
         frames, _ = self.drained()
