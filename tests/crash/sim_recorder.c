@@ -324,6 +324,7 @@ static int record(struct sim *sim)
         .memory = 1 << 20,
         .sync = dice_one_in(&sim->dice, 3) ? SYNC_BATCH : SYNC_INTERVAL,
         .sync_interval_ns = 20 * NS_PER_MS,
+        .cpu_workers = 1,
         .ack_fd = sim->acks[1],
         .rings = rings,
         .ring_count = TRACKS,

@@ -14,7 +14,7 @@ from tests.support import tapedeck
 from tests.support.wire import msgpack
 
 DEEP = b"\x91" * 64
-NESTED = {"a": [[[[[[[[[[1]]]]]]]]]]}
+NESTED = {"a": [[[[[[[[[[[[[[1]]]]]]]]]]]]]]}
 
 # What is asked, with the method whose answer is broken; {a} is the address, {b} with a time-out.
 QUESTIONS = {
