@@ -15,7 +15,7 @@ static void tell_summary(const struct play_args *args, const struct play_outcome
              quantity_count_text(rate, quantity_per_second(o->ticks, o->elapsed_ns)),
              o->stopped ? "; stopped before the end" : "");
     if (args->prime)
-        cli_note("%" PRIu64 " %s of before the range in front", o->primed,
+        cli_note("%" PRIu64 " %s in front, the state before the range", o->primed,
                  quantity_word(o->primed, "tick", "ticks"));
     if (args->speed.kind != SPEED_MAX && o->stalls > 0)
         cli_note("full ring: %" PRIu64 " %s, %s in all; the tape stood still", o->stalls,
