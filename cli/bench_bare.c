@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -76,14 +77,19 @@ static _Noreturn void be_producer(const struct bare *b)
 
 /* ---- the consumer ---- */
 
+static bool producer_has_ended(const struct bare *b)
+{
+    siginfo_t ended = {.si_pid = 0};
+    return waitid(P_PID, (id_t)b->producer, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           ended.si_pid != 0;
+}
+
 /* A producer's end is looked for only while there is nothing new of it. */
 static int wait_for(const struct bare *b, uint64_t upto)
 {
     while (atomic_load_explicit(&b->shared->produced, memory_order_acquire) < upto) {
-        siginfo_t ended = {.si_pid = 0};
         look_again();
-        if (waitid(P_PID, (id_t)b->producer, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-            ended.si_pid != 0 && atomic_load(&b->shared->produced) < upto)
+        if (producer_has_ended(b) && atomic_load(&b->shared->produced) < upto)
             return TDK_EINTERNAL;
     }
     return 0;
@@ -131,8 +137,11 @@ static int start(struct bare *b, struct tdk_err *err)
         be_producer(b);
     if (b->producer < 0)
         return err_set(err, -errno, "start a producer");
-    while (!atomic_load(&b->shared->ready))
+    while (!atomic_load(&b->shared->ready)) {
+        if (producer_has_ended(b))
+            return err_say(err, TDK_EINTERNAL, "the producer ended before it began");
         look_again();
+    }
     for (size_t i = 0; i < b->room; i += CHUNK)
         (void)*(volatile unsigned char *)(b->shared->bytes + i);
     return 0;
