@@ -24,7 +24,7 @@
 
 /* A consumer that has caught up with a busy producer looks again after a pause for so many bytes of
  * what it got the last time, and after so many pauses at most: some microseconds. */
-#define TDK_RING_LINGER_BYTES 64u
+#define TDK_RING_LINGER_BYTES 128u
 #define TDK_RING_LINGER_MAX   256u
 
 /* The compiler finds these too large to inline; called, they cost a fifth of the rate. */

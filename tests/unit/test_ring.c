@@ -165,11 +165,11 @@ static void a_consumer_waits_behind_a_batch_and_never_behind_one_frame(void **st
         assert_tick(tdk_ring_next(f->consumer), seq, 64);
         assert_int_equal(f->consumer->linger, 0);
     }
-    for (uint64_t seq = 5; seq <= 204; seq++)
+    for (uint64_t seq = 5; seq <= 404; seq++)
         put_tick(f->producer, 64);
     assert_tick(tdk_ring_next(f->consumer), 5, 64);
     assert_int_equal(f->consumer->linger, TDK_RING_LINGER_MAX);
-    for (uint64_t seq = 6; seq <= 204; seq++)
+    for (uint64_t seq = 6; seq <= 404; seq++)
         assert_tick(tdk_ring_next(f->consumer), seq, 64);
     assert_null(tdk_ring_next(f->consumer));
     assert_int_equal(f->consumer->linger, 0);

@@ -94,7 +94,7 @@ RB_INLINE int look_again(rc *r)
     for (uint64_t i = 0; i < got && i < 16; i++)
         __builtin_prefetch(line + i * RB_LEN);
     if (got > 1)
-        r->pauses = least(got, 256);
+        r->pauses = least(got / 2, 256);
     return got > 0;
 }
 

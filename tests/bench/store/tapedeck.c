@@ -330,18 +330,31 @@ struct sums {
     int64_t price;
 };
 
+static void add_tick(struct sums *sums, const struct tdk_frame *frame)
+{
+    const struct tdk_dbn_trades *trade = (const void *)tdk_frame_payload(frame);
+    sums->rows++;
+    sums->inversions += frame->ts < sums->last_ts;
+    sums->last_ts = frame->ts;
+    sums->price += trade->price / PRICE_SCALE;
+    sums->size += trade->size;
+    sums->flags += (uint32_t)(trade->flags | trade->depth << 8);
+}
+
+/* While ticks are as long as the one before, the next one's place is known without waiting for its
+ * size. */
 static void add_run(struct sums *sums, const struct tdk_run *run)
 {
-    const unsigned char *end = (const unsigned char *)run->frames + run->size;
-    for (const struct tdk_frame *f = run->frames; (const unsigned char *)f < end;
-         f = tdk_frame_after(f)) {
-        const struct tdk_dbn_trades *trade = (const void *)tdk_frame_payload(f);
-        sums->rows++;
-        sums->inversions += f->ts < sums->last_ts;
-        sums->last_ts = f->ts;
-        sums->price += trade->price / PRICE_SCALE;
-        sums->size += trade->size;
-        sums->flags += (uint32_t)(trade->flags | trade->depth << 8);
+    const unsigned char *at = (const unsigned char *)run->frames, *end = at + run->size;
+    while (at < end) {
+        const struct tdk_frame *first = (const void *)at;
+        const uint32_t size = first->size;
+        const size_t span = tdk_frame_span(size);
+        struct sums all = *sums;
+        for (const struct tdk_frame *f = first; at < end && f->size == size;
+             at += span, f = (const void *)at)
+            add_tick(&all, f);
+        *sums = all;
     }
 }
 
