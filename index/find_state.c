@@ -52,39 +52,29 @@ static int walk_down(struct store_cursor *cursor, const struct state_ref *last,
 int find_states(struct store *store, const struct state_ref *last, struct state_ref *states,
                 int room, struct tdk_err *err)
 {
-    struct store_view view;
-    struct store_cursor cursor;
-    int rc = store_view_open(&view, store, err);
+    struct store_look look;
+    int rc = store_look_open(&look, store, err);
     if (rc < 0)
         return rc;
-    rc = store_cursor_open(&cursor, &view);
-    if (rc == 0) {
-        rc = walk_down(&cursor, last, states, room, err);
-        store_cursor_close(&cursor);
-    }
-    store_view_close(&view);
+    rc = walk_down(&look.at, last, states, room, err);
+    store_look_close(&look);
     return rc;
 }
 
 int find_state_instrument(struct store *store, const struct state_ref *first,
                           uint32_t *instrument_id, struct tdk_err *err)
 {
-    struct store_view view;
-    struct store_cursor cursor;
+    struct store_look look;
     struct key key;
     key_state(&key, first);
-    int rc = store_view_open(&view, store, err);
+    int rc = store_look_open(&look, store, err);
     if (rc < 0)
         return rc;
-    rc = store_cursor_open(&cursor, &view);
-    if (rc == 0) {
-        rc = store_cursor_seek(&cursor, &key);
-        if (rc == 1 && !is_alike(&cursor, &key, AT_INSTRUMENT))
-            rc = 0;
-        if (rc == 1)
-            *instrument_id = __builtin_bswap32(load_u32(cursor.key + AT_INSTRUMENT));
-        store_cursor_close(&cursor);
-    }
-    store_view_close(&view);
+    rc = store_cursor_seek(&look.at, &key);
+    if (rc == 1 && !is_alike(&look.at, &key, AT_INSTRUMENT))
+        rc = 0;
+    if (rc == 1)
+        *instrument_id = __builtin_bswap32(load_u32(look.at.key + AT_INSTRUMENT));
+    store_look_close(&look);
     return rc;
 }

@@ -12,24 +12,19 @@
 int index_get(struct index *index, const struct key *key, void *value, size_t size,
               struct tdk_err *err)
 {
-    struct store_view view;
-    struct store_cursor cursor;
-    int rc = store_view_open(&view, index->store, err);
+    struct store_look look;
+    const struct store_cursor *found = &look.at;
+    int rc = store_look_open(&look, index->store, err);
     if (rc < 0)
         return rc;
-    rc = store_cursor_open(&cursor, &view);
-    if (rc == 0) {
-        rc = store_cursor_seek(&cursor, key);
-        if (rc == 1 &&
-            (cursor.key_size != key->size || memcmp(cursor.key, key->bytes, key->size) != 0))
-            rc = 0;
-        if (rc == 1 && cursor.value_size != size)
-            rc = store_misfit(err);
-        else if (rc == 1)
-            memcpy(value, cursor.value, size);
-        store_cursor_close(&cursor);
-    }
-    store_view_close(&view);
+    rc = store_cursor_seek(&look.at, key);
+    if (rc == 1 && (found->key_size != key->size || memcmp(found->key, key->bytes, key->size) != 0))
+        rc = 0;
+    if (rc == 1 && found->value_size != size)
+        rc = store_misfit(err);
+    else if (rc == 1)
+        memcpy(value, found->value, size);
+    store_look_close(&look);
     return rc;
 }
 
@@ -51,24 +46,17 @@ static int copy_item(struct batch *found, const struct store_cursor *item, struc
 static int gather_own(struct index *index, const struct key *prefix, struct batch *found,
                       struct tdk_err *err)
 {
-    struct store_view view;
-    struct store_cursor cursor;
-    int rc = store_view_open(&view, index->store, err);
+    struct store_look look;
+    int rc = store_look_open(&look, index->store, err);
     if (rc < 0)
         return rc;
-    rc = store_cursor_open(&cursor, &view);
-    if (rc == 0) {
-        int more = store_cursor_seek(&cursor, prefix);
-        while (rc == 0 && more == 1 && has_prefix(&cursor, prefix)) {
-            rc = copy_item(found, &cursor, err);
-            more = rc == 0 ? store_cursor_next(&cursor) : 0;
-        }
-        if (more < 0)
-            rc = more;
-        store_cursor_close(&cursor);
+    int more = store_cursor_seek(&look.at, prefix);
+    while (rc == 0 && more == 1 && has_prefix(&look.at, prefix)) {
+        rc = copy_item(found, &look.at, err);
+        more = rc == 0 ? store_cursor_next(&look.at) : 0;
     }
-    store_view_close(&view);
-    return rc;
+    store_look_close(&look);
+    return more < 0 ? more : rc;
 }
 
 /* Everything under a prefix, copied: whoever is told of it may take his time. */

@@ -306,6 +306,23 @@ void store_cursor_close(struct store_cursor *cursor)
     mdb_cursor_close(cursor->cursor);
 }
 
+int store_look_open(struct store_look *look, struct store *store, struct tdk_err *err)
+{
+    int rc = store_view_open(&look->view, store, err);
+    if (rc < 0)
+        return rc;
+    rc = store_cursor_open(&look->at, &look->view);
+    if (rc < 0)
+        store_view_close(&look->view);
+    return rc;
+}
+
+void store_look_close(struct store_look *look)
+{
+    store_cursor_close(&look->at);
+    store_view_close(&look->view);
+}
+
 static int move(struct store_cursor *cursor, MDB_val *key, MDB_cursor_op op)
 {
     MDB_val value;

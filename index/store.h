@@ -46,6 +46,15 @@ int store_misfit(struct tdk_err *err);
 int store_cursor_open(struct store_cursor *cursor, struct store_view *view);
 void store_cursor_close(struct store_cursor *cursor);
 
+/* One look: a cursor with a view of its own, which ends with it. Not moved while it is open. */
+struct store_look {
+    struct store_view view;
+    struct store_cursor at;
+};
+
+int store_look_open(struct store_look *look, struct store *store, struct tdk_err *err);
+void store_look_close(struct store_look *look);
+
 /* Each: 1: the cursor stands at an item; 0: there is none; or an error. */
 int store_cursor_seek(struct store_cursor *cursor, const struct key *key); /* first not below key */
 int store_cursor_last(struct store_cursor *cursor);
