@@ -267,6 +267,8 @@ static uint64_t index_ts(const struct tdk_frame *tick)
     if (tick->type != TDK_TYPE_DBN)
         return tick->ts;
     unsigned offset = receive_ts_offset(tdk_frame_payload(tick)[1]);
+    if (offset + sizeof(uint64_t) > tick->size) /* a tape that nobody of ours wrote */
+        return tick->ts;
     uint64_t ts = load_u64(tdk_frame_payload(tick) + (offset != 0 ? offset : 8));
     return ts == TDK_TS_UNDEFINED ? tick->ts : ts;
 }

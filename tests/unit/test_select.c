@@ -123,6 +123,10 @@ static void symbols_hold_in_their_time_by_the_records_own(void **state)
         trade.frame.flags = TDK_FLAG_INVALID; /* then nothing in it is an instrument */
         assert_false(picks_hold(&picks, &trade.frame));
     }
+    struct trade cut = trade_of(3, 5000);
+    cut.frame.size = sizeof cut.record.head; /* it ends before it could say when */
+    cut.frame.ts = 150;
+    assert_true(picks_hold(&picks, &cut.frame));
     picks_close(&picks);
     picks_close(&all);
     select_close(&select);
