@@ -11,6 +11,7 @@
 #include "cli/health.h"
 #include "cli/pages.h"
 #include "cli/range.h"
+#include "shm/ring_state.h"
 #include "tape/folder.h"
 
 struct args {
@@ -92,13 +93,6 @@ static const struct option_set sets[] = {
 };
 
 /* ---- the rings ---- */
-
-enum ring_state {
-    RING_WAITING,
-    RING_HELD,
-    RING_ATTACHED,
-    RING_QUARANTINED
-}; /* as ring_state says */
 
 static double percent_of(uint64_t part, uint64_t whole)
 {

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "shm/ring_state.h"
 #include "tape/folder.h"
 
 static int add_page(const char *name, void *context)
@@ -94,8 +95,6 @@ bool page_canary_age(const struct counters_copy *recorder, uint64_t *age_ns)
 
 /* ---- a ring ---- */
 
-#define RING_DETACHED 4u /* its recorder was told to let go of it */
-
 uint64_t page_value(const struct counters_copy *page, const char *name, const char *ring)
 {
     const struct counter_value *found = counters_find(page, name, ring);
@@ -113,7 +112,10 @@ const char *page_state(const struct counters_copy *page)
 /* A ring that is well is as well as its recorder. */
 static const char *ring_state_word(const struct counters_copy *page, const char *ring)
 {
-    static const char *const words[] = {"waiting", "held by another", NULL, "quarantined"};
+    static const char *const words[] = {[RING_WAITING] = "waiting",
+                                        [RING_HELD] = "held by another",
+                                        [RING_ATTACHED] = NULL,
+                                        [RING_QUARANTINED] = "quarantined"};
     uint64_t state = page_value(page, "ring_state", ring);
     if (state >= sizeof words / sizeof words[0])
         return "unknown";

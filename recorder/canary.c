@@ -135,7 +135,7 @@ static void renew(struct canary *c)
         tell_once(c, &err);
         return;
     }
-    if (c->inlet->state != INLET_ATTACHED || !is_there(c, c->inlet->uuid))
+    if (c->inlet->state != RING_ATTACHED || !is_there(c, c->inlet->uuid))
         return;
     if (attach(c, &err) < 0)
         tell_once(c, &err);

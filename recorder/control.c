@@ -23,9 +23,9 @@ static struct recorder *recorder_of(const struct request *request)
 
 static void state_text(const struct inlet *s, const char *all, char *text, size_t room)
 {
-    if (s->state == INLET_QUARANTINED)
+    if (s->state == RING_QUARANTINED)
         snprintf(text, room, "quarantined: %s", s->reason);
-    else if (s->state == INLET_ATTACHED)
+    else if (s->state == RING_ATTACHED)
         snprintf(text, room, "%s", all);
     else
         snprintf(text, room, "%s", inlet_state_text(s));
@@ -98,7 +98,7 @@ static void on_status(struct request *request, struct wire_map params)
     wire_put_string(out, "rings");
     wire_put_list(out, status.rings);
     for (unsigned i = 0; i < r->inlet_count; i++)
-        if (r->inlets[i].state != INLET_DETACHED && !r->inlets[i].is_canary)
+        if (r->inlets[i].state != RING_DETACHED && !r->inlets[i].is_canary)
             put_ring(out, &r->inlets[i], status.state);
     request_done(request);
 }
@@ -215,7 +215,7 @@ static int check_flush(const struct recorder *r, struct wire_map params, struct 
     const struct inlet *s = find_ring(r, ring.name, err);
     if (s == NULL)
         return TDK_ENORING;
-    if (s->state == INLET_QUARANTINED)
+    if (s->state == RING_QUARANTINED)
         return err_say(err, TDK_EHOSTILE, "ring %s is quarantined: %s", ring.name, s->reason);
     return 0;
 }
@@ -406,7 +406,7 @@ static bool has(const struct control *c, enum control_kind kind)
 
 static void answer(const struct control_task *task, uint64_t segment)
 {
-    if (task->kind == CONTROL_DETACH && task->inlet->state != INLET_DETACHED)
+    if (task->kind == CONTROL_DETACH && task->inlet->state != RING_DETACHED)
         inlet_detach(task->inlet); /* it may have been asked for twice */
     struct text_buffer *out = request_answer(task->request);
     wire_put_map(out, task->kind == CONTROL_ROLL || task->kind == CONTROL_MARK ? 1 : 0);

@@ -70,7 +70,7 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
 static uint32_t loss_reason(const struct filler *f, const struct inlet *s, uint64_t count)
 {
     struct tdk_ring_info info;
-    if (s->state == INLET_QUARANTINED)
+    if (s->state == RING_QUARANTINED)
         return TDK_LOSS_QUARANTINE;
     if (f->no_space)
         return TDK_LOSS_NO_SPACE;
@@ -361,7 +361,7 @@ static enum fill_step next(struct filler *f, struct inlet *s)
 /* Passed over and nothing of it on its way: its room can be given back now. */
 static void give_back_passed(struct inlet *s)
 {
-    if (s->ring == NULL || s->out != 0 || s->state != INLET_ATTACHED)
+    if (s->ring == NULL || s->out != 0 || s->state != RING_ATTACHED)
         return;
     s->released = tdk_ring_position(s->ring);
     tdk_ring_release_to(s->ring, s->released);
@@ -374,7 +374,7 @@ enum fill_stop fill_inlet(struct filler *f, struct inlet *s)
     uint64_t enough = tdk_ring_position(s->ring) + s->capacity;
     enum fill_step step = STEP_ON;
     f->need = 0;
-    while (step == STEP_ON && s->state == INLET_ATTACHED && tdk_ring_position(s->ring) < enough)
+    while (step == STEP_ON && s->state == RING_ATTACHED && tdk_ring_position(s->ring) < enough)
         step = next(f, s);
     pack_end(f);
     give_back_passed(s);
@@ -390,7 +390,7 @@ bool fill_end(struct filler *f, struct inlet *s)
 bool fill_control(struct filler *f, struct inlet *s, uint8_t type, uint64_t ts, const void *payload,
                   uint32_t size)
 {
-    if (s->state != INLET_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
+    if (s->state != RING_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
         return true; /* nothing of it is on this tape: nothing to say */
     enum fill_step step = pack_need(f, s, size);
     if (step != STEP_ON)

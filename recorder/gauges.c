@@ -189,7 +189,7 @@ void gauges_update(struct gauges *t, const struct status *status, const struct i
     update_own(t, status);
     for (unsigned i = 0; i < count; i++)
         if (t->rings[i][0] >= 0 || inlets[i].track[0] != '\0' ||
-            inlets[i].state == INLET_QUARANTINED)
+            inlets[i].state == RING_QUARANTINED)
             update_ring(t, t->rings[i], &inlets[i], now_ns);
     counters_beat(t->page, now_ns);
 }

@@ -26,7 +26,7 @@ void inlet_init(struct inlet *all, unsigned count, const struct config *config,
         struct inlet *s = &all[i];
         memset(s, 0, sizeof *s);
         s->asked = i < config->ring_count ? &config->rings[i] : &s->own;
-        s->state = i < config->ring_count ? INLET_WAITING : INLET_DETACHED;
+        s->state = i < config->ring_count ? RING_WAITING : RING_DETACHED;
         s->ledger = ledger;
         s->all = all;
         s->all_count = count;
@@ -41,7 +41,7 @@ void inlet_init(struct inlet *all, unsigned count, const struct config *config,
 struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring)
 {
     for (unsigned i = 0; i < count; i++)
-        if (all[i].state != INLET_DETACHED && strcmp(all[i].asked->name, ring) == 0)
+        if (all[i].state != RING_DETACHED && strcmp(all[i].asked->name, ring) == 0)
             return &all[i];
     return NULL;
 }
@@ -49,7 +49,7 @@ struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring)
 static const struct inlet *find_track(const struct inlet *all, unsigned count, const char *track)
 {
     for (unsigned i = 0; track[0] != '\0' && i < count; i++)
-        if (all[i].state != INLET_DETACHED && strcmp(all[i].track, track) == 0)
+        if (all[i].state != RING_DETACHED && strcmp(all[i].track, track) == 0)
             return &all[i];
     return NULL;
 }
@@ -60,7 +60,7 @@ static struct inlet *find_free(struct inlet *all, unsigned count, const struct c
     struct inlet *fresh = NULL;
     for (unsigned i = count; i-- > 0;) {
         struct inlet *s = &all[i];
-        if (s->state != INLET_DETACHED)
+        if (s->state != RING_DETACHED)
             continue;
         if (s->asked->name[0] == '\0')
             fresh = s;
@@ -92,7 +92,7 @@ struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_r
         s->own = *ring;
         memcpy(s->track, ring->track, sizeof s->track);
     }
-    s->state = INLET_WAITING;
+    s->state = RING_WAITING;
     s->passing = false;
     s->until = UINT64_MAX;
     return s;
@@ -101,7 +101,7 @@ struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_r
 void inlet_leave(struct inlet *s)
 {
     size_t size = 0;
-    if (s->state != INLET_ATTACHED)
+    if (s->state != RING_ATTACHED)
         return;
     tdk_ring_peek(s->ring, &size);
     s->until = tdk_ring_position(s->ring) + size;
@@ -109,7 +109,7 @@ void inlet_leave(struct inlet *s)
 
 bool inlet_is_left(const struct inlet *s)
 {
-    return s->out == 0 && (s->state != INLET_ATTACHED || tdk_ring_position(s->ring) >= s->until);
+    return s->out == 0 && (s->state != RING_ATTACHED || tdk_ring_position(s->ring) >= s->until);
 }
 
 static void detach(struct inlet *s)
@@ -128,7 +128,7 @@ static void detach(struct inlet *s)
 void inlet_detach(struct inlet *s)
 {
     inlet_close(s);
-    s->state = INLET_DETACHED;
+    s->state = RING_DETACHED;
     log_info("ring %s detached, as was asked: what was published is recorded", s->asked->name);
 }
 
@@ -136,12 +136,12 @@ void inlet_close(struct inlet *s)
 {
     if (s->ring != NULL)
         detach(s);
-    s->state = INLET_WAITING;
+    s->state = RING_WAITING;
 }
 
 void inlet_quarantine(struct inlet *s, const char *why)
 {
-    s->state = INLET_QUARANTINED;
+    s->state = RING_QUARANTINED;
     snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, why);
     s->waiting = 0;
     s->since_ns = 0;
@@ -200,7 +200,7 @@ void inlet_resume(struct inlet *s)
 static bool track_is_taken(const struct inlet *s)
 {
     for (unsigned i = 0; i < s->all_count; i++)
-        if (&s->all[i] != s && s->all[i].state != INLET_DETACHED &&
+        if (&s->all[i] != s && s->all[i].state != RING_DETACHED &&
             strcmp(s->all[i].track, s->track) == 0)
             return true;
     return false;
@@ -254,7 +254,7 @@ static void attach(struct inlet *s)
         return;
     }
     begin(s, &info);
-    s->state = INLET_ATTACHED;
+    s->state = RING_ATTACHED;
     s->cold = true;
     log_info("ring %s attached track=%s capacity=%llu epoch=%llu unread=%llu", s->asked->name,
              s->track, (unsigned long long)info.capacity, (unsigned long long)info.epoch,
@@ -324,19 +324,19 @@ struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_
     s->ring = memory;
     s->lent = true;
     attach(s);
-    if (s->state == INLET_ATTACHED)
+    if (s->state == RING_ATTACHED)
         return s;
     err_say(err, -EEXIST, "ring %s: %s", s->asked->name, s->reason);
     if (fresh)
-        s->state = INLET_DETACHED;
+        s->state = RING_DETACHED;
     return NULL;
 }
 
 static void refuse(struct inlet *s, const struct tdk_err *err)
 {
-    if (s->state == INLET_HELD)
+    if (s->state == RING_HELD)
         return; /* said already */
-    s->state = INLET_HELD;
+    s->state = RING_HELD;
     log_warn("ring %s: %s; no tick is taken, asking again", s->asked->name, err->text);
 }
 
@@ -368,7 +368,7 @@ static void look_for(struct inlet *s, const struct config *config)
     } else if (rc != TDK_ENORING) {
         refuse(s, &err);
     } else if (config->create_size == 0) {
-        s->state = INLET_WAITING;
+        s->state = RING_WAITING;
     }
 }
 
@@ -403,34 +403,34 @@ static void leave_when_done(struct inlet *s, uint64_t now_ns)
         s->orphan_ns = now_ns;
     tdk_ring_info(s->ring, &info);
     inlet_look(s, now_ns); /* of a producer that is gone by now, the last ticks, too */
-    if (s->state != INLET_ATTACHED || s->waiting != 0 || s->out != 0 || inlet_lost_at_end(s) != 0 ||
+    if (s->state != RING_ATTACHED || s->waiting != 0 || s->out != 0 || inlet_lost_at_end(s) != 0 ||
         (info.producer_pid != 0 && now_ns - s->orphan_ns < ORPHAN_QUIET_NS))
         return;
     log_info("ring %s was %s: all of it is recorded, detached", s->asked->name,
              s->lent ? "lent, and its feed has ended" : "removed");
     detach(s);
-    s->state = s->passing ? INLET_DETACHED : INLET_WAITING;
+    s->state = s->passing ? RING_DETACHED : RING_WAITING;
 }
 
 void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
 {
     switch (s->state) {
-    case INLET_WAITING:
-    case INLET_HELD:
+    case RING_WAITING:
+    case RING_HELD:
         look_for(s, config);
         break;
-    case INLET_ATTACHED:
+    case RING_ATTACHED:
         leave_when_done(s, now_ns);
         break;
-    case INLET_QUARANTINED:
+    case RING_QUARANTINED:
         if (s->out != 0)
             break; /* blocks of it are still on their way */
         if (s->ring != NULL)
             detach(s);
         if (is_replaced(s))
-            s->state = INLET_WAITING;
+            s->state = RING_WAITING;
         break;
-    case INLET_DETACHED:
+    case RING_DETACHED:
         break;
     }
 }
@@ -439,13 +439,13 @@ void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
 
 void inlet_warm(struct inlet *s)
 {
-    s->cold = s->state == INLET_ATTACHED && tdk_ring_warm(s->ring, WARM_BYTES);
+    s->cold = s->state == RING_ATTACHED && tdk_ring_warm(s->ring, WARM_BYTES);
 }
 
 size_t inlet_look(struct inlet *s, uint64_t now_ns)
 {
     size_t size = 0;
-    if (s->state != INLET_ATTACHED)
+    if (s->state != RING_ATTACHED)
         return 0;
     tdk_ring_peek(s->ring, &size);
     const char *hostile = tdk_ring_hostile(s->ring);
@@ -468,7 +468,7 @@ size_t inlet_look(struct inlet *s, uint64_t now_ns)
 
 bool inlet_head(struct inlet *s, const unsigned char **run, size_t *size, struct tdk_frame *head)
 {
-    if (s->state != INLET_ATTACHED || tdk_ring_position(s->ring) >= s->until)
+    if (s->state != RING_ATTACHED || tdk_ring_position(s->ring) >= s->until)
         return false;
     *run = tdk_ring_peek(s->ring, size);
     if (*size == 0)
@@ -521,7 +521,7 @@ uint64_t inlet_lost_at_end(const struct inlet *s)
 {
     struct tdk_ring_info info;
     size_t unread;
-    if (s->state != INLET_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale ||
+    if (s->state != RING_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale ||
         s->sequence.next_seq == 0)
         return 0;
     tdk_ring_info(s->ring, &info);
@@ -543,9 +543,8 @@ uint64_t inlet_lost_at_end(const struct inlet *s)
 const char *inlet_state_text(const struct inlet *s)
 {
     static const char *const texts[] = {
-        [INLET_WAITING] = "waiting",   [INLET_HELD] = "held by another",
-        [INLET_ATTACHED] = "ok",       [INLET_QUARANTINED] = "quarantined",
-        [INLET_DETACHED] = "detached",
+        [RING_WAITING] = "waiting",         [RING_HELD] = "held by another", [RING_ATTACHED] = "ok",
+        [RING_QUARANTINED] = "quarantined", [RING_DETACHED] = "detached",
     };
     return texts[s->state];
 }

@@ -23,10 +23,9 @@
 #include "recorder/config.h"
 #include "recorder/ledger.h"
 #include "recorder/sequence.h"
+#include "shm/ring_state.h"
 #include "tape/block.h"
 #include "tapedeck/ring.h"
-
-enum inlet_state { INLET_WAITING, INLET_HELD, INLET_ATTACHED, INLET_QUARANTINED, INLET_DETACHED };
 
 #define INLETS_PASSING 32u
 
@@ -41,7 +40,7 @@ struct inlet {
     bool is_canary;                  /* what comes of it is our own heartbeat, and no traffic */
     const struct inlet *all;         /* borrowed: every inlet, this one among them */
     unsigned all_count;
-    enum inlet_state state;
+    enum ring_state state;
     char reason[240]; /* of the quarantine */
 
     struct tdk_ring *ring; /* NULL unless attached */

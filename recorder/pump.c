@@ -177,7 +177,7 @@ static void look_how_far(struct pump *p)
     bool behind = false;
     for (unsigned i = 0; i < p->count; i++) {
         const struct inlet *s = &p->inlets[i];
-        behind = behind || (s->state == INLET_ATTACHED && tdk_ring_position(s->ring) < s->push_to);
+        behind = behind || (s->state == RING_ATTACHED && tdk_ring_position(s->ring) < s->push_to);
     }
     p->pushing = p->pushing && behind;
 }
@@ -217,7 +217,7 @@ void pump_end(struct pump *p)
     for (unsigned i = 0; i < p->count; i++) {
         struct inlet *s = &p->inlets[i];
         size_t size = 0;
-        if (s->state != INLET_ATTACHED)
+        if (s->state != RING_ATTACHED)
             continue;
         tdk_ring_peek(s->ring, &size);
         s->until = tdk_ring_position(s->ring) + size;
@@ -235,7 +235,7 @@ void pump_push(struct pump *p, const char *mark, uint64_t mark_back, uint64_t ma
     for (unsigned i = 0; i < p->count; i++) {
         struct inlet *s = &p->inlets[i];
         size_t size = 0;
-        if (s->state != INLET_ATTACHED)
+        if (s->state != RING_ATTACHED)
             continue;
         tdk_ring_peek(s->ring, &size);
         s->push_to = tdk_ring_position(s->ring) + size;
@@ -260,5 +260,5 @@ void pump_clock_jumped(struct pump *p, uint64_t old_ns, uint64_t new_ns)
     p->jump.old_ts = old_ns;
     p->jump.new_ts = new_ns;
     for (unsigned i = 0; i < p->count; i++)
-        p->inlets[i].owes_clock = p->inlets[i].state == INLET_ATTACHED;
+        p->inlets[i].owes_clock = p->inlets[i].state == RING_ATTACHED;
 }

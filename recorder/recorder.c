@@ -184,7 +184,7 @@ static void on_changed(void *context)
 
 static void warn_of_fill(struct inlet *s, uint64_t now_ns)
 {
-    if (s->state != INLET_ATTACHED || s->capacity == 0)
+    if (s->state != RING_ATTACHED || s->capacity == 0)
         return;
     unsigned percent = (unsigned)(s->high_water / (s->capacity / 100));
     unsigned level = percent >= 95 ? 95 : percent >= 80 ? 80 : 0;
@@ -255,7 +255,7 @@ static void visit_rings(struct recorder *r, uint64_t now_ns)
 {
     for (unsigned i = 0; i < r->inlet_count; i++) {
         struct inlet *s = &r->inlets[i];
-        bool quiet = s->state == INLET_ATTACHED || s->state == INLET_QUARANTINED;
+        bool quiet = s->state == RING_ATTACHED || s->state == RING_QUARANTINED;
         if (!quiet || (r->tends + i) % VISIT_TENDS == 0)
             inlet_visit(s, r->config, now_ns);
         warn_of_fill(s, now_ns);
@@ -275,7 +275,7 @@ static bool is_behind(const struct recorder *r)
     const struct writer *w = &r->writer;
     for (unsigned i = 0; i < r->inlet_count; i++) {
         const struct inlet *s = &r->inlets[i];
-        if (s->state == INLET_ATTACHED && s->waiting > s->capacity / BEHIND_PART)
+        if (s->state == RING_ATTACHED && s->waiting > s->capacity / BEHIND_PART)
             return true;
     }
     return w->state != WRITER_OK || r->rotate.no_space || w->formed - w->done > w->count / 2;

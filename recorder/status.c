@@ -36,9 +36,9 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
         status->bytes += s->bytes;
         status->lost += s->lost_total;
         status->passed += s->passed;
-        status->rings += s->state != INLET_DETACHED;
-        status->attached += s->state == INLET_ATTACHED;
-        status->quarantined += s->state == INLET_QUARANTINED;
+        status->rings += s->state != RING_DETACHED;
+        status->attached += s->state == RING_ATTACHED;
+        status->quarantined += s->state == RING_QUARANTINED;
     }
     status->counts = writer->counts;
     status->segment = writer->rotate->current != NULL ? writer->rotate->current->number : 0;
@@ -78,7 +78,7 @@ static void log_ring(const struct inlet *s)
         "ring %s track=%s state=%s%s%s epoch=%llu written=%llu durable=%llu ticks=%llu lost=%llu "
         "waiting=%zu high_water=%s",
         s->asked->name, s->track[0] != '\0' ? s->track : "?", inlet_state_text(s),
-        s->state == INLET_QUARANTINED ? ": " : "", s->state == INLET_QUARANTINED ? s->reason : "",
+        s->state == RING_QUARANTINED ? ": " : "", s->state == RING_QUARANTINED ? s->reason : "",
         (unsigned long long)s->sequence.epoch, (unsigned long long)s->written.seq,
         (unsigned long long)s->durable.seq, (unsigned long long)s->ticks,
         (unsigned long long)s->lost_total, s->waiting, quantity_size_text(high, s->high_water));
@@ -112,6 +112,6 @@ void status_log(const struct status *status, const struct status *before, uint64
         (unsigned long long)status->packed.segments, quantity_size_text(room, status->disk_free),
         full_in);
     for (unsigned i = 0; each && i < count; i++)
-        if (inlets[i].state != INLET_DETACHED)
+        if (inlets[i].state != RING_DETACHED)
             log_ring(&inlets[i]);
 }

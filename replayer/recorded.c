@@ -4,14 +4,14 @@
 
 #include "base/err.h"
 #include "shm/counters.h"
-
-#define STATE_QUARANTINED 3u /* of ring_state: what is below it reads the ring, or will */
+#include "shm/ring_state.h"
 
 struct search {
     const char *ring;
     struct tdk_err *err;
 };
 
+/* Below it they are read by their recorder, or will be. */
 static int look_at_page(const char *name, void *context)
 {
     const struct search *search = context;
@@ -21,7 +21,7 @@ static int look_at_page(const char *name, void *context)
         counters_read(&page, name, NULL) < 0)
         return 0;
     const struct counter_value *state = counters_find(&page, "ring_state", search->ring);
-    if (page.alive && state != NULL && state->value < STATE_QUARANTINED)
+    if (page.alive && state != NULL && state->value < RING_QUARANTINED)
         rc = err_say(search->err, TDK_EBUSY,
                      "ring %s is recorded to tape %s, and a replay in it would end that: play into "
                      "another ring",
