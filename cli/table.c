@@ -18,12 +18,15 @@ struct cell {
     bool none;
 };
 
+#define KEPT_MAX ((size_t)64 << 10) /* cells, some 4 MiB with their texts */
+
 struct table {
     enum table_form form;
     const struct column *columns;
     size_t columns_count;
-    struct cell *cells;
+    struct cell *cells; /* whole rows, and the one that is being put */
     size_t count, room;
+    bool begun; /* rows before them are written */
     int failed;
 };
 
@@ -52,44 +55,6 @@ int table_open(struct table **table, enum table_form form, const struct column *
     t->columns_count = count;
     *table = t;
     return 0;
-}
-
-static void add(struct table *t, struct cell cell)
-{
-    if (t->count == t->room) {
-        size_t room = t->room == 0 ? 64 : t->room * 2;
-        struct cell *cells = realloc(t->cells, room * sizeof *cells);
-        if (cells == NULL) {
-            free(cell.text);
-            t->failed = -ENOMEM;
-            return;
-        }
-        t->cells = cells;
-        t->room = room;
-    }
-    t->cells[t->count++] = cell;
-}
-
-void table_text(struct table *table, const char *text)
-{
-    if (text == NULL) {
-        table_none(table);
-        return;
-    }
-    struct cell cell = {.text = strdup(text)};
-    if (cell.text == NULL)
-        table->failed = -ENOMEM;
-    add(table, cell);
-}
-
-void table_number(struct table *table, uint64_t number)
-{
-    add(table, (struct cell){.number = number});
-}
-
-void table_none(struct table *table)
-{
-    add(table, (struct cell){.none = true});
 }
 
 /* ---- text of a cell ---- */
@@ -151,7 +116,7 @@ static const char *cell_text(const struct table *t, size_t i, char text[CELL_TEX
 
 static void put_tsv(const struct table *t, struct text_buffer *out)
 {
-    for (size_t i = 0; i < t->columns_count; i++) {
+    for (size_t i = 0; !t->begun && i < t->columns_count; i++) {
         text_add_string(out, t->columns[i].name);
         text_add_char(out, i + 1 < t->columns_count ? '\t' : '\n');
     }
@@ -162,15 +127,16 @@ static void put_tsv(const struct table *t, struct text_buffer *out)
     }
 }
 
-static void put_json(const struct table *t, struct text_buffer *out)
+static void put_json(const struct table *t, bool last, struct text_buffer *out)
 {
-    text_add_char(out, '[');
+    if (!t->begun)
+        text_add_char(out, '[');
     for (size_t i = 0; i < t->count; i++) {
         size_t column = i % t->columns_count;
         const char *name = t->columns[column].name;
         char text[CELL_TEXT];
         if (column == 0)
-            text_add_string(out, i == 0 ? "{" : ",\n {");
+            text_add_string(out, i == 0 && !t->begun ? "{" : ",\n {");
         text_add_json(out, name, strlen(name));
         text_add_char(out, ':');
         if (t->cells[i].text != NULL)
@@ -179,7 +145,8 @@ static void put_json(const struct table *t, struct text_buffer *out)
             text_add_string(out, cell_text(t, i, text));
         text_add_char(out, column + 1 == t->columns_count ? '}' : ',');
     }
-    text_add_string(out, "]\n");
+    if (last)
+        text_add_string(out, "]\n");
 }
 
 static size_t column_width(const struct table *t, size_t column)
@@ -247,12 +214,11 @@ static void put_sheet(const struct table *t, struct text_buffer *out)
     }
 }
 
-static int put_table(const struct table *t, struct text_buffer *out)
+/* `last`: no more rows come. */
+static int put_rows(const struct table *t, bool last, struct text_buffer *out)
 {
     int rc = 0;
     assert(t->columns_count > 0); /* table_open() saw to it */
-    if (t->failed != 0)
-        return t->failed;
     switch (t->form) {
     case TABLE_ALIGNED:
         rc = put_aligned(t, out);
@@ -264,30 +230,94 @@ static int put_table(const struct table *t, struct text_buffer *out)
         put_tsv(t, out);
         break;
     case TABLE_JSON:
-        put_json(t, out);
+        put_json(t, last, out);
         break;
     }
     return rc == 0 ? text_error(out) : rc;
+}
+
+/* ---- rows ---- */
+
+static void forget_cells(struct table *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        free(t->cells[i].text);
+    t->count = 0;
+}
+
+/* What is there goes to stdout; after a failure nowhere. */
+static void write_rows(struct table *t, bool last)
+{
+    struct text_buffer out;
+    text_init(&out);
+    if (t->failed == 0)
+        t->failed = put_rows(t, last, &out);
+    if (t->failed == 0 &&
+        (fwrite(out.bytes, 1, out.size, stdout) != out.size || (last && fflush(stdout) != 0)))
+        t->failed = -errno;
+    text_close(&out);
+    t->begun = true;
+    forget_cells(t);
+}
+
+static bool is_kept_whole(const struct table *t)
+{
+    return t->form == TABLE_ALIGNED || t->form == TABLE_SHEET;
+}
+
+static void add(struct table *t, struct cell cell)
+{
+    if (t->count == t->room) {
+        size_t room = t->room == 0 ? 64 : t->room * 2;
+        struct cell *cells = realloc(t->cells, room * sizeof *cells);
+        if (cells == NULL) {
+            free(cell.text);
+            t->failed = -ENOMEM;
+            return;
+        }
+        t->cells = cells;
+        t->room = room;
+    }
+    t->cells[t->count++] = cell;
+    if (t->count >= KEPT_MAX && t->count % t->columns_count == 0 && !is_kept_whole(t))
+        write_rows(t, false);
+}
+
+void table_text(struct table *table, const char *text)
+{
+    if (text == NULL) {
+        table_none(table);
+        return;
+    }
+    struct cell cell = {.text = strdup(text)};
+    if (cell.text == NULL)
+        table->failed = -ENOMEM;
+    add(table, cell);
+}
+
+void table_number(struct table *table, uint64_t number)
+{
+    add(table, (struct cell){.number = number});
+}
+
+void table_none(struct table *table)
+{
+    add(table, (struct cell){.none = true});
 }
 
 void table_drop(struct table *table)
 {
     if (table == NULL)
         return;
-    for (size_t i = 0; i < table->count; i++)
-        free(table->cells[i].text);
+    forget_cells(table);
     free(table->cells);
     free(table);
 }
 
 int table_close(struct table *table)
 {
-    struct text_buffer out;
-    text_init(&out);
-    int rc = put_table(table, &out);
-    if (rc == 0 && (fwrite(out.bytes, 1, out.size, stdout) != out.size || fflush(stdout) != 0))
-        rc = errno == EPIPE ? 0 : -errno;
-    text_close(&out);
+    write_rows(table, true);
+    int rc = table->failed == -EPIPE ? 0 : table->failed;
     table_drop(table);
     return rc;
 }

@@ -5,6 +5,9 @@
  * Cells are put in column order; a row is complete with its last one. Sizes, times and durations
  * are written for people only in the aligned form; the others have plain integers (bytes, ns). JSON
  * is one array of objects, also for one thing. Text is escaped in every form. One thread.
+ *
+ * Rows are kept until the end, so that what fails has written nothing; for people, who want them
+ * aligned, all of them. Of the other forms some thousands: then they are written as they come.
  */
 #ifndef TDK_CLI_TABLE_H
 #define TDK_CLI_TABLE_H
@@ -49,11 +52,11 @@ void table_text(struct table *table, const char *text); /* NULL: none (null in J
 void table_number(struct table *table, uint64_t number);
 void table_none(struct table *table); /* a cell without a value */
 
-/* Write it all to stdout. 0 also when nobody reads any more (EPIPE); -errno; -ENOMEM, also of a
- * cell before. Frees the table in every case. */
+/* Write what is left to stdout. 0 also when nobody reads any more (EPIPE); -errno; -ENOMEM, also of
+ * a cell before. Frees the table in every case. */
 int table_close(struct table *table);
 
-/* Give it up unwritten; NULL is fine. */
+/* Give it up; what was not written is not. NULL is fine. */
 void table_drop(struct table *table);
 
 #endif

@@ -10,17 +10,31 @@
 static const struct column columns[] = {
     {"name", COLUMN_TEXT}, {"size", COLUMN_SIZE}, {"at", COLUMN_TIME}, {"whole", COLUMN_FLAG}};
 
+/* A file in stdout's place, until redirect_end(). */
+static FILE *redirect(int *saved)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stdout);
+    *saved = dup(STDOUT_FILENO);
+    assert_true(*saved >= 0 && dup2(fileno(file), STDOUT_FILENO) >= 0);
+    return file;
+}
+
+static void redirect_end(FILE *file, int saved)
+{
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    rewind(file);
+}
+
 /* What the table wrote to stdout. */
 static const char *written(enum table_form form, bool empty)
 {
     static char text[2048];
     struct table *table;
-    FILE *file = tmpfile();
-    assert_non_null(file);
-    fflush(stdout);
-    int saved = dup(STDOUT_FILENO);
-    assert_true(saved >= 0 && dup2(fileno(file), STDOUT_FILENO) >= 0);
-
+    int saved;
+    FILE *file = redirect(&saved);
     int rc = table_open(&table, form, columns, array_size(columns));
     if (rc == 0 && !empty) {
         table_text(table, "a\tb\n\"\\");
@@ -35,10 +49,8 @@ static const char *written(enum table_form form, bool empty)
     if (rc == 0)
         rc = table_close(table);
 
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
+    redirect_end(file, saved);
     assert_int_equal(rc, 0);
-    rewind(file);
     size_t size = fread(text, 1, sizeof text - 1, file);
     text[size] = '\0';
     fclose(file);
@@ -83,12 +95,72 @@ static void people_get_columns_and_units(void **state)
                                                      "whole  no\n");
 }
 
+enum { MANY = 40000 };
+
+/* So many rows, whose first cell is their number; *before: bytes that were there before the end. */
+static FILE *many(enum table_form form, long *before)
+{
+    static const struct column two[] = {{"n", COLUMN_COUNT}, {"word", COLUMN_TEXT}};
+    struct table *table;
+    int saved;
+    FILE *file = redirect(&saved);
+    int rc = table_open(&table, form, two, array_size(two));
+    for (unsigned i = 0; rc == 0 && i < MANY; i++) {
+        table_number(table, i);
+        table_text(table, "word");
+    }
+    fflush(stdout);
+    *before = (long)lseek(fileno(file), 0, SEEK_END);
+    rc = rc == 0 ? table_close(table) : rc;
+    redirect_end(file, saved);
+    assert_int_equal(rc, 0);
+    return file;
+}
+
+static void assert_line(FILE *file, const char *want)
+{
+    char line[100];
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_string_equal(line, want);
+}
+
+static void many_rows_are_written_as_they_come(void **state)
+{
+    char want[100];
+    long before;
+    (void)state;
+    FILE *tsv = many(TABLE_TSV, &before);
+    assert_true(before > MANY / 2);
+    assert_line(tsv, "n\tword\n");
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(want, sizeof want, "%u\tword\n", i);
+        assert_line(tsv, want);
+    }
+    assert_int_equal(fgetc(tsv), EOF);
+    fclose(tsv);
+
+    FILE *json = many(TABLE_JSON, &before);
+    assert_true(before > MANY / 2);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(want, sizeof want, "%s{\"n\":%u,\"word\":\"word\"}%s\n", i == 0 ? "[" : " ", i,
+                 i + 1 < MANY ? "," : "]");
+        assert_line(json, want);
+    }
+    assert_int_equal(fgetc(json), EOF);
+    fclose(json);
+
+    FILE *aligned = many(TABLE_ALIGNED, &before);
+    assert_int_equal(before, 0);
+    fclose(aligned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tsv_has_a_header_and_a_line_a_row),
         cmocka_unit_test(json_is_one_array),
         cmocka_unit_test(people_get_columns_and_units),
+        cmocka_unit_test(many_rows_are_written_as_they_come),
     };
     return cmocka_run_group_tests_name("cli.table", tests, NULL, NULL);
 }
