@@ -43,6 +43,7 @@ struct survey {
     struct tdk_epoch_coverage row;
     struct pending pending;
     uint64_t seen;                                    /* highest seq told */
+    uint64_t passed;                                  /* the same, of what was deleted */
     const struct retired_extent *extent, *extent_end; /* of the track, not told yet */
     struct block_ref before;                          /* the last block met; track 0: none yet */
     struct index_range range;                         /* of the epoch, where the index is asked */
@@ -97,7 +98,8 @@ static int flush(struct survey *s)
     return rc;
 }
 
-/* What was deleted of the row's epoch up to this seq, in the range of time. */
+/* What was deleted of the row's epoch up to this seq, in the range of time. Not what was told
+ * before it went: the list may have been read anew since. */
 static int tell_retired(struct survey *s, uint64_t last_seq)
 {
     int rc = 0;
@@ -105,16 +107,21 @@ static int tell_retired(struct survey *s, uint64_t last_seq)
            s->extent->first_seq <= last_seq;
          s->extent++) {
         const struct retired_extent *e = s->extent;
+        const uint64_t told = s->passed > s->seen ? s->passed : s->seen;
+        const uint64_t first_seq = e->first_seq > told ? e->first_seq : told + 1;
+        if (first_seq > e->last_seq)
+            continue;
         const struct tdk_gap gap = {.track = s->track->ref.name,
                                     .epoch = e->epoch,
-                                    .first_seq = e->first_seq,
-                                    .count = e->last_seq - e->first_seq + 1,
+                                    .first_seq = first_seq,
+                                    .count = e->last_seq - first_seq + 1,
                                     .from = e->min_ts <= e->max_ts ? e->min_ts : e->max_ts,
                                     .to = e->max_ts,
                                     .reason = TDK_LOSS_RETIRED,
                                     .retired = true};
         if (in_range(s, e->min_ts, e->max_ts))
             rc = tell_gap(s, &gap);
+        s->passed = e->last_seq;
     }
     return rc;
 }
@@ -432,7 +439,7 @@ static void begin_row(struct survey *s, uint64_t epoch)
         .track = s->track->ref.name, .epoch = epoch, .first_ts = UINT64_MAX};
     s->pending.first_seq = 0;
     s->before.track = 0;
-    s->seen = 0;
+    s->seen = s->passed = 0;
     s->turned_back = 0;
 }
 

@@ -1,7 +1,9 @@
 /* Segments that are deleted on purpose: told as that, gone for good, whatever dies on the way. */
 #include "tests/support/check.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tape/holds.h"
 #include "tape/lease.h"
@@ -277,6 +279,49 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     tdk_tape_close(tape);
 }
 
+struct meanwhile {
+    struct seen seen; /* first: the callbacks take it for all there is */
+    const struct folder *folder;
+    bool done;
+};
+
+/* What was passed already goes, and what is still to come. */
+static int retire_on_the_way(uint64_t bytes, uint64_t ticks, void *context)
+{
+    static const uint64_t more[] = {2, 4};
+    struct meanwhile *m = context;
+    struct tdk_err err;
+    (void)bytes;
+    if (ticks > 0 && !m->done)
+        taping_ok(retire_segments(m->folder, more, 2, NULL, &err), &err);
+    m->done = m->done || ticks > 0;
+    return 0;
+}
+
+static void what_goes_while_it_is_counted_is_counted_once(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_tape *tape;
+    struct folder folder;
+    struct tdk_err err;
+    struct meanwhile m = {.folder = &folder};
+    const struct tdk_query all = {.to = UINT64_MAX};
+    const struct tdk_coverage_walk walk = {
+        .gap = on_gap, .epoch = on_epoch, .progress = retire_on_the_way, .context = &m};
+    char leases[FOLDER_PATH + 16];
+    assert_int_equal(retire(f->path, going, 1), 0);
+    snprintf(leases, sizeof leases, "%s/leases", f->path);
+    assert_int_equal(unlink(leases), 0); /* with it nothing would go now */
+    taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(tdk_tape_coverage(tape, &all, &walk, &err), &err);
+    assert_true(m.done);
+    assert_true(m.seen.retired > 0);
+    assert_int_equal(m.seen.ticks + m.seen.retired, TICKS);
+    assert_int_equal(m.seen.damaged, 0);
+    tdk_tape_close(tape);
+}
+
 static void each_death_on_the_way_leaves_a_whole_tape(void **state)
 {
     struct fixture *f = *state;
@@ -391,6 +436,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_whole_epoch_may_go, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_goes_while_it_is_counted_is_counted_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(each_death_on_the_way_leaves_a_whole_tape, setup, teardown),
         cmocka_unit_test_setup_teardown(holds_are_kept_until_they_are_released, setup, teardown),
