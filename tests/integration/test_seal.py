@@ -195,9 +195,9 @@ class ByTheRecorder(Packed):
         self.assertEqual(bad, [])
         self.assertEqual(recorder.stop(), 0)
 
-    def pack_slowly(self, size="4M"):
+    def pack_slowly(self, size="4M", *options):
         """A recorder that packs one large segment at the level that takes longest, and has begun."""
-        recorder = self.recorder("--ring", "a", "--create-ring", size, "--segment-size", "1G", "--seal-level", "19")
+        recorder = self.recorder("--ring", "a", "--create-ring", size, "--segment-size", "1G", "--seal-level", "19", *options)
         self.gen(400000)
         self.run_ok("roll", "-T", self.tape)
         self.run_ok("flush", "-T", self.tape)
@@ -213,7 +213,8 @@ class ByTheRecorder(Packed):
         return self.status()
 
     def test_it_holds_still_while_a_ring_is_full(self):
-        recorder = self.pack_slowly("32M")
+        # By writes so small, four at most, a full ring takes longer than the recorder needs to see that it is full.
+        recorder = self.pack_slowly("32M", "--block-size", "16K", "--buffer-memory", "4M")
         recorder.signal(signal.SIGSTOP) # so that the ring fills: more than some turns of it take
         self.run_ok("gen", "--ring", "a", "--count", 400000, "--no-wait", code=3)
         recorder.signal(signal.SIGCONT)
