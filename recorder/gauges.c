@@ -173,8 +173,8 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
         [GAUGES_RING_HIGH_WATER] = s->high_water,
         [GAUGES_RING_WAIT] = s->since_ns != 0 && s->since_ns < now_ns ? now_ns - s->since_ns : 0,
         [GAUGES_RING_EPOCH] = s->sequence.epoch,
-        [GAUGES_RING_WRITTEN] = s->written.seq,
-        [GAUGES_RING_DURABLE] = s->durable.seq,
+        [GAUGES_RING_WRITTEN] = inlet_marked(&s->written, s->sequence.epoch),
+        [GAUGES_RING_DURABLE] = inlet_marked(&s->durable, s->sequence.epoch),
     };
     for (size_t i = 0; i < GAUGES_RING_COUNT; i++)
         counters_set(t->page, rows[i], values[i]);

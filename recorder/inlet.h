@@ -129,6 +129,12 @@ void inlet_resume(struct inlet *inlet);
 /* A block of it, up to `position` in the ring, has been written: its room is given back. */
 void inlet_written(struct inlet *inlet, uint64_t position);
 
+/* Which seq of this epoch is marked; 0: none so far, the mark is an earlier one's. */
+static inline uint64_t inlet_marked(const struct inlet_mark *mark, uint64_t epoch)
+{
+    return mark->epoch == epoch ? mark->seq : 0;
+}
+
 /* Claims refused behind the last tick, known exactly and not yet told. 0: none, or not knowable. */
 uint64_t inlet_lost_at_end(const struct inlet *inlet);
 

@@ -79,9 +79,11 @@ static void log_ring(const struct inlet *s)
         "waiting=%zu high_water=%s",
         s->asked->name, s->track[0] != '\0' ? s->track : "?", inlet_state_text(s),
         s->state == RING_QUARANTINED ? ": " : "", s->state == RING_QUARANTINED ? s->reason : "",
-        (unsigned long long)s->sequence.epoch, (unsigned long long)s->written.seq,
-        (unsigned long long)s->durable.seq, (unsigned long long)s->ticks,
-        (unsigned long long)s->lost_total, s->waiting, quantity_size_text(high, s->high_water));
+        (unsigned long long)s->sequence.epoch,
+        (unsigned long long)inlet_marked(&s->written, s->sequence.epoch),
+        (unsigned long long)inlet_marked(&s->durable, s->sequence.epoch),
+        (unsigned long long)s->ticks, (unsigned long long)s->lost_total, s->waiting,
+        quantity_size_text(high, s->high_water));
 }
 
 void status_log(const struct status *status, const struct status *before, uint64_t elapsed_ns,

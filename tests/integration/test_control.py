@@ -36,6 +36,21 @@ class Answers(Control):
         self.assertEqual(welcome["tape"], str(self.tape))
         self.assertEqual(welcome["limits"]["message"], 65536)
 
+    def test_what_is_written_is_of_the_epoch_that_is_told(self):
+        self.record("--block-age", "1m", "--sync", "interval:1h")
+        client = self.client()
+        self.gen(1000)
+        client.call("flush")
+        (first,) = client.call("status")["rings"]
+        self.assertEqual((first["produced"], first["written"], first["durable"]), (1000, 1000, 1000))
+        self.gen(1000) # the next epoch: it waits in the ring, and its seqs are the same
+        (row,) = client.call("status")["rings"]
+        self.assertGreater(row["epoch"], first["epoch"])
+        self.assertEqual((row["produced"], row["written"], row["durable"]), (1000, 0, 0))
+        client.call("flush")
+        (row,) = client.call("status")["rings"]
+        self.assertEqual((row["produced"], row["written"], row["durable"]), (1000, 1000, 1000))
+
     def test_status_has_each_ring_with_its_counts(self):
         self.record()
         self.gen(1000)
