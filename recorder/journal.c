@@ -128,14 +128,15 @@ static void index_end_job(struct journal *j, const struct reel *reel, bool seale
         j->index_failed = true;
 }
 
-/* A foot needs the digest of the segment before it, whether that could be sealed yet or not. */
-static void chain(struct journal *j, struct reel *reel)
+/* A foot needs the digest of the segment before it, whether that could be sealed yet or not.
+ * `complete`: nothing may lie behind its blocks, such as writes that were given up. */
+static void chain(struct journal *j, struct reel *reel, bool complete)
 {
     if (reel->chained)
         return;
     reel->previous_digest = j->tape->previous_digest;
     /* Of one that is left as it is, nobody knows yet what recovery will make of it: 0, not told. */
-    j->tape->previous_digest = reel->failed ? 0 : reel->file->digest;
+    j->tape->previous_digest = reel->failed || !complete ? 0 : reel->file->digest;
     reel->chained = true;
 }
 
@@ -144,7 +145,7 @@ static int seal(struct journal *j, struct reel *reel)
     void *bytes = NULL;
     size_t size = 0;
     struct segment_writer *file = reel->file;
-    chain(j, reel);
+    chain(j, reel, true);
     uv_mutex_lock(&j->ledger->lock);
     int rc = catalog_encode(j->tape->catalog, file->refs, file->count, &bytes, &size, &j->seal_err);
     uv_mutex_unlock(&j->ledger->lock);
@@ -182,7 +183,7 @@ static void on_pool(uv_work_t *work)
 
 void journal_seal_later(struct journal *j, struct reel *reel)
 {
-    chain(j, reel);
+    chain(j, reel, false);
     reel->next = j->unsealed;
     j->unsealed = reel;
 }

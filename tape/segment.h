@@ -72,7 +72,8 @@ int segment_note_ref(struct segment_writer *writer, const struct block_ref *ref,
  * Table, catalogue (raw, as catalog_encode() makes it; compressed here) and foot behind the blocks;
  * cut to size; synced. Then segment_publish() renames it to .seg and syncs the folder. After a
  * failed sync the file must not be used again. `previous_digest`: foot.digest of the segment
- * before; 0: none.
+ * before; 0: none. When that folder cannot be synced both are tried again: what has its name is not
+ * written any more.
  */
 int segment_seal(struct segment_writer *writer, const void *catalog, size_t catalog_size,
                  uint32_t previous_digest, struct tdk_err *err);

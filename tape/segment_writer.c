@@ -292,9 +292,17 @@ static void end_states(struct segment_writer *w)
     w->maker = NULL;
 }
 
+/* It was sealed and renamed, and only its folder could not be synced. */
+static bool has_its_name(const struct segment_writer *w)
+{
+    return w->stage == SEGMENT_SEALED || w->stage == SEGMENT_PACKED;
+}
+
 int segment_seal(struct segment_writer *writer, const void *catalog, size_t catalog_size,
                  uint32_t previous_digest, struct tdk_err *err)
 {
+    if (has_its_name(writer))
+        return 0;
     uint64_t end = align_up(writer->end, TAPE_ALIGN);
     struct segment_foot foot = foot_of(writer, end);
     end_states(writer);
@@ -316,6 +324,8 @@ int segment_seal(struct segment_writer *writer, const void *catalog, size_t cata
 int segment_publish(struct segment_writer *writer, struct tdk_err *err)
 {
     char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
+    if (has_its_name(writer))
+        return files_sync_folder(writer->folder->segments, err);
     path_of(writer, from);
     enum segment_stage stage = writer->stage == SEGMENT_PACKING ? SEGMENT_PACKED : SEGMENT_SEALED;
     folder_segment_path(writer->folder, writer->number, stage, to);

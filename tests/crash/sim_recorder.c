@@ -494,7 +494,7 @@ static void lives_of_a_recorder(uint64_t seed, struct verdict *verdict)
     end(&sim);
 }
 
-static const uint64_t kept[] = {5, 12, 16, 33, 34, 108, 0};
+static const uint64_t kept[] = {5, 12, 16, 33, 34, 108, 2829, 2894, 0};
 static const struct seeds seeds = {"sim_recorder", lives_of_a_recorder, kept, 4000, 25};
 
 static void each_tick_is_on_the_tape_once_or_told_lost_whatever_the_disk_does(void **state)
