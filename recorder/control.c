@@ -31,29 +31,24 @@ static void state_text(const struct inlet *s, const char *all, char *text, size_
         snprintf(text, room, "%s", inlet_state_text(s));
 }
 
-/* The epoch that its row is about: the ring's, of which ticks may wait that we have not read yet.
- */
-static uint64_t epoch_of(const struct inlet *s, const struct tdk_ring_info *info)
-{
-    return info->epoch > s->sequence.ring_epoch ? info->epoch : s->sequence.epoch;
-}
-
+/* All of it about one epoch: the ring's, also when its ticks still wait there unread. */
 static void put_ring(struct text_buffer *out, const struct inlet *s, const char *all)
 {
     char state[sizeof s->reason + 16];
     struct tdk_ring_info info = {.produced = 0};
     if (s->ring != NULL)
         tdk_ring_info(s->ring, &info);
-    const uint64_t epoch = epoch_of(s, &info);
+    const uint64_t unread = info.epoch > s->sequence.ring_epoch ? info.epoch : 0;
+    const uint64_t epoch = s->sequence.epoch;
     state_text(s, all, state, sizeof state);
     wire_put_map(out, 13);
     wire_pair_string(out, "ring", s->asked->name);
     wire_pair_string(out, "name", s->asked->name);
     wire_pair_string(out, "track", s->track);
-    wire_pair_u64(out, "epoch", epoch);
+    wire_pair_u64(out, "epoch", unread != 0 ? unread : epoch);
     wire_pair_u64(out, "produced", info.produced);
-    wire_pair_u64(out, "written", inlet_marked(&s->written, epoch));
-    wire_pair_u64(out, "durable", inlet_marked(&s->durable, epoch));
+    wire_pair_u64(out, "written", unread != 0 ? 0 : inlet_marked(&s->written, epoch));
+    wire_pair_u64(out, "durable", unread != 0 ? 0 : inlet_marked(&s->durable, epoch));
     wire_pair_u64(out, "lost", s->lost);
     wire_pair_u64(out, "lost_total", s->lost_total);
     wire_pair_u64(out, "fill", info.fill);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "tests/support/faulty.h"
 #include "tests/support/taping.h"
 
 struct fixture {
@@ -28,6 +29,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
+    faulty_end();
     folder_remove(f->path);
     free(f);
     return 0;
@@ -424,6 +426,33 @@ static void writer_seals_what_it_was_told_of(void **state)
     free(block);
 }
 
+static void what_has_its_name_is_not_written_again(void **state)
+{
+    const struct fixture *f = *state;
+    struct segment_writer *w;
+    struct segment *segment;
+    struct segment_foot foot;
+    struct tdk_err err;
+    taping_ok(segment_create(&w, &f->folder, 2, SEGMENT_OPEN, 1 << 20, &err), &err);
+    taping_ok(segment_seal(w, "", 0, 0x1234, &err), &err);
+    faulty_begin(2, true, -EIO); /* renamed, and its folder is not synced */
+    assert_int_equal(segment_publish(w, &err), -EIO);
+    assert_int_equal(faulty.calls, 2);
+
+    /* Tried again, on a disk that tears whatever is written. */
+    taping_ok(segment_seal(w, "", 0, 0x5678, &err), &err);
+    assert_int_equal(segment_publish(w, &err), -EIO);
+    assert_int_equal(faulty.calls, 3);
+    faulty_end();
+    taping_ok(segment_publish(w, &err), &err);
+    segment_writer_close(w);
+
+    taping_ok(segment_open_number(&segment, &f->folder, 2, SEGMENT_SEALED, &err), &err);
+    taping_ok(segment_read_foot(segment, &foot, &err), &err);
+    assert_int_equal(foot.previous_digest, 0x1234);
+    segment_close(segment);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -441,6 +470,7 @@ int main(void)
         TEST(scan_tells_what_lies_behind_the_last_block),
         TEST(scan_takes_no_block_out_of_a_payload),
         TEST(writer_seals_what_it_was_told_of),
+        TEST(what_has_its_name_is_not_written_again),
     };
     return cmocka_run_group_tests_name("tape.segment", tests, NULL, NULL);
 }
