@@ -63,10 +63,10 @@ size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
 /* From what is told to what it stands for. What is told beyond its end stands for the base. */
 static void take_table(struct column *c)
 {
+    const uint64_t mask = UINT64_MAX >> (64 - 8 * c->head.width);
     for (uint32_t i = 0; i < 1u << c->head.bits; i++) {
-        uint64_t x = 0;
-        if (i < c->head.entries)
-            memcpy(&x, c->values + (size_t)i * c->head.width, c->head.width);
+        uint64_t x =
+            i < c->head.entries ? load_u64(c->values + (size_t)i * c->head.width) & mask : 0;
         x = (c->head.mode & COLUMN_ZIGZAG) != 0 ? unzigzag(x) : x;
         c->table[i] = x * c->scale + c->more;
     }

@@ -2,9 +2,9 @@
  * pack_group.c - a group of a packed block: its columns back into frames.
  *
  * Most fields of most groups tell one value, or what another field tells: these are gathered in a
- * pattern that is laid down as each frame, and only what is left is read value by value, one column
- * after the other, a hundred frames at a time: these lie side by side, in the nearest cache, until
- * each is copied to its place. Whatever must hold is asked of a column or a group, not of a tick.
+ * pattern that every frame begins as, and only what is left is read value by value, a hundred
+ * frames at a time (pack_piece.c). Whatever must hold is asked of a column or a group, not of a
+ * tick.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -156,12 +156,32 @@ static void make_pattern(struct pack *pack, const struct pack_class *class,
                          const struct pack_layout *layout)
 {
     struct tdk_frame frame = {.size = class->size, .track = pack->head->track, .type = class->type};
-    memset(pack->pattern, 0, tdk_frame_span(class->size));
-    memcpy(pack->pattern, &frame, sizeof frame);
+    unsigned char *pattern = (void *)pack->pattern;
+    memset(pattern, 0, tdk_frame_span(class->size));
+    memcpy(pattern, &frame, sizeof frame);
     for (unsigned f = PACK_FIELD_FLAGS; f < layout->count; f++)
         if (pack->told[f].kind == PACK_ALIKE)
-            memcpy(pack->pattern + layout->fields[f].offset, &pack->told[f].base,
-                   layout->fields[f].size);
+            memcpy(pattern + layout->fields[f].offset, &pack->told[f].base, layout->fields[f].size);
+}
+
+/* Fields follow each other as they lie in a frame, and none is in two words. */
+static void find_varying(struct pack *pack, const struct pack_class *class,
+                         const struct pack_layout *layout)
+{
+    size_t last = SIZE_MAX;
+    pack->varying_count = 0;
+    pack->instruments_share = false;
+    for (unsigned f = PACK_FIELD_FLAGS; f < layout->count; f++) {
+        struct pack_told *told = &pack->told[f];
+        const size_t word = layout->fields[f].offset / sizeof(uint64_t);
+        const bool by_instrument = class->record && word == PACK_INSTRUMENT_AT / sizeof(uint64_t);
+        if (told->kind != PACK_NEAR && told->kind != PACK_COLUMN)
+            continue;
+        pack->varying[pack->varying_count++] = (uint8_t)f;
+        pack->instruments_share |= by_instrument;
+        told->begins_word = word != last && !by_instrument;
+        last = word;
+    }
 }
 
 /* Does the pattern tell all of what a tick's head must be? Its size, type and track are the
@@ -176,63 +196,18 @@ static bool pattern_is_right(const struct pack *pack)
 
 /* ---- what differs ---- */
 
-/* Values of rows that nobody asks for are read only to get beyond them. */
-static void put_columns(struct pack *pack, const struct pack_layout *layout,
-                        const struct column_strands *strands, const struct pack_piece *piece)
+static void read_pieces(struct pack *pack, uint32_t group, struct pack_piece piece)
 {
-    const bool is_wanted = piece->from < piece->end;
-    for (unsigned f = PACK_FIELD_FLAGS; f < layout->count; f++) {
-        struct pack_told *told = &pack->told[f];
-        const struct pack_field *field = &layout->fields[f];
-        if (told->kind == PACK_NEAR && is_wanted) {
-            pack_put_near(pack, piece, field, &layout->fields[told->head.ref], told->base);
-        } else if (told->kind == PACK_COLUMN) {
-            column_read(&told->column, piece->begin, piece->end, strands, pack->values);
-            if (told->head.ref != COLUMN_NO_REF)
-                pack_add_ref(pack, piece, &layout->fields[told->head.ref]);
-            if (is_wanted)
-                pack_put_values(pack, piece, field);
-        }
-    }
-}
-
-/* The strand that a frame of the group is of. */
-static const struct strand *strand_at(const struct pack *pack, uint32_t group, uint32_t frame,
-                                      const struct strand *strand)
-{
-    while (strand->first + strand->count - pack->groups[group].first <= frame)
-        strand++;
-    return strand;
-}
-
-static void read_pieces(struct pack *pack, uint32_t group, const struct pack_class *class,
-                        const struct pack_layout *layout, const struct column_strands *strands,
-                        const struct pack_part *part)
-{
-    const struct group *g = &pack->groups[group];
-    const struct strand *strand = &pack->strands[g->strand], *laid = NULL;
-    struct pack_piece piece = {.span = tdk_frame_span(class->size)};
-    pack_lay_pattern(pack, part->end < COLUMN_ROWS ? part->end : COLUMN_ROWS, piece.span);
-    for (; piece.begin < part->end; piece.begin = piece.end) {
-        uint32_t rest = part->end - piece.begin;
-        piece.end = piece.begin + (rest < COLUMN_ROWS ? rest : COLUMN_ROWS);
-        piece.from = piece.begin > part->begin ? piece.begin : part->begin;
-        if (piece.from > piece.end)
-            piece.from = piece.end;
-        if (piece.from < piece.end)
-            pack_lay_heads(pack, &piece, pack->place_of + g->first, part->ranks);
-        if (piece.from < piece.end && class->record) {
-            strand = strand_at(pack, group, piece.from, strand);
-            if (strand != laid || strand_at(pack, group, piece.end - 1, strand) != strand)
-                pack_lay_instruments(pack, &piece, strand, g->first);
-            /* What one strand fills is not laid again for its next piece. */
-            laid = piece.from == piece.begin && piece.end - piece.begin == COLUMN_ROWS &&
-                           strand_at(pack, group, piece.end - 1, strand) == strand
-                       ? strand
-                       : NULL;
-        }
-        put_columns(pack, layout, strands, &piece);
-        pack_copy_out(pack, &piece, part);
+    const uint32_t begin = piece.part->begin, end = piece.part->end;
+    piece.group_first = pack->groups[group].first;
+    piece.places = pack->place_of + piece.group_first;
+    piece.strand = &pack->strands[pack->groups[group].strand];
+    pack_lay_pattern(pack, tdk_frame_span(piece.class->size),
+                     end < COLUMN_ROWS ? end : COLUMN_ROWS);
+    for (; piece.begin < end; piece.begin = piece.end) {
+        piece.end = end - piece.begin < COLUMN_ROWS ? end : piece.begin + COLUMN_ROWS;
+        piece.from = piece.begin > begin ? piece.begin : begin < piece.end ? begin : piece.end;
+        pack_lay_piece(pack, &piece);
     }
 }
 
@@ -248,7 +223,10 @@ int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw
     if (!tell_columns(pack, layout, raw, size, count))
         return pack_corrupt(err, "its contents contradict themselves");
     make_pattern(pack, &class, layout);
+    find_varying(pack, &class, layout);
     pack->is_right &= pattern_is_right(pack);
-    read_pieces(pack, group, &class, layout, strands, part);
+    read_pieces(
+        pack, group,
+        (struct pack_piece){.class = &class, .layout = layout, .strands = strands, .part = part});
     return 0;
 }

@@ -4,7 +4,7 @@
  *   pack_outline.c    what is in it, and where: begin
  *   pack_directory.c  the directory of the block that it was
  *   pack_group.c      a group's columns back into frames
- *   pack_piece.c      a hundred of these frames, side by side
+ *   pack_piece.c      a hundred of these frames, word by word
  *   pack_read.c       all of it
  *   pack_parts.c      some instruments of it
  *
@@ -21,6 +21,7 @@
 #include "tape/directory.h"
 #include "tape/pack.h"
 #include "tape/stamps.h"
+#include "tapedeck/dbn.h"
 #include "tapedeck/tick.h"
 
 struct strand {
@@ -57,12 +58,14 @@ enum pack_kind {
 struct pack_told {
     enum pack_kind kind;
     struct column_head head;
+    bool begins_word; /* no field before it in its word has values */
     uint64_t base;
     struct column column; /* in the group, unpacked */
 };
 
-#define PACK_MORE     3 /* rows that may be filled behind the last */
-#define PACK_SPAN_MAX (sizeof(struct tdk_frame) + PACK_SIZE_MAX)
+#define PACK_MORE      3 /* places that may be read behind the last */
+#define PACK_WORDS_MAX ((sizeof(struct tdk_frame) + PACK_SIZE_MAX) / sizeof(uint64_t))
+#define PACK_ROWS      (COLUMN_ROWS + 8) /* a word's: no two of them lie a power of two apart */
 
 struct pack {
     ZSTD_DCtx *zstd;
@@ -114,9 +117,12 @@ struct pack {
     uint16_t starts[COLUMN_TICKS_MAX];
     uint64_t values[COLUMN_ROWS]; /* of a column */
     struct pack_told told[PACK_FIELDS_MAX];
-    unsigned char pattern[PACK_SPAN_MAX];
-    /* So many of its frames, side by side, until each goes to its place. */
-    _Alignas(64) unsigned char stage[(COLUMN_ROWS + PACK_MORE) * PACK_SPAN_MAX + 8];
+    uint64_t pattern[PACK_WORDS_MAX]; /* a frame, as far as all are alike; zeros elsewhere */
+    /* Which fields have values; has one of them the instruments' word? */
+    uint8_t varying[PACK_FIELDS_MAX], varying_count;
+    bool instruments_share;
+    /* So many of its frames, until each goes to its place: words[w][i] is word w of frame i. */
+    _Alignas(64) uint64_t words[PACK_WORDS_MAX][PACK_ROWS];
 };
 
 static_assert(sizeof(struct pack) <= 2 << 20, "one large page");
@@ -181,37 +187,32 @@ int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw
 
 /* ---- pack_piece.c ---- */
 
-/* Frames [begin, end) of a group, on the stage; those from `from` on are wanted. */
+/* Frames [begin, end) of a group; those from `from` on are wanted. */
 struct pack_piece {
+    const struct pack_class *class;
+    const struct pack_layout *layout;
+    const struct column_strands *strands;
+    const struct pack_part *part;
+    const uint16_t *places; /* of the group's frames */
+    uint32_t group_first;
     uint32_t begin, end, from;
-    size_t span;
+    const struct strand *strand; /* that the first wanted one is of, or one before */
+    const struct strand *laid;   /* whose instrument all rows have; NULL: of several */
 };
+
+#define PACK_INSTRUMENT_AT                                                                         \
+    (sizeof(struct tdk_frame) + offsetof(struct tdk_dbn_head, instrument_id)) /* in a record */
 
 static inline uint64_t pack_mask_of(uint8_t size)
 {
     return UINT64_MAX >> (64 - 8 * size);
 }
 
-/* What is alike in all frames of a group, once. */
-void pack_lay_pattern(struct pack *pack, uint32_t rows, size_t span);
+/* What is alike in all frames of a group, into each word of `rows` of them. */
+void pack_lay_pattern(struct pack *pack, size_t span, uint32_t rows);
 
-/* Seq and time, and the instrument: of those that are wanted. */
-void pack_lay_heads(struct pack *pack, const struct pack_piece *piece, const uint16_t *places,
-                    const uint16_t *ranks);
-void pack_lay_instruments(struct pack *pack, const struct pack_piece *piece,
-                          const struct strand *strand, uint32_t group_first);
-
-/* pack->values of a field; those of a field that is there are added to them; a field that is `base`
- * more than another. */
-void pack_put_values(struct pack *pack, const struct pack_piece *piece,
-                     const struct pack_field *field);
-void pack_add_ref(struct pack *pack, const struct pack_piece *piece, const struct pack_field *ref);
-void pack_put_near(struct pack *pack, const struct pack_piece *piece,
-                   const struct pack_field *field, const struct pack_field *ref, uint64_t base);
-
-/* Those that are wanted, each to its place. */
-void pack_copy_out(const struct pack *pack, const struct pack_piece *piece,
-                   const struct pack_part *part);
+/* What is not, of this piece; those of its frames that are wanted go to their places. */
+void pack_lay_piece(struct pack *pack, struct pack_piece *piece);
 
 /* ---- pack_read.c ---- */
 

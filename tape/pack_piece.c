@@ -1,208 +1,254 @@
 /*
- * pack_piece.c - a hundred frames of a group, side by side in the nearest cache.
+ * pack_piece.c - a hundred frames of a group, word by word.
  *
- * They lie on pack->stage, one span apart, while column after column is put into them: no address
- * has to be looked up, and none is far away. When all is there each is copied to its place in the
- * block, once. What is alike in all frames of a group stays on the stage from piece to piece.
+ * A frame is words of eight bytes, and pack->words has each of them side by side for all frames of
+ * the piece, in the nearest cache: so one column after the other is put into them by wide
+ * registers. When all is there the words become frames, four at a time, each at its place in the
+ * block, which is written once. A word that is alike in all frames of a group stays from piece to
+ * piece.
  */
 #include "base/bytes.h"
 #include "tape/pack_inner.h"
 #include "tape/wide.h"
-#include "tapedeck/dbn.h"
 
 enum {
-    HEAD = sizeof(struct tdk_frame),
-    SEQ = offsetof(struct tdk_frame, seq),
-    TS = offsetof(struct tdk_frame, ts),
+    WORD = sizeof(uint64_t),
+    SEQ = offsetof(struct tdk_frame, seq) / WORD,
+    TS = offsetof(struct tdk_frame, ts) / WORD,
+    INSTRUMENT = PACK_INSTRUMENT_AT / WORD,
+    FRAMES = 4, /* that go to their places together */
     AHEAD = 12, /* places that are fetched into the cache before a frame's turn */
 };
 
-void pack_lay_pattern(struct pack *pack, uint32_t rows, size_t span)
+void pack_lay_pattern(struct pack *pack, size_t span, uint32_t rows)
 {
-    for (uint32_t i = 0; i < rows; i++)
-        memcpy(pack->stage + i * span, pack->pattern, span);
+    for (size_t w = 0; w < span / WORD; w++) {
+        const uint64_t word = pack->pattern[w];
+        for (uint32_t i = 0; i < rows; i++)
+            pack->words[w][i] = word;
+    }
 }
 
 /* ---- heads ---- */
 
-static unsigned char *row_of(struct pack *pack, const struct pack_piece *piece, uint32_t frame)
+/* Of one span: a frame's place tells its seq, its rank its time. */
+ALWAYS_INLINE void lay_uniform_heads(struct pack *pack, const struct pack_piece *piece)
 {
-    return pack->stage + (frame - piece->begin) * piece->span;
+    const uint16_t *places = piece->places + piece->begin;
+    const uint16_t *ranks = piece->part->ranks + piece->begin;
+    const uint64_t first_seq = pack->head->first_seq, *stamps = pack->stamps;
+    uint64_t *seq = pack->words[SEQ], *ts = pack->words[TS];
+    const uint32_t from = piece->from - piece->begin, end = piece->end - piece->begin;
+    for (uint32_t i = from; i < end; i++)
+        seq[i] = first_seq + places[i];
+    for (uint32_t i = from; i < end; i++)
+        ts[i] = stamps[ranks[i]];
 }
 
-/* `put` four rows at a time, from `from` on: there is room for three more than there are. */
-#define FOR_ROWS(from, end, put)                                                                   \
-    for (size_t row = (from), last = (end); row < last; row += 4, at += 4 * span) {                \
-        put(at, row);                                                                              \
-        put(at + span, row + 1);                                                                   \
-        put(at + 2 * span, row + 2);                                                               \
-        put(at + 3 * span, row + 3);                                                               \
-    }
-
-static void lay_uniform_heads(struct pack *pack, const struct pack_piece *piece,
-                              const uint16_t *places, const uint16_t *ranks)
+/* Of several: both are there already. */
+static void lay_mixed_heads(struct pack *pack, const struct pack_piece *piece)
 {
-    const uint64_t seq = pack->head->first_seq, *stamps = pack->stamps;
-    const size_t span = piece->span;
-    unsigned char *at = row_of(pack, piece, piece->from);
-#define PUT_HEAD(to, frame)                                                                        \
-    do {                                                                                           \
-        store_u64((to) + SEQ, seq + places[frame]);                                                \
-        store_u64((to) + TS, stamps[ranks[frame]]);                                                \
-    } while (0)
-    FOR_ROWS(piece->from, piece->end, PUT_HEAD)
-}
-
-void pack_lay_heads(struct pack *pack, const struct pack_piece *piece, const uint16_t *places,
-                    const uint16_t *ranks)
-{
-    unsigned char *at = row_of(pack, piece, piece->from);
-    if (pack->outline.uniform != 0)
-        lay_uniform_heads(pack, piece, places, ranks);
-    for (uint32_t i = piece->from; pack->outline.uniform == 0 && i < piece->end; i++) {
-        memcpy(at + SEQ, pack->frames + pack->offset_of[ranks[i]] + SEQ, HEAD - SEQ);
-        at += piece->span;
+    for (uint32_t i = piece->from; i < piece->end; i++) {
+        const unsigned char *frame = pack->frames + pack->offset_of[piece->part->ranks[i]];
+        pack->words[SEQ][i - piece->begin] = load_u64(frame + offsetof(struct tdk_frame, seq));
+        pack->words[TS][i - piece->begin] = load_u64(frame + offsetof(struct tdk_frame, ts));
     }
 }
 
-void pack_lay_instruments(struct pack *pack, const struct pack_piece *piece,
-                          const struct strand *strand, uint32_t group_first)
+/* Behind which frame of the group it ends. */
+static uint32_t end_of(const struct pack_piece *piece, const struct strand *strand)
 {
-    enum { AT = HEAD + offsetof(struct tdk_dbn_head, instrument_id) };
-    unsigned char *at = row_of(pack, piece, piece->from);
-    for (uint32_t i = piece->from; i < piece->end; strand++) {
-        uint32_t end = strand->first + strand->count - group_first;
-        if (end > piece->end)
-            end = piece->end;
-        for (; i < end; i++, at += piece->span)
-            store_u32(at + AT, strand->instrument);
+    return strand->first + strand->count - piece->group_first;
+}
+
+/* What one strand fills is not laid again for its next piece, unless others are in that word. */
+ALWAYS_INLINE void lay_instruments(struct pack *pack, struct pack_piece *piece)
+{
+    const uint32_t begin = piece->begin, end = piece->end;
+    uint32_t i = piece->from;
+    while (end_of(piece, piece->strand) <= i)
+        piece->strand++;
+    const struct strand *strand = piece->strand;
+    const bool is_one = end_of(piece, strand) >= end;
+    if (is_one && piece->laid == strand && !pack->instruments_share)
+        return;
+    piece->laid = is_one && i == begin && end - begin == COLUMN_ROWS ? strand : NULL;
+    for (; i < end; strand++) {
+        const uint64_t word = pack->pattern[INSTRUMENT] | (uint64_t)strand->instrument
+                                                              << PACK_INSTRUMENT_AT % WORD * 8;
+        const uint32_t stop = end_of(piece, strand) < end ? end_of(piece, strand) : end;
+        for (; i < stop; i++)
+            pack->words[INSTRUMENT][i - begin] = word;
     }
 }
 
 /* ---- values ---- */
 
-void pack_put_values(struct pack *pack, const struct pack_piece *piece,
-                     const struct pack_field *field)
+/* Of a field in its word: the bits that it has, when it is moved to the lowest. */
+struct bits {
+    uint64_t mask;
+    unsigned shift;
+};
+
+static struct bits bits_of(const struct pack_field *field)
 {
-    const size_t span = piece->span;
-    const uint64_t *values = pack->values;
-    unsigned char *at = pack->stage + field->offset;
-#define PUT_8(to, row) store_u64(to, values[row])
-#define PUT_4(to, row) store_u32(to, (uint32_t)values[row])
-#define PUT_2(to, row) store_u16(to, (uint16_t)values[row])
-#define PUT_1(to, row) *(to) = (unsigned char)values[row]
-    if (field->size == 8)
-        FOR_ROWS(0, piece->end - piece->begin, PUT_8)
-    else if (field->size == 4)
-        FOR_ROWS(0, piece->end - piece->begin, PUT_4)
-    else if (field->size == 2)
-        FOR_ROWS(0, piece->end - piece->begin, PUT_2)
-    else
-        FOR_ROWS(0, piece->end - piece->begin, PUT_1)
+    return (struct bits){pack_mask_of(field->size), field->offset % WORD * 8};
 }
 
-/* Eight bytes from the reference on may be read: of the last row they are behind the stage. */
-void pack_add_ref(struct pack *pack, const struct pack_piece *piece, const struct pack_field *ref)
+ALWAYS_INLINE void take_near(const uint64_t *restrict ref, struct bits bits, uint64_t base,
+                             uint32_t rows, uint64_t *restrict values)
 {
-    const unsigned char *at = pack->stage + ref->offset;
-    const uint64_t mask = pack_mask_of(ref->size);
-    for (uint32_t i = 0; i < piece->end - piece->begin; i++, at += piece->span)
-        pack->values[i] += load_u64(at) & mask;
+    for (uint32_t i = 0; i < rows; i++)
+        values[i] = (ref[i] >> bits.shift & bits.mask) + base;
 }
 
-void pack_put_near(struct pack *pack, const struct pack_piece *piece,
-                   const struct pack_field *field, const struct pack_field *ref, uint64_t base)
+ALWAYS_INLINE void add_ref(const uint64_t *restrict ref, struct bits bits, uint32_t rows,
+                           uint64_t *restrict values)
 {
-    const size_t span = piece->span;
-    const ptrdiff_t back = (ptrdiff_t)ref->offset - (ptrdiff_t)field->offset;
-    unsigned char *at = pack->stage + field->offset;
-#define PUT_NEAR_8(to, row) store_u64(to, load_u64((to) + back) + base)
-#define PUT_NEAR_4(to, row) store_u32(to, (uint32_t)(load_u64((to) + back) + base))
-    if (ref->size == 8 && field->size == 8) {
-        FOR_ROWS(0, piece->end - piece->begin, PUT_NEAR_8)
-    } else if (ref->size == 8 && field->size == 4) {
-        FOR_ROWS(0, piece->end - piece->begin, PUT_NEAR_4)
-    } else {
-        for (uint32_t i = 0; i < piece->end - piece->begin; i++)
-            pack->values[i] = base;
-        pack_add_ref(pack, piece, ref);
-        pack_put_values(pack, piece, field);
-    }
+    for (uint32_t i = 0; i < rows; i++)
+        values[i] += ref[i] >> bits.shift & bits.mask;
+}
+
+ALWAYS_INLINE void begin_word(const uint64_t *restrict values, struct bits bits, uint64_t pattern,
+                              uint32_t rows, uint64_t *restrict word)
+{
+    for (uint32_t i = 0; i < rows; i++)
+        word[i] = (values[i] & bits.mask) << bits.shift | pattern;
+}
+
+ALWAYS_INLINE void add_to_word(const uint64_t *restrict values, struct bits bits, uint32_t rows,
+                               uint64_t *restrict word)
+{
+    for (uint32_t i = 0; i < rows; i++)
+        word[i] |= (values[i] & bits.mask) << bits.shift;
+}
+
+/* A field of a whole word is read where it belongs. Values of rows that nobody asks for are read
+ * only to get beyond them. */
+ALWAYS_INLINE void put_field(struct pack *pack, const struct pack_piece *piece, unsigned f)
+{
+    const struct pack_field *field = &piece->layout->fields[f];
+    const uint32_t rows = piece->end - piece->begin;
+    const size_t w = field->offset / WORD;
+    struct pack_told *told = &pack->told[f];
+    uint64_t *word = pack->words[w], *values = field->size == WORD ? word : pack->values;
+    const bool has_ref = told->head.ref != COLUMN_NO_REF;
+    const struct pack_field *ref = &piece->layout->fields[has_ref ? told->head.ref : 0];
+    if (told->kind == PACK_COLUMN)
+        column_read(&told->column, piece->begin, piece->end, piece->strands, values);
+    if (piece->from == piece->end)
+        return;
+    if (told->kind == PACK_NEAR)
+        take_near(pack->words[ref->offset / WORD], bits_of(ref), told->base, rows, values);
+    else if (has_ref)
+        add_ref(pack->words[ref->offset / WORD], bits_of(ref), rows, values);
+    if (field->size != WORD && told->begins_word)
+        begin_word(values, bits_of(field), pack->pattern[w], rows, word);
+    else if (field->size != WORD)
+        add_to_word(values, bits_of(field), rows, word);
 }
 
 /* ---- to their places ---- */
 
-/* 32 bytes of any alignment, of anything. */
-typedef uint64_t words __attribute__((vector_size(32), aligned(1), may_alias));
+typedef uint64_t four __attribute__((vector_size(32), aligned(8), may_alias));
 
-/* `span` bytes, a multiple of 8. */
-ALWAYS_INLINE void copy_frame(unsigned char *to, const unsigned char *from, size_t span)
+/* Four words of four frames. */
+ALWAYS_INLINE void turn_four(const uint64_t (*words)[PACK_ROWS], size_t row,
+                             unsigned char *const *to, size_t at)
 {
-    size_t at = 0;
-    for (; at + sizeof(words) <= span; at += sizeof(words))
-        *(words *)(to + at) = *(const words *)(from + at);
-    if (span % 32 >= 16) {
-        memcpy(to + at, from + at, 16);
-        at += 16;
+    const four a = *(const four *)&words[0][row], b = *(const four *)&words[1][row],
+               c = *(const four *)&words[2][row], d = *(const four *)&words[3][row];
+    const four ab02 = __builtin_shuffle(a, b, (four){0, 4, 2, 6}),
+               ab13 = __builtin_shuffle(a, b, (four){1, 5, 3, 7}),
+               cd02 = __builtin_shuffle(c, d, (four){0, 4, 2, 6}),
+               cd13 = __builtin_shuffle(c, d, (four){1, 5, 3, 7});
+    *(four *)(to[0] + at) = __builtin_shuffle(ab02, cd02, (four){0, 1, 4, 5});
+    *(four *)(to[1] + at) = __builtin_shuffle(ab13, cd13, (four){0, 1, 4, 5});
+    *(four *)(to[2] + at) = __builtin_shuffle(ab02, cd02, (four){2, 3, 6, 7});
+    *(four *)(to[3] + at) = __builtin_shuffle(ab13, cd13, (four){2, 3, 6, 7});
+}
+
+/* `span` is of the frames, `uniform` of the block's; 0: it has several. */
+ALWAYS_INLINE unsigned char *spot_of(const struct pack *pack, uint16_t rank, size_t uniform)
+{
+    return pack->frames + (uniform != 0 ? rank * uniform : pack->offset_of[rank]);
+}
+
+ALWAYS_INLINE void put_four(const struct pack *pack, const uint16_t *ranks, size_t row, size_t span,
+                            size_t uniform)
+{
+    unsigned char *to[FRAMES];
+    size_t w = 0;
+    for (size_t k = 0; k < FRAMES; k++)
+        to[k] = spot_of(pack, ranks[row + k], uniform);
+    for (; w + 4 <= span / WORD; w += 4)
+        turn_four(pack->words + w, row, to, w * WORD);
+    for (; w < span / WORD; w++)
+        for (size_t k = 0; k < FRAMES; k++)
+            store_u64(to[k] + w * WORD, pack->words[w][row + k]);
+}
+
+ALWAYS_INLINE void put_frames(const struct pack *pack, const struct pack_piece *piece, size_t span,
+                              size_t uniform)
+{
+    const uint16_t *ranks = piece->part->ranks + piece->begin;
+    const size_t end = piece->end - piece->begin, all = piece->part->end - piece->begin;
+    size_t i = piece->from - piece->begin;
+    for (; i + FRAMES <= end; i += FRAMES) {
+        for (size_t k = 0; i + AHEAD + FRAMES <= all && k < FRAMES; k++)
+            __builtin_prefetch(spot_of(pack, ranks[i + AHEAD + k], uniform), 1);
+        put_four(pack, ranks, i, span, uniform);
     }
-    if (span % 16 != 0)
-        memcpy(to + at, from + at, 8);
+    for (; i < end; i++)
+        for (size_t w = 0; w < span / WORD; w++)
+            store_u64(spot_of(pack, ranks[i], uniform) + w * WORD, pack->words[w][i]);
 }
 
-ALWAYS_INLINE size_t spot_of(const struct pack *pack, uint16_t rank, size_t uniform)
+/* A loop for each of the commonest spans. */
+ALWAYS_INLINE void put_all(const struct pack *pack, const struct pack_piece *piece)
 {
-    return uniform != 0 ? rank * uniform : pack->offset_of[rank];
-}
-
-ALWAYS_INLINE void copy_frames(const struct pack *pack, const struct pack_piece *piece,
-                               const struct pack_part *part, size_t span, size_t uniform)
-{
-    const uint16_t *ranks = part->ranks;
-    const unsigned char *from = pack->stage + (piece->from - piece->begin) * span;
-    size_t i = piece->from, ahead = part->end > AHEAD ? part->end - AHEAD : 0;
-    const size_t end = piece->end, until = ahead < end ? ahead : end;
-    for (; i < until; i++, from += span) {
-        __builtin_prefetch(pack->frames + spot_of(pack, ranks[i + AHEAD], uniform), 1);
-        copy_frame(pack->frames + spot_of(pack, ranks[i], uniform), from, span);
-    }
-    for (; i < end; i++, from += span)
-        copy_frame(pack->frames + spot_of(pack, ranks[i], uniform), from, span);
-}
-
-/* A loop for each of the commonest spans, whose copy is a few moves. */
-ALWAYS_INLINE void copy_out(const struct pack *pack, const struct pack_piece *piece,
-                            const struct pack_part *part)
-{
-    const size_t span = piece->span;
+    const size_t span = tdk_frame_span(piece->class->size);
     if (pack->outline.uniform == 0)
-        copy_frames(pack, piece, part, span, 0);
+        put_frames(pack, piece, span, 0);
     else if (span == 72)
-        copy_frames(pack, piece, part, 72, 72);
+        put_frames(pack, piece, 72, 72);
     else if (span == 80)
-        copy_frames(pack, piece, part, 80, 80);
+        put_frames(pack, piece, 80, 80);
     else if (span == 104)
-        copy_frames(pack, piece, part, 104, 104);
+        put_frames(pack, piece, 104, 104);
     else
-        copy_frames(pack, piece, part, span, span);
+        put_frames(pack, piece, span, span);
 }
 
-static void copy_plain(const struct pack *pack, const struct pack_piece *piece,
-                       const struct pack_part *part)
+ALWAYS_INLINE void lay_piece(struct pack *pack, struct pack_piece *piece)
 {
-    copy_out(pack, piece, part);
+    const bool is_wanted = piece->from < piece->end;
+    if (is_wanted && pack->outline.uniform != 0)
+        lay_uniform_heads(pack, piece);
+    else if (is_wanted)
+        lay_mixed_heads(pack, piece);
+    if (is_wanted && piece->class->record)
+        lay_instruments(pack, piece);
+    for (unsigned i = 0; i < pack->varying_count; i++)
+        put_field(pack, piece, pack->varying[i]);
+    if (is_wanted)
+        put_all(pack, piece);
 }
 
-WIDE static void copy_wide(const struct pack *pack, const struct pack_piece *piece,
-                           const struct pack_part *part)
+static void lay_plain(struct pack *pack, struct pack_piece *piece)
 {
-    copy_out(pack, piece, part);
+    lay_piece(pack, piece);
 }
 
-void pack_copy_out(const struct pack *pack, const struct pack_piece *piece,
-                   const struct pack_part *part)
+WIDE static void lay_wide(struct pack *pack, struct pack_piece *piece)
+{
+    lay_piece(pack, piece);
+}
+
+void pack_lay_piece(struct pack *pack, struct pack_piece *piece)
 {
     if (wide_is_possible())
-        copy_wide(pack, piece, part);
+        lay_wide(pack, piece);
     else
-        copy_plain(pack, piece, part);
+        lay_plain(pack, piece);
 }

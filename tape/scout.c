@@ -20,9 +20,6 @@ struct errand {
     uint64_t bytes_read;
 };
 
-/* One to lend and one to read into: who is slower is not further behind with more. */
-enum { OWN = 2 };
-
 struct scout {
     struct shelf *shelf; /* borrowed */
     pthread_t thread;
@@ -31,9 +28,11 @@ struct scout {
     struct errand errands[SCOUT_AHEAD_MAX]; /* in the order in which they will be taken */
     size_t count;
     bool by_picks;
-    struct picks picks;     /* ours; changed while no errand is there */
-    struct slice *own[OWN]; /* NULL: not needed so far */
-    bool in_use[OWN];       /* by an errand, or lent */
+    struct picks picks; /* ours; changed while no errand is there */
+    /* For whole blocks; NULL: not needed so far. A second one, to read into while this is lent,
+     * would cost more by the cache that both take up than it saves. */
+    struct slice *own;
+    bool in_use; /* by an errand, or lent */
     bool stop;
     atomic_uint changes; /* counts what is signalled; looked at without the lock, too */
 };
@@ -102,35 +101,25 @@ static void tell_change(struct scout *scout)
 
 /* ---- memory ---- */
 
-/* With the lock held, as below. OWN: all are in use. */
-static size_t find_own(const struct scout *scout)
-{
-    size_t i = 0;
-    while (i < OWN && scout->in_use[i])
-        i++;
-    return i;
-}
-
+/* With the lock held, as below. */
 static struct slice *take_slice(struct scout *scout, const struct block_ref *ref, bool by_scout)
 {
-    const size_t i = find_own(scout);
     if (scout->by_picks || !by_scout)
         return shelf_take(scout->shelf, ref, true);
-    if (scout->own[i] == NULL)
-        scout->own[i] = shelf_take(scout->shelf, ref, true);
-    scout->in_use[i] = scout->own[i] != NULL;
-    return scout->own[i];
+    if (scout->own == NULL)
+        scout->own = shelf_take(scout->shelf, ref, true);
+    scout->in_use = scout->own != NULL;
+    return scout->own;
 }
 
 static void give_slice(struct scout *scout, struct slice *slice)
 {
-    for (size_t i = 0; slice != NULL && i < OWN; i++)
-        if (scout->own[i] == slice) {
-            scout->in_use[i] = false;
-            tell_change(scout);
-            return;
-        }
-    shelf_give(scout->shelf, slice);
+    if (slice == NULL || slice != scout->own) {
+        shelf_give(scout->shelf, slice);
+        return;
+    }
+    scout->in_use = false;
+    tell_change(scout);
 }
 
 /* ---- an errand ---- */
@@ -188,7 +177,7 @@ static void *be_scout(void *context)
     pthread_mutex_lock(&scout->lock);
     while (!scout->stop) {
         struct errand *waiting = find_waiting(scout);
-        if (waiting != NULL && (scout->by_picks || find_own(scout) < OWN))
+        if (waiting != NULL && (scout->by_picks || !scout->in_use))
             run(scout, waiting, true);
         else
             await_change(scout);
@@ -273,9 +262,8 @@ void scout_stop(struct scout *scout)
     tell_change(scout);
     pthread_mutex_unlock(&scout->lock);
     pthread_join(scout->thread, NULL);
-    for (size_t i = 0; i < OWN; i++)
-        if (!scout->in_use[i])
-            shelf_give(scout->shelf, scout->own[i]);
+    if (!scout->in_use)
+        shelf_give(scout->shelf, scout->own);
     destroy(scout);
 }
 
