@@ -158,21 +158,24 @@ static void take_bits_wide(const struct column *c, uint32_t begin, uint32_t rows
 }
 #endif
 
-/* A number of 32 bits times a scale of 31 is one multiplication. */
+/* A number of 32 bits times a scale of 31 is one multiplication; by 1 it is none. */
 ALWAYS_INLINE void spread(const struct column *c, uint32_t rows, const uint32_t *narrow,
                           uint64_t *values)
 {
     const uint64_t more = c->more;
     const bool is_small = c->scale <= INT32_MAX;
-    const uint32_t scale = is_small ? (uint32_t)c->scale : 1;
-    if ((c->head.mode & COLUMN_ZIGZAG) == 0)
+    const int32_t scale = is_small ? (int32_t)c->scale : 1;
+    if ((c->head.mode & COLUMN_ZIGZAG) != 0)
+        for (uint32_t i = 0; i < rows; i++) {
+            const int32_t left = (int32_t)(narrow[i] >> 1 ^ (0 - (narrow[i] & 1)));
+            values[i] = (uint64_t)((int64_t)left * scale) + more;
+        }
+    else if (scale == 1)
         for (uint32_t i = 0; i < rows; i++)
-            values[i] = (uint64_t)narrow[i] * scale + more;
+            values[i] = narrow[i] + more;
     else
         for (uint32_t i = 0; i < rows; i++)
-            values[i] = (uint64_t)((int64_t)(int32_t)(narrow[i] >> 1 ^ (0 - (narrow[i] & 1))) *
-                                   (int32_t)scale) +
-                        more;
+            values[i] = (uint64_t)narrow[i] * (uint32_t)scale + more;
     for (uint32_t i = 0; !is_small && i < rows; i++)
         values[i] = (values[i] - more) * c->scale + more;
 }

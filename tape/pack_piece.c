@@ -98,8 +98,12 @@ static struct bits bits_of(const struct pack_field *field)
 ALWAYS_INLINE void take_near(const uint64_t *restrict ref, struct bits bits, uint64_t base,
                              uint32_t rows, uint64_t *restrict values)
 {
-    for (uint32_t i = 0; i < rows; i++)
-        values[i] = (ref[i] >> bits.shift & bits.mask) + base;
+    if (bits.mask == UINT64_MAX)
+        for (uint32_t i = 0; i < rows; i++)
+            values[i] = ref[i] + base;
+    else
+        for (uint32_t i = 0; i < rows; i++)
+            values[i] = (ref[i] >> bits.shift & bits.mask) + base;
 }
 
 ALWAYS_INLINE void add_ref(const uint64_t *restrict ref, struct bits bits, uint32_t rows,

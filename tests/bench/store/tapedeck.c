@@ -336,7 +336,7 @@ static void add_tick(struct sums *sums, const struct tdk_frame *frame)
     sums->rows++;
     sums->inversions += frame->ts < sums->last_ts;
     sums->last_ts = frame->ts;
-    sums->price += trade->price / PRICE_SCALE;
+    sums->price += trade->price;
     sums->size += trade->size;
     sums->flags += (uint32_t)(trade->flags | trade->depth << 8);
 }
@@ -351,9 +351,11 @@ static void add_run(struct sums *sums, const struct tdk_run *run)
         const uint32_t size = first->size;
         const size_t span = tdk_frame_span(size);
         struct sums all = *sums;
+        all.price = 0; /* in 1e-9 of a block's ticks fits */
         for (const struct tdk_frame *f = first; at < end && f->size == size;
              at += span, f = (const void *)at)
             add_tick(&all, f);
+        all.price = sums->price + all.price / PRICE_SCALE;
         *sums = all;
     }
 }
