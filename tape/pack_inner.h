@@ -63,7 +63,6 @@ struct pack_told {
     struct column column; /* in the group, unpacked */
 };
 
-#define PACK_MORE      3 /* places that may be read behind the last */
 #define PACK_WORDS_MAX ((sizeof(struct tdk_frame) + PACK_SIZE_MAX) / sizeof(uint64_t))
 #define PACK_ROWS      (COLUMN_ROWS + 8) /* a word's: no two of them lie a power of two apart */
 
@@ -93,16 +92,16 @@ struct pack {
     bool stamps_open;
     bool is_right; /* no frame has to be looked at again */
 
-    uint64_t stamps[PACK_FRAMES_MAX];               /* by place; of what is picked by rank */
-    uint16_t place_of[PACK_FRAMES_MAX + PACK_MORE]; /* in order of strands */
+    uint64_t stamps[PACK_FRAMES_MAX];   /* by place; of what is picked by rank */
+    uint16_t place_of[PACK_FRAMES_MAX]; /* in order of strands */
     /* What is picked: which strands, how many frames, and their ranks among them. */
     uint64_t wanted[PACK_FRAMES_MAX / 64];
     uint32_t wanted_count, picked;
     bool is_picked; /* and there */
     union {
         struct {
-            uint16_t rank_of[PACK_FRAMES_MAX + PACK_MORE]; /* in order of strands */
-            uint16_t picked_place[PACK_FRAMES_MAX];        /* by rank */
+            uint16_t rank_of[PACK_FRAMES_MAX];      /* in order of strands */
+            uint16_t picked_place[PACK_FRAMES_MAX]; /* by rank */
         };
         /* Of a block that is read whole, by place: those that are kept whole, in raw. */
         uint32_t raw_of[PACK_FRAMES_MAX];

@@ -162,14 +162,14 @@ ALWAYS_INLINE void turn_four(const uint64_t (*words)[PACK_ROWS], size_t row,
 {
     const four a = *(const four *)&words[0][row], b = *(const four *)&words[1][row],
                c = *(const four *)&words[2][row], d = *(const four *)&words[3][row];
-    const four ab02 = __builtin_shuffle(a, b, (four){0, 4, 2, 6}),
-               ab13 = __builtin_shuffle(a, b, (four){1, 5, 3, 7}),
-               cd02 = __builtin_shuffle(c, d, (four){0, 4, 2, 6}),
-               cd13 = __builtin_shuffle(c, d, (four){1, 5, 3, 7});
-    *(four *)(to[0] + at) = __builtin_shuffle(ab02, cd02, (four){0, 1, 4, 5});
-    *(four *)(to[1] + at) = __builtin_shuffle(ab13, cd13, (four){0, 1, 4, 5});
-    *(four *)(to[2] + at) = __builtin_shuffle(ab02, cd02, (four){2, 3, 6, 7});
-    *(four *)(to[3] + at) = __builtin_shuffle(ab13, cd13, (four){2, 3, 6, 7});
+    const four ab02 = __builtin_shufflevector(a, b, 0, 4, 2, 6),
+               ab13 = __builtin_shufflevector(a, b, 1, 5, 3, 7),
+               cd02 = __builtin_shufflevector(c, d, 0, 4, 2, 6),
+               cd13 = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+    *(four *)(to[0] + at) = __builtin_shufflevector(ab02, cd02, 0, 1, 4, 5);
+    *(four *)(to[1] + at) = __builtin_shufflevector(ab13, cd13, 0, 1, 4, 5);
+    *(four *)(to[2] + at) = __builtin_shufflevector(ab02, cd02, 2, 3, 6, 7);
+    *(four *)(to[3] + at) = __builtin_shufflevector(ab13, cd13, 2, 3, 6, 7);
 }
 
 /* `span` is of the frames, `uniform` of the block's; 0: it has several. */
