@@ -172,19 +172,30 @@ ALWAYS_INLINE void turn_four(const uint64_t (*words)[PACK_ROWS], size_t row,
     *(four *)(to[3] + at) = __builtin_shufflevector(ab13, cd13, 2, 3, 6, 7);
 }
 
-/* `span` is of the frames, `uniform` of the block's; 0: it has several. */
-ALWAYS_INLINE unsigned char *spot_of(const struct pack *pack, uint16_t rank, size_t uniform)
+/* Where the frames of a piece go, and some behind them. `uniform`: the block's; 0: it has several.
+ */
+struct spots {
+    size_t end;
+    uint32_t at[COLUMN_ROWS + AHEAD];
+};
+
+ALWAYS_INLINE void find_spots(const struct pack *pack, const struct pack_piece *piece,
+                              uint32_t uniform, struct spots *spots)
 {
-    return pack->frames + (uniform != 0 ? rank * uniform : pack->offset_of[rank]);
+    const uint16_t *ranks = piece->part->ranks + piece->begin;
+    const uint32_t end =
+        piece->end + AHEAD < piece->part->end ? piece->end + AHEAD : piece->part->end;
+    spots->end = end - piece->begin;
+    for (size_t i = piece->from - piece->begin; i < spots->end; i++)
+        spots->at[i] = uniform != 0 ? ranks[i] * uniform : pack->offset_of[ranks[i]];
 }
 
-ALWAYS_INLINE void put_four(const struct pack *pack, const uint16_t *ranks, size_t row, size_t span,
-                            size_t uniform)
+ALWAYS_INLINE void put_four(const struct pack *pack, const uint32_t *spots, size_t row, size_t span)
 {
     unsigned char *to[FRAMES];
     size_t w = 0;
     for (size_t k = 0; k < FRAMES; k++)
-        to[k] = spot_of(pack, ranks[row + k], uniform);
+        to[k] = pack->frames + spots[k];
     for (; w + 4 <= span / WORD; w += 4)
         turn_four(pack->words + w, row, to, w * WORD);
     for (; w < span / WORD; w++)
@@ -193,25 +204,26 @@ ALWAYS_INLINE void put_four(const struct pack *pack, const uint16_t *ranks, size
 }
 
 ALWAYS_INLINE void put_frames(const struct pack *pack, const struct pack_piece *piece, size_t span,
-                              size_t uniform)
+                              uint32_t uniform)
 {
-    const uint16_t *ranks = piece->part->ranks + piece->begin;
-    const size_t end = piece->end - piece->begin, all = piece->part->end - piece->begin;
+    const size_t end = piece->end - piece->begin;
     size_t i = piece->from - piece->begin;
+    struct spots spots;
+    find_spots(pack, piece, uniform, &spots);
     for (; i + FRAMES <= end; i += FRAMES) {
-        for (size_t k = 0; i + AHEAD + FRAMES <= all && k < FRAMES; k++)
-            __builtin_prefetch(spot_of(pack, ranks[i + AHEAD + k], uniform), 1);
-        put_four(pack, ranks, i, span, uniform);
+        for (size_t k = 0; i + AHEAD + FRAMES <= spots.end && k < FRAMES; k++)
+            __builtin_prefetch(pack->frames + spots.at[i + AHEAD + k], 1);
+        put_four(pack, spots.at + i, i, span);
     }
     for (; i < end; i++)
         for (size_t w = 0; w < span / WORD; w++)
-            store_u64(spot_of(pack, ranks[i], uniform) + w * WORD, pack->words[w][i]);
+            store_u64(pack->frames + spots.at[i] + w * WORD, pack->words[w][i]);
 }
 
 /* A loop for each of the commonest spans. */
 ALWAYS_INLINE void put_all(const struct pack *pack, const struct pack_piece *piece)
 {
-    const size_t span = tdk_frame_span(piece->class->size);
+    const uint32_t span = (uint32_t)tdk_frame_span(piece->class->size);
     if (pack->outline.uniform == 0)
         put_frames(pack, piece, span, 0);
     else if (span == 72)
