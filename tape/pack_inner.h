@@ -58,7 +58,7 @@ enum pack_kind {
 struct pack_told {
     enum pack_kind kind;
     struct column_head head;
-    bool begins_word; /* no field before it in its word has values */
+    bool begins_word; /* no other field with values, nor the instrument, is there before it */
     uint64_t base;
     struct column column; /* in the group, unpacked */
 };
@@ -67,6 +67,10 @@ struct pack_told {
 #define PACK_ROWS      (COLUMN_ROWS + 8) /* a word's: no two of them lie a power of two apart */
 
 struct pack {
+    /* The group at hand, so many of its frames, until each goes to its place: words[w][i] is word w
+     * of frame i. First, so that where all of this is mapped no register's load is in two lines. */
+    uint64_t words[PACK_WORDS_MAX][PACK_ROWS];
+
     ZSTD_DCtx *zstd;
     const struct block_head *head; /* borrowed, like the two below, until the next pack_begin() */
     const unsigned char *stored;
@@ -112,7 +116,7 @@ struct pack {
     uint32_t cursors[BLOCK_ENTRIES_MAX]; /* of the directory's entries */
     bool seen[PACK_FRAMES_MAX];          /* by place */
 
-    /* The group at hand. */
+    /* More of that group. */
     uint16_t starts[COLUMN_TICKS_MAX];
     uint64_t values[COLUMN_ROWS]; /* of a column */
     struct pack_told told[PACK_FIELDS_MAX];
@@ -120,8 +124,6 @@ struct pack {
     /* Which fields have values; has one of them the instruments' word? */
     uint8_t varying[PACK_FIELDS_MAX], varying_count;
     bool instruments_share;
-    /* So many of its frames, until each goes to its place: words[w][i] is word w of frame i. */
-    _Alignas(64) uint64_t words[PACK_WORDS_MAX][PACK_ROWS];
 };
 
 static_assert(sizeof(struct pack) <= 2 << 20, "one large page");
@@ -196,7 +198,7 @@ struct pack_piece {
     uint32_t group_first;
     uint32_t begin, end, from;
     const struct strand *strand; /* that the first wanted one is of, or one before */
-    const struct strand *laid;   /* whose instrument all rows have; NULL: of several */
+    const struct strand *laid;   /* whose instrument all COLUMN_ROWS rows have; NULL: not known */
 };
 
 #define PACK_INSTRUMENT_AT                                                                         \
