@@ -138,7 +138,7 @@ static int make_plan(struct retain_plan *plan, struct folder *folder,
     if (rc < 0 || view == NULL)
         return rc;
     warn_unknown_tracks(policy, view->index);
-    rc = retain_plan_make(plan, folder, view->index, policy, err);
+    rc = retain_plan_make(plan, folder, view->index, policy, NULL, err);
     view_drop(view);
     return rc;
 }
@@ -246,7 +246,7 @@ static int apply_held(struct applying *a, struct recovered *tape,
                       struct tdk_err *err)
 {
     warn_unknown_tracks(policy, tape->index);
-    int rc = retain_plan_make(plan, &tape->folder, tape->index, policy, err);
+    int rc = retain_plan_make(plan, &tape->folder, tape->index, policy, NULL, err);
     if (rc == 0)
         rc = apply_plan(a, &tape->folder, plan, err);
     int closed = recover_close(tape, true, rc == 0 ? err : NULL);

@@ -81,11 +81,13 @@ static uint32_t loss_reason(const struct filler *f, const struct inlet *s, uint6
 
 static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t next_ts)
 {
+    /* The tick before it may have been recorded by the recorder before this one. */
+    const uint64_t before = s->at.last_ts != 0 ? s->at.last_ts : s->at.running_max;
     struct tdk_loss loss = {
         .first_seq = s->sequence.next_seq,
         .count = count,
-        .first_ts = s->at.last_ts != 0 ? s->at.last_ts : next_ts,
-        .last_ts = next_ts != 0 ? next_ts : s->at.last_ts,
+        .first_ts = before != 0 ? before : next_ts,
+        .last_ts = next_ts != 0 ? next_ts : before,
         .reason = loss_reason(f, s, count),
     };
     if (!block_add_loss(&f->block, &loss, next_ts))

@@ -516,6 +516,7 @@ int recorder_close(struct recorder *r, int exit_code)
     rotate_close(&r->rotate);
     bool clean = exit_code == 0 && !r->journal.index_failed && r->journal.unsealed == NULL;
     pump_close(&r->pump);
+    retention_close(&r->retention);
     journal_close(&r->journal);
     writer_close(&r->writer);
     ledger_close(&r->ledger);

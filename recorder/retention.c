@@ -14,7 +14,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/quantity.h"
-#include "tape/retain_plan.h"
 #include "tape/retire.h"
 
 #define LOOK_NS   NS_PER_S        /* has somebody deleted beside us? how much is free? */
@@ -90,7 +89,8 @@ static int apply(struct retention *r)
     const struct retire_options options = {.each = note_retired, .context = r};
     struct retain_plan plan;
     size_t count;
-    int rc = retain_plan_make(&plan, &r->tape->folder, r->tape->index, r->policy, &r->err);
+    int rc =
+        retain_plan_make(&plan, &r->tape->folder, r->tape->index, r->policy, &r->memory, &r->err);
     if (rc < 0)
         return rc;
     r->verdict = plan.verdict;
@@ -222,6 +222,11 @@ void retention_init(struct retention *r, uv_loop_t *loop, struct recovered *tape
     r->warn_ns = warn_ns;
     r->full_ns = r->warned_full_ns = UINT64_MAX;
     look_changed(r); /* recovery has seen it */
+}
+
+void retention_close(struct retention *r)
+{
+    retain_memory_close(&r->memory);
 }
 
 void retention_tend(struct retention *r, uint64_t now_ns, uint64_t bytes_written, bool urgent)

@@ -10,7 +10,7 @@
 #define TDK_RECORDER_RETENTION_H
 
 #include "recorder/journal.h"
-#include "tape/retain.h"
+#include "tape/retain_plan.h"
 
 #define FORECAST_SAMPLES 61u /* ten seconds apart: ten minutes */
 
@@ -30,6 +30,7 @@ struct retention {
     bool busy, planning; /* `work` is under way; and looks at the policy too */
     bool sizing;         /* and at how large the tape is */
     uint64_t look_ns, plan_ns, sample_ns, size_ns;
+    struct retain_memory memory;
     uint64_t retired_inode, retired_ns; /* of TAPE/retired, as it was last */
 
     /* ---- what the last work found ---- */
@@ -53,6 +54,9 @@ struct retention {
 
 void retention_init(struct retention *retention, uv_loop_t *loop, struct recovered *tape,
                     struct journal *journal, const struct retain_policy *policy, uint64_t warn_ns);
+
+/* When no work is under way. */
+void retention_close(struct retention *retention);
 
 /* A few times a second. `bytes_written`: to the tape, since the start; `urgent`: the disk is full
  * now. */

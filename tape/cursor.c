@@ -56,6 +56,8 @@ static int open_streams(struct tdk_cursor *cursor, struct track **tracks, size_t
  * it passes, and what comes behind it is earlier. */
 static uint64_t bound_of(const struct stream *stream)
 {
+    if (stream->ref.count == 0) /* a loss of which nobody knows when it was, say */
+        return stream->answer->reverse ? UINT64_MAX : 0;
     if (stream->answer->reverse)
         return stream_highest(stream);
     return stream->is_ordered ? stream->ref.min_ts : 0;

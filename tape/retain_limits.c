@@ -44,14 +44,14 @@ static int parse_track(const char *word, struct retain_track *track, struct tdk_
 {
     const char *equals = strchr(word, '=');
     if (equals == NULL || !name_is_valid(word, (size_t)(equals - word)))
-        return err_say(err, TDK_EVALUE, "--track-age %.80s: not TRACK=DURATION, as in trades=30d",
-                       word);
+        return err_say(err, TDK_EVALUE,
+                       "a track's age: %.80s is not TRACK=DURATION, as in trades=30d", word);
     track->max_age_ns = 0;
     if (strcmp(equals + 1, "never") != 0 &&
         quantity_duration(equals + 1, &track->max_age_ns, err) < 0)
-        return err_wrap(err, TDK_EVALUE, "--track-age %.80s", word);
+        return err_wrap(err, TDK_EVALUE, "a track's age: %.80s", word);
     track->name = strndup(word, (size_t)(equals - word));
-    return track->name != NULL ? 0 : err_set(err, -ENOMEM, "--track-age");
+    return track->name != NULL ? 0 : err_set(err, -ENOMEM, "a track's age");
 }
 
 int retain_limits_policy(const struct retain_limits *limits, struct retain_policy *policy,

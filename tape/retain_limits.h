@@ -16,7 +16,7 @@ struct retain_limits {
 extern const struct option retain_limit_rows[];          /* --max-age and its like */
 extern const struct option retain_limit_recorder_rows[]; /* --retain-max-age */
 
-/* The policy; its list of tracks is malloc'ed, and borrows the options' texts. TDK_EVALUE. */
+/* The policy; its list of tracks and their names are malloc'ed. TDK_EVALUE. */
 int retain_limits_policy(const struct retain_limits *limits, struct retain_policy *policy,
                          struct tdk_err *err);
 void retain_limits_close(struct retain_policy *policy);

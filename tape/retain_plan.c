@@ -16,13 +16,14 @@
 #include "tape/retired.h"
 #include "tape/stub.h"
 
-enum { FOOTERS_MAX = 256 }; /* that are read at a time for the ages of tracks */
+enum { FOOTERS_MAX = 256 }; /* that a plan with a memory reads for the ages of tracks */
 
 struct planning {
     struct retain_plan *plan;
     const struct folder *folder;
     struct index *index;
     const struct retain_policy *policy;
+    struct retain_memory *memory; /* NULL: none */
     struct retired *retired;
     struct holds holds;
     size_t room;
@@ -129,8 +130,10 @@ static int find_moved(const struct planning *p)
     struct annexes annexes;
     bool there[ANNEXES_MAX] = {false};
     int rc = annexes_load(&annexes, p->folder, p->err);
-    if (rc == -ENOMEM || annexes.count == 0)
-        return rc == -ENOMEM ? rc : 0;
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc == 0 && annexes.count == 0)
+        return 0; /* else: nobody can say where they are, and they stay */
     for (size_t i = 0; i < annexes.count; i++)
         there[i] = annex_check(&annexes.items[i], p->folder->tape_id, NULL) == 0;
     for (size_t i = 0; i < p->plan->count; i++)
@@ -151,49 +154,101 @@ static uint64_t shortest_age(const struct retain_policy *policy)
     return shortest;
 }
 
+/* When a track lets go of a block of its own. One of which no time is to be trusted goes with the
+ * others of its segment, or with the segment before. */
+static uint64_t due_by_track(const struct retain_item *item, const struct block_ref *ref,
+                             uint64_t age)
+{
+    if (age == 0)
+        return RETAIN_NEVER;
+    if (ref->count > ref->odd)
+        return later(ref->max_ts, age);
+    return item->min_ts <= item->max_ts ? later(item->max_ts, age) : item->due_ns;
+}
+
 /* The last to let go of it, of the tracks that have ticks in it. */
-static uint64_t due_by_tracks(const struct retain_policy *policy, const struct found *found,
-                              const struct catalog *catalog)
+static uint64_t due_by_tracks(const struct retain_policy *policy, const struct retain_item *item,
+                              const struct found *found, const struct catalog *catalog)
 {
     uint64_t due = 0;
     for (size_t i = 0; i < found->count; i++) {
         const struct block_ref *ref = &found->refs[i];
         const char *name = catalog_name(catalog, ref->track);
-        uint64_t age = name != NULL ? retain_age_of(policy, name) : 0;
-        if (ref->count == 0)
-            continue;
-        uint64_t at = age == 0 ? RETAIN_NEVER : later(ref->max_ts, age);
-        due = at > due ? at : due;
+        uint64_t at = due_by_track(item, ref, name != NULL ? retain_age_of(policy, name) : 0);
+        if (ref->count > 0 && at > due)
+            due = at;
     }
     return due;
 }
 
+/* 1: item->due_ns is by its tracks; 0: it cannot be read, and is not judged by them. */
 static int look_into(const struct planning *p, struct retain_item *item)
 {
     struct segment *segment;
     struct catalog *catalog;
     struct found found;
+    uint64_t due_ns = RETAIN_NEVER;
     int rc = catalog_open(&catalog, p->err);
     if (rc < 0)
         return rc;
-    item->due_ns = RETAIN_NEVER; /* what cannot be read is not judged by its tracks */
     if (segment_open_home(&segment, p->folder, item->number, SEGMENT_SEALED, NULL) == 0) {
         if (found_open(&found, segment, true, catalog, NULL, NULL) == 0) {
+            rc = found.has_foot;
             if (found.has_foot)
-                item->due_ns = due_by_tracks(p->policy, &found, catalog);
+                due_ns = due_by_tracks(p->policy, item, &found, catalog);
             found_close(&found);
         }
         segment_close(segment);
     }
+    item->due_ns = due_ns;
     catalog_close(catalog);
-    return 0;
+    return rc;
 }
 
-static int find_due(const struct planning *p)
+void retain_memory_close(struct retain_memory *memory)
+{
+    free(memory->items);
+    *memory = (struct retain_memory){.count = 0};
+}
+
+/* What is known of a plan's segments, by number, and what it finds out. */
+struct looking {
+    struct retain_memory before, after;
+    size_t at; /* in `before` */
+    unsigned looked;
+};
+
+static const struct retain_known *recall(struct looking *l, uint64_t number)
+{
+    while (l->at < l->before.count && l->before.items[l->at].number < number)
+        l->at++;
+    return l->at < l->before.count && l->before.items[l->at].number == number
+               ? &l->before.items[l->at]
+               : NULL;
+}
+
+static int judge(const struct planning *p, struct looking *l, struct retain_item *item)
+{
+    const struct retain_known *known = recall(l, item->number);
+    int rc = 1;
+    if (known != NULL) {
+        item->due_ns = known->due_ns;
+    } else if (p->memory == NULL || l->looked < FOOTERS_MAX) {
+        rc = look_into(p, item);
+        l->looked += rc > 0;
+    } else {
+        item->due_ns = p->plan->now_ns + 1; /* looked into the next time */
+        rc = 0;
+    }
+    if (rc > 0 && l->after.items != NULL)
+        l->after.items[l->after.count++] = (struct retain_known){item->number, item->due_ns};
+    return rc < 0 ? rc : 0;
+}
+
+static int find_due(const struct planning *p, struct looking *l)
 {
     const struct retain_policy *policy = p->policy;
     uint64_t shortest = shortest_age(policy), now_ns = p->plan->now_ns;
-    unsigned footers = 0;
     int rc = 0;
     for (size_t i = 0; shortest != UINT64_MAX && i < p->plan->count && rc == 0; i++) {
         struct retain_item *item = &p->plan->items[i];
@@ -201,12 +256,29 @@ static int find_due(const struct planning *p)
         item->due_ns = timed   ? later(item->max_ts, shortest)
                        : i > 0 ? p->plan->items[i - 1].due_ns /* goes with the one before it */
                                : RETAIN_NEVER;
-        if (policy->track_count == 0)
+        if (policy->track_count == 0 || item->due_ns > now_ns)
             continue;
-        if (item->due_ns <= now_ns && item->pin == PIN_NONE && footers++ < FOOTERS_MAX)
-            rc = look_into(p, item);
-        else if (item->due_ns <= now_ns)
-            item->due_ns = now_ns + 1; /* looked into the next time */
+        if (item->pin == PIN_NONE)
+            rc = judge(p, l, item);
+        else
+            item->due_ns = now_ns + 1; /* looked into when nothing keeps it */
+    }
+    return rc;
+}
+
+static int find_due_by_memory(const struct planning *p)
+{
+    struct looking l = {.looked = 0};
+    if (p->memory != NULL) {
+        l.before = *p->memory;
+        l.after.items = calloc(p->plan->count + 1, sizeof *l.after.items);
+        if (l.after.items == NULL)
+            return err_set(p->err, -ENOMEM, "plan retention");
+    }
+    int rc = find_due(p, &l);
+    if (p->memory != NULL) {
+        retain_memory_close(&l.before);
+        *p->memory = l.after;
     }
     return rc;
 }
@@ -233,15 +305,20 @@ static int gather(struct planning *p)
         pin_leased(p);
     if (rc == 0)
         rc = find_moved(p);
-    return rc == 0 ? find_due(p) : rc;
+    return rc == 0 ? find_due_by_memory(p) : rc;
 }
 
 int retain_plan_make(struct retain_plan *plan, const struct folder *folder, struct index *index,
-                     const struct retain_policy *policy, struct tdk_err *err)
+                     const struct retain_policy *policy, struct retain_memory *memory,
+                     struct tdk_err *err)
 {
     *plan = (struct retain_plan){.now_ns = clock_wall()};
-    struct planning p = {
-        .plan = plan, .folder = folder, .index = index, .policy = policy, .err = err};
+    struct planning p = {.plan = plan,
+                         .folder = folder,
+                         .index = index,
+                         .policy = policy,
+                         .memory = memory,
+                         .err = err};
     int rc = gather(&p);
     if (rc == 0)
         retain_decide(policy, plan->now_ns, plan->free_bytes, plan->items, plan->count,

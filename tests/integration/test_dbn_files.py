@@ -159,6 +159,8 @@ class EveryFile(tapedeck.Case):
         self.check_head(Dbn(out.read_bytes()), fact["metadata"])
 
     def test_what_does_not_go_with_the_head_is_refused_and_stays_in_the_ring(self):
+        if not DATA.is_dir():
+            self.skipTest("no real data")
         for schema in ("trades", "mbp-1"):
             self.run_ok("import", DATA / f"dbn/databento-dbn/test_data.{schema}.dbn", "-T", self.tape, "--track", schema)
         self.run_ok("play", "-T", self.tape, "--into", "p", "--create", "1M")

@@ -186,6 +186,30 @@ static void loss_of_one_track_is_not_another_s(void **state)
                 "t10@201 t9@200 u1@150 t3@102 t2@101 t1@100", 5);
 }
 
+/* An epoch that has lost all it had says no time: what comes behind it keeps its place. */
+static void a_loss_without_a_time_holds_nobody_back(void **state)
+{
+    struct fixture *f = *state;
+    reel_begin(&f->reel, 1, "a", 5);
+    for (uint64_t ts = 100; ts <= 400; ts += 100)
+        reel_tick(&f->reel, ts);
+    reel_write(&f->reel);
+    reel_begin(&f->reel, 2, "b", 10);
+    reel_tick(&f->reel, 110);
+    reel_write(&f->reel);
+    reel_begin(&f->reel, 2, "b", 11);
+    reel_loss(&f->reel, 3, 0, 0, 0);
+    reel_write(&f->reel);
+    reel_begin(&f->reel, 2, "b", 12);
+    reel_tick(&f->reel, 210);
+    reel_tick(&f->reel, 310);
+    reel_write(&f->reel);
+    assert_told(f, &(struct tdk_query){.to = UINT64_MAX},
+                "a1@100 b1@110 a2@200 b1@210 a3@300 b2@310 a4@400", 3);
+    assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .reverse = true},
+                "a4@400 b2@310 a3@300 b1@210 a2@200 b1@110 a1@100", 3);
+}
+
 static void control_frames_come_when_they_are_asked_for(void **state)
 {
     struct fixture *f = *state;
@@ -230,6 +254,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(loss_at_the_end_of_an_epoch_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(loss_of_one_track_is_not_another_s, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loss_without_a_time_holds_nobody_back, setup, teardown),
         cmocka_unit_test_setup_teardown(control_frames_come_when_they_are_asked_for, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_block_that_was_written_again_counts_once, setup,

@@ -365,12 +365,34 @@ static void what_is_away_is_not_deleted_behind_its_back(void **state)
     taping_ok(retire_segments(&folder, going, 1, &options, &err), &err);
     assert_int_equal(fates[1], RETIRE_AWAY);
     taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
-    taping_ok(retain_plan_make(&plan, &tape.folder, tape.index, &policy, &err), &err);
+    taping_ok(retain_plan_make(&plan, &tape.folder, tape.index, &policy, NULL, &err), &err);
     assert_int_equal(plan.items[0].pin, PIN_AWAY);
     assert_true(plan.items[0].elsewhere && !plan.items[MOVED].elsewhere);
     retain_plan_close(&plan);
     taping_ok(recover_close(&tape, true, &err), &err);
     assert_int_equal(rename(gone, f->disk), 0);
+}
+
+/* Nobody can say where it is: it stays, and others go in its place. */
+static void what_is_moved_stays_where_the_list_of_disks_is_rotten(void **state)
+{
+    struct fixture *f = *state;
+    const struct retain_policy policy = {.max_segments = 1};
+    struct recovered tape;
+    struct retain_plan plan;
+    struct tdk_err err;
+    char path[FOLDER_PATH + 16];
+    move_ok(f, false);
+    snprintf(path, sizeof path, "%s/annexes", f->path);
+    assert_int_equal(truncate(path, 9), 0);
+    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(retain_plan_make(&plan, &tape.folder, tape.index, &policy, NULL, &err), &err);
+    assert_int_equal(plan.items[0].pin, PIN_AWAY);
+    assert_int_equal(plan.items[0].why, RETAIN_STAYS);
+    assert_int_equal(plan.items[MOVED].why, RETAIN_SEGMENTS);
+    assert_true(plan.verdict.unmet);
+    retain_plan_close(&plan);
+    taping_ok(recover_close(&tape, true, &err), &err);
 }
 
 static void what_was_moved_is_not_packed_and_what_is_packed_may_be_moved(void **state)
@@ -490,6 +512,7 @@ int main(void)
         MOVING(a_reader_with_the_old_file_open_finishes_with_it),
         MOVING(deleted_means_on_the_other_disk_too),
         MOVING(what_is_away_is_not_deleted_behind_its_back),
+        MOVING(what_is_moved_stays_where_the_list_of_disks_is_rotten),
         MOVING(what_was_moved_is_not_packed_and_what_is_packed_may_be_moved),
         MOVING(a_rotten_head_costs_no_block),
         MOVING(each_death_on_the_way_leaves_a_whole_tape),
