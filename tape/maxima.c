@@ -60,6 +60,13 @@ static int add_maximum(struct stream *stream, size_t *room, const struct maximum
     return 0;
 }
 
+/* The same ticks, written once more, have the same in front of them. */
+static bool is_repeat(const struct maximum *m, const struct maximum *of)
+{
+    return m->epoch == of->epoch && m->first_seq == of->first_seq && m->last_seq == of->last_seq &&
+           m->last_seq >= m->first_seq;
+}
+
 int stream_find_maxima(struct stream *stream, struct tdk_err *err)
 {
     struct answer *answer = stream->answer;
@@ -74,6 +81,7 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
             continue; /* a hole: told on the way back */
         struct maximum maximum = {.epoch = stream->ref.epoch,
                                   .first_seq = stream->ref.first_seq,
+                                  .last_seq = stream->ref.last_seq,
                                   .segment = stream->ref.segment,
                                   .offset = stream->ref.offset,
                                   .generation = block_ref_generation(&stream->ref),
@@ -85,6 +93,9 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
         if (here > highest)
             highest = here;
         maximum.with = highest;
+        const size_t count = stream->maximum_count;
+        if (count > 0 && is_repeat(&maximum, &stream->maxima[count - 1]))
+            maximum.before = stream->maxima[count - 1].before;
         rc = add_maximum(stream, &room, &maximum, err);
         if (rc < 0)
             break;
@@ -127,6 +138,7 @@ static const struct maximum *maximum_of(const struct stream *stream, const struc
         else
             high = middle;
     }
+    const struct maximum *same = NULL; /* of a repeat that was passed over */
     for (; low < stream->maximum_count; low++) {
         const struct maximum *m = &stream->maxima[low];
         if (m->epoch != ref->epoch || m->first_seq != ref->first_seq)
@@ -134,8 +146,10 @@ static const struct maximum *maximum_of(const struct stream *stream, const struc
         if (m->segment == ref->segment && m->offset == ref->offset &&
             m->generation == block_ref_generation(ref))
             return m;
+        if (m->last_seq == ref->last_seq && ref->count > 0)
+            same = m;
     }
-    return NULL;
+    return same;
 }
 
 bool stream_knows_maximum(const struct stream *stream)

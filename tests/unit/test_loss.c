@@ -245,6 +245,35 @@ static void a_block_that_was_written_again_counts_once(void **state)
     assert_told(f, &(struct tdk_query){.from = 99, .to = 102}, "t1@100 t2@99 t3@101", 2);
 }
 
+/* Time goes back in the track, so that a place is by what came before it; all of it, and a range
+ * for which the blocks are looked into. */
+static void a_block_that_was_written_again_keeps_its_place_in_reverse(void **state)
+{
+    struct fixture *f = *state;
+    reel_begin(&f->reel, 1, "a", 5);
+    reel_tick(&f->reel, 60);
+    for (uint64_t ts = 150; ts <= 350; ts += 100)
+        reel_tick(&f->reel, ts);
+    reel_write(&f->reel);
+    reel_begin(&f->reel, 2, "b", 10);
+    reel_tick(&f->reel, 220);
+    reel_tick(&f->reel, 40);
+    reel_write(&f->reel);
+    reel_begin(&f->reel, 2, "b", 10);
+    for (uint64_t ts = 100; ts <= 300; ts += 100)
+        reel_tick(&f->reel, ts);
+    reel_write(&f->reel);
+    reel_write_again(&f->reel);
+    assert_told(f, &(struct tdk_query){.to = UINT64_MAX},
+                "a1@60 a2@150 b1@220 b2@40 b3@100 b4@200 a3@250 b5@300 a4@350", 0);
+    assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .reverse = true},
+                "a4@350 b5@300 a3@250 b4@200 b3@100 b2@40 b1@220 a2@150 a1@60", 0);
+    assert_told(f, &(struct tdk_query){.to = 290}, "a1@60 a2@150 b1@220 b2@40 b3@100 b4@200 a3@250",
+                0);
+    assert_told(f, &(struct tdk_query){.to = 290, .reverse = true},
+                "a3@250 b4@200 b3@100 b2@40 b1@220 a2@150 a1@60", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +288,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_block_that_was_written_again_counts_once, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_block_that_was_written_again_keeps_its_place_in_reverse,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests_name("tape.loss", tests, NULL, NULL);
 }
