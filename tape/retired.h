@@ -73,7 +73,7 @@ int retired_decode(struct retired **retired, const void *bytes, size_t size,
 int retired_encode(const struct retired *retired, const uint8_t tape_id[16], void **bytes,
                    size_t *size, struct tdk_err *err);
 
-/* A segment goes, with these blocks. -ENOMEM: nothing was added. */
+/* A segment goes, with these blocks. -ENOMEM: it may be there in part, and is of no more use. */
 int retired_add(struct retired *retired, const struct retired_range *segment,
                 const struct block_ref *refs, size_t count, struct tdk_err *err);
 
