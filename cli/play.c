@@ -259,6 +259,8 @@ static int wait_and_run(struct play *play, const struct fidelity *fidelity)
     int rc = 0;
     if (args.wait_consumers > 0)
         rc = player_wait_consumers(play->player, args.wait_consumers, args.timeout_ns, &err);
+    if (rc < 0)
+        (void)player_run(play->player, NULL); /* END, to those that came */
     if (rc == -ETIMEDOUT) {
         cli_fail(&err, NULL);
         return CLI_MISSED;

@@ -240,6 +240,8 @@ static int seek(struct player *p, struct tdk_err *err)
     p->cursor = NULL;
     live_close(p->live);
     p->live = NULL;
+    if (p->joined)
+        p->pace.speed = p->speed_asked;
     p->joined = false;
     p->steps = p->step_to = 0;
     p->at = query.from;
@@ -248,6 +250,7 @@ static int seek(struct player *p, struct tdk_err *err)
         prime_close(p->prime);
         p->prime = NULL;
         rc = find_prologue(p, &query, err);
+        p->prime_moved = true;
     }
     player_move(p, p->pace.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
     return rc;
@@ -263,6 +266,8 @@ static void count_round(struct player *p)
 
 static int play_rounds(struct player *p, struct tdk_err *err)
 {
+    if (p->quit)
+        return -ECANCELED;
     int rc = p->options.prime ? find_prologue(p, &p->query, err) : 0;
     if (rc < 0)
         return rc;
@@ -285,6 +290,12 @@ static int play_rounds(struct player *p, struct tdk_err *err)
         tdk_cursor_close(p->cursor);
         p->cursor = NULL;
         rc = tdk_cursor_open(&p->cursor, p->tape, &p->query, err);
+        if (rc == 0 && p->prime_moved) {
+            prime_close(p->prime);
+            p->prime = NULL;
+            p->prime_moved = false;
+            rc = find_prologue(p, &p->query, err);
+        }
         if (rc < 0)
             return rc;
     }
@@ -378,10 +389,12 @@ int player_wait_consumers(struct player *p, uint64_t count, uint64_t timeout_ns,
         uint64_t here = consumers(p), now = clock_mono();
         if (here >= count)
             return 0;
-        if (timeout_ns > 0 && now - begin >= timeout_ns)
+        if (timeout_ns > 0 && now - begin >= timeout_ns) {
+            p->quit = true;
             return err_say(err, -ETIMEDOUT, "ring %s: waited for %" PRIu64 " %s, %" PRIu64 " came",
                            p->options.into, count, quantity_word(count, "consumer", "consumers"),
                            here);
+        }
         player_attend(p);
         if (p->quit)
             return err_say(err, -ECANCELED, "ring %s: stopped while waiting for consumers",

@@ -111,7 +111,7 @@ int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_
 void player_close(struct player *player); /* NULL is fine */
 
 /* Wait until `count` consumers and taps in all are attached. -ETIMEDOUT (0: no time-out);
- * -ECANCELED: an order came. */
+ * -ECANCELED: an order to quit came. Behind either player_run() puts the ENDs, and nothing else. */
 int player_wait_consumers(struct player *player, uint64_t count, uint64_t timeout_ns,
                           struct tdk_err *err);
 

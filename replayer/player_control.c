@@ -71,6 +71,16 @@ struct player_command player_next_command(struct player *p)
     return command;
 }
 
+bool player_is_to_quit(struct player *p)
+{
+    struct player_control *c = &p->control;
+    pthread_mutex_lock(&c->lock);
+    const bool quit = c->quit;
+    c->quit = false;
+    pthread_mutex_unlock(&c->lock);
+    return quit;
+}
+
 /* With the lock held. */
 static void fill_status(struct player *p)
 {

@@ -20,6 +20,7 @@ static int put_join(struct player *p, struct tdk_err *err)
     static const struct speed at_once = {.kind = SPEED_MAX};
     int rc = 0;
     p->joined = true;
+    p->speed_asked = p->pace.speed;
     p->pace.speed = at_once;
     player_tell_clock(p, 0);
     for (size_t i = 0; i < p->lane_count && rc == 0; i++)

@@ -75,7 +75,9 @@ struct player {
     unsigned unasked;
     uint64_t next_ts; /* of the frame that is waited for */
     bool anchored, shifted, quit, joined;
-    bool sought, skipped; /* a seek was asked for; one was done */
+    bool prime_moved;         /* the prologue is of a place that was sought, not of the beginning */
+    struct speed speed_asked; /* before JOIN */
+    bool sought, skipped;     /* a seek was asked for; one was done */
     /* Ticks in `pending_lane` that wait for one publish, and when they were due. */
     struct lane *pending_lane;
     size_t pending_bytes;
@@ -96,6 +98,9 @@ void player_control_close(struct player *player);
 
 /* The next thing that was asked for; order GO_ON: nothing. */
 struct player_command player_next_command(struct player *player);
+
+/* Was it told to, whatever else was asked before? */
+bool player_is_to_quit(struct player *player);
 
 /* In this state now; tells whoever wants to know if it is another one. */
 void player_move(struct player *player, enum player_state state);

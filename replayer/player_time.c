@@ -102,9 +102,10 @@ void player_attend(struct player *p)
         obey(p, &key);
     }
     struct player_command command;
-    /* What was asked behind a seek is about the place that it leads to. */
+    /* What was asked behind a seek is about the place that it leads to; but for an end. */
     while (!p->sought && (command = player_next_command(p)).order != PLAYER_GO_ON)
         obey(p, &command);
+    p->quit = p->quit || player_is_to_quit(p);
 }
 
 bool player_stopped(void *context)
@@ -116,8 +117,10 @@ bool player_stopped(void *context)
 
 bool player_stalled(void *context)
 {
-    player_move(context, PLAYER_STALLED);
-    return player_stopped(context);
+    struct player *p = context;
+    if (!p->pace.paused)
+        player_move(p, PLAYER_STALLED);
+    return player_stopped(p);
 }
 
 /* ---- time ---- */

@@ -3,9 +3,9 @@
  *
  *   query -> OPENING -> RUNNING: fill (on the pool) -> send -> fill ... -> end
  *
- * A stream has two batches: while one is on its way, the next is read. It reads no further than its
- * client has granted, and than there is memory for: `outstanding` of all streams together. Damage
- * is told in its place between the data, and what lies behind it goes on. The loop's thread.
+ * A stream has several batches: while some are on their way, the next is read. It reads no further
+ * than its client has granted, and than there is memory for: `outstanding` of all streams together.
+ * Damage is told in its place between the data, and what lies behind it goes on. The loop's thread.
  */
 #ifndef TDK_REPLAYER_QUERY_H
 #define TDK_REPLAYER_QUERY_H

@@ -131,16 +131,18 @@ static void on_tend(uv_timer_t *timer)
     lookout_tend(&r->lookout, clock_mono());
     coverage_shelf_tend(&r->coverages, clock_mono());
     tally_update(&r->tally, r);
-    if (r->stopping && r->stream_count == 0 && r->jobs.running == 0 && r->jobs.waiting == 0)
+    if (r->stopping && r->stream_count == 0 && r->sessions.count == 0 && r->jobs.running == 0 &&
+        r->jobs.waiting == 0)
         finish(r);
 }
 
 static void on_stop(void *context)
 {
     struct replayer *r = context;
-    log_info("stopping: streams end");
+    log_info("stopping: streams and plays end");
     r->stopping = true;
     query_stop(r);
+    sessions_stop(&r->sessions);
 }
 
 static void on_statistics(void *context)

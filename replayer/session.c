@@ -100,10 +100,10 @@ static void *run_session(void *context)
         s->rc = player_wait_consumers(s->player, s->params.wait_consumers,
                                       s->params.wait_timeout_ns, &s->err);
     }
-    if (open && s->rc == 0)
-        s->rc = player_run(s->player, &s->err);
-    if (s->rc == -ECANCELED)
-        s->rc = 0; /* stopped before it began */
+    struct tdk_err *err = s->rc == 0 ? &s->err : NULL; /* what came first is told */
+    int played = open ? player_run(s->player, err) : 0;
+    if (s->rc == 0 || s->rc == -ECANCELED) /* stopped before it began */
+        s->rc = played;
     if (open)
         s->last_pairs = session_put_last(s, &s->last);
     tell(s, &s->over);
@@ -299,6 +299,12 @@ void sessions_gone(struct sessions *sessions, struct connection *connection)
     }
 }
 
+void sessions_stop(struct sessions *sessions)
+{
+    for (struct session *s = sessions->list; s != NULL; s = s->next)
+        stop(s);
+}
+
 void sessions_close(struct sessions *sessions)
 {
     struct sessions **at = &opened;
@@ -309,7 +315,6 @@ void sessions_close(struct sessions *sessions)
         at = &(*at)->next;
     if (*at == sessions)
         *at = sessions->next;
-    for (struct session *s = sessions->list; s != NULL; s = s->next)
-        stop(s);
+    sessions_stop(sessions);
     close_if_last(sessions);
 }

@@ -73,6 +73,9 @@ int sessions_open(struct sessions *sessions, uv_loop_t *loop, struct server *ser
 /* For server_options.gone. */
 void sessions_gone(struct sessions *sessions, struct connection *connection);
 
+/* Tell them all to end. */
+void sessions_stop(struct sessions *sessions);
+
 /* End them all. The handle is closed when the last one is over: the loop has to turn on. Fine
  * twice.
  */

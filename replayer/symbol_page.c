@@ -81,14 +81,22 @@ static int add(const struct tdk_symbol_info *symbol, void *context)
     return 0;
 }
 
-/* How many rows the page has: up to the limit, and then to the last of that symbol. */
+static bool is_within_symbol(const struct symbol_page *p, size_t at)
+{
+    return at > 0 && at < p->count && strcmp(p->rows[at].symbol, p->rows[at - 1].symbol) == 0;
+}
+
+/* How many rows the page has: up to the limit, and then to the last of that symbol; where that does
+ * not fit, to the last of the one before. */
 static size_t page_size(const struct symbol_page *p)
 {
     size_t size = p->count < p->limit ? p->count : (size_t)p->limit;
-    while (size > 0 && size < p->count && size < PAGE_MAX &&
-           strcmp(p->rows[size].symbol, p->rows[size - 1].symbol) == 0)
+    while (size < PAGE_MAX && is_within_symbol(p, size))
         size++;
-    return size;
+    const size_t most = size;
+    while (is_within_symbol(p, size))
+        size--;
+    return size > 0 ? size : most;
 }
 
 static void put_row(struct text_buffer *out, const struct symbol_row *row)
