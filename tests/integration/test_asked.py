@@ -100,6 +100,18 @@ class Same(Asked):
         self.assertEqual(there.returncode, 3)
         self.assertIn("the rest is delivered", there.stderr)
 
+    def test_a_symbol_that_a_page_would_cut_is_whole(self):
+        """A page has 1024 rows, each symbol three: a thousand and twenty-four is no multiple."""
+        for track in ("a", "b", "c"):
+            rows = "".join(f"{T0 + i},S{i:04d},1.5,1,buy\n" for i in range(400))
+            self.run_ok("import", "-", "--format", "csv", "--map", "ts=ts:ns,symbol=sym,price=px,size=size,side=side",
+                        "-T", self.tape, "--track", track,
+                        stdin=("ts,sym,px,size,side\n" + rows).encode())
+        self.serve()
+        listed = self.run_ok("ls", "symbols", "-T", self.tape).stdout
+        self.assertEqual(len(listed.splitlines()), 1201)
+        self.assertEqual(self.run_ok("ls", "symbols", "-a", self.address).stdout, listed)
+
     def test_dbn_with_its_head(self):
         if not DATA.exists():
             self.skipTest(f"{DATA} is not there")

@@ -172,6 +172,26 @@ class Plays(Sessions):
         self.assertEqual(self.drained()[1][1], 200)
         self.until(client, session, "ended")
 
+    def test_what_waits_can_be_stopped_behind_a_seek_and_puts_its_end(self):
+        client = self.client()
+        session = self.play(client, wait_consumers=1)
+        self.until(client, session, "waiting")
+        client.call("seek", session=session, to=T0)
+        client.call("stop", session=session)
+        last = self.until(client, session, "ended")
+        self.assertEqual((last["stopped"], last["complete"], last["ticks"]), (True, False, 0))
+        self.assertEqual(client.call("sessions")["sessions"], [])
+        self.assertEqual(self.drained(code=3)[1][1], 0)
+
+    def test_history_has_its_speed_again_behind_a_seek_out_of_the_present(self):
+        client = self.client()
+        session = self.play(client, speed="1x", then_live=True, **{"from": T0 + 190 * MS})
+        self.wait_for(lambda: client.call("sessions")["sessions"][0]["speed"] == "max")
+        client.call("seek", session=session, to=T0)
+        self.wait_for(lambda: client.call("sessions")["sessions"][0]["speed"] == "1x")
+        client.call("stop", session=session)
+        self.until(client, session, "ended")
+
     def test_a_full_ring_is_told(self):
         client = self.client()
         path = self.scratch / "much.lines"
