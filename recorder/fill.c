@@ -182,7 +182,11 @@ static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_f
         return STEP_DRY;
     }
     if (verdict == SEQUENCE_HOLE) {
-        enum fill_step step = loss_at_end(f, s, lost);
+        enum fill_step step = STEP_ON;
+        if (s->sequence.stale)
+            step = epoch_begin(f, s, NULL, s->sequence.next_seq);
+        if (step == STEP_ON)
+            step = loss_at_end(f, s, lost);
         if (step != STEP_ON)
             return step;
     }
@@ -202,10 +206,11 @@ static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_f
 }
 
 /* Is it on the tape already? A control frame bears the seq of the tick it stands before; right at
- * the border it may come twice, which its kinds allow. */
+ * the border it may come twice, which its kinds allow. But it begins no epoch for that. */
 static bool control_is_known(const struct inlet *s, const struct tdk_frame *head)
 {
-    return s->sequence.stale || (s->sequence.passing && head->seq < s->sequence.next_seq);
+    const struct sequence *q = &s->sequence;
+    return q->stale ? head->seq <= q->next_seq : q->passing && head->seq < q->next_seq;
 }
 
 /* Into the block at hand, or the next one. */
@@ -255,7 +260,9 @@ static enum fill_step control(struct filler *f, struct inlet *s, const struct td
         return STEP_DRY;
     }
     enum fill_step step = STEP_ON;
-    if (s->sequence.epoch == 0)
+    if (s->sequence.stale)
+        step = epoch_begin(f, s, NULL, s->sequence.next_seq);
+    else if (s->sequence.epoch == 0)
         step = epoch_begin(f, s, NULL, head->seq != 0 ? head->seq : 1);
     return step == STEP_ON ? control_add(f, s, head, payload) : step;
 }

@@ -44,16 +44,18 @@ struct search {
     const uint8_t *ring_uuid;
     uint64_t ring_epoch;
     struct epoch_ref *epoch;
+    bool is_found;
 };
 
 static int match(const struct epoch_ref *epoch, void *context)
 {
-    const struct search *search = context;
+    struct search *search = context;
     if (epoch->ring_epoch != search->ring_epoch ||
         memcmp(epoch->ring_uuid, search->ring_uuid, sizeof epoch->ring_uuid) != 0)
         return 0;
     *search->epoch = *epoch;
-    return 1;
+    search->is_found = true;
+    return 0; /* the last one is what it goes on in */
 }
 
 /* Asked of the index: it has all epochs that were there at the start, and a later one of ours is
@@ -65,5 +67,6 @@ bool ledger_find_epoch(struct ledger *ledger, const char *name, const uint8_t ri
     uv_mutex_lock(&ledger->lock);
     uint16_t track = catalog_find(ledger->tape->catalog, name);
     uv_mutex_unlock(&ledger->lock);
-    return track != 0 && index_epochs(ledger->tape->index, track, match, &search, NULL) == 1;
+    return track != 0 && index_epochs(ledger->tape->index, track, match, &search, NULL) == 0 &&
+           search.is_found;
 }

@@ -28,9 +28,9 @@ enum sequence_verdict sequence_look(const struct sequence *s, uint64_t seq, uint
 {
     if (s->ring_epoch == 0 || seq == 0)
         return SEQUENCE_WRONG;
-    if (s->stale)
+    if (s->stale && seq < s->next_seq)
         return SEQUENCE_PASS;
-    if (s->epoch == 0)
+    if (s->stale || s->epoch == 0)
         return SEQUENCE_BEGIN;
     if (seq == s->next_seq || s->next_seq == 0)
         return SEQUENCE_NEXT;
@@ -50,6 +50,7 @@ uint64_t sequence_begin(struct sequence *s)
 {
     s->epoch = s->ring_epoch > s->last_epoch ? s->ring_epoch : s->last_epoch + 1;
     s->last_epoch = s->epoch;
+    s->stale = false;
     return s->epoch;
 }
 
@@ -58,7 +59,7 @@ enum sequence_verdict sequence_turn(const struct sequence *s, const struct tdk_e
 {
     if (told->epoch == 0 || (s->ring_epoch != 0 && told->epoch < s->ring_epoch))
         return SEQUENCE_WRONG;
-    if (told->previous != s->ring_epoch || s->epoch == 0 || s->stale || s->next_seq == 0 ||
+    if (told->previous != s->ring_epoch || s->epoch == 0 || s->next_seq == 0 ||
         told->previous_seq < s->next_seq)
         return SEQUENCE_NEXT;
     *lost = told->previous_seq + 1 - s->next_seq;

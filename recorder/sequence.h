@@ -26,7 +26,7 @@ struct sequence {
     uint64_t next_seq;   /* 0: whichever comes first; we joined in the middle */
     uint64_t last_epoch; /* the highest that this track has on the tape */
     bool passing;        /* frames up to next_seq may be on the tape already */
-    bool stale;          /* the tape went on to a later epoch: all of this one is on it */
+    bool stale; /* the tape went on to a later epoch: what it has not of this one begins another */
 };
 
 enum sequence_verdict {

@@ -353,6 +353,29 @@ class Rings(Control):
     def count(self, track):
         return int(self.run_ok("query", "-T", self.tape, "--count", "--track", track).stdout)
 
+    def test_a_track_that_goes_back_to_a_ring_whose_feed_lives_misses_nothing(self):
+        """Ticks of an older epoch that the tape has not get one of their own, behind that of the other ring."""
+        self.record()
+        client = self.client()
+        for ring in ("one", "two"):
+            self.run_ok("ring", "create", ring, "--size", "1M")
+        feed = self.start("tapedeck", "gen", "--ring", "one", "--count", 3000, "--rate", "1500/s")
+        client.call("attach", ring="one", track="t")
+        self.wait_for(lambda: [r for r in client.call("status")["rings"] if r["ring"] == "one" and r["written"] > 100])
+        client.call("detach", ring="one")
+        client.call("attach", ring="two", track="t")
+        self.run_ok("gen", "--ring", "two", "--count", 50)
+        client.call("detach", ring="two")
+        client.call("attach", ring="one", track="t")
+        self.assertEqual(feed.wait(), 0)
+        client.call("detach", ring="one")
+        self.assertEqual(self.count("t"), 3050)
+        (told,) = json.loads(self.run_ok("coverage", "-T", self.tape, "--track", "t", "--json").stdout)
+        first, between, rest = told["tracks"][0]["epochs"]
+        self.assertTrue(told["complete"])
+        self.assertEqual(between["ticks"], 50)
+        self.assertEqual((rest["first_seq"], rest["last_seq"]), (first["last_seq"] + 1, 3000))
+
     def test_one_more_and_one_less(self):
         self.record()
         client = self.client()
