@@ -110,8 +110,8 @@ int canary_open(struct canary *c, const struct config *config, const uint8_t tap
 static bool is_there(const struct canary *c, const uint8_t uuid[16])
 {
     struct tdk_ring_info info;
-    return tdk_ring_stat(c->name, &info, NULL) == 0 &&
-           memcmp(info.uuid, uuid, sizeof info.uuid) == 0;
+    int rc = tdk_ring_stat(c->name, &info, NULL);
+    return rc == 0 ? memcmp(info.uuid, uuid, sizeof info.uuid) == 0 : !inlet_is_no_ring(rc);
 }
 
 static void tell_once(struct canary *c, const struct tdk_err *err)

@@ -94,6 +94,7 @@ struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_r
     }
     s->state = RING_WAITING;
     s->passing = false;
+    s->leaving = false;
     s->until = UINT64_MAX;
     return s;
 }
@@ -101,6 +102,7 @@ struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_r
 void inlet_leave(struct inlet *s)
 {
     size_t size = 0;
+    s->leaving = true;
     if (s->state != RING_ATTACHED)
         return;
     tdk_ring_peek(s->ring, &size);
@@ -116,6 +118,7 @@ static void detach(struct inlet *s)
 {
     tdk_ring_detach(s->ring);
     s->ring = NULL;
+    s->until = UINT64_MAX; /* a position in that ring */
     s->lent = false;
     s->cold = false;
     s->waiting = 0;
@@ -363,7 +366,9 @@ static void look_for(struct inlet *s, const struct config *config)
     if (rc == 0) {
         attach(s);
     } else if (rc == TDK_EHOSTILE || rc == TDK_EVERSION) {
-        memset(s->uuid, 0, sizeof s->uuid);
+        struct tdk_ring_info info = {.uuid = {0}}; /* stays so where it does not even tell that */
+        (void)tdk_ring_stat(s->asked->name, &info, NULL);
+        memcpy(s->uuid, info.uuid, sizeof s->uuid);
         inlet_quarantine(s, err.text);
     } else if (rc != TDK_ENORING) {
         refuse(s, &err);
@@ -388,7 +393,9 @@ static bool is_gone(const struct inlet *s)
         return info.producer_pid == 0; /* nobody else could come to it */
     }
     int rc = tdk_ring_stat(s->asked->name, &info, NULL);
-    return rc < 0 || memcmp(info.uuid, s->uuid, sizeof info.uuid) != 0;
+    if (rc < 0)
+        return inlet_is_no_ring(rc);
+    return memcmp(info.uuid, s->uuid, sizeof info.uuid) != 0;
 }
 
 /* The file has lost its name. What is in it is recorded first; its producer may still be at it. */
@@ -417,7 +424,8 @@ void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
     switch (s->state) {
     case RING_WAITING:
     case RING_HELD:
-        look_for(s, config);
+        if (!s->leaving)
+            look_for(s, config);
         break;
     case RING_ATTACHED:
         leave_when_done(s, now_ns);

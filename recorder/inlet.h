@@ -56,6 +56,7 @@ struct inlet {
 
     size_t waiting;    /* bytes unread, when last looked at */
     uint64_t since_ns; /* when the oldest of them was first seen, monotonic; 0: nothing waits */
+    bool leaving;      /* it is asked to be let go of: not attached again meanwhile */
     uint64_t until;    /* nothing at or beyond this position is read: we are stopping */
     uint64_t push_to;  /* up to this position it is wanted in a write */
 
@@ -96,6 +97,13 @@ struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_
 
 /* The one of a ring that is asked for, or NULL. */
 struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring);
+
+/* Does an error of tdk_ring_stat() say that this ring is there no more? Not that nobody could look:
+ * there may be no descriptor left to do so. */
+static inline bool inlet_is_no_ring(int rc)
+{
+    return rc == TDK_ENORING || rc == TDK_EHOSTILE || rc == TDK_EVERSION;
+}
 
 /* Read no further than what is published now. Then, when it is_left: let go of the ring. */
 void inlet_leave(struct inlet *inlet);

@@ -187,6 +187,8 @@ static void on_written(uv_work_t *work, int status)
         w->counts.write_max_ns = write->took_ns;
     if (write->status < 0)
         fail(w, write, write->status);
+    else if (w->sync == SYNC_NONE)
+        w->failures = 0; /* else a sync says that */
     writer_run(w, clock_mono());
     w->changed(w->context);
 }

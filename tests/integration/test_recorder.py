@@ -426,11 +426,16 @@ class Neighbours(Recording):
         (self.rings / "folder.ring").mkdir()
         (self.rings / "link.ring").symlink_to("/etc/passwd")
         (self.rings / "old.ring").write_bytes((self.rings / "good.ring").read_bytes()[:8] + b"\xff" * 65528)
-        bad = ("text", "fifo", "folder", "link", "old")
+        self.create("wild")
+        with open(self.rings / "wild.ring", "r+b") as wild:
+            wild.seek(256)  # `produced`: more than there is room for
+            wild.write((1 << 40).to_bytes(8, "little"))
+        bad = ("text", "fifo", "folder", "link", "old", "wild")
         recorder = self.recorder(*self.asked("good", *bad))
         for name in bad:
             recorder.wait_line(f"ring {name} quarantined")
         sent = self.gen("good", 1000)
+        time.sleep(1.2)  # it looks for rings twice a second
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest(), sent)
         for name in bad:
