@@ -67,12 +67,12 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
 
 /* ---- losses ---- */
 
-static uint32_t loss_reason(const struct filler *f, const struct inlet *s, uint64_t count)
+static uint32_t loss_reason(const struct inlet *s, uint64_t count)
 {
     struct tdk_ring_info info;
     if (s->state == RING_QUARANTINED)
         return TDK_LOSS_QUARANTINE;
-    if (f->no_space)
+    if (s->is_starved)
         return TDK_LOSS_NO_SPACE;
     tdk_ring_info(s->ring, &info);
     bool admitted = info.epoch != s->sequence.ring_epoch || info.lost >= s->lost + count;
@@ -88,7 +88,7 @@ static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t
         .count = count,
         .first_ts = before != 0 ? before : next_ts,
         .last_ts = next_ts != 0 ? next_ts : before,
-        .reason = loss_reason(f, s, count),
+        .reason = loss_reason(s, count),
     };
     if (!block_add_loss(&f->block, &loss, next_ts))
         return false;

@@ -16,7 +16,6 @@ struct filler {
     size_t limit;     /* of the write's bytes that blocks may take */
     uint64_t segment; /* that it goes to: the first block of a track in it tells the track's name */
     uint64_t now_ns;  /* wall time, for judging times */
-    bool no_space;    /* the disk is full: why rings are */
     size_t need;      /* after FILL_FULL on an empty write: the room that the next frame takes */
 
     struct block block;        /* being filled, of `inlet` */

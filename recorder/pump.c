@@ -42,14 +42,28 @@ void pump_close(struct pump *p)
 
 /* ---- what waits ---- */
 
+static bool is_disk_full(const struct pump *p)
+{
+    return p->writer->state == WRITER_NO_SPACE || p->writer->rotate->no_space;
+}
+
+/* What is refused from when the disk is full until the ring has been empty again is its fault. */
+static void note_space(struct inlet *s, bool is_full, bool is_empty)
+{
+    if (is_full || (s->is_starved && is_empty))
+        s->is_starved = is_full || inlet_lost_at_end(s) != 0;
+}
+
 static void look(struct pump *p, uint64_t now_ns)
 {
+    const bool is_full = is_disk_full(p);
     p->waiting = 0;
     p->oldest_ns = 0;
     p->pressing = p->filling = false;
     for (unsigned i = 0; i < p->count; i++) {
         struct inlet *s = &p->inlets[i];
         size_t size = inlet_look(s, now_ns);
+        note_space(s, is_full, size == 0);
         if (size == 0)
             continue;
         p->waiting += size;
@@ -127,7 +141,6 @@ static bool begin(struct pump *p, size_t need, uint64_t now_ns)
         return false;
     f->segment = f->write->reel->number;
     f->now_ns = clock_wall();
-    f->no_space = p->writer->state == WRITER_NO_SPACE || p->writer->rotate->no_space;
     return true;
 }
 

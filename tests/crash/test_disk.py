@@ -243,6 +243,8 @@ class Full(Disk):
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertGreater(int(self.produced()["lost"]), 0)
         self.check_all_there(tape=tape)
+        gaps = json.loads(self.run_cli("gaps", "-T", tape, "--json").stdout)
+        self.assertEqual({gap["reason"] for gap in gaps}, {"no space"})
 
     def test_a_move_makes_the_room_that_the_recorder_waits_for(self):
         tape, other = self.small / "tape", self.scratch / "other"
