@@ -38,18 +38,25 @@ static int open_temporary(struct sink *sink, struct tdk_err *err)
     return 0;
 }
 
+static int refuse(const struct sink *sink, struct tdk_err *err)
+{
+    return err_say(err, -EEXIST, "%s is there already; --force replaces it", sink->path);
+}
+
 static int open_file(struct sink *sink, bool force, struct tdk_err *err)
 {
     struct stat st;
-    bool there = stat(sink->path, &st) == 0;
+    const bool there = stat(sink->path, &st) == 0;
+    const bool is_lost_link = !there && lstat(sink->path, &st) == 0;
+    sink->force = force;
     if (there && S_ISDIR(st.st_mode))
         return err_set(err, -EISDIR, "write %s", sink->path);
     if (there && !S_ISREG(st.st_mode)) {
         sink->fd = open(sink->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
         return sink->fd < 0 ? err_set(err, -errno, "open %s", sink->path) : 0;
     }
-    if (there && !force)
-        return err_say(err, -EEXIST, "%s is there already; --force replaces it", sink->path);
+    if ((there || is_lost_link) && !force)
+        return refuse(sink, err);
     return open_temporary(sink, err);
 }
 
@@ -87,12 +94,22 @@ int sink_write(struct sink *sink, const void *bytes, size_t size, struct tdk_err
     return 0;
 }
 
+/* Somebody may have made a file of that name meanwhile. Not every file system can tell. */
+static int give_name(const struct sink *sink)
+{
+    if (sink->force)
+        return rename(sink->temporary, sink->path);
+    if (renameat2(AT_FDCWD, sink->temporary, AT_FDCWD, sink->path, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == EINVAL ? rename(sink->temporary, sink->path) : -1;
+}
+
 int sink_finish(struct sink *sink, struct tdk_err *err)
 {
     if (sink->temporary == NULL)
         return 0;
-    if (fsync(sink->fd) < 0 || rename(sink->temporary, sink->path) < 0)
-        return err_set(err, -errno, "finish %s", sink->path);
+    if (fsync(sink->fd) < 0 || give_name(sink) < 0)
+        return errno == EEXIST ? refuse(sink, err) : err_set(err, -errno, "finish %s", sink->path);
     free(sink->temporary);
     sink->temporary = NULL;
     return 0;

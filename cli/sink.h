@@ -17,6 +17,7 @@ struct sink {
     int fd;
     const char *path; /* borrowed; NULL: stdout */
     char *temporary;  /* what to rename or remove; NULL: nothing */
+    bool force;       /* what is there by then is replaced, too */
 };
 
 /* PATH NULL or "-": stdout. `binary` to a terminal: TDK_EVALUE. A regular file that is there:

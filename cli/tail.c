@@ -225,6 +225,8 @@ static int tail_run(const struct cli *cli)
             status = rc == TDK_EFORMAT ? cli_usage("%s", err.text) : range_fail(&err);
         else
             status = losses_status(&tail.losses);
+        if (output_tell_losses(tail.output) && status == CLI_OK)
+            status = CLI_LOSSY;
     }
     close_tail(&tail);
     return status;

@@ -109,6 +109,8 @@ static int tap_report(struct tap *t, int rc, const struct tdk_err *err)
         status = cli_fail_words("interrupted after %" PRIu64 " %s", l->ticks,
                                 quantity_word(l->ticks, "tick", "ticks"));
     }
+    if (output_tell_losses(l->output) && status == CLI_OK)
+        status = CLI_LOSSY;
     if (args.digest)
         cli_digest_line(l->digest);
     return status;

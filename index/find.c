@@ -32,9 +32,10 @@ static bool spans(const struct index_range *range, uint64_t low, uint64_t high)
 static bool meets(const struct index_range *range, const struct block_ref *block)
 {
     if (range->from == 0 && range->to == UINT64_MAX)
-        return true; /* also those with nothing but control frames */
-    if (range->axis == INDEX_AXIS_EVENT)
-        return spans(range, block->min_event, block->max_event);
+        return true;                     /* also those with nothing but control frames */
+    if (range->axis == INDEX_AXIS_EVENT) /* a loss has no times of events: it is when it came */
+        return spans(range, block->min_event, block->max_event) ||
+               (block->lost > 0 && spans(range, block->min_ts, block->max_ts));
     return spans(range, block->min_ts, block->max_ts) ||
            spans(range, block->odd_min, block->odd_max);
 }

@@ -245,19 +245,27 @@ static int read_block(struct worker *w, const struct segment *segment, const str
 
 /*
  * The running maximum in front of an epoch's first block of this segment, or as much above it as
- * does no harm: it must not be below, or blocks would change places in the index.
+ * does no harm: it must not be below, or blocks would change places in the index; and no tick may
+ * lie further below it than the block says, or who looks for that one would stop before it.
  */
 static uint64_t maximum_before(const struct block_view *view)
 {
     const struct block_head *head = view->head;
     const struct tdk_frame *frame = (const void *)view->frames;
     const void *end = view->frames + head->frames_size;
+    uint64_t most = UINT64_MAX;
     if (head->count == head->odd || head->max_ts < head->running_max)
         return head->running_max; /* nothing in it moves it */
-    for (; frame != end; frame = tdk_frame_after(frame))
-        if (tdk_frame_is_tick(frame) &&
-            (frame->flags & (TDK_FLAG_TS_UNTRUSTED | TDK_FLAG_CLOCK_BACK)) == 0)
-            return frame->ts; /* those before it step back from something at or below */
+    for (; frame != end; frame = tdk_frame_after(frame)) {
+        if (!tdk_frame_is_tick(frame) || (frame->flags & TDK_FLAG_TS_UNTRUSTED) != 0)
+            continue;
+        /* One that steps back does so from something at or below the first that does not. */
+        const bool steps = (frame->flags & TDK_FLAG_CLOCK_BACK) != 0;
+        const uint64_t here = steps ? frame->ts + head->step_back : frame->ts;
+        most = here < most ? here : most;
+        if (!steps)
+            return most;
+    }
     return head->running_max;
 }
 

@@ -322,12 +322,16 @@ bool picks_may_be_in(const struct picks *picks, const uint64_t filter[2])
 bool select_covers(const struct select *select, const struct block_ref *block)
 {
     if (select->axis == TDK_AXIS_EVENT)
-        return block->min_event >= select->from && block->max_event <= select->last;
+        return block->lost == 0 && block->min_event >= select->from &&
+               block->max_event <= select->last;
     return block->min_ts >= select->from && block->max_ts <= select->last &&
            (block->odd == 0 || (block->odd_min >= select->from && block->odd_max <= select->last));
 }
 
 bool select_meets_loss(const struct select *select, const struct tdk_loss *loss)
 {
-    return loss->last_ts >= select->from && loss->first_ts <= select->last;
+    const bool is_back = loss->last_ts < loss->first_ts; /* the clock was set back meanwhile */
+    const uint64_t low = is_back ? loss->last_ts : loss->first_ts,
+                   high = is_back ? loss->first_ts : loss->last_ts;
+    return high >= select->from && low <= select->last;
 }

@@ -210,6 +210,38 @@ static void a_loss_without_a_time_holds_nobody_back(void **state)
                 "a4@400 b2@310 a3@300 b1@210 a2@200 b1@110 a1@100", 3);
 }
 
+/* The clock was set back between the ticks around it: it was at some time between both. */
+static void a_loss_over_which_time_went_back_meets_all_ranges_between(void **state)
+{
+    struct fixture *f = *state;
+    reel_begin(&f->reel, 1, "t", 77);
+    reel_tick(&f->reel, 100);
+    reel_tick(&f->reel, 190);
+    reel_write(&f->reel);
+    reel_begin(&f->reel, 1, "t", 77);
+    reel_loss(&f->reel, 7, 190, 150, 150);
+    reel_tick(&f->reel, 150);
+    reel_write(&f->reel);
+    assert_told(f, &(struct tdk_query){.from = 140, .to = 160}, "t10@150", 7);
+    assert_told(f, &(struct tdk_query){.from = 160, .to = 170}, "", 7);
+    assert_told(f, &(struct tdk_query){.from = 185, .to = 195}, "t2@190", 7);
+    assert_told(f, &(struct tdk_query){.from = 100, .to = 101}, "t1@100", 0);
+}
+
+/* A loss has no time of an event: on that axis it is when it came, too. */
+static void a_loss_is_told_on_the_axis_of_events(void **state)
+{
+    struct fixture *f = *state;
+    write_a_loss(f);
+    reel_begin(&f->reel, 1, "t", 77);
+    reel_loss(&f->reel, 2, 201, 201, 0);
+    reel_write(&f->reel);
+    assert_told(f, &(struct tdk_query){.from = 100, .to = 300, .axis = TDK_AXIS_EVENT},
+                "t1@100 t2@101 t3@102 t9@200 t10@201", 7);
+    assert_told(f, &(struct tdk_query){.from = 100, .to = 103, .axis = TDK_AXIS_EVENT},
+                "t1@100 t2@101 t3@102", 5);
+}
+
 static void control_frames_come_when_they_are_asked_for(void **state)
 {
     struct fixture *f = *state;
@@ -284,6 +316,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(loss_at_the_end_of_an_epoch_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(loss_of_one_track_is_not_another_s, setup, teardown),
         cmocka_unit_test_setup_teardown(a_loss_without_a_time_holds_nobody_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loss_over_which_time_went_back_meets_all_ranges_between,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loss_is_told_on_the_axis_of_events, setup, teardown),
         cmocka_unit_test_setup_teardown(control_frames_come_when_they_are_asked_for, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_block_that_was_written_again_counts_once, setup,

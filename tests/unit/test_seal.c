@@ -12,6 +12,7 @@
 #include "tapedeck/dbn.h"
 #include "tapedeck/digest.h"
 #include "tapedeck/tape.h"
+#include "tests/support/asking.h"
 #include "tests/support/faulty.h"
 #include "tests/support/seeds.h"
 #include "tests/support/taping.h"
@@ -388,6 +389,32 @@ static void what_cannot_be_read_is_not_packed(void **state)
     assert_whole(f);
 }
 
+/* Each second tick steps back, also the first of some segments: none of them is missed alone. */
+static void a_tick_that_steps_back_is_found_in_what_is_packed(void **state)
+{
+    struct fixture *f = *state;
+    struct append *append = taping_open(f->path, 8192, 64 << 10);
+    const struct seal_tape_options options = {.threads = 1};
+    const unsigned char payload[40] = {0};
+    struct seal_totals totals;
+    struct tdk_cursor_stats stats;
+    struct tdk_err err;
+    taping_ok(append_begin(append, "t", TDK_KIND_OPAQUE, &err), &err);
+    for (unsigned i = 0; i < TICKS / 2; i++)
+        taping_ok(append_tick(append, TDK_TYPE_OPAQUE, 0, TAPING_NOW + i / 2 * 1000 - i % 2 * 50,
+                              payload, sizeof payload, &err),
+                  &err);
+    taping_close(append);
+    taping_ok(seal_tape(f->path, &options, &totals, &err), &err);
+    assert_true(totals.segments >= SEGMENTS_MIN);
+    struct tdk_tape *tape = asking_open(f->path);
+    for (unsigned i = 0; i < TICKS / 2; i++) {
+        const uint64_t ts = TAPING_NOW + i / 2 * 1000 - i % 2 * 50;
+        assert_int_equal(asking_count(tape, ts, ts + 1, &stats), 1);
+    }
+    tdk_tape_close(tape);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -402,6 +429,7 @@ int main(void)
         TEST(packing_meanwhile_is_no_gap),
         TEST(whatever_fails_the_tape_stays_whole_and_packing_can_go_on),
         TEST(what_cannot_be_read_is_not_packed),
+        TEST(a_tick_that_steps_back_is_found_in_what_is_packed),
     };
     return cmocka_run_group_tests_name("tape.seal", tests, NULL, NULL);
 }
