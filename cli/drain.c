@@ -33,6 +33,7 @@ struct drain {
     struct tdk_ring *ring;
     struct listener listener;
     uint64_t heard_ns; /* when a tick came last */
+    bool has_released; /* something that is in the output alone */
 };
 
 static bool is_done(const struct drain *d)
@@ -55,8 +56,10 @@ static int take_all(struct drain *d, struct tdk_err *err)
     }
     if (rc == 0)
         rc = listener_flush(&d->listener, taken < 1 << 20, err);
-    if (rc == 0) /* what could not be put out stays in the ring, for another try */
+    if (rc == 0) { /* what could not be put out stays in the ring, for another try */
         tdk_ring_release(d->ring);
+        d->has_released = d->has_released || taken > 0;
+    }
     if (d->listener.ticks != ticks)
         d->heard_ns = clock_mono();
     return rc;
@@ -156,17 +159,34 @@ static int drain_report(struct drain *d, enum ending ending, const struct tdk_er
     return status;
 }
 
+/* The ring has given its room back: what was taken must not go with the file. */
+static void save(struct drain *d)
+{
+    struct tdk_err err;
+    if (!d->has_released || listen_args.path == NULL)
+        return;
+    if (output_save(d->listener.output, &err) == 0)
+        cli_warn("what was taken before that is in %s; the last of it may come again",
+                 listen_args.path);
+    else
+        cli_warn("what was taken before that is lost: %s", err.text);
+}
+
 static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
 {
     struct listener *l = &d->listener;
-    if (ending != ENDED_FAILED && !l->gone) {
+    const bool is_cut = ending == ENDED_FAILED;
+    if (!is_cut && !l->gone) {
         int rc = output_finish(l->output, err);
         if (rc < 0 && rc != -EPIPE)
             ending = ENDED_FAILED;
     }
     int status = drain_report(d, ending, err);
-    if (ending == ENDED_FAILED)
+    if (ending == ENDED_FAILED) {
+        if (is_cut)
+            save(d);
         return status;
+    }
     if (output_tell_losses(l->output) && status == CLI_OK)
         status = CLI_LOSSY;
     cli_note("%" PRIu64 " %s", l->ticks, quantity_word(l->ticks, "tick", "ticks"));

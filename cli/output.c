@@ -263,6 +263,12 @@ int output_finish(struct output *o, struct tdk_err *err)
     return rc;
 }
 
+int output_save(struct output *o, struct tdk_err *err)
+{
+    int rc = output_finish(o, err);
+    return rc == 0 ? 0 : sink_finish(&o->sink, err);
+}
+
 /* ---- none: somebody only counts ---- */
 
 static int none_frame(struct output *o, const struct output_run *run, const struct tdk_frame *frame,

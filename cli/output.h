@@ -105,6 +105,10 @@ bool output_tell_losses(const struct output *output);
 
 /* Everything out, the file under its own name. What was not finished is taken away by close. */
 int output_finish(struct output *output, struct tdk_err *err);
+
+/* Behind a failure, where what was put is nowhere else any more: as much of it as can be had, the
+ * file under its own name. */
+int output_save(struct output *output, struct tdk_err *err);
 void output_close(struct output *output); /* NULL is fine */
 
 #endif

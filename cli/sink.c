@@ -104,12 +104,22 @@ static int give_name(const struct sink *sink)
     return errno == EINVAL ? rename(sink->temporary, sink->path) : -1;
 }
 
+/* What was written may be nowhere else. */
+static int keep(struct sink *sink, struct tdk_err *err)
+{
+    int rc = err_say(err, -EEXIST, "%s has come meanwhile, and what was written is in %s",
+                     sink->path, sink->temporary);
+    free(sink->temporary);
+    sink->temporary = NULL;
+    return rc;
+}
+
 int sink_finish(struct sink *sink, struct tdk_err *err)
 {
     if (sink->temporary == NULL)
         return 0;
     if (fsync(sink->fd) < 0 || give_name(sink) < 0)
-        return errno == EEXIST ? refuse(sink, err) : err_set(err, -errno, "finish %s", sink->path);
+        return errno == EEXIST ? keep(sink, err) : err_set(err, -errno, "finish %s", sink->path);
     free(sink->temporary);
     sink->temporary = NULL;
     return 0;

@@ -298,6 +298,32 @@ class Rings(tapedeck.Case):
         self.assertEqual(len(done.stderr.splitlines()), 1)
         self.assertNotIn("\x1b", done.stderr)
 
+    def test_what_a_drain_took_is_not_lost_with_its_file(self):
+        """A CSV has one schema; the first ticks are out of the ring when the other one comes."""
+        out = self.scratch / "out.csv"
+        self.run_ok("ring", "create", "two", "--size", "16M")
+        self.run_ok("gen", "--ring", "two", "--count", 60000, "--size-dist", "trades")
+        self.run_ok("gen", "--ring", "two", "--count", 10, "--size-dist", "mbp-1")
+        done = self.run_ok("drain", "two", "-o", "csv", "-O", out, code=1)
+        self.assertIn(f"is in {out}", done.stderr)
+        rows = len(out.read_text().splitlines()) - 1
+        left = len(self.run_ok("drain", "two", "-o", "jsonl", "--timeout", "100ms").stdout.splitlines())
+        self.assertEqual(rows, 60000)
+        self.assertGreaterEqual(left, 10)
+
+    def test_a_file_that_came_meanwhile_is_not_replaced(self):
+        out = self.scratch / "out.jsonl"
+        self.run_ok("ring", "create", "one", "--size", "1M")
+        drain = self.start("tapedeck", "drain", "one", "-o", "jsonl", "-O", out, "-n", 10)
+        self.wait_for(lambda: list(self.scratch.glob(".out.jsonl.*")))
+        out.write_text("precious")
+        self.run_ok("gen", "--ring", "one", "--count", 10)
+        self.assertEqual(drain.wait(), 2)
+        self.assertEqual(out.read_text(), "precious")
+        (kept,) = self.scratch.glob(".out.jsonl.*")
+        self.assertIn(str(kept), drain.stderr)
+        self.assertEqual(len(kept.read_text().splitlines()), 10)
+
 
 if __name__ == "__main__":
     unittest.main()
