@@ -340,6 +340,29 @@ static int check_room(const struct moving *m, const struct segment *segment)
                    (unsigned long long)segment->head.number, m->folder->segments);
 }
 
+/* Of what is behind the blocks the tape has a copy: a good one is not given for a bad one. */
+static int check_behind_blocks(const struct moving *m, const struct segment *segment)
+{
+    enum { STEP = 16 << 10 };
+    unsigned char here[STEP], there[STEP];
+    struct segment_foot foot;
+    if (segment_read_foot(segment, &foot, NULL) < 0)
+        return 0; /* it is no better */
+    for (uint64_t at = foot.end; at < segment->size; at += STEP) {
+        const size_t size = segment->size - at < STEP ? (size_t)(segment->size - at) : STEP;
+        int rc = files_read(segment->home_fd, here, size, at);
+        if (rc == 0)
+            rc = files_read(segment->fd, there, size, at);
+        if (rc < 0)
+            return err_set(m->err, rc, "read %s", segment->whole);
+        if (memcmp(here, there, size) != 0)
+            return err_say(m->err, TDK_ECORRUPT,
+                           "%s: its foot there is damaged, and stays there; the one here is good",
+                           segment->whole);
+    }
+    return 0;
+}
+
 static int move_back(struct moving *m, const struct segment *segment)
 {
     struct route home;
@@ -347,6 +370,8 @@ static int move_back(struct moving *m, const struct segment *segment)
     int rc = segment->head_damaged
                  ? err_say(m->err, TDK_ECORRUPT, "%s: its head is damaged", segment->path)
                  : check_room(m, segment);
+    if (rc == 0)
+        rc = check_behind_blocks(m, segment);
     if (rc == 0)
         rc = copy_file(m, segment->fd, home.aside, segment->size);
     if (rc < 0)

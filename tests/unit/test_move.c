@@ -415,6 +415,26 @@ static void what_was_moved_is_not_packed_and_what_is_packed_may_be_moved(void **
     assert_whole(f, before.digest);
 }
 
+/* The tape has a copy of it, and answers by that. */
+static void a_rotten_foot_there_does_not_replace_the_good_one_here(void **state)
+{
+    struct fixture *f = *state;
+    struct answer before = query(f->path);
+    struct move_totals totals;
+    char path[FOLDER_PATH + 24];
+    move_ok(f, false);
+    snprintf(path, sizeof path, "%s/0000000002.seg", f->disk);
+    size_t size;
+    unsigned char *bytes = taping_load(path, &size);
+    bytes[size - 100] ^= 1;
+    taping_store(path, bytes, size);
+    free(bytes);
+    assert_int_equal(move_some(f, true, &totals), 0);
+    assert_int_equal(totals.failed, 1);
+    assert_true(is_file(f->disk, "0000000002.seg"));
+    assert_string_equal(query(f->path).digest, before.digest);
+}
+
 /* Each byte that says where it is, and what it has. */
 static void a_rotten_head_costs_no_block(void **state)
 {
@@ -512,6 +532,7 @@ int main(void)
         MOVING(a_reader_with_the_old_file_open_finishes_with_it),
         MOVING(deleted_means_on_the_other_disk_too),
         MOVING(what_is_away_is_not_deleted_behind_its_back),
+        MOVING(a_rotten_foot_there_does_not_replace_the_good_one_here),
         MOVING(what_is_moved_stays_where_the_list_of_disks_is_rotten),
         MOVING(what_was_moved_is_not_packed_and_what_is_packed_may_be_moved),
         MOVING(a_rotten_head_costs_no_block),
