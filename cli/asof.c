@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/range.h"
 #include "tape/prime.h"
@@ -104,6 +105,12 @@ static int put_all(struct prime *prime, struct output *output, struct tdk_err *e
     return rc == 0 ? output_finish(output, err) : rc;
 }
 
+static bool is_to_stop(void *context)
+{
+    (void)context;
+    return interrupted();
+}
+
 static int deliver(struct range *range, enum output_format format, uint64_t *damaged,
                    struct tdk_err *err)
 {
@@ -114,7 +121,7 @@ static int deliver(struct range *range, enum output_format format, uint64_t *dam
                                            .map_symbols = args.map_symbols,
                                            .envelope = args.envelope,
                                            .facts = depot_facts(&range->depot)};
-    const struct prime_options how = {.back_ns = args.back_ns};
+    const struct prime_options how = {.back_ns = args.back_ns, .stopped = is_to_stop};
     struct output *output = NULL;
     struct prime *prime = NULL;
     int rc = args.map_symbols ? depot_load_symbols(&range->depot, err) : 0;
@@ -144,6 +151,7 @@ static int run(const struct cli *cli)
     if (!output_format_parse(args.format, &format) ||
         (format != OUTPUT_JSONL && format != OUTPUT_FRAMES))
         return cli_usage("-o %s: states are of several kinds: jsonl or frames", args.format);
+    interrupt_catch();
     int status = range_open(&range, &args.range);
     if (status != CLI_OK)
         return status;
@@ -151,6 +159,8 @@ static int run(const struct cli *cli)
         range.query.from++; /* what came at that very time counts */
     int rc = deliver(&range, format, &damaged, &err);
     range_close(&range);
+    if (rc == -ECANCELED)
+        return cli_fail_words("interrupted");
     if (rc < 0)
         return rc == -EEXIST ? cli_usage("%s", err.text) : cli_refuse(&err, NULL);
     if (damaged == 0)

@@ -126,6 +126,10 @@ static int five_tick(struct output *o, const struct output_run *run, const struc
     } else {
         return refuse(o, frame, err);
     }
+    if (tick.price == TDK_PRICE_UNDEFINED || tick.volume == UINT64_MAX) {
+        o->skipped++; /* five fields have no word for it */
+        return 0;
+    }
     int rc = name_kind(o, run, kind, &tick, err);
     if (rc < 0)
         return rc;
