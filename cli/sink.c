@@ -94,14 +94,14 @@ int sink_write(struct sink *sink, const void *bytes, size_t size, struct tdk_err
     return 0;
 }
 
-/* Somebody may have made a file of that name meanwhile. Not every file system can tell. */
+/* Somebody may have made a file of that name meanwhile. Not every system can tell. */
 static int give_name(const struct sink *sink)
 {
     if (sink->force)
         return rename(sink->temporary, sink->path);
     if (renameat2(AT_FDCWD, sink->temporary, AT_FDCWD, sink->path, RENAME_NOREPLACE) == 0)
         return 0;
-    return errno == EINVAL ? rename(sink->temporary, sink->path) : -1;
+    return errno == EINVAL || errno == ENOSYS ? rename(sink->temporary, sink->path) : -1;
 }
 
 /* What was written may be nowhere else. */
