@@ -37,6 +37,13 @@ class Live(tapedeck.Case):
             return False
         self.wait_for(is_quiet)
 
+    def wait_for_all_of(self, ring, into="r"):
+        """Until what was published into the ring is on the tape, and all the tape has is played."""
+        self.run_ok("flush", "-T", self.tape)
+        count = int(self.run_cli("query", "-T", self.tape, "--count", "--track", ring).stdout)
+        self.wait_for(lambda: self.ring_info(into)["produced"] >= count)
+        self.wait_quiet(into)
+
     def fill_of(self, ring):
         done = self.run_cli("ring", "info", ring, "--json")
         return json.loads(done.stdout)[0]["fill"] if done.returncode == 0 else -1
@@ -140,18 +147,12 @@ class ThenLive(Live):
         self.run_ok("ring", "rm", "feed", "--force")
         self.run_cli("ring", "create", "feed", "--size", "1M")  # unless the recorder was quicker
         self.assertEqual(self.feed(3000, "5000/s", seed=9).wait(), 0)
-        self.wait_for(lambda: self.tape_has(3000))
-        time.sleep(1)
+        self.wait_for_all_of("feed")
         follower.signal(signal.SIGINT)
         self.assertEqual(follower.wait(), 0, follower.stderr)
         frames, digest = self.frames_of()
         self.assertEqual(recorder.stop(), 0)
         self.assert_like_the_tape(frames, digest)
-
-    def tape_has(self, last):
-        done = self.run_cli("query", "-T", self.tape, "-n", "1", "--reverse", "-o", "frames")
-        frames = [f for f in tapedeck.parse_frames(done.stdout) if f.is_tick()]
-        return bool(frames) and frames[0].seq == last
 
     def test_several_tracks(self):
         count = 8000
@@ -214,9 +215,9 @@ class ThenLive(Live):
         recorder.signal(signal.SIGSTOP)
         self.run_ok("gen", "--ring", "feed", "--count", 5000, "--rate", "20000/s", "--no-wait", code=3)
         recorder.signal(signal.SIGCONT)
-        time.sleep(0.5)
+        self.run_ok("flush", "-T", self.tape)
         self.run_ok("gen", "--ring", "feed", "--count", 10)
-        time.sleep(0.7)
+        self.wait_for_all_of("feed")
         follower.signal(signal.SIGINT)
         self.assertEqual(follower.wait(), 3, follower.stderr)
         frames, digest = self.frames_of(code=3)

@@ -92,7 +92,7 @@ class Recover(Tape):
     def test_what_a_dead_recorder_left_is_sealed_and_its_torn_tail_cut_and_kept(self):
         recorder = self.recorder("--ring", "r", "--create-ring", "8M", "--sync", "batch")
         self.run_ok("gen", "--ring", "r", "--count", "20000")
-        time.sleep(0.5)
+        self.run_ok("flush", "-T", self.tape)
         recorder.kill()
         open_segment = self.last_written()
         end = self.data_end(open_segment)
@@ -308,7 +308,7 @@ class Killed(Tape):
     def test_recover_and_reindex_can_be_killed(self):
         recorder = self.recorder("--ring", "r", "--create-ring", "32M", "--segment-size", "2M")
         self.run_ok("gen", "--ring", "r", "--count", "100000")
-        time.sleep(0.5)
+        self.run_ok("flush", "-T", self.tape)
         recorder.kill()
         last = max(self.segments("*.open"), key=lambda path: path.stat().st_blocks)
         with open(last, "r+b") as file:

@@ -327,7 +327,7 @@ class Crowds(Replayer):
             begun = time.monotonic()
             good.call("stats")
             slow = max(slow, time.monotonic() - begun)
-        self.assertLess(slow, 1)  # of some ms; this machine may be busy with other things
+        self.assertLess(slow, tapedeck.SOON)  # of some ms, and a busy host
         counters = good.call("stats")["counters"]
         self.assertGreater(counters["connections_closed_malformed"], 0)
         self.assertLessEqual(counters["connections"], 1024)

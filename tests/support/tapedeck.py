@@ -26,6 +26,7 @@ SOURCE = pathlib.Path(os.environ.get("TDK_SOURCE_DIR") or pathlib.Path(__file__)
 BIN = pathlib.Path(os.environ.get("TDK_BIN") or SOURCE / "build" / "release" / "bin")
 SHARED = pathlib.Path(os.environ.get("TDK_SHARED") or SOURCE.parent / "shared")
 PATIENCE = float(os.environ.get("TDK_PATIENCE", "60"))  # s; for whatever must happen at all
+SOON = PATIENCE / 4  # s; for what takes far less, on a host that has much else to do
 
 SANITIZED = bool(os.environ.get("TDK_SANITIZE"))
 
@@ -94,6 +95,15 @@ class Program:
                     text = "\n".join(self.lines)
                     raise AssertionError(f"no line like {pattern!r} from {self.args}:\n{text}")
                 self.changed.wait(min(left, 0.1))
+
+    def wait_ready(self, timeout=PATIENCE):
+        """Until it says that it is ready, or has ended."""
+        end = time.monotonic() + timeout
+        with self.changed:
+            while not any(line.startswith("ready ") for line in self.lines) and self.alive():
+                if time.monotonic() > end:
+                    raise AssertionError(f"neither ready nor ended: {self.args}")
+                self.changed.wait(0.05)
 
     def signal(self, number):
         self.process.send_signal(number)
