@@ -38,13 +38,6 @@ void journal_close(struct journal *j)
 
 /* ---- on the pool ---- */
 
-static int learn(struct journal *j, const void *block, const struct block_ref *ref)
-{
-    struct block_view view = block_view_of(block);
-    int rc = catalog_learn(j->tape->catalog, &view, &j->err);
-    return rc < 0 ? rc : catalog_note(j->tape->catalog, ref, &j->err);
-}
-
 /* The index may be gone; table and catalogue go on. */
 static void index_put(struct journal *j, const struct block_ref *ref)
 {
@@ -61,7 +54,8 @@ static int note_block(struct journal *j, const struct write *w, const struct pie
     if (rc < 0)
         return rc;
     block_ref_of(head, offset, &ref);
-    rc = learn(j, head, &ref);
+    struct block_view view = block_view_of(head);
+    rc = ledger_learn(j->ledger, &view, &ref, &j->err);
     if (rc == 0)
         index_put(j, &ref);
     return rc;
@@ -78,7 +72,6 @@ static int note_all(struct journal *j)
     return 0;
 }
 
-/* Without the lock: nobody else looks at a segment's states. */
 static void note_states(struct journal *j)
 {
     for (size_t i = 0; i < j->count; i++)
@@ -119,7 +112,7 @@ static int put_segment(struct journal *j, const struct reel *reel, bool sealed)
 static void index_end_job(struct journal *j, const struct reel *reel, bool sealed)
 {
     struct index *index = j->tape->index;
-    if (!j->index_failed && (catalog_store(j->tape->catalog, index, &j->index_err) < 0 ||
+    if (!j->index_failed && (ledger_store(j->ledger, &j->index_err) < 0 ||
                              put_segment(j, reel, sealed) < 0)) {
         index_abort(index);
         j->index_failed = true;
@@ -146,9 +139,7 @@ static int seal(struct journal *j, struct reel *reel)
     size_t size = 0;
     struct segment_writer *file = reel->file;
     chain(j, reel, true);
-    uv_mutex_lock(&j->ledger->lock);
-    int rc = catalog_encode(j->tape->catalog, file->refs, file->count, &bytes, &size, &j->seal_err);
-    uv_mutex_unlock(&j->ledger->lock);
+    int rc = ledger_encode(j->ledger, file->refs, file->count, &bytes, &size, &j->seal_err);
     if (rc == 0)
         rc = segment_seal(file, bytes, size, reel->previous_digest, &j->seal_err);
     free(bytes);
@@ -161,22 +152,16 @@ static void on_pool(uv_work_t *work)
     struct reel *reel = j->reel;
     assert(reel != NULL);
     note_states(j);
-    uv_mutex_lock(&j->ledger->lock);
     bool failed = j->index_failed;
     index_begin_job(j);
     j->status = note_all(j);
     if (j->index_failed && !failed)
         index_abort(j->tape->index);
-    uv_mutex_unlock(&j->ledger->lock);
-
     if (j->status < 0)
         reel->failed = true;
     if (j->seal != NULL)
         j->seal_status = j->seal->failed ? TDK_EINTERNAL : seal(j, j->seal);
-
-    uv_mutex_lock(&j->ledger->lock);
     index_end_job(j, reel, j->seal == reel && j->seal_status == 0);
-    uv_mutex_unlock(&j->ledger->lock);
 }
 
 /* ---- on the loop ---- */
@@ -243,9 +228,7 @@ void journal_start(struct journal *j, size_t count, struct reel *reel, bool seal
 static void follow_pool(uv_work_t *work)
 {
     struct journal *j = container_of(work, struct journal, work);
-    uv_mutex_lock(&j->ledger->lock);
-    j->status = recover_follow(j->tape, &j->index_err);
-    uv_mutex_unlock(&j->ledger->lock);
+    j->status = ledger_follow(j->ledger, &j->index_err);
 }
 
 static void on_followed(uv_work_t *work, int status)
@@ -297,11 +280,9 @@ static int check_wanted(struct journal *j)
 static void switch_pool(uv_work_t *work)
 {
     struct journal *j = container_of(work, struct journal, work);
-    uv_mutex_lock(&j->ledger->lock);
     j->status = check_wanted(j);
     if (j->status == 0)
         j->status = seal_switch(j->switching, j->tape->index, &j->err);
-    uv_mutex_unlock(&j->ledger->lock);
     if (j->status == 0)
         j->status = seal_drop(j->switching, &j->err);
     else

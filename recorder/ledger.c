@@ -40,33 +40,56 @@ bool ledger_last_epoch(struct ledger *ledger, const char *name, struct epoch_ref
     return last != 0;
 }
 
-struct search {
-    const uint8_t *ring_uuid;
-    uint64_t ring_epoch;
-    struct epoch_ref *epoch;
-    bool is_found;
-};
-
-static int match(const struct epoch_ref *epoch, void *context)
-{
-    struct search *search = context;
-    if (epoch->ring_epoch != search->ring_epoch ||
-        memcmp(epoch->ring_uuid, search->ring_uuid, sizeof epoch->ring_uuid) != 0)
-        return 0;
-    *search->epoch = *epoch;
-    search->is_found = true;
-    return 0; /* the last one is what it goes on in */
-}
-
-/* Asked of the index: it has all epochs that were there at the start, and a later one of ours is
- * known to its inlet. */
 bool ledger_find_epoch(struct ledger *ledger, const char *name, const uint8_t ring_uuid[16],
                        uint64_t ring_epoch, struct epoch_ref *epoch)
 {
-    struct search search = {.ring_uuid = ring_uuid, .ring_epoch = ring_epoch, .epoch = epoch};
     uv_mutex_lock(&ledger->lock);
-    uint16_t track = catalog_find(ledger->tape->catalog, name);
+    const struct catalog *catalog = ledger->tape->catalog;
+    uint16_t track = catalog_find(catalog, name);
+    const struct epoch_ref *found = catalog_ring_epoch(catalog, track, ring_uuid, ring_epoch);
+    if (found != NULL)
+        *epoch = *found;
     uv_mutex_unlock(&ledger->lock);
-    return track != 0 && index_epochs(ledger->tape->index, track, match, &search, NULL) == 0 &&
-           search.is_found;
+    return found != NULL;
+}
+
+int ledger_learn(struct ledger *ledger, const struct block_view *view, const struct block_ref *ref,
+                 struct tdk_err *err)
+{
+    uv_mutex_lock(&ledger->lock);
+    int rc = catalog_learn(ledger->tape->catalog, view, err);
+    if (rc == 0)
+        rc = catalog_note(ledger->tape->catalog, ref, err);
+    uv_mutex_unlock(&ledger->lock);
+    return rc;
+}
+
+int ledger_store(struct ledger *ledger, struct tdk_err *err)
+{
+    uv_mutex_lock(&ledger->lock);
+    int rc = catalog_store(ledger->tape->catalog, ledger->tape->index, err);
+    uv_mutex_unlock(&ledger->lock);
+    return rc;
+}
+
+int ledger_encode(struct ledger *ledger, const struct block_ref *refs, size_t count, void **bytes,
+                  size_t *size, struct tdk_err *err)
+{
+    uv_mutex_lock(&ledger->lock);
+    int rc = catalog_encode(ledger->tape->catalog, refs, count, bytes, size, err);
+    uv_mutex_unlock(&ledger->lock);
+    return rc;
+}
+
+static void recount(const struct epoch_ref *left, void *context)
+{
+    struct ledger *ledger = context;
+    uv_mutex_lock(&ledger->lock);
+    catalog_recount(ledger->tape->catalog, left);
+    uv_mutex_unlock(&ledger->lock);
+}
+
+int ledger_follow(struct ledger *ledger, struct tdk_err *err)
+{
+    return recover_follow(ledger->tape, recount, ledger, err);
 }

@@ -186,6 +186,23 @@ const struct epoch_ref *catalog_epoch(const struct catalog *catalog, uint16_t tr
     return e != NULL ? &e->ref : NULL;
 }
 
+static bool is_of_ring(const struct epoch_ref *epoch, const uint8_t ring_uuid[16],
+                       uint64_t ring_epoch)
+{
+    return epoch->ring_epoch == ring_epoch && epoch->last_seq != 0 &&
+           memcmp(epoch->ring_uuid, ring_uuid, sizeof epoch->ring_uuid) == 0;
+}
+
+const struct epoch_ref *catalog_ring_epoch(const struct catalog *catalog, uint16_t track,
+                                           const uint8_t ring_uuid[16], uint64_t ring_epoch)
+{
+    const struct catalog_track *t = track_of(catalog, track);
+    const struct catalog_epoch *e = t != NULL ? t->last : NULL;
+    while (e != NULL && !is_of_ring(&e->ref, ring_uuid, ring_epoch))
+        e = e->before;
+    return e != NULL ? &e->ref : NULL;
+}
+
 void catalog_touch(struct catalog *catalog, struct catalog_epoch *epoch)
 {
     if (epoch->listed)

@@ -39,6 +39,11 @@ uint64_t catalog_last_epoch(const struct catalog *catalog, uint16_t track);
 const struct epoch_ref *catalog_epoch(const struct catalog *catalog, uint16_t track,
                                       uint64_t epoch);
 
+/* That epoch of a track which a ring calls `ring_epoch`, as far as it is on the tape; the last, if
+ * it is there as several. NULL, borrowed: as above. */
+const struct epoch_ref *catalog_ring_epoch(const struct catalog *catalog, uint16_t track,
+                                           const uint8_t ring_uuid[16], uint64_t ring_epoch);
+
 /* A block is on the tape, for good: counts and bounds of its epoch. In file order; what was noted
  * already (BLOCK_REWRITTEN) is not counted twice. */
 int catalog_note(struct catalog *catalog, const struct block_ref *ref, struct tdk_err *err);

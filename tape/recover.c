@@ -226,13 +226,15 @@ int recover_open_with(struct recovered *tape, const char *path,
     return rc;
 }
 
-int recover_follow(struct recovered *tape, struct tdk_err *err)
+int recover_follow(struct recovered *tape,
+                   void (*left)(const struct epoch_ref *epoch, void *context), void *context,
+                   struct tdk_err *err)
 {
     struct retired *now;
     int rc = retired_load(&now, &tape->folder, err);
     if (rc < 0)
         return rc;
-    rc = retire_index(tape->index, tape->catalog, now, err);
+    rc = retire_index(tape->index, now, left, context, err);
     retired_drop(tape->retired);
     tape->retired = now;
     return rc;
@@ -243,7 +245,7 @@ int recover_follow(struct recovered *tape, struct tdk_err *err)
 static bool follow_to_end(struct recovered *tape, int *row)
 {
     int rc = leases_hold_row(row, &tape->folder, ROW_WAIT_MS, NULL);
-    return rc != TDK_EBUSY && recover_follow(tape, NULL) == 0;
+    return rc != TDK_EBUSY && recover_follow(tape, NULL, NULL, NULL) == 0;
 }
 
 int recover_close(struct recovered *tape, bool clean, struct tdk_err *err)

@@ -55,9 +55,11 @@ int recover_open(struct recovered *tape, const char *path, bool create,
 int recover_open_with(struct recovered *tape, const char *path,
                       const struct recover_options *options, struct tdk_err *err);
 
-/* Segments may be deleted beside who holds the tape (retire.h): take them out of index and
- * catalogue, between two transactions. */
-int recover_follow(struct recovered *tape, struct tdk_err *err);
+/* Segments may be deleted beside who holds the tape (retire.h): take them out of the index, between
+ * two transactions. `left`: what the catalogue is to hear of it, see retire_index(). */
+int recover_follow(struct recovered *tape,
+                   void (*left)(const struct epoch_ref *epoch, void *context), void *context,
+                   struct tdk_err *err);
 
 /* `clean`: everything is on the tape and in the index, which is synced and marked clean up to
  * tape->next_segment - 1. Then all is given back, the lock last. */

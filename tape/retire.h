@@ -12,7 +12,7 @@
 #define TDK_TAPE_RETIRE_H
 
 #include "index/index.h"
-#include "tape/catalog.h"
+#include "index/index.h"
 #include "tape/retired.h"
 
 enum retire_fate {
@@ -38,9 +38,11 @@ int retire_segments(const struct folder *folder, const uint64_t *segments, size_
 int retire_leftovers(const struct folder *folder, const struct retired *retired, uint64_t *removed,
                      struct tdk_err *err);
 
-/* Take out of the index and the catalogue what is retired and still in them. For who writes to
- * them; between two transactions of his. */
-int retire_index(struct index *index, struct catalog *catalog, const struct retired *retired,
+/* Take out of the index what is retired and still in it; `left` (may be NULL) is told what is left
+ * of each epoch that lost something, for a catalogue (catalog_recount). For who writes to the
+ * index; between two transactions of his. */
+int retire_index(struct index *index, const struct retired *retired,
+                 void (*left)(const struct epoch_ref *epoch, void *context), void *context,
                  struct tdk_err *err);
 
 #endif

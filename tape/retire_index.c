@@ -1,4 +1,4 @@
-/* retire_index.c - what is retired leaves index and catalogue. */
+/* retire_index.c - what is retired leaves the index. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,9 @@ enum { BATCH = 64 };
 
 struct leaving {
     struct index *index;
-    struct catalog *catalog;
     const struct retired *retired;
+    void (*left)(const struct epoch_ref *epoch, void *context);
+    void *context;
     uint64_t *segments; /* that the index knows and are retired; ours */
     size_t count, room;
     uint64_t blocks; /* of them that have not been found yet */
@@ -223,8 +224,8 @@ static int put_epoch(struct leaving *l, const struct epoch_ref *left, bool any)
                  : index_remove_epoch(l->index, left->track, left->epoch, l->err);
     if (rc == 0)
         rc = index_commit(l->index, l->err);
-    if (rc == 0 && l->catalog != NULL)
-        catalog_recount(l->catalog, left);
+    if (rc == 0 && l->left != NULL)
+        l->left(left, l->context);
     return rc;
 }
 
@@ -288,10 +289,12 @@ static int leave_rest(struct leaving *l)
     return rc;
 }
 
-int retire_index(struct index *index, struct catalog *catalog, const struct retired *retired,
+int retire_index(struct index *index, const struct retired *retired,
+                 void (*left)(const struct epoch_ref *epoch, void *context), void *context,
                  struct tdk_err *err)
 {
-    struct leaving l = {.index = index, .catalog = catalog, .retired = retired, .err = err};
+    struct leaving l = {
+        .index = index, .retired = retired, .left = left, .context = context, .err = err};
     if (retired->range_count == 0)
         return 0;
     int rc = index_segments(index, note_segment, &l, err);

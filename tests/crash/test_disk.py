@@ -185,6 +185,16 @@ class Hanging(Disk):
         self.assertLess(time.monotonic() - begun, tapedeck.SOON)
         self.check_all_there()
 
+    def test_an_index_that_hangs_keeps_no_ring_from_being_attached(self):
+        recorder = self.faulty("pwrite@3+=delay:20000", "--ring", "b", path="/index/")
+        feed = self.feed(20000)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.wait_for(lambda: self.fired() > 0)
+        self.run_ok("ring", "create", "b", "--size", "1M")
+        recorder.wait_line("ring b attached", timeout=tapedeck.SOON)
+        self.assertEqual(recorder.stop(), 1, recorder.stderr)
+        self.check_all_there()
+
     def test_a_feed_that_ends_while_the_recorder_ends_loses_nothing(self):
         recorder = self.faulty("pwrite@8+=delay:45")
         feed = self.feed(24000, 40000)

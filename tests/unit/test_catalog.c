@@ -131,6 +131,38 @@ static void track_whose_name_is_lost_gets_it_back(void **state)
 
 /* ---- epochs ---- */
 
+static void put_epoch_of_ring(struct fixture *f, uint64_t epoch, uint64_t ring_epoch, bool tick)
+{
+    const struct tdk_epoch told = {
+        .epoch = epoch, .ring_epoch = ring_epoch, .ring_uuid = "a ring, its uuid"};
+    f->state.epoch = epoch;
+    f->state.next_seq = 1;
+    block_begin(&f->block, f->bytes, sizeof f->bytes, &f->scratch, &f->state, NOW);
+    assert_true(block_add_epoch(&f->block, &told));
+    if (tick)
+        add_tick(f, NOW);
+    learn(f);
+}
+
+static void epoch_of_a_ring_is_the_last_that_it_has_ticks_in(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t cut[16] = "a ring, its uui", other[16] = "another's uuid";
+    uint8_t uuid[16];
+    memcpy(uuid, "a ring, its uuid", sizeof uuid);
+    put_epoch_of_ring(f, 5, 4, true);
+    put_epoch_of_ring(f, 6, 4, true);
+    put_epoch_of_ring(f, 7, 9, true);
+    put_epoch_of_ring(f, 8, 4, false);
+    assert_int_equal(catalog_ring_epoch(f->catalog, 1, uuid, 4)->epoch, 6);
+    assert_int_equal(catalog_ring_epoch(f->catalog, 1, uuid, 9)->epoch, 7);
+    assert_null(catalog_ring_epoch(f->catalog, 1, uuid, 5));
+    assert_null(catalog_ring_epoch(f->catalog, 1, cut, 4));
+    assert_null(catalog_ring_epoch(f->catalog, 1, other, 4));
+    assert_null(catalog_ring_epoch(f->catalog, 2, uuid, 4));
+    assert_null(catalog_ring_epoch(f->catalog, 0, uuid, 4));
+}
+
 static void epoch_counts_what_its_blocks_hold(void **state)
 {
     struct fixture *f = *state;
@@ -516,6 +548,7 @@ int main(void)
         TEST(track_keeps_its_number),
         TEST(track_whose_name_is_lost_gets_it_back),
         TEST(epoch_counts_what_its_blocks_hold),
+        TEST(epoch_of_a_ring_is_the_last_that_it_has_ticks_in),
         TEST(block_written_twice_counts_once),
         TEST(property_comes_in_parts),
         TEST(property_told_in_part_leaves_the_index_as_it_was),
