@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/health.h"
@@ -155,11 +156,11 @@ static void check_rings(struct health *h, const struct counters_copy *page)
 
 static void check_state(struct health *h, const struct counters_copy *page)
 {
-    static const char *const words[] = {"no space", "sync", "write"};
+    static const char *const words[] = {"no space", "sync", "write", "index"};
     uint64_t state = page_value(page, "recorder_state", NULL);
-    if (state == 0 || state > 3)
+    if (state == 0 || state > array_size(words))
         return;
-    health_find(h, state == 2 ? HEALTH_WARNING : HEALTH_CRITICAL, "state",
+    health_find(h, state == 2 || state == 4 ? HEALTH_WARNING : HEALTH_CRITICAL, "state",
                 state == 1 ? "free space on the tape's disk: recording goes on by itself"
                            : "look at the disk, and at the recorder's log",
                 "degraded: %s", words[state - 1]);

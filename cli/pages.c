@@ -104,7 +104,7 @@ uint64_t page_value(const struct counters_copy *page, const char *name, const ch
 const char *page_state(const struct counters_copy *page)
 {
     static const char *const words[] = {"ok", "degraded: no space", "degraded: sync",
-                                        "degraded: write"};
+                                        "degraded: write", "degraded: index"};
     uint64_t state = page_value(page, "recorder_state", NULL);
     return state < sizeof words / sizeof words[0] ? words[state] : "unknown";
 }

@@ -104,7 +104,7 @@ void metrics_put(struct text_buffer *text, const struct counters_copy *page, uin
 const char *metrics_trouble(const struct counters_copy *page, uint64_t now_ns)
 {
     static const char *const states[] = {NULL, "degraded: no space", "degraded: sync",
-                                         "degraded: write"};
+                                         "degraded: write", "degraded: index"};
     const struct counter_value *state = counters_find(page, "recorder_state", NULL);
     if (!page->alive)
         return "it is gone";

@@ -154,6 +154,11 @@ int index_sync(struct index *index, struct tdk_err *err)
     return store_sync(index->store, err);
 }
 
+bool index_can_be_shared(const char *dir)
+{
+    return store_can_lock(dir);
+}
+
 void index_tidy(struct index *index)
 {
     store_tidy(index->store);
@@ -302,6 +307,11 @@ int index_commit(struct index *index, struct tdk_err *err)
     if (rc == 0)
         batch_clear(&index->batch);
     return rc;
+}
+
+size_t index_gathered(const struct index *index)
+{
+    return index->batch.used;
 }
 
 void index_abort(struct index *index)

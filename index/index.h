@@ -131,6 +131,10 @@ int index_sum(const char *dir, uint32_t *sum, struct tdk_err *err);
 /* The folder's files, when no process has them open. */
 int index_delete(const char *dir, struct tdk_err *err);
 
+/* Can a reader tell the writer of his reading? Without LMDB's lock file a writer that is at work may
+ * take pages from under him. */
+bool index_can_be_shared(const char *dir);
+
 /* Forget readers that died in the middle of a transaction: once a minute, by the writer. */
 void index_tidy(struct index *index);
 
@@ -162,6 +166,9 @@ int index_remove_state(struct index *index, const struct state_ref *state, struc
 int index_put_complete(struct index *index, struct tdk_err *err); /* see index_is_complete() */
 int index_commit(struct index *index, struct tdk_err *err);
 void index_abort(struct index *index);
+
+/* Bytes of what was put and not committed. */
+size_t index_gathered(const struct index *index);
 
 /* ---- reading ---- */
 

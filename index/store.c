@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,15 +14,17 @@
 #include "base/err.h"
 
 #define MAP_FIRST   ((size_t)64 << 20)
-#define READERS_MAX 512 /* in all processes together; a slot costs 64 bytes of lock.mdb */
+#define READERS_MAX 512 /* in all processes together */
+#define LOCK_ROOM   (READERS_MAX * 64 + 4096) /* 64 bytes for each, and a head */
 
 struct store {
-    MDB_env *env;
+    MDB_env *env; /* NULL: it had to be closed, and could not be opened again yet */
     MDB_dbi dbi;
     bool write, private;
     /* Views share it; growing or moving the map needs it alone, LMDB allows no transaction then. In
      * private memory there are no LMDB locks at all, so there a write needs it alone too. */
     pthread_rwlock_t views;
+    char *dir;      /* NULL: private */
     char name[256]; /* for messages */
 };
 
@@ -65,25 +68,43 @@ static int fail(const struct store *store, int rc, const char *doing, struct tdk
 
 /* ---- open, close ---- */
 
-/*
- * Reading creates nothing, also no lock file. Without one that can be opened there is no writer in
- * this file system's sight, or none that we could tell of our reading: LMDB's locks are left out
- * then.
- */
-static unsigned lock_flag(const char *dir, bool write)
+bool store_can_lock(const char *dir)
 {
     char path[4096];
-    if (write)
-        return 0;
     snprintf(path, sizeof path, "%s/lock.mdb", dir);
-    return access(path, R_OK | W_OK) == 0 ? 0 : MDB_NOLOCK;
+    return access(path, R_OK | W_OK) == 0;
 }
 
+/* LMDB stores into its lock file through a mapping: where the disk has no room for it, that would
+ * end us with SIGBUS. So it gets all its room before. */
+static int make_lock(const char *dir)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/lock.mdb", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return errno;
+    struct stat file; /* one that is there keeps its size: others may have it mapped */
+    int rc = fstat(fd, &file) < 0 ? errno : EINTR;
+    while (rc == EINTR)
+        rc = posix_fallocate(fd, 0, file.st_size > 0 ? file.st_size : LOCK_ROOM);
+    close(fd);
+    return rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc;
+}
+
+/* Reading creates nothing, also no lock file: without one LMDB's locks are left out. That is for an
+ * index that nobody writes to, which the caller knows. */
 static int open_folder(struct store *store, const char *dir)
 {
-    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | lock_flag(dir, store->write);
-    flags |= store->write ? MDB_NOSYNC : MDB_RDONLY;
-    return mdb_env_open(store->env, dir, flags, 0640);
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
+    int rc = 0;
+    if (store->write) {
+        flags |= MDB_NOSYNC;
+        rc = make_lock(dir);
+    } else {
+        flags |= MDB_RDONLY | (store_can_lock(dir) ? 0 : MDB_NOLOCK);
+    }
+    return rc == 0 ? mdb_env_open(store->env, dir, flags, 0640) : rc;
 }
 
 /* LMDB wants a path; a memory file has one while it is open. */
@@ -135,7 +156,7 @@ static int open_dbi(struct store *store)
     return mdb_txn_commit(txn);
 }
 
-static int open_env(struct store *store, const char *dir)
+static int open_env(struct store *store)
 {
     int rc = mdb_env_create(&store->env);
     if (rc == 0)
@@ -144,7 +165,7 @@ static int open_env(struct store *store, const char *dir)
     if (rc == 0 && store->write)
         rc = mdb_env_set_mapsize(store->env, MAP_FIRST);
     if (rc == 0)
-        rc = store->private ? open_private(store) : open_folder(store, dir);
+        rc = store->private ? open_private(store) : open_folder(store, store->dir);
     if (rc == 0)
         rc = check_size(store);
     if (rc == 0 && store->write)
@@ -155,7 +176,7 @@ static int open_env(struct store *store, const char *dir)
 void store_tidy(struct store *store)
 {
     int dead;
-    if (!store->private)
+    if (!store->private && store->env != NULL)
         mdb_reader_check(store->env, &dead);
 }
 
@@ -167,12 +188,14 @@ int store_open(struct store **store, const char *dir, bool write, struct tdk_err
     s->private = dir == NULL;
     s->write = write || s->private;
     snprintf(s->name, sizeof s->name, "%.255s", s->private ? "in memory" : dir);
-    int rc = pthread_rwlock_init(&s->views, NULL);
+    s->dir = s->private ? NULL : strdup(dir);
+    int rc = s->private || s->dir != NULL ? pthread_rwlock_init(&s->views, NULL) : ENOMEM;
     if (rc != 0) {
+        free(s->dir);
         free(s);
         return err_set(err, -rc, "open index");
     }
-    rc = open_env(s, dir);
+    rc = open_env(s);
     if (rc != 0) {
         rc = fail(s, rc, "open", err);
         store_close(s);
@@ -189,12 +212,13 @@ void store_close(struct store *store)
     if (store->env != NULL)
         mdb_env_close(store->env);
     pthread_rwlock_destroy(&store->views);
+    free(store->dir);
     free(store);
 }
 
 int store_sync(struct store *store, struct tdk_err *err)
 {
-    int rc = store->private ? 0 : mdb_env_sync(store->env, 1);
+    int rc = store->private ? 0 : store->env != NULL ? mdb_env_sync(store->env, 1) : MDB_PANIC;
     return rc != 0 ? fail(store, rc, "sync", err) : 0;
 }
 
@@ -241,18 +265,39 @@ static int grow(struct store *store, bool twice)
     return rc;
 }
 
+/* LMDB takes no more from an environment whose head could not be written. */
+static int open_again(struct store *store)
+{
+    pthread_rwlock_wrlock(&store->views);
+    if (store->env != NULL)
+        mdb_env_close(store->env);
+    store->env = NULL;
+    int rc = open_env(store);
+    if (rc != 0 && store->env != NULL) {
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
+    pthread_rwlock_unlock(&store->views);
+    return rc;
+}
+
 int store_write(struct store *store, const struct batch *batch, struct tdk_err *err)
 {
+    bool opened_again = false;
     for (;;) {
         if (store->private)
             pthread_rwlock_wrlock(&store->views);
-        int rc = write_once(store, batch);
+        int rc = store->env != NULL ? write_once(store, batch) : MDB_PANIC;
         if (store->private)
             pthread_rwlock_unlock(&store->views);
-        if (rc == MDB_MAP_FULL || rc == MDB_MAP_RESIZED)
-            rc = grow(store, rc == MDB_MAP_FULL);
-        else if (rc == 0)
+        if (rc == 0)
             return 0;
+        if (rc == MDB_MAP_FULL || rc == MDB_MAP_RESIZED) {
+            rc = grow(store, rc == MDB_MAP_FULL);
+        } else if (rc == MDB_PANIC && !store->private && !opened_again) {
+            rc = open_again(store);
+            opened_again = true;
+        }
         if (rc != 0)
             return fail(store, rc, "write", err);
     }
@@ -265,7 +310,7 @@ int store_view_open(struct store_view *view, struct store *store, struct tdk_err
     for (;;) {
         MDB_txn *txn;
         pthread_rwlock_rdlock(&store->views);
-        int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+        int rc = store->env != NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) : MDB_PANIC;
         if (rc == 0) {
             *view = (struct store_view){.store = store, .txn = txn, .err = err};
             return 0;

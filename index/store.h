@@ -18,6 +18,9 @@ int store_open(struct store **store, const char *dir, bool write, struct tdk_err
 void store_close(struct store *store); /* NULL is fine */
 int store_sync(struct store *store, struct tdk_err *err);
 
+/* Is there a lock file that we may write to? */
+bool store_can_lock(const char *dir);
+
 void store_tidy(struct store *store); /* readers that died leave pages held */
 
 /* All of a batch, or nothing of it. */

@@ -364,8 +364,8 @@ static void on_seal(struct request *request, struct wire_map params)
         rc = wire_u64(params, "last", &last, &err);
     if (rc >= 0 && last != 0 && last < first)
         rc = err_say(&err, TDK_EVALUE, "seal: last is before first");
-    if (rc >= 0 && r->journal.index_failed)
-        rc = err_say(&err, TDK_ECORRUPT, "seal: the index has failed; it is built anew at a start");
+    if (rc >= 0 && indexer_state(&r->journal.indexer) != INDEXER_OK)
+        rc = err_say(&err, TDK_ECORRUPT, "seal: the index is not kept now: see the recorder's log");
     if (rc < 0) {
         request_fail(request, &err);
         return;

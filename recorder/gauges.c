@@ -8,7 +8,8 @@
 
 static const struct counter_kind_of own_rows[GAUGES_OWN_COUNT] = {
     [GAUGES_STATE] = {"recorder_state",
-                      "0 ok, 1 degraded: no space, 2 degraded: sync, 3 degraded: write",
+                      "0 ok, 1 degraded: no space, 2 degraded: sync, 3 degraded: write, "
+                      "4 degraded: index",
                       COUNTER_LEVEL, COUNTER_COUNT},
     [GAUGES_RINGS] = {"recorder_rings", "rings asked for", COUNTER_LEVEL, COUNTER_COUNT},
     [GAUGES_ATTACHED] = {"recorder_rings_attached", "rings being recorded", COUNTER_LEVEL,

@@ -11,7 +11,6 @@
 #include "base/log.h"
 
 #define RETRY_NS NS_PER_S
-#define TIDY_NS  (60 * NS_PER_S)
 
 int journal_init(struct journal *j, uv_loop_t *loop, struct recovered *tape, struct ledger *ledger,
                  size_t writes_max)
@@ -20,6 +19,7 @@ int journal_init(struct journal *j, uv_loop_t *loop, struct recovered *tape, str
     j->loop = loop;
     j->tape = tape;
     j->ledger = ledger;
+    indexer_init(&j->indexer, ledger);
     j->room = writes_max;
     j->writes = calloc(writes_max, sizeof(struct write *));
     return j->writes != NULL ? 0 : -ENOMEM;
@@ -38,13 +38,6 @@ void journal_close(struct journal *j)
 
 /* ---- on the pool ---- */
 
-/* The index may be gone; table and catalogue go on. */
-static void index_put(struct journal *j, const struct block_ref *ref)
-{
-    if (!j->index_failed && index_put_block(j->tape->index, ref, &j->index_err) < 0)
-        j->index_failed = true;
-}
-
 static int note_block(struct journal *j, const struct write *w, const struct piece *piece)
 {
     const struct block_head *head = (const void *)(w->bytes + piece->at);
@@ -57,7 +50,7 @@ static int note_block(struct journal *j, const struct write *w, const struct pie
     struct block_view view = block_view_of(head);
     rc = ledger_learn(j->ledger, &view, &ref, &j->err);
     if (rc == 0)
-        index_put(j, &ref);
+        indexer_put(&j->indexer, &ref);
     return rc;
 }
 
@@ -80,45 +73,6 @@ static void note_states(struct journal *j)
             struct block_view view = block_view_of(w->bytes + w->pieces[k].at);
             segment_note_states(j->reel->file, &view);
         }
-}
-
-/* A reader that died in a transaction holds back every page freed since: the map would only grow.
- */
-static void index_tidy_now(struct journal *j)
-{
-    uint64_t now_ns = clock_mono();
-    if (j->index_failed || now_ns - j->tidied_ns < TIDY_NS)
-        return;
-    index_tidy(j->tape->index);
-    j->tidied_ns = now_ns;
-}
-
-static void index_begin_job(struct journal *j)
-{
-    index_tidy_now(j);
-    if (!j->index_failed && index_begin(j->tape->index, &j->index_err) < 0)
-        j->index_failed = true;
-}
-
-static int put_segment(struct journal *j, const struct reel *reel, bool sealed)
-{
-    struct segment_ref segment;
-    if (sealed)
-        return segment_put(reel->file, j->tape->index, &j->index_err);
-    segment_ref_of(reel->file, false, &segment);
-    return index_put_segment(j->tape->index, &segment, &j->index_err);
-}
-
-static void index_end_job(struct journal *j, const struct reel *reel, bool sealed)
-{
-    struct index *index = j->tape->index;
-    if (!j->index_failed && (ledger_store(j->ledger, &j->index_err) < 0 ||
-                             put_segment(j, reel, sealed) < 0)) {
-        index_abort(index);
-        j->index_failed = true;
-    }
-    if (!j->index_failed && index_commit(index, &j->index_err) < 0)
-        j->index_failed = true;
 }
 
 /* A foot needs the digest of the segment before it, whether that could be sealed yet or not.
@@ -152,16 +106,13 @@ static void on_pool(uv_work_t *work)
     struct reel *reel = j->reel;
     assert(reel != NULL);
     note_states(j);
-    bool failed = j->index_failed;
-    index_begin_job(j);
+    indexer_begin(&j->indexer);
     j->status = note_all(j);
-    if (j->index_failed && !failed)
-        index_abort(j->tape->index);
     if (j->status < 0)
         reel->failed = true;
     if (j->seal != NULL)
         j->seal_status = j->seal->failed ? TDK_EINTERNAL : seal(j, j->seal);
-    index_end_job(j, reel, j->seal == reel && j->seal_status == 0);
+    indexer_end(&j->indexer, reel->file, j->seal == reel && j->seal_status == 0);
 }
 
 /* ---- on the loop ---- */
@@ -205,10 +156,7 @@ static void on_done(uv_work_t *work, int status)
     if (j->status < 0)
         log_error("%s; segment %llu is left for the next start to look after", j->err.text,
                   (unsigned long long)j->reel->number);
-    if (j->index_failed && j->index_err.code != 0) {
-        log_error("index: %s; recording goes on without it", j->index_err.text);
-        j->index_err.code = 0;
-    }
+    indexer_tell(&j->indexer);
     tell_seal(j);
     j->done(j->context, j->count);
 }
@@ -223,25 +171,23 @@ void journal_start(struct journal *j, size_t count, struct reel *reel, bool seal
     j->busy = uv_queue_work(j->loop, &j->work, on_pool, on_done) == 0;
 }
 
-/* ---- what was deleted ---- */
+/* ---- the index alone: what was deleted, and what is behind ---- */
 
-static void follow_pool(uv_work_t *work)
+static void tend_pool(uv_work_t *work)
 {
     struct journal *j = container_of(work, struct journal, work);
-    j->status = ledger_follow(j->ledger, &j->index_err);
+    indexer_retry(&j->indexer);
+    if (j->following)
+        indexer_follow(&j->indexer);
 }
 
-static void on_followed(uv_work_t *work, int status)
+static void on_tended(uv_work_t *work, int status)
 {
     struct journal *j = container_of(work, struct journal, work);
     assert(status == 0); /* nothing cancels it */
     (void)status;
     j->busy = false;
-    if (j->status < 0) {
-        log_error("index: %s; recording goes on without it", j->index_err.text);
-        j->index_err.code = 0;
-        j->index_failed = true;
-    }
+    indexer_tell(&j->indexer);
     j->done(j->context, 0);
 }
 
@@ -250,14 +196,17 @@ void journal_follow(struct journal *j)
     j->follow_wanted = true;
 }
 
-static void follow(struct journal *j)
+/* True: the pool has something to do now. What was deleted waits until nothing is behind. */
+static bool tend_index(struct journal *j, uint64_t now_ns)
 {
-    j->follow_wanted = false;
-    if (j->index_failed)
-        return; /* the next writer builds it anew */
-    j->status = 0;
-    j->busy = uv_queue_work(j->loop, &j->work, follow_pool, on_followed) == 0;
-    j->follow_wanted = !j->busy;
+    bool is_ok = indexer_state(&j->indexer) == INDEXER_OK;
+    j->following = j->follow_wanted && is_ok;
+    if (!j->following && !indexer_is_due(&j->indexer, now_ns))
+        return false;
+    j->busy = uv_queue_work(j->loop, &j->work, tend_pool, on_tended) == 0;
+    if (j->busy && j->following)
+        j->follow_wanted = false;
+    return j->busy;
 }
 
 /* ---- what was packed ---- */
@@ -274,7 +223,9 @@ static int check_wanted(struct journal *j)
     if (gone)
         return err_say(&j->err, -ENOENT, "segment %llu was deleted",
                        (unsigned long long)j->switching->number);
-    return j->index_failed ? err_say(&j->err, -ECANCELED, "there is no index") : 0;
+    return indexer_state(&j->indexer) != INDEXER_OK
+               ? err_say(&j->err, -ECANCELED, "the index is not kept now")
+               : 0;
 }
 
 static void switch_pool(uv_work_t *work)
@@ -300,12 +251,9 @@ static void on_switch_done(uv_work_t *work, int status)
     j->done(j->context, 0);
 }
 
-/* True: the pool has something to do now. */
-static bool tend_files(struct journal *j)
+static bool switch_next(struct journal *j)
 {
-    if (j->follow_wanted)
-        follow(j);
-    else if (j->switching != NULL)
+    if (j->switching != NULL)
         j->busy = uv_queue_work(j->loop, &j->work, switch_pool, on_switch_done) == 0;
     return j->busy;
 }
@@ -319,12 +267,12 @@ void journal_switch(struct journal *j, const struct sealing *sealing,
     j->switched = switched;
     j->switch_context = context;
     if (!j->busy)
-        tend_files(j);
+        switch_next(j);
 }
 
 void journal_tend(struct journal *j, uint64_t now_ns)
 {
-    if (!j->busy && tend_files(j))
+    if (!j->busy && (tend_index(j, now_ns) || switch_next(j)))
         return;
     if (j->busy || j->unsealed == NULL || now_ns < j->retry_ns)
         return;

@@ -3,13 +3,12 @@
  * seal.
  *
  * One job at a time on the pool, in file order, so that catalogue and index have one writer and see
- * what the tape has in the order it has it. The index is a cache: when it fails, recording goes on
- * without it, and whoever comes next builds it anew. The loop's thread, but for the work itself.
+ * what the tape has in the order it has it. The loop's thread, but for the work itself.
  */
 #ifndef TDK_RECORDER_JOURNAL_H
 #define TDK_RECORDER_JOURNAL_H
 
-#include "recorder/ledger.h"
+#include "recorder/indexer.h"
 #include "recorder/rotate.h"
 #include "recorder/write.h"
 #include "tape/seal.h"
@@ -24,14 +23,14 @@ struct journal {
     size_t count, room;
     struct reel *reel; /* of the job: theirs */
     struct reel *seal; /* of the job: to be sealed behind them; NULL: none */
-    struct tdk_err err, seal_err, index_err;
+    struct tdk_err err, seal_err;
     int status, seal_status;
 
     struct reel *unsealed; /* ours: closed, and sealing failed; tried again */
     uint64_t retry_ns;
-    bool index_failed;  /* the index is not kept any more */
-    uint64_t tidied_ns; /* when readers of the index that died were last forgotten */
-    bool follow_wanted; /* somebody deleted segments: index and catalogue are to hear of it */
+    struct indexer indexer; /* ours */
+    bool follow_wanted;     /* somebody deleted segments: index and catalogue are to hear of it */
+    bool following;         /* and do in this work */
     const struct sealing *switching; /* borrowed: packed, the index is to be pointed at it */
     void (*switched)(void *context, int status, const struct tdk_err *err);
     void *switch_context;
@@ -64,8 +63,8 @@ void journal_switch(struct journal *journal, const struct sealing *sealing,
                     void (*switched)(void *context, int status, const struct tdk_err *err),
                     void *context);
 
-/* Now and then: seal what could not be sealed, follow what was deleted, switch to what was packed.
- */
+/* Now and then: seal what could not be sealed, commit what is behind, follow what was deleted,
+ * switch to what was packed. */
 void journal_tend(struct journal *journal, uint64_t now_ns);
 
 #endif

@@ -84,13 +84,30 @@ static int note_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes,
     return 0;
 }
 
+/* By the tape's index; while that is behind, by one from the segments: a disk that is full is made
+ * room on all the same. */
+static int make_plan(struct retention *r, struct retain_plan *plan)
+{
+    struct recovered *tape = r->tape;
+    struct index *own;
+    if (indexer_state(&r->journal->indexer) == INDEXER_OK)
+        return retain_plan_make(plan, &tape->folder, tape->index, r->policy, &r->memory, &r->err);
+    int rc = index_open_private(&own, tape->folder.tape_id, &r->err);
+    if (rc < 0)
+        return rc;
+    rc = rebuild_index(&tape->folder, own, NULL, NULL, &r->err);
+    if (rc == 0)
+        rc = retain_plan_make(plan, &tape->folder, own, r->policy, &r->memory, &r->err);
+    index_close(own);
+    return rc;
+}
+
 static int apply(struct retention *r)
 {
     const struct retire_options options = {.each = note_retired, .context = r};
     struct retain_plan plan;
     size_t count;
-    int rc =
-        retain_plan_make(&plan, &r->tape->folder, r->tape->index, r->policy, &r->memory, &r->err);
+    int rc = make_plan(r, &plan);
     if (rc < 0)
         return rc;
     r->verdict = plan.verdict;

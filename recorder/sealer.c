@@ -110,8 +110,8 @@ static void aim(struct sealer *s)
 /* The next one, if there may be one. */
 static void start(struct sealer *s)
 {
-    if (s->stop || s->journal->index_failed ||
-        !(s->asked || (s->options.automatic && clock_mono() >= s->look_ns)))
+    if (s->stop || indexer_state(&s->journal->indexer) != INDEXER_OK || clock_mono() < s->look_ns ||
+        !(s->asked || s->options.automatic))
         return;
     aim(s);
     s->returned = false;
@@ -145,7 +145,6 @@ static void fail(struct sealer *s, int status)
     if (may_pass(status)) {
         log_warn("packing: %s; tried again in %d s", s->err.text, (int)(LATER_NS / NS_PER_S));
         s->look_ns = clock_mono() + LATER_NS;
-        s->asked = false;
     } else {
         log_error("packing: %s; segment %llu stays as it was", s->err.text,
                   (unsigned long long)s->number);
@@ -166,10 +165,22 @@ static void tell_packed(struct sealer *s)
              quantity_size_text(before, sealing->bytes_before));
 }
 
+/* Numbers go up: what failed is behind us, until somebody asks; not so what may pass. */
+static void go_past(struct sealer *s, int status)
+{
+    if (may_pass(status) || status == -ECANCELED)
+        return;
+    if (!s->for_asked)
+        s->from = s->number + 1;
+    else if (!s->asked_anew)
+        s->asked_first = s->number + 1;
+}
+
 static void on_switched(void *context, int status, const struct tdk_err *err)
 {
     struct sealer *s = context;
     assert(s->state == SEALER_SWITCHING);
+    go_past(s, status);
     if (status < 0) {
         s->err = *err;
         fail(s, status);
@@ -187,15 +198,6 @@ static void switch_over(struct sealer *s)
         return;
     s->state = SEALER_SWITCHING;
     journal_switch(s->journal, &s->sealing, on_switched, s);
-}
-
-/* Numbers go up: what failed is behind us, until somebody asks. */
-static void go_past(struct sealer *s)
-{
-    if (!s->for_asked)
-        s->from = s->number + 1;
-    else if (!s->asked_anew)
-        s->asked_first = s->number + 1;
 }
 
 static void rest(struct sealer *s)
@@ -219,9 +221,8 @@ static void on_woken(uv_async_t *async)
         rest(s);
         return;
     }
-    if (!may_pass(s->status) && s->status != -ECANCELED)
-        go_past(s);
     if (s->status < 0) {
+        go_past(s, s->status);
         fail(s, s->status);
         end(s);
         start(s);
@@ -265,6 +266,7 @@ void sealer_ask(struct sealer *s, uint64_t first, uint64_t last)
     s->asked_first = more && s->asked_first < first ? s->asked_first : first;
     s->asked_last = more && s->asked_last > last ? s->asked_last : last;
     s->asked = s->asked_anew = true;
+    s->look_ns = 0;
 }
 
 void sealer_stop(struct sealer *s)

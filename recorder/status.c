@@ -12,7 +12,9 @@ static enum status_level level_of(const struct writer *writer)
         return STATUS_NO_SPACE;
     if (writer->state == WRITER_DEAD || (writer->state == WRITER_MOVING && !writer->sync_failed))
         return STATUS_WRITE;
-    return writer->state == WRITER_MOVING ? STATUS_SYNC : STATUS_OK;
+    if (writer->state == WRITER_MOVING)
+        return STATUS_SYNC;
+    return indexer_state(&writer->journal->indexer) == INDEXER_OK ? STATUS_OK : STATUS_INDEX;
 }
 
 static const char *const level_words[] = {
@@ -20,6 +22,7 @@ static const char *const level_words[] = {
     [STATUS_NO_SPACE] = "degraded: no space",
     [STATUS_SYNC] = "degraded: sync",
     [STATUS_WRITE] = "degraded: write",
+    [STATUS_INDEX] = "degraded: index",
 };
 
 void status_gather(struct status *status, const struct inlet *inlets, unsigned count,

@@ -11,7 +11,7 @@
 #include "recorder/sealers.h"
 #include "recorder/writer.h"
 
-enum status_level { STATUS_OK, STATUS_NO_SPACE, STATUS_SYNC, STATUS_WRITE };
+enum status_level { STATUS_OK, STATUS_NO_SPACE, STATUS_SYNC, STATUS_WRITE, STATUS_INDEX };
 
 struct status {
     uint64_t ticks, bytes; /* taken from rings: frames with heads. A canary's is none of them */

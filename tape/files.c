@@ -121,16 +121,23 @@ static int64_t posix_seek_data(int fd, uint64_t offset)
 
 /* Of the open file, not of the process: it dies with its holder, works across pid namespaces, and
  * unlike flock it can be asked about without being taken for a moment. */
-static int posix_lock(int fd)
+static int posix_lock(int fd, unsigned byte)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     int rc;
     RETRIED(rc, fcntl(fd, F_OFD_SETLK, &lock));
 }
 
-static int posix_is_locked(int fd)
+static int posix_unlock(int fd, unsigned byte)
 {
-    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    int rc;
+    RETRIED(rc, fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+static int posix_is_locked(int fd, unsigned byte)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
         return -errno;
     return lock.l_type != F_UNLCK;
@@ -186,6 +193,7 @@ const struct file_ops files_posix = {
     .stat = posix_stat,
     .seek_data = posix_seek_data,
     .lock = posix_lock,
+    .unlock = posix_unlock,
     .is_locked = posix_is_locked,
     .rename = posix_rename,
     .unlink = posix_unlink,

@@ -35,8 +35,11 @@ struct file_ops {
     int (*stat)(const char *path, struct file_stat *stat);
     int64_t (*seek_data)(int fd, uint64_t offset); /* where there may be other than zeros; -ENXIO.
                                                       Nothing is read ahead of this file any more */
-    int (*lock)(int fd);      /* exclusive, gone when the descriptor is; -EAGAIN: another has it */
-    int (*is_locked)(int fd); /* 1 or 0: asks without taking */
+    /* A byte of the file, there or not: exclusive, gone when the descriptor is. -EAGAIN: another
+     * has it. */
+    int (*lock)(int fd, unsigned byte);
+    int (*unlock)(int fd, unsigned byte);
+    int (*is_locked)(int fd, unsigned byte); /* by another; 1 or 0: asks without taking */
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);

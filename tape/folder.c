@@ -155,6 +155,9 @@ static int refuse_second(int fd, const char *path, struct tdk_err *err)
                    path, who[0] != '\0' ? ", pid " : "", who);
 }
 
+/* Bytes of TAPE/lock. */
+enum { LOCK_HOLDER, LOCK_DOUBT };
+
 static int take_lock(struct folder *folder, struct tdk_err *err)
 {
     char path[TAPE_PATH_MAX + 64];
@@ -162,7 +165,7 @@ static int take_lock(struct folder *folder, struct tdk_err *err)
     int fd = files->open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
     if (fd < 0)
         return err_set(err, fd, "open %s", path);
-    int rc = files->lock(fd);
+    int rc = files->lock(fd, LOCK_HOLDER);
     if (rc < 0) {
         rc = rc == -EAGAIN || rc == -EACCES ? refuse_second(fd, folder->path, err)
                                             : err_set(err, rc, "lock %s", path);
@@ -307,14 +310,32 @@ void folder_close(struct folder *folder)
     folder->lock_fd = -1;
 }
 
-bool folder_is_held(const struct folder *folder)
+static bool is_locked(const struct folder *folder, unsigned byte)
 {
     char path[TAPE_PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/lock", folder->path);
     int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)
         return false;
-    int rc = files->is_locked(fd);
+    int rc = files->is_locked(fd, byte);
     files->close(fd);
     return rc == 1;
+}
+
+bool folder_is_held(const struct folder *folder)
+{
+    return is_locked(folder, LOCK_HOLDER);
+}
+
+void folder_doubt_index(const struct folder *folder, bool doubt)
+{
+    if (doubt)
+        files->lock(folder->lock_fd, LOCK_DOUBT);
+    else
+        files->unlock(folder->lock_fd, LOCK_DOUBT);
+}
+
+bool folder_index_is_doubted(const struct folder *folder)
+{
+    return is_locked(folder, LOCK_DOUBT);
 }

@@ -38,6 +38,11 @@ void folder_close(struct folder *folder); /* gives the lock back */
 /* Does a writer hold the tape now? */
 bool folder_is_held(const struct folder *folder);
 
+/* Who holds the tape tells readers that its index is behind what is on the tape. Needs no room on
+ * the disk, and ends with the holder. */
+void folder_doubt_index(const struct folder *folder, bool doubt);
+bool folder_index_is_doubted(const struct folder *folder);
+
 /*
  * The clean mark, TAPE/index/clean: the index was synced whole at a clean close, when `segment` was
  * the tape's last (0: none yet), and this is its checksum. To be set when the index is closed. It

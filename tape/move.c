@@ -149,7 +149,7 @@ static int lock_annex(struct moving *m)
     m->lock = files->open(path, O_RDWR | O_NOFOLLOW, 0);
     if (m->lock < 0)
         return err_set(m->err, m->lock, "open %s", path);
-    int rc = files->lock(m->lock);
+    int rc = files->lock(m->lock, 0);
     if (rc == -EAGAIN || rc == -EACCES)
         return err_say(m->err, TDK_EBUSY, "somebody moves segments to or from %s now",
                        m->annex->path);

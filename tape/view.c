@@ -101,13 +101,19 @@ static bool is_marked(const struct folder *folder, uint64_t *marked)
 bool view_should_be_trusted(const struct folder *folder)
 {
     uint64_t marked;
-    return folder_is_held(folder) || is_marked(folder, &marked);
+    return folder_is_held(folder) ? !folder_index_is_doubted(folder) : is_marked(folder, &marked);
 }
 
 static bool is_clean(const struct folder *folder)
 {
     uint64_t marked;
     return is_marked(folder, &marked) && folder_is_clean(folder, marked);
+}
+
+/* Of a tape that is held: does its writer keep the index up, and learn who reads it? */
+static bool is_kept(const struct folder *folder)
+{
+    return !folder_index_is_doubted(folder) && index_can_be_shared(folder->index);
 }
 
 void view_expect(const char *tape)
@@ -134,7 +140,7 @@ int view_open_trusted(struct view **view, const struct folder *folder)
     if (stat(path, &file) < 0)
         return -errno;
     bool held = folder_is_held(folder);
-    if (!held && !is_clean(folder))
+    if (held ? !is_kept(folder) : !is_clean(folder))
         return TDK_ECORRUPT;
     pthread_mutex_lock(&lock);
     int rc = open_shared(view, folder, &file, NULL);

@@ -114,7 +114,7 @@ let bounds = { low: 0, high: Infinity }; // of the tape, ns, once coverage has t
 
 function ringState(ring, own) {
   const words = ["waiting", "held by another", null, "quarantined"];
-  const degraded = ["ok", "no space", "sync fails", "write fails"];
+  const degraded = ["ok", "no space", "sync fails", "write fails", "index fails"];
   return words[ring.state] === null ? degraded[own.recorder_state] || "unknown" : words[ring.state] || "unknown";
 }
 

@@ -143,6 +143,42 @@ class Failing(Disk):
             self.assertIn(recorder.wait(), (0, 1), f"malloc {at}: {recorder.stderr}")
         self.check_epochs(len(chance) * 4000)
 
+    def check_answers(self, count, index_used):
+        """What readers say of the live tape, who look into its index or not."""
+        self.run_ok("flush", "-T", self.tape)
+        self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), count)
+        self.assertIn(f"whole: {count} ticks", self.run_ok("coverage", "-T", self.tape, "--json").stderr)
+        info = json.loads(self.run_ok("info", "-T", self.tape, "--json").stdout)[0]
+        self.assertEqual(info["index_used"], index_used)
+        self.assertEqual(info["state"], "ok" if index_used else "degraded: index")
+
+    def test_an_index_that_cannot_be_written_is_not_asked_and_catches_up(self):
+        recorder = self.faulty("pwrite@8..14=ENOSPC", path="/index/")
+        for round_ in range(3):
+            self.assertEqual(self.feed(7000).wait(), 0)
+            if round_ == 0:
+                recorder.wait_line("degraded: index: .*No space")
+            self.check_answers(7000 * (round_ + 1), index_used=round_ == 2)
+            if round_ == 1:
+                recorder.wait_line("the index has caught up")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertTrue((self.tape / "index" / "clean").exists())
+        self.check_epochs(21000)
+
+    def test_an_index_that_fails_for_good_stops_neither_recording_nor_retention(self):
+        recorder = self.faulty("pwrite@8+=EIO", "--retain-max-segments", "4", path="/index/")
+        self.assertEqual(self.feed(20000).wait(), 0)
+        recorder.wait_line("degraded: index")
+        self.assertEqual(self.feed(20000).wait(), 0)
+        self.run_ok("flush", "-T", self.tape)
+        self.wait_for(lambda: len(list((self.tape / "segments").glob("*.seg"))) <= 4)
+        last = self.run_ok("query", "-T", self.tape, "-n", "1", "--reverse", "-o", "frames").stdout
+        self.assertEqual(list(tapedeck.parse_frames(last))[0].seq, 20000)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        recorder = self.recorder("--ring", "a", *SMALL)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.run_ok("verify", "-T", self.tape)
+
     def check_epochs(self, count):
         recorder = self.recorder("--ring", "a", *SMALL)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
@@ -225,16 +261,21 @@ class Full(Disk):
         self.addCleanup(subprocess.run, ["umount", "-l", self.small], check=False)
         self.addCleanup(self._end_programs)
 
+    def fill(self):
+        filler = self.small / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            for size in (64 << 10, 4096):
+                try:
+                    while file.write(bytes(size)) == size:
+                        pass
+                except OSError:
+                    pass
+        return filler
+
     def test_a_full_disk_is_waited_out_and_its_losses_are_exact(self):
-        tape, filler = self.small / "tape", self.small / "filler"
+        tape = self.small / "tape"
         recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
-        with open(filler, "wb") as file:
-            try:
-                while True:
-                    file.write(bytes(64 << 10))
-                    file.flush()
-            except OSError:
-                pass
+        filler = self.fill()
         feed = self.start_cli("gen", "--ring", "a", "--count", 200000, "--rate", 100000, "--no-wait")
         recorder.wait_line("No space left|no space")
         recorder.signal(signal.SIGUSR1)
@@ -250,11 +291,28 @@ class Full(Disk):
         self.assertLess(time.monotonic() - freed, tapedeck.SOON) # 1 s, and a busy host
         subprocess.run(["mount", "-o", "remount,size=200m", self.small], check=True)
         feed.wait()
+        self.run_ok("flush", "-T", tape)
+        self.wait_for(lambda: json.loads(self.run_ok("info", "-T", tape, "--json").stdout)[0]["state"] == "ok")
+        live = self.run_ok("query", "-T", tape, "--count").stdout # the index has all of it again
+        self.assertEqual(int(live), int(self.produced()["produced"]))
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertGreater(int(self.produced()["lost"]), 0)
         self.check_all_there(tape=tape)
         gaps = json.loads(self.run_cli("gaps", "-T", tape, "--json").stdout)
         self.assertEqual({gap["reason"] for gap in gaps}, {"no space"})
+
+    def test_without_an_index_on_a_full_disk_nothing_dies(self):
+        tape = self.small / "tape"
+        self.run_ok("import", "-", "-T", tape, "--track", "x", "--format", "lines", stdin=b"1 a\n2 b\n")
+        for path in (tape / "index").iterdir():
+            path.unlink()
+        self.fill()
+        for command in (["reindex"], ["recover"], ["retain", "apply", "--max-segments", "1"]):
+            done = self.run_ok(*command, "-T", tape, code=1)
+            self.assertIn("No space left", done.stderr)
+        recorder = self.recorder("--ring", "a", tape=tape, ready=False)
+        self.assertEqual(recorder.wait(), 1)
+        self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"2\n")
 
     def test_a_move_makes_the_room_that_the_recorder_waits_for(self):
         tape, other = self.small / "tape", self.scratch / "other"

@@ -12,7 +12,7 @@
 #include "tests/support/dice.h"
 
 enum { NODES = 512, NAMES = 512, HANDLES = 64, NAME_OPS = 512, SECTOR = 512, FD_BASE = 1 << 20 };
-enum { PATH = 200, NOTHING = -1 };
+enum { PATH = 200, NOTHING = -1, LOCK_BYTES = 2 };
 
 /* ---- what there is ---- */
 
@@ -33,7 +33,7 @@ struct node {
     struct image now, durable;
     struct change *changes; /* between the two, in order */
     size_t change_count, change_room;
-    int locked_by; /* handle, or NOTHING */
+    int locked_by[LOCK_BYTES]; /* handle, or NOTHING */
 };
 
 struct name {
@@ -276,7 +276,7 @@ static void sync_folder(const char *folder)
 static int node_new(bool is_folder)
 {
     assert(fs.node_count < NODES);
-    fs.nodes[fs.node_count] = (struct node){.is_folder = is_folder, .locked_by = NOTHING};
+    fs.nodes[fs.node_count] = (struct node){.is_folder = is_folder, .locked_by = {NOTHING, NOTHING}};
     return fs.node_count++;
 }
 
@@ -392,8 +392,9 @@ static int sim_close(int fd)
     pthread_mutex_lock(&fs.lock);
     struct node *node = node_at(fd);
     if (node != NULL) {
-        if (node->locked_by == fd)
-            node->locked_by = NOTHING;
+        for (unsigned byte = 0; byte < LOCK_BYTES; byte++)
+            if (node->locked_by[byte] == fd)
+                node->locked_by[byte] = NOTHING;
         fs.handles[fd - FD_BASE].node = NOTHING;
     }
     pthread_mutex_unlock(&fs.lock);
@@ -536,22 +537,32 @@ static int64_t sim_seek_data(int fd, uint64_t offset)
     return found;
 }
 
-static int sim_lock(int fd)
+static int sim_lock(int fd, unsigned byte)
 {
     pthread_mutex_lock(&fs.lock);
     struct node *node = node_at(fd);
-    int rc = node == NULL ? -EBADF : node->locked_by != NOTHING ? -EAGAIN : 0;
+    int rc = node == NULL ? -EBADF : node->locked_by[byte] != NOTHING ? -EAGAIN : 0;
     if (rc == 0)
-        node->locked_by = fd;
+        node->locked_by[byte] = fd;
     pthread_mutex_unlock(&fs.lock);
     return rc;
 }
 
-static int sim_is_locked(int fd)
+static int sim_unlock(int fd, unsigned byte)
+{
+    pthread_mutex_lock(&fs.lock);
+    struct node *node = node_at(fd);
+    if (node != NULL && node->locked_by[byte] == fd)
+        node->locked_by[byte] = NOTHING;
+    pthread_mutex_unlock(&fs.lock);
+    return node == NULL ? -EBADF : 0;
+}
+
+static int sim_is_locked(int fd, unsigned byte)
 {
     pthread_mutex_lock(&fs.lock);
     const struct node *node = node_at(fd);
-    int rc = node == NULL ? -EBADF : node->locked_by != NOTHING;
+    int rc = node == NULL ? -EBADF : node->locked_by[byte] != NOTHING;
     pthread_mutex_unlock(&fs.lock);
     return rc;
 }
@@ -625,6 +636,7 @@ static const struct file_ops simfs_ops = {
     .stat = sim_stat,
     .seek_data = sim_seek_data,
     .lock = sim_lock,
+    .unlock = sim_unlock,
     .is_locked = sim_is_locked,
     .rename = sim_rename,
     .unlink = sim_unlink,
@@ -639,7 +651,8 @@ static void close_handles(void)
     for (int i = 0; i < HANDLES; i++)
         fs.handles[i].node = NOTHING;
     for (int i = 0; i < fs.node_count; i++)
-        fs.nodes[i].locked_by = NOTHING;
+        for (unsigned byte = 0; byte < LOCK_BYTES; byte++)
+            fs.nodes[i].locked_by[byte] = NOTHING;
 }
 
 static void put_root(struct names *names, const char *root)

@@ -1,0 +1,132 @@
+#include "recorder/indexer.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#define RETRY_NS     NS_PER_S
+#define TIDY_NS      (60 * NS_PER_S)
+#define GATHERED_MAX ((size_t)64 << 20) /* some 250,000 blocks: a tape of 250 GiB */
+
+void indexer_init(struct indexer *x, struct ledger *ledger)
+{
+    *x = (struct indexer){.tape = ledger->tape, .ledger = ledger};
+}
+
+enum indexer_state indexer_state(const struct indexer *x)
+{
+    return (enum indexer_state)atomic_load(&x->state);
+}
+
+/* ---- on the pool ---- */
+
+static void give_up(struct indexer *x)
+{
+    index_abort(x->tape->index);
+    folder_doubt_index(&x->tape->folder, true);
+    atomic_store(&x->state, INDEXER_GIVEN_UP);
+}
+
+/* Will the same bytes fare better another time? */
+static bool may_pass(int code)
+{
+    return code != TDK_ECORRUPT && code != TDK_EVERSION && code != TDK_EINTERNAL;
+}
+
+static void commit(struct indexer *x)
+{
+    int rc = index_commit(x->tape->index, &x->err);
+    if (rc == 0) {
+        if (indexer_state(x) == INDEXER_BEHIND)
+            folder_doubt_index(&x->tape->folder, false);
+        atomic_store(&x->state, INDEXER_OK);
+    } else if (!may_pass(rc) || index_gathered(x->tape->index) > GATHERED_MAX) {
+        give_up(x);
+    } else {
+        folder_doubt_index(&x->tape->folder, true);
+        atomic_store(&x->state, INDEXER_BEHIND);
+        x->retry_ns = clock_mono() + RETRY_NS;
+    }
+}
+
+/* A reader that died in a transaction holds back every page freed since: the map would only grow.
+ */
+static void tidy(struct indexer *x)
+{
+    uint64_t now_ns = clock_mono();
+    if (now_ns - x->tidied_ns < TIDY_NS)
+        return;
+    index_tidy(x->tape->index);
+    x->tidied_ns = now_ns;
+}
+
+void indexer_begin(struct indexer *x)
+{
+    if (indexer_state(x) != INDEXER_OK)
+        return;
+    tidy(x);
+    if (index_begin(x->tape->index, &x->err) < 0)
+        give_up(x);
+}
+
+void indexer_put(struct indexer *x, const struct block_ref *ref)
+{
+    if (indexer_state(x) != INDEXER_GIVEN_UP && index_put_block(x->tape->index, ref, &x->err) < 0)
+        give_up(x);
+}
+
+static int put_segment(struct indexer *x, const struct segment_writer *segment, bool sealed)
+{
+    struct segment_ref ref;
+    if (sealed)
+        return segment_put(segment, x->tape->index, &x->err);
+    segment_ref_of(segment, false, &ref);
+    return index_put_segment(x->tape->index, &ref, &x->err);
+}
+
+void indexer_end(struct indexer *x, const struct segment_writer *segment, bool sealed)
+{
+    if (indexer_state(x) == INDEXER_GIVEN_UP)
+        return;
+    if (ledger_store(x->ledger, &x->err) < 0 || put_segment(x, segment, sealed) < 0)
+        give_up(x);
+    else if (indexer_state(x) == INDEXER_OK || clock_mono() >= x->retry_ns)
+        commit(x);
+}
+
+void indexer_retry(struct indexer *x)
+{
+    if (indexer_state(x) == INDEXER_BEHIND)
+        commit(x);
+}
+
+void indexer_follow(struct indexer *x)
+{
+    if (indexer_state(x) == INDEXER_OK && ledger_follow(x->ledger, &x->err) < 0)
+        give_up(x);
+}
+
+/* ---- on the loop ---- */
+
+bool indexer_is_due(const struct indexer *x, uint64_t now_ns)
+{
+    return indexer_state(x) == INDEXER_BEHIND && now_ns >= x->retry_ns;
+}
+
+void indexer_tell(struct indexer *x)
+{
+    enum indexer_state state = indexer_state(x);
+    if ((int)state == x->told)
+        return;
+    x->told = (int)state;
+    if (state == INDEXER_BEHIND)
+        log_error("degraded: index: %s; readers look into the segments themselves; trying again "
+                  "each second",
+                  x->err.text);
+    else if (state == INDEXER_GIVEN_UP)
+        log_error("degraded: index: %s; recording goes on without it, readers look into the "
+                  "segments themselves; the next start builds it anew",
+                  x->err.text);
+    else
+        log_info("the index has caught up");
+}
