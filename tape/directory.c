@@ -8,13 +8,14 @@
 #include "tape/block.h"
 #include "tape/frame.h"
 
-static_assert(DIRECTORY_SLOTS == 1u << 15, "directory_slot() takes 15 bits of the hash");
+static_assert(DIRECTORY_SLOTS == 1u << 15, "directory_slot() takes the 15 high bits of 32");
 
 /* ---- building ---- */
 
 void block_scratch_init(struct block_scratch *scratch)
 {
     memset(scratch, 0, sizeof *scratch);
+    scatter_init(&scratch->scatter);
 }
 
 void directory_begin(struct block_scratch *scratch)

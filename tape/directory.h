@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "tape/format.h"
+#include "tape/scatter.h"
 #include "tapedeck/tick.h"
 
 /* ---- building ---- */
@@ -32,6 +33,7 @@ struct directory_slot {
     uint16_t stamp;
 };
 struct block_scratch {
+    struct scatter scatter; /* over the slots */
     struct directory_slot slots[DIRECTORY_SLOTS];
     uint32_t instruments[BLOCK_ENTRIES_MAX]; /* of an entry, in order of first sight */
     uint32_t counts[BLOCK_ENTRIES_MAX];
@@ -52,9 +54,7 @@ void directory_begin(struct block_scratch *scratch);
 static inline struct directory_slot *directory_slot(struct block_scratch *scratch,
                                                     uint32_t instrument_id)
 {
-    /* Fibonacci hashing: the high bits of the product are the good ones. */
-    uint32_t hash = instrument_id * UINT32_C(0x9e3779b1);
-    return &scratch->slots[hash >> 17 & (DIRECTORY_SLOTS - 1)];
+    return &scratch->slots[scatter_of(&scratch->scatter, instrument_id) >> 17];
 }
 
 /* The entry of an instrument, made if it is new; -1: there are BLOCK_ENTRIES_MAX others. */

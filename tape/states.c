@@ -28,15 +28,19 @@ struct states_maker {
     uint16_t stamp;
     uint32_t used; /* slots of this block */
     struct kinds_table table;
+    struct scatter scatter; /* over the slots */
     struct slot slots[SLOTS];
 };
+static_assert(SLOTS == 1u << 15, "slot_of() takes the 15 high bits of 32");
 static_assert(KINDS_COUNT < 16, "slot.kinds, segment_ref.states");
 
 struct states_maker *states_maker_open(void)
 {
     struct states_maker *maker = calloc(1, sizeof *maker);
-    if (maker != NULL)
+    if (maker != NULL) {
         kinds_table_fill(&maker->table);
+        scatter_init(&maker->scatter);
+    }
     return maker;
 }
 
@@ -57,7 +61,7 @@ void states_maker_clear(struct states_maker *maker)
 /* The instrument's slot; one that is free has another stamp. */
 static inline struct slot *slot_of(struct states_maker *m, uint32_t instrument_id)
 {
-    struct slot *slot = &m->slots[filter_mix(instrument_id) % SLOTS];
+    struct slot *slot = &m->slots[scatter_of(&m->scatter, instrument_id) >> 17];
     while (slot->instrument_id != instrument_id && slot->stamp == m->stamp)
         if (++slot == m->slots + SLOTS)
             slot = m->slots;

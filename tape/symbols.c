@@ -10,6 +10,7 @@
 #include "tape/frame.h"
 
 #define ENTRIES_MAX (1u << 20) /* names in one epoch; what a feed tells beyond is not kept */
+#define SLOT_SHIFT  11         /* of 32 bits: 2 * ENTRIES_MAX slots at most */
 #define LOOK_BACK   256 /* an instrument's latest names that are looked at, whoever sent them */
 #define DAY_NS      (86400 * NS_PER_S)
 
@@ -27,7 +28,8 @@ void symbols_close(struct symbols_of *symbols)
 /* The instrument's slot: it holds its last entry, or nothing. */
 static uint32_t *slot_of(const struct symbols_of *symbols, uint32_t instrument_id)
 {
-    uint32_t mask = symbols->slot_count - 1, at = instrument_id * UINT32_C(0x9e3779b1) >> 7 & mask;
+    uint32_t mask = symbols->slot_count - 1;
+    uint32_t at = scatter_of(&symbols->scatter, instrument_id) >> SLOT_SHIFT & mask;
     while (symbols->slots[at] != 0 &&
            symbols->entries[symbols->slots[at] - 1].ref.instrument_id != instrument_id)
         at = (at + 1) & mask;
@@ -36,6 +38,8 @@ static uint32_t *slot_of(const struct symbols_of *symbols, uint32_t instrument_i
 
 static int grow(struct symbols_of *symbols)
 {
+    if (symbols->room == 0)
+        scatter_init(&symbols->scatter);
     uint32_t room = symbols->room == 0 ? 64 : 2 * symbols->room;
     struct symbol_entry *entries = realloc(symbols->entries, room * sizeof *entries);
     if (entries == NULL)

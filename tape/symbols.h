@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "index/index.h"
+#include "tape/scatter.h"
 #include "tapedeck/tick.h"
 
 struct symbol_entry {
@@ -26,6 +27,7 @@ struct symbols_of {
     uint32_t count, room;
     uint32_t *slots; /* by instrument: its last entry, + 1 */
     uint32_t slot_count;
+    struct scatter scatter; /* over the slots */
     uint32_t first_changed; /* entries below it have not changed */
 };
 

@@ -1,0 +1,26 @@
+/*
+ * scatter.h - where in a hash table an instrument's id goes, so that nobody outside can foresee it.
+ *
+ * Ids come from feeds. With a hash that everybody knows one feed can send ids that all meet in one
+ * slot, and make every track of its recorder late; so each table has a key of chance. One multiply;
+ * the runs of ids that honest feeds have spread as evenly as by chance.
+ */
+#ifndef TDK_TAPE_SCATTER_H
+#define TDK_TAPE_SCATTER_H
+
+#include <stdint.h>
+
+struct scatter {
+    uint64_t mask, factor;
+};
+
+void scatter_init(struct scatter *scatter);
+
+/* 32 bits, of which the high ones are the good ones. */
+static inline uint32_t scatter_of(const struct scatter *scatter, uint32_t instrument_id)
+{
+    uint64_t product = (instrument_id ^ scatter->mask) * scatter->factor;
+    return (uint32_t)(product ^ product >> 32);
+}
+
+#endif
