@@ -98,7 +98,7 @@ static void take_opaque(struct course *c, const struct likeness *like,
                         struct block_scratch *scratch)
 {
     const struct directory_slot *slot = directory_slot(scratch, 0);
-    if (slot->instrument_id != 0 || slot->stamp != scratch->stamp || !is_next(c, like))
+    if (slot->stamp != scratch->stamp || !is_next(c, like))
         return;
     const unsigned entry = slot->entry;
     const uint32_t count = c->count;
@@ -118,8 +118,7 @@ static void take_records(struct course *c, const struct likeness *like,
         uint64_t event = load_u64(c->at + 32);
         uint32_t instrument_id = load_u32(c->at + 28);
         const struct directory_slot *slot = directory_slot(scratch, instrument_id);
-        if (load_u16(c->at + 24) != like->length_rtype || slot->instrument_id != instrument_id ||
-            slot->stamp != stamp)
+        if (load_u16(c->at + 24) != like->length_rtype || slot->stamp != stamp)
             return;
         event = event == TDK_TS_UNDEFINED ? load_u64(c->at + 16) : event;
         widen(c, event, event);

@@ -28,15 +28,20 @@ void directory_begin(struct block_scratch *scratch)
     }
 }
 
+struct directory_slot *directory_slot_from(struct block_scratch *scratch,
+                                           struct directory_slot *slot, uint32_t instrument_id)
+{
+    while (slot->instrument_id != instrument_id && slot->stamp == scratch->stamp)
+        if (++slot == scratch->slots + DIRECTORY_SLOTS)
+            slot = scratch->slots;
+    return slot;
+}
+
 int directory_entry_of(struct block_scratch *scratch, uint32_t instrument_id)
 {
     struct directory_slot *slot = directory_slot(scratch, instrument_id);
-    while (slot->stamp == scratch->stamp) {
-        if (slot->instrument_id == instrument_id)
-            return slot->entry;
-        if (++slot == scratch->slots + DIRECTORY_SLOTS)
-            slot = scratch->slots;
-    }
+    if (slot->stamp == scratch->stamp)
+        return slot->entry;
     if (scratch->entries == BLOCK_ENTRIES_MAX)
         return -1;
     uint16_t entry = (uint16_t)scratch->entries++;

@@ -51,10 +51,19 @@ void block_scratch_init(struct block_scratch *scratch);
 /* For block.c: forget the last block. */
 void directory_begin(struct block_scratch *scratch);
 
+/* From a slot that is another's or free: the next that is the instrument's, or free. */
+struct directory_slot *directory_slot_from(struct block_scratch *scratch,
+                                           struct directory_slot *slot, uint32_t instrument_id);
+
+/* The instrument's; one that is free has another stamp. */
 static inline struct directory_slot *directory_slot(struct block_scratch *scratch,
                                                     uint32_t instrument_id)
 {
-    return &scratch->slots[scatter_of(&scratch->scatter, instrument_id) >> 17];
+    struct directory_slot *slot =
+        &scratch->slots[scatter_of(&scratch->scatter, instrument_id) >> 17];
+    return slot->instrument_id == instrument_id
+               ? slot
+               : directory_slot_from(scratch, slot, instrument_id);
 }
 
 /* The entry of an instrument, made if it is new; -1: there are BLOCK_ENTRIES_MAX others. */
