@@ -146,7 +146,13 @@ static int import_report(struct import *import, const struct append_totals *tota
         cli_warn("%" PRIu64 " %s kept, flagged", totals->odd,
                  quantity_word(totals->odd, "tick bears a time that cannot be; it is",
                                "ticks bear a time that cannot be; they are"));
-    return intake_verdict(&import->intake);
+    if (totals->refused > 0)
+        cli_warn("%" PRIu64 " names or parts of properties are more than an epoch may have (2M "
+                 "names, 128 MiB of properties): they are on the tape, and no query finds their "
+                 "instruments by name",
+                 totals->refused);
+    int status = intake_verdict(&import->intake);
+    return status == CLI_OK && totals->refused > 0 ? CLI_LOSSY : status;
 }
 
 static bool mended(const struct recover_report *report)

@@ -20,6 +20,7 @@ int journal_init(struct journal *j, uv_loop_t *loop, struct recovered *tape, str
     j->tape = tape;
     j->ledger = ledger;
     indexer_init(&j->indexer, ledger);
+    j->refused = catalog_refused(tape->catalog);
     j->room = writes_max;
     j->writes = calloc(writes_max, sizeof(struct write *));
     return j->writes != NULL ? 0 : -ENOMEM;
@@ -147,6 +148,18 @@ static void tell_seal(struct journal *j)
     }
 }
 
+/* Feeds may tell more than there is room for; each time more is left out, that is told. */
+static void tell_refused(struct journal *j)
+{
+    uint64_t refused = catalog_refused(j->tape->catalog);
+    if (refused == j->refused)
+        return;
+    log_warn("%llu names or parts of properties are more than an epoch may have (2M names, 128 MiB "
+             "of properties): they are recorded, and no query finds their instruments by name",
+             (unsigned long long)(refused - j->refused));
+    j->refused = refused;
+}
+
 static void on_done(uv_work_t *work, int status)
 {
     struct journal *j = container_of(work, struct journal, work);
@@ -157,6 +170,7 @@ static void on_done(uv_work_t *work, int status)
         log_error("%s; segment %llu is left for the next start to look after", j->err.text,
                   (unsigned long long)j->reel->number);
     indexer_tell(&j->indexer);
+    tell_refused(j);
     tell_seal(j);
     j->done(j->context, j->count);
 }

@@ -19,6 +19,7 @@ struct append {
     struct recovered tape;
     struct append_options options;
     struct append_totals totals;
+    uint64_t refused_before; /* by recovery */
 
     /* The epoch that is being written, and its block. */
     struct track_state state;
@@ -90,6 +91,7 @@ static int open_all(struct append *a, const char *path, struct tdk_err *err)
     a->next_number = a->tape.next_segment;
     a->previous_digest = a->tape.previous_digest;
     a->previous_end = a->tape.previous_end;
+    a->refused_before = catalog_refused(a->tape.catalog);
     return 0;
 }
 
@@ -523,6 +525,7 @@ int append_close(struct append *append, struct append_totals *totals, struct tdk
         return rc;
     }
     a->totals.segments = a->segment_count;
+    a->totals.refused = catalog_refused(a->tape.catalog) - a->refused_before;
     if (totals != NULL)
         *totals = a->totals;
     recover_close(&a->tape, rc == 0 && index_segments_now(a), NULL);

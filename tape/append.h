@@ -32,6 +32,7 @@ struct append_totals {
     uint64_t odd, back,
         invalid; /* flagged: time not trusted, time went back, payload fails its check */
     uint64_t segments;
+    uint64_t refused; /* names and parts of properties: see catalog_refused() */
 };
 
 /* The tape is made if it is not there, held, recovered if need be. options NULL: the defaults. */

@@ -11,9 +11,10 @@
 #include "tape/catalog_epoch.h"
 #include "tape/frame.h"
 
-/* What one epoch may have of properties: they come from feeds, and stay in memory. */
+/* What one epoch may have of properties: they come from feeds, and stay in memory. The mappings of
+ * all US options are some 100 MiB of DBN metadata. */
 #define PROPERTIES_MAX     4096
-#define PROPERTY_BYTES_MAX ((size_t)64 << 20)
+#define PROPERTY_BYTES_MAX ((size_t)128 << 20)
 #define KEY_BYTES_MAX      245 /* what the index can hold */
 
 int catalog_open(struct catalog **catalog, struct tdk_err *err)
@@ -330,8 +331,12 @@ static struct property *property_need(struct catalog_epoch *epoch, const char *k
 {
     struct property *p = property_of(epoch, key, key_size);
     *rc = 0;
-    if (p != NULL || epoch->property_count == PROPERTIES_MAX)
+    if (p != NULL)
         return p;
+    if (epoch->property_count == PROPERTIES_MAX) {
+        epoch->refused++;
+        return NULL;
+    }
     p = calloc(1, sizeof *p + key_size + 1);
     if (p == NULL) {
         *rc = -ENOMEM;
@@ -355,9 +360,12 @@ static int add_part(struct catalog_epoch *epoch, struct property *p, uint32_t to
         p->have = 0;
         p->total = total;
     }
-    if (total != p->total || offset != p->have || size > total - offset ||
-        epoch->property_bytes - p->size + size > PROPERTY_BYTES_MAX) /* the old one will go */
+    if (total != p->total || offset != p->have || size > total - offset)
         return 0;
+    if (epoch->property_bytes - p->size + size > PROPERTY_BYTES_MAX) { /* the old one will go */
+        epoch->refused++;
+        return 0;
+    }
     /* Memory follows what has come, not what was announced. */
     unsigned char *coming = realloc(p->coming, (size_t)p->have + size + 1);
     if (coming == NULL)
@@ -518,11 +526,18 @@ static int learn_all(struct catalog *catalog, const struct block_view *view)
     if (epoch == NULL) /* a block before any TRACK frame: its segment's footer names the track */
         return catalog_name(catalog, view->head->track) == NULL && rc == 0 ? 0 : -ENOMEM;
     uint32_t symbols = epoch->symbols.count;
+    uint64_t refused = epoch->refused + epoch->symbols.refused;
     for (; frame != end && rc == 0; frame = tdk_frame_after(frame))
         rc = learn_frame(catalog, epoch, frame, view->head->segment);
     if (epoch->symbols.count != symbols || epoch->symbols.first_changed < symbols)
         catalog_touch(catalog, epoch);
+    catalog->refused += epoch->refused + epoch->symbols.refused - refused;
     return rc;
+}
+
+uint64_t catalog_refused(const struct catalog *catalog)
+{
+    return catalog->refused;
 }
 
 int catalog_learn(struct catalog *catalog, const struct block_view *view, struct tdk_err *err)

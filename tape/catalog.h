@@ -56,6 +56,10 @@ void catalog_recount(struct catalog *catalog, const struct epoch_ref *left);
  * BLOCK_HAS_CONTROL or BLOCK_HAS_SYMBOLS have any; others return at once. */
 int catalog_learn(struct catalog *catalog, const struct block_view *view, struct tdk_err *err);
 
+/* How many names and parts of properties blocks told that were more than an epoch may have (2M
+ * names, 128 MiB of properties): they are in the blocks, and nobody finds them by name. */
+uint64_t catalog_refused(const struct catalog *catalog);
+
 /* ---- leaving memory, and coming back ---- */
 
 /* What changed since the last time, as puts between index_begin() and index_commit(). */
@@ -69,12 +73,13 @@ int catalog_load(struct catalog *catalog, struct index *index, struct tdk_err *e
  * writes one more. To be called when a segment is sealed. */
 void catalog_forget(struct catalog *catalog);
 
-/* For a footer: all tracks; and the epochs that `refs` tell of, with properties and symbols; and
- * the marks of their segment. malloc'ed. */
+/* For a footer: all tracks; and the epochs that `refs` tell of, with properties and symbols, as far
+ * as there is room (CATALOG_MAX); and the marks of their segment. malloc'ed. */
 int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t count,
                    void **bytes, size_t *size, struct tdk_err *err);
 
-/* What a footer tells, added. Counts are not taken from it: they come by catalog_note(). */
+/* What a footer tells, added. Counts are not taken from it: they come by catalog_note(). 1: it did
+ * not hold all that its blocks tell. */
 int catalog_decode(struct catalog *catalog, const void *bytes, size_t size, struct tdk_err *err);
 
 #endif

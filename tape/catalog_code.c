@@ -8,6 +8,7 @@
  *   3 INFO     epoch u64, track u16, key size u16, value size u32, the key, the value
  *   4 SYMBOL   struct symbol_ref
  *   5 MARK     struct mark_ref
+ *   6 REST     nothing: some of INFO and SYMBOL found no room here. The blocks tell them all
  * Items of other kinds are for later readers: they are passed over.
  */
 #include <assert.h>
@@ -19,7 +20,10 @@
 #include "tape/catalog.h"
 #include "tape/catalog_epoch.h"
 
-enum item_kind { ITEM_TRACK = 1, ITEM_EPOCH = 2, ITEM_INFO = 3, ITEM_SYMBOL = 4, ITEM_MARK = 5 };
+/* Tracks (65535 of 96 bytes), epochs and marks: 64 MiB are room for 600,000 of them. */
+#define CATALOG_RESERVE (64u << 20)
+
+enum item_kind { ITEM_TRACK = 1, ITEM_EPOCH = 2, ITEM_INFO = 3, ITEM_SYMBOL = 4, ITEM_MARK = 5, ITEM_REST = 6 };
 
 struct item_head {
     uint16_t kind, zero;
@@ -48,12 +52,26 @@ static_assert(sizeof(struct epoch_ref) == 128 && sizeof(struct symbol_ref) == 10
 struct output {
     unsigned char *bytes;
     size_t used, room;
+    bool is_short; /* something was left out */
 };
+
+static size_t item_room(size_t size)
+{
+    return align_up(sizeof(struct item_head) + size, 8);
+}
+
+/* Is there room for one that the blocks tell, too? Some is kept for what they do not. */
+static bool fits(struct output *out, size_t size)
+{
+    bool fits = out->used + item_room(size) <= CATALOG_MAX - CATALOG_RESERVE;
+    out->is_short = out->is_short || !fits;
+    return fits;
+}
 
 /* Room for an item; NULL: no memory. */
 static unsigned char *begin_item(struct output *out, enum item_kind kind, size_t size)
 {
-    size_t need = align_up(sizeof(struct item_head) + size, 8);
+    size_t need = item_room(size);
     if (out->room - out->used < need) {
         size_t room = 2 * out->room + need + 4096;
         unsigned char *bytes = realloc(out->bytes, room);
@@ -101,7 +119,10 @@ static int put_info(struct output *out, const struct catalog_epoch *epoch, const
                              .track = epoch->ref.track,
                              .key_size = (uint16_t)strlen(p->key),
                              .value_size = p->size};
-    unsigned char *at = begin_item(out, ITEM_INFO, sizeof item + item.key_size + p->size);
+    size_t size = sizeof item + item.key_size + p->size;
+    if (!fits(out, size))
+        return 0;
+    unsigned char *at = begin_item(out, ITEM_INFO, size);
     if (at == NULL)
         return -ENOMEM;
     memcpy(at, &item, sizeof item);
@@ -117,8 +138,9 @@ static int put_epoch(struct output *out, const struct catalog_epoch *epoch)
         if (p->value != NULL)
             rc = put_info(out, epoch, p);
     for (uint32_t i = 0; i < epoch->symbols.count && rc == 0; i++)
-        rc = put_struct(out, ITEM_SYMBOL, &epoch->symbols.entries[i].ref,
-                        sizeof epoch->symbols.entries[i].ref);
+        if (fits(out, sizeof epoch->symbols.entries[i].ref))
+            rc = put_struct(out, ITEM_SYMBOL, &epoch->symbols.entries[i].ref,
+                            sizeof epoch->symbols.entries[i].ref);
     return rc;
 }
 
@@ -172,6 +194,8 @@ int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t
         rc = put_epoch(&out, list);
     if (rc == 0 && count > 0)
         rc = put_marks(&out, &catalog->marks, refs[0].segment);
+    if (rc == 0 && out.is_short && begin_item(&out, ITEM_REST, 0) == NULL)
+        rc = -ENOMEM;
     if (rc < 0) {
         free(out.bytes);
         return err_set(err, rc, "make a segment's catalogue");
@@ -252,8 +276,7 @@ static int get_symbol(struct catalog *catalog, const unsigned char *at, uint32_t
     if (rc < 0)
         return rc;
     catalog_touch(catalog, epoch);
-    return symbols_add(&epoch->symbols, ref.instrument_id, ref.from, ref.to, ref.symbol,
-                       sizeof ref.symbol);
+    return symbols_merge(&epoch->symbols, &ref);
 }
 
 static int get_mark(struct catalog *catalog, const unsigned char *at, uint32_t size)
@@ -288,6 +311,7 @@ static int get_item(struct catalog *catalog, uint16_t kind, const unsigned char 
 int catalog_decode(struct catalog *catalog, const void *bytes, size_t size, struct tdk_err *err)
 {
     int rc = 0;
+    bool is_short = false;
     for (size_t at = 0; at < size && rc == 0;) {
         struct item_head head;
         const unsigned char *item = (const unsigned char *)bytes + at;
@@ -297,9 +321,10 @@ int catalog_decode(struct catalog *catalog, const void *bytes, size_t size, stru
         if (head.size > size - at - sizeof head)
             return err_set(err, TDK_ECORRUPT, "catalogue");
         rc = get_item(catalog, head.kind, item + sizeof head, head.size);
+        is_short = is_short || head.kind == ITEM_REST;
         at += align_up(sizeof head + head.size, 8);
     }
-    return rc < 0 ? err_set(err, rc, "catalogue") : 0;
+    return rc < 0 ? err_set(err, rc, "catalogue") : is_short;
 }
 
 /* ---- into the index ---- */

@@ -27,6 +27,7 @@ struct catalog_epoch {
     struct property *properties;
     struct symbols_of symbols;
     size_t property_count, property_bytes;
+    uint64_t refused; /* properties that found no room, or parts of them */
     bool changed; /* ref, since it was stored */
     struct catalog_epoch *next_changed;
     bool listed;                     /* in the catalogue's list of changed ones */
@@ -48,6 +49,7 @@ struct catalog {
     uint32_t top;                        /* highest number + 1 */
     bool tracks_changed;
     struct catalog_epoch *changed;
+    uint64_t refused;      /* by all epochs: see catalog_refused() */
     uint64_t round;        /* of catalog_encode() */
     uint64_t forget_round; /* of catalog_forget() */
     struct marks marks;

@@ -44,7 +44,7 @@
 #define BLOCK_ENTRIES_MAX 16384u       /* instruments in one block */
 #define BLOCK_FRAMES_MAX  (33u << 20)  /* bytes; a reader refuses to allocate more */
 #define BLOCK_SPAN_MAX    (34u << 20)  /* bytes from a block's head to the next; likewise */
-#define CATALOG_MAX       (256u << 20) /* bytes of a catalogue unpacked; likewise */
+#define CATALOG_MAX       (512u << 20) /* bytes of a catalogue unpacked; likewise */
 
 struct tape_meta {
     uint64_t magic;

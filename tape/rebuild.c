@@ -98,6 +98,7 @@ static int read_footer(struct found *found, const struct segment *segment, struc
     }
     found->count = found->foot.blocks;
     found->has_foot = true;
+    found->tells_all = rc == 0;
     return 0;
 }
 
@@ -147,7 +148,7 @@ int found_learn(const struct found *found, const struct segment *segment, struct
 {
     int rc = 0;
     assert(found->count == 0 || found->refs != NULL);
-    for (size_t i = 0; i < found->count && rc == 0 && !found->has_foot; i++)
+    for (size_t i = 0; i < found->count && rc == 0 && !found->tells_all; i++)
         if ((found->refs[i].flags & (BLOCK_HAS_CONTROL | BLOCK_HAS_SYMBOLS)) != 0)
             rc = learn_block(segment, &found->refs[i], catalog, err);
     return rc;

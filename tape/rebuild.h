@@ -52,6 +52,7 @@ struct found {
     struct block_ref *refs;
     size_t count;
     bool has_foot;
+    bool tells_all;           /* and its catalogue is whole */
     struct segment_foot foot; /* if it has one */
     struct states states;     /* if it tells them; ours */
     struct segment_scan scan; /* if not; trimmed when the segment is not sealed */

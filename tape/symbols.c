@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "tape/frame.h"
 
-#define ENTRIES_MAX (1u << 20) /* names in one epoch; what a feed tells beyond is not kept */
-#define SLOT_SHIFT  11         /* of 32 bits: 2 * ENTRIES_MAX slots at most */
+#define ENTRIES_MAX (1u << 21) /* names in one epoch; what a feed tells beyond is not kept */
+#define SLOT_SHIFT  10         /* of 32 bits: 2 * ENTRIES_MAX slots at most */
 #define LOOK_BACK   256 /* an instrument's latest names that are looked at, whoever sent them */
 #define DAY_NS      (86400 * NS_PER_S)
 
@@ -59,8 +59,10 @@ static int grow(struct symbols_of *symbols)
 
 static int append(struct symbols_of *symbols, const struct symbol_ref *ref)
 {
-    if (symbols->count == ENTRIES_MAX)
+    if (symbols->count == ENTRIES_MAX) {
+        symbols->refused++;
         return 0;
+    }
     if (symbols->count == symbols->room) {
         int rc = grow(symbols);
         if (rc < 0)
@@ -86,16 +88,18 @@ static void mark_changed(struct symbols_of *symbols, uint32_t at)
 
 /* ---- adding ---- */
 
-static int add(struct symbols_of *symbols, struct symbol_ref *ref)
+/* `is_new`: it comes behind all names that are there from the same time on. */
+static int add(struct symbols_of *symbols, struct symbol_ref *ref, bool is_new)
 {
     uint32_t at = last_of(symbols, ref->instrument_id);
-    ref->order = UINT16_MAX;
+    if (is_new)
+        ref->order = UINT16_MAX;
     for (int i = 0; at != 0 && i < LOOK_BACK; i++, at = symbols->entries[at - 1].before) {
         struct symbol_ref *old = &symbols->entries[at - 1].ref;
         bool same = strcmp(old->symbol, ref->symbol) == 0;
         if (same && old->from <= ref->from && old->to >= ref->to)
             return 0;
-        if (old->from == ref->from && old->order <= ref->order && old->order > 0)
+        if (is_new && old->from == ref->from && old->order <= ref->order && old->order > 0)
             ref->order = (uint16_t)(old->order - 1);
         if (old->to == UINT64_MAX && old->from < ref->from) {
             old->to = ref->from;
@@ -121,7 +125,17 @@ int symbols_add(struct symbols_of *symbols, uint32_t instrument_id, uint64_t fro
     if (name_size == 0 || name_size >= sizeof ref.symbol || from >= to)
         return 0;
     memcpy(ref.symbol, name, name_size);
-    return add(symbols, &ref);
+    return add(symbols, &ref, true);
+}
+
+/* Keeps its place among the names of one time: whoever told them may have listed them otherwise. */
+int symbols_merge(struct symbols_of *symbols, const struct symbol_ref *told)
+{
+    struct symbol_ref ref = *told;
+    if (ref.symbol[0] == '\0' || ref.from >= ref.to ||
+        strnlen(ref.symbol, sizeof ref.symbol) == sizeof ref.symbol)
+        return 0;
+    return add(symbols, &ref, false);
 }
 
 int symbols_restore(struct symbols_of *symbols, const struct symbol_ref *ref)

@@ -29,6 +29,7 @@ struct symbols_of {
     uint32_t slot_count;
     struct scatter scatter; /* over the slots */
     uint32_t first_changed; /* entries below it have not changed */
+    uint64_t refused;       /* names that found no room */
 };
 
 void symbols_close(struct symbols_of *symbols);
@@ -37,6 +38,9 @@ void symbols_close(struct symbols_of *symbols);
  * `from`. Names longer than 71 bytes, empty ones and empty spans are passed over. 0 or -ENOMEM. */
 int symbols_add(struct symbols_of *symbols, uint32_t instrument_id, uint64_t from, uint64_t to,
                 const char *name, size_t name_size);
+
+/* As another catalogue has it. */
+int symbols_merge(struct symbols_of *symbols, const struct symbol_ref *told);
 
 /* As stored before: taken over as it is. */
 int symbols_restore(struct symbols_of *symbols, const struct symbol_ref *ref);

@@ -513,6 +513,56 @@ static void index_holds_all_of_it(void **state)
     index_close(index);
 }
 
+static void reopen(struct fixture *f)
+{
+    struct tdk_err err;
+    catalog_close(f->catalog);
+    ok(catalog_open(&f->catalog, &err), &err);
+}
+
+/* The index lists names of one time in another order than they were told; feet are made from that.
+ */
+static void of_two_names_at_one_time_the_first_stays_the_first(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_err err;
+    struct index *index;
+    const uint8_t id[16] = "a tape";
+    void *bytes;
+    size_t size;
+    add_symbol(f, 7, 100, NEVER, "AAA");
+    add_symbol(f, 7, 100, NEVER, "BBB");
+    add_tick(f, NOW);
+    struct block_ref ref = learn(f);
+    ok(index_open_private(&index, id, &err), &err);
+    ok(index_begin(index, &err), &err);
+    ok(catalog_store(f->catalog, index, &err), &err);
+    ok(index_commit(index, &err), &err);
+    reopen(f);
+    ok(catalog_load(f->catalog, index, &err), &err);
+    assert_string_equal(name_at(f, 7, 150), "AAA");
+    ok(catalog_encode(f->catalog, &ref, 1, &bytes, &size, &err), &err);
+    reopen(f);
+    ok(catalog_decode(f->catalog, bytes, size, &err), &err);
+    assert_string_equal(name_at(f, 7, 150), "AAA");
+    free(bytes);
+    index_close(index);
+}
+
+static void more_properties_than_there_is_room_for_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    char key[16];
+    assert_int_equal(catalog_refused(f->catalog), 0);
+    for (int i = 0; i < 4100; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        add_info(f, key, 1, 0, "x", 1);
+        if (i % 100 == 99)
+            learn(f);
+    }
+    assert_int_equal(catalog_refused(f->catalog), 4);
+}
+
 static void what_is_over_is_forgotten_when_it_is_stored(void **state)
 {
     struct fixture *f = *state;
@@ -561,6 +611,8 @@ int main(void)
         TEST(dbn_metadata_that_is_cut_or_changed_does_no_harm),
         TEST(footer_holds_what_its_segment_needs),
         TEST(index_holds_all_of_it),
+        TEST(of_two_names_at_one_time_the_first_stays_the_first),
+        TEST(more_properties_than_there_is_room_for_are_counted),
         TEST(what_is_over_is_forgotten_when_it_is_stored),
     };
     return cmocka_run_group_tests_name("tape.catalog", tests, NULL, NULL);
