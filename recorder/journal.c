@@ -97,6 +97,7 @@ static int seal(struct journal *j, struct reel *reel)
     int rc = ledger_encode(j->ledger, file->refs, file->count, &bytes, &size, &j->seal_err);
     if (rc == 0)
         rc = segment_seal(file, bytes, size, reel->previous_digest, &j->seal_err);
+    reel->failed = reel->failed || file->unsure; /* a second sync would succeed, and say nothing */
     free(bytes);
     return rc < 0 ? rc : segment_publish(file, &j->seal_err);
 }
@@ -137,7 +138,8 @@ static void tell_seal(struct journal *j)
                  (unsigned long long)reel->file->ticks, (unsigned long long)reel->end);
         reel_free(reel);
     } else if (reel->failed) {
-        log_warn("segment %llu is left unsealed: the next start looks after it",
+        log_warn("%s%ssegment %llu is left unsealed: the next start looks after it",
+                 j->seal_err.text, j->seal_err.text[0] != '\0' ? "; " : "",
                  (unsigned long long)reel->number);
         reel_free(reel);
     } else {
@@ -182,6 +184,7 @@ void journal_start(struct journal *j, size_t count, struct reel *reel, bool seal
     j->reel = reel;
     j->seal = seal_it ? reel : NULL;
     j->status = j->seal_status = 0;
+    j->seal_err.text[0] = '\0';
     j->busy = uv_queue_work(j->loop, &j->work, on_pool, on_done) == 0;
 }
 

@@ -40,6 +40,7 @@ struct segment_writer {
     uint32_t digest;
     struct states_maker *maker; /* ours, until it is sealed */
     struct states states;       /* ours, from then on */
+    bool unsure; /* its sync failed: what of it is on the disk only reading tells, later */
 };
 
 /* Create NUMBER.open (or .import), exclusively: allocated, its head written, file and folder

@@ -313,8 +313,10 @@ int segment_seal(struct segment_writer *writer, const void *catalog, size_t cata
         rc = files_write(writer->fd, tail.bytes, tail.size, end);
     if (rc == 0)
         rc = files->ftruncate(writer->fd, end + tail.size);
-    if (rc == 0)
+    if (rc == 0) {
         rc = files->fsync(writer->fd);
+        writer->unsure = rc < 0;
+    }
     if (rc == 0)
         writer->size = end + tail.size;
     free(tail.bytes);

@@ -126,6 +126,15 @@ class Failing(Disk):
             self.assertNotIn(syncs[i][0], [path for path, _ in syncs[i + 1:]])
         self.check_all_there()
 
+    def test_nor_is_one_at_a_segments_end(self):
+        """Where nothing was synced before, it is the only one that tells of the blocks."""
+        recorder = self.faulty("fsync@3..6=EIO", "--sync", "none")
+        self.assertEqual(self.feed(20000).wait(), 0)
+        recorder.wait_line(r"Input/output error; segment \d+ is left unsealed")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertGreater(len(list((self.tape / "segments").glob("*.open"))), 0)
+        self.check_all_there()
+
     @staticmethod
     def children(pid):
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
