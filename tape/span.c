@@ -43,6 +43,12 @@ static void load_spans(struct tdk_tape *tape)
     tape->spans_known = true;
 }
 
+/* One without a time that is trusted lies anywhere. */
+static bool is_aside(const struct segment_span *span, uint64_t from, uint64_t last)
+{
+    return span->min_ts <= span->max_ts && (span->max_ts < from || span->min_ts > last);
+}
+
 void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
                 uint64_t last)
 {
@@ -53,7 +59,7 @@ void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, 
     load_spans(tape);
     for (size_t i = 0; i < tape->span_count; i++) {
         const struct segment_span *s = &tape->spans[i];
-        if (axis != TDK_AXIS_EVENT && (s->max_ts < from || s->min_ts > last))
+        if (axis != TDK_AXIS_EVENT && is_aside(s, from, last))
             continue;
         if (first_number == 0)
             first_number = s->number;

@@ -279,6 +279,37 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     tdk_tape_close(tape);
 }
 
+/* Of ticks whose time cannot be no segment tells where they lie. */
+static void what_has_no_time_is_held_by_who_may_read_it(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_tape *tape;
+    struct tdk_cursor *cursor;
+    struct folder folder;
+    struct tdk_err err;
+    enum retire_fate fates[8] = {0};
+    const uint64_t last = 2;
+    const struct tdk_query late = {.from = UINT64_MAX - 1000, .to = UINT64_MAX};
+    const struct retire_options options = {.each = note_fate, .context = fates};
+    folder_remove(f->path);
+    folder_make(f->path);
+    struct append *append = taping_open(f->path, 4096, 32 << 10);
+    taping_ok(append_begin(append, "t", TDK_KIND_OPAQUE, &err), &err);
+    for (unsigned i = 0; i < TICKS; i++)
+        taping_ok(append_tick(append, TDK_TYPE_OPAQUE, 0, UINT64_MAX - 1 - i % 7, "late", 4, &err),
+                  &err);
+    taping_close(append);
+    taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(tdk_cursor_open(&cursor, tape, &late, &err), &err);
+    taping_ok(retire_segments(&folder, &last, 1, &options, &err), &err);
+    assert_int_equal(fates[last], RETIRE_LEASED);
+    tdk_cursor_close(cursor);
+    taping_ok(retire_segments(&folder, &last, 1, &options, &err), &err);
+    assert_int_equal(fates[last], RETIRE_DONE);
+    tdk_tape_close(tape);
+}
+
 struct meanwhile {
     struct seen seen; /* first: the callbacks take it for all there is */
     const struct folder *folder;
@@ -436,6 +467,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_whole_epoch_may_go, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_has_no_time_is_held_by_who_may_read_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_goes_while_it_is_counted_is_counted_once, setup,
                                         teardown),
