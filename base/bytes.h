@@ -78,4 +78,14 @@ static inline size_t align_up(size_t value, size_t n)
     return (value + n - 1) & ~(n - 1);
 }
 
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 #endif

@@ -14,16 +14,6 @@
 #define HEAD_SIZE sizeof(struct tdk_frame)
 #define PIECE_MAX ((size_t)16 << 10) /* looked at and summed while the first cache has it */
 
-static inline uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline uint64_t max_u64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static inline unsigned char *frames_of(const struct block *block)
 {
     return block->bytes + sizeof(struct block_head);

@@ -115,7 +115,8 @@ int catalog_restore_track(struct catalog *catalog, const struct track_ref *ref)
         track->changed = catalog->tracks_changed = true;
     } else if (strcmp(track->ref.name, ref->name) != 0) {
         return TDK_ECORRUPT;
-    } else if (ref->last_epoch > track->ref.last_epoch) {
+    }
+    if (ref->last_epoch > track->ref.last_epoch) {
         track->ref.last_epoch = ref->last_epoch;
         track->changed = catalog->tracks_changed = true;
     }

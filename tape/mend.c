@@ -206,12 +206,6 @@ static int set_retired_aside(const struct folder *folder, struct tdk_err *err)
                   : files_sync_folder(folder->quarantine, err);
 }
 
-/* An error that says nothing about the file: it may be read the next time, or by another build. */
-static bool is_passing(int rc)
-{
-    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EACCES || rc == TDK_EVERSION;
-}
-
 int mend_retired(const struct folder *folder, struct retired **retired, struct damage *damage,
                  struct recover_report *report, struct tdk_err *err)
 {
@@ -220,7 +214,7 @@ int mend_retired(const struct folder *folder, struct retired **retired, struct d
     int rc = retired_load(retired, folder, &why);
     if (rc == 0)
         return retire_leftovers(folder, *retired, &removed, err);
-    if (is_passing(rc))
+    if (retired_may_pass(rc))
         return err_say(err, rc, "%s", why.text);
     damage_tell(damage,
                 "%s: set aside in quarantine/; what was deleted on purpose counts as missing",

@@ -62,7 +62,7 @@ int retired_load_or_tell(struct retired **retired, const struct folder *folder,
 {
     struct tdk_err why;
     int rc = retired_load(retired, folder, &why);
-    if (rc == 0 || rc == -ENOMEM)
+    if (rc == 0 || retired_may_pass(rc))
         return rc < 0 ? err_say(err, rc, "%s", why.text) : 0;
     if (damage != NULL)
         damage->heads++;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "tape/files.h"
 #include "tape/format.h"
@@ -210,12 +211,13 @@ static void merge_extents(struct retired *r)
             r->extents[++last] = *from;
             continue;
         }
-        if (from->first_seq > to->last_seq) { /* else written twice: counted once */
-            to->ticks += from->ticks;
-            to->lost += from->lost;
-        }
-        if (from->last_seq > to->last_seq)
+        if (from->last_seq > to->last_seq) { /* what was written twice counts once */
+            uint64_t fresh = from->last_seq - max_u64(to->last_seq, from->first_seq - 1);
+            uint64_t ticks = min_u64(fresh, from->ticks);
+            to->ticks += ticks;
+            to->lost += min_u64(fresh - ticks, from->lost);
             to->last_seq = from->last_seq;
+        }
         if (from->min_ts < to->min_ts)
             to->min_ts = from->min_ts;
         if (from->max_ts > to->max_ts)
@@ -256,6 +258,11 @@ int retired_add(struct retired *retired, const struct retired_range *segment,
         return err_set(err, rc, "retire segment %llu", (unsigned long long)segment->first);
     merge_ranges(retired);
     return 0;
+}
+
+bool retired_may_pass(int rc)
+{
+    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EACCES || rc == TDK_EVERSION;
 }
 
 /* ---- asked ---- */

@@ -62,6 +62,9 @@ struct retired {
 
 /* What the tape has; an empty one when it has none. TDK_ECORRUPT, TDK_EVERSION, TDK_EFOREIGN. */
 int retired_load(struct retired **retired, const struct folder *folder, struct tdk_err *err);
+
+/* Does the error say nothing about the file? It may be read the next time, or by another build. */
+bool retired_may_pass(int rc);
 int retired_empty(struct retired **retired, struct tdk_err *err);
 int retired_save(const struct retired *retired, const struct folder *folder, struct tdk_err *err);
 struct retired *retired_hold(struct retired *retired);

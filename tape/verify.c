@@ -220,6 +220,7 @@ static int chain_extent(struct verify *v, struct report *report, const struct ex
     bool repeats = extent->first_seq <= track->last_seq && extent->last_seq >= extent->first_seq;
     if (extent->last_seq > track->last_seq)
         track->last_seq = extent->last_seq;
+    track->step_back = max_u64(track->step_back, extent->step_back);
     if (!repeats) {
         track->blocks += extent->blocks;
         track->ticks += extent->ticks;
@@ -339,6 +340,10 @@ static int check_epoch(const struct epoch_ref *epoch, void *context)
         report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
                    "index: track %u epoch %llu counts other ticks than the segments", epoch->track,
                    (unsigned long long)epoch->epoch);
+    else if (track != NULL && epoch->step_back < track->step_back)
+        report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
+                   "index: track %u epoch %llu goes back further in time than it says",
+                   epoch->track, (unsigned long long)epoch->epoch);
     return 0;
 }
 
@@ -449,7 +454,7 @@ static int open_retired(struct verify *v, struct tdk_err *err)
     int rc = retired_load(&v->retired, &v->folder, &why);
     if (rc == 0)
         return 0;
-    if (rc == -ENOMEM)
+    if (retired_may_pass(rc))
         return err_say(err, rc, "%s", why.text);
     struct report report = {0};
     report_add(&report, UINT64_MAX, rc, "%s", why.text);

@@ -94,6 +94,7 @@ static void note_extent(struct report *report, const struct block_ref *ref)
                                   .begins = (ref->flags & BLOCK_BEGINS_EPOCH) != 0};
     }
     extent->last_seq = ref->last_seq;
+    extent->step_back = max_u64(extent->step_back, ref->step_back);
     extent->blocks++;
     extent->ticks += ref->count;
     extent->bytes += ref->frames_size;

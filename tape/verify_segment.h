@@ -25,6 +25,7 @@ struct extent {
     uint64_t epoch;
     uint64_t first_seq, last_seq;
     uint64_t blocks, ticks, bytes, lost;
+    uint64_t step_back; /* the largest of its blocks' */
     uint16_t track;
     bool begins;  /* with its epoch's EPOCH frame */
     bool repeats; /* of a whole track: some of it is there twice, so its blocks were not counted */

@@ -235,7 +235,7 @@ static void verify_finds_a_segment_of_another_tape(void **state)
 
 static int first_epoch(const struct epoch_ref *epoch, void *context)
 {
-    *(uint64_t *)context = epoch->epoch;
+    *(struct epoch_ref *)context = *epoch;
     return 1;
 }
 
@@ -258,11 +258,13 @@ static void verify_finds_an_index_that_says_something_else(void **state)
     struct index *index;
     struct block_ref block;
     struct verify_totals totals;
+    struct epoch_ref epoch;
     struct index_range range = {.track = 1, .to = UINT64_MAX};
     oracle_make(&oracle, 9, &segmented);
     assert_int_equal(folder_open(&folder, oracle.path, NULL), 0);
     assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
-    assert_int_equal(index_epochs(index, 1, first_epoch, &range.epoch, NULL), 1);
+    assert_int_equal(index_epochs(index, 1, first_epoch, &epoch, NULL), 1);
+    range.epoch = epoch.epoch;
     assert_int_equal(index_find(index, &range, NULL, false, &block, 1, NULL), 1);
 
     const struct block_ref right = block;
@@ -291,6 +293,21 @@ static void verify_finds_an_index_that_says_something_else(void **state)
     f = verify(oracle.path, 2, &totals);
     assert_int_equal(f.count, 1);
     assert_non_null(strstr(f.last, "index: track 1"));
+
+    /* Queries look so far back for ticks that stepped back, and no further. */
+    assert_true(epoch.step_back > 0);
+    epoch.step_back--;
+    assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
+    assert_int_equal(index_begin(index, NULL), 0);
+    assert_int_equal(index_remove_block(index, &block, NULL), 0);
+    assert_int_equal(index_put_block(index, &right, NULL), 0);
+    assert_int_equal(index_put_epoch(index, &epoch, NULL), 0);
+    assert_int_equal(index_commit(index, NULL), 0);
+    index_close(index);
+    mark(&folder);
+    f = verify(oracle.path, 2, &totals);
+    assert_int_equal(f.count, 1);
+    assert_non_null(strstr(f.last, "back further"));
     folder_close(&folder);
     oracle_remove(&oracle);
 }
