@@ -24,6 +24,12 @@ int text_error(const struct text_buffer *text)
     return text->failed ? -ENOMEM : 0;
 }
 
+static void fail(struct text_buffer *text)
+{
+    text->failed = true;
+    text->room = text->size; /* nothing more fits, not even what would */
+}
+
 bool text_grow(struct text_buffer *text, size_t size)
 {
     if (text->failed || size > SIZE_MAX / 4 - text->size)
@@ -38,9 +44,15 @@ bool text_grow(struct text_buffer *text, size_t size)
     text->room = room;
     return true;
 fail:
-    text->failed = true;
-    text->room = text->size; /* nothing more fits, not even what would */
+    fail(text);
     return false;
+}
+
+void text_add_buffer(struct text_buffer *text, const struct text_buffer *other)
+{
+    text_add(text, other->bytes, other->size);
+    if (other->failed)
+        fail(text);
 }
 
 /* For `size` bytes that become at most `times` as many, and a few more. */
@@ -92,7 +104,7 @@ void text_add_format(struct text_buffer *text, const char *format, ...)
     int size = vasprintf(&bytes, format, args);
     va_end(args);
     if (size < 0) {
-        text->failed = true;
+        fail(text);
         return;
     }
     text_add(text, bytes, (size_t)size);

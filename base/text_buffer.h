@@ -2,7 +2,8 @@
  * text_buffer.h - text that grows at its end.
  *
  * What writes text need not check each step: when memory runs out the buffer remembers, takes
- * nothing more, and says so once in text_error(). One owner; the bytes are ours until text_close().
+ * nothing more until it is cleared, and says so in text_error(). Whoever clears it has asked. One
+ * owner; the bytes are ours until text_close().
  */
 #ifndef TDK_BASE_TEXT_BUFFER_H
 #define TDK_BASE_TEXT_BUFFER_H
@@ -21,13 +22,14 @@ struct text_buffer {
 void text_init(struct text_buffer *text);
 void text_close(struct text_buffer *text);
 
-/* Empty again; the memory is kept. */
+/* Empty and good again; the memory is kept. */
 static inline void text_clear(struct text_buffer *text)
 {
     text->size = 0;
+    text->failed = false;
 }
 
-/* 0, or -ENOMEM when something could not be added since text_init(). */
+/* 0, or -ENOMEM when something could not be added since text_init() or text_clear(). */
 int text_error(const struct text_buffer *text);
 
 bool text_grow(struct text_buffer *text, size_t size);
@@ -58,6 +60,9 @@ static inline void text_add_string(struct text_buffer *text, const char *string)
 {
     text_add(text, string, strlen(string));
 }
+
+/* All of another; where some of that is missing, it is missing here. */
+void text_add_buffer(struct text_buffer *text, const struct text_buffer *other);
 
 static inline void text_add_char(struct text_buffer *text, char c)
 {

@@ -276,7 +276,7 @@ static int add_track(const char *track, void *context)
 static void add_list(struct text_buffer *text, const char *key, struct text_buffer *list)
 {
     text_add_format(text, "\"%s\":[", key);
-    text_add(text, list->bytes, list->size);
+    text_add_buffer(text, list);
     text_add_char(text, ']');
     text_clear(list);
 }

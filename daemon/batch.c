@@ -4,7 +4,7 @@
  *
  * All are begun at once and answered in any order; the batch answers when the last one has. One
  * that fails fails alone. What they answer waits here, RESULTS_MAX together: one that does not fit
- * is an error in its place.
+ * is an error in its place. Where there is no memory to keep one, the batch fails as a whole.
  */
 #include <assert.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ struct batch {
     size_t size; /* of the answers that are here */
     struct item {
         struct request request;
-        char *answer; /* ours: "[error, result]" */
+        char *answer; /* ours: "[error, result]"; NULL: there was no memory for it */
         size_t size;
     } items[];
 };
@@ -34,33 +34,40 @@ static void finish(struct batch *b)
 {
     struct request *r = b->request;
     struct text_buffer *out = request_answer(r);
+    struct tdk_err err;
+    bool whole = true;
     r->connection->server->batches--;
     wire_put_map(out, 1);
     wire_put_string(out, "results");
     wire_put_list(out, b->count);
     for (uint32_t i = 0; i < b->count; i++) {
-        text_add(out, b->items[i].answer, b->items[i].size);
+        whole = whole && b->items[i].answer != NULL;
+        if (whole)
+            text_add(out, b->items[i].answer, b->items[i].size);
         free(b->items[i].answer);
     }
     free(b);
-    request_done(r);
+    if (whole) {
+        request_done(r);
+    } else {
+        err_set(&err, -ENOMEM, "keep what a batch answers");
+        request_fail(r, &err);
+    }
 }
 
-static bool store(struct batch *b, struct item *item, const struct text_buffer *answer)
+static void store(struct batch *b, struct item *item, const struct text_buffer *answer)
 {
-    if (text_error(answer) < 0 || b->size + answer->size > RESULTS_MAX)
-        return false;
-    item->answer = malloc(answer->size);
+    if (text_error(answer) == 0)
+        item->answer = malloc(answer->size);
     if (item->answer == NULL)
-        return false;
+        return;
     memcpy(item->answer, answer->bytes, answer->size);
     item->size = answer->size;
     b->size += answer->size;
-    return true;
 }
 
-/* Without memory even for that, the whole answer is one that cannot be sent. */
-static void store_failure(struct item *item)
+/* In place of an answer that does not fit. */
+static void store_failure(struct batch *b, struct item *item)
 {
     struct text_buffer answer;
     struct tdk_err err;
@@ -69,16 +76,18 @@ static void store_failure(struct item *item)
     wire_put_list(&answer, 2);
     wire_put_error(&answer, &err, 0);
     wire_put_nil(&answer);
-    item->answer = answer.bytes;
-    item->size = answer.size;
+    store(b, item, &answer);
+    text_close(&answer);
 }
 
 void batch_take(struct request *r, const struct text_buffer *answer)
 {
     struct batch *b = r->batch;
     struct item *item = container_of(r, struct item, request);
-    if (!store(b, item, answer))
-        store_failure(item);
+    if (b->size + answer->size <= RESULTS_MAX)
+        store(b, item, answer);
+    else
+        store_failure(b, item);
     if (--b->open == 0)
         finish(b);
 }

@@ -197,8 +197,11 @@ void connection_send(struct connection *c, const struct text_buffer *message)
     }
     if (rc == 0 && done < message->size)
         rc = send_rest(c, message->bytes + done, message->size - done);
-    if (rc < 0)
-        connection_close(c); /* an answer is missing, and nobody could tell which */
+    if (rc == 0)
+        return;
+    log_warn("connection %llu: what it is owed cannot be sent, closed: %s",
+             (unsigned long long)c->number, tdk_strerror(rc));
+    connection_close(c); /* an answer is missing, and nobody could tell which */
 }
 
 /* ---- in ---- */

@@ -57,12 +57,21 @@ struct text_buffer *request_answer(struct request *r)
     return out;
 }
 
+/* 0: it can be sent as it is. */
+static int check_answer(const struct text_buffer *out, struct tdk_err *err)
+{
+    if (text_error(out) < 0)
+        return err_set(err, text_error(out), "make the answer");
+    if (out->size > ANSWER_MAX)
+        return err_say(err, TDK_EFULL, "the answer has more than %zu bytes: ask for less at a time",
+                       ANSWER_MAX);
+    return 0;
+}
+
 void request_done(struct request *r)
 {
     struct tdk_err err;
-    if (r->connection->server->out.size > ANSWER_MAX) {
-        err_say(&err, TDK_EFULL, "the answer has more than %zu bytes: ask for less at a time",
-                ANSWER_MAX);
+    if (check_answer(&r->connection->server->out, &err) < 0) {
         request_fail(r, &err);
         return;
     }

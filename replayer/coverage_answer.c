@@ -123,7 +123,7 @@ static void put_gaps(struct text_buffer *out, const char *key, struct gaps *gaps
 {
     wire_put_string(out, key);
     wire_put_list(out, gaps->count);
-    text_add(out, gaps->items.bytes, gaps->items.size);
+    text_add_buffer(out, &gaps->items);
     forget_gaps(gaps);
 }
 

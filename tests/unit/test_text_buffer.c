@@ -178,6 +178,39 @@ static void a_buffer_without_memory_says_so_and_takes_no_more(void **state)
     text_close(&text);
 }
 
+static void a_buffer_that_is_cleared_is_good_again(void **state)
+{
+    (void)state;
+    struct text_buffer text;
+    text_init(&text);
+    assert_null(text_reserve(&text, SIZE_MAX / 2));
+    text_clear(&text);
+    expect(&text, "");
+    text_add_string(&text, "before");
+    assert_null(text_reserve(&text, SIZE_MAX / 2));
+    text_clear(&text);
+    text_add_string(&text, "behind");
+    expect(&text, "behind");
+    text_close(&text);
+}
+
+static void what_is_missing_in_a_part_is_missing_in_the_whole(void **state)
+{
+    (void)state;
+    struct text_buffer whole, part;
+    text_init(&whole);
+    text_init(&part);
+    text_add_buffer(&whole, &part);
+    text_add_string(&part, "part");
+    text_add_buffer(&whole, &part);
+    expect(&whole, "part");
+    assert_null(text_reserve(&part, SIZE_MAX / 2));
+    text_add_buffer(&whole, &part);
+    assert_int_equal(text_error(&whole), -ENOMEM);
+    text_close(&whole);
+    text_close(&part);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +223,8 @@ int main(void)
         cmocka_unit_test(utf8_ends_at_the_first_byte_that_is_none),
         cmocka_unit_test(a_buffer_grows_and_keeps_what_is_in_it),
         cmocka_unit_test(a_buffer_without_memory_says_so_and_takes_no_more),
+        cmocka_unit_test(a_buffer_that_is_cleared_is_good_again),
+        cmocka_unit_test(what_is_missing_in_a_part_is_missing_in_the_whole),
     };
     return cmocka_run_group_tests_name("base.text_buffer", tests, NULL, NULL);
 }

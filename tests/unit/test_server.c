@@ -1,0 +1,246 @@
+/* A server and its peers in one thread: bytes go in, the loop turns until the answer is there. */
+#include "tests/support/check.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "daemon/request.h"
+#include "daemon/server.h"
+#include "tests/support/folder.h"
+#include "tests/support/seeds.h"
+
+/* ---- what may be asked ---- */
+
+static void call_small(struct request *request, struct wire_map params)
+{
+    (void)params;
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 1);
+    wire_pair_u64(out, "size", 1);
+    request_done(request);
+}
+
+#define LARGE ((size_t)300 << 10)
+
+static void call_large(struct request *request, struct wire_map params)
+{
+    static const char bytes[LARGE];
+    (void)params;
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 1);
+    wire_put_string(out, "bytes");
+    wire_put_bytes(out, bytes, sizeof bytes);
+    request_done(request);
+}
+
+/* More than there is memory for. */
+static void call_endless(struct request *request, struct wire_map params)
+{
+    (void)params;
+    struct text_buffer *out = request_answer(request);
+    wire_put_map(out, 1);
+    assert_null(text_reserve(out, SIZE_MAX / 2));
+    request_done(request);
+}
+
+static const struct method methods[] = {
+    {.name = "small", .flags = METHOD_BATCH, .call = call_small},
+    {.name = "large", .flags = METHOD_BATCH, .call = call_large},
+    {.name = "endless", .flags = METHOD_BATCH, .call = call_endless},
+    {.name = NULL},
+};
+
+/* ---- a server ---- */
+
+struct fixture {
+    uv_loop_t loop;
+    struct server server;
+    char folder[FOLDER_PATH], socket[FOLDER_PATH + 8];
+    struct wire_decoder *decoder;
+};
+
+static int setup(void **state)
+{
+    static const struct method *const tables[] = {methods, NULL};
+    struct fixture *f = calloc(1, sizeof *f);
+    struct server_options options;
+    struct tdk_err err;
+    assert_non_null(f);
+    folder_make(f->folder);
+    snprintf(f->socket, sizeof f->socket, "%s/s.sock", f->folder);
+    server_defaults(&options);
+    options.program = options.version = options.tape = "test";
+    options.socket = f->socket;
+    options.tables = tables;
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    assert_int_equal(wire_decoder_open(&f->decoder), 0);
+    if (server_open(&f->server, &f->loop, &options, &err) < 0)
+        fail_msg("%s", err.text);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    server_close(&f->server);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    server_free(&f->server);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    wire_decoder_close(f->decoder);
+    folder_remove(f->folder);
+    free(f);
+    return 0;
+}
+
+/* ---- a peer ---- */
+
+struct peer_side {
+    struct fixture *f;
+    int fd;
+    char bytes[1 << 20]; /* the last answer; the message below points into it */
+    struct wire_message answer;
+};
+
+static void send_all(const struct peer_side *p, struct text_buffer *out)
+{
+    assert_int_equal(text_error(out), 0);
+    assert_int_equal(send(p->fd, out->bytes, out->size, MSG_NOSIGNAL), out->size);
+    text_close(out);
+}
+
+/* Until a whole message is there. */
+static void hear(struct peer_side *p)
+{
+    size_t size = 0;
+    for (;;) {
+        uv_run(&p->f->loop, UV_RUN_ONCE);
+        ssize_t n = recv(p->fd, p->bytes + size, sizeof p->bytes - size, MSG_DONTWAIT);
+        assert_int_not_equal(n, 0); /* it hung up */
+        size += n > 0 ? (size_t)n : 0;
+        if (n > 0 && wire_decode(p->f->decoder, p->bytes, size, &p->answer, NULL) == 0)
+            return;
+    }
+}
+
+static void ask(struct peer_side *p, const char *method)
+{
+    struct text_buffer out;
+    text_init(&out);
+    wire_begin_request(&out, 1, method);
+    wire_put_map(&out, 1);
+    wire_pair_u64(&out, "protocol", SERVER_PROTOCOL);
+    send_all(p, &out);
+    hear(p);
+}
+
+static void greet(struct peer_side *p, struct fixture *f)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    p->f = f;
+    p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memcpy(un.sun_path, f->socket, strlen(f->socket));
+    assert_int_equal(connect(p->fd, (const struct sockaddr *)&un, sizeof un), 0);
+    ask(p, "hello");
+    assert_false(p->answer.failed);
+}
+
+static void expect_failure(const struct wire_map error, int code)
+{
+    struct tdk_err err;
+    assert_true(wire_get_error(error, &err));
+    assert_int_equal(err.code, code);
+}
+
+/* ---- answers ---- */
+
+static void an_answer_without_memory_is_an_error_and_the_next_one_is_whole(void **state)
+{
+    struct peer_side peer;
+    greet(&peer, *state);
+    ask(&peer, "endless");
+    assert_true(peer.answer.failed);
+    expect_failure(peer.answer.error, -ENOMEM);
+    ask(&peer, "small");
+    assert_false(peer.answer.failed);
+    close(peer.fd);
+}
+
+static void ask_batch(struct peer_side *p, const char *const ops[], uint32_t count)
+{
+    struct text_buffer out;
+    text_init(&out);
+    wire_begin_request(&out, 1, "batch");
+    wire_put_map(&out, 1);
+    wire_put_string(&out, "ops");
+    wire_put_list(&out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        wire_put_list(&out, 2);
+        wire_put_string(&out, ops[i]);
+        wire_put_nil(&out);
+    }
+    send_all(p, &out);
+    hear(p);
+}
+
+static void one_of_a_batch_has_no_memory_alone(void **state)
+{
+    static const char *const ops[] = {"small", "endless", "small"};
+    struct peer_side peer;
+    struct wire_list results, pair = {NULL, 0};
+    struct wire_map map;
+    greet(&peer, *state);
+    ask_batch(&peer, ops, array_size(ops));
+    assert_false(peer.answer.failed);
+    assert_int_equal(wire_list(peer.answer.params, "results", &results, NULL), 1);
+    assert_int_equal(results.count, array_size(ops));
+    for (uint32_t i = 0; i < results.count; i++) {
+        assert_int_equal(wire_item_list(results, i, &pair, NULL), 1);
+        assert_int_equal(wire_item_map(pair, i == 1 ? 0 : 1, &map, NULL), 1);
+        if (i == 1)
+            expect_failure(map, -ENOMEM);
+    }
+    close(peer.fd);
+}
+
+/* What is allocated already stays; nothing large comes to it. */
+static void a_batch_that_cannot_keep_an_answer_fails_as_a_whole(void **state)
+{
+    static const char *const ops[] = {"small", "large", "small"};
+    struct rlimit before, none;
+    struct peer_side peer;
+    if (SEEDS_SANITIZED)
+        skip(); /* its allocator ends the process instead */
+    assert_int_equal(mallopt(M_MMAP_THRESHOLD, 128 << 10), 1);
+    greet(&peer, *state);
+    ask(&peer, "large"); /* the server's buffer has the room from here on */
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    ask_batch(&peer, ops, array_size(ops));
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_true(peer.answer.failed);
+    expect_failure(peer.answer.error, -ENOMEM);
+    ask_batch(&peer, ops, array_size(ops));
+    assert_false(peer.answer.failed);
+    close(peer.fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            an_answer_without_memory_is_an_error_and_the_next_one_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_of_a_batch_has_no_memory_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch_that_cannot_keep_an_answer_fails_as_a_whole, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests_name("daemon.server", tests, NULL, NULL);
+}
