@@ -145,7 +145,7 @@ static void on_library_style(struct http_request *request)
 /* The plays, asked for once a second however many look on. */
 static struct {
     pthread_mutex_t lock;
-    struct text_buffer list;
+    struct text_buffer list; /* one line: so is the event that it goes into */
     uint64_t asked_ns;
 } players = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -159,6 +159,16 @@ static bool find_replayer(const struct http_options *options, char address[PATH_
     return size < PATH_MAX && access(address + sizeof kind - 1, F_OK) == 0;
 }
 
+/* No text in JSON has an end of line in it: each is between values, where a blank is as good. */
+static void keep_players(const struct text_buffer *said)
+{
+    struct text_buffer *list = &players.list;
+    text_add_buffer(list, said);
+    for (size_t i = 0; i < list->size; i++)
+        if (list->bytes[i] == '\n')
+            list->bytes[i] = ' ';
+}
+
 static void ask_players(const struct http_options *options, const atomic_bool *stopping)
 {
     char address[PATH_MAX];
@@ -169,7 +179,7 @@ static void ask_players(const struct http_options *options, const atomic_bool *s
     if (options->tape == NULL || !find_replayer(options, address))
         return;
     if (tool_run(argv, stopping, &answer, &err) == 0 && answer.status == 0)
-        text_add(&players.list, answer.out.bytes, answer.out.size);
+        keep_players(&answer.out);
     tool_forget(&answer);
 }
 
@@ -187,9 +197,7 @@ static void put_state(const struct http_options *options, const atomic_bool *sto
         ask_players(options, stopping);
         players.asked_ns = clock_mono();
     }
-    struct text_buffer *list = &players.list;
-    while (list->size > 0 && list->bytes[list->size - 1] == '\n')
-        list->size--; /* an event is one line */
+    const struct text_buffer *list = &players.list;
     bool any = list->size > 0 && text_error(list) == 0;
     state_put(out, &page, clock_wall(), clock_mono(), any ? list->bytes : "[]",
               any ? list->size : 2);

@@ -152,8 +152,11 @@ class Page(stage.Stage):
         replayer = self.start("tapedeck-replayer", "--tape", self.tape, "--http", "127.0.0.1:0", *args)
         replayer.wait_line("^ready ")
         self.port = self.port_of(replayer.pid)
-        self.start_cli("play", "-a", f"unix:{self.tape}/{'other' if args else 'replayer'}.sock",
-                       "--speed", "1x", "--into", "replay", "--create", "1M")
+        self.playing("replay", socket="other" if args else "replayer")
+
+    def playing(self, into, socket="replayer"):
+        self.start_cli("play", "-a", f"unix:{self.tape}/{socket}.sock",
+                       "--speed", "1x", "--into", into, "--create", "1M")
 
     def state_with_a_play(self):
         for _ in range(600):
@@ -171,6 +174,18 @@ class Page(stage.Stage):
         self.assertIn("replayer_sessions", state["own"])
         self.assertEqual(self.rows("/tape")["rows"][0]["ticks"], 100)
         self.assertEqual(len(self.rows("/ticks?symbol=BTC-USD")["rows"]), 100)
+
+    def test_an_event_is_one_line_however_much_is_played(self):
+        self.replaying()
+        self.playing("another")
+        events = http.client.HTTPConnection("127.0.0.1", self.port, timeout=tapedeck.PATIENCE)
+        self.addCleanup(events.close)
+        events.request("GET", "/events")
+        stream, players = events.getresponse().fp, set()
+        while players != {"replay", "another"}:
+            line = stream.readline().decode()
+            if line.startswith("data: "):
+                players = {player["into"] for player in json.loads(line[6:])["players"]}
 
     def test_a_replayer_at_another_socket_is_asked_there(self):
         self.replaying("--socket", str(self.tape / "other.sock"))
