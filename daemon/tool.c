@@ -26,6 +26,7 @@ enum {
     NICE = 10,
     LOOK_MS = 50,
 };
+#define LEAVE_NS NS_PER_S /* for it to die, when we end */
 
 /* ---- starting it ---- */
 
@@ -158,12 +159,22 @@ static void keep_last_line(struct tool_answer *answer, struct text_buffer *told)
              size > 0 ? line : "");
 }
 
-static int wait_for(pid_t pid)
+/* How it ended; -1: by a signal, or it has not. What hangs in the kernel cannot be killed: it is
+ * waited for, so that there is one of them and not many, but our own end does not wait with it. */
+static int wait_for(pid_t pid, const atomic_bool *stopping)
 {
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    uint64_t leave_ns = UINT64_MAX;
+    int status, nap_ms = 1;
+    pid_t ended;
+    while ((ended = waitpid(pid, &status, WNOHANG)) == 0 && clock_mono() < leave_ns) {
+        if (*stopping && leave_ns == UINT64_MAX) {
+            kill(pid, SIGKILL);
+            leave_ns = clock_mono() + LEAVE_NS;
+        }
+        poll(NULL, 0, nap_ms);
+        nap_ms = nap_ms < LOOK_MS ? 2 * nap_ms : LOOK_MS;
+    }
+    return ended == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static int run(const char *path, const char *const argv[], const atomic_bool *stopping,
@@ -192,7 +203,7 @@ static int run(const char *path, const char *const argv[], const atomic_bool *st
         rc = hear(&h, stopping);
         if (rc < 0)
             kill(pid, SIGKILL);
-        answer->status = wait_for(pid);
+        answer->status = wait_for(pid, stopping);
         keep_last_line(answer, &h.told);
     }
     close(out[0]);

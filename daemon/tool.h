@@ -22,8 +22,9 @@ struct tool_answer {
 };
 
 /* argv[0] is the command ("info"), NULL ends it. 0: it ended by itself. -EBUSY: too many wait;
- * -ETIMEDOUT, -EFBIG: it took too long, or said too much; -ECANCELED: `stopping`; others: it cannot
- * be started. tool_forget() in every case. */
+ * -ETIMEDOUT, -EFBIG: it took too long, or said too much; -ECANCELED: `stopping`, and it was
+ * killed, or left if it would not die; others: it cannot be started. tool_forget() in every case.
+ */
 int tool_run(const char *const argv[], const atomic_bool *stopping, struct tool_answer *answer,
              struct tdk_err *err);
 void tool_forget(struct tool_answer *answer);

@@ -1,14 +1,23 @@
 """The page at --http /: every address there is, who may ask, and what a browser makes of it."""
 
+import contextlib
+import ctypes
 import http.client
 import json
+import os
 import re
+import socket
+import struct
+import threading
 import time
 import unittest
 import urllib.parse
 
 from tests.support import browser, stage, tapedeck
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+PTRACE_SEIZE = 0x4206
+WALL = 0x40000000
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"
 
 
@@ -92,6 +101,27 @@ class Page(stage.Stage):
         begun = time.monotonic()
         self.assertEqual(self.watched.stop(), 0)
         self.assertLess(time.monotonic() - begun, tapedeck.PATIENCE / 2)
+
+    def test_its_end_does_not_wait_for_a_command_that_cannot_die(self):
+        self.recording()
+        listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listening.close)
+        listening.bind(str(self.tape / "replayer.sock"))
+        listening.listen()
+        asking = threading.Thread(target=self.hear_nothing, daemon=True)
+        asking.start()
+        peer, _ = listening.accept()  # the command, which asks for plays and is not answered
+        self.addCleanup(peer.close)
+        pid, _, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if LIBC.ptrace(PTRACE_SEIZE, pid, None, None) != 0:
+            self.skipTest("nothing may be traced here")
+        self.addCleanup(os.waitpid, pid, WALL)  # until then it is not gone for its parent
+        self.assertEqual(self.watched.stop(), 0, self.watched.stderr)
+        asking.join()
+
+    def hear_nothing(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self.get("/state")
 
     def test_the_tape_is_told_as_the_commands_tell_it(self):
         self.recording(lines=self.trades())
