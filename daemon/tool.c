@@ -230,7 +230,8 @@ int tool_run(const char *const argv[], const atomic_bool *stopping, struct tool_
         rc = err_say(err, -EBUSY, "so many ask already; again in a moment");
     } else {
         pthread_mutex_lock(&one);
-        rc = *stopping ? -ECANCELED : run(path, argv, stopping, answer, err);
+        rc = *stopping ? err_say(err, -ECANCELED, "the daemon ends")
+                       : run(path, argv, stopping, answer, err);
         pthread_mutex_unlock(&one);
     }
     atomic_fetch_sub(&waiting, 1);
