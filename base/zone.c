@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 
+#define DAY INT64_C(86400)
+
 /* Days since 1970-01-01 in the Gregorian calendar: years begin in March, so that the leap day is
  * the last one, and come in eras of 400 (146,097 days). */
 static int64_t days_from_civil(int64_t year, int month, int day)
@@ -115,36 +117,32 @@ int zone_check(const char *zone, struct tdk_err *err)
     return 0;
 }
 
-static int64_t local_try(const struct civil *c, int dst)
+/* Seconds east of UTC by the zone of the process, at a time that is UTC. */
+static int64_t offset_at(int64_t seconds)
 {
-    struct tm tm = {
-        .tm_year = c->year - 1900,
-        .tm_mon = c->month - 1,
-        .tm_mday = c->day,
-        .tm_hour = c->hour,
-        .tm_min = c->minute,
-        .tm_sec = c->second,
-        .tm_isdst = dst,
-    };
-    time_t t = mktime(&tm);
-    /* A time that is not there comes back as another; one of the other season as another too. */
-    bool same = tm.tm_mday == c->day && tm.tm_hour == c->hour && tm.tm_min == c->minute &&
-                tm.tm_isdst == dst;
-    return same ? (int64_t)t : INT64_MIN;
+    time_t t = (time_t)seconds;
+    struct tm tm = {.tm_gmtoff = 0};
+    localtime_r(&t, &tm);
+    return tm.tm_gmtoff;
 }
 
+/* No zone is a day off UTC, and none changes its clocks twice in two days: only the offsets of a
+ * day before and a day behind can make a time this one. */
 static int local_to_utc(const char *zone, const struct civil *c, int64_t *seconds,
                         struct tdk_err *err)
 {
-    int64_t winter = local_try(c, 0), summer = local_try(c, 1);
-    if (winter == INT64_MIN && summer == INT64_MIN)
+    int64_t local = civil_to_utc(c);
+    int64_t before = local - offset_at(local - DAY), behind = local - offset_at(local + DAY);
+    bool was_before = before + offset_at(before) == local;
+    bool was_behind = behind + offset_at(behind) == local;
+    if (!was_before && !was_behind)
         return err_say(err, TDK_EVALUE, "the clocks of %s skipped %04d-%02d-%02dT%02d:%02d", zone,
                        c->year, c->month, c->day, c->hour, c->minute);
-    if (winter != INT64_MIN && summer != INT64_MIN)
+    if (was_before && was_behind && before != behind)
         return err_say(err, TDK_EVALUE,
                        "the clocks of %s showed %04d-%02d-%02dT%02d:%02d twice; write the offset",
                        zone, c->year, c->month, c->day, c->hour, c->minute);
-    *seconds = winter != INT64_MIN ? winter : summer;
+    *seconds = was_before ? before : behind;
     return 0;
 }
 

@@ -113,23 +113,44 @@ static void a_zone_that_is_not_there_is_told(void **state)
     assert_int_equal(moment_check_zone("", &err), TDK_EVALUE);
 }
 
+static void require_zones(void)
+{
+    if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) == 0)
+        return;
+    print_message("no zone database on this host\n");
+    skip();
+}
+
+static void refuse(const char *text, const char *zone, const char *why)
+{
+    struct moment moment;
+    struct tdk_err err;
+    assert_int_equal(moment_parse(text, zone, &moment, &err), TDK_EVALUE);
+    assert_non_null(strstr(err.text, why));
+}
+
 static void a_time_that_a_zone_skips_or_has_twice_is_refused(void **state)
 {
     (void)state;
-    struct moment moment;
-    struct tdk_err err;
-    if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) != 0) {
-        print_message("no zone database on this host\n");
-        skip();
-    }
+    require_zones();
     assert_true(at("2026-07-01T12:00:00", "Europe/Berlin") == UINT64_C(1782900000) * NS_PER_S);
     assert_true(at("2026-01-01T12:00:00", "Europe/Berlin") == UINT64_C(1767265200) * NS_PER_S);
-    assert_int_equal(moment_parse("2026-03-29T02:30:00", "Europe/Berlin", &moment, &err),
-                     TDK_EVALUE);
-    assert_non_null(strstr(err.text, "skipped"));
-    assert_int_equal(moment_parse("2026-10-25T02:30:00", "Europe/Berlin", &moment, &err),
-                     TDK_EVALUE);
-    assert_non_null(strstr(err.text, "twice"));
+    refuse("2026-03-29T02:30:00", "Europe/Berlin", "skipped");
+    refuse("2026-10-25T02:30:00", "Europe/Berlin", "twice");
+}
+
+/* Zones that moved, summer time or not. */
+static void so_it_is_where_the_zone_itself_was_another(void **state)
+{
+    (void)state;
+    require_zones();
+    refuse("2011-03-27T02:30:00", "Europe/Moscow", "skipped");
+    refuse("2014-10-26T01:30:00", "Europe/Moscow", "twice");
+    refuse("2021-01-31T23:00:00", "Africa/Juba", "twice");
+    refuse("2011-12-30T12:00:00", "Pacific/Apia", "skipped"); /* all of that day */
+    assert_true(at("2011-12-29T23:59:59", "Pacific/Apia") == UINT64_C(1325239199) * NS_PER_S);
+    assert_true(at("2011-12-31T00:00:00", "Pacific/Apia") == UINT64_C(1325239200) * NS_PER_S);
+    assert_true(at("2014-10-26T02:00:00", "Europe/Moscow") == UINT64_C(1414278000) * NS_PER_S);
 }
 
 /* Each day from 1970 to 2554, there and back. */
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_zone_is_only_for_times_that_bear_none),
         cmocka_unit_test(a_zone_that_is_not_there_is_told),
         cmocka_unit_test(a_time_that_a_zone_skips_or_has_twice_is_refused),
+        cmocka_unit_test(so_it_is_where_the_zone_itself_was_another),
         cmocka_unit_test(days_and_seconds_agree_both_ways),
         cmocka_unit_test(text_is_what_can_be_read_back),
     };
