@@ -1,5 +1,6 @@
 #include "base/zone.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,20 @@ static bool zone_is_utc(const char *zone)
     return strcmp(zone, "UTC") == 0 || strcmp(zone, "Z") == 0;
 }
 
-/* libc takes a name it does not know for UTC, without a word: look for its file. */
+/* A zone's file, and no folder of them, nor one of the tables that lie beside. */
+static bool is_zone_file(const char *path)
+{
+    static const char magic[4] = {'T', 'Z', 'i', 'f'};
+    char begin[sizeof magic];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, begin, sizeof begin);
+    close(fd);
+    return size == (ssize_t)sizeof magic && memcmp(begin, magic, sizeof magic) == 0;
+}
+
+/* libc takes a name it does not know for UTC, without a word: look into its file. */
 int zone_check(const char *zone, struct tdk_err *err)
 {
     int32_t east;
@@ -109,7 +123,7 @@ int zone_check(const char *zone, struct tdk_err *err)
         return 0;
     if (zone[0] == '/' || zone[0] == '.' || zone[0] == '\0' || strstr(zone, "..") != NULL ||
         snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", zone) >= (int)sizeof path ||
-        access(path, R_OK) != 0)
+        !is_zone_file(path))
         return err_say(err, TDK_EVALUE,
                        "'%s' is not a zone this host knows; write UTC, +01:00, or a name from "
                        "/usr/share/zoneinfo (package tzdata)",

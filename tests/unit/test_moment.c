@@ -102,6 +102,14 @@ static void a_zone_is_only_for_times_that_bear_none(void **state)
     assert_true(at("2026-11-20T09:30:00", "UTC") == UINT64_C(1795167000) * NS_PER_S);
 }
 
+static void require_zones(void)
+{
+    if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) == 0)
+        return;
+    print_message("no zone database on this host\n");
+    skip();
+}
+
 static void a_zone_that_is_not_there_is_told(void **state)
 {
     (void)state;
@@ -113,12 +121,17 @@ static void a_zone_that_is_not_there_is_told(void **state)
     assert_int_equal(moment_check_zone("", &err), TDK_EVALUE);
 }
 
-static void require_zones(void)
+/* Folders and tables, which libc takes for UTC. */
+static void what_lies_beside_zones_is_none(void **state)
 {
-    if (access("/usr/share/zoneinfo/Europe/Berlin", R_OK) == 0)
-        return;
-    print_message("no zone database on this host\n");
-    skip();
+    static const char *const names[] = {"Europe", "US", "Chile", "zone.tab", "tzdata.zi", "."};
+    (void)state;
+    struct tdk_err err;
+    for (size_t i = 0; i < array_size(names); i++)
+        assert_int_equal(moment_check_zone(names[i], &err), TDK_EVALUE);
+    require_zones();
+    assert_int_equal(moment_check_zone("Europe/Berlin", &err), 0);
+    assert_int_equal(moment_check_zone("Etc/GMT+5", &err), 0);
 }
 
 static void refuse(const char *text, const char *zone, const char *why)
@@ -186,6 +199,7 @@ int main(void)
         cmocka_unit_test(nothing_is_guessed),
         cmocka_unit_test(a_zone_is_only_for_times_that_bear_none),
         cmocka_unit_test(a_zone_that_is_not_there_is_told),
+        cmocka_unit_test(what_lies_beside_zones_is_none),
         cmocka_unit_test(a_time_that_a_zone_skips_or_has_twice_is_refused),
         cmocka_unit_test(so_it_is_where_the_zone_itself_was_another),
         cmocka_unit_test(days_and_seconds_agree_both_ways),
