@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,6 +18,8 @@
 
 #define BACKLOG       1024 /* the system cuts it to its own limit */
 #define PROBE_TIME_NS NS_PER_S
+#define LOCK_TIME_NS  (3 * NS_PER_S) /* another that starts probes for less */
+#define LOCK_NAP_MS   20
 
 /* ---- Unix ---- */
 
@@ -56,22 +59,40 @@ static int remove_stale(const char *path, struct tdk_err *err)
     return 0;
 }
 
-/* Two that start at once must not remove each other's: the folder is locked meanwhile. */
-static int lock_folder(const char *path)
+static int open_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *parent = slash != NULL ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     int fd = parent != NULL ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     free(parent);
-    if (fd >= 0)
-        flock(fd, LOCK_EX);
     return fd;
+}
+
+/* Two that start at once must not remove each other's: the folder is locked meanwhile. Anybody may
+ * have locked it, also who started us and waits: not for ever, then. *lock may be -1: the folder
+ * cannot be opened, and bind() says why. */
+static int lock_folder(const char *path, int *lock, struct tdk_err *err)
+{
+    uint64_t due_ns = clock_mono() + LOCK_TIME_NS;
+    *lock = open_folder(path);
+    while (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        if (clock_mono() >= due_ns) {
+            close(*lock);
+            return err_say(err, TDK_EBUSY, "socket %s: another process has locked its folder",
+                           path);
+        }
+        poll(NULL, 0, LOCK_NAP_MS);
+    }
+    return 0;
 }
 
 static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *err)
 {
-    int lock = lock_folder(path); /* without: bind() says what is wrong with the folder */
-    int rc = bind_unix(fd, path, mode);
+    int lock;
+    int rc = lock_folder(path, &lock, err);
+    if (rc < 0)
+        return rc;
+    rc = bind_unix(fd, path, mode);
     if (rc == -EADDRINUSE) {
         rc = remove_stale(path, err);
         if (rc == 0)

@@ -1,5 +1,6 @@
 """The recorder's socket: what it tells, what it does when asked, and who may ask."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -273,6 +274,19 @@ class Sockets(Control):
         self.assertEqual(recorder.wait(), 1)
         self.assertIn("another process listens", recorder.stderr)
         self.assertTrue(path.exists())
+
+    def test_a_folder_that_another_has_locked_is_waited_for_and_not_for_ever(self):
+        folder = self.scratch / "folder"
+        folder.mkdir()
+        lock = os.open(folder, os.O_RDONLY)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        recorder = self.recorder("--ring", "a", "--socket", folder / "s", ready=False)
+        self.assertEqual(recorder.wait(), 1)
+        self.assertIn("another process has locked its folder", recorder.stderr)
+        recorder = self.recorder("--ring", "a", "--socket", folder / "s", ready=False)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        recorder.wait_line("^ready ")
 
     def test_a_path_too_long_for_a_socket_works_all_the_same(self):
         self.tape = self.scratch / ("long" * 30) / ("longer" * 10)
