@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -59,10 +60,12 @@ static const struct method methods[] = {
 
 /* ---- a server ---- */
 
+#define CONNECTIONS 2u
+
 struct fixture {
     uv_loop_t loop;
     struct server server;
-    char folder[FOLDER_PATH], socket[FOLDER_PATH + 8];
+    char folder[FOLDER_PATH], socket[FOLDER_PATH + 8], token[FOLDER_PATH + 8];
     struct wire_decoder *decoder;
 };
 
@@ -75,9 +78,17 @@ static int setup(void **state)
     assert_non_null(f);
     folder_make(f->folder);
     snprintf(f->socket, sizeof f->socket, "%s/s.sock", f->folder);
+    snprintf(f->token, sizeof f->token, "%s/token", f->folder);
+    FILE *token = fopen(f->token, "we");
+    assert_non_null(token);
+    fputs("correct horse battery\n", token);
+    fclose(token);
     server_defaults(&options);
     options.program = options.version = options.tape = "test";
     options.socket = f->socket;
+    options.listen = "127.0.0.1:0";
+    options.token_file = f->token;
+    options.connections_max = CONNECTIONS;
     options.tables = tables;
     assert_int_equal(uv_loop_init(&f->loop), 0);
     assert_int_equal(wire_decoder_open(&f->decoder), 0);
@@ -233,6 +244,41 @@ static void a_batch_that_cannot_keep_an_answer_fails_as_a_whole(void **state)
     close(peer.fd);
 }
 
+/* ---- room ---- */
+
+/* Somebody who comes over TCP and says nothing. */
+static int come_in_silence(const struct fixture *f)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)f->server.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    return fd;
+}
+
+static void silence_over_tcp_keeps_nobody_out_who_is_local(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_side peers[CONNECTIONS];
+    int silent[CONNECTIONS], one_more;
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        silent[i] = come_in_silence(f);
+    while (f->server.live_count < CONNECTIONS)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        greet(&peers[i], f);
+    one_more = come_in_silence(f); /* and who has greeted stays */
+    while (f->server.counts.refused_full == 0)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        ask(&peers[i], "small");
+        close(peers[i].fd);
+        close(silent[i]);
+    }
+    close(one_more);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +286,8 @@ int main(void)
             an_answer_without_memory_is_an_error_and_the_next_one_is_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_a_batch_has_no_memory_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_that_cannot_keep_an_answer_fails_as_a_whole, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(silence_over_tcp_keeps_nobody_out_who_is_local, setup,
                                         teardown),
     };
     return cmocka_run_group_tests_name("daemon.server", tests, NULL, NULL);
