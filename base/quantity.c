@@ -187,6 +187,12 @@ int quantity_speed(const char *text, struct speed *speed, struct tdk_err *err)
                    text);
 }
 
+/* In billionths, which is as it is written. */
+static u128 scaled_nano(struct speed s)
+{
+    return (u128)s.numerator * NANO / s.denominator;
+}
+
 struct speed speed_faster(struct speed s)
 {
     if (s.kind != SPEED_MAX && s.numerator <= UINT64_MAX / 2) {
@@ -203,6 +209,8 @@ struct speed speed_slower(struct speed s)
     if (s.kind == SPEED_MAX)
         return (struct speed){SPEED_SCALED, 1, 1};
     bool by_count = s.kind == SPEED_PER_SECOND;
+    if (!by_count && scaled_nano(s) < 2)
+        return s;
     if (s.numerator % 2 == 0 || (by_count && s.numerator > 1))
         s.numerator /= 2;
     else if (!by_count && s.denominator <= UINT64_MAX / 2)
@@ -286,7 +294,7 @@ char *quantity_speed_text(char text[QUANTITY_TEXT], const struct speed *speed)
         snprintf(text, QUANTITY_TEXT, "max");
         break;
     case SPEED_SCALED:
-        scaled_text(text, (u128)speed->numerator * NANO / speed->denominator);
+        scaled_text(text, scaled_nano(*speed));
         break;
     case SPEED_PER_SECOND:
         snprintf(text, QUANTITY_TEXT, "%" PRIu64 "/s", speed->numerator);

@@ -38,7 +38,8 @@ struct speed {
 
 int quantity_speed(const char *text, struct speed *speed, struct tdk_err *err);
 
-/* Twice and half as fast; half of max is 1x. What would overflow stays as it is. */
+/* Twice and half as fast; half of max is 1x. What would overflow, or be less than 0.000000001x or
+ * 1/s, stays as it is: every speed can be written. */
 struct speed speed_faster(struct speed speed);
 struct speed speed_slower(struct speed speed);
 

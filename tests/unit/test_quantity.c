@@ -125,6 +125,25 @@ static void a_speed_is_exact_and_in_lowest_terms(void **state)
     }
 }
 
+/* However often it is halved, or doubled. */
+static void every_speed_can_be_written_and_read_back(void **state)
+{
+    static const char *const begins[] = {"max", "1x", "3x", "0.7x", "1000/s", "0.000000001x"};
+    (void)state;
+    for (size_t i = 0; i < array_size(begins); i++) {
+        struct speed slow, fast, again;
+        char text[QUANTITY_TEXT];
+        assert_int_equal(quantity_speed(begins[i], &slow, NULL), 0);
+        fast = slow;
+        for (unsigned n = 0; n < 200; n++) {
+            slow = speed_slower(slow);
+            fast = speed_faster(fast);
+            assert_int_equal(quantity_speed(quantity_speed_text(text, &slow), &again, NULL), 0);
+            assert_int_equal(quantity_speed(quantity_speed_text(text, &fast), &again, NULL), 0);
+        }
+    }
+}
+
 static void a_rate_is_ticks_a_second_or_max(void **state)
 {
     (void)state;
@@ -174,6 +193,7 @@ int main(void)
         cmocka_unit_test(durations_have_a_unit),
         cmocka_unit_test(counts_are_digits_only),
         cmocka_unit_test(a_speed_is_exact_and_in_lowest_terms),
+        cmocka_unit_test(every_speed_can_be_written_and_read_back),
         cmocka_unit_test(a_rate_is_ticks_a_second_or_max),
         cmocka_unit_test(text_never_says_more_than_there_is),
         cmocka_unit_test(a_rate_never_overflows),
