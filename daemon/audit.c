@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -48,15 +49,34 @@ bool audit_is_full(const struct audit *a)
     return a->waiting.size >= AUDIT_ROOM;
 }
 
+/* Of a line that went in half its half is taken out again: the next would go on in it. Not where
+ * the other daemon of this tape has written behind it. */
+static void cut_torn(int fd, const char *bytes, size_t written)
+{
+    struct stat file;
+    size_t torn = 0;
+    while (torn < written && bytes[written - torn - 1] != '\n')
+        torn++;
+    off_t end = lseek(fd, 0, SEEK_CUR);
+    if (torn == 0 || fstat(fd, &file) < 0 || file.st_size != end)
+        return;
+    int ignored = ftruncate(fd, end - (off_t)torn);
+    (void)ignored;
+}
+
+/* Lines of it that are not written are lost, and told: -ENOMEM, too, is said here. */
 static int write_out(int fd, const struct text_buffer *text)
 {
     for (size_t done = 0; done < text->size;) {
         ssize_t n = write(fd, text->bytes + done, text->size - done);
-        if (n < 0 && errno != EINTR)
-            return -errno;
+        if (n < 0 && errno != EINTR) {
+            int rc = -errno;
+            cut_torn(fd, text->bytes, done);
+            return rc;
+        }
         done += n > 0 ? (size_t)n : 0;
     }
-    return 0;
+    return text_error(text);
 }
 
 static void work(uv_work_t *work)
@@ -84,7 +104,8 @@ static void on_written(uv_work_t *work, int status)
 
 static void start(struct audit *a)
 {
-    if (a->busy || a->waiting.size == 0)
+    bool any = a->waiting.size > 0 || text_error(&a->waiting) < 0;
+    if (a->busy || !any)
         return;
     struct text_buffer empty = a->writing;
     a->writing = a->waiting;
@@ -94,9 +115,8 @@ static void start(struct audit *a)
         a->busy = true;
 }
 
-void audit_add(struct audit *a, const struct audit_entry *e)
+static void put_line(struct text_buffer *out, const struct audit_entry *e)
 {
-    struct text_buffer *out = &a->waiting;
     text_add_string(out, "{\"time\":\"");
     text_add_time(out, clock_wall());
     text_add_format(out, "\",\"uid\":%lld,\"client\":", e->uid);
@@ -104,6 +124,14 @@ void audit_add(struct audit *a, const struct audit_entry *e)
     text_add_char(out, ',');
     text_add_string(out, e->call);
     text_add_format(out, ",\"result\":\"%s\"}\n", e->result);
+}
+
+void audit_add(struct audit *a, const struct audit_entry *e)
+{
+    size_t before = a->waiting.size;
+    put_line(&a->waiting, e);
+    if (text_error(&a->waiting) < 0)
+        a->waiting.size = before; /* a line or none, and not half of one */
     start(a);
 }
 

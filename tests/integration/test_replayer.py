@@ -174,6 +174,20 @@ class Watched(Replayer):
         self.run_ok("stat", "-a", f"unix:{self.scratch}/none", code=6)
         self.run_ok("stat", "-a", "nonsense", code=2)
 
+    def test_a_line_of_the_audit_log_is_whole_or_missing(self):
+        replayer = self.serve("--audit")
+        log, client = self.tape / "audit.jsonl", self.client()
+        self.wait_for(log.read_text)
+        full = (log.stat().st_size + 50, resource.RLIM_INFINITY)
+        before = resource.prlimit(replayer.pid, resource.RLIMIT_FSIZE, full)
+        client.call("info")  # as on a full disk: the first half of its line fits
+        replayer.wait_line("lines are missing")
+        resource.prlimit(replayer.pid, resource.RLIMIT_FSIZE, before)
+        client.call("stats")
+        self.assertEqual(replayer.stop(), 0, replayer.stderr)
+        self.assertEqual([json.loads(line)["method"] for line in log.read_text().splitlines()],
+                         ["hello", "stats"])
+
     def test_a_second_one_serves_without_a_page(self):
         self.serve()
         other = self.start("tapedeck-replayer", "--tape", self.tape, "--socket",
