@@ -9,12 +9,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "daemon/callers.h"
 #include "daemon/host.h"
 #include "daemon/listen.h"
 #include "daemon/page.h"
 
 enum {
-    CONNECTIONS_MAX = 32,
     STREAMS_MAX = 8,
     CONNECTION_SECONDS = 10,
     CONNECTION_MEMORY = 16384,
@@ -28,6 +28,7 @@ struct http {
     struct http_options options;
     char *address, *tape, *replayer; /* ours */
     struct MHD_Daemon *daemon;
+    struct callers callers;
     atomic_bool stopping;
     atomic_int streams;
 };
@@ -36,6 +37,7 @@ struct http_request {
     struct http *http;
     struct MHD_Connection *connection;
     enum MHD_Result rc;
+    bool endless; /* its answer is a stream */
 };
 
 /* ---- what answers may ask ---- */
@@ -163,6 +165,7 @@ void http_answer_stream(struct http_request *request, const char *type, http_nex
                           "so many look on already that there is no room for one more\n");
         return;
     }
+    request->endless = true;
     *s = (struct stream){.http = http, .next = next};
     text_init(&s->text);
     struct MHD_Response *response = MHD_create_response_from_callback(
@@ -207,6 +210,22 @@ static void route(struct http_request *request, const char *url)
         r->call(request);
 }
 
+/* Its request is whole. Who looks on keeps its place until it goes. */
+static void serve(struct http_request *request, const char *method, const char *url)
+{
+    struct callers *callers = &request->http->callers;
+    struct caller *caller =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+            ->socket_context;
+    callers_serve(callers, caller);
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        http_answer_words(request, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    else
+        route(request, url);
+    if (!request->endless)
+        callers_served(callers, caller);
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **state)
@@ -223,17 +242,27 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *upload_size = 0;
         return MHD_YES;
     }
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-        http_answer_words(&request, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-    else
-        route(&request, url);
+    serve(&request, method, url);
     return request.rc;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **caller,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct callers *callers = &((struct http *)context)->callers;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        *caller = callers_come(
+            callers,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else
+        callers_leave(callers, *caller);
 }
 
 /* ---- life ---- */
 
 static void http_free(struct http *h)
 {
+    callers_close(&h->callers);
     free(h->address);
     free(h->tape);
     free(h->replayer);
@@ -254,6 +283,7 @@ static struct http *http_new(const struct http_options *options)
     struct http *h = calloc(1, sizeof *h);
     if (h == NULL)
         return NULL;
+    callers_init(&h->callers);
     h->options = *options;
     if (keep_text(&h->address, &h->options.address) && keep_text(&h->tape, &h->options.tape) &&
         keep_text(&h->replayer, &h->options.replayer))
@@ -276,10 +306,10 @@ int http_open(struct http **http, const struct http_options *options, struct tdk
     }
     h->daemon = MHD_start_daemon(
         MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL,
-        NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)STACK_SIZE, MHD_OPTION_END);
+        NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CALLERS_MAX,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_END);
     if (h->daemon == NULL) {
         close(fd);
         http_free(h);

@@ -3,8 +3,9 @@
  *
  * Threads of its own, one a connection, read the daemon's counters page and answer, so they do
  * while the loop or the disk hangs, and the loop never sees a client. Connections, their memory and
- * their time are limited. Nothing can be changed over it. Who asks must call us by an address of
- * ours: a page of somebody else's that had its own name point here learns nothing.
+ * their time are limited, and whoever dawdles gives way (callers.h). Nothing can be changed over
+ * it. Who asks must call us by an address of ours: a page of somebody else's that had its own name
+ * point here learns nothing.
  */
 #ifndef TDK_DAEMON_HTTP_H
 #define TDK_DAEMON_HTTP_H

@@ -167,6 +167,17 @@ class Page(stage.Stage):
         for host in (f"127.0.0.1:{self.port}", "localhost", "LOCALHOST:1", "[::1]:80", "10.1.2.3"):
             self.assertEqual(self.get("/state", Host=host)[0], 200, host)
 
+    def test_who_asks_byte_by_byte_keeps_no_monitor_out(self):
+        self.recording()
+        slow = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(40)]
+        for connection in slow:
+            self.addCleanup(connection.close)
+        for byte in b"GET / HT":
+            for connection in slow:
+                with contextlib.suppress(OSError):
+                    connection.send(bytes([byte]))
+            self.assertEqual(self.get("/healthz")[0], 200)
+
     def test_pages_of_others_cannot_make_it_work(self):
         self.recording()
         self.assertEqual(self.get("/coverage", Sec_Fetch_Site="cross-site")[0], 403)
