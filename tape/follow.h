@@ -38,8 +38,9 @@ int cursor_open_behind(struct tdk_cursor **cursor, struct tdk_tape *tape,
                        const struct tdk_query *query, const struct places *places,
                        struct tdk_err *err);
 
-/* See what a recorder has made durable since, if the index can be trusted as it stands: in between
- * two recorders there is nothing new to see, and nothing to be built for it. */
+/* See what a recorder has made durable since. In between two recorders there is nothing new to see,
+ * and nothing to be built for it; where the index of one that is at work cannot be trusted, all
+ * segments are looked at, as often as that takes little of our time. */
 int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "tape/follow.h"
@@ -264,11 +265,26 @@ int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
     return rc < 0 ? rc : take_view(tape, fresh, err);
 }
 
+/* A tape whose index we may not go by, and which grows all the same: by its segments, as often as
+ * that takes little of our time. */
+static int refresh_dearly(struct tdk_tape *tape, struct tdk_err *err)
+{
+    uint64_t begun_ns = clock_mono();
+    if (begun_ns < tape->dear_ns || !folder_is_held(&tape->folder))
+        return 0;
+    int rc = tdk_tape_refresh(tape, err);
+    uint64_t now_ns = clock_mono();
+    tape->dear_ns = now_ns + max_u64(NS_PER_S, 10 * (now_ns - begun_ns));
+    return rc;
+}
+
 int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
 {
     struct view *fresh;
-    if (tape->lone[0] != '\0' || view_open_trusted(&fresh, &tape->folder) != 0)
+    if (tape->lone[0] != '\0')
         return 0;
+    if (view_open_trusted(&fresh, &tape->folder) != 0)
+        return refresh_dearly(tape, err);
     return take_view(tape, fresh, err);
 }
 

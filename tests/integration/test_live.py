@@ -1,9 +1,12 @@
 """--then-live and tail -f from outside: history, JOIN, and the present, each tick exactly once."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import time
+import unittest
 
 from tests.support import tapedeck
 
@@ -64,6 +67,27 @@ class Live(tapedeck.Case):
 
     def assert_like_the_tape(self, frames, digest, track="feed"):
         self.assertEqual(digest, self.tape_digest("--track", track))
+
+
+class OtherUser(Live):
+    @unittest.skipUnless(os.getuid() == 0, "needs root: it reads as another user")
+    def test_who_may_not_lock_the_index_follows_by_the_segments(self):
+        """LMDB's writer would not know of its reading, and might take pages from under it."""
+        recorder = self.record()
+        self.run_ok("gen", "--ring", "feed", "--count", 1000)
+        self.run_ok("flush", "-T", self.tape)
+        program = shutil.copy(tapedeck.BIN / "tapedeck", self.scratch)  # where it is built may be closed to others
+        for path in [self.tape.parent, self.tape, *self.tape.rglob("*")]:
+            os.chmod(path, 0o755 if path.is_dir() else 0o644)
+        tail = self.start(program, "tail", "-T", self.tape, "-f", "-n", "10", "--timeout", "60s",
+                          stdout=subprocess.PIPE, user=4242)
+        lines = [tail.process.stdout.readline() for _ in range(10)]
+        self.run_ok("gen", "--ring", "feed", "--count", 500, "--seed", 2)
+        lines += [tail.process.stdout.readline() for _ in range(500)]
+        self.assertTrue(all(lines), tail.stderr)
+        tail.signal(signal.SIGINT)
+        self.assertEqual(tail.wait(), 0, tail.stderr)
+        self.assertEqual(recorder.stop(), 0)
 
 
 class ThenLive(Live):
