@@ -15,6 +15,7 @@
 enum {
     ALIKE = 4,       /* so many ticks in a row match where two places are the same */
     PLACES = 131072, /* of the lookup table: twice the window */
+    BARREN = 8,      /* where nothing is alike, such a part of both windows goes untried */
     PROGRESS = 4096
 };
 
@@ -39,6 +40,7 @@ struct pairing {
     const struct pairing_events *events;
     struct pairing_totals *totals;
     uint32_t *places; /* by sum: 1 + place among b's ticks; 0: none */
+    size_t barren;    /* ticks to be told before it is worth it to look for a pair again */
     uint64_t told;
     struct tdk_err *err;
 };
@@ -271,12 +273,17 @@ static int give_up(struct pairing *p)
         count++;
     if (count == 0)
         count = 1;
+    p->barren -= count < p->barren ? count : p->barren;
     return tell_apart(p, which == SIDE_A ? count : 0, which == SIDE_B ? count : 0);
 }
 
+/* Where two windows have no tick in common, only what comes anew behind them can be: to look for it
+ * at every tick would cost a window a tick. */
 static int resync(struct pairing *p)
 {
     size_t skip_a = 0, skip_b = 0;
+    if (p->barren > 0)
+        return give_up(p);
     for (size_t limit = 64; limit <= PAIRING_WINDOW; limit *= 32) {
         int rc = fill(p, SIDE_A, limit + ALIKE);
         if (rc == 0)
@@ -287,8 +294,10 @@ static int resync(struct pairing *p)
             return tell_apart(p, skip_a, skip_b);
     }
     /* Where every few ticks are lost, so many in a row are nowhere. */
-    return find_alike(p, PAIRING_WINDOW, 1, &skip_a, &skip_b) ? tell_apart(p, skip_a, skip_b)
-                                                              : give_up(p);
+    if (find_alike(p, PAIRING_WINDOW, 1, &skip_a, &skip_b))
+        return tell_apart(p, skip_a, skip_b);
+    p->barren = (p->sides[SIDE_A].count + p->sides[SIDE_B].count) / BARREN;
+    return give_up(p);
 }
 
 /* ---- the walk ---- */

@@ -72,6 +72,15 @@ class TwoTapes(tapedeck.Case):
         self.assertEqual((rows[0]["both"], rows[0]["only_a"], rows[0]["only_b"]),
                          (51000, 149000, 0))
 
+    def test_ticks_of_the_same_times_that_say_something_else_cost_no_window_each(self):
+        times = [1700000000000000000 + 1000 * i for i in range(200000)]
+        common = [f"{times[-1] + 1000 * i} both {i}" for i in range(1, 1001)]
+        self.put(self.a, [f"{ts} a {i}" for i, ts in enumerate(times)] + common)
+        self.put(self.b, [f"{ts} b {i}" for i, ts in enumerate(times)] + common)
+        rows, _ = self.diff(code=3)
+        self.assertEqual((rows[0]["both"], rows[0]["only_a"], rows[0]["only_b"]),
+                         (1000, 200000, 200000))
+
     def test_a_track_that_only_one_has(self):
         self.put(self.a, self.lines[:100])
         self.put(self.b, self.lines[:100])
