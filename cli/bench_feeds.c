@@ -54,7 +54,7 @@ bool bench_feeds_publish(struct tdk_ring *ring, const struct bench_feeds *f, uin
     uint64_t now_ns = clock_wall();
     uint32_t room = (uint32_t)(count * tdk_frame_span(f->size) - sizeof(struct tdk_frame));
     while (!tdk_ring_wait_room(ring, room, NS_PER_S))
-        if (interrupted())
+        if (interrupted() || tdk_ring_hostile(ring) != NULL)
             return false;
     for (uint64_t i = 0; i < count; i++) {
         struct tdk_frame *frame = tdk_ring_claim(ring, f->size);

@@ -36,7 +36,8 @@ char *bench_feed_name(char name[32], unsigned i);
 int bench_feeds_make_rings(const struct bench_feeds *feeds, uint64_t capacity, struct tdk_err *err);
 void bench_feeds_remove_rings(const struct bench_feeds *feeds);
 
-/* Ticks number `from` and on, with one publish, when there is room. False: interrupted. */
+/* Ticks number `from` and on, with one publish, when there is room. False: interrupted, or
+ * the ring's consumer breaks the rules. */
 bool bench_feeds_publish(struct tdk_ring *ring, const struct bench_feeds *feeds, uint64_t from,
                          uint64_t count);
 

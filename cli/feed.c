@@ -58,27 +58,19 @@ static void keep_pace(struct feed *feed, uint64_t ts)
     publisher_wait_until(&feed->publisher, pace_due(&feed->pace, ts, feed->paced++));
 }
 
-static int stopped(const struct publisher *p, struct tdk_err *err)
-{
-    const char *broken = tdk_ring_hostile(p->ring);
-    if (broken != NULL)
-        return err_say(err, TDK_EHOSTILE, "ring %s: %s", args.publisher.ring, broken);
-    return err_say(err, -ECANCELED, "interrupted");
-}
-
 static int publish_item(const struct source_item *item, void *context, struct tdk_err *err)
 {
     struct feed *feed = context;
     struct publisher *p = &feed->publisher;
     if (tdk_type_is_control(item->type)) {
         publisher_control(p, item->type, item->payload, item->size, NULL, 0);
-        return publisher_stopped(p) ? stopped(p, err) : 0;
+        return publisher_check(p, err);
     }
     if (args.speed.kind != SPEED_MAX)
         keep_pace(feed, item->ts);
     struct tdk_frame *frame = publisher_stopped(p) ? NULL : publisher_claim(p, item->size);
     if (frame == NULL)
-        return publisher_stopped(p) ? stopped(p, err) : 0;
+        return publisher_check(p, err);
     frame->type = item->type;
     frame->flags = item->flags;
     frame->ts = args.stamp == STAMP_NOW ? clock_wall() : item->ts;

@@ -166,6 +166,7 @@ static int gen_open(struct gen *gen, bool quiet, struct tdk_err *err)
 
 static int gen_report(struct gen *gen)
 {
+    struct tdk_err err;
     const struct publisher *p = &gen->publisher;
     uint64_t elapsed = progress_elapsed(&gen->progress);
     char rate[QUANTITY_TEXT], time[QUANTITY_TEXT];
@@ -178,6 +179,8 @@ static int gen_report(struct gen *gen)
     if (interrupted())
         status = cli_fail_words("interrupted after %" PRIu64 " %s", p->ticks,
                                 quantity_word(p->ticks, "tick; it stays", "ticks; they stay"));
+    else if (publisher_check(p, &err) < 0)
+        status = cli_fail(&err, "what was published before stays");
     if (p->digest != NULL)
         cli_digest_line(p->digest);
     return status;

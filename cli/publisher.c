@@ -103,7 +103,8 @@ void publisher_close(struct publisher *p)
 {
     if (p->ring != NULL) {
         publisher_flush(p);
-        if (p->loan.address != NULL && !loan_settle(&p->loan))
+        bool is_owed = p->loan.address != NULL && tdk_ring_hostile(p->ring) == NULL;
+        if (is_owed && !loan_settle(&p->loan))
             cli_warn("interrupted before the recorder had taken all of it: the rest is lost");
         loan_close(&p->loan);
         tdk_ring_detach(p->ring);
@@ -141,6 +142,16 @@ bool publisher_stopped(const struct publisher *p)
     return interrupted() || tdk_ring_hostile(p->ring) != NULL;
 }
 
+int publisher_check(const struct publisher *p, struct tdk_err *err)
+{
+    struct tdk_ring_info info;
+    const char *broken = tdk_ring_hostile(p->ring);
+    if (broken == NULL)
+        return interrupted() ? err_say(err, -ECANCELED, "interrupted") : 0;
+    tdk_ring_info(p->ring, &info);
+    return err_say(err, TDK_EHOSTILE, "ring %s: %s", info.name, broken);
+}
+
 /* Wait until `span` bytes can be claimed. False: stopped. */
 static bool wait_room(struct publisher *p, size_t span)
 {
@@ -150,7 +161,7 @@ static bool wait_room(struct publisher *p, size_t span)
     publisher_flush(p);
     while (!tdk_ring_wait_room(p->ring, (uint32_t)(wanted - sizeof(struct tdk_frame)),
                                ROOM_SLICE_NS)) {
-        if (interrupted())
+        if (publisher_stopped(p))
             return false;
         loan_tend(&p->loan);
     }

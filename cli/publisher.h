@@ -60,6 +60,9 @@ struct tdk_frame *publisher_claim(struct publisher *publisher, uint32_t size);
 /* Interrupted, or the ring breaks its own rules: no claim will succeed any more. */
 bool publisher_stopped(const struct publisher *publisher);
 
+/* The same in words: 0, or -ECANCELED, or TDK_EHOSTILE. */
+int publisher_check(const struct publisher *publisher, struct tdk_err *err);
+
 /* A control frame with the next tick's seq. Without patience it may be dropped, and is counted. */
 void publisher_control(struct publisher *publisher, uint8_t type, const void *head,
                        size_t head_size, const void *body, size_t body_size);

@@ -153,6 +153,19 @@ class Rings(tapedeck.Case):
         self.assertIn("interrupted", first.stderr)
         self.run_ok("gen", "--ring", "a", "--count", "1")
 
+    def test_a_consumer_that_breaks_the_rules_ends_the_wait_for_room(self):
+        lines = self.scratch / "lines"
+        lines.write_bytes(b"".join(b"%d %s\n" % (i, b"x" * 100) for i in range(1, 2001)))
+        for ring, command in (("a", ["gen", "--count", "2000"]), ("b", ["feed", lines])):
+            self.run_ok("ring", "create", ring, "--size", "64K")
+            waiting = self.start_cli(*command, "--ring", ring)
+            with open(self.rings / f"{ring}.ring", "r+b", buffering=0) as shared:
+                self.wait_for(lambda: os.pread(shared.fileno(), 1, 1280) == b"\1")  # `room_wanted`
+                # `consumed`: more than was produced
+                os.pwrite(shared.fileno(), (1 << 40).to_bytes(8, "little"), 896)
+            self.assertEqual(waiting.wait(), 1, waiting.stderr)
+            self.assertIn(f"ring {ring}: ", waiting.stderr)
+
     def test_a_rate_is_kept(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         begin = time.monotonic()
