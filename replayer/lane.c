@@ -70,6 +70,22 @@ static uint64_t consumed_bytes(const struct lane *lane)
     return info.consumed_bytes;
 }
 
+/* May a wait go on that has brought nothing for `quiet_ns`? */
+static int check_wait(const struct lane *lane, const struct lane_patience *patience,
+                      uint64_t quiet_ns, struct tdk_err *err)
+{
+    const char *broken = tdk_ring_hostile(lane->ring);
+    if (broken != NULL)
+        return err_say(err, TDK_EHOSTILE, "ring %s: its consumer broke the rules: %s", lane->name,
+                       broken);
+    if (quiet_ns >= patience->stall_ns)
+        return err_say(err, TDK_ESTALLED, "ring %s: consumer stalled: nothing was taken for %.3g s",
+                       lane->name, (double)quiet_ns / (double)NS_PER_S);
+    if (patience->stopped != NULL && patience->stopped(patience->context))
+        return err_say(err, -ECANCELED, "ring %s: stopped while it was full", lane->name);
+    return 0;
+}
+
 /* Until a payload of `size` fits. The clock of a stall starts anew whenever the consumer takes
  * something, be it too little. */
 static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience *patience,
@@ -77,29 +93,16 @@ static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience 
 {
     uint64_t begin = clock_mono(), moved = begin;
     uint64_t consumed = consumed_bytes(lane);
-    int rc = 0;
     uint64_t slice = SLICE_NS < patience->stall_ns ? SLICE_NS : patience->stall_ns;
-    const char *broken = tdk_ring_hostile(lane->ring);
-    if (broken != NULL)
-        return err_say(err, TDK_EHOSTILE, "ring %s: its consumer broke the rules: %s", lane->name,
-                       broken);
+    int rc = 0;
     patience->stalls++;
-    while (!tdk_ring_wait_room(lane->ring, size, slice)) {
+    while (rc == 0 && !tdk_ring_wait_room(lane->ring, size, slice)) {
         uint64_t consumed_now = consumed_bytes(lane);
         uint64_t now = clock_mono();
         if (consumed_now != consumed)
             moved = now;
         consumed = consumed_now;
-        if (now - moved >= patience->stall_ns) {
-            rc = err_say(err, TDK_ESTALLED,
-                         "ring %s: consumer stalled: nothing was taken for %.3g s", lane->name,
-                         (double)(now - moved) / (double)NS_PER_S);
-            break;
-        }
-        if (patience->stopped != NULL && patience->stopped(patience->context)) {
-            rc = err_say(err, -ECANCELED, "ring %s: stopped while it was full", lane->name);
-            break;
-        }
+        rc = check_wait(lane, patience, now - moved, err);
     }
     patience->waited_ns += clock_mono() - begin;
     return rc;

@@ -178,6 +178,26 @@ static void an_order_to_stop_ends_the_wait(void **state)
     assert_int_equal(rc, -ECANCELED);
 }
 
+static bool break_the_rules(void *context)
+{
+    struct lane *lane = context;
+    __atomic_store_n(&lane->ring->shared->consumed, 1ull << 40, __ATOMIC_RELEASE);
+    return false;
+}
+
+static void a_consumer_that_breaks_the_rules_ends_the_wait(void **state)
+{
+    struct fixture *f = *state;
+    int rc = 0;
+    f->patience.stall_ns = NS_PER_S;
+    f->patience.stopped = break_the_rules;
+    f->patience.context = &f->lane;
+    for (uint64_t seq = 1; rc == 0 && seq < 1000; seq++)
+        rc = put_tick(f, 1000, seq);
+    assert_int_equal(rc, TDK_EHOSTILE);
+    assert_non_null(strstr(f->err.text, "broke the rules"));
+}
+
 static void a_frame_the_ring_can_never_hold_is_refused_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -244,6 +264,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_slow_consumer_is_waited_for_and_gets_everything, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_order_to_stop_ends_the_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_consumer_that_breaks_the_rules_ends_the_wait, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_frame_the_ring_can_never_hold_is_refused_at_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_second_player_is_refused_while_the_first_lives, setup,
