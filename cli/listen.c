@@ -259,6 +259,13 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
     return 0;
 }
 
+void listener_overtaken(struct listener *l, const struct tdk_ring *ring)
+{
+    l->epoch = tdk_ring_epoch(ring);
+    l->next_seq = 0; /* the hole is ours, not the producer's */
+    lore_begin(l->lore, l->epoch);
+}
+
 int listener_fail(const struct tdk_err *err)
 {
     return err->code == -EEXIST ? cli_usage("%s", err->text) : cli_refuse(err, NULL);

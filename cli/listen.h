@@ -62,6 +62,9 @@ int listener_take(struct listener *listener, const struct tdk_frame *frame, stru
 /* Put out what has been taken, out of the program too with `through`. */
 int listener_flush(struct listener *listener, bool through, struct tdk_err *err);
 
+/* The reader was overtaken, and what it had taken is flushed: it goes on where it stands now. */
+void listener_overtaken(struct listener *listener, const struct tdk_ring *ring);
+
 /* The exit status of the output's failure: wrong usage or failed. Says it. */
 int listener_fail(const struct tdk_err *err);
 

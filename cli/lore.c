@@ -96,6 +96,11 @@ static void begin_epoch(struct lore *lore, struct track *track, uint64_t epoch)
     track->epoch = epoch;
 }
 
+void lore_begin(struct lore *lore, uint64_t epoch)
+{
+    begin_epoch(lore, lore->tracks[0], epoch);
+}
+
 int lore_open(struct lore **lore, const char *track, uint64_t epoch)
 {
     struct lore *l = calloc(1, sizeof *l);

@@ -23,6 +23,9 @@ struct lore;
 int lore_open(struct lore **lore, const char *track, uint64_t epoch);
 void lore_close(struct lore *lore);
 
+/* The reader was overtaken, and stands in the ring's epoch `epoch` now. */
+void lore_begin(struct lore *lore, uint64_t epoch);
+
 /* Before the frame is put out. Ticks that teach nothing cost a look at their type. -ENOMEM;
  * TDK_EFULL: the ring tells of more tracks than can be. */
 int lore_learn(struct lore *lore, const struct tdk_frame *frame);

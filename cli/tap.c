@@ -50,7 +50,7 @@ static int take_some(struct tap *t, struct tdk_err *err)
     if (size == TDK_ELAPPED) {
         t->laps++;
         t->missed += missed;
-        t->listener.next_seq = 0; /* the hole is ours, not the producer's */
+        listener_overtaken(&t->listener, t->ring);
         return 1;
     }
     if (size <= 0)

@@ -286,6 +286,7 @@ class _Reader(_Ring):
             lib.lib.tdk_ring_info(at, byref(raw))
             return self._copy(max(2 * room, raw.payload_max + 32))
         if count == lib.ELAPPED:
+            self._names.pop(0, None)  # a new epoch may have begun in what was not seen
             raise lib.Lapped(count, f"ring {self.name}: the producer overtook this tap, "
                                     f"{missed.value} bytes were not seen", missed.value)
         if count < 0:
@@ -304,7 +305,7 @@ class _Reader(_Ring):
     def _told(self, batch: "RingBatch") -> None:
         """Tracks and epochs, as TRACK, EPOCH and END frames between the ticks tell them."""
         types, numbers = batch.types, batch.numbers
-        if not self._names:
+        if 0 not in self._names:
             raw = lib.RingInfo()
             lib.lib.tdk_ring_info(self._open(), byref(raw))
             self._names[0] = (raw.track.decode() or self.name,

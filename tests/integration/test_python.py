@@ -403,6 +403,25 @@ class Rings(Case):
             feed.publish(records.make("mbo", 2))
             self.assertEqual(len(tap.read()), 2)
 
+    def test_a_tap_that_is_overtaken_by_another_producer_knows_its_epoch(self):
+        tapedeck.create_ring("r", 1 << 16)
+        with tapedeck.Tap("r") as tap, tapedeck.Consumer("r") as ring:
+            with tapedeck.Producer("r") as first:
+                first.publish(records.make("mbo", 1))
+                self.assertEqual(set(tap.read().epoch.tolist()), {first.epoch})
+            with tapedeck.Producer("r") as second:
+                for _ in range(4):
+                    second.publish(records.make("mbo", 700))
+                    ring.read()
+                    ring.release()
+                with self.assertRaises(tapedeck.Lapped):
+                    tap.read()
+                second.publish(records.make("mbo", 2))
+                batch = tap.read()
+                self.assertEqual([(part.track, part.epoch) for part in batch.parts],
+                                 [("r", second.epoch)])
+                self.assertEqual(batch.epoch.tolist(), [second.epoch] * 2)
+
 
 class Plays(Case):
     def test_what_a_play_puts_into_a_ring_is_what_a_query_answers(self):

@@ -265,6 +265,32 @@ class Rings(tapedeck.Case):
         drained = self.run_ok("drain", "a", "-o", "none", "--digest", "--timeout", "100ms")
         self.assertEqual(self.digest_of(drained.stderr), self.digest_of(done.stderr))
 
+    def test_a_tap_that_was_overtaken_by_another_producer_knows_its_epoch(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.start_cli("drain", "a", "-o", "none")
+        seen = self.scratch / "seen"
+
+        def epochs():
+            lines = seen.read_text().split("\n")[:-1]
+            return [int(json.loads(line)["tape"]["epoch"]) for line in lines]
+
+        with open(seen, "wb") as out:
+            tap = self.start_cli("tap", "a", "--envelope", stdout=out)
+        self.wait_for(lambda: self.run_ok("gen", "--ring", "a", "--count", "1") and epochs())
+        tap.signal(signal.SIGSTOP)
+        os.waitpid(tap.pid, os.WUNTRACED)  # it has stopped
+        self.run_ok("gen", "--ring", "a", "--count", "5000")  # more than the ring holds
+        passed = len(epochs())
+        feed = self.start_cli("gen", "--ring", "a", "--count", "1000000", "--rate", "100/s")
+        self.wait_for(lambda: self.ring_info("a")["producer"] == feed.pid)
+        self.wait_for(lambda: 0 < self.ring_info("a")["produced"] < 5000)
+        tap.signal(signal.SIGCONT)
+        self.wait_for(lambda: len(epochs()) > passed)
+        tap.signal(signal.SIGINT)
+        self.assertEqual(tap.wait(), 3, tap.stderr)
+        self.assertIn("overtaken by the producer 1 time", tap.stderr)
+        self.assertEqual(set(epochs()[passed:]), {self.ring_info("a")["epoch"]})
+
     def test_a_tap_that_waits_in_vain_says_so(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         self.run_ok("tap", "a", "--timeout", "50ms")
