@@ -21,6 +21,8 @@ static void change_speed(struct player *p, struct speed speed)
     /* From max there is no schedule to go on from: the next tick begins one. */
     if (p->pace.speed.kind == SPEED_MAX)
         p->anchored = false;
+    if (p->joined) /* a seek back into history keeps it */
+        p->speed_asked = speed;
     pace_speed(&p->pace, &speed, p->next_ts, p->tick, clock_mono());
     if (speed.kind != SPEED_MAX)
         p->report.paced = true;

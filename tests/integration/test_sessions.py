@@ -185,10 +185,20 @@ class Plays(Sessions):
 
     def test_history_has_its_speed_again_behind_a_seek_out_of_the_present(self):
         client = self.client()
-        session = self.play(client, speed="1x", then_live=True, **{"from": T0 + 190 * MS})
-        self.wait_for(lambda: client.call("sessions")["sessions"][0]["speed"] == "max")
-        client.call("seek", session=session, to=T0)
-        self.wait_for(lambda: client.call("sessions")["sessions"][0]["speed"] == "1x")
+        session = self.play(client, speed="1x", then_live=True, **{"from": T0})
+
+        def play():
+            return client.call("sessions")["sessions"][0]
+
+        for told, speed in ((None, "1x"), ("0.5x", "0.5x")):
+            self.wait_for(lambda: play()["speed"] == "max")
+            if told:
+                client.call("speed", session=session, speed=told)
+            client.call("pause", session=session)
+            client.call("seek", session=session, to=T0)
+            self.wait_for(lambda: play()["at"] == T0)
+            self.assertEqual(play()["speed"], speed)
+            client.call("resume", session=session)
         client.call("stop", session=session)
         self.until(client, session, "ended")
 
