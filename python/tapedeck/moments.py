@@ -8,6 +8,8 @@ from typing import Any, Union
 
 import numpy as np
 
+from .native import U64_MAX
+
 Moment = Union[int, str, np.datetime64, datetime.datetime]
 
 _TEXT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
@@ -17,11 +19,31 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 def to_ns(moment: Moment) -> int:
     """ns since 1970. int: as it is; "2026-11-20T09:30:00.5Z" with a zone, "2026-11-20" that UTC day's
-    start; numpy.datetime64: UTC; datetime and pandas.Timestamp: with a zone. ValueError else."""
+    start; numpy.datetime64: UTC; datetime and pandas.Timestamp: with a zone. ValueError else, and for
+    a time before 1970 or past 2554."""
+    ns = _to_int(moment)
+    if not 0 <= ns <= U64_MAX:
+        raise ValueError(f"{moment}: times are from 1970 to 2554")
+    return ns
+
+
+def times_to_ns(times: Any) -> np.ndarray:
+    """Many times as uint64 ns since 1970: integers as they are, numpy.datetime64 of any unit in UTC."""
+    times = np.asarray(times)
+    if times.dtype.kind == "M":
+        times = _of_datetime64(times)
+    if times.dtype.kind not in "iu":
+        raise ValueError(f"times of type {times.dtype}: ns since 1970 as integers, or datetime64")
+    if times.dtype.kind == "i" and (times < 0).any():
+        raise ValueError("a time before 1970")
+    return np.ascontiguousarray(times, np.uint64)
+
+
+def _to_int(moment: Moment) -> int:
     if isinstance(moment, (int, np.integer)):
         return int(moment)
     if isinstance(moment, np.datetime64):
-        return int(moment.astype("datetime64[ns]").astype("int64"))
+        return int(_of_datetime64(np.asarray(moment)))
     if isinstance(moment, datetime.datetime):
         if moment.tzinfo is None:
             raise ValueError(f"{moment}: a time without a zone could be any; give it a tzinfo")
@@ -33,13 +55,24 @@ def to_ns(moment: Moment) -> int:
     raise TypeError(f"{moment!r} is no time")
 
 
+def _of_datetime64(times: np.ndarray) -> np.ndarray:
+    """int64 ns. NumPy wraps what has no room there and says nothing, so look whether it comes back;
+    NaT never does."""
+    ns = times.astype("datetime64[ns]")
+    if not (ns.astype(times.dtype) == times).all():
+        raise ValueError("a datetime64 that is NaT, out of 1677 to 2262, or finer than ns")
+    return ns.astype(np.int64)
+
+
 def _of_text(text: str) -> int:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no time: 2026-11-20T09:30:00.5Z (with a zone), 2026-11-20, "
                          "or ns since 1970 as a number")
     day, clock, zone = match.groups()
-    ns = int(np.datetime64(f"{day}T{clock}" if clock else day, "ns").astype("int64"))
+    ns = int(np.datetime64(day, "D").astype("int64")) * 86400 * 10**9
+    if clock:
+        ns += int(np.datetime64(f"1970-01-01T{clock}", "ns").astype("int64"))
     if zone and zone != "Z":
         shift = (int(zone[1:3]) * 60 + int(zone[4:6])) * 60 * 10**9
         ns += -shift if zone[0] == "+" else shift
@@ -50,5 +83,5 @@ def to_datetime64(ns: Any) -> np.ndarray:
     """Times of records (uint64) as datetime64[ns] in UTC; undefined is NaT."""
     times = np.asarray(ns, np.uint64)
     out = times.astype(np.int64)
-    out = np.where(times == np.uint64(2**64 - 1), np.iinfo(np.int64).min, out)
+    out = np.where(times == np.uint64(U64_MAX), np.iinfo(np.int64).min, out)
     return out.view("datetime64[ns]")

@@ -61,6 +61,13 @@ _CLASSES = {-_errno.ENOENT: Missing, -20009: Missing, -20010: Missing, -20011: M
             ELAPPED: Lapped}
 
 
+def check_byte(what: str, value: int) -> int:
+    """ctypes would cut it without a word."""
+    if not 0 <= value <= 255:
+        raise ValueError(f"{what} {value}: 0 to 255")
+    return value
+
+
 class Err(Structure):
     _fields_ = [("code", c_int), ("text", c_char * 500)]
 

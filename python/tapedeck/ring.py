@@ -17,6 +17,7 @@ import numpy as np
 from . import native as lib
 from . import records as r
 from .batch import Batch, Part
+from .moments import Moment, times_to_ns, to_ns
 
 _PRODUCER, _CONSUMER, _TAP = 0, 1, 2
 _SPIN, _YIELD, _PARK = 0, 1, 2
@@ -192,12 +193,12 @@ class Producer(_Ring):
 
     _role = _PRODUCER
 
-    def publish(self, records: np.ndarray, ts: Optional[np.ndarray] = None, *,
+    def publish(self, records: np.ndarray, ts: Any = None, *,
                 type: Optional[int] = None, flags: int = 0, wait: Seconds = 0) -> int:
         """A tick for each record of an array; how many are in the ring.
 
         `records` may have any dtype: what is no record of a schema needs a `type` from 3 up.
-        `ts`: ns since 1970 of each, uint64; without it, now. wait=0: what a full ring refuses is
+        `ts`: of each, ns since 1970 or datetime64; without it, now. wait=0: what a full ring refuses is
         lost, and counted there; else room is waited for, for so many seconds at a time.
         """
         values = records if records.ndim == 1 and records.strides[0] >= 0 else records.reshape(-1).copy()
@@ -205,16 +206,16 @@ class Producer(_Ring):
         if count == 0:
             return 0
         kind = self._type_of(values) if type is None else type
-        times = None if ts is None else np.ascontiguousarray(ts, np.uint64)
+        times = None if ts is None else times_to_ns(ts)
         if times is not None and times.shape != (count,):
             raise ValueError(f"{count} records and {times.size} times")
         return self._put(values.ctypes.data, values.strides[0] if count > 1 else size, times, count,
                          size, kind, flags, wait)
 
-    def publish_bytes(self, payload: bytes, ts: Optional[int] = None, *, type: int = r.OPAQUE,
+    def publish_bytes(self, payload: bytes, ts: Optional[Moment] = None, *, type: int = r.OPAQUE,
                       flags: int = 0, wait: Seconds = 0) -> bool:
         """One tick of any bytes; False: the ring was full."""
-        times = None if ts is None else np.array([ts], np.uint64)
+        times = None if ts is None else np.array([to_ns(ts)], np.uint64)
         at = ctypes.cast(ctypes.c_char_p(payload), ctypes.c_void_p).value
         return self._put(at, len(payload), times, 1, len(payload), type, flags, wait) == 1
 
@@ -231,6 +232,8 @@ class Producer(_Ring):
 
     def _put(self, at: Optional[int], stride: int, times: Optional[np.ndarray], count: int, size: int,
              kind: int, flags: int, wait: Seconds) -> int:
+        lib.check_byte("type", kind)
+        lib.check_byte("flags", flags)
         end = None if wait is None else time.monotonic() + wait
         done = 0
         with self._lock:

@@ -315,7 +315,7 @@ class Tape:
 
     def _type(self, word: Type) -> tuple[int, int]:
         if isinstance(word, int):
-            return word, -1
+            return lib.check_byte("type", word), -1
         if isinstance(word, Schema) or word in r.SCHEMAS:
             kind = r.schema(word)
             return kind.type, kind.rtype

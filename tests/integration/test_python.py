@@ -1,6 +1,7 @@
 """python/tapedeck from outside: tapes against what others counted, rings between processes, and the
 examples as they are."""
 
+import datetime
 import gc
 import importlib.util
 import json
@@ -279,8 +280,23 @@ class Tapes(Case):
                 tape.query("mbq")
             with self.assertRaisesRegex(ValueError, "no time"):
                 tape.query("mbo", "yesterday")
+            with self.assertRaisesRegex(ValueError, "type 259"):
+                tape.cursor(types=259)
         with self.assertRaisesRegex(ValueError, "is closed"):
             tape.query("mbo")
+
+    def test_a_time_that_no_tick_can_have_is_refused(self):
+        utc = datetime.timezone.utc
+        for moment in (-1, "1969-12-31T23:59:59Z", "1970-01-01T00:30:00+01:00", 2**64, "2600-01-01",
+                       datetime.datetime(1950, 1, 1, tzinfo=utc), np.datetime64("1950-01-01"),
+                       np.datetime64("NaT"), np.datetime64("2500-01-01")):
+            with tapedeck.Tape(self.tape) as tape:
+                with self.assertRaises(ValueError, msg=moment):
+                    tape.count(moment)
+                with self.assertRaises(ValueError, msg=moment):
+                    tape.count(end=moment)
+        self.assertEqual(tapedeck.to_ns("2500-01-01T00:00:00.5Z"), 16725225600 * 10**9 + 5 * 10**8)
+        self.assertEqual(tapedeck.to_ns(np.datetime64("2026-11-20", "D")), tapedeck.to_ns("2026-11-20"))
 
     def test_damage_is_raised_or_passed_over_with_a_warning(self):
         segment = next((self.tape / "segments").iterdir())
@@ -373,6 +389,25 @@ class Rings(Case):
                 feed.publish_bytes(b"x", type=0xC0)
             with self.assertRaisesRegex(ValueError, "100 records and 3 times"):
                 feed.publish(every, np.zeros(3, np.uint64))
+            for byte in ({"type": 259}, {"type": -1}, {"flags": 256}):
+                with self.assertRaisesRegex(ValueError, "0 to 255"):
+                    feed.publish_bytes(b"x", **{"type": 3, **byte})
+
+    def test_times_of_any_unit_are_ns_in_the_ring(self):
+        tapedeck.create_ring("r", 1 << 16)
+        two = records.make("mbo", 2)
+        days = np.array(["2026-11-20", "2026-11-21"], "datetime64[D]")
+        with tapedeck.Producer("r") as feed, tapedeck.Consumer("r") as ring:
+            feed.publish(two, days)
+            feed.publish(two, [7, 8])
+            feed.publish_bytes(b"x", days[0])
+            ts = [tapedeck.to_ns(day) for day in days]
+            self.assertEqual(ring.read().ts[-5:].tolist(), ts + [7, 8] + ts[:1])
+            for wrong in (np.array([0.5, 1]), np.array([-1, 1]), np.array(["NaT", "NaT"], "datetime64[s]"),
+                          np.array(["2500-01-01", "2026-11-20"], "datetime64[D]"), ["now", "now"]):
+                with self.assertRaises(ValueError, msg=wrong):
+                    feed.publish(two, wrong)
+            self.assertIsNone(ring.read())
 
     def test_a_ring_has_one_producer_and_a_name_that_can_be(self):
         tapedeck.create_ring("r", 1 << 16, track="eq")
