@@ -1,6 +1,7 @@
 /* stat.c - what the daemons count, once or again and again, out of their counters pages. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,10 +277,11 @@ static int show(struct pages *now, struct pages *before, uint64_t *shown_ns)
     return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
 }
 
-/* Whether there is to be another round, once the time for it has come. */
+/* Whether there is to be another round, once the time for it has come. Where writing failed and the
+ * status is good, nobody reads any more. */
 static bool goes_on(int status, uint64_t shown)
 {
-    if (status != CLI_OK || args.interval_ns == 0 || interrupted() ||
+    if (status != CLI_OK || args.interval_ns == 0 || interrupted() || ferror(stdout) ||
         (args.count != 0 && shown == args.count))
         return false;
     attach_sleep(args.interval_ns);

@@ -1,5 +1,6 @@
 /* top.c - the live screen: rings, tapes and players in a terminal. */
 #include <ncurses.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,6 +97,13 @@ static void show(void)
     refresh();
 }
 
+/* Its window was closed, and no signal said so: a key that is waited for is then at once none. */
+static bool has_hung_up(void)
+{
+    struct pollfd fd = {.fd = STDIN_FILENO};
+    return poll(&fd, 1, 0) > 0;
+}
+
 /* ---- keys ---- */
 
 static void move_by(int by)
@@ -187,7 +195,7 @@ static int watch(struct tdk_err *err)
         show();
         now_ns = clock_mono();
         timeout(due_ns > now_ns ? (int)((due_ns - now_ns) / NS_PER_MS) + 1 : 0);
-        goes_on = on_key(getch(), &due_ns);
+        goes_on = on_key(getch(), &due_ns) && !has_hung_up();
     }
     return rc;
 }

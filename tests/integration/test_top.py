@@ -65,6 +65,12 @@ class Top(tapedeck.Case):
             top.type("q")
             self.assertEqual(top.end(), 0)
 
+    def test_it_ends_with_its_terminal(self):
+        with self.top() as top:
+            top.wait("no recorder runs")
+            top.hang_up()
+            self.assertEqual(top.process.wait(tapedeck.PATIENCE), 0)
+
     def test_without_a_terminal_it_is_wrong_usage(self):
         done = self.run_ok("top", code=2)
         self.assertIn("terminal", done.stderr)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 import unittest
 
@@ -68,6 +69,14 @@ class Watch(tapedeck.Case):
         rows = [line.split("\t") for line in lines if line.startswith("a\t")]
         self.assertEqual(rows[0][rate], "")
         self.assertEqual(rows[2][rate], "0")
+
+    def test_stat_ends_when_nobody_reads_it_any_more(self):
+        self.recording()
+        for args in ((), ("--json",), ("--all",), ("-a", f"unix:{self.tape}/recorder.sock")):
+            stat = self.start_cli("stat", "-i", "10ms", *args, stdout=subprocess.PIPE)
+            self.assertTrue(stat.process.stdout.readline())
+            stat.process.stdout.close()
+            self.assertEqual(stat.wait(), 0, stat.stderr)
 
     def test_all_counters_have_names_and_help(self):
         self.recording()

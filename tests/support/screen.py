@@ -139,6 +139,7 @@ class Terminal:
             [str(arg) for arg in args], env={**env, "TERM": term}, stdin=slave, stdout=slave,
             stderr=slave, start_new_session=True)
         os.close(slave)
+        self.hung_up = False
 
     def __enter__(self):
         return self
@@ -147,7 +148,13 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self.master)
+        self.hang_up()
+
+    def hang_up(self):
+        """The window is closed."""
+        if not self.hung_up:
+            os.close(self.master)
+        self.hung_up = True
 
     def _size(self, rows, columns):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
