@@ -135,7 +135,6 @@ static int follow(struct tail *t, struct tdk_err *err)
     struct tdk_run run;
     bool owed = false; /* something is put and not flushed */
     uint64_t heard = clock_mono();
-    t->range.query.control = true; /* losses are told */
     int rc = live_open(&t->live, t->range.tape, &t->range.query, 0, t->cursor, err);
     while (rc >= 0 && !interrupted()) {
         rc = live_read(t->live, &run, err);
@@ -182,6 +181,7 @@ static int open_output(struct tail *t, struct tdk_err *err)
 
 static int deliver(struct tail *t, struct tdk_err *err)
 {
+    t->range.query.control = true; /* losses are told even where they are not shown */
     t->range.query.reverse = true;
     t->range.query.limit = args.count > 0 ? args.count : 1;
     int rc = tdk_cursor_open(&t->cursor, t->range.tape, &t->range.query, err);
@@ -237,9 +237,10 @@ const struct command tail_command = {
     .brief = "the last ticks of a tape, and what comes behind them",
     .usage = "-T DIR [-n N] [-f] [-s SYMBOL]... [-o FORMAT]",
     .about =
-        "With -f it goes on with what is recorded from now on: from the tape until that meets\n"
-        "what the live ring still holds, then out of the ring itself, and back to the tape\n"
-        "where the ring was faster. Each tick comes once, whatever becomes of the recorder.",
+        "What was lost among them is told (exit 3). With -f it goes on with what is recorded from\n"
+        "now on: from the tape until that meets what the live ring still holds, then out of the\n"
+        "ring itself, and back to the tape where the ring was faster. Each tick comes once,\n"
+        "whatever becomes of the recorder.",
     .sets = (const struct option_set[]){{"which ticks", range_rows, &args.range},
                                         {"how", rows, &args},
                                         {"output", listen_rows, &output_args},

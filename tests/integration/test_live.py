@@ -275,6 +275,21 @@ class Tail(Live):
         self.assertEqual(len(self.run_ok("tail", "-T", self.tape).stdout.splitlines()), 10)
         self.assertEqual(self.run_ok("tail", "-T", self.tape, "-n", 0).stdout, b"")
 
+    def test_what_was_lost_among_the_last_ticks_is_told_and_shown_if_asked(self):
+        self.taping.signal(signal.SIGSTOP)
+        self.run_ok("gen", "--ring", "feed", "--count", 100000, "--no-wait", code=3)
+        self.taping.signal(signal.SIGCONT)
+        self.run_ok("gen", "--ring", "feed", "--count", 10)
+        self.assertEqual(self.taping.stop(), 0)
+        self.assertEqual(self.run_ok("tail", "-T", self.tape, "-n", 5).stderr, "")
+        done = self.run_ok("tail", "-T", self.tape, "-n", 15, code=3)
+        self.assertEqual(len(done.stdout.splitlines()), 15)
+        self.assertRegex(done.stderr, "lost: track feed epoch .*: the ring was full")
+        shown = self.run_ok("tail", "-T", self.tape, "-n", 15, "--control", code=3).stdout
+        asked = self.run_ok("query", "-T", self.tape, "-n", 15, "--reverse", "-o", "jsonl", "--control", code=3).stdout
+        self.assertGreater(len(shown.splitlines()), 16)  # the loss, and the epoch behind it
+        self.assertEqual(shown.splitlines(), asked.splitlines()[::-1])
+
     def test_and_what_comes_behind_them(self):
         follower = self.start_cli("tail", "-f", "-T", self.tape, "-n", 3, "--envelope",
                                   stdout=subprocess.PIPE)
