@@ -27,10 +27,9 @@ struct args {
 
 static struct args args;
 
-#define JSON_ROW                                                                                   \
+#define JSON_ROW(what)                                                                             \
     {                                                                                              \
-        .name = "json", .kind = OPTION_FLAG, .at = offsetof(struct args, json),                    \
-        .help = "a JSON array"                                                                     \
+        .name = "json", .kind = OPTION_FLAG, .at = offsetof(struct args, json), .help = (what)     \
     }
 
 /* ---- plan ---- */
@@ -65,10 +64,15 @@ static void put_item(struct table *table, const struct retain_item *item)
     table_text(table, item->pin == PIN_MARK ? item->pin_name : NULL);
 }
 
+static int open_table(struct table **table)
+{
+    return table_open(table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
+}
+
 static int show_plan(const struct retain_plan *plan)
 {
     struct table *table;
-    int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
+    int rc = open_table(&table);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < plan->count; i++)
@@ -176,7 +180,7 @@ static int run_plan(const struct cli *cli)
     return status;
 }
 
-static const struct option plan_rows[] = {JSON_ROW, {.name = NULL}};
+static const struct option plan_rows[] = {JSON_ROW("a JSON array"), {.name = NULL}};
 static const struct option_set plan_sets[] = {
     {.rows = range_tape_rows, .into = &args.range},
     {.title = "limits", .rows = retain_limit_rows, .into = &args.limits},
@@ -199,8 +203,17 @@ static const struct command plan_command = {
 
 struct applying {
     struct progress progress;
+    struct retain_plan plan;
+    struct table *deleted; /* NULL: nobody asked for it */
     uint64_t segments, bytes, bytes_total, leased;
 };
+
+static void put_deleted(struct applying *a, uint64_t segment)
+{
+    for (size_t i = 0; i < a->plan.count && a->deleted != NULL; i++)
+        if (a->plan.items[i].number == segment)
+            put_item(a->deleted, &a->plan.items[i]);
+}
 
 static int on_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context)
 {
@@ -208,6 +221,7 @@ static int on_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes, v
     if (fate == RETIRE_DONE) {
         a->segments++;
         a->bytes += bytes;
+        put_deleted(a, segment);
         progress_at(&a->progress, a->bytes, a->bytes_total, "bytes", a->segments);
     } else if (fate == RETIRE_LEASED) {
         a->leased++;
@@ -222,13 +236,12 @@ static int on_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes, v
     return interrupted() ? 1 : 0;
 }
 
-static int apply_plan(struct applying *a, const struct folder *folder,
-                      const struct retain_plan *plan, struct tdk_err *err)
+static int apply_plan(struct applying *a, const struct folder *folder, struct tdk_err *err)
 {
     const struct retire_options options = {.each = on_retired, .context = a};
     size_t count;
-    uint64_t *numbers = retain_plan_going(plan, &count);
-    a->bytes_total = plan->verdict.going_bytes;
+    uint64_t *numbers = retain_plan_going(&a->plan, &count);
+    a->bytes_total = a->plan.verdict.going_bytes;
     int rc = numbers != NULL ? retire_segments(folder, numbers, count, &options, err) : 0;
     free(numbers);
     return rc;
@@ -242,54 +255,62 @@ static void on_found(const char *text, void *context)
 
 /* With the tape in our hands: the index is ours to keep. */
 static int apply_held(struct applying *a, struct recovered *tape,
-                      const struct retain_policy *policy, struct retain_plan *plan,
-                      struct tdk_err *err)
+                      const struct retain_policy *policy, struct tdk_err *err)
 {
     warn_unknown_tracks(policy, tape->index);
-    int rc = retain_plan_make(plan, &tape->folder, tape->index, policy, NULL, err);
+    int rc = retain_plan_make(&a->plan, &tape->folder, tape->index, policy, NULL, err);
     if (rc == 0)
-        rc = apply_plan(a, &tape->folder, plan, err);
+        rc = apply_plan(a, &tape->folder, err);
     int closed = recover_close(tape, true, rc == 0 ? err : NULL);
     return rc < 0 ? rc : closed;
 }
 
 /* A writer has it: it takes them out of its index when it looks, a few times a second. */
-static int apply_beside(struct applying *a, const struct retain_policy *policy,
-                        struct retain_plan *plan, struct tdk_err *err)
+static int apply_beside(struct applying *a, const struct retain_policy *policy, struct tdk_err *err)
 {
     struct folder folder;
-    int rc = make_plan(plan, &folder, policy, err);
-    return rc == 0 ? apply_plan(a, &folder, plan, err) : rc;
+    int rc = make_plan(&a->plan, &folder, policy, err);
+    return rc == 0 ? apply_plan(a, &folder, err) : rc;
 }
 
-static int apply(struct applying *a, const struct retain_policy *policy, struct retain_plan *plan,
-                 struct tdk_err *err)
+static int apply(struct applying *a, const struct retain_policy *policy, struct tdk_err *err)
 {
     struct recovered tape;
     int rc = recover_open(&tape, args.range.tape, false, on_found, NULL, err);
     if (rc == TDK_EBUSY)
-        return apply_beside(a, policy, plan, err);
-    return rc == 0 ? apply_held(a, &tape, policy, plan, err) : rc;
+        return apply_beside(a, policy, err);
+    return rc == 0 ? apply_held(a, &tape, policy, err) : rc;
+}
+
+/* Also of an apply that failed or was interrupted. */
+static int show_deleted(struct applying *a)
+{
+    int rc = a->deleted != NULL ? table_close(a->deleted) : 0;
+    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
 }
 
 static int apply_now(const struct cli *cli, const struct retain_policy *policy)
 {
     struct tdk_err err;
     struct applying a = {.segments = 0};
-    struct retain_plan plan = {.count = 0};
     char bytes[QUANTITY_TEXT];
+    if (args.json && open_table(&a.deleted) < 0)
+        return cli_fail_words("out of memory");
     interrupt_catch();
     progress_begin(&a.progress, "retain", args.progress, cli->globals->quiet);
-    int rc = apply(&a, policy, &plan, &err);
+    int rc = apply(&a, policy, &err);
     progress_end(&a.progress, a.bytes, a.bytes_total, "bytes", a.segments);
-    int status = rc == 0 ? warn_unmet(&plan) : CLI_OK;
-    retain_plan_close(&plan);
+    int shown = show_deleted(&a);
+    int status = rc == 0 ? warn_unmet(&a.plan) : CLI_OK;
+    retain_plan_close(&a.plan);
     if (rc < 0)
         return cli_fail(&err, "nothing is lost by trying again");
     cli_note("%" PRIu64 " %s of %s deleted", a.segments,
              quantity_word(a.segments, "segment", "segments"), quantity_size_text(bytes, a.bytes));
     if (interrupted())
         return cli_fail_words("interrupted; run it again for the rest");
+    if (shown != CLI_OK)
+        return shown;
     return a.leased > 0 ? CLI_LOSSY : status;
 }
 
@@ -311,7 +332,7 @@ static const struct option apply_rows[] = {
      .at = offsetof(struct args, dry_run),
      .help = "only show the plan"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
-    JSON_ROW,
+    JSON_ROW("a JSON array of what was deleted, with the columns of the plan"),
     {.name = NULL},
 };
 static const struct option_set apply_sets[] = {

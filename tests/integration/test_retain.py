@@ -33,8 +33,10 @@ class Retention(tapedeck.Case):
         self.assertTrue(all(row["why"] == "segments" for row in plan if row["goes"]))
         self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "4", "--dry-run")
         self.assertEqual(self.segments(), before)
-        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "4")
+        deleted = self.rows("retain", "apply", "--max-segments", "4")
+        self.assertEqual(deleted, [row for row in plan if row["goes"]])
         self.assertEqual(self.segments(), before[-4:])
+        self.assertEqual(self.rows("retain", "apply", "--max-segments", "4"), [])
         self.run_ok("verify", "-T", self.tape)
 
     def test_deleted_and_lost_are_different_answers(self):
