@@ -16,17 +16,20 @@ static void add_volume(struct bar *bar, uint64_t whole, uint64_t nano)
     bar->volume_nano %= NANO;
 }
 
+static void add_prices(struct bar *bar, int64_t open, int64_t high, int64_t low, int64_t close)
+{
+    bool first = bar->trades == 0;
+    bar->open = first ? open : bar->open;
+    bar->high = first || high > bar->high ? high : bar->high;
+    bar->low = first || low < bar->low ? low : bar->low;
+    bar->close = close;
+    bar->trades++;
+}
+
 static void add_price(struct bar *bar, int64_t price)
 {
-    if (price == TDK_PRICE_UNDEFINED)
-        return;
-    if (bar->trades == 0) {
-        bar->open = bar->high = bar->low = price;
-    }
-    bar->high = price > bar->high ? price : bar->high;
-    bar->low = price < bar->low ? price : bar->low;
-    bar->close = price;
-    bar->trades++;
+    if (price != TDK_PRICE_UNDEFINED)
+        add_prices(bar, price, price, price, price);
 }
 
 static void add_trade(struct bar *bar, int64_t price, uint64_t size)
@@ -43,12 +46,11 @@ static void add_quote(struct bar *bar, int64_t bid, int64_t ask)
 
 static void add_ohlcv(struct bar *bar, const struct tdk_dbn_ohlcv *record)
 {
-    if (record->close == TDK_PRICE_UNDEFINED)
+    const int64_t none = TDK_PRICE_UNDEFINED;
+    if (record->open == none || record->high == none || record->low == none ||
+        record->close == none)
         return;
-    add_price(bar, record->open);
-    add_price(bar, record->high);
-    add_price(bar, record->low);
-    add_price(bar, record->close);
+    add_prices(bar, record->open, record->high, record->low, record->close);
     add_volume(bar, record->volume, 0);
 }
 

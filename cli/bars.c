@@ -12,6 +12,7 @@
 #include "cli/losses.h"
 #include "cli/range.h"
 #include "cli/table.h"
+#include "tape/frame.h"
 
 struct args {
     struct range_args range;
@@ -51,32 +52,90 @@ static const struct option_set sets[] = {
 };
 
 struct bars {
+    enum tdk_axis axis;
     uint64_t from, step;
     struct bar *list; /* ours */
     size_t count;
     struct losses losses;
 };
 
+/* ---- reading ---- */
+
+typedef void each_cb(const struct tdk_frame *frame, void *context);
+
+static void each_frame(const struct tdk_run *run, each_cb *each, void *context)
+{
+    const struct tdk_frame *end = (const void *)((const char *)run->frames + run->size);
+    for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at))
+        each(at, context);
+}
+
+/* losses NULL: they are told when it is read again. */
+static int walk(const struct range *range, struct losses *losses, each_cb *each, void *context,
+                struct tdk_err *err)
+{
+    struct tdk_cursor *cursor;
+    struct tdk_run run;
+    int rc = tdk_cursor_open(&cursor, range->tape, &range->query, err);
+    if (rc < 0)
+        return rc;
+    while ((rc = tdk_cursor_read(cursor, &run, err)) == 1 || rc == TDK_ECORRUPT) {
+        if (rc == 1)
+            each_frame(&run, each, context);
+        if (rc == 1 && losses != NULL)
+            losses_look(losses, &run);
+        else if (losses != NULL)
+            losses_damage(losses, err);
+        if (interrupted()) {
+            rc = err_say(err, -ECANCELED, "interrupted");
+            break;
+        }
+    }
+    tdk_cursor_close(cursor);
+    return rc;
+}
+
 /* ---- which bars there are ---- */
 
-/* An open end is the tape's. */
-static void bound(struct range *range)
+struct extent {
+    uint64_t first, last; /* nothing: first is the later one */
+};
+
+static void extend(const struct tdk_frame *frame, void *context)
+{
+    struct extent *e = context;
+    uint64_t ts = frame_event_ts(frame);
+    e->first = ts < e->first ? ts : e->first;
+    e->last = ts > e->last ? ts : e->last;
+}
+
+/* An open end is the tape's; on the axis of events only the ticks say where that is. */
+static int bound(struct range *range, struct tdk_err *err)
 {
     struct tdk_tape_info info;
     struct tdk_query *query = &range->query;
     tdk_tape_info(range->tape, &info);
-    bool any = info.first_ts <= info.last_ts;
+    struct extent all = {.first = info.first_ts, .last = info.last_ts};
+    if (query->axis == TDK_AXIS_EVENT && (query->from == 0 || query->to == UINT64_MAX)) {
+        all = (struct extent){.first = UINT64_MAX};
+        int rc = walk(range, NULL, extend, &all, err);
+        if (rc < 0)
+            return rc;
+    }
+    bool any = all.first <= all.last;
     if (query->from == 0 && any)
-        query->from = info.first_ts;
+        query->from = all.first;
     if (query->to == UINT64_MAX)
-        query->to = !any ? query->from : info.last_ts < UINT64_MAX ? info.last_ts + 1 : UINT64_MAX;
+        query->to = !any ? query->from : all.last < UINT64_MAX ? all.last + 1 : UINT64_MAX;
     if (query->from > query->to)
         query->to = query->from;
+    return 0;
 }
 
 static int divide(struct bars *bars, const struct tdk_query *query)
 {
     uint64_t span = query->to - query->from;
+    bars->axis = query->axis;
     bars->from = query->from;
     bars->step = span / args.bars + (span % args.bars != 0);
     if (args.every_ns != 0) {
@@ -101,41 +160,15 @@ static int divide(struct bars *bars, const struct tdk_query *query)
 
 /* ---- filling them ---- */
 
-static void add_run(struct bars *bars, const struct tdk_run *run)
+static void add(const struct tdk_frame *frame, void *context)
 {
-    const struct tdk_frame *frame;
-    for (size_t at = 0; at < run->size; at += tdk_frame_span(frame->size)) {
-        frame = (const struct tdk_frame *)((const unsigned char *)run->frames + at);
-        if (frame->ts < bars->from)
-            continue; /* by event time it may lie elsewhere */
-        uint64_t which = (frame->ts - bars->from) / bars->step;
-        if (which < bars->count)
-            bar_add(&bars->list[which], frame);
-    }
-    losses_look(&bars->losses, run);
-}
-
-static int fill(struct bars *bars, const struct range *range, struct tdk_err *err)
-{
-    struct tdk_cursor *cursor;
-    struct tdk_run run;
-    int rc = tdk_cursor_open(&cursor, range->tape, &range->query, err);
-    if (rc < 0)
-        return rc;
-    while ((rc = tdk_cursor_read(cursor, &run, err)) != 0) {
-        if (rc == TDK_ECORRUPT)
-            losses_damage(&bars->losses, err);
-        else if (rc < 0)
-            break;
-        else
-            add_run(bars, &run);
-        if (interrupted()) {
-            rc = err_say(err, -ECANCELED, "interrupted");
-            break;
-        }
-    }
-    tdk_cursor_close(cursor);
-    return rc;
+    struct bars *bars = context;
+    uint64_t ts = bars->axis == TDK_AXIS_EVENT ? frame_event_ts(frame) : frame->ts;
+    if (ts < bars->from)
+        return; /* a control frame, of a time before */
+    uint64_t which = (ts - bars->from) / bars->step;
+    if (which < bars->count)
+        bar_add(&bars->list[which], frame);
 }
 
 /* ---- showing them ---- */
@@ -208,21 +241,28 @@ static int show(const struct bars *bars)
 
 /* ---- the command ---- */
 
+static int make(struct bars *bars, struct range *range)
+{
+    struct tdk_err err;
+    if (bound(range, &err) < 0)
+        return range_fail(&err);
+    int status = divide(bars, &range->query);
+    range->query.control = true; /* for losses_look() */
+    if (status != CLI_OK)
+        return status;
+    return walk(range, &bars->losses, add, bars, &err) < 0 ? range_fail(&err) : CLI_OK;
+}
+
 static int run(const struct cli *cli)
 {
     struct bars bars = {.list = NULL};
     struct range range;
-    struct tdk_err err;
     (void)cli;
     int status = range_open(&range, &args.range);
     if (status != CLI_OK)
         return status;
     interrupt_catch();
-    bound(&range);
-    status = divide(&bars, &range.query);
-    range.query.control = true; /* for losses_look() */
-    if (status == CLI_OK && fill(&bars, &range, &err) < 0)
-        status = range_fail(&err);
+    status = make(&bars, &range);
     if (status == CLI_OK) {
         int rc = show(&bars);
         status = rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc))
@@ -239,7 +279,8 @@ const struct command bars_command = {
     .usage = "-T DIR -s SYMBOL [--from T] [--to T] [-b N | --every D] [--json]",
     .about =
         "Trades in [from, to) by equal intervals, and the last bid and ask of each. Intervals\n"
-        "without a tick have no row. What a chart is drawn from; the page at --http does.",
+        "without a tick have no row; with --axis event a tick is in that in which it happened.\n"
+        "What a chart is drawn from; the page at --http does.",
     .sets = sets,
     .run = run,
 };

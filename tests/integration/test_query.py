@@ -323,4 +323,15 @@ class FiveFields(tapedeck.Case):
         self.assertEqual(tick["size"], "1500000000")
         self.assertEqual(tick["symbol"], "BTC-USD")
 
-
+    def test_bars_on_the_axis_of_events_are_of_when_it_happened(self):
+        recorder = self.recorder("--ring", "a", "--create-ring", "1M")
+        trade = '{"symbol":"A","timestamp":%d,"price":%d,"volume":1,"message_type":"trade"}\n'
+        lines = "".join(trade % (1690000000 + i, 100 + i) for i in range(20))
+        self.run_ok("feed", "-", "--format", "jsonl", "--ring", "a", "--stamp", "now", stdin=lines.encode())
+        self.assertEqual(recorder.stop(), 0)
+        for bounds, expected in (((), [("100", "109"), ("110", "119")]),
+                                 (("--to", "1690000010000000000"), [("100", "109")]),
+                                 (("--from", "1690000010000000000"), [("110", "119")])):
+            bars = json.loads(self.run_ok("bars", "-T", self.tape, "-s", "A", "--axis", "event", "--every", "10s",
+                                          "--json", *bounds).stdout)
+            self.assertEqual([(bar["open"], bar["close"]) for bar in bars], expected)

@@ -75,6 +75,31 @@ static void a_book_has_a_quote_and_only_a_trade_has_a_price(void **state)
     assert_int_equal(bar.ask, 101);
 }
 
+static void a_bar_that_came_as_a_record_is_one_tick_with_its_prices(void **state)
+{
+    struct tdk_dbn_ohlcv record = {
+        .head = {.length = sizeof record / 4, .rtype = TDK_RTYPE_OHLCV_1S},
+        .open = 5,
+        .high = 9,
+        .low = -3,
+        .close = 4,
+        .volume = 15};
+    (void)state;
+    add(TDK_TYPE_DBN, &record, sizeof record);
+    record.high = 8;
+    record.close = 7;
+    add(TDK_TYPE_DBN, &record, sizeof record);
+    record.low = TDK_PRICE_UNDEFINED;
+    add(TDK_TYPE_DBN, &record, sizeof record);
+    assert_int_equal(bar.open, 5);
+    assert_int_equal(bar.high, 9);
+    assert_int_equal(bar.low, -3);
+    assert_int_equal(bar.close, 7);
+    assert_int_equal(bar.volume, 30);
+    assert_int_equal(bar.trades, 2);
+    assert_int_equal(bar.ticks, 3);
+}
+
 /* 2^64 - 2 parts of 1e-9, again and again: more than 64 bits hold in one number. */
 static void wide_sizes_add_up_exactly(void **state)
 {
@@ -106,6 +131,7 @@ int main(void)
         cmocka_unit_test_setup(trades_make_open_high_low_close_and_volume, setup),
         cmocka_unit_test_setup(an_undefined_price_is_no_trade, setup),
         cmocka_unit_test_setup(a_book_has_a_quote_and_only_a_trade_has_a_price, setup),
+        cmocka_unit_test_setup(a_bar_that_came_as_a_record_is_one_tick_with_its_prices, setup),
         cmocka_unit_test_setup(wide_sizes_add_up_exactly, setup),
         cmocka_unit_test_setup(what_is_no_record_is_counted_and_nothing_more, setup),
     };
