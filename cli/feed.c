@@ -45,7 +45,58 @@ struct feed {
     struct pace pace;
     uint64_t paced; /* ticks that had a place in the schedule */
     bool anchored;  /* this file's first tick has been seen */
+    bool is_filled; /* the epoch has something */
+    bool is_headed; /* and it is a DBN file with a head, which speaks for all of the epoch */
 };
+
+static int put_info(const char *key, const void *value, size_t size, void *context,
+                    struct tdk_err *err)
+{
+    struct feed *feed = context;
+    (void)err;
+    publisher_info(&feed->publisher, key, value, size);
+    return 0;
+}
+
+/* What is so of all files is told once an epoch. */
+static int begin_epoch(struct feed *feed, struct tdk_err *err)
+{
+    feed->is_filled = feed->is_headed = false;
+    if (args.stamp == STAMP_FILE)
+        tdk_ring_set_clock(feed->publisher.ring, TDK_CLOCK_FILE);
+    int rc = intake_each_info(&intake_args, put_info, feed, err);
+    publisher_flush(&feed->publisher);
+    return rc;
+}
+
+static int new_epoch(struct feed *feed, struct tdk_err *err)
+{
+    int rc = publisher_new_epoch(&feed->publisher, err);
+    return rc == 0 ? begin_epoch(feed, err) : rc;
+}
+
+/* The first thing that a DBN file says, unless it is a fragment. */
+static bool is_dbn_head(const struct source_item *item)
+{
+    static const char key[] = "dbn.metadata";
+    struct tdk_info info;
+    if (item->type != TDK_TYPE_INFO || item->size < sizeof info + strlen(key))
+        return false;
+    memcpy(&info, item->payload, sizeof info);
+    return info.key_size == strlen(key) &&
+           memcmp((const char *)item->payload + sizeof info, key, strlen(key)) == 0;
+}
+
+/* A head has an epoch of its own, as on a tape that it is imported to: with two of them in one,
+ * that which came last would speak for the ticks of both. */
+static int look_for_head(struct feed *feed, const struct source_item *item, struct tdk_err *err)
+{
+    bool begins = is_dbn_head(item) && !feed->is_headed;
+    int rc = begins && feed->is_filled ? new_epoch(feed, err) : 0;
+    feed->is_filled = true;
+    feed->is_headed = feed->is_headed || begins;
+    return rc;
+}
 
 /* Until the tick is due. The anchor is one a file: the next file begins when this one is over. */
 static void keep_pace(struct feed *feed, uint64_t ts)
@@ -62,6 +113,9 @@ static int publish_item(const struct source_item *item, void *context, struct td
 {
     struct feed *feed = context;
     struct publisher *p = &feed->publisher;
+    int rc = look_for_head(feed, item, err);
+    if (rc < 0)
+        return rc;
     if (tdk_type_is_control(item->type)) {
         publisher_control(p, item->type, item->payload, item->size, NULL, 0);
         return publisher_check(p, err);
@@ -80,25 +134,26 @@ static int publish_item(const struct source_item *item, void *context, struct td
     return 0;
 }
 
-static int put_info(const char *key, const void *value, size_t size, void *context,
-                    struct tdk_err *err)
+/* One more: in the epoch that goes on, unless a head speaks for that. */
+static int feed_file(struct feed *feed, const char *path, struct tdk_err *err)
 {
-    struct feed *feed = context;
-    (void)err;
-    publisher_info(&feed->publisher, key, value, size);
-    return 0;
+    int rc = feed->is_headed ? new_epoch(feed, err) : 0;
+    if (rc == 0 && !feed->is_filled)
+        rc = intake_new_epoch(&feed->intake, err);
+    if (rc < 0)
+        return rc;
+    feed->anchored = false;
+    rc = intake_file(&feed->intake, path, publish_item, feed, err);
+    publisher_flush(&feed->publisher);
+    return rc;
 }
 
 static int feed_files(struct feed *feed, const struct option_list *files, struct tdk_err *err)
 {
-    int rc = intake_each_info(&intake_args, put_info, feed, err);
-    publisher_flush(&feed->publisher);
+    int rc = begin_epoch(feed, err);
     intake_expect(&feed->intake, files);
-    for (size_t i = 0; rc == 0 && i < files->count && !interrupted(); i++) {
-        feed->anchored = false;
-        rc = intake_file(&feed->intake, files->items[i], publish_item, feed, err);
-        publisher_flush(&feed->publisher);
-    }
+    for (size_t i = 0; rc == 0 && i < files->count && !interrupted(); i++)
+        rc = feed_file(feed, files->items[i], err);
     return rc;
 }
 
@@ -145,8 +200,6 @@ static int feed_run(const struct cli *cli)
         status = cli_refuse(&err, NULL);
     } else {
         pace_init(&feed.pace, &args.speed, 0);
-        if (args.stamp == STAMP_FILE)
-            tdk_ring_set_clock(feed.publisher.ring, TDK_CLOCK_FILE);
         rc = feed_files(&feed, cli->operands, &err);
         status = feed_report(&feed, rc, &err);
     }
@@ -161,8 +214,9 @@ const struct command feed_command = {
     .usage = "FILE... --ring NAME [options]",
     .about =
         "Publish the ticks of FILEs ('-' is stdin) into a ring. gzip and zstd are undone. All\n"
-        "files are one epoch. At --speed max a full ring is a wait; with --no-wait it is a\n"
-        "counted loss (exit 3). Malformed lines are named, skipped and counted (exit 3).",
+        "files are one epoch, but for DBN files with a head: each of those has its own. At\n"
+        "--speed max a full ring is a wait; with --no-wait it is a counted loss (exit 3).\n"
+        "Malformed lines are named, skipped and counted (exit 3).",
     .sets = (const struct option_set[]){{"options", publisher_rows, &args.publisher},
                                         {NULL, rows, &args},
                                         {"files", intake_rows, &intake_args},

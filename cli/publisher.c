@@ -73,27 +73,34 @@ static int lend_ring(struct publisher *p, const struct publisher_options *option
     return rc;
 }
 
-int publisher_open(struct publisher *p, const struct publisher_options *options,
-                   struct tdk_err *err)
+/* An epoch begins with each attach. */
+static void begin_epoch(struct publisher *p)
 {
     struct tdk_ring_info info;
-    memset(p, 0, sizeof *p);
-    p->no_wait = options->no_wait;
-    p->next_seq = 1;
-    int rc = options->lend != NULL ? lend_ring(p, options, err) : create_ring(options, err);
-    if (rc == 0 && options->lend == NULL)
-        rc = attach_ring(&p->ring, options->ring, TDK_RING_PRODUCER, options->wait_ns, err);
-    if (rc < 0)
-        return rc;
     if (p->no_wait) /* where a late tick may be a lost one */
         attach_warm(p->ring);
     tdk_ring_info(p->ring, &info);
     memcpy(p->track, info.track, sizeof p->track);
     p->epoch = tdk_ring_epoch(p->ring);
+    p->next_seq = 1;
+    p->room = 0;
     p->payload_max = info.payload_max;
     p->batch = info.capacity / 8 < BATCH_MAX ? (size_t)(info.capacity / 8) : BATCH_MAX;
     if (p->batch > p->payload_max)
         p->batch = p->payload_max;
+}
+
+int publisher_open(struct publisher *p, const struct publisher_options *options,
+                   struct tdk_err *err)
+{
+    memset(p, 0, sizeof *p);
+    p->no_wait = options->no_wait;
+    int rc = options->lend != NULL ? lend_ring(p, options, err) : create_ring(options, err);
+    if (rc == 0 && options->lend == NULL)
+        rc = attach_ring(&p->ring, options->ring, TDK_RING_PRODUCER, options->wait_ns, err);
+    if (rc < 0)
+        return rc;
+    begin_epoch(p);
     if (options->digest)
         rc = tdk_digest_open(&p->digest);
     return rc < 0 ? err_set(err, rc, "open a digest") : 0;
@@ -123,8 +130,27 @@ static void digest_run(struct publisher *p)
 
 void publisher_flush(struct publisher *p)
 {
+    if (p->ring == NULL) /* publisher_new_epoch() failed */
+        return;
     digest_run(p);
     tdk_ring_publish(p->ring);
+}
+
+int publisher_new_epoch(struct publisher *p, struct tdk_err *err)
+{
+    struct tdk_ring_info info;
+    tdk_ring_info(p->ring, &info);
+    if (p->loan.address != NULL)
+        return err_say(err, -ENOTSUP,
+                       "ring %s is lent, for one epoch: what needs another needs another feed",
+                       info.name);
+    publisher_flush(p);
+    tdk_ring_detach(p->ring);
+    p->ring = NULL;
+    int rc = tdk_ring_attach(&p->ring, info.name, TDK_RING_PRODUCER, err);
+    if (rc == 0)
+        begin_epoch(p);
+    return rc;
 }
 
 /* Frames claimed one after the other lie one after the other, but for the ring's seam. */

@@ -2,7 +2,7 @@
  * publisher.h - a command's end of a ring: attach as producer, claim with or without patience,
  * count.
  *
- * feed and gen publish as a live producer would: one attach is one epoch, seq from 1. With patience
+ * feed and gen publish as a live producer would: an attach is an epoch, seq from 1. With patience
  * a full ring is a wait (no loss); without, the tick is dropped and counted, as a live feed does.
  * Several claims may go out with one flush. The digest is of what was published. One thread.
  */
@@ -52,6 +52,10 @@ struct publisher {
 int publisher_open(struct publisher *publisher, const struct publisher_options *options,
                    struct tdk_err *err);
 void publisher_close(struct publisher *publisher); /* also what failed to open */
+
+/* What follows is of another epoch, with seq from 1. TDK_EBUSY: somebody took the ring meanwhile;
+ * -ENOTSUP: of one that is lent. After a failure it can only be closed. */
+int publisher_new_epoch(struct publisher *publisher, struct tdk_err *err);
 
 /* A frame for a tick: the caller sets type, ts and payload. NULL: dropped and counted, or stopped.
  * `size` is at most payload_max. */

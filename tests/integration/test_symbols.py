@@ -16,9 +16,9 @@ def text(value, size=WIDTH):
     return value.encode().ljust(size, b"\0")
 
 
-def metadata(mappings, stype_in=1, stype_out=0):
+def metadata(mappings, stype_in=1, stype_out=0, schema=0):
     """DBN version 2; mappings: {symbol: [(first day, day behind the last, id)]}; raw symbols to ids."""
-    body = struct.pack("<16sHQQQBBBH53xI", b"TEST.DATA", 0, MONDAY, MONDAY + 2 * DAY, 0, stype_in, stype_out, 0,
+    body = struct.pack("<16sHQQQBBBH53xI", b"TEST.DATA", schema, MONDAY, MONDAY + 2 * DAY, 0, stype_in, stype_out, 0,
                        WIDTH, 0)
     body += struct.pack("<I", len(mappings)) + b"".join(text(symbol) for symbol in mappings) + bytes(8)
     body += struct.pack("<I", len(mappings))
@@ -123,6 +123,23 @@ class Symbols(tapedeck.Case):
         for symbol in ("A", "B", "#1", "?"):
             self.assertEqual(self.run_ok("query", "-T", fed, "-s", symbol, "--count").stdout,
                              self.run_ok("query", "-T", self.tape, "-s", symbol, "--count").stdout)
+
+    def test_files_that_are_fed_together_keep_their_heads(self):
+        paths = [self.scratch / name for name in ("one.dbn", "words", "two.dbn")]
+        paths[0].write_bytes(metadata({"A": [(20240617, 20240619, 1)]}) + trade(1, MONDAY, 11))
+        paths[1].write_bytes(b"5 word\n6 word\n")
+        paths[2].write_bytes(metadata({"B": [(20240617, 20240619, 1)]}, schema=1) + trade(1, TUESDAY, 21))
+        recorder = self.recorder("--ring", "t", "--create-ring", "1M")
+        self.run_ok("feed", *paths, "--ring", "t", "--track-info", "venue=X")
+        self.assertEqual(recorder.stop(), 0)
+        self.assertEqual((self.prices("-s", "A"), self.prices("-s", "B")), ([11], [21]))
+        frames = self.frames()
+        self.assertEqual([frame.seq for frame in frames if frame.is_tick()], [1, 1, 2, 1])
+        self.assertEqual(len({frame.epoch for frame in frames if frame.is_tick()}), 3)
+        self.assertEqual(len([frame for frame in frames if b"venue" in frame.payload]), 3)
+        self.run_ok("feed", paths[0], paths[2], "--ring", "r", "--create", "64K")
+        refused = self.run_ok("drain", "r", "-o", "dbn", "--count", "2", code=1)
+        self.assertIn("another schema", refused.stderr)
 
     def test_definitions_name_what_nothing_else_does(self):
         path = tapedeck.SHARED / "data" / "dbn" / "databento-dbn" / "test_data.definition.v3.dbn.frag.zst"
