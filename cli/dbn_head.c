@@ -134,7 +134,7 @@ static void keep_in_range(struct dbn_head *h)
     h->origin_count = kept;
 }
 
-/* ---- version, schema, times ---- */
+/* ---- version, send times, schema, times ---- */
 
 /* Do records of this schema lie the same in every version? Mixed ones may not. */
 static bool is_same_in_all_versions(uint16_t schema)
@@ -160,43 +160,58 @@ static bool is_dbn(const struct origin *origin)
     return origin->kind != TDK_KIND_WIDE && origin->kind != TDK_KIND_OPAQUE;
 }
 
-/* What the first record says that differs between versions; 0: none does. */
-static uint8_t version_of_run(const struct tdk_run *run)
+/* What records say of themselves. */
+struct probe {
+    uint8_t version;  /* of the first that differs between versions; 0: none did */
+    bool any, ts_out; /* there is one, and the first has a send time */
+};
+
+static void probe_record(struct probe *probe, const struct tdk_frame *frame)
 {
-    const struct tdk_frame *end = (const struct tdk_frame *)((const char *)run->frames + run->size);
-    for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at)) {
-        const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(at + 1);
-        if (at->type != TDK_TYPE_DBN || !tdk_dbn_check(at->type, record, at->size))
-            continue;
-        const struct dbn_layout *layout = dbn_layout_find(at->type, record->rtype, at->size);
-        if (layout != NULL && (layout->first_version > 1 || layout->last_version < DBN_VERSION_MAX))
-            return layout->last_version;
-    }
-    return 0;
+    const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(frame + 1);
+    if (frame->type != TDK_TYPE_DBN || !tdk_dbn_check(frame->type, record, frame->size))
+        return;
+    const struct dbn_layout *layout = dbn_layout_find(frame->type, record->rtype, frame->size);
+    if (layout == NULL)
+        return;
+    if (!probe->any)
+        probe->ts_out = frame->size > layout->size;
+    probe->any = true;
+    if (probe->version == 0 &&
+        (layout->first_version > 1 || layout->last_version < DBN_VERSION_MAX))
+        probe->version = layout->last_version;
 }
 
-/* Records that came without a head (fragments, live feeds) tell their version by their length: look
- * at the first of them. 0: they do not say. */
-static uint8_t probe_version(const struct dbn_head *h)
+static void probe_run(struct probe *probe, const struct tdk_run *run)
 {
+    const struct tdk_frame *end = (const struct tdk_frame *)((const char *)run->frames + run->size);
+    for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at))
+        probe_record(probe, at);
+}
+
+/* Records that came without a head (fragments, live feeds) tell their version and whether they have
+ * a send time by their length: look at the first of them, up to one that differs between versions.
+ */
+static struct probe probe_records(const struct dbn_head *h, bool for_version)
+{
+    struct probe probe = {.version = 0};
     struct reader *reader;
     struct tdk_run run;
-    uint8_t version = 0;
     uint64_t seen = 0;
     if (reader_open(&reader, h->depot, h->query, NULL) < 0)
-        return 0;
+        return probe;
     int rc = 1;
-    while (version == 0 && seen < PROBE_SIZE && rc != 0) {
+    while (!(for_version ? probe.version != 0 : probe.any) && seen < PROBE_SIZE && rc != 0) {
         rc = reader_read(reader, &run, NULL);
         if (rc == 1) {
-            version = version_of_run(&run);
+            probe_run(&probe, &run);
             seen += run.size;
         } else if (rc != TDK_ECORRUPT) {
             break; /* who reads it all will meet it again, and say so */
         }
     }
     reader_close(reader);
-    return version;
+    return probe;
 }
 
 static uint8_t choose_version(const struct dbn_head *h)
@@ -213,8 +228,21 @@ static uint8_t choose_version(const struct dbn_head *h)
             version = origin->metadata.version;
     }
     if (version == 0 && headless)
-        version = probe_version(h);
+        version = probe_records(h, true).version;
     return version != 0 ? version : DBN_VERSION_MAX;
+}
+
+/* A file has one kind: that which a head says, else that of the first record. */
+static bool choose_ts_out(const struct dbn_head *h)
+{
+    bool headed = false, headless = false, ts_out = false;
+    for (size_t i = 0; i < h->origin_count; i++) {
+        const struct origin *origin = &h->origins[i];
+        headless |= is_dbn(origin) && !origin->has_metadata;
+        headed |= origin->has_metadata;
+        ts_out |= origin->has_metadata && origin->metadata.ts_out;
+    }
+    return headless && !headed ? probe_records(h, false).ts_out : ts_out;
 }
 
 /* What all agree on stays; what they do not becomes "mixed". */
@@ -274,6 +302,7 @@ static void make_head(struct dbn_head *h, uint16_t schema)
     const struct tdk_query *query = h->query;
     merge_heads(h);
     head->version = choose_version(h);
+    head->ts_out = choose_ts_out(h);
     head->symbol_size = 0;
     head->symbols = head->partial = head->not_found = (struct dbn_names){.items = NULL};
     head->mappings = NULL;
@@ -449,6 +478,7 @@ struct output_schema dbn_head_schema(const struct dbn_head *h)
         struct output_schema one = schema_of_origin(h, &h->origins[i]);
         if (i > 0 && (one.type != schema.type || one.rtype != schema.rtype))
             return (struct output_schema){.type = 0};
+        one.ts_out = one.ts_out || schema.ts_out; /* a column that some leave empty */
         schema = one;
     }
     return schema;

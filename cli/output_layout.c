@@ -49,6 +49,11 @@ static int refuse(const struct output *o, const struct output_layout *state, boo
                    name_of(opaque, rtype), one, o->options.live ? "" : "with -t, or ");
 }
 
+static bool has_ts_out(const struct dbn_layout *layout, const struct tdk_frame *frame)
+{
+    return layout != NULL && frame->size > layout->size;
+}
+
 int output_layout_match(const struct output *o, struct output_layout *state,
                         const struct tdk_frame *frame, const struct dbn_layout *layout,
                         struct tdk_err *err)
@@ -60,11 +65,18 @@ int output_layout_match(const struct output *o, struct output_layout *state,
         state->opaque = opaque;
         state->layout = layout;
         state->rtype = rtype;
-        state->ts_out = !opaque && frame->size > layout->size;
+        state->ts_out = has_ts_out(layout, frame) || o->options.schema.ts_out;
         return 0;
     }
-    if (layout == state->layout && rtype == state->rtype)
-        return 0;
+    if (layout == state->layout && rtype == state->rtype) {
+        if (state->ts_out || !has_ts_out(layout, frame))
+            return 0;
+        return err_say(err, TDK_EFORMAT,
+                       "%s of the %s have a send time (ts_out), those before them have none, and "
+                       "%s has its columns by now: choose a track with --track, or -o jsonl",
+                       name_of(opaque, rtype), o->options.live ? "ring" : "range",
+                       o->kind->one_schema);
+    }
     return refuse(o, state, opaque, rtype, err);
 }
 

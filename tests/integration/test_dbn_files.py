@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from tests.support import tapedeck
+from tests.support import records, tapedeck
 
 DATA = tapedeck.SHARED / "data"
 RTYPES = {  # as the facts call them
@@ -254,6 +254,54 @@ class SeveralFiles(tapedeck.Case):
         self.assertIn("--track", done.stderr)
         self.assertEqual(Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "--track", "a").stdout).version, 1)
         self.assertEqual(Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "--track", "b").stdout).version, 3)
+
+
+class SendTimes(tapedeck.Case):
+    """Records with a send time behind them (ts_out), and without, in files with a head and without."""
+
+    SENT = 77
+
+    def put(self, *ticks, head=b""):
+        path = self.scratch / "some.dbn"
+        path.write_bytes(head + b"".join(ticks))
+        self.run_ok("import", path, "-T", self.tape, "--track", "t", "--format", "dbn")
+
+    def sent(self, ts):
+        record = bytearray(records.mbo(1, ts) + struct.pack("<Q", self.SENT))
+        record[0] = len(record) // 4
+        return bytes(record)
+
+    @staticmethod
+    def head(ts_out):
+        """Of version 3."""
+        body = struct.pack("<16sHQQQBBBH53xI", b"TEST", 0, 0, UNSET, 0, 1, 0, ts_out, 71, 0) + bytes(16)
+        body += bytes(-len(body) % 8)
+        return b"DBN\x03" + struct.pack("<I", len(body)) + body
+
+    def column(self):
+        """ts_out of each row of the CSV."""
+        names, *rows = self.run_ok("query", "-T", self.tape, "-o", "csv").stdout.decode().splitlines()
+        at = names.split(",").index("ts_out")
+        return [row.split(",")[at] for row in rows]
+
+    def test_without_a_head_they_make_a_file_that_says_so(self):
+        self.put(self.sent(1), self.sent(2))
+        dbn = Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn").stdout)
+        self.assertEqual((dbn.ts_out, list(dbn.records())), (1, [self.sent(1), self.sent(2)]))
+        self.assertEqual(self.column(), [str(self.SENT)] * 2)
+
+    def test_behind_records_without_one_they_have_their_column_if_a_head_tells_of_them(self):
+        self.put(records.mbo(1, 1), head=self.head(0))
+        self.put(self.sent(2), head=self.head(1))
+        self.assertEqual(self.column(), ["", str(self.SENT)])
+
+    def test_they_are_refused_where_there_is_no_column_for_them(self):
+        self.put(records.mbo(1, 1))
+        self.put(self.sent(2))
+        for form in ("csv", "arrow", "dbn"):
+            refused = self.run_ok("query", "-T", self.tape, "-o", form, code=2)
+            self.assertIn("ts_out", refused.stderr)
+        self.assertIn(str(self.SENT), self.run_ok("query", "-T", self.tape, "-o", "jsonl").stdout.decode())
 
 
 class Golden(tapedeck.Case):
