@@ -131,8 +131,8 @@ int index_sum(const char *dir, uint32_t *sum, struct tdk_err *err);
 /* The folder's files, when no process has them open. */
 int index_delete(const char *dir, struct tdk_err *err);
 
-/* Can a reader tell the writer of his reading? Without LMDB's lock file a writer that is at work may
- * take pages from under him. */
+/* Can a reader tell the writer of his reading? Without LMDB's lock file a writer that is at work
+ * may take pages from under him. */
 bool index_can_be_shared(const char *dir);
 
 /* Forget readers that died in the middle of a transaction: once a minute, by the writer. */

@@ -14,7 +14,7 @@
 #include "base/err.h"
 
 #define MAP_FIRST   ((size_t)64 << 20)
-#define READERS_MAX 512 /* in all processes together */
+#define READERS_MAX 512                       /* in all processes together */
 #define LOCK_ROOM   (READERS_MAX * 64 + 4096) /* 64 bytes for each, and a head */
 
 struct store {
@@ -188,8 +188,8 @@ int store_open(struct store **store, const char *dir, bool write, struct tdk_err
     s->private = dir == NULL;
     s->write = write || s->private;
     snprintf(s->name, sizeof s->name, "%.255s", s->private ? "in memory" : dir);
-    s->dir = s->private ? NULL : strdup(dir);
-    int rc = s->private || s->dir != NULL ? pthread_rwlock_init(&s->views, NULL) : ENOMEM;
+    s->dir = dir != NULL ? strdup(dir) : NULL;
+    int rc = dir == NULL || s->dir != NULL ? pthread_rwlock_init(&s->views, NULL) : ENOMEM;
     if (rc != 0) {
         free(s->dir);
         free(s);

@@ -1,11 +1,12 @@
 /*
  * indexer.h - keeps the tape's index up with what is safe.
  *
- * A commit that fails (a full disk, mostly) takes nothing away: what was put stays gathered, readers
- * are told that the index is behind and make their own from the segments, and the same commit is
- * tried each second until it succeeds. When it cannot succeed any more, or too much has gathered,
- * the index is given up for this life; readers still have the segments, and whoever writes next
- * builds it anew. The journal's: its jobs on the pool, one at a time; the state is any thread's.
+ * A commit that fails (a full disk, mostly) takes nothing away: what was put stays gathered,
+ * readers are told that the index is behind and make their own from the segments, and the same
+ * commit is tried each second until it succeeds. When it cannot succeed any more, or too much has
+ * gathered, the index is given up for this life; readers still have the segments, and whoever
+ * writes next builds it anew. The journal's: its jobs on the pool, one at a time; the state is any
+ * thread's.
  */
 #ifndef TDK_RECORDER_INDEXER_H
 #define TDK_RECORDER_INDEXER_H

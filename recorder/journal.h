@@ -35,7 +35,7 @@ struct journal {
     void (*switched)(void *context, int status, const struct tdk_err *err);
     void *switch_context;
     unsigned sealed;
-    uint64_t refused; /* told by the log: see catalog_refused() */
+    uint64_t refused;                          /* told by the log: see catalog_refused() */
     void (*done)(void *context, size_t count); /* on the loop: so many writes are finished with */
     void *context;
 };

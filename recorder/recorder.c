@@ -514,7 +514,8 @@ int recorder_close(struct recorder *r, int exit_code)
         inlet_close(&r->inlets[i]);
     canary_close(&r->canary, exit_code == 0);
     rotate_close(&r->rotate);
-    bool clean = exit_code == 0 && indexer_state(&r->journal.indexer) == INDEXER_OK && r->journal.unsealed == NULL;
+    bool clean = exit_code == 0 && indexer_state(&r->journal.indexer) == INDEXER_OK &&
+                 r->journal.unsealed == NULL;
     pump_close(&r->pump);
     retention_close(&r->retention);
     journal_close(&r->journal);

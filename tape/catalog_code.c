@@ -23,7 +23,14 @@
 /* Tracks (65535 of 96 bytes), epochs and marks: 64 MiB are room for 600,000 of them. */
 #define CATALOG_RESERVE (64u << 20)
 
-enum item_kind { ITEM_TRACK = 1, ITEM_EPOCH = 2, ITEM_INFO = 3, ITEM_SYMBOL = 4, ITEM_MARK = 5, ITEM_REST = 6 };
+enum item_kind {
+    ITEM_TRACK = 1,
+    ITEM_EPOCH = 2,
+    ITEM_INFO = 3,
+    ITEM_SYMBOL = 4,
+    ITEM_MARK = 5,
+    ITEM_REST = 6
+};
 
 struct item_head {
     uint16_t kind, zero;

@@ -28,7 +28,7 @@ struct catalog_epoch {
     struct symbols_of symbols;
     size_t property_count, property_bytes;
     uint64_t refused; /* properties that found no room, or parts of them */
-    bool changed; /* ref, since it was stored */
+    bool changed;     /* ref, since it was stored */
     struct catalog_epoch *next_changed;
     bool listed;                     /* in the catalogue's list of changed ones */
     struct catalog_epoch *next_told; /* while a footer is made: its list */

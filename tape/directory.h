@@ -61,9 +61,8 @@ static inline struct directory_slot *directory_slot(struct block_scratch *scratc
 {
     struct directory_slot *slot =
         &scratch->slots[scatter_of(&scratch->scatter, instrument_id) >> 17];
-    return slot->instrument_id == instrument_id
-               ? slot
-               : directory_slot_from(scratch, slot, instrument_id);
+    return slot->instrument_id == instrument_id ? slot
+                                                : directory_slot_from(scratch, slot, instrument_id);
 }
 
 /* The entry of an instrument, made if it is new; -1: there are BLOCK_ENTRIES_MAX others. */

@@ -12,7 +12,6 @@
 #define TDK_TAPE_RETIRE_H
 
 #include "index/index.h"
-#include "index/index.h"
 #include "tape/retired.h"
 
 enum retire_fate {

@@ -52,7 +52,7 @@ struct tdk_tape {
     struct segment_span *spans; /* of the segments that the index knows; by number */
     size_t span_count;
     bool spans_known;
-    uint64_t dear_ns; /* not before: a look at all segments (tape_refresh_cheaply) */
+    uint64_t dear_ns;        /* not before: a look at all segments (tape_refresh_cheaply) */
     struct symbols *symbols; /* of the tracks that were asked about, until refresh */
 };
 

@@ -276,7 +276,8 @@ static void sync_folder(const char *folder)
 static int node_new(bool is_folder)
 {
     assert(fs.node_count < NODES);
-    fs.nodes[fs.node_count] = (struct node){.is_folder = is_folder, .locked_by = {NOTHING, NOTHING}};
+    fs.nodes[fs.node_count] =
+        (struct node){.is_folder = is_folder, .locked_by = {NOTHING, NOTHING}};
     return fs.node_count++;
 }
 
