@@ -159,9 +159,9 @@ bool index_can_be_shared(const char *dir)
     return store_can_lock(dir);
 }
 
-void index_tidy(struct index *index)
+void index_tidy(struct index *index, struct index_held *held)
 {
-    store_tidy(index->store);
+    store_tidy(index->store, held);
 }
 
 bool index_is_complete(struct index *index)

@@ -135,8 +135,16 @@ int index_delete(const char *dir, struct tdk_err *err);
  * may take pages from under him. */
 bool index_can_be_shared(const char *dir);
 
-/* Forget readers that died in the middle of a transaction: once a minute, by the writer. */
-void index_tidy(struct index *index);
+/* A process that stands in one and the same look into the index: no page that was freed since can
+ * be used again, and the file grows. */
+struct index_held {
+    int pid;       /* as the process itself knows it; 0: there is none */
+    uint64_t size; /* of the index by now */
+};
+
+/* Forget readers that died in the middle of a transaction: once a minute, by the writer. *held: the
+ * one that has been in its transaction since before the call before this one, the longest. */
+void index_tidy(struct index *index, struct index_held *held);
 
 /* Does it hold the whole tape? Not yet while a writer is building it. */
 bool index_is_complete(struct index *index);

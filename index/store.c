@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -24,8 +25,9 @@ struct store {
     /* Views share it; growing or moving the map needs it alone, LMDB allows no transaction then. In
      * private memory there are no LMDB locks at all, so there a write needs it alone too. */
     pthread_rwlock_t views;
-    char *dir;      /* NULL: private */
-    char name[256]; /* for messages */
+    uint64_t tidied_txn; /* the last one committed when it was tidied before */
+    char *dir;           /* NULL: private */
+    char name[256];      /* for messages */
 };
 
 /* LMDB's answers as ours. */
@@ -156,6 +158,12 @@ static int open_dbi(struct store *store)
     return mdb_txn_commit(txn);
 }
 
+static void forget_dead(const struct store *store)
+{
+    int dead;
+    mdb_reader_check(store->env, &dead);
+}
+
 static int open_env(struct store *store)
 {
     int rc = mdb_env_create(&store->env);
@@ -169,15 +177,8 @@ static int open_env(struct store *store)
     if (rc == 0)
         rc = check_size(store);
     if (rc == 0 && store->write)
-        store_tidy(store);
+        forget_dead(store);
     return rc == 0 ? open_dbi(store) : rc;
-}
-
-void store_tidy(struct store *store)
-{
-    int dead;
-    if (!store->private && store->env != NULL)
-        mdb_reader_check(store->env, &dead);
 }
 
 int store_open(struct store **store, const char *dir, bool write, struct tdk_err *err)
@@ -301,6 +302,41 @@ int store_write(struct store *store, const struct batch *batch, struct tdk_err *
         if (rc != 0)
             return fail(store, rc, "write", err);
     }
+}
+
+/* ---- readers that hold pages back ---- */
+
+struct reader {
+    int pid; /* 0: none */
+    uint64_t txn;
+};
+
+/* LMDB tells its readers as text, a line each: pid, thread and transaction; "-": it is in none. */
+static int look_at_reader(const char *line, void *context)
+{
+    struct reader *oldest = context, reader;
+    if (sscanf(line, "%d %*x %" SCNu64, &reader.pid, &reader.txn) == 2 && reader.txn < oldest->txn)
+        *oldest = reader;
+    return 0;
+}
+
+/* Looks are short. One that is older than the last transaction of the tidying before has lasted
+ * since then at least: whoever is at it is stopped. */
+void store_tidy(struct store *store, struct index_held *held)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    *held = (struct index_held){.pid = 0};
+    if (store->private || store->env == NULL)
+        return;
+    forget_dead(store);
+    if (mdb_env_info(store->env, &info) != 0 || mdb_env_stat(store->env, &stat) != 0)
+        return;
+    struct reader oldest = {.txn = store->tidied_txn};
+    mdb_reader_list(store->env, look_at_reader, &oldest);
+    store->tidied_txn = info.me_last_txnid;
+    held->pid = oldest.pid;
+    held->size = (info.me_last_pgno + 1) * (uint64_t)stat.ms_psize;
 }
 
 /* ---- reading ---- */

@@ -21,7 +21,8 @@ int store_sync(struct store *store, struct tdk_err *err);
 /* Is there a lock file that we may write to? */
 bool store_can_lock(const char *dir);
 
-void store_tidy(struct store *store); /* readers that died leave pages held */
+/* See index_tidy(). */
+void store_tidy(struct store *store, struct index_held *held);
 
 /* All of a batch, or nothing of it. */
 int store_write(struct store *store, const struct batch *batch, struct tdk_err *err);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/quantity.h"
 
 #define RETRY_NS     NS_PER_S
 #define TIDY_NS      (60 * NS_PER_S)
@@ -56,7 +57,7 @@ static void tidy(struct indexer *x)
     uint64_t now_ns = clock_mono();
     if (now_ns - x->tidied_ns < TIDY_NS)
         return;
-    index_tidy(x->tape->index);
+    index_tidy(x->tape->index, &x->held);
     x->tidied_ns = now_ns;
 }
 
@@ -113,8 +114,21 @@ bool indexer_is_due(const struct indexer *x, uint64_t now_ns)
     return indexer_state(x) == INDEXER_BEHIND && now_ns >= x->retry_ns;
 }
 
+/* Once a tidying: each time there is more to say. */
+static void tell_held(struct indexer *x)
+{
+    char size[QUANTITY_TEXT];
+    if (x->held.pid == 0)
+        return;
+    log_warn("index: process %d has been stopped for a minute or more while it looked into it; "
+             "until it goes on or ends no room in it is used again, and it grows: %s by now",
+             x->held.pid, quantity_size_text(size, x->held.size));
+    x->held.pid = 0;
+}
+
 void indexer_tell(struct indexer *x)
 {
+    tell_held(x);
     enum indexer_state state = indexer_state(x);
     if ((int)state == x->told)
         return;

@@ -25,6 +25,7 @@ struct indexer {
     struct tdk_err err;     /* why it is not OK; the pool's while a job runs, else the loop's */
     uint64_t retry_ns;      /* the next commit of what is behind */
     uint64_t tidied_ns;     /* when readers that died were last forgotten */
+    struct index_held held; /* found then, and not told yet */
     int told;               /* the state that the log has told */
 };
 

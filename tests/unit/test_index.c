@@ -1,6 +1,7 @@
 #include "tests/support/check.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 #include "base/bytes.h"
 #include "index/index.h"
 #include "index/key.h"
+#include "index/store.h"
 #include "tests/support/dice.h"
 #include "tests/support/folder.h"
 
@@ -565,9 +567,58 @@ static void reader_in_another_process_follows_a_growing_index(void **state)
     int status;
     assert_int_equal(waitpid(reader, &status, 0), reader);
     assert_int_equal(status, 0);
-    index_tidy(index);
+    struct index_held held;
+    index_tidy(index, &held);
+    assert_int_equal(held.pid, 0);
     index_close(index);
     free(value);
+}
+
+/* Looks into the index, and stops. */
+static int stop_in_a_look(const char *path)
+{
+    struct store *store;
+    struct store_view view;
+    if (store_open(&store, path, false, NULL) < 0 || store_view_open(&view, store, NULL) < 0)
+        return 1;
+    raise(SIGSTOP);
+    return 0;
+}
+
+/* Who is found in a look after some more transactions. */
+static int commit_and_tidy(struct index *index)
+{
+    struct index_held held;
+    for (uint64_t i = 1; i <= 2; i++) {
+        struct block_ref block = block_at(i, i);
+        assert_int_equal(index_begin(index, NULL), 0);
+        assert_int_equal(index_put_block(index, &block, NULL), 0);
+        assert_int_equal(index_commit(index, NULL), 0);
+    }
+    index_tidy(index, &held);
+    return held.pid;
+}
+
+static void tidying_finds_who_is_stopped_in_a_look(void **state)
+{
+    struct fixture *f = *state;
+    struct index *index;
+    int status;
+    assert_int_equal(index_open(&index, f->path, tape_id, true, NULL), 0);
+    assert_int_equal(commit_and_tidy(index), 0);
+    pid_t reader = fork();
+    assert_true(reader >= 0);
+    if (reader == 0)
+        _exit(stop_in_a_look(f->path));
+    assert_int_equal(waitpid(reader, &status, WUNTRACED), reader);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(commit_and_tidy(index), 0); /* it may have begun just now */
+    assert_int_equal(commit_and_tidy(index), reader);
+    assert_int_equal(commit_and_tidy(index), reader);
+    kill(reader, SIGKILL);
+    assert_int_equal(waitpid(reader, &status, 0), reader);
+    assert_int_equal(commit_and_tidy(index), 0);
+    index_close(index);
 }
 
 /* ---- states ---- */
@@ -656,6 +707,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(index_grows_when_its_map_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(reader_in_another_process_follows_a_growing_index, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(tidying_finds_who_is_stopped_in_a_look, setup, teardown),
         cmocka_unit_test_setup_teardown(states_come_newest_first, setup, teardown),
         cmocka_unit_test_setup_teardown(the_instruments_of_an_epoch_are_listed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_state_that_is_removed_is_passed_over, setup, teardown),
