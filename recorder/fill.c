@@ -51,7 +51,7 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
     s->at.after_loss = false;
     s->at.running_max = 0;
     s->at.last_ts = 0;
-    s->lost = 0;
+    s->counts.lost = 0;
     epoch_frame(s, told, previous, previous_seq, &frame);
     enum fill_step step = pack_need(f, s, sizeof frame);
     if (step != STEP_ON)
@@ -75,7 +75,7 @@ static uint32_t loss_reason(const struct inlet *s, uint64_t count)
     if (s->is_starved)
         return TDK_LOSS_NO_SPACE;
     tdk_ring_info(s->ring, &info);
-    bool admitted = info.epoch != s->sequence.ring_epoch || info.lost >= s->lost + count;
+    bool admitted = info.epoch != s->sequence.ring_epoch || info.lost >= s->counts.lost + count;
     return admitted ? TDK_LOSS_RING_FULL : TDK_LOSS_UNKNOWN;
 }
 
@@ -94,8 +94,8 @@ static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t
         return false;
     f->content = true;
     sequence_take(&s->sequence, s->at.next_seq);
-    s->lost += count;
-    s->lost_total += count;
+    s->counts.lost += count;
+    s->counts.lost_total += count;
     return true;
 }
 
@@ -299,8 +299,8 @@ static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned 
     tdk_ring_skip(s->ring, taken);
     if (taken != 0) {
         f->content = true;
-        s->ticks += s->at.next_seq - first;
-        s->bytes += taken;
+        s->counts.ticks += s->at.next_seq - first;
+        s->counts.bytes += taken;
         sequence_take(&s->sequence, s->at.next_seq);
     }
     if (stop == BLOCK_BROKEN) {

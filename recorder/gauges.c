@@ -166,9 +166,9 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
             rows[i] = counters_add(t->page, &ring_rows[i], s->asked->name, s->track);
     const uint64_t values[GAUGES_RING_COUNT] = {
         [GAUGES_RING_STATE] = s->state,
-        [GAUGES_RING_TICKS] = s->ticks,
-        [GAUGES_RING_BYTES] = s->bytes,
-        [GAUGES_RING_LOST] = s->lost_total,
+        [GAUGES_RING_TICKS] = s->counts.ticks,
+        [GAUGES_RING_BYTES] = s->counts.bytes,
+        [GAUGES_RING_LOST] = s->counts.lost_total,
         [GAUGES_RING_FILL] = s->waiting,
         [GAUGES_RING_CAPACITY] = s->capacity,
         [GAUGES_RING_HIGH_WATER] = s->high_water,

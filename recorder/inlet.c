@@ -194,7 +194,7 @@ void inlet_resume(struct inlet *s)
     if (!ledger_last_epoch(s->ledger, s->track, &last) || last.epoch != s->at.epoch)
         return;
     s->at.running_max = last.max_ts;
-    s->lost = last.lost;
+    s->counts.lost = last.lost;
     s->written = s->durable = (struct inlet_mark){last.epoch, last.last_seq};
 }
 
@@ -538,7 +538,7 @@ uint64_t inlet_lost_at_end(const struct inlet *s)
     uint64_t missing = info.seq + 1 - s->sequence.next_seq;
     /* Of a living producer, claims that it has not published yet look the same as refused ones,
      * until what it says it lost is compared with what we have told. */
-    if (info.producer_pid != 0 && info.lost - s->lost != missing)
+    if (info.producer_pid != 0 && info.lost - s->counts.lost != missing)
         return 0;
     /* What came while we end, or since we looked, is for the next recorder, or for the next turn:
      * whoever reads it finds out what is missing before it. */

@@ -33,6 +33,12 @@ struct inlet_mark {
     uint64_t epoch, seq;
 };
 
+/* What has gone into blocks of it. */
+struct inlet_counts {
+    uint64_t ticks, bytes;
+    uint64_t lost, lost_total; /* told on the tape, in this epoch; since the start */
+};
+
 struct inlet {
     const struct config_ring *asked; /* borrowed, or: */
     struct config_ring own;          /* of a ring that was asked for while we ran */
@@ -71,10 +77,10 @@ struct inlet {
     bool owes_clock; /* a CLOCK frame, before its next tick */
     bool owes_mark;  /* a MARK frame, now */
     bool owes_ack;   /* durable has moved since it was last told */
-    uint64_t ticks, bytes, passed;
-    uint64_t lost, lost_total; /* told on the tape, in this epoch; since the start */
-    uint64_t high_water;       /* bytes, since the last report */
-    unsigned fill_level;       /* 0, 80 or 95: what was warned of */
+    struct inlet_counts counts;
+    uint64_t passed;     /* ticks that were on the tape already */
+    uint64_t high_water; /* bytes, since the last report */
+    unsigned fill_level; /* 0, 80 or 95: what was warned of */
     uint64_t fill_warned_ns;
 };
 

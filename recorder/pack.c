@@ -2,8 +2,10 @@
 
 void pack_drop(struct filler *f)
 {
-    if (f->inlet != NULL)
+    if (f->inlet != NULL) {
         f->inlet->at = f->before;
+        f->inlet->counts = f->counted;
+    }
     f->inlet = NULL;
 }
 
@@ -67,6 +69,7 @@ enum fill_step pack_need(struct filler *f, struct inlet *s, uint32_t size)
     }
     f->inlet = s;
     f->before = s->at;
+    f->counted = s->counts;
     f->content = f->begins = false;
     f->named = s->named_in != f->segment;
     block_begin(&f->block, f->write->bytes + f->write->size, pack_room(f), f->scratch, &s->at,

@@ -20,10 +20,11 @@ struct filler {
 
     struct block block;        /* being filled, of `inlet` */
     struct inlet *inlet;       /* NULL: no block is begun */
-    struct track_state before; /* of the inlet, before the block */
-    bool content;              /* something is in it besides the track's name */
-    bool named;                /* the track's name is in it */
-    bool begins;               /* an epoch begins in it */
+    struct track_state before; /* of the inlet, before the block: */
+    struct inlet_counts counted;
+    bool content; /* something is in it besides the track's name */
+    bool named;   /* the track's name is in it */
+    bool begins;  /* an epoch begins in it */
 };
 
 /* What became of the next frame or run of frames. */

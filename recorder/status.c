@@ -35,9 +35,9 @@ void status_gather(struct status *status, const struct inlet *inlets, unsigned c
             status->canary = true;
             continue;
         }
-        status->ticks += s->ticks;
-        status->bytes += s->bytes;
-        status->lost += s->lost_total;
+        status->ticks += s->counts.ticks;
+        status->bytes += s->counts.bytes;
+        status->lost += s->counts.lost_total;
         status->passed += s->passed;
         status->rings += s->state != RING_DETACHED;
         status->attached += s->state == RING_ATTACHED;
@@ -85,7 +85,7 @@ static void log_ring(const struct inlet *s)
         (unsigned long long)s->sequence.epoch,
         (unsigned long long)inlet_marked(&s->written, s->sequence.epoch),
         (unsigned long long)inlet_marked(&s->durable, s->sequence.epoch),
-        (unsigned long long)s->ticks, (unsigned long long)s->lost_total, s->waiting,
+        (unsigned long long)s->counts.ticks, (unsigned long long)s->counts.lost_total, s->waiting,
         quantity_size_text(high, s->high_water));
 }
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from tests.support import tapedeck
+from tests.support import tapedeck, wire
 from tests.support.tapedeck import CLOCK, EPOCH, LOSS
 
 SMALL = ("--block-size", "16K", "--segment-size", "256K", "--buffer-memory", "4M")
@@ -503,6 +503,36 @@ class Hostility(Recording):
                 self.assertEqual(self.tape_digest("--track", good, tape=tape),
                                  self.digest_of(feed.stderr))
                 self.run_ok("verify", "-T", tape)
+
+    def test_what_is_counted_of_a_ring_that_is_cut_is_what_the_tape_has(self):
+        self.create("a", size="1M")
+        recorder = self.recorder("--ring", "a")
+        feed = self.start_cli("feed", "-", "--ring", "a", "--format", "lines", stdin=subprocess.PIPE)
+
+        def publish(first, count, ts):
+            for i in range(count):
+                feed.process.stdin.write(f"{ts + i} {'x' * 100}\n".encode())
+            feed.process.stdin.flush()
+            self.wait_for(lambda: self.ring_info("a")["produced"] == first + count)
+
+        publish(0, 100, 1_700_000_000_000_000_000)
+        self.run_ok("flush", "-T", self.tape)
+        recorder.signal(signal.SIGSTOP)
+        publish(100, 100, 1_700_000_000_000_001_000)
+        publish(200, 2000, 1_600_000_000_000_000_000)  # another run of the same block
+        os.truncate(self.rings / "a.ring", 100_000)
+        recorder.signal(signal.SIGCONT)
+        recorder.wait_line("ring a quarantined: its file was cut")
+        self.run_ok("flush", "-T", self.tape)
+        client = wire.Client(self.tape / "recorder.sock")
+        self.addCleanup(client.close)
+        counters = client.call("stats")["counters"]
+        feed.kill()
+        feed.process.stdin.close()
+        gaps = json.loads(self.run_ok("gaps", "-T", self.tape, "--json", code=3).stdout)
+        self.assertGreater(gaps[0]["count"], 100)
+        self.assertEqual(counters["lost"], sum(gap["count"] for gap in gaps))
+        self.assertEqual(counters["ticks"], int(self.run_ok("query", "-T", self.tape, "--count", code=3).stdout))
 
     def test_scribbles_over_the_shared_page_harm_no_neighbour(self):
         for seed in range(10, 14):
