@@ -219,12 +219,11 @@ static void report(struct recorder *r, bool asked, uint64_t now_ns)
 {
     struct status status;
     recorder_status(r, &status);
-    if (!asked && !status_moved(&status, &r->reported)) {
-        r->reported_ns = now_ns;
-        return;
+    if (asked || status_moved(&status, &r->reported)) {
+        status_log(&status, &r->reported, now_ns - r->reported_ns, r->inlets, r->inlet_count,
+                   asked);
+        r->reported = status;
     }
-    status_log(&status, &r->reported, now_ns - r->reported_ns, r->inlets, r->inlet_count, asked);
-    r->reported = status;
     r->reported_ns = now_ns;
     forget_fill(r);
 }

@@ -8,7 +8,7 @@ import time
 import unittest
 import urllib.request
 
-from tests.support import screen, tapedeck
+from tests.support import screen, tapedeck, wire
 
 TRACK = "tapedeck.canary"
 
@@ -46,6 +46,25 @@ class Canary(tapedeck.Case):
         return next((finding["status"] for finding in found if finding["check"] == "canary"), None)
 
     # ---- in nobody's way ----
+
+    def test_the_longest_write_of_the_last_seconds_is_forgotten_while_nothing_else_moves(self):
+        recorder = self.recorder("--ring", "a", "--canary", "1s")
+        client = wire.Client(self.tape / "recorder.sock")
+        self.addCleanup(client.close)
+
+        def longest():
+            return client.call("stats")["counters"]["write_max_ns"]
+
+        self.wait_for(longest)
+        recorder.signal(signal.SIGUSR1)  # the report that tells of the first segment
+        recorder.wait_line("segment=1")
+        seen = [longest()]
+
+        def fell():
+            seen.append(longest())
+            return seen[-1] < max(seen)
+
+        self.wait_for(fell)
 
     def test_who_names_no_track_does_not_meet_it(self):
         recorder = self.recording()
