@@ -49,7 +49,7 @@ static void put_ring(struct text_buffer *out, const struct inlet *s, const char 
     wire_pair_u64(out, "produced", info.produced);
     wire_pair_u64(out, "written", unread != 0 ? 0 : inlet_marked(&s->written, epoch));
     wire_pair_u64(out, "durable", unread != 0 ? 0 : inlet_marked(&s->durable, epoch));
-    wire_pair_u64(out, "lost", s->counts.lost);
+    wire_pair_u64(out, "lost", unread != 0 ? 0 : s->counts.lost);
     wire_pair_u64(out, "lost_total", s->counts.lost_total);
     wire_pair_u64(out, "fill", info.fill);
     wire_pair_u64(out, "high_water", s->high_water > info.fill ? s->high_water : info.fill);

@@ -236,6 +236,7 @@ static void begin(struct inlet *s, const struct tdk_ring_info *info)
     if (memcmp(s->uuid, info->uuid, sizeof s->uuid) != 0) {
         memcpy(s->uuid, info->uuid, sizeof s->uuid);
         s->sequence.ring_epoch = 0;
+        s->counts.lost = 0;
     }
     s->capacity = info->capacity;
     s->at.payload_max = info->payload_max;

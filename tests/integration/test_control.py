@@ -4,8 +4,10 @@ import fcntl
 import json
 import os
 import pathlib
+import signal
 import socket
 import stat
+import subprocess
 import time
 
 from tests.support import tapedeck, wire
@@ -51,6 +53,35 @@ class Answers(Control):
         client.call("flush")
         (row,) = client.call("status")["rings"]
         self.assertEqual((row["produced"], row["written"], row["durable"]), (1000, 1000, 1000))
+
+    def test_what_is_lost_is_of_the_epoch_that_is_told(self):
+        recorder = self.record("--block-age", "1m", "--sync", "interval:1h")
+        client = self.client()
+        feed = self.start_cli("feed", "-", "--ring", "a", "--format", "lines", "--no-wait", stdin=subprocess.PIPE)
+
+        def publish(count):
+            seen = self.ring_info("a")
+            feed.process.stdin.write(b"".join(b"%d %s\n" % (10**18 + i, b"x" * 100) for i in range(count)))
+            feed.process.stdin.flush()
+            self.wait_for(lambda: sum(self.ring_info("a")[key] - seen[key] for key in ("produced", "lost")) == count)
+
+        recorder.signal(signal.SIGSTOP)
+        publish(20000)
+        recorder.signal(signal.SIGCONT)
+        client.call("flush")
+        publish(10)
+        feed.process.stdin.close()
+        self.assertEqual(feed.wait(), 3)
+        client.call("flush")
+        (first,) = client.call("status")["rings"]
+        self.assertGreater(first["lost"], 0)
+        self.gen(1000) # the next epoch: it waits in the ring
+        (row,) = client.call("status")["rings"]
+        self.assertGreater(row["epoch"], first["epoch"])
+        self.assertEqual((row["lost"], row["lost_total"]), (0, first["lost"]))
+        client.call("flush")
+        (row,) = client.call("status")["rings"]
+        self.assertEqual((row["lost"], row["lost_total"]), (0, first["lost"]))
 
     def test_status_has_each_ring_with_its_counts(self):
         self.record()
