@@ -71,18 +71,26 @@ static struct inlet *find_free(struct inlet *all, unsigned count, const struct c
     return fresh;
 }
 
+/* One track, one ring. */
+static bool may_have_track(const struct inlet *all, unsigned count, const struct config_ring *ring,
+                           struct tdk_err *err)
+{
+    const struct inlet *other = find_track(all, count, ring->track);
+    if (other == NULL || strcmp(other->asked->name, ring->name) == 0)
+        return true;
+    err_say(err, -EEXIST, "track %s is recorded from ring %s", ring->track, other->asked->name);
+    return false;
+}
+
 struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_ring *ring,
                         struct tdk_err *err)
 {
-    const struct inlet *other = find_track(all, count, ring->track);
     if (inlet_find(all, count, ring->name) != NULL) {
         err_say(err, -EEXIST, "ring %s is recorded already", ring->name);
         return NULL;
     }
-    if (other != NULL) {
-        err_say(err, -EEXIST, "track %s is recorded from ring %s", ring->track, other->asked->name);
+    if (!may_have_track(all, count, ring, err))
         return NULL;
-    }
     struct inlet *s = find_free(all, count, ring);
     if (s == NULL) {
         err_say(err, TDK_EFULL, "no more rings can be added while the recorder runs");
@@ -292,6 +300,16 @@ static struct inlet *add_passing(struct inlet *all, unsigned count, const struct
     return s;
 }
 
+/* A track that is named with a ring is the one it goes to. */
+static bool has_other_track(const struct inlet *s, const struct config_ring *ring,
+                            struct tdk_err *err)
+{
+    if (ring->track[0] == '\0' || s->track[0] == '\0' || strcmp(ring->track, s->track) == 0)
+        return false;
+    err_say(err, -EEXIST, "ring %s is recorded into track %s", ring->name, s->track);
+    return true;
+}
+
 /* The inlet that a ring which is lent may have. `*fresh`: nobody asked for it before. */
 static struct inlet *find_lendable(struct inlet *all, unsigned count,
                                    const struct config_ring *ring, bool *fresh, struct tdk_err *err)
@@ -300,14 +318,15 @@ static struct inlet *find_lendable(struct inlet *all, unsigned count,
     *fresh = s == NULL;
     if (s == NULL)
         return add_passing(all, count, ring, err);
-    bool same = ring->track[0] == '\0' || s->track[0] == '\0' || strcmp(ring->track, s->track) == 0;
-    if (same && s->ring == NULL && s->out == 0)
-        return s;
-    if (same)
+    if (has_other_track(s, ring, err) || !may_have_track(all, count, ring, err))
+        return NULL;
+    if (s->ring != NULL || s->out != 0) {
         err_say(err, -EEXIST, "another ring %s is recorded already", ring->name);
-    else
-        err_say(err, -EEXIST, "ring %s is recorded into track %s", ring->name, s->track);
-    return NULL;
+        return NULL;
+    }
+    if (s->track[0] == '\0')
+        memcpy(s->track, ring->track, sizeof s->track);
+    return s;
 }
 
 struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_ring *ring,
@@ -315,8 +334,8 @@ struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_
 {
     bool fresh;
     struct inlet *s = inlet_find(all, count, ring->name);
-    if (s != NULL && is_file_of(s->ring, file))
-        return s;            /* lent twice */
+    if (s != NULL && is_file_of(s->ring, file)) /* lent twice */
+        return has_other_track(s, ring, err) ? NULL : s;
     struct tdk_ring *memory; /* first: what is no ring takes no inlet */
     if (memory_attach(&memory, file, ring->name, TDK_RING_CONSUMER, err) < 0)
         return NULL;

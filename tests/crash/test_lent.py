@@ -138,6 +138,26 @@ class Lent(tapedeck.Case):
         self.assertEqual(feed.wait(), 0, feed.stderr)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
+    def test_the_track_that_is_named_with_it_is_the_one_it_goes_to(self):
+        self.run_ok("gen", "--ring", "mine", "--create", "256K", "--count", 100)
+        ring = (self.rings / "mine.ring").read_bytes()
+        self.run_ok("ring", "rm", "mine")
+        file = sealed(len(ring))
+        os.pwrite(file, ring, 0)
+        recorder = self.recorder("--ring", "other")
+        recorder.wait_line("ring other attached")
+        client = self.ask()
+        self.assertEqual(client.call("attach", ring="mine")["track"], "") # waited for, of no track yet
+        for track in ("other", "x", "y"):
+            if track == "x":
+                self.assertEqual(self.lend(client, file, ring="mine", track=track)["track"], track)
+                continue
+            with self.assertRaises(Error) as refused:
+                self.lend(client, file, ring="mine", track=track)
+            self.assertEqual(refused.exception.name, "EEXIST")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--track", "x", "--count").stdout), 100)
+
     def test_a_feed_that_scribbles_over_its_ring_disturbs_nobody(self):
         recorder = self.recorder("--ring", "other")
         good = self.start_cli("gen", "--ring", "other", "--count", 40000, "--rate", 20000, "--digest")
