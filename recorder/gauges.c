@@ -164,6 +164,8 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
     if (rows[0] < 0)
         for (size_t i = 0; i < GAUGES_RING_COUNT; i++)
             rows[i] = counters_add(t->page, &ring_rows[i], s->asked->name, s->track);
+    for (size_t i = 0; i < GAUGES_RING_COUNT; i++)
+        counters_name_track(t->page, rows[i], s->track);
     const uint64_t values[GAUGES_RING_COUNT] = {
         [GAUGES_RING_STATE] = s->state,
         [GAUGES_RING_TICKS] = s->counts.ticks,
@@ -181,7 +183,8 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
         counters_set(t->page, rows[i], values[i]);
 }
 
-/* A ring's rows are added when its track is known: a row's labels never change. */
+/* A ring's rows are added when its track is known; or when it is quarantined, which is to be seen
+ * at once: then their track is named later. */
 void gauges_update(struct gauges *t, const struct status *status, const struct inlet *inlets,
                    unsigned count, uint64_t now_ns)
 {

@@ -8,8 +8,8 @@
  *
  * One process writes, with plain stores of whole words; nothing waits for anyone. The writer holds
  * a lock on the file for life, so a reader knows whether it lives. Rows are added, never moved or
- * taken away; what a row is called does not change once it is there. docs/counters.md is the
- * layout's promise.
+ * taken away; what a row is called does not change once it is there, but that a track which was not
+ * known is named. docs/counters.md is the layout's promise.
  *
  * Nothing that a reader finds is trusted: sizes come from the file system and our own structs, and
  * texts are copied and ended.
@@ -95,6 +95,9 @@ void counters_close(struct counters *counters);
 /* One more row, of value 0. Its number, or TDK_EFULL. `ring` and `track` may be NULL. */
 int counters_add(struct counters *counters, const struct counter_kind_of *what, const char *ring,
                  const char *track);
+
+/* The track of a row that was added without one; what has one keeps it. */
+void counters_name_track(struct counters *counters, int row, const char *track);
 
 void counters_set(struct counters *counters, int row, uint64_t value);
 void counters_beat(struct counters *counters, uint64_t now_ns);

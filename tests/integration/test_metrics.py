@@ -53,6 +53,15 @@ class Metrics(tapedeck.Case):
                               text=True, timeout=tapedeck.PATIENCE, check=False)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
+    def test_a_ring_that_was_none_when_it_was_found_has_its_track_named_later(self):
+        (self.rings / "b.ring").write_bytes(b"no ring")
+        self.recording("--ring", "b")
+        self.scrape('tapedeck_ring_state{ring="b"')
+        (self.rings / "b.ring").unlink()
+        self.run_ok("ring", "create", "b", "--size", "1M", "--track", "venue.b")
+        text = self.scrape('tapedeck_ring_state{ring="b",track="venue.b"} 2')
+        self.assertEqual(text.count('tapedeck_ring_state{ring="b"'), 1)
+
     def test_health_and_what_else_is_asked(self):
         self.recording()
         self.assertEqual(self.get("/healthz")[:2], (200, "ok\n"))

@@ -51,6 +51,23 @@ static void what_is_set_is_read_with_its_name_labels_and_kind(void **state)
     assert_int_equal(counters_read_of(&copy, "recorder", tape_id, NULL), -ENOENT);
 }
 
+static void a_track_that_was_not_known_is_named_once(void **state)
+{
+    (void)state;
+    struct counters *page = NULL;
+    struct counters_copy copy;
+    assert_int_equal(counters_create(&page, &options, NULL), 0);
+    assert_int_equal(counters_add(page, &ticks, "a", ""), 0);
+    static const char *const names[] = {"", "venue.a", "venue.b"};
+    for (size_t i = 0; i < 3; i++)
+        counters_name_track(page, 0, names[i]);
+    counters_name_track(page, TDK_EFULL, "a row that there was no room for");
+    assert_int_equal(counters_read_of(&copy, "recorder", tape_id, NULL), 0);
+    assert_string_equal(counters_find(&copy, "ring_ticks", "a")->track, "venue.a");
+    counters_forget(&copy);
+    counters_close(page);
+}
+
 static void rows_have_a_limit_and_beyond_it_nothing_is_written(void **state)
 {
     (void)state;
@@ -181,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(what_is_set_is_read_with_its_name_labels_and_kind),
+        test(a_track_that_was_not_known_is_named_once),
         test(rows_have_a_limit_and_beyond_it_nothing_is_written),
         test(a_page_without_its_writer_is_known_as_that),
         test(a_page_of_any_bytes_is_answered),
