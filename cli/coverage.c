@@ -13,6 +13,8 @@
 #include "cli/range.h"
 #include "cli/table.h"
 
+#define KEPT_MAX ((size_t)1 << 20) /* bytes of JSON */
+
 struct args {
     struct range_args range;
     struct ask_args where;
@@ -46,9 +48,10 @@ static const struct option_set sets[] = {
 struct telling {
     struct progress progress;
     struct table *table;
-    struct text_buffer text;                         /* of `coverage --json`: all of it, */
-    struct text_buffer lost, damaged, retired, away; /* and the epoch's gaps so far */
-    bool any_track, any_epoch;
+    struct text_buffer text;                   /* of `coverage --json`: what is not written yet, */
+    struct text_buffer damaged, retired, away; /* and the epoch's gaps so far, but for losses */
+    int failed;                                /* why it cannot be written */
+    bool any_track, any_epoch, in_epoch, any_loss;
     uint64_t ticks, gaps, missing;
     uint64_t retired_ticks, away_ticks; /* of those missing */
 };
@@ -233,26 +236,21 @@ static int only_count(const struct tdk_gap *gap, void *context)
 
 /* ---- coverage as JSON: tracks, their epochs, the gaps of each ---- */
 
+/* As of a table: what fails soon has written nothing, and what is long is written as it comes. */
+static void write_text(struct telling *t, size_t kept)
+{
+    if (t->failed == 0)
+        t->failed = text_error(&t->text);
+    if (t->text.size <= kept)
+        return;
+    if (t->failed == 0 && fwrite(t->text.bytes, 1, t->text.size, stdout) != t->text.size)
+        t->failed = -errno;
+    text_clear(&t->text);
+}
+
 static void add_number(struct text_buffer *text, const char *key, uint64_t number)
 {
     text_add_format(text, "\"%s\":%" PRIu64 ",", key, number);
-}
-
-static int add_gap(const struct tdk_gap *gap, void *context)
-{
-    struct telling *t = context;
-    struct text_buffer *list = gap->damaged   ? &t->damaged
-                               : gap->retired ? &t->retired
-                               : gap->away    ? &t->away
-                                              : &t->lost;
-    count_gap(t, gap);
-    text_add_string(list, list->size > 0 ? ",{" : "{");
-    add_number(list, "first_seq", gap->first_seq);
-    add_number(list, "count", gap->count);
-    add_number(list, "from", gap->from);
-    add_number(list, "to", gap->to);
-    text_add_format(list, "\"reason\":\"%s\"}", control_text_reason(gap->reason));
-    return text_error(list);
 }
 
 static void end_track(struct telling *t)
@@ -270,12 +268,53 @@ static int add_track(const char *track, void *context)
     text_add_string(&t->text, ",\"epochs\":[");
     t->any_track = true;
     t->any_epoch = false;
-    return text_error(&t->text);
+    return 0;
+}
+
+/* With its losses first, which may be millions. */
+static void begin_epoch(struct telling *t, uint64_t epoch)
+{
+    if (t->in_epoch)
+        return;
+    text_add_string(&t->text, t->any_epoch ? ",\n    {" : "\n    {");
+    add_number(&t->text, "epoch", epoch);
+    text_add_string(&t->text, "\"lost\":[");
+    t->any_epoch = t->in_epoch = true;
+    t->any_loss = false;
+}
+
+static void put_gap_json(struct text_buffer *list, const struct tdk_gap *gap, bool first)
+{
+    text_add_string(list, first ? "{" : ",{");
+    add_number(list, "first_seq", gap->first_seq);
+    add_number(list, "count", gap->count);
+    add_number(list, "from", gap->from);
+    add_number(list, "to", gap->to);
+    text_add_format(list, "\"reason\":\"%s\"}", control_text_reason(gap->reason));
+}
+
+static int add_gap(const struct tdk_gap *gap, void *context)
+{
+    struct telling *t = context;
+    struct text_buffer *list = gap->damaged   ? &t->damaged
+                               : gap->retired ? &t->retired
+                               : gap->away    ? &t->away
+                                              : NULL;
+    count_gap(t, gap);
+    begin_epoch(t, gap->epoch);
+    if (list != NULL) {
+        put_gap_json(list, gap, list->size == 0);
+        return 0;
+    }
+    put_gap_json(&t->text, gap, !t->any_loss);
+    t->any_loss = true;
+    write_text(t, KEPT_MAX);
+    return 0;
 }
 
 static void add_list(struct text_buffer *text, const char *key, struct text_buffer *list)
 {
-    text_add_format(text, "\"%s\":[", key);
+    text_add_format(text, ",\"%s\":[", key);
     text_add_buffer(text, list);
     text_add_char(text, ']');
     text_clear(list);
@@ -284,25 +323,22 @@ static void add_list(struct text_buffer *text, const char *key, struct text_buff
 static int add_epoch(const struct tdk_epoch_coverage *epoch, void *context)
 {
     struct telling *t = context;
-    text_add_string(&t->text, t->any_epoch ? ",\n    {" : "\n    {");
-    t->any_epoch = true;
-    add_number(&t->text, "epoch", epoch->epoch);
+    begin_epoch(t, epoch->epoch);
+    t->in_epoch = false;
+    text_add_string(&t->text, "],");
     add_number(&t->text, "first_seq", epoch->first_seq);
     add_number(&t->text, "last_seq", epoch->last_seq);
-    add_number(&t->text, "ticks", epoch->ticks);
     if (epoch->first_ts <= epoch->last_ts) {
         add_number(&t->text, "first_ts", epoch->first_ts);
         add_number(&t->text, "last_ts", epoch->last_ts);
     }
-    add_list(&t->text, "lost", &t->lost);
-    text_add_char(&t->text, ',');
+    text_add_format(&t->text, "\"ticks\":%" PRIu64, epoch->ticks);
     add_list(&t->text, "damaged", &t->damaged);
-    text_add_char(&t->text, ',');
     add_list(&t->text, "retired", &t->retired);
-    text_add_char(&t->text, ',');
     add_list(&t->text, "away", &t->away);
     text_add_char(&t->text, '}');
-    return text_error(&t->text);
+    write_text(t, KEPT_MAX);
+    return 0;
 }
 
 static int show_json(struct telling *t)
@@ -310,18 +346,16 @@ static int show_json(struct telling *t)
     end_track(t);
     text_add_format(&t->text, "],\"complete\":%s}]\n",
                     t->gaps == 0 && !cli_is_lossy() ? "true" : "false");
-    int rc = text_error(&t->text);
-    if (rc == 0 &&
-        (fwrite(t->text.bytes, 1, t->text.size, stdout) != t->text.size || fflush(stdout) != 0))
-        rc = errno == EPIPE ? 0 : -errno;
-    return rc;
+    write_text(t, 0);
+    if (t->failed == 0 && fflush(stdout) != 0)
+        t->failed = -errno;
+    return t->failed == -EPIPE ? 0 : t->failed;
 }
 
 static int survey_json(const struct cli *cli)
 {
     struct telling t = {.table = NULL};
     text_init(&t.text);
-    text_init(&t.lost);
     text_init(&t.damaged);
     text_init(&t.retired);
     text_init(&t.away);
@@ -331,7 +365,6 @@ static int survey_json(const struct cli *cli)
                (struct tdk_coverage_walk){.track = add_track, .gap = add_gap, .epoch = add_epoch},
                &t, show_json);
     text_close(&t.text);
-    text_close(&t.lost);
     text_close(&t.damaged);
     text_close(&t.retired);
     text_close(&t.away);

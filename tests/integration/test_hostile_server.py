@@ -1,6 +1,7 @@
 """Our client against a server that says what it likes: every reply that it decodes, broken in every
 way. It ends, in time, with an error that names the other side's mistake, and with little memory."""
 
+import json
 import os
 import resource
 import signal
@@ -367,14 +368,36 @@ class Endless(Case):
             self.assertEqual(status, 1)
             self.assertIn("does not lead on", told)
 
+    @staticmethod
+    def losses(first, last=False):
+        """A thousand more of one epoch, in which nothing else is."""
+        gaps = [{"first_seq": first + i, "count": 1, "from": 1, "to": 2, "reason": "ring full"} for i in range(1000)]
+        told = {"tracks": [{"track": "t", "epochs": [{"epoch": 1, "ticks": 1, "lost": gaps}]}], "complete": False}
+        return told if last else {**told, "more": True, "next": {"track": "t", "epoch": 1, "seq": first + 999}}
+
+    def test_losses_are_written_as_they_come(self):
+        pages, begun = iter(range(51)), threading.Event()
+
+        def coverage(peer, number):
+            page = next(pages)
+            if page == 50 and not begun.wait(tapedeck.SOON):
+                peer.close()
+            peer.sendall(answer(number, self.losses(1 + page * 1000, last=page == 50)))
+
+        address = self.serve("coverage", coverage)
+        asking = self.start_cli("coverage", "--json", "-a", address, stdout=subprocess.PIPE)
+        told = asking.process.stdout.read(1)
+        begun.set()
+        told += asking.process.stdout.read()
+        self.assertEqual(asking.wait(), 3, asking.stderr)
+        (epoch,) = json.loads(told)[0]["tracks"][0]["epochs"]
+        self.assertEqual([gap["first_seq"] for gap in epoch["lost"]], list(range(1, 51001)))
+        self.assertEqual((epoch["epoch"], epoch["ticks"], epoch["damaged"]), (1, 1, []))
+
     def test_what_leads_on_for_ever_takes_no_more_memory(self):
         def coverage(peer, number):
             coverage.seq += 1000
-            gaps = [{"first_seq": coverage.seq + i, "count": 1, "from": 1, "to": 2, "reason": "ring full"}
-                    for i in range(1000)]
-            peer.sendall(answer(number, {
-                "tracks": [{"track": "t", "epochs": [{"epoch": 1, "ticks": 1, "lost": gaps}]}],
-                "complete": False, "more": True, "next": {"track": "t", "epoch": 1, "seq": coverage.seq + 999}}))
+            peer.sendall(answer(number, self.losses(coverage.seq)))
         coverage.seq = 0
 
         def noise(peer, number):
