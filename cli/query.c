@@ -97,7 +97,9 @@ static const struct option rows[] = {
     {.name = "count",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, count),
-     .help = "print the number of ticks and nothing else"},
+     .help =
+         "print the number of ticks and nothing else, out of the index and blocks' directories: "
+         "damage is met where --digest goes with it, which reads each tick"},
     {.name = "written",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, range.written),

@@ -137,6 +137,11 @@ class Damaged(Surveyed):
         self.assertEqual((row["from"], row["to"]),
                          (T0 + row["first_seq"] - 1, T0 + row["first_seq"] + row["count"] - 2))
         self.run_ok("verify", "-T", self.tape, code=5)
+        # What is counted by reading is what a query gives; by directories, what was recorded.
+        for how, code, told in (((), 0, len(self.everything())), (("--digest",), 3, len(self.served())),
+                                (("--require-complete",), 3, None)):
+            done = self.run_ok("query", "-T", self.tape, "--count", *how, code=code)
+            self.assertEqual(done.stdout, b"" if told is None else b"%d\n" % told, how)
         # A range beside it is whole, and so is the other track.
         other = "b" if row["track"] == "a" else "a"
         self.assertEqual(self.gaps("--track", other), [])
