@@ -1,6 +1,7 @@
 /* recover.c - what the recorder does at its start, by hand. */
 #include "tape/recover.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "cli/command.h"
@@ -77,9 +78,11 @@ static int recover(struct recovering *r, struct tdk_err *err)
 
 /* ---- is what is left what was written? ---- */
 
+/* Segments that are missing have been named already, as the index was made. */
 static void on_finding(const struct verify_finding *finding, void *context)
 {
-    on_found(finding->what, context);
+    if (finding->code != -ENOENT)
+        on_found(finding->what, context);
 }
 
 static void on_check(const struct verify_totals *totals, void *context)

@@ -238,10 +238,10 @@ static void tell_missing(const struct verify *v, struct report *report, uint64_t
     uint64_t from, to;
     for (uint64_t at = first; retired_next_missing(v->retired, &at, last, &from, &to);)
         if (from == to)
-            report_add(report, UINT64_MAX, TDK_ECORRUPT, "segment %llu%s is missing",
+            report_add(report, UINT64_MAX, -ENOENT, "segment %llu%s is missing",
                        (unsigned long long)from, where);
         else
-            report_add(report, UINT64_MAX, TDK_ECORRUPT, "segments %llu to %llu%s are missing",
+            report_add(report, UINT64_MAX, -ENOENT, "segments %llu to %llu%s are missing",
                        (unsigned long long)from, (unsigned long long)to, where);
 }
 

@@ -23,7 +23,7 @@
 struct verify_finding {
     uint64_t segment; /* number; 0 with no path: the tape as a whole, its index */
     uint64_t offset;  /* in the file; UINT64_MAX: the file as a whole */
-    int code;         /* TDK_ECORRUPT, TDK_EFOREIGN, TDK_EHOLE, ... */
+    int code;         /* TDK_ECORRUPT, TDK_EFOREIGN, TDK_EHOLE, ...; -ENOENT: missing segments */
     const char *what; /* one line that names segment and offset too */
 };
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -167,13 +168,20 @@ class Recover(Tape):
         self.report()
         self.assertEqual(self.tape_digest(), digest)
 
+    def test_segments_that_are_gone_are_named_once(self):
+        for segment in self.segments()[1:3]:
+            segment.unlink()
+        row = self.report(code=3)
+        self.assertEqual(len(re.findall(r"segments 2 to 3", row["stderr"])), 1, row["stderr"])
+        self.assertEqual(row["findings"], 2)  # the segments, and the seqs that were in them
+
     def test_a_last_segment_that_is_gone_is_told_again_and_again(self):
         self.segments()[-1].unlink()
         missing = self.gaps(3)
         self.assertGreater(missing[0]["count"], 0)
         for _ in range(2):
             row = self.report(code=3)
-            self.assertRegex(row["stderr"], r"segment \d+ is missing")
+            self.assertEqual(len(re.findall(r"segment \d+ is missing", row["stderr"])), 1)
         self.assertNotEqual(self.run_cli("reindex", "-T", self.tape).returncode, 0)
 
     def test_an_emptied_segment_is_told(self):
