@@ -204,10 +204,12 @@ const struct command import_command = {
     .name = "import",
     .brief = "put files straight onto a tape, without a ring",
     .usage = "FILE... -T DIR --track NAME [options]",
-    .about = "Put the ticks of FILEs ('-' is stdin) onto a tape, each file an epoch of the track.\n"
-             "What fails leaves nothing on the tape. A file without records makes the track and\n"
-             "keeps its schema. Malformed lines are named, skipped and counted (exit 3); so is a\n"
-             "file that ends inside a record: the whole ones are kept.",
+    .about =
+        "Put the ticks of FILEs ('-' is stdin) onto a tape, each file an epoch of the track.\n"
+        "What fails leaves nothing on the tape; one that was made for it stays, empty. A file\n"
+        "without records makes the track and keeps its schema. Malformed lines are named,\n"
+        "skipped and counted (exit 3); so is a file that ends inside a record: the whole ones\n"
+        "are kept.",
     .sets = (const struct option_set[]){{"options", rows, &args},
                                         {"files", intake_rows, &intake_args},
                                         {.rows = NULL}},
