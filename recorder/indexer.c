@@ -5,9 +5,10 @@
 #include "base/log.h"
 #include "base/quantity.h"
 
-#define RETRY_NS     NS_PER_S
-#define TIDY_NS      (60 * NS_PER_S)
-#define GATHERED_MAX ((size_t)64 << 20) /* some 250,000 blocks: a tape of 250 GiB */
+#define RETRY_NS        NS_PER_S
+#define TIDY_NS         (60 * NS_PER_S)
+#define HELD_GROWTH_MAX (UINT64_C(4) << 30) /* while a reader holds its pages: some hours */
+#define GATHERED_MAX    ((size_t)64 << 20)  /* some 250,000 blocks: a tape of 250 GiB */
 
 void indexer_init(struct indexer *x, struct ledger *ledger)
 {
@@ -50,6 +51,15 @@ static void commit(struct indexer *x)
     }
 }
 
+/* Better no index than a disk that is full of it. */
+static void give_up_held(struct indexer *x)
+{
+    char size[QUANTITY_TEXT];
+    err_say(&x->err, TDK_EFULL, "it has grown to %s, since process %d is stopped while it reads it",
+            quantity_size_text(size, x->held.size), x->held.pid);
+    give_up(x);
+}
+
 /* A reader that died in a transaction holds back every page freed since: the map would only grow.
  */
 static void tidy(struct indexer *x)
@@ -59,6 +69,10 @@ static void tidy(struct indexer *x)
         return;
     index_tidy(x->tape->index, &x->held);
     x->tidied_ns = now_ns;
+    if (x->held.pid == 0)
+        x->free_size = x->held.size;
+    else if (x->held.size > x->free_size + HELD_GROWTH_MAX)
+        give_up_held(x);
 }
 
 void indexer_begin(struct indexer *x)

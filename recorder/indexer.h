@@ -26,6 +26,7 @@ struct indexer {
     uint64_t retry_ns;      /* the next commit of what is behind */
     uint64_t tidied_ns;     /* when readers that died were last forgotten */
     struct index_held held; /* found then, and not told yet */
+    uint64_t free_size;     /* of the index, when last nobody held its pages */
     int told;               /* the state that the log has told */
 };
 
