@@ -58,16 +58,16 @@ static int check_meta(struct index *index, bool write, struct tdk_err *err)
     return 0;
 }
 
-static int open_any(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
-                    struct tdk_err *err)
+static int open_any(struct index **index, const char *dir, const uint8_t tape_id[16],
+                    enum store_home home, struct tdk_err *err)
 {
     struct index *i = calloc(1, sizeof *i);
     if (i == NULL)
         return err_set(err, -ENOMEM, "open index");
     memcpy(i->tape_id, tape_id, sizeof i->tape_id);
-    int rc = store_open(&i->store, dir, write, err);
+    int rc = store_open(&i->store, dir, home, err);
     if (rc == 0)
-        rc = check_meta(i, write, err);
+        rc = check_meta(i, home == STORE_WRITE || home == STORE_MEMORY, err);
     if (rc < 0) {
         index_close(i);
         return rc;
@@ -79,12 +79,18 @@ static int open_any(struct index **index, const char *dir, const uint8_t tape_id
 int index_open(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
                struct tdk_err *err)
 {
-    return open_any(index, dir, tape_id, write, err);
+    return open_any(index, dir, tape_id, write ? STORE_WRITE : STORE_READ, err);
 }
 
 int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err)
 {
-    return open_any(index, NULL, tape_id, true, err);
+    return open_any(index, NULL, tape_id, STORE_MEMORY, err);
+}
+
+int index_open_copy(struct index **index, const char *dir, const uint8_t tape_id[16],
+                    struct tdk_err *err)
+{
+    return open_any(index, dir, tape_id, STORE_COPY, err);
 }
 
 int index_open_over(struct index **index, struct index *under, struct tdk_err *err)

@@ -118,6 +118,11 @@ int index_open(struct index **index, const char *dir, const uint8_t tape_id[16],
                struct tdk_err *err);
 int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err);
 
+/* What is in the folder DIR at this moment, in private memory: for who cannot share it with its
+ * writer. -EBUSY: it is written to faster than it can be copied; -EFBIG: larger than 1 GiB. */
+int index_open_copy(struct index **index, const char *dir, const uint8_t tape_id[16],
+                    struct tdk_err *err);
+
 /* Private memory over another index, borrowed until close: what is read is what both have, and
  * where both have a thing, what was put here. `under` must not lie over another one itself. */
 int index_open_over(struct index **index, struct index *under, struct tdk_err *err);

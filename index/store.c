@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "index/snapshot.h"
 
 #define MAP_FIRST   ((size_t)64 << 20)
 #define READERS_MAX 512                       /* in all processes together */
@@ -26,7 +27,7 @@ struct store {
      * private memory there are no LMDB locks at all, so there a write needs it alone too. */
     pthread_rwlock_t views;
     uint64_t tidied_txn; /* the last one committed when it was tidied before */
-    char *dir;           /* NULL: private */
+    char *dir;           /* NULL: private, and it began empty */
     char name[256];      /* for messages */
 };
 
@@ -109,7 +110,8 @@ static int open_folder(struct store *store, const char *dir)
     return rc == 0 ? mdb_env_open(store->env, dir, flags, 0640) : rc;
 }
 
-/* LMDB wants a path; a memory file has one while it is open. */
+/* Empty, or a copy of what is in a folder. LMDB wants a path; a memory file has one while it is
+ * open. */
 static int open_private(struct store *store)
 {
     int fd = memfd_create("tapedeck-index", MFD_CLOEXEC);
@@ -117,8 +119,10 @@ static int open_private(struct store *store)
         return errno;
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int rc =
-        mdb_env_open(store->env, path, MDB_NOTLS | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
+    int rc = store->dir != NULL ? snapshot_copy(store->dir, fd) : 0;
+    if (rc == 0)
+        rc = mdb_env_open(store->env, path, MDB_NOTLS | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC,
+                          0600);
     close(fd);
     return rc;
 }
@@ -181,13 +185,13 @@ static int open_env(struct store *store)
     return rc == 0 ? open_dbi(store) : rc;
 }
 
-int store_open(struct store **store, const char *dir, bool write, struct tdk_err *err)
+int store_open(struct store **store, const char *dir, enum store_home home, struct tdk_err *err)
 {
     struct store *s = calloc(1, sizeof *s);
     if (s == NULL)
         return err_set(err, -ENOMEM, "open index");
-    s->private = dir == NULL;
-    s->write = write || s->private;
+    s->private = home == STORE_MEMORY || home == STORE_COPY;
+    s->write = home != STORE_READ;
     snprintf(s->name, sizeof s->name, "%.255s", s->private ? "in memory" : dir);
     s->dir = dir != NULL ? strdup(dir) : NULL;
     int rc = dir == NULL || s->dir != NULL ? pthread_rwlock_init(&s->views, NULL) : ENOMEM;

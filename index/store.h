@@ -13,8 +13,14 @@
 
 struct store;
 
-/* dir NULL: private memory. For writing the folder's files are made; for reading nothing is. */
-int store_open(struct store **store, const char *dir, bool write, struct tdk_err *err);
+enum store_home {
+    STORE_READ,   /* the folder's files, as they are */
+    STORE_WRITE,  /* and made if they are not there */
+    STORE_MEMORY, /* private memory; dir is NULL */
+    STORE_COPY,   /* private memory, with what is in the folder at this moment: see snapshot.h */
+};
+
+int store_open(struct store **store, const char *dir, enum store_home home, struct tdk_err *err);
 void store_close(struct store *store); /* NULL is fine */
 int store_sync(struct store *store, struct tdk_err *err);
 
