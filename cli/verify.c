@@ -91,6 +91,13 @@ static void on_away(uint64_t segment, const char *why, void *context)
     }
 }
 
+static void on_unread(const char *why, void *context)
+{
+    struct verification *v = context;
+    progress_clear(&v->progress);
+    cli_warn("the index was not looked at, only the segments: %s", why);
+}
+
 static void on_progress(const struct verify_totals *totals, void *context)
 {
     struct verification *v = context;
@@ -142,6 +149,7 @@ static int run(const struct cli *cli)
     struct verify_options options = {.threads = (unsigned)args.jobs,
                                      .finding = on_finding,
                                      .away = on_away,
+                                     .unread = on_unread,
                                      .progress = on_progress,
                                      .context = &v};
     int rc = tape_verify(args.range.tape, &options, &totals, &err);
@@ -159,7 +167,8 @@ const struct command verify_command = {
     .brief = "every checksum, chain and count of a tape, and that its index agrees",
     .usage = "-T DIR [-j N] [--json]",
     .about = "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout; 3: no\n"
-             "damage, but segments that were moved to a disk that is not there now.",
+             "damage, but segments that were moved to a disk that is not there now. An index that may\n"
+             "not be read from here is no damage: stderr says so.",
     .sets = sets,
     .run = run,
 };

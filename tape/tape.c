@@ -283,7 +283,7 @@ int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
     struct view *fresh;
     if (tape->lone[0] != '\0')
         return 0;
-    if (view_open_trusted(&fresh, &tape->folder) != 0)
+    if (view_open_trusted(&fresh, &tape->folder, NULL) != 0)
         return refresh_dearly(tape, err);
     return take_view(tape, fresh, err);
 }

@@ -435,13 +435,25 @@ static int add_jobs(struct verify *v, const struct segment_name *names, size_t c
     return v->jobs != NULL ? 0 : -ENOMEM;
 }
 
-/* An index that a reader would go by must say what the segments say. */
-static int open_view(struct verify *v, struct tdk_err *err)
+/* It may be whole, and just cannot be looked at from here or now. */
+static bool is_out_of_reach(int rc)
 {
-    int rc = view_open_trusted(&v->view, &v->folder);
+    return rc == -EACCES || rc == -EPERM || rc == -EAGAIN || rc == -EBUSY || rc == TDK_EFULL ||
+           rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+}
+
+/* An index that a reader would go by must say what the segments say. */
+static int open_view(struct verify *v)
+{
+    struct tdk_err why;
+    int rc = view_open_trusted(&v->view, &v->folder, &why);
     if (rc == 0 || !view_should_be_trusted(&v->folder))
         return 0;
-    (void)err;
+    if (is_out_of_reach(rc)) {
+        if (v->options->unread != NULL)
+            v->options->unread(why.text, v->options->context);
+        return 0;
+    }
     struct report report = {0};
     report_add(&report, UINT64_MAX, rc, "index: it is marked as whole and cannot be read: %s",
                tdk_strerror(rc));
@@ -505,7 +517,7 @@ static int open_all(struct verify *v, const char *path, struct tdk_err *err)
     if (rc == 0)
         rc = list_jobs(v, err);
     if (rc == 0)
-        rc = open_view(v, err);
+        rc = open_view(v);
     return rc;
 }
 

@@ -39,6 +39,8 @@ struct verify_options {
     unsigned threads;                                                     /* 0: one a processor */
     void (*finding)(const struct verify_finding *finding, void *context); /* NULL: not told */
     void (*away)(uint64_t segment, const char *why, void *context);       /* NULL: likewise */
+    void (*unread)(const char *why, void *context); /* its index is not compared: who asks may not
+                                                       read it, or not now; NULL: likewise */
     void (*progress)(const struct verify_totals *totals, void *context);  /* some times a second */
     void *context;
 };

@@ -111,9 +111,22 @@ static bool is_clean(const struct folder *folder)
 }
 
 /* Of a tape that is held: does its writer keep the index up, and learn who reads it? */
-static bool is_kept(const struct folder *folder)
+static int check_kept(const struct folder *folder, struct tdk_err *err)
 {
-    return !folder_index_is_doubted(folder) && index_can_be_shared(folder->index);
+    if (folder_index_is_doubted(folder))
+        return err_set(err, TDK_ECORRUPT, "index %s", folder->index);
+    if (!index_can_be_shared(folder->index))
+        return err_say(
+            err, -EACCES,
+            "index %s: who holds the tape learns of readers by lock.mdb, which may not be "
+            "written to from here",
+            folder->index);
+    return 0;
+}
+
+static int check_clean(const struct folder *folder, struct tdk_err *err)
+{
+    return is_clean(folder) ? 0 : err_set(err, TDK_ECORRUPT, "index %s", folder->index);
 }
 
 void view_expect(const char *tape)
@@ -132,18 +145,19 @@ void view_expect(const char *tape)
     }
 }
 
-int view_open_trusted(struct view **view, const struct folder *folder)
+int view_open_trusted(struct view **view, const struct folder *folder, struct tdk_err *err)
 {
     char path[TAPE_PATH_MAX + 16];
     struct stat file;
     snprintf(path, sizeof path, "%s/data.mdb", folder->index);
     if (stat(path, &file) < 0)
-        return -errno;
+        return err_set(err, -errno, "index %s", path);
     bool held = folder_is_held(folder);
-    if (held ? !is_kept(folder) : !is_clean(folder))
-        return TDK_ECORRUPT;
+    int rc = held ? check_kept(folder, err) : check_clean(folder, err);
+    if (rc < 0)
+        return rc;
     pthread_mutex_lock(&lock);
-    int rc = open_shared(view, folder, &file, NULL);
+    rc = open_shared(view, folder, &file, err);
     if (rc == 0) {
         (*view)->live = held;
         (*view)->from_start = folder->first_segment <= 1;
@@ -168,7 +182,7 @@ static int open_private(struct view **view, struct index *index, int rc, struct 
 
 int view_open(struct view **view, const struct folder *folder, struct tdk_err *err)
 {
-    if (view_open_trusted(view, folder) == 0)
+    if (view_open_trusted(view, folder, NULL) == 0)
         return 0;
     struct index *index;
     int rc = index_open_private(&index, folder->tape_id, err);

@@ -34,7 +34,7 @@ int view_open(struct view **view, const struct folder *folder, struct tdk_err *e
 
 /* Only the tape's own index. Not 0: it is not there, not whole, or nobody vouches for it, which a
  * writer that holds the tape and keeps it up, and the clean mark do. */
-int view_open_trusted(struct view **view, const struct folder *folder);
+int view_open_trusted(struct view **view, const struct folder *folder, struct tdk_err *err);
 bool view_should_be_trusted(const struct folder *folder);
 
 /* Of one segment file, whatever tape it is from; tells which. */

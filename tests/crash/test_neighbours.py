@@ -108,26 +108,36 @@ class Junk(tapedeck.Case):
 
 
 class Containers(tapedeck.Case):
+    ALONE = ["unshare", "--pid", "--fork", "--kill-child"]
+
+    def setUp(self):
+        super().setUp()
+        if shutil.which("unshare") is None or subprocess.run(
+                [*self.ALONE, "true"], capture_output=True, check=False).returncode != 0:
+            self.skipTest("no pid namespace can be made")
+
+    def run_alone(self, *args):
+        return subprocess.run([*self.ALONE, tapedeck.BIN / "tapedeck", *args], env=self.env,
+                              capture_output=True, text=True, check=False)
+
     def test_two_readers_with_one_pid_in_two_namespaces_get_the_same_answer(self):
         """LMDB takes them for one process; the second one then goes by the segments."""
-        alone = ["unshare", "--pid", "--fork", "--kill-child"]
-        if shutil.which("unshare") is None or subprocess.run(
-                [*alone, "true"], capture_output=True, check=False).returncode != 0:
-            self.skipTest("no pid namespace can be made")
         recorder = self.recorder("--ring", "a", "--create-ring", "1M")
         self.run_ok("gen", "--ring", "a", "--count", 20000, "--rate", 10000)
         self.assertEqual(recorder.stop(), 0)
         digest = self.tape_digest()
         self.run_ok("ring", "create", "out", "--size", "64K")
-        player = tapedeck.Program([*alone, tapedeck.BIN / "tapedeck", "play", "-T", self.tape, "--into",
+        player = tapedeck.Program([*self.ALONE, tapedeck.BIN / "tapedeck", "play", "-T", self.tape, "--into",
                                    "out", "--speed", "0.1x"], self.env)
         self.programs.append(player)
         time.sleep(0.5)
         self.assertTrue(player.alive(), player.stderr)
-        done = subprocess.run([*alone, tapedeck.BIN / "tapedeck", "query", "-T", self.tape, "-o", "none",
-                               "--digest"], env=self.env, capture_output=True, text=True, check=False)
+        done = self.run_alone("query", "-T", self.tape, "-o", "none", "--digest")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.digest_of(done.stderr), digest)
+        checked = self.run_alone("verify", "-T", self.tape)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        self.assertRegex(checked.stderr, "the index was not looked at.*in another container")
 
 
 if __name__ == "__main__":

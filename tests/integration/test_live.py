@@ -69,16 +69,21 @@ class Live(tapedeck.Case):
         self.assertEqual(digest, self.tape_digest("--track", track))
 
 
+@unittest.skipUnless(os.getuid() == 0, "needs root: it reads as another user")
 class OtherUser(Live):
-    @unittest.skipUnless(os.getuid() == 0, "needs root: it reads as another user")
+    def opened_to_others(self):
+        """The tape may be read by all; a copy of the program, since where it is built may be closed to others."""
+        program = shutil.copy(tapedeck.BIN / "tapedeck", self.scratch)
+        for path in [self.tape.parent, self.tape, *self.tape.rglob("*")]:
+            os.chmod(path, 0o755 if path.is_dir() else 0o644)
+        return program
+
     def test_who_may_not_lock_the_index_follows_by_the_segments(self):
         """LMDB's writer would not know of its reading, and might take pages from under it."""
         recorder = self.record()
         self.run_ok("gen", "--ring", "feed", "--count", 1000)
         self.run_ok("flush", "-T", self.tape)
-        program = shutil.copy(tapedeck.BIN / "tapedeck", self.scratch)  # where it is built may be closed to others
-        for path in [self.tape.parent, self.tape, *self.tape.rglob("*")]:
-            os.chmod(path, 0o755 if path.is_dir() else 0o644)
+        program = self.opened_to_others()
         tail = self.start(program, "tail", "-T", self.tape, "-f", "-n", "10", "--timeout", "60s",
                           stdout=subprocess.PIPE, user=4242)
         lines = [tail.process.stdout.readline() for _ in range(10)]
@@ -87,6 +92,16 @@ class OtherUser(Live):
         self.assertTrue(all(lines), tail.stderr)
         tail.signal(signal.SIGINT)
         self.assertEqual(tail.wait(), 0, tail.stderr)
+        self.assertEqual(recorder.stop(), 0)
+
+    def test_who_may_not_lock_the_index_verifies_the_segments(self):
+        recorder = self.record()
+        self.run_ok("gen", "--ring", "feed", "--count", 1000)
+        self.run_ok("flush", "-T", self.tape)
+        verify = self.start(self.opened_to_others(), "verify", "-T", self.tape, user=4242)
+        self.assertEqual(verify.wait(), 0, verify.stderr)
+        self.assertIn("the index was not looked at, only the segments", verify.stderr)
+        self.assertIn("lock.mdb", verify.stderr)
         self.assertEqual(recorder.stop(), 0)
 
 
