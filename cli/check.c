@@ -13,6 +13,7 @@
 #include "cli/pages.h"
 #include "cli/range.h"
 #include "shm/ring_state.h"
+#include "shm/rings.h"
 #include "tape/folder.h"
 
 struct args {
@@ -113,6 +114,9 @@ static void check_ring(struct health *h, const struct counters_copy *page, const
     else if (state == RING_HELD)
         health_find(h, HEALTH_CRITICAL, "ring", "end the other consumer",
                     "ring %s is consumed by another process", ring);
+    else if (state == RING_WAITING)
+        health_find(h, HEALTH_WARNING, "ring", "start its producer, or use --create-ring",
+                    "ring %s is not in %s", ring, rings_path());
     if (fill >= (double)args.fill_warning)
         health_find(h, fill >= (double)args.fill_critical ? HEALTH_CRITICAL : HEALTH_WARNING,
                     "ring", "a larger ring, or a faster disk", "ring %s is %.0f %% full", ring,

@@ -3,10 +3,12 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "cli/commands.h"
 #include "cli/table.h"
+#include "shm/rings.h"
 #include "tapedeck/ring.h"
 
 /* ---- create ---- */
@@ -159,6 +161,13 @@ static int finish(struct table *table, int status)
     return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : status;
 }
 
+/* No rings, or another directory than the one that was meant? */
+static void note_no_directory(void)
+{
+    if (access(rings_path(), F_OK) < 0 && errno == ENOENT)
+        cli_note("there is no rings directory %s; TAPEDECK_RINGS names another", rings_path());
+}
+
 static int ls_run(const struct cli *cli)
 {
     struct listing listing = {.skipped = 0};
@@ -166,6 +175,7 @@ static int ls_run(const struct cli *cli)
     (void)cli;
     if (table_open(&listing.table, table_form(show_args.json), columns, array_size(columns)) < 0)
         return cli_fail_words("list the rings: no memory");
+    note_no_directory();
     int rc = tdk_ring_list(list_one, &listing, &err);
     int status = finish(listing.table, listing.skipped > 0 ? CLI_LOSSY : CLI_OK);
     return rc < 0 ? cli_fail(&err, NULL) : status;

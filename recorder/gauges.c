@@ -183,8 +183,8 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
         counters_set(t->page, rows[i], values[i]);
 }
 
-/* A ring's rows are added when its track is known; or when it is quarantined, which is to be seen
- * at once: then their track is named later. */
+/* A ring's rows are there from when it is asked for, so that one that is waited for is seen: their
+ * track is named when it is known. */
 void gauges_update(struct gauges *t, const struct status *status, const struct inlet *inlets,
                    unsigned count, uint64_t now_ns)
 {
@@ -192,8 +192,7 @@ void gauges_update(struct gauges *t, const struct status *status, const struct i
         return;
     update_own(t, status);
     for (unsigned i = 0; i < count; i++)
-        if (t->rings[i][0] >= 0 || inlets[i].track[0] != '\0' ||
-            inlets[i].state == RING_QUARANTINED)
+        if (t->rings[i][0] >= 0 || inlets[i].state != RING_DETACHED)
             update_ring(t, t->rings[i], &inlets[i], now_ns);
     counters_beat(t->page, now_ns);
 }

@@ -60,7 +60,7 @@ enum gauges_ring {
 struct gauges {
     struct counters *page; /* ours; NULL: there is none */
     int own[GAUGES_OWN_COUNT];
-    int (*rings)[GAUGES_RING_COUNT]; /* ours; rows of each inlet, -1: not named yet */
+    int (*rings)[GAUGES_RING_COUNT]; /* ours; rows of each inlet, -1: not asked for yet */
     uint64_t canary_ns;              /* its period; 0: there is none */
     uint64_t lost, last_loss;
 };

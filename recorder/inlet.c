@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "shm/memory.h"
+#include "shm/rings.h"
 
 /* A ring whose name was taken away is left when its producer has been quiet for so long. */
 #define ORPHAN_QUIET_NS NS_PER_S
@@ -102,6 +103,7 @@ struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_r
     }
     s->state = RING_WAITING;
     s->passing = false;
+    s->is_missed = false;
     s->leaving = false;
     s->until = UINT64_MAX;
     return s;
@@ -267,6 +269,7 @@ static void attach(struct inlet *s)
     }
     begin(s, &info);
     s->state = RING_ATTACHED;
+    s->is_missed = false;
     s->cold = true;
     log_info("ring %s attached track=%s capacity=%llu epoch=%llu unread=%llu", s->asked->name,
              s->track, (unsigned long long)info.capacity, (unsigned long long)info.epoch,
@@ -377,6 +380,14 @@ static bool make(struct inlet *s, const struct config *config)
     return rc == 0 || rc == -EEXIST;
 }
 
+static void await(struct inlet *s)
+{
+    s->state = RING_WAITING;
+    if (!s->is_missed)
+        log_info("ring %s is not in %s; waiting for it", s->asked->name, rings_path());
+    s->is_missed = true;
+}
+
 static void look_for(struct inlet *s, const struct config *config)
 {
     struct tdk_err err;
@@ -393,7 +404,7 @@ static void look_for(struct inlet *s, const struct config *config)
     } else if (rc != TDK_ENORING) {
         refuse(s, &err);
     } else if (config->create_size == 0) {
-        s->state = RING_WAITING;
+        await(s);
     }
 }
 

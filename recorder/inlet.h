@@ -63,6 +63,7 @@ struct inlet {
     size_t waiting;    /* bytes unread, when last looked at */
     uint64_t since_ns; /* when the oldest of them was first seen, monotonic; 0: nothing waits */
     bool is_starved;   /* the disk was full, and what the ring lost since is why */
+    bool is_missed;    /* that there is no such ring was told */
     bool leaving;      /* it is asked to be let go of: not attached again meanwhile */
     uint64_t until;    /* nothing at or beyond this position is read: we are stopping */
     uint64_t push_to;  /* up to this position it is wanted in a write */

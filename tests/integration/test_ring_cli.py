@@ -33,7 +33,10 @@ class Rings(tapedeck.Case):
 
     def test_no_rings_at_all_is_an_empty_list(self):
         env = dict(self.env, TAPEDECK_RINGS=str(self.scratch / "none"))
-        self.assertEqual(json.loads(self.run_ok("ring", "ls", "--json", env=env).stdout), [])
+        listed = self.run_ok("ring", "ls", "--json", env=env)
+        self.assertEqual(json.loads(listed.stdout), [])
+        self.assertIn(f"there is no rings directory {self.scratch / 'none'}", listed.stderr)
+        self.assertEqual(self.run_ok("ring", "ls").stderr, "")
 
     def test_a_ring_that_is_there_is_never_replaced(self):
         self.run_ok("ring", "create", "a", "--size", "64K")

@@ -133,7 +133,19 @@ class Watch(tapedeck.Case):
     def test_a_ring_that_is_waited_for_and_one_that_is_none_are_told(self):
         (self.rings / "b.ring").write_bytes(b"no ring")
         self.recorder("--ring", "a", "--ring", "b")
-        self.assertRegex(self.check(code=2), "^critical: ring b is quarantined; 0 of 2 rings recorded")
+        self.assertRegex(self.check(code=2), "^critical: ring b is quarantined; ring a is not in .*; 0 of 2 rings recorded")
+
+    def test_a_ring_that_is_waited_for_is_named_by_log_counters_and_check(self):
+        recorder = self.recorder("--ring", "a", "--ring", "typo")
+        self.assertEqual(recorder.stderr.count(f"ring typo is not in {self.rings}; waiting for it"), 1)
+        self.run_ok("ring", "create", "a", "--size", "64K", "--track", "venue.a")
+        self.wait_for(lambda: "1 of 2 rings" in self.run_cli("check", "-T", self.tape).stdout.decode())
+        self.assertRegex(self.check(code=1),
+                         f"^warning: ring typo is not in {self.rings}; 1 of 2 rings recorded\n$")
+        rows = json.loads(self.run_ok("stat", "-T", self.tape, "--json").stdout)
+        rings = {ring["name"]: (ring["track"], ring["state"]) for ring in rows[0]["rings"]}
+        self.assertEqual(rings, {"a": ("venue.a", "ok"), "typo": ("", "waiting")})
+        self.assertEqual(recorder.stderr.count("waiting for it"), 2)
 
     def test_what_is_no_tape_is_unknown_and_nothing_at_all_is_usage(self):
         self.assertRegex(self.run_ok("check", "-T", self.scratch, code=3).stdout.decode(), "^unknown: ")
