@@ -24,7 +24,11 @@ void standard_hold(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
+/* What the stream's room was too small for was written before: a failure then is remembered by the
+ * stream, and its errno by nobody who could have changed it since. */
 int standard_flush(struct tdk_err *err)
 {
-    return fflush(stdout) == 0 || errno == EPIPE ? 0 : err_set(err, -errno, "write to stdout");
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+        return 0;
+    return err_set(err, errno != 0 ? -errno : -EIO, "write to stdout");
 }
