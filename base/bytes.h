@@ -3,6 +3,7 @@
 #ifndef TDK_BASE_BYTES_H
 #define TDK_BASE_BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -70,6 +71,11 @@ static inline void store_be16(void *p, uint16_t v)
 static inline uint16_t load_be16(const void *p)
 {
     return __builtin_bswap16(load_u16(p));
+}
+
+static inline bool is_power_of_two(uint64_t n)
+{
+    return n != 0 && (n & (n - 1)) == 0;
 }
 
 /* `n` must be a power of two. */

@@ -60,6 +60,7 @@ struct option {
     const char *name; /* NULL ends the table */
     char letter;      /* 'n' for -n; 0: none */
     bool required;    /* not given anywhere: wrong usage */
+    bool is_power;    /* of OPTION_SIZE, with min and max: only powers of two */
     enum option_kind kind;
     size_t at;                  /* offset in the struct that the set points into */
     const char *value;          /* what --help calls it; NULL: by kind ("SIZE") */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/name.h"
 #include "base/nearest.h"
@@ -115,6 +116,20 @@ static int check_bounds(const struct option *row, uint64_t value, const char *te
     return err_say(err, TDK_EVALUE, "%s is out of range; from %s to %s", text, low, high);
 }
 
+/* What would do lies on both sides of it. */
+static int check_power(const struct option *row, uint64_t value, const char *text,
+                       struct tdk_err *err)
+{
+    char low[QUANTITY_TEXT], high[QUANTITY_TEXT];
+    if (!row->is_power || is_power_of_two(value))
+        return 0;
+    uint64_t below = row->min;
+    while (2 * below < value)
+        below *= 2;
+    return err_say(err, TDK_EVALUE, "%s is not a power of two; %s or %s would do", text,
+                   quantity_size_text(low, below), quantity_size_text(high, 2 * below));
+}
+
 static int read_number(const struct option *row, const char *text, uint64_t *number,
                        struct tdk_err *err)
 {
@@ -124,6 +139,8 @@ static int read_number(const struct option *row, const char *text, uint64_t *num
                                             : quantity_count(text, &value, err);
     if (rc == 0)
         rc = check_bounds(row, value, text, err);
+    if (rc == 0)
+        rc = check_power(row, value, text, err);
     if (rc == 0)
         *number = value;
     return rc;

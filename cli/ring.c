@@ -23,6 +23,7 @@ static const struct option create_rows[] = {
     {.name = "size",
      .kind = OPTION_SIZE,
      .preset = "64M",
+     .is_power = true,
      .min = 1 << 16,
      .max = UINT64_C(1) << 40,
      .help = "capacity, a power of two",

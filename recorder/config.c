@@ -33,8 +33,10 @@ static const struct option recording[] = {
      .at = offsetof(struct config, ring_words)},
     {.name = "create-ring",
      .kind = OPTION_SIZE,
+     .is_power = true,
      .min = 64 * KIB,
-     .help = "make the rings that are not there, of this size",
+     .max = 1024 * GIB,
+     .help = "make the rings that are not there, of this size, a power of two",
      .at = offsetof(struct config, create_size)},
     {.name = "allow-disk-ring",
      .kind = OPTION_FLAG,
@@ -248,9 +250,6 @@ static int check_sizes(const struct config *c, struct tdk_err *err)
         return err_say(err, TDK_EVALUE,
                        "--segment-size must hold two blocks: at least %llu with this --block-size",
                        2 * (unsigned long long)c->block_size);
-    if (c->create_size != 0 && (c->create_size & (c->create_size - 1)) != 0)
-        return err_say(err, TDK_EVALUE, "--create-ring %llu: not a power of two",
-                       (unsigned long long)c->create_size);
     if (c->memory < 4 * c->block_size)
         return err_say(err, TDK_EVALUE, "--buffer-memory must hold four blocks of --block-size");
     return 0;

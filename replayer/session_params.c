@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/name.h"
 
@@ -46,8 +47,9 @@ static int check(const struct session_params *p, struct tdk_err *err)
         return err_say(err, TDK_EVALUE, "loop: how often, at least once");
     if (p->stall_ns == 0)
         return err_say(err, TDK_EVALUE, "stall_timeout: at least a nanosecond");
-    if (p->create_size != 0 && p->create_size < 65536)
-        return err_say(err, TDK_EVALUE, "create: a ring has at least 65536 bytes");
+    if (p->create_size != 0 && (p->create_size < 65536 || !is_power_of_two(p->create_size)))
+        return err_say(err, TDK_EVALUE,
+                       "create: a ring has a power of two of bytes, at least 65536");
     if (p->inquiry.query.reverse)
         return err_say(err, TDK_EVALUE,
                        "reverse: time goes forward in a play; query can tell it "

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/name.h"
 #include "shm/rings.h"
@@ -18,11 +19,6 @@
 #define LARGE_PAGE ((size_t)2 << 20)
 
 /* ---- create ---- */
-
-static bool is_power_of_two(size_t n)
-{
-    return n != 0 && (n & (n - 1)) == 0;
-}
 
 static uint32_t payload_limit(size_t capacity)
 {
@@ -169,8 +165,7 @@ int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t 
             "ring %s has layout version %u, this program knows %u: make it anew with the "
             "programs of one version",
             name, head->version, TDK_RING_VERSION);
-    if (file_size < header_size + RING_CAPACITY_MIN ||
-        !is_power_of_two((size_t)(file_size - header_size)) ||
+    if (file_size < header_size + RING_CAPACITY_MIN || !is_power_of_two(file_size - header_size) ||
         file_size - header_size > RING_CAPACITY_MAX)
         return err_say(err, TDK_EHOSTILE, "ring %s: a file of %llu bytes is no ring's", name,
                        (unsigned long long)file_size);

@@ -15,7 +15,7 @@ static const char *const sync_words[] = {"none", "interval", "batch", NULL};
 static struct args {
     const char *tape, *ring, *zone;
     struct option_list symbols;
-    uint64_t block_size, count, age_ns;
+    uint64_t block_size, ring_size, count, age_ns;
     struct speed speed;
     struct moment from;
     int sync;
@@ -32,6 +32,12 @@ static const struct option rows[] = {
      .min = 4096,
      .max = 1 << 24,
      .at = offsetof(struct args, block_size)},
+    {.name = "ring-size",
+     .kind = OPTION_SIZE,
+     .is_power = true,
+     .min = 1 << 16,
+     .max = UINT64_C(1) << 40,
+     .at = offsetof(struct args, ring_size)},
     {.name = "count", .letter = 'n', .kind = OPTION_COUNT, .at = offsetof(struct args, count)},
     {.name = "age", .kind = OPTION_DURATION, .at = offsetof(struct args, age_ns)},
     {.name = "speed", .kind = OPTION_SPEED, .preset = "max", .at = offsetof(struct args, speed)},
@@ -192,6 +198,10 @@ static void wrong_usage_is_named_with_what_would_be_right(void **state)
         {{"--count", "--reverse"}, "--count needs a value"},
         {{"--count", "five"}, "--count: 'five' is not a count"},
         {{"--block-size", "1K"}, "--block-size: 1K is out of range; from 4K to 16M"},
+        {{"--ring-size", "100M"}, "--ring-size: 100M is not a power of two; 64M or 128M would do"},
+        {{"--ring-size", "65537"}, "--ring-size: 65537 is not a power of two; 64K or 128K would"},
+        {{"--ring-size", "1023G"}, "512G or 1T would do"},
+        {{"--ring-size", "32K"}, "--ring-size: 32K is out of range; from 64K to 1T"},
         {{"--sync", "batsh"}, "did you mean 'batch'? (none, interval, batch)"},
         {{"--sync", "sometimes"}, "write one of none, interval, batch"},
         {{"--ring", "../x"}, "--ring: '../x' is not a valid name"},
