@@ -51,6 +51,22 @@ static void on_change(enum player_state state, void *context)
     wake(s);
 }
 
+/* When events happened is not known before they are played. */
+static void note_range(struct session *s)
+{
+    const struct tdk_query *query = &s->params.inquiry.query;
+    struct tdk_tape_info info;
+    tdk_tape_info(s->tape, &info);
+    s->from = query->from;
+    s->to = query->to;
+    if (query->axis == TDK_AXIS_EVENT || info.first_ts > info.last_ts)
+        return;
+    if (s->from == 0)
+        s->from = info.first_ts;
+    if (s->to == UINT64_MAX && info.last_ts < UINT64_MAX && !s->params.then_live)
+        s->to = info.last_ts + 1;
+}
+
 static int open_play(struct session *s)
 {
     struct session_params *p = &s->params;
@@ -78,6 +94,8 @@ static int open_play(struct session *s)
         rc = tape_refresh_written(s->tape, &s->err);
     if (rc == 0)
         rc = inquiry_resolve(&p->inquiry, s->tape, &s->err);
+    if (rc == 0)
+        note_range(s);
     return rc < 0 ? rc : player_open(&s->player, s->tape, &p->inquiry.query, &options, &s->err);
 }
 

@@ -40,6 +40,7 @@ struct session {
     /* Until `opened` the thread's alone. */
     struct tdk_tape *tape;
     struct player *player;
+    uint64_t from, to; /* what is played: the tape's own times where nobody said others */
     struct tdk_err err;
     int rc;
     struct text_buffer last; /* pairs of the last notification */

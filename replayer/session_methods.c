@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/err.h"
+#include "base/moment.h"
 #include "replayer/session.h"
 
 static void on_play(struct request *request, struct wire_map params)
@@ -34,11 +35,10 @@ static struct session *session_asked(struct request *request, struct wire_map pa
     return NULL;
 }
 
-/* Done within 20 ms; the answer says what it leads to. */
-static void steer(struct request *request, struct wire_map params,
-                  const struct player_command *command, enum player_state leads_to)
+/* Heard of within 20 ms; the answer says what it leads to. SESSION NULL: as session_asked(). */
+static void steer(struct request *request, struct session *s, const struct player_command *command,
+                  enum player_state leads_to)
 {
-    struct session *s = session_asked(request, params);
     struct tdk_err err;
     struct player_status status;
     if (s == NULL)
@@ -62,17 +62,20 @@ static void steer(struct request *request, struct wire_map params,
 
 static void on_pause(struct request *request, struct wire_map params)
 {
-    steer(request, params, &(struct player_command){.order = PLAYER_PAUSE}, PLAYER_PAUSED);
+    steer(request, session_asked(request, params), &(struct player_command){.order = PLAYER_PAUSE},
+          PLAYER_PAUSED);
 }
 
 static void on_resume(struct request *request, struct wire_map params)
 {
-    steer(request, params, &(struct player_command){.order = PLAYER_RESUME}, PLAYER_PLAYING);
+    steer(request, session_asked(request, params), &(struct player_command){.order = PLAYER_RESUME},
+          PLAYER_PLAYING);
 }
 
 static void on_stop(struct request *request, struct wire_map params)
 {
-    steer(request, params, &(struct player_command){.order = PLAYER_QUIT}, PLAYER_ENDED);
+    steer(request, session_asked(request, params), &(struct player_command){.order = PLAYER_QUIT},
+          PLAYER_ENDED);
 }
 
 static void fail(struct request *request, const char *why)
@@ -99,20 +102,41 @@ static void on_step(struct request *request, struct wire_map params)
     else if (command.ticks == 0 && command.by_ns == 0)
         fail(request, "step: at least one tick, or one ns");
     else
-        steer(request, params, &command, PLAYER_PAUSED);
+        steer(request, session_asked(request, params), &command, PLAYER_PAUSED);
+}
+
+/* To the end of the range, too: there it ends. */
+static int check_place(const struct session *s, uint64_t to, struct tdk_err *err)
+{
+    char place[MOMENT_TEXT], first[MOMENT_TEXT], end[MOMENT_TEXT];
+    if (to >= s->from && to <= s->to)
+        return 0;
+    return err_say(err, TDK_EVALUE, "to: %s is not in the range of session %" PRIu64 ", %s to %s",
+                   moment_text(place, to), s->number, moment_text(first, s->from),
+                   s->to == UINT64_MAX ? "the end" : moment_text(end, s->to));
+}
+
+static void seek(struct request *request, struct session *s, uint64_t to)
+{
+    const struct player_command command = {.order = PLAYER_SEEK, .to = to};
+    struct tdk_err err;
+    if (s != NULL && check_place(s, to, &err) < 0)
+        request_fail(request, &err);
+    else
+        steer(request, s, &command, PLAYER_WAITING);
 }
 
 static void on_seek(struct request *request, struct wire_map params)
 {
-    struct player_command command = {.order = PLAYER_SEEK};
     struct tdk_err err;
-    int rc = wire_u64(params, "to", &command.to, &err);
+    uint64_t to;
+    int rc = wire_u64(params, "to", &to, &err);
     if (rc < 0)
         request_fail(request, &err);
     else if (rc == 0)
         fail(request, "to: a time in ns is wanted");
     else
-        steer(request, params, &command, PLAYER_WAITING);
+        seek(request, session_asked(request, params), to);
 }
 
 static void on_speed(struct request *request, struct wire_map params)
@@ -125,7 +149,7 @@ static void on_speed(struct request *request, struct wire_map params)
     else if (rc == 0)
         fail(request, "speed: max, 1x or 1000/s is wanted");
     else
-        steer(request, params, &command, PLAYER_WAITING);
+        steer(request, session_asked(request, params), &command, PLAYER_WAITING);
 }
 
 static void put_session(struct session *s, struct text_buffer *out)

@@ -49,6 +49,7 @@ class Sessions(tapedeck.Case):
         with self.assertRaises(wire.Error) as caught:
             client.call(method, **params)
         self.assertEqual(caught.exception.name, name)
+        return str(caught.exception)
 
 
 class Lockstep(Sessions):
@@ -136,6 +137,24 @@ class Plays(Sessions):
         self.assertEqual(last["ticks"], 7 + 110)
         self.assertFalse(last["complete"])  # a part was passed over
         self.assert_error("ESRCH", client, "pause", session=session)
+
+    def test_a_time_outside_of_the_range_is_not_sought(self):
+        client = self.client()
+        whole = self.play(client, paused=True)
+        part = self.play(client, paused=True, into="part", **{"from": T0 - 5, "to": T0 + 50 * MS})
+        for session, first, end in ((whole, T0, T0 + 199 * MS + 1), (part, T0 - 5, T0 + 50 * MS)):
+            for place in (0, first - 1, end + 1):
+                why = self.assert_error("EINVAL", client, "seek", session=session, to=place)
+                self.assertIn(f"range of session {session}, 2023-", why)
+            for place in (first, end - 1):
+                self.assertEqual(client.call("seek", session=session, to=place)["at"], place)
+            self.assertEqual(self.state_of(client, session), "paused")
+            client.call("seek", session=session, to=end)
+            self.until(client, session, "ended")
+
+    @staticmethod
+    def state_of(client, session):
+        return {s["session"]: s for s in client.call("sessions")["sessions"]}[session]["state"]
 
     def wait_ticks(self, client, session, ticks):
         end = time.monotonic() + tapedeck.PATIENCE
