@@ -104,3 +104,12 @@ int err_wrap(struct tdk_err *err, int code, const char *format, ...)
     snprintf(err->text + used, sizeof err->text - used, ": %.400s", inner.text);
     return err->code;
 }
+
+int err_advise(struct tdk_err *err, int code, int about, const char *remedy)
+{
+    if (err == NULL || code != about)
+        return code;
+    size_t used = strlen(err->text);
+    snprintf(err->text + used, sizeof err->text - used, "; %s", remedy);
+    return code;
+}

@@ -21,4 +21,8 @@ int err_say(struct tdk_err *err, int code, const char *format, ...)
 int err_wrap(struct tdk_err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Put "; remedy" behind the text that is there, if that is about this code: what an operator does
+ * then. Returns `code`. */
+int err_advise(struct tdk_err *err, int code, int about, const char *remedy);
+
 #endif

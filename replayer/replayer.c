@@ -1,5 +1,6 @@
 #include "replayer/replayer.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -207,6 +208,15 @@ static int open_watch(struct replayer *r, struct tdk_err *err)
     return http_open(&r->http, &options, err);
 }
 
+/* Who starts both may start us first. */
+static int open_tape(struct replayer *r, struct tdk_err *err)
+{
+    static const char remedy[] = "the first recorder makes the tape";
+    int rc = tdk_tape_open(&r->tape, r->config->tape, err);
+    err_advise(err, rc, -ENOENT, remedy);
+    return err_advise(err, rc, TDK_ENOTAPE, remedy);
+}
+
 int replayer_open(struct replayer *r, const struct replay_config *config, struct tdk_err *err)
 {
     static const struct service_events events = {.stop = on_stop, .statistics = on_statistics};
@@ -215,7 +225,7 @@ int replayer_open(struct replayer *r, const struct replay_config *config, struct
     pthread_rwlock_init(&r->gate, NULL);
     coverage_shelf_init(&r->coverages);
     scout_limit(0); /* what many ask for side by side keeps all processors busy anyway */
-    int rc = tdk_tape_open(&r->tape, config->tape, err);
+    int rc = open_tape(r, err);
     if (rc < 0)
         return rc;
     rc = service_init(&r->service, &events, r, (unsigned)config->io_workers, STOP_MS, err);

@@ -53,6 +53,15 @@ class Replayer(tapedeck.Case):
                 client.notify("credit", stream=stream, bytes=len(told["frames"]))
 
 
+class Begin(tapedeck.Case):
+    def test_without_a_tape_it_says_who_makes_one(self):
+        for make in (lambda: None, self.tape.mkdir):
+            make()
+            replayer = self.start("tapedeck-replayer", "--tape", self.tape)
+            self.assertEqual(replayer.wait(), 1)
+            self.assertRegex(replayer.stderr, r"tape.*; the first recorder makes the tape$")
+
+
 class Reads(Replayer):
     def test_what_comes_is_what_the_tape_has(self):
         self.serve()

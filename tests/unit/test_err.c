@@ -25,6 +25,18 @@ static void wrapping_puts_words_in_front_and_keeps_the_code(void **state)
     assert_string_equal(err.text, "segment 42: bad block");
 }
 
+static void a_remedy_is_put_behind_the_code_that_it_is_for(void **state)
+{
+    (void)state;
+    struct tdk_err err;
+    err_set(&err, -EACCES, "open a.ring");
+    assert_int_equal(err_advise(&err, -EACCES, -ENOENT, "make it"), -EACCES);
+    assert_string_equal(err.text, "open a.ring: Permission denied");
+    assert_int_equal(err_advise(&err, -EACCES, -EACCES, "join its group"), -EACCES);
+    assert_string_equal(err.text, "open a.ring: Permission denied; join its group");
+    assert_int_equal(err_advise(NULL, -EACCES, -EACCES, "join its group"), -EACCES);
+}
+
 static void a_caller_may_have_no_interest_in_words(void **state)
 {
     (void)state;
@@ -75,6 +87,7 @@ int main(void)
         cmocka_unit_test(err_say_shows_control_bytes_of_a_name_as_question_marks),
         cmocka_unit_test(a_failure_is_one_line_that_says_what_and_why),
         cmocka_unit_test(wrapping_puts_words_in_front_and_keeps_the_code),
+        cmocka_unit_test(a_remedy_is_put_behind_the_code_that_it_is_for),
         cmocka_unit_test(a_caller_may_have_no_interest_in_words),
         cmocka_unit_test(a_long_text_is_cut_and_shows_it),
         cmocka_unit_test(every_code_has_words_and_no_two_the_same),
