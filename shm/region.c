@@ -10,8 +10,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
 #include "shm/rings.h"
@@ -206,7 +206,8 @@ static int open_file(const char *name, bool writable, struct tdk_err *err)
     if (rc == -ELOOP || rc == -EISDIR || rc == -ENXIO)
         return err_say(err, TDK_EHOSTILE, "%s is no ring but a link, a directory or a device",
                        name);
-    return err_set(err, rc, "open ring %s in %s", name, rings_path());
+    err_set(err, rc, "open ring %s in %s", name, rings_path());
+    return err_advise(err, rc, -EACCES, "join its group");
 }
 
 /* Rings are for their owner and its group. One that anybody may write is nobody's. */

@@ -36,7 +36,10 @@ int rings_open(bool create, struct tdk_err *err)
     if (rc < 0)
         return rc;
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder >= 0 ? folder : err_set(err, -errno, "open the rings directory %s", path);
+    if (folder >= 0)
+        return folder;
+    rc = err_set(err, -errno, "open the rings directory %s", path);
+    return err_advise(err, rc, -EACCES, "join its group, or set TAPEDECK_RINGS");
 }
 
 int rings_file(char file[RINGS_FILE_MAX], const char *name, struct tdk_err *err)

@@ -137,8 +137,10 @@ int folder_open(struct folder *folder, const char *path, struct tdk_err *err)
     int fd = files->open(folder->path, O_RDONLY | O_DIRECTORY, 0);
     if (fd == -ENOTDIR)
         return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is no folder", folder->path);
-    if (fd < 0)
-        return err_set(err, fd, "open tape %s", folder->path);
+    if (fd < 0) {
+        err_set(err, fd, "open tape %s", folder->path);
+        return err_advise(err, fd, -EACCES, "join its group");
+    }
     files->close(fd);
     return identify(folder, err);
 }

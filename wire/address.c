@@ -133,6 +133,11 @@ static int connect_unix(const char *path, uint64_t timeout_ns, int *fd, struct t
     rc = try_connect(AF_UNIX, (const struct sockaddr *)&un, sizeof un, timeout_ns);
     if (folder >= 0)
         close(folder);
+    if (rc == -EACCES)
+        return err_say(err, rc,
+                       "connect to unix:%s: %s; the daemon's --allow-uid %u lets this user in, the "
+                       "group of the socket's folder leads there",
+                       path, tdk_strerror(rc), (unsigned)geteuid());
     if (rc < 0)
         return err_set(err, rc, "connect to unix:%s", path);
     *fd = rc;

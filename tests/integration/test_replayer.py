@@ -7,6 +7,7 @@ import resource
 import socket
 import threading
 import time
+import unittest
 import urllib.request
 
 from tests.support import tapedeck, wire
@@ -60,6 +61,16 @@ class Begin(tapedeck.Case):
             replayer = self.start("tapedeck-replayer", "--tape", self.tape)
             self.assertEqual(replayer.wait(), 1)
             self.assertRegex(replayer.stderr, r"tape.*; the first recorder makes the tape$")
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root: it asks as another user")
+    def test_who_may_not_connect_is_told_what_would_let_him(self):
+        self.recorder("--ring", "a")
+        self.assertIn("Permission denied; join its group",
+                      self.run_as_a_stranger("query", "-T", self.tape, "--count", code=1).stderr)
+        for mode in (0o750, 0o755):
+            self.tape.chmod(mode)
+            denied = self.run_as_a_stranger("flush", "-T", self.tape, code=1)
+            self.assertIn(f"--allow-uid {self.STRANGER} lets this user in", denied.stderr)
 
 
 class Reads(Replayer):

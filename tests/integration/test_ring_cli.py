@@ -38,6 +38,16 @@ class Rings(tapedeck.Case):
         self.assertIn(f"there is no rings directory {self.scratch / 'none'}", listed.stderr)
         self.assertEqual(self.run_ok("ring", "ls").stderr, "")
 
+    @unittest.skipUnless(os.getuid() == 0, "needs root: it asks as another user")
+    def test_who_may_not_have_a_ring_is_told_what_to_do(self):
+        self.run_ok("ring", "create", "a")
+        denied = self.run_as_a_stranger("drain", "a", code=1)
+        self.assertIn("Permission denied; join its group, or set TAPEDECK_RINGS", denied.stderr)
+        self.rings.chmod(0o755)
+        denied = self.run_as_a_stranger("drain", "a", code=1)
+        self.assertIn("open ring a in ", denied.stderr)
+        self.assertIn("Permission denied; join its group", denied.stderr)
+
     def test_a_ring_that_is_there_is_never_replaced(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         self.run_ok("gen", "--ring", "a", "--count", "3")

@@ -188,6 +188,25 @@ class Case(unittest.TestCase):
         self.assertEqual(done.returncode, code, f"tapedeck {' '.join(map(str, args))}:\n{done.stderr}")
         return done
 
+    # ---- as somebody else: for tests that run as root ----
+
+    STRANGER = 4242
+
+    def program_of_a_stranger(self):
+        """A copy of `tapedeck`: where it is built may be closed to others."""
+        program = self.scratch / "tapedeck"
+        if not program.exists():
+            shutil.copy(BIN / "tapedeck", program)
+        self.scratch.chmod(0o755)
+        return program
+
+    def run_as_a_stranger(self, *args, code=0):
+        done = subprocess.run([self.program_of_a_stranger(), *map(str, args)], env=self.env, capture_output=True,
+                              text=True, user=self.STRANGER, group=self.STRANGER, extra_groups=[],
+                              timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
     # ---- programs that run beside the test ----
 
     def start(self, program, *args, **how):
