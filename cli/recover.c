@@ -107,6 +107,12 @@ static const struct column columns[] = {
     {"findings", COLUMN_COUNT},       {"whole", COLUMN_FLAG},
 };
 
+/* Recovery reads no block that a footer tells of; the check behind it does. */
+static uint64_t damaged(const struct recovering *r)
+{
+    return r->report.damaged + r->check.bad_blocks;
+}
+
 static bool is_whole(const struct recovering *r)
 {
     return !recover_lost(&r->report) && r->check.findings + r->check.away == 0;
@@ -121,7 +127,7 @@ static int show(const struct recovering *r)
     if (rc < 0)
         return rc;
     const uint64_t found[] = {report->segments,       report->sealed_now, report->torn_bytes,
-                              report->imports_undone, report->set_aside,  report->damaged,
+                              report->imports_undone, report->set_aside,  damaged(r),
                               report->meta_rebuilt};
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
         table_number(table, found[i]);
@@ -161,7 +167,7 @@ static int conclude(const struct recovering *r)
                                "segments are on a disk that is not there now: their"));
     cli_warn("ready, but not whole: damage %" PRIu64 ", set aside %" PRIu64 ", findings %" PRIu64
              "; `tapedeck gaps` names the ticks that are missing",
-             report->damaged + report->meta_rebuilt, report->set_aside, r->check.findings);
+             damaged(r) + report->meta_rebuilt, report->set_aside, r->check.findings);
     return CLI_LOSSY;
 }
 

@@ -72,7 +72,10 @@ static void on_finding(const struct verify_finding *finding, void *context)
     progress_clear(&v->progress);
     if (!open_table(v))
         return;
-    table_number(v->table, finding->segment);
+    if (finding->segment == 0)
+        table_none(v->table); /* the tape as a whole, or its index */
+    else
+        table_number(v->table, finding->segment);
     if (finding->offset == UINT64_MAX)
         table_none(v->table);
     else
@@ -166,9 +169,10 @@ const struct command verify_command = {
     .name = "verify",
     .brief = "every checksum, chain and count of a tape, and that its index agrees",
     .usage = "-T DIR [-j N] [--json]",
-    .about = "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout; 3: no\n"
-             "damage, but segments that were moved to a disk that is not there now. An index that may\n"
-             "not be read from here is no damage: stderr says so.",
+    .about =
+        "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout; 3: no\n"
+        "damage, but segments that were moved to a disk that is not there now. An index that may\n"
+        "not be read from here is no damage: stderr says so.",
     .sets = sets,
     .run = run,
 };

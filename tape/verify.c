@@ -287,6 +287,7 @@ static int finish_job(struct verify *v, struct job *job)
     for (size_t i = 0; i < report->extent_count && rc == 0; i++)
         rc = chain_extent(v, report, &report->extents[i]);
     v->totals.segments++;
+    v->totals.bad_blocks += report->bad_blocks;
     v->totals.away += report->is_away;
     if (report->is_away && v->options->away != NULL)
         v->options->away(report->number, job->away.text, v->options->context);

@@ -31,6 +31,7 @@ struct verify_totals {
     uint64_t findings;
     uint64_t away; /* segments that were moved and whose disk is not there: of those only the foot
                       was looked at, and that is no finding */
+    uint64_t bad_blocks; /* that a footer tells of and that cannot be read: a finding each */
     uint64_t segments, blocks, ticks, bytes; /* looked at so far */
     uint64_t bytes_total;                    /* of all segments */
 };
@@ -41,7 +42,7 @@ struct verify_options {
     void (*away)(uint64_t segment, const char *why, void *context);       /* NULL: likewise */
     void (*unread)(const char *why, void *context); /* its index is not compared: who asks may not
                                                        read it, or not now; NULL: likewise */
-    void (*progress)(const struct verify_totals *totals, void *context);  /* some times a second */
+    void (*progress)(const struct verify_totals *totals, void *context); /* some times a second */
     void *context;
 };
 

@@ -33,17 +33,8 @@ static bool grow(struct report *report, void **items, size_t count, size_t *room
     return true;
 }
 
-void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)
+void report_say(struct report *report, uint64_t offset, int code, const char *text)
 {
-    char text[600];
-    va_list args;
-    va_start(args, format);
-    int at = 0;
-    if (report->number != 0)
-        at = snprintf(text, sizeof text, "segment %llu: ", (unsigned long long)report->number);
-    vsnprintf(text + at, sizeof text - (size_t)at, format, args);
-    va_end(args);
-
     void *items = report->findings;
     if (!grow(report, &items, report->finding_count, &report->finding_room,
               sizeof *report->findings))
@@ -56,6 +47,19 @@ void report_add(struct report *report, uint64_t offset, int code, const char *fo
     }
     report->findings[report->finding_count++] =
         (struct report_finding){.offset = offset, .code = code, .what = what};
+}
+
+void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    int at = 0;
+    if (report->number != 0)
+        at = snprintf(text, sizeof text, "segment %llu: ", (unsigned long long)report->number);
+    vsnprintf(text + at, sizeof text - (size_t)at, format, args);
+    va_end(args);
+    report_say(report, offset, code, text);
 }
 
 void report_close(struct report *report)
@@ -207,7 +211,7 @@ static bool facts_agree(const struct block_view *view)
            facts.odd == head->odd && facts.invalid == head->invalid;
 }
 
-/* Read and checked as a reader would, and then more. */
+/* Read and checked as a reader would, and then more. What is wrong has segment and offset in it. */
 static int check_block(struct verify_reader *reader, const struct segment *segment,
                        const struct block_ref *ref, struct block_view *view, struct tdk_err *err)
 {
@@ -218,8 +222,12 @@ static int check_block(struct verify_reader *reader, const struct segment *segme
         reader->pack = pack_open(PACK_WHOLE_BLOCKS);
     if (reader->pack == NULL)
         return err_set(err, -ENOMEM, "unpack a block");
-    return block_unpack(reader->bytes, reader->pack, reader->unpacked, reader->unpacked_room, view,
-                        err);
+    rc = block_unpack(reader->bytes, reader->pack, reader->unpacked, reader->unpacked_room, view,
+                      err);
+    return rc == 0 ? 0
+                   : err_wrap(err, rc, "segment %llu offset %llu",
+                              (unsigned long long)segment->head.number,
+                              (unsigned long long)ref->offset);
 }
 
 /* Does the index lead to this very block? Of one that was written again, to either. */
@@ -273,9 +281,10 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
         return;
     int rc = check_block(reader, segment, ref, &view, &err);
     atomic_fetch_add(reader->bytes_done, ref->span);
-    if (rc < 0) {
-        report_add(report, ref->offset, rc, "%s", err.text);
+    if (rc < 0) { /* what the table says of it holds: its ticks are no hole besides */
+        report_say(report, ref->offset, rc, err.text);
         report->bad_blocks++;
+        note_extent(report, ref);
         return;
     }
     const struct block_head *head = view.head;

@@ -68,7 +68,9 @@ void verify_states(struct verify_reader *reader, const struct segment *segment,
                    const struct segment_foot *foot, const struct block_ref *refs,
                    struct report *report);
 
-/* One more finding. `offset` UINT64_MAX: of the whole. */
+/* One more finding. `offset` UINT64_MAX: of the whole. report_say: the text is all there is, the
+ * segment is in it. */
+void report_say(struct report *report, uint64_t offset, int code, const char *text);
 void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void report_close(struct report *report);

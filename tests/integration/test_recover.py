@@ -79,12 +79,21 @@ class Recover(Tape):
         data[len(data) // 2] ^= 16
         segment.write_bytes(data)
         row = self.report(code=3)
-        self.assertGreater(row["findings"], 0)
-        self.assertIn("segment 2 offset", row["stderr"])
+        self.assertEqual((row["damaged"], row["findings"]), (1, 1))
+        (found,) = json.loads(self.run_ok("verify", "-T", self.tape, "--json", code=5).stdout)
+        self.assertEqual(found["segment"], 2)
+        self.assertRegex(found["what"], r"^segment 2 offset \d+: track 1, ticks of ")
+        self.assertIn(found["what"], row["stderr"])
         self.assertEqual(segment.read_bytes(), data)
         self.assertEqual(sum(gap["count"] for gap in self.gaps(3)),
                          self.COUNT - self.served())
         self.report(code=3)
+
+    def test_what_is_said_of_the_index_is_of_no_segment(self):
+        self.segments()[-1].unlink()
+        found = json.loads(self.run_ok("verify", "-T", self.tape, "--json", code=5).stdout)
+        self.assertTrue([row for row in found if row["what"].startswith("index: ")], found)
+        self.assertEqual({row["segment"] for row in found}, {None})
 
     def served(self):
         done = self.run_ok("query", "-T", self.tape, "-o", "none", "--digest", code=3)
