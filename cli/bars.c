@@ -53,6 +53,10 @@ static const struct option_set sets[] = {
 
 struct bars {
     enum tdk_axis axis;
+    bool is_named;       /* one symbol was asked for, whatever its number is where */
+    bool is_mixed;       /* else: of more than one instrument */
+    uint16_t track;      /* else: whose the first was */
+    uint32_t instrument; /* else: the first; 0: none came */
     uint64_t from, step;
     struct bar *list; /* ours */
     size_t count;
@@ -61,13 +65,16 @@ struct bars {
 
 /* ---- reading ---- */
 
-typedef void each_cb(const struct tdk_frame *frame, void *context);
+/* False: that was enough. */
+typedef bool each_cb(const struct tdk_run *run, const struct tdk_frame *frame, void *context);
 
-static void each_frame(const struct tdk_run *run, each_cb *each, void *context)
+static bool each_frame(const struct tdk_run *run, each_cb *each, void *context)
 {
     const struct tdk_frame *end = (const void *)((const char *)run->frames + run->size);
     for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at))
-        each(at, context);
+        if (!each(run, at, context))
+            return false;
+    return true;
 }
 
 /* losses NULL: they are told when it is read again. */
@@ -80,8 +87,10 @@ static int walk(const struct range *range, struct losses *losses, each_cb *each,
     if (rc < 0)
         return rc;
     while ((rc = tdk_cursor_read(cursor, &run, err)) == 1 || rc == TDK_ECORRUPT) {
-        if (rc == 1)
-            each_frame(&run, each, context);
+        if (rc == 1 && !each_frame(&run, each, context)) {
+            rc = 0;
+            break;
+        }
         if (rc == 1 && losses != NULL)
             losses_look(losses, &run);
         else if (losses != NULL)
@@ -101,12 +110,14 @@ struct extent {
     uint64_t first, last; /* nothing: first is the later one */
 };
 
-static void extend(const struct tdk_frame *frame, void *context)
+static bool extend(const struct tdk_run *run, const struct tdk_frame *frame, void *context)
 {
     struct extent *e = context;
+    (void)run;
     uint64_t ts = frame_event_ts(frame);
     e->first = ts < e->first ? ts : e->first;
     e->last = ts > e->last ? ts : e->last;
+    return true;
 }
 
 /* An open end is the tape's; on the axis of events only the ticks say where that is. */
@@ -160,15 +171,31 @@ static int divide(struct bars *bars, const struct tdk_query *query)
 
 /* ---- filling them ---- */
 
-static void add(const struct tdk_frame *frame, void *context)
+/* A bar of two instruments would be one of none. */
+static bool is_of_one(struct bars *bars, uint16_t track, uint32_t instrument)
+{
+    if (bars->is_named || instrument == 0)
+        return true;
+    if (bars->instrument == 0) {
+        bars->instrument = instrument;
+        bars->track = track;
+    }
+    bars->is_mixed = instrument != bars->instrument || track != bars->track;
+    return !bars->is_mixed;
+}
+
+static bool add(const struct tdk_run *run, const struct tdk_frame *frame, void *context)
 {
     struct bars *bars = context;
     uint64_t ts = bars->axis == TDK_AXIS_EVENT ? frame_event_ts(frame) : frame->ts;
+    if (!is_of_one(bars, run->number, frame_instrument(frame)))
+        return false;
     if (ts < bars->from)
-        return; /* a control frame, of a time before */
+        return true; /* a control frame, of a time before */
     uint64_t which = (ts - bars->from) / bars->step;
     if (which < bars->count)
         bar_add(&bars->list[which], frame);
+    return true;
 }
 
 /* ---- showing them ---- */
@@ -250,7 +277,17 @@ static int make(struct bars *bars, struct range *range)
     range->query.control = true; /* for losses_look() */
     if (status != CLI_OK)
         return status;
-    return walk(range, &bars->losses, add, bars, &err) < 0 ? range_fail(&err) : CLI_OK;
+    if (walk(range, &bars->losses, add, bars, &err) < 0)
+        return range_fail(&err);
+    return bars->is_mixed ? cli_usage("more than one instrument is in the range: name one, as in "
+                                      "-s SYMBOL (`tapedeck ls symbols` lists them)")
+                          : CLI_OK;
+}
+
+static bool is_one_symbol(const struct tdk_query *query)
+{
+    return query->symbol_count == 1 && query->symbols[0][0] != '#' &&
+           strpbrk(query->symbols[0], "*?[") == NULL;
 }
 
 static int run(const struct cli *cli)
@@ -262,6 +299,7 @@ static int run(const struct cli *cli)
     if (status != CLI_OK)
         return status;
     interrupt_catch();
+    bars.is_named = is_one_symbol(&range.query);
     status = make(&bars, &range);
     if (status == CLI_OK) {
         int rc = show(&bars);
@@ -278,9 +316,10 @@ const struct command bars_command = {
     .brief = "a range as bars: open, high, low, close, volume, last quote",
     .usage = "-T DIR -s SYMBOL [--from T] [--to T] [-b N | --every D] [--json]",
     .about =
-        "Trades in [from, to) by equal intervals, and the last bid and ask of each. Intervals\n"
-        "without a tick have no row; with --axis event a tick is in that in which it happened.\n"
-        "What a chart is drawn from; the page at --http does.",
+        "Trades of one instrument in [from, to) by equal intervals, and the last bid and ask of\n"
+        "each; more than one instrument is wrong usage. Intervals without a tick have no row;\n"
+        "with --axis event a tick is in that in which it happened. What a chart is drawn from;\n"
+        "the page at --http does.",
     .sets = sets,
     .run = run,
 };

@@ -323,6 +323,18 @@ class FiveFields(tapedeck.Case):
         self.assertEqual(tick["size"], "1500000000")
         self.assertEqual(tick["symbol"], "BTC-USD")
 
+    def test_bars_are_of_one_instrument(self):
+        recorder = self.recorder("--ring", "a", "--ring", "b", "--create-ring", "1M")
+        for ring in ("a", "b"):
+            self.run_ok("gen", "--ring", ring, "--count", "300", "--symbols", "3")
+        self.assertEqual(recorder.stop(), 0)
+        for words in ((), ("-s", "S*"), ("-s", "S001", "-s", "S002"), ("--track", "a"), ("-s", "#1")):
+            done = self.run_ok("bars", "-T", self.tape, *words, code=2)
+            self.assertIn("more than one instrument", done.stderr)
+            self.assertEqual(done.stdout, b"")
+        for words in (("-s", "S001"), ("-s", "S001*", "--track", "a"), ("-s", "#1", "--track", "b")):
+            self.assertTrue(json.loads(self.run_ok("bars", "-T", self.tape, "--json", *words).stdout))
+
     def test_bars_on_the_axis_of_events_are_of_when_it_happened(self):
         recorder = self.recorder("--ring", "a", "--create-ring", "1M")
         trade = '{"symbol":"A","timestamp":%d,"price":%d,"volume":1,"message_type":"trade"}\n'
