@@ -210,11 +210,19 @@ static int check_required(const struct reader *reader, struct tdk_err *err)
     return 0;
 }
 
+/* What the operand of this place is called: its word, or the last there is. */
+static int say_missing(const char *words, size_t place, struct tdk_err *err)
+{
+    for (const char *next; place > 0 && (next = strchr(words, ' ')) != NULL; place--)
+        words = next + 1;
+    return err_say(err, TDK_EVALUE, "%.*s is missing", (int)strcspn(words, " "), words);
+}
+
 static int check_operands(const struct option_spec *spec, const struct option_list *operands,
                           struct tdk_err *err)
 {
     if (operands->count < spec->operands_min)
-        return err_say(err, TDK_EVALUE, "%s is missing", spec->operand);
+        return say_missing(spec->operand, operands->count, err);
     if (operands->count > spec->operands_max)
         return err_say(err, TDK_EVALUE, "'%s' is one argument too many",
                        operands->items[spec->operands_max]);

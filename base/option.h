@@ -84,7 +84,7 @@ struct option_spec {
     const char *usage;   /* behind the program's name: "FILE... --ring NAME [options]" */
     const char *about;   /* a paragraph or some, lines of at most 80; NULL */
     const struct option_set *sets;
-    const char *operand;                 /* what an operand is called: "FILE" */
+    const char *operand; /* what an operand is called: "FILE"; the first ones, each: "ID SPEED" */
     unsigned operands_min, operands_max; /* max 0: none are taken; UINT_MAX: any number */
     /* Is this key of the config file one of another command's? NULL: no such. Then it is passed
      * over. */

@@ -434,6 +434,8 @@ class CommandLine(Sessions):
         for words in (["soon"], ["0"], ["0s"], ["1", "-n", "1"], ["1s", "--by", "1s"]):
             self.session("step", 1, *words, code=2)
         self.session("speed", 1, "fast", code=2)
+        self.assertIn("SPEED is missing", self.session("speed", 1, code=2).stderr)
+        self.assertIn("ID is missing", self.session("speed", code=2).stderr)
         self.session("step", 1, "-n", 1, "--by", "1s", code=2)
         self.replayer.stop()
         self.session("ls", code=6)
