@@ -204,7 +204,7 @@ static int drain_run(const struct cli *cli)
 
     interrupt_catch();
     if (attach_ring(&drain.ring, name, TDK_RING_CONSUMER, args.stop.wait_ns, &err) < 0)
-        return cli_refuse(&err, NULL);
+        return cli_refuse(&err, err.code == TDK_EBUSY ? "`tapedeck tap` looks on" : NULL);
     if (listener_open(&drain.listener, &listen_args, drain.ring, args.stop.digest || args.until_end,
                       &err) < 0)
         status = listener_fail(&err);

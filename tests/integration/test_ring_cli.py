@@ -48,6 +48,10 @@ class Rings(tapedeck.Case):
         self.assertIn("open ring a in ", denied.stderr)
         self.assertIn("Permission denied; join its group", denied.stderr)
 
+    def test_who_drains_a_ring_that_is_recorded_is_told_of_tap(self):
+        self.recorder("--ring", "a", "--create-ring", "1M")
+        self.assertIn("`tapedeck tap` looks on", self.run_ok("drain", "a", code=1).stderr)
+
     def test_a_ring_that_is_there_is_never_replaced(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         self.run_ok("gen", "--ring", "a", "--count", "3")
