@@ -33,7 +33,7 @@ static unsigned distance(const char *a, const char *b)
 void nearest_begin(struct nearest *nearest, const char *word)
 {
     /* A third of the letters may be wrong: more is another word, not a slip. */
-    unsigned slips = (unsigned)(strlen(word) + 2) / 3;
+    unsigned slips = (unsigned)(strlen(word) + 1) / 3;
     *nearest = (struct nearest){.word = word, .distance = least(slips, 3) + 1};
 }
 

@@ -327,6 +327,7 @@ class Rings(tapedeck.Case):
         self.assertIn(b"usage: tapedeck ring create", self.run_ok("ring", "create", "-h").stdout)
         self.run_ok(code=2)
         self.assertIn("did you mean 'drain'", self.run_ok("drian", code=2).stderr)
+        self.assertNotIn("did you mean", self.run_ok("help", "nope", code=2).stderr)
         self.run_ok("ring", code=2)
         self.run_ok("ring", "rn", code=2)
 

@@ -394,8 +394,8 @@ static void nearest_forgives_slips_but_not_other_words(void **state)
     (void)state;
     static const struct {
         const char *word, *best;
-    } cases[] = {{"qurey", "query"}, {"quer", "query"}, {"play", "play"},
-                 {"paly", "play"},   {"xyzzy", NULL},   {"q", NULL}};
+    } cases[] = {{"qurey", "query"}, {"quer", "query"}, {"play", "play"}, {"paly", "play"},
+                 {"xyzzy", NULL},    {"q", NULL},       {"slam", NULL},   {"pla", "play"}};
     for (size_t i = 0; i < array_size(cases); i++) {
         struct nearest near;
         nearest_begin(&near, cases[i].word);
