@@ -310,6 +310,8 @@ static int run(const struct cli *cli)
     uint64_t shown_ns = 0, shown = 0;
     if (writer != NULL && strcmp(writer, "recorder") != 0 && strcmp(writer, "replayer") != 0)
         return cli_usage("'%s' is neither recorder nor replayer", writer);
+    if (args.count != 0 && args.interval_ns == 0)
+        return cli_usage("--count without --interval: how long is it from one time to the next?");
     interrupt_catch();
     if (ask_by_address(args.range.tape, args.where.address))
         return run_asking();

@@ -93,6 +93,7 @@ class Watch(tapedeck.Case):
         self.run_ok("stat", "-T", self.tape, code=6)
         self.run_ok("stat", "-T", self.scratch / "nowhere", code=1)
         self.run_ok("stat", "players", code=2)
+        self.assertIn("--interval", self.run_ok("stat", "-n", "2", code=2).stderr)
 
     # ---- check ----
 
