@@ -396,6 +396,20 @@ static int check_present(const struct folder *folder, const uint64_t *numbers, s
                                              folder->path);
 }
 
+static int count_held(const struct folder *folder, const uint64_t *numbers, size_t count,
+                      size_t *held, struct tdk_err *err)
+{
+    struct holds holds;
+    int rc = holds_load(&holds, folder, err);
+    if (rc < 0)
+        return rc;
+    *held = 0;
+    for (size_t i = 0; i < count; i++)
+        *held += holds_has(&holds, numbers[i]);
+    holds_close(&holds);
+    return 0;
+}
+
 static int change_holds(const uint64_t *numbers, size_t count, enum hold_change change)
 {
     struct tdk_err err;
@@ -405,10 +419,15 @@ static int change_holds(const uint64_t *numbers, size_t count, enum hold_change 
     int status = check_present(&folder, numbers, count);
     if (status != CLI_OK)
         return status;
-    if (holds_change(&folder, numbers, count, change, &err) < 0)
+    size_t held;
+    if (count_held(&folder, numbers, count, &held, &err) < 0 ||
+        holds_change(&folder, numbers, count, change, &err) < 0)
         return cli_fail(&err, NULL);
-    cli_note("%zu %s %s", count, quantity_word(count, "segment", "segments"),
-             change == HOLD_KEEP ? "held until released" : "released");
+    const char *word = quantity_word(count, "segment", "segments");
+    if (change == HOLD_KEEP)
+        cli_note("%zu %s held until released", count, word);
+    else
+        cli_note("%zu %s released; %zu had been held", count, word, held);
     return CLI_OK;
 }
 

@@ -78,7 +78,10 @@ class Retention(tapedeck.Case):
         self.assertEqual(self.segments()[:2], [2, 3])
         plan = {row["segment"]: row for row in self.rows("retain", "plan")}
         self.assertEqual(plan[2]["kept_by"], "hold")
-        self.run_ok("retain", "release", "2", "-T", self.tape)
+        self.assertIn("1 segment released; 1 had been held",
+                      self.run_ok("retain", "release", "2", "-T", self.tape).stderr)
+        self.assertIn("1 segment released; 0 had been held",
+                      self.run_ok("retain", "release", "2", "-T", self.tape).stderr)
         self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "2")
         self.assertEqual(len(self.segments()), 2)
         self.assertEqual(self.segments()[0], 3)
