@@ -23,7 +23,7 @@ static uint64_t now_ns(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
+    if (argc != 3 || argv[2][0] == '\0' || argv[2][strspn(argv[2], "0123456789")] != '\0') {
         fprintf(stderr, "usage: feed RING N\n");
         return 2;
     }

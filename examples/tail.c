@@ -8,12 +8,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <tapedeck/ring.h>
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
+    if (argc != 3 || argv[2][0] == '\0' || argv[2][strspn(argv[2], "0123456789")] != '\0') {
         fprintf(stderr, "usage: tail RING N\n");
         return 2;
     }

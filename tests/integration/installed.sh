@@ -20,6 +20,7 @@ cmake --build "$root/examples" >/dev/null
 cc -std=c11 -D_GNU_SOURCE -o "$root/scan" examples/scan.c $(pkg-config --cflags --libs tapedeck)
 
 tapedeck ring create ex --size 1M >/dev/null
+test "$("$root/examples/feed" ex abc >/dev/null 2>&1; echo $?)" = 2
 "$root/examples/feed" ex 1000
 "$root/examples/tail" ex 900 | tail -n 1 | grep -q 'seq 900 '
 tapedeck-recorder --tape "$root/tape" --ring ex --exit-when-idle 1s 2>/dev/null
