@@ -61,7 +61,8 @@ const struct option intake_rows[] = {
      .kind = OPTION_TEXT,
      .value = "WHAT=COLUMN,...",
      .help = "csv: what its columns mean, like ts=time:us,symbol=sym,price=px,size=qty,side=side, "
-             "or bid_px, ask_px, bid_sz, ask_sz; #1 is the first column of a file without names; "
+             "or bid_px, ask_px, bid_sz, ask_sz; ts is when it was received, the tape's own time "
+             "(query --envelope shows it); #1 is the first column of a file without names; "
              "or one of " CSV_MAPS_KNOWN,
      .at = offsetof(struct intake_options, map)},
     {.name = "symbol",
