@@ -11,6 +11,8 @@
 #include "base/err.h"
 #include "tape/follow.h"
 
+#define DEAR_PAUSE_NS (100 * NS_PER_MS) /* between two looks that are not cheap */
+
 /* ---- tracks ---- */
 
 static int compare_names(const void *a, const void *b)
@@ -265,8 +267,8 @@ int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
     return rc < 0 ? rc : take_view(tape, fresh, err);
 }
 
-/* A tape whose index we may not go by, and which grows all the same: by its segments, as often as
- * that takes little of our time. */
+/* A tape that grows, and whose index we may not go by, or cannot share: as often as that takes
+ * little of our time. */
 static int refresh_dearly(struct tdk_tape *tape, struct tdk_err *err)
 {
     uint64_t begun_ns = clock_mono();
@@ -274,7 +276,7 @@ static int refresh_dearly(struct tdk_tape *tape, struct tdk_err *err)
         return 0;
     int rc = tdk_tape_refresh(tape, err);
     uint64_t now_ns = clock_mono();
-    tape->dear_ns = now_ns + max_u64(NS_PER_S, 10 * (now_ns - begun_ns));
+    tape->dear_ns = now_ns + max_u64(DEAR_PAUSE_NS, 10 * (now_ns - begun_ns));
     return rc;
 }
 
@@ -283,7 +285,7 @@ int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
     struct view *fresh;
     if (tape->lone[0] != '\0')
         return 0;
-    if (view_open_trusted(&fresh, &tape->folder, NULL) != 0)
+    if (tape->view->is_copy || view_open_trusted(&fresh, &tape->folder, NULL) != 0)
         return refresh_dearly(tape, err);
     return take_view(tape, fresh, err);
 }

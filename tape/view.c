@@ -110,23 +110,27 @@ static bool is_clean(const struct folder *folder)
     return is_marked(folder, &marked) && folder_is_clean(folder, marked);
 }
 
-/* Of a tape that is held: does its writer keep the index up, and learn who reads it? */
-static int check_kept(const struct folder *folder, struct tdk_err *err)
+static int check_vouched(const struct folder *folder, bool held, struct tdk_err *err)
 {
-    if (folder_index_is_doubted(folder))
-        return err_set(err, TDK_ECORRUPT, "index %s", folder->index);
-    if (!index_can_be_shared(folder->index))
-        return err_say(
-            err, -EACCES,
-            "index %s: who holds the tape learns of readers by lock.mdb, which may not be "
-            "written to from here",
-            folder->index);
-    return 0;
+    bool vouched = held ? !folder_index_is_doubted(folder) : is_clean(folder);
+    return vouched ? 0 : err_set(err, TDK_ECORRUPT, "index %s", folder->index);
 }
 
-static int check_clean(const struct folder *folder, struct tdk_err *err)
+/* Who cannot share it with its writer takes it as it is now. */
+static int open_copy(struct view **view, const struct folder *folder, struct tdk_err *err)
 {
-    return is_clean(folder) ? 0 : err_set(err, TDK_ECORRUPT, "index %s", folder->index);
+    struct index *index;
+    int rc = index_open_copy(&index, folder->index, folder->tape_id, err);
+    if (rc < 0)
+        return rc;
+    struct view *v = index_is_complete(index) ? view_new(index) : NULL;
+    if (v == NULL) {
+        index_close(index);
+        return err_set(err, TDK_ECORRUPT, "index %s", folder->index);
+    }
+    v->is_copy = true;
+    *view = v;
+    return 0;
 }
 
 void view_expect(const char *tape)
@@ -153,11 +157,14 @@ int view_open_trusted(struct view **view, const struct folder *folder, struct td
     if (stat(path, &file) < 0)
         return err_set(err, -errno, "index %s", path);
     bool held = folder_is_held(folder);
-    int rc = held ? check_kept(folder, err) : check_clean(folder, err);
+    int rc = check_vouched(folder, held, err);
     if (rc < 0)
         return rc;
+    bool can_share = !held || index_can_be_shared(folder->index);
     pthread_mutex_lock(&lock);
-    rc = open_shared(view, folder, &file, err);
+    rc = can_share ? open_shared(view, folder, &file, err) : -EACCES;
+    if (rc == -EACCES || rc == -EAGAIN || rc == TDK_EFULL) /* the last: it has no place for us */
+        rc = open_copy(view, folder, err);
     if (rc == 0) {
         (*view)->live = held;
         (*view)->from_start = folder->first_segment <= 1;
