@@ -10,27 +10,19 @@
 #include "formats/dbn_metadata.h"
 #include "formats/dbn_symbols.h"
 #include "replayer/announce.h"
+#include "tape/symbols.h"
 #include "tapedeck/dbn.h"
 
 #define TRACKS_MAX 65536u
-#define KEPT_MAX   (64u << 20) /* bytes of properties and symbols, whatever the ring tells */
+#define KEPT_MAX   (256u << 20) /* bytes of properties and symbols, whatever the ring tells */
 #define KEY_MAX    256u
 #define KEYS_MAX   1024u /* of an epoch: they are looked through one by one */
-#define SYMBOL_MAX 71u
-#define BUCKETS    512u
 
 struct property {
     struct property *next;
     size_t size, filled; /* of the value; bytes that have come */
     char *key;
     unsigned char *value;
-};
-
-struct symbol {
-    struct symbol *next; /* in its bucket: those told before */
-    uint32_t instrument_id;
-    uint64_t from, to;
-    char name[];
 };
 
 /* What is known of one track's epoch. */
@@ -40,7 +32,7 @@ struct track {
     uint64_t epoch, shift;
     struct property *properties;
     size_t property_count;
-    struct symbol *buckets[BUCKETS];
+    struct symbols_of symbols;
     struct dbn_metadata metadata; /* the file's, where the track is one; and its mappings */
     struct dbn_symbols mappings;
 };
@@ -65,6 +57,11 @@ static int track_of(struct lore *lore, uint16_t number, struct track **track)
     return 0;
 }
 
+static size_t size_of(const struct symbols_of *symbols)
+{
+    return symbols->room * sizeof *symbols->entries + symbols->slot_count * sizeof *symbols->slots;
+}
+
 static void forget(struct lore *lore, struct track *track)
 {
     while (track->properties != NULL) {
@@ -76,14 +73,8 @@ static void forget(struct lore *lore, struct track *track)
         free(p);
     }
     track->property_count = 0;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        while (track->buckets[i] != NULL) {
-            struct symbol *s = track->buckets[i];
-            track->buckets[i] = s->next;
-            lore->kept -= sizeof *s;
-            free(s);
-        }
-    }
+    lore->kept -= size_of(&track->symbols);
+    symbols_close(&track->symbols);
     dbn_symbols_close(&track->mappings);
     dbn_metadata_free(&track->metadata);
     track->shift = 0;
@@ -162,40 +153,25 @@ static int learn_epoch(struct lore *lore, const struct tdk_frame *frame)
     return 0;
 }
 
-static int add_symbol(struct lore *lore, struct track *track, uint32_t instrument_id, uint64_t from,
-                      uint64_t to, const char *name, size_t size)
-{
-    if (size == 0 || size > SYMBOL_MAX || lore->kept > KEPT_MAX)
-        return 0;
-    struct symbol **bucket = &track->buckets[instrument_id % BUCKETS];
-    for (struct symbol *s = *bucket; s != NULL; s = s->next)
-        if (s->instrument_id == instrument_id && s->from == from && s->to == to &&
-            strlen(s->name) == size && memcmp(s->name, name, size) == 0)
-            return 0; /* told again: by the play, and where it lies */
-    struct symbol *s = calloc(1, sizeof *s + size + 1);
-    if (s == NULL)
-        return -ENOMEM;
-    s->instrument_id = instrument_id;
-    s->from = from;
-    s->to = to;
-    memcpy(s->name, name, size);
-    s->next = *bucket;
-    *bucket = s;
-    lore->kept += sizeof *s;
-    return 0;
-}
-
-static int learn_symbol(struct lore *lore, const struct tdk_frame *frame)
+/* From a SYMBOL frame, or from a DBN record that names an instrument, as a tape learns them. */
+static int learn_name(struct lore *lore, const struct tdk_frame *frame)
 {
     const struct tdk_symbol *symbol = (const struct tdk_symbol *)(frame + 1);
     struct track *track;
     int rc = track_of(lore, frame->track, &track);
-    if (rc < 0)
+    if (rc < 0 || lore->kept > KEPT_MAX)
         return rc;
-    if (frame->size < sizeof *symbol)
+    /* The times of a play with --rebase are not those that names hold at; it has told them all. */
+    if (frame->type == TDK_TYPE_DBN && track->shift != 0)
         return 0;
-    return add_symbol(lore, track, symbol->instrument_id, symbol->from, symbol->to,
-                      (const char *)(symbol + 1), frame->size - sizeof *symbol);
+    size_t before = size_of(&track->symbols);
+    if (frame->type == TDK_TYPE_DBN)
+        rc = symbols_from_record(&track->symbols, frame);
+    else if (frame->size >= sizeof *symbol)
+        rc = symbols_add(&track->symbols, symbol->instrument_id, symbol->from, symbol->to,
+                         (const char *)(symbol + 1), frame->size - sizeof *symbol);
+    lore->kept += size_of(&track->symbols) - before;
+    return rc;
 }
 
 static struct property *property_of(struct track *track, const char *key)
@@ -288,35 +264,17 @@ static int learn_info(struct lore *lore, const struct tdk_frame *frame)
     return 0;
 }
 
-static size_t field_length(const char *field, size_t size)
+static bool maps_symbol(const struct tdk_frame *frame)
 {
-    return strnlen(field, size);
-}
-
-/* In a live DBN stream the latest mapping of an instrument holds from there on. */
-static int learn_mapping(struct lore *lore, const struct tdk_frame *frame)
-{
-    const struct tdk_dbn_head *head = (const struct tdk_dbn_head *)(frame + 1);
-    if (!tdk_dbn_check(frame->type, head, frame->size))
-        return 0;
-    struct track *track;
-    int rc = track_of(lore, frame->track, &track);
-    if (rc < 0)
-        return rc;
-    const char *record = (const char *)head;
-    bool old = frame->size < 176;
-    const char *symbol = record + (old ? 38 : 89);
-    size_t room = old ? 22 : 71;
-    uint64_t ts = head->ts_event != TDK_TS_UNDEFINED ? head->ts_event : 0;
-    return add_symbol(lore, track, head->instrument_id, ts, UINT64_MAX, symbol,
-                      field_length(symbol, room));
+    const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(frame + 1);
+    return frame->type == TDK_TYPE_DBN && frame->size > sizeof *record &&
+           record->rtype == TDK_RTYPE_SYMBOL_MAPPING;
 }
 
 int lore_learn(struct lore *lore, const struct tdk_frame *frame)
 {
-    if (frame->type == TDK_TYPE_DBN && frame->size > 16 &&
-        ((const struct tdk_dbn_head *)(frame + 1))->rtype == TDK_RTYPE_SYMBOL_MAPPING)
-        return learn_mapping(lore, frame);
+    if (maps_symbol(frame))
+        return learn_name(lore, frame);
     if (!tdk_type_is_control(frame->type))
         return 0;
     switch (frame->type) {
@@ -325,7 +283,7 @@ int lore_learn(struct lore *lore, const struct tdk_frame *frame)
     case TDK_TYPE_EPOCH:
         return learn_epoch(lore, frame);
     case TDK_TYPE_SYMBOL:
-        return learn_symbol(lore, frame);
+        return learn_name(lore, frame);
     case TDK_TYPE_INFO:
         return learn_info(lore, frame);
     default:
@@ -351,10 +309,9 @@ static const char *fact_symbol(void *context, const char *name, uint16_t number,
     (void)name;
     if (track == NULL || track->epoch != epoch)
         return NULL;
-    for (const struct symbol *s = track->buckets[instrument_id % BUCKETS]; s != NULL; s = s->next)
-        if (s->instrument_id == instrument_id && s->from <= ts &&
-            (ts < s->to || s->to == UINT64_MAX))
-            return s->name;
+    const char *symbol = symbols_find(&track->symbols, instrument_id, ts);
+    if (symbol != NULL)
+        return symbol;
     return dbn_symbols_find(&track->mappings, instrument_id, ts);
 }
 

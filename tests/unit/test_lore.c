@@ -153,11 +153,43 @@ static void a_rebased_play_tells_its_shift(void **state)
 static void a_live_mapping_record_names_its_instrument(void **state)
 {
     struct fixture *f = *state;
-    unsigned char record[176] = {176 / 4, TDK_RTYPE_SYMBOL_MAPPING};
-    record[4] = 9;                  /* instrument_id */
-    memcpy(record + 89, "ESH1", 5); /* stype_out_symbol */
-    assert_int_equal(learn(f, TDK_TYPE_DBN, 0, record, sizeof record, NULL, 0), 0);
+    struct tdk_dbn_symbol_mapping record = {
+        .head = {.length = sizeof record / 4,
+                 .rtype = TDK_RTYPE_SYMBOL_MAPPING,
+                 .instrument_id = 9},
+        .stype_out_symbol = "ESH1",
+        .start_ts = TDK_TS_UNDEFINED,
+        .end_ts = TDK_TS_UNDEFINED,
+    };
+    assert_int_equal(learn(f, TDK_TYPE_DBN, 0, &record, sizeof record, NULL, 0), 0);
     assert_string_equal(symbol(f, 0, 100, 9, 1), "ESH1");
+}
+
+/* With a list of names for each of 512 remainders this took minutes. */
+static void names_are_not_looked_through_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t count = 200000;
+    char name[16];
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "S%u", i);
+        tell_symbol(f, 0, i * 512, 0, UINT64_MAX, name); /* in one bucket of 512, when there were */
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "S%u", i);
+        assert_string_equal(symbol(f, 0, 100, i * 512, 1), name);
+    }
+}
+
+/* As on a tape: the first of two that hold from the same time, and a later one ends an earlier. */
+static void of_two_names_the_one_that_a_tape_would_tell(void **state)
+{
+    struct fixture *f = *state;
+    tell_symbol(f, 0, 7, 10, UINT64_MAX, "A");
+    tell_symbol(f, 0, 7, 10, UINT64_MAX, "B");
+    tell_symbol(f, 0, 7, 20, UINT64_MAX, "C");
+    assert_string_equal(symbol(f, 0, 100, 7, 19), "A");
+    assert_string_equal(symbol(f, 0, 100, 7, 20), "C");
 }
 
 /* Every length of every kind: what is too short is passed over. */
@@ -213,6 +245,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(parts_that_do_not_fit_are_not_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rebased_play_tells_its_shift, setup, teardown),
         cmocka_unit_test_setup_teardown(a_live_mapping_record_names_its_instrument, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(names_are_not_looked_through_one_by_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_two_names_the_one_that_a_tape_would_tell, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(frames_cut_anywhere_teach_nothing_and_break_nothing, setup,
                                         teardown),
