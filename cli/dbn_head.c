@@ -164,6 +164,7 @@ static bool is_dbn(const struct origin *origin)
 struct probe {
     uint8_t version;  /* of the first that differs between versions; 0: none did */
     bool any, ts_out; /* there is one, and the first has a send time */
+    bool stamped;     /* and a time in its frame that is not its own */
 };
 
 static void probe_record(struct probe *probe, const struct tdk_frame *frame)
@@ -174,8 +175,10 @@ static void probe_record(struct probe *probe, const struct tdk_frame *frame)
     const struct dbn_layout *layout = dbn_layout_find(frame->type, record->rtype, frame->size);
     if (layout == NULL)
         return;
-    if (!probe->any)
+    if (!probe->any) {
         probe->ts_out = frame->size > layout->size;
+        probe->stamped = frame->ts != dbn_index_ts(record, frame->size);
+    }
     probe->any = true;
     if (probe->version == 0 &&
         (layout->first_version > 1 || layout->last_version < DBN_VERSION_MAX))
@@ -214,20 +217,27 @@ static struct probe probe_records(const struct dbn_head *h, bool for_version)
     return probe;
 }
 
+/* Is there a track of DBN that no file with a head went into? */
+static bool has_headless(const struct dbn_head *h)
+{
+    for (size_t i = 0; i < h->origin_count; i++)
+        if (is_dbn(&h->origins[i]) && !h->origins[i].has_metadata)
+            return true;
+    return false;
+}
+
 static uint8_t choose_version(const struct dbn_head *h)
 {
     uint8_t version = 0;
-    bool headless = false;
     if (asks_only_for_unchanged(h->query))
         return DBN_VERSION_MAX;
     for (size_t i = 0; i < h->origin_count; i++) {
         const struct origin *origin = &h->origins[i];
-        headless |= is_dbn(origin) && !origin->has_metadata;
         if (origin->has_metadata && !is_same_in_all_versions(origin->metadata.schema) &&
             origin->metadata.version > version)
             version = origin->metadata.version;
     }
-    if (version == 0 && headless)
+    if (version == 0 && has_headless(h))
         version = probe_records(h, true).version;
     return version != 0 ? version : DBN_VERSION_MAX;
 }
@@ -235,14 +245,13 @@ static uint8_t choose_version(const struct dbn_head *h)
 /* A file has one kind: that which a head says, else that of the first record. */
 static bool choose_ts_out(const struct dbn_head *h)
 {
-    bool headed = false, headless = false, ts_out = false;
+    bool headed = false, ts_out = false;
     for (size_t i = 0; i < h->origin_count; i++) {
         const struct origin *origin = &h->origins[i];
-        headless |= is_dbn(origin) && !origin->has_metadata;
         headed |= origin->has_metadata;
         ts_out |= origin->has_metadata && origin->metadata.ts_out;
     }
-    return headless && !headed ? probe_records(h, false).ts_out : ts_out;
+    return !headed && has_headless(h) ? probe_records(h, false).ts_out : ts_out;
 }
 
 /* What all agree on stays; what they do not becomes "mixed". */
@@ -296,10 +305,28 @@ static void merge_heads(struct dbn_head *h)
     }
 }
 
+/* What the range says of the times in the records; nothing where their producer stamped the ticks
+ * anew (feed --stamp now). */
+static void bound_times(struct dbn_head *h)
+{
+    struct dbn_metadata *head = &h->metadata;
+    const bool recv = h->query->axis == TDK_AXIS_RECV;
+    const uint64_t from = recv ? h->query->from : 0, to = recv ? h->query->to : UINT64_MAX;
+    const bool headless = has_headless(h);
+    if (from <= head->start && to >= head->end && !headless)
+        return;
+    if (!probe_records(h, false).stamped) {
+        head->start = from > head->start ? from : head->start;
+        head->end = to < head->end ? to : head->end;
+    } else if (headless) {
+        head->start = 0;
+        head->end = UINT64_MAX;
+    }
+}
+
 static void make_head(struct dbn_head *h, uint16_t schema)
 {
     struct dbn_metadata *head = &h->metadata;
-    const struct tdk_query *query = h->query;
     merge_heads(h);
     head->version = choose_version(h);
     head->ts_out = choose_ts_out(h);
@@ -309,12 +336,9 @@ static void make_head(struct dbn_head *h, uint16_t schema)
     head->mapping_count = 0;
     if (schema != DBN_SCHEMA_MIXED)
         head->schema = schema;
-    if (query->axis == TDK_AXIS_RECV && query->from > head->start)
-        head->start = query->from;
-    if (query->axis == TDK_AXIS_RECV && query->to < head->end)
-        head->end = query->to;
-    if (query->limit > 0)
-        head->limit = query->limit;
+    if (h->query->limit > 0)
+        head->limit = h->query->limit;
+    bound_times(h);
 }
 
 /* ---- symbols and mappings ---- */

@@ -15,7 +15,8 @@
 
 struct dbn_head;
 
-/* `schema`: the one that was asked for by name, or DBN_SCHEMA_MIXED: the tracks' own. */
+/* `query`: of all that comes out, what --prime puts in front of the range among it; borrowed.
+ * `schema`: the one that was asked for by name, or DBN_SCHEMA_MIXED: the tracks' own. */
 int dbn_head_open(struct dbn_head **head, struct depot *depot, const struct tdk_query *query,
                   uint16_t schema, struct tdk_err *err);
 void dbn_head_close(struct dbn_head *head); /* NULL is fine */

@@ -114,7 +114,8 @@ static int write_live_head(struct output *o, const struct output_run *run,
     const struct dbn_layout *layout = dbn_layout_find(TDK_TYPE_DBN, record->rtype, frame->size);
     struct dbn_state *state = o->state;
     struct dbn_metadata head = {.version = 0};
-    int rc = told_head(o, run, frame->ts, &head, err);
+    uint64_t start = dbn_index_ts(record, frame->size); /* the frame's may be stamped or shifted */
+    int rc = told_head(o, run, start != TDK_TS_UNDEFINED ? start : 0, &head, err);
     if (rc < 0)
         return rc;
     head.version = version_of(&head, layout);

@@ -139,6 +139,7 @@ static const struct option_set sets[] = {
 struct query {
     const struct cli *cli;
     struct range range;
+    struct tdk_query delivered; /* the range, and what --prime puts in front of it */
     struct dbn_head *head;
     struct output *output;
     struct reader *reader;
@@ -211,6 +212,16 @@ static struct output_schema likely_schema(const struct query *q)
     return schema;
 }
 
+static struct tdk_query delivered_range(const struct query *q)
+{
+    struct tdk_query query = q->range.query;
+    if (args.prime)
+        query.from = args.prime_back_ns > 0 && args.prime_back_ns < query.from
+                         ? query.from - args.prime_back_ns
+                         : 0;
+    return query;
+}
+
 static int open_output(struct query *q, enum output_format format, struct tdk_err *err)
 {
     struct output_options options = {
@@ -227,8 +238,9 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
     };
     int rc = output_settle_format(&options, err);
     bool headed = output_format_is_headed(options.format);
+    q->delivered = delivered_range(q);
     if (rc == 0 && headed)
-        rc = dbn_head_open(&q->head, &q->range.depot, &q->range.query, asked_schema(), err);
+        rc = dbn_head_open(&q->head, &q->range.depot, &q->delivered, asked_schema(), err);
     if (rc < 0)
         return rc;
     if (headed) {

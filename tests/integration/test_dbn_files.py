@@ -256,27 +256,69 @@ class SeveralFiles(tapedeck.Case):
         self.assertEqual(Dbn(self.run_ok("query", "-T", self.tape, "-o", "dbn", "--track", "b").stdout).version, 3)
 
 
+def head(ts_out=0, schema=0, start=0, end=UNSET):
+    """Of a file of version 3 that maps no symbols; mbo unless said."""
+    body = struct.pack("<16sHQQQBBBH53xI", b"TEST", schema, start, end, 0, 1, 0, ts_out, 71, 0) + bytes(16)
+    body += bytes(-len(body) % 8)
+    return b"DBN\x03" + struct.pack("<I", len(body)) + body
+
+
+class Times(tapedeck.Case):
+    """A head's start is no later than the first of its records, and its end is behind the last."""
+
+    FIRST, LAST = 1_000_000_000, 1_000_000_500
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.scratch / "some.dbn"
+        self.ticks = b"".join(records.mbo(i, ts) for i, ts in enumerate((self.FIRST, self.LAST)))
+
+    def check(self, dbn):
+        self.assertEqual(len(list(dbn.records())), 2)
+        self.assertLessEqual(dbn.start, self.FIRST)
+        self.assertGreater(dbn.end, self.LAST)
+
+    def test_of_ticks_that_were_stamped_anew(self):
+        for i, bounds in enumerate((head(start=self.FIRST, end=self.LAST + 1), head(), b"")):
+            with self.subTest(i):
+                self.file.write_bytes(bounds + self.ticks)
+                tape = self.scratch / f"tape{i}"
+                recorder = self.recorder("--ring", f"r{i}", "--create-ring", "1M", tape=tape)
+                self.run_ok("feed", self.file, "--format", "dbn", "--ring", f"r{i}", "--stamp", "now")
+                self.assertEqual(recorder.stop(), 0)
+                for args in ((), ("--from", "2000-01-01"), ("--to", "2100-01-01")):
+                    self.check(Dbn(self.run_ok("query", "-T", tape, "-o", "dbn", *args).stdout))
+
+    def test_of_a_ring_whose_ticks_were_stamped_anew(self):
+        self.file.write_bytes(self.ticks)
+        self.run_ok("feed", self.file, "--format", "dbn", "--ring", "r", "--create", "1M", "--stamp", "now")
+        self.check(Dbn(self.run_ok("drain", "r", "-o", "dbn", "--count", 2).stdout))
+
+    def test_of_a_range_with_the_state_in_front_of_it(self):
+        """Of two files: the first is before the range."""
+        for ts in (self.FIRST, self.LAST):
+            self.file.write_bytes(head(schema=4, start=ts, end=ts + 1) + records.trade(7, ts))
+            self.run_ok("import", self.file, "-T", self.tape, "--track", "t")
+        query = ("query", "-T", self.tape, "-o", "dbn", "--from", self.LAST, "--to", self.LAST + 1)
+        self.assertEqual(Dbn(self.run_ok(*query).stdout).start, self.LAST)
+        for back in ((), ("--prime-back", "1s")):
+            self.check(Dbn(self.run_ok(*query, "--prime", *back).stdout))
+
+
 class SendTimes(tapedeck.Case):
     """Records with a send time behind them (ts_out), and without, in files with a head and without."""
 
     SENT = 77
 
-    def put(self, *ticks, head=b""):
+    def put(self, *ticks, first=b""):
         path = self.scratch / "some.dbn"
-        path.write_bytes(head + b"".join(ticks))
+        path.write_bytes(first + b"".join(ticks))
         self.run_ok("import", path, "-T", self.tape, "--track", "t", "--format", "dbn")
 
     def sent(self, ts):
         record = bytearray(records.mbo(1, ts) + struct.pack("<Q", self.SENT))
         record[0] = len(record) // 4
         return bytes(record)
-
-    @staticmethod
-    def head(ts_out):
-        """Of version 3."""
-        body = struct.pack("<16sHQQQBBBH53xI", b"TEST", 0, 0, UNSET, 0, 1, 0, ts_out, 71, 0) + bytes(16)
-        body += bytes(-len(body) % 8)
-        return b"DBN\x03" + struct.pack("<I", len(body)) + body
 
     def column(self):
         """ts_out of each row of the CSV."""
@@ -291,8 +333,8 @@ class SendTimes(tapedeck.Case):
         self.assertEqual(self.column(), [str(self.SENT)] * 2)
 
     def test_behind_records_without_one_they_have_their_column_if_a_head_tells_of_them(self):
-        self.put(records.mbo(1, 1), head=self.head(0))
-        self.put(self.sent(2), head=self.head(1))
+        self.put(records.mbo(1, 1), first=head(0))
+        self.put(self.sent(2), first=head(1))
         self.assertEqual(self.column(), ["", str(self.SENT)])
 
     def test_they_are_refused_where_there_is_no_column_for_them(self):

@@ -5,6 +5,7 @@ import struct
 import unittest
 
 from tests.support import tapedeck
+from tests.support.records import trade
 
 DAY = 86400 * 10**9
 MONDAY = 1718582400 * 10**9  # 2024-06-17
@@ -27,10 +28,6 @@ def metadata(mappings, stype_in=1, stype_out=0, schema=0):
         for first, behind, number in intervals:
             body += struct.pack("<II", first, behind) + text(str(number))
     return b"DBN\x02" + struct.pack("<I", len(body)) + body
-
-
-def trade(number, ts, price=1):
-    return struct.pack("<BBHIQqIccBBQiI", 12, 0, 1, number, ts, price, 1, b"T", b"A", 0, 0, ts, 0, price)
 
 
 def mapping(number, ts, symbol, start=2**64 - 1, end=2**64 - 1):

@@ -10,6 +10,7 @@ DATA = tapedeck.SHARED / "data"
 PRICE_NONE = 2**63 - 1
 TIME_NONE = 2**64 - 1
 MBO = struct.Struct("<BBHIQQqIBBccQiI")
+TRADE = struct.Struct("<BBHIQqIccBBQiI")
 
 
 def facts():
@@ -26,3 +27,8 @@ def mbo(order_id, ts_recv, price=1_000_000_000, size=1, instrument=7, ts_event=N
     return MBO.pack(14, 0xA0, 1, instrument, ts_recv if ts_event is None else ts_event, order_id,
                     price, size, 0, 0, action, side, ts_recv, 0,
                     order_id % 2**32 if sequence is None else sequence)
+
+
+def trade(number, ts, price=1):
+    """Of the instrument `number`, at `ts` as it happened and as it was received."""
+    return TRADE.pack(12, 0x00, 1, number, ts, price, 1, b"T", b"A", 0, 0, ts, 0, price)
