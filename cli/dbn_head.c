@@ -305,6 +305,24 @@ static void merge_heads(struct dbn_head *h)
     }
 }
 
+static bool is_of_rtype_of(uint16_t schema, uint16_t other)
+{
+    uint8_t a, b;
+    return dbn_schema_rtype(schema, &a) && dbn_schema_rtype(other, &b) && a == b;
+}
+
+/* The one that was asked for, unless a file says that its records of this type are of another. */
+static uint16_t choose_schema(const struct dbn_head *h, uint16_t asked)
+{
+    for (size_t i = 0; i < h->origin_count; i++) {
+        const struct origin *origin = &h->origins[i];
+        if (origin->has_metadata && origin->metadata.schema != asked &&
+            is_of_rtype_of(origin->metadata.schema, asked))
+            return h->metadata.schema;
+    }
+    return asked != DBN_SCHEMA_MIXED ? asked : h->metadata.schema;
+}
+
 /* What the range says of the times in the records; nothing where their producer stamped the ticks
  * anew (feed --stamp now). */
 static void bound_times(struct dbn_head *h)
@@ -334,8 +352,7 @@ static void make_head(struct dbn_head *h, uint16_t schema)
     head->symbols = head->partial = head->not_found = (struct dbn_names){.items = NULL};
     head->mappings = NULL;
     head->mapping_count = 0;
-    if (schema != DBN_SCHEMA_MIXED)
-        head->schema = schema;
+    head->schema = choose_schema(h, schema);
     if (h->query->limit > 0)
         head->limit = h->query->limit;
     bound_times(h);

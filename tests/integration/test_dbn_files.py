@@ -305,6 +305,34 @@ class Times(tapedeck.Case):
             self.check(Dbn(self.run_ok(*query, "--prime", *back).stdout))
 
 
+class Schemas(tapedeck.Case):
+    """mbp-1 and tbbo are of one rtype: only a file's head can tell them apart."""
+
+    MBP_1, TBBO, MIXED = 1, 3, 0xFFFF
+
+    def exported(self, *schemas, asked):
+        """What the head of an export says, of files whose heads say `schemas` (None: no head)."""
+        tape = self.scratch / "-".join(map(str, (*schemas, asked)))
+        record = struct.pack("<BBHIQ", 20, 0x01, 1, 7, 1) + bytes(64)
+        for schema in schemas:
+            file = self.scratch / "some.dbn"
+            file.write_bytes((b"" if schema is None else head(schema=schema)) + record)
+            self.run_ok("import", file, "-T", tape, "--track", "t", "--format", "dbn")
+        dbn = Dbn(self.run_ok("query", "-T", tape, "-o", "dbn", "-t", asked).stdout)
+        self.assertEqual(list(dbn.records()), [record] * len(schemas))
+        return dbn.schema
+
+    def test_what_a_file_says_of_its_records_stays(self):
+        self.assertEqual(self.exported(self.MBP_1, asked="tbbo"), self.MBP_1)
+        self.assertEqual(self.exported(self.TBBO, asked="mbp-1"), self.TBBO)
+        self.assertEqual(self.exported(self.MBP_1, self.TBBO, asked="tbbo"), self.MIXED)
+
+    def test_what_no_file_says_is_what_was_asked_for(self):
+        for known in (self.MIXED, None):
+            self.assertEqual(self.exported(known, asked="tbbo"), self.TBBO)
+            self.assertEqual(self.exported(known, asked="mbp-1"), self.MBP_1)
+
+
 class SendTimes(tapedeck.Case):
     """Records with a send time behind them (ts_out), and without, in files with a head and without."""
 
