@@ -11,6 +11,7 @@
 #include "cli/range.h"
 #include "formats/dbn_layout.h"
 #include "formats/dbn_names.h"
+#include "tape/frame.h"
 #include "tape/select.h"
 #include "tapedeck/dbn.h"
 
@@ -495,13 +496,31 @@ const struct dbn_metadata *dbn_head_metadata(const struct dbn_head *h)
     return &h->metadata;
 }
 
+/* Of a wide track: as its first record is, from that epoch on. */
+static uint8_t wide_rtype(const struct dbn_head *h, const struct origin *origin)
+{
+    const char *track = origin->track;
+    const struct tdk_query query = {
+        .from = origin->first_ts, .to = UINT64_MAX, .tracks = &track, .track_count = 1, .limit = 1};
+    uint8_t rtype = TDK_RTYPE_WIDE_TRADE;
+    struct reader *reader;
+    struct tdk_run run;
+    if (reader_open(&reader, h->depot, &query, NULL) < 0)
+        return rtype;
+    if (reader_read(reader, &run, NULL) == 1 && run.frames->type == TDK_TYPE_WIDE &&
+        frame_is_record(run.frames))
+        rtype = (uint8_t)frame_rtype(run.frames);
+    reader_close(reader);
+    return rtype;
+}
+
 static struct output_schema schema_of_origin(const struct dbn_head *h, const struct origin *origin)
 {
     struct output_schema schema = {.type = 0};
     uint16_t number =
         h->metadata.schema != DBN_SCHEMA_MIXED ? h->metadata.schema : origin->metadata.schema;
     if (origin->kind == TDK_KIND_WIDE)
-        return (struct output_schema){.type = TDK_TYPE_WIDE, .rtype = TDK_RTYPE_WIDE_TRADE};
+        return (struct output_schema){.type = TDK_TYPE_WIDE, .rtype = wide_rtype(h, origin)};
     if (origin->kind == TDK_KIND_OPAQUE)
         return (struct output_schema){.type = TDK_TYPE_OPAQUE};
     if (!origin->has_metadata || !dbn_schema_rtype(number, &schema.rtype))

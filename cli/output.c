@@ -253,6 +253,11 @@ const char *output_symbol(const struct output *o, const struct output_run *run,
     return facts->symbol(facts->context, run->track, run->number, run->epoch, instrument_id, ts);
 }
 
+void output_suppose(struct output *o, const struct output_schema *schema)
+{
+    o->supposed = *schema;
+}
+
 int output_finish(struct output *o, struct tdk_err *err)
 {
     int rc = o->kind->finish != NULL ? o->kind->finish(o, err) : 0;

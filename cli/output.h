@@ -36,7 +36,7 @@ bool output_format_parse(const char *word, enum output_format *format);
 /* The words above in one line, for messages and --help. */
 extern const char output_format_words[];
 
-/* Is there something in it about all ticks, before the first: options.schema or metadata? */
+/* Is there something in it about all ticks: columns, or a head? */
 bool output_format_is_headed(enum output_format format);
 
 /* What is known about tracks beside their frames: the tape's catalogue (query), or what came by in
@@ -54,9 +54,9 @@ struct output_facts {
 
 struct dbn_metadata;
 
-/* What a CSV's header line is about when no tick comes that would tell. */
+/* What a tick would have been, had one come. */
 struct output_schema {
-    uint8_t type;           /* enum tdk_type; 0: not known, then no header line */
+    uint8_t type;           /* enum tdk_type; 0: that is not known */
     uint8_t rtype, version; /* of DBN and wide ticks; version 0: the newest */
     bool ts_out;
 };
@@ -73,8 +73,8 @@ struct output_options {
     bool control;     /* jsonl, frames: control frames too */
     bool flush;       /* after each put: somebody is looking on */
     bool live;        /* out of a ring, where there is no -t and no --track to choose with */
+    bool ts_out;      /* csv, parquet, arrow: a column for DBN's send times, come what may */
     struct output_facts facts;
-    struct output_schema schema; /* csv, parquet, arrow */
     /* dbn, dbn.zst: the head of the file; borrowed for open. NULL: what the facts say about the
      * track of the first record, when that comes. */
     const struct dbn_metadata *metadata;
@@ -102,6 +102,9 @@ int output_flush(struct output *output, struct tdk_err *err);
 /* Say on stderr what has no form in the format: ticks that were left out, times that became null;
  * they are on the tape as they were. True: something was said, which makes the exit status 3. */
 bool output_tell_losses(const struct output *output);
+
+/* Should none have come: csv, parquet and arrow show the columns that it would have had. */
+void output_suppose(struct output *output, const struct output_schema *schema);
 
 /* Everything out, the file under its own name. What was not finished is taken away by close. */
 int output_finish(struct output *output, struct tdk_err *err);

@@ -173,7 +173,7 @@ static int columns_finish(struct output *o, struct tdk_err *err)
     struct columns_state *state = o->state;
     int rc = 0;
     if (state->sheet == NULL) {
-        (void)output_layout_suppose(&state->layout, &o->options.schema);
+        (void)output_layout_suppose(&state->layout, &o->supposed);
         rc = begin(o, state, err);
     }
     if (rc == 0)

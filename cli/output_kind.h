@@ -44,6 +44,7 @@ extern const struct output_kind output_csv, output_jsonl, output_five, output_db
 struct output {
     const struct output_kind *kind;
     struct output_options options;
+    struct output_schema supposed;
     struct sink sink;
     struct text_buffer text; /* on its way to the sink */
     uint64_t skipped;

@@ -65,7 +65,8 @@ int output_layout_match(const struct output *o, struct output_layout *state,
         state->opaque = opaque;
         state->layout = layout;
         state->rtype = rtype;
-        state->ts_out = has_ts_out(layout, frame) || o->options.schema.ts_out;
+        state->ts_out =
+            has_ts_out(layout, frame) || (o->options.ts_out && frame->type == TDK_TYPE_DBN);
         return 0;
     }
     if (layout == state->layout && rtype == state->rtype) {

@@ -83,7 +83,7 @@ static int csv_finish(struct output *o, struct tdk_err *err)
 {
     (void)err;
     struct text_state *state = o->state;
-    if (!state->layout.settled && output_layout_suppose(&state->layout, &o->options.schema))
+    if (!state->layout.settled && output_layout_suppose(&state->layout, &o->supposed))
         csv_head(o, state);
     return 0;
 }

@@ -197,19 +197,19 @@ static uint16_t asked_schema(void)
     return DBN_SCHEMA_MIXED;
 }
 
-/* Where the tracks do not tell what would have come, the one type that was asked for does. */
+/* What a tick would have been: of the one type that was asked for, else what the tracks hold. */
 static struct output_schema likely_schema(const struct query *q)
 {
-    const struct tdk_query *query = &q->range.query;
-    struct output_schema schema = dbn_head_schema(q->head);
-    if (schema.type != 0 || query->type_count != 1)
-        return schema;
-    bool record = query->types[0].type <= TDK_TYPE_WIDE;
-    if (record && query->types[0].rtype < 0)
-        return schema;
-    schema.type = query->types[0].type;
-    schema.rtype = record ? (uint8_t)query->types[0].rtype : 0;
-    return schema;
+    const struct tdk_type_filter *type = q->range.query.types;
+    struct output_schema held = dbn_head_schema(q->head);
+    if (q->range.query.type_count != 1)
+        return held;
+    bool record = type->type <= TDK_TYPE_WIDE;
+    if (record && type->rtype < 0)
+        return held;
+    struct output_schema asked = {.type = type->type, .rtype = record ? (uint8_t)type->rtype : 0};
+    bool alike = held.type == asked.type && held.rtype == asked.rtype;
+    return alike ? held : asked; /* what is held has a version, too */
 }
 
 static struct tdk_query delivered_range(const struct query *q)
@@ -245,7 +245,7 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
         return rc;
     if (headed) {
         options.metadata = dbn_head_metadata(q->head);
-        options.schema = likely_schema(q);
+        options.ts_out = options.metadata->ts_out;
     }
     if (args.map_symbols)
         rc = depot_load_symbols(&q->range.depot, err);
@@ -321,6 +321,10 @@ static int deliver(struct query *q, struct tdk_err *err)
 static int finish(struct query *q)
 {
     struct tdk_err err;
+    if (q->ticks == 0 && q->head != NULL) {
+        struct output_schema schema = likely_schema(q);
+        output_suppose(q->output, &schema);
+    }
     int rc = output_finish(q->output, &err);
     progress_end(&q->progress, q->bytes, q->bytes, "bytes", q->ticks);
     if (rc == -EPIPE)

@@ -268,6 +268,38 @@ class Lists(Lines):
         self.assertEqual(self.run_ok("verify", "-T", self.tape, "--json").stdout, b"[]\n")
 
 
+class Nothing(tapedeck.Case):
+    """An answer without a tick in it is of the columns that one would have had."""
+
+    MAPS = {"trades": "ts=t,symbol=s,price=p,size=q", "quotes": "ts=t,symbol=s,bid_px=p,ask_px=q"}
+
+    def setUp(self):
+        super().setUp()
+        self.once(self.fill)
+
+    def fill(self):
+        for track, columns in self.MAPS.items():
+            self.run_ok("import", "-", "-T", self.tape, "--track", track, "--format", "csv", "--map", columns,
+                        stdin=b"t,s,p,q\n1,A,2,3\n")
+
+    def head(self, track, *args):
+        rows = self.run_ok("query", "-T", self.tape, "--track", track, "-o", "csv", *args).stdout.splitlines()
+        return rows[0] if rows else None
+
+    def test_is_of_what_the_track_holds(self):
+        heads = {track: self.head(track) for track in self.MAPS}
+        self.assertEqual(len(set(heads.values())), 2)
+        for track, head in heads.items():
+            for nothing in (("-s", "NOPE"), ("--from", "2000-01-01"), ("--prime", "-s", "NOPE")):
+                self.assertEqual(self.head(track, *nothing), head)
+
+    def test_is_of_what_was_asked_for(self):
+        for kind, track in (("wide-trade", "quotes"), ("wide-quote", "trades")):
+            held = "quotes" if track == "trades" else "trades"
+            self.assertEqual(self.head(track, "-t", kind), self.head(held))
+            self.assertEqual(self.head(held, "-t", kind, "-s", "NOPE"), self.head(held))
+
+
 class Damage(tapedeck.Case):
     def test_what_is_not_damaged_is_delivered_and_the_rest_is_named(self):
         path = self.scratch / "big.lines"
