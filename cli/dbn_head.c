@@ -11,6 +11,7 @@
 #include "cli/range.h"
 #include "formats/dbn_layout.h"
 #include "formats/dbn_names.h"
+#include "formats/source.h"
 #include "tape/frame.h"
 #include "tape/select.h"
 #include "tapedeck/dbn.h"
@@ -496,6 +497,22 @@ const struct dbn_metadata *dbn_head_metadata(const struct dbn_head *h)
     return &h->metadata;
 }
 
+/* As a file without ticks said. */
+static uint8_t told_rtype(const struct dbn_head *h, const struct origin *origin)
+{
+    uint8_t rtype = TDK_RTYPE_WIDE_TRADE;
+    void *value = NULL;
+    size_t size;
+    if (depot_property(h->depot, origin->track, origin->epoch, SOURCE_SCHEMA_KEY, &value, &size,
+                       NULL) == 0) {
+        char name[16] = "";
+        memcpy(name, value, size < sizeof name ? size : 0);
+        (void)dbn_rtype_parse(name, &rtype);
+    }
+    free(value);
+    return rtype;
+}
+
 /* Of a wide track: as its first record is, from that epoch on. */
 static uint8_t wide_rtype(const struct dbn_head *h, const struct origin *origin)
 {
@@ -505,6 +522,8 @@ static uint8_t wide_rtype(const struct dbn_head *h, const struct origin *origin)
     uint8_t rtype = TDK_RTYPE_WIDE_TRADE;
     struct reader *reader;
     struct tdk_run run;
+    if (origin->first_ts > origin->last_ts)
+        return told_rtype(h, origin);
     if (reader_open(&reader, h->depot, &query, NULL) < 0)
         return rtype;
     if (reader_read(reader, &run, NULL) == 1 && run.frames->type == TDK_TYPE_WIDE &&

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "formats/dbn_names.h"
 #include "formats/source_reader.h"
 
 #define PAYLOAD_LEAST 4096u /* a DBN record has to fit, and a useful part of a property */
@@ -80,6 +81,14 @@ void source_close(struct source *source)
     free(source);
 }
 
+/* A file without a tick says at its end what they would have been. */
+static int tell_schema(struct source *s, struct source_item *item, struct tdk_err *err)
+{
+    const char *schema = dbn_rtype_name(s->rtype);
+    source_tell_info(s, SOURCE_SCHEMA_KEY, schema, strlen(schema));
+    return source_next_info(s, item, err);
+}
+
 int source_next(struct source *source, struct source_item *item, struct tdk_err *err)
 {
     if (source->info.pending)
@@ -89,7 +98,13 @@ int source_next(struct source *source, struct source_item *item, struct tdk_err 
         *item = source->tick;
         return 1;
     }
-    return source->ended ? 0 : source->next(source, item, err);
+    if (source->ended)
+        return 0;
+    int rc = source->next(source, item, err);
+    if (rc == 0 && !source->any && source->rtype != 0)
+        return tell_schema(source, item, err);
+    source->any |= rc == 1;
+    return rc;
 }
 
 void source_told(const struct source *source, source_told_cb *each, void *context)

@@ -28,6 +28,9 @@ enum source_format {
 /* Whose messages in lines become wide ticks. */
 enum source_decode { SOURCE_AS_IS, SOURCE_BINANCE };
 
+/* The property of an epoch whose file has no ticks: "wide-trade", "wide-quote". */
+#define SOURCE_SCHEMA_KEY "schema"
+
 struct source;
 struct five_names;
 

@@ -166,6 +166,8 @@ static int bind_names(struct source *s, struct tdk_err *err)
     if (!csv->map.named)
         return 0;
     int rc = next_line(s, &line, &size, &count, err);
+    if (rc == 0)
+        s->ended = false; /* who asks for its ticks is told so */
     if (rc <= 0)
         return rc;
     rc = csv_map_bind(&csv->map, csv->fields, count < CSV_COLUMNS_MAX ? count : CSV_COLUMNS_MAX,
@@ -190,7 +192,9 @@ int source_open_csv(struct source *s, struct tdk_err *err)
         rc = source_need_names(s, err);
     if (rc == 0)
         rc = bind_names(s, err);
-    if (rc == 0 && !csv->map.quotes && !csv->map.trades)
+    if (csv->map.quotes || csv->map.trades)
+        s->rtype = csv->map.quotes ? TDK_RTYPE_WIDE_QUOTE : TDK_RTYPE_WIDE_TRADE;
+    else if (rc == 0)
         rc = source_tell_type(s, "line", "text/csv", err);
     return rc;
 }

@@ -52,5 +52,6 @@ int source_open_five(struct source *s, struct tdk_err *err)
     if (rc < 0)
         return err_set(err, rc, "open %s", s->path);
     s->next = next_item;
+    s->rtype = TDK_RTYPE_WIDE_TRADE;
     return source_need_names(s, err);
 }

@@ -25,6 +25,8 @@ struct source {
     struct source_options options;
     int (*next)(struct source *s, struct source_item *item, struct tdk_err *err);
     bool ended;
+    bool any;      /* item was told */
+    uint8_t rtype; /* of its ticks, where they are all wide ones of one; else 0 */
     uint64_t line; /* the last that was read, from 1 */
     struct source_info info;
     unsigned char *control; /* owned: the control item that was told last */

@@ -8,6 +8,7 @@ import lzma
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 import unittest
 
@@ -60,6 +61,25 @@ class Import(tapedeck.Case):
         self.assertEqual(len(done.stderr.splitlines()), 1)
         self.assertIn("2 ticks", done.stderr)
         self.assertEqual(self.put(self.write("more", "1 a\n"), "-q").stderr, "")
+
+    def test_a_file_without_ticks_keeps_what_they_would_have_been(self):
+        trades = ("csv", "--map", "ts=t,symbol=s,price=p,size=q")
+        quotes = ("csv", "--map", "ts=t,symbol=s,bid_px=p,ask_px=q")
+        csv, names = "t,s,p,q\n1,A,2,3\n", "t,s,p,q\n"
+        line = '{"symbol":"A","timestamp":1,"price":2,"volume":3,"message_type":"trade"}\n'
+        for form, full, none, code in ((trades, csv, names, 0), (quotes, csv, names, 0), (quotes, csv, "", 0),
+                                       (("jsonl",), line, "", 0), (("jsonl",), line, "bad\n", 3)):
+            heads = []
+            for text, status in ((full, 0), (none, code)):
+                tape = self.scratch / "tape"
+                self.run_ok("import", self.write("file", text), "-T", tape, "--track", "t", "--format", *form,
+                            code=status)
+                track = json.loads(self.run_ok("ls", "tracks", "-T", tape, "--json").stdout)[0]
+                self.assertEqual(track["kind"], "wide")
+                heads.append(self.run_ok("query", "-T", tape, "-o", "csv").stdout.splitlines()[0])
+                self.run_ok("verify", "-T", tape)
+                shutil.rmtree(tape)
+            self.assertEqual(heads[0], heads[1])
 
     def test_nothing_half_imported_stays(self):
         good, none = self.write("good", "1 a\n2 b\n"), self.scratch / "none"
