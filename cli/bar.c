@@ -11,9 +11,11 @@ void bar_init(struct bar *bar)
 
 static void add_volume(struct bar *bar, uint64_t whole, uint64_t nano)
 {
-    bar->volume_nano += nano;
-    bar->volume += whole + bar->volume_nano / NANO;
-    bar->volume_nano %= NANO;
+    nano += bar->volume_nano;
+    if (__builtin_add_overflow(bar->volume, whole, &bar->volume) ||
+        __builtin_add_overflow(bar->volume, nano / NANO, &bar->volume))
+        bar->volume = UINT64_MAX;
+    bar->volume_nano = nano % NANO;
 }
 
 static void add_prices(struct bar *bar, int64_t open, int64_t high, int64_t low, int64_t close)
@@ -32,10 +34,10 @@ static void add_price(struct bar *bar, int64_t price)
         add_prices(bar, price, price, price, price);
 }
 
-static void add_trade(struct bar *bar, int64_t price, uint64_t size)
+static void add_trade(struct bar *bar, int64_t price, uint32_t size)
 {
     add_price(bar, price);
-    add_volume(bar, size, 0);
+    add_volume(bar, size != UINT32_MAX ? size : 0, 0); /* not set */
 }
 
 static void add_quote(struct bar *bar, int64_t bid, int64_t ask)

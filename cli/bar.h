@@ -13,7 +13,7 @@ struct bar {
     uint64_t ticks, trades;         /* trades: ticks that bear a price, a bar among them */
     int64_t open, high, low, close; /* no trade: TDK_PRICE_UNDEFINED */
     int64_t bid, ask;               /* the last; none: TDK_PRICE_UNDEFINED */
-    uint64_t volume, volume_nano;   /* whole ones, and 1e-9 beside them: together they do not end */
+    uint64_t volume, volume_nano;   /* whole ones, and 1e-9 beside them: 2^64-1 at most, no more */
 };
 
 void bar_init(struct bar *bar);

@@ -114,6 +114,26 @@ static void wide_sizes_add_up_exactly(void **state)
     assert_int_equal(bar.volume_nano, UINT64_C(551614000));
 }
 
+static void a_size_that_was_not_set_adds_nothing(void **state)
+{
+    (void)state;
+    add_trade(5, 1);
+    add_trade(6, UINT32_MAX);
+    assert_int_equal(bar.volume, 1);
+    assert_int_equal(bar.trades, 2);
+}
+
+static void a_volume_stays_at_the_most_that_can_be_said(void **state)
+{
+    struct tdk_dbn_ohlcv record = {
+        .head = {.length = sizeof record / 4, .rtype = TDK_RTYPE_OHLCV_1S},
+        .volume = UINT64_MAX - 1};
+    (void)state;
+    add(TDK_TYPE_DBN, &record, sizeof record);
+    add_trade(5, 2);
+    assert_true(bar.volume == UINT64_MAX);
+}
+
 static void what_is_no_record_is_counted_and_nothing_more(void **state)
 {
     static const unsigned char bytes[48] = {1, 2, 3};
@@ -133,6 +153,8 @@ int main(void)
         cmocka_unit_test_setup(a_book_has_a_quote_and_only_a_trade_has_a_price, setup),
         cmocka_unit_test_setup(a_bar_that_came_as_a_record_is_one_tick_with_its_prices, setup),
         cmocka_unit_test_setup(wide_sizes_add_up_exactly, setup),
+        cmocka_unit_test_setup(a_size_that_was_not_set_adds_nothing, setup),
+        cmocka_unit_test_setup(a_volume_stays_at_the_most_that_can_be_said, setup),
         cmocka_unit_test_setup(what_is_no_record_is_counted_and_nothing_more, setup),
     };
     return cmocka_run_group_tests_name("cli.bar", tests, NULL, NULL);
