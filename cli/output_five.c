@@ -100,6 +100,13 @@ static int refuse(const struct output *o, const struct tdk_frame *frame, struct 
                    o->options.live ? "" : "choose -t trades or -t wide-trade, or ");
 }
 
+/* What is undefined has no word in five fields, and what is beyond it would not be read back. */
+static bool is_said_in_five(const struct five_tick *tick)
+{
+    return tick->price < TDK_PRICE_UNDEFINED && tick->price > -TDK_PRICE_UNDEFINED &&
+           tick->volume != UINT64_MAX && tick->ts != TDK_TS_UNDEFINED;
+}
+
 static int five_tick(struct output *o, const struct output_run *run, const struct tdk_frame *frame,
                      struct tdk_err *err)
 {
@@ -122,12 +129,12 @@ static int five_tick(struct output *o, const struct output_run *run, const struc
     } else if (head->rtype == TDK_RTYPE_TRADES) {
         const struct tdk_dbn_trades *trade = (const struct tdk_dbn_trades *)head;
         tick.price = trade->price;
-        tick.volume = trade->size * UINT64_C(1000000000);
+        tick.volume = trade->size != UINT32_MAX ? trade->size * UINT64_C(1000000000) : UINT64_MAX;
     } else {
         return refuse(o, frame, err);
     }
-    if (tick.price == TDK_PRICE_UNDEFINED || tick.volume == UINT64_MAX) {
-        o->skipped++; /* five fields have no word for it */
+    if (!is_said_in_five(&tick)) {
+        o->skipped++;
         return 0;
     }
     int rc = name_kind(o, run, kind, &tick, err);
@@ -139,6 +146,7 @@ static int five_tick(struct output *o, const struct output_run *run, const struc
 }
 
 const struct output_kind output_five = {
+    .unfit = "not a whole record, or its price, size or time is undefined",
     .open = five_open,
     .tick = five_tick,
     .close = five_close,

@@ -5,7 +5,7 @@ import os
 import pathlib
 import subprocess
 
-from tests.support import tapedeck
+from tests.support import records, tapedeck
 
 T0 = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -344,6 +344,18 @@ class FiveFields(tapedeck.Case):
         self.assertEqual(glob.stdout.decode().splitlines(), self.TICKS[:2])
         rows = json.loads(self.run_ok("ls", "symbols", "-T", self.tape, "--json").stdout)
         self.assertEqual(sorted(row["symbol"] for row in rows), ["BTC-USD", "BTC-USDT", 'ETH "quoted"'])
+
+    def test_what_is_undefined_is_left_out_and_told(self):
+        path = self.scratch / "ticks.dbn"
+        usual = {"price": 1_000_000_000, "size": 1}
+        odd = ({"price": records.PRICE_NONE}, {"price": -2**63}, {"price": -2**63 + 1}, {"size": 2**32 - 1})
+        path.write_bytes(b"".join(records.trade(7, 5, **{**usual, **more}) for more in (*odd, {})) +
+                         records.trade(7, records.TIME_NONE))
+        self.run_ok("import", path, "-T", self.tape, "--track", "t", "--format", "dbn", code=0)
+        done = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--five", code=3)
+        self.assertEqual(done.stdout.decode(), '{"symbol":"#7","timestamp":0.000000005,"price":1,"volume":1,'
+                                               '"message_type":"trade"}\n')
+        self.assertIn("5 ticks have no form in this format (not a whole record, or its price", done.stderr)
 
     def test_wide_ticks_are_in_dbns_manner(self):
         path = self.scratch / "ticks.jsonl"

@@ -29,6 +29,6 @@ def mbo(order_id, ts_recv, price=1_000_000_000, size=1, instrument=7, ts_event=N
                     order_id % 2**32 if sequence is None else sequence)
 
 
-def trade(number, ts, price=1):
+def trade(number, ts, price=1, size=1):
     """Of the instrument `number`, at `ts` as it happened and as it was received."""
-    return TRADE.pack(12, 0x00, 1, number, ts, price, 1, b"T", b"A", 0, 0, ts, 0, price)
+    return TRADE.pack(12, 0x00, 1, number, ts, price, size, b"T", b"A", 0, 0, ts, 0, price % 2**32)
