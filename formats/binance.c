@@ -105,6 +105,7 @@ static int read_size(const struct fields *f, char key, uint64_t *units, struct t
     return rc < 0 ? rc : five_size(text.at, text.size, what, units, err);
 }
 
+/* 2^64-1 is what json-c makes of all that is larger. */
 static int read_number(const struct fields *f, char key, uint64_t *number, struct tdk_err *err)
 {
     struct text text;
@@ -112,8 +113,9 @@ static int read_number(const struct fields *f, char key, uint64_t *number, struc
     int rc = need(f, key, &text, err);
     if (rc < 0)
         return rc;
-    if (five_decimal_in(text.at, text.size, 0, number, &negative) < 0 || (negative && *number > 0))
-        return err_say(err, TDK_EVALUE, "\"%c\" is no number from 0 to 2^64-1", key);
+    if (five_decimal_in(text.at, text.size, 0, number, &negative) < 0 ||
+        (negative && *number > 0) || *number == UINT64_MAX)
+        return err_say(err, TDK_EVALUE, "\"%c\" is no number from 0 to 2^64-2", key);
     return 0;
 }
 

@@ -88,6 +88,11 @@ static void what_is_missing_or_wrong_is_named(void **state)
         {"{\"e\":\"trade\",\"s\":\"\",\"t\":1,\"p\":\"1\",\"q\":\"1\"}", "\"s\""},
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":1,\"p\":\"1.0000000001\",\"q\":\"1\"}", "nine places"},
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":1,\"p\":\"1\",\"q\":\"-1\"}", "negative"},
+        /* The long way, for the escape in it, and the short one. */
+        {"{\"e\":\"trade\",\"s\":\"\\u0058\",\"t\":18446744073709551616,\"p\":\"1\",\"q\":\"1\"}",
+         "\"t\" is no number"},
+        {"{\"e\":\"trade\",\"s\":\"X\",\"t\":18446744073709551616,\"p\":\"1\",\"q\":\"1\"}",
+         "\"t\" is no number"},
         {"{\"e\":\"trade\"", "too early"},
         {"nothing", "no JSON"},
     };
