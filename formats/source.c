@@ -12,9 +12,28 @@
 
 #define PAYLOAD_LEAST 4096u /* a DBN record has to fit, and a useful part of a property */
 
+static bool may_be_text(enum source_format format)
+{
+    return format != SOURCE_DBN && format != SOURCE_PCAP && format != SOURCE_ITCH;
+}
+
+/* The byte order mark that some editors put in front of a text is nothing. No other format that is
+ * detected begins like that. Bytes are asked for one after the other: a pipe may have no more. */
+static void drop_mark(struct input *in)
+{
+    static const unsigned char mark[] = {0xef, 0xbb, 0xbf};
+    size_t at = 0;
+    while (at < sizeof mark && input_peek(in, at + 1) > at && in->at[at] == mark[at])
+        at++;
+    if (at == sizeof mark)
+        input_consume(in, at);
+}
+
 static int open_reader(struct source *s, struct tdk_err *err)
 {
     enum source_format format = s->options.format;
+    if (may_be_text(format))
+        drop_mark(s->input);
     int rc = format == SOURCE_AUTO ? source_detect(s, &format, err) : 0;
     if (rc < 0)
         return rc;

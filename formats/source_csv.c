@@ -154,15 +154,13 @@ static int check_map(const struct source *s, struct tdk_err *err)
     return 0;
 }
 
-/* The first line that is not empty; a byte order mark in front of it is nothing. */
+/* The first line that is not empty. */
 static int bind_names(struct source *s, struct tdk_err *err)
 {
     struct csv *csv = s->state;
     const char *line;
     size_t size;
     int count;
-    if (input_peek(s->input, 3) >= 3 && memcmp(s->input->at, "\xef\xbb\xbf", 3) == 0)
-        input_consume(s->input, 3);
     if (!csv->map.named)
         return 0;
     int rc = next_line(s, &line, &size, &count, err);

@@ -613,10 +613,10 @@ class FiveFields(Contract):
     def test_lines_that_are_no_object_of_five_keys(self):
         whole = five()
         for bad in tapedeck.some(("bad", "{}", "[]", "[" + whole + "]", whole + " x", whole * 2, whole.replace("}", ",}"), whole.replace('"', "'"),
-                    '{"symbol":"A"}', "[" * 100000, whole[:-1], "\ufeff" + whole)):
+                    '{"symbol":"A"}', "[" * 100000, whole[:-1], "\ufeff\ufeff" + whole)):
             self.assertIsNone(self.one(bad), bad[:80])
         self.assertIsNone(self.one(b'{"x":"' + b"x" * 5_000_000 + b'"}'))
-        for good in (whole + "\r", "  " + whole + "  ", whole.replace("{", '{"more":[1,{"x":2}],'), whole.replace(":", " : ")):
+        for good in (whole + "\r", "  " + whole + "  ", "\ufeff" + whole, whole.replace("{", '{"more":[1,{"x":2}],'), whole.replace(":", " : ")):
             self.assertEqual(self.one(good), whole, good)
         self.assertEqual(self.one('{"message_type":"trade","volume":1,"price":1,"timestamp":1,"symbol":"A"}'), whole)
 

@@ -96,6 +96,33 @@ static void five_field_lines_announce_what_is_new(void **state)
     unlink(path);
 }
 
+static void a_byte_order_mark_in_front_of_a_text_is_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        enum source_format format;
+        const char *map, *text; /* two ticks */
+    } files[] = {
+        {SOURCE_FIVE, NULL, FIVE("A", "1", "trade") "\n" FIVE("A", "2", "trade") "\n"},
+        {SOURCE_LINES, NULL, "1 a\n2 b\n"},
+        {SOURCE_CRYPTOFEED, NULL, "1.5: {}\n2.5: {}\n"},
+        {SOURCE_CSV, "ts=t", "t,x\n1,a\n2,b\n"},
+        {SOURCE_CSV, "ts=#1", "1,a\n2,b\n"},
+    };
+    for (size_t i = 0; i < array_size(files); i++)
+        for (int known = 0; known < 2; known++) {
+            struct source_options options = defaults;
+            options.format = known ? files[i].format : SOURCE_AUTO;
+            options.map = files[i].map;
+            char text[256] = "\xef\xbb\xbf";
+            strcat(text, files[i].text);
+            struct told told = read_bytes(text, strlen(text), &options);
+            assert_int_equal(told.rc, 0);
+            assert_int_equal(told.malformed, 0);
+            assert_int_equal(told.ticks, 2);
+        }
+}
+
 static void files_of_one_epoch_share_their_names(void **state)
 {
     (void)state;
@@ -224,6 +251,7 @@ int main(void)
         cmocka_unit_test(members_one_after_another_are_one_file),
         cmocka_unit_test(a_line_that_breaks_off_in_packed_data_is_not_taken),
         cmocka_unit_test(five_field_lines_announce_what_is_new),
+        cmocka_unit_test(a_byte_order_mark_in_front_of_a_text_is_nothing),
         cmocka_unit_test(files_of_one_epoch_share_their_names),
         cmocka_unit_test(a_malformed_line_is_skipped_and_named),
         cmocka_unit_test(a_line_longer_than_a_payload_is_skipped),
