@@ -2,8 +2,13 @@
 
 #include "base/bytes.h"
 
-#define ETHER_IPV4 0x0800
-#define ETHER_IPV6 0x86dd
+#define ETHER_IPV4           0x0800
+#define ETHER_IPV6           0x86dd
+#define ETHER_MPLS           0x8847
+#define ETHER_MPLS_MULTICAST 0x8848
+#define ETHER_PPP            0x8864 /* PPPoE, in its session */
+#define PPP_IPV4             0x0021
+#define PPP_IPV6             0x0057
 
 #define IP_HOP_BY_HOP 0
 #define IP_UDP        17
@@ -115,6 +120,34 @@ static bool is_vlan(uint16_t type)
     return type == 0x8100 || type == 0x88a8 || type == 0x9100;
 }
 
+/* Labels up to the one that says it is the last. What is behind it they do not say: IP begins with
+ * its version, and others take care not to begin like that. */
+static enum packet_kind read_mpls(struct rest rest, struct packet_udp *udp)
+{
+    const unsigned char *label;
+    do {
+        label = take(&rest, 4);
+        if (label == NULL)
+            return PACKET_BROKEN;
+    } while ((label[2] & 1) == 0);
+    bool other = rest.size > 0 && rest.at[0] >> 4 != 4 && rest.at[0] >> 4 != 6;
+    return other ? PACKET_OTHER : read_ip(rest, udp);
+}
+
+static enum packet_kind read_pppoe(struct rest rest, struct packet_udp *udp)
+{
+    const unsigned char *head = take(&rest, 6);
+    if (head == NULL || head[0] != 0x11)
+        return PACKET_BROKEN;
+    trim(&rest, load_be16(head + 4));
+    const unsigned char *protocol = take(&rest, 2);
+    if (protocol == NULL)
+        return PACKET_BROKEN;
+    if (load_be16(protocol) == PPP_IPV4)
+        return read_ipv4(rest, udp);
+    return load_be16(protocol) == PPP_IPV6 ? read_ipv6(rest, udp) : PACKET_OTHER;
+}
+
 /* By an Ethernet type, with any number of VLAN tags in front of it. */
 static enum packet_kind read_typed(struct rest rest, uint16_t type, struct packet_udp *udp)
 {
@@ -124,9 +157,19 @@ static enum packet_kind read_typed(struct rest rest, uint16_t type, struct packe
             return PACKET_BROKEN;
         type = load_be16(tag + 2);
     }
-    if (type == ETHER_IPV4)
+    switch (type) {
+    case ETHER_IPV4:
         return read_ipv4(rest, udp);
-    return type == ETHER_IPV6 ? read_ipv6(rest, udp) : PACKET_OTHER;
+    case ETHER_IPV6:
+        return read_ipv6(rest, udp);
+    case ETHER_MPLS:
+    case ETHER_MPLS_MULTICAST:
+        return read_mpls(rest, udp);
+    case ETHER_PPP:
+        return read_pppoe(rest, udp);
+    default:
+        return PACKET_OTHER;
+    }
 }
 
 /* A link header of `size` bytes that has an Ethernet type at `at`. */

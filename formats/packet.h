@@ -1,10 +1,10 @@
 /*
  * packet.h - what a captured packet carries by UDP.
  *
- * From the link layer inwards: Ethernet (with VLAN tags), Linux cooked (SLL, SLL2), BSD loopback,
- * raw IP; then IPv4 or IPv6 with its extension headers, then UDP. No length in a packet is
- * believed beyond the bytes that are there. Nothing is put together: a fragment is told as one.
- * Pure; any thread.
+ * From the link layer inwards: Ethernet (with VLAN tags, MPLS labels, PPPoE), Linux cooked (SLL,
+ * SLL2), BSD loopback, raw IP; then IPv4 or IPv6 with its extension headers, then UDP. No length in
+ * a packet is believed beyond the bytes that are there. Nothing is put together: a fragment is told
+ * as one. Pure; any thread.
  */
 #ifndef TDK_FORMATS_PACKET_H
 #define TDK_FORMATS_PACKET_H

@@ -80,6 +80,58 @@ static void what_is_not_udp_or_not_whole_is_told_apart(void **state)
     }
 }
 
+/* The frame with `more` between its Ethernet type, which is `type` then, and IP. */
+static enum packet_kind behind(uint16_t type, const void *more, size_t more_size, size_t cut,
+                               struct packet_udp *udp)
+{
+    static unsigned char longer[sizeof frame + 16];
+    memcpy(longer, frame, IP);
+    longer[IP - 2] = (unsigned char)(type >> 8);
+    longer[IP - 1] = (unsigned char)type;
+    memcpy(longer + IP, more, more_size);
+    memcpy(longer + IP + more_size, frame + IP, sizeof frame - IP);
+    return packet_udp(PACKET_LINK_ETHERNET, longer, sizeof frame + more_size - cut, udp);
+}
+
+static void headers_between_the_link_and_ip_are_stepped_over(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t type;
+        uint8_t size;
+        unsigned char bytes[12];
+        enum packet_kind kind;
+    } cases[] = {
+        {0x8847, 4, {0, 1, 0x01, 64}, PACKET_UDP},
+        {0x8848, 8, {0, 1, 0x00, 64, 0, 2, 0x01, 64}, PACKET_UDP},
+        {0x8100, 8, {0, 5, 0x88, 0x47, 0, 1, 0x01, 64}, PACKET_UDP}, /* a VLAN with labels in it */
+        {0x8847, 8, {0, 1, 0x01, 64, 0, 0, 0, 0}, PACKET_OTHER},     /* a pseudowire */
+        {0x8864, 8, {0x11, 0, 0, 1, 0, 35, 0x00, 0x21}, PACKET_UDP},
+        {0x8864, 8, {0x11, 0, 0, 1, 0, 35, 0xc0, 0x21}, PACKET_OTHER},  /* the link's own */
+        {0x8864, 8, {0x11, 0, 0, 1, 0, 1, 0x00, 0x21}, PACKET_BROKEN},  /* too short for a type */
+        {0x8864, 8, {0x21, 0, 0, 1, 0, 35, 0x00, 0x21}, PACKET_BROKEN}, /* another version */
+        {0x8863, 8, {0x11, 9, 0, 0, 0, 35, 0x00, 0x21}, PACKET_OTHER},  /* before its session */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct packet_udp udp = {.size = 0};
+        assert_int_equal(behind(cases[i].type, cases[i].bytes, cases[i].size, 0, &udp),
+                         cases[i].kind);
+        assert_int_equal(udp.size, cases[i].kind == PACKET_UDP ? 5 : 0);
+    }
+}
+
+static void they_may_be_cut_anywhere(void **state)
+{
+    (void)state;
+    static const unsigned char labels[] = {0, 1, 0x00, 64, 0, 2, 0x01, 64};
+    static const unsigned char session[] = {0x11, 0, 0, 1, 0, 35, 0x00, 0x21};
+    for (size_t cut = sizeof frame - PAYLOAD + 1; cut <= sizeof frame + sizeof labels - IP; cut++) {
+        struct packet_udp udp;
+        assert_int_equal(behind(0x8847, labels, sizeof labels, cut, &udp), PACKET_BROKEN);
+        assert_int_equal(behind(0x8864, session, sizeof session, cut, &udp), PACKET_BROKEN);
+    }
+}
+
 static void a_link_that_is_not_known_is_said_to_be(void **state)
 {
     (void)state;
@@ -93,6 +145,8 @@ int main(void)
         cmocka_unit_test(the_payload_is_found_without_the_padding),
         cmocka_unit_test(a_packet_cut_at_capture_keeps_what_is_there),
         cmocka_unit_test(what_is_not_udp_or_not_whole_is_told_apart),
+        cmocka_unit_test(headers_between_the_link_and_ip_are_stepped_over),
+        cmocka_unit_test(they_may_be_cut_anywhere),
         cmocka_unit_test(a_link_that_is_not_known_is_said_to_be),
     };
     return cmocka_run_group_tests_name("formats.packet", tests, NULL, NULL);
