@@ -70,14 +70,22 @@ static uint64_t consumed_bytes(const struct lane *lane)
     return info.consumed_bytes;
 }
 
+static int check_rules(const struct lane *lane, struct tdk_err *err)
+{
+    const char *broken = tdk_ring_hostile(lane->ring);
+    if (broken == NULL)
+        return 0;
+    return err_say(err, TDK_EHOSTILE, "ring %s: its consumer broke the rules: %s", lane->name,
+                   broken);
+}
+
 /* May a wait go on that has brought nothing for `quiet_ns`? */
 static int check_wait(const struct lane *lane, const struct lane_patience *patience,
                       uint64_t quiet_ns, struct tdk_err *err)
 {
-    const char *broken = tdk_ring_hostile(lane->ring);
-    if (broken != NULL)
-        return err_say(err, TDK_EHOSTILE, "ring %s: its consumer broke the rules: %s", lane->name,
-                       broken);
+    int rc = check_rules(lane, err);
+    if (rc < 0)
+        return rc;
     if (quiet_ns >= patience->stall_ns)
         return err_say(err, TDK_ESTALLED, "ring %s: consumer stalled: nothing was taken for %.3g s",
                        lane->name, (double)quiet_ns / (double)NS_PER_S);
@@ -142,6 +150,12 @@ void lane_publish(struct lane *lane)
 {
     tdk_ring_publish(lane->ring);
     producer_tell_played(lane->ring, lane->put);
+}
+
+int lane_fill(struct lane *lane, uint64_t *fill, struct tdk_err *err)
+{
+    *fill = producer_fill(lane->ring);
+    return check_rules(lane, err);
 }
 
 int lane_control(struct lane *lane, const struct tdk_frame *head, const void *head_bytes,

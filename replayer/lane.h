@@ -59,6 +59,9 @@ void lane_shrink(struct lane *lane, size_t bytes);
 
 void lane_publish(struct lane *lane);
 
+/* Bytes put in that the consumer has not released yet. TDK_EHOSTILE: it broke the rules. */
+int lane_fill(struct lane *lane, uint64_t *fill, struct tdk_err *err);
+
 /* One control frame, claimed and filled: head, then `head_size` and `body_size` bytes. */
 int lane_control(struct lane *lane, const struct tdk_frame *head, const void *head_bytes,
                  size_t head_size, const void *body, size_t body_size,

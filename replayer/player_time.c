@@ -164,21 +164,24 @@ static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
     return pace_due(&p->pace, frame->ts, p->tick);
 }
 
-static bool all_is_released(const struct player *p, uint64_t *fill)
+/* 1: *fill bytes are not released yet, in all lanes. 0: none. */
+static int look_at_consumers(struct player *p, uint64_t *fill, struct tdk_err *err)
 {
-    struct tdk_ring_info info;
+    uint64_t one;
+    int rc = 0;
     *fill = 0;
-    for (size_t i = 0; i < p->lane_count; i++) {
-        tdk_ring_info(p->lanes[i].ring, &info);
-        *fill += info.fill;
+    for (size_t i = 0; rc == 0 && i < p->lane_count; i++) {
+        rc = lane_fill(&p->lanes[i], &one, err);
+        *fill += one;
     }
-    return *fill == 0;
+    return rc < 0 ? rc : *fill > 0;
 }
 
 int player_wait_released(struct player *p, struct tdk_err *err)
 {
     uint64_t begin = clock_mono(), moved = begin, asked = begin, fill, last = UINT64_MAX;
-    while (!all_is_released(p, &fill)) {
+    int rc;
+    while ((rc = look_at_consumers(p, &fill, err)) == 1) {
         uint64_t now = clock_mono();
         if (fill != last)
             moved = now;
@@ -198,8 +201,9 @@ int player_wait_released(struct player *p, struct tdk_err *err)
                 return -ECANCELED;
         }
     }
-    pace_shift(&p->pace, clock_mono() - begin);
-    return 0;
+    if (rc == 0)
+        pace_shift(&p->pace, clock_mono() - begin);
+    return rc;
 }
 
 /* A step by time goes beyond it. */

@@ -37,6 +37,12 @@ static bool look_at_consumer(struct tdk_ring *ring)
     return true;
 }
 
+uint64_t producer_fill(struct tdk_ring *ring)
+{
+    (void)look_at_consumer(ring);
+    return ring->position - ring->more->released;
+}
+
 bool producer_make_room(struct tdk_ring *ring, size_t span)
 {
     struct tdk_ring_private *more = ring->more;

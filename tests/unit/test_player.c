@@ -278,6 +278,25 @@ static void a_consumer_that_never_comes_ends_it(void **state)
     assert_false(player_report(f->player)->complete);
 }
 
+static enum player_order break_the_rules(void *context)
+{
+    struct fixture *f = context;
+    __atomic_store_n(&f->consumer->shared->consumed, 4, __ATOMIC_RELEASE);
+    return PLAYER_GO_ON;
+}
+
+static void a_consumer_that_breaks_the_rules_ends_the_lockstep(void **state)
+{
+    struct fixture *f = *state;
+    f->options.lockstep = true;
+    f->options.stall_ns = 5 * NS_PER_S;
+    f->options.ask = break_the_rules;
+    assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
+    listen(f, "replay");
+    assert_int_equal(player_run(f->player, &f->err), TDK_EHOSTILE);
+    assert_non_null(strstr(f->err.text, "broke the rules"));
+}
+
 static enum player_order order_once(void *context)
 {
     struct fixture *f = context;
@@ -591,6 +610,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rebased_play_shifts_all_times_alike_and_says_so, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_consumer_that_never_comes_ends_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_consumer_that_breaks_the_rules_ends_the_lockstep, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_order_to_quit_ends_it_with_an_end_that_says_so, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_paused_play_goes_step_by_step, setup, teardown),
