@@ -15,6 +15,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_i
                     c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
 from typing import Any, Optional
 
+U32_MAX = (1 << 32) - 1
 U64_MAX = (1 << 64) - 1
 
 # Codes of err.h that this package looks at.
@@ -61,11 +62,15 @@ _CLASSES = {-_errno.ENOENT: Missing, -20009: Missing, -20010: Missing, -20011: M
             ELAPPED: Lapped}
 
 
-def check_byte(what: str, value: int) -> int:
+def check_unsigned(what: str, value: int, most: int = U64_MAX) -> int:
     """ctypes would cut it without a word."""
-    if not 0 <= value <= 255:
-        raise ValueError(f"{what} {value}: 0 to 255")
+    if not 0 <= value <= most:
+        raise ValueError(f"{what} {value}: 0 to {most}")
     return value
+
+
+def check_byte(what: str, value: int) -> int:
+    return check_unsigned(what, value, 255)
 
 
 class Err(Structure):

@@ -57,6 +57,8 @@ def _info(raw: lib.RingInfo) -> RingInfo:
 def create_ring(name: str, capacity: int = 64 << 20, *, track: Optional[str] = None,
                 payload_max: int = 0, on_disk: bool = False) -> None:
     """Make a ring in $TAPEDECK_RINGS (default /dev/shm/tapedeck); capacity: a power of two."""
+    lib.check_unsigned("capacity", capacity)
+    lib.check_unsigned("payload_max", payload_max, lib.U32_MAX)
     options = lib.RingOptions(capacity, payload_max, track.encode() if track else None, on_disk)
     lib.call("tdk_ring_create", name.encode(), byref(options))
 

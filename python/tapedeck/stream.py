@@ -61,7 +61,8 @@ class Stream:
         if not self._at:
             return None
         err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
-        code = lib.lib.tdk_stream_batch(self._at, enough, byref(out), byref(err))
+        code = lib.lib.tdk_stream_batch(self._at, lib.check_unsigned("enough", enough), byref(out),
+                                        byref(err))
         batch = LibraryBatch(out, self._names) if out else None
         if code == 0:
             self._end()

@@ -14,7 +14,7 @@ import numpy as np
 from . import native as lib
 from . import records as r
 from .batch import Batch, Part
-from .native import U64_MAX
+from .native import U64_MAX, check_unsigned
 from .moments import Moment, to_ns
 from .records import Schema
 
@@ -211,11 +211,13 @@ def _strings(values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
 
 
 def _range(start: Optional[Moment], end: Optional[Moment], tracks: Union[str, Sequence[str], None],
-           symbols: Union[str, Sequence[str], None], axis: str, **flags: Any) -> lib.Query:
+           symbols: Union[str, Sequence[str], None], axis: str, limit: int = 0,
+           **flags: Any) -> lib.Query:
     if axis not in ("recv", "event"):
         raise ValueError(f"axis {axis!r}: recv or event")
     query = lib.Query(from_=0 if start is None else to_ns(start),
-                      to=U64_MAX if end is None else to_ns(end), axis=int(axis == "event"), **flags)
+                      to=U64_MAX if end is None else to_ns(end), axis=int(axis == "event"),
+                      limit=check_unsigned("limit", limit), **flags)
     query.tracks, query.track_count = _strings(tracks)
     query.symbols, query.symbol_count = _strings(symbols)
     return query
@@ -299,6 +301,7 @@ class Tape:
     def property(self, track: str, key: str, epoch: int = 0) -> Optional[bytes]:
         """A property of a track's epoch (0: the last); None if it has none of that name."""
         value, size = ctypes.c_void_p(), ctypes.c_size_t()
+        check_unsigned("epoch", epoch)
         try:
             lib.call("tdk_tape_property", self._open().at, track.encode(), epoch, key.encode(),
                      byref(value), byref(size))
@@ -460,7 +463,8 @@ class Cursor:
             pending, self._pending = self._pending, None
             raise pending
         err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
-        code = lib.lib.tdk_cursor_batch(self._open(), enough, byref(out), byref(err))
+        code = lib.lib.tdk_cursor_batch(self._open(), check_unsigned("enough", enough), byref(out),
+                                        byref(err))
         if code < 0:
             told = lib.failure(code, err)
             if not out:

@@ -285,6 +285,22 @@ class Tapes(Case):
         with self.assertRaisesRegex(ValueError, "is closed"):
             tape.query("mbo")
 
+    def test_a_number_that_has_no_room_is_refused(self):
+        with tapedeck.Tape(self.tape) as tape:
+            for number in (-1, 2**64):
+                with self.assertRaisesRegex(ValueError, "limit"):
+                    tape.cursor(limit=number)
+                with self.assertRaisesRegex(ValueError, "limit"):
+                    tape.query("mbo", limit=number)
+                with self.assertRaisesRegex(ValueError, "enough"):
+                    tape.cursor().read(number)
+                with self.assertRaisesRegex(ValueError, "epoch"):
+                    tape.property("any", "key", number)
+        for what, numbers in (("capacity", (-1, 2**64 + 65536)), ("payload_max", (-1, 2**32 + 4096))):
+            for number in numbers:
+                with self.assertRaisesRegex(ValueError, what):
+                    tapedeck.create_ring("r", **{what: number})
+
     def test_a_time_that_no_tick_can_have_is_refused(self):
         utc = datetime.timezone.utc
         for moment in (-1, "1969-12-31T23:59:59Z", "1970-01-01T00:30:00+01:00", 2**64, "2600-01-01",
