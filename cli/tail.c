@@ -51,6 +51,7 @@ struct kept {
 struct tail {
     struct range range;
     struct output *output;
+    bool shows_control; /* it tells of control frames */
     struct losses losses;
     struct tdk_cursor *cursor; /* from the last tick down */
     struct live *live;
@@ -91,11 +92,17 @@ static int keep(struct tail *t, const struct tdk_run *run, const struct tdk_fram
     return 0;
 }
 
+/* A loss is told by us, whatever the output shows. */
+static bool is_told(const struct tail *t, const struct tdk_frame *frame)
+{
+    return tdk_frame_is_tick(frame) || frame->type == TDK_TYPE_LOSS || t->shows_control;
+}
+
 static int keep_run(struct tail *t, const struct tdk_run *run, struct tdk_err *err)
 {
     const struct tdk_frame *end = (const void *)((const char *)run->frames + run->size);
     for (const struct tdk_frame *at = run->frames; at < end; at = tdk_frame_after(at))
-        if (keep(t, run, at) < 0)
+        if (is_told(t, at) && keep(t, run, at) < 0)
             return err_set(err, -ENOMEM, "keep %" PRIu64 " ticks", args.count);
     return 0;
 }
@@ -175,7 +182,8 @@ static int open_output(struct tail *t, struct tdk_err *err)
         return err_say(err, TDK_EVALUE, "-o %s: no such format, there are %s", output_args.format,
                        output_format_words);
     int rc = output_settle_format(&options, err);
-    options.control = output_args.control || options.format == OUTPUT_FRAMES;
+    t->shows_control = output_args.control || options.format == OUTPUT_FRAMES;
+    options.control = t->shows_control;
     return rc < 0 ? rc : output_open(&t->output, &options, err);
 }
 

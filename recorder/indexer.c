@@ -1,5 +1,7 @@
 #include "recorder/indexer.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -42,9 +44,12 @@ static void commit(struct indexer *x)
         if (indexer_state(x) == INDEXER_BEHIND)
             folder_doubt_index(&x->tape->folder, false);
         atomic_store(&x->state, INDEXER_OK);
-    } else if (!may_pass(rc) || index_gathered(x->tape->index) > GATHERED_MAX) {
+    } else if (!may_pass(rc) || (indexer_state(x) == INDEXER_BEHIND &&
+                                 index_gathered(x->tape->index) > x->gathered + GATHERED_MAX)) {
         give_up(x);
     } else {
+        if (indexer_state(x) == INDEXER_OK)
+            x->gathered = index_gathered(x->tape->index);
         folder_doubt_index(&x->tape->folder, true);
         atomic_store(&x->state, INDEXER_BEHIND);
         x->retry_ns = clock_mono() + RETRY_NS;
@@ -115,10 +120,17 @@ void indexer_retry(struct indexer *x)
         commit(x);
 }
 
-void indexer_follow(struct indexer *x)
+bool indexer_follow(struct indexer *x)
 {
-    if (indexer_state(x) == INDEXER_OK && ledger_follow(x->ledger, &x->err) < 0)
-        give_up(x);
+    int rc = indexer_state(x) == INDEXER_OK ? ledger_follow(x->ledger, &x->err) : 0;
+    if (rc == 0)
+        return true;
+    if (rc != -ENOMEM && retired_may_pass(rc)) { /* nothing was begun */
+        x->retry_ns = clock_mono() + RETRY_NS;
+        return false;
+    }
+    give_up(x);
+    return true;
 }
 
 /* ---- on the loop ---- */
@@ -126,6 +138,11 @@ void indexer_follow(struct indexer *x)
 bool indexer_is_due(const struct indexer *x, uint64_t now_ns)
 {
     return indexer_state(x) == INDEXER_BEHIND && now_ns >= x->retry_ns;
+}
+
+bool indexer_may_follow(const struct indexer *x, uint64_t now_ns)
+{
+    return indexer_state(x) == INDEXER_OK && now_ns >= x->retry_ns;
 }
 
 /* Once a tidying: each time there is more to say. */

@@ -23,7 +23,8 @@ struct indexer {
     struct ledger *ledger;  /* borrowed */
     _Atomic int state;      /* enum indexer_state */
     struct tdk_err err;     /* why it is not OK; the pool's while a job runs, else the loop's */
-    uint64_t retry_ns;      /* the next commit of what is behind */
+    uint64_t retry_ns;      /* the next commit of what is behind, or look at what was deleted */
+    size_t gathered;        /* bytes of the first commit that failed */
     uint64_t tidied_ns;     /* when readers that died were last forgotten */
     struct index_held held; /* found then, and not told yet */
     uint64_t free_size;     /* of the index, when last nobody held its pages */
@@ -45,13 +46,16 @@ void indexer_end(struct indexer *indexer, const struct segment_writer *segment, 
 /* What is behind, once more. */
 void indexer_retry(struct indexer *indexer);
 
-/* What was deleted leaves the index; when it is OK. */
-void indexer_follow(struct indexer *indexer);
+/* What was deleted leaves the index; when it is OK. False: what was deleted cannot be read now. */
+bool indexer_follow(struct indexer *indexer);
 
 /* ---- on the loop, when no job runs ---- */
 
 /* Is there something behind whose time has come? */
 bool indexer_is_due(const struct indexer *indexer, uint64_t now_ns);
+
+/* May what was deleted leave the index now? While something is behind it waits. */
+bool indexer_may_follow(const struct indexer *indexer, uint64_t now_ns);
 
 /* The log hears of it when the state has changed. */
 void indexer_tell(struct indexer *indexer);

@@ -195,7 +195,7 @@ static void tend_pool(uv_work_t *work)
     struct journal *j = container_of(work, struct journal, work);
     indexer_retry(&j->indexer);
     if (j->following)
-        indexer_follow(&j->indexer);
+        j->following = !indexer_follow(&j->indexer);
 }
 
 static void on_tended(uv_work_t *work, int status)
@@ -204,6 +204,7 @@ static void on_tended(uv_work_t *work, int status)
     assert(status == 0); /* nothing cancels it */
     (void)status;
     j->busy = false;
+    j->follow_wanted = j->follow_wanted || j->following; /* it could not be read */
     indexer_tell(&j->indexer);
     j->done(j->context, 0);
 }
@@ -213,11 +214,10 @@ void journal_follow(struct journal *j)
     j->follow_wanted = true;
 }
 
-/* True: the pool has something to do now. What was deleted waits until nothing is behind. */
+/* True: the pool has something to do now. */
 static bool tend_index(struct journal *j, uint64_t now_ns)
 {
-    bool is_ok = indexer_state(&j->indexer) == INDEXER_OK;
-    j->following = j->follow_wanted && is_ok;
+    j->following = j->follow_wanted && indexer_may_follow(&j->indexer, now_ns);
     if (!j->following && !indexer_is_due(&j->indexer, now_ns))
         return false;
     j->busy = uv_queue_work(j->loop, &j->work, tend_pool, on_tended) == 0;

@@ -30,7 +30,7 @@ struct journal {
     uint64_t retry_ns;
     struct indexer indexer; /* ours */
     bool follow_wanted;     /* somebody deleted segments: index and catalogue are to hear of it */
-    bool following;         /* and do in this work */
+    bool following;         /* and do in this work; then: they could not */
     const struct sealing *switching; /* borrowed: packed, the index is to be pointed at it */
     void (*switched)(void *context, int status, const struct tdk_err *err);
     void *switch_context;

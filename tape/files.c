@@ -140,7 +140,7 @@ static int posix_is_locked(int fd, unsigned byte)
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
         return -errno;
-    return lock.l_type != F_UNLCK;
+    return lock.l_type != F_UNLCK && lock.l_start == byte; /* the first that is in the way */
 }
 
 static int posix_rename(const char *from, const char *to)

@@ -157,8 +157,9 @@ static int refuse_second(int fd, const char *path, struct tdk_err *err)
                    path, who[0] != '\0' ? ", pid " : "", who);
 }
 
-/* Bytes of TAPE/lock. */
-enum { LOCK_HOLDER, LOCK_DOUBT };
+/* Bytes of TAPE/lock, not side by side: locks that touch become one. Who locks the whole file, as
+ * programs before these did, holds the tape, and doubts nothing. */
+enum { LOCK_HOLDER = 0, LOCK_DOUBT = 2 };
 
 static int take_lock(struct folder *folder, struct tdk_err *err)
 {

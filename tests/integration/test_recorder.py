@@ -1,5 +1,6 @@
 """The recorder from outside: what was published is on the tape, exactly once, whatever happens."""
 
+import fcntl
 import json
 import mmap
 import os
@@ -7,6 +8,7 @@ import random
 import select
 import signal
 import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -397,6 +399,20 @@ class Watermarks(Recording):
 
 
 class Neighbours(Recording):
+    def test_one_that_locks_the_whole_file_holds_the_tape_and_keeps_its_index(self):
+        """As recorders of before did."""
+        self.create("a")
+        recorder = self.recorder("--ring", "a")
+        self.gen("a", 10)
+        self.assertEqual(recorder.stop(), 0)
+        with open(self.tape / "lock", "r+b") as lock:
+            flock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            fcntl.fcntl(lock, 37, flock)  # F_OFD_SETLK
+            row = json.loads(self.run_ok("info", "-T", self.tape, "--json").stdout)[0]
+            self.assertEqual((row["recording"], row["index_used"]), (True, True))
+            second = self.recorder("--ring", "a", ready=False)
+            self.assertEqual(second.wait(), 1)
+
     def test_a_second_recorder_on_the_tape_is_refused_at_once(self):
         first = self.recorder("--ring", "a")
         began = time.monotonic()

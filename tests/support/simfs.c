@@ -12,7 +12,7 @@
 #include "tests/support/dice.h"
 
 enum { NODES = 512, NAMES = 512, HANDLES = 64, NAME_OPS = 512, SECTOR = 512, FD_BASE = 1 << 20 };
-enum { PATH = 200, NOTHING = -1, LOCK_BYTES = 2 };
+enum { PATH = 200, NOTHING = -1, LOCK_BYTES = 3 };
 
 /* ---- what there is ---- */
 
@@ -277,7 +277,7 @@ static int node_new(bool is_folder)
 {
     assert(fs.node_count < NODES);
     fs.nodes[fs.node_count] =
-        (struct node){.is_folder = is_folder, .locked_by = {NOTHING, NOTHING}};
+        (struct node){.is_folder = is_folder, .locked_by = {NOTHING, NOTHING, NOTHING}};
     return fs.node_count++;
 }
 
