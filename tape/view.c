@@ -57,6 +57,18 @@ struct view *view_new(struct index *index)
 
 /* ---- the tape's own ---- */
 
+/* NULL, and the index is closed: it does not hold the whole tape. */
+static struct view *view_of_complete(struct index *index, const struct folder *folder,
+                                     struct tdk_err *err)
+{
+    struct view *view = index_is_complete(index) ? view_new(index) : NULL;
+    if (view == NULL) {
+        index_close(index);
+        err_set(err, TDK_ECORRUPT, "index %s", folder->index);
+    }
+    return view;
+}
+
 /* With the lock held. */
 static int open_shared(struct view **view, const struct folder *folder, const struct stat *file,
                        struct tdk_err *err)
@@ -72,11 +84,9 @@ static int open_shared(struct view **view, const struct folder *folder, const st
     int rc = index_open(&index, folder->index, folder->tape_id, false, err);
     if (rc < 0)
         return rc;
-    struct view *v = index_is_complete(index) ? view_new(index) : NULL;
-    if (v == NULL) {
-        index_close(index);
-        return err_set(err, TDK_ECORRUPT, "index %s", folder->index);
-    }
+    struct view *v = view_of_complete(index, folder, err);
+    if (v == NULL)
+        return TDK_ECORRUPT;
     v->device = file->st_dev;
     v->inode = file->st_ino;
     v->next = shared;
@@ -123,11 +133,9 @@ static int open_copy(struct view **view, const struct folder *folder, struct tdk
     int rc = index_open_copy(&index, folder->index, folder->tape_id, err);
     if (rc < 0)
         return rc;
-    struct view *v = index_is_complete(index) ? view_new(index) : NULL;
-    if (v == NULL) {
-        index_close(index);
-        return err_set(err, TDK_ECORRUPT, "index %s", folder->index);
-    }
+    struct view *v = view_of_complete(index, folder, err);
+    if (v == NULL)
+        return TDK_ECORRUPT;
     v->is_copy = true;
     *view = v;
     return 0;
