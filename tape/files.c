@@ -84,6 +84,7 @@ static int posix_ftruncate(int fd, uint64_t size)
 static void stat_of(const struct stat *system, struct file_stat *stat)
 {
     stat->size = (uint64_t)system->st_size;
+    stat->links = system->st_nlink;
     stat->is_file = S_ISREG(system->st_mode);
     stat->is_folder = S_ISDIR(system->st_mode);
 }

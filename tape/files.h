@@ -16,6 +16,7 @@
 
 struct file_stat {
     uint64_t size;
+    uint64_t links;         /* names that it has; 0: it is deleted, and only held open */
     int is_file, is_folder; /* neither: a link, a FIFO, ... (links are not followed) */
 };
 

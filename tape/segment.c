@@ -196,6 +196,18 @@ void segment_close(struct segment *segment)
     free(segment);
 }
 
+static bool is_deleted(int fd)
+{
+    struct file_stat stat;
+    return fd >= 0 && files->fstat(fd, &stat) == 0 && stat.links == 0;
+}
+
+bool segment_is_gone(const struct segment *segment)
+{
+    return is_deleted(segment->home_fd) ||
+           (segment->fd != segment->home_fd && is_deleted(segment->fd));
+}
+
 /* ---- a block ---- */
 
 static int damaged(const struct segment *s, const struct block_ref *ref, struct tdk_err *err)

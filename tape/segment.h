@@ -111,6 +111,9 @@ static inline bool segment_is_away(const struct segment *segment)
     return segment->fd < 0;
 }
 
+/* Its file was deleted, packed or moved since: open, it keeps its room on the disk. */
+bool segment_is_gone(const struct segment *segment);
+
 /* Opens and checks the head. tape_id NULL: any tape's. -ENOENT; TDK_ECORRUPT, TDK_EVERSION,
  * TDK_EFOREIGN, TDK_EFORMAT (no segment at all). */
 int segment_open(struct segment **segment, const char *path, const uint8_t tape_id[16],

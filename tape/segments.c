@@ -25,13 +25,19 @@ static void handle_close(struct handle *handle)
     free(handle);
 }
 
+static void close_all(struct handle *handles)
+{
+    while (handles != NULL) {
+        struct handle *next = handles->next;
+        handle_close(handles);
+        handles = next;
+    }
+}
+
 void segments_close(struct segments *segments)
 {
-    while (segments->handles != NULL) {
-        struct handle *next = segments->handles->next;
-        handle_close(segments->handles);
-        segments->handles = next;
-    }
+    close_all(segments->handles);
+    segments->handles = NULL;
     pthread_mutex_destroy(&segments->lock);
 }
 
@@ -137,7 +143,8 @@ int segments_take(struct segments *segments, const struct block_ref *ref, bool s
         track = 0;
         h = find(segments, ref, track);
     }
-    int rc = h != NULL ? 0 : open_handle(segments, ref, track, &h, err);
+    bool opens = h == NULL;
+    int rc = opens ? open_handle(segments, ref, track, &h, err) : 0;
     if (rc == -EMFILE || rc == -ENFILE) { /* slower, through the one for all, if there is one */
         h = find(segments, ref, 0);
         rc = h != NULL ? 0 : rc;
@@ -148,6 +155,8 @@ int segments_take(struct segments *segments, const struct block_ref *ref, bool s
         *handle = h;
     }
     pthread_mutex_unlock(&segments->lock);
+    if (opens)
+        segments_tidy(segments); /* who goes on for long without a refresh lets go too */
     return rc;
 }
 
@@ -180,6 +189,25 @@ void segments_forget(struct segments *segments, uint64_t number)
             drop(segments, h);
     }
     pthread_mutex_unlock(&segments->lock);
+}
+
+/* Closed without the lock: to free a large file's room takes its time. */
+void segments_tidy(struct segments *segments)
+{
+    struct handle *gone = NULL;
+    pthread_mutex_lock(&segments->lock);
+    for (struct handle **at = &segments->handles, *h; (h = *at) != NULL;) {
+        if (h->holders > 0 || !segment_is_gone(h->segment)) {
+            at = &h->next;
+            continue;
+        }
+        *at = h->next;
+        segments->idle--;
+        h->next = gone;
+        gone = h;
+    }
+    pthread_mutex_unlock(&segments->lock);
+    close_all(gone);
 }
 
 int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,

@@ -1,7 +1,8 @@
 /*
  * segments.h - the segment files that a tape's readers have open.
  *
- * Handles are counted: who reads holds one, and some that nobody holds stay open for the next.
+ * Handles are counted: who reads holds one, and some that nobody holds stay open for the next, but
+ * not beyond segments_tidy() when their files are deleted.
  * Files are advised RANDOM: what is asked for is read, not what lies around it; a reader that goes
  * straight on says so with handle_expect(). Any thread.
  */
@@ -54,6 +55,9 @@ void segments_give(struct segments *segments, struct handle *handle); /* NULL is
 
 /* The file of this number may have been replaced: open it anew for whoever asks next. */
 void segments_forget(struct segments *segments, uint64_t number);
+
+/* Close what nobody holds and is deleted: only then the disk has its room back. */
+void segments_tidy(struct segments *segments);
 
 /* `size` bytes at `offset`, all of them. TDK_ECORRUPT: the file ends before. */
 int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,

@@ -66,6 +66,24 @@ struct slice *shelf_take(struct shelf *shelf, const struct block_ref *ref, bool 
     return slice;
 }
 
+static bool is_gone(const struct slice *slice)
+{
+    return slice->handle != NULL && segment_is_gone(slice->handle->segment);
+}
+
+void shelf_tidy(struct shelf *shelf)
+{
+    struct slice *gone[SHELF_SLICES];
+    size_t count = 0;
+    pthread_mutex_lock(&shelf->lock);
+    for (size_t i = shelf->count; i-- > 0;)
+        if (is_gone(shelf->slices[i]))
+            gone[count++] = remove_at(shelf, i);
+    pthread_mutex_unlock(&shelf->lock);
+    while (count > 0)
+        destroy(gone[--count]);
+}
+
 /* Memory that was used is worth keeping: fresh pages cost more than what is read into them. */
 void shelf_give(struct shelf *shelf, struct slice *slice)
 {

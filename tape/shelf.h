@@ -34,6 +34,9 @@ void shelf_close(struct shelf *shelf);
 struct slice *shelf_take(struct shelf *shelf, const struct block_ref *ref, bool passing);
 void shelf_give(struct shelf *shelf, struct slice *slice); /* NULL is fine */
 
+/* Let go of those whose file is deleted, as they keep it open. */
+void shelf_tidy(struct shelf *shelf);
+
 /* So many slices lie there that blocks have passed through: memory that was touched before. */
 bool shelf_is_warm(struct shelf *shelf, size_t slices);
 

@@ -1,6 +1,9 @@
 """Segments that are deleted by a policy: from outside, beside a recorder, killed on the way."""
 
+import contextlib
 import json
+import os
+import pathlib
 import unittest
 
 from tests.support import tapedeck
@@ -22,6 +25,14 @@ class Retention(tapedeck.Case):
 
     def count(self):
         return int(self.run_ok("query", "-T", self.tape, "--count").stdout)
+
+    @staticmethod
+    def open_segments(process):
+        names = []
+        for fd in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                names.append(os.readlink(fd))
+        return [name for name in names if "/segments/" in name]
 
     def test_plan_changes_nothing_and_apply_does_what_it_says(self):
         self.make_tape()
@@ -100,6 +111,16 @@ class Retention(tapedeck.Case):
         self.run_ok("verify", "-T", self.tape)
         self.assertEqual({row["reason"] for row in self.rows("gaps", code=3)}, {"retired"})
         self.run_ok("recover", "-T", self.tape)
+
+    def test_a_replayer_that_has_read_it_keeps_no_room(self):
+        self.make_tape()
+        replayer = self.start("tapedeck-replayer", "--tape", self.tape)
+        replayer.wait_ready()
+        self.run_ok("query", "-a", f"unix:{self.tape}/replayer.sock", "-o", "none")
+        self.assertNotEqual(self.open_segments(replayer), [])
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "1")
+        self.wait_for(lambda: not any(name.endswith(" (deleted)")
+                                      for name in self.open_segments(replayer)))
 
     def test_wrong_usage(self):
         self.make_tape(100)

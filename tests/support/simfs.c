@@ -500,12 +500,20 @@ static int sim_ftruncate(int fd, uint64_t size)
     return resize(fd, size, false);
 }
 
+static uint64_t links_of(int node)
+{
+    uint64_t links = 0;
+    for (size_t i = 0; i < fs.now.count; i++)
+        links += fs.now.of[i].node == node;
+    return links;
+}
+
 static int stat_node(int node, struct file_stat *stat)
 {
     if (node == NOTHING)
         return -ENOENT;
     const struct node *n = &fs.nodes[node];
-    *stat = (struct file_stat){n->now.size, !n->is_folder, n->is_folder};
+    *stat = (struct file_stat){n->now.size, links_of(node), !n->is_folder, n->is_folder};
     return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "tape/append.h"
 #include "tape/tape.h"
+#include "tests/support/asking.h"
 
 enum { TRACKS = 12 };
 
@@ -112,6 +113,47 @@ static void forgotten_is_every_file_of_that_number(void **state)
     assert_ptr_not_equal(f->handles[2], f->handles[1]);
 }
 
+static void delete_file(const struct fixture *f)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/segments/0000000001.seg", f->path);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* Else the disk would have no room back as long as the tape is open. */
+static void what_is_deleted_is_kept_open_for_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct segments *segments = &f->tape->segments;
+    f->handles[0] = take(f, 1, false);
+    segments_give(segments, take(f, 1, true));
+    segments_tidy(segments);
+    assert_int_equal(segments->idle, 1);
+    delete_file(f);
+    segments_tidy(segments);
+    assert_int_equal(segments->idle, 0);
+    assert_ptr_equal(segments->handles, f->handles[0]); /* who reads goes on */
+    segments_give(segments, f->handles[0]);
+    f->handles[0] = NULL;
+    segments_tidy(segments);
+    assert_null(segments->handles);
+}
+
+static void a_refresh_lets_go_of_what_a_query_left_open(void **state)
+{
+    struct fixture *f = *state;
+    const struct tdk_query all = {.to = UINT64_MAX};
+    struct tdk_cursor *cursor = asking_cursor(f->tape, &all);
+    struct tdk_run run;
+    assert_int_equal(tdk_cursor_read(cursor, &run, NULL), 1);
+    tdk_cursor_close(cursor);
+    assert_int_equal(tdk_tape_refresh(f->tape, NULL), 0);
+    assert_non_null(f->tape->segments.handles);
+    delete_file(f);
+    assert_int_equal(tdk_tape_refresh(f->tape, NULL), 0);
+    assert_null(f->tape->segments.handles);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +164,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_a_free_descriptor_the_one_for_all_serves, make_tape,
                                         remove_tape),
         cmocka_unit_test_setup_teardown(forgotten_is_every_file_of_that_number, make_tape,
+                                        remove_tape),
+        cmocka_unit_test_setup_teardown(what_is_deleted_is_kept_open_for_nobody, make_tape,
+                                        remove_tape),
+        cmocka_unit_test_setup_teardown(a_refresh_lets_go_of_what_a_query_left_open, make_tape,
                                         remove_tape),
     };
     return cmocka_run_group_tests_name("tape.segments", tests, NULL, NULL);
