@@ -102,8 +102,10 @@ struct symbols_wanted {
 static int load_symbols(const struct tdk_track_info *track, void *context)
 {
     const struct symbols_wanted *wanted = context;
-    const struct symbols *symbols;
-    return tape_symbols(wanted->depot->tape, track->number, &symbols, wanted->err);
+    struct symbols *symbols = NULL;
+    int rc = tape_symbols(wanted->depot->tape, track->number, &symbols, wanted->err);
+    symbols_drop(symbols);
+    return rc;
 }
 
 static int pass_over(const struct tdk_symbol_info *symbol, void *context)

@@ -173,18 +173,31 @@ int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, st
         free(list.symbols);
         return rc == -ENOMEM ? err_set(err, rc, "list symbols") : rc;
     }
+    list.symbols->holders = 1;
     list.symbols->track = track;
     *symbols = list.symbols;
     return 0;
 }
 
-int tape_symbols(struct tdk_tape *tape, uint16_t track, const struct symbols **symbols,
+static struct symbols *hold(struct symbols *symbols)
+{
+    __atomic_fetch_add(&symbols->holders, 1, __ATOMIC_RELAXED);
+    return symbols;
+}
+
+void symbols_drop(struct symbols *symbols)
+{
+    if (symbols != NULL && __atomic_sub_fetch(&symbols->holders, 1, __ATOMIC_ACQ_REL) == 0)
+        free(symbols);
+}
+
+int tape_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **symbols,
                  struct tdk_err *err)
 {
     struct symbols *fresh = NULL;
     int rc = 0;
     pthread_mutex_lock(&tape->lock);
-    const struct symbols *found = tape->symbols;
+    struct symbols *found = tape->symbols;
     while (found != NULL && found->track != track)
         found = found->next;
     if (found == NULL)
@@ -193,9 +206,9 @@ int tape_symbols(struct tdk_tape *tape, uint16_t track, const struct symbols **s
         fresh->next = tape->symbols;
         found = tape->symbols = fresh;
     }
-    pthread_mutex_unlock(&tape->lock);
     if (rc == 0)
-        *symbols = found;
+        *symbols = hold(found);
+    pthread_mutex_unlock(&tape->lock);
     return rc;
 }
 
@@ -209,12 +222,9 @@ static int compare_symbol(const struct symbol_ref *a, uint64_t epoch, uint32_t i
     return a->from <= from ? -1 : 1;
 }
 
-const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
-                            uint32_t instrument_id, uint64_t ts)
+static const char *find_symbol(const struct symbols *symbols, uint64_t epoch,
+                               uint32_t instrument_id, uint64_t ts)
 {
-    const struct symbols *symbols = NULL;
-    if (tape_symbols(tape, track, &symbols, NULL) < 0 || symbols == NULL)
-        return NULL;
     size_t low = 0, high = symbols->count; /* the last that begins at `ts` or before */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -231,4 +241,16 @@ const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoc
             return at->symbol;
     }
     return NULL;
+}
+
+/* The tape holds them too, until it is refreshed. */
+const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
+                            uint32_t instrument_id, uint64_t ts)
+{
+    struct symbols *symbols;
+    if (tape_symbols(tape, track, &symbols, NULL) < 0)
+        return NULL;
+    const char *symbol = find_symbol(symbols, epoch, instrument_id, ts);
+    symbols_drop(symbols);
+    return symbol;
 }

@@ -93,18 +93,13 @@ static bool is_reverse(const struct search *search)
 static int find_picks(struct search *search, struct tdk_err *err)
 {
     const struct answer *answer = search->answer;
-    const struct symbols *symbols;
-    struct symbols *fresh = NULL;
-    int rc;
-    if (answer->view->live) {
-        rc = symbols_read(answer->view, search->track->ref.number, &fresh, err);
-        symbols = fresh;
-    } else {
-        rc = tape_symbols(answer->tape, search->track->ref.number, &symbols, err);
-    }
+    struct symbols *symbols = NULL;
+    uint16_t number = search->track->ref.number;
+    int rc = answer->view->live ? symbols_read(answer->view, number, &symbols, err)
+                                : tape_symbols(answer->tape, number, &symbols, err);
     if (rc == 0)
         rc = select_picks(&answer->select, symbols, &search->all, err);
-    free(fresh);
+    symbols_drop(symbols);
     return rc;
 }
 

@@ -1,7 +1,5 @@
 #include "tape/sift.h"
 
-#include <stdlib.h>
-
 #include "base/err.h"
 
 static int find_picks(struct sift *sift, struct tdk_tape *tape, const char *name, uint64_t epoch,
@@ -16,7 +14,7 @@ static int find_picks(struct sift *sift, struct tdk_tape *tape, const char *name
     view_drop(view);
     if (rc == 0)
         rc = select_picks(&sift->select, symbols, &sift->all, err);
-    free(symbols);
+    symbols_drop(symbols);
     return rc < 0 ? rc : picks_of_epoch(&sift->here, &sift->select, &sift->all, epoch, err);
 }
 

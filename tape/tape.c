@@ -212,7 +212,7 @@ static void drop_symbols(struct tdk_tape *tape)
 {
     while (tape->symbols != NULL) {
         struct symbols *next = tape->symbols->next;
-        free(tape->symbols);
+        symbols_drop(tape->symbols);
         tape->symbols = next;
     }
 }

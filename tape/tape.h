@@ -20,8 +20,10 @@ struct track {
     struct track *next;
 };
 
-/* All symbols of a track at one time, by (epoch, instrument_id, from). */
+/* All symbols of a track at one time, by (epoch, instrument_id, from). Never changed: who reads
+ * them holds them, and a refresh takes nothing away from anybody. */
 struct symbols {
+    unsigned holders; /* atomic */
     uint16_t track;
     struct symbols *next;
     size_t count;
@@ -53,7 +55,7 @@ struct tdk_tape {
     size_t span_count;
     bool spans_known;
     uint64_t dear_ns;        /* not before: a look at all segments (tape_refresh_cheaply) */
-    struct symbols *symbols; /* of the tracks that were asked about, until refresh */
+    struct symbols *symbols; /* held, of the tracks that were asked about, until refresh */
 };
 
 /* By exact name; NULL: no such track. */
@@ -104,11 +106,12 @@ unsigned tape_generation(struct tdk_tape *tape, uint64_t segment);
 int tape_epochs(struct tdk_tape *tape, struct view *view, uint16_t track, struct epoch_ref **epochs,
                 size_t *count, struct tdk_err *err);
 
-/* All symbols of a track; malloc'ed. */
+/* All symbols of a track; the caller drops them. */
 int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, struct tdk_err *err);
 
-/* The same, read once; borrowed until the tape is closed or refreshed. */
-int tape_symbols(struct tdk_tape *tape, uint16_t track, const struct symbols **symbols,
+/* The same, read once between two refreshes. */
+int tape_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **symbols,
                  struct tdk_err *err);
+void symbols_drop(struct symbols *symbols); /* NULL is fine */
 
 #endif

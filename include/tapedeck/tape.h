@@ -265,8 +265,9 @@ TDK_API int tdk_tape_symbols(struct tdk_tape *tape, const char *track,
                              int (*each)(const struct tdk_symbol_info *symbol, void *context),
                              void *context, struct tdk_err *err);
 
-/* The symbol of an instrument at a time, or NULL. Borrowed until the tape is closed or refreshed.
- */
+/* The symbol of an instrument at a time, or NULL. Borrowed until the tape is closed or refreshed,
+ * by whichever thread: where threads share a tape that one of them refreshes, see to it that it
+ * waits while others use the answer, or ask tdk_tape_symbols(). */
 TDK_API const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                                     uint32_t instrument_id, uint64_t ts);
 

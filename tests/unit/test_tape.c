@@ -103,6 +103,34 @@ static void tape_is_shared_by_threads(void **state)
     oracle_remove(&oracle);
 }
 
+static void *refresh(void *context)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < 300 && rc == 0; i++)
+        rc = tdk_tape_refresh(context, NULL);
+    return rc == 0 ? NULL : context;
+}
+
+/* What a refresh does away with others may be reading. */
+static void tape_is_refreshed_beside_those_who_ask_for_symbols(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    pthread_t thread;
+    void *failed;
+    const char *const symbol = "BTC-USD";
+    const struct tdk_query query = {.to = UINT64_MAX, .symbols = &symbol, .symbol_count = 1};
+    oracle_make(&oracle, 43, &market);
+    struct tdk_tape *tape = asking_open(oracle.path);
+    assert_int_equal(pthread_create(&thread, NULL, refresh, tape), 0);
+    for (unsigned i = 0; i < 300; i++)
+        tdk_cursor_close(asking_cursor(tape, &query));
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    tdk_tape_close(tape);
+    oracle_remove(&oracle);
+}
+
 /* In a process of its own: who writes and who reads an index are never one process. */
 static void append_elsewhere(const char *path)
 {
@@ -181,6 +209,7 @@ int main(void)
         IN_FOLDER(tape_refuses_what_is_none),
         IN_FOLDER(tape_opens_twice_in_one_process),
         cmocka_unit_test(tape_is_shared_by_threads),
+        cmocka_unit_test(tape_is_refreshed_beside_those_who_ask_for_symbols),
         IN_FOLDER(tape_shows_what_was_added_after_a_refresh),
         cmocka_unit_test(tape_tells_symbols_by_time),
     };
