@@ -472,7 +472,7 @@ static int survey_lost_epoch(struct survey *s, const struct epoch_ref *epoch)
     struct tdk_epoch told;
     uint64_t before = epoch > s->epochs ? epoch[-1].epoch : 0;
     uint64_t from = epoch > s->epochs && epoch[-1].max_ts != 0 ? epoch[-1].max_ts : 0;
-    if (!s->view->from_start || !in_range(s, from, epoch->min_ts))
+    if (!tape_is_from_start(s->tape) || !in_range(s, from, epoch->min_ts))
         return 0;
     int rc = read_epoch_frame(s, epoch, &told);
     if (rc <= 0 || told.previous <= before || told.previous >= epoch->epoch ||

@@ -142,6 +142,11 @@ struct track *tape_track_number(struct tdk_tape *tape, uint16_t number)
 
 /* ---- open, refresh, close ---- */
 
+bool tape_is_from_start(const struct tdk_tape *tape)
+{
+    return tape->lone[0] == '\0' && tape->folder.first_segment <= 1;
+}
+
 struct view *tape_view(struct tdk_tape *tape)
 {
     pthread_mutex_lock(&tape->lock);
@@ -411,7 +416,7 @@ int tape_epochs(struct tdk_tape *tape, struct view *view, uint16_t track, struct
         free(list.items);
         return rc == -ENOMEM ? err_set(err, rc, "list epochs") : rc;
     }
-    for (size_t i = 0; i < list.count && view->from_start && rc >= 0; i++)
+    for (size_t i = 0; i < list.count && tape_is_from_start(tape) && rc >= 0; i++)
         rc = behead(tape, view, &list.items[i], err);
     if (rc < 0) {
         free(list.items);

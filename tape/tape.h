@@ -58,6 +58,9 @@ struct tdk_tape {
     struct symbols *symbols; /* held, of the tracks that were asked about, until refresh */
 };
 
+/* No segment was given up: the row has its first. Of one segment alone nobody can say so. */
+bool tape_is_from_start(const struct tdk_tape *tape);
+
 /* By exact name; NULL: no such track. */
 struct track *tape_track(struct tdk_tape *tape, const char *name);
 

@@ -173,10 +173,8 @@ int view_open_trusted(struct view **view, const struct folder *folder, struct td
     rc = can_share ? open_shared(view, folder, &file, err) : -EACCES;
     if (rc == -EACCES || rc == -EAGAIN || rc == TDK_EFULL) /* the last: it has no place for us */
         rc = open_copy(view, folder, err);
-    if (rc == 0) {
+    if (rc == 0)
         (*view)->live = held;
-        (*view)->from_start = folder->first_segment <= 1;
-    }
     pthread_mutex_unlock(&lock);
     return rc;
 }
@@ -203,10 +201,7 @@ int view_open(struct view **view, const struct folder *folder, struct tdk_err *e
     int rc = index_open_private(&index, folder->tape_id, err);
     if (rc < 0)
         return rc;
-    rc = open_private(view, index, rebuild_index(folder, index, NULL, NULL, err), err);
-    if (rc == 0)
-        (*view)->from_start = folder->first_segment <= 1;
-    return rc;
+    return open_private(view, index, rebuild_index(folder, index, NULL, NULL, err), err);
 }
 
 int view_open_lone(struct view **view, const char *path, uint8_t tape_id[16], struct tdk_err *err)

@@ -18,8 +18,7 @@ struct view {
     struct index *index;
     bool is_private;        /* made from the segments */
     bool is_copy;           /* of the tape's own, at one moment */
-    bool from_start;        /* no segment was given up: the row has its first */
-    bool live;              /* a writer held the tape when it was opened: the index moves */
+    _Atomic bool live;      /* a writer held the tape when it was last opened: the index moves */
     unsigned holders;       /* under a lock of view.c's */
     uint64_t device, inode; /* of the shared one's file */
     struct view *under;     /* held: the index lies over this one's; NULL: over none */

@@ -115,7 +115,6 @@ int view_open_written(struct view **view, struct view *under, const struct folde
     }
     v->is_private = true;
     v->live = true; /* symbols are read anew */
-    v->from_start = under->from_start;
     v->under = view_hold(under);
     *view = v;
     return 0;
