@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define SIZE_NS   (10 * NS_PER_S) /* how large has the tape become? */
 #define SAMPLE_NS (10 * NS_PER_S)
 #define SPAN_NS   (60 * NS_PER_S)  /* of samples before a forecast is made */
+#define URGENT_NS (5 * NS_PER_S)   /* for what was deleted to be free, while the disk is full */
 #define WARN_NS   (600 * NS_PER_S) /* between two warnings, unless it has become twice as bad */
 
 enum { AT_A_TIME = 16 };
@@ -102,57 +104,94 @@ static int make_plan(struct retention *r, struct retain_plan *plan)
     return rc;
 }
 
-static int apply(struct retention *r)
+/* How large the sealed segments are, those that others wrote beside us too (the one that is being
+ * written has its room allocated ahead, and says little); and what all of them take of the disk. */
+static void look_sizes(const struct retention *r, uint64_t *sealed, uint64_t *taken)
+{
+    struct dirent *entry;
+    struct stat file;
+    DIR *dir = opendir(r->tape->folder.segments);
+    *sealed = *taken = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        size_t length = strlen(entry->d_name);
+        if (fstatat(dirfd(dir), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(file.st_mode))
+            continue;
+        *taken += (uint64_t)file.st_blocks * 512;
+        if (length > 4 && strcmp(entry->d_name + length - 4, ".seg") == 0)
+            *sealed += (uint64_t)file.st_size;
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+static uint64_t look_free(const struct retention *r, uint64_t otherwise)
+{
+    struct statvfs disk;
+    bool told = statvfs(r->tape->folder.segments, &disk) == 0;
+    return told ? (uint64_t)disk.f_bavail * disk.f_frsize : otherwise;
+}
+
+/* What is free and what the segments take: see unfreed.h. */
+static uint64_t look_sum(const struct retention *r)
+{
+    uint64_t sealed, taken;
+    look_sizes(r, &sealed, &taken);
+    return taken + look_free(r, r->free_bytes);
+}
+
+/* A full disk is waited for only as long as a replayer takes to let go of a file. */
+static void look_unfreed(struct retention *r)
+{
+    uint64_t patience_ns = r->urgent ? URGENT_NS : UNFREED_PATIENCE_NS;
+    r->memory.unfreed = 0;
+    if (r->unfreed.bytes > 0)
+        r->memory.unfreed = unfreed_bytes(&r->unfreed, look_sum(r), patience_ns, clock_mono());
+}
+
+static int retire(struct retention *r, const uint64_t *numbers, size_t count)
 {
     const struct retire_options options = {.each = note_retired, .context = r};
+    bool by_free = r->policy->min_free != 0 && count > 0;
+    uint64_t before = by_free ? look_sum(r) : 0;
+    int rc = retire_segments(&r->tape->folder, numbers, count, &options, &r->err);
+    if (by_free)
+        unfreed_add(&r->unfreed, r->bytes, before, look_sum(r), clock_mono());
+    return rc;
+}
+
+static int apply(struct retention *r)
+{
     struct retain_plan plan;
     size_t count;
+    look_unfreed(r);
     int rc = make_plan(r, &plan);
     if (rc < 0)
         return rc;
     r->verdict = plan.verdict;
+    r->waits = r->memory.unfreed > 0 && plan.free_bytes < r->policy->min_free;
     uint64_t *numbers = retain_plan_going(&plan, &count);
     retain_plan_close(&plan);
     if (numbers == NULL)
         return err_set(&r->err, -ENOMEM, "retention");
     r->more = count > AT_A_TIME;
-    rc = retire_segments(&r->tape->folder, numbers, r->more ? AT_A_TIME : count, &options, &r->err);
+    rc = retire(r, numbers, r->more ? AT_A_TIME : count);
     free(numbers);
     return rc;
-}
-
-/* How large the sealed segments are, those that others wrote beside us too. The one that is being
- * written has its room allocated ahead, and says little. */
-static uint64_t look_size(const struct retention *r)
-{
-    uint64_t size = 0;
-    struct dirent *entry;
-    struct stat file;
-    DIR *dir = opendir(r->tape->folder.segments);
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        size_t length = strlen(entry->d_name);
-        if (length > 4 && strcmp(entry->d_name + length - 4, ".seg") == 0 &&
-            fstatat(dirfd(dir), entry->d_name, &file, 0) == 0)
-            size += (uint64_t)file.st_size;
-    }
-    if (dir != NULL)
-        closedir(dir);
-    return size;
 }
 
 static void on_pool(uv_work_t *work)
 {
     struct retention *r = container_of(work, struct retention, work);
-    struct statvfs disk;
+    uint64_t taken;
     r->segments = r->bytes = 0;
     r->more = false;
     r->status = r->planning ? apply(r) : 0;
     r->changed = look_changed(r);
     if (r->sizing)
-        r->size = look_size(r);
-    if (statvfs(r->tape->folder.segments, &disk) == 0)
-        r->free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+        look_sizes(r, &r->size, &taken);
+    r->free_bytes = look_free(r, r->free_bytes);
 }
 
 /* ---- on the loop ---- */
@@ -169,6 +208,17 @@ static void tell_trouble(struct retention *r)
         log_warn("retention: the limits cannot be kept: what is left is held, marked, being read "
                  "or being written; `tapedeck retain plan` says what keeps it");
     r->unmet_told = r->verdict.unmet;
+}
+
+static void tell_waiting(struct retention *r)
+{
+    char bytes[QUANTITY_TEXT], patience[QUANTITY_TEXT];
+    if (r->waits && !r->waits_told)
+        log_warn("retention: %s that were deleted are not free yet, as somebody has the files "
+                 "open: for up to %s nothing is deleted in their place",
+                 quantity_size_text(bytes, r->memory.unfreed),
+                 quantity_duration_text(patience, UNFREED_PATIENCE_NS));
+    r->waits_told = r->waits;
 }
 
 static void tell_retired(struct retention *r)
@@ -219,6 +269,7 @@ static void on_done(uv_work_t *work, int status)
     r->tape_size = r->size;
     if (r->planning) {
         tell_trouble(r);
+        tell_waiting(r);
         tell_retired(r);
     }
     if (r->changed)
@@ -254,6 +305,7 @@ void retention_tend(struct retention *r, uint64_t now_ns, uint64_t bytes_written
     }
     if (r->busy || now_ns < r->look_ns)
         return;
+    r->urgent = urgent;
     r->planning = retain_is_set(r->policy) && (now_ns >= r->plan_ns || urgent);
     r->look_ns = now_ns + LOOK_NS;
     r->sizing = now_ns >= r->size_ns;

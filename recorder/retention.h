@@ -10,6 +10,7 @@
 #define TDK_RECORDER_RETENTION_H
 
 #include "recorder/journal.h"
+#include "recorder/unfreed.h"
 #include "tape/retain_plan.h"
 
 #define FORECAST_SAMPLES 61u /* ten seconds apart: ten minutes */
@@ -30,7 +31,9 @@ struct retention {
     bool busy, planning; /* `work` is under way; and looks at the policy too */
     bool sizing;         /* and at how large the tape is */
     uint64_t look_ns, plan_ns, sample_ns, size_ns;
+    bool urgent; /* the disk was full when it was begun */
     struct retain_memory memory;
+    struct unfreed unfreed;
     uint64_t retired_inode, retired_ns; /* of TAPE/retired, as it was last */
 
     /* ---- what the last work found ---- */
@@ -42,6 +45,7 @@ struct retention {
     uint64_t segments, bytes; /* deleted now */
     bool changed;             /* TAPE/retired is another than before */
     bool more;                /* there is more to delete than one work takes */
+    bool waits;               /* more would go, if what went before did not count as free */
 
     /* ---- since the start ---- */
     uint64_t segments_all, bytes_all;
@@ -49,7 +53,7 @@ struct retention {
     uint64_t disk_free, tape_size; /* as the last work that is over found them */
     uint64_t full_ns; /* until the disk is full; UINT64_MAX: not known, or the policy sees to it */
     uint64_t warned_ns, warned_full_ns;
-    bool unmet_told, failed_told;
+    bool unmet_told, failed_told, waits_told;
 };
 
 void retention_init(struct retention *retention, uv_loop_t *loop, struct recovered *tape,

@@ -271,6 +271,7 @@ static int find_due_by_memory(const struct planning *p)
     struct looking l = {.looked = 0};
     if (p->memory != NULL) {
         l.before = *p->memory;
+        l.after.unfreed = l.before.unfreed;
         l.after.items = calloc(p->plan->count + 1, sizeof *l.after.items);
         if (l.after.items == NULL)
             return err_set(p->err, -ENOMEM, "plan retention");
@@ -320,8 +321,9 @@ int retain_plan_make(struct retain_plan *plan, const struct folder *folder, stru
                          .memory = memory,
                          .err = err};
     int rc = gather(&p);
+    uint64_t unfreed = memory != NULL ? memory->unfreed : 0;
     if (rc == 0)
-        retain_decide(policy, plan->now_ns, plan->free_bytes, plan->items, plan->count,
+        retain_decide(policy, plan->now_ns, plan->free_bytes + unfreed, plan->items, plan->count,
                       &plan->verdict);
     else
         retain_plan_close(plan);

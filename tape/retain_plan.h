@@ -18,10 +18,12 @@ struct retain_plan {
     uint64_t now_ns, free_bytes; /* free on the file system of the segments */
 };
 
-/* When segments are due by the ages of their tracks, for who makes one plan after the other by one
- * policy; {0} at first. With it a plan looks into some that it does not know and leaves the rest
+/* For who makes one plan after the other by one policy; {0} at first. When segments are due by the
+ * ages of their tracks: with it a plan looks into some that it does not know and leaves the rest
  * for the next; without it into all that may be due. */
 struct retain_memory {
+    uint64_t unfreed; /* bytes that were deleted and count as free, though they are not yet; who
+                         deletes sets it */
     struct retain_known {
         uint64_t number, due_ns;
     } * items; /* by number; ours */

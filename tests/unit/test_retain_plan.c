@@ -79,6 +79,21 @@ static void where_no_time_is_trusted_a_track_keeps_its_age(void **state)
     assert_int_equal(going(path, &policy, NULL, &count), 1);
 }
 
+/* Who has deleted enough does not go on because the room comes back later. */
+static void what_is_not_free_yet_counts_as_free(void **state)
+{
+    const char *path = *state;
+    const struct retain_policy policy = {.min_free = UINT64_MAX / 2};
+    struct retain_memory memory = {.unfreed = 0};
+    size_t count;
+    taping_make(path, 3000, 4096, 32 << 10);
+    assert_int_not_equal(going(path, &policy, &memory, &count), 0);
+    memory.unfreed = UINT64_MAX / 2;
+    assert_int_equal(going(path, &policy, &memory, &count), 0);
+    assert_int_equal(going(path, &policy, &memory, &count), 0);
+    retain_memory_close(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +101,8 @@ int main(void)
                                         folder_teardown),
         cmocka_unit_test_setup_teardown(where_no_time_is_trusted_a_track_keeps_its_age,
                                         folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_free_yet_counts_as_free, folder_setup,
+                                        folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
