@@ -69,6 +69,19 @@ static int make_page(struct clock_writer *w, struct tdk_err *err)
     return 0;
 }
 
+/* Who looks what has a name and then takes that name away has the folder meanwhile: else it may be
+ * another's by then. No more than a help on a file system without locks. */
+static void hold_folder(const struct clock_writer *w)
+{
+    while (flock(w->folder, LOCK_EX) < 0 && errno == EINTR)
+        ;
+}
+
+static void give_folder(const struct clock_writer *w)
+{
+    flock(w->folder, LOCK_UN);
+}
+
 /* In the place of what a dead player left there. */
 static int link_page(struct clock_writer *w, struct tdk_err *err)
 {
@@ -101,7 +114,9 @@ int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk
     }
     if (rc == 0) {
         memcpy(w->file, file, sizeof file);
+        hold_folder(w);
         rc = link_page(w, err);
+        give_folder(w);
         if (rc < 0)
             w->file[0] = '\0'; /* what has that name is not ours */
     }
@@ -113,12 +128,29 @@ int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk
     return 0;
 }
 
+/* Somebody may have deleted ours, and another have the name since. */
+static bool has_name(const struct clock_writer *w)
+{
+    struct stat own, named;
+    return fstat(w->fd, &own) == 0 &&
+           fstatat(w->folder, w->file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
+static void unlink_page(const struct clock_writer *w)
+{
+    hold_folder(w);
+    if (has_name(w))
+        unlinkat(w->folder, w->file, 0);
+    give_folder(w);
+}
+
 void clock_writer_close(struct clock_writer *w)
 {
     if (w == NULL)
         return;
     if (w->file[0] != '\0')
-        unlinkat(w->folder, w->file, 0);
+        unlink_page(w);
     if (w->page != NULL)
         munmap(w->page, sizeof *w->page);
     if (w->fd >= 0)

@@ -20,7 +20,8 @@
  *
  * The words are written in turn, where nobody looks, and made to count by one store; so a writer
  * that is interrupted or dies in between holds up nobody. The writer holds a lock on the file: a
- * page that nobody holds is a dead player's, and counts for nothing. One writer; its thread.
+ * page that nobody holds is a dead player's, and counts for nothing. Who takes its place, or its
+ * own page away, holds a lock on the directory meanwhile. One writer; its thread.
  */
 #ifndef TDK_SHM_CLOCK_PAGE_H
 #define TDK_SHM_CLOCK_PAGE_H

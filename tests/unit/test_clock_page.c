@@ -3,7 +3,9 @@
 #include "tests/support/rings.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "shm/clock_page.h"
@@ -93,6 +95,82 @@ static void a_name_has_one_player(void **state)
     assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
 }
 
+static void a_close_takes_away_no_page_but_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct clock_writer *first;
+    struct tdk_clock_info info;
+    char path[RINGS_FOLDER_SIZE + 16];
+    assert_int_equal(clock_writer_open(&first, "r", &f->err), 0);
+    snprintf(path, sizeof path, "%s/r.clock", f->folder);
+    assert_int_equal(unlink(path), 0); /* an operator was in a hurry */
+    assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
+    clock_writer_close(first);
+    assert_int_equal(tdk_clock_attach(&f->clock, "r", &f->err), 0);
+    tdk_clock_info(f->clock, &info);
+    assert_int_equal(info.state, TDK_CLOCK_WAITING);
+}
+
+enum { ROUNDS = 2000 };
+
+struct contender {
+    pthread_barrier_t *line;
+    struct clock_writer *writer;
+    int unexpected;
+};
+
+/* A page that nobody holds lies there; both are at it; whoever got it leaves. */
+static void *contend(void *context)
+{
+    struct contender *c = context;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct tdk_err err;
+        c->writer = NULL;
+        pthread_barrier_wait(c->line);
+        int rc = clock_writer_open(&c->writer, "r", &err);
+        c->unexpected += rc != 0 && rc != TDK_EBUSY;
+        pthread_barrier_wait(c->line);
+        pthread_barrier_wait(c->line); /* looked at */
+        clock_writer_close(c->writer);
+        pthread_barrier_wait(c->line);
+    }
+    return NULL;
+}
+
+static void leave_dead_page(const struct fixture *f)
+{
+    char path[RINGS_FOLDER_SIZE + 16];
+    snprintf(path, sizeof path, "%s/r.clock", f->folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+}
+
+static void of_two_at_a_dead_players_page_one_has_it(void **state)
+{
+    struct fixture *f = *state;
+    pthread_barrier_t line;
+    struct contender contenders[2] = {{.line = &line}, {.line = &line}};
+    pthread_t threads[2];
+    int wrong = 0;
+    pthread_barrier_init(&line, NULL, 3);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, contend, &contenders[i]), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        leave_dead_page(f);
+        pthread_barrier_wait(&line);
+        pthread_barrier_wait(&line);
+        wrong += (contenders[0].writer != NULL) == (contenders[1].writer != NULL);
+        pthread_barrier_wait(&line);
+        pthread_barrier_wait(&line);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&line);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(contenders[0].unexpected + contenders[1].unexpected, 0);
+}
+
 static void *count_up(void *context)
 {
     struct fixture *f = context;
@@ -129,6 +207,8 @@ int main(void)
         cmocka_unit_test(tape_time_runs_from_the_anchor_and_stops_before_the_next_tick),
         cmocka_unit_test_setup_teardown(what_the_player_sets_the_reader_sees, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_has_one_player, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_close_takes_away_no_page_but_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_two_at_a_dead_players_page_one_has_it, setup, teardown),
         cmocka_unit_test_setup_teardown(no_half_of_a_change_is_ever_seen, setup, teardown),
     };
     return cmocka_run_group_tests_name("shm.clock_page", tests, NULL, NULL);
