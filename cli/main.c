@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/manual.h"
+#include "tapedeck/ring.h"
 
 /* A line each. */
 /* clang-format off */
@@ -259,10 +260,10 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    standard_hold();
-    int status = dispatch(argc, argv);
-    /* Help may still be in stdio's buffer, and the disk behind it full. */
     struct tdk_err err;
+    standard_hold();
+    int status = tdk_ring_guard(&err) < 0 ? cli_fail(&err, NULL) : dispatch(argc, argv);
+    /* Help may still be in stdio's buffer, and the disk behind it full. */
     if (standard_flush(&err) < 0 && status == CLI_OK)
         status = cli_fail(&err, NULL);
     return status;

@@ -53,8 +53,10 @@ static int take_some(struct tap *t, struct tdk_err *err)
         listener_overtaken(&t->listener, t->ring);
         return 1;
     }
-    if (size <= 0)
-        return size == 0 ? 0 : err_set(err, (int)size, "follow the ring");
+    if (size == 0 || size == TDK_EHOSTILE) /* the ring itself says which rule was broken */
+        return 0;
+    if (size < 0)
+        return err_set(err, (int)size, "follow the ring");
     int rc = take_copied(t, (size_t)size, err);
     if (t->listener.ticks != ticks)
         t->heard_ns = clock_mono();

@@ -70,20 +70,19 @@ static uint64_t consumed_bytes(const struct lane *lane)
     return info.consumed_bytes;
 }
 
-static int check_rules(const struct lane *lane, struct tdk_err *err)
+int lane_check(const struct lane *lane, struct tdk_err *err)
 {
     const char *broken = tdk_ring_hostile(lane->ring);
-    if (broken == NULL)
-        return 0;
-    return err_say(err, TDK_EHOSTILE, "ring %s: its consumer broke the rules: %s", lane->name,
-                   broken);
+    return broken == NULL ? 0
+                          : err_say(err, TDK_EHOSTILE, "ring %s: who shares it broke the rules: %s",
+                                    lane->name, broken);
 }
 
 /* May a wait go on that has brought nothing for `quiet_ns`? */
 static int check_wait(const struct lane *lane, const struct lane_patience *patience,
                       uint64_t quiet_ns, struct tdk_err *err)
 {
-    int rc = check_rules(lane, err);
+    int rc = lane_check(lane, err);
     if (rc < 0)
         return rc;
     if (quiet_ns >= patience->stall_ns)
@@ -102,7 +101,7 @@ static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience 
     uint64_t begin = clock_mono(), moved = begin;
     uint64_t consumed = consumed_bytes(lane);
     uint64_t slice = SLICE_NS < patience->stall_ns ? SLICE_NS : patience->stall_ns;
-    int rc = 0;
+    int rc = lane_check(lane, err);
     patience->stalls++;
     while (rc == 0 && !tdk_ring_wait_room(lane->ring, size, slice)) {
         uint64_t consumed_now = consumed_bytes(lane);
@@ -119,8 +118,9 @@ static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience 
 void *lane_try(struct lane *lane, size_t bytes)
 {
     assert(bytes >= sizeof(struct tdk_frame) && bytes % 8 == 0);
-    return bytes <= tdk_frame_span(lane->payload_max) ? tdk_ring_claim_run(lane->ring, bytes)
-                                                      : NULL;
+    if (bytes > tdk_frame_span(lane->payload_max) || tdk_ring_hostile(lane->ring) != NULL)
+        return NULL;
+    return tdk_ring_claim_run(lane->ring, bytes);
 }
 
 int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patience *patience,

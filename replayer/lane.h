@@ -54,6 +54,10 @@ void *lane_try(struct lane *lane, size_t bytes);
 int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patience *patience,
                struct tdk_err *err);
 
+/* TDK_EHOSTILE: who shares the ring broke its rules, or cut its file; nothing is put in any more.
+ */
+int lane_check(const struct lane *lane, struct tdk_err *err);
+
 /* Of the room that was claimed last `bytes` at its end were not needed. */
 void lane_shrink(struct lane *lane, size_t bytes);
 

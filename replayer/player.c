@@ -319,10 +319,12 @@ static int put_ends(struct player *p, bool cut_short, struct tdk_err *err)
             tdk_digest_value(digest, end.digest, hex);
         struct tdk_frame head = {.type = TDK_TYPE_END};
         int put = lane_control(lane, &head, &end, sizeof end, NULL, 0, &p->patience, err);
+        if (put == 0) {
+            lane_publish(lane);
+            put = lane_check(lane, err); /* cut meanwhile, it has nothing of all that */
+        }
         if (put < 0)
             rc = put;
-        else
-            lane_publish(lane);
     }
     return rc;
 }

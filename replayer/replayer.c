@@ -13,6 +13,7 @@
 #include "replayer/outstanding.h"
 #include "replayer/query.h"
 #include "tape/scout.h"
+#include "tapedeck/ring.h"
 
 #define STOP_MS 4500u
 #define TEND_MS 100u
@@ -225,7 +226,9 @@ int replayer_open(struct replayer *r, const struct replay_config *config, struct
     pthread_rwlock_init(&r->gate, NULL);
     coverage_shelf_init(&r->coverages);
     scout_limit(0); /* what many ask for side by side keeps all processors busy anyway */
-    int rc = open_tape(r, err);
+    int rc = tdk_ring_guard(err); /* a ring that is cut under a play ends that play alone */
+    if (rc == 0)
+        rc = open_tape(r, err);
     if (rc < 0)
         return rc;
     rc = service_init(&r->service, &events, r, (unsigned)config->io_workers, STOP_MS, err);

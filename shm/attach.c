@@ -71,10 +71,10 @@ int ring_open(struct tdk_ring **ring, const struct region *region, const char *n
     struct tdk_ring *r = handle_new(region, name, role);
     if (!r)
         return err_set(err, -ENOMEM, "attach to ring %s", name);
-    guard_add(r);
+    guard_add(region->base, region->mapped, &r->more->hostile);
     rc = role_open(r, role, err);
     if (rc < 0) {
-        guard_remove(r);
+        guard_remove(region->base, &r->more->hostile);
         free(r);
         return rc;
     }
@@ -115,7 +115,7 @@ void tdk_ring_detach(struct tdk_ring *ring)
         return;
     if (ring->role == TDK_RING_CONSUMER && ring->freed != ring->consumed)
         tdk_ring_give_back(ring);
-    guard_remove(ring);
+    guard_remove(ring->more->region.base, &ring->more->hostile);
     if (!ring->more->borrowed)
         region_close(&ring->more->region);
     free(ring);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "shm/guard.h"
 #include "shm/rings.h"
 
 #define FILE_MAX (TDK_NAME_MAX + sizeof ".clock")
@@ -62,6 +63,7 @@ static int make_page(struct clock_writer *w, struct tdk_err *err)
     void *at = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
     if (at == MAP_FAILED)
         return err_set(err, -errno, "map a clock page");
+    guard_add(at, sizeof *w->page, NULL); /* cut, it is read by nobody any more, and kills nobody */
     w->page = at;
     w->page->magic = CLOCK_PAGE_MAGIC;
     w->page->version = CLOCK_PAGE_VERSION;
@@ -151,8 +153,10 @@ void clock_writer_close(struct clock_writer *w)
         return;
     if (w->file[0] != '\0')
         unlink_page(w);
-    if (w->page != NULL)
+    if (w->page != NULL) {
+        guard_remove(w->page, NULL);
         munmap(w->page, sizeof *w->page);
+    }
     if (w->fd >= 0)
         close(w->fd);
     if (w->folder >= 0)
@@ -241,6 +245,7 @@ static int map_page(struct tdk_clock_page *c, int folder, const char *file, stru
     void *at = mmap(NULL, sizeof(struct clock_page), PROT_READ, MAP_SHARED, c->fd, 0);
     if (at == MAP_FAILED)
         return err_set(err, -errno, "map the clock page %s", file);
+    guard_add(at, sizeof(struct clock_page), NULL);
     c->page = at;
     if (c->page->magic == CLOCK_PAGE_MAGIC && c->page->version == CLOCK_PAGE_VERSION)
         return 0;
@@ -279,6 +284,7 @@ void tdk_clock_detach(struct tdk_clock_page *clock)
             const void *in;
             void *out;
         } page = {.in = clock->page};
+        guard_remove(page.in, NULL);
         munmap(page.out, sizeof(struct clock_page));
     }
     if (clock->fd >= 0)

@@ -1,7 +1,7 @@
 /*
  * A file that is cut while it is mapped answers the next touch of the lost pages with SIGBUS.
  *
- * The handler puts empty memory in the place of the whole ring, marks it, and returns: the
+ * The handler puts empty memory in the place of the whole mapping, marks it, and returns: the
  * instruction is done again and finds zeros, which are no tick and no position. Whoever was reading
  * comes to an end by the checks that are there anyway and then finds the mark. Nothing is jumped
  * out of, so it does not matter in whose loop or library the fault came.
@@ -13,21 +13,22 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
-#include "shm/ring_private.h"
+#include "tapedeck/ring.h"
 
-#define GUARDED_MAX 1024 /* handles of one process; more than that are not guarded */
+#define GUARDED_MAX 1024 /* of one process; more than that are not guarded */
 
 /* What the handler looks at while other threads attach and detach: base is stored last, and taken
- * away first. A handle is only touched when its own memory faults, so by the thread that has it. */
+ * away first. A mark is only touched when its own memory faults, so by the thread that has it. */
 static struct guarded {
     uintptr_t base; /* 0: free */
     size_t size;
-    struct tdk_ring *ring;
+    void *memory;
+    const char **mark;
 } guarded[GUARDED_MAX];
 
 static struct sigaction previous;
 
-void guard_add(struct tdk_ring *ring)
+void guard_add(void *base, size_t size, const char **mark)
 {
     for (size_t i = 0; i < GUARDED_MAX; i++) {
         uintptr_t none = 0;
@@ -35,21 +36,23 @@ void guard_add(struct tdk_ring *ring)
         if (!__atomic_compare_exchange_n(&guarded[i].base, &none, 1, false, __ATOMIC_ACQUIRE,
                                          __ATOMIC_RELAXED))
             continue;
-        guarded[i].size = ring->more->region.mapped;
-        guarded[i].ring = ring;
-        __atomic_store_n(&guarded[i].base, (uintptr_t)ring->more->region.base, __ATOMIC_RELEASE);
+        guarded[i].size = size;
+        guarded[i].memory = base;
+        guarded[i].mark = mark;
+        __atomic_store_n(&guarded[i].base, (uintptr_t)base, __ATOMIC_RELEASE);
         return;
     }
 }
 
-void guard_remove(struct tdk_ring *ring)
+void guard_remove(const void *base, const char **mark)
 {
     for (size_t i = 0; i < GUARDED_MAX; i++)
-        if (__atomic_load_n(&guarded[i].base, __ATOMIC_ACQUIRE) > 1 && guarded[i].ring == ring)
+        if (__atomic_load_n(&guarded[i].base, __ATOMIC_ACQUIRE) == (uintptr_t)base &&
+            guarded[i].mark == mark)
             __atomic_store_n(&guarded[i].base, 0, __ATOMIC_RELEASE);
 }
 
-static bool ring_fault(uintptr_t address)
+static bool is_guarded(uintptr_t address)
 {
     bool ours = false;
     for (size_t i = 0; i < GUARDED_MAX; i++) {
@@ -57,10 +60,11 @@ static bool ring_fault(uintptr_t address)
         if (base <= 1 || address < base || address - base >= guarded[i].size)
             continue;
         if (!ours &&
-            mmap(guarded[i].ring->more->region.base, guarded[i].size, PROT_READ | PROT_WRITE,
+            mmap(guarded[i].memory, guarded[i].size, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
             return false;
-        guarded[i].ring->more->hostile = "its file was cut";
+        if (guarded[i].mark != NULL)
+            *guarded[i].mark = "its file was cut";
         ours = true;
     }
     return ours;
@@ -69,7 +73,7 @@ static bool ring_fault(uintptr_t address)
 static void on_sigbus(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
-    if (ring_fault((uintptr_t)info->si_addr)) {
+    if (is_guarded((uintptr_t)info->si_addr)) {
         errno = saved;
         return;
     }

@@ -183,6 +183,28 @@ class Rings(tapedeck.Case):
             self.assertEqual(waiting.wait(), 1, waiting.stderr)
             self.assertIn(f"ring {ring}: ", waiting.stderr)
 
+    def test_a_ring_that_is_cut_ends_who_shares_it_with_an_error(self):
+        lines = self.scratch / "lines"
+        lines.write_bytes(b"".join(b"%d %s\n" % (i, b"x" * 100) for i in range(1, 2001)))
+        self.run_ok("import", lines, "-T", self.tape, "--track", "t", "--format", "lines")
+        for command in (("gen", "--count", 9999, "--ring"), ("feed", lines, "--ring"), ("drain",), ("tap",),
+                        ("play", "-T", self.tape, "--into")):
+            with self.subTest(command[0]):
+                ring = command[0]
+                self.run_ok("ring", "create", ring, "--size", "64K")
+                waiting = self.start_cli(*command, ring)
+                with open(self.rings / f"{ring}.ring", "r+b", buffering=0) as shared:
+                    self.wait_for(lambda: self.is_shared(ring, shared))
+                    shared.truncate(0)
+                self.assertEqual(waiting.wait(), 1, waiting.stderr)
+                self.assertIn("its file was cut", waiting.stderr)
+
+    def is_shared(self, ring, shared):
+        """Who produces has filled it, who reads is there."""
+        info = self.ring_info(ring)
+        is_read = info["taps"] > 0 or info["consumer"]
+        return is_read or os.pread(shared.fileno(), 1, 1280) == b"\1"  # `room_wanted`
+
     def test_a_rate_is_kept(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         begin = time.monotonic()

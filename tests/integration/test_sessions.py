@@ -1,6 +1,7 @@
 """Plays that run in the replayer: asked for over its socket, steered, and told how they went."""
 
 import json
+import os
 import signal
 import time
 
@@ -283,6 +284,17 @@ class Plays(Sessions):
         self.assertEqual(self.replayer.stop(), 0, self.replayer.stderr)
         self.drained(code=3)
 
+    def test_a_ring_that_is_cut_under_a_play_ends_that_play_alone(self):
+        client = self.client()
+        whole, cut = (self.play(client, into=into, paused=True) for into in ("whole", "cut"))
+        for name in ("cut.ring", "cut.clock"):
+            os.truncate(self.rings / name, 0)
+        client.call("resume", session=cut)
+        self.assertEqual(self.until(client, cut, "failed", "ended")["error"]["name"], "EHOSTILE")
+        client.call("resume", session=whole)
+        last = self.until(client, whole, "failed", "ended")
+        self.assertEqual((last["state"], last["ticks"]), ("ended", 200))
+
     def test_a_limit_is_of_each_round_also_behind_a_seek(self):
         client = self.client()
         session = self.play(client, loop=2, limit=10, paused=True)
@@ -293,16 +305,31 @@ class Plays(Sessions):
         client.call("resume", session=session)
         self.assertEqual(self.until(client, session, "ended")["ticks"], 20)
 
-    def test_then_live(self):
+    def record_feed(self):
+        """A recorder of the ring feed, with 100 ticks of it on the tape, and a replayer that knows them."""
         self.replayer.stop()
         recorder = self.recorder("--ring", "feed", "--create-ring", "1M")
         self.run_ok("gen", "--ring", "feed", "--count", 100)
-        end = time.monotonic() + tapedeck.PATIENCE
-        while self.run_cli("query", "-T", self.tape, "--track", "feed", "--count").stdout != b"100\n":
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.02)
+        self.wait_for(
+            lambda: self.run_cli("query", "-T", self.tape, "--track", "feed", "--count").stdout == b"100\n")
         self.replayer = self.start("tapedeck-replayer", "--tape", self.tape)
         self.replayer.wait_line(r"^ready ")
+        return recorder
+
+    def test_a_ring_that_is_cut_while_it_is_followed_leaves_the_play_with_its_tape(self):
+        recorder = self.record_feed()
+        client = self.client()
+        session = self.play(client, tracks=["feed"], then_live=True)
+        self.wait_for(lambda: self.ring_info("feed")["taps"] == 1)
+        os.truncate(self.rings / "feed.ring", 0)
+        recorder.wait_line("its file was cut")
+        self.run_ok("drain", "r", "--count", 100, "--timeout", "20s", "-o", "frames")
+        client.call("stop", session=session)
+        last = self.until(client, session, "ended", "failed")
+        self.assertEqual((last["state"], last["ticks"]), ("ended", 100), last)
+
+    def test_then_live(self):
+        recorder = self.record_feed()
         client = self.client()
         session = self.play(client, tracks=["feed"], then_live=True, limit=300)
         self.run_ok("gen", "--ring", "feed", "--count", 200, "--rate", "1000/s", "--seed", 2)

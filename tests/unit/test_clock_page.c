@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "shm/clock_page.h"
+#include "tapedeck/ring.h"
 
 struct fixture {
     char folder[RINGS_FOLDER_SIZE];
@@ -200,6 +201,20 @@ static void no_half_of_a_change_is_ever_seen(void **state)
     pthread_join(thread, NULL);
 }
 
+static void a_page_whose_file_is_cut_ends_nobodys_life(void **state)
+{
+    struct fixture *f = *state;
+    const struct clock_words words = {.state = TDK_CLOCK_PAUSED, .floor = 77};
+    char path[RINGS_FOLDER_SIZE + 32];
+    assert_int_equal(tdk_ring_guard(&f->err), 0);
+    open_both(f);
+    snprintf(path, sizeof path, "%s/r.clock", f->folder);
+    assert_int_equal(truncate(path, 0), 0);
+    clock_writer_set(f->writer, &words);
+    uint64_t before = clock_wall(), now = tdk_clock_now(f->clock); /* as where there is no page */
+    assert_in_range(now, before, clock_wall());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +224,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_has_one_player, setup, teardown),
         cmocka_unit_test_setup_teardown(a_close_takes_away_no_page_but_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(of_two_at_a_dead_players_page_one_has_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_page_whose_file_is_cut_ends_nobodys_life, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(no_half_of_a_change_is_ever_seen, setup, teardown),
     };
     return cmocka_run_group_tests_name("shm.clock_page", tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "replayer/lane.h"
@@ -198,6 +200,23 @@ static void a_consumer_that_breaks_the_rules_ends_the_wait(void **state)
     assert_non_null(strstr(f->err.text, "broke the rules"));
 }
 
+/* What fits is put into memory that is nobody's; no more is claimed once it is known. */
+static void a_ring_whose_file_is_cut_takes_nothing_more(void **state)
+{
+    struct fixture *f = *state;
+    char path[RINGS_FOLDER_SIZE + 32];
+    assert_int_equal(tdk_ring_guard(&f->err), 0);
+    assert_int_equal(put_tick(f, 100, 1), 0);
+    assert_int_equal(lane_check(&f->lane, &f->err), 0);
+    snprintf(path, sizeof path, "%s/replay.ring", f->folder);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(put_tick(f, 100, 2), 0);
+    assert_int_equal(lane_check(&f->lane, &f->err), TDK_EHOSTILE);
+    assert_int_equal(put_tick(f, 100, 3), TDK_EHOSTILE);
+    assert_non_null(strstr(f->err.text, "ring replay: "));
+    assert_non_null(strstr(f->err.text, "its file was cut"));
+}
+
 static void a_frame_the_ring_can_never_hold_is_refused_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -265,6 +284,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(an_order_to_stop_ends_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_consumer_that_breaks_the_rules_ends_the_wait, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_ring_whose_file_is_cut_takes_nothing_more, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_frame_the_ring_can_never_hold_is_refused_at_once, setup,
                                         teardown),
