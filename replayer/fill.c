@@ -10,13 +10,24 @@
 
 #define FIRST_SIZE ((size_t)64 << 10) /* of the first batch: it is waited for */
 
+static bool is_ending(void *context)
+{
+    const struct fill *f = context;
+    return atomic_load_explicit(f->ending, memory_order_relaxed);
+}
+
 int fill_open(struct fill *f, struct replayer *r, struct inquiry *inquiry)
 {
+    if (is_ending(f)) /* while it stood in the row */
+        return err_say(&f->err, -ECANCELED, "query: nobody waits for it any more");
     int rc = inquiry->digest ? tdk_digest_open(&f->digest) : 0;
     if (rc < 0)
         return err_set(&f->err, rc, "query");
     f->control = inquiry->query.control;
-    return replayer_open_cursor(r, &f->cursor, inquiry, &f->err);
+    rc = replayer_open_cursor(r, &f->cursor, inquiry, &f->err);
+    if (rc == 0)
+        cursor_stop_when(f->cursor, is_ending, f);
+    return rc;
 }
 
 void fill_close(struct fill *f)
@@ -201,7 +212,7 @@ void fill_run(struct fill *f)
     size_t enough = f->begun || f->limit < FIRST_SIZE ? f->limit : FIRST_SIZE;
     f->stop = FILL_MORE;
     f->need = 0;
-    while (f->into->size < enough) {
+    while (f->into->size < enough && !is_ending(f)) {
         bool is_taken = f->run_at == f->run.size;
         if (is_taken && take_woven(f, enough))
             continue;

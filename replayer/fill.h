@@ -6,6 +6,8 @@
 #ifndef TDK_REPLAYER_FILL_H
 #define TDK_REPLAYER_FILL_H
 
+#include <stdatomic.h>
+
 #include "replayer/inquiry.h"
 #include "tapedeck/digest.h"
 
@@ -24,7 +26,7 @@ enum fill_end {
     FILL_MORE,   /* it is full: there is more */
     FILL_DAMAGE, /* here something cannot be read: `damage`, and err says it; there may be more */
     FILL_END,
-    FILL_FAILED, /* err says why */
+    FILL_FAILED, /* err says why; -ECANCELED: it is ending */
 };
 
 /* What TRACK frame was put in last for a track's number. */
@@ -34,6 +36,7 @@ struct told {
 };
 
 struct fill {
+    const atomic_bool *ending; /* borrowed: from when on nothing more is read */
     struct tdk_cursor *cursor; /* ours */
     struct tdk_digest *digest; /* ours; NULL: nobody wants it */
     struct told *told;         /* ours: by a track's number */

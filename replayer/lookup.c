@@ -11,6 +11,7 @@
 #include "replayer/inquiry.h"
 #include "replayer/replayer.h"
 #include "replayer/symbol_page.h"
+#include "tape/cursor.h"
 #include "wire/frame.h"
 
 struct lookup {
@@ -173,14 +174,20 @@ static void on_symbols(struct request *request, struct wire_map params)
 
 /* ---- count ---- */
 
-static int count(const struct replayer *r, struct tdk_cursor *cursor, struct tdk_err *err)
+static bool is_stopping(void *replayer)
+{
+    const struct replayer *r = replayer;
+    return r->stopping;
+}
+
+static int count(struct replayer *r, struct tdk_cursor *cursor, struct tdk_err *err)
 {
     struct tdk_run ignored;
     int rc = 1;
+    cursor_stop_when(cursor, is_stopping, r);
     while (rc == 1 || rc == TDK_ECORRUPT)
-        rc = r->stopping ? err_say(err, -ECANCELED, "count: the replayer ends")
-                         : tdk_cursor_read(cursor, &ignored, err);
-    return rc;
+        rc = r->stopping ? -ECANCELED : tdk_cursor_read(cursor, &ignored, err);
+    return rc == -ECANCELED ? err_say(err, rc, "count: the replayer ends") : rc;
 }
 
 static int read_count(struct lookup *l, struct tdk_err *err)

@@ -107,6 +107,21 @@ int player_seat_late(struct player *p, const struct tdk_run *run, struct tdk_err
     return 0;
 }
 
+/* While nothing passes for long, orders are heard all the same. */
+static bool is_turned(void *context)
+{
+    const struct player *p = context;
+    return player_stopped(context) || p->sought;
+}
+
+static int open_cursor(struct player *p, const struct tdk_query *query, struct tdk_err *err)
+{
+    int rc = tdk_cursor_open(&p->cursor, p->tape, query, err);
+    if (rc == 0)
+        cursor_stop_when(p->cursor, is_turned, p);
+    return rc;
+}
+
 int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_query *query,
                 const struct player_options *options, struct tdk_err *err)
 {
@@ -124,7 +139,7 @@ int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_
     pace_init(&p->pace, &options->speed, options->max_idle_ns);
     scout_limit(0); /* the other processors are for who takes what is played */
     /* The cursor first: a range that cannot be asked for makes no ring. */
-    int rc = tdk_cursor_open(&p->cursor, tape, &p->query, err);
+    int rc = open_cursor(p, &p->query, err);
     if (rc < 0)
         goto fail;
     if (options->digest && tdk_digest_open(&p->digest) < 0) {
@@ -209,6 +224,8 @@ static int play_round(struct player *p, struct tdk_err *err)
         if (size > 0)
             continue;
         rc = tdk_cursor_read(p->cursor, &run, err);
+        if (rc == -ECANCELED && p->sought && !p->quit)
+            return PLAYER_SOUGHT;
         if (rc == 0)
             return player_put_prologue(p, err);
         if (rc == TDK_ECORRUPT) {
@@ -245,7 +262,7 @@ static int seek(struct player *p, struct tdk_err *err)
     p->joined = false;
     p->steps = p->step_to = 0;
     p->at = query.from;
-    int rc = tdk_cursor_open(&p->cursor, p->tape, &query, err);
+    int rc = open_cursor(p, &query, err);
     if (rc == 0 && p->options.prime) {
         prime_close(p->prime);
         p->prime = NULL;
@@ -289,7 +306,7 @@ static int play_rounds(struct player *p, struct tdk_err *err)
         p->round_began = p->report.ticks;
         tdk_cursor_close(p->cursor);
         p->cursor = NULL;
-        rc = tdk_cursor_open(&p->cursor, p->tape, &p->query, err);
+        rc = open_cursor(p, &p->query, err);
         if (rc == 0 && p->prime_moved) {
             prime_close(p->prime);
             p->prime = NULL;

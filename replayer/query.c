@@ -41,9 +41,9 @@ struct query_stream {
     uint64_t credit;    /* bytes that may be filled */
     uint64_t spoke_ns;  /* when the client was told something */
     uint64_t damaged;
-    unsigned sending; /* batches on their way */
-    bool busy;        /* a job is in the row or at work */
-    bool ending;      /* no more is read: `end` is the error it ends with, code 0: none */
+    unsigned sending;   /* batches on their way */
+    bool busy;          /* a job is in the row or at work */
+    atomic_bool ending; /* no more is read: `end` is the error it ends with, code 0: none */
     bool wants_memory;
     struct tdk_err end;
 };
@@ -374,6 +374,7 @@ static int begin(struct request *request, struct wire_map params, struct tdk_err
         free(s);
         return rc;
     }
+    s->fill.ending = &s->ending;
     s->replayer = r;
     s->connection = request->connection;
     s->request = request;

@@ -25,8 +25,10 @@ struct tdk_cursor {
     struct merge merge;
     uint64_t left; /* ticks up to the limit */
     bool count_only;
-    size_t counting;      /* the stream that is being counted */
-    int failed;           /* the code that ended it */
+    size_t counting;                /* the stream that is being counted */
+    int failed;                     /* the code that ended it */
+    bool (*stopped)(void *context); /* NULL: nobody stops it */
+    void *stop_context;
     struct lease lease;   /* on what it may yet read */
     struct run_copy copy; /* reverse: frames the other way round */
     bool takes_turns;     /* the last run was short: tracks take turns */
@@ -164,6 +166,14 @@ void tdk_cursor_close(struct tdk_cursor *cursor)
 
 /* ---- the merge ---- */
 
+/* Nothing passed: is it wanted at all any more? */
+static int go_on(const struct tdk_cursor *cursor, struct tdk_err *err)
+{
+    if (cursor->stopped == NULL || !cursor->stopped(cursor->stop_context))
+        return 0;
+    return err_say(err, -ECANCELED, "read tape: stopped");
+}
+
 /*
  * The stream on top is not loaded: its key is a bound, or nothing at all. Find its next block; if
  * that may be the next of all, read it. 0, or why not.
@@ -184,10 +194,12 @@ static int settle(struct tdk_cursor *cursor, struct stream *stream, struct tdk_e
     }
     stream->has_block = false; /* whatever comes of it now */
     int rc = stream_load(stream, err);
+    if (rc == 0)
+        return go_on(cursor, err);
     if (rc == 1 && cursor->answer.reverse && cursor->stream_count > 1)
         rc = stream_key_list(stream, err);
     uint64_t key;
-    if (rc >= 0 && stream->loaded && run_next_key(stream, &key))
+    if (rc >= 0 && run_next_key(stream, &key))
         merge_move(merge, key);
     return rc < 0 ? rc : 0;
 }
@@ -271,6 +283,8 @@ static int count_run(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_
             rc = stream_count(stream, &ticks, err);
         else if (rc == 0)
             cursor->counting++;
+        if (rc >= 0 && ticks == 0)
+            rc = go_on(cursor, err);
         if (rc < 0)
             return rc;
         if (ticks == 0)
@@ -301,6 +315,12 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
 bool cursor_counts(const struct tdk_cursor *cursor)
 {
     return cursor->count_only;
+}
+
+void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context), void *context)
+{
+    cursor->stopped = stopped;
+    cursor->stop_context = context;
 }
 
 void cursor_fail(struct tdk_cursor *cursor, int code)

@@ -26,6 +26,10 @@ size_t cursor_weave_size(const struct tdk_cursor *cursor, size_t max);
  * the last run of it told. */
 void cursor_weave(struct tdk_cursor *cursor, struct woven *woven);
 
+/* Asked behind each block of which nothing passed; true: that call fails with -ECANCELED, and each
+ * behind it. Who gets runs can ask for himself. On the cursor's thread. */
+void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context), void *context);
+
 /* It ends here: each call from now on fails with `code`. */
 void cursor_fail(struct tdk_cursor *cursor, int code);
 

@@ -1,10 +1,12 @@
 /* How a cursor reads: which blocks, how often, and what it tells of those that are bad or gone. */
 #include "tests/support/taping.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdatomic.h>
 
 #include "base/bytes.h"
+#include "tape/cursor.h"
 #include "tape/files.h"
 #include "tapedeck/dbn.h"
 #include "tests/support/asking.h"
@@ -86,15 +88,15 @@ static void flip_byte(const char *path, off_t offset)
     close(fd);
 }
 
-struct answer {
+struct outcome {
     uint64_t ticks;
     unsigned bad; /* runs that could not be read */
 };
 
 /* All of it; whatever could not be read is told in such words (a pattern). */
-static struct answer read_all(struct tdk_cursor *cursor, const char *words)
+static struct outcome read_all(struct tdk_cursor *cursor, const char *words)
 {
-    struct answer answer = {0};
+    struct outcome answer = {0};
     struct tdk_run run;
     struct tdk_err err;
     int rc;
@@ -120,7 +122,7 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
     for (int reverse = 0; reverse <= 1; reverse++) {
         const struct tdk_query query = {.to = UINT64_MAX, .reverse = reverse == 1};
         struct tdk_cursor *cursor = asking_cursor(tape, &query);
-        struct answer answer = read_all(cursor, "*segment 1 offset *track t *cannot be read*");
+        struct outcome answer = read_all(cursor, "*segment 1 offset *track t *cannot be read*");
         struct tdk_cursor_stats stats;
         tdk_cursor_stats(cursor, &stats);
         assert_int_equal(answer.bad, 1);
@@ -205,7 +207,7 @@ static void cursor_tells_each_block_of_a_missing_segment(void **state)
     struct tdk_tape *tape = asking_open(folder);
     const struct tdk_query query = {.from = 1100, .to = 1200};
     struct tdk_cursor *cursor = asking_cursor(tape, &query);
-    struct answer answer = read_all(cursor, "*segment 1 offset *");
+    struct outcome answer = read_all(cursor, "*segment 1 offset *");
     assert_int_equal(answer.ticks, 0);
     assert_true(answer.bad > 0);
     tdk_cursor_close(cursor);
@@ -231,7 +233,7 @@ static void count_tells_a_segment_that_is_missing_or_cut(void **state)
         if (i == 3)
             assert_int_equal(unlink(path), 0);
         struct tdk_cursor *cursor = asking_cursor(tape, &query);
-        struct answer answer = read_all(cursor, "*segment 1 offset *");
+        struct outcome answer = read_all(cursor, "*segment 1 offset *");
         assert_int_equal(answer.bad == 0, i == 0);
         assert_int_equal(answer.ticks == 0, i > 1);
         assert_true(i != 1 || (answer.ticks > 1000 && answer.ticks < 4000));
@@ -263,7 +265,7 @@ static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
         query.reverse = mode == 1;
         query.count_only = mode == 2;
         struct tdk_cursor *cursor = asking_cursor(tape, &query);
-        struct answer answer = read_all(cursor, "*are missing from the tape*");
+        struct outcome answer = read_all(cursor, "*are missing from the tape*");
         assert_int_equal(answer.bad, 1);
         assert_in_range(answer.ticks, 3000, 5999);
         tdk_cursor_close(cursor);
@@ -346,6 +348,37 @@ static void cursor_gives_nothing_for_an_empty_range(void **state)
     tdk_tape_close(tape);
 }
 
+static bool is_third(void *context)
+{
+    unsigned *asked = context;
+    return ++*asked == 3;
+}
+
+/* Of a tape on which nothing passes, read or counted: it is stopped at the third block. */
+static void cursor_is_stopped_where_nothing_passes(void **state)
+{
+    const char *folder = *state;
+    const struct tdk_type_filter none = {.type = TDK_TYPE_OPAQUE, .rtype = -1};
+    make_track(folder, 10000, in_order, 4096);
+    for (int counts = 0; counts < 2; counts++) {
+        struct tdk_tape *tape = asking_open(folder);
+        const struct tdk_query query = {
+            .to = UINT64_MAX, .types = &none, .type_count = 1, .count_only = counts};
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        struct tdk_cursor_stats stats;
+        struct tdk_run run;
+        unsigned asked = 0;
+        cursor_stop_when(cursor, is_third, &asked);
+        assert_int_equal(tdk_cursor_read(cursor, &run, NULL), -ECANCELED);
+        tdk_cursor_stats(cursor, &stats);
+        assert_int_equal(stats.blocks_read + stats.blocks_skipped, 3);
+        assert_int_equal(tdk_cursor_read(cursor, &run, NULL), -ECANCELED);
+        assert_int_equal(asked, 3);
+        tdk_cursor_close(cursor);
+        tdk_tape_close(tape);
+    }
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
 
 int main(void)
@@ -362,6 +395,7 @@ int main(void)
         IN_FOLDER(cursor_reads_a_lone_segment),
         IN_FOLDER(cursor_refuses_a_track_that_is_not_there),
         IN_FOLDER(cursor_gives_nothing_for_an_empty_range),
+        IN_FOLDER(cursor_is_stopped_where_nothing_passes),
     };
     return cmocka_run_group_tests_name("tape.cursor_reading", tests, NULL, NULL);
 }

@@ -531,6 +531,45 @@ static void assert_digest_of_query(struct fixture *f, const uint8_t digest[16])
 }
 
 /* With a digest ticks are woven beside the ring, without one in it. */
+/* Of its blocks only the first has something that passes, what is told between ticks. */
+static void open_where_nothing_passes(struct fixture *f)
+{
+    static const char *const tracks[] = {"c"};
+    static const struct tdk_type_filter wide = {.type = TDK_TYPE_WIDE, .rtype = -1};
+    tdk_tape_close(f->tape);
+    f->tape = NULL;
+    assert_int_equal(append_track(f, "c", 4 * TURNS, T0, 2000), 0);
+    assert_int_equal(tdk_tape_open(&f->tape, f->tape_path, &f->err), 0);
+    f->query.tracks = tracks;
+    f->query.track_count = 1;
+    f->query.types = &wide;
+    f->query.type_count = 1;
+    assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
+}
+
+static void orders_are_heard_while_nothing_passes(void **state)
+{
+    struct fixture *f = *state;
+    open_where_nothing_passes(f);
+    command(f, (struct player_command){.order = PLAYER_SEEK, .to = T0 + 1});
+    command(f, (struct player_command){.order = PLAYER_QUIT});
+    assert_int_equal(player_run(f->player, &f->err), 0);
+    assert_true(player_report(f->player)->stopped);
+}
+
+static void a_seek_is_done_while_nothing_passes(void **state)
+{
+    struct fixture *f = *state;
+    struct player_status status;
+    open_where_nothing_passes(f);
+    command(f, (struct player_command){.order = PLAYER_SEEK, .to = T0 + 100});
+    assert_int_equal(player_run(f->player, &f->err), 0);
+    assert_false(player_report(f->player)->stopped);
+    assert_false(player_report(f->player)->complete); /* a part was passed over */
+    player_status(f->player, &status);
+    assert_int_equal(status.state, PLAYER_ENDED);
+}
+
 static void play_turns_to_the_end(struct fixture *f, bool digest)
 {
     pthread_t thread;
@@ -600,6 +639,8 @@ static void tracks_in_turn_pause_step_seek_and_quit_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(orders_are_heard_while_nothing_passes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_seek_is_done_while_nothing_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(tracks_are_announced_then_merged_then_ended, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_digest_is_of_what_was_played, setup, teardown),
