@@ -180,7 +180,7 @@ static void answer(struct session *s)
     wire_put_map(out, 1);
     wire_pair_u64(out, "session", s->number);
     request_done(request);
-    if ((s->connection == NULL && !s->params.detach) || s->all->closing)
+    if ((s->connection == NULL && !s->params.detach) || s->all->stopping)
         stop(s);
 }
 
@@ -270,7 +270,7 @@ static struct session *session_new(struct sessions *sessions, struct request *re
 int session_start(struct sessions *sessions, struct request *request, struct session_params *params,
                   struct tdk_err *err)
 {
-    if (sessions->closing)
+    if (sessions->stopping)
         return err_say(err, -ECANCELED, "the replayer ends");
     if (sessions->count == SESSIONS_MAX)
         return err_say(err, TDK_EFULL, "%u plays run already", SESSIONS_MAX);
@@ -319,6 +319,7 @@ void sessions_gone(struct sessions *sessions, struct connection *connection)
 
 void sessions_stop(struct sessions *sessions)
 {
+    sessions->stopping = true; /* those that are being opened stop when they are: answer() */
     for (struct session *s = sessions->list; s != NULL; s = s->next)
         stop(s);
 }

@@ -62,6 +62,7 @@ struct sessions {
     unsigned count;
     uint64_t numbers;
     bool is_open, closing;
+    bool stopping; /* none is begun any more */
 };
 
 /* play, pause, resume, step, seek, speed, stop, sessions: for server_options.tables. */
@@ -74,7 +75,7 @@ int sessions_open(struct sessions *sessions, uv_loop_t *loop, struct server *ser
 /* For server_options.gone. */
 void sessions_gone(struct sessions *sessions, struct connection *connection);
 
-/* Tell them all to end. */
+/* Tell them all to end, also those that are being opened; no more are begun. */
 void sessions_stop(struct sessions *sessions);
 
 /* End them all. The handle is closed when the last one is over: the loop has to turn on. Fine

@@ -284,6 +284,19 @@ class Plays(Sessions):
         self.assertEqual(self.replayer.stop(), 0, self.replayer.stderr)
         self.drained(code=3)
 
+    def test_sigterm_ends_plays_that_come_with_it(self):
+        """Whichever of the two is seen first: the play is refused, or stopped as soon as it is open."""
+        client = self.client()
+        self.replayer.signal(signal.SIGSTOP)
+        for into in ("x", "y"):
+            client.request("play", {"into": into, "create": 1 << 20, "speed": "0.01x"})
+        self.replayer.signal(signal.SIGTERM)
+        self.replayer.signal(signal.SIGCONT)
+        self.assertEqual(self.replayer.wait(), 0, self.replayer.stderr)
+        self.assertEqual(list(self.rings.glob("*.clock")), [])
+        for ring in self.rings.glob("*.ring"):
+            self.drained(ring.stem, code=3)
+
     def test_a_ring_that_is_cut_under_a_play_ends_that_play_alone(self):
         client = self.client()
         whole, cut = (self.play(client, into=into, paused=True) for into in ("whole", "cut"))
