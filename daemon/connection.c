@@ -56,6 +56,19 @@ static bool is_gone(const struct connection *c)
     return c->state != CONNECTION_NEW && c->state != CONNECTION_GREETED;
 }
 
+/* Into the row of those that get a turn when the loop comes round. */
+static void line_up(struct connection *c)
+{
+    struct server *s = c->server;
+    if (c->is_ready || s->closing)
+        return;
+    c->is_ready = true;
+    c->refs++;
+    c->next_ready = s->ready;
+    s->ready = c;
+    server_run_hot(s);
+}
+
 /* ---- the end ---- */
 
 /* Nobody is told anything any more: whoever works for it lets go. */
@@ -105,7 +118,7 @@ void connection_break(struct connection *c, const struct tdk_err *err)
     wire_put_failure(&last, NULL, err, 0);
     connection_send(c, &last);
     text_close(&last);
-    if (is_gone(c))
+    if (c->is_broken)
         return;
     part(c, CONNECTION_LEAVING);
     c->left_ns = clock_mono();
@@ -147,14 +160,34 @@ static void on_written(uv_write_t *write, int status)
     on_taken(c, status);
 }
 
+/* An answer or a piece of a stream is missing, and nobody could tell which. Closed at its next
+ * turn: who sends is in the middle of his work, and to close it here would call him to let go of
+ * it. */
+static void give_up(struct connection *c, int rc)
+{
+    if (c->is_broken)
+        return;
+    c->is_broken = true;
+    line_up(c);
+    if (rc == -ENOMEM)
+        log_warn("connection %llu: no memory for what it is owed, closed",
+                 (unsigned long long)c->number);
+    else /* it left before its answer */
+        log_debug("connection %llu: what it is owed cannot be sent, closed: %s",
+                  (unsigned long long)c->number, tdk_strerror(rc));
+}
+
 int connection_send_in_place(struct connection *c, struct outgoing *out)
 {
-    if (is_gone(c))
+    if (is_gone(c) || c->is_broken)
         return -EPIPE;
     if (connection_queued(c) == 0)
         c->moved_ns = clock_mono();
     out->connection = c;
-    return uv_write(&out->write, &c->uv.stream, out->parts, out->count, on_written);
+    int rc = uv_write(&out->write, &c->uv.stream, out->parts, out->count, on_written);
+    if (rc < 0)
+        give_up(c, rc);
+    return rc;
 }
 
 /* What the socket did not take at once. */
@@ -187,7 +220,7 @@ static int send_rest(struct connection *c, const char *bytes, size_t size)
 void connection_send(struct connection *c, const struct text_buffer *message)
 {
     size_t done = 0;
-    if (is_gone(c))
+    if (is_gone(c) || c->is_broken)
         return;
     int rc = text_error(message);
     if (rc == 0 && connection_queued(c) == 0) {
@@ -197,11 +230,8 @@ void connection_send(struct connection *c, const struct text_buffer *message)
     }
     if (rc == 0 && done < message->size)
         rc = send_rest(c, message->bytes + done, message->size - done);
-    if (rc == 0)
-        return;
-    log_warn("connection %llu: what it is owed cannot be sent, closed: %s",
-             (unsigned long long)c->number, tdk_strerror(rc));
-    connection_close(c); /* an answer is missing, and nobody could tell which */
+    if (rc < 0)
+        give_up(c, rc);
 }
 
 /* ---- in ---- */
@@ -210,7 +240,7 @@ void connection_send(struct connection *c, const struct text_buffer *message)
 static bool can_take(const struct connection *c)
 {
     const struct audit *audit = c->server->audit;
-    return !is_gone(c) && !c->asked && connection_queued(c) < SERVER_OUTPUT_MAX &&
+    return !is_gone(c) && !c->is_broken && !c->asked && connection_queued(c) < SERVER_OUTPUT_MAX &&
            (audit == NULL || !audit_is_full(audit));
 }
 
@@ -334,21 +364,17 @@ static void look(struct connection *c, const char *bytes, size_t size)
 
 void connection_wake(struct connection *c)
 {
-    struct server *s = c->server;
     bool idle = c->in.size == 0 && !c->ended;
-    if (idle || c->is_ready || s->closing)
-        return;
-    c->is_ready = true;
-    c->refs++;
-    c->next_ready = s->ready;
-    s->ready = c;
-    server_run_hot(s);
+    if (!idle)
+        line_up(c);
 }
 
 void connection_turn(struct connection *c)
 {
     c->is_ready = false;
-    if (!is_gone(c))
+    if (c->is_broken)
+        connection_close(c);
+    else if (!is_gone(c))
         look(c, c->in.bytes, c->in.size);
     unref(c);
 }

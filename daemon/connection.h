@@ -43,6 +43,7 @@ struct connection {
     bool reading, ended;   /* the peer sends no more */
     struct request request;
     bool asked;        /* `request` waits for its answer */
+    bool is_broken;    /* something it is owed could not be sent: closed at its next turn */
     bool is_taking;    /* messages are being looked at */
     unsigned refs;     /* that keep the slot: the handle, a request under way, a turn to come */
     unsigned refusals; /* of its token */
@@ -69,11 +70,12 @@ void connection_release(struct connection *c);
  * files. One at a time: a second before the first is taken ends the connection. */
 int connection_take_file(struct connection *c);
 
-/* Send a whole message; copied if it cannot go at once. */
+/* Send a whole message; copied if it cannot go at once. Where it cannot be sent at all the
+ * connection ends, but not in here: who sends is not called back about it. */
 void connection_send(struct connection *c, const struct text_buffer *message);
 
 /* Send bytes in place: theirs until `sent` is called, once, on the loop, also when the connection
- * ends first (status < 0). -errno: it is not sent and `sent` never comes. */
+ * ends first (status < 0). -errno: it is not sent and `sent` never comes; nor is what follows. */
 struct outgoing {
     uv_write_t write;
     uv_buf_t parts[2];

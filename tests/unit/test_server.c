@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "daemon/connection.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
 #include "tests/support/folder.h"
@@ -51,10 +52,32 @@ static void call_endless(struct request *request, struct wire_map params)
     request_done(request);
 }
 
+static unsigned gone_count;
+
+static void on_gone(void *context, struct connection *c)
+{
+    (void)context;
+    (void)c;
+    gone_count++;
+}
+
+/* What it is told between two answers there is no memory for. */
+static void call_untold(struct request *request, struct wire_map params)
+{
+    struct text_buffer lost;
+    text_init(&lost);
+    assert_null(text_reserve(&lost, SIZE_MAX / 2));
+    connection_send(request->connection, &lost);
+    text_close(&lost);
+    assert_int_equal(gone_count, 0); /* not while we are at it */
+    call_small(request, params);
+}
+
 static const struct method methods[] = {
     {.name = "small", .flags = METHOD_BATCH, .call = call_small},
     {.name = "large", .flags = METHOD_BATCH, .call = call_large},
     {.name = "endless", .flags = METHOD_BATCH, .call = call_endless},
+    {.name = "untold", .call = call_untold},
     {.name = NULL},
 };
 
@@ -90,6 +113,8 @@ static int setup(void **state)
     options.token_file = f->token;
     options.connections_max = CONNECTIONS;
     options.tables = tables;
+    options.gone = on_gone;
+    gone_count = 0;
     assert_int_equal(uv_loop_init(&f->loop), 0);
     assert_int_equal(wire_decoder_open(&f->decoder), 0);
     if (server_open(&f->server, &f->loop, &options, &err) < 0)
@@ -141,7 +166,7 @@ static void hear(struct peer_side *p)
     }
 }
 
-static void ask(struct peer_side *p, const char *method)
+static void send_request(const struct peer_side *p, const char *method)
 {
     struct text_buffer out;
     text_init(&out);
@@ -149,6 +174,11 @@ static void ask(struct peer_side *p, const char *method)
     wire_put_map(&out, 1);
     wire_pair_u64(&out, "protocol", SERVER_PROTOCOL);
     send_all(p, &out);
+}
+
+static void ask(struct peer_side *p, const char *method)
+{
+    send_request(p, method);
     hear(p);
 }
 
@@ -181,6 +211,21 @@ static void an_answer_without_memory_is_an_error_and_the_next_one_is_whole(void 
     expect_failure(peer.answer.error, -ENOMEM);
     ask(&peer, "small");
     assert_false(peer.answer.failed);
+    close(peer.fd);
+}
+
+static void who_cannot_be_told_something_is_closed_in_the_next_turn(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_side peer;
+    greet(&peer, f);
+    send_request(&peer, "untold");
+    while (gone_count == 0)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    while (f->server.live != NULL)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(recv(peer.fd, peer.bytes, sizeof peer.bytes, 0), 0); /* nothing behind it */
+    assert_int_equal(gone_count, 1);
     close(peer.fd);
 }
 
@@ -284,6 +329,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             an_answer_without_memory_is_an_error_and_the_next_one_is_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_cannot_be_told_something_is_closed_in_the_next_turn,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_a_batch_has_no_memory_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_that_cannot_keep_an_answer_fails_as_a_whole, setup,
                                         teardown),
