@@ -276,7 +276,7 @@ static int run_speed(const struct cli *cli)
         .brief = (BRIEF),                                                                          \
         .usage = USAGE " -T DIR|-a ADDRESS [--json]",                                              \
         .sets = (SETS),                                                                            \
-        .operand = (USAGE),                                                                         \
+        .operand = (USAGE),                                                                        \
         .operands_min = (LEAST),                                                                   \
         .operands_max = (MOST),                                                                    \
         .run = (RUN),                                                                              \

@@ -155,7 +155,7 @@ void lane_publish(struct lane *lane)
 int lane_fill(struct lane *lane, uint64_t *fill, struct tdk_err *err)
 {
     *fill = producer_fill(lane->ring);
-    return check_rules(lane, err);
+    return lane_check(lane, err);
 }
 
 int lane_control(struct lane *lane, const struct tdk_frame *head, const void *head_bytes,
