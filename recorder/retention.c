@@ -167,7 +167,7 @@ static int apply(struct retention *r)
     size_t count;
     look_unfreed(r);
     int rc = make_plan(r, &plan);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     r->verdict = plan.verdict;
     r->waits = r->memory.unfreed > 0 && plan.free_bytes < r->policy->min_free;

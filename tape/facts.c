@@ -191,23 +191,29 @@ void symbols_drop(struct symbols *symbols)
         free(symbols);
 }
 
-int tape_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **symbols,
-                 struct tdk_err *err)
+/* With the lock held: the tape's own, borrowed. */
+static int find_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **symbols,
+                        struct tdk_err *err)
 {
-    struct symbols *fresh = NULL;
-    int rc = 0;
-    pthread_mutex_lock(&tape->lock);
-    struct symbols *found = tape->symbols;
+    struct symbols *found = tape->symbols, *fresh = NULL;
     while (found != NULL && found->track != track)
         found = found->next;
-    if (found == NULL)
-        rc = symbols_read(tape->view, track, &fresh, err);
+    int rc = found == NULL ? symbols_read(tape->view, track, &fresh, err) : 0;
     if (fresh != NULL) {
         fresh->next = tape->symbols;
         found = tape->symbols = fresh;
     }
+    *symbols = found;
+    return rc;
+}
+
+int tape_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **symbols,
+                 struct tdk_err *err)
+{
+    pthread_mutex_lock(&tape->lock);
+    int rc = find_symbols(tape, track, symbols, err);
     if (rc == 0)
-        *symbols = hold(found);
+        hold(*symbols);
     pthread_mutex_unlock(&tape->lock);
     return rc;
 }
@@ -243,14 +249,15 @@ static const char *find_symbol(const struct symbols *symbols, uint64_t epoch,
     return NULL;
 }
 
-/* The tape holds them too, until it is refreshed. */
+/* It is the tape's until that is refreshed. */
 const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                             uint32_t instrument_id, uint64_t ts)
 {
     struct symbols *symbols;
-    if (tape_symbols(tape, track, &symbols, NULL) < 0)
-        return NULL;
-    const char *symbol = find_symbol(symbols, epoch, instrument_id, ts);
-    symbols_drop(symbols);
+    const char *symbol = NULL;
+    pthread_mutex_lock(&tape->lock);
+    if (find_symbols(tape, track, &symbols, NULL) == 0)
+        symbol = find_symbol(symbols, epoch, instrument_id, ts);
+    pthread_mutex_unlock(&tape->lock);
     return symbol;
 }
