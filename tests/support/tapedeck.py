@@ -200,9 +200,9 @@ class Case(unittest.TestCase):
         self.scratch.chmod(0o755)
         return program
 
-    def run_as_a_stranger(self, *args, code=0):
+    def run_as_a_stranger(self, *args, code=0, group=STRANGER):
         done = subprocess.run([self.program_of_a_stranger(), *map(str, args)], env=self.env, capture_output=True,
-                              text=True, user=self.STRANGER, group=self.STRANGER, extra_groups=[],
+                              text=True, user=self.STRANGER, group=group, extra_groups=[],
                               timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, code, done.stderr)
         return done
