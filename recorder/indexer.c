@@ -2,12 +2,14 @@
 
 #include <errno.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/quantity.h"
 
 #define RETRY_NS        NS_PER_S
+#define RETRY_SHARE     10 /* at least so many times what a commit takes: the journal waits for it */
 #define TIDY_NS         (60 * NS_PER_S)
 #define HELD_GROWTH_MAX (UINT64_C(4) << 30) /* while a reader holds its pages: some hours */
 #define GATHERED_MAX    ((size_t)64 << 20)  /* some 250,000 blocks: a tape of 250 GiB */
@@ -39,6 +41,7 @@ static bool may_pass(int code)
 
 static void commit(struct indexer *x)
 {
+    uint64_t begun_ns = clock_mono();
     int rc = index_commit(x->tape->index, &x->err);
     if (rc == 0) {
         if (indexer_state(x) == INDEXER_BEHIND)
@@ -52,7 +55,8 @@ static void commit(struct indexer *x)
             x->gathered = index_gathered(x->tape->index);
         folder_doubt_index(&x->tape->folder, true);
         atomic_store(&x->state, INDEXER_BEHIND);
-        x->retry_ns = clock_mono() + RETRY_NS;
+        uint64_t now_ns = clock_mono();
+        x->retry_ns = now_ns + max_u64(RETRY_NS, RETRY_SHARE * (now_ns - begun_ns));
     }
 }
 

@@ -2,8 +2,9 @@
  * scatter.h - where in a hash table an instrument's id goes, so that nobody outside can foresee it.
  *
  * Ids come from feeds. With a hash that everybody knows one feed can send ids that all meet in one
- * slot, and make every track of its recorder late; so each table has a key of chance. One multiply;
- * the runs of ids that honest feeds have spread as evenly as by chance.
+ * slot, and make every track of its recorder late; so each table has a key of chance. Two
+ * multiplies: with one, some keys laid the rows and strides of ids that honest feeds have on top of
+ * each other.
  */
 #ifndef TDK_TAPE_SCATTER_H
 #define TDK_TAPE_SCATTER_H
@@ -20,7 +21,7 @@ void scatter_init(struct scatter *scatter);
 static inline uint32_t scatter_of(const struct scatter *scatter, uint32_t instrument_id)
 {
     uint64_t product = (instrument_id ^ scatter->mask) * scatter->factor;
-    return (uint32_t)(product ^ product >> 32);
+    return (uint32_t)((product ^ product >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
 #endif

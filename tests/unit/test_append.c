@@ -7,21 +7,6 @@
 #include "tests/support/learned.h"
 #include "tests/support/taping.h"
 
-static int setup(void **state)
-{
-    char *path = malloc(FOLDER_PATH);
-    folder_make(path);
-    *state = path;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    folder_remove(*state);
-    free(*state);
-    return 0;
-}
-
 static int names_in(const char *tape, const char *folder)
 {
     char path[128];
@@ -258,7 +243,7 @@ static void folder_of_somebody_else_is_not_touched(void **state)
     assert_int_equal(append_open(&append, file, NULL, &err), -ENOENT);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
 
 int main(void)
 {

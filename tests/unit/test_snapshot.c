@@ -12,21 +12,6 @@
 
 static const uint8_t tape_id[16] = "a tape of tests";
 
-static int setup(void **state)
-{
-    char *path = malloc(FOLDER_PATH);
-    folder_make(path);
-    *state = path;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    folder_remove(*state);
-    free(*state);
-    return 0;
-}
-
 static int note_last(const struct epoch_ref *epoch, void *context)
 {
     *(uint64_t *)context = epoch->last_seq;
@@ -143,10 +128,12 @@ static void a_copy_of_another_tapes_index_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(copy_is_of_one_moment_while_it_is_written_to, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_index_that_is_not_there_is_not_copied, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_copy_of_another_tapes_index_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(copy_is_of_one_moment_while_it_is_written_to, folder_setup,
+                                        folder_teardown),
+        cmocka_unit_test_setup_teardown(an_index_that_is_not_there_is_not_copied, folder_setup,
+                                        folder_teardown),
+        cmocka_unit_test_setup_teardown(a_copy_of_another_tapes_index_is_refused, folder_setup,
+                                        folder_teardown),
     };
     return cmocka_run_group_tests_name("index.snapshot", tests, NULL, NULL);
 }
