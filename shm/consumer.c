@@ -24,6 +24,7 @@ int consumer_open(struct tdk_ring *ring, struct tdk_err *err)
     /* No head is like this one, and were there one it would not fit. */
     ring->head = UINT64_MAX;
     ring->head_span = UINT64_MAX;
+    ring->linger_shift = linger_begin(&ring->more->linger);
     __atomic_store_n(&shared->consumer_pid, (uint32_t)getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&shared->consumer_wakes, wait_register(), __ATOMIC_RELAXED);
     ring->more->epoch = epoch_at_cursor(ring);

@@ -4,6 +4,7 @@
 #ifndef TDK_SHM_RING_PRIVATE_H
 #define TDK_SHM_RING_PRIVATE_H
 
+#include "shm/linger.h"
 #include "shm/region.h"
 #include "shm/trial.h"
 #include "tapedeck/ring.h"
@@ -25,6 +26,8 @@ struct tdk_ring_private {
     bool announced; /* the EPOCH frame of this epoch is in the ring */
     enum tdk_clock clock;
     struct trial filling; /* aside or in place: put.c */
+    /* consumer */
+    struct linger linger;
 };
 
 /* Put `role` on a mapped region: takes the lock, begins an epoch or finds the cursor. On failure

@@ -23,9 +23,14 @@
 #define TDK_RING_AHEAD_FIRST 1024u
 
 /* A consumer that has caught up with a busy producer looks again after a pause for so many bytes of
- * what it got the last time, and after so many pauses at most: some microseconds. */
-#define TDK_RING_LINGER_BYTES 128u
-#define TDK_RING_LINGER_MAX   256u
+ * what it got the last time (2 to the power of this, or of less where longer waits are seen to be
+ * worth it: shm/linger.h), and after so many pauses at most: some microseconds. */
+#define TDK_RING_LINGER_SHORTEST 7u
+#define TDK_RING_LINGER_MAX      256u
+
+/* That is thought over after so many looks and pauses; a look counts as some pauses. */
+#define TDK_RING_LOOKS     2048
+#define TDK_RING_LOOK_COST 8
 
 /* The compiler finds these too large to inline; called, they cost a fifth of the rate. */
 #define TDK_RING_INLINE static inline __attribute__((always_inline))
@@ -124,6 +129,8 @@ struct tdk_ring {
     uint64_t head;                 /* first word of the last frame's head, */
     uint64_t head_span;            /* and the bytes that frame took */
     uint64_t linger;               /* pauses before it looks at `produced` again */
+    uint32_t linger_shift;         /* one for 2 to the power of this bytes */
+    int32_t looks;                 /* until that is thought over */
     struct tdk_ring_private *more; /* what no tick needs */
 };
 
@@ -137,6 +144,7 @@ TDK_API void tdk_ring_wake(uint32_t *wanted);
 TDK_API void tdk_ring_give_back(struct tdk_ring *ring);
 TDK_API bool tdk_ring_refill_slow(struct tdk_ring *ring, uint64_t produced);
 TDK_API uint64_t tdk_ring_head_slow(struct tdk_ring *ring, uint64_t head, uint64_t left);
+TDK_API void tdk_ring_look_on(struct tdk_ring *ring);
 
 /* ---- producer ---- */
 
@@ -264,9 +272,12 @@ TDK_RING_INLINE bool tdk_ring_catch_up(struct tdk_ring *ring)
     for (uint64_t at = 0; at < got && at < TDK_RING_AHEAD_FIRST; at += 64)
         __builtin_prefetch(bytes + at);
     if (got > ring->head_span) {
-        uint64_t linger = got / TDK_RING_LINGER_BYTES;
+        uint64_t linger = got >> ring->linger_shift;
         ring->linger = linger < TDK_RING_LINGER_MAX ? linger : TDK_RING_LINGER_MAX;
     }
+    ring->looks -= TDK_RING_LOOK_COST + (int32_t)ring->linger;
+    if (TDK_RING_UNLIKELY(ring->looks < 0))
+        tdk_ring_look_on(ring);
     return true;
 }
 
