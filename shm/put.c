@@ -3,20 +3,27 @@
 #include <assert.h>
 #include <string.h>
 
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
+
 #include "base/clock.h"
 #include "shm/ring_private.h"
 
 /*
- * Ticks go in by pieces, in one of two ways. Aside: laid down in memory of our own and moved by one
+ * Ticks go in by pieces, in one of three ways. In place: its lines asked for ahead; fast where
+ * nobody else has them, in a large ring. Aside: laid down in memory of our own and moved by one
  * string instruction, which from some 2 KiB on writes whole lines without asking for what was in
- * them; so the lines that the other side's processor still has are not waited for. In place: its
- * lines asked for ahead; faster where nobody else has them, in a large ring or with the other side
- * on the same core. Which it is cannot be asked: it is tried (trial.h).
+ * them; so the lines that the other side's processor still has are not waited for. Past the cache:
+ * likewise, but to memory, from where the other side reads it; it has no lines to take away, and
+ * costs a fence. Which is the fastest cannot be asked: it is tried (trial.h).
  */
 #define PIECE_MAX 8192u
 #define PIECE_MIN 2048u
+#define LINE      64u
 
-enum { ASIDE, IN_PLACE };
+enum { ASIDE, IN_PLACE, PAST_CACHE };
+static_assert(PAST_CACHE + 1 == TRIAL_WAYS, "one each");
 
 static void copy_words(void *to, const void *from, size_t words)
 {
@@ -26,6 +33,30 @@ static void copy_words(void *to, const void *from, size_t words)
     memcpy(to, from, words * 8);
 #endif
 }
+
+#if defined __x86_64__
+/* Whole lines; what is left of others goes through the cache. Fenced, so that whoever sees it
+ * published also sees it. */
+static void copy_past_cache(unsigned char *to, const unsigned char *from, size_t bytes)
+{
+    const size_t before = (0 - (uintptr_t)to) % LINE, lines = (bytes - before) / LINE;
+    memcpy(to, from, before);
+    to += before;
+    from += before;
+    for (size_t i = 0; i < lines; i++, to += LINE, from += LINE)
+#pragma GCC unroll 4
+        for (size_t at = 0; at < LINE; at += sizeof(__m128i))
+            _mm_stream_si128((__m128i *)(void *)(to + at),
+                             _mm_loadu_si128((const __m128i *)(const void *)(from + at)));
+    memcpy(to, from, bytes - before - lines * LINE);
+    _mm_sfence();
+}
+#else
+static void copy_past_cache(unsigned char *to, const unsigned char *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+#endif
 
 /* Ticks `first` to `first` + n of a put, and what their frames have in common. */
 struct part {
@@ -47,9 +78,9 @@ TDK_RING_INLINE void lay_down_sized(unsigned char *at, const struct part *p, siz
     size_t span = tdk_frame_span(size);
     for (uint64_t i = 0; i < n; i++, at += span, payload += stride) {
         struct tdk_frame *frame = (struct tdk_frame *)(void *)at;
-        __builtin_prefetch(at + ahead, 1);
+        tdk_ring_fetch(at + ahead);
         if (span > 64)
-            __builtin_prefetch(at + ahead + 64, 1);
+            tdk_ring_fetch(at + ahead + 64);
         if ((size & 7) != 0)
             memset(at + span - 8, 0, 8);
         memcpy(frame, &head, 8);
@@ -88,7 +119,10 @@ static void fill_room(struct trial *trial, void *room, size_t bytes, const struc
         lay_down(room, part, TDK_RING_AHEAD_WRITE);
     } else {
         lay_down(piece, part, 0);
-        copy_words(room, piece, bytes / 8);
+        if (way == ASIDE)
+            copy_words(room, piece, bytes / 8);
+        else
+            copy_past_cache(room, piece, bytes);
     }
     if (timed)
         trial_tell(trial, way, clock_mono() - start, bytes);

@@ -25,7 +25,7 @@ struct tdk_ring_private {
     uint64_t attached_ns;
     bool announced; /* the EPOCH frame of this epoch is in the ring */
     enum tdk_clock clock;
-    struct trial filling; /* aside or in place: put.c */
+    struct trial filling; /* aside, in place or past the cache: put.c */
     /* consumer */
     struct linger linger;
 };

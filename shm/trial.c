@@ -4,10 +4,19 @@ unsigned trial_next(struct trial *trial, bool *timed)
 {
     uint32_t at = trial->at;
     trial->at = at + 1 < TRIAL_ROUND ? at + 1 : 0;
-    *timed = at < 2 * TRIAL_EACH;
-    if (at == 0)
-        trial->least[0] = trial->least[1] = UINT64_MAX;
-    return *timed ? at / TRIAL_EACH : trial->faster;
+    *timed = at < TRIAL_WAYS * TRIAL_EACH;
+    for (unsigned way = 0; at == 0 && way < TRIAL_WAYS; way++)
+        trial->least[way] = UINT64_MAX;
+    return *timed ? at / TRIAL_EACH : trial->fastest;
+}
+
+static unsigned fastest_of(const struct trial *trial)
+{
+    unsigned fastest = 0;
+    for (unsigned way = 1; way < TRIAL_WAYS; way++)
+        if (trial->least[way] < trial->least[fastest])
+            fastest = way;
+    return fastest;
 }
 
 /* The least, so that a slice of time which went to somebody else does not decide. The first piece
@@ -18,6 +27,6 @@ void trial_tell(struct trial *trial, unsigned way, uint64_t ns, size_t bytes)
     bool first = (trial->at - 1) % TRIAL_EACH == 0;
     if (!first && cost < trial->least[way])
         trial->least[way] = cost;
-    if (trial->at == 2 * TRIAL_EACH)
-        trial->faster = trial->least[1] < trial->least[0];
+    if (trial->at == TRIAL_WAYS * TRIAL_EACH)
+        trial->fastest = fastest_of(trial);
 }

@@ -1,5 +1,5 @@
 /*
- * trial.h - two ways of doing the same work: which is the faster one, here and now?
+ * trial.h - some ways of doing the same work: which is the fastest one, here and now?
  *
  * Every TRIAL_ROUND pieces of work a few are done each way and timed; the others go the way that
  * took less. For what no program can know beforehand, such as where the other side's processor is:
@@ -12,14 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TRIAL_WAYS  3u
 #define TRIAL_ROUND 512u
 #define TRIAL_EACH  4u
 
 /* All zero before the first piece. */
 struct trial {
-    uint32_t at;       /* pieces done in this round */
-    uint32_t faster;   /* the way of those that are not timed: 0 or 1 */
-    uint64_t least[2]; /* ns for 64 KiB in this round, of each way */
+    uint32_t at;                /* pieces done in this round */
+    uint32_t fastest;           /* the way of those that are not timed */
+    uint64_t least[TRIAL_WAYS]; /* ns for 64 KiB in this round, of each way */
 };
 
 /* The way of the next piece; *timed: trial_tell() wants to know how long it took. */

@@ -155,15 +155,26 @@ TDK_RING_INLINE bool tdk_ring_has_room(struct tdk_ring *ring, size_t span)
     return TDK_RING_LIKELY(span <= ring->limit - ring->position) || tdk_ring_claim_slow(ring, span);
 }
 
+/* Ask for a line that will be written. Of a compiler that is not told of such an instruction the
+ * builtin asks for it to be read, and the store has to ask once more. */
+TDK_RING_INLINE void tdk_ring_fetch(const void *line)
+{
+#if defined __x86_64__
+    __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
 TDK_RING_INLINE struct tdk_frame *tdk_ring_take(struct tdk_ring *ring, uint32_t size, size_t span)
 {
     unsigned char *bytes = ring->data + (ring->position & ring->mask);
     struct tdk_frame *frame = (struct tdk_frame *)(void *)bytes;
     /* A frame of more than a line reaches into two new ones; from the third on the processor sees a
      * stream itself. */
-    __builtin_prefetch(bytes + TDK_RING_AHEAD_WRITE, 1);
+    tdk_ring_fetch(bytes + TDK_RING_AHEAD_WRITE);
     if (span > 64)
-        __builtin_prefetch(bytes + TDK_RING_AHEAD_WRITE + 64, 1);
+        tdk_ring_fetch(bytes + TDK_RING_AHEAD_WRITE + 64);
     ring->position += span;
     /* The last word holds the padding, if there is any. Without a payload it is ts, which the
      * caller sets later; a size known to need none pays nothing. */

@@ -1,12 +1,12 @@
-/* Two ways tried in turn: the one that takes less gets the rest of the round. */
+/* Three ways tried in turn: the one that takes least gets the rest of the round. */
 #include "tests/support/check.h"
 
 #include "shm/trial.h"
 
 /* One round, in which a piece of each way takes so long. Returns the way of those not timed. */
-static unsigned round_of(struct trial *trial, const uint64_t ns[2], unsigned *timed_pieces)
+static unsigned round_of(struct trial *trial, const uint64_t ns[TRIAL_WAYS], unsigned *timed_pieces)
 {
-    unsigned untimed = 2;
+    unsigned untimed = TRIAL_WAYS;
     *timed_pieces = 0;
     for (unsigned i = 0; i < TRIAL_ROUND; i++) {
         bool timed;
@@ -15,23 +15,24 @@ static unsigned round_of(struct trial *trial, const uint64_t ns[2], unsigned *ti
             trial_tell(trial, way, ns[way], 4096);
             ++*timed_pieces;
         } else {
-            assert_true(untimed == 2 || untimed == way);
+            assert_true(untimed == TRIAL_WAYS || untimed == way);
             untimed = way;
         }
     }
     return untimed;
 }
 
-static void the_way_that_takes_less_is_gone(void **state)
+static void the_way_that_takes_least_is_gone(void **state)
 {
     (void)state;
     struct trial trial = {0};
     unsigned timed;
-    assert_int_equal(round_of(&trial, (uint64_t[]){100, 90}, &timed), 1);
-    assert_int_equal(timed, 2 * TRIAL_EACH);
-    assert_int_equal(round_of(&trial, (uint64_t[]){90, 100}, &timed), 0);
-    assert_int_equal(round_of(&trial, (uint64_t[]){100, 100}, &timed), 0);
-    assert_int_equal(round_of(&trial, (uint64_t[]){100, 1}, &timed), 1);
+    assert_int_equal(round_of(&trial, (uint64_t[]){100, 90, 95}, &timed), 1);
+    assert_int_equal(timed, TRIAL_WAYS * TRIAL_EACH);
+    assert_int_equal(round_of(&trial, (uint64_t[]){90, 100, 95}, &timed), 0);
+    assert_int_equal(round_of(&trial, (uint64_t[]){100, 100, 100}, &timed), 0);
+    assert_int_equal(round_of(&trial, (uint64_t[]){100, 90, 1}, &timed), 2);
+    assert_int_equal(round_of(&trial, (uint64_t[]){100, 1, 90}, &timed), 1);
 }
 
 /* One piece of the faster way was interrupted, and the first ones pay for what was before them. */
@@ -39,7 +40,7 @@ static void a_single_slow_piece_does_not_decide(void **state)
 {
     (void)state;
     struct trial trial = {0};
-    for (unsigned i = 0; i < 2 * TRIAL_EACH; i++) {
+    for (unsigned i = 0; i < TRIAL_WAYS * TRIAL_EACH; i++) {
         bool timed;
         unsigned way = trial_next(&trial, &timed);
         assert_true(timed);
@@ -55,7 +56,7 @@ static void pieces_of_different_size_are_compared_by_their_bytes(void **state)
 {
     (void)state;
     struct trial trial = {0};
-    for (unsigned i = 0; i < 2 * TRIAL_EACH; i++) {
+    for (unsigned i = 0; i < TRIAL_WAYS * TRIAL_EACH; i++) {
         bool timed;
         unsigned way = trial_next(&trial, &timed);
         trial_tell(&trial, way, way == 0 ? 100 : 150, way == 0 ? 2048 : 8192);
@@ -67,7 +68,7 @@ static void pieces_of_different_size_are_compared_by_their_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_way_that_takes_less_is_gone),
+        cmocka_unit_test(the_way_that_takes_least_is_gone),
         cmocka_unit_test(a_single_slow_piece_does_not_decide),
         cmocka_unit_test(pieces_of_different_size_are_compared_by_their_bytes),
     };
