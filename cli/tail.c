@@ -143,6 +143,8 @@ static int follow(struct tail *t, struct tdk_err *err)
     bool owed = false; /* something is put and not flushed */
     uint64_t heard = clock_mono();
     int rc = live_open(&t->live, t->range.tape, &t->range.query, 0, t->cursor, err);
+    tdk_cursor_close(t->cursor);
+    t->cursor = NULL;
     while (rc >= 0 && !interrupted()) {
         rc = live_read(t->live, &run, err);
         if (rc == TDK_ECORRUPT) {

@@ -163,13 +163,15 @@ static int look_at_tape(struct live *l, struct tdk_err *err)
         all_caught = all_caught && l->followers[i]->is_caught;
     }
     uint64_t pause = all_caught ? POLL_IDLE_NS : POLL_NS;
-    if (all_live && l->query.track_count > 0)
-        return 0;
     if (all_live && l->count > 0)
         pause = 10 * POLL_IDLE_NS; /* only a new track could come up */
     if (now - l->polled_ns < pause)
         return 0;
     l->polled_ns = now;
+    if (all_live && l->query.track_count > 0) {
+        tape_let_go(l->tape);
+        return 0;
+    }
     int rc = tape_refresh_cheaply(l->tape, err);
     if (rc == 0)
         rc = find_followers(l, err);

@@ -18,7 +18,8 @@
 struct live;
 
 /* Behind `history`, a cursor of this tape and query at its end (or a reverse one, wherever it is).
- * Tape and the query's lists are borrowed until close. `limit`: ticks to tell; 0: no end. */
+ * It is not needed any more then: open, it would keep segments from being deleted. Tape and the
+ * query's lists are borrowed until close. `limit`: ticks to tell; 0: no end. */
 int live_open(struct live **live, struct tdk_tape *tape, const struct tdk_query *query,
               uint64_t limit, const struct tdk_cursor *history, struct tdk_err *err);
 void live_close(struct live *live); /* NULL is fine */

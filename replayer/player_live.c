@@ -68,6 +68,8 @@ int player_run_live(struct player *p, struct tdk_err *err)
         limit = p->query.limit - p->report.ticks;
     }
     int rc = live_open(&p->live, p->tape, &p->query, limit, p->cursor, err);
+    tdk_cursor_close(p->cursor);
+    p->cursor = NULL;
     while (rc == 0 && !live_is_done(p->live)) {
         if (p->quit)
             return -ECANCELED;

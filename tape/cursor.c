@@ -309,6 +309,8 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
     int rc = cursor->count_only ? count_run(cursor, run, err) : read_run(cursor, run, err);
     if (rc < 0 && rc != TDK_ECORRUPT)
         cursor->failed = rc;
+    if (rc == 0) /* it reads nothing any more, though it may stay open for long */
+        lease_give(&cursor->answer.tape->leases, &cursor->lease);
     return rc;
 }
 

@@ -43,4 +43,8 @@ int cursor_open_behind(struct tdk_cursor **cursor, struct tdk_tape *tape,
  * segments are looked at, as often as that takes little of our time. */
 int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err);
 
+/* As each refresh does: close files of deleted segments, as the disk has their room back only when
+ * nobody has them open. */
+void tape_let_go(struct tdk_tape *tape);
+
 #endif

@@ -112,6 +112,23 @@ class Retention(tapedeck.Case):
         self.assertEqual({row["reason"] for row in self.rows("gaps", code=3)}, {"retired"})
         self.run_ok("recover", "-T", self.tape)
 
+    def test_who_follows_keeps_no_segment_that_was_told(self):
+        recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K", "--block-size", "16K")
+        self.run_ok("gen", "--ring", "a", "--count", "40000")
+        self.run_ok("flush", "-T", self.tape)
+        followers = [self.start_cli("tail", "-f", "-T", self.tape), self.start_cli("tail", "-n", "0", "-f", "-T", self.tape),
+                     self.start_cli("tail", "-n", "30000", "-f", "--track", "a", "-T", self.tape),
+                     self.start_cli("play", "--then-live", "-T", self.tape, "--into", "b", "--create", "8M")]
+        self.wait_for(lambda: self.run_cli("ring", "info", "b").returncode == 0)
+        self.wait_for(lambda: self.ring_info("b")["produced"] == 40000)
+        # Each asks the tape again and again for what has come, and has a lease for as long as that takes.
+        self.wait_for(lambda: "read" not in {row["kept_by"] for row in self.rows("retain", "plan")})
+        self.wait_for(lambda: self.run_cli("retain", "apply", "-T", self.tape, "--max-segments", "3").returncode == 0)
+        for follower in followers:
+            self.wait_for(lambda: not any(name.endswith(" (deleted)") for name in self.open_segments(follower)))
+        self.assertTrue(all(follower.alive() for follower in followers))
+        self.assertEqual(recorder.stop(), 0)
+
     def test_a_replayer_that_has_read_it_keeps_no_room(self):
         self.make_tape()
         replayer = self.start("tapedeck-replayer", "--tape", self.tape)

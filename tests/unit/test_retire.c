@@ -251,7 +251,9 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     struct tdk_cursor *cursor, *other;
     struct folder folder;
     struct tdk_err err;
+    struct tdk_run run;
     enum retire_fate fates[8] = {0};
+    const uint64_t last = 5;
     const struct tdk_query all = {.to = UINT64_MAX};
     const struct tdk_query early = {.to = TAPING_NOW + 1};
     const struct retire_options options = {.each = note_fate, .context = fates};
@@ -272,6 +274,14 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     tdk_cursor_close(other);
     taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
     assert_int_equal(fates[1], RETIRE_DONE);
+
+    /* Nor does who has read all of it and has not closed it yet. */
+    taping_ok(tdk_cursor_open(&cursor, tape, &all, &err), &err);
+    while (tdk_cursor_read(cursor, &run, &err) == 1)
+        continue;
+    taping_ok(retire_segments(&folder, &last, 1, &options, &err), &err);
+    assert_int_equal(fates[last], RETIRE_DONE);
+    tdk_cursor_close(cursor);
 
     /* A tape that was open all the while meets no damage: its index knows them, their file says
      * that they were deleted. */
