@@ -292,9 +292,23 @@ static int remove_whole(const struct moving *m, const char *path)
     return files_sync_folder(m->annex->path, m->err);
 }
 
+/* What an earlier move left there under that name is written over; nothing else is. */
+static int check_there(const struct moving *m, const struct segment *segment, const char *path)
+{
+    struct segment_head there = {.magic = 0};
+    int rc = stub_read_head(path, &there, NULL);
+    if (rc == -ENOENT || (rc == 0 && memcmp(&there, &segment->head, sizeof there) == 0))
+        return 0;
+    return err_say(m->err, -EEXIST,
+                   "%s is there, and is not this segment; give the tape a directory of its own",
+                   path);
+}
+
 static int copy_out(struct moving *m, const struct segment *segment, const struct route *route)
 {
-    int rc = copy_file(m, segment->fd, route->aside, segment->size);
+    int rc = check_there(m, segment, route->to);
+    if (rc == 0)
+        rc = copy_file(m, segment->fd, route->aside, segment->size);
     if (rc < 0)
         return rc;
     rc = files->rename(route->aside, route->to);

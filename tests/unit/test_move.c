@@ -435,6 +435,25 @@ static void a_rotten_foot_there_does_not_replace_the_good_one_here(void **state)
     assert_string_equal(query(f->path).digest, before.digest);
 }
 
+/* Where the files of another tape are, perhaps the only ones. */
+static void what_others_have_there_is_not_written_over(void **state)
+{
+    struct fixture *f = *state, there = *f;
+    char other[FOLDER_PATH];
+    struct move_totals totals;
+    folder_make(other);
+    taping_make(other, TICKS - 1, 4096, 32 << 10);
+    struct answer before = query(f->path), theirs = query(other);
+    snprintf(there.disk, sizeof there.disk, "%.40s/segments", other);
+    assert_int_equal(move_some(&there, false, &totals), 0);
+    assert_int_equal(totals.segments, 0);
+    assert_int_equal(totals.failed, MOVED);
+    assert_string_equal(query(other).digest, theirs.digest);
+    assert_int_equal(verify(other).findings, 0);
+    assert_whole(f, before.digest);
+    folder_remove(other);
+}
+
 /* Each byte that says where it is, and what it has. */
 static void a_rotten_head_costs_no_block(void **state)
 {
@@ -535,6 +554,7 @@ int main(void)
         MOVING(a_rotten_foot_there_does_not_replace_the_good_one_here),
         MOVING(what_is_moved_stays_where_the_list_of_disks_is_rotten),
         MOVING(what_was_moved_is_not_packed_and_what_is_packed_may_be_moved),
+        MOVING(what_others_have_there_is_not_written_over),
         MOVING(a_rotten_head_costs_no_block),
         MOVING(each_death_on_the_way_leaves_a_whole_tape),
         cmocka_unit_test(each_changed_byte_of_the_list_is_found),
