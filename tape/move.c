@@ -509,10 +509,11 @@ static void sweep(const struct moving *m, const char *folder)
 }
 
 /* Of a segment that is whole in the tape nobody needs the one in the annex: it is what was left
- * when a move was cut short, on its way there or back. */
-static void sweep_doubles(struct moving *m, const struct segment_name *names, size_t count)
+ * when a move was cut short, on its way there or back. Who was, perhaps in front of the sync. */
+static int sweep_doubles(struct moving *m, const struct segment_name *names, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    int rc = files_sync_folder(m->folder->segments, m->err);
+    for (size_t i = 0; i < count && rc == 0; i++) {
         char home[TAPE_PATH_MAX];
         struct route there;
         struct file_stat stat;
@@ -524,6 +525,7 @@ static void sweep_doubles(struct moving *m, const struct segment_name *names, si
             stub_read_head(there.to, &other, NULL) == 0 && memcmp(&head, &other, sizeof head) == 0)
             files->unlink(there.to);
     }
+    return rc;
 }
 
 /* ---- all of them ---- */
@@ -539,7 +541,7 @@ static int move_all(struct moving *m)
     if (!m->options->dry_run) {
         sweep(m, m->annex->path);
         sweep(m, m->folder->segments);
-        sweep_doubles(m, names, found);
+        rc = sweep_doubles(m, names, found);
     }
     for (size_t i = 0; i < found && rc == 0 && !m->options->dry_run; i++)
         rc = move_one(m, &names[i]);

@@ -454,6 +454,37 @@ static void what_others_have_there_is_not_written_over(void **state)
     folder_remove(other);
 }
 
+static int sync_fails(int fd)
+{
+    (void)fd;
+    return -EIO;
+}
+
+/* Who was killed behind the rename has not synced the folder: in a power cut the stub is back. */
+static void the_one_there_goes_when_the_one_here_has_its_name_for_good(void **state)
+{
+    struct fixture *f = *state;
+    struct answer before = query(f->path);
+    struct move_totals totals;
+    struct file_ops ops = files_posix;
+    char here[128], there[FOLDER_PATH + 24];
+    size_t size;
+    move_ok(f, false);
+    taping_path(f->path, 1, ".seg", here);
+    snprintf(there, sizeof there, "%s/0000000001.seg", f->disk);
+    unsigned char *whole = taping_load(there, &size);
+    taping_store(here, whole, size);
+    free(whole);
+    ops.fsync = sync_fails;
+    files = &ops;
+    assert_int_equal(move_some(f, true, &totals), -EIO);
+    files = &files_posix;
+    assert_true(is_file(f->disk, "0000000001.seg"));
+    assert_int_equal(move_some(f, true, &totals), 0);
+    assert_false(is_file(f->disk, "0000000001.seg"));
+    assert_whole(f, before.digest);
+}
+
 /* Each byte that says where it is, and what it has. */
 static void a_rotten_head_costs_no_block(void **state)
 {
@@ -555,6 +586,7 @@ int main(void)
         MOVING(what_is_moved_stays_where_the_list_of_disks_is_rotten),
         MOVING(what_was_moved_is_not_packed_and_what_is_packed_may_be_moved),
         MOVING(what_others_have_there_is_not_written_over),
+        MOVING(the_one_there_goes_when_the_one_here_has_its_name_for_good),
         MOVING(a_rotten_head_costs_no_block),
         MOVING(each_death_on_the_way_leaves_a_whole_tape),
         cmocka_unit_test(each_changed_byte_of_the_list_is_found),
