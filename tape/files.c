@@ -239,6 +239,13 @@ int files_sync_folder(const char *path, struct tdk_err *err)
     return rc < 0 ? err_set(err, rc, "sync %s", path) : 0;
 }
 
+enum { NAME_ROOM = 4096 + 64 };
+
+static void path_aside(const char *folder, const char *name, char path[NAME_ROOM])
+{
+    snprintf(path, NAME_ROOM, "%s/%s.new", folder, name);
+}
+
 static int write_aside(const char *path, const void *bytes, size_t size, struct tdk_err *err)
 {
     int fd = files->open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
@@ -254,8 +261,8 @@ static int write_aside(const char *path, const void *bytes, size_t size, struct 
 int files_replace(const char *folder, const char *name, const void *bytes, size_t size,
                   struct tdk_err *err)
 {
-    char aside[4096 + 64], path[4096 + 64];
-    snprintf(aside, sizeof aside, "%s/%s.new", folder, name);
+    char aside[NAME_ROOM], path[NAME_ROOM];
+    path_aside(folder, name, aside);
     snprintf(path, sizeof path, "%s/%s", folder, name);
     int rc = write_aside(aside, bytes, size, err);
     if (rc < 0)
@@ -266,9 +273,20 @@ int files_replace(const char *folder, const char *name, const void *bytes, size_
     return files_sync_folder(folder, err);
 }
 
+void files_reserve(const char *folder, const char *name, size_t size)
+{
+    char aside[NAME_ROOM];
+    path_aside(folder, name, aside);
+    int fd = files->open(aside, O_WRONLY | O_CREAT | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return;
+    (void)files->fallocate(fd, 0, size);
+    files->close(fd);
+}
+
 int files_read_small(const char *folder, const char *name, void *bytes, size_t size)
 {
-    char path[4096 + 64];
+    char path[NAME_ROOM];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)

@@ -63,6 +63,10 @@ int files_sync_folder(const char *path, struct tdk_err *err);
 int files_replace(const char *folder, const char *name, const void *bytes, size_t size,
                   struct tdk_err *err);
 
+/* Room for the next of this name, of so many bytes, so that it can be written on a disk that is
+ * full by then. Only a help: as far as there is room now. */
+void files_reserve(const char *folder, const char *name, size_t size);
+
 /* The beginning of such a file, wherever it was written. No link is followed, and nothing is waited
  * for. -ENOENT, -EIO: it is shorter. */
 int files_read_small(const char *folder, const char *name, void *bytes, size_t size);

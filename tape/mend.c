@@ -212,8 +212,11 @@ int mend_retired(const struct folder *folder, struct retired **retired, struct d
     struct tdk_err why;
     uint64_t removed;
     int rc = retired_load(retired, folder, &why);
-    if (rc == 0)
-        return retire_leftovers(folder, *retired, &removed, err);
+    if (rc == 0) {
+        rc = retire_leftovers(folder, *retired, &removed, err);
+        retired_reserve(*retired, folder);
+        return rc;
+    }
     if (retired_may_pass(rc))
         return err_say(err, rc, "%s", why.text);
     damage_tell(damage,

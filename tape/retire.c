@@ -109,6 +109,8 @@ static int remove_going(struct retiring *r)
         rc = remove_file(r->folder, r->going[i], r->err);
     if (rc == 0)
         rc = files_sync_folder(r->folder->segments, r->err);
+    if (rc == 0)
+        retired_reserve(r->retired, r->folder);
     for (size_t i = 0; i < r->count && rc == 0; i++)
         tell(r, r->going[i], RETIRE_DONE, r->sizes[i]);
     r->count = 0;

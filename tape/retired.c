@@ -135,6 +135,14 @@ int retired_save(const struct retired *retired, const struct folder *folder, str
     return rc;
 }
 
+void retired_reserve(const struct retired *retired, const struct folder *folder)
+{
+    enum { MORE = 64 << 10 };
+    files_reserve(folder->path, "retired",
+                  MORE + retired->range_count * sizeof *retired->ranges +
+                      retired->extent_count * sizeof *retired->extents);
+}
+
 struct retired *retired_hold(struct retired *retired)
 {
     __atomic_fetch_add(&retired->holders, 1, __ATOMIC_RELAXED);

@@ -2,7 +2,8 @@
  * retired.h - what was deleted from a tape on purpose, so that "deleted" and "never recorded" stay
  * different answers.
  *
- *   TAPE/retired   struct retired_head, then its ranges of segments, then its extents of seqs
+ *   TAPE/retired       struct retired_head, then its ranges of segments, then its extents of seqs
+ *   TAPE/retired.new   room for the next one: what a full disk needs is that something is deleted
  *
  * Written aside, synced and renamed before a segment's file goes: a file that is still there is
  * none of the tape's then, and whoever writes next removes it. Neighbours are merged, so it grows
@@ -67,6 +68,7 @@ int retired_load(struct retired **retired, const struct folder *folder, struct t
 bool retired_may_pass(int rc);
 int retired_empty(struct retired **retired, struct tdk_err *err);
 int retired_save(const struct retired *retired, const struct folder *folder, struct tdk_err *err);
+void retired_reserve(const struct retired *retired, const struct folder *folder);
 struct retired *retired_hold(struct retired *retired);
 void retired_drop(struct retired *retired); /* NULL is fine */
 

@@ -323,6 +323,20 @@ class Full(Disk):
         self.assertEqual(recorder.wait(), 1)
         self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"2\n")
 
+    def test_on_a_disk_without_a_byte_left_segments_can_be_deleted(self):
+        tape = self.small / "tape"
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.run_ok("gen", "--ring", "a", "--count", 10000)
+        self.run_ok("flush", "-T", tape)
+        for keep in (3, 2):
+            self.fill()
+            self.assertEqual(os.statvfs(self.small).f_bavail, 0)
+            self.run_ok("retain", "apply", "-T", tape, "--max-segments", keep)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.fill()
+        self.run_ok("retain", "apply", "-T", tape, "--max-segments", 1)
+        self.run_ok("verify", "-T", tape)
+
     def test_a_move_makes_the_room_that_the_recorder_waits_for(self):
         tape, other = self.small / "tape", self.scratch / "other"
         other.mkdir()
