@@ -205,7 +205,7 @@ struct applying {
     struct progress progress;
     struct retain_plan plan;
     struct table *deleted; /* NULL: nobody asked for it */
-    uint64_t segments, bytes, bytes_total, leased;
+    uint64_t segments, bytes, bytes_total, kept;
 };
 
 static void put_deleted(struct applying *a, uint64_t segment)
@@ -215,23 +215,29 @@ static void put_deleted(struct applying *a, uint64_t segment)
             put_item(a->deleted, &a->plan.items[i]);
 }
 
+/* Why one that was to go stays; NULL: it does not. */
+static const char *why_it_stays(enum retire_fate fate)
+{
+    static const char *const words[] = {
+        [RETIRE_LEASED] = "is being read: it stays until then",
+        [RETIRE_HELD] = "is held now: it stays until it is released",
+        [RETIRE_AWAY] = "was moved to a disk that is not there: it stays until then"};
+    return (size_t)fate < sizeof words / sizeof words[0] ? words[fate] : NULL;
+}
+
 static int on_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context)
 {
     struct applying *a = context;
+    const char *why = why_it_stays(fate);
     if (fate == RETIRE_DONE) {
         a->segments++;
         a->bytes += bytes;
         put_deleted(a, segment);
         progress_at(&a->progress, a->bytes, a->bytes_total, "bytes", a->segments);
-    } else if (fate == RETIRE_LEASED) {
-        a->leased++;
+    } else if (why != NULL) {
+        a->kept++;
         progress_clear(&a->progress);
-        cli_warn("segment %" PRIu64 " is being read: it stays until then", segment);
-    } else if (fate == RETIRE_AWAY) {
-        a->leased++;
-        progress_clear(&a->progress);
-        cli_warn("segment %" PRIu64 " was moved to a disk that is not there: it stays until then",
-                 segment);
+        cli_warn("segment %" PRIu64 " %s", segment, why);
     }
     return interrupted() ? 1 : 0;
 }
@@ -311,7 +317,7 @@ static int apply_now(const struct cli *cli, const struct retain_policy *policy)
         return cli_fail_words("interrupted; run it again for the rest");
     if (shown != CLI_OK)
         return shown;
-    return a.leased > 0 ? CLI_LOSSY : status;
+    return a.kept > 0 ? CLI_LOSSY : status;
 }
 
 static int run_apply(const struct cli *cli)

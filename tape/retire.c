@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "tape/files.h"
+#include "tape/holds.h"
 #include "tape/lease.h"
 #include "tape/rebuild.h"
 
@@ -17,6 +18,7 @@ struct retiring {
     const struct folder *folder;
     const struct retire_options *options;
     struct retired *retired;
+    struct holds holds;
     int row;
     uint64_t going[AT_A_TIME]; /* have their tombstone, or are about to */
     uint64_t sizes[AT_A_TIME];
@@ -123,9 +125,13 @@ static int retire_some(struct retiring *r, const uint64_t *segments, size_t coun
     if (rc < 0)
         return rc;
     rc = retired_load(&r->retired, r->folder, r->err);
+    if (rc == 0)
+        rc = holds_load(&r->holds, r->folder, r->err);
     for (size_t i = 0; i < count && rc >= 0; i++) {
         if (retired_find(r->retired, segments[i]) != NULL)
             tell(r, segments[i], RETIRE_ABSENT, 0);
+        else if (holds_has(&r->holds, segments[i]))
+            tell(r, segments[i], RETIRE_HELD, 0);
         else if (!leases_claim(r->row, segments[i]))
             tell(r, segments[i], RETIRE_LEASED, 0);
         else
@@ -133,6 +139,7 @@ static int retire_some(struct retiring *r, const uint64_t *segments, size_t coun
     }
     if (rc >= 0)
         rc = remove_going(r);
+    holds_close(&r->holds);
     retired_drop(r->retired);
     r->retired = NULL;
     leases_give_row(r->row);

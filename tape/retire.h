@@ -17,6 +17,7 @@
 enum retire_fate {
     RETIRE_DONE,
     RETIRE_LEASED,     /* a reader is at it: another time */
+    RETIRE_HELD,       /* somebody has held it since (holds.h) */
     RETIRE_ABSENT,     /* it is not there, or retired already */
     RETIRE_NOT_SEALED, /* it is being written */
     RETIRE_AWAY        /* it was moved, and the disk it is on is not there: another time */
@@ -28,8 +29,8 @@ struct retire_options {
     void *context;
 };
 
-/* These segments, as far as nobody reads them. The totals of those that went; a file that could not
- * be removed is an error, and its segment is retired all the same. */
+/* These segments, as far as nobody reads or holds them. A file that could not be removed is an
+ * error, and its segment is retired all the same. */
 int retire_segments(const struct folder *folder, const uint64_t *segments, size_t count,
                     const struct retire_options *options, struct tdk_err *err);
 

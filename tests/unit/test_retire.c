@@ -289,6 +289,25 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     tdk_tape_close(tape);
 }
 
+/* A plan of many segments takes its time, and who holds one meanwhile was told that it stays. */
+static void what_is_held_behind_the_plan_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct folder folder;
+    struct tdk_err err;
+    enum retire_fate fates[8] = {0};
+    const struct retire_options options = {.each = note_fate, .context = fates};
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(holds_change(&folder, &going[1], 1, HOLD_KEEP, &err), &err);
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    assert_int_equal(fates[1], RETIRE_DONE);
+    assert_int_equal(fates[2], RETIRE_HELD);
+    assert_int_equal(fates[4], RETIRE_DONE);
+    assert_true(is_there(f->path, 2));
+    assert_int_equal(retire(f->path, NULL, 0), 0); /* a writer takes the others out of its index */
+    assert_consistent(f->path);
+}
+
 /* Of ticks whose time cannot be no segment tells where they lie. */
 static void what_has_no_time_is_held_by_who_may_read_it(void **state)
 {
@@ -478,6 +497,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_whole_epoch_may_go, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_held_behind_the_plan_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_no_time_is_held_by_who_may_read_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_goes_while_it_is_counted_is_counted_once, setup,
