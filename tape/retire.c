@@ -101,32 +101,54 @@ static int remove_file(const struct folder *folder, uint64_t number, struct tdk_
     return rc;
 }
 
+/* One that cannot be removed keeps no other; those that went are left in `going`. The first
+ * failure. */
+static int remove_files(struct retiring *r)
+{
+    size_t gone = 0;
+    int rc = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        int removed = remove_file(r->folder, r->going[i], rc == 0 ? r->err : NULL);
+        if (removed < 0) {
+            rc = rc == 0 ? removed : rc;
+            continue;
+        }
+        r->going[gone] = r->going[i];
+        r->sizes[gone++] = r->sizes[i];
+    }
+    r->count = gone;
+    return rc;
+}
+
 /* Tombstones first: a file without one that is gone would be damage. */
 static int remove_going(struct retiring *r)
 {
     if (r->count == 0)
         return 0;
-    int rc = retired_save(r->retired, r->folder, r->err);
-    for (size_t i = 0; i < r->count && rc == 0; i++)
-        rc = remove_file(r->folder, r->going[i], r->err);
-    if (rc == 0)
-        rc = files_sync_folder(r->folder->segments, r->err);
+    int rc = retired_save(r->retired, r->folder, r->err), removed = 0;
+    if (rc == 0) {
+        removed = remove_files(r);
+        rc = files_sync_folder(r->folder->segments, removed == 0 ? r->err : NULL);
+    }
     if (rc == 0)
         retired_reserve(r->retired, r->folder);
     for (size_t i = 0; i < r->count && rc == 0; i++)
         tell(r, r->going[i], RETIRE_DONE, r->sizes[i]);
     r->count = 0;
-    return rc;
+    return removed < 0 ? removed : rc;
 }
 
 static int retire_some(struct retiring *r, const uint64_t *segments, size_t count)
 {
+    uint64_t left;
     int rc = leases_hold_row(&r->row, r->folder, ROW_WAIT_MS, r->err);
     if (rc < 0)
         return rc;
     rc = retired_load(&r->retired, r->folder, r->err);
-    if (rc == 0)
+    if (rc == 0) { /* what could not go before, or was left by who died; why it stays was told */
+        (void)retire_leftovers(r->folder, r->retired, &left, NULL);
         rc = holds_load(&r->holds, r->folder, r->err);
+    }
     for (size_t i = 0; i < count && rc >= 0; i++) {
         if (retired_find(r->retired, segments[i]) != NULL)
             tell(r, segments[i], RETIRE_ABSENT, 0);
@@ -152,9 +174,13 @@ int retire_segments(const struct folder *folder, const uint64_t *segments, size_
     static const struct retire_options none = {.each = NULL};
     struct retiring r = {
         .folder = folder, .options = options != NULL ? options : &none, .row = -1, .err = err};
-    int rc = 0;
-    for (size_t at = 0; at < count && rc == 0 && !r.stop; at += AT_A_TIME)
-        rc = retire_some(&r, segments + at, count - at < AT_A_TIME ? count - at : AT_A_TIME);
+    size_t at = 0;
+    int rc;
+    do {
+        size_t some = count - at < AT_A_TIME ? count - at : AT_A_TIME;
+        rc = retire_some(&r, segments + at, some);
+        at += some;
+    } while (at < count && rc == 0 && !r.stop);
     return rc;
 }
 
@@ -169,13 +195,14 @@ int retire_leftovers(const struct folder *folder, const struct retired *retired,
     if (rc < 0)
         return rc;
     *removed = 0;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        if (segment_is_sealed(names[i].stage) && retired_find(retired, names[i].number) != NULL) {
-            rc = remove_file(folder, names[i].number, err);
-            ++*removed;
-            if (rc == TDK_EAWAY) /* moved, and no disk there: it counts no more all the same */
-                rc = 0;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (!segment_is_sealed(names[i].stage) || retired_find(retired, names[i].number) == NULL)
+            continue;
+        int one = remove_file(folder, names[i].number, rc == 0 ? err : NULL);
+        *removed += one == 0;
+        if (rc == 0 && one != TDK_EAWAY) /* that one counts no more all the same */
+            rc = one;
+    }
     free(names);
     return rc == 0 && *removed > 0 ? files_sync_folder(folder->segments, err) : rc;
 }

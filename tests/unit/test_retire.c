@@ -308,6 +308,41 @@ static void what_is_held_behind_the_plan_stays(void **state)
     assert_consistent(f->path);
 }
 
+static int unlink_but_the_first(const char *path)
+{
+    return strstr(path, "/0000000001.") != NULL ? -EPERM : files_posix.unlink(path);
+}
+
+/* Its tombstone is there, so no plan has it again: without this its room would be lost until a
+ * writer starts. */
+static void a_file_that_stays_keeps_no_other_and_goes_with_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct folder folder;
+    struct tdk_err err;
+    struct file_ops ops = files_posix;
+    enum retire_fate fates[8] = {RETIRE_LEASED};
+    const struct retire_options options = {.each = note_fate, .context = fates};
+    fates[1] = fates[2] = fates[4] = RETIRE_LEASED;
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    ops.unlink = unlink_but_the_first;
+    files = &ops;
+    assert_int_equal(retire_segments(&folder, going, GOING, &options, &err), -EPERM);
+    assert_non_null(strstr(err.text, "0000000001."));
+    assert_true(is_there(f->path, 1));
+    assert_false(is_there(f->path, 2) || is_there(f->path, 4));
+    assert_int_equal(fates[1], RETIRE_LEASED);
+    assert_int_equal(fates[2], RETIRE_DONE);
+    assert_int_equal(fates[4], RETIRE_DONE);
+    taping_ok(retire_segments(&folder, &going[1], 1, &options, &err), &err); /* nor the next */
+    assert_true(is_there(f->path, 1));
+    files = &files_posix;
+    taping_ok(retire_segments(&folder, NULL, 0, &options, &err), &err);
+    assert_false(is_there(f->path, 1));
+    assert_int_equal(retire(f->path, NULL, 0), 0);
+    assert_consistent(f->path);
+}
+
 /* Of ticks whose time cannot be no segment tells where they lie. */
 static void what_has_no_time_is_held_by_who_may_read_it(void **state)
 {
@@ -498,6 +533,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_held_behind_the_plan_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_stays_keeps_no_other_and_goes_with_the_next,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_no_time_is_held_by_who_may_read_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_goes_while_it_is_counted_is_counted_once, setup,
