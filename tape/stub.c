@@ -176,19 +176,21 @@ int stub_make(const char *path, int whole, const struct segment_head *head,
 
 /* ---- removed ---- */
 
-/* Before the stub, which alone knows of it. */
+/* Before the stub, which alone knows of it. What that disk refuses is no failure of this one. */
 static int remove_whole(const struct folder *folder, const struct segment_head *head,
                         const char *name, struct tdk_err *err)
 {
     char path[TAPE_PATH_MAX];
+    struct tdk_err why;
     int rc = stub_find_whole(folder, head, name, path, err);
     if (rc < 0)
         return rc;
     rc = files->unlink(path);
     if (rc < 0 && rc != -ENOENT)
-        return err_set(err, rc, "remove %s", path);
+        return err_say(err, TDK_EAWAY, "remove %s: %s", path, tdk_strerror(rc));
     *strrchr(path, '/') = '\0';
-    return files_sync_folder(path, err);
+    rc = files_sync_folder(path, &why);
+    return rc < 0 ? err_say(err, TDK_EAWAY, "%s", why.text) : 0;
 }
 
 int stub_remove(const struct folder *folder, uint64_t number, enum segment_stage stage,

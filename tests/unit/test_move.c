@@ -373,6 +373,39 @@ static void what_is_away_is_not_deleted_behind_its_back(void **state)
     assert_int_equal(rename(gone, f->disk), 0);
 }
 
+static const char *read_only; /* a folder */
+
+static int unlink_elsewhere(const char *path)
+{
+    return strncmp(path, read_only, strlen(read_only)) == 0 ? -EROFS : files_posix.unlink(path);
+}
+
+/* As the kernel makes a disk that fails. What was deleted from it counts no more all the same. */
+static void a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape(void **state)
+{
+    static const uint64_t going[] = {1};
+    struct fixture *f = *state;
+    struct folder folder;
+    struct recovered tape;
+    struct tdk_err err;
+    struct file_ops ops = files_posix;
+    move_ok(f, false);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    read_only = f->disk;
+    ops.unlink = unlink_elsewhere;
+    files = &ops;
+    assert_true(retire_segments(&folder, going, 1, NULL, &err) < 0);
+    assert_non_null(strstr(err.text, "Read-only"));
+    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_close(&tape, true, &err), &err);
+    files = &files_posix;
+    assert_true(is_file(f->disk, "0000000001.seg"));
+    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_close(&tape, true, &err), &err);
+    assert_false(is_file(f->disk, "0000000001.seg"));
+    assert_int_equal(verify(f->path).findings, 0);
+}
+
 /* Nobody can say where it is: it stays, and others go in its place. */
 static void what_is_moved_stays_where_the_list_of_disks_is_rotten(void **state)
 {
@@ -582,6 +615,7 @@ int main(void)
         MOVING(a_reader_with_the_old_file_open_finishes_with_it),
         MOVING(deleted_means_on_the_other_disk_too),
         MOVING(what_is_away_is_not_deleted_behind_its_back),
+        MOVING(a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape),
         MOVING(a_rotten_foot_there_does_not_replace_the_good_one_here),
         MOVING(what_is_moved_stays_where_the_list_of_disks_is_rotten),
         MOVING(what_was_moved_is_not_packed_and_what_is_packed_may_be_moved),
