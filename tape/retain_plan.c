@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "tape/annex.h"
 #include "tape/catalog.h"
+#include "tape/files.h"
 #include "tape/holds.h"
 #include "tape/lease.h"
 #include "tape/rebuild.h"
@@ -59,6 +60,30 @@ static int add_segment(const struct segment_ref *segment, void *context)
                                                       .due_ns = RETAIN_NEVER,
                                                       .pin = segment->sealed ? PIN_NONE : PIN_OPEN};
     return 0;
+}
+
+/* One whose file is gone has no room to give back, and nobody can delete it. */
+static bool is_there(const struct folder *folder, uint64_t number)
+{
+    static const enum segment_stage stages[] = {SEGMENT_SEALED, SEGMENT_PACKED};
+    struct file_stat stat;
+    for (size_t i = 0; i < array_size(stages); i++) {
+        char path[TAPE_PATH_MAX];
+        folder_segment_path(folder, number, stages[i], path);
+        if (files->stat(path, &stat) != -ENOENT)
+            return true;
+    }
+    return false;
+}
+
+static void leave_out_absent(struct planning *p)
+{
+    struct retain_plan *plan = p->plan;
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->items[i].pin == PIN_OPEN || is_there(p->folder, plan->items[i].number))
+            plan->items[kept++] = plan->items[i];
+    plan->count = kept;
 }
 
 /* ---- what keeps them ---- */
@@ -299,6 +324,7 @@ static int gather(struct planning *p)
     if (statvfs(p->folder->segments, &disk) < 0)
         return err_set(p->err, -errno, "ask for the free space of %s", p->folder->segments);
     p->plan->free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    leave_out_absent(p);
     pin_newest(p->plan);
     pin_held(p);
     rc = index_marks(p->index, pin_marked, p, p->err);

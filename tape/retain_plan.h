@@ -12,7 +12,7 @@
 #include "tape/retain.h"
 
 struct retain_plan {
-    struct retain_item *items; /* every segment, by number; ours */
+    struct retain_item *items; /* every segment that is there, by number; ours */
     size_t count;
     struct retain_verdict verdict;
     uint64_t now_ns, free_bytes; /* free on the file system of the segments */

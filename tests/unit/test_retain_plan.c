@@ -94,6 +94,30 @@ static void what_is_not_free_yet_counts_as_free(void **state)
     retain_memory_close(&memory);
 }
 
+/* Somebody has made room by hand, beside a recorder whose index still has them: to delete them once
+ * more frees nothing, and they must not stand before those that can go. */
+static void what_is_not_there_does_not_go_in_place_of_what_is(void **state)
+{
+    const char *path = *state;
+    const struct retain_policy policy = {.min_free = UINT64_MAX / 2};
+    struct recovered tape;
+    struct retain_plan plan;
+    struct tdk_err err;
+    char name[128];
+    taping_make(path, 3000, 4096, 32 << 10);
+    taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
+    for (uint64_t number = 1; number <= 2; number++) {
+        taping_path(path, number, ".seg", name);
+        assert_int_equal(unlink(name), 0);
+    }
+    taping_ok(retain_plan_make(&plan, &tape.folder, tape.index, &policy, NULL, &err), &err);
+    assert_true(plan.verdict.going > 0);
+    assert_int_equal(plan.items[0].number, 3);
+    assert_int_equal(plan.items[0].why, RETAIN_FREE);
+    retain_plan_close(&plan);
+    recover_close(&tape, false, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +127,8 @@ int main(void)
                                         folder_setup, folder_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_free_yet_counts_as_free, folder_setup,
                                         folder_teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_there_does_not_go_in_place_of_what_is,
+                                        folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
