@@ -221,7 +221,8 @@ static const char *why_it_stays(enum retire_fate fate)
     static const char *const words[] = {
         [RETIRE_LEASED] = "is being read: it stays until then",
         [RETIRE_HELD] = "is held now: it stays until it is released",
-        [RETIRE_AWAY] = "was moved to a disk that is not there: it stays until then"};
+        [RETIRE_AWAY] = "was moved to a disk that is not there: it stays until then",
+        [RETIRE_UNREADABLE] = "cannot be read: it stays; `tapedeck verify` says more"};
     return (size_t)fate < sizeof words / sizeof words[0] ? words[fate] : NULL;
 }
 

@@ -83,6 +83,7 @@ static int note_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes,
         r->segments++;
         r->bytes += bytes;
     }
+    r->verdict.unmet = r->verdict.unmet || fate == RETIRE_UNREADABLE;
     return 0;
 }
 
@@ -205,8 +206,8 @@ static void tell_trouble(struct retention *r)
     if (r->status < 0)
         return;
     if (r->verdict.unmet && !r->unmet_told)
-        log_warn("retention: the limits cannot be kept: what is left is held, marked, being read "
-                 "or being written; `tapedeck retain plan` says what keeps it");
+        log_warn("retention: the limits cannot be kept: what is left is held, marked, being read, "
+                 "being written or cannot be read; `tapedeck retain plan` says what keeps it");
     r->unmet_told = r->verdict.unmet;
 }
 

@@ -57,22 +57,29 @@ static int look_into(struct retiring *r, struct segment *segment, struct retired
     return rc;
 }
 
+/* Why a segment could not be opened. 0: it stays, or is not there. */
+static int tell_unopened(struct retiring *r, uint64_t number, const struct tdk_err *why)
+{
+    char path[TAPE_PATH_MAX];
+    struct file_stat stat;
+    if (why->code == -ENOMEM || why->code == -EMFILE || why->code == -ENFILE)
+        return err_say(r->err, why->code, "%s", why->text);
+    folder_segment_path(r->folder, number, SEGMENT_OPEN, path);
+    if (why->code != -ENOENT)
+        tell(r, number, RETIRE_UNREADABLE, 0);
+    else
+        tell(r, number, files->stat(path, &stat) == 0 ? RETIRE_NOT_SEALED : RETIRE_ABSENT, 0);
+    return 0;
+}
+
 /* Into the tombstones, in memory yet. 1: it is among those that go now. */
 static int add_segment(struct retiring *r, uint64_t number)
 {
     struct segment *segment;
     struct tdk_err why;
     int rc = segment_open_number(&segment, r->folder, number, SEGMENT_SEALED, &why);
-    if (rc < 0) {
-        char path[TAPE_PATH_MAX];
-        struct file_stat stat;
-        folder_segment_path(r->folder, number, SEGMENT_OPEN, path);
-        bool open = rc == -ENOENT && files->stat(path, &stat) == 0;
-        if (rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE)
-            return err_say(r->err, rc, "%s", why.text);
-        tell(r, number, open ? RETIRE_NOT_SEALED : RETIRE_ABSENT, 0);
-        return 0;
-    }
+    if (rc < 0)
+        return tell_unopened(r, number, &why);
     if (segment->away.code == TDK_EAWAY) {
         segment_close(segment);
         tell(r, number, RETIRE_AWAY, 0);

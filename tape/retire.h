@@ -20,7 +20,8 @@ enum retire_fate {
     RETIRE_HELD,       /* somebody has held it since (holds.h) */
     RETIRE_ABSENT,     /* it is not there, or retired already */
     RETIRE_NOT_SEALED, /* it is being written */
-    RETIRE_AWAY        /* it was moved, and the disk it is on is not there: another time */
+    RETIRE_AWAY,       /* it was moved, and the disk it is on is not there: another time */
+    RETIRE_UNREADABLE  /* what is there cannot be opened, or is no segment */
 };
 
 struct retire_options {

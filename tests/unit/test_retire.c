@@ -343,6 +343,30 @@ static void a_file_that_stays_keeps_no_other_and_goes_with_the_next(void **state
     assert_consistent(f->path);
 }
 
+static int open_but_the_first(const char *path, int flags, mode_t mode)
+{
+    return strstr(path, "/0000000001.") != NULL ? -EACCES : files_posix.open(path, flags, mode);
+}
+
+/* Restored by somebody else, perhaps. Whoever asked must not take it for gone. */
+static void what_cannot_be_opened_is_told_and_keeps_no_other(void **state)
+{
+    struct fixture *f = *state;
+    struct folder folder;
+    struct tdk_err err;
+    struct file_ops ops = files_posix;
+    enum retire_fate fates[8] = {0};
+    const struct retire_options options = {.each = note_fate, .context = fates};
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    ops.open = open_but_the_first;
+    files = &ops;
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    files = &files_posix;
+    assert_int_equal(fates[1], RETIRE_UNREADABLE);
+    assert_int_equal(fates[2], RETIRE_DONE);
+    assert_true(is_there(f->path, 1));
+}
+
 /* Of ticks whose time cannot be no segment tells where they lie. */
 static void what_has_no_time_is_held_by_who_may_read_it(void **state)
 {
@@ -535,6 +559,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_held_behind_the_plan_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_stays_keeps_no_other_and_goes_with_the_next,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_opened_is_told_and_keeps_no_other, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_has_no_time_is_held_by_who_may_read_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_goes_while_it_is_counted_is_counted_once, setup,
