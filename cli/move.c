@@ -136,6 +136,40 @@ static int conclude(const struct work *w, const char *where)
     return CLI_LOSSY;
 }
 
+/* ---- what is where ---- */
+
+struct place_of {
+    const struct annex *annex;
+    uint64_t segments, bytes, first, last;
+};
+
+/* Of segments first to last (0: to the end) those that are in this annex. */
+static int count_moved(const struct folder *folder, const struct annex *annex, uint64_t first,
+                       uint64_t last, struct place_of *p, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(folder, &names, &count, err);
+    *p = (struct place_of){.annex = annex};
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        char path[TAPE_PATH_MAX];
+        struct segment_head head = {.magic = 0};
+        struct stat file;
+        folder_segment_path(folder, names[i].number, names[i].stage, path);
+        if (names[i].number < first || (last != 0 && names[i].number > last) ||
+            stub_read_head(path, &head, NULL) < 0 || !head_is_stub(&head) ||
+            memcmp(head.annex, annex->id, sizeof head.annex) != 0 || stat(path, &file) < 0)
+            continue;
+        p->first = p->segments == 0 ? names[i].number : p->first;
+        p->last = names[i].number;
+        p->segments++;
+        p->bytes += (uint64_t)file.st_size;
+    }
+    if (rc == 0)
+        free(names);
+    return rc;
+}
+
 /* ---- from where, to where ---- */
 
 /* An absolute path; *made if it was not there, but not what it is in. */
@@ -210,13 +244,39 @@ static int move(const struct folder *folder, const struct annex *annex, struct w
     return move_segments(folder, annex, &options, &w->totals, err);
 }
 
+/* What is on a disk that is not there stays where it is, and keeps nothing else from coming. */
+static int pass_over(const struct folder *folder, const struct annex *annex, const char *where,
+                     struct work *w, struct tdk_err *err)
+{
+    struct place_of place;
+    uint64_t first = 0, last = 0;
+    (void)stretch_parse(args.segments, &first, &last);
+    int rc = count_moved(folder, annex, first, last, &place, err);
+    if (rc < 0 || place.segments == 0)
+        return rc;
+    w->totals.to_do += place.segments;
+    w->totals.bytes_total += place.bytes;
+    w->totals.failed += place.segments;
+    progress_clear(&w->progress);
+    cli_warn("%" PRIu64 " %s be at %s", place.segments,
+             quantity_word(place.segments, "segment stays where it is: it should",
+                           "segments stay where they are: they should"),
+             where);
+    return 0;
+}
+
 /* From each of them that there is. */
 static int move_all_back(const struct folder *folder, struct work *w, struct tdk_err *err)
 {
     struct annexes annexes;
+    struct tdk_err away;
     int rc = annexes_load(&annexes, folder, err);
-    for (size_t i = 0; i < annexes.count && rc == 0; i++)
-        rc = move(folder, &annexes.items[i], w, err);
+    for (size_t i = 0; i < annexes.count && rc == 0; i++) {
+        const struct annex *annex = &annexes.items[i];
+        rc = annex_check(annex, folder->tape_id, &away) < 0
+                 ? pass_over(folder, annex, away.text, w, err)
+                 : move(folder, annex, w, err);
+    }
     annexes_close(&annexes);
     return rc;
 }
@@ -255,37 +315,7 @@ static int relocate(const struct folder *folder, char *path)
     return CLI_OK;
 }
 
-/* ---- where is what? ---- */
-
-struct place_of {
-    const struct annex *annex;
-    uint64_t segments, bytes, first, last;
-};
-
-static int count_moved(const struct folder *folder, const struct annex *annex, struct place_of *p,
-                       struct tdk_err *err)
-{
-    struct segment_name *names;
-    size_t count;
-    int rc = folder_segments(folder, &names, &count, err);
-    *p = (struct place_of){.annex = annex};
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        char path[TAPE_PATH_MAX];
-        struct segment_head head = {.magic = 0};
-        struct stat file;
-        folder_segment_path(folder, names[i].number, names[i].stage, path);
-        if (stub_read_head(path, &head, NULL) < 0 || !head_is_stub(&head) ||
-            memcmp(head.annex, annex->id, sizeof head.annex) != 0 || stat(path, &file) < 0)
-            continue;
-        p->first = p->segments == 0 ? names[i].number : p->first;
-        p->last = names[i].number;
-        p->segments++;
-        p->bytes += (uint64_t)file.st_size;
-    }
-    if (rc == 0)
-        free(names);
-    return rc;
-}
+/* ---- told ---- */
 
 static void put_place(struct table *table, const struct folder *folder, const struct place_of *p)
 {
@@ -316,7 +346,7 @@ static int list(const struct folder *folder)
     int counted = 0;
     for (size_t i = 0; i < annexes.count && rc == 0 && counted == 0; i++) {
         struct place_of place;
-        counted = count_moved(folder, &annexes.items[i], &place, &err);
+        counted = count_moved(folder, &annexes.items[i], 0, 0, &place, &err);
         if (counted == 0)
             put_place(table, folder, &place);
     }
@@ -346,6 +376,8 @@ static int read_operands(const struct cli *cli, const char **directory)
         return cli_usage("no directory: name the one to move to");
     if (*directory != NULL && args.list)
         return cli_usage("--list tells of all directories");
+    if (args.relocate && args.dry_run)
+        return cli_usage("--dry-run is for what moves segments, not --relocate");
     if (args.back && args.older_ns != 0)
         return cli_usage("--older-than is for what is moved there, not --back");
     if (!stretch_parse(args.segments, &first, &last))

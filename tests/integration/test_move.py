@@ -92,6 +92,23 @@ class Move(tapedeck.Case):
         self.assertEqual(self.tape_digest(), digest)
         self.run_ok("verify", "-T", self.tape)
 
+    def test_back_from_the_disks_that_are_there(self):
+        digest = self.tape_digest()
+        empty, away = self.scratch / "empty", self.scratch / "away"
+        for disk, some in ((empty, "1"), (away, "2-3"), (self.disk, "4")):
+            self.move(disk, "--segments", some)
+        self.move("--back", empty)
+        shutil.rmtree(empty) # nothing of the tape is there any more
+        away.rename(self.scratch / "elsewhere")
+        told = self.run_ok("move", "--back", "-T", self.tape, code=3).stderr
+        self.assertIn(f"2 segments stay where they are: they should be at {away}", told)
+        self.assertNotIn(str(empty), told)
+        self.assertEqual(self.states()[:4], ["sealed", "away", "away", "sealed"])
+        self.run_ok("move", "--back", "-T", self.tape, "--segments", "4-5")
+        (self.scratch / "elsewhere").rename(away)
+        self.assertEqual(self.move("--back")["segments"], 2)
+        self.assertEqual(self.tape_digest(), digest)
+
     def test_a_directory_of_another_tape(self):
         self.move(self.disk, "--segments", "1")
         other = self.scratch / "other"
@@ -106,7 +123,8 @@ class Move(tapedeck.Case):
     def test_wrong_usage(self):
         for args in (("-T", self.tape), (self.disk,), (self.disk, "-T", self.tape, "--segments", "x"),
                      (self.tape / "segments", "-T", self.tape), (self.tape / "new", "-T", self.tape), (self.disk, "--list", "-T", self.tape),
-                     (self.disk, "-T", self.tape, "--back", "--older-than", "1d")):
+                     (self.disk, "-T", self.tape, "--back", "--older-than", "1d"),
+                     (self.disk, "-T", self.tape, "--relocate", "--dry-run")):
             self.run_ok("move", *args, code=2)
         for args in ((self.scratch / "no" / "where", "-T", self.tape),
                      (self.disk, "-T", self.scratch / "none"), ("--back", self.disk, "-T", self.tape)):
