@@ -3,10 +3,10 @@
  *
  * A running reader holds a shared lock on the numbers that it may yet read; who deletes a segment
  * takes that byte for itself, or leaves the segment for the next time. Byte 0 is held by whoever
- * changes the row of segments (retention, moving), one at a time. The locks are the open file's:
- * they die with their holder, work across pid namespaces, and a reader needs no right to write. A
- * tape without the file (none that this version has written) or on a disk that knows no locks is
- * read without a lease.
+ * changes the row of segments (retention, moving, a writer that starts), one at a time. The locks
+ * are the open file's: they die with their holder, work across pid namespaces, and a reader needs
+ * no right to write. A tape without the file (none that this version has written) or on a disk that
+ * knows no locks is read without a lease.
  *
  * A struct leases belongs to one tape of one process and may be used by its threads.
  */

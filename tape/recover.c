@@ -219,7 +219,12 @@ int recover_open_with(struct recovered *tape, const char *path,
                          .options = options,
                          .damage = {.each = options->each, .context = options->context},
                          .err = err};
+    /* What is looked at is not deleted or moved meanwhile: it would be told as missing. Where the
+     * row cannot be had in time, a start that waits on is worse. */
+    int row = -1;
+    (void)leases_hold_row(&row, &tape->folder, ROW_WAIT_MS, NULL);
     rc = recover_all(&r);
+    leases_give_row(row);
     free(r.names);
     if (rc < 0)
         recover_close(tape, false, NULL);

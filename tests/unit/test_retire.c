@@ -1,8 +1,10 @@
 /* Segments that are deleted on purpose: told as that, gone for good, whatever dies on the way. */
 #include "tests/support/check.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tape/holds.h"
@@ -441,6 +443,53 @@ static void what_goes_while_it_is_counted_is_counted_once(void **state)
     tdk_tape_close(tape);
 }
 
+/* As `retain apply` may, while a recorder starts: it has its turn, or waits for it. */
+struct beside {
+    const char *path;
+    pthread_t thread;
+    _Atomic bool began, done;
+};
+
+static void *retire_beside(void *context)
+{
+    static const uint64_t later[] = {4, 5};
+    struct beside *b = context;
+    struct folder folder;
+    struct tdk_err err;
+    taping_ok(folder_open(&folder, b->path, &err), &err);
+    taping_ok(retire_segments(&folder, later, 2, NULL, &err), &err);
+    b->done = true;
+    return NULL;
+}
+
+static void begin_beside(const struct rebuild_totals *totals, void *context)
+{
+    struct beside *b = context;
+    const struct timespec nap = {.tv_nsec = 10000000};
+    (void)totals;
+    if (b->began)
+        return;
+    b->began = true;
+    assert_int_equal(pthread_create(&b->thread, NULL, retire_beside, b), 0);
+    for (int i = 0; i < 50 && !b->done; i++)
+        nanosleep(&nap, NULL);
+}
+
+static void what_goes_while_a_writer_starts_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct recovered tape;
+    struct tdk_err err;
+    struct beside b = {.path = f->path};
+    const struct recover_options options = {.anew = true, .progress = begin_beside, .context = &b};
+    taping_ok(recover_open_with(&tape, f->path, &options, &err), &err);
+    assert_int_equal(pthread_join(b.thread, NULL), 0);
+    assert_int_equal(tape.report.damaged, 0);
+    taping_ok(recover_close(&tape, true, &err), &err);
+    assert_false(is_there(f->path, 4) || is_there(f->path, 5));
+    assert_consistent(f->path);
+}
+
 static void each_death_on_the_way_leaves_a_whole_tape(void **state)
 {
     struct fixture *f = *state;
@@ -564,6 +613,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_has_no_time_is_held_by_who_may_read_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_goes_while_it_is_counted_is_counted_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_goes_while_a_writer_starts_is_no_damage, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(each_death_on_the_way_leaves_a_whole_tape, setup, teardown),
         cmocka_unit_test_setup_teardown(holds_are_kept_until_they_are_released, setup, teardown),
