@@ -42,11 +42,6 @@ void pump_close(struct pump *p)
 
 /* ---- what waits ---- */
 
-static bool is_disk_full(const struct pump *p)
-{
-    return p->writer->state == WRITER_NO_SPACE || p->writer->rotate->no_space;
-}
-
 /* What is refused from when the disk is full until the ring has been empty again is its fault. */
 static void note_space(struct inlet *s, bool is_full, bool is_empty)
 {
@@ -56,7 +51,7 @@ static void note_space(struct inlet *s, bool is_full, bool is_empty)
 
 static void look(struct pump *p, uint64_t now_ns)
 {
-    const bool is_full = is_disk_full(p);
+    const bool is_full = writer_has_no_space(p->writer);
     p->waiting = 0;
     p->oldest_ns = 0;
     p->pressing = p->filling = false;

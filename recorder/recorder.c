@@ -268,16 +268,19 @@ static void count(struct recorder *r, uint64_t now_ns)
     gauges_update(&r->gauges, &status, r->inlets, r->inlet_count, now_ns);
 }
 
-/* A ring filling up, or writes that wait for the disk: others are to leave both alone. */
+/* A ring filling up, or writes that wait for the disk: others are to leave both alone. On a full
+ * disk it is room that is waited for, which packing may bring. */
 static bool is_behind(const struct recorder *r)
 {
     const struct writer *w = &r->writer;
+    if (writer_has_no_space(w))
+        return false;
     for (unsigned i = 0; i < r->inlet_count; i++) {
         const struct inlet *s = &r->inlets[i];
         if (s->state == RING_ATTACHED && s->waiting > s->capacity / BEHIND_PART)
             return true;
     }
-    return w->state != WRITER_OK || r->rotate.no_space || w->formed - w->done > w->count / 2;
+    return w->state != WRITER_OK || w->formed - w->done > w->count / 2;
 }
 
 static void on_tend(uv_timer_t *timer)

@@ -143,8 +143,10 @@ static void fail(struct sealer *s, int status)
     if (status == -ECANCELED || status == -ENOENT || status == -EXDEV)
         return; /* given up; or deleted meanwhile, or moved */
     if (may_pass(status)) {
-        log_warn("packing: %s; tried again in %d s", s->err.text, (int)(LATER_NS / NS_PER_S));
+        log_warn("packing: %s; tried again %s", s->err.text,
+                 s->options.automatic ? "in a minute" : "when it is asked for");
         s->look_ns = clock_mono() + LATER_NS;
+        s->asked = s->asked && (s->asked_anew || !s->for_asked); /* who asked is not kept waiting */
     } else {
         log_error("packing: %s; segment %llu stays as it was", s->err.text,
                   (unsigned long long)s->number);

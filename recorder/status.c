@@ -8,7 +8,7 @@
 
 static enum status_level level_of(const struct writer *writer)
 {
-    if (writer->state == WRITER_NO_SPACE || writer->rotate->no_space)
+    if (writer_has_no_space(writer))
         return STATUS_NO_SPACE;
     if (writer->state == WRITER_DEAD || (writer->state == WRITER_MOVING && !writer->sync_failed))
         return STATUS_WRITE;

@@ -75,6 +75,11 @@ void writer_close(struct writer *w)
     w->writes = NULL;
 }
 
+bool writer_has_no_space(const struct writer *w)
+{
+    return w->state == WRITER_NO_SPACE || w->rotate->no_space;
+}
+
 bool writer_is_idle(const struct writer *w)
 {
     return w->done == w->formed && !w->syncing && !w->journal->busy;

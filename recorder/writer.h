@@ -94,6 +94,9 @@ struct writer_options {
     uint64_t interval_ns;
 };
 
+/* It waits for room on the disk. */
+bool writer_has_no_space(const struct writer *writer);
+
 /* Everything is allocated and touched here. */
 int writer_init(struct writer *writer, uv_loop_t *loop, struct rotate *rotate,
                 struct journal *journal, struct recovered *tape,

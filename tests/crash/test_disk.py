@@ -337,6 +337,22 @@ class Full(Disk):
         self.run_ok("retain", "apply", "-T", tape, "--max-segments", 1)
         self.run_ok("verify", "-T", tape)
 
+    def test_a_seal_makes_the_room_that_the_recorder_waits_for_or_says_that_it_cannot(self):
+        tape = self.small / "tape"
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.run_ok("gen", "--ring", "a", "--count", 10000)
+        self.run_ok("flush", "-T", tape)
+        filler = self.fill()
+        recorder.wait_line("No space left")
+        told = self.run_ok("seal", "-T", tape, "--segments", "1-3", code=3).stderr
+        self.assertIn("1 segment could not be packed", told)
+        recorder.wait_line("packing: .*No space left")
+        os.truncate(filler, filler.stat().st_size - (128 << 10)) # too little for the next segment
+        row = json.loads(self.run_ok("seal", "-T", tape, "--segments", "1-3", "--json").stdout)[0]
+        self.assertEqual((row["segments"], row["failed"]), (3, 0))
+        recorder.wait_line("there is space again")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+
     def test_a_move_makes_the_room_that_the_recorder_waits_for(self):
         tape, other = self.small / "tape", self.scratch / "other"
         other.mkdir()
