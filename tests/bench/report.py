@@ -4,7 +4,8 @@
     tests/bench/report.py OUT           writes OUT/tables.md and OUT/*.svg
     tests/bench/report.py OUT --docs    also puts them into docs/performance.md and docs/performance/
 
-Medians; ratios within the one run. A target that was not measured is not in the table.
+Medians; ratios within the one run. A target that was not measured is not in the table. Runs that failed and answers
+that are wrong are named in front of the figures, and the exit is 1.
 """
 
 import collections
@@ -65,7 +66,7 @@ class Store:
     def __init__(self, path):
         rates, sizes = collections.defaultdict(list), {}
         times, answers = collections.defaultdict(lambda: collections.defaultdict(list)), {}
-        self.mode, self.wrong = {}, set()
+        self.mode, self.wrong, self.judge = {}, set(), None  # whose answers are held against the others'
         for name, what, *rest in read_lines(path):
             if what == "record":
                 rates[name].append(int(rest[0]) / float(rest[1]) / 1e6)
@@ -73,6 +74,7 @@ class Store:
                 self.mode[name] = rest[4]
                 continue
             times[what, rest[0]][name].append(float(rest[1]))
+            self.judge = self.judge or name
             answer = rest[2].split(",")[0] if what.startswith("count") else rest[2]
             if answers.setdefault(what, answer) != answer:
                 self.wrong.add(name)
@@ -90,6 +92,14 @@ def read_bare(out):
     """What bare loops reached, by name: a second, or seconds."""
     rows = [json.loads(line) for path in out.glob("bare-*.json") for line in path.read_text(encoding="utf-8").splitlines()]
     return {row["name"]: row.get("per_s", row.get("seconds")) for row in rows}
+
+
+def read_failures(out, store):
+    """What the harnesses say went wrong, and who answers otherwise than the first."""
+    said = [line for path in (out / "ring.log", out / "store.log") if path.exists()
+            for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in said if line.startswith("FAILED") or line.endswith("record failed")] + [
+        f"{name}: its answers are not those of {store.judge}" for name in sorted(store.wrong)]
 
 
 # ---- in words ----
@@ -114,16 +124,17 @@ def table(head, rows):
 # ---- the targets ----
 
 class Targets:
-    """limit: the same figure of a bare loop in the same run, which does the least that has to be done."""
+    """limit: the same figure of a bare loop in the same run, which does the least that has to be done. Not sound: whoever
+    was measured gave wrong answers, and has reached nothing."""
 
     def __init__(self):
         self.rows = []
 
-    def least(self, what, value, target, unit="x", limit=None):
-        self._add(what, value, target, "at least", unit, limit, value is not None and value >= target)
+    def least(self, what, value, target, unit="x", limit=None, sound=True):
+        self._add(what, value, target, "at least", unit, limit, sound and value is not None and value >= target)
 
-    def most(self, what, value, target, unit, limit=None):
-        self._add(what, value, target, "at most", unit, limit, value is not None and value <= target)
+    def most(self, what, value, target, unit, limit=None, sound=True):
+        self._add(what, value, target, "at most", unit, limit, sound and value is not None and value <= target)
 
     def aside(self, what, value, unit="x"):
         """For whoever compares: nothing was asked of it."""
@@ -160,12 +171,13 @@ def ring_targets(targets, ring):
 
 
 def store_targets(targets, store, record, bare):
+    sound, sealed_sound = (name not in store.wrong for name in OURS)
     disk = None  # how many of a tape's ticks it takes
     if "the disk alone, durable" in record and "tapedeck" in store.size:
         disk = record["the disk alone, durable"]["bytes_rate"] / store.size["tapedeck"] / 1e6
     for rival, wanted in (("flat", 2), ("nats", 2.5), ("duckdb", 5), ("lmdb", 20), ("redis", 50), ("sqlite", 80), ("pg", 80)):
         targets.least(f"record until durable: of {rival}", ratio(store.rate.get("tapedeck"), store.rate.get(rival)), wanted,
-                      limit=ratio(disk, store.rate.get(rival)))
+                      limit=ratio(disk, store.rate.get(rival)), sound=sound)
 
     for what, of, wanted, bare_row in (("durable, 1 ring", "the disk alone, durable", 0.9, "a bare recorder, durable"),
                                        ("drained, no disk", "copy and CRC-32C, three ways", 0.8, None)):
@@ -186,19 +198,21 @@ def store_targets(targets, store, record, bare):
                                     ("sym_day", "one symbol, the day, from rows", 25e-3, 100e-3)):
         for heat, wanted in (("hot", hot), ("cold", cold)):
             value = asked(query, heat)
-            targets.most(f"{words}, {heat}", value and value * 1e3, wanted * 1e3, "ms", query == "sym_day" and read_bare_ms("rows", heat))
+            targets.most(f"{words}, {heat}", value and value * 1e3, wanted * 1e3, "ms", query == "sym_day" and read_bare_ms("rows", heat),
+                         sound=sound)
     for heat, wanted in (("hot", 8), ("cold", 50)):
         value = asked("sym_day", heat, "sealed")
-        targets.most(f"one symbol, the day, sealed, {heat}", value and value * 1e3, wanted, "ms", read_bare_ms("sealed, a symbol", heat))
+        targets.most(f"one symbol, the day, sealed, {heat}", value and value * 1e3, wanted, "ms", read_bare_ms("sealed, a symbol", heat),
+                     sound=sealed_sound)
     value = asked("count_sym_day", "hot")
-    targets.most("count of a symbol's day, hot", value and value * 1e3, 1, "ms")
+    targets.most("count of a symbol's day, hot", value and value * 1e3, 1, "ms", sound=sound)
     for words, heat, name, wanted, least in (
             ("everything in order, hot", "hot", "tapedeck", 0.8, "rows: read, sum, walk"),
             ("everything in order, sealed, cold", "cold", "sealed", 2.5, "sealed: read, lay, walk, cold")):
         flat = asked("replay_all", heat, "flat")
         targets.least(f"{words}: of flat's speed", ratio(flat, asked("replay_all", heat, name)), wanted,
-                      limit=ratio(flat, bare.get(least)))
-    targets.most("bytes of a tick on disk, sealed", store.size.get("sealed"), 5.5, "bytes")
+                      limit=ratio(flat, bare.get(least)), sound=name not in store.wrong)
+    targets.most("bytes of a tick on disk, sealed", store.size.get("sealed"), 5.5, "bytes", sound=sealed_sound)
 
 
 def play_targets(targets, play, bare):
@@ -262,7 +276,7 @@ def pictures(ring, store):
     return made
 
 
-def text(out, ring, store, benches, bare):
+def text(out, ring, store, benches, bare, failures):
     targets = Targets()
     ring_targets(targets, ring)
     store_targets(targets, store, benches["record"], bare)
@@ -270,8 +284,10 @@ def text(out, ring, store, benches, bare):
     machine = (out / "machine.txt").read_text(encoding="utf-8")
     if "limit_rtt1" in ring.delay["lat"]:
         machine += f"a line from one processor to the other and back: {ring.delay['lat']['limit_rtt1']:.0f} ns\n"
-    parts = ["```\n" + machine + "```\n",
-             "### Targets\n", table(["", "target", "measured", "a bare loop", "reached"], targets.rows)]
+    parts = ["```\n" + machine + "```\n"]
+    if failures:
+        parts += ["### What failed\n", "\n".join(f"- {failure}" for failure in failures) + "\n"]
+    parts += ["### Targets\n", table(["", "target", "measured", "a bare loop", "reached"], targets.rows)]
     for mode, words in (("one", "64 bytes, one at a time"), ("batch", "64 bytes, batches of 32"), ("var", "32 to 256 bytes, one at a time")):
         if ring.rate[mode]:
             parts += [f"### Ring: {words}\n", ring_table(ring, mode)]
@@ -289,7 +305,8 @@ def main():
     out = pathlib.Path(sys.argv[1])
     ring, store = Ring(out / "ring.tsv"), Store(out / "store.tsv")
     benches = {name: read_bench(out / f"{name}.json") for name in ("record", "query", "play")}
-    made = text(out, ring, store, benches, read_bare(out))
+    failures = read_failures(out, store)
+    made = text(out, ring, store, benches, read_bare(out), failures)
     images = pictures(ring, store)
     (out / "tables.md").write_text(made, encoding="utf-8")
     folders = [out]
@@ -303,7 +320,8 @@ def main():
         for name, image in images.items():
             (folder / f"{name}.svg").write_text(image, encoding="utf-8")
     print(made)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,12 +3,13 @@
 #     tests/bench/rivals.sh BIN HARNESSES OUT [--quick]
 # HARNESSES has the folders ring/ and store/, each with a run.sh; they are copied, nothing is written there. What
 # cannot be built here is left out with a message. OUT gets ring.tsv, store.tsv, record.json, query.json,
-# play.json, bare-*.json and machine.txt, and from these report.py makes tables.md and the SVG files.
+# play.json, bare-*.json, machine.txt and what the harnesses say (*.log), and from these report.py makes tables.md and
+# the SVG files. Exit 1: a run failed, or an answer was wrong.
 # PARTS="ring store record query play report" runs some parts again; STORE_REPS=1 records each store once;
 # DUCKDB_LIB names a libduckdb.so that is there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-[ $# -ge 3 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 3 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
 bin=$(realpath "$1") harnesses=$(realpath "$2")
 mkdir -p "$3"
 out=$(realpath "$3") quick=${4:-}
@@ -48,8 +49,8 @@ if wants ring; then
             EXTRA_LIBS="-L$lib -ltapedeck -Wl,-rpath,$lib" >>"$out/ring.build" 2>&1
     done
     [ -z "$quick" ] || export REPS=${REPS:-3}
-    (cd "$out/harness/ring" && CAPS=${CAPS:-256k 1m 4m 16m 64m} RATES=${RATES:-1e6 1e7 2e7} RAW="$out/ring.tsv" ./run.sh build) \
-        >"$out/ring.txt"
+    (cd "$out/harness/ring" && CAPS=${CAPS:-256k 1m 4m 16m 64m} RATES=${RATES:-1e6 1e7 2e7} RAW="$out/ring.tsv" ./run.sh build \
+        2>&1 >"$out/ring.txt" | tee "$out/ring.log" >&2)
 fi
 
 if wants store; then
@@ -60,7 +61,8 @@ c_query() { "$TAPEDECK" query "$@"; }
 EOF
     only=${STORES:-flat,lmdb,sqlite,duckdb,parquet,redis,nats,nats1,pg,tapedeck,sealed}
     TDK_BIN=$bin TAPEDECK=$root/tests/bench/store/adapter \
-        "$out/harness/store/run.sh" $([ -n "$quick" ] && echo --quick || echo --full) ${STORE_REPS:+--reps "$STORE_REPS"} --only "$only" --work "$out/store" >"$out/store.txt"
+        "$out/harness/store/run.sh" $([ -n "$quick" ] && echo --quick || echo --full) ${STORE_REPS:+--reps "$STORE_REPS"} --only "$only" --work "$out/store" \
+        2>&1 >"$out/store.txt" | tee "$out/store.log" >&2
     cp "$out/store/results.tsv" "$out/store.tsv"
     rm -rf "$out"/store/store-*
     ticks=$(awk -F'\t' '$2 == "record" { print $3; exit }' "$out/store.tsv")
