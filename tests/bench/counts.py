@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Instructions a tick on the main paths, counted by callgrind: the same on a busy machine as on a quiet one.
 
-    tests/bench/counts.py BIN            show them beside those held in counts.tsv; 1 when one has grown by over 20 %
+    tests/bench/counts.py BIN            show them beside those held in counts.tsv; 1 when one has grown by over 20 %,
+                                         or is less than half: that path may not do its work any more
     tests/bench/counts.py BIN --write    hold today's
 
 Each path runs twice, for few and for many ticks; the difference, by tick, leaves out start and end.
@@ -17,7 +18,7 @@ import sys
 import tempfile
 
 FEW, MANY = 20_000, 120_000
-GROWTH = 1.20
+GROWTH, SHRUNK = 1.20, 0.5
 HELD = pathlib.Path(__file__).with_name("counts.tsv")
 
 
@@ -147,14 +148,14 @@ def held():
 
 
 def show(counts, before):
-    grown = []
+    odd = []
     print(f"{'instructions a tick':<24} {'now':>8} {'held':>8}")
     for name, count in counts.items():
         ratio = count / before[name] if before.get(name) else 1
         print(f"{name:<24} {count:>8.1f} {before.get(name, 0):>8.1f}  {ratio:.2f}")
-        if ratio > GROWTH:
-            grown.append(name)
-    return grown
+        if not SHRUNK <= ratio <= GROWTH:
+            odd.append(name)
+    return odd
 
 
 def main():
@@ -165,12 +166,12 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tdk-counts-") as scratch, \
             tempfile.TemporaryDirectory(prefix="tdk-counts-", dir="/dev/shm") as rings:
         counts = measure(Bench(sys.argv[1], pathlib.Path(scratch), rings))
-    grown = show(counts, held())
+    odd = show(counts, held())
     if sys.argv[2:] == ["--write"]:
         HELD.write_text("path\tinstructions\n" + "".join(f"{n}\t{c:.1f}\n" for n, c in counts.items()),
                         encoding="utf-8")
-    elif grown:
-        sys.exit(f"grown by more than a fifth: {', '.join(grown)}; if that is meant, `counts.py BIN --write`")
+    elif odd:
+        sys.exit(f"grown by more than a fifth, or less than half: {', '.join(odd)}; if that is meant, `counts.py BIN --write`")
 
 
 if __name__ == "__main__":

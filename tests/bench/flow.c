@@ -33,7 +33,7 @@ static void pour(int fd, uint64_t size)
     _exit(0);
 }
 
-/* Bytes a second that a socket carries from one process to another. */
+/* Bytes a second that a socket carries from one process to another; 0: it failed. */
 static double bare(uint64_t size)
 {
     static char buffer[BUFFER];
@@ -51,7 +51,7 @@ static double bare(uint64_t size)
     uint64_t took = clock_mono() - begin;
     close(ends[1]);
     waitpid(pid, NULL, 0);
-    return (double)taken / (double)took;
+    return taken == size ? (double)taken / (double)took : 0;
 }
 
 /* The same of a query; 0: it failed. `first_ns`: until the first ticks were there. */
@@ -98,6 +98,10 @@ int main(int argc, char **argv)
         if (query <= 0)
             return 1;
         double socket = bare(bytes);
+        if (socket <= 0) {
+            perror("flow: a bare socket");
+            return 1;
+        }
         printf("%llu\t%.3f\t%.3f\t%.2f\t%.0f\n", (unsigned long long)bytes, socket, query,
                query / socket, (double)first_ns / 1000);
     }

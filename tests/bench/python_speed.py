@@ -112,7 +112,8 @@ def replay(path, what):
         watch = Watch()
         seen = sum(len(batch.records("trades")) for batch in ring.batches(timeout=30))
         watch.tell(f"consume a play of {what}", seen)
-    played.wait()
+    if played.wait() != 0:
+        sys.exit(f"the play of {what} failed: exit {played.returncode}")
     tapedeck.remove_ring("speed")
 
 

@@ -1,5 +1,7 @@
 """tapedeck bench: every row is measured and checked, comparisons and mistakes are told. No figure is judged."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -143,6 +145,15 @@ class Bench(tapedeck.Case):
                          ["ring-capacity.svg", "store-record.svg", "store-sym-1min.svg"])
         for image in out.glob("*.svg"):
             self.assertTrue(xml.etree.ElementTree.parse(image).getroot().tag.endswith("svg"))
+
+    def test_a_path_that_does_nothing_any_more_is_no_faster_one(self):
+        sys.path.insert(0, str(tapedeck.SOURCE / "tests/bench"))
+        self.addCleanup(sys.path.pop, 0)
+        import counts
+        held = {"record": 200.0, "seal": 3000.0, "query": 50.0, "drain": 100.0}
+        now = {"record": 1.0, "seal": 1700.0, "query": 61.0, "drain": 119.0}
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(counts.show(now, held), ["record", "query"])
 
     def test_an_earlier_run_is_compared_with(self):
         before = self.scratch / "before"
