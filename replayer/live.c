@@ -11,6 +11,7 @@
 
 #define POLL_NS      (5 * NS_PER_MS)  /* between two looks at the tape while something is behind */
 #define POLL_IDLE_NS (20 * NS_PER_MS) /* and when all that can be live is */
+#define LEASE_NS     (2 * NS_PER_S)   /* between two looks at which segments it has */
 #define GIVE_UP_NS   (2 * NS_PER_S)   /* a ring that does not meet its tape for so long */
 #define SPIN_NS      (50 * NS_PER_US)
 #define NAP_NS       (20 * NS_PER_US)
@@ -35,6 +36,15 @@ struct live {
     uint64_t polled_ns, news_ns;
     char damage[sizeof((struct tdk_err *)0)->text]; /* told last: not again each time we look */
     bool tails_first;
+
+    /* ---- what was not told yet stays on the tape ---- */
+    struct lease leases[2]; /* the one that holds, and the next one */
+    unsigned lease;         /* which */
+    uint64_t leased;        /* the segment that it begins with; 0: that of the query */
+    uint64_t looked;        /* the newest segment at the last look, */
+    uint64_t looked_ns;     /* and when */
+    uint64_t told;          /* all that the tape had of it then has been told, */
+    size_t told_live;       /* if so many are still live, and have told what they had */
 };
 
 /* ---- followers ---- */
@@ -102,6 +112,7 @@ int live_open(struct live **live, struct tdk_tape *tape, const struct tdk_query 
     l->query.reverse = false;
     l->query.limit = 0;
     l->left = limit == 0 ? UINT64_MAX : limit;
+    tape_lease(tape, &l->leases[0], query->axis, query->from, UINT64_MAX);
     int rc = places_move(&l->places, history, err);
     if (rc == 0)
         rc = find_followers(l, err);
@@ -125,7 +136,46 @@ void live_close(struct live *l)
     free(l->names);
     tdk_cursor_close(l->cursor);
     places_close(&l->places);
+    for (size_t i = 0; i < array_size(l->leases); i++)
+        lease_give(&l->tape->leases, &l->leases[i]);
     free(l);
+}
+
+/* ---- what was not told yet stays ---- */
+
+static size_t count_live(const struct live *l)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < l->count; i++)
+        count += l->followers[i]->tail.state == TAIL_LIVE;
+    return count;
+}
+
+static void look_for_newest(struct live *l, uint64_t now)
+{
+    if (l->looked_ns != 0 && now - l->looked_ns < LEASE_NS)
+        return;
+    l->looked = tape_newest_segment(l->tape);
+    l->looked_ns = now;
+}
+
+/* All that the tape had at that look was told, but for what the rings still have. */
+static void note_told(struct live *l)
+{
+    l->told = l->looked;
+    l->told_live = count_live(l);
+}
+
+/* They have nothing now, and none was left since: what comes is in that segment, or behind it. */
+static void lease_rest(struct live *l)
+{
+    if (l->told <= l->leased || count_live(l) != l->told_live)
+        return;
+    unsigned next = l->lease ^ 1;
+    lease_take(&l->tape->leases, &l->leases[next], l->told, INT64_MAX);
+    lease_give(&l->tape->leases, &l->leases[l->lease]);
+    l->lease = next;
+    l->leased = l->told;
 }
 
 /* ---- on the tape ---- */
@@ -163,19 +213,23 @@ static int look_at_tape(struct live *l, struct tdk_err *err)
         all_caught = all_caught && l->followers[i]->is_caught;
     }
     uint64_t pause = all_caught ? POLL_IDLE_NS : POLL_NS;
-    if (all_live && l->count > 0)
+    if (all_live && l->query.track_count > 0)
+        pause = LEASE_NS;
+    else if (all_live && l->count > 0)
         pause = 10 * POLL_IDLE_NS; /* only a new track could come up */
     if (now - l->polled_ns < pause)
         return 0;
     l->polled_ns = now;
-    if (all_live && l->query.track_count > 0) {
-        tape_let_go(l->tape);
-        return 0;
-    }
     int rc = tape_refresh_cheaply(l->tape, err);
     if (rc == 0)
         rc = find_followers(l, err);
-    return rc < 0 ? rc : open_behind(l, err);
+    if (rc == 0) {
+        look_for_newest(l, now);
+        rc = open_behind(l, err);
+    }
+    if (rc == 0 && l->cursor == NULL)
+        note_told(l);
+    return rc;
 }
 
 /* The cursor is at its end: who has met the ring? */
@@ -194,6 +248,7 @@ static int end_cursor(struct live *l, struct tdk_err *err)
         else
             note_end(f, now);
     }
+    note_told(l);
     return rc;
 }
 
@@ -266,6 +321,8 @@ int live_read(struct live *l, struct tdk_run *run, struct tdk_err *err)
     /* By turns, so that a track that is far behind on the tape does not make the others late. */
     l->tails_first = !l->tails_first;
     int rc = l->tails_first ? read_tails(l, run) : 0;
+    if (rc == 0 && l->cursor == NULL && l->tails_first)
+        lease_rest(l);
     if (rc == 0 && l->cursor == NULL)
         rc = look_at_tape(l, err);
     if (rc == 0)

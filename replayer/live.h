@@ -6,7 +6,8 @@
  * (tail.h), then in that ring, within microseconds of its producer; back on the tape when the ring
  * has lapped us, is gone, or cannot be mapped. Each tick comes exactly once, in the order of its
  * track, whatever becomes of recorder and producer meanwhile. Tracks are merged by ts as far as
- * they have come. New tracks of the tape join in, unless tracks were asked for by name.
+ * they have come. New tracks of the tape join in, unless tracks were asked for by name. What was
+ * not told yet is kept from being deleted, and what was told is not.
  *
  * One thread at a time. Memory: a cursor's, and 1 MiB a tapped ring.
  */

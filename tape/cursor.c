@@ -100,7 +100,7 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     struct track **tracks = NULL;
     size_t count = 0;
     int rc = select_init(&c->answer.select, query, err);
-    if (rc == 0)
+    if (rc == 0 && places == NULL)
         tape_lease(tape, &c->lease, query->axis, c->answer.select.from, c->answer.select.last);
     if (rc == 0) /* behind the lease: what it has stays */
         rc = tape_view_of(tape, query->written, &c->answer.view, err);

@@ -33,7 +33,8 @@ struct place *places_need(struct places *places, const struct track *track);
  * reverse one counts as having told all. */
 int places_move(struct places *places, const struct tdk_cursor *cursor, struct tdk_err *err);
 
-/* As tdk_cursor_open(), but only what lies behind the places. */
+/* As tdk_cursor_open(), but only what lies behind the places; and the lease on it is the caller's
+ * own, who follows for longer than this cursor is open. */
 int cursor_open_behind(struct tdk_cursor **cursor, struct tdk_tape *tape,
                        const struct tdk_query *query, const struct places *places,
                        struct tdk_err *err);
@@ -42,9 +43,5 @@ int cursor_open_behind(struct tdk_cursor **cursor, struct tdk_tape *tape,
  * and nothing to be built for it; where the index of one that is at work cannot be trusted, all
  * segments are looked at, as often as that takes little of our time. */
 int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err);
-
-/* As each refresh does: close files of deleted segments, as the disk has their room back only when
- * nobody has them open. */
-void tape_let_go(struct tdk_tape *tape);
 
 #endif

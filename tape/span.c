@@ -72,6 +72,15 @@ void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, 
     lease_take(&tape->leases, lease, first_number, last_number);
 }
 
+uint64_t tape_newest_segment(struct tdk_tape *tape)
+{
+    pthread_mutex_lock(&tape->lock);
+    load_spans(tape);
+    uint64_t newest = tape->span_count > 0 ? tape->spans[tape->span_count - 1].number : 0;
+    pthread_mutex_unlock(&tape->lock);
+    return newest;
+}
+
 /* With the lock held: the place of a segment, or of the first behind it. */
 static size_t find_span(const struct tdk_tape *tape, uint64_t number)
 {

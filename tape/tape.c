@@ -263,7 +263,8 @@ static int take_view(struct tdk_tape *tape, struct view *fresh, struct tdk_err *
     return rc;
 }
 
-void tape_let_go(struct tdk_tape *tape)
+/* Of files that are deleted the disk has its room back when nobody has them open. */
+static void let_go(struct tdk_tape *tape)
 {
     shelf_tidy(&tape->shelf);
     segments_tidy(&tape->segments);
@@ -273,7 +274,7 @@ int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
 {
     if (tape->lone[0] != '\0')
         return 0; /* a segment that is looked at alone is looked at as it was */
-    tape_let_go(tape);
+    let_go(tape);
     struct view *fresh;
     int rc = view_open(&fresh, &tape->folder, err);
     return rc < 0 ? rc : take_view(tape, fresh, err);
@@ -297,7 +298,7 @@ int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
     struct view *fresh;
     if (tape->lone[0] != '\0')
         return 0;
-    tape_let_go(tape);
+    let_go(tape);
     if (tape->view->is_copy || view_open_trusted(&fresh, &tape->folder, NULL) != 0)
         return refresh_dearly(tape, err);
     return take_view(tape, fresh, err);

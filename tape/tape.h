@@ -97,6 +97,9 @@ bool tape_trim_retired(struct tdk_tape *tape, uint16_t track, uint64_t epoch, ui
 void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
                 uint64_t last);
 
+/* Of the segments of now the newest; 0: there is none. */
+uint64_t tape_newest_segment(struct tdk_tape *tape);
+
 /* Does the index tell what segments have of these kinds of state, of this one and of those below it
  * down to *floor (which is the next that does not; 0: of all)? */
 bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor);

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import unittest
 
 from tests.support import tapedeck
@@ -127,6 +128,25 @@ class Retention(tapedeck.Case):
         for follower in followers:
             self.wait_for(lambda: not any(name.endswith(" (deleted)") for name in self.open_segments(follower)))
         self.assertTrue(all(follower.alive() for follower in followers))
+        self.assertEqual(recorder.stop(), 0)
+
+    def test_what_a_follower_was_not_told_yet_stays(self):
+        recorder = self.recorder("--ring", "a", "--create-ring", "1M", "--segment-size", "256K", "--block-size", "16K")
+        self.run_ok("gen", "--ring", "a", "--count", "20000")
+        self.run_ok("flush", "-T", self.tape)
+        told = self.scratch / "told"
+        with told.open("wb") as out:
+            follower = self.start_cli("tail", "-n", "1", "-f", "-T", self.tape, stdout=out)
+        self.wait_for(lambda: told.stat().st_size > 0)
+        self.wait_for(lambda: "read" not in {row["kept_by"] for row in self.rows("retain", "plan")[:-3]})
+        follower.signal(signal.SIGSTOP)
+        self.run_ok("gen", "--ring", "a", "--count", "40000")
+        self.run_ok("flush", "-T", self.tape)
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "2", code=3)
+        self.assertLess(self.count(), 60000)
+        follower.signal(signal.SIGCONT)
+        self.wait_for(lambda: told.read_bytes().count(b"\n") == 40001)
+        self.wait_for(lambda: self.run_cli("retain", "apply", "-T", self.tape, "--max-segments", "2").returncode == 0)
         self.assertEqual(recorder.stop(), 0)
 
     def test_a_replayer_that_has_read_it_keeps_no_room(self):
