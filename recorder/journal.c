@@ -228,18 +228,11 @@ static bool tend_index(struct journal *j, uint64_t now_ns)
 
 /* ---- what was packed ---- */
 
-/* Deleted while it was packed? Then its packed file came after the tombstone, and goes as well. */
 static int check_wanted(struct journal *j)
 {
-    struct retired *retired;
-    int rc = retired_load(&retired, &j->tape->folder, &j->err);
+    int rc = seal_check(j->switching, &j->err);
     if (rc < 0)
         return rc;
-    bool gone = retired_find(retired, j->switching->number) != NULL;
-    retired_drop(retired);
-    if (gone)
-        return err_say(&j->err, -ENOENT, "segment %llu was deleted",
-                       (unsigned long long)j->switching->number);
     return indexer_state(&j->indexer) != INDEXER_OK
                ? err_say(&j->err, -ECANCELED, "the index is not kept now")
                : 0;

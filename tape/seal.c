@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "tape/files.h"
 #include "tape/pack.h"
+#include "tape/retired.h"
 #include "tape/segment.h"
 
 enum {
@@ -504,6 +505,16 @@ int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t num
     if (rc == 0)
         rc = make(&w);
     worker_close(&w);
+    return rc;
+}
+
+int seal_check(const struct sealing *sealing, struct tdk_err *err)
+{
+    struct retired *retired = NULL;
+    int rc = retired_load(&retired, sealing->folder, err);
+    if (rc == 0 && retired_find(retired, sealing->number) != NULL)
+        rc = err_say(err, -ENOENT, "segment %llu was deleted", (unsigned long long)sealing->number);
+    retired_drop(retired);
     return rc;
 }
 

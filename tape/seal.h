@@ -51,6 +51,10 @@ struct sealing {
 int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t number,
               const struct seal_options *options, struct tdk_err *err);
 
+/* Was it deleted meanwhile? -ENOENT; then its packed file came behind the tombstone, and is to go
+ * as well. */
+int seal_check(const struct sealing *sealing, struct tdk_err *err);
+
 /* Point the index at it. */
 int seal_switch(const struct sealing *sealing, struct index *index, struct tdk_err *err);
 

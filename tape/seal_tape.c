@@ -80,8 +80,10 @@ static bool on_go_on(void *context, uint64_t done)
 
 static int switch_to(struct group *g, struct job *job)
 {
+    int rc = seal_check(&job->sealing, &job->err);
     pthread_mutex_lock(&g->lock);
-    int rc = seal_switch(&job->sealing, g->tape.index, &job->err);
+    if (rc == 0)
+        rc = seal_switch(&job->sealing, g->tape.index, &job->err);
     pthread_mutex_unlock(&g->lock);
     if (rc == 0)
         return seal_drop(&job->sealing, &job->err);
@@ -97,8 +99,10 @@ static void run_job(struct group *g, struct job *job)
     job->rc = seal_pack(&job->sealing, &g->tape.folder, job->number, &options, &job->err);
     if (job->rc == 0)
         job->rc = switch_to(g, job);
+    if (job->rc < 0 && seal_check(&job->sealing, NULL) == -ENOENT)
+        job->rc = -ECANCELED; /* by who deleted it */
     job->read = job->size;
-    if (job->rc < 0 && !g->options->keep_going)
+    if (job->rc < 0 && job->rc != -ECANCELED && !g->options->keep_going)
         g->stop = true;
 }
 

@@ -182,6 +182,38 @@ static void without_its_index_the_tape_says_the_same(void **state)
     assert_int_equal(assert_consistent(f->path), left);
 }
 
+/* Between two of them, or at one: whoever deletes beside a seal is no failure of it. */
+static bool retire_beside_seal(const struct seal_totals *totals, void *context)
+{
+    const char *path = context;
+    struct folder folder;
+    struct tdk_err err;
+    (void)totals;
+    taping_ok(folder_open(&folder, path, &err), &err);
+    taping_ok(retire_segments(&folder, going, GOING, NULL, &err), &err);
+    return true;
+}
+
+static void what_goes_while_it_is_packed_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    const struct seal_tape_options options = {
+        .threads = 1, .go_on = retire_beside_seal, .context = f->path};
+    folder_remove(f->path);
+    folder_make(f->path);
+    taping_make(f->path, 40 * TICKS, 4096, 1 << 20); /* so that there is time to */
+    taping_ok(seal_tape(f->path, &options, &totals, &err), &err);
+    assert_int_equal(totals.failed, 0);
+    for (int i = 0; i < GOING; i++) {
+        char name[128];
+        taping_path(f->path, going[i], ".g1.seg", name);
+        assert_false(is_there(f->path, going[i]) || access(name, F_OK) == 0);
+    }
+    assert_whole(f->path);
+}
+
 /* What the next one's foot chains to is the segment as it was recorded, packed or not. */
 static void a_packed_segment_that_goes_leaves_its_link_in_the_chain(void **state)
 {
@@ -602,6 +634,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_packed_segment_that_goes_leaves_its_link_in_the_chain,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_goes_while_it_is_packed_leaves_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_whole_epoch_may_go, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
                                         teardown),
