@@ -43,6 +43,7 @@ struct verify {
 
     /* ---- the chain, as far as it was told ---- */
     uint64_t last_number;
+    bool retired_since;    /* some of it was deleted while we looked */
     uint32_t last_digest;  /* 0: not known */
     uint64_t marked;       /* the last there was when the tape was left in order; 0: not told */
     struct extent *tracks; /* of each track's epoch, all that was met; ours */
@@ -102,10 +103,16 @@ static bool is_retired_now(const struct verify *v, uint64_t number)
     return is_retired;
 }
 
+/* Of one that was moved the other disk may have it no more, while what stayed of it is here. */
+static bool is_absent(int rc, const struct segment *segment)
+{
+    return rc == -ENOENT || (rc == 0 && segment_is_away(segment) && segment->away.code == -ENOENT);
+}
+
 static void run_job(const struct verify *v, struct job *job, struct verify_reader *reader)
 {
     struct tdk_err err;
-    struct segment *segment;
+    struct segment *segment = NULL;
     enum segment_stage stage = job->name.stage;
     int rc = open_segment(v, job, &segment, &err);
     if (rc == -ENOENT && stage == SEGMENT_OPEN) { /* sealed since we looked */
@@ -113,8 +120,9 @@ static void run_job(const struct verify *v, struct job *job, struct verify_reade
         rc = open_segment(v, job, &segment, &err);
     }
     job->report.number = job->name.number;
-    if (rc == -ENOENT && is_retired_now(v, job->name.number)) {
+    if (is_absent(rc, segment) && is_retired_now(v, job->name.number)) {
         job->retired = true;
+        segment_close(segment);
         return;
     }
     if (rc < 0) {
@@ -276,13 +284,26 @@ static int check_end(struct verify *v)
     return tell_report(v, &report);
 }
 
+/* For who follows it in the row. */
+static void look_at_retired_again(struct verify *v)
+{
+    struct retired *now;
+    v->retired_since = true;
+    if (retired_load(&now, &v->folder, NULL) < 0)
+        return;
+    retired_drop(v->retired);
+    v->retired = now;
+}
+
 /* In order of segments: its own findings, then how it follows those before it. */
 static int finish_job(struct verify *v, struct job *job)
 {
     struct report *report = &job->report;
     int rc = report->failed;
-    if (job->retired)
+    if (job->retired) {
+        look_at_retired_again(v);
         return 0;
+    }
     chain_segment(v, report);
     for (size_t i = 0; i < report->extent_count && rc == 0; i++)
         rc = chain_extent(v, report, &report->extents[i]);
@@ -357,8 +378,8 @@ static int check_track(const struct track_ref *track, void *context)
 static int check_index(struct verify *v)
 {
     struct index_check check = {.verify = v};
-    if (v->view == NULL || v->view->live)
-        return 0; /* what a recorder adds meanwhile would look like a mistake */
+    if (v->view == NULL || v->view->live || v->retired_since)
+        return 0; /* what is added or deleted meanwhile would look like a mistake */
     struct tdk_err err;
     int rc = index_tracks(v->view->index, check_track, &check, &err);
     if (rc < 0)

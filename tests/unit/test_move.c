@@ -406,6 +406,46 @@ static void a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape(void **st
     assert_int_equal(verify(f->path).findings, 0);
 }
 
+static const char *retiring; /* the tape of which the second goes when the first is opened */
+
+static int unlink_there_alone(const char *path)
+{
+    return strstr(path, "/segments/0000000002.seg") != NULL ? -EIO : files_posix.unlink(path);
+}
+
+static int open_and_retire(const char *path, int flags, mode_t mode)
+{
+    static const uint64_t second = 2;
+    const struct file_ops *hook = files;
+    struct file_ops half_way = files_posix;
+    struct folder folder;
+    if (retiring != NULL && strstr(path, "/segments/0000000001.seg") != NULL) {
+        assert_int_equal(folder_open(&folder, retiring, NULL), 0);
+        retiring = NULL;
+        half_way.unlink = unlink_there_alone;
+        files = &half_way;
+        assert_int_equal(retire_segments(&folder, &second, 1, NULL, NULL), -EIO);
+        files = hook;
+    }
+    return files_posix.open(path, flags, mode);
+}
+
+/* Its whole file is gone already, and what stayed here is not yet. */
+static void what_is_being_deleted_while_it_is_verified_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct file_ops hook = files_posix;
+    move_ok(f, false);
+    hook.open = open_and_retire;
+    retiring = f->path;
+    files = &hook;
+    struct verify_totals totals = verify(f->path);
+    files = &files_posix;
+    assert_null(retiring);
+    assert_false(is_file(f->disk, "0000000002.seg"));
+    assert_int_equal(totals.findings + totals.away, 0);
+}
+
 /* Nobody can say where it is: it stays, and others go in its place. */
 static void what_is_moved_stays_where_the_list_of_disks_is_rotten(void **state)
 {
@@ -616,6 +656,7 @@ int main(void)
         MOVING(deleted_means_on_the_other_disk_too),
         MOVING(what_is_away_is_not_deleted_behind_its_back),
         MOVING(a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape),
+        MOVING(what_is_being_deleted_while_it_is_verified_is_no_damage),
         MOVING(a_rotten_foot_there_does_not_replace_the_good_one_here),
         MOVING(what_is_moved_stays_where_the_list_of_disks_is_rotten),
         MOVING(what_was_moved_is_not_packed_and_what_is_packed_may_be_moved),
