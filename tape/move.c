@@ -147,8 +147,12 @@ static int lock_annex(struct moving *m)
         return err_say(m->err, TDK_EAWAY, "it should be at %s", why.text);
     snprintf(path, sizeof path, "%s/annex.meta", m->annex->path);
     m->lock = files->open(path, O_RDWR | O_NOFOLLOW, 0);
-    if (m->lock < 0)
-        return err_set(m->err, m->lock, "open %s", path);
+    if (m->lock < 0) {
+        err_set(m->err, m->lock, "open %s", path);
+        return err_advise(m->err, m->lock, -EROFS,
+                          "copy the directory to another disk, unmount this one, and say where it "
+                          "is: `tapedeck move --relocate DIR`");
+    }
     int rc = files->lock(m->lock, 0);
     if (rc == -EAGAIN || rc == -EACCES)
         return err_say(m->err, TDK_EBUSY, "somebody moves segments to or from %s now",
