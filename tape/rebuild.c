@@ -376,9 +376,11 @@ uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct da
     return marked;
 }
 
+/* Not the tape's fault: what is in it we cannot look at, or not now. Left out, it would be missing
+ * from every answer, and the answers called whole. */
 static bool is_fatal(int rc)
 {
-    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EACCES || rc == -EPERM;
 }
 
 int rebuild_segment(struct rebuild *r, const struct segment_name *name)

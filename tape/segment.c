@@ -48,8 +48,10 @@ static int open_file(struct segment *s, const uint8_t tape_id[16], struct tdk_er
     struct file_stat stat;
     s->home_fd = s->fd = files->open(s->path, O_RDONLY | O_NONBLOCK, 0);
     memcpy(s->whole, s->path, sizeof s->whole);
-    if (s->fd < 0)
-        return err_set(err, s->fd, "open %s", s->path);
+    if (s->fd < 0) {
+        err_set(err, s->fd, "open %s", s->path);
+        return err_advise(err, s->fd, -EACCES, "give it the owner and the group of its tape");
+    }
     int rc = files->fstat(s->fd, &stat);
     if (rc < 0)
         return err_set(err, rc, "stat %s", s->path);

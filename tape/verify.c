@@ -21,9 +21,10 @@ enum { THREADS_MAX = 64, PROGRESS_MS = 200 };
 struct job {
     struct segment_name name;
     struct report report;
-    bool retired;        /* gone since we looked */
-    struct tdk_err away; /* why its blocks were not looked at */
-    bool done;           /* under verify.lock */
+    bool retired;           /* gone since we looked */
+    struct tdk_err away;    /* why its blocks were not looked at */
+    struct tdk_err refused; /* why it cannot be looked at, and is no damage; else its code is 0 */
+    bool done;              /* under verify.lock */
 };
 
 struct verify {
@@ -35,6 +36,7 @@ struct verify {
     struct job *jobs;
     size_t job_count;
     struct verify_totals totals;
+    const struct tdk_err *refused; /* by the first segment that was; NULL: by none */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a job is done */
@@ -109,6 +111,13 @@ static bool is_absent(int rc, const struct segment *segment)
     return rc == -ENOENT || (rc == 0 && segment_is_away(segment) && segment->away.code == -ENOENT);
 }
 
+/* It may be whole, and just cannot be looked at from here or now. */
+static bool is_out_of_reach(int rc)
+{
+    return rc == -EACCES || rc == -EPERM || rc == -EAGAIN || rc == -EBUSY || rc == TDK_EFULL ||
+           rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+}
+
 static void run_job(const struct verify *v, struct job *job, struct verify_reader *reader)
 {
     struct tdk_err err;
@@ -123,6 +132,11 @@ static void run_job(const struct verify *v, struct job *job, struct verify_reade
     if (is_absent(rc, segment) && is_retired_now(v, job->name.number)) {
         job->retired = true;
         segment_close(segment);
+        return;
+    }
+    if (rc < 0 && is_out_of_reach(rc)) {
+        job->report.failed = rc;
+        job->refused = err;
         return;
     }
     if (rc < 0) {
@@ -304,6 +318,10 @@ static int finish_job(struct verify *v, struct job *job)
         look_at_retired_again(v);
         return 0;
     }
+    if (job->refused.code != 0) {
+        v->refused = &job->refused;
+        return rc;
+    }
     chain_segment(v, report);
     for (size_t i = 0; i < report->extent_count && rc == 0; i++)
         rc = chain_extent(v, report, &report->extents[i]);
@@ -432,6 +450,8 @@ static int run(struct verify *v, struct tdk_err *err)
         rc = check_end(v);
     if (rc == 0)
         rc = check_index(v);
+    if (v->refused != NULL)
+        return err_say(err, rc, "%s", v->refused->text);
     return rc < 0 ? err_set(err, rc, "verify") : 0;
 }
 
@@ -455,13 +475,6 @@ static int add_jobs(struct verify *v, const struct segment_name *names, size_t c
         add_size(v, path);
     }
     return v->jobs != NULL ? 0 : -ENOMEM;
-}
-
-/* It may be whole, and just cannot be looked at from here or now. */
-static bool is_out_of_reach(int rc)
-{
-    return rc == -EACCES || rc == -EPERM || rc == -EAGAIN || rc == -EBUSY || rc == TDK_EFULL ||
-           rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
 }
 
 /* An index that a reader would go by must say what the segments say. */

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import time
+import unittest
 
 from tests.support import tapedeck
 
@@ -315,6 +316,23 @@ class Index(Tape):
         self.assertEqual(row["segments"], len(self.segments()))
         self.assertEqual(row["ticks"], self.COUNT)
         self.assertEqual(row["bytes"], sum(path.stat().st_size for path in self.segments()))
+
+
+@unittest.skipUnless(os.getuid() == 0, "needs root: it reads as another user")
+class Closed(Tape):
+    """Files that this reader may not open, as one that root has made beside those of a recorder."""
+
+    def test_a_segment_that_may_not_be_read_is_no_empty_one(self):
+        for path in (self.tape, *self.tape.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        closed = self.segments()[-1]
+        closed.chmod(0o600)
+        (self.tape / "index" / "clean").chmod(0o600)  # so that the segments are all there is to go by
+        for command in (["query", "--count"], ["digest"], ["coverage"], ["gaps"], ["info"], ["ls", "tracks"],
+                        ["query", "-o", "none", "--require-complete"], ["verify"]):
+            done = self.run_as_a_stranger(*command, "-T", self.tape, code=1)
+            self.assertIn(f"open {closed}: Permission denied; ", done.stderr)
+            self.assertEqual(done.stdout, "", command)
 
 
 class Killed(Tape):
