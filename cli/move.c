@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/owner.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -187,6 +188,7 @@ static int find_directory(const char *given, char path[PATH_MAX], bool *made, st
         return err_set(err, -errno, "%s", given);
     if (mkdir(given, 0770) < 0)
         return err_set(err, -errno, "create %s", given);
+    owner_give_folder(given, args.range.tape);
     *made = true;
     return realpath(given, path) != NULL ? 0 : err_set(err, -errno, "%s", given);
 }
@@ -208,6 +210,17 @@ static void warn_same_disk(const struct folder *folder, const char *path)
     if (!args.back && stat(folder->segments, &here) == 0 && stat(path, &there) == 0 &&
         here.st_dev == there.st_dev)
         cli_note("%s is on the disk of the tape: that frees no room on it", path);
+}
+
+/* A folder that root has made before: what root puts there would be for root alone. */
+static void warn_other_owner(const struct folder *folder, const char *path)
+{
+    struct stat here, there;
+    if (geteuid() == 0 && stat(folder->path, &here) == 0 && stat(path, &there) == 0 &&
+        there.st_uid == 0 && here.st_uid != 0)
+        cli_warn("%s is root's, and so is what is moved there: the tape's user (uid %u) cannot "
+                 "read it; chown -R %u:%u %s",
+                 path, (unsigned)here.st_uid, (unsigned)here.st_uid, (unsigned)here.st_gid, path);
 }
 
 /* The annex that is at a path. For a dry run it need not be one yet. */
@@ -292,6 +305,8 @@ static int move_now(const struct cli *cli, const struct folder *folder, char *pa
     int rc = path != NULL ? find_annex(folder, path, &annex, &err) : 0;
     if (rc == 0 && path != NULL)
         warn_same_disk(folder, path);
+    if (rc == 0 && path != NULL && !args.back)
+        warn_other_owner(folder, path);
     if (rc == 0)
         rc = path != NULL ? move(folder, &annex, &w, &err) : move_all_back(folder, &w, &err);
     progress_clear(&w.progress);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/owner.h"
 #include "index/snapshot.h"
 
 #define MAP_FIRST   ((size_t)64 << 20)
@@ -78,13 +79,29 @@ bool store_can_lock(const char *dir)
     return access(path, R_OK | W_OK) == 0;
 }
 
+static int make_file(const char *dir, const char *name)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return owner_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
+}
+
+/* An empty one is as good as none to LMDB, which would make it ours and not the folder's owner's.
+ */
+static int make_data(const char *dir)
+{
+    int fd = make_file(dir, "data.mdb");
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
+}
+
 /* LMDB stores into its lock file through a mapping: where the disk has no room for it, that would
  * end us with SIGBUS. So it gets all its room before. */
 static int make_lock(const char *dir)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/lock.mdb", dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    int fd = make_file(dir, "lock.mdb");
     if (fd < 0)
         return errno;
     struct stat file; /* one that is there keeps its size: others may have it mapped */
@@ -104,6 +121,8 @@ static int open_folder(struct store *store, const char *dir)
     if (store->write) {
         flags |= MDB_NOSYNC;
         rc = make_lock(dir);
+        if (rc == 0)
+            rc = make_data(dir);
     } else {
         flags |= MDB_RDONLY | (store_can_lock(dir) ? 0 : MDB_NOLOCK);
     }

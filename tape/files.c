@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/owner.h"
 
 /* The call again while a signal cuts it short, then its result, or -errno. */
 #define RETRIED(result, call)                                                                      \
@@ -21,7 +22,7 @@
 static int posix_open(const char *path, int flags, mode_t mode)
 {
     int fd;
-    RETRIED(fd, open(path, flags | O_CLOEXEC, mode));
+    RETRIED(fd, owner_open(path, flags, mode));
 }
 
 /* Never again after EINTR: on Linux the descriptor is gone, and may be another's by now. */
@@ -156,7 +157,7 @@ static int posix_unlink(const char *path)
 
 static int posix_mkdir(const char *path, mode_t mode)
 {
-    return mkdir(path, mode) < 0 ? -errno : 0;
+    return owner_mkdir(path, mode) < 0 ? -errno : 0;
 }
 
 static int posix_list(const char *path, int (*each)(const char *name, void *context), void *context)

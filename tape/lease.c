@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/owner.h"
 
 enum { ROW_STEP_MS = 20 };
 
@@ -30,7 +31,7 @@ static int open_file(const struct folder *folder, int flags)
 {
     char path[TAPE_PATH_MAX];
     snprintf(path, sizeof path, "%s/leases", folder->path);
-    return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+    return owner_open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0640);
 }
 
 /* ---- readers ---- */

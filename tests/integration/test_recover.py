@@ -335,6 +335,51 @@ class Closed(Tape):
             self.assertEqual(done.stdout, "", command)
 
 
+@unittest.skipUnless(os.getuid() == 0, "needs root: what it makes is given to another user")
+class OfAnother(Tape):
+    """What root does to a recorder's tape leaves it to the recorder."""
+
+    def setUp(self):
+        super().setUp()
+        for path in (self.scratch, self.rings, self.tape, *self.tape.rglob("*")):
+            os.chown(path, self.STRANGER, self.STRANGER)
+
+    def roots(self, folder):
+        return [str(path) for path in (folder, *folder.rglob("*")) if path.stat().st_uid == 0]
+
+    def test_what_root_makes_on_a_tape_belongs_to_who_owns_it(self):
+        shutil.rmtree(self.tape / "index")
+        (self.tape / "leases").unlink()
+        self.run_ok("recover", "-T", self.tape)
+        self.run_ok("seal", "-T", self.tape)
+        self.load("b", 100)
+        self.run_ok("retain", "hold", "1", "-T", self.tape)
+        self.run_ok("reindex", "-T", self.tape)
+        self.run_ok("move", self.scratch / "cold", "-T", self.tape, "--segments", "1-2")
+        self.load("c", 100, tape=self.scratch / "fresh")
+        for folder in (self.tape, self.scratch / "cold", self.scratch / "fresh"):
+            self.assertEqual(self.roots(folder), [])
+        self.assertEqual(self.run_as_a_stranger("query", "-T", self.tape, "--count").stdout,
+                         f"{self.COUNT + 100}\n")
+        self.run_as_a_stranger("verify", "-T", self.tape)
+        self.run_as_a_stranger("recover", "-T", self.tape)
+
+    def test_a_folder_of_roots_to_move_to_is_told(self):
+        cold = self.scratch / "cold"
+        cold.mkdir()
+        moved = self.run_ok("move", cold, "-T", self.tape, "--segments", "1")
+        self.assertIn(f"chown -R {self.STRANGER}:{self.STRANGER} {cold}", moved.stderr)
+
+    def test_what_was_there_before_keeps_its_owner(self):
+        """A link to a file of root's would else be a way to get it."""
+        kept = self.scratch / "kept"
+        kept.write_text("")
+        (self.tape / "leases").unlink()
+        os.link(kept, self.tape / "leases")
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-age", "36500d")
+        self.assertEqual(kept.stat().st_uid, 0)
+
+
 class Killed(Tape):
     """Death at any moment of it, and doing it again, gives the same tape."""
 
