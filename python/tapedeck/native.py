@@ -255,12 +255,13 @@ def _candidates() -> list[str]:
     if told:
         path = pathlib.Path(told)
         return [str(path / "libtapedeck.so" if path.is_dir() else path)]
-    here = pathlib.Path(__file__).resolve()
+    above = list(pathlib.Path(__file__).resolve().parents)  # a list: they take slices since 3.10
     found = []
-    if (here.parents[2] / "include" / "tapedeck" / "ring.h").exists():
-        found.append(str(here.parents[2] / "build" / "release" / "lib" / "libtapedeck.so.0"))
+    for tree in above[2:3]:
+        if (tree / "include" / "tapedeck" / "ring.h").exists():
+            found.append(str(tree / "build" / "release" / "lib" / "libtapedeck.so.0"))
     # Installed beside us: PREFIX/lib/python3/dist-packages/tapedeck and PREFIX/lib[/TRIPLET].
-    for folder in here.parents[3:5]:
+    for folder in above[3:5]:
         found += [str(path) for path in sorted(folder.glob("libtapedeck.so.0"))]
         found += [str(path) for path in sorted(folder.glob("*-linux-gnu/libtapedeck.so.0"))]
     return [path for path in found if os.path.exists(path)] + ["libtapedeck.so.0"]
