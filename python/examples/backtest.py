@@ -21,7 +21,10 @@ import tapedeck
 
 BIN = pathlib.Path(os.environ.get("TAPEDECK_BIN")
                    or pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "bin")
-PROGRAM = str(BIN / "tapedeck") if (BIN / "tapedeck").exists() else "tapedeck"
+
+
+def program(name: str) -> str:
+    return str(BIN / name) if (BIN / name).exists() else name
 
 
 # %% A market, if there is none: four symbols that wander, published as a feed would.
@@ -40,7 +43,7 @@ def make_tape(folder: pathlib.Path) -> pathlib.Path:
     with tapedeck.Producer("market") as feed:
         feed.publish(trades, ts=trades["ts_event"])
     tape = folder / "tape"
-    subprocess.run([str(BIN / "tapedeck-recorder"), "--tape", str(tape), "--ring", "market",
+    subprocess.run([program("tapedeck-recorder"), "--tape", str(tape), "--ring", "market",
                     "--exit-when-idle", "1s"], check=True, stderr=subprocess.DEVNULL)
     return tape
 
@@ -73,7 +76,7 @@ class Reversion:
 # %% Replay: a player puts the tape into a ring, we consume it, and it waits for us.
 def backtest(tape: pathlib.Path, strategy: Reversion) -> int:
     tapedeck.create_ring("backtest", 1 << 20)
-    player = subprocess.Popen([PROGRAM, "play", "-q", "-T", str(tape), "--into", "backtest",
+    player = subprocess.Popen([program("tapedeck"), "play", "-q", "-T", str(tape), "--into", "backtest",
                                "-t", "wide-trade"])
     count = 0
     with tapedeck.Consumer("backtest") as ring:

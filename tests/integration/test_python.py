@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -616,6 +617,18 @@ class Plays(Case):
             told.append([line for line in child.stdout.splitlines() if "seconds" not in line])
         self.assertEqual(told[0], told[1])
         self.assertRegex("\n".join(told[0]), r"20000 trades.*\n(.*\n)*.*total")
+
+    @unittest.skipIf("LD_PRELOAD" in os.environ, "its programs have a sanitizer's runtime of their own")
+    def test_the_backtest_runs_with_programs_that_are_installed(self):
+        """Where the tree is not built, those on the PATH are all there is."""
+        script = self.scratch / "python" / "examples" / "backtest.py"
+        script.parent.mkdir(parents=True)
+        shutil.copy(support.SOURCE / "python" / "examples" / "backtest.py", script)
+        env = dict(self.python_env(), PATH=f"{support.BIN}{os.pathsep}{os.environ['PATH']}")
+        child = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True,
+                               timeout=300, check=False)
+        self.assertEqual(child.returncode, 0, child.stderr)
+        self.assertIn("20000 trades", child.stdout)
 
 
 class Finding(Case):
