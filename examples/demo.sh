@@ -22,6 +22,8 @@ show() { printf '   $ %s\n' "$*"; }
 now() { date +%s%N; }
 rate() { awk -v n="$1" -v ns="$(($2 > 0 ? $2 : 1))" 'BEGIN { printf "%.2f million a second", n / ns * 1e3 }'; }
 digest_of() { sed -n 's/^digest \([0-9a-f]\{32\}\) ticks \([0-9]*\).*$/\1 \2/p' "$1" | tail -n 1; }
+# Two rings at a time, and as much room again; a container has 64 MiB unless it was given more.
+ring_size() { [ "$(df -k --output=avail "$TAPEDECK_RINGS" | tail -n 1)" -ge 262144 ] && echo 64M || echo 16M; }
 wait_for() { # FILE PATTERN: at most 20 s
     local i
     for i in $(seq 200); do
@@ -35,17 +37,20 @@ wait_for() { # FILE PATTERN: at most 20 s
 
 # One market (or one file) through everything. publish = the command that feeds the ring.
 journey() { # NAME PUBLISH...
-    local name=$1 tape=$work/$1 t0 t1 sent taped queried played ticks
+    local name=$1 tape=$work/$1 size status=0 t0 t1 sent taped queried played ticks
     shift
-    tapedeck -q ring create "$name" --size 64M
+    size=$(ring_size)
+    tapedeck -q ring create "$name" --size "$size"
     tapedeck-recorder --tape "$tape" --ring "$name" 2>"$work/$name.log" &
     recorder=$!
     wait_for "$work/$name.log" '^ready'
 
     show "tapedeck $*"
     t0=$(now)
-    tapedeck "$@" --digest 2>"$work/sent" || { cat "$work/sent" >&2; return 1; }
+    tapedeck "$@" --digest 2>"$work/sent" || status=$?
     t1=$(now)
+    [ $status -eq 0 ] || sed '/^digest /d; s/^/   /' "$work/sent" >&2
+    [ $status -eq 0 ] || [ $status -eq 3 ] || return 1 # 3: some of the file cannot be read, the rest is
     read -r sent ticks < <(digest_of "$work/sent")
     note "published $ticks ticks, $(rate "$ticks" $((t1 - t0)))"
 
@@ -74,7 +79,7 @@ journey() { # NAME PUBLISH...
     note "read back in order, $(rate "$ticks" $((t1 - t0)))"
 
     show "tapedeck play -T TAPE --into replay   and beside it   tapedeck drain replay --until-end"
-    tapedeck -q ring create "replay-$name" --size 64M
+    tapedeck -q ring create "replay-$name" --size "$size"
     tapedeck drain "replay-$name" --until-end --digest --timeout 60s -o none 2>"$work/played" &
     local drain=$!
     t0=$(now)
@@ -83,6 +88,8 @@ journey() { # NAME PUBLISH...
     t1=$(now)
     read -r played _ < <(digest_of "$work/played")
     note "played into another ring and read there, $(rate "$ticks" $((t1 - t0)))"
+    tapedeck -q ring rm "$name"
+    tapedeck -q ring rm "replay-$name"
 
     printf '\n   sent     %s\n   taped    %s\n   queried  %s\n   played   %s\n' "$sent" "$taped" "$queried" "$played"
     if [ "$sent" = "$taped" ] && [ "$sent" = "$queried" ] && [ "$sent" = "$played" ]; then
