@@ -1,6 +1,6 @@
 # The Debian package: `./run deb`. One package, since programs, library and headers are of one version.
 # What belongs to a system and not to a prefix is the component `system`, which `cmake --install`
-# leaves out.
+# leaves out; the package leaves out `prefix`.
 install(FILES packaging/tapedeck.conf DESTINATION /etc/tapedeck COMPONENT system EXCLUDE_FROM_ALL)
 install(FILES packaging/systemd/tapedeck-recorder.service
     DESTINATION /usr/lib/systemd/system COMPONENT system EXCLUDE_FROM_ALL)
@@ -12,6 +12,8 @@ install(FILES packaging/systemd/sysusers.conf RENAME tapedeck.conf
     DESTINATION /usr/lib/sysusers.d COMPONENT system EXCLUDE_FROM_ALL)
 install(FILES packaging/systemd/tmpfiles.conf RENAME tapedeck.conf
     DESTINATION /usr/lib/tmpfiles.d COMPONENT system EXCLUDE_FROM_ALL)
+install(FILES ${TDK_MANUAL}/completion.zsh RENAME _tapedeck
+    DESTINATION /usr/share/zsh/vendor-completions COMPONENT system EXCLUDE_FROM_ALL)
 install(FILES LICENSE RENAME copyright
     DESTINATION /usr/share/doc/tapedeck COMPONENT system EXCLUDE_FROM_ALL)
 
@@ -28,8 +30,8 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libjs-dygraphs") # the charts of the page at --http
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, prometheus, python3-numpy, python3-pandas, python3-msgpack")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Feeds publish ticks into rings and never wait.
- The recorder loses nothing that was published, and any range comes back exactly,
- at any speed, into a ring again.")
+The recorder loses nothing that was published, and any range comes back exactly,
+at any speed, into a ring again.")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
     ${PROJECT_SOURCE_DIR}/packaging/deb/postinst ${PROJECT_SOURCE_DIR}/packaging/deb/prerm

@@ -19,6 +19,8 @@ cmake --build "$root/examples" >/dev/null
 # shellcheck disable=SC2046 # words are wanted
 cc -std=c11 -D_GNU_SOURCE -o "$root/scan" examples/scan.c $(pkg-config --cflags --libs tapedeck)
 
+test -f "$root/usr/share/zsh/site-functions/_tapedeck" # $fpath has it of /usr/local, not vendor-completions
+
 tapedeck ring create ex --size 1M >/dev/null
 test "$("$root/examples/feed" ex abc >/dev/null 2>&1; echo $?)" = 2
 "$root/examples/feed" ex 1000
