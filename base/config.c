@@ -1,5 +1,6 @@
 #include "base/config.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -8,7 +9,9 @@ static const char blanks[] = " \t\r";
 
 void config_begin(struct config *config, char *text)
 {
-    *config = (struct config){.rest = text};
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors' begin with a byte order mark */
+    bool marked = strncmp(text, mark, sizeof mark - 1) == 0;
+    *config = (struct config){.rest = marked ? text + sizeof mark - 1 : text};
 }
 
 /* Cut the text's first line off; NULL at its end. */

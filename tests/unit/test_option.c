@@ -410,6 +410,16 @@ static void nearest_forgives_slips_but_not_other_words(void **state)
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* It is seen by nobody who looks at the file. */
+static void a_byte_order_mark_in_front_of_a_config_file_is_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(read_words("--config", config_of("\xef\xbb\xbftape = /marked\n")), 0);
+    assert_string_equal(args.tape, "/marked");
+    assert_int_equal(read_words("--config", config_of("\xef\xbb\xbf# a comment\ntape = /t\n")), 0);
+    assert_int_equal(read_words("--config", config_of("\xef\xbb# half of one\n")), TDK_EVALUE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +436,7 @@ int main(void)
         test(help_has_each_row),
         test(the_manual_and_the_shells_get_the_same_rows),
         test(config_lines_are_cut_where_they_should),
+        test(a_byte_order_mark_in_front_of_a_config_file_is_nothing),
         test(nearest_forgives_slips_but_not_other_words),
     };
     return cmocka_run_group_tests_name("base.option", tests, NULL, NULL);
