@@ -68,6 +68,13 @@ int owner_mkdir(const char *path, mode_t mode)
     return rc;
 }
 
+void owner_give(int fd, int folder)
+{
+    struct stat to;
+    if (geteuid() == 0 && fstat(folder, &to) == 0 && to.st_uid != 0)
+        give(fd, &to);
+}
+
 void owner_give_folder(const char *path, const char *model)
 {
     struct stat folder;

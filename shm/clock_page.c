@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/owner.h"
 #include "shm/guard.h"
 #include "shm/rings.h"
 
@@ -57,6 +58,7 @@ static int make_page(struct clock_writer *w, struct tdk_err *err)
     w->fd = openat(w->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
     if (w->fd < 0 || fchmod(w->fd, 0660) < 0 || flock(w->fd, LOCK_EX | LOCK_NB) < 0)
         return err_set(err, -errno, "make a clock page in %s", rings_path());
+    owner_give(w->fd, w->folder);
     int rc = posix_fallocate(w->fd, 0, sizeof *w->page);
     if (rc != 0)
         return err_set(err, -rc, "make a clock page in %s", rings_path());

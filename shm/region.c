@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
+#include "base/owner.h"
 #include "shm/rings.h"
 
 #define LARGE_PAGE ((size_t)2 << 20)
@@ -106,6 +107,7 @@ static int fill_and_link(int fd, int folder, const char *file, const struct tdk_
         return rc;
     if (pwrite(fd, head, sizeof *head, 0) != (ssize_t)sizeof *head)
         return err_set(err, errno ? -errno : -EIO, "create ring %s: write its header", name);
+    owner_give(fd, folder);
     if (fchmod(fd, 0660) < 0) /* whatever the umask said */
         return err_set(err, -errno, "create ring %s: set its mode", name);
     return link_into(fd, folder, file, name, err);

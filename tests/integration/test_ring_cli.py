@@ -38,6 +38,24 @@ class Rings(tapedeck.Case):
         self.assertIn(f"there is no rings directory {self.scratch / 'none'}", listed.stderr)
         self.assertEqual(self.run_ok("ring", "ls").stderr, "")
 
+    @unittest.skipUnless(os.getuid() == 0, "needs root: what it makes is given to another user")
+    def test_a_ring_that_root_makes_belongs_to_who_owns_the_directory(self):
+        os.chown(self.rings, self.STRANGER, self.STRANGER)
+        self.rings.chmod(0o770)
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.run_ok("gen", "--ring", "a", "--count", 10)
+        recorder = self.recorder("--ring", "a", "--exit-when-idle", "100ms")
+        self.assertEqual(recorder.wait(), 0)
+        play = self.start_cli("play", "-T", self.tape, "--into", "b", "--create", "64K",
+                              "--wait-consumers", 1, "--timeout", "60s")
+        self.wait_for((self.rings / "b.ring").exists)  # behind its clock
+        for name in ("a.ring", "b.ring", "b.clock"):
+            made = (self.rings / name).stat()
+            self.assertEqual((made.st_uid, made.st_gid, made.st_mode & 0o777),
+                             (self.STRANGER, self.STRANGER, 0o660), name)
+        self.run_as_a_stranger("drain", "b", "--until-end", "--timeout", "60s", "-o", "none")
+        self.assertEqual(play.wait(), 0)
+
     @unittest.skipUnless(os.getuid() == 0, "needs root: it asks as another user")
     def test_who_may_not_have_a_ring_is_told_what_to_do(self):
         self.run_ok("ring", "create", "a")
