@@ -98,8 +98,6 @@ static void consume(struct tdk_ring *ring, const char *name)
 static void follow(struct tdk_ring *ring, const char *name)
 {
     static uint64_t room[(2u << 20) / 8]; /* 8-aligned, as frames are */
-    struct tdk_ring_info info;
-    tdk_ring_info(ring, &info);
     for (;;) {
         uint64_t missed;
         int64_t size = tdk_ring_tap(ring, room, sizeof room, &missed);
