@@ -172,7 +172,7 @@ const struct command verify_command = {
     .about =
         "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout; 3: no\n"
         "damage, but segments that were moved to a disk that is not there now. An index that may\n"
-        "not be read from here is no damage: stderr says so.",
+        "not be read from here is no damage: stderr says so. A segment that may not be is exit 1.",
     .sets = sets,
     .run = run,
 };
