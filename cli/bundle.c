@@ -14,6 +14,7 @@
 
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "base/owner.h"
 #include "base/text_buffer.h"
 
 #define COPY_SIZE    ((size_t)1 << 20)
@@ -263,7 +264,7 @@ static int extract_file(struct extraction *x, const char *name, struct tdk_err *
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", x->folder, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int fd = owner_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
     if (fd < 0 && errno == EEXIST)
         return damaged(x, "a file is in it twice", err);
     if (fd < 0)
@@ -291,7 +292,7 @@ static int take_manifest(struct extraction *x, struct tdk_err *err)
         return damaged(x, "its manifest is no text", err);
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", x->folder, BUNDLE_MANIFEST);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    int fd = owner_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
     int rc = fd < 0 ? -errno : write_all(fd, x->manifest, size);
     if (fd >= 0)
         close(fd);
@@ -326,7 +327,7 @@ static int make_folders(const struct extraction *x, struct tdk_err *err)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[4096];
         snprintf(path, sizeof path, "%s/%s", x->folder, names[i]);
-        if (mkdir(path, 0770) < 0)
+        if (owner_mkdir(path, 0770) < 0)
             return err_set(err, -errno, "create %s", path);
     }
     return 0;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/owner.h"
 #include "cli/bundle.h"
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -103,7 +104,7 @@ static int publish(const struct unpacking *u, struct tdk_err *err)
 static int unpack(struct unpacking *u, const char *path, bool *lost, struct tdk_err *err)
 {
     remove_aside(u);
-    if (mkdir(u->aside, 0770) < 0)
+    if (owner_mkdir(u->aside, 0770) < 0)
         return err_set(err, -errno, "create %s", u->aside);
     int rc = bundle_extract(path, u->aside, on_bytes, u, err);
     if (rc == 0)

@@ -357,7 +357,9 @@ class OfAnother(Tape):
         self.run_ok("reindex", "-T", self.tape)
         self.run_ok("move", self.scratch / "cold", "-T", self.tape, "--segments", "1-2")
         self.load("c", 100, tape=self.scratch / "fresh")
-        for folder in (self.tape, self.scratch / "cold", self.scratch / "fresh"):
+        self.run_ok("pack", "-T", self.tape, "-O", self.scratch / "pack.tar.zst")
+        self.run_ok("unpack", self.scratch / "pack.tar.zst", "-O", self.scratch / "unpacked")
+        for folder in (self.tape, *map(self.scratch.joinpath, ("cold", "fresh", "unpacked"))):
             self.assertEqual(self.roots(folder), [])
         self.assertEqual(self.run_as_a_stranger("query", "-T", self.tape, "--count").stdout,
                          f"{self.COUNT + 100}\n")
