@@ -188,10 +188,12 @@ const struct epoch_ref *catalog_epoch(const struct catalog *catalog, uint16_t tr
     return e != NULL ? &e->ref : NULL;
 }
 
+/* One that has begun and has no tick yet is one to go on in: what it was told beforehand holds for
+ * them, and those that are missing before the first that comes are a loss. */
 static bool is_of_ring(const struct epoch_ref *epoch, const uint8_t ring_uuid[16],
                        uint64_t ring_epoch)
 {
-    return epoch->ring_epoch == ring_epoch && epoch->last_seq != 0 &&
+    return epoch->ring_epoch == ring_epoch && epoch->bytes != 0 &&
            memcmp(epoch->ring_uuid, ring_uuid, sizeof epoch->ring_uuid) == 0;
 }
 

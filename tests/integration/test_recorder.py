@@ -153,6 +153,24 @@ class Restarts(Recording):
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest(), self.digest_of(feed.stderr))
 
+    def test_a_restart_before_the_first_tick_goes_on_in_the_epoch_that_has_begun(self):
+        """What its producer has told of it already, symbols and properties, is told of its ticks."""
+        recorder = self.recorder("--ring", "a", "--create-ring", "1M")
+        feed = self.start_cli("feed", "-", "--format", "lines", "--ring", "a", "--track-info", "venue=X",
+                              stdin=subprocess.PIPE)
+        feed.process.stdin.write(b"17")  # it looks into its input before it comes
+        feed.process.stdin.flush()
+        recorder.wait_line("ring a track=a epoch=")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        recorder = self.recorder("--ring", "a")
+        feed.process.stdin.write(b"00000000000000000 x\n")
+        feed.process.stdin.close()
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        frames = self.frames()
+        self.assertEqual([frame.type for frame in frames if not frame.is_tick()].count(EPOCH), 1)
+        self.assertEqual({frame.epoch for frame in frames}, {self.ring_info("a")["epoch"]})
+
     def kill_again_and_again(self, *options, names=("a", "b", "c")):
         self.create(*names, size="256K")
         feeds = [self.start_cli("gen", "--ring", name, "--count", 1000000, "--rate", 40000,

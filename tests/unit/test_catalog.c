@@ -144,7 +144,7 @@ static void put_epoch_of_ring(struct fixture *f, uint64_t epoch, uint64_t ring_e
     learn(f);
 }
 
-static void epoch_of_a_ring_is_the_last_that_it_has_ticks_in(void **state)
+static void epoch_of_a_ring_is_the_last_that_is_on_the_tape(void **state)
 {
     struct fixture *f = *state;
     const uint8_t cut[16] = "a ring, its uui", other[16] = "another's uuid";
@@ -153,14 +153,17 @@ static void epoch_of_a_ring_is_the_last_that_it_has_ticks_in(void **state)
     put_epoch_of_ring(f, 5, 4, true);
     put_epoch_of_ring(f, 6, 4, true);
     put_epoch_of_ring(f, 7, 9, true);
-    put_epoch_of_ring(f, 8, 4, false);
     assert_int_equal(catalog_ring_epoch(f->catalog, 1, uuid, 4)->epoch, 6);
+    put_epoch_of_ring(f, 8, 4, false);
+    assert_int_equal(catalog_ring_epoch(f->catalog, 1, uuid, 4)->epoch, 8);
     assert_int_equal(catalog_ring_epoch(f->catalog, 1, uuid, 9)->epoch, 7);
     assert_null(catalog_ring_epoch(f->catalog, 1, uuid, 5));
     assert_null(catalog_ring_epoch(f->catalog, 1, cut, 4));
     assert_null(catalog_ring_epoch(f->catalog, 1, other, 4));
     assert_null(catalog_ring_epoch(f->catalog, 2, uuid, 4));
     assert_null(catalog_ring_epoch(f->catalog, 0, uuid, 4));
+    catalog_recount(f->catalog, &(struct epoch_ref){.track = 1, .epoch = 8}); /* deleted */
+    assert_int_equal(catalog_ring_epoch(f->catalog, 1, uuid, 4)->epoch, 6);
 }
 
 static void epoch_counts_what_its_blocks_hold(void **state)
@@ -598,7 +601,7 @@ int main(void)
         TEST(track_keeps_its_number),
         TEST(track_whose_name_is_lost_gets_it_back),
         TEST(epoch_counts_what_its_blocks_hold),
-        TEST(epoch_of_a_ring_is_the_last_that_it_has_ticks_in),
+        TEST(epoch_of_a_ring_is_the_last_that_is_on_the_tape),
         TEST(block_written_twice_counts_once),
         TEST(property_comes_in_parts),
         TEST(property_told_in_part_leaves_the_index_as_it_was),
