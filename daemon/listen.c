@@ -5,21 +5,19 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/lock.h"
 #include "wire/address.h"
 
 #define BACKLOG       1024 /* the system cuts it to its own limit */
 #define PROBE_TIME_NS NS_PER_S
 #define LOCK_TIME_NS  (3 * NS_PER_S) /* another that starts probes for less */
-#define LOCK_NAP_MS   20
 
 /* ---- Unix ---- */
 
@@ -68,22 +66,15 @@ static int open_folder(const char *path)
     return fd;
 }
 
-/* Two that start at once must not remove each other's: the folder is locked meanwhile. Anybody may
- * have locked it, also who started us and waits: not for ever, then. *lock may be -1: the folder
- * cannot be opened, and bind() says why. */
+/* Two that start at once must not remove each other's: the folder is locked meanwhile. *lock may be
+ * -1: the folder cannot be opened, and bind() says why. */
 static int lock_folder(const char *path, int *lock, struct tdk_err *err)
 {
-    uint64_t due_ns = clock_mono() + LOCK_TIME_NS;
     *lock = open_folder(path);
-    while (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
-        if (clock_mono() >= due_ns) {
-            close(*lock);
-            return err_say(err, TDK_EBUSY, "socket %s: another process has locked its folder",
-                           path);
-        }
-        poll(NULL, 0, LOCK_NAP_MS);
-    }
-    return 0;
+    if (*lock < 0 || lock_wait(*lock, LOCK_TIME_NS) != -EWOULDBLOCK)
+        return 0;
+    close(*lock);
+    return err_say(err, TDK_EBUSY, "socket %s: another process has locked its folder", path);
 }
 
 static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *err)

@@ -12,11 +12,13 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/lock.h"
 #include "base/owner.h"
 #include "shm/guard.h"
 #include "shm/rings.h"
 
-#define FILE_MAX (TDK_NAME_MAX + sizeof ".clock")
+#define FILE_MAX       (TDK_NAME_MAX + sizeof ".clock")
+#define FOLDER_TIME_NS NS_PER_S /* another player has it for less */
 
 /* passed * numerator does not fit 64 bits after 18 s at 1e9 times the speed. */
 __extension__ typedef unsigned __int128 wide;
@@ -74,11 +76,11 @@ static int make_page(struct clock_writer *w, struct tdk_err *err)
 }
 
 /* Who looks what has a name and then takes that name away has the folder meanwhile: else it may be
- * another's by then. No more than a help on a file system without locks. */
+ * another's by then. Where it cannot be had, two at one page at one moment are all that it would
+ * have helped: no play waits for that. */
 static void hold_folder(const struct clock_writer *w)
 {
-    while (flock(w->folder, LOCK_EX) < 0 && errno == EINTR)
-        ;
+    (void)lock_wait(w->folder, FOLDER_TIME_NS);
 }
 
 static void give_folder(const struct clock_writer *w)

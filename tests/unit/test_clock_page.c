@@ -2,9 +2,11 @@
 #include "tests/support/check.h"
 #include "tests/support/rings.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -215,6 +217,18 @@ static void a_page_whose_file_is_cut_ends_nobodys_life(void **state)
     assert_in_range(now, before, clock_wall());
 }
 
+/* Whoever may read it may lock it, and go away. */
+static void a_folder_that_another_has_locked_keeps_no_player(void **state)
+{
+    struct fixture *f = *state;
+    int lock = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    open_both(f);
+    clock_writer_close(f->writer);
+    assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
+    close(lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +238,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_has_one_player, setup, teardown),
         cmocka_unit_test_setup_teardown(a_close_takes_away_no_page_but_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(of_two_at_a_dead_players_page_one_has_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_that_another_has_locked_keeps_no_player, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_page_whose_file_is_cut_ends_nobodys_life, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(no_half_of_a_change_is_ever_seen, setup, teardown),
