@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 from tests.support import tapedeck, wire
@@ -454,6 +455,33 @@ class CommandLine(Sessions):
         for words in (("-T", self.tape), ("-a", f"unix:{self.tape}/replayer.sock")):
             listed = json.loads(self.run_ok("ls", "sessions", *words, "--json").stdout)
             self.assertEqual([s["session"] for s in listed], [number])
+
+    def test_what_was_recorded_since_a_play_began_is_in_its_range(self):
+        self.tape = self.scratch / "growing"
+        recorder = self.recorder("--ring", "feed", "--create-ring", "4M")
+        feed = self.start_cli("feed", "-", "--format", "lines", "--ring", "feed", stdin=subprocess.PIPE)
+
+        def record(first, end):
+            feed.process.stdin.write(b"".join(b"%d x\n" % (T0 + i * MS) for i in range(first, end)))
+            feed.process.stdin.flush()
+            self.wait_for(lambda: self.ring_info("feed")["produced"] >= end)
+            self.run_ok("flush", "-T", self.tape)
+
+        record(0, 2)
+        replayer = self.start("tapedeck-replayer", "--tape", self.tape)
+        replayer.wait_line("^ready ")
+        client = self.client()
+        number = self.play(client, paused=True)
+        self.until(client, number, "paused")
+        record(2, 5)
+        self.wait_for(lambda: client.call("info")["last_ts"] == T0 + 4 * MS)
+        self.assertEqual(json.loads(self.session("seek", number, "--to", "end-1ns", "--json").stdout)[0]["at"],
+                         T0 + 4 * MS)
+        client.call("resume", session=number)
+        self.assertEqual(self.until(client, number, "ended")["ticks"], 1)
+        feed.process.stdin.close()
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
     def test_an_interrupted_play_ends_there_too(self):
         player = self.start_cli("play", "-a", f"unix:{self.tape}/replayer.sock", "--into", "r", "--create", "1M",
