@@ -281,11 +281,12 @@ int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
 }
 
 /* A tape that grows, and whose index we may not go by, or cannot share: as often as that takes
- * little of our time. */
+ * little of our time, and once more when its writer has gone. */
 static int refresh_dearly(struct tdk_tape *tape, struct tdk_err *err)
 {
     uint64_t begun_ns = clock_mono();
-    if (begun_ns < tape->dear_ns || !folder_is_held(&tape->folder))
+    bool may_have_grown = tape->view->is_of_growing || folder_is_held(&tape->folder);
+    if (begun_ns < tape->dear_ns || !may_have_grown)
         return 0;
     int rc = tdk_tape_refresh(tape, err);
     uint64_t now_ns = clock_mono();
@@ -299,7 +300,8 @@ int tape_refresh_cheaply(struct tdk_tape *tape, struct tdk_err *err)
     if (tape->lone[0] != '\0')
         return 0;
     let_go(tape);
-    if (tape->view->is_copy || view_open_trusted(&fresh, &tape->folder, NULL) != 0)
+    bool is_dear = tape->view->is_copy && folder_is_held(&tape->folder);
+    if (is_dear || view_open_trusted(&fresh, &tape->folder, NULL) != 0)
         return refresh_dearly(tape, err);
     return take_view(tape, fresh, err);
 }

@@ -127,7 +127,8 @@ static int check_vouched(const struct folder *folder, bool held, struct tdk_err 
 }
 
 /* Who cannot share it with its writer takes it as it is now. */
-static int open_copy(struct view **view, const struct folder *folder, struct tdk_err *err)
+static int open_copy(struct view **view, const struct folder *folder, bool held,
+                     struct tdk_err *err)
 {
     struct index *index;
     int rc = index_open_copy(&index, folder->index, folder->tape_id, err);
@@ -137,6 +138,7 @@ static int open_copy(struct view **view, const struct folder *folder, struct tdk
     if (v == NULL)
         return TDK_ECORRUPT;
     v->is_copy = true;
+    v->is_of_growing = held;
     *view = v;
     return 0;
 }
@@ -172,7 +174,7 @@ int view_open_trusted(struct view **view, const struct folder *folder, struct td
     pthread_mutex_lock(&lock);
     rc = can_share ? open_shared(view, folder, &file, err) : -EACCES;
     if (rc == -EACCES || rc == -EAGAIN || rc == TDK_EFULL) /* the last: it has no place for us */
-        rc = open_copy(view, folder, err);
+        rc = open_copy(view, folder, held, err);
     if (rc == 0)
         (*view)->live = held;
     pthread_mutex_unlock(&lock);
@@ -198,10 +200,14 @@ int view_open(struct view **view, const struct folder *folder, struct tdk_err *e
     if (view_open_trusted(view, folder, NULL) == 0)
         return 0;
     struct index *index;
+    bool held = folder_is_held(folder);
     int rc = index_open_private(&index, folder->tape_id, err);
     if (rc < 0)
         return rc;
-    return open_private(view, index, rebuild_index(folder, index, NULL, NULL, err), err);
+    rc = open_private(view, index, rebuild_index(folder, index, NULL, NULL, err), err);
+    if (rc == 0)
+        (*view)->is_of_growing = held;
+    return rc;
 }
 
 int view_open_lone(struct view **view, const char *path, uint8_t tape_id[16], struct tdk_err *err)

@@ -18,6 +18,7 @@ struct view {
     struct index *index;
     bool is_private;        /* made from the segments */
     bool is_copy;           /* of the tape's own, at one moment */
+    bool is_of_growing;     /* one of these, and a writer held the tape then: there may be more */
     _Atomic bool live;      /* a writer held the tape when it was last opened: the index moves */
     unsigned holders;       /* under a lock of view.c's */
     uint64_t device, inode; /* of the shared one's file */

@@ -87,6 +87,25 @@ class OtherUser(Live):
         self.assertEqual(tail.wait(), 0, tail.stderr)
         self.assertEqual(recorder.stop(), 0)
 
+    def test_what_came_last_is_followed_also_when_its_recorder_is_gone(self):
+        self.rings.chmod(0o700)  # no way around the tape
+        for seed, end in enumerate((tapedeck.Program.stop, tapedeck.Program.kill), 1):
+            recorder = self.record()
+            self.run_ok("gen", "--ring", "feed", "--count", 100, "--seed", seed)
+            self.run_ok("flush", "-T", self.tape)
+            tail = self.start(self.program_of_a_stranger(), "tail", "-T", self.tape, "-f", "-n", "10", "--timeout",
+                              "60s", stdout=subprocess.PIPE, user=self.STRANGER)
+            lines = [tail.process.stdout.readline() for _ in range(10)]
+            tail.signal(signal.SIGSTOP)
+            self.run_ok("gen", "--ring", "feed", "--count", 500, "--seed", seed + 2)
+            self.run_ok("flush", "-T", self.tape)
+            end(recorder)
+            tail.signal(signal.SIGCONT)
+            lines += [tail.process.stdout.readline() for _ in range(500)]
+            self.assertTrue(all(lines), tail.stderr)
+            tail.signal(signal.SIGINT)
+            self.assertEqual(tail.wait(), 0, tail.stderr)
+
     def test_who_may_not_lock_the_index_verifies_and_asks_all_the_same(self):
         recorder = self.record()
         feed = self.feed(100000, "20000/s")
