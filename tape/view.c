@@ -126,7 +126,8 @@ static int check_vouched(const struct folder *folder, bool held, struct tdk_err 
     return vouched ? 0 : err_set(err, TDK_ECORRUPT, "index %s", folder->index);
 }
 
-/* Who cannot share it with its writer takes it as it is now. */
+/* Who cannot share it with its writer takes it as it is now; without the lock, since that takes as
+ * long as it is large. */
 static int open_copy(struct view **view, const struct folder *folder, bool held,
                      struct tdk_err *err)
 {
@@ -138,6 +139,7 @@ static int open_copy(struct view **view, const struct folder *folder, bool held,
     if (v == NULL)
         return TDK_ECORRUPT;
     v->is_copy = true;
+    v->live = held;
     v->is_of_growing = held;
     *view = v;
     return 0;
@@ -173,11 +175,11 @@ int view_open_trusted(struct view **view, const struct folder *folder, struct td
     bool can_share = !held || index_can_be_shared(folder->index);
     pthread_mutex_lock(&lock);
     rc = can_share ? open_shared(view, folder, &file, err) : -EACCES;
-    if (rc == -EACCES || rc == -EAGAIN || rc == TDK_EFULL) /* the last: it has no place for us */
-        rc = open_copy(view, folder, held, err);
     if (rc == 0)
         (*view)->live = held;
     pthread_mutex_unlock(&lock);
+    if (rc == -EACCES || rc == -EAGAIN || rc == TDK_EFULL) /* the last: it has no place for us */
+        rc = open_copy(view, folder, held, err);
     return rc;
 }
 
