@@ -114,8 +114,8 @@ static bool is_absent(int rc, const struct segment *segment)
 /* It may be whole, and just cannot be looked at from here or now. */
 static bool is_out_of_reach(int rc)
 {
-    return rc == -EACCES || rc == -EPERM || rc == -EAGAIN || rc == -EBUSY || rc == TDK_EFULL ||
-           rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+    return rc == -EACCES || rc == -EPERM || rc == -EAGAIN || rc == -EBUSY || rc == -EFBIG ||
+           rc == TDK_EFULL || rc == -ENOMEM || rc == -ENOSPC || rc == -EMFILE || rc == -ENFILE;
 }
 
 static void run_job(const struct verify *v, struct job *job, struct verify_reader *reader)

@@ -116,6 +116,9 @@ class OtherUser(Live):
             info = self.run_as_a_stranger("info", "-T", self.tape, "--json", group=os.getgid())
             self.assertTrue(json.loads(info.stdout)[0]["index_used"])
         self.assertEqual(feed.wait(), 0, feed.stderr)
+        os.truncate(self.tape / "index" / "data.mdb", (1 << 30) + 4096)  # too large to be copied
+        verify = self.run_as_a_stranger("verify", "-T", self.tape, group=os.getgid())
+        self.assertIn("the index was not looked at, only the segments", verify.stderr)
         self.assertEqual(recorder.stop(), 0)
 
 
