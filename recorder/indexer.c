@@ -1,7 +1,5 @@
 #include "recorder/indexer.h"
 
-#include <errno.h>
-
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -39,6 +37,12 @@ static bool may_pass(int code)
     return code != TDK_ECORRUPT && code != TDK_EVERSION && code != TDK_EINTERNAL;
 }
 
+static void try_later(struct indexer *x, uint64_t begun_ns)
+{
+    uint64_t now_ns = clock_mono();
+    x->retry_ns = now_ns + max_u64(RETRY_NS, RETRY_SHARE * (now_ns - begun_ns));
+}
+
 static void commit(struct indexer *x)
 {
     uint64_t begun_ns = clock_mono();
@@ -55,8 +59,7 @@ static void commit(struct indexer *x)
             x->gathered = index_gathered(x->tape->index);
         folder_doubt_index(&x->tape->folder, true);
         atomic_store(&x->state, INDEXER_BEHIND);
-        uint64_t now_ns = clock_mono();
-        x->retry_ns = now_ns + max_u64(RETRY_NS, RETRY_SHARE * (now_ns - begun_ns));
+        try_later(x, begun_ns);
     }
 }
 
@@ -124,17 +127,17 @@ void indexer_retry(struct indexer *x)
         commit(x);
 }
 
+/* Half of it may have left by then: the rest does another time (tape/retire_index.c). */
 bool indexer_follow(struct indexer *x)
 {
+    uint64_t begun_ns = clock_mono();
     int rc = indexer_state(x) == INDEXER_OK ? ledger_follow(x->ledger, &x->err) : 0;
-    if (rc == 0)
-        return true;
-    if (rc != -ENOMEM && retired_may_pass(rc)) { /* nothing was begun */
-        x->retry_ns = clock_mono() + RETRY_NS;
-        return false;
-    }
-    give_up(x);
-    return true;
+    x->is_stuck = rc < 0 && (may_pass(rc) || retired_may_pass(rc));
+    if (x->is_stuck)
+        try_later(x, begun_ns);
+    else if (rc < 0)
+        give_up(x);
+    return !x->is_stuck;
 }
 
 /* ---- on the loop ---- */
@@ -161,9 +164,22 @@ static void tell_held(struct indexer *x)
     x->held.pid = 0;
 }
 
+static void tell_stuck(struct indexer *x)
+{
+    if (x->is_stuck == x->stuck_told)
+        return;
+    x->stuck_told = x->is_stuck;
+    if (x->is_stuck)
+        log_warn("index: %s; what was deleted stays in it meanwhile; trying again each second",
+                 x->err.text);
+    else if (indexer_state(x) == INDEXER_OK)
+        log_info("what was deleted has left the index");
+}
+
 void indexer_tell(struct indexer *x)
 {
     tell_held(x);
+    tell_stuck(x);
     enum indexer_state state = indexer_state(x);
     if ((int)state == x->told)
         return;

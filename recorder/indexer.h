@@ -28,6 +28,8 @@ struct indexer {
     uint64_t tidied_ns;     /* when readers that died were last forgotten */
     struct index_held held; /* found then, and not told yet */
     uint64_t free_size;     /* of the index, when last nobody held its pages */
+    bool is_stuck;          /* what was deleted could not leave it, and is to another time */
+    bool stuck_told;        /* by the log */
     int told;               /* the state that the log has told */
 };
 
@@ -46,7 +48,7 @@ void indexer_end(struct indexer *indexer, const struct segment_writer *segment, 
 /* What is behind, once more. */
 void indexer_retry(struct indexer *indexer);
 
-/* What was deleted leaves the index; when it is OK. False: what was deleted cannot be read now. */
+/* What was deleted leaves the index; when it is OK. False: not all of it, now: once more, then. */
 bool indexer_follow(struct indexer *indexer);
 
 /* ---- on the loop, when no job runs ---- */

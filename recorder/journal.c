@@ -204,7 +204,7 @@ static void on_tended(uv_work_t *work, int status)
     assert(status == 0); /* nothing cancels it */
     (void)status;
     j->busy = false;
-    j->follow_wanted = j->follow_wanted || j->following; /* it could not be read */
+    j->follow_wanted = j->follow_wanted || j->following; /* not all of it could */
     indexer_tell(&j->indexer);
     j->done(j->context, 0);
 }

@@ -1,4 +1,10 @@
-/* retire_index.c - what is retired leaves the index. */
+/*
+ * retire_index.c - what is retired leaves the index.
+ *
+ * An epoch with all that it loses and what is left of it in one transaction, and the segments in
+ * the last one, when no block of theirs is there any more: so who fails on the way begins again,
+ * and finds each epoch as it was or as it is to be.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,19 +65,24 @@ static void pay(struct toll *toll, const struct block_ref *ref)
     toll->rewritten = toll->rewritten || (ref->flags & BLOCK_REWRITTEN) != 0;
 }
 
+static bool is_leaving(const struct leaving *l, const struct block_ref *ref)
+{
+    return retired_find(l->retired, ref->segment) != NULL;
+}
+
 /* Blocks lie by seq, and what is retired ends with its last extent. */
 static int remove_blocks(struct leaving *l, const struct epoch_ref *epoch, uint64_t last_seq,
                          struct toll *toll)
 {
     const struct index_range all = {.track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
     struct block_ref refs[BATCH], last;
-    int rc = index_begin(l->index, l->err), n = rc == 0 ? BATCH : 0;
+    int rc = 0, n = BATCH;
     for (bool first = true; n == BATCH && rc == 0; first = false) {
         n = index_find(l->index, &all, first ? NULL : &last, false, refs, BATCH, l->err);
         if (n < 0)
             rc = n;
         for (int i = 0; i < n && rc == 0; i++)
-            if (retired_find(l->retired, refs[i].segment) != NULL) {
+            if (is_leaving(l, &refs[i])) {
                 pay(toll, &refs[i]);
                 rc = index_remove_block(l->index, &refs[i], l->err);
             }
@@ -80,10 +91,6 @@ static int remove_blocks(struct leaving *l, const struct epoch_ref *epoch, uint6
         if (n == BATCH && last.first_seq > last_seq + 1)
             break;
     }
-    l->blocks -= toll->blocks < l->blocks ? toll->blocks : l->blocks;
-    if (rc == 0)
-        return toll->blocks > 0 ? index_commit(l->index, l->err) : 0;
-    index_abort(l->index);
     return rc;
 }
 
@@ -112,7 +119,7 @@ static int remove_states_of(struct leaving *l, const struct epoch_ref *epoch,
 static int remove_states(struct leaving *l, const struct epoch_ref *epoch)
 {
     uint32_t instrument_id = 0;
-    int rc = index_begin(l->index, l->err), more = rc == 0;
+    int rc = 0, more = 1;
     while (more == 1 && rc == 0) {
         more = index_state_instrument(l->index, epoch->track, epoch->epoch, instrument_id,
                                       &instrument_id, l->err);
@@ -121,13 +128,10 @@ static int remove_states(struct leaving *l, const struct epoch_ref *epoch)
         if (instrument_id++ == UINT32_MAX)
             break;
     }
-    if (more < 0)
-        rc = more;
-    if (rc == 0)
-        return index_commit(l->index, l->err);
-    index_abort(l->index);
-    return rc;
+    return more < 0 ? more : rc;
 }
+
+/* ---- what is left of it: the blocks that leave are still there, and do not count ---- */
 
 static void take_bounds(struct epoch_ref *left, const struct block_ref *ref)
 {
@@ -139,11 +143,12 @@ static void take_bounds(struct epoch_ref *left, const struct block_ref *ref)
 
 /* From one end of the epoch inwards, until no block can reach beyond what is known: running_max and
  * step_back say how far one can. */
-static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse)
+static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse, bool *any)
 {
     const struct index_range all = {.track = left->track, .epoch = left->epoch, .to = UINT64_MAX};
     struct block_ref refs[BATCH], last;
     int n = BATCH;
+    *any = false;
     for (bool first = true; n == BATCH; first = false) {
         n = index_find(l->index, &all, first ? NULL : &last, reverse, refs, BATCH, l->err);
         if (n < 0)
@@ -151,11 +156,14 @@ static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse)
         for (int i = 0; i < n; i++) {
             const struct block_ref *ref = &refs[i];
             bool counts = ref->first_seq <= ref->last_seq;
-            if (first && i == 0)
+            if (is_leaving(l, ref))
+                continue;
+            if (!*any)
                 *(reverse ? &left->last_seq : &left->first_seq) =
                     reverse ? ref->last_seq : ref->first_seq;
             else if (counts && reverse && ref->last_seq > left->last_seq)
                 left->last_seq = ref->last_seq;
+            *any = true;
             take_bounds(left, ref);
             if (reverse ? ref->running_max <= left->max_ts
                         : left->min_ts != UINT64_MAX && ref->running_max >= left->step_back &&
@@ -169,7 +177,7 @@ static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse)
 }
 
 /* Block by block, as when the index is built. */
-static int recount_all(struct leaving *l, struct epoch_ref *left)
+static int recount_all(struct leaving *l, struct epoch_ref *left, bool *any)
 {
     const struct index_range all = {.track = left->track, .epoch = left->epoch, .to = UINT64_MAX};
     struct block_ref refs[BATCH], last;
@@ -180,13 +188,17 @@ static int recount_all(struct leaving *l, struct epoch_ref *left)
                               .min_event = UINT64_MAX,
                               .track = left->track};
     int n = BATCH;
+    *any = false;
     memcpy(fresh.ring_uuid, left->ring_uuid, sizeof fresh.ring_uuid);
     for (bool first = true; n == BATCH; first = false) {
         n = index_find(l->index, &all, first ? NULL : &last, false, refs, BATCH, l->err);
         if (n < 0)
             return n;
         for (int i = 0; i < n; i++)
-            epoch_add_block(&fresh, &refs[i]);
+            if (!is_leaving(l, &refs[i])) {
+                epoch_add_block(&fresh, &refs[i]);
+                *any = true;
+            }
         if (n > 0)
             last = refs[n - 1];
     }
@@ -194,10 +206,11 @@ static int recount_all(struct leaving *l, struct epoch_ref *left)
     return 0;
 }
 
-static int recount(struct leaving *l, struct epoch_ref *left, const struct toll *toll)
+/* Of nothing *left says that it is nothing. */
+static int recount(struct leaving *l, struct epoch_ref *left, const struct toll *toll, bool *any)
 {
     if (toll->rewritten || toll->ticks > left->ticks || toll->lost > left->lost)
-        return recount_all(l, left);
+        return recount_all(l, left, any);
     left->ticks -= toll->ticks;
     left->bytes -= toll->bytes;
     left->lost -= toll->lost;
@@ -205,28 +218,17 @@ static int recount(struct leaving *l, struct epoch_ref *left, const struct toll 
     left->min_ts = UINT64_MAX;
     left->max_ts = left->last_seq = 0;
     left->first_seq = 1;
-    int rc = find_bounds(l, left, true);
-    return rc == 0 ? find_bounds(l, left, false) : rc;
-}
-
-static bool any_left(struct leaving *l, const struct epoch_ref *epoch)
-{
-    const struct index_range all = {.track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
-    struct block_ref ref;
-    return index_find(l->index, &all, NULL, false, &ref, 1, NULL) == 1;
-}
-
-static int put_epoch(struct leaving *l, const struct epoch_ref *left, bool any)
-{
-    int rc = index_begin(l->index, l->err);
-    if (rc == 0)
-        rc = any ? index_put_epoch(l->index, left, l->err)
-                 : index_remove_epoch(l->index, left->track, left->epoch, l->err);
-    if (rc == 0)
-        rc = index_commit(l->index, l->err);
-    if (rc == 0 && l->left != NULL)
-        l->left(left, l->context);
+    int rc = find_bounds(l, left, true, any);
+    if (rc == 0 && *any)
+        return find_bounds(l, left, false, any);
+    left->ticks = left->lost = 0;
     return rc;
+}
+
+static int put_left(struct leaving *l, const struct epoch_ref *left, bool any)
+{
+    return any ? index_put_epoch(l->index, left, l->err)
+               : index_remove_epoch(l->index, left->track, left->epoch, l->err);
 }
 
 static uint64_t last_retired(const struct retired *retired, uint16_t track, uint64_t epoch)
@@ -238,6 +240,19 @@ static uint64_t last_retired(const struct retired *retired, uint16_t track, uint
     return last_seq;
 }
 
+/* Some of it leaves; into the transaction. */
+static int leave_epoch_now(struct leaving *l, struct epoch_ref *left, struct toll *toll)
+{
+    bool any;
+    int rc = remove_blocks(l, left, last_retired(l->retired, left->track, left->epoch), toll);
+    if (rc < 0 || toll->blocks == 0)
+        return rc;
+    rc = remove_states(l, left);
+    if (rc == 0)
+        rc = recount(l, left, toll, &any);
+    return rc == 0 ? put_left(l, left, any) : rc;
+}
+
 static int leave_epoch(const struct epoch_ref *epoch, void *context)
 {
     struct leaving *l = context;
@@ -245,18 +260,19 @@ static int leave_epoch(const struct epoch_ref *epoch, void *context)
     struct epoch_ref left = *epoch;
     if (l->blocks == 0)
         return 0; /* all have been found */
-    int rc = remove_blocks(l, &left, last_retired(l->retired, left.track, left.epoch), &toll);
+    int rc = index_begin(l->index, l->err);
+    if (rc == 0)
+        rc = leave_epoch_now(l, &left, &toll);
+    if (rc == 0 && toll.blocks > 0)
+        rc = index_commit(l->index, l->err);
+    if (rc < 0)
+        index_abort(l->index);
     if (rc < 0 || toll.blocks == 0)
         return rc;
-    rc = remove_states(l, &left);
-    if (rc < 0)
-        return rc;
-    bool any = any_left(l, &left);
-    if (any)
-        rc = recount(l, &left, &toll);
-    else
-        left.ticks = left.lost = left.last_seq = 0;
-    return rc == 0 ? put_epoch(l, &left, any) : rc;
+    l->blocks -= toll.blocks < l->blocks ? toll.blocks : l->blocks;
+    if (l->left != NULL)
+        l->left(&left, l->context);
+    return 0;
 }
 
 static int leave_track(const struct track_ref *track, void *context)
@@ -284,8 +300,9 @@ static int leave_rest(struct leaving *l)
     for (size_t i = 0; i < l->count && rc == 0; i++)
         rc = index_remove_segment(l->index, l->segments[i], l->err);
     if (rc == 0)
-        return index_commit(l->index, l->err);
-    index_abort(l->index);
+        rc = index_commit(l->index, l->err);
+    if (rc < 0)
+        index_abort(l->index);
     return rc;
 }
 

@@ -188,6 +188,23 @@ class Failing(Disk):
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.run_ok("verify", "-T", self.tape)
 
+    def test_what_is_deleted_leaves_the_index_when_that_can_be_written_again(self):
+        """It goes in some transactions; whichever of them fails, the rest is right."""
+        recorder = self.recorder("--ring", "a", *SMALL)
+        self.assertEqual(self.feed(40000).wait(), 0)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        left = len(list((self.tape / "segments").glob("*.seg")))
+        for at in range(1, 6):
+            (self.scratch / "fired").unlink(missing_ok=True)
+            recorder = self.faulty(f"pwrite@{at}=ENOSPC", path="/index/")
+            left -= 1
+            self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", left)
+            recorder.wait_line("No space left on device; what was deleted stays in it")
+            recorder.wait_line("what was deleted has left the index")
+            self.assertEqual(recorder.stop(), 0, recorder.stderr)
+            self.assertTrue((self.tape / "index" / "clean").exists())
+            self.run_ok("verify", "-T", self.tape)
+
     def check_epochs(self, count):
         recorder = self.recorder("--ring", "a", *SMALL)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
