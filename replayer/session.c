@@ -162,9 +162,8 @@ static void notify(struct session *s, const struct player_status *status, bool i
     wire_pair_u64(&out, "at", status->at);
     wire_pair_u64(&out, "ticks", status->ticks);
     if (is_last)
-        text_add(&out, s->last.bytes, s->last.size);
-    if (text_error(&out) == 0)
-        connection_send(s->connection, &out);
+        text_add_buffer(&out, &s->last);
+    connection_send(s->connection, &out);
     text_close(&out);
 }
 
