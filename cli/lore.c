@@ -153,6 +153,14 @@ static int learn_epoch(struct lore *lore, const struct tdk_frame *frame)
     return 0;
 }
 
+/* A definition names what nothing else does; what a file's metadata say is kept apart. */
+static bool is_named(const struct track *track, const struct tdk_frame *frame)
+{
+    const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(frame + 1);
+    return record->rtype == TDK_RTYPE_DEFINITION &&
+           dbn_symbols_find(&track->mappings, record->instrument_id, frame->ts) != NULL;
+}
+
 /* From a SYMBOL frame, or from a DBN record that names an instrument, as a tape learns them. */
 static int learn_name(struct lore *lore, const struct tdk_frame *frame)
 {
@@ -162,7 +170,7 @@ static int learn_name(struct lore *lore, const struct tdk_frame *frame)
     if (rc < 0 || lore->kept > KEPT_MAX)
         return rc;
     /* The times of a play with --rebase are not those that names hold at; it has told them all. */
-    if (frame->type == TDK_TYPE_DBN && track->shift != 0)
+    if (frame->type == TDK_TYPE_DBN && (track->shift != 0 || is_named(track, frame)))
         return 0;
     size_t before = size_of(&track->symbols);
     if (frame->type == TDK_TYPE_DBN)
@@ -264,16 +272,16 @@ static int learn_info(struct lore *lore, const struct tdk_frame *frame)
     return 0;
 }
 
-static bool maps_symbol(const struct tdk_frame *frame)
+static bool names_instrument(const struct tdk_frame *frame)
 {
     const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(frame + 1);
     return frame->type == TDK_TYPE_DBN && frame->size > sizeof *record &&
-           record->rtype == TDK_RTYPE_SYMBOL_MAPPING;
+           (record->rtype == TDK_RTYPE_SYMBOL_MAPPING || record->rtype == TDK_RTYPE_DEFINITION);
 }
 
 int lore_learn(struct lore *lore, const struct tdk_frame *frame)
 {
-    if (maps_symbol(frame))
+    if (names_instrument(frame))
         return learn_name(lore, frame);
     if (!tdk_type_is_control(frame->type))
         return 0;

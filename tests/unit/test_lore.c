@@ -165,6 +165,22 @@ static void a_live_mapping_record_names_its_instrument(void **state)
     assert_string_equal(symbol(f, 0, 100, 9, 1), "ESH1");
 }
 
+/* As on a tape, too. */
+static void a_definition_names_what_nothing_else_does(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_dbn_definition record = {
+        .head = {.length = sizeof record / 4, .rtype = TDK_RTYPE_DEFINITION, .instrument_id = 9},
+        .raw_symbol = "ESH4",
+    };
+    assert_int_equal(learn(f, TDK_TYPE_DBN, 0, &record, sizeof record, NULL, 0), 0);
+    assert_string_equal(symbol(f, 0, 100, 9, 1), "ESH4");
+    tell_symbol(f, 0, 10, 0, UINT64_MAX, "ES.c.0");
+    record.head.instrument_id = 10;
+    assert_int_equal(learn(f, TDK_TYPE_DBN, 0, &record, sizeof record, NULL, 0), 0);
+    assert_string_equal(symbol(f, 0, 100, 10, 1), "ES.c.0");
+}
+
 /* With a list of names for each of 512 remainders this took minutes. */
 static void names_are_not_looked_through_one_by_one(void **state)
 {
@@ -244,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_value_in_parts_is_whole_with_its_last, setup, teardown),
         cmocka_unit_test_setup_teardown(parts_that_do_not_fit_are_not_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rebased_play_tells_its_shift, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_definition_names_what_nothing_else_does, setup, teardown),
         cmocka_unit_test_setup_teardown(a_live_mapping_record_names_its_instrument, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(names_are_not_looked_through_one_by_one, setup, teardown),
