@@ -12,6 +12,7 @@
 #include "cli/losses.h"
 #include "cli/range.h"
 #include "cli/table.h"
+#include "tape/cursor.h"
 #include "tape/frame.h"
 
 struct args {
@@ -86,7 +87,9 @@ static int walk(const struct range *range, struct losses *losses, each_cb *each,
     int rc = tdk_cursor_open(&cursor, range->tape, &range->query, err);
     if (rc < 0)
         return rc;
-    while ((rc = tdk_cursor_read(cursor, &run, err)) == 1 || rc == TDK_ECORRUPT) {
+    cursor_stop_when(cursor, interrupt_asked, NULL);
+    while (!interrupted() &&
+           ((rc = tdk_cursor_read(cursor, &run, err)) == 1 || rc == TDK_ECORRUPT)) {
         if (rc == 1 && !each_frame(&run, each, context)) {
             rc = 0;
             break;
@@ -95,13 +98,9 @@ static int walk(const struct range *range, struct losses *losses, each_cb *each,
             losses_look(losses, &run);
         else if (losses != NULL)
             losses_damage(losses, err);
-        if (interrupted()) {
-            rc = err_say(err, -ECANCELED, "interrupted");
-            break;
-        }
     }
     tdk_cursor_close(cursor);
-    return rc;
+    return interrupted() ? err_say(err, -ECANCELED, "interrupted") : rc;
 }
 
 /* ---- which bars there are ---- */

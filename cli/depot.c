@@ -6,6 +6,8 @@
 
 #include "base/err.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
+#include "tape/cursor.h"
 #include "tape/segment.h"
 #include "tape/tape.h"
 
@@ -173,6 +175,8 @@ int reader_open(struct reader **reader, struct depot *s, const struct tdk_query 
         rc = remote_query(s->remote, &asked, &r->client, &r->stream, err);
     } else {
         rc = tdk_cursor_open(&r->cursor, s->tape, query, err);
+        if (rc == 0)
+            cursor_stop_when(r->cursor, interrupt_asked, NULL);
     }
     if (rc < 0) {
         reader_close(r);
@@ -194,7 +198,9 @@ void reader_close(struct reader *r)
 
 int reader_read(struct reader *r, struct tdk_run *run, struct tdk_err *err)
 {
-    if (r->cursor != NULL)
-        return tdk_cursor_read(r->cursor, run, err);
+    if (r->cursor != NULL) {
+        int rc = tdk_cursor_read(r->cursor, run, err);
+        return rc == -ECANCELED ? err_say(err, rc, "interrupted") : rc;
+    }
     return remote_code(tdk_stream_read(r->stream, run, err), err);
 }

@@ -24,3 +24,9 @@ void interrupt_catch(void)
     if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &action, NULL);
 }
+
+bool interrupt_asked(void *context)
+{
+    (void)context;
+    return interrupted();
+}

@@ -19,4 +19,7 @@ static inline bool interrupted(void)
     return interrupt_seen != 0;
 }
 
+/* The same, for who is asked in the middle of his work (cursor_stop_when). */
+bool interrupt_asked(void *context);
+
 #endif

@@ -8,6 +8,8 @@
 
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "cli/interrupt.h"
+#include "tape/cursor.h"
 
 #define WINDOW_BYTES ((size_t)64 << 20) /* of payload that one side holds ahead */
 #define REPEATED     0x80000000u        /* in the lookup table: b has more ticks like this */
@@ -351,7 +353,10 @@ static int open_side(struct pairing *p, size_t which, struct tdk_tape *tape, con
     s->items = calloc(PAIRING_WINDOW, sizeof *s->items);
     if (s->items == NULL)
         return err_set(p->err, -ENOMEM, "compare tapes");
-    return tape != NULL ? tdk_cursor_open(&s->cursor, tape, &query, p->err) : 0;
+    int rc = tape != NULL ? tdk_cursor_open(&s->cursor, tape, &query, p->err) : 0;
+    if (s->cursor != NULL)
+        cursor_stop_when(s->cursor, interrupt_asked, NULL);
+    return rc;
 }
 
 static void close_side(struct side *s)
@@ -379,5 +384,5 @@ int pairing_run(struct tdk_tape *const tapes[SIDES], const char *track,
         close_side(&p.sides[i]);
     }
     free(p.places);
-    return rc;
+    return rc == -ECANCELED ? 1 : rc; /* interrupted, as progress() says it */
 }

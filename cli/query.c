@@ -17,6 +17,7 @@
 #include "cli/range.h"
 #include "cli/table.h"
 #include "formats/dbn_names.h"
+#include "tape/cursor.h"
 #include "tape/prime.h"
 #include "tapedeck/digest.h"
 
@@ -266,16 +267,11 @@ static int deliver_run(struct query *q, const struct tdk_run *run, struct tdk_er
     return 0;
 }
 
-static bool is_interrupted(void *context)
-{
-    (void)context;
-    return interrupted();
-}
-
 /* The state that the range begins with. */
 static int deliver_prologue(struct query *q, struct tdk_err *err)
 {
-    const struct prime_options options = {.back_ns = args.prime_back_ns, .stopped = is_interrupted};
+    const struct prime_options options = {.back_ns = args.prime_back_ns,
+                                          .stopped = interrupt_asked};
     struct prime *prime;
     struct tdk_run run;
     int rc = prime_open(&prime, q->range.tape, &q->range.query, &options, err);
@@ -386,17 +382,17 @@ static int count_here(struct query *q, uint64_t *lost, struct tdk_err *err)
     int rc = tdk_cursor_open(&cursor, q->range.tape, &q->range.query, err);
     if (rc < 0)
         return rc;
-    while ((rc = tdk_cursor_read(cursor, &run, err)) == 1 || rc == TDK_ECORRUPT) {
+    cursor_stop_when(cursor, interrupt_asked, NULL);
+    while (!interrupted() &&
+           ((rc = tdk_cursor_read(cursor, &run, err)) == 1 || rc == TDK_ECORRUPT)) {
         if (rc == 1)
             q->ticks += run.ticks;
         else
             losses_damage(&q->losses, err);
-        if (interrupted()) {
-            rc = err_say(err, -ECANCELED, "interrupted after %" PRIu64 " %s", q->ticks,
-                         quantity_word(q->ticks, "tick", "ticks"));
-            break;
-        }
     }
+    if (interrupted())
+        rc = err_say(err, -ECANCELED, "interrupted after %" PRIu64 " %s", q->ticks,
+                     quantity_word(q->ticks, "tick", "ticks"));
     tdk_cursor_stats(cursor, &stats);
     tdk_cursor_close(cursor);
     *lost = stats.lost;

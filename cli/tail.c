@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/range.h"
 #include "replayer/live.h"
+#include "tape/cursor.h"
 
 static struct tail_args {
     struct range_args range;
@@ -195,8 +196,10 @@ static int deliver(struct tail *t, struct tdk_err *err)
     t->range.query.reverse = true;
     t->range.query.limit = args.count > 0 ? args.count : 1;
     int rc = tdk_cursor_open(&t->cursor, t->range.tape, &t->range.query, err);
-    if (rc == 0)
+    if (rc == 0) {
+        cursor_stop_when(t->cursor, interrupt_asked, NULL);
         rc = put_last(t, err);
+    }
     if (rc == 0 && args.follow)
         rc = follow(t, err);
     return rc == 0 ? output_finish(t->output, err) : rc;

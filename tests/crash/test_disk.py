@@ -211,6 +211,37 @@ class Failing(Disk):
         self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), count)
 
 
+class Slow(Disk):
+    def reads_of(self, trace):
+        return trace.read_text().count(".seg>") if trace.exists() else 0
+
+    def interrupted(self, trace, *command):
+        """A command that reads a block each 30 ms, and is interrupted after some of them."""
+        if shutil.which("strace") is None:
+            self.skipTest("no strace")
+        program = tapedeck.Program(
+            ["strace", "-f", "-y", "-qq", "-o", trace, "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=30000",
+             tapedeck.BIN / "tapedeck", *command], self.env)
+        self.programs.append(program)
+        self.wait_for(lambda: self.reads_of(trace) >= 30)
+        for child in Failing.children(program.pid):
+            os.kill(child, signal.SIGINT)
+        return program
+
+    def test_a_search_in_which_nothing_passes_ends_when_it_is_interrupted(self):
+        recorder = self.recorder("--ring", "a", "--block-size", "16K")
+        self.assertEqual(self.feed(40000, 400000).wait(), 0)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        whole = json.loads(self.run_ok("query", "-T", self.tape, "--explain", "--json").stdout)[0]["blocks"]
+        for i, command in enumerate((("query", "-o", "frames"), ("query", "--count"), ("digest",), ("tail",))):
+            with self.subTest(command):
+                trace = self.scratch / f"trace{i}"
+                program = self.interrupted(trace, *command, "-t", "77", "-T", self.tape)
+                self.assertEqual(program.wait(), 1, program.stderr)
+                self.assertIn("interrupted", program.stderr)
+                self.assertLess(self.reads_of(trace), whole / 2)
+
+
 class Limited(Disk):
     def test_a_file_may_not_be_as_large_as_a_segment(self):
         def limit():
