@@ -273,7 +273,7 @@ static bool know_retired(struct survey *s, const struct block_ref *ref)
 /* Its ticks are in another block now: then the index is asked once more. */
 static bool has_moved(struct survey *s, const struct block_ref *ref)
 {
-    s->moved = s->turned_back < TURNS && !block_is_there(s->view->index, &s->range, ref);
+    s->moved = s->turned_back < TURNS && !block_is_there(s->view->index, ref);
     s->turned_back += s->moved;
     return s->moved;
 }
@@ -359,7 +359,7 @@ static struct index_range range_of(const struct survey *s)
 static int next_refs(struct survey *s, const struct block_ref *last, struct block_ref *refs)
 {
     struct block_ref below;
-    if (last != NULL && (s->moved || !block_is_there(s->view->index, &s->range, last))) {
+    if (last != NULL && (s->moved || !block_is_there(s->view->index, last))) {
         below = block_below(last);
         last = &below;
     }

@@ -22,11 +22,12 @@ struct block_ref block_before(const struct block_ref *ref)
     return key;
 }
 
-bool block_is_there(struct index *index, const struct index_range *range,
-                    const struct block_ref *ref)
+bool block_is_there(struct index *index, const struct block_ref *ref)
 {
+    const struct index_range everything = {
+        .track = ref->track, .epoch = ref->epoch, .to = UINT64_MAX};
     struct block_ref before = block_before(ref), found;
-    return index_find(index, range, &before, false, &found, 1, NULL) == 1 &&
+    return index_find(index, &everything, &before, false, &found, 1, NULL) == 1 &&
            found.segment == ref->segment && found.offset == ref->offset &&
            found.flags == ref->flags;
 }

@@ -18,8 +18,7 @@ struct block_ref block_below(const struct block_ref *ref);
  * number: control frames that packing has put in front of one tick. */
 struct block_ref block_before(const struct block_ref *ref);
 
-/* Is it still where the index said it was? `range`: its epoch's. */
-bool block_is_there(struct index *index, const struct index_range *range,
-                    const struct block_ref *ref);
+/* Is it still where the index said it was? */
+bool block_is_there(struct index *index, const struct block_ref *ref);
 
 #endif

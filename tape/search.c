@@ -280,9 +280,8 @@ static int find_rest(const struct search *search, const struct block_ref *from,
 bool search_again(struct search *search, struct block_ref *ref)
 {
     enum { TURNS = 8 }; /* an index that lies may name the same blocks in turn for ever */
-    struct index_range range = search_range(search);
     struct block_ref below = block_below(ref), found;
-    if (block_is_there(search->answer->view->index, &range, ref))
+    if (block_is_there(search->answer->view->index, ref))
         return false;
     if (search->turned_back == TURNS || find_rest(search, &below, &found, NULL) != 1 ||
         memcmp(&found, ref, sizeof found) == 0)
@@ -313,7 +312,7 @@ static int find_refs(struct search *search, struct tdk_err *err)
     struct block_ref last;
     bool goes_on_behind = last_met(search, &last);
     int room = SEARCH_REFS, n;
-    if (goes_on_behind && !block_is_there(index, &range, &last)) {
+    if (goes_on_behind && !block_is_there(index, &last)) {
         struct block_ref below = block_below(&last);
         room = 1;
         n = find_rest(search, &below, &search->refs[0], err);

@@ -133,6 +133,53 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
     tdk_tape_close(tape);
 }
 
+/* The index tells blocks in batches, and a range may end in the last of one as in any other. */
+static void cursor_ends_in_any_block(void **state)
+{
+    enum { TICKS = 8000, STEP = 20 };
+    const char *folder = *state;
+    make_track(folder, TICKS, in_order, 4 << 10);
+    struct tdk_tape *tape = asking_open(folder);
+    const char *const nowhere = "#99";
+    for (unsigned i = 0; i < TICKS; i += STEP) {
+        const struct tdk_query query = {.to = in_order(i), .symbols = &nowhere, .symbol_count = 1};
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        assert_int_equal(read_all(cursor, "").ticks, 0);
+        tdk_cursor_close(cursor);
+    }
+    tdk_tape_close(tape);
+}
+
+static unsigned count_bad(struct tdk_cursor *cursor, unsigned max)
+{
+    unsigned bad = 0;
+    struct tdk_run run;
+    int rc;
+    while (bad < max && (rc = tdk_cursor_read(cursor, &run, NULL)) != 0)
+        bad += rc < 0;
+    return bad;
+}
+
+static void cursor_ends_in_any_block_that_is_damaged(void **state)
+{
+    enum { TICKS = 4000, STEP = 20, BYTES = 256 << 10, BLOCKS = 200 };
+    const char *folder = *state;
+    make_track(folder, 2 * TICKS, in_order, 4 << 10);
+    char path[128];
+    taping_path(folder, 1, ".seg", path);
+    for (off_t offset = 8 << 10; offset < BYTES; offset += 1 << 10)
+        flip_byte(path, offset);
+
+    struct tdk_tape *tape = asking_open(folder);
+    for (unsigned i = 0; i < TICKS; i += STEP) {
+        const struct tdk_query query = {.to = in_order(i)};
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        assert_true(count_bad(cursor, BLOCKS) < BLOCKS);
+        tdk_cursor_close(cursor);
+    }
+    tdk_tape_close(tape);
+}
+
 /* ---- how it reads ---- */
 
 static atomic_uint reads;
@@ -387,6 +434,8 @@ int main(void)
         IN_FOLDER(cursor_finds_all_ticks_of_one_time_over_many_blocks),
         IN_FOLDER(cursor_reads_no_more_blocks_for_one_absurd_time),
         IN_FOLDER(cursor_tells_a_damaged_block_and_goes_on_behind_it),
+        IN_FOLDER(cursor_ends_in_any_block),
+        IN_FOLDER(cursor_ends_in_any_block_that_is_damaged),
         IN_FOLDER(cursor_reads_a_block_by_one_call_where_much_of_it_is_asked),
         IN_FOLDER(cursor_counts_again_without_reading),
         IN_FOLDER(cursor_tells_each_block_of_a_missing_segment),
