@@ -11,9 +11,10 @@ import ctypes.util
 import errno as _errno
 import os
 import pathlib
+import threading
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int, c_int16, c_int64,
                     c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 U32_MAX = (1 << 32) - 1
 U64_MAX = (1 << 64) - 1
@@ -297,6 +298,59 @@ def failure(code: int, err: Optional[Err] = None, what: str = "") -> Error:
     else:
         text = f"{what}: {lib.tdk_strerror(code).decode()}" if what else lib.tdk_strerror(code).decode()
     return _CLASSES.get(code, Error)(code, text)
+
+
+class Walk:
+    """A call that calls back. What is raised meanwhile, ^C too, ends the walk and is raised behind it:
+    ctypes would print it and go on without the row that was being told, and the answer would look whole.
+
+    From the main thread, on which handlers of signals run between any two steps, the call is made on
+    another. `keep` lives as long as it takes.
+    """
+
+    def __init__(self, keep: Any = None) -> None:
+        self._keep = keep
+        self._raised: Optional[BaseException] = None
+
+    def each(self, kind: Any, tell: Callable[..., None]) -> Any:
+        """`tell` as a callback of that kind, called without the context that comes last."""
+        def told(*arguments: Any) -> int:
+            if self._raised is None:
+                try:
+                    tell(*arguments[:-1])
+                except BaseException as raised:
+                    self._raised = raised
+            return int(self._raised is not None)
+
+        return kind(told)
+
+    def call(self, *arguments: Any) -> None:
+        """As call()."""
+        if threading.current_thread() is threading.main_thread():
+            self._aside(arguments)
+        else:
+            self._make(arguments)
+        raised, self._raised = self._raised, None  # or what was raised would hold us, and we it
+        if raised is not None:
+            try:
+                raise raised
+            finally:
+                del raised
+
+    def _make(self, arguments: tuple[Any, ...]) -> None:
+        try:
+            call(*arguments)
+        except Error as told:
+            self._raised = self._raised or told
+
+    def _aside(self, arguments: tuple[Any, ...]) -> None:
+        thread = threading.Thread(target=self._make, args=(arguments,))
+        thread.start()
+        try:
+            thread.join()
+        except BaseException as raised:
+            self._raised = raised
+            thread.join()
 
 
 def call(name: str, *arguments: Any) -> int:

@@ -71,12 +71,8 @@ def remove_ring(name: str, *, force: bool = False) -> None:
 def rings() -> list[str]:
     """The names of all rings, sorted."""
     names: list[str] = []
-
-    def each(name: bytes, _: Any) -> int:
-        names.append(name.decode())
-        return 0
-
-    lib.call("tdk_ring_list", lib.EachName(each), None)
+    walk = lib.Walk()
+    walk.call("tdk_ring_list", walk.each(lib.EachName, lambda name: names.append(name.decode())), None)
     return names
 
 

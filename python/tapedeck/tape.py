@@ -236,9 +236,11 @@ class Tape:
         self._handle: Optional[_Handle] = _Handle(path)
 
     def _open(self) -> _Handle:
-        if self._handle is None:
+        """To be held for as long as the library is at it: another thread may close() meanwhile."""
+        handle = self._handle
+        if handle is None:
             raise ValueError(f"tape {self.path} is closed")
-        return self._handle
+        return handle
 
     def close(self) -> None:
         """No more queries. Cursors that are open go on; twice is fine."""
@@ -255,14 +257,15 @@ class Tape:
 
     def refresh(self) -> None:
         """See what a recorder has made durable since."""
-        lib.call("tdk_tape_refresh", self._open().at)
+        handle = self._open()
+        lib.call("tdk_tape_refresh", handle.at)
 
     # ---- what is there ----
 
     @property
     def info(self) -> Info:
-        raw = lib.TapeInfo()
-        lib.lib.tdk_tape_info(self._open().at, byref(raw))
+        raw, handle = lib.TapeInfo(), self._open()
+        lib.lib.tdk_tape_info(handle.at, byref(raw))
         empty = raw.first_ts == U64_MAX
         return Info(bytes(raw.tape_id).hex(), raw.created_ns, None if empty else raw.first_ts,
                     None if empty else raw.last_ts, raw.ticks, raw.bytes, raw.lost,
@@ -272,38 +275,40 @@ class Tape:
         """Each track, by name."""
         found: list[Track] = []
 
-        def each(at: Any, _: Any) -> int:
+        def each(at: Any) -> None:
             t = at.contents
             empty = t.first_ts == U64_MAX
             found.append(Track(t.name.decode(), t.number, _KINDS[t.kind] if t.kind < 4 else "mixed",
                                None if empty else t.first_ts, None if empty else t.last_ts, t.ticks,
                                t.bytes, t.lost, t.epochs))
-            return 0
 
-        lib.call("tdk_tape_tracks", self._open().at, lib.EachTrack(each), None)
+        handle = self._open()
+        walk = lib.Walk(handle)
+        walk.call("tdk_tape_tracks", handle.at, walk.each(lib.EachTrack, each), None)
         return found
 
     def symbols(self, track: Optional[str] = None) -> list[Symbol]:
         """What instrument ids meant, and when; of one track or of all."""
         found: list[Symbol] = []
 
-        def each(at: Any, _: Any) -> int:
+        def each(at: Any) -> None:
             s = at.contents
             found.append(Symbol(s.symbol.decode("utf-8", "backslashreplace"), s.track.decode(),
                                 s.epoch, s.instrument_id, s.from_,
                                 None if s.to == U64_MAX else s.to))
-            return 0
 
-        lib.call("tdk_tape_symbols", self._open().at, track.encode() if track else None,
-                 lib.EachSymbol(each), None)
+        handle = self._open()
+        walk = lib.Walk(handle)
+        walk.call("tdk_tape_symbols", handle.at, track.encode() if track else None,
+                  walk.each(lib.EachSymbol, each), None)
         return found
 
     def property(self, track: str, key: str, epoch: int = 0) -> Optional[bytes]:
         """A property of a track's epoch (0: the last); None if it has none of that name."""
-        value, size = ctypes.c_void_p(), ctypes.c_size_t()
+        value, size, handle = ctypes.c_void_p(), ctypes.c_size_t(), self._open()
         check_unsigned("epoch", epoch)
         try:
-            lib.call("tdk_tape_property", self._open().at, track.encode(), epoch, key.encode(),
+            lib.call("tdk_tape_property", handle.at, track.encode(), epoch, key.encode(),
                      byref(value), byref(size))
         except lib.Missing as missing:
             if missing.code == -2:
@@ -397,21 +402,22 @@ class Tape:
         epochs: list[EpochCoverage] = []
         gaps: list[Gap] = []
 
-        def gap(at: Any, _: Any) -> int:
+        def gap(at: Any) -> None:
             g = at.contents
             gaps.append(Gap(g.track.decode(), g.epoch, g.first_seq, g.count, g.from_, g.to,
                             _REASONS.get(g.reason, "unknown"), g.damaged, g.retired, g.away))
-            return 0
 
-        def epoch(at: Any, _: Any) -> int:
+        def epoch(at: Any) -> None:
             e = at.contents
             epochs.append(EpochCoverage(e.track.decode(), e.epoch, e.first_seq, e.last_seq, e.ticks,
                                         e.lost, e.damaged, e.retired, e.away))
-            return 0
 
         query = self._query(start, end, tracks, None, None, axis)
-        walk = lib.CoverageWalk(gap=lib.EachGap(gap), epoch=lib.EachEpoch(epoch))
-        lib.call("tdk_tape_coverage", self._open().at, byref(query), byref(walk))
+        handle = self._open()
+        walk = lib.Walk(handle)
+        told = lib.CoverageWalk(gap=walk.each(lib.EachGap, gap), epoch=walk.each(lib.EachEpoch, epoch),
+                                progress=walk.each(lib.Progress, lambda *_: None))
+        walk.call("tdk_tape_coverage", handle.at, byref(query), byref(told))
         return Coverage(not gaps, epochs, gaps)
 
 

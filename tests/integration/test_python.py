@@ -9,11 +9,13 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
 import unittest
 import zlib
+from unittest import mock
 
 from tests.support import tapedeck as support
 
@@ -314,6 +316,53 @@ class Tapes(Case):
                     tape.count(end=moment)
         self.assertEqual(tapedeck.to_ns("2500-01-01T00:00:00.5Z"), 16725225600 * 10**9 + 5 * 10**8)
         self.assertEqual(tapedeck.to_ns(np.datetime64("2026-11-20", "D")), tapedeck.to_ns("2026-11-20"))
+
+    WALKS = {"Track": tapedeck.Tape.tracks, "Symbol": tapedeck.Tape.symbols,
+             "EpochCoverage": tapedeck.Tape.coverage}  # the row that is told, and who is told
+
+    def test_what_is_raised_in_the_midst_of_a_walk_ends_it(self):
+        """^C while the library is at it: without the row that was being told the answer looks whole."""
+        class Interrupt(BaseException):
+            pass
+
+        def interrupt(*_):
+            raise Interrupt
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, interrupt))
+        for row, walk in self.WALKS.items():
+            kind, ways = getattr(tapedeck.tape, row), {"signal": [], "raise": []}
+            for way, rows in ways.items():
+                def make(*fields, way=way, rows=rows, kind=kind):
+                    rows.append(kind(*fields))
+                    if way == "raise":
+                        raise Interrupt
+                    if len(rows) == 1:
+                        os.kill(os.getpid(), signal.SIGUSR1)
+                    return rows[-1]
+
+                with tapedeck.Tape(self.tape) as tape:
+                    with mock.patch.object(tapedeck.tape, row, make), self.assertRaises(Interrupt):
+                        walk(tape)
+                    walk(tape)
+            self.assertEqual(len(ways["raise"]), 1, row)
+
+    def test_a_tape_that_another_thread_closes_stays_while_the_library_is_at_it(self):
+        library, closed = tapedeck.native.lib, []
+        close = library.tdk_tape_close
+        for row, walk in self.WALKS.items():
+            tape, kind, found = tapedeck.Tape(self.tape), getattr(tapedeck.tape, row), []
+            closed.clear()
+
+            def make(*fields, tape=tape, kind=kind, found=found):
+                tape.close()
+                found.append(len(closed))
+                return kind(*fields)
+
+            with mock.patch.object(library, "tdk_tape_close", lambda at: (closed.append(1), close(at))), \
+                    mock.patch.object(tapedeck.tape, row, make):
+                walk(tape)
+                gc.collect()
+            self.assertEqual((set(found), closed), ({0}, [1]), row)
 
     def test_damage_is_raised_or_passed_over_with_a_warning(self):
         segment = next((self.tape / "segments").iterdir())
