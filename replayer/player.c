@@ -334,7 +334,7 @@ static int put_ends(struct player *p, bool cut_short, struct tdk_err *err)
         char hex[33];
         if (digest != NULL && one_round)
             tdk_digest_value(digest, end.digest, hex);
-        struct tdk_frame head = {.type = TDK_TYPE_END};
+        struct tdk_frame head = {.type = TDK_TYPE_END, .ts = player_tape_time(p)};
         int put = lane_control(lane, &head, &end, sizeof end, NULL, 0, &p->patience, err);
         if (put == 0) {
             lane_publish(lane);

@@ -102,12 +102,17 @@ static uint64_t clock_state(const struct player *p)
     return state == PLAYER_PLAYING && p->joined ? TDK_CLOCK_LIVE : states[state];
 }
 
+uint64_t player_tape_time(const struct player *p)
+{
+    return (p->at != 0 ? p->at : p->query.from) + p->shift;
+}
+
 void player_tell_clock(struct player *p, uint64_t until)
 {
     const struct pace *pace = &p->pace;
     struct clock_words words = {
         .state = clock_state(p),
-        .floor = (p->at != 0 ? p->at : p->query.from) + p->shift,
+        .floor = player_tape_time(p),
         .anchor_ts = pace->anchor_ts + p->shift,
         .anchor_mono = pace->anchor_ns,
     };

@@ -105,6 +105,10 @@ bool player_is_to_quit(struct player *player);
 /* In this state now; tells whoever wants to know if it is another one. */
 void player_move(struct player *player, enum player_state state);
 
+/* Where tape time stands, as the frames in the rings bear it: at the tick put in last, before the
+ * first where the range begins. */
+uint64_t player_tape_time(const struct player *player);
+
 /* What the clock page says from now on: tape time runs up to `until`, the ts of the next tick, or
  * stands at the last one (0). */
 void player_tell_clock(struct player *player, uint64_t until);

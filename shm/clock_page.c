@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/lock.h"
 #include "base/owner.h"
+#include "shm/ended.h"
 #include "shm/guard.h"
 #include "shm/rings.h"
 
@@ -32,6 +33,7 @@ struct clock_writer {
 struct tdk_clock_page {
     const struct clock_page *page; /* NULL: live */
     int fd;
+    struct clock_page own; /* of a play that is over and has none any more */
 };
 
 /* ---- the writer ---- */
@@ -241,8 +243,10 @@ static int map_page(struct tdk_clock_page *c, int folder, const char *file, stru
 {
     struct stat st;
     c->fd = openat(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (c->fd < 0)
-        return 0;
+    if (c->fd < 0) /* only what is not there is known to be none */
+        return errno == ENOENT || errno == ELOOP || errno == ENXIO
+                   ? 0
+                   : err_set(err, -errno, "open the clock page %s", file);
     if (fstat(c->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
         st.st_size < (off_t)sizeof(struct clock_page) || flock(c->fd, LOCK_SH | LOCK_NB) == 0)
         return 0;
@@ -256,6 +260,28 @@ static int map_page(struct tdk_clock_page *c, int folder, const char *file, stru
     return err_say(err, TDK_EVERSION, "the clock page %s is of another version", file);
 }
 
+static int look_for_page(struct tdk_clock_page *c, const char *file, struct tdk_err *err)
+{
+    int folder = rings_open(false, err);
+    if (folder < 0)
+        return folder == -ENOENT ? 0 : folder;
+    int rc = map_page(c, folder, file, err);
+    close(folder);
+    return rc;
+}
+
+/* Whose player has gone, and said before that it was over: tape time stands where it ended. */
+static int look_for_end(struct tdk_clock_page *c, const char *ring, struct tdk_err *err)
+{
+    struct clock_words *words = &c->own.words[0];
+    int rc = ring_ended(ring, &words->floor, err);
+    if (rc <= 0)
+        return rc;
+    words->state = TDK_CLOCK_ENDED;
+    c->page = &c->own;
+    return 0;
+}
+
 int tdk_clock_attach(struct tdk_clock_page **clock, const char *ring, struct tdk_err *err)
 {
     char file[FILE_MAX];
@@ -266,11 +292,9 @@ int tdk_clock_attach(struct tdk_clock_page **clock, const char *ring, struct tdk
     if (c == NULL)
         return err_set(err, -ENOMEM, "attach to a clock page");
     *c = (struct tdk_clock_page){.fd = -1};
-    int folder = rings_open(false, NULL);
-    if (folder >= 0) {
-        rc = map_page(c, folder, file, err);
-        close(folder);
-    }
+    rc = look_for_page(c, file, err);
+    if (rc == 0 && c->page == NULL)
+        rc = look_for_end(c, ring, err);
     if (rc < 0) {
         tdk_clock_detach(c);
         return rc;
@@ -283,7 +307,7 @@ void tdk_clock_detach(struct tdk_clock_page *clock)
 {
     if (clock == NULL)
         return;
-    if (clock->page != NULL) {
+    if (clock->page != NULL && clock->page != &clock->own) {
         union {
             const void *in;
             void *out;

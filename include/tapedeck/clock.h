@@ -3,8 +3,10 @@
  *
  * Whoever reads a ring asks the ring's clock instead of the host's. For a ring that a player plays
  * into it is the time of the tape: it runs at the speed of the play, stands still while the play is
- * paused or its consumer slow, and never passes a tick that has not been published yet. For any
- * other ring, and behind the JOIN of a play that goes on into the present, it is CLOCK_REALTIME.
+ * paused or its consumer slow, and never passes a tick that has not been published yet. A play ends
+ * when the ring has taken all of it: from then on its time stands at its last tick, until another
+ * producer puts something in. For any other ring, and behind the JOIN of a play that goes on into
+ * the present, it is CLOCK_REALTIME.
  *
  * Threads: any number may ask. Asking costs little more than clock_gettime(), and no system call.
  * Times are ns since 1970-01-01T00:00:00Z; with --rebase the shifted ones, as frames bear them.
@@ -38,9 +40,11 @@ struct tdk_clock_info {
 
 struct tdk_clock_page;
 
-/* The clock of the ring `ring`. A player puts its page there before it puts anything in the ring:
- * so attach it when the first frame has come, and a play is never taken for live. TDK_ENAME,
- * TDK_EVERSION, -ENOMEM; no page is no error. */
+/* The clock of the ring `ring`. A player puts its page there before it puts anything in the ring,
+ * and ends with an END frame that bears the time: so attach it when the first frame has come, and a
+ * play is never taken for live, be it over by then. With --per-track the page is that of --into,
+ * and goes with the player; each ring has its END. TDK_ENAME, TDK_EVERSION, -ENOMEM, or -errno
+ * where nobody can look; no page is no error. */
 TDK_API int tdk_clock_attach(struct tdk_clock_page **clock, const char *ring, struct tdk_err *err);
 TDK_API void tdk_clock_detach(struct tdk_clock_page *clock); /* NULL is fine */
 

@@ -547,6 +547,18 @@ class Plays(Case):
             self.assertEqual(ring.ended["ticks"], len(want))
             self.assertEqual((ring.ended["digest"], len(want)), self.digest_of(play.stderr))
 
+    def test_a_play_that_was_over_before_it_was_read_is_not_taken_for_live(self):
+        lines = "".join(f"{i}000000 text {i}\n" for i in range(1, 501))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "w",
+                    stdin=lines.encode())
+        self.run_ok("play", "-T", self.tape, "--into", "p", "--create", "1M")  # it has room for all
+        with tapedeck.Consumer("p") as ring:
+            for batch in ring.batches(timeout=30):
+                clock = ring.clock()
+                self.assertEqual((clock.state, clock.now()), ("ended", 500 * 10**6))
+                self.assertEqual(int(batch.ts[batch.types == records.OPAQUE].max()), clock.now())
+            self.assertEqual(ring.ended["ticks"], 500)
+
     def test_tracks_that_take_turns_keep_their_names_and_epochs(self):
         """Out of a tape, a replayer and a ring alike: two tracks, one of them of two epochs."""
         lines = [b"".join(b"%d %d\n" % (10**18 + 10 * i + k, i) for i in range(first, first + 2000))

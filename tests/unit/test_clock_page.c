@@ -2,15 +2,18 @@
 #include "tests/support/check.h"
 #include "tests/support/rings.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "shm/clock_page.h"
+#include "shm/producer.h"
 #include "tapedeck/ring.h"
 
 struct fixture {
@@ -229,9 +232,107 @@ static void a_folder_that_another_has_locked_keeps_no_player(void **state)
     close(lock);
 }
 
+/* A play must not be taken for live because a file could not be opened. */
+static void who_cannot_look_is_not_told_that_it_is_live(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit limit;
+    assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int lowest = dup(STDERR_FILENO);
+    assert_true(lowest >= 0);
+    close(lowest);
+    for (int more = 0; more < 2; more++) { /* the folder, then the page in it */
+        const struct rlimit tight = {.rlim_cur = (rlim_t)(lowest + more),
+                                     .rlim_max = limit.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+        int rc = tdk_clock_attach(&f->clock, "r", &f->err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        assert_int_equal(rc, -EMFILE);
+        assert_null(f->clock);
+    }
+    assert_non_null(strstr(f->err.text, "r.clock"));
+}
+
+/* ---- a play that is over ---- */
+
+/* A tick of `size` and an END at `ts`, as a player puts them in and goes. */
+static void play_over(uint32_t size, uint64_t ts, uint64_t played)
+{
+    struct tdk_ring *ring;
+    assert_int_equal(tdk_ring_attach(&ring, "r", TDK_RING_PRODUCER, NULL), 0);
+    struct tdk_frame *tick = tdk_ring_claim_raw(ring, size);
+    assert_non_null(tick);
+    tick->type = TDK_TYPE_OPAQUE;
+    tick->seq = 7;
+    struct tdk_frame *end = tdk_ring_claim_raw(ring, sizeof(struct tdk_end));
+    assert_non_null(end);
+    end->type = TDK_TYPE_END;
+    end->ts = ts;
+    tdk_ring_publish(ring);
+    producer_tell_played(ring, played);
+    tdk_ring_detach(ring);
+}
+
+static void release_all(void)
+{
+    struct tdk_ring *ring;
+    assert_int_equal(tdk_ring_attach(&ring, "r", TDK_RING_CONSUMER, NULL), 0);
+    while (tdk_ring_next(ring) != NULL)
+        tdk_ring_release(ring);
+    tdk_ring_detach(ring);
+}
+
+/* Attached anew, as by one who begins to read now. */
+static enum tdk_clock_state look(struct fixture *f, uint64_t *now)
+{
+    struct tdk_clock_info info;
+    tdk_clock_detach(f->clock);
+    f->clock = NULL;
+    assert_int_equal(tdk_clock_attach(&f->clock, "r", &f->err), 0);
+    tdk_clock_info(f->clock, &info);
+    *now = tdk_clock_now(f->clock);
+    return info.state;
+}
+
+static void a_play_that_is_over_is_told_by_its_ring(void **state)
+{
+    struct fixture *f = *state;
+    const struct tdk_ring_options small = {.capacity = 1 << 16};
+    uint64_t now;
+    assert_int_equal(tdk_ring_create("r", &small, &f->err), 0);
+    for (uint64_t ts = 1000; ts < 1100; ts++) { /* the END lies everywhere, also across the end */
+        play_over(8 * (uint32_t)(ts % 97) + 4000, ts, 1);
+        assert_int_equal(look(f, &now), TDK_CLOCK_ENDED);
+        assert_int_equal(now, ts);
+        release_all();
+        assert_int_equal(look(f, &now), TDK_CLOCK_ENDED); /* read, it is over all the same */
+    }
+}
+
+static void a_feed_behind_a_play_is_live_again(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t now, before = clock_wall();
+    const struct tdk_ring_options small = {.capacity = 1 << 16};
+    assert_int_equal(tdk_ring_create("r", &small, &f->err), 0);
+    play_over(8, 1000, 1);
+    const struct tdk_put put = {.payloads = "x", .count = 1, .size = 1, .type = TDK_TYPE_OPAQUE};
+    struct tdk_ring *feed;
+    assert_int_equal(tdk_ring_attach(&feed, "r", TDK_RING_PRODUCER, &f->err), 0);
+    assert_int_equal(tdk_ring_put(feed, &put, 0), 1);
+    tdk_ring_detach(feed);
+    assert_int_equal(look(f, &now), TDK_CLOCK_LIVE);
+    assert_in_range(now, before, clock_wall());
+    play_over(8, 1000, 0); /* what looks like an END, of one who has played nothing */
+    assert_int_equal(look(f, &now), TDK_CLOCK_LIVE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_play_that_is_over_is_told_by_its_ring, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_feed_behind_a_play_is_live_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_ring_without_a_page_has_the_hosts_clock, setup, teardown),
         cmocka_unit_test(tape_time_runs_from_the_anchor_and_stops_before_the_next_tick),
         cmocka_unit_test_setup_teardown(what_the_player_sets_the_reader_sees, setup, teardown),
@@ -241,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_that_another_has_locked_keeps_no_player, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_page_whose_file_is_cut_ends_nobodys_life, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(who_cannot_look_is_not_told_that_it_is_live, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(no_half_of_a_change_is_ever_seen, setup, teardown),
     };

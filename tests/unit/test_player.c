@@ -165,11 +165,16 @@ static void tracks_are_announced_then_merged_then_ended(void **state)
     assert_int_equal(next_frame(f)->type, TDK_TYPE_INFO);
     assert_int_equal(next_frame(f)->type, TDK_TYPE_SYMBOL);
 
+    uint64_t last_ts = 0;
     for (unsigned i = 0; i < 50; i++) {
         assert_tick(next_tick(f), 'a', i);
-        assert_tick(next_tick(f), 'b', i);
+        frame = next_tick(f);
+        assert_tick(frame, 'b', i);
+        last_ts = frame->ts;
     }
-    assert_end(next_tick(f), 100, true);
+    frame = next_tick(f);
+    assert_end(frame, 100, true);
+    assert_int_equal(frame->ts, last_ts); /* by which it is known when tape time stood still */
     assert_null(next_frame(f));
 }
 
