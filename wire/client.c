@@ -19,15 +19,25 @@
 
 /* ---- bytes ---- */
 
-/* Until the socket is ready; -ETIMEDOUT when nothing happens for so long. */
+/* What is left to wait, for poll(): -1 is for ever, and what is begun of a millisecond is one. */
+static int ms_left(const struct tdk_client *c, uint64_t begun_ns)
+{
+    if (c->timeout_ns == 0)
+        return -1;
+    uint64_t passed = clock_mono() - begun_ns;
+    uint64_t left = passed < c->timeout_ns ? c->timeout_ns - passed : 0;
+    uint64_t ms = left / NS_PER_MS + (left % NS_PER_MS != 0);
+    return ms < INT32_MAX ? (int)ms : INT32_MAX;
+}
+
+/* Until the socket is ready; -ETIMEDOUT when nothing happens for so long. Signals are no news: who
+ * has a timer may get one more often than that. */
 static int wait_for(const struct tdk_client *c, short events)
 {
     struct pollfd poll_fd = {.fd = c->fd, .events = events};
-    int ms = -1;
-    if (c->timeout_ns != 0)
-        ms = c->timeout_ns / NS_PER_MS < INT32_MAX ? (int)(c->timeout_ns / NS_PER_MS) : INT32_MAX;
+    const uint64_t begun_ns = clock_mono();
     for (;;) {
-        int rc = poll(&poll_fd, 1, ms);
+        int rc = poll(&poll_fd, 1, ms_left(c, begun_ns));
         if (rc > 0)
             return 0;
         if (rc == 0)

@@ -3,10 +3,13 @@
 #include "tests/support/check.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "tapedeck/client.h"
 #include "wire/client.h"
@@ -425,6 +428,43 @@ static void pages_that_do_not_lead_on_are_refused(void **state)
     assert_int_equal(count, 2);
 }
 
+/* ---- silence ---- */
+
+enum { ALARM_US = 5000, ALARMS_MAX = 2000 };
+
+static int alarmed_server;
+static volatile sig_atomic_t alarms;
+
+/* In the end it hangs up, so that who waits for ever is seen to. */
+static void on_alarm(int number)
+{
+    (void)number;
+    if (++alarms == ALARMS_MAX)
+        shutdown(alarmed_server, SHUT_WR);
+}
+
+static void set_alarm(suseconds_t us)
+{
+    const struct itimerval timer = {.it_interval = {.tv_usec = us}, .it_value = {.tv_usec = us}};
+    assert_int_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+/* Who samples itself, or has a timer for other things. */
+static void silence_ends_also_for_who_is_interrupted_all_the_time(void **state)
+{
+    struct fixture *f = *state;
+    const struct tdk_client_query query = {.range = {.to = UINT64_MAX}};
+    struct tdk_client_count count;
+    const struct sigaction action = {.sa_handler = on_alarm};
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    alarmed_server = f->server;
+    f->client->timeout_ns = 10 * ALARM_US * NS_PER_US;
+    set_alarm(ALARM_US);
+    int rc = tdk_client_count(f->client, &query, &count, &f->err);
+    set_alarm(0);
+    assert_int_equal(rc, -ETIMEDOUT);
+}
+
 int main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
@@ -442,6 +482,7 @@ int main(void)
         TEST(a_server_that_goes_in_the_middle_is_told),
         TEST(a_message_larger_than_any_is_refused_at_its_head),
         TEST(pages_that_do_not_lead_on_are_refused),
+        TEST(silence_ends_also_for_who_is_interrupted_all_the_time),
     };
     return cmocka_run_group_tests_name("wire.stream", tests, NULL, NULL);
 }
