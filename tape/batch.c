@@ -13,8 +13,9 @@ static int collect(struct batch *b, struct tdk_cursor *cursor, size_t enough, st
     while (rc == 1 && b->batch->size < enough) {
         rc = tdk_cursor_read(cursor, &run, err);
         if (rc == 1 && !batch_add(b, &run)) {
-            cursor_fail(cursor, -ENOMEM); /* the run would be missing from what comes next */
-            return err_set(err, -ENOMEM, "read tape");
+            err_set(err, -ENOMEM, "read tape"); /* the run would be missing from what comes next */
+            cursor_fail(cursor, -ENOMEM, err);
+            return -ENOMEM;
         }
     }
     return rc < 0 ? rc : 0;
@@ -24,6 +25,9 @@ int tdk_cursor_batch(struct tdk_cursor *cursor, size_t enough, struct tdk_batch 
                      struct tdk_err *err)
 {
     struct batch b;
+    struct tdk_err own;
+    if (err == NULL)
+        err = &own;
     if (cursor_counts(cursor))
         return err_say(err, TDK_EVALUE, "read tape: a query with count_only has no frames");
     int rc = batch_begin(&b);

@@ -26,7 +26,7 @@ struct tdk_cursor {
     uint64_t left; /* ticks up to the limit */
     bool count_only;
     size_t counting;                /* the stream that is being counted */
-    int failed;                     /* the code that ended it */
+    struct tdk_err failed;          /* what ended it; code 0: nothing did */
     bool (*stopped)(void *context); /* NULL: nobody stops it */
     void *stop_context;
     struct lease lease;   /* on what it may yet read */
@@ -250,7 +250,7 @@ static int read_run(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
 
 size_t cursor_weave_size(const struct tdk_cursor *cursor, size_t max)
 {
-    if (!cursor->takes_turns || cursor->left < WEAVE_LEFT_MIN || cursor->failed != 0)
+    if (!cursor->takes_turns || cursor->left < WEAVE_LEFT_MIN || cursor->failed.code != 0)
         return 0;
     return weave_size(&cursor->merge, cursor->stream_count, max);
 }
@@ -302,13 +302,24 @@ static int count_run(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_
     return 0;
 }
 
+/* Told again to whoever asks again: a batch gives what came before it first. */
+static int tell_failed(const struct tdk_cursor *cursor, struct tdk_err *err)
+{
+    if (err != NULL)
+        *err = cursor->failed;
+    return cursor->failed.code;
+}
+
 int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
 {
-    if (cursor->failed != 0)
-        return err_set(err, cursor->failed, "read tape");
+    struct tdk_err own;
+    if (cursor->failed.code != 0)
+        return tell_failed(cursor, err);
+    if (err == NULL)
+        err = &own;
     int rc = cursor->count_only ? count_run(cursor, run, err) : read_run(cursor, run, err);
     if (rc < 0 && rc != TDK_ECORRUPT)
-        cursor->failed = rc;
+        cursor_fail(cursor, rc, err);
     if (rc == 0) /* it reads nothing any more, though it may stay open for long */
         lease_give(&cursor->answer.tape->leases, &cursor->lease);
     return rc;
@@ -325,9 +336,10 @@ void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context),
     cursor->stop_context = context;
 }
 
-void cursor_fail(struct tdk_cursor *cursor, int code)
+void cursor_fail(struct tdk_cursor *cursor, int code, const struct tdk_err *err)
 {
-    cursor->failed = code;
+    cursor->failed = *err;
+    cursor->failed.code = code;
 }
 
 void tdk_cursor_damage(const struct tdk_cursor *cursor, struct tdk_damage *damage)

@@ -30,7 +30,7 @@ void cursor_weave(struct tdk_cursor *cursor, struct woven *woven);
  * behind it. Who gets runs can ask for himself. On the cursor's thread. */
 void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context), void *context);
 
-/* It ends here: each call from now on fails with `code`. */
-void cursor_fail(struct tdk_cursor *cursor, int code);
+/* It ends here: each call from now on fails with `code`, and tells what *err does. */
+void cursor_fail(struct tdk_cursor *cursor, int code, const struct tdk_err *err);
 
 #endif

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "tapedeck/ring.h"
 #include "tapedeck/tape.h"
@@ -73,6 +75,41 @@ static void batches_of_any_size_hold_what_runs_hold(void **state)
         tdk_cursor_close(runs);
         tdk_cursor_close(batched);
     }
+    tdk_tape_close(tape);
+    oracle_remove(&oracle);
+}
+
+/* What came before a failure is given first; the failure still says what it was about. */
+static void a_failure_behind_a_batch_is_told_whole(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    const struct oracle_plan plan = {
+        .tracks = 1, .epochs = 1, .ticks = 9000, .block_size = 4096, .segment_size = 256 << 10};
+    oracle_make(&oracle, 7, &plan);
+    struct tdk_tape *tape;
+    struct tdk_cursor *cursor;
+    struct tdk_batch *batch = NULL;
+    struct tdk_err err;
+    struct rlimit limit;
+    const struct tdk_query query = {.to = UINT64_MAX};
+    assert_int_equal(tdk_tape_open(&tape, oracle.path, NULL), 0);
+    assert_int_equal(tdk_cursor_open(&cursor, tape, &query, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int lowest = dup(STDERR_FILENO);
+    close(lowest);
+    /* The first segment can be opened, the second cannot. */
+    const struct rlimit tight = {.rlim_cur = (rlim_t)lowest + 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    int first = tdk_cursor_batch(cursor, SIZE_MAX, &batch, NULL);
+    int second = tdk_cursor_batch(cursor, SIZE_MAX, &batch, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(first, 1);
+    assert_true(batch->ticks > 0 && batch->ticks < oracle.count);
+    assert_int_equal(second, -EMFILE);
+    assert_non_null(strstr(err.text, ".seg: "));
+    tdk_batch_free(batch);
+    tdk_cursor_close(cursor);
     tdk_tape_close(tape);
     oracle_remove(&oracle);
 }
@@ -350,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_of_any_size_hold_what_runs_hold),
+        cmocka_unit_test(a_failure_behind_a_batch_is_told_whole),
         cmocka_unit_test(a_batch_outlives_its_cursor_and_a_count_has_none),
         cmocka_unit_test_setup_teardown(what_is_put_is_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(a_small_buffer_takes_whole_frames_and_less_is_too_little,
