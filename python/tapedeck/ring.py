@@ -195,12 +195,16 @@ class Producer(_Ring):
                 type: Optional[int] = None, flags: int = 0, wait: Seconds = 0) -> int:
         """A tick for each record of an array; how many are in the ring.
 
-        `records` may have any dtype: what is no record of a schema needs a `type` from 3 up.
+        `records` may have any dtype without objects: what is no record of a schema needs a `type` from 3
+        up.
         `ts`: of each, ns since 1970 or datetime64; without it, now. wait=0: what a full ring refuses is
         lost, and counted there; else room is waited for, for so many seconds at a time.
         """
         values = records if records.ndim == 1 and records.strides[0] >= 0 else records.reshape(-1).copy()
         count, size = len(values), values.dtype.itemsize
+        if values.dtype.hasobject:
+            raise ValueError(f"records of dtype {values.dtype}: their objects are addresses, which "
+                             "mean nothing to another process; texts have to be of dtype S or U")
         if count == 0:
             return 0
         kind = self._type_of(values) if type is None else type
@@ -214,6 +218,7 @@ class Producer(_Ring):
                       flags: int = 0, wait: Seconds = 0) -> bool:
         """One tick of any bytes; False: the ring was full."""
         times = None if ts is None else np.array([to_ns(ts)], np.uint64)
+        lib.check_unsigned("the payload's size", len(payload), lib.U32_MAX)
         at = ctypes.cast(ctypes.c_char_p(payload), ctypes.c_void_p).value
         return self._put(at, len(payload), times, 1, len(payload), type, flags, wait) == 1
 

@@ -455,6 +455,9 @@ class Rings(Case):
                 feed.publish_bytes(b"x", type=0xC0)
             with self.assertRaisesRegex(ValueError, "100 records and 3 times"):
                 feed.publish(every, np.zeros(3, np.uint64))
+            for texts in (np.array(["a", None], object), np.array([(1, "a")], [("n", "<u4"), ("text", object)])):
+                with self.assertRaisesRegex(ValueError, "addresses"):
+                    feed.publish(texts, type=3)
             for byte in ({"type": 259}, {"type": -1}, {"flags": 256}):
                 with self.assertRaisesRegex(ValueError, "0 to 255"):
                     feed.publish_bytes(b"x", **{"type": 3, **byte})
