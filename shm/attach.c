@@ -107,14 +107,13 @@ int tdk_ring_attach(struct tdk_ring **ring, const char *name, enum tdk_ring_role
     return rc;
 }
 
-/* What a producer claimed and did not publish is never seen. What a consumer released is given back
- * now, also if it was too little to be worth telling before. */
+/* What a producer claimed and did not publish is never seen. */
 void tdk_ring_detach(struct tdk_ring *ring)
 {
     if (!ring)
         return;
-    if (ring->role == TDK_RING_CONSUMER && ring->freed != ring->consumed)
-        tdk_ring_give_back(ring);
+    if (ring->role == TDK_RING_CONSUMER)
+        consumer_close(ring);
     guard_remove(ring->more->region.base, &ring->more->hostile);
     if (!ring->more->borrowed)
         region_close(&ring->more->region);

@@ -65,6 +65,12 @@ uint64_t tdk_ring_head_slow(struct tdk_ring *ring, uint64_t head, uint64_t left)
     return span;
 }
 
+static void wake_producer(struct tdk_ring_shared *shared)
+{
+    if (__atomic_load_n(&shared->room_wanted, __ATOMIC_RELAXED) != 0)
+        tdk_ring_wake(&shared->room_wanted);
+}
+
 void tdk_ring_give_back(struct tdk_ring *ring)
 {
     struct tdk_ring_shared *shared = ring->shared;
@@ -73,8 +79,18 @@ void tdk_ring_give_back(struct tdk_ring *ring)
      * knows that we have read what lies before it. */
     __atomic_store_n(&shared->consumed, ring->freed, __ATOMIC_RELEASE);
     ring->consumed = ring->freed;
-    if (__atomic_load_n(&shared->room_wanted, __ATOMIC_RELAXED) != 0)
-        tdk_ring_wake(&shared->room_wanted);
+    wake_producer(shared);
+}
+
+/* Only where nobody has told more since: a forked child that detaches is a consumer too, of the
+ * time of the fork, and a position never goes back. */
+void consumer_close(struct tdk_ring *ring)
+{
+    uint64_t told = ring->consumed;
+    if (ring->freed != told &&
+        __atomic_compare_exchange_n(&ring->shared->consumed, &told, ring->freed, false,
+                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        wake_producer(ring->shared);
 }
 
 void tdk_ring_release_to(struct tdk_ring *ring, uint64_t position)

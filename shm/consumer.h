@@ -7,4 +7,7 @@
 /* Take over where the ring's last consumer ended. TDK_EHOSTILE. */
 int consumer_open(struct tdk_ring *ring, struct tdk_err *err);
 
+/* What was released is given back, also if it was too little to be worth telling before. */
+void consumer_close(struct tdk_ring *ring);
+
 #endif

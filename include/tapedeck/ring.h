@@ -8,7 +8,9 @@
  * exactly. Either side may die at any instruction and be started again: what was published and not
  * released is still there.
  *
- * Threads: a handle belongs to one thread at a time. Memory: frames are borrowed from the mapping;
+ * Threads: a handle belongs to one thread at a time, and to the process that attached it: a forked
+ * child has its parent's role for as long as it lives and does not detach, and must do nothing else
+ * with it. Memory: frames are borrowed from the mapping;
  * a claimed frame is the producer's until publish, a frame that was read is the consumer's until
  * release. Nothing on the path of a tick allocates, locks, logs or calls the kernel.
  */

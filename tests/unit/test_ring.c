@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- ticks ---- */
@@ -208,6 +209,39 @@ static void what_was_not_released_is_there_for_the_next_consumer(void **state)
     for (uint64_t seq = 5; seq <= 10; seq++)
         assert_tick(tdk_ring_next(f->consumer), seq, 64);
     assert_null(tdk_ring_next(f->consumer));
+}
+
+/* It has its parent's handle as it was at the fork, and ends as programs do. */
+static void a_forked_child_that_detaches_takes_nothing_back(void **state)
+{
+    struct fixture *f = *state;
+    int go[2], status;
+    char any;
+    attach_both(f);
+    assert_true(put_tick(f->producer, 64));
+    assert_non_null(tdk_ring_next(f->consumer));
+    tdk_ring_release(f->consumer); /* too little to be told */
+    assert_int_equal(pipe(go), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        ssize_t n = read(go[0], &any, 1);
+        tdk_ring_detach(f->consumer);
+        _exit(n == 1 ? 0 : 1);
+    }
+    assert_true(put_tick(f->producer, 64));
+    while (tdk_ring_next(f->consumer) != NULL)
+        tdk_ring_release(f->consumer); /* run dry, it is told */
+    struct tdk_ring_info before, after;
+    tdk_ring_info(f->consumer, &before);
+    assert_int_equal(before.fill, 0);
+    assert_int_equal(write(go[1], "", 1), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    tdk_ring_info(f->consumer, &after);
+    assert_int_equal(after.consumed_bytes, before.consumed_bytes);
+    close(go[0]);
+    close(go[1]);
 }
 
 static void touch_all(struct tdk_ring *ring, size_t step)
@@ -553,6 +587,7 @@ int main(void)
         with_ring(a_consumer_waits_behind_a_batch_and_never_behind_one_frame),
         with_ring(room_released_by_position_is_the_producers_at_once),
         with_ring(what_was_not_released_is_there_for_the_next_consumer),
+        with_ring(a_forked_child_that_detaches_takes_nothing_back),
         with_ring(touching_the_pages_changes_nothing_that_is_in_them),
         with_ring(the_high_water_mark_is_the_fullest_a_consumer_met),
         with_ring(each_producer_begins_an_epoch_that_names_the_last),
