@@ -45,7 +45,19 @@ void leases_init(struct leases *leases)
 
 void leases_open(struct leases *leases, const struct folder *folder)
 {
+    leases->folder = folder;
     leases->fd = open_file(folder, O_RDONLY);
+    leases->pid = getpid();
+}
+
+/* With the lock held. What our parent had taken when it forked us is on its file, and its own. */
+static void open_again_if_forked(struct leases *leases)
+{
+    if (leases->pid == getpid())
+        return;
+    close(leases->fd);
+    leases->all = NULL;
+    leases_open(leases, leases->folder);
 }
 
 void leases_close(struct leases *leases)
@@ -62,8 +74,9 @@ void lease_take(struct leases *leases, struct lease *lease, uint64_t first, uint
     if (leases->fd < 0 || first == 0 || first > last)
         return;
     pthread_mutex_lock(&leases->lock);
+    open_again_if_forked(leases);
     /* Waits at most as long as somebody removes one of them. */
-    if (set_lock(leases->fd, F_OFD_SETLKW, F_RDLCK, first, last) == 0) {
+    if (leases->fd >= 0 && set_lock(leases->fd, F_OFD_SETLKW, F_RDLCK, first, last) == 0) {
         lease->first = first;
         lease->last = last;
         lease->next = leases->all;
@@ -93,11 +106,14 @@ void lease_give(struct leases *leases, struct lease *lease)
     if (lease->first == 0)
         return;
     pthread_mutex_lock(&leases->lock);
+    open_again_if_forked(leases);
     struct lease **at = &leases->all;
-    while (*at != lease)
+    while (*at != NULL && *at != lease) /* one of our parent's is not among ours */
         at = &(*at)->next;
-    *at = lease->next;
-    unlock_rest(leases, leases->all, lease->first, lease->last);
+    if (*at != NULL) {
+        *at = lease->next;
+        unlock_rest(leases, leases->all, lease->first, lease->last);
+    }
     pthread_mutex_unlock(&leases->lock);
     lease->first = 0;
 }

@@ -8,7 +8,8 @@
  * no right to write. A tape without the file (none that this version has written) or on a disk that
  * knows no locks is read without a lease.
  *
- * A struct leases belongs to one tape of one process and may be used by its threads.
+ * A struct leases belongs to one tape of one process and may be used by its threads. A forked child
+ * opens the file for itself: on its parent's it would give back what the parent still reads.
  */
 #ifndef TDK_TAPE_LEASE_H
 #define TDK_TAPE_LEASE_H
@@ -16,6 +17,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "tape/folder.h"
 
@@ -25,7 +27,9 @@ struct lease {
 };
 
 struct leases {
-    int fd; /* -1: there are none to be had */
+    const struct folder *folder; /* borrowed */
+    int fd;                      /* -1: there are none to be had */
+    pid_t pid;                   /* of the process that opened it */
     pthread_mutex_t lock;
     struct lease *all; /* those of this process: ranges of one open file would else swallow each
                           other */

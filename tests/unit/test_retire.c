@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -401,6 +402,48 @@ static void what_cannot_be_opened_is_told_and_keeps_no_other(void **state)
     assert_true(is_there(f->path, 1));
 }
 
+/* Workers that were forked with the tape open: what one of them gives back is its own. */
+static void what_a_forked_child_gives_back_its_parent_still_has(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_tape *tape;
+    struct tdk_cursor *before, *cursor, *childs;
+    struct folder folder;
+    struct tdk_err err;
+    enum retire_fate fates[8] = {0};
+    int go[2], status;
+    char any;
+    const struct tdk_query all = {.to = UINT64_MAX};
+    const struct retire_options options = {.each = note_fate, .context = fates};
+    taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(tdk_cursor_open(&before, tape, &all, &err), &err);
+    assert_int_equal(pipe(go), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        int rc = read(go[0], &any, 1) == 1 ? tdk_cursor_open(&childs, tape, &all, NULL) : -1;
+        if (rc == 0) {
+            tdk_cursor_close(childs);
+            tdk_cursor_close(before);
+        }
+        _exit(rc == 0 ? 0 : 1);
+    }
+    tdk_cursor_close(before);
+    taping_ok(tdk_cursor_open(&cursor, tape, &all, &err), &err);
+    assert_int_equal(write(go[1], "", 1), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    assert_int_equal(fates[going[0]], RETIRE_LEASED);
+    tdk_cursor_close(cursor);
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    assert_int_equal(fates[going[0]], RETIRE_DONE);
+    tdk_tape_close(tape);
+    close(go[0]);
+    close(go[1]);
+}
+
 /* Of ticks whose time cannot be no segment tells where they lie. */
 static void what_has_no_time_is_held_by_who_may_read_it(void **state)
 {
@@ -637,6 +680,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_goes_while_it_is_packed_leaves_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_whole_epoch_may_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_forked_child_gives_back_its_parent_still_has, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_held_behind_the_plan_stays, setup, teardown),
