@@ -8,12 +8,11 @@
  * Threads: a tape may be shared by threads once it is open; a cursor belongs to one thread at a
  * time. While a cursor reads a long range it may have a thread of its own that reads two blocks
  * ahead, with every signal blocked; in all no more than the processors that the process may use,
- * less one. It ends with the cursor, which so must not be used across a fork; a tape may be, if no
- * other thread was in a call on it or on a cursor of it at that moment. Memory: bounded whatever
- * the range: a block for each track that is merged, two more where one is read ahead, and for the
- * next query up to 32 MiB of blocks and 16 of their directories. What a run points to is borrowed
- * until the next call on its cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from,
- * to).
+ * less one. It ends with the cursor, which so must not be used across a fork; a tape may be, if at
+ * that moment it had no cursor open and no other thread in a call. Memory: bounded whatever the
+ * range: a block for each track that is merged, two more where one is read ahead, and for the next
+ * query up to 32 MiB of blocks and 16 of their directories. What a run points to is borrowed until
+ * the next call on its cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
  */
 #ifndef TAPEDECK_TAPE_H
 #define TAPEDECK_TAPE_H
