@@ -22,6 +22,7 @@ from .moments import Moment, times_to_ns, to_ns
 _PRODUCER, _CONSUMER, _TAP = 0, 1, 2
 _SPIN, _YIELD, _PARK = 0, 1, 2
 _SLICE = 0.05  # s; how long a wait is deaf to ^C
+_TOLD_SIZES = {r.TRACK: 16, r.EPOCH: 72, r.END: 40}  # of the structs of tick.h that readers look at
 
 Seconds = Optional[float]  # None: for ever
 
@@ -325,12 +326,16 @@ class _Reader(_Ring):
             batch.told[number].append((at, self._names.get(number, (self.name, 0))))
 
     def _learn(self, batch: Batch, at: int, kind: int, number: int) -> None:
-        payload = bytes(batch.payload(at)) if kind in (r.TRACK, r.EPOCH, r.END) else b""
+        payload = bytes(batch.payload(at))
+        if len(payload) < _TOLD_SIZES[kind]:
+            return  # whoever put it in keeps no rules, and it tells nothing
         if kind == r.EPOCH:
             self._names[number] = (self._names[0][0], int.from_bytes(payload[:8], "little"))
         elif kind == r.TRACK:
-            self._names[number] = (payload[16:16 + payload[11]].decode(),
-                                   int.from_bytes(payload[:8], "little"))
+            name = payload[16:16 + payload[11]]
+            if len(name) == payload[11]:
+                self._names[number] = (name.decode("utf-8", "backslashreplace"),
+                                       int.from_bytes(payload[:8], "little"))
         elif kind == r.END:
             self.ended = {"ticks": int.from_bytes(payload[0:8], "little"),
                           "lost": int.from_bytes(payload[8:16], "little"),

@@ -462,6 +462,22 @@ class Rings(Case):
                 with self.assertRaisesRegex(ValueError, "0 to 255"):
                     feed.publish_bytes(b"x", **{"type": 3, **byte})
 
+    def test_a_control_frame_that_breaks_off_tells_nothing_and_costs_no_tick(self):
+        tapedeck.create_ring("r", 1 << 16)
+        for kind, payload in ((records.TRACK, b"short"), (records.TRACK, b"\xff" * 17),
+                              (records.END, b"brief"), (records.EPOCH, b"\1" * 9)):
+            with self.subTest(kind=kind), tapedeck.Producer("r") as feed, tapedeck.Consumer("r") as ring:
+                feed.publish_bytes(b"good")
+                feed.publish_bytes(payload)
+                with open(self.rings / "r.ring", "r+b") as file:  # its type, in its head
+                    file.seek(file.read().rfind(payload) - 24 + 6)
+                    file.write(bytes([kind]))
+                batch = ring.read()
+                self.assertEqual([bytes(p) for p in batch.payloads(3)], [b"good"])
+                self.assertEqual({(p.track, p.epoch) for p in batch.parts[1:]}, {("r", feed.epoch)})
+                self.assertIsNone(ring.ended)
+                ring.release()
+
     def test_times_of_any_unit_are_ns_in_the_ring(self):
         tapedeck.create_ring("r", 1 << 16)
         two = records.make("mbo", 2)
