@@ -80,8 +80,9 @@ def _of_text(text: str) -> int:
 
 
 def to_datetime64(ns: Any) -> np.ndarray:
-    """Times of records (uint64) as datetime64[ns] in UTC; undefined is NaT."""
+    """Times of records (uint64) as datetime64[ns] in UTC; NaT: undefined, or past 2262 and so beyond
+    what a datetime64 can say."""
     times = np.asarray(ns, np.uint64)
-    out = times.astype(np.int64)
-    out = np.where(times == np.uint64(U64_MAX), np.iinfo(np.int64).min, out)
+    limits = np.iinfo(np.int64)
+    out = np.where(times > np.uint64(limits.max), limits.min, times.astype(np.int64))
     return out.view("datetime64[ns]")

@@ -364,6 +364,11 @@ class Tapes(Case):
                 gc.collect()
             self.assertEqual((set(found), closed), ({0}, [1]), row)
 
+    def test_a_time_that_a_datetime64_cannot_say_is_none_and_not_another(self):
+        times = np.array([5, 2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1], np.uint64)
+        self.assertEqual(np.isnat(tapedeck.to_datetime64(times)).tolist(), [False, False, True, True, True])
+        self.assertEqual(tapedeck.to_datetime64(times)[0], np.datetime64(5, "ns"))
+
     def test_damage_is_raised_or_passed_over_with_a_warning(self):
         segment = next((self.tape / "segments").iterdir())
         data = bytearray(segment.read_bytes())
