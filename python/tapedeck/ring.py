@@ -7,6 +7,7 @@ checked, so a batch stays as it is whatever becomes of the ring.
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 import time
 from ctypes import byref
@@ -84,6 +85,12 @@ def ring_info(name: str) -> RingInfo:
     return _info(raw)
 
 
+@functools.cache
+def _guard() -> None:
+    """Once: a ring whose file is cut is Hostile, and not the end of the interpreter."""
+    lib.call("tdk_ring_guard")
+
+
 class _Ring:
     """A handle. Closed with `with`, close(), or when nobody has it any more."""
 
@@ -93,6 +100,7 @@ class _Ring:
         self.name = name
         self._at = ctypes.c_void_p()
         self._lock = threading.Lock()
+        _guard()
         deadline = None if wait is None else time.monotonic() + wait
         while True:
             try:

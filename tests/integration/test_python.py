@@ -467,6 +467,22 @@ class Rings(Case):
                 with self.assertRaisesRegex(ValueError, "0 to 255"):
                     feed.publish_bytes(b"x", **{"type": 3, **byte})
 
+    def test_a_ring_whose_file_is_cut_is_hostile_and_kills_nobody(self):
+        tapedeck.create_ring("r", 1 << 16)
+        child = self.python("""
+            import os, tapedeck
+            with tapedeck.Producer("r") as feed, tapedeck.Consumer("r") as ring, tapedeck.Tap("r") as tap:
+                feed.publish_bytes(b"x")
+                os.truncate(os.environ["TAPEDECK_RINGS"] + "/r.ring", 0)
+                for use in ring.read, tap.read, lambda: [feed.publish_bytes(b"y") for _ in range(2)]:
+                    try:
+                        print("not told:", use())
+                    except tapedeck.Hostile as told:
+                        print(told)
+            """)
+        self.assertEqual(child.communicate(timeout=60)[0], "its file was cut\n" * 3)
+        self.assertEqual(child.returncode, 0)
+
     def test_a_control_frame_that_breaks_off_tells_nothing_and_costs_no_tick(self):
         tapedeck.create_ring("r", 1 << 16)
         for kind, payload in ((records.TRACK, b"short"), (records.TRACK, b"\xff" * 17),
