@@ -101,13 +101,30 @@ int address_unix(const char *path, struct sockaddr_un *un, int *folder, struct t
 /* ---- connecting ---- */
 
 /* On Linux connect() too gives up after the time that is set for sending. */
-static void limit_time(int fd, uint64_t timeout_ns)
+static void limit_time(int fd, uint64_t left_ns)
 {
     struct timeval time = {
-        .tv_sec = (time_t)(timeout_ns / NS_PER_S),
-        .tv_usec = (suseconds_t)(timeout_ns % NS_PER_S / NS_PER_US),
+        .tv_sec = (time_t)(left_ns / NS_PER_S),
+        .tv_usec = (suseconds_t)(left_ns % NS_PER_S / NS_PER_US),
     };
+    if (time.tv_sec == 0 && time.tv_usec == 0)
+        time.tv_usec = 1; /* 0 would be for ever */
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+}
+
+/* A signal is no answer: what was begun goes on, and is waited for by the same call. */
+static int connect_within(int fd, const struct sockaddr *to, socklen_t size, uint64_t timeout_ns)
+{
+    const uint64_t begun_ns = clock_mono();
+    for (uint64_t passed = 0; passed < timeout_ns; passed = clock_mono() - begun_ns) {
+        limit_time(fd, timeout_ns - passed);
+        if (connect(fd, to, size) == 0)
+            return 0;
+        if (errno != EINTR) /* each of the three is how a kind of socket says: not yet */
+            return errno == EAGAIN || errno == EINPROGRESS || errno == EALREADY ? -ETIMEDOUT
+                                                                                : -errno;
+    }
+    return -ETIMEDOUT;
 }
 
 static int try_connect(int family, const struct sockaddr *to, socklen_t size, uint64_t timeout_ns)
@@ -115,12 +132,11 @@ static int try_connect(int family, const struct sockaddr *to, socklen_t size, ui
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    limit_time(fd, timeout_ns);
-    int rc = connect(fd, to, size) < 0 ? -errno : 0;
+    int rc = connect_within(fd, to, size, timeout_ns);
     if (rc == 0)
         return fd;
     close(fd);
-    return rc == -EAGAIN || rc == -EINPROGRESS ? -ETIMEDOUT : rc;
+    return rc;
 }
 
 static int connect_unix(const char *path, uint64_t timeout_ns, int *fd, struct tdk_err *err)

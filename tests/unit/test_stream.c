@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -465,6 +467,32 @@ static void silence_ends_also_for_who_is_interrupted_all_the_time(void **state)
     assert_int_equal(rc, -ETIMEDOUT);
 }
 
+/* Nobody accepts, and there is no more room to wait in. */
+static void connecting_goes_on_for_who_is_interrupted_and_ends_in_time(void **state)
+{
+    struct fixture *f = *state;
+    const struct sigaction action = {.sa_handler = on_alarm};
+    const struct tdk_client_options options = {.timeout_ns = 10 * ALARM_US * NS_PER_US};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    char address[sizeof un.sun_path + 8];
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), waiting = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(un.sun_path, sizeof un.sun_path, "/tmp/tapedeck-test-%d.sock", (int)getpid());
+    snprintf(address, sizeof address, "unix:%s", un.sun_path);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&un, sizeof un), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(connect(waiting, (const struct sockaddr *)&un, sizeof un), 0);
+    alarmed_server = listener;
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    set_alarm(ALARM_US);
+    struct tdk_client *client = NULL;
+    int rc = tdk_client_open(&client, address, &options, &f->err);
+    set_alarm(0);
+    assert_int_equal(rc, -ETIMEDOUT);
+    close(waiting);
+    close(listener);
+    unlink(un.sun_path);
+}
+
 int main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
@@ -483,6 +511,7 @@ int main(void)
         TEST(a_message_larger_than_any_is_refused_at_its_head),
         TEST(pages_that_do_not_lead_on_are_refused),
         TEST(silence_ends_also_for_who_is_interrupted_all_the_time),
+        TEST(connecting_goes_on_for_who_is_interrupted_and_ends_in_time),
     };
     return cmocka_run_group_tests_name("wire.stream", tests, NULL, NULL);
 }
