@@ -25,9 +25,10 @@ static int add_lane(struct player *p, const char *name, struct tdk_err *err)
     assert(p->lane_count < p->lane_room);
     int rc =
         lane_open(&p->lanes[p->lane_count], name, p->options.create_size, p->options.digest, err);
-    if (rc == 0)
-        p->lane_count++;
-    return rc;
+    if (rc < 0)
+        return rc;
+    p->lane_count++;
+    return p->options.per_track ? clock_writer_name(p->clock, name, err) : 0;
 }
 
 struct seating {

@@ -24,9 +24,15 @@
 /* passed * numerator does not fit 64 bits after 18 s at 1e9 times the speed. */
 __extension__ typedef unsigned __int128 wide;
 
+/* A name of a page's file. */
+struct name {
+    struct name *next;
+    char file[FILE_MAX];
+};
+
 struct clock_writer {
     int fd, folder; /* ours; fd holds the lock */
-    char file[FILE_MAX];
+    struct name *names;
     struct clock_page *page;
 };
 
@@ -91,21 +97,41 @@ static void give_folder(const struct clock_writer *w)
 }
 
 /* In the place of what a dead player left there. */
-static int link_page(struct clock_writer *w, struct tdk_err *err)
+static int link_page(const struct clock_writer *w, const char *file, struct tdk_err *err)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", w->fd);
     for (int attempt = 0; attempt < 3; attempt++) {
-        if (linkat(AT_FDCWD, path, w->folder, w->file, AT_SYMLINK_FOLLOW) == 0)
+        if (linkat(AT_FDCWD, path, w->folder, file, AT_SYMLINK_FOLLOW) == 0)
             return 0;
         if (errno != EEXIST)
             break;
-        if (is_held(w->folder, w->file))
+        if (is_held(w->folder, file))
             return err_say(err, TDK_EBUSY, "%s: another producer plays by this clock, and is alive",
-                           w->file);
-        unlinkat(w->folder, w->file, 0);
+                           file);
+        unlinkat(w->folder, file, 0);
     }
-    return err_set(err, -errno, "name the clock page %s", w->file);
+    return err_set(err, -errno, "name the clock page %s", file);
+}
+
+int clock_writer_name(struct clock_writer *w, const char *ring, struct tdk_err *err)
+{
+    struct name *name = malloc(sizeof *name);
+    if (name == NULL)
+        return err_set(err, -ENOMEM, "name a clock page");
+    int rc = name_file(name->file, ring, err);
+    if (rc == 0) {
+        hold_folder(w);
+        rc = link_page(w, name->file, err);
+        give_folder(w);
+    }
+    if (rc < 0) { /* what has that name is not ours */
+        free(name);
+        return rc;
+    }
+    name->next = w->names;
+    w->names = name;
+    return 0;
 }
 
 int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk_err *err)
@@ -114,20 +140,10 @@ int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk
     if (w == NULL)
         return err_set(err, -ENOMEM, "make a clock page");
     *w = (struct clock_writer){.fd = -1, .folder = -1};
-    char file[FILE_MAX];
-    int rc = name_file(file, ring, err);
-    if (rc == 0) {
-        w->folder = rings_open(true, err);
-        rc = w->folder < 0 ? w->folder : make_page(w, err);
-    }
-    if (rc == 0) {
-        memcpy(w->file, file, sizeof file);
-        hold_folder(w);
-        rc = link_page(w, err);
-        give_folder(w);
-        if (rc < 0)
-            w->file[0] = '\0'; /* what has that name is not ours */
-    }
+    w->folder = rings_open(true, err);
+    int rc = w->folder < 0 ? w->folder : make_page(w, err);
+    if (rc == 0)
+        rc = clock_writer_name(w, ring, err);
     if (rc < 0) {
         clock_writer_close(w);
         return rc;
@@ -137,28 +153,32 @@ int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk
 }
 
 /* Somebody may have deleted ours, and another have the name since. */
-static bool has_name(const struct clock_writer *w)
+static bool has_name(const struct clock_writer *w, const struct name *name)
 {
     struct stat own, named;
     return fstat(w->fd, &own) == 0 &&
-           fstatat(w->folder, w->file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(w->folder, name->file, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
            own.st_dev == named.st_dev && own.st_ino == named.st_ino;
 }
 
-static void unlink_page(const struct clock_writer *w)
+static void drop_names(struct clock_writer *w)
 {
-    hold_folder(w);
-    if (has_name(w))
-        unlinkat(w->folder, w->file, 0);
-    give_folder(w);
+    while (w->names != NULL) {
+        struct name *name = w->names;
+        w->names = name->next;
+        hold_folder(w);
+        if (has_name(w, name))
+            unlinkat(w->folder, name->file, 0);
+        give_folder(w);
+        free(name);
+    }
 }
 
 void clock_writer_close(struct clock_writer *w)
 {
     if (w == NULL)
         return;
-    if (w->file[0] != '\0')
-        unlink_page(w);
+    drop_names(w);
     if (w->page != NULL) {
         guard_remove(w->page, NULL);
         munmap(w->page, sizeof *w->page);

@@ -1,7 +1,7 @@
 /*
  * clock_page.h - the page behind tapedeck/clock.h, as its player writes it.
  *
- *   file  NAME.clock in the rings directory, beside NAME.ring
+ *   file  NAME.clock in the rings directory, beside NAME.ring; one page may have several names
  *   offset  size
  *        0     8  magic "TDKCLCK1"
  *        8     4  version 1
@@ -52,6 +52,9 @@ struct clock_writer;
  * player plays into a ring of this name. */
 int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk_err *err);
 void clock_writer_close(struct clock_writer *writer); /* and the page is gone; NULL is fine */
+
+/* The same page is the clock of this ring too. TDK_EBUSY. */
+int clock_writer_name(struct clock_writer *writer, const char *ring, struct tdk_err *err);
 
 void clock_writer_set(struct clock_writer *writer, const struct clock_words *words);
 

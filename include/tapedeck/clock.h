@@ -40,11 +40,11 @@ struct tdk_clock_info {
 
 struct tdk_clock_page;
 
-/* The clock of the ring `ring`. A player puts its page there before it puts anything in the ring,
- * and ends with an END frame that bears the time: so attach it when the first frame has come, and a
- * play is never taken for live, be it over by then. With --per-track the page is that of --into,
- * and goes with the player; each ring has its END. TDK_ENAME, TDK_EVERSION, -ENOMEM, or -errno
- * where nobody can look; no page is no error. */
+/* The clock of the ring `ring`, which with --per-track is that of all rings of the play. A player
+ * puts its page there before it puts anything in the ring, and ends with an END frame that bears
+ * the time: so attach it when the first frame has come, and a play is never taken for live, be it
+ * over by then. TDK_ENAME, TDK_EVERSION, -ENOMEM, or -errno where nobody can look; no page is no
+ * error. */
 TDK_API int tdk_clock_attach(struct tdk_clock_page **clock, const char *ring, struct tdk_err *err);
 TDK_API void tdk_clock_detach(struct tdk_clock_page *clock); /* NULL is fine */
 

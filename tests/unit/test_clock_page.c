@@ -101,6 +101,21 @@ static void a_name_has_one_player(void **state)
     assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
 }
 
+static void a_page_may_have_several_names(void **state)
+{
+    struct fixture *f = *state;
+    const struct clock_words words = {.state = TDK_CLOCK_PAUSED, .floor = 77};
+    struct clock_writer *other;
+    assert_int_equal(clock_writer_open(&f->writer, "r", &f->err), 0);
+    assert_int_equal(clock_writer_name(f->writer, "r.a", &f->err), 0);
+    assert_int_equal(clock_writer_open(&other, "r.a", &f->err), TDK_EBUSY);
+    assert_int_equal(tdk_clock_attach(&f->clock, "r.a", &f->err), 0);
+    clock_writer_set(f->writer, &words);
+    assert_int_equal(tdk_clock_now(f->clock), 77);
+    clock_writer_close(f->writer); /* with all its names: teardown finds the folder empty */
+    f->writer = NULL;
+}
+
 static void a_close_takes_away_no_page_but_its_own(void **state)
 {
     struct fixture *f = *state;
@@ -337,6 +352,7 @@ int main(void)
         cmocka_unit_test(tape_time_runs_from_the_anchor_and_stops_before_the_next_tick),
         cmocka_unit_test_setup_teardown(what_the_player_sets_the_reader_sees, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_has_one_player, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_page_may_have_several_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_close_takes_away_no_page_but_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(of_two_at_a_dead_players_page_one_has_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_another_has_locked_keeps_no_player, setup,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "replayer/player.h"
 #include "tape/append.h"
+#include "tapedeck/clock.h"
 #include "tapedeck/digest.h"
 
 #define T0 UINT64_C(1700000000000000000)
@@ -205,8 +206,15 @@ static void the_digest_is_of_what_was_played(void **state)
 static void each_track_can_have_its_ring(void **state)
 {
     struct fixture *f = *state;
+    struct tdk_clock_page *clock;
+    struct tdk_clock_info info;
     f->options.per_track = true;
     assert_int_equal(play(f), 0);
+    assert_int_equal(tdk_clock_attach(&clock, "replay.b", &f->err), 0);
+    tdk_clock_info(clock, &info);
+    assert_true(info.generation > 0); /* the player's page, and not what END tells */
+    assert_int_equal(info.state, TDK_CLOCK_ENDED);
+    tdk_clock_detach(clock);
     listen(f, "replay.b");
     for (unsigned i = 0; i < 50; i++)
         assert_tick(next_tick(f), 'b', i);
