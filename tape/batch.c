@@ -25,14 +25,14 @@ int tdk_cursor_batch(struct tdk_cursor *cursor, size_t enough, struct tdk_batch 
                      struct tdk_err *err)
 {
     struct batch b;
-    struct tdk_err own;
-    if (err == NULL)
-        err = &own;
+    struct tdk_err told;
     if (cursor_counts(cursor))
         return err_say(err, TDK_EVALUE, "read tape: a query with count_only has no frames");
     int rc = batch_begin(&b);
     if (rc < 0)
         return err_set(err, rc, "read tape");
-    rc = collect(&b, cursor, enough == 0 ? 1 : enough, err);
-    return batch_give(&b, rc, batch);
+    rc = batch_give(&b, collect(&b, cursor, enough == 0 ? 1 : enough, &told), batch);
+    if (rc < 0 && err != NULL)
+        *err = told;
+    return rc;
 }

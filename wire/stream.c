@@ -257,14 +257,14 @@ int tdk_stream_batch(struct tdk_stream *s, size_t enough, struct tdk_batch **bat
                      struct tdk_err *err)
 {
     struct batch b;
-    struct tdk_err own;
-    if (err == NULL)
-        err = &own;
+    struct tdk_err told;
     int rc = batch_begin(&b);
     if (rc < 0)
         return err_set(err, rc, "hear %s", s->client->address);
-    rc = collect(s, &b, enough == 0 ? 1 : enough, err);
-    return batch_give(&b, rc, batch);
+    rc = batch_give(&b, collect(s, &b, enough == 0 ? 1 : enough, &told), batch);
+    if (rc < 0 && err != NULL)
+        *err = told;
+    return rc;
 }
 
 /* ---- open, close ---- */
