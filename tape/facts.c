@@ -55,16 +55,11 @@ static int keep_last(const struct epoch_ref *epoch, void *context)
     return 0;
 }
 
-/* 0 means the last: which is it? -ENOENT: the track has none. */
+/* 0 means the last: which is it? 0 it stays where the track has none. */
 static int resolve_epoch(const struct view *view, uint16_t track, uint64_t *epoch,
                          struct tdk_err *err)
 {
-    if (*epoch != 0)
-        return 0;
-    int rc = index_epochs(view->index, track, keep_last, epoch, err);
-    if (rc == 0 && *epoch == 0)
-        return err_say(err, -ENOENT, "the track has no epoch yet");
-    return rc;
+    return *epoch != 0 ? 0 : index_epochs(view->index, track, keep_last, epoch, err);
 }
 
 int tdk_tape_property(struct tdk_tape *tape, const char *track, uint64_t epoch, const char *key,
@@ -75,6 +70,8 @@ int tdk_tape_property(struct tdk_tape *tape, const char *track, uint64_t epoch, 
         return no_track(track, err);
     struct view *view = tape_view(tape);
     int rc = resolve_epoch(view, t->ref.number, &epoch, err);
+    if (rc == 0 && epoch == 0)
+        rc = err_say(err, -ENOENT, "the track has no epoch yet");
     if (rc == 0)
         rc = index_info(view->index, t->ref.number, epoch, key, value, size, err);
     view_drop(view);
@@ -90,10 +87,10 @@ int tdk_tape_properties(struct tdk_tape *tape, const char *track, uint64_t epoch
         return no_track(track, err);
     struct view *view = tape_view(tape);
     int rc = resolve_epoch(view, t->ref.number, &epoch, err);
-    if (rc == 0)
+    if (rc == 0 && epoch != 0)
         rc = index_infos(view->index, t->ref.number, epoch, each, context, err);
     view_drop(view);
-    return rc == -ENOENT ? 0 : rc;
+    return rc;
 }
 
 /* ---- symbols ---- */

@@ -43,6 +43,27 @@ static void tape_opens_twice_in_one_process(void **state)
     tdk_tape_close(two);
 }
 
+static int end_with(const char *key, const void *value, size_t size, void *context)
+{
+    (void)key, (void)value, (void)size;
+    return *(const int *)context;
+}
+
+/* Whatever it is: what the walk may not find is no end of it. */
+static void a_walk_of_properties_ends_with_what_ended_it(void **state)
+{
+    const char *folder = *state;
+    struct tdk_err err;
+    struct append *append = taping_open(folder, 4096, 1 << 20);
+    taping_ok(append_begin(append, "t", TDK_KIND_OPAQUE, &err), &err);
+    taping_ok(append_info(append, "type.3", "text", 4, &err), &err);
+    taping_close(append);
+    struct tdk_tape *tape = asking_open(folder);
+    for (int end = -ENOENT; end <= 1; end++)
+        assert_int_equal(tdk_tape_properties(tape, "t", 0, end_with, &end, &err), end);
+    tdk_tape_close(tape);
+}
+
 /* Symbols that come and go, on tracks that take turns. */
 static const struct oracle_plan market = {.tracks = 3,
                                           .epochs = 2,
@@ -208,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(tape_refuses_what_is_none),
         IN_FOLDER(tape_opens_twice_in_one_process),
+        IN_FOLDER(a_walk_of_properties_ends_with_what_ended_it),
         cmocka_unit_test(tape_is_shared_by_threads),
         cmocka_unit_test(tape_is_refreshed_beside_those_who_ask_for_symbols),
         IN_FOLDER(tape_shows_what_was_added_after_a_refresh),
