@@ -14,7 +14,7 @@ import subprocess
 import time
 import unittest
 
-from tests.support import tapedeck
+from tests.support import tapedeck, wire
 from tests.support.tapedeck import LOSS
 
 SMALL = ("--block-size", "16K", "--segment-size", "256K", "--buffer-memory", "4M")
@@ -298,11 +298,19 @@ class Hanging(Disk):
         self.check_all_there()
 
     def test_a_sync_that_takes_long_holds_the_watermark_and_nothing_else(self):
-        recorder = self.faulty("fdatasync@2=delay:1500")
-        feed = self.feed(40000, 20000)
-        self.assertEqual(feed.wait(), 0, feed.stderr)
-        self.assertEqual(recorder.stop(), 0, recorder.stderr)
-        self.assertGreater(self.fired(), 0)
+        recorder = self.faulty("fdatasync@2=delay:600000")
+        feed = self.feed(10_000_000, 20000)
+        self.wait_for(lambda: self.fired() > 0)
+        with wire.Client(self.tape / "recorder.sock") as client:
+            def ring():
+                return client.call("status")["rings"][0]
+
+            durable = ring()["durable"]
+            self.wait_for(lambda: ring()["written"] > durable and ring()["fill"] > 1 << 20)
+            self.assertEqual(ring()["durable"], durable)
+        feed.signal(signal.SIGINT)
+        self.assertEqual(feed.wait(), 1, feed.stderr)
+        recorder.kill()
         self.check_all_there()
 
 
