@@ -30,6 +30,8 @@ SOON = PATIENCE / 4  # s; for what takes far less, on a host that has much else 
 
 SANITIZED = bool(os.environ.get("TDK_SANITIZE"))
 
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
 
 def some(cases, every=3):
     """All of them; under a sanitizer, where a program takes ten times as long to begin, each third:
@@ -142,6 +144,15 @@ class Case(unittest.TestCase):
         self.env["TAPEDECK_RINGS"] = str(self.rings)
         self.programs = []
         self.addCleanup(self._end_programs)
+
+    def run(self, result=None):
+        """One that is interrupted, or terminated, leaves nothing behind either."""
+        try:
+            return super().run(result)
+        except BaseException:
+            self.doCleanups()
+            self.doClassCleanups()
+            raise
 
     def _end_programs(self):
         for program in self.programs:
