@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import time
 import unittest
 import urllib.request
@@ -174,11 +173,8 @@ class Canary(tapedeck.Case):
 
     def test_metrics_have_it_in_seconds(self):
         self.recording()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.replaying("--http", f"127.0.0.1:{port}")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        port = self.port_of(self.replaying("--http", "127.0.0.1:0").pid)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=tapedeck.PATIENCE) as answer:
             self.assertRegex(answer.read().decode(), r"(?m)^tapedeck_replayer_canary_age_seconds \d")
 
     # ---- bad input ----

@@ -328,10 +328,7 @@ class Sockets(Control):
     def test_tcp_needs_the_token(self):
         token = self.scratch / "token"
         token.write_text("correct horse battery\n")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.record("--listen", f"127.0.0.1:{port}", "--token-file", token)
+        port = self.port_of(self.record("--listen", "127.0.0.1:0", "--token-file", token).pid)
         where = ("127.0.0.1", port)
         wire.Client(address=where, token="correct horse battery").close()
         for wrong in (None, "", "correct horse batter", "correct horse battery "):

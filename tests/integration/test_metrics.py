@@ -16,11 +16,8 @@ MONITORING = tapedeck.SOURCE / "docs" / "monitoring"
 
 class Metrics(tapedeck.Case):
     def recording(self, *args):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        return self.recorder("--ring", "a", "--create-ring", "1M", "--http", f"127.0.0.1:{self.port}",
-                             *args)
+        recorder = self.recorder("--ring", "a", "--create-ring", "1M", "--http", "127.0.0.1:0", *args)
+        self.port = self.port_of(recorder.pid)
 
     def get(self, path, method="GET"):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
@@ -100,11 +97,9 @@ class Metrics(tapedeck.Case):
     def test_rules_are_what_promtool_takes_and_name_metrics_that_are_there(self):
         self.recording()
         text = self.scrape('tapedeck_ring_state{ring="a",track="a"}')
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.start("tapedeck-replayer", "--tape", self.tape, "--http",
-                   f"127.0.0.1:{self.port}").wait_line("^ready ")
+        replayer = self.start("tapedeck-replayer", "--tape", self.tape, "--http", "127.0.0.1:0")
+        replayer.wait_line("^ready ")
+        self.port = self.port_of(replayer.pid)
         text += self.scrape("tapedeck_replayer_")
         there = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"}
         for file in (MONITORING / "alerts.yaml", MONITORING / "dashboard.json"):

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import resource
-import socket
 import threading
 import time
 import unittest
@@ -166,10 +165,7 @@ class Watched(Replayer):
         self.run_ok("stat", "replayer", "-T", self.tape, code=6)
 
     def test_metrics(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{free.getsockname()[1]}"
-        self.serve("--http", address)
+        address = f"127.0.0.1:{self.port_of(self.serve('--http', '127.0.0.1:0').pid)}"
         with urllib.request.urlopen(f"http://{address}/healthz", timeout=30) as answer:
             self.assertEqual((answer.status, answer.read()), (200, b"ok\n"))
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:

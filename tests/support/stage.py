@@ -3,9 +3,7 @@
 import datetime
 import json
 import math
-import os
 import random
-import time
 
 from tests.support import tapedeck
 
@@ -56,24 +54,5 @@ class Stage(tapedeck.Case):
         self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
         self.start_cli("play", "-a", f"unix:{self.tape}/replayer.sock", "--track", "crypto",
                        "--speed", "3600x", "--into", "replay", "--create", "1M")
-        for _ in range(100):
-            if "replay" in self.run_ok("ring", "ls").stdout.decode():
-                break
-            time.sleep(0.05)
+        self.wait_for(lambda: "replay" in self.run_ok("ring", "ls").stdout.decode())
         self.start_cli("drain", "replay", "-o", "none", "--until-end")
-
-    @staticmethod
-    def port_of(pid):
-        """The TCP port that a process listens on."""
-        sockets = set()
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                sockets.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
-            except OSError:
-                pass
-        with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
-            for line in table.readlines()[1:]:
-                words = line.split()
-                if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
-                    return int(words[1].split(":")[1], 16)
-        raise AssertionError("it listens nowhere")

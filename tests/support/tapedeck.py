@@ -235,6 +235,22 @@ class Case(unittest.TestCase):
             started.wait_line(r"^ready ")
         return started
 
+    @staticmethod
+    def port_of(pid):
+        """The TCP port that a process listens on."""
+        sockets = set()
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                sockets.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            except OSError:
+                pass
+        with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
+            for line in table.readlines()[1:]:
+                words = line.split()
+                if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
+                    return int(words[1].split(":")[1], 16)
+        raise AssertionError("it listens nowhere")
+
     # ---- what is on a tape ----
 
     @staticmethod
