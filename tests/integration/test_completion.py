@@ -53,9 +53,9 @@ class Bash(Shell):
         self.assertEqual(self.bash("tapedeck-recorder", "--ring", "bit"), ["bitmex"])
 
     def test_tracks_and_symbols_of_the_tape_are_completed(self):
-        recorder = self.recorder("--ring", "venue", "--create-ring", "1M", "--exit-when-idle", "300ms")
+        recorder = self.recorder("--ring", "venue", "--create-ring", "1M")
         self.run_ok("gen", "--ring", "venue", "--count", "100", "--symbols", "3")
-        self.assertEqual(recorder.wait(), 0)
+        self.assertEqual(recorder.stop(), 0)
         self.assertEqual(self.bash("tapedeck", "query", "-T", str(self.tape), "--track", ""), ["venue"])
         self.assertEqual(self.bash("tapedeck", "query", "-T", str(self.tape), "-s", "S00"),
                          ["S000", "S001", "S002"])

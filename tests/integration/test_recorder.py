@@ -448,7 +448,7 @@ class Neighbours(Recording):
         sent = self.gen("a", 1000)
         self.assertEqual(first.stop(), 0)
         self.assertEqual(self.tape_digest(), sent)
-        second.wait_line("attached", timeout=10)
+        second.wait_line("attached")
         self.assertEqual(second.stop(), 0)
         self.assertEqual(self.tape_digest(tape=self.scratch / "other")[1], 0)
 
@@ -602,8 +602,8 @@ class Service(Recording):
 
     def test_it_ends_when_idle_if_asked_to(self):
         self.create("a")
-        recorder = self.recorder("--ring", "a", "--exit-when-idle", "500ms")
         sent = self.gen("a", 1000)
+        recorder = self.recorder("--ring", "a", "--exit-when-idle", "500ms")
         self.assertEqual(recorder.wait(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest(), sent)
 

@@ -37,9 +37,9 @@ class Top(tapedeck.Case):
             self.assertEqual(top.end(), 0)
 
     def test_a_play_is_paused_and_goes_on(self):
-        self.recorder("--ring", "alpha", "--create-ring", "1M", "--exit-when-idle", "500ms")
+        recorder = self.recorder("--ring", "alpha", "--create-ring", "1M")
         self.run_ok("gen", "--ring", "alpha", "--count", "2000")
-        self.programs[0].wait()
+        self.assertEqual(recorder.stop(), 0)
         self.run_ok("ring", "create", "out", "--size", "1M")
         self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
         self.start_cli("play", "-a", f"unix:{self.tape}/replayer.sock", "--speed", "5/s",

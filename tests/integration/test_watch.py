@@ -177,9 +177,9 @@ class Watch(tapedeck.Case):
         self.assertEqual(sorted(os.listdir(self.scratch)), before)
 
     def test_doctor_holds_the_disk_against_the_recorded_rate(self):
-        self.recorder("--ring", "a", "--create-ring", "1M", "--exit-when-idle", "300ms")
+        recorder = self.recorder("--ring", "a", "--create-ring", "1M")
         self.run_ok("gen", "--ring", "a", "--count", "2000")
-        self.programs[0].wait()
+        self.assertEqual(recorder.stop(), 0)
         done = self.run_cli("doctor", "-T", self.tape, "--write-size", "1M", "--json")
         found = {finding["check"]: finding["found"] for finding in json.loads(done.stdout)}
         self.assertRegex(found["bandwidth"], r"written and synced, \S+/s recorded$")
