@@ -1,5 +1,6 @@
 """The recorder from outside: what was published is on the tape, exactly once, whatever happens."""
 
+import contextlib
 import fcntl
 import json
 import mmap
@@ -405,7 +406,28 @@ class Watermarks(Recording):
         recorder.stop()
         self.assertEqual(self.read_lines(fd), [])
 
-    def test_a_listener_that_is_gone_or_full_stops_nothing(self):
+    def test_a_listener_that_takes_nothing_stops_nothing_and_is_told_the_newest_mark_later(self):
+        self.create("a")
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        os.set_blocking(write, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(write, b"x" * 4096)
+        os.set_blocking(write, True)
+        recorder = self.recorder("--ring", "a", "--ack-fd", write, pass_fds=(write,))
+        os.close(write)
+        self.gen("a", 1000)
+        self.run_ok("flush", "-T", self.tape)
+        self.assertEqual(self.tape_digest()[1], 1000)
+        told = b""
+        while not told.endswith(b" 1000\n"):
+            self.assertTrue(select.select([read], [], [], tapedeck.PATIENCE)[0], told[-100:])
+            told += os.read(read, 1 << 16)
+        self.assertEqual(told.count(b"\n"), 1)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+
+    def test_a_listener_that_is_gone_stops_nothing(self):
         self.create("a")
         read, write = os.pipe()
         recorder = self.recorder("--ring", "a", "--ack-fd", write, pass_fds=(write,))
