@@ -369,6 +369,18 @@ class Crowds(Replayer):
         self.assertEqual((last[1], last[2]["name"]), (None, "EFULL"))
         kept[0].call("stats")
 
+    def test_who_is_silent_or_stops_within_a_message_is_told_and_closed(self):
+        self.serve("--idle", "1s", "--half-sent", "1s")
+        streaming, half, idle = (self.client() for _ in range(3))
+        streaming.call("query", credit=0)
+        half.send(b"\x94\x00\x01")
+        for client, word in ((half, "half a message"), (idle, "nothing was asked")):
+            (last,) = client.until_closed()
+            self.assertEqual((last[1], last[2]["name"]), (None, "ETIMEDOUT"))
+            self.assertIn(word, last[2]["message"])
+        counters = streaming.call("stats")["counters"]  # who has a stream may be silent
+        self.assertEqual([counters[f"connections_closed_{why}"] for why in ("half_sent", "idle")], [1, 1])
+
     def test_who_takes_nothing_is_closed_and_costs_nobody_else(self):
         self.serve("--not-taken", "1s")
         stuck = self.client()
