@@ -72,6 +72,26 @@ class ByHand(Packed):
         self.assertEqual(self.seal("--segments", "2-3")["segments"], 2)
         self.assertEqual([int(name.split(".")[0]) for name in self.packed()], [2, 3])
 
+    def test_one_that_is_damaged_ends_it_unless_it_is_to_go_on(self):
+        self.make_tape()
+        names = self.names()
+        victim = self.tape / "segments" / names[1]
+        self.flip(victim, 9000)
+        done = self.run_ok("seal", "-T", self.tape, "-j", "1", code=1)
+        self.assertIn("the others were not tried; --keep-going does", done.stderr)
+        self.assertIn(names[2], self.names())
+        row = self.seal("--keep-going", code=3)
+        self.assertEqual(row["failed"], 1)
+        self.assertEqual(self.plain(), [victim.name])
+
+    @staticmethod
+    def flip(path, at):
+        with path.open("r+b") as file:
+            file.seek(at)
+            byte = file.read(1)
+            file.seek(at)
+            file.write(bytes([byte[0] ^ 1]))
+
     def test_a_dry_run_beside_a_recorder_only_looks(self):
         recorder = self.record()
         self.gen()
