@@ -13,7 +13,7 @@ from tests.support import tapedeck
 from tests.support.tapedeck import LOSS
 
 KILLS = tapedeck.often("TDK_RECORDER_KILLS", 40)
-READY = float(os.environ.get("TDK_READY", "10")) # s; 2 are promised, where nobody else computes
+READY = float(os.environ.get("TDK_READY", tapedeck.SOON)) # s; 2 are promised, where nobody else computes
 RATE = 10000 if KILLS <= 100 else 1000 # ticks a second and ring: all of them are looked at in the end
 NAMES = ("a", "b", "c", "d")
 OPTIONS = ("--block-size", "64K", "--segment-size", "1M", "--buffer-memory", "8M")

@@ -771,11 +771,9 @@ class Rings(Contract):
         self.wait_for(lambda: self.ring_info("r")["producer"] == first.pid)
         self.put_lines("t", [(T0, "x")])
         path = self.write("l", "1 a\n")
-        begin = time.monotonic()
-        for args in (["gen", "--ring", "r", "--count", "1"], ["gen", "--ring", "r", "--count", "1", "--wait", "60s"],
+        for args in (["gen", "--ring", "r", "--count", "1"], ["gen", "--ring", "r", "--count", "1", "--wait", "1h"],
                      ["feed", path, "--ring", "r"], ["play", "-T", self.tape, "--into", "r"]):
             self.refused(*args, code=1, says="producer")
-        self.assertLess(time.monotonic() - begin, 10)
 
     def test_one_seed_is_one_market(self):
         def payloads(seed, *args):

@@ -152,7 +152,7 @@ class Feed(tapedeck.Case):
         feed.process.stdin.flush()
         self.run_ok("drain", "a", "-o", "none", "--count", "1")
         feed.signal(signal.SIGINT)
-        self.assertEqual(feed.wait(timeout=10), 1)
+        self.assertEqual(feed.wait(), 1)
         self.assertIn("interrupted after 1 tick; it stays", feed.stderr)
 
     def test_a_line_is_published_as_soon_as_it_is_there(self):
@@ -161,7 +161,7 @@ class Feed(tapedeck.Case):
                               stdin=tapedeck.subprocess.PIPE)
         feed.process.stdin.write(b"1700000000000000000 a\n")
         feed.process.stdin.flush()
-        self.assertEqual(drain.wait(timeout=20), 0, drain.stderr)
+        self.assertEqual(drain.wait(), 0, drain.stderr)
         feed.process.stdin.close()
         self.assertEqual(feed.wait(), 0, feed.stderr)
 

@@ -253,8 +253,7 @@ class Silence(Case):
         def begin(peer, number):
             peer.sendall(answer(number, {"stream": 1}))
         query = self.start_cli("query", "-o", "none", "-a", self.serve("query", begin))
-        while not self.served[0].peers or len(self.served[0].peers) < 2:
-            time.sleep(0.01)
+        self.wait_for(lambda: len(self.served[0].peers) >= 2)
         while query.alive():  # the first may come before it is ready for it, the second ends it
             query.signal(signal.SIGINT)
             time.sleep(0.1)

@@ -70,8 +70,7 @@ class Lockstep(Sessions):
         for i in range(3):
             for ring, other in (("r.a", "r.b"), ("r.b", "r.a")):
                 self.assertIn(b'"seq":"%d"' % (i + 1), take_one(ring))
-                while fill(other) == 0:
-                    time.sleep(0.01)
+                self.wait_for(lambda at=other: fill(at) > 0)
                 time.sleep(0.1)
                 self.assertEqual(fill(ring), 0)  # whatever time it has
         client.call("stop", session=session)
