@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,12 +155,14 @@ static int record(const char *tape)
 
 /* It has its signals in hand once it has the ring. One that ended before that is met by who waits.
  */
-static void wait_ready(const struct fixture *f)
+static void wait_ready(const struct fixture *f, pid_t pid)
 {
     struct tdk_ring_info info = {.consumer_pid = 0};
-    for (unsigned i = 0; i < 2000 && info.consumer_pid == 0; i++) {
+    siginfo_t ended = {.si_pid = 0};
+    while (info.consumer_pid == 0 && ended.si_pid == 0) {
         usleep(1000);
         tdk_ring_info(f->ring, &info);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
     }
 }
 
@@ -168,11 +171,12 @@ static pid_t start(const struct fixture *f)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would end it after a test that failed */
         if (getenv("TDK_VERBOSE") == NULL)
             assert_non_null(freopen("/dev/null", "w", stderr));
         _exit(record(f->tape));
     }
-    wait_ready(f);
+    wait_ready(f, pid);
     return pid;
 }
 
