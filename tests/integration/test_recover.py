@@ -121,6 +121,26 @@ class Recover(Tape):
         self.run_ok("verify", "-T", self.tape)
         self.assertEqual(self.report()["torn_bytes"], 0)
 
+    def test_what_rots_in_front_of_what_was_synced_is_damage_and_cuts_nothing(self):
+        recorder = self.recorder("--ring", "r", "--create-ring", "8M", "--block-size", "16K")
+        ends = []
+        for _ in range(3):
+            self.run_ok("gen", "--ring", "r", "--count", "1000")
+            self.run_ok("flush", "-T", self.tape)
+            ends.append(self.data_end(self.last_written()))
+        recorder.kill()
+        with open(self.last_written(), "r+b") as file:
+            file.seek(ends[0] + 500)
+            byte = file.read(1)
+            file.seek(ends[0] + 500)
+            file.write(bytes([byte[0] ^ 1]))
+        row = self.report(code=3)
+        self.assertEqual((row["sealed"], row["torn_bytes"]), (1, 0))
+        self.assertGreater(row["damaged"], 0)
+        served = int(self.run_ok("query", "-T", self.tape, "--count", "--track", "r", code=3).stdout)
+        self.assertGreaterEqual(served, 2000)
+        self.assertEqual(sum(gap["count"] for gap in self.gaps(3)), 3000 - served)
+
     def last_written(self):
         """The unsealed segment that holds blocks."""
         return max(self.segments("*.open"), key=self.data_end)
