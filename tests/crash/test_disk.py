@@ -152,22 +152,25 @@ class Failing(Disk):
             self.assertIn(recorder.wait(), (0, 1), f"malloc {at}: {recorder.stderr}")
         self.check_epochs(len(chance) * 4000)
 
-    def check_answers(self, count, index_used):
-        """What readers say of the live tape, who look into its index or not."""
+    def check_answers(self, recorder, count, index_used):
+        """What readers say of the live tape, who look into its index or not. While they look the recorder
+        stands still, and does not try again."""
         self.run_ok("flush", "-T", self.tape)
+        recorder.signal(signal.SIGSTOP)
         self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), count)
         self.assertIn(f"whole: {count} ticks", self.run_ok("coverage", "-T", self.tape, "--json").stderr)
+        recorder.signal(signal.SIGCONT)
         info = json.loads(self.run_ok("info", "-T", self.tape, "--json").stdout)[0]
         self.assertEqual(info["index_used"], index_used)
         self.assertEqual(info["state"], "ok" if index_used else "degraded: index")
 
     def test_an_index_that_cannot_be_written_is_not_asked_and_catches_up(self):
-        recorder = self.faulty("pwrite@8..14=ENOSPC", path="/index/")
+        recorder = self.faulty("pwrite@8..18=ENOSPC", path="/index/")
         for round_ in range(3):
             self.assertEqual(self.feed(7000).wait(), 0)
             if round_ == 0:
                 recorder.wait_line("degraded: index: .*No space")
-            self.check_answers(7000 * (round_ + 1), index_used=round_ == 2)
+            self.check_answers(recorder, 7000 * (round_ + 1), index_used=round_ == 2)
             if round_ == 1:
                 recorder.wait_line("the index has caught up")
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
