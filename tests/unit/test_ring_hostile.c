@@ -60,16 +60,27 @@ static void a_head_that_cannot_be_ends_the_ring_for_its_consumer(void **state)
     }
 }
 
+/* More than there is, less than before, between two words. */
 static void a_consumer_that_releases_what_was_not_there_is_not_believed(void **state)
 {
     struct fixture *f = *state;
-    attach_both(f);
-    uint64_t fit = fill_ring(f->producer, 64);
-    shared_of(f->consumer)->consumed = (fit + 10) * 88;
-    assert_false(put_tick(f->producer, 64));
-    assert_non_null(tdk_ring_hostile(f->producer));
-    shared_of(f->consumer)->consumed = 0;
-    assert_false(put_tick(f->producer, 64));
+    for (int i = 0; i < 3; i++) {
+        attach_both(f);
+        uint64_t fit = fill_ring(f->producer, 64);
+        while (tdk_ring_next(f->consumer) != NULL)
+            continue;
+        tdk_ring_release_to(f->consumer, tdk_ring_position(f->consumer));
+        fit += fill_ring(f->producer, 64);
+        uint64_t *consumed = &shared_of(f->consumer)->consumed, released = *consumed;
+        *consumed = i == 0 ? released + (fit + 10) * 88 : i == 1 ? released - 88 : released + 4;
+        assert_false(put_tick(f->producer, 64));
+        assert_non_null(tdk_ring_hostile(f->producer));
+        *consumed = released;
+        assert_false(put_tick(f->producer, 64));
+        tdk_ring_detach(f->consumer);
+        tdk_ring_detach(f->producer);
+    }
+    f->producer = f->consumer = NULL;
 }
 
 static void a_tap_survives_any_counter(void **state)
@@ -96,6 +107,9 @@ static void contradictory_counters_are_refused_at_attach(void **state)
     struct tdk_ring *ring;
     f->tap = attach(TDK_RING_TAP);
     f->consumer = attach(TDK_RING_CONSUMER);
+    shared_of(f->consumer)->reserved = CAPACITY + 8;
+    assert_int_equal(tdk_ring_attach(&ring, "sim", TDK_RING_PRODUCER, &f->err), TDK_EHOSTILE);
+    shared_of(f->consumer)->reserved = 0;
     shared_of(f->consumer)->produced = CAPACITY + 8;
     assert_int_equal(tdk_ring_attach(&ring, "sim", TDK_RING_PRODUCER, &f->err), TDK_EHOSTILE);
     tdk_ring_detach(f->consumer);
