@@ -364,6 +364,27 @@ static void a_producer_that_put_nothing_in_leaves_no_trace_but_its_losses(void *
     assert_tick(tdk_ring_next(f->consumer), 4, 64); /* 1 to 3 were refused before */
 }
 
+static void what_waits_is_counted_of_the_last_epoch_alone(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t ticks;
+    for (int i = 2; i <= 3; i++) {
+        f->producer = attach(TDK_RING_PRODUCER);
+        for (int k = 0; k < i; k++)
+            assert_true(put_tick(f->producer, 8));
+        assert_int_equal(tdk_ring_unread("sim", &ticks, &f->err), 0);
+        assert_int_equal(ticks, i);
+        tdk_ring_detach(f->producer);
+    }
+    f->producer = NULL;
+    f->consumer = attach(TDK_RING_CONSUMER);
+    for (int i = 0; i < 5; i++) /* EPOCH, both ticks, EPOCH, one of the last three */
+        assert_non_null(tdk_ring_next(f->consumer));
+    tdk_ring_release_to(f->consumer, tdk_ring_position(f->consumer));
+    assert_int_equal(tdk_ring_unread("sim", &ticks, &f->err), 0);
+    assert_int_equal(ticks, 2);
+}
+
 static void the_epoch_of_a_frame_is_known_wherever_a_consumer_comes_in(void **state)
 {
     struct fixture *f = *state;
@@ -595,6 +616,7 @@ int main(void)
         with_ring(the_high_water_mark_is_the_fullest_a_consumer_met),
         with_ring(each_producer_begins_an_epoch_that_names_the_last),
         with_ring(a_producer_that_put_nothing_in_leaves_no_trace_but_its_losses),
+        with_ring(what_waits_is_counted_of_the_last_epoch_alone),
         with_ring(the_epoch_of_a_frame_is_known_wherever_a_consumer_comes_in),
         with_ring(an_epoch_is_above_the_floor_that_the_tape_sets),
         with_ring(the_epoch_frame_says_which_clock),
