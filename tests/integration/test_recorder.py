@@ -317,6 +317,60 @@ class Epochs(Recording):
                          [False, False, True, True, False])
 
 
+class HostClock(Recording):
+    def setUp(self):
+        super().setUp()
+        self.shim = self.scratch / "clock_shim.so"
+        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", self.shim,
+                        tapedeck.SOURCE / "tests" / "support" / "clock_shim.c"], check=True)
+        self.set_apart(0)
+
+    def set_apart(self, seconds):
+        """As one step: half a number would be another jump."""
+        fresh = self.scratch / "apart.new"
+        fresh.write_text(str(seconds))
+        fresh.replace(self.scratch / "apart")
+
+    def shifted_recorder(self, *args):
+        good = self.env
+        self.env = {**good, "LD_PRELOAD": str(self.shim), "TDK_CLOCK_APART": str(self.scratch / "apart")}
+        try:
+            return self.recorder(*args)
+        finally:
+            self.env = good
+
+    def written(self):
+        """When the blocks of the tape's segments were written, as their heads say."""
+        stamps = []
+        for name in self.segments():
+            data = (self.tape / "segments" / name).read_bytes()
+            heads = [at for at in range(4096, len(data), 8) if data[at:at + 8] == b"TDKBLOCK"]
+            stamps += [int.from_bytes(data[at + 184:at + 192], "little") for at in heads]
+        return stamps
+
+    def test_its_jump_back_is_marked_and_no_write_is_stamped_earlier_than_one_before(self):
+        self.create("a")
+        recorder = self.shifted_recorder("--ring", "a", "--block-age", "10ms")
+        feed = self.start_cli("gen", "--ring", "a", "--count", 10**6, "--rate", 1000)
+        self.wait_for(lambda: self.ring_info("a")["consumed"] > 100)
+        self.set_apart(-3600)
+        recorder.wait_line(r"the host's clock jumped by -3[56]\d{5} ms")
+        seen = self.ring_info("a")["consumed"]
+        self.wait_for(lambda: self.ring_info("a")["consumed"] > seen + 100)
+        feed.signal(signal.SIGINT)
+        feed.wait()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        frames = self.frames()
+        self.check_sequences(frames)
+        (mark,) = [i for i, frame in enumerate(frames) if frame.type == CLOCK]
+        old, new = struct.unpack("<QQ", frames[mark].payload)
+        self.assertAlmostEqual((old - new) / 1e9, 3600, delta=60)
+        self.assertTrue(frames[mark + 1].is_tick() and frames[mark + 1].flags & 2 == 0)  # the feed's own goes on
+        stamps = self.written()
+        self.assertGreater(len(stamps), 2)
+        self.assertEqual(stamps, sorted(stamps))
+
+
 class Segments(Recording):
     def test_hangup_begins_a_new_segment(self):
         self.create("a")
