@@ -90,6 +90,26 @@ class Failing(Disk):
                     self.assertIn("going on in a fresh segment", recorder.stderr)
         self.check_last_feed()
 
+    def test_only_failures_in_a_row_end_it(self):
+        """What was synced in between was good."""
+        failing = (12, 80, 150, 220)
+        recorder = self.faulty(";".join(f"pwrite@{n}=EIO" for n in failing), "--sync", "batch")
+        feed = self.feed(60000)
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.fired(), len(failing))
+        self.check_all_there()
+
+    def test_a_quota_that_is_used_up_is_a_full_disk(self):
+        recorder = self.faulty("pwrite@12..20=EDQUOT")
+        feed = self.feed(20000)
+        recorder.wait_line("degraded: no space")
+        recorder.wait_line("there is space again")
+        self.assertEqual(feed.wait(), 0, feed.stderr)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertNotIn("fresh segment", recorder.stderr)
+        self.check_all_there()
+
     def check_last_feed(self):
         recorder = self.recorder("--ring", "a", *SMALL)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
