@@ -591,6 +591,35 @@ class Hostility(Recording):
         self.assertEqual(self.tape_digest("--track", good, tape=tape), self.digest_of(feed.stderr))
         self.run_ok("verify", "-T", tape)
 
+    def test_what_cannot_be_is_quarantined_with_its_reason_and_what_came_before_is_kept(self):
+        larger = "a frame in it is larger than what is published"
+        reasons = {"far": "the producer published what cannot be", "odd": "the producer published what cannot be",
+                   "large": larger, "beyond": larger}
+        self.create("good", *reasons, size="64K")
+        recorder = self.recorder(*self.asked("good", *reasons))
+        for name in reasons:
+            self.gen(name, 10)
+        self.run_ok("flush", "-T", self.tape)
+        recorder.signal(signal.SIGSTOP)
+        for name in reasons:
+            self.gen(name, 400 if name == "large" else 10)  # so that it would fit into what waits, or not
+            with open(self.rings / f"{name}.ring", "r+b", buffering=0) as ring:
+                shared = ring.read(4096)
+                produced, consumed = (int.from_bytes(shared[at:at + 8], "little") for at in (256, 896))
+                first = 4096 + consumed % (64 << 10)  # the head of what waits
+                at, word = {"far": (256, produced + (1 << 40)), "odd": (256, produced + 4),
+                            "large": (first, 20000), "beyond": (first, 16000)}[name]
+                os.pwrite(ring.fileno(), word.to_bytes(8 if at == 256 else 4, "little"), at)
+        recorder.signal(signal.SIGCONT)
+        for name, reason in reasons.items():
+            recorder.wait_line(f"ring {name} quarantined: {reason}")
+        sent = self.gen("good", 1000)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.tape_digest("--track", "good"), sent)
+        for name in reasons:
+            self.assertEqual(self.tape_digest("--track", name)[1], 10, name)
+        self.run_ok("verify", "-T", self.tape)
+
     def test_scribbles_over_the_frames_harm_no_neighbour(self):
         for seed in range(4):
             self.check_neighbour((4096, 1 << 30), seed)
