@@ -43,7 +43,7 @@ struct listener {
     uint64_t next_seq; /* of track 0; 0: not known yet */
     uint64_t lost;     /* LOSS frames told, or seq left out */
     struct tdk_end end;
-    bool ended; /* END came; it stays until listener_forget_end() */
+    bool ended; /* END came */
     bool gone;  /* nobody reads what we put out */
     /* Frames that are still to be put out. */
     const struct tdk_frame *run;

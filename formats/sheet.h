@@ -105,11 +105,6 @@ void sheet_clear(struct sheet *sheet);
 #define SHEET_CHAR_MAX 4
 size_t sheet_char(char *at, uint8_t c);
 
-static inline bool sheet_has_value(const struct sheet_column *column, size_t row)
-{
-    return column->nulls == 0 || (column->valid[row / 8] >> row % 8 & 1) != 0;
-}
-
 /* The highest of a decimal: 18 digits. */
 #define SHEET_DECIMAL_MAX    INT64_C(999999999999999999)
 #define SHEET_DECIMAL_DIGITS 18

@@ -7,8 +7,8 @@
  * the old file goes. Dying at any point and beginning again gives the same tape: until it has its
  * name nothing counts, and from then on the old one does not.
  *
- * seal_pack() and seal_compare() touch nothing but the new file, and may run on any thread;
- * seal_switch() is for the index's one writer.
+ * seal_pack() touches nothing but the new file, and may run on any thread; seal_switch() is for the
+ * index's one writer.
  */
 #ifndef TDK_TAPE_SEAL_H
 #define TDK_TAPE_SEAL_H
