@@ -109,6 +109,41 @@ static void a_control_frame_has_both_its_parts(void **state)
     assert_memory_equal(tdk_frame_payload(frame), "abcdefgh", 8);
 }
 
+static void the_padding_of_a_control_frame_is_zeros(void **state)
+{
+    struct fixture *f = *state;
+    const struct tdk_frame head = {.type = TDK_TYPE_MARK};
+    attach_consumer(f);
+    memset(f->lane.ring->data, 0xff, CAPACITY); /* what a lap before left there */
+    assert_int_equal(lane_control(&f->lane, &head, "abc", 3, NULL, 0, &f->patience, &f->err), 0);
+    lane_publish(&f->lane);
+    const struct tdk_frame *frame = next_frame(f);
+    assert_non_null(frame);
+    assert_memory_equal(tdk_frame_payload(frame), "abc\0\0\0\0", 8);
+}
+
+static bool take_one(void *context)
+{
+    struct fixture *f = context;
+    if (next_frame(f) != NULL)
+        tdk_ring_release_to(f->consumer, tdk_ring_position(f->consumer));
+    return false;
+}
+
+/* Each time that it is looked at, less was taken than is waited for, but something. */
+static void a_consumer_that_takes_little_is_not_stalled(void **state)
+{
+    struct fixture *f = *state;
+    void *room;
+    attach_consumer(f);
+    f->patience.stopped = take_one;
+    f->patience.context = f;
+    for (unsigned i = 0; i < CAPACITY / 1024 - 1; i++) /* all but the room of EPOCH is taken */
+        assert_int_equal(put_tick(f, 1000, 1), 0);
+    assert_int_equal(lane_claim(&f->lane, 12 << 10, &room, &f->patience, &f->err), 0);
+    assert_true(f->patience.waited_ns > f->patience.stall_ns);
+}
+
 static void a_consumer_that_takes_nothing_ends_the_wait(void **state)
 {
     struct fixture *f = *state;
@@ -278,6 +313,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_put_is_read_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_seen_before_publish, setup, teardown),
         cmocka_unit_test_setup_teardown(a_control_frame_has_both_its_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_padding_of_a_control_frame_is_zeros, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_consumer_that_takes_little_is_not_stalled, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_consumer_that_takes_nothing_ends_the_wait, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_slow_consumer_is_waited_for_and_gets_everything, setup,

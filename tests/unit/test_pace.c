@@ -153,6 +153,18 @@ static void another_speed_goes_on_from_where_the_tape_stands(void **state)
     assert_int_equal(pace_due(&p, OPEN_TS + 2000, 3), 3000 + NS_PER_MS);
 }
 
+static void another_speed_that_comes_late_passes_over_nothing(void **state)
+{
+    (void)state;
+    struct pace p = paced(1, 1);
+    const struct speed twice = times(2, 1);
+    /* The tick at 1 s is next, though its time is long over: the one at 2 s comes half a second
+     * behind it. */
+    pace_speed(&p, &twice, OPEN_TS + NS_PER_S, 1, 9 * NS_PER_S);
+    assert_int_equal(pace_due(&p, OPEN_TS + NS_PER_S, 1), 9 * NS_PER_S);
+    assert_int_equal(pace_due(&p, OPEN_TS + 2 * NS_PER_S, 2), 9 * NS_PER_S + NS_PER_S / 2);
+}
+
 static void another_speed_in_a_pause_goes_on_from_where_that_began(void **state)
 {
     (void)state;
@@ -188,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_pause_moves_what_is_to_come_by_its_length),
         cmocka_unit_test(a_stall_moves_what_is_to_come_by_its_length),
         cmocka_unit_test(another_speed_goes_on_from_where_the_tape_stands),
+        cmocka_unit_test(another_speed_that_comes_late_passes_over_nothing),
         cmocka_unit_test(another_speed_in_a_pause_goes_on_from_where_that_began),
         cmocka_unit_test(a_seek_begins_anew_there),
     };
