@@ -84,6 +84,8 @@ static unsigned job_count;
 IN_PLACE int uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb run, uv_after_work_cb after)
 {
     assert_true(job_count < JOBS_MAX);
+    for (unsigned i = 0; i < job_count; i++)
+        assert_ptr_not_equal(jobs[i].work, work); /* the pool has it still */
     work->loop = loop;
     jobs[job_count++] = (struct job){work, run, after, false};
     return 0;
