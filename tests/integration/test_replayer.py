@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import threading
 import time
 import unittest
@@ -373,7 +374,11 @@ class Crowds(Replayer):
         self.serve("--idle", "1s", "--half-sent", "1s")
         streaming, half, idle = (self.client() for _ in range(3))
         streaming.call("query", credit=0)
-        half.send(b"\x94\x00\x01")
+        half.send(b"\x94\x00\x01\xda\xea\x60")  # a method of 60,000 bytes
+        end = time.monotonic() + tapedeck.PATIENCE
+        while not select.select([half.socket], [], [], 0.1)[0]:
+            half.send(b"x")  # now and then one of them
+            self.assertLess(time.monotonic(), end)
         for client, word in ((half, "half a message"), (idle, "nothing was asked")):
             (last,) = client.until_closed()
             self.assertEqual((last[1], last[2]["name"]), (None, "ETIMEDOUT"))
