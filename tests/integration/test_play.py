@@ -95,7 +95,8 @@ class Whole(Play):
         done = self.play("--loop", "3", "--digest")
         frames, _ = self.drained()
         self.assertEqual(len(self.ticks(frames)), 600)
-        self.assertEqual(len([frame for frame in frames if frame.type == tapedeck.END]), 1)
+        (end,) = [frame for frame in frames if frame.type == tapedeck.END]
+        self.assertEqual(end.payload[16:32], bytes(16))  # of several rounds there is no one digest
         self.assertEqual(self.digest_of(done.stderr), self.tape_digest())
 
     def test_more_than_a_ring_holds_goes_through_it(self):
@@ -125,6 +126,10 @@ class OnTime(Play):
                 self.assertEqual(rows[0]["ticks"], 200)
                 self.assertTrue(rows[0]["complete"])
                 self.assertLessEqual(rows[0]["p50"], rows[0]["max"])
+
+    def test_each_round_takes_its_time(self):
+        rows = json.loads(self.play("--speed", "1x", "--loop", "3", "--json").stdout)
+        self.assertGreater(rows[0]["elapsed"], 3 * 0.198e9)
 
     def test_idle_stretches_can_be_cut(self):
         path = self.scratch / "gap.lines"
@@ -180,6 +185,15 @@ class Waiting(Play):
         end = list(tapedeck.parse_frames(done.stdout))[-1]
         self.assertEqual(end.type, tapedeck.END)
         self.assertEqual(end.payload[32], 0)
+
+
+    def test_an_interrupt_ends_one_whose_consumer_takes_nothing(self):
+        """While it waits for room."""
+        self.run_ok("ring", "create", "r", "--size", "64K")
+        play = self.start_cli("play", "-T", self.tape, "--into", "r", "--loop", "100", "--stall-timeout", "1h")
+        self.wait_for(lambda: self.ring_info("r")["fill"] > 50000)
+        play.signal(signal.SIGINT)
+        self.assertEqual(play.wait(), 1, play.stderr)
 
 
 class NotWhole(Play):
