@@ -225,8 +225,9 @@ void doctor_disk(struct health *h, const struct doctor_disk *disk)
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) {
         health_find(h, errno == EACCES || errno == EROFS ? HEALTH_CRITICAL : HEALTH_UNKNOWN,
-                    "write", "run it as the user that records", "%s cannot be written to: %s",
-                    folder, tdk_strerror(-errno));
+                    "write",
+                    errno == EROFS ? "mount it for writing" : "run it as the user that records",
+                    "%s cannot be written to: %s", folder, tdk_strerror(-errno));
         return;
     }
     look_at_fallocate(h, fd, disk->write_size > WRITE_SIZE ? disk->write_size : WRITE_SIZE);
