@@ -124,11 +124,22 @@ int depot_load_symbols(struct depot *s, struct tdk_err *err)
                              : tdk_tape_tracks(s->tape, load_symbols, &wanted, err);
 }
 
+/* How much is missing there nobody knows: no gap of so many ticks, and not whole all the same. */
+static void tell_cut(struct tdk_tape *tape, const struct tdk_query *query)
+{
+    struct tdk_err err;
+    uint64_t told = 0;
+    while (tape_tell_cut(tape, query, &told, &err) < 0)
+        cli_lossy("%s", err.text);
+}
+
 int depot_coverage(struct depot *s, const struct tdk_query *query,
                    const struct tdk_coverage_walk *walk, struct tdk_err *err)
 {
-    return s->remote != NULL ? remote_coverage(s->remote, query, walk, err)
-                             : tdk_tape_coverage(s->tape, query, walk, err);
+    if (s->remote != NULL)
+        return remote_coverage(s->remote, query, walk, err);
+    tell_cut(s->tape, query);
+    return tdk_tape_coverage(s->tape, query, walk, err);
 }
 
 /* ---- facts ---- */

@@ -66,13 +66,16 @@ struct track_ref {
     uint32_t zero;
 };
 
+/* A sealed segment has a footer, or had one and lost it with what was in front of it. */
+enum { SEGMENT_NOT_SEALED, SEGMENT_HAS_FOOTER, SEGMENT_LOST_FOOTER };
+
 struct segment_ref {
     uint64_t number;
     uint64_t size; /* bytes of the file that hold something */
     uint64_t ticks, blocks;
     uint64_t min_ts, max_ts;
     uint32_t generation;
-    uint16_t sealed; /* 1: it has a footer */
+    uint16_t sealed; /* SEGMENT_HAS_FOOTER ... */
     uint16_t
         states; /* kinds of state that its state_refs tell of (tape/kinds.h); 0: none is told */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tape/tape.h"
 
 struct track_row {
     char name[TDK_NAME_MAX + 1];
@@ -172,7 +173,8 @@ int coverage_record_make(struct coverage_record **record, struct tdk_tape *tape,
                                          .context = &r};
     if (r.record == NULL)
         return err_set(err, -ENOMEM, "coverage");
-    r.record->complete = true;
+    uint64_t told = 0;
+    r.record->complete = tape_tell_cut(tape, walk->query, &told, NULL) == 0;
     int rc = tdk_tape_coverage(tape, walk->query, &on, err);
     if (r.failed)
         rc = err_set(err, -ENOMEM, "coverage");

@@ -26,6 +26,7 @@ struct tdk_cursor {
     uint64_t left; /* ticks up to the limit */
     bool count_only;
     size_t counting;                /* the stream that is being counted */
+    uint64_t cut_told;              /* see tape_tell_cut() */
     struct tdk_err failed;          /* what ended it; code 0: nothing did */
     bool (*stopped)(void *context); /* NULL: nobody stops it */
     void *stop_context;
@@ -96,6 +97,7 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     c->answer.reverse = query->reverse;
     c->count_only = query->count_only;
     c->left = query->limit == 0 ? UINT64_MAX : query->limit;
+    c->cut_told = places == NULL ? 0 : UINT64_MAX; /* whoever began before the places was told */
 
     struct track **tracks = NULL;
     size_t count = 0;
@@ -310,6 +312,22 @@ static int tell_failed(const struct tdk_cursor *cursor, struct tdk_err *err)
     return cursor->failed.code;
 }
 
+/* All was read that can be: is it known that there was more? */
+static int tell_cut(struct tdk_cursor *cursor, struct tdk_err *err)
+{
+    struct answer *answer = &cursor->answer;
+    const uint64_t last = answer->select.last;
+    const struct tdk_query query = {.axis = answer->select.axis,
+                                    .from = answer->select.from,
+                                    .to = last == UINT64_MAX ? last : last + 1};
+    int rc = tape_tell_cut(answer->tape, &query, &cursor->cut_told, err);
+    if (rc < 0) {
+        answer->stats.damaged_blocks++;
+        answer->damage = (struct tdk_damage){.segment = cursor->cut_told, .track = ""};
+    }
+    return rc;
+}
+
 int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
 {
     struct tdk_err own;
@@ -318,6 +336,8 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
     if (err == NULL)
         err = &own;
     int rc = cursor->count_only ? count_run(cursor, run, err) : read_run(cursor, run, err);
+    if (rc == 0 && cursor->left > 0)
+        rc = tell_cut(cursor, err);
     if (rc < 0 && rc != TDK_ECORRUPT)
         cursor_fail(cursor, rc, err);
     if (rc == 0) /* it reads nothing any more, though it may stay open for long */

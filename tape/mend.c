@@ -425,7 +425,7 @@ static int mend_blocks(struct rebuild *r, const struct segment *segment, struct 
         report->sealed_now++;
         found->states = writer->states;
         writer->states = (struct states){.bytes = NULL};
-        rc = rebuild_put(r, segment, found, true);
+        rc = rebuild_put(r, segment, found, SEGMENT_HAS_FOOTER);
         r->digest = writer->digest;
     }
     segment_writer_close(writer);

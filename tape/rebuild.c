@@ -247,7 +247,7 @@ static void put_span(struct segment_ref *ref, const struct block_ref *block)
 
 /* Everything that was found about one segment, in one transaction. */
 static int put_found(struct rebuild *r, const struct segment *segment, const struct found *found,
-                     bool sealed)
+                     uint16_t sealed)
 {
     struct segment_ref ref = {.number = segment->head.number,
                               .size = found->has_foot ? segment->size : found->scan.end,
@@ -323,12 +323,31 @@ static void check_chain(struct rebuild *r, const struct segment *segment, const 
 }
 
 int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const struct found *found,
-                bool sealed)
+                uint16_t sealed)
 {
     int rc = put_found(rebuild, segment, found, sealed);
     check_chain(rebuild, segment, found);
     count_found(rebuild, segment, found);
     return rc;
+}
+
+/* The table of the blocks lies right behind them: where it begins none is missing. */
+static bool table_begins(const struct segment *segment, const struct found *found, uint64_t offset)
+{
+    struct block_ref first;
+    return found->count > 0 && files_read(segment->home_fd, &first, sizeof first, offset) == 0 &&
+           memcmp(&first, &found->refs[0], sizeof first) == 0;
+}
+
+/* A foot that is damaged costs nothing; one that was cut off took what was in front of it along. */
+static uint16_t how_sealed(const struct segment *segment, const struct found *found, bool sealed)
+{
+    if (!sealed)
+        return SEGMENT_NOT_SEALED;
+    if (found->foot.magic != 0 || table_begins(segment, found, found->scan.end) ||
+        table_begins(segment, found, align_up(found->scan.end, TAPE_ALIGN)))
+        return SEGMENT_HAS_FOOTER;
+    return SEGMENT_LOST_FOOTER;
 }
 
 static int rebuild_opened(struct rebuild *r, const struct segment *segment, bool sealed)
@@ -346,7 +365,7 @@ static int rebuild_opened(struct rebuild *r, const struct segment *segment, bool
     if (!rebuild_is_orphan(r, &found)) {
         rc = found_learn(&found, segment, r->catalog, r->err);
         if (rc == 0)
-            rc = rebuild_put(r, segment, &found, sealed);
+            rc = rebuild_put(r, segment, &found, how_sealed(segment, &found, sealed));
     }
     found_close(&found);
     return rc;

@@ -102,7 +102,7 @@ int found_open(struct found *found, const struct segment *segment, bool sealed,
 int found_learn(const struct found *found, const struct segment *segment, struct catalog *catalog,
                 struct tdk_err *err); /* names and symbols from its blocks; a foot told its own */
 int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const struct found *found,
-                bool sealed);
+                uint16_t sealed); /* SEGMENT_HAS_FOOTER ... */
 void found_close(struct found *found);
 
 /*

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "tape/tape.h"
 
 struct span_list {
@@ -20,11 +21,13 @@ static int note_span(const struct segment_ref *segment, void *context)
         list->items = items;
         list->room = room;
     }
-    list->items[list->count++] = (struct segment_span){.number = segment->number,
-                                                       .min_ts = segment->min_ts,
-                                                       .max_ts = segment->max_ts,
-                                                       .generation = segment->generation,
-                                                       .states = segment->states};
+    list->items[list->count++] =
+        (struct segment_span){.number = segment->number,
+                              .min_ts = segment->min_ts,
+                              .max_ts = segment->max_ts,
+                              .generation = segment->generation,
+                              .states = segment->states,
+                              .is_cut = segment->sealed == SEGMENT_LOST_FOOTER};
     return 0;
 }
 
@@ -43,10 +46,15 @@ static void load_spans(struct tdk_tape *tape)
     tape->spans_known = true;
 }
 
+static bool is_timed(const struct segment_span *span)
+{
+    return span->min_ts <= span->max_ts;
+}
+
 /* One without a time that is trusted lies anywhere. */
 static bool is_aside(const struct segment_span *span, uint64_t from, uint64_t last)
 {
-    return span->min_ts <= span->max_ts && (span->max_ts < from || span->min_ts > last);
+    return is_timed(span) && (span->max_ts < from || span->min_ts > last);
 }
 
 void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
@@ -93,6 +101,48 @@ static size_t find_span(const struct tdk_tape *tape, uint64_t number)
             high = middle;
     }
     return low;
+}
+
+/* Up to this one. */
+static uint64_t last_time(const struct tdk_tape *tape, size_t at)
+{
+    while (at > 0 && !is_timed(&tape->spans[at]))
+        at--;
+    return is_timed(&tape->spans[at]) ? tape->spans[at].max_ts : 0;
+}
+
+/* Where times go on, what is missing lies between the last tick that is left and the next one's. */
+static bool lost_end_meets(const struct tdk_tape *tape, size_t at, const struct tdk_query *query)
+{
+    const struct segment_span *next = &tape->spans[at] + 1;
+    const bool is_last = at + 1 == tape->span_count;
+    uint64_t begin = last_time(tape, at);
+    bool goes_on = !is_last && is_timed(next) && next->min_ts >= begin;
+    return (begin < query->to || query->to == UINT64_MAX) &&
+           (!goes_on || query->from <= next->min_ts);
+}
+
+int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
+                  struct tdk_err *err)
+{
+    uint64_t number = 0;
+    bool is_empty = query->from >= query->to && query->to != UINT64_MAX;
+    if (is_empty || *told == UINT64_MAX)
+        return 0;
+    pthread_mutex_lock(&tape->lock);
+    load_spans(tape);
+    for (size_t at = find_span(tape, *told + 1); at < tape->span_count && number == 0; at++)
+        if (tape->spans[at].is_cut &&
+            (query->axis == TDK_AXIS_EVENT || lost_end_meets(tape, at, query)))
+            number = tape->spans[at].number;
+    pthread_mutex_unlock(&tape->lock);
+    *told = number != 0 ? number : UINT64_MAX;
+    if (number == 0)
+        return 0;
+    return err_say(err, TDK_ECORRUPT,
+                   "segment %llu is cut or damaged at its end: it has no foot, and what stood "
+                   "behind its last whole block is missing",
+                   (unsigned long long)number);
 }
 
 bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor)

@@ -34,7 +34,8 @@ struct symbols {
 struct segment_span {
     uint64_t number, min_ts, max_ts;
     uint32_t generation;
-    uint32_t states; /* kinds: see segment_ref */
+    uint16_t states; /* kinds: see segment_ref */
+    bool is_cut;     /* it lost its footer, and what stood in front of that */
 };
 
 struct tdk_tape {
@@ -99,6 +100,13 @@ void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, 
 
 /* Of the segments of now the newest; 0: there is none. */
 uint64_t tape_newest_segment(struct tdk_tape *tape);
+
+/* Segments that lost their end, if what stood there may be of the query's times (on the event axis:
+ * any). TDK_ECORRUPT: err names the first behind segment *told (0: of all), which is moved on; 0:
+ * that was all. What is missing inside an epoch its seqs tell, too; of its end nothing else does.
+ */
+int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
+                  struct tdk_err *err);
 
 /* Does the index tell what segments have of these kinds of state, of this one and of those below it
  * down to *floor (which is the next that does not; 0: of all)? */

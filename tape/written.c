@@ -48,7 +48,7 @@ static int put_blocks(struct rebuild *r, const struct segment *segment, uint64_t
         drop_known(&found, r->catalog);
         rc = found_learn(&found, segment, r->catalog, r->err);
         if (rc == 0)
-            rc = rebuild_put(r, segment, &found, false);
+            rc = rebuild_put(r, segment, &found, SEGMENT_NOT_SEALED);
     }
     found_close(&found);
     return rc;

@@ -245,6 +245,27 @@ class Recover(Tape):
         self.report(code=3)
         self.assertEqual(self.tape_digest(), digest)
 
+    def test_the_end_of_the_last_segment_is_missed(self):
+        """No seq behind it tells that there was more, and no index where there is none."""
+        segment = self.segments()[-1]
+        before = T0 + int(self.COUNT / len(self.segments()))
+        os.truncate(segment, segment.stat().st_size // 2)
+        shutil.rmtree(self.tape / "index")
+        for made_anew in (False, True):
+            for args in (["query", "-o", "none"], ["query", "-o", "none", "--reverse"], ["query", "--count"], ["digest"],
+                         ["coverage"], ["gaps"]):
+                done = self.run_ok(*args, "-T", self.tape, code=3)
+                self.assertIn(f"segment {int(segment.stem)} is cut", done.stderr, args)
+            refused = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--require-complete", code=3)
+            self.assertEqual(refused.stdout, b"")
+            self.run_ok("query", "-T", self.tape, "-o", "none", "--to", before)
+            if not made_anew:
+                self.report(code=3)
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line(r"^ready ")
+        address = f"unix:{self.tape / 'replayer.sock'}"
+        for args in (["query", "-o", "none"], ["query", "--count"], ["query", "-o", "none", "--require-complete"]):
+            self.run_ok(*args, "-a", address, code=3)
+
 
 class Index(Tape):
     """Whatever is in index/, answers are the same; and recover and reindex mend it."""
