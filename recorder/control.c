@@ -164,21 +164,35 @@ static void on_stats(struct request *request, struct wire_map params)
 
 /* ---- what waits for the tape ---- */
 
-static struct control_task *ask(struct request *request, enum control_kind kind)
+/* NULL: no memory. */
+static struct control_task *add_task(struct control *c, struct request *request,
+                                     enum control_kind kind)
 {
-    struct control *c = request_context(request);
     struct control_task *task = calloc(1, sizeof *task);
-    if (task == NULL) {
-        struct tdk_err err;
-        err_set(&err, -ENOMEM, "%s", request->method->name);
-        request_fail(request, &err);
+    if (task == NULL)
         return NULL;
-    }
     task->request = request;
     task->kind = kind;
     *c->asked_last = task;
     c->asked_last = &task->next;
     return task;
+}
+
+static struct control_task *ask(struct request *request, enum control_kind kind)
+{
+    struct control_task *task = add_task(request_context(request), request, kind);
+    if (task == NULL) {
+        struct tdk_err err;
+        err_set(&err, -ENOMEM, "%s", request->method->name);
+        request_fail(request, &err);
+    }
+    return task;
+}
+
+void control_roll(struct control *c)
+{
+    if (add_task(c, NULL, CONTROL_ROLL) == NULL)
+        log_warn("no memory to begin the next segment: ask again");
 }
 
 static int take_ring(struct wire_map params, struct config_ring *ring, struct tdk_err *err)
@@ -411,6 +425,8 @@ static void answer(const struct control_task *task, uint64_t segment)
 {
     if (task->kind == CONTROL_DETACH && task->inlet->state != RING_DETACHED)
         inlet_detach(task->inlet); /* it may have been asked for twice */
+    if (task->request == NULL)
+        return;
     struct text_buffer *out = request_answer(task->request);
     wire_put_map(out, task->kind == CONTROL_ROLL || task->kind == CONTROL_MARK ? 1 : 0);
     if (task->kind == CONTROL_ROLL)
@@ -494,6 +510,8 @@ int control_open(struct control *c, struct recorder *r, struct tdk_err *err)
     static const struct method *const tables[] = {methods, NULL};
     struct server_options options;
     memset(c, 0, sizeof *c);
+    c->recorder = r;
+    c->asked_last = &c->asked;
     if (r->config->server.socket_path[0] == '\0' && r->config->server.listen == NULL)
         return 0;
     server_defaults(&options);
@@ -505,12 +523,7 @@ int control_open(struct control *c, struct recorder *r, struct tdk_err *err)
     options.tables = tables;
     options.context = c;
     server_config_apply(&r->config->server, &options);
-    int rc = server_open(&c->server, &r->service.loop, &options, err);
-    if (rc < 0)
-        return rc;
-    c->recorder = r;
-    c->asked_last = &c->asked;
-    return 0;
+    return server_open(&c->server, &r->service.loop, &options, err);
 }
 
 static void give_up(struct control_task *tasks)
@@ -519,7 +532,8 @@ static void give_up(struct control_task *tasks)
     err_say(&err, -ECANCELED, "the recorder ends");
     while (tasks != NULL) {
         struct control_task *next = tasks->next;
-        request_fail(tasks->request, &err);
+        if (tasks->request != NULL)
+            request_fail(tasks->request, &err);
         free(tasks);
         tasks = next;
     }

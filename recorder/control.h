@@ -19,10 +19,10 @@ struct recorder;
 
 enum control_kind { CONTROL_FLUSH, CONTROL_ROLL, CONTROL_MARK, CONTROL_DETACH };
 
-/* Somebody who waits. */
+/* What is to be done in a round. */
 struct control_task {
     struct control_task *next;
-    struct request *request; /* borrowed until it is answered */
+    struct request *request; /* borrowed until it is answered; NULL: nobody waits */
     enum control_kind kind;
     char name[TDK_NAME_MAX + 1]; /* of a mark */
     uint64_t ts, back;           /* likewise; ns before it that are to be kept */
@@ -41,6 +41,9 @@ struct control {
 
 /* Listen. Nothing is done when the configuration has no socket. */
 int control_open(struct control *control, struct recorder *recorder, struct tdk_err *err);
+
+/* As if `roll` had been asked. */
+void control_roll(struct control *control);
 
 /* Those who wait are told that it is over; handles close. Then, when the loop has ended, free. */
 void control_close(struct control *control);

@@ -309,8 +309,7 @@ static void on_tend(uv_timer_t *timer)
 static void on_roll(void *context)
 {
     struct recorder *r = context;
-    rotate_roll(&r->rotate);
-    rotate_tend(&r->rotate, clock_mono());
+    control_roll(&r->control);
     recorder_turn(r);
 }
 

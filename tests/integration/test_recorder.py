@@ -382,6 +382,15 @@ class Segments(Recording):
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest(), sent)
 
+    def test_hangup_ends_the_segment_behind_what_was_published(self):
+        self.create("a")
+        recorder = self.recorder("--ring", "a", "--block-age", "10m", "--sync", "batch", "--socket", "none")
+        for segment in (1, 2):
+            self.gen("a", 10)
+            recorder.signal(signal.SIGHUP)
+            recorder.wait_line(f"segment {segment} sealed blocks=1 ticks=10 ")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+
     def test_a_segment_ends_at_its_age(self):
         self.create("a")
         recorder = self.recorder("--ring", "a", "--segment-age", "300ms")
