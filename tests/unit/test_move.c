@@ -12,6 +12,7 @@
 #include "tape/verify.h"
 #include "tapedeck/digest.h"
 #include "tapedeck/tape.h"
+#include "tests/support/dirty.h"
 #include "tests/support/faulty.h"
 #include "tests/support/taping.h"
 
@@ -229,6 +230,50 @@ static void moved_segments_answer_as_before(void **state)
     assert_whole(f, before.digest);
     move_ok(f, true);
     assert_false(is_file(f->disk, "0000000001.seg"));
+    assert_whole(f, before.digest);
+}
+
+/* There: its stub takes a segment's place. Back: the one on the disk is removed, too. */
+static void nothing_gives_way_before_its_copy_is_durable(void **state)
+{
+    struct fixture *f = *state;
+    move_ok(f, false); /* the first time the disk becomes the tape's, too */
+    move_ok(f, true);
+    dirty_begin();
+    move_ok(f, false);
+    assert_int_equal(dirty_end(), MOVED);
+    dirty_begin();
+    move_ok(f, true);
+    assert_int_equal(dirty_end(), 2 * MOVED);
+}
+
+/* A disk that keeps something else than it was given. */
+static ssize_t rotting_pwrite(int fd, const void *bytes, size_t size, uint64_t offset)
+{
+    unsigned char *rotten = malloc(size);
+    assert_non_null(rotten);
+    memcpy(rotten, bytes, size);
+    rotten[size / 2] ^= 1;
+    ssize_t rc = files_posix.pwrite(fd, rotten, size, offset);
+    free(rotten);
+    return rc;
+}
+
+static void what_does_not_read_back_as_it_was_written_stays_at_home(void **state)
+{
+    struct fixture *f = *state;
+    struct answer before = query(f->path);
+    struct move_totals totals;
+    struct file_ops rotting = files_posix;
+    move_ok(f, false);
+    move_ok(f, true);
+    rotting.pwrite = rotting_pwrite;
+    files = &rotting;
+    assert_int_equal(move_some(f, false, &totals), 0);
+    files = &files_posix;
+    assert_int_equal(totals.segments, 0);
+    assert_int_equal(totals.failed, MOVED);
+    assert_int_equal(folder_count(f->disk), 1); /* annex.meta */
     assert_whole(f, before.digest);
 }
 
@@ -648,6 +693,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MOVING(moved_segments_answer_as_before),
+        MOVING(nothing_gives_way_before_its_copy_is_durable),
+        MOVING(what_does_not_read_back_as_it_was_written_stays_at_home),
         MOVING(a_disk_that_is_not_there_is_neither_damage_nor_loss),
         MOVING(another_disk_under_that_path_is_not_taken_for_it),
         MOVING(a_disk_may_be_mounted_elsewhere),
