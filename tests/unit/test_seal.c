@@ -13,6 +13,7 @@
 #include "tapedeck/digest.h"
 #include "tapedeck/tape.h"
 #include "tests/support/asking.h"
+#include "tests/support/dirty.h"
 #include "tests/support/faulty.h"
 #include "tests/support/seeds.h"
 #include "tests/support/taping.h"
@@ -415,6 +416,17 @@ static void a_tick_that_steps_back_is_found_in_what_is_packed(void **state)
     tdk_tape_close(tape);
 }
 
+static void nothing_gives_way_before_what_it_became_is_durable(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    make_tape(f);
+    dirty_begin();
+    taping_ok(seal(f, &totals, &err), &err);
+    assert_true(dirty_end() >= totals.segments && totals.segments >= SEGMENTS_MIN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -422,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_packed_tape_answers_as_before),
         TEST(packing_twice_does_nothing),
+        TEST(nothing_gives_way_before_what_it_became_is_durable),
         TEST(a_packed_tape_is_known_without_its_index),
         TEST(a_packed_tape_is_written_on),
         TEST(who_reads_meanwhile_is_not_disturbed),
