@@ -15,6 +15,7 @@
 #include "tape/seal_tape.h"
 #include "tape/verify.h"
 #include "tapedeck/tape.h"
+#include "tests/support/dirty.h"
 #include "tests/support/faulty.h"
 #include "tests/support/taping.h"
 
@@ -269,6 +270,14 @@ static void a_whole_epoch_may_go(void **state)
     assert_int_equal(seen.retired, TICKS);
     assert_int_equal(seen.damaged, 0);
     assert_whole(f->path);
+}
+
+static void a_segment_goes_when_its_tombstone_is_durable(void **state)
+{
+    struct fixture *f = *state;
+    dirty_begin();
+    assert_int_equal(retire(f->path, going, GOING), 0);
+    assert_true(dirty_end() >= GOING);
 }
 
 static int note_fate(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context)
@@ -671,6 +680,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(deleted_is_not_never_recorded_and_not_damage, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_segment_goes_when_its_tombstone_is_durable, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(without_its_index_the_tape_says_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_lost_its_tombstones_counts_as_missing, setup,
