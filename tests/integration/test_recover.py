@@ -90,6 +90,22 @@ class Recover(Tape):
                          self.COUNT - self.served())
         self.report(code=3)
 
+    def test_what_rotted_before_the_index_was_made_is_a_gap_of_its_size(self):
+        """The foot is gone, too, which would have told of the block."""
+        for segment in self.segments()[:2]:
+            with self.subTest(segment.name):
+                data = segment.read_bytes()
+                at = 4096 + 300  # in its first block
+                segment.write_bytes(data[:at] + bytes([data[at] ^ 16]) + data[at + 1:-256])
+                self.run_ok("reindex", "-T", self.tape, code=3)
+                (gap,) = self.gaps(3)
+                self.assertEqual(gap["count"], self.COUNT - self.served())
+                self.assertEqual(gap["first_seq"] == 1, segment == self.segments()[0])
+                quick = json.loads(self.run_ok("gaps", "-T", self.tape, "--json", "--quick", code=3).stdout)
+                self.assertEqual([(row["first_seq"], row["count"]) for row in quick], [(gap["first_seq"], gap["count"])])
+                segment.write_bytes(data)
+                self.run_ok("reindex", "-T", self.tape)
+
     def test_what_is_said_of_the_index_is_of_no_segment(self):
         self.segments()[-1].unlink()
         found = json.loads(self.run_ok("verify", "-T", self.tape, "--json", code=5).stdout)
