@@ -25,7 +25,10 @@
 #define URGENT_NS (5 * NS_PER_S)   /* for what was deleted to be free, while the disk is full */
 #define WARN_NS   (600 * NS_PER_S) /* between two warnings, unless it has become twice as bad */
 
-enum { AT_A_TIME = 16 };
+enum {
+    AT_A_TIME = 16,
+    ROW_WAIT_MS = 500, /* a stop waits for the work that is under way */
+};
 
 /* ---- the forecast ---- */
 
@@ -153,7 +156,8 @@ static void look_unfreed(struct retention *r)
 
 static int retire(struct retention *r, const uint64_t *numbers, size_t count)
 {
-    const struct retire_options options = {.each = note_retired, .context = r};
+    const struct retire_options options = {
+        .each = note_retired, .context = r, .row_wait_ms = ROW_WAIT_MS};
     bool by_free = r->policy->min_free != 0 && count > 0;
     uint64_t before = by_free ? look_sum(r) : 0;
     int rc = retire_segments(&r->tape->folder, numbers, count, &options, &r->err);

@@ -148,7 +148,8 @@ static int remove_going(struct retiring *r)
 static int retire_some(struct retiring *r, const uint64_t *segments, size_t count)
 {
     uint64_t left;
-    int rc = leases_hold_row(&r->row, r->folder, ROW_WAIT_MS, r->err);
+    unsigned wait_ms = r->options->row_wait_ms != 0 ? r->options->row_wait_ms : ROW_WAIT_MS;
+    int rc = leases_hold_row(&r->row, r->folder, wait_ms, r->err);
     if (rc < 0)
         return rc;
     rc = retired_load(&r->retired, r->folder, r->err);

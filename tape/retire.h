@@ -28,6 +28,7 @@ struct retire_options {
     /* After each segment; may be NULL. Not 0: stop behind it. */
     int (*each)(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context);
     void *context;
+    unsigned row_wait_ms; /* for another job that changes the row, then TDK_EBUSY; 0: 10 s */
 };
 
 /* These segments, as far as nobody reads or holds them; and the files of those that were retired

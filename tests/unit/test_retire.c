@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tape/holds.h"
 #include "tape/lease.h"
 #include "tape/recover.h"
@@ -331,6 +332,25 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
      * that they were deleted. */
     assert_true(count_ticks(tape, false) < TICKS);
     tdk_tape_close(tape);
+}
+
+/* A recorder that stops cannot wait for a job that hangs on another disk. */
+static void who_cannot_wait_for_the_row_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct folder folder;
+    struct tdk_err err;
+    int row;
+    const struct retire_options options = {.row_wait_ms = 1};
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(leases_hold_row(&row, &folder, 0, &err), &err);
+    const uint64_t begun_ns = clock_mono();
+    assert_int_equal(retire_segments(&folder, going, GOING, &options, &err), TDK_EBUSY);
+    assert_true(clock_mono() - begun_ns < 9 * NS_PER_S); /* unless said otherwise it is 10 s */
+    assert_true(is_there(f->path, going[0]));
+    leases_give_row(row);
+    taping_ok(retire_segments(&folder, going, GOING, &options, &err), &err);
+    assert_false(is_there(f->path, going[0]));
 }
 
 /* A plan of many segments takes its time, and who holds one meanwhile was told that it stays. */
@@ -695,6 +715,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_a_reader_needs_stays_until_it_is_done, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(who_cannot_wait_for_the_row_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_held_behind_the_plan_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_stays_keeps_no_other_and_goes_with_the_next,
                                         setup, teardown),
