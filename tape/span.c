@@ -7,7 +7,7 @@
 
 struct span_list {
     struct segment_span *items;
-    size_t count, room;
+    size_t count, room, cut;
 };
 
 static int note_span(const struct segment_ref *segment, void *context)
@@ -28,6 +28,7 @@ static int note_span(const struct segment_ref *segment, void *context)
                               .generation = segment->generation,
                               .states = segment->states,
                               .is_cut = segment->sealed == SEGMENT_LOST_FOOTER};
+    list->cut += segment->sealed == SEGMENT_LOST_FOOTER;
     return 0;
 }
 
@@ -39,10 +40,11 @@ static void load_spans(struct tdk_tape *tape)
     if (tape->spans_known)
         return;
     if (index_segments(tape->view->index, note_span, &list, NULL) < 0)
-        list.count = 0;
+        list.count = list.cut = 0;
     free(tape->spans);
     tape->spans = list.items;
     tape->span_count = list.count;
+    tape->cut_count = list.cut;
     tape->spans_known = true;
 }
 
@@ -131,7 +133,8 @@ int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t
         return 0;
     pthread_mutex_lock(&tape->lock);
     load_spans(tape);
-    for (size_t at = find_span(tape, *told + 1); at < tape->span_count && number == 0; at++)
+    const size_t end = tape->cut_count > 0 ? tape->span_count : 0;
+    for (size_t at = find_span(tape, *told + 1); at < end && number == 0; at++)
         if (tape->spans[at].is_cut &&
             (query->axis == TDK_AXIS_EVENT || lost_end_meets(tape, at, query)))
             number = tape->spans[at].number;

@@ -52,8 +52,8 @@ struct tdk_tape {
     size_t track_count;
     struct retired *retired; /* what was deleted on purpose, as its file was last: */
     uint64_t retired_inode, retired_ns, retired_size;
-    struct segment_span *spans; /* of the segments that the index knows; by number */
-    size_t span_count;
+    struct segment_span *spans;   /* of the segments that the index knows; by number */
+    size_t span_count, cut_count; /* of all; of those that are cut */
     bool spans_known;
     uint64_t dear_ns;        /* not before: a look at all segments (tape_refresh_cheaply) */
     struct symbols *symbols; /* held, of the tracks that were asked about, until refresh */
