@@ -96,7 +96,10 @@ static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *
         rc = -errno;
     if (lock >= 0)
         close(lock);
-    return rc < 0 && mode != 0 ? err_set(err, rc, "make the socket %s", path) : rc;
+    if (rc == 0 || mode == 0)
+        return rc;
+    rc = err_set(err, rc, "make the socket %s", path);
+    return err_advise(err, rc, -EROFS, "name a place where one can be made (--socket)");
 }
 
 int listen_unix(const char *path, mode_t mode, int *out, struct listen_file *file,
