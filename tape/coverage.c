@@ -313,21 +313,17 @@ static int survey_hole(struct survey *s, const struct block_ref *ref)
     return rc == 1 ? note_damage(s, hole.first_seq, hole.last_seq, hole.from, hole.to) : rc;
 }
 
-/* Control frames only: nothing that a seq names. */
-static bool is_bare(const struct block_ref *ref)
-{
-    return ref->count == 0 && ref->lost == 0;
-}
-
 static int survey_ref(struct survey *s, const struct block_ref *ref)
 {
-    if (!is_bare(ref) && ref->first_seq > s->epoch->last_seq)
+    const bool is_bare = block_is_bare(ref);
+    if (!is_bare && ref->first_seq > s->epoch->last_seq)
         return 0; /* recorded since we began */
     int rc = tell_retired(s, ref->first_seq);
-    if (rc == 0)
+    if (rc == 0 && !is_bare) {
         rc = survey_hole(s, ref);
-    s->before = *ref;
-    if (rc == 0 && !is_bare(ref) && ref->last_seq > s->seen)
+        s->before = *ref;
+    }
+    if (rc == 0 && !is_bare && ref->last_seq > s->seen)
         rc = survey_block(s, ref);
     if (rc == 0 && s->walk->progress != NULL)
         rc = s->walk->progress(s->slice.bytes_read, s->ticks + s->row.ticks, s->walk->context);

@@ -15,14 +15,24 @@ bool epoch_has_hole(const struct epoch_ref *epoch)
            epoch->last_seq - epoch->first_seq + 1 != epoch->ticks + epoch->lost;
 }
 
-/* The block next to one, whatever its times: 1, 0, or an error. */
+bool block_is_bare(const struct block_ref *ref)
+{
+    return ref->count == 0 && ref->lost == 0;
+}
+
+/* The block next to one that accounts for seqs, whatever its times: 1, 0, or an error. */
 static int neighbour(struct index *index, const struct epoch_ref *epoch,
                      const struct block_ref *block, bool reverse, struct block_ref *found,
                      struct tdk_err *err)
 {
     const struct index_range everything = {
         .track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
-    return index_find(index, &everything, block, reverse, found, 1, err);
+    struct block_ref at = *block;
+    int n;
+    while ((n = index_find(index, &everything, &at, reverse, found, 1, err)) == 1 &&
+           block_is_bare(found))
+        at = *found;
+    return n;
 }
 
 /* Both lie side by side in the index. */

@@ -20,11 +20,14 @@ struct hole {
 /* Is it the tape's own fault that something cannot be read, not ours or the machine's? */
 bool code_is_damage(int code);
 
+/* Control frames only: nothing that a seq or a time of its own names. Packing makes such blocks. */
+bool block_is_bare(const struct block_ref *ref);
+
 /* Does the epoch's count of ticks and losses leave seqs over? */
 bool epoch_has_hole(const struct epoch_ref *epoch);
 
-/* Is there a hole between two blocks that a query met one after the other (NULL: none before, none
- * behind), which may have held what it asks for? 1: *hole; 0. */
+/* Is there a hole between two blocks that a query met one after the other, bare ones passed over
+ * (NULL: none before, none behind), which may have held what it asks for? 1: *hole; 0. */
 int hole_between(struct index *index, const struct select *select, const struct epoch_ref *epoch,
                  const struct block_ref *before, const struct block_ref *behind, struct hole *hole,
                  struct tdk_err *err);

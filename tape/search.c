@@ -369,6 +369,8 @@ static int check_hole(struct search *search, bool found, struct tdk_err *err)
     const struct block_ref *next = found ? &search->refs[search->ref_at - 1] : NULL;
     struct hole hole;
     bool reverse = is_reverse(search);
+    if (found && block_is_bare(next))
+        return 0;
     int rc =
         hole_between(search->answer->view->index, &search->answer->select, current_epoch(search),
                      reverse ? next : last, reverse ? last : next, &hole, err);
@@ -406,7 +408,7 @@ static bool is_later(const struct search *search, const struct block_ref *ref)
 /* The whole of it has been told already. */
 static bool is_repeat(const struct search *search, const struct block_ref *ref)
 {
-    if (ref->count == 0 && ref->lost == 0)
+    if (block_is_bare(ref))
         return false;
     return is_reverse(search) ? ref->first_seq >= search->seen : ref->last_seq <= search->seen;
 }

@@ -105,20 +105,23 @@ static size_t find_span(const struct tdk_tape *tape, uint64_t number)
     return low;
 }
 
-/* Up to this one. */
-static uint64_t last_time(const struct tdk_tape *tape, size_t at)
+/* From when on a segment's ticks are: its first, of those that are left, or the last before it. */
+static uint64_t begin_time(const struct tdk_tape *tape, size_t at)
 {
+    if (is_timed(&tape->spans[at]))
+        return tape->spans[at].min_ts;
     while (at > 0 && !is_timed(&tape->spans[at]))
         at--;
     return is_timed(&tape->spans[at]) ? tape->spans[at].max_ts : 0;
 }
 
-/* Where times go on, what is missing lies between the last tick that is left and the next one's. */
+/* Where times go on, what is missing came before the next one's. Of each track something else is
+ * left, so it may have come from the beginning on. */
 static bool lost_end_meets(const struct tdk_tape *tape, size_t at, const struct tdk_query *query)
 {
     const struct segment_span *next = &tape->spans[at] + 1;
     const bool is_last = at + 1 == tape->span_count;
-    uint64_t begin = last_time(tape, at);
+    uint64_t begin = begin_time(tape, at);
     bool goes_on = !is_last && is_timed(next) && next->min_ts >= begin;
     return (begin < query->to || query->to == UINT64_MAX) &&
            (!goes_on || query->from <= next->min_ts);

@@ -261,6 +261,24 @@ class Recover(Tape):
         self.report(code=3)
         self.assertEqual(self.tape_digest(), digest)
 
+    def test_a_range_inside_a_hole_is_not_whole(self):
+        """Packed segments begin with blocks of control frames alone, which lie on either side of it."""
+        self.run_ok("seal", "-T", self.tape, "-q")
+        segment = self.segments()[1]
+        data = segment.read_bytes()
+        middle = T0 + int(1.5 * self.COUNT / len(self.segments()))
+        for size in range(5 << 10, len(data), len(data) // 12):
+            segment.write_bytes(data[:size])
+            shutil.rmtree(self.tape / "index", ignore_errors=True)
+            for begin in (T0, middle):
+                done = self.run_cli("query", "-T", self.tape, "-o", "none", "--from", begin, "--to", middle + 10, "--digest")
+                whole = done.stderr.endswith(f"ticks {middle + 10 - begin}\n")
+                self.assertTrue(done.returncode == 3 or (whole and done.returncode == 0), (size, done.stderr))
+            gaps = json.loads(self.run_cli("gaps", "-T", self.tape, "--json").stdout)
+            self.assertTrue(whole or gaps, size)
+            for gap in gaps:
+                self.assertTrue(T0 <= gap["from"] <= gap["to"] < T0 + self.COUNT, gap)
+
     def test_the_end_of_the_last_segment_is_missed(self):
         """No seq behind it tells that there was more, and no index where there is none."""
         segment = self.segments()[-1]
