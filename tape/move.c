@@ -487,6 +487,7 @@ static void count(struct moving *m, const struct segment_name *names, size_t cou
 
 struct sweep {
     struct suffix suffix;
+    const struct retired *retired; /* borrowed */
     size_t count;
     char names[64][96]; /* more go the next time */
 };
@@ -509,6 +510,33 @@ static void sweep(const struct moving *m, const char *folder)
     for (size_t i = 0; i < s.count; i++) {
         snprintf(path, sizeof path, "%.*s/%s", (int)ANNEX_PATH_MAX, folder, s.names[i]);
         files->unlink(path);
+    }
+}
+
+static int note_deleted(const char *name, void *context)
+{
+    struct sweep *s = context;
+    size_t digits = strspn(name, "0123456789");
+    bool sealed = strcmp(name + digits, ".seg") == 0 || strcmp(name + digits, ".g1.seg") == 0;
+    if (sealed && digits >= 10 && digits <= 19 && s->count < array_size(s->names) &&
+        retired_find(s->retired, strtoull(name, NULL, 10)) != NULL)
+        memcpy(s->names[s->count++], name, strlen(name) + 1);
+    return 0;
+}
+
+/* Of a segment that was deleted when it had been copied there and was not moved yet nothing in the
+ * tape knows any more. */
+static void sweep_deleted(const struct moving *m)
+{
+    struct sweep s = {.retired = m->retired};
+    char path[TAPE_PATH_MAX];
+    files->list(m->annex->path, note_deleted, &s);
+    for (size_t i = 0; i < s.count; i++) {
+        struct segment_head head = {.magic = 0};
+        snprintf(path, sizeof path, "%.*s/%s", (int)ANNEX_PATH_MAX, m->annex->path, s.names[i]);
+        if (stub_read_head(path, &head, NULL) == 0 &&
+            memcmp(head.tape_id, m->folder->tape_id, sizeof head.tape_id) == 0)
+            files->unlink(path);
     }
 }
 
@@ -545,6 +573,7 @@ static int move_all(struct moving *m)
     if (!m->options->dry_run) {
         sweep(m, m->annex->path);
         sweep(m, m->folder->segments);
+        sweep_deleted(m);
         rc = sweep_doubles(m, names, found);
     }
     for (size_t i = 0; i < found && rc == 0 && !m->options->dry_run; i++)

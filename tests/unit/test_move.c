@@ -418,6 +418,32 @@ static void what_is_away_is_not_deleted_behind_its_back(void **state)
     assert_int_equal(rename(gone, f->disk), 0);
 }
 
+/* Who was killed with the copy made and the stub not yet: nothing here knows of it. */
+static void what_was_deleted_on_its_way_there_goes_with_the_next_move(void **state)
+{
+    static const uint64_t going[] = {4, 5};
+    struct fixture *f = *state;
+    struct move_totals totals;
+    struct folder folder;
+    struct tdk_err err;
+    char here[128], there[FOLDER_PATH + 24];
+    size_t size;
+    move_ok(f, false);
+    taping_path(f->path, 4, ".seg", here);
+    unsigned char *whole = taping_load(here, &size);
+    snprintf(there, sizeof there, "%s/0000000004.seg", f->disk);
+    taping_store(there, whole, size);
+    snprintf(there, sizeof there, "%s/0000000005.seg", f->disk);
+    taping_store(there, "somebody's", 10);
+    free(whole);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    taping_ok(retire_segments(&folder, going, 2, NULL, &err), &err);
+    assert_int_equal(move_some(f, false, &totals), 0);
+    assert_false(is_file(f->disk, "0000000004.seg"));
+    assert_true(is_file(f->disk, "0000000005.seg"));
+    assert_true(is_file(f->disk, "0000000003.seg"));
+}
+
 static const char *read_only; /* a folder */
 
 static int unlink_elsewhere(const char *path)
@@ -702,6 +728,7 @@ int main(void)
         MOVING(a_reader_with_the_old_file_open_finishes_with_it),
         MOVING(deleted_means_on_the_other_disk_too),
         MOVING(what_is_away_is_not_deleted_behind_its_back),
+        MOVING(what_was_deleted_on_its_way_there_goes_with_the_next_move),
         MOVING(a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape),
         MOVING(what_is_being_deleted_while_it_is_verified_is_no_damage),
         MOVING(a_rotten_foot_there_does_not_replace_the_good_one_here),
