@@ -122,6 +122,12 @@ static const char *ring_state_word(const struct counters_copy *page, const char 
     return words[state] != NULL ? words[state] : page_state(page);
 }
 
+static const char *ring_reason(const struct counters_copy *page, const char *ring)
+{
+    const struct counter_value *note = counters_find(page, "ring_quarantined", ring);
+    return note != NULL && note->value != 0 ? note->help : NULL;
+}
+
 static void view_ring(struct ring_view *v, const struct counters_copy *page,
                       const struct counter_value *row)
 {
@@ -130,6 +136,7 @@ static void view_ring(struct ring_view *v, const struct counters_copy *page,
         .name = ring,
         .track = row->track,
         .state = ring_state_word(page, ring),
+        .reason = ring_reason(page, ring),
         .epoch = page_value(page, "ring_epoch", ring),
         .written = page_value(page, "ring_written_seq", ring),
         .durable = page_value(page, "ring_durable_seq", ring),

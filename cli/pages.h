@@ -37,7 +37,8 @@ bool page_canary_age(const struct counters_copy *recorder, uint64_t *age_ns);
 
 struct ring_view {
     const char *name, *track, *state;
-    bool seen; /* the ring itself can be looked at from here: info is filled */
+    const char *reason; /* why it is quarantined; NULL: it is not */
+    bool seen;          /* the ring itself can be looked at from here: info is filled */
     struct tdk_ring_info info;
     uint64_t epoch, written, durable, lost_total, fill, high_water, ticks, bytes;
 };

@@ -15,6 +15,8 @@
 #include "cli/stat_ask.h"
 #include "cli/table.h"
 
+#define STATE_TEXT 128
+
 struct args {
     struct range_args range;
     struct ask_args where; /* a socket instead of the pages */
@@ -62,6 +64,14 @@ static void put_string(struct text_buffer *out, const char *text)
     text_add_json(out, text, strlen(text));
 }
 
+/* "ok", "quarantined: REASON" */
+static const char *state_text(char text[STATE_TEXT], const struct ring_view *v)
+{
+    snprintf(text, STATE_TEXT, "%s%s%s", v->state, v->reason != NULL ? ": " : "",
+             v->reason != NULL ? v->reason : "");
+    return text;
+}
+
 struct json {
     struct text_buffer *out;
     const char *between;
@@ -71,6 +81,7 @@ static void put_ring_json(const struct ring_view *v, const struct counters_copy 
                           void *context)
 {
     struct json *json = context;
+    char state[STATE_TEXT];
     (void)page;
     text_add_string(json->out, json->between);
     json->between = ",";
@@ -96,7 +107,7 @@ static void put_ring_json(const struct ring_view *v, const struct counters_copy 
                     ",\"lost_total\":%" PRIu64 ",\"fill\":%" PRIu64 ",\"high_water\":%" PRIu64
                     ",\"ticks\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"state\":",
                     v->lost_total, v->fill, v->high_water, v->ticks, v->bytes);
-    put_string(json->out, v->state);
+    put_string(json->out, state_text(state, v));
     text_add_char(json->out, '}');
 }
 
@@ -183,6 +194,7 @@ static void put_ring_row(const struct ring_view *v, const struct counters_copy *
     const struct counters_copy *before =
         sheet->before != NULL ? pages_same(sheet->before, page) : NULL;
     struct table *table = sheet->table;
+    char state[STATE_TEXT];
     table_text(table, v->name);
     table_text(table, v->track);
     table_number(table, v->epoch);
@@ -201,7 +213,7 @@ static void put_ring_row(const struct ring_view *v, const struct counters_copy *
     table_number(table, v->high_water);
     put_rate(sheet, before, "ring_ticks", v, v->ticks);
     put_rate(sheet, before, "ring_taken", v, v->bytes);
-    table_text(table, v->state);
+    table_text(table, state_text(state, v));
 }
 
 static const struct column all_columns[] = {

@@ -89,7 +89,7 @@ void metrics_put(struct text_buffer *text, const struct counters_copy *page, uin
         return; /* an answer that is short of memory is empty, and the scrape fails */
     put_daemon(text, page, now_ns);
     for (unsigned i = 0; i < page->rows; i++) {
-        if (done[i])
+        if (done[i] || page->values[i].kind == COUNTER_NOTE) /* words are no metric */
             continue;
         put_head(text, &page->values[i]);
         for (unsigned j = i; j < page->rows; j++)

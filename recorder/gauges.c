@@ -82,6 +82,9 @@ static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
                              COUNTER_LEVEL, COUNTER_COUNT},
     [GAUGES_RING_DURABLE] = {"ring_durable_seq", "last seq of the epoch that is durable",
                              COUNTER_LEVEL, COUNTER_COUNT},
+    [GAUGES_RING_QUARANTINED] = {"ring_quarantined",
+                                 "since when, and then why, it is quarantined; 0: it is not",
+                                 COUNTER_NOTE, COUNTER_TIME},
 };
 
 static void add_own(struct gauges *t)
@@ -166,7 +169,7 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
             rows[i] = counters_add(t->page, &ring_rows[i], s->asked->name, s->track);
     for (size_t i = 0; i < GAUGES_RING_COUNT; i++)
         counters_name_track(t->page, rows[i], s->track);
-    const uint64_t values[GAUGES_RING_COUNT] = {
+    const uint64_t values[GAUGES_RING_QUARANTINED] = {
         [GAUGES_RING_STATE] = s->state,
         [GAUGES_RING_TICKS] = s->counts.ticks,
         [GAUGES_RING_BYTES] = s->counts.bytes,
@@ -179,8 +182,10 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
         [GAUGES_RING_WRITTEN] = inlet_marked(&s->written, s->sequence.epoch),
         [GAUGES_RING_DURABLE] = inlet_marked(&s->durable, s->sequence.epoch),
     };
-    for (size_t i = 0; i < GAUGES_RING_COUNT; i++)
+    for (size_t i = 0; i < GAUGES_RING_QUARANTINED; i++)
         counters_set(t->page, rows[i], values[i]);
+    counters_note(t->page, rows[GAUGES_RING_QUARANTINED],
+                  s->state == RING_QUARANTINED ? s->reason : NULL);
 }
 
 /* A ring's rows are there from when it is asked for, so that one that is waited for is seen: their

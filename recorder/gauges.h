@@ -54,6 +54,7 @@ enum gauges_ring {
     GAUGES_RING_EPOCH,
     GAUGES_RING_WRITTEN,
     GAUGES_RING_DURABLE,
+    GAUGES_RING_QUARANTINED, /* a note; the others are numbers */
     GAUGES_RING_COUNT,
 };
 

@@ -161,6 +161,22 @@ void counters_set(struct counters *c, int row, uint64_t value)
         atomic_store_explicit(&rows_of(c)[row].value, value, memory_order_relaxed);
 }
 
+/* Its value last: who reads meanwhile finds none. */
+void counters_note(struct counters *c, int row, const char *words)
+{
+    char *note = row >= 0 ? rows_of(c)[row].help : NULL;
+    const size_t room = sizeof rows_of(c)->help;
+    if (note == NULL || words == NULL) {
+        counters_set(c, row, 0);
+        return;
+    }
+    if (atomic_load(&rows_of(c)[row].value) != 0 && strncmp(note, words, room - 1) == 0)
+        return;
+    atomic_store(&rows_of(c)[row].value, 0);
+    snprintf(note, room, "%s", words);
+    atomic_store(&rows_of(c)[row].value, clock_wall());
+}
+
 void counters_beat(struct counters *c, uint64_t now_ns)
 {
     atomic_store_explicit(&c->head->beat, now_ns, memory_order_relaxed);

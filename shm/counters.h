@@ -9,7 +9,7 @@
  * One process writes, with plain stores of whole words; nothing waits for anyone. The writer holds
  * a lock on the file for life, so a reader knows whether it lives. Rows are added, never moved or
  * taken away; what a row is called does not change once it is there, but that a track which was not
- * known is named. docs/counters.md is the layout's promise.
+ * known is named, and that a note has other words. docs/counters.md is the layout's promise.
  *
  * Nothing that a reader finds is trusted: sizes come from the file system and our own structs, and
  * texts are copied and ended.
@@ -32,6 +32,7 @@
 enum counter_kind {
     COUNTER_TOTAL, /* only grows while its writer lives */
     COUNTER_LEVEL, /* goes up and down */
+    COUNTER_NOTE,  /* words, in `help`; the value is since when, 0: there are none */
 };
 
 enum counter_unit {
@@ -100,6 +101,10 @@ int counters_add(struct counters *counters, const struct counter_kind_of *what, 
 void counters_name_track(struct counters *counters, int row, const char *track);
 
 void counters_set(struct counters *counters, int row, uint64_t value);
+
+/* The words of a COUNTER_NOTE from now on; NULL: there are none. */
+void counters_note(struct counters *counters, int row, const char *words);
+
 void counters_beat(struct counters *counters, uint64_t now_ns);
 
 /* ---- the reader's side ---- */

@@ -56,7 +56,7 @@ static void copy_row(struct counter_value *value, const struct counters_row *row
     copy_text(value->ring, row->ring, sizeof value->ring);
     copy_text(value->track, row->track, sizeof value->track);
     copy_text(value->help, row->help, sizeof value->help);
-    value->kind = row->kind == COUNTER_TOTAL ? COUNTER_TOTAL : COUNTER_LEVEL;
+    value->kind = row->kind <= COUNTER_NOTE ? (enum counter_kind)row->kind : COUNTER_LEVEL;
     value->unit = row->unit <= COUNTER_TIME ? (enum counter_unit)row->unit : COUNTER_COUNT;
     value->value = row->value;
 }

@@ -600,6 +600,10 @@ class Hostility(Recording):
         self.assertEqual(self.tape_digest("--track", good, tape=tape), self.digest_of(feed.stderr))
         self.run_ok("verify", "-T", tape)
 
+    def quarantined(self):
+        rings = json.loads(self.run_ok("stat", "recorder", "-T", self.tape, "--json").stdout)[0]["rings"]
+        return {ring["name"]: ring["state"] for ring in rings if ring["state"] != "ok"}
+
     def test_what_cannot_be_is_quarantined_with_its_reason_and_what_came_before_is_kept(self):
         larger = "a frame in it is larger than what is published"
         reasons = {"far": "the producer published what cannot be", "odd": "the producer published what cannot be",
@@ -622,6 +626,7 @@ class Hostility(Recording):
         recorder.signal(signal.SIGCONT)
         for name, reason in reasons.items():
             recorder.wait_line(f"ring {name} quarantined: {reason}")
+        self.wait_for(lambda: self.quarantined() == {name: f"quarantined: {why}" for name, why in reasons.items()})
         sent = self.gen("good", 1000)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest("--track", "good"), sent)

@@ -68,6 +68,32 @@ static void a_track_that_was_not_known_is_named_once(void **state)
     counters_close(page);
 }
 
+static void a_note_has_words_while_it_holds(void **state)
+{
+    (void)state;
+    static const struct counter_kind_of note = {"ring_quarantined", "", COUNTER_NOTE, COUNTER_TIME};
+    struct counters *page = NULL;
+    struct counters_copy copy;
+    char longest[300];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_int_equal(counters_create(&page, &options, NULL), 0);
+    assert_int_equal(counters_add(page, &note, "a", NULL), 0);
+    const char *const words[] = {"it goes back", "its file was cut", longest, NULL};
+    for (size_t i = 0; i < 4; i++) {
+        counters_note(page, 0, words[i]);
+        assert_int_equal(counters_read_of(&copy, "recorder", tape_id, NULL), 0);
+        const struct counter_value *found = counters_find(&copy, "ring_quarantined", "a");
+        assert_int_equal(found->kind, COUNTER_NOTE);
+        assert_int_equal(found->value != 0, words[i] != NULL);
+        if (words[i] != NULL)
+            assert_int_equal(strncmp(found->help, words[i], sizeof found->help - 1), 0);
+        counters_forget(&copy);
+    }
+    counters_note(page, TDK_EFULL, "a row that there was no room for");
+    counters_close(page);
+}
+
 static void rows_have_a_limit_and_beyond_it_nothing_is_written(void **state)
 {
     (void)state;
@@ -199,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(what_is_set_is_read_with_its_name_labels_and_kind),
         test(a_track_that_was_not_known_is_named_once),
+        test(a_note_has_words_while_it_holds),
         test(rows_have_a_limit_and_beyond_it_nothing_is_written),
         test(a_page_without_its_writer_is_known_as_that),
         test(a_page_of_any_bytes_is_answered),
