@@ -335,6 +335,7 @@ int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const st
 static bool table_begins(const struct segment *segment, const struct found *found, uint64_t offset)
 {
     struct block_ref first;
+    assert(found->count == 0 || found->refs != NULL);
     return found->count > 0 && files_read(segment->home_fd, &first, sizeof first, offset) == 0 &&
            memcmp(&first, &found->refs[0], sizeof first) == 0;
 }
