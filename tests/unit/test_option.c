@@ -408,17 +408,19 @@ static void nearest_forgives_slips_but_not_other_words(void **state)
     }
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 /* It is seen by nobody who looks at the file. */
 static void a_byte_order_mark_in_front_of_a_config_file_is_nothing(void **state)
 {
     (void)state;
     assert_int_equal(read_words("--config", config_of("\xef\xbb\xbftape = /marked\n")), 0);
     assert_string_equal(args.tape, "/marked");
+    option_close(&result);
     assert_int_equal(read_words("--config", config_of("\xef\xbb\xbf# a comment\ntape = /t\n")), 0);
+    option_close(&result);
     assert_int_equal(read_words("--config", config_of("\xef\xbb# half of one\n")), TDK_EVALUE);
 }
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
