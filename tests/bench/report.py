@@ -276,6 +276,10 @@ def pictures(ring, store):
     return made
 
 
+def times(count):
+    return f", {count} times" if count > 1 else ""
+
+
 def text(out, ring, store, benches, bare, failures):
     targets = Targets()
     ring_targets(targets, ring)
@@ -286,7 +290,8 @@ def text(out, ring, store, benches, bare, failures):
         machine += f"a line from one processor to the other and back: {ring.delay['lat']['limit_rtt1']:.0f} ns\n"
     parts = ["```\n" + machine + "```\n"]
     if failures:
-        parts += ["### What failed\n", "\n".join(f"- {failure}" for failure in failures) + "\n"]
+        parts += ["### What failed\n", "\n".join(f"- `{failure}`{times(count)}"
+                                                 for failure, count in collections.Counter(failures).items()) + "\n"]
     parts += ["### Targets\n", table(["", "target", "measured", "a bare loop", "reached"], targets.rows)]
     for mode, words in (("one", "64 bytes, one at a time"), ("batch", "64 bytes, batches of 32"), ("var", "32 to 256 bytes, one at a time")):
         if ring.rate[mode]:
