@@ -1,0 +1,93 @@
+"""What the tests of the command line's contract share."""
+
+import ctypes
+import ctypes.util
+import json
+import os
+import pty
+import subprocess
+
+from tests.support import tapedeck
+
+T0 = 1_700_000_000_000_000_000  # 2023-11-14T22:13:20Z
+SECOND = 1_000_000_000
+U64_MAX = 2**64 - 1
+DATA = tapedeck.SHARED / "data"
+
+
+def five(symbol='"A"', timestamp="1", price="1", volume="1", message_type='"trade"'):
+    return (f'{{"symbol":{symbol},"timestamp":{timestamp},"price":{price},"volume":{volume},'
+            f'"message_type":{message_type}}}')
+
+
+class Xxh3:
+    """XXH3-128 as the library has it, in canonical order."""
+
+    class Hash(ctypes.Structure):
+        _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+    def __init__(self):
+        library = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
+        self.call = library.XXH3_128bits
+        self.call.restype = self.Hash
+        self.call.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+
+    def hex(self, data):
+        value = self.call(data, len(data))
+        return f"{value.high:016x}{value.low:016x}"
+
+
+class Contract(tapedeck.Case):
+    def write(self, name, data):
+        path = self.scratch / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    def put_lines(self, track, ticks, *args, tape=None):
+        path = self.write(f"{track}.lines", "".join(f"{ts} {text}\n" for ts, text in ticks))
+        self.run_ok("import", path, "-T", tape or self.tape, "--track", track, "--format", "lines", "-q", *args)
+
+    def query(self, *args, code=0, tape=None):
+        return self.run_ok("query", "-T", tape or self.tape, *args, code=code)
+
+    def count(self, *args, tape=None):
+        return int(self.query("--count", *args, tape=tape).stdout)
+
+    def rows(self, *args, code=0, tape=None):
+        return [json.loads(line) for line in
+                self.query("-o", "jsonl", *args, code=code, tape=tape).stdout.splitlines()]
+
+    def texts(self, *args, tape=None):
+        return [row["text"] for row in self.rows(*args, tape=tape)]
+
+    def shared(self, *path):
+        found = DATA.joinpath(*path)
+        if not found.exists():
+            self.skipTest(f"{found} is not there: the real data stands beside the project")
+        return found
+
+    def refused(self, *args, code=2, says="", **how):
+        """Not done, and said in one line; the rest of the line is in `says`."""
+        done = self.run_cli(*args, **how)
+        self.assertEqual(done.returncode, code, f"{args}: {done.stderr}")
+        self.assertEqual(len(done.stderr.splitlines()), 1, f"{args}: {done.stderr}")
+        self.assertIn(says, done.stderr)
+        self.assertEqual(done.stdout, b"", args)
+        return done
+
+    def on_terminal(self, *args):
+        """(status, what the terminal got, stderr)."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen([tapedeck.BIN / "tapedeck", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL,
+                                   stdout=slave, stderr=subprocess.PIPE)
+        os.close(slave)
+        shown = b""
+        try:
+            while piece := os.read(master, 65536):
+                shown += piece
+        except OSError:
+            pass  # the other end is gone: that is how a terminal ends
+        os.close(master)
+        stderr = process.stderr.read().decode()
+        process.stderr.close()
+        return process.wait(tapedeck.PATIENCE), shown, stderr
