@@ -289,7 +289,6 @@ static int grow(struct store *store, bool twice)
     return rc;
 }
 
-/* LMDB takes no more from an environment whose head could not be written. */
 static int open_again(struct store *store)
 {
     pthread_rwlock_wrlock(&store->views);
@@ -303,6 +302,19 @@ static int open_again(struct store *store)
     }
     pthread_rwlock_unlock(&store->views);
     return rc;
+}
+
+/* LMDB takes no more from an environment whose head could not be written, not even looks: it is
+ * opened anew, before anybody looks into it. Only who writes may: nobody else knows when nothing is
+ * being written. Where it cannot be opened now, the next write tries again. */
+static void heal(struct store *store)
+{
+    MDB_txn *look;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &look);
+    if (rc == 0)
+        mdb_txn_abort(look);
+    else if (rc == MDB_PANIC)
+        (void)open_again(store);
 }
 
 int store_write(struct store *store, const struct batch *batch, struct tdk_err *err)
@@ -321,6 +333,8 @@ int store_write(struct store *store, const struct batch *batch, struct tdk_err *
         } else if (rc == MDB_PANIC && !store->private && !opened_again) {
             rc = open_again(store);
             opened_again = true;
+        } else if (!store->private && store->env != NULL) {
+            heal(store);
         }
         if (rc != 0)
             return fail(store, rc, "write", err);
@@ -369,7 +383,7 @@ int store_view_open(struct store_view *view, struct store *store, struct tdk_err
     for (;;) {
         MDB_txn *txn;
         pthread_rwlock_rdlock(&store->views);
-        int rc = store->env != NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) : MDB_PANIC;
+        int rc = store->env != NULL ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) : EAGAIN;
         if (rc == 0) {
             *view = (struct store_view){.store = store, .txn = txn, .err = err};
             return 0;
