@@ -290,7 +290,7 @@ def text(out, ring, store, benches, bare, failures):
         machine += f"a line from one processor to the other and back: {ring.delay['lat']['limit_rtt1']:.0f} ns\n"
     parts = ["```\n" + machine + "```\n"]
     if failures:
-        parts += ["### What failed\n", "\n".join(f"- `{failure}`{times(count)}"
+        parts += ["### What failed\n", "\n".join(f"- {failure}{times(count)}"
                                                  for failure, count in collections.Counter(failures).items()) + "\n"]
     parts += ["### Targets\n", table(["", "target", "measured", "a bare loop", "reached"], targets.rows)]
     for mode, words in (("one", "64 bytes, one at a time"), ("batch", "64 bytes, batches of 32"), ("var", "32 to 256 bytes, one at a time")):
