@@ -23,7 +23,8 @@ struct tdk_cursor {
     struct stream *streams; /* one a track, by name */
     size_t stream_count;
     struct merge merge;
-    uint64_t left; /* ticks up to the limit */
+    uint64_t left;   /* ticks up to the limit */
+    uint64_t lowest; /* of the blocks that ticks were told of the earliest time */
     bool count_only;
     size_t counting;                /* the stream that is being counted */
     uint64_t cut_told;              /* see tape_tell_cut() */
@@ -97,6 +98,7 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     c->answer.reverse = query->reverse;
     c->count_only = query->count_only;
     c->left = query->limit == 0 ? UINT64_MAX : query->limit;
+    c->lowest = UINT64_MAX;
     c->cut_told = places == NULL ? 0 : UINT64_MAX; /* whoever began before the places was told */
 
     struct track **tracks = NULL;
@@ -229,6 +231,8 @@ static int take(struct tdk_cursor *cursor, struct stream *stream, struct tdk_run
     stats->ticks += run->ticks;
     stats->bytes += run->size;
     cursor->left -= run->ticks;
+    if (run->ticks > 0)
+        cursor->lowest = min_u64(cursor->lowest, stream->ref.min_ts);
     stream->told_epoch = run->epoch;
     cursor->takes_turns = run->ticks < TURN_MAX;
     uint64_t key;
@@ -312,13 +316,15 @@ static int tell_failed(const struct tdk_cursor *cursor, struct tdk_err *err)
     return cursor->failed.code;
 }
 
-/* All was read that can be: is it known that there was more? */
+/* All was read that is wanted and can be: is it known that there was more? The last ticks up to a
+ * limit reach no farther down than they come from. */
 static int tell_cut(struct tdk_cursor *cursor, struct tdk_err *err)
 {
     struct answer *answer = &cursor->answer;
-    const uint64_t last = answer->select.last;
+    const uint64_t first = answer->select.from, last = answer->select.last;
     const struct tdk_query query = {.axis = answer->select.axis,
-                                    .from = answer->select.from,
+                                    .from =
+                                        cursor->left > 0 ? first : max_u64(first, cursor->lowest),
                                     .to = last == UINT64_MAX ? last : last + 1};
     int rc = tape_tell_cut(answer->tape, &query, &cursor->cut_told, err);
     if (rc < 0) {
@@ -336,7 +342,9 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
     if (err == NULL)
         err = &own;
     int rc = cursor->count_only ? count_run(cursor, run, err) : read_run(cursor, run, err);
-    if (rc == 0 && cursor->left > 0)
+    /* Behind the first ticks up to a limit anything may be missing; behind the last ones nothing.
+     */
+    if (rc == 0 && (cursor->left > 0 || (cursor->answer.reverse && !cursor->count_only)))
         rc = tell_cut(cursor, err);
     if (rc < 0 && rc != TDK_ECORRUPT)
         cursor_fail(cursor, rc, err);

@@ -286,13 +286,14 @@ class Recover(Tape):
         os.truncate(segment, segment.stat().st_size // 2)
         shutil.rmtree(self.tape / "index")
         for made_anew in (False, True):
-            for args in (["query", "-o", "none"], ["query", "-o", "none", "--reverse"], ["query", "--count"], ["digest"],
-                         ["coverage"], ["gaps"]):
+            for args in (["query", "-o", "none"], ["query", "-o", "none", "--reverse"], ["query", "-o", "none", "--reverse", "--limit", "1"],
+                         ["query", "--count"], ["digest"], ["tail", "-n", "1"], ["coverage"], ["gaps"]):
                 done = self.run_ok(*args, "-T", self.tape, code=3)
                 self.assertIn(f"segment {int(segment.stem)} is cut", done.stderr, args)
             refused = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--require-complete", code=3)
             self.assertEqual(refused.stdout, b"")
-            self.run_ok("query", "-T", self.tape, "-o", "none", "--to", before)
+            for args in ([], ["--reverse", "--limit", "1"]):
+                self.run_ok("query", "-T", self.tape, "-o", "none", "--to", before, *args)
             if not made_anew:
                 self.report(code=3)
         self.start("tapedeck-replayer", "--tape", self.tape).wait_line(r"^ready ")
