@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "tape/prime_inner.h"
 
@@ -247,6 +248,17 @@ static int walk_tracks(struct prime *p, const struct tdk_query *query, struct td
     return rc;
 }
 
+/* Segments that lost their end may have had later states than those that were found. */
+static void count_cut(struct prime *p, const struct tdk_query *before)
+{
+    struct tdk_query since = *before;
+    uint64_t told = 0;
+    if (p->state_count > 0 && before->axis == TDK_AXIS_RECV)
+        since.from = max_u64(since.from, p->states[0].key);
+    while (tape_tell_cut(p->answer.tape, &since, &told, NULL) < 0)
+        p->answer.stats.damaged_blocks++;
+}
+
 int prime_open(struct prime **prime, struct tdk_tape *tape, const struct tdk_query *query,
                const struct prime_options *options, struct tdk_err *err)
 {
@@ -269,8 +281,10 @@ int prime_open(struct prime **prime, struct tdk_tape *tape, const struct tdk_que
     int rc = select_init(&p->answer.select, &before, err);
     if (rc == 0)
         p->wanted_kinds = narrow_types(&p->answer.select);
-    if (rc == 0 && query->from > 0 && p->wanted_kinds != 0)
+    if (rc == 0 && query->from > 0 && p->wanted_kinds != 0) {
         rc = walk_tracks(p, query, err);
+        count_cut(p, &before);
+    }
     if (rc < 0) {
         prime_close(p);
         return rc;

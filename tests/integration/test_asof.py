@@ -1,5 +1,6 @@
 """What stood at a time, from outside: against all that lies before it, whatever became of the tape."""
 
+import os
 import random
 import re
 import shutil
@@ -71,6 +72,16 @@ class AsOf(tapedeck.Case):
         self.check()
         self.check_short()
         self.run_ok("verify", "-T", self.tape)
+
+    def test_what_stood_at_the_end_of_a_segment_that_is_cut_is_missed(self):
+        """No seq behind it tells that there was more."""
+        self.make_tape()
+        segment = sorted((self.tape / "segments").glob("*.seg"))[-1]
+        os.truncate(segment, segment.stat().st_size // 2)
+        shutil.rmtree(self.tape / "index")
+        told = self.run_ok("asof", "-T", self.tape, "--at", "end", code=3)
+        self.assertIn("1 part of the tape before it cannot be read", told.stderr)
+        self.assertEqual(self.seqs("--at", self.times[5000]), self.expected(self.times[5000]))
 
     def test_a_file_is_written_as_by_query_and_never_over_another(self):
         self.make_tape()
