@@ -225,7 +225,9 @@ struct tdk_coverage_walk {
 };
 
 /* Is a range whole? Of the query only from, to, axis and tracks count: a gap may have held
- * anything. Tracks come by name, epochs ascending. Memory: one block, whatever the range. */
+ * anything. Tracks come by name, epochs ascending. What a segment that is cut lost with its end is
+ * no gap, for nobody knows its size: a cursor over the range tells it, one that counts soonest.
+ * Memory: one block, whatever the range. */
 TDK_API int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
                               const struct tdk_coverage_walk *walk, struct tdk_err *err);
 

@@ -94,7 +94,8 @@ class EpochCoverage(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """Is a range whole? `complete`: nothing lost, damaged, deleted or away."""
+    """Is a range whole? `complete`: nothing lost, damaged, deleted or away, and no segment cut at its
+    end, of which nobody knows how many ticks it lost."""
 
     complete: bool
     epochs: list[EpochCoverage]
@@ -418,7 +419,17 @@ class Tape:
         told = lib.CoverageWalk(gap=walk.each(lib.EachGap, gap), epoch=walk.each(lib.EachEpoch, epoch),
                                 progress=walk.each(lib.Progress, lambda *_: None))
         walk.call("tdk_tape_coverage", handle.at, byref(query), byref(told))
-        return Coverage(not gaps, epochs, gaps)
+        counting = self._query(start, end, tracks, None, None, axis, count_only=True)
+        return Coverage(not gaps and _is_uncut(handle, counting), epochs, gaps)
+
+
+def _is_uncut(tape: _Handle, counting: lib.Query) -> bool:
+    """What a segment lost with its end is no gap of so many ticks: a cursor tells that it was there."""
+    try:
+        Cursor(tape, counting).count()
+    except lib.Damaged:
+        return False
+    return True
 
 
 class Cursor:

@@ -387,6 +387,18 @@ class Tapes(Case):
             self.assertEqual([(g.track, g.count, g.damaged) for g in coverage.gaps],
                              [("words", 10, True)])
 
+    def test_a_segment_that_lost_its_end_is_not_complete(self):
+        """It is the end of its epoch: no seq tells that there was more."""
+        segment = max((self.tape / "segments").iterdir())
+        os.truncate(segment, segment.stat().st_size // 2)
+        shutil.rmtree(self.tape / "index")
+        with tapedeck.Tape(self.tape) as tape:
+            coverage = tape.coverage()
+            self.assertEqual((coverage.complete, coverage.gaps), (False, []))
+            self.assertTrue(tape.coverage(end=1).complete)
+            with self.assertRaises(tapedeck.Damaged):
+                tape.count()
+
     def test_a_pandas_frame_has_times_prices_and_symbols(self):
         try:
             import pandas
