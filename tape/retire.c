@@ -145,13 +145,19 @@ static int remove_going(struct retiring *r)
     return removed < 0 ? removed : rc;
 }
 
+/* For what was left before nobody waits, nor is told: it goes another time. */
+static int hold_row(struct retiring *r, size_t count)
+{
+    unsigned wait_ms = r->options->row_wait_ms != 0 ? r->options->row_wait_ms : ROW_WAIT_MS;
+    return leases_hold_row(&r->row, r->folder, count > 0 ? wait_ms : 0, r->err);
+}
+
 static int retire_some(struct retiring *r, const uint64_t *segments, size_t count)
 {
     uint64_t left;
-    unsigned wait_ms = r->options->row_wait_ms != 0 ? r->options->row_wait_ms : ROW_WAIT_MS;
-    int rc = leases_hold_row(&r->row, r->folder, wait_ms, r->err);
+    int rc = hold_row(r, count);
     if (rc < 0)
-        return rc;
+        return count > 0 ? rc : 0;
     rc = retired_load(&r->retired, r->folder, r->err);
     if (rc == 0) { /* what could not go before, or was left by who died; why it stays was told */
         (void)retire_leftovers(r->folder, r->retired, &left, NULL);

@@ -32,8 +32,9 @@ struct retire_options {
 };
 
 /* These segments, as far as nobody reads or holds them; and the files of those that were retired
- * and are still there, also when none is to go now. A file that cannot be removed is an error, but
- * for those of before; its segment is retired all the same, and the others go. */
+ * and are still there, also when none is to go now, unless another job changes the row. A file that
+ * cannot be removed is an error, but for those of before; its segment is retired all the same, and
+ * the others go. */
 int retire_segments(const struct folder *folder, const uint64_t *segments, size_t count,
                     const struct retire_options *options, struct tdk_err *err);
 
