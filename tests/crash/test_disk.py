@@ -258,14 +258,14 @@ class Slow(Disk):
         return trace.read_text().count(".seg>") if trace.exists() else 0
 
     def interrupted(self, trace, *command):
-        """A command that reads a block each 30 ms, and is interrupted after some of them."""
+        """A command that reads a block each 100 ms, and is interrupted after some of them."""
         if shutil.which("strace") is None:
             self.skipTest("no strace")
         program = tapedeck.Program(
-            ["strace", "-f", "-y", "-qq", "-o", trace, "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=30000",
+            ["strace", "-f", "-y", "-qq", "-o", trace, "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=100000",
              tapedeck.BIN / "tapedeck", *command], self.env)
         self.programs.append(program)
-        self.wait_for(lambda: self.reads_of(trace) >= 30)
+        self.wait_for(lambda: self.reads_of(trace) >= 10)
         for child in Failing.children(program.pid):
             os.kill(child, signal.SIGINT)
         return program
