@@ -11,6 +11,7 @@ import ctypes.util
 import errno as _errno
 import os
 import pathlib
+import sys
 import threading
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int, c_int16, c_int64,
                     c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
@@ -326,7 +327,8 @@ class Walk:
 
     def call(self, *arguments: Any) -> None:
         """As call()."""
-        if threading.current_thread() is threading.main_thread():
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and not sys.is_finalizing():  # then no thread begins any more, and it is waited for
             self._aside(arguments)
         else:
             self._make(arguments)

@@ -364,6 +364,18 @@ class Tapes(Case):
                 gc.collect()
             self.assertEqual((set(found), closed), ({0}, [1]), row)
 
+    def test_a_walk_while_the_interpreter_ends_does_not_wait_for_a_thread_that_never_begins(self):
+        child = self.python(f"""
+            import tapedeck
+            class Last:
+                def __del__(self, tape=tapedeck.Tape({str(self.tape)!r})):
+                    tape.tracks()
+            last = Last()
+            """)
+        self.addCleanup(child.kill)
+        child.communicate(timeout=support.PATIENCE)
+        self.assertEqual(child.returncode, 0)
+
     def test_a_time_that_a_datetime64_cannot_say_is_none_and_not_another(self):
         times = np.array([5, 2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1], np.uint64)
         self.assertEqual(np.isnat(tapedeck.to_datetime64(times)).tolist(), [False, False, True, True, True])
