@@ -58,14 +58,17 @@ static void note_range(struct session *s)
     const struct tdk_query *query = &s->params.inquiry.query;
     struct tdk_tape_info info;
     tdk_tape_info(s->tape, &info);
-    bool grows = info.recording || s->params.then_live;
     s->from = query->from;
     s->to = query->to;
     if (query->axis == TDK_AXIS_EVENT || info.first_ts > info.last_ts)
         return;
     if (s->from == 0)
         s->from = info.first_ts;
-    if (s->to == UINT64_MAX && info.last_ts < UINT64_MAX && !grows)
+    if (s->to != UINT64_MAX || info.last_ts == UINT64_MAX || s->params.then_live)
+        return;
+    if (info.recording)
+        s->grew_to = info.last_ts + 1;
+    else
         s->to = info.last_ts + 1;
 }
 

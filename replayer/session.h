@@ -41,6 +41,7 @@ struct session {
     struct tdk_tape *tape;
     struct player *player;
     uint64_t from, to; /* what is played: the tape's own times where nobody said others */
+    uint64_t grew_to;  /* of a tape that grows: as far as it went at the beginning; else 0 */
     struct tdk_err err;
     int rc;
     struct text_buffer last; /* pairs of the last notification */

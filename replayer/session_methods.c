@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/moment.h"
 #include "replayer/session.h"
@@ -105,15 +107,22 @@ static void on_step(struct request *request, struct wire_map params)
         steer(request, session_asked(request, params), &command, PLAYER_PAUSED);
 }
 
+/* What was recorded since it began has no time that is still to come. */
+static uint64_t last_place(const struct session *s)
+{
+    return s->grew_to != 0 ? max_u64(s->grew_to, clock_wall()) : s->to;
+}
+
 /* To the end of the range, too: there it ends. */
 static int check_place(const struct session *s, uint64_t to, struct tdk_err *err)
 {
     char place[MOMENT_TEXT], first[MOMENT_TEXT], end[MOMENT_TEXT];
-    if (to >= s->from && to <= s->to)
+    const uint64_t last = last_place(s);
+    if (to >= s->from && to <= last)
         return 0;
     return err_say(err, TDK_EVALUE, "to: %s is not in the range of session %" PRIu64 ", %s to %s",
                    moment_text(place, to), s->number, moment_text(first, s->from),
-                   s->to == UINT64_MAX ? "the end" : moment_text(end, s->to));
+                   last == UINT64_MAX ? "the end" : moment_text(end, last));
 }
 
 static void seek(struct request *request, struct session *s, uint64_t to)

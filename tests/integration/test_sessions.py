@@ -474,6 +474,7 @@ class CommandLine(Sessions):
         self.until(client, number, "paused")
         record(2, 5)
         self.wait_for(lambda: client.call("info")["last_ts"] == T0 + 4 * MS)
+        self.assertIn("is not in the range", self.session("seek", number, "--to", "2100-01-01", code=1).stderr)
         self.assertEqual(json.loads(self.session("seek", number, "--to", "end-1ns", "--json").stdout)[0]["at"],
                          T0 + 4 * MS)
         client.call("resume", session=number)
