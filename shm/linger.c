@@ -26,7 +26,8 @@ uint32_t linger_begin(struct linger *l)
 
 static uint32_t begin_try(struct linger *l)
 {
-    const bool may_shorten = l->kept<TDK_RING_LINGER_SHORTEST, may_lengthen = l->kept> 0;
+    const bool may_shorten = l->kept < TDK_RING_LINGER_SHORTEST;
+    const bool may_lengthen = l->kept > 0;
     l->step = 1;
     l->round = may_lengthen && (l->try_longer || !may_shorten) ? LINGER_LONGER : LINGER_SHORTER;
     l->try_longer = !l->try_longer;
