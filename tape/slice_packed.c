@@ -33,10 +33,15 @@ static size_t front_expected(const struct slice *slice)
  * are in memory. If they are not, all of the block, as a scan. A third of it is needed at least,
  * its times; asked for in parts it costs the disk as much, and would lie in single pages of the
  * page cache, from which whoever asks next copies at a third of the speed.
+ *
+ * A scan it stays, even over what is in memory by now: the kernel reads on when a certain page is
+ * read, and who goes past that page waits where the pages end.
  */
 static int fetch_front(struct slice *slice, struct tdk_err *err)
 {
-    if (!slice->passing || !slice->is_near || slice_fetch_cached(slice, 0, front_expected(slice)))
+    if (!slice->passing || !slice->is_near)
+        return 0;
+    if (!slice->handle->is_scanned && slice_fetch_cached(slice, 0, front_expected(slice)))
         return 0;
     return slice_fetch_bytes(slice, 0, slice->ref.span, err);
 }
