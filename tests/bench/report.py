@@ -244,7 +244,7 @@ def store_table(store):
     rows = [[name + (" WRONG" if name in store.wrong else ""), store.mode[name].replace("_", " "), f"{store.rate[name]:.2f}",
              f"{ours / store.rate[name]:.1f}x" if ours else "", f"{store.size[name]:.1f}", *(cell(query, name) for query in queries)]
             for name in names]
-    return table(["store", "durable how", "Mt/s", "ours to it", "bytes a tick", "symbol, minute (hot / cold)", "all, minute",
+    return table(["store", "durability", "Mt/s", "tapedeck to it", "bytes a tick", "symbol, minute (hot / cold)", "all, minute",
                   "symbol, day", "count", "everything"], rows)
 
 
