@@ -5,14 +5,19 @@
  * reading writes nothing and works beside a recorder, after a crash, and on a read-only disk; a
  * lone segment file opens too.
  *
- * Threads: a tape may be shared by threads once it is open; a cursor belongs to one thread at a
+ * Threads: a tape may be shared by threads once it is open. A cursor belongs to one thread at a
  * time. While a cursor reads a long range it may have a thread of its own that reads two blocks
- * ahead, with every signal blocked; in all no more than the processors that the process may use,
- * less one. It ends with the cursor, which so must not be used across a fork; a tape may be, if at
- * that moment it had no cursor open and no other thread in a call. Memory: bounded whatever the
- * range: a block for each track that is merged, two more where one is read ahead, and for the next
- * query up to 32 MiB of blocks and 16 of their directories. What a run points to is borrowed until
- * the next call on its cursor. Times are ns since 1970-01-01T00:00:00Z, ranges are [from, to).
+ * ahead, with every signal blocked. A process has at most one such thread less than the processors
+ * that it may use. The thread ends with the cursor.
+ *
+ * Fork: because of that thread, a cursor must not be used across a fork. A tape may be, if at that
+ * moment it has no cursor open and no other thread in a call.
+ *
+ * Memory is bounded whatever the range: a block for each track that is merged, two more where one
+ * is read ahead, and for the next query up to 32 MiB of blocks and 16 of their directories. What a
+ * run points to is borrowed until the next call on its cursor.
+ *
+ * Times are ns since 1970-01-01T00:00:00Z. Ranges are [from, to).
  */
 #ifndef TAPEDECK_TAPE_H
 #define TAPEDECK_TAPE_H
@@ -29,16 +34,16 @@ extern "C" {
 struct tdk_tape;
 struct tdk_cursor;
 
-/* PATH: a tape's directory, or one segment file. -ENOENT, TDK_ENOTAPE, TDK_EVERSION, TDK_ECORRUPT.
- */
+/* Open a tape. `path` is its directory, or one segment file. -ENOENT, TDK_ENOTAPE, TDK_EVERSION,
+ * TDK_ECORRUPT. */
 TDK_API int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err);
 TDK_API void tdk_tape_close(struct tdk_tape *tape);
 
 /* See what a recorder has made durable since open or the last refresh. */
 TDK_API int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err);
 
-/* The track of a recorder's heartbeat (tapedeck-recorder --canary). It is left out of whatever
- * names no tracks, and of what tdk_tape_info() counts. */
+/* The track of a recorder's heartbeat (tapedeck-recorder --canary). It is left out of queries that
+ * name no tracks, and of what tdk_tape_info() counts. */
 #define TDK_CANARY_TRACK "tapedeck.canary"
 
 struct tdk_tape_info {
@@ -49,7 +54,7 @@ struct tdk_tape_info {
     uint64_t size_on_disk;
     unsigned tracks, segments;
     bool recording;  /* a recorder holds the tape now */
-    bool index_used; /* false: the index could not be trusted, the segments were asked */
+    bool index_used; /* false: the index could not be trusted, and the segments were read */
 };
 TDK_API void tdk_tape_info(struct tdk_tape *tape, struct tdk_tape_info *info);
 
@@ -62,7 +67,8 @@ struct tdk_track_info {
     unsigned epochs;
 };
 
-/* Each track, by name bytewise. Not 0 from `each` ends the walk and is returned. */
+/* Call `each` for each track, by name bytewise. If it returns anything but 0, the walk ends and
+ * that is returned. So it is with every `each` below. */
 TDK_API int tdk_tape_tracks(struct tdk_tape *tape,
                             int (*each)(const struct tdk_track_info *track, void *context),
                             void *context, struct tdk_err *err);
@@ -73,32 +79,31 @@ enum tdk_axis { TDK_AXIS_RECV = 0, TDK_AXIS_EVENT = 1 };
 struct tdk_query {
     uint64_t from, to; /* to = UINT64_MAX: no end, ticks stamped UINT64_MAX included */
     enum tdk_axis axis;
-    const char *const *tracks; /* exact names; TDK_ENOTRACK for one that is not there. None: every
+    const char *const *tracks; /* exact names; TDK_ENOTRACK if one does not exist. None: every
                                   track but TDK_CANARY_TRACK */
     size_t track_count;
     const char *const *symbols; /* exact symbols, "#ID" for an instrument id, or globs (* ? [) */
     size_t symbol_count;
     const struct tdk_type_filter *types;
     size_t type_count;
-    uint64_t limit;  /* ticks; 0: none. Counts after reverse */
+    uint64_t limit;  /* ticks; 0: no limit. It counts in the order delivered, after reverse */
     bool reverse;    /* the exact reverse of the order below */
     bool control;    /* deliver control frames too (LOSS, CLOCK, EPOCH, SYMBOL, INFO, MARK) */
-    bool count_only; /* deliver nothing: run.ticks alone is set, from directories where they suffice
-                      */
+    bool count_only; /* deliver no frames, only run.ticks, from directories where they suffice */
     bool written;    /* also what a recorder has written and not yet synced: it may be gone after a
                         crash of the machine */
 };
 
-/* A tick passes if its frame type is `type` and, when rtype is not -1, its payload is a record of
- * that DBN rtype (a wide tick bears one too). */
+/* A tick passes if its frame type is `type` and, unless rtype is -1, its payload is a record of
+ * that DBN rtype (wide ticks have one, too). */
 struct tdk_type_filter {
     uint8_t type;
     int16_t rtype;
 };
 
 /*
- * One contiguous piece of an answer: frames of one track and epoch, in order. Ticks inside a track
- * come by (epoch, seq); tracks are merged by (ts, track name, epoch, seq).
+ * One contiguous piece of an answer: frames of one track and epoch, in order. Inside a track ticks
+ * come by (epoch, seq). Tracks are merged by (ts, track name, epoch, seq).
  */
 struct tdk_run {
     const struct tdk_frame *frames; /* the first; NULL with count_only */
@@ -109,11 +114,11 @@ struct tdk_run {
     uint16_t number;
 };
 
-/* What the answer met on its way, when it is at its end. */
+/* What a cursor delivered and met on its way. It is final when the cursor is at its end. */
 struct tdk_cursor_stats {
     uint64_t ticks, bytes;                /* delivered */
     uint64_t lost;                        /* told lost inside the range by LOSS frames */
-    uint64_t damaged_blocks;              /* that could not be read: see tdk_cursor_damage() */
+    uint64_t damaged_blocks;              /* could not be read: see tdk_cursor_damage() */
     uint64_t blocks_read, blocks_skipped; /* skipped: by their directory or filter, unread */
     uint64_t bytes_read;                  /* from the segments */
 };
@@ -122,15 +127,15 @@ TDK_API int tdk_cursor_open(struct tdk_cursor **cursor, struct tdk_tape *tape,
                             const struct tdk_query *query, struct tdk_err *err);
 TDK_API void tdk_cursor_close(struct tdk_cursor *cursor);
 
-/* 1: *run is the next piece. 0: the end. TDK_ECORRUPT: a block could not be read (err names
- * segment, offset, track and time range); the next call goes on behind it. Any other code ends the
- * cursor. */
+/* Read on. 1: *run is the next piece. 0: the end. TDK_ECORRUPT: a block could not be read (err
+ * names segment, offset, track and time range); the next call goes on behind it. Any other code
+ * ends the cursor. */
 TDK_API int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err);
 
 /* What could not be read when the last call returned TDK_ECORRUPT. */
 struct tdk_damage {
     uint64_t segment, offset; /* of the block; 0, 0: it is missing, and nobody knows where it was */
-    uint64_t from, to;        /* ts between which its ticks lie */
+    uint64_t from, to;        /* its ticks lie between these ts */
     uint64_t ticks;
     const char *track; /* borrowed until the tape is closed */
 };
@@ -139,13 +144,14 @@ TDK_API void tdk_cursor_damage(const struct tdk_cursor *cursor, struct tdk_damag
 TDK_API void tdk_cursor_stats(const struct tdk_cursor *cursor, struct tdk_cursor_stats *stats);
 
 /*
- * Many runs a call, with the place of each frame told: for programs whose calls are dear, and which
- * have columns and not loops (python/tapedeck). It costs a copy that runs do not.
+ * Many runs per call, with the place of each frame. This is for programs whose calls are expensive,
+ * and which work on columns instead of in loops (python/tapedeck). It costs a copy that runs do
+ * not.
  */
 
-/* Frames of a batch that came one behind the other from one track and epoch. */
+/* Consecutive frames of a batch, of one track and epoch. */
 struct tdk_part {
-    uint64_t first, count; /* in offsets; control frames are counted here */
+    uint64_t first, count; /* a range of `offsets`; control frames are counted here */
     uint64_t epoch;
     const char *track; /* name; borrowed until the tape is closed */
     uint16_t number, zero[3];
@@ -154,7 +160,7 @@ static_assert(sizeof(struct tdk_part) == 40, "others lay arrays over it");
 
 struct tdk_batch {
     void *frames; /* whole frames back to back, each 8-aligned */
-    size_t size;  /* bytes of them */
+    size_t size;  /* bytes of `frames` */
     uint64_t *offsets;
     size_t count; /* frame i begins offsets[i] bytes behind `frames` */
     struct tdk_part *parts;
@@ -164,9 +170,10 @@ struct tdk_batch {
 
 /* The next runs of a cursor, copied: at least `enough` bytes of them, or all that is left. The
  * batch is the caller's, and stands on its own: neither the next call nor the end of the cursor
- * touch it. 1: there is one; 0: the end. TDK_ECORRUPT: as of tdk_cursor_read(), and *batch is what
- * came before the damage, or NULL; the next call goes on behind it. Any other code ends the cursor;
- * what came before it was given with 1. Not for a query with count_only (TDK_EVALUE). */
+ * touches it. 1: there is one. 0: the end. TDK_ECORRUPT: as in tdk_cursor_read(); *batch is what
+ * came before the damage, or NULL, and the next call goes on behind the damage. Any other code ends
+ * the cursor; what came before it was given with 1. Not for a query with count_only (TDK_EVALUE).
+ */
 TDK_API int tdk_cursor_batch(struct tdk_cursor *cursor, size_t enough, struct tdk_batch **batch,
                              struct tdk_err *err);
 TDK_API void tdk_batch_free(struct tdk_batch *batch); /* NULL is fine; any thread */
@@ -177,13 +184,13 @@ TDK_API int tdk_cursor_explain(struct tdk_cursor *cursor, uint64_t *blocks, uint
 
 /* ---- what stood at a time? ---- */
 
-/* Of each instrument the last tick of each kind that holds state (definition, status, symbol
- * mapping, trade, quote, book by level; an order holds none) at or before query->from, in the order
- * in which a query would give them. Of the query its from, axis, tracks, symbols and types count.
- * `each` is told of runs of one tick, flagged TDK_FLAG_PROLOGUE and borrowed until it returns; not
- * 0 from it ends the walk and is returned. *damaged (may be NULL): parts of the tape before it that
- * could not be read, in which there may have been later ticks. Few blocks are read, however long
- * the tape is. TDK_ENOTRACK, -ENOMEM. */
+/* For each instrument, the last tick at or before query->from of each kind that holds state:
+ * definition, status, symbol mapping, trade, quote, book by level (an order holds none). They come
+ * in the order in which a query would give them. Only from, axis, tracks, symbols and types of the
+ * query are used. `each` gets runs of one tick, flagged TDK_FLAG_PROLOGUE and borrowed until it
+ * returns. *damaged (may be NULL) counts the parts of the tape before that time that could not be
+ * read, and in which there may have been later ticks. Few blocks are read, however long the tape
+ * is. TDK_ENOTRACK, -ENOMEM. */
 TDK_API int tdk_tape_asof(struct tdk_tape *tape, const struct tdk_query *query,
                           int (*each)(const struct tdk_run *run, void *context), void *context,
                           uint64_t *damaged, struct tdk_err *err);
@@ -195,28 +202,29 @@ struct tdk_gap {
     const char *track; /* borrowed until the tape is closed */
     uint64_t epoch;
     uint64_t first_seq, count;
-    uint64_t from, to; /* ts between which they lie; equal if one is not known */
+    uint64_t from, to; /* they lie between these ts; equal if one is not known */
     uint32_t reason;   /* enum tdk_loss_reason */
     bool damaged;      /* they were recorded, and cannot be read any more */
     bool retired;      /* they were recorded, and deleted on purpose */
-    bool away;         /* they were recorded, and moved to a disk that is not there now; none of
-                          these: they were never recorded */
+    bool away;         /* they were recorded, and moved to a disk that is not there now. If all
+                          three are false, they were never recorded */
 };
 
 /* What there is of an epoch in a range. */
 struct tdk_epoch_coverage {
-    const char *track; /* borrowed likewise */
+    const char *track; /* borrowed until the tape is closed */
     uint64_t epoch;
-    uint64_t first_seq, last_seq; /* ticks and gaps; nothing: last_seq is 0 */
+    uint64_t first_seq, last_seq; /* of ticks and gaps; neither: last_seq is 0 */
     uint64_t first_ts, last_ts;   /* of ticks whose time is trusted; none: UINT64_MAX, 0 */
     uint64_t ticks, lost, damaged, retired, away;
 };
 
-/* Who is told. Any of them may be NULL; not 0 ends the walk and is returned. */
+/* What is called on the way. Any of them may be NULL. Anything but 0 from one ends the walk and is
+ * returned. */
 struct tdk_coverage_walk {
     bool unread; /* believe the index: read only blocks that tell of losses or lie on an edge of the
-                    range. A block that rotted and a file that is gone look whole then, unless the
-                    index misses them too */
+                    range. A rotten block or a missing file then looks whole, unless the index lacks
+                    it, too */
     int (*track)(const char *track, void *context);                      /* before its epochs */
     int (*gap)(const struct tdk_gap *gap, void *context);                /* of an epoch, by seq */
     int (*epoch)(const struct tdk_epoch_coverage *epoch, void *context); /* behind its gaps */
@@ -224,15 +232,15 @@ struct tdk_coverage_walk {
     void *context;
 };
 
-/* Is a range whole? Of the query only from, to, axis and tracks count: a gap may have held
- * anything. Tracks come by name, epochs ascending. What a segment that is cut lost with its end is
- * no gap, for nobody knows its size: a cursor over the range tells it, one that counts soonest.
- * Memory: one block, whatever the range. */
+/* Is a range whole? Only from, to, axis and tracks of the query are used: a gap may have held
+ * anything. Tracks come by name, epochs ascending. When a segment is cut, what was lost with its
+ * end is not a gap, because nobody knows its size. A cursor over the range tells it; one with
+ * count_only tells it soonest. Memory: one block, whatever the range. */
 TDK_API int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
                               const struct tdk_coverage_walk *walk, struct tdk_err *err);
 
-/* The value of a property of a track's epoch (docs/tape-format.md lists the keys); malloc'ed, the
- * caller's to free. -ENOENT. epoch 0: the last. */
+/* The value of a property of a track's epoch (docs/tape-format.md lists the keys). Epoch 0 is the
+ * last one. The value is malloc'ed, and the caller frees it. -ENOENT. */
 TDK_API int tdk_tape_property(struct tdk_tape *tape, const char *track, uint64_t epoch,
                               const char *key, void **value, size_t *size, struct tdk_err *err);
 
@@ -244,8 +252,7 @@ struct tdk_epoch_info {
     uint64_t ticks, bytes, lost;
 };
 
-/* Each epoch of a track, each property of an epoch, by key. Not 0 from `each` ends the walk and is
- * returned. TDK_ENOTRACK. */
+/* Each epoch of a track; each property of an epoch, by key. TDK_ENOTRACK. */
 TDK_API int tdk_tape_epochs(struct tdk_tape *tape, const char *track,
                             int (*each)(const struct tdk_epoch_info *epoch, void *context),
                             void *context, struct tdk_err *err);
@@ -254,7 +261,7 @@ TDK_API int tdk_tape_properties(struct tdk_tape *tape, const char *track, uint64
                                             void *context),
                                 void *context, struct tdk_err *err);
 
-/* From `from` up to `to` (UINT64_MAX: open), `instrument_id` means this symbol on this track. */
+/* From `from` up to `to` (UINT64_MAX: open) this instrument_id means this symbol on this track. */
 struct tdk_symbol_info {
     const char *symbol, *track;
     uint64_t epoch;
@@ -262,14 +269,14 @@ struct tdk_symbol_info {
     uint64_t from, to;
 };
 
-/* Each symbol of a track (NULL: of all), by track, epoch, instrument and time. */
+/* Each symbol of a track (NULL: of all tracks), by track, epoch, instrument and time. */
 TDK_API int tdk_tape_symbols(struct tdk_tape *tape, const char *track,
                              int (*each)(const struct tdk_symbol_info *symbol, void *context),
                              void *context, struct tdk_err *err);
 
-/* The symbol of an instrument at a time, or NULL. Borrowed until the tape is closed or refreshed,
- * by whichever thread: where threads share a tape that one of them refreshes, see to it that it
- * waits while others use the answer, or ask tdk_tape_symbols(). */
+/* The symbol of an instrument at a time, or NULL. It is borrowed until the tape is closed or
+ * refreshed, by any thread. If threads share a tape and one of them refreshes it, make that one
+ * wait while others use the answer, or use tdk_tape_symbols(). */
 TDK_API const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                                     uint32_t instrument_id, uint64_t ts);
 
