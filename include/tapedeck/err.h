@@ -2,10 +2,10 @@
  * err.h - what failed, as a number for programs and a line for people.
  *
  * A call that can fail returns 0 or a negative code: -errno for what the system refused (the
- * same numbers libuv uses on Linux), TDK_E... for what only tapedeck can know. A call whose
- * failure an operator will read also takes a `struct tdk_err *`, which may be NULL; on failure it
- * holds the code and one line that says what was being done, on what, and why. On success it is
- * left as it was. Any thread; nothing is allocated.
+ * same numbers that libuv uses on Linux), TDK_E... for what only tapedeck can know. A call whose
+ * failure an operator will read also takes a `struct tdk_err *`, which may be NULL. On failure it
+ * holds the code and one line that says what was being done, on what, and why it failed. On success
+ * it is left as it was. Any thread; nothing is allocated.
  */
 #ifndef TAPEDECK_ERR_H
 #define TAPEDECK_ERR_H
@@ -36,8 +36,8 @@ enum tdk_code {
     TDK_EHOLE = -20015,      /* the range is not whole */
     TDK_EFULL = -20016,      /* a limit of ours is reached */
     TDK_EINTERNAL = -20017,  /* a library answered what it never should */
-    TDK_EHELLO = -20018,     /* a connection that has not said hello, or not as it must */
-    TDK_EAWAY = -20019,      /* was moved to a directory that is not there now */
+    TDK_EHELLO = -20018,     /* the connection has not said hello, or not as it must */
+    TDK_EAWAY = -20019,      /* it was moved to a directory that is not there now */
 };
 
 struct tdk_err {
