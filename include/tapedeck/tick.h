@@ -49,13 +49,13 @@ enum tdk_type {
     TDK_TYPE_WIDE = 2,   /* a wide trade or quote: DBN's header, sizes in 1e-9 (dbn.h) */
     TDK_TYPE_OPAQUE = 3, /* the first of the opaque types: any bytes */
     TDK_TYPE_OPAQUE_LAST = 0xBF,
-    /* Control frames: about ticks, not ticks. They spend no seq and carry that of the next tick. */
+    /* Control frames are about ticks, not ticks. They spend no seq and carry the next tick's. */
     TDK_TYPE_CONTROL = 0xC0,
     TDK_TYPE_LOSS = 0xC0,   /* struct tdk_loss */
     TDK_TYPE_CLOCK = 0xC1,  /* struct tdk_clock_jump */
     TDK_TYPE_EPOCH = 0xC2,  /* struct tdk_epoch */
     TDK_TYPE_SYMBOL = 0xC3, /* struct tdk_symbol, then the symbol's bytes */
-    TDK_TYPE_MARK = 0xC4,   /* a name; if more is to be kept with it: a NUL, ns before it u64 */
+    TDK_TYPE_MARK = 0xC4,   /* a name; if time before it is to be kept: a NUL, then ns u64 */
     TDK_TYPE_TRACK = 0xC5,  /* struct tdk_track_head, then the name's bytes */
     TDK_TYPE_JOIN = 0xC6,   /* empty: history ends here, live begins */
     TDK_TYPE_END = 0xC7,    /* struct tdk_end */
@@ -67,7 +67,7 @@ enum tdk_flag {
     TDK_FLAG_CLOCK_BACK = 2,       /* earlier than a tick of this track before it */
     TDK_FLAG_AFTER_LOSS = 4,       /* the first tick after a loss */
     TDK_FLAG_PROLOGUE = 8,         /* state from before a range, not part of it */
-    TDK_FLAG_SOURCE_SEQUENCE = 16, /* the payload bears the source's own sequence */
+    TDK_FLAG_SOURCE_SEQUENCE = 16, /* the payload has the source's own sequence */
     TDK_FLAG_INVALID = 32,         /* a DBN or wide payload that fails its check; kept as it is */
 };
 
@@ -78,8 +78,8 @@ enum tdk_loss_reason {
     TDK_LOSS_DAMAGE = 3,     /* a part of the tape cannot be read */
     TDK_LOSS_QUARANTINE = 4, /* the ring broke its rules and was set aside */
     TDK_LOSS_UNKNOWN = 5,    /* the producer left a hole and did not say why */
-    TDK_LOSS_RETIRED = 6,    /* deleted on purpose, by retention: of gaps only, in no frame */
-    TDK_LOSS_AWAY = 7,       /* moved to a disk that is not there now: likewise */
+    TDK_LOSS_RETIRED = 6,    /* deleted on purpose, by retention; only in gaps, never in a frame */
+    TDK_LOSS_AWAY = 7,       /* moved to a disk that is not there now; likewise only in gaps */
 };
 
 struct tdk_loss {
@@ -108,7 +108,7 @@ static_assert(sizeof(struct tdk_epoch) == 72, "a format");
 
 enum tdk_clock { TDK_CLOCK_REALTIME = 0, TDK_CLOCK_HARDWARE = 1, TDK_CLOCK_FILE = 2 };
 
-/* From `from` up to `to`, `instrument_id` means this symbol. The symbol follows: size - 24 bytes.
+/* From `from` up to `to` this instrument_id means this symbol. The symbol follows: size - 24 bytes.
  */
 struct tdk_symbol {
     uint32_t instrument_id, zero;
@@ -136,8 +136,8 @@ struct tdk_end {
 static_assert(sizeof(struct tdk_end) == 40, "a format");
 
 /*
- * One property of a track from here on, until it is told again. A value longer than one frame
- * takes several, in order: each has `total` and the `offset` of its part.
+ * One property of a track. It holds from here on, until it is told again. A value that is longer
+ * than one frame takes several frames, in order: each has `total` and the `offset` of its part.
  * The keys are listed in docs/tape-format.md ("dbn.metadata", "type.3", ...).
  */
 struct tdk_info {
@@ -158,7 +158,7 @@ static inline const unsigned char *tdk_frame_payload(const struct tdk_frame *fra
     return (const unsigned char *)(frame + 1);
 }
 
-/* A tick, and not padding or a control frame. */
+/* True for a tick, false for padding and control frames. */
 static inline int tdk_frame_is_tick(const struct tdk_frame *frame)
 {
     return frame->type - 1u < TDK_TYPE_CONTROL - 1u;
