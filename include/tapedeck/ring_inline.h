@@ -2,8 +2,8 @@
  * ring_inline.h - the ring's shared page, and the path of a tick. Included by ring.h, never alone.
  *
  * Nothing here is promised to callers: what begins with tdk_ring_ and is not in ring.h is ours.
- * docs/ring-layout.md says why each line is as it is, with what it is worth. Shared words are plain
- * integers used with the compiler's atomics, so that C++ can include this too.
+ * docs/ring-layout.md says why each line is as it is, and what it is worth. Shared words are plain
+ * integers used with the compiler's atomics, so that C++ can include this file, too.
  */
 #ifndef TAPEDECK_RING_INLINE_H
 #define TAPEDECK_RING_INLINE_H
@@ -15,24 +15,25 @@
 #define TDK_RING_MAGIC   UINT64_C(0x31474e52444b4454) /* "TDKDRNG1" */
 #define TDK_RING_VERSION 1u
 
-/* How far ahead of themselves the two sides prefetch, in bytes: to write, and to read. */
+/* How far ahead of its position each side prefetches, in bytes: to write, and to read. */
 #define TDK_RING_AHEAD_WRITE 4096u
 #define TDK_RING_AHEAD_READ  8192u
 
-/* What is asked for at once when new frames are seen: their lines come together, not one by one. */
+/* How many bytes are prefetched at once when new frames are seen, so that their lines come together
+ * and not one by one. */
 #define TDK_RING_AHEAD_FIRST 1024u
 
-/* A consumer that has caught up with a busy producer looks again after a pause for so many bytes of
- * what it got the last time (2 to the power of this, or of less where longer waits are seen to be
- * worth it: shm/linger.h), and after so many pauses at most: some microseconds. */
+/* A consumer that has caught up with a busy producer pauses before it looks again. It makes one
+ * pause for each 2^SHORTEST bytes of what it got the last time (a smaller power where longer waits
+ * are seen to be worth it: shm/linger.h), and MAX pauses at most: some microseconds. */
 #define TDK_RING_LINGER_SHORTEST 7u
 #define TDK_RING_LINGER_MAX      256u
 
-/* That is thought over after so many looks and pauses; a look counts as some pauses. */
+/* The power is reconsidered after this many looks and pauses; a look counts as several pauses. */
 #define TDK_RING_LOOKS     2048
 #define TDK_RING_LOOK_COST 8
 
-/* The compiler finds these too large to inline; called, they cost a fifth of the rate. */
+/* The compiler finds these too large to inline; calling them costs a fifth of the rate. */
 #define TDK_RING_INLINE static inline __attribute__((always_inline))
 
 #define TDK_RING_LIKELY(x)   __builtin_expect(!!(x), 1)
@@ -51,7 +52,7 @@ struct tdk_ring_epoch_line {
     uint64_t lost_before;  /* and in all epochs before it */
     uint32_t pid;          /* of the producer, in its own pid namespace: a comment */
     uint32_t wakes;        /* 1: the producer's kernel lets a sleeper fence it (membarrier) */
-    uint64_t played;       /* ticks that bear seqs of their own, those of a tape: a play's */
+    uint64_t played;       /* a play's ticks: they have seqs of their own, those of a tape */
     uint64_t zero[6];
 };
 static_assert(sizeof(struct tdk_ring_epoch_line) == 128, "shared between processes");
@@ -107,7 +108,7 @@ static_assert(offsetof(struct tdk_ring_shared, frame_wanted) == 1152, "shared be
 static_assert(offsetof(struct tdk_ring_shared, room_wanted) == 1280, "shared between processes");
 static_assert(sizeof(struct tdk_ring_shared) == 1408, "shared between processes");
 
-/* A handle: private memory of one side. What it needs of the shared page it has copied. */
+/* A handle: private memory of one side. It has a copy of what it needs of the shared page. */
 struct tdk_ring {
     unsigned char *data; /* capacity bytes, and the same pages once more behind them */
     uint64_t mask;       /* capacity - 1 */
@@ -124,17 +125,17 @@ struct tdk_ring {
     uint64_t seen;                 /* published up to here when we last looked */
     uint64_t freed;                /* the caller wants no byte before this any more */
     uint64_t consumed;             /* freed, as the producer has been told */
-    uint64_t lazy;                 /* tell it once so many bytes more are free */
+    uint64_t lazy;                 /* tell it once this many more bytes are free */
     uint64_t high;                 /* the most that was published and not released */
     uint64_t head;                 /* first word of the last frame's head, */
     uint64_t head_span;            /* and the bytes that frame took */
     uint64_t linger;               /* pauses before it looks at `produced` again */
-    uint32_t linger_shift;         /* one for 2 to the power of this bytes */
-    int32_t looks;                 /* until that is thought over */
+    uint32_t linger_shift;         /* one pause for 2 to the power of this bytes */
+    int32_t looks;                 /* until the power is reconsidered */
     struct tdk_ring_private *more; /* what no tick needs */
 };
 
-/* A frame's first word (size, track, type, flags) whatever the caller lays over it. */
+/* A frame's first word (size, track, type, flags), whatever struct the caller lays over it. */
 typedef uint64_t __attribute__((may_alias)) tdk_ring_word;
 
 /* ---- out of line: what a tick seldom needs ---- */
@@ -155,8 +156,8 @@ TDK_RING_INLINE bool tdk_ring_has_room(struct tdk_ring *ring, size_t span)
     return TDK_RING_LIKELY(span <= ring->limit - ring->position) || tdk_ring_claim_slow(ring, span);
 }
 
-/* Ask for a line that will be written. Of a compiler that is not told of such an instruction the
- * builtin asks for it to be read, and the store has to ask once more. */
+/* Ask for a line that will be written. If the compiler was not told that the processor has such an
+ * instruction, its builtin asks for the line to be read, and the store has to ask once more. */
 TDK_RING_INLINE void tdk_ring_fetch(const void *line)
 {
 #if defined __x86_64__
@@ -170,14 +171,14 @@ TDK_RING_INLINE struct tdk_frame *tdk_ring_take(struct tdk_ring *ring, uint32_t 
 {
     unsigned char *bytes = ring->data + (ring->position & ring->mask);
     struct tdk_frame *frame = (struct tdk_frame *)(void *)bytes;
-    /* A frame of more than a line reaches into two new ones; from the third on the processor sees a
-     * stream itself. */
+    /* A frame of more than one line reaches into two new lines. From the third on the processor
+     * recognises the stream by itself. */
     tdk_ring_fetch(bytes + TDK_RING_AHEAD_WRITE);
     if (span > 64)
         tdk_ring_fetch(bytes + TDK_RING_AHEAD_WRITE + 64);
     ring->position += span;
-    /* The last word holds the padding, if there is any. Without a payload it is ts, which the
-     * caller sets later; a size known to need none pays nothing. */
+    /* The last word holds the padding, if there is any. Without a payload the last word is ts,
+     * which the caller sets later. A size that is known to need no padding pays nothing. */
     if (!__builtin_constant_p(size) || (size & 7) != 0)
         *(tdk_ring_word *)(void *)(bytes + span - 8) = 0;
     *(tdk_ring_word *)(void *)bytes = size; /* track, type and flags 0: one store for four fields */
@@ -227,20 +228,21 @@ TDK_RING_INLINE void tdk_ring_publish(struct tdk_ring *ring)
     /* Release: pairs with the acquire in tdk_ring_refill(). A consumer that sees the new position
      * also sees the frames before it. */
     __atomic_store_n(&shared->produced, ring->position, __ATOMIC_RELEASE);
-    /* Seq second, in program order: killed in between, the frames are there and are believed; the
-     * other way round a tick that nobody could see would count as lost. */
+    /* Seq second, in program order. If the producer is killed in between, the frames are there and
+     * are believed. The other way round, a tick that nobody could see would count as lost. */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n(ring->seq_out, ring->seq, __ATOMIC_RELAXED);
-    /* No fence between the store and this load: who goes to sleep pays for it (shm/wait.c). */
+    /* No fence between the store and this load: the side that goes to sleep pays for it
+     * (shm/wait.c). */
     if (TDK_RING_UNLIKELY(__atomic_load_n(&shared->frame_wanted, __ATOMIC_RELAXED) != 0))
         tdk_ring_wake(&shared->frame_wanted);
 }
 
 /* ---- consumer ---- */
 
-/* Look at the shared position again. False when there is nothing new; then what the caller has
- * freed is told, for a producer that waits for room must not wait for a consumer that waits for it.
- */
+/* Look at the shared position again. False when there is nothing new. In that case the producer is
+ * told what the caller has freed: a producer that waits for room must not wait for a consumer that
+ * waits for the producer. */
 TDK_RING_INLINE bool tdk_ring_refill(struct tdk_ring *ring)
 {
     uint64_t produced = __atomic_load_n(&ring->shared->produced, __ATOMIC_ACQUIRE);
@@ -249,7 +251,7 @@ TDK_RING_INLINE bool tdk_ring_refill(struct tdk_ring *ring)
             tdk_ring_give_back(ring);
         return false;
     }
-    /* Above the high water mark, or against the rules: both are rare and looked at elsewhere. */
+    /* Above the high-water mark, or against the rules: both are rare, and handled elsewhere. */
     if (TDK_RING_UNLIKELY(produced - ring->consumed > ring->high ||
                           produced - ring->cursor > ring->mask + 1 || (produced & 7) != 0))
         return tdk_ring_refill_slow(ring, produced);
@@ -267,10 +269,11 @@ TDK_RING_INLINE void tdk_ring_pause(void)
 }
 
 /*
- * The next frames, when those that were seen are read. At the heels of a producer each look takes
- * the line of `produced` away from it, and finds a frame or two. So after more than one frame the
- * next look waits a little, by how many came: under load they become many, which then come at the
- * speed of the memory. A single frame is never waited behind: a round trip takes what it took.
+ * Look for the next frames, when all that were seen have been read. A consumer close behind its
+ * producer takes the line of `produced` away from it with each look, and finds only a frame or two.
+ * So after more than one frame the next look waits a little, by how many came. Under load that
+ * makes the frames many, and they then come at the speed of the memory. After a single frame there
+ * is no wait, so a round trip takes no longer.
  */
 TDK_RING_INLINE bool tdk_ring_catch_up(struct tdk_ring *ring)
 {
@@ -319,8 +322,8 @@ TDK_RING_INLINE const struct tdk_frame *tdk_ring_next(struct tdk_ring *ring)
             tdk_ring_head_slow(ring, head, left);
             return NULL;
         }
-        /* Never past what is published: those lines are being written, and to ask for one takes it
-         * away from the producer in the middle of that. */
+        /* Never prefetch past what is published: those lines are being written, and asking for one
+         * takes it away from the producer in the middle of that. */
         if (left > TDK_RING_AHEAD_READ) {
             __builtin_prefetch(bytes + TDK_RING_AHEAD_READ - 64);
             if (span > 64)
