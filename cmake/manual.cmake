@@ -1,7 +1,7 @@
 # The manual: docs/man/*.in with the options filled in by the programs themselves.
-#   cmake -DBIN=... -DIN=... -DOUT=... -DVERSION=... -P manual.cmake
+#   cmake -DBIN=... -DIN=... -DOUT=... -DVERSION=... [-DEMULATOR=...] -P manual.cmake
 function(ask result program)
-    execute_process(COMMAND ${BIN}/${program} ${ARGN}
+    execute_process(COMMAND ${EMULATOR} ${BIN}/${program} ${ARGN}
         OUTPUT_VARIABLE text RESULT_VARIABLE status OUTPUT_STRIP_TRAILING_WHITESPACE)
     if(NOT status EQUAL 0)
         message(FATAL_ERROR "${program} ${ARGN}: ${status}")
