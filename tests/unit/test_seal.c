@@ -8,15 +8,13 @@
 
 #include "base/bytes.h"
 #include "tape/seal_tape.h"
-#include "tape/verify.h"
 #include "tapedeck/dbn.h"
 #include "tapedeck/digest.h"
 #include "tapedeck/tape.h"
-#include "tests/support/asking.h"
 #include "tests/support/dirty.h"
 #include "tests/support/faulty.h"
 #include "tests/support/seeds.h"
-#include "tests/support/taping.h"
+#include "tests/support/telling.h"
 
 enum { TICKS = 6000, SEGMENTS_MIN = 3 };
 
@@ -160,21 +158,6 @@ static void assert_answer(const struct answer *got, const struct answer *want)
     assert_int_equal(got->controls, want->controls);
 }
 
-static void on_finding(const struct verify_finding *finding, void *context)
-{
-    (void)context;
-    print_message("%s\n", finding->what);
-}
-
-static void assert_whole(const struct fixture *f)
-{
-    struct verify_totals totals;
-    struct tdk_err err;
-    const struct verify_options options = {.threads = 1, .finding = on_finding};
-    taping_ok(tape_verify(f->path, &options, &totals, &err), &err);
-    assert_int_equal(totals.findings, 0);
-}
-
 /* ---- tests ---- */
 
 static void a_packed_tape_answers_as_before(void **state)
@@ -194,7 +177,7 @@ static void a_packed_tape_answers_as_before(void **state)
         after = answer_of(f, i & 1, i & 2);
         assert_answer(&after, &before[i]);
     }
-    assert_whole(f);
+    telling_whole(f->path);
 }
 
 static void packing_twice_does_nothing(void **state)
@@ -206,7 +189,7 @@ static void packing_twice_does_nothing(void **state)
     taping_ok(seal(f, &totals, &err), &err);
     taping_ok(seal(f, &totals, &err), &err);
     assert_int_equal(totals.to_do, 0);
-    assert_whole(f);
+    telling_whole(f->path);
 }
 
 static void a_packed_tape_is_known_without_its_index(void **state)
@@ -226,7 +209,7 @@ static void a_packed_tape_is_known_without_its_index(void **state)
     taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
     assert_int_equal(tape.report.damaged, 0);
     taping_ok(recover_close(&tape, true, &err), &err);
-    assert_whole(f);
+    telling_whole(f->path);
 }
 
 /* More is written behind packed segments, and what was there stays in the chain. */
@@ -240,7 +223,7 @@ static void a_packed_tape_is_written_on(void **state)
     struct append *append = taping_open(f->path, 4096, 128 << 10);
     add_trades(append, "a", 500);
     taping_close(append);
-    assert_whole(f);
+    telling_whole(f->path);
     struct answer answer = answer_of(f, false, false);
     assert_int_equal(answer.ticks, TICKS + 500);
 }
@@ -281,9 +264,9 @@ static void controls_and_one_tick_lie_at_one_place(void **state)
     struct append *append = taping_open(f->path, 4096, 128 << 10);
     add_trades(append, "one", 1);
     taping_close(append);
-    assert_whole(f);
+    telling_whole(f->path);
     taping_ok(seal(f, &totals, &err), &err);
-    assert_whole(f);
+    telling_whole(f->path);
     taping_path(f->path, 1, ".g1.seg", path);
     assert_int_equal(unlink(path), 0);
     struct answer answer = answer_of(f, false, true);
@@ -360,7 +343,7 @@ static void whatever_fails_the_tape_stays_whole_and_packing_can_go_on(void **sta
             taping_ok(seal(f, &totals, &err), &err);
             after = answer_of(f, false, true);
             assert_answer(&after, &before);
-            assert_whole(f);
+            telling_whole(f->path);
         }
         assert_true(failed > (SEEDS_SANITIZED ? 2 : 10));
     }
@@ -387,7 +370,7 @@ static void what_cannot_be_read_is_not_packed(void **state)
     bytes[9000] ^= 1;
     taping_store(path, bytes, size);
     free(bytes);
-    assert_whole(f);
+    telling_whole(f->path);
 }
 
 /* Each second tick steps back, also the first of some segments: none of them is missed alone. */
