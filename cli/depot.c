@@ -124,22 +124,23 @@ int depot_load_symbols(struct depot *s, struct tdk_err *err)
                              : tdk_tape_tracks(s->tape, load_symbols, &wanted, err);
 }
 
-/* How much is missing there nobody knows: no gap of so many ticks, and not whole all the same. */
-static void tell_cut(struct tdk_tape *tape, const struct tdk_query *query)
+int depot_cut(uint64_t segment, void *context)
 {
     struct tdk_err err;
-    uint64_t told = 0;
-    while (tape_tell_cut(tape, query, &told, &err) < 0)
-        cli_lossy("%s", err.text);
+    (void)context;
+    (void)tape_say_cut(segment, &err);
+    cli_lossy("%s", err.text);
+    return 0;
 }
 
 int depot_coverage(struct depot *s, const struct tdk_query *query,
                    const struct tdk_coverage_walk *walk, struct tdk_err *err)
 {
-    if (s->remote != NULL)
-        return remote_coverage(s->remote, query, walk, err);
-    tell_cut(s->tape, query);
-    return tdk_tape_coverage(s->tape, query, walk, err);
+    struct tdk_coverage_walk told = *walk;
+    if (told.cut == NULL)
+        told.cut = depot_cut;
+    return s->remote != NULL ? remote_coverage(s->remote, query, &told, err)
+                             : tdk_tape_coverage(s->tape, query, &told, err);
 }
 
 /* ---- facts ---- */

@@ -39,8 +39,11 @@ int depot_symbols(struct depot *depot, const char *track,
 /* All of them now. What depot_facts() says of a symbol later cannot fail then, which it could not
  * tell. */
 int depot_load_symbols(struct depot *depot, struct tdk_err *err);
+
+/* A walk without a `cut` has this one, which says it with cli_lossy(). */
 int depot_coverage(struct depot *depot, const struct tdk_query *query,
                    const struct tdk_coverage_walk *walk, struct tdk_err *err);
+int depot_cut(uint64_t segment, void *context);
 
 /* What it knows about its ticks, for an output; until close. */
 struct output_facts depot_facts(struct depot *depot);

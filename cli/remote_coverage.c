@@ -185,11 +185,29 @@ static int read_next(struct walker *w, struct wire_map map)
     return rc < 0 ? rc : 0;
 }
 
+/* Segments that lost their end: each answer has them, and the first one tells. */
+static int tell_cut(struct walker *w, struct wire_map map)
+{
+    struct wire_list segments = {NULL, 0};
+    int rc = wire_may(wire_list(map, "cut", &segments, w->err), w->err);
+    if (rc < 0 || w->after.track[0] != '\0' || w->walk->cut == NULL)
+        return rc < 0 ? rc : 0;
+    rc = 0;
+    for (uint32_t i = 0; i < segments.count && rc == 0; i++) {
+        uint64_t segment = 0;
+        rc = wire_may(wire_item_u64(segments, i, &segment, w->err), w->err);
+        rc = rc < 0 ? rc : w->walk->cut(segment, w->walk->context);
+    }
+    return rc;
+}
+
 static int tell_answer(struct walker *w, struct wire_map map)
 {
     struct wire_list tracks = {NULL, 0};
     struct wire_map row = {NULL, 0};
     int rc = read_next(w, map);
+    if (rc == 0)
+        rc = tell_cut(w, map);
     if (rc == 0)
         rc = wire_must(wire_list(map, "tracks", &tracks, w->err), "tracks", w->err);
     rc = rc < 0 ? rc : 0;

@@ -186,8 +186,19 @@ int coverage_take_after(struct coverage_wish *wish, struct wire_map params, stru
     return rc < 0 ? rc : 0;
 }
 
+static void put_cut(const struct answer *a)
+{
+    size_t count;
+    const uint64_t *segments = coverage_record_segments(a->record, &count);
+    wire_put_string(a->out, "cut");
+    wire_put_list(a->out, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        wire_put_u64(a->out, segments[i]);
+}
+
 static void put_next(const struct answer *a)
 {
+    put_cut(a);
     wire_pair_bool(a->out, "complete", coverage_record_is_complete(a->record));
     wire_pair_bool(a->out, "more", a->full);
     if (!a->full)
@@ -258,7 +269,7 @@ int coverage_answer(struct tdk_tape *tape, const struct coverage_wish *wish,
     if (more && wish->shelf != NULL)
         a.walk = coverage_shelf_number(wish->shelf);
     put_next(&a);
-    wire_close_map(out, map, more ? 4 : 3);
+    wire_close_map(out, map, more ? 5 : 4);
     if (a.walk != 0)
         coverage_shelf_put(wish->shelf, a.walk, record, wish->query);
     else

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "tape/tape.h"
 
 struct track_row {
     char name[TDK_NAME_MAX + 1];
@@ -24,6 +23,8 @@ struct coverage_record {
     struct tdk_gap *gaps;
     size_t track_count, epoch_count, gap_count;
     size_t track_room, epoch_room, gap_room;
+    uint64_t segments[COVERAGE_CUT_MAX]; /* that lost their end */
+    size_t segment_count;
     bool complete, cut;
     struct coverage_place end; /* what it tells last */
 };
@@ -91,6 +92,15 @@ static void note(struct recording *r, uint64_t epoch, uint64_t seq)
 static int go_on(const struct recording *r)
 {
     return r->record->cut && r->walk->after.track[0] != '\0' ? 1 : 0;
+}
+
+static int on_cut(uint64_t segment, void *context)
+{
+    struct coverage_record *to = ((struct recording *)context)->record;
+    to->complete = false;
+    if (to->segment_count < COVERAGE_CUT_MAX)
+        to->segments[to->segment_count++] = segment;
+    return 0;
 }
 
 static int on_track(const char *track, void *context)
@@ -166,6 +176,7 @@ int coverage_record_make(struct coverage_record **record, struct tdk_tape *tape,
 {
     struct recording r = {.record = calloc(1, sizeof *r.record), .walk = walk};
     const struct tdk_coverage_walk on = {.unread = walk->unread,
+                                         .cut = on_cut,
                                          .track = on_track,
                                          .gap = on_gap,
                                          .epoch = on_epoch,
@@ -173,8 +184,7 @@ int coverage_record_make(struct coverage_record **record, struct tdk_tape *tape,
                                          .context = &r};
     if (r.record == NULL)
         return err_set(err, -ENOMEM, "coverage");
-    uint64_t told = 0;
-    r.record->complete = tape_tell_cut(tape, walk->query, &told, NULL) == 0;
+    r.record->complete = true;
     int rc = tdk_tape_coverage(tape, walk->query, &on, err);
     if (r.failed)
         rc = err_set(err, -ENOMEM, "coverage");
@@ -231,6 +241,12 @@ int coverage_record_tell(const struct coverage_record *r, const struct tdk_cover
 bool coverage_record_is_complete(const struct coverage_record *r)
 {
     return r->complete;
+}
+
+const uint64_t *coverage_record_segments(const struct coverage_record *r, size_t *count)
+{
+    *count = r->segment_count;
+    return r->segments;
 }
 
 const struct coverage_place *coverage_record_cut(const struct coverage_record *r)

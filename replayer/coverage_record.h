@@ -16,6 +16,8 @@
 
 #include "tapedeck/tape.h"
 
+enum { COVERAGE_CUT_MAX = 64 };
+
 /* Up to where an answer told: gaps of this epoch up to `seq`; UINT64_MAX: all of the epoch. */
 struct coverage_place {
     char track[TDK_NAME_MAX + 1]; /* "": nothing */
@@ -43,6 +45,9 @@ int coverage_record_tell(const struct coverage_record *record,
                          const struct tdk_coverage_walk *walk);
 
 bool coverage_record_is_complete(const struct coverage_record *record); /* nothing was missing */
+
+/* The first segments that lost their end, as many as there are up to COVERAGE_CUT_MAX. Borrowed. */
+const uint64_t *coverage_record_segments(const struct coverage_record *record, size_t *count);
 
 /* Where it was cut: what it told last. NULL: it was not; what is behind it is nothing. */
 const struct coverage_place *coverage_record_cut(const struct coverage_record *record);

@@ -520,7 +520,16 @@ static int check_tracks(struct tdk_tape *tape, const struct tdk_query *query, st
     return 0;
 }
 
-static int survey_all(struct survey *s, const struct tdk_query *query)
+static int tell_cut(struct survey *s, const struct tdk_query *query)
+{
+    uint64_t segment = 0;
+    int rc = 0;
+    while (rc == 0 && tape_tell_cut(s->tape, query, &segment, NULL) < 0)
+        rc = s->walk->cut(segment, s->walk->context);
+    return rc;
+}
+
+static int survey_tracks(struct survey *s, const struct tdk_query *query)
 {
     size_t count;
     struct track **tracks = tape_tracks(s->tape, &count);
@@ -532,6 +541,16 @@ static int survey_all(struct survey *s, const struct tdk_query *query)
             rc = survey_track(s, tracks[i]);
     free(tracks);
     return rc;
+}
+
+static int survey_all(struct survey *s, const struct tdk_query *query)
+{
+    const bool is_heard = s->walk->cut != NULL;
+    uint64_t segment = 0;
+    int rc = is_heard ? tell_cut(s, query) : 0;
+    if (rc == 0)
+        rc = survey_tracks(s, query);
+    return rc == 0 && !is_heard ? tape_tell_cut(s->tape, query, &segment, s->err) : rc;
 }
 
 int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,

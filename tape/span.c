@@ -127,6 +127,14 @@ static bool lost_end_meets(const struct tdk_tape *tape, size_t at, const struct 
            (!goes_on || query->from <= next->min_ts);
 }
 
+int tape_say_cut(uint64_t segment, struct tdk_err *err)
+{
+    return err_say(err, TDK_ECORRUPT,
+                   "segment %llu is cut or damaged at its end: it has no foot, and what stood "
+                   "behind its last whole block is missing",
+                   (unsigned long long)segment);
+}
+
 int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
                   struct tdk_err *err)
 {
@@ -143,12 +151,7 @@ int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t
             number = tape->spans[at].number;
     pthread_mutex_unlock(&tape->lock);
     *told = number != 0 ? number : UINT64_MAX;
-    if (number == 0)
-        return 0;
-    return err_say(err, TDK_ECORRUPT,
-                   "segment %llu is cut or damaged at its end: it has no foot, and what stood "
-                   "behind its last whole block is missing",
-                   (unsigned long long)number);
+    return number != 0 ? tape_say_cut(number, err) : 0;
 }
 
 bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor)

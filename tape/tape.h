@@ -107,6 +107,7 @@ uint64_t tape_newest_segment(struct tdk_tape *tape);
  */
 int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
                   struct tdk_err *err);
+int tape_say_cut(uint64_t segment, struct tdk_err *err); /* the same words, of any */
 
 /* Does the index tell what segments have of these kinds of state, of this one and of those below it
  * down to *floor (which is the next that does not; 0: of all)? */

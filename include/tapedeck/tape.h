@@ -225,6 +225,7 @@ struct tdk_coverage_walk {
     bool unread; /* believe the index: read only blocks that tell of losses or lie on an edge of the
                     range. A rotten block or a missing file then looks whole, unless the index lacks
                     it, too */
+    int (*cut)(uint64_t segment, void *context); /* lost its end: each such one, before all else */
     int (*track)(const char *track, void *context);                      /* before its epochs */
     int (*gap)(const struct tdk_gap *gap, void *context);                /* of an epoch, by seq */
     int (*epoch)(const struct tdk_epoch_coverage *epoch, void *context); /* behind its gaps */
@@ -234,8 +235,9 @@ struct tdk_coverage_walk {
 
 /* Is a range whole? Only from, to, axis and tracks of the query are used: a gap may have held
  * anything. Tracks come by name, epochs ascending. When a segment is cut, what was lost with its
- * end is not a gap, because nobody knows its size. A cursor over the range tells it; one with
- * count_only tells it soonest. Memory: one block, whatever the range. */
+ * end is not a gap, because nobody knows its size: `cut` is called with the segment's number. If
+ * there is no `cut`, the walk tells all else and then returns TDK_ECORRUPT, as a cursor over the
+ * range does; err names the first such segment. Memory: one block, whatever the range. */
 TDK_API int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
                               const struct tdk_coverage_walk *walk, struct tdk_err *err);
 

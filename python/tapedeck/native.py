@@ -186,13 +186,14 @@ class StreamStats(Structure):
 EachTrack = CFUNCTYPE(c_int, POINTER(TrackInfo), c_void_p)
 EachSymbol = CFUNCTYPE(c_int, POINTER(SymbolInfo), c_void_p)
 EachName = CFUNCTYPE(c_int, c_char_p, c_void_p)
+EachNumber = CFUNCTYPE(c_int, c_uint64, c_void_p)
 EachGap = CFUNCTYPE(c_int, POINTER(Gap), c_void_p)
 EachEpoch = CFUNCTYPE(c_int, POINTER(EpochCoverage), c_void_p)
 Progress = CFUNCTYPE(c_int, c_uint64, c_uint64, c_void_p)
 
 
 class CoverageWalk(Structure):
-    _fields_ = [("unread", c_bool), ("track", EachName), ("gap", EachGap), ("epoch", EachEpoch),
+    _fields_ = [("unread", c_bool), ("cut", EachNumber), ("track", EachName), ("gap", EachGap), ("epoch", EachEpoch),
                 ("progress", Progress), ("context", c_void_p)]
 
 

@@ -94,12 +94,13 @@ class EpochCoverage(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """Is a range whole? `complete`: nothing lost, damaged, deleted or away, and no segment cut at its
+    """Is a range whole? `complete`: nothing lost, damaged, deleted or away, and no segment `cut` at its
     end, of which nobody knows how many ticks it lost."""
 
     complete: bool
     epochs: list[EpochCoverage]
     gaps: list[Gap]
+    cut: list[int]
 
 
 class Stats(NamedTuple):
@@ -402,6 +403,7 @@ class Tape:
         """Is the range whole: per epoch what there is, and each gap with its reason."""
         epochs: list[EpochCoverage] = []
         gaps: list[Gap] = []
+        cut: list[int] = []
 
         def gap(at: Any) -> None:
             g = at.contents
@@ -416,20 +418,11 @@ class Tape:
         query = self._query(start, end, tracks, None, None, axis)
         handle = self._open()
         walk = lib.Walk(handle)
-        told = lib.CoverageWalk(gap=walk.each(lib.EachGap, gap), epoch=walk.each(lib.EachEpoch, epoch),
+        told = lib.CoverageWalk(cut=walk.each(lib.EachNumber, cut.append),
+                                gap=walk.each(lib.EachGap, gap), epoch=walk.each(lib.EachEpoch, epoch),
                                 progress=walk.each(lib.Progress, lambda *_: None))
         walk.call("tdk_tape_coverage", handle.at, byref(query), byref(told))
-        counting = self._query(start, end, tracks, None, None, axis, count_only=True)
-        return Coverage(not gaps and _is_uncut(handle, counting), epochs, gaps)
-
-
-def _is_uncut(tape: _Handle, counting: lib.Query) -> bool:
-    """What a segment lost with its end is no gap of so many ticks: a cursor tells that it was there."""
-    try:
-        Cursor(tape, counting).count()
-    except lib.Damaged:
-        return False
-    return True
+        return Coverage(not gaps and not cut, epochs, gaps, cut)
 
 
 class Cursor:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -99,6 +100,23 @@ class Same(Asked):
         here, there = self.compare("query", "-o", "none")
         self.assertEqual(there.returncode, 3)
         self.assertIn("the rest is delivered", there.stderr)
+
+    def test_a_tape_whose_last_segment_is_cut(self):
+        """Its end is that of its epoch: no seq tells that there was more."""
+        self.fill()
+        last = max((self.tape / "segments").glob("*.seg"))
+        os.truncate(last, last.stat().st_size // 2)
+        shutil.rmtree(self.tape / "index")
+        self.serve()
+        for args in (("coverage",), ("coverage", "--json"), ("gaps",), ("query", "-o", "jsonl", "--require-complete"),
+                     *tapedeck.some(RANGES)):
+            here, there = self.compare(*args)
+            if "--count" not in args:
+                self.assertEqual(there.stderr, here.stderr, args)
+        whole, told = self.compare("coverage", "--json", "--to", T0)[0], self.compare("coverage", "--json")[0]
+        self.assertEqual((whole.returncode, told.returncode), (0, 3))
+        self.assertEqual([(row["complete"], row["cut"]) for row in json.loads(whole.stdout) + json.loads(told.stdout)],
+                         [(True, []), (False, [int(last.stem)])])
 
     def test_a_symbol_that_a_page_would_cut_is_whole(self):
         """A page has 1024 rows, each symbol three: a thousand and twenty-four is no multiple."""

@@ -1,6 +1,8 @@
 """A stretch of a tape as one file, and a tape of it again somewhere else."""
 
 import json
+import os
+import shutil
 import subprocess
 import unittest
 
@@ -97,6 +99,16 @@ class Pack(tapedeck.Case):
             self.assertFalse(self.other.exists())
         left = {path.name for path in self.scratch.iterdir()}
         self.assertFalse({name for name in left if "unpacking" in name})
+
+    def test_a_segment_that_lost_its_end_is_told(self):
+        self.make_tape()
+        segment = max((self.tape / "segments").iterdir())
+        os.truncate(segment, segment.stat().st_size // 2)
+        shutil.rmtree(self.tape / "index")
+        done = self.run_ok("pack", "-T", self.tape, "--from", "start", "--to", "end", "-O", self.pack, code=3)
+        self.assertIn("pack/coverage", done.stderr)
+        self.run_ok("unpack", self.pack, "-O", self.other, code=3)
+        self.assertIn(f"\ncut\t{int(segment.stem)}\n", (self.other / "pack/coverage").read_text())
 
     def test_an_archive_that_is_none_of_ours_is_refused(self):
         evil = self.scratch / "evil"

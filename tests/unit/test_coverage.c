@@ -365,6 +365,45 @@ static void served_and_missing_are_all_there_was(void **state)
     folder_remove(path);
 }
 
+/* What the end of an epoch lost no seq tells. */
+static int note_cut(uint64_t segment, void *context)
+{
+    say(context, "cut %llu; ", (ull)segment);
+    return 0;
+}
+
+static void a_segment_that_is_cut_is_told_by_its_number_or_by_the_end_of_the_walk(void **state)
+{
+    struct fixture *f = *state;
+    struct words words = {.text = ""};
+    struct tdk_coverage_walk walk = {.epoch = say_epoch, .context = &words};
+    struct tdk_tape *tape;
+    struct tdk_err err;
+    char path[128];
+    struct stat file;
+    const struct tdk_query before = {.to = 100};
+    write_a_loss(f);
+    seal(f);
+    taping_path(f->path, 1, ".seg", path);
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(truncate(path, file.st_size - 4096), 0); /* its foot */
+    snprintf(path, sizeof path, "%s/index", f->path);
+    folder_remove(path);
+    taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
+    assert_int_equal(tdk_tape_coverage(tape, &everything, &walk, &err), TDK_ECORRUPT);
+    assert_non_null(strstr(err.text, "segment 1 is cut"));
+    assert_string_equal(words.text, "t/77 1-10: 5 ticks; ");
+    assert_int_equal(tdk_tape_coverage(tape, &before, &walk, &err), 0);
+    walk.cut = note_cut;
+    words.text[0] = '\0';
+    taping_ok(tdk_tape_coverage(tape, &everything, &walk, &err), &err);
+    assert_string_equal(words.text, "cut 1; t/77 1-10: 5 ticks; ");
+    words.text[0] = '\0';
+    taping_ok(tdk_tape_coverage(tape, &before, &walk, &err), &err);
+    assert_string_equal(words.text, "");
+    tdk_tape_close(tape);
+}
+
 static int stop(const struct tdk_epoch_coverage *epoch, void *context)
 {
     (void)epoch;
@@ -399,6 +438,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test(coverage_counts_what_is_in_any_range),
         cmocka_unit_test(served_and_missing_are_all_there_was),
+        cmocka_unit_test_setup_teardown(
+            a_segment_that_is_cut_is_told_by_its_number_or_by_the_end_of_the_walk, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_told_may_end_it_and_unknown_tracks_are_refused,
                                         setup, teardown),
     };
