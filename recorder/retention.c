@@ -201,12 +201,25 @@ static void on_pool(uv_work_t *work)
 
 /* ---- on the loop ---- */
 
+/* That another job has the row of segments is no failure: it goes on to delete for itself, or ends.
+ */
+static void tell_failure(struct retention *r)
+{
+    const bool is_busy = r->status == TDK_EBUSY, failed = r->status < 0 && !is_busy;
+    if (is_busy && !r->busy_told)
+        log_warn("retention: segments that are to go stay for now, as another job deletes or moves "
+                 "segments of %s, or begins to write to it; tried again in %d s",
+                 r->tape->folder.path, (int)((r->urgent ? LOOK_NS : PLAN_NS) / NS_PER_S));
+    if (failed && !r->failed_told)
+        log_error("retention: %s; tried again each %d s", r->err.text, (int)(PLAN_NS / NS_PER_S));
+    r->busy_told = is_busy;
+    r->failed_told = failed;
+}
+
 /* Told once, and again when it has been well in between. */
 static void tell_trouble(struct retention *r)
 {
-    if (r->status < 0 && !r->failed_told)
-        log_error("retention: %s; tried again each %d s", r->err.text, (int)(PLAN_NS / NS_PER_S));
-    r->failed_told = r->status < 0;
+    tell_failure(r);
     if (r->status < 0)
         return;
     if (r->verdict.unmet && !r->unmet_told)

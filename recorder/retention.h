@@ -53,7 +53,7 @@ struct retention {
     uint64_t disk_free, tape_size; /* as the last work that is over found them */
     uint64_t full_ns; /* until the disk is full; UINT64_MAX: not known, or the policy sees to it */
     uint64_t warned_ns, warned_full_ns;
-    bool unmet_told, failed_told, waits_told;
+    bool unmet_told, failed_told, busy_told, waits_told;
 };
 
 void retention_init(struct retention *retention, uv_loop_t *loop, struct recovered *tape,

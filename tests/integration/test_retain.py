@@ -1,10 +1,12 @@
 """Segments that are deleted by a policy: from outside, beside a recorder, killed on the way."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import signal
+import struct
 import unittest
 
 from tests.support import tapedeck
@@ -112,6 +114,18 @@ class Retention(tapedeck.Case):
         self.run_ok("verify", "-T", self.tape)
         self.assertEqual({row["reason"] for row in self.rows("gaps", code=3)}, {"retired"})
         self.run_ok("recover", "-T", self.tape)
+
+    def test_another_job_on_the_segments_is_waited_for_and_no_error(self):
+        recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K", "--block-size", "16K",
+                                 "--retain-max-segments", "3")
+        with open(self.tape / "leases", "r+b") as leases:
+            row = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+            fcntl.fcntl(leases, 37, row)  # F_OFD_SETLK: as `move` has it, and `retain apply`
+            self.run_ok("gen", "--ring", "a", "--count", "40000")
+            recorder.wait_line(r"warn .*retention: .* another job .*; tried again in 10 s")
+        recorder.wait_line(r"retention: \d+ segments .*deleted")
+        self.assertNotRegex(recorder.stderr, r"Z error ")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
     def test_who_follows_keeps_no_segment_that_was_told(self):
         recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K", "--block-size", "16K")
