@@ -27,7 +27,7 @@ struct args {
     const char *segments;
     uint64_t older_ns;
     int progress;
-    bool back, relocate, list, dry_run, json;
+    bool back, relocate, adopt, list, dry_run, json;
 };
 
 static struct args args;
@@ -47,6 +47,10 @@ static const struct option rows[] = {
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, relocate),
      .help = "only note that what was moved is under DIR now"},
+    {.name = "adopt",
+     .kind = OPTION_FLAG,
+     .at = offsetof(struct args, adopt),
+     .help = "what another copy of the tape moved to DIR is this one's now, as that copy is gone"},
     {.name = "list",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, list),
@@ -129,6 +133,11 @@ static int conclude(const struct work *w, const char *where)
                  where != NULL ? where : "");
     else if (t->to_do == 0)
         cli_note("there is nothing to move");
+    if (t->left > 0)
+        cli_note("%" PRIu64 " of them %s there, too, as another copy of this tape moved %s; where "
+                 "that copy is gone, `tapedeck move --adopt DIR`",
+                 t->left, quantity_word(t->left, "stays", "stay"),
+                 quantity_word(t->left, "it", "them"));
     if (t->failed == 0)
         return CLI_OK;
     cli_warn("%" PRIu64 " %s", t->failed,
@@ -176,7 +185,7 @@ static int count_moved(const struct folder *folder, const struct annex *annex, u
 /* An absolute path; *made if it was not there, but not what it is in. */
 static int find_directory(const char *given, char path[PATH_MAX], bool *made, struct tdk_err *err)
 {
-    bool make = !args.back && !args.relocate && !args.dry_run;
+    bool make = !args.back && !args.relocate && !args.adopt && !args.dry_run;
     *made = false;
     if (realpath(given, path) != NULL)
         return 0;
@@ -229,7 +238,7 @@ static int find_annex(const struct folder *folder, char *path, struct annex *ann
 {
     struct annex_meta meta = {.id = {0}};
     int rc = 0;
-    if (args.dry_run || args.back || args.relocate)
+    if (args.dry_run || args.back || args.relocate || args.adopt)
         rc = annex_read_meta(path, &meta, err);
     if (rc == -ENOENT && !args.dry_run)
         return err_say(err, TDK_ENOTAPE, "nothing was moved to %s: it has no annex.meta", path);
@@ -330,13 +339,26 @@ static int relocate(const struct folder *folder, char *path)
     return CLI_OK;
 }
 
+static int adopt(const struct folder *folder, char *path)
+{
+    struct tdk_err err;
+    struct annex annex;
+    int rc = find_annex(folder, path, &annex, &err);
+    if (rc == 0)
+        rc = move_adopt(folder, &annex, &err);
+    if (rc < 0)
+        return cli_fail(&err, NULL);
+    cli_note("what was moved to %s is this tape's alone from now on", path);
+    return CLI_OK;
+}
+
 /* ---- told ---- */
 
 static void put_place(struct table *table, const struct folder *folder, const struct place_of *p)
 {
-    bool there = annex_check(p->annex, folder->tape_id, NULL) == 0;
+    bool away = annex_check(p->annex, folder->tape_id, NULL) < 0;
     table_text(table, p->annex->path);
-    table_text(table, there ? "there" : "away");
+    table_text(table, away ? "away" : annex_is_ours(p->annex->path, folder) ? "there" : "shared");
     table_number(table, p->segments);
     table_number(table, p->bytes);
     for (int i = 0; i < 2; i++)
@@ -385,14 +407,15 @@ static int read_operands(const struct cli *cli, const char **directory)
         args.range.tape = words->items[0];
     if (args.range.tape == NULL)
         return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
-    if (args.back + args.relocate + args.list > 1)
-        return cli_usage("--back, --relocate and --list do not go together");
+    if (args.back + args.relocate + args.adopt + args.list > 1)
+        return cli_usage("--back, --relocate, --adopt and --list do not go together");
     if (*directory == NULL && !args.back && !args.list)
         return cli_usage("no directory: name the one to move to");
     if (*directory != NULL && args.list)
         return cli_usage("--list tells of all directories");
-    if (args.relocate && args.dry_run)
-        return cli_usage("--dry-run is for what moves segments, not --relocate");
+    if ((args.relocate || args.adopt) && args.dry_run)
+        return cli_usage("--dry-run is for what moves segments, not --%s",
+                         args.adopt ? "adopt" : "relocate");
     if (args.back && args.older_ns != 0)
         return cli_usage("--older-than is for what is moved there, not --back");
     if (!stretch_parse(args.segments, &first, &last))
@@ -421,6 +444,8 @@ static int run(const struct cli *cli)
                            directory);
     else if (args.relocate)
         status = relocate(&folder, path);
+    else if (args.adopt)
+        status = adopt(&folder, path);
     else
         status = move_now(cli, &folder, directory != NULL ? path : NULL);
     if (made)
@@ -437,8 +462,10 @@ const struct command move_command = {
         "head and foot) takes its place in the tape, and queries, plays, digests and verify go\n"
         "on as before. Where the disk of DIR is not mounted, the tape says what is away and\n"
         "where it should be, and answers with the rest. --back brings segments home, --relocate\n"
-        "tells the tape where DIR is now, --list shows what is where. Works beside a recorder\n"
-        "and holds still while that is behind. It may be killed at any moment and run again.\n"
+        "tells the tape where DIR is now, --list shows what is where. A copy of the tape brings\n"
+        "back what it needs and leaves DIR as it was, unless it is told to --adopt that. Works\n"
+        "beside a recorder and holds still while that is behind. It may be killed at any moment\n"
+        "and run again.\n"
         "Exit 0: done; 3: some could not be moved (they stay where they are).",
     .sets = sets,
     .operand = "DIR",

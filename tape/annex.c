@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -183,15 +185,55 @@ int annex_read_meta(const char *path, struct annex_meta *meta, struct tdk_err *e
     return 0;
 }
 
-int annex_write_meta(const char *path, const uint8_t tape_id[16], const uint8_t id[16],
+/* What a copy does not have in common with its original, wherever that is renamed or mounted to:
+ * the folder's inode, and when it was made where the file system tells. 0: nobody can say. */
+static uint64_t home_of(const struct folder *folder)
+{
+    struct statx stat;
+    if (statx(AT_FDCWD, folder->path, 0, STATX_INO | STATX_BTIME, &stat) < 0)
+        return 0;
+    uint64_t home[] = {stat.stx_ino, 0, 0};
+    if ((stat.stx_mask & STATX_BTIME) != 0) {
+        home[1] = (uint64_t)stat.stx_btime.tv_sec;
+        home[2] = stat.stx_btime.tv_nsec;
+    }
+    return XXH3_64bits(home, sizeof home) | 1;
+}
+
+int annex_write_meta(const char *path, const struct folder *folder, const uint8_t id[16],
                      struct tdk_err *err)
 {
-    struct annex_meta meta = {
-        .magic = ANNEX_MAGIC, .version = TAPE_VERSION, .created_ns = clock_wall()};
-    memcpy(meta.tape_id, tape_id, sizeof meta.tape_id);
+    struct annex_meta meta = {.magic = ANNEX_MAGIC,
+                              .version = TAPE_VERSION,
+                              .created_ns = clock_wall(),
+                              .home = home_of(folder)};
+    memcpy(meta.tape_id, folder->tape_id, sizeof meta.tape_id);
     memcpy(meta.id, id, sizeof meta.id);
     meta.crc = meta_crc(&meta);
     return files_replace(path, "annex.meta", &meta, sizeof meta, err);
+}
+
+bool annex_is_ours(const char *path, const struct folder *folder)
+{
+    struct annex_meta meta = {.home = 0};
+    const uint64_t home = home_of(folder);
+    int rc = annex_read_meta(path, &meta, NULL);
+    return rc == -ENOENT || (rc == 0 && (meta.home == 0 || home == 0 || meta.home == home));
+}
+
+/* In its place, as the lock is on that very file; less than a sector is written whole or not. */
+int annex_adopt(const char *path, int fd, const struct folder *folder, struct tdk_err *err)
+{
+    struct annex_meta meta;
+    int rc = annex_read_meta(path, &meta, err);
+    if (rc < 0)
+        return rc;
+    meta.home = home_of(folder);
+    meta.crc = meta_crc(&meta);
+    rc = files_write(fd, &meta, sizeof meta, 0);
+    if (rc == 0)
+        rc = files->fsync(fd);
+    return rc < 0 ? err_set(err, rc, "write %s/annex.meta", path) : 0;
 }
 
 int annex_check(const struct annex *annex, const uint8_t tape_id[16], struct tdk_err *err)

@@ -7,11 +7,15 @@
  * What stays of a moved segment (stub.h) names its annex by a random number, and only TAPE/annexes
  * knows under which path that is: a disk that is mounted elsewhere is one small file to write. The
  * same number is in the annex itself, so that another disk under that path is not taken for it.
+ *
+ * A copy of the tape has its number and its annexes, and reads from them. But their files are those
+ * of the tape that moved them there: `home` says which, and nothing else takes one away.
  */
 #ifndef TDK_TAPE_ANNEX_H
 #define TDK_TAPE_ANNEX_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,7 +49,7 @@ struct annex_meta {
     uint8_t tape_id[16];
     uint8_t id[16];
     uint64_t created_ns;
-    uint64_t zero;
+    uint64_t home; /* the folder that the tape is in; 0: not told, and any copy's is as good */
 };
 static_assert(sizeof(struct annexes_head) == 64 && sizeof(struct annexes_item) == 24 &&
                   sizeof(struct annex_meta) == 64,
@@ -80,8 +84,15 @@ int annexes_put(struct annexes *annexes, const uint8_t id[16], const char *path,
 
 /* What a directory says that it is. -ENOENT: no annex; TDK_ECORRUPT, TDK_EVERSION. */
 int annex_read_meta(const char *path, struct annex_meta *meta, struct tdk_err *err);
-int annex_write_meta(const char *path, const uint8_t tape_id[16], const uint8_t id[16],
+int annex_write_meta(const char *path, const struct folder *folder, const uint8_t id[16],
                      struct tdk_err *err);
+
+/* May this folder of a tape take files from it? False: it is that of another copy of the tape, or
+ * nobody can tell. What is no annex yet may become ours. */
+bool annex_is_ours(const char *path, const struct folder *folder);
+
+/* From now on it may, and no other. `fd` is its annex.meta, which the caller has locked. */
+int annex_adopt(const char *path, int fd, const struct folder *folder, struct tdk_err *err);
 
 /* Is it where it should be? 0; TDK_EAWAY says what is there instead. */
 int annex_check(const struct annex *annex, const uint8_t tape_id[16], struct tdk_err *err);

@@ -29,7 +29,8 @@ struct moving {
     const struct move_options *options;
     struct move_totals *totals;
     struct retired *retired;
-    int lock; /* on annex.meta */
+    int lock;  /* on annex.meta */
+    bool ours; /* the annex; else that of another copy of the tape */
     unsigned char *buffer;
     XXH3_state_t *digest;
     struct tdk_err *err;
@@ -80,7 +81,7 @@ static int new_annex(const struct folder *folder, const char *path, const struct
                            path);
     if (getrandom(meta->id, sizeof meta->id, 0) != sizeof meta->id)
         return err_set(err, -errno, "make an id for %s", path);
-    return annex_write_meta(path, folder->tape_id, meta->id, err);
+    return annex_write_meta(path, folder, meta->id, err);
 }
 
 /* It is one; is it ours, and this the only one of it? */
@@ -158,6 +159,30 @@ static int lock_annex(struct moving *m)
         return err_say(m->err, TDK_EBUSY, "somebody moves segments to or from %s now",
                        m->annex->path);
     return rc < 0 ? err_set(m->err, rc, "lock %s", path) : 0;
+}
+
+int move_adopt(const struct folder *folder, const struct annex *annex, struct tdk_err *err)
+{
+    struct moving m = {.folder = folder, .annex = annex, .lock = -1, .err = err};
+    int rc = lock_annex(&m);
+    if (rc == 0)
+        rc = annex_adopt(annex->path, m.lock, folder, err);
+    if (m.lock >= 0)
+        files->close(m.lock);
+    return rc;
+}
+
+static int check_ours(struct moving *m)
+{
+    m->ours = annex_is_ours(m->annex->path, m->folder);
+    if (m->ours || m->options->back)
+        return 0;
+    return err_say(
+        m->err, TDK_EFOREIGN,
+        "%s has what another copy of this tape moved there; give this one a directory of "
+        "its own or, where that other is gone, let it take over: `tapedeck move --adopt "
+        "DIR`",
+        m->annex->path);
 }
 
 /* ---- one file, copied ---- */
@@ -397,7 +422,8 @@ static int move_back(struct moving *m, const struct segment *segment)
     rc = take_place(m, segment, home.aside);
     if (rc < 0)
         files->unlink(home.aside);
-    return rc == 0 ? remove_whole(m, segment->whole) : rc;
+    m->totals->left += rc == 0 && !m->ours;
+    return rc == 0 && m->ours ? remove_whole(m, segment->whole) : rc;
 }
 
 /* ---- which ---- */
@@ -560,6 +586,13 @@ static int sweep_doubles(struct moving *m, const struct segment_name *names, siz
     return rc;
 }
 
+static int sweep_annex(struct moving *m, const struct segment_name *names, size_t count)
+{
+    sweep(m, m->annex->path);
+    sweep_deleted(m);
+    return sweep_doubles(m, names, count);
+}
+
 /* ---- all of them ---- */
 
 static int move_all(struct moving *m)
@@ -570,12 +603,10 @@ static int move_all(struct moving *m)
     if (rc < 0)
         return rc;
     count(m, names, found);
-    if (!m->options->dry_run) {
-        sweep(m, m->annex->path);
+    if (!m->options->dry_run)
         sweep(m, m->folder->segments);
-        sweep_deleted(m);
-        rc = sweep_doubles(m, names, found);
-    }
+    if (!m->options->dry_run && m->ours)
+        rc = sweep_annex(m, names, found);
     for (size_t i = 0; i < found && rc == 0 && !m->options->dry_run; i++)
         rc = move_one(m, &names[i]);
     free(names);
@@ -600,6 +631,8 @@ int move_segments(const struct folder *folder, const struct annex *annex,
         rc = retired_load(&m.retired, folder, m.err);
     if (rc == 0 && !options->dry_run)
         rc = lock_annex(&m);
+    if (rc == 0)
+        rc = check_ours(&m);
     if (rc == 0)
         rc = move_all(&m);
     if (m.lock >= 0)

@@ -25,6 +25,7 @@ struct move_totals {
     uint64_t bytes_total;     /* of them, */
     uint64_t bytes_done;      /* and copied so far */
     uint64_t failed;          /* that could not be, and stay where they are */
+    uint64_t left;            /* that came back, and are in the annex still, which is not ours */
 };
 
 struct move_options {
@@ -48,8 +49,14 @@ struct move_options {
 int move_join(const struct folder *folder, const char *path, struct annex_meta *annex,
               struct tdk_err *err);
 
+/* What another copy of this tape moved there is ours from now on: for when that copy is gone.
+ * TDK_EBUSY: somebody moves there now. */
+int move_adopt(const struct folder *folder, const struct annex *annex, struct tdk_err *err);
+
 /* 0: all was moved that could be, totals->failed says what could not. Negative: -ECANCELED, or what
- * stopped it; what was moved until then stays so. TDK_EBUSY: somebody moves there now. */
+ * stopped it; what was moved until then stays so. TDK_EBUSY: somebody moves there now.
+ * TDK_EFOREIGN: nothing goes to the annex of another copy; from there it comes, and stays there,
+ * too. */
 int move_segments(const struct folder *folder, const struct annex *annex,
                   const struct move_options *options, struct move_totals *totals,
                   struct tdk_err *err);

@@ -176,20 +176,23 @@ int stub_make(const char *path, int whole, const struct segment_head *head,
 
 /* ---- removed ---- */
 
-/* Before the stub, which alone knows of it. What that disk refuses is no failure of this one. */
+/* Before the stub, which alone knows of it. What that disk refuses is no failure of this one; what
+ * another copy of the tape has there stays. */
 static int remove_whole(const struct folder *folder, const struct segment_head *head,
                         const char *name, struct tdk_err *err)
 {
-    char path[TAPE_PATH_MAX];
+    char path[TAPE_PATH_MAX], directory[TAPE_PATH_MAX];
     struct tdk_err why;
     int rc = stub_find_whole(folder, head, name, path, err);
     if (rc < 0)
         return rc;
+    snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (!annex_is_ours(directory, folder))
+        return 0;
     rc = files->unlink(path);
     if (rc < 0 && rc != -ENOENT)
         return err_say(err, TDK_EAWAY, "remove %s: %s", path, tdk_strerror(rc));
-    *strrchr(path, '/') = '\0';
-    rc = files_sync_folder(path, &why);
+    rc = files_sync_folder(directory, &why);
     return rc < 0 ? err_say(err, TDK_EAWAY, "%s", why.text) : 0;
 }
 

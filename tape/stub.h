@@ -44,8 +44,9 @@ int stub_make(const char *path, int whole, const struct segment_head *head,
               const struct segment_foot *foot, uint64_t size, const uint8_t annex[16],
               struct tdk_err *err);
 
-/* Remove a file of a segment; of a stub the whole one first, for good. None there: 0. TDK_EAWAY:
- * the annex is not there, or lets nothing go, and the stub stays. */
+/* Remove a file of a segment; of a stub the whole one first, for good, unless the annex is that of
+ * another copy of the tape. None there: 0. TDK_EAWAY: the annex is not there, or lets nothing go,
+ * and the stub stays. */
 int stub_remove(const struct folder *folder, uint64_t number, enum segment_stage stage,
                 struct tdk_err *err);
 

@@ -120,11 +120,42 @@ class Move(tapedeck.Case):
         shutil.copytree(self.disk, copy)
         self.assertIn("a copy of it", self.run_ok("move", copy, "-T", self.tape, code=1).stderr)
 
+    def test_a_copy_takes_nothing_from_the_tape_that_moved_it(self):
+        digest, there = self.tape_digest(), {"annex.meta", "0000000001.seg", "0000000002.seg", "0000000003.seg"}
+        self.move(self.disk, "--segments", "1-3")
+        for copy in ("reader", "mover", "heir"):
+            shutil.copytree(self.tape, self.scratch / copy)
+        reader, mover, heir = (self.scratch / copy for copy in ("reader", "mover", "heir"))
+        self.assertEqual(self.tape_digest(tape=reader), digest)
+        self.run_ok("retain", "apply", "-T", reader, "--max-segments", "1")
+        self.run_ok("verify", "-T", reader)
+        told = self.run_ok("move", "--back", "-T", mover).stderr
+        self.assertRegex(told, "3 segments .* moved back\\n.*3 of them stay there, too")
+        self.assertEqual(self.tape_digest(tape=mover), digest)
+        for args in ((), ("--dry-run",)):
+            self.assertIn("another copy", self.run_ok("move", self.disk, "-T", mover, *args, code=1).stderr)
+        states = [[row["state"] for row in self.rows("move", "--list", "-T", tape)] for tape in (mover, self.tape)]
+        self.assertEqual(states, [["shared"], ["there"]])
+        self.assertEqual({path.name for path in self.disk.iterdir()}, there)
+        self.assertEqual(self.tape_digest(), digest)
+
+        # It may be called something else, and is the same; and when it is gone, a copy has its place.
+        renamed = self.tape.rename(self.scratch / "renamed")
+        self.run_ok("move", "--back", "--segments", "1", "-T", renamed)
+        self.assertEqual({path.name for path in self.disk.iterdir()}, there - {"0000000001.seg"})
+        self.run_ok("move", self.disk, "--segments", "1", "-T", renamed)
+        shutil.rmtree(renamed)
+        self.run_ok("move", "--adopt", self.disk, "-T", heir)
+        self.run_ok("move", "--back", "-T", heir)
+        self.assertEqual({path.name for path in self.disk.iterdir()}, {"annex.meta"})
+        self.assertEqual(self.tape_digest(tape=heir), digest)
+        self.run_ok("verify", "-T", heir)
+
     def test_wrong_usage(self):
         for args in (("-T", self.tape), (self.disk,), (self.disk, "-T", self.tape, "--segments", "x"),
                      (self.tape / "segments", "-T", self.tape), (self.tape / "new", "-T", self.tape), (self.disk, "--list", "-T", self.tape),
                      (self.disk, "-T", self.tape, "--back", "--older-than", "1d"),
-                     (self.disk, "-T", self.tape, "--relocate", "--dry-run")):
+                     (self.disk, "-T", self.tape, "--relocate", "--dry-run"), (self.disk, "-T", self.tape, "--adopt", "--back")):
             self.run_ok("move", *args, code=2)
         for args in ((self.scratch / "no" / "where", "-T", self.tape),
                      (self.disk, "-T", self.scratch / "none"), ("--back", self.disk, "-T", self.tape)):

@@ -37,19 +37,37 @@ static void another_disk_under_that_path_is_not_taken_for_it(void **state)
     struct told before = telling_all(f->path, NULL);
     struct move_totals totals;
     char gone[FOLDER_PATH + 8];
-    uint8_t id[16] = {1}, other[16] = {2};
+    const uint8_t id[16] = {1};
+    const struct folder other = {.path = "/", .tape_id = {2}};
     struct tdk_err err;
     moving_ok(f, false);
     snprintf(gone, sizeof gone, "%s.gone", f->disk);
     assert_int_equal(rename(f->disk, gone), 0);
     assert_int_equal(mkdir(f->disk, 0700), 0);
     assert_int_equal(moving_some(f, false, &totals), TDK_EAWAY); /* it is not made another one */
-    taping_ok(annex_write_meta(f->disk, other, id, &err), &err);
+    taping_ok(annex_write_meta(f->disk, &other, id, &err), &err);
     assert_int_equal(moving_some(f, false, &totals), TDK_EFOREIGN);
     assert_true(telling_gaps(f->path).away > 0);
     folder_remove(f->disk);
     assert_int_equal(rename(gone, f->disk), 0);
     moving_whole(f, before.digest);
+}
+
+static void it_is_that_of_one_copy_of_the_tape_or_where_it_does_not_say_of_any(void **state)
+{
+    struct moving *f = *state;
+    const uint8_t id[16] = {1};
+    const struct folder nowhere = {.path = "/no/where"};
+    struct folder original = {.path = ""}, copy = {.path = ""};
+    struct tdk_err err;
+    memcpy(original.path, f->path, sizeof f->path);
+    memcpy(copy.path, f->disk, sizeof f->disk);
+    assert_true(annex_is_ours(f->disk, &copy)); /* nothing is there yet */
+    taping_ok(annex_write_meta(f->disk, &original, id, &err), &err);
+    assert_true(annex_is_ours(f->disk, &original));
+    assert_false(annex_is_ours(f->disk, &copy));
+    taping_ok(annex_write_meta(f->disk, &nowhere, id, &err), &err);
+    assert_true(annex_is_ours(f->disk, &original) && annex_is_ours(f->disk, &copy));
 }
 
 static void a_disk_may_be_mounted_elsewhere(void **state)
@@ -281,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MOVING(a_disk_that_is_not_there_is_neither_damage_nor_loss),
         MOVING(another_disk_under_that_path_is_not_taken_for_it),
+        MOVING(it_is_that_of_one_copy_of_the_tape_or_where_it_does_not_say_of_any),
         MOVING(a_disk_may_be_mounted_elsewhere),
         MOVING(what_is_gone_from_the_annex_is_damage),
         MOVING(deleted_means_on_the_other_disk_too),
