@@ -348,8 +348,8 @@ static int arbitrate(struct arbitration *a)
     if (rc != 0) {
         append_abort(a->append);
         progress_clear(&a->progress);
-        return rc < 0 ? cli_fail(&err, "the new tape is left empty")
-                      : cli_fail_words("interrupted; the new tape is left empty");
+        return rc < 0 ? cli_fail(&err, "nothing was written")
+                      : cli_fail_words("interrupted; nothing was written");
     }
     rc = append_close(a->append, NULL, &err);
     progress_end(&a->progress, 0, 0, "ticks", 0);

@@ -206,10 +206,9 @@ const struct command import_command = {
     .usage = "FILE... -T DIR --track NAME [options]",
     .about =
         "Put the ticks of FILEs ('-' is stdin) onto a tape, each file an epoch of the track.\n"
-        "What fails leaves nothing on the tape; one that was made for it stays, empty. A file\n"
-        "without records makes the track and keeps its schema. Malformed lines are named,\n"
-        "skipped and counted (exit 3); so is a file that ends inside a record: the whole ones\n"
-        "are kept.",
+        "What fails leaves nothing, a tape that was made for it neither. A file without records\n"
+        "makes the track and keeps its schema. Malformed lines are named, skipped and counted\n"
+        "(exit 3); so is a file that ends inside a record: the whole ones are kept.",
     .sets = (const struct option_set[]){{"options", rows, &args},
                                         {"files", intake_rows, &intake_args},
                                         {.rows = NULL}},

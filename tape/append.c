@@ -547,6 +547,6 @@ void append_abort(struct append *append)
     if (append == NULL)
         return;
     remove_segments(append);
-    recover_close(&append->tape, true, NULL); /* the index is as recovery left it */
+    recover_discard(&append->tape, true); /* the index is as recovery left it */
     free_append(append);
 }

@@ -160,6 +160,11 @@ static int posix_mkdir(const char *path, mode_t mode)
     return owner_mkdir(path, mode) < 0 ? -errno : 0;
 }
 
+static int posix_rmdir(const char *path)
+{
+    return rmdir(path) < 0 ? -errno : 0;
+}
+
 static int posix_list(const char *path, int (*each)(const char *name, void *context), void *context)
 {
     DIR *folder = opendir(path);
@@ -200,6 +205,7 @@ const struct file_ops files_posix = {
     .rename = posix_rename,
     .unlink = posix_unlink,
     .mkdir = posix_mkdir,
+    .rmdir = posix_rmdir,
     .list = posix_list,
 };
 const struct file_ops *files = &files_posix;

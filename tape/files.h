@@ -44,6 +44,7 @@ struct file_ops {
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);
+    int (*rmdir)(const char *path); /* an empty one */
     /* Each name in a folder, in no order, without "." and "..". Not 0 from `each` ends the walk. */
     int (*list)(const char *path, int (*each)(const char *name, void *context), void *context);
 };

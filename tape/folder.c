@@ -1,5 +1,5 @@
 /* folder.c - which tape it is, and who writes to it. folder_names.c: its segments' files;
- * folder_clean.c: the mark of a clean end. */
+ * folder_clean.c: the mark of a clean end; folder_discard.c: made for nothing. */
 #include "tape/folder.h"
 
 #include <errno.h>
@@ -201,11 +201,12 @@ static int sync_parent(const char *path, struct tdk_err *err)
     return files_sync_folder(parent, err);
 }
 
-static int make_root(const char *path, bool create, struct tdk_err *err)
+static int make_root(struct folder *folder, bool create, struct tdk_err *err)
 {
+    const char *path = folder->path;
+    struct file_stat stat;
     if (is_folder(path))
         return 0;
-    struct file_stat stat;
     int rc = files->stat(path, &stat);
     if (rc == 0) {
         int fd = files->open(path, O_RDONLY | O_DIRECTORY, 0); /* through a link, perhaps */
@@ -217,6 +218,7 @@ static int make_root(const char *path, bool create, struct tdk_err *err)
     if (!create)
         return err_set(err, rc, "open tape %s", path);
     rc = make_folder(path, err);
+    folder->is_root_new = rc == 0;
     return rc < 0 ? rc : sync_parent(path, err);
 }
 
@@ -253,6 +255,7 @@ static int new_tape(struct folder *folder, struct tdk_err *err)
         return err_set(err, -errno, "make an id for tape %s", folder->path);
     folder->created_ns = clock_wall();
     folder->first_segment = 1;
+    folder->is_new = true;
     return write_meta(folder, err);
 }
 
@@ -286,7 +289,7 @@ int folder_hold(struct folder *folder, const char *path, bool create, struct tdk
 {
     int rc = set_paths(folder, path, err);
     if (rc == 0)
-        rc = make_root(folder->path, create, err);
+        rc = make_root(folder, create, err);
     if (rc == 0)
         rc = check_folder(folder, create, err);
     if (rc < 0)

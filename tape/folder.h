@@ -25,6 +25,7 @@ struct folder {
     uint64_t first_segment; /* from 1; those before it were given up on purpose */
     int lock_fd;            /* -1: we only read */
     bool meta_missing; /* tape.meta is lost: tape_id is of a segment, or zeros when there is none */
+    bool is_new, is_root_new; /* the tape was made when it was held; and the folder that it is in */
 };
 
 /* For reading: creates nothing, locks nothing. -ENOENT, TDK_ENOTAPE, TDK_EVERSION, TDK_ECORRUPT. */
@@ -34,6 +35,10 @@ int folder_open(struct folder *folder, const char *path, struct tdk_err *err);
  * a segment (folder->meta_missing stays true: tell it). TDK_EBUSY names the holder. */
 int folder_hold(struct folder *folder, const char *path, bool create, struct tdk_err *err);
 void folder_close(struct folder *folder); /* gives the lock back */
+
+/* What holding it made is removed again, if nothing was put on it since; the index is closed. Of a
+ * tape that was there before nothing goes. */
+void folder_discard(struct folder *folder);
 
 /* Does a writer hold the tape now? */
 bool folder_is_held(const struct folder *folder);

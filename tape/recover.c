@@ -227,7 +227,7 @@ int recover_open_with(struct recovered *tape, const char *path,
     leases_give_row(row);
     free(r.names);
     if (rc < 0)
-        recover_close(tape, false, NULL);
+        recover_discard(tape, false);
     return rc;
 }
 
@@ -253,6 +253,17 @@ static bool follow_to_end(struct recovered *tape, int *row)
     return rc != TDK_EBUSY && recover_follow(tape, NULL, NULL, NULL) == 0;
 }
 
+/* The lock last; the index is closed. */
+static void give_back(struct recovered *tape)
+{
+    catalog_close(tape->catalog);
+    retired_drop(tape->retired);
+    folder_close(&tape->folder);
+    tape->index = NULL;
+    tape->catalog = NULL;
+    tape->retired = NULL;
+}
+
 int recover_close(struct recovered *tape, bool clean, struct tdk_err *err)
 {
     int rc = 0, row = -1;
@@ -262,12 +273,18 @@ int recover_close(struct recovered *tape, bool clean, struct tdk_err *err)
     index_close(tape->index);
     if (clean && rc == 0)
         rc = folder_mark_clean(&tape->folder, tape->next_segment - 1, err);
-    catalog_close(tape->catalog);
-    retired_drop(tape->retired);
-    folder_close(&tape->folder);
+    give_back(tape);
     leases_give_row(row);
-    tape->index = NULL;
-    tape->catalog = NULL;
-    tape->retired = NULL;
     return rc;
+}
+
+void recover_discard(struct recovered *tape, bool clean)
+{
+    if (!tape->folder.is_new) {
+        (void)recover_close(tape, clean, NULL);
+        return;
+    }
+    index_close(tape->index);
+    folder_discard(&tape->folder);
+    give_back(tape);
 }

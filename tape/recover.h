@@ -65,4 +65,7 @@ int recover_follow(struct recovered *tape,
  * tape->next_segment - 1. Then all is given back, the lock last. */
 int recover_close(struct recovered *tape, bool clean, struct tdk_err *err);
 
+/* Likewise for who has put nothing on it: a tape that was made for this is removed again. */
+void recover_discard(struct recovered *tape, bool clean);
+
 #endif

@@ -103,13 +103,19 @@ class Import(tapedeck.Case):
             self.assertEqual(done.returncode, code, done.stderr)
             if code != 0:
                 self.assertIn("File too large", done.stderr)
-                self.assertEqual(os.listdir(self.tape / "segments"), [])
+                self.assertFalse(self.tape.exists())
         self.assertEqual(self.count(), 3000)
 
     def test_a_file_that_cannot_be_read_makes_no_tape(self):
         for path in (self.scratch / "none", self.scratch, self.write("random", bytes(range(1, 200)))):
             self.put(path, code=1)
             self.assertFalse(self.tape.exists())
+        for bad in (bytes(range(1, 200)), b""):  # a pipe is looked into when the tape is there
+            self.assertIn("nothing was imported", self.put("-", stdin=bad, code=1).stderr)
+            self.assertFalse(self.tape.exists())
+        self.tape.mkdir()  # somebody's
+        self.put("-", stdin=b"", code=1)
+        self.assertEqual(os.listdir(self.tape), [])
 
     def test_a_pipe_is_read_once(self):
         self.put("-", stdin=b"1 a\n2 b\n")

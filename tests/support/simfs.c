@@ -632,6 +632,18 @@ static int sim_list(const char *path, int (*each)(const char *name, void *contex
     return rc;
 }
 
+static int name_is_there(const char *name, void *context)
+{
+    (void)name;
+    (void)context;
+    return 1;
+}
+
+static int sim_rmdir(const char *path)
+{
+    return sim_list(path, name_is_there, NULL) == 1 ? -ENOTEMPTY : sim_unlink(path);
+}
+
 static const struct file_ops simfs_ops = {
     .open = sim_open,
     .close = sim_close,
@@ -650,6 +662,7 @@ static const struct file_ops simfs_ops = {
     .rename = sim_rename,
     .unlink = sim_unlink,
     .mkdir = sim_mkdir,
+    .rmdir = sim_rmdir,
     .list = sim_list,
 };
 

@@ -195,6 +195,30 @@ static void abort_leaves_the_tape_as_it_was(void **state)
     taping_ok(recover_close(&tape, true, &err), &err);
 }
 
+/* As far as it was made for this: a folder that was there stays, and what others have put there. */
+static void abort_leaves_no_tape_that_was_made_for_it(void **state)
+{
+    const char *path = *state;
+    char made[FOLDER_PATH + 8], socket[FOLDER_PATH + 24];
+    snprintf(made, sizeof made, "%s/made", path);
+    snprintf(socket, sizeof socket, "%s/replayer.sock", made);
+    for (int ticks = 0; ticks <= 10000; ticks += 10000) {
+        struct append *append = taping_open(made, 4096, 64 << 10);
+        taping_ticks(append, "half", (unsigned)ticks);
+        append_abort(append);
+        assert_int_equal(folder_count(path), 0);
+        append = taping_open(path, 4096, 64 << 10);
+        taping_ticks(append, "half", (unsigned)ticks);
+        append_abort(append);
+        assert_int_equal(folder_count(path), 0);
+    }
+    struct append *append = taping_open(made, 4096, 64 << 10);
+    taping_store(socket, "", 0);
+    append_abort(append);
+    assert_int_equal(access(socket, F_OK), 0);
+    assert_int_equal(count_tape(made).ticks, 0);
+}
+
 static void nothing_is_part_of_the_tape_before_the_end(void **state)
 {
     const char *path = *state;
@@ -256,6 +280,7 @@ int main(void)
         TEST(append_refuses_a_payload_that_is_too_large_and_goes_on),
         TEST(append_counts_what_it_flags),
         TEST(abort_leaves_the_tape_as_it_was),
+        TEST(abort_leaves_no_tape_that_was_made_for_it),
         TEST(nothing_is_part_of_the_tape_before_the_end),
         TEST(second_writer_is_refused),
         TEST(folder_of_somebody_else_is_not_touched),
