@@ -18,6 +18,7 @@ enum {
     ALIKE = 4,       /* so many ticks in a row match where two places are the same */
     PLACES = 131072, /* of the lookup table: twice the window */
     BARREN = 8,      /* where nothing is alike, such a part of both windows goes untried */
+    CLOCKS = 15,     /* pairs that say how far the clocks are apart: a false one is outvoted */
     PROGRESS = 4096
 };
 
@@ -41,8 +42,10 @@ struct pairing {
     struct side sides[SIDES];
     const struct pairing_events *events;
     struct pairing_totals *totals;
-    uint32_t *places; /* by sum: 1 + place among b's ticks; 0: none */
-    size_t barren;    /* ticks to be told before it is worth it to look for a pair again */
+    uint32_t *places;      /* by sum: 1 + place among b's ticks; 0: none */
+    size_t barren;         /* ticks to be told before it is worth it to look for a pair again */
+    int64_t ahead[CLOCKS]; /* of the last pairs, by how much b's time was ahead of a's */
+    size_t timed;          /* pairs */
     uint64_t told;
     struct tdk_err *err;
 };
@@ -172,10 +175,19 @@ static int tell_apart(struct pairing *p, size_t a, size_t b)
     return rc;
 }
 
+/* A time that cannot be says nothing of a clock. */
+static void note_clocks(struct pairing *p, const struct tdk_frame *a, const struct tdk_frame *b)
+{
+    if (((a->flags | b->flags) & TDK_FLAG_TS_UNTRUSTED) == 0)
+        p->ahead[p->timed++ % CLOCKS] = (int64_t)(b->ts - a->ts);
+}
+
 static int tell_both(struct pairing *p)
 {
-    int rc = p->events->both(&held_at(&p->sides[SIDE_A], 0)->tick,
-                             &held_at(&p->sides[SIDE_B], 0)->tick, p->events->context, p->err);
+    const struct pairing_tick *a = &held_at(&p->sides[SIDE_A], 0)->tick,
+                              *b = &held_at(&p->sides[SIDE_B], 0)->tick;
+    int rc = p->events->both(a, b, p->events->context, p->err);
+    note_clocks(p, a->frame, b->frame);
     drop(&p->sides[SIDE_A]);
     drop(&p->sides[SIDE_B]);
     return rc;
@@ -260,18 +272,41 @@ static bool find_alike(struct pairing *p, size_t limit, size_t wanted, size_t *s
     return best != SIZE_MAX;
 }
 
+/* By how much b's clock is ahead of a's: the median of the last pairs. */
+static int64_t clock_ahead(const struct pairing *p)
+{
+    const size_t count = p->timed < CLOCKS ? p->timed : CLOCKS;
+    for (size_t i = 0; i < count; i++) {
+        size_t less = 0, same = 0;
+        for (size_t j = 0; j < count; j++) {
+            less += p->ahead[j] < p->ahead[i];
+            same += p->ahead[j] == p->ahead[i];
+        }
+        if (less <= count / 2 && count / 2 < less + same)
+            return p->ahead[i];
+    }
+    return 0;
+}
+
+/* When one side received a tick, by a's clock. */
+static uint64_t time_at(const struct pairing *p, size_t which, size_t i, int64_t ahead)
+{
+    uint64_t ts = held_at(&p->sides[which], i)->tick.frame->ts;
+    return which == SIDE_A ? ts : ts - (uint64_t)ahead;
+}
+
 /* Nothing alike: of one side, half of what is earlier than the other's next is on that side only.
- */
+ * Whose clock is early is not earlier for that: it would give what comes behind the other's gap. */
 static int give_up(struct pairing *p)
 {
     const struct side *a = &p->sides[SIDE_A], *b = &p->sides[SIDE_B];
     if (a->count == 0 || b->count == 0)
         return tell_apart(p, a->count, b->count);
-    uint64_t ts_a = held_at(a, 0)->tick.frame->ts, ts_b = held_at(b, 0)->tick.frame->ts;
+    const int64_t ahead = clock_ahead(p);
+    uint64_t ts_a = time_at(p, SIDE_A, 0, ahead), ts_b = time_at(p, SIDE_B, 0, ahead);
     size_t which = ts_a <= ts_b ? SIDE_A : SIDE_B, count = 0;
-    const struct side *earlier = &p->sides[which];
     uint64_t until = which == SIDE_A ? ts_b : ts_a;
-    while (count < earlier->count / 2 && held_at(earlier, count)->tick.frame->ts <= until)
+    while (count < p->sides[which].count / 2 && time_at(p, which, count, ahead) <= until)
         count++;
     if (count == 0)
         count = 1;

@@ -72,6 +72,15 @@ class TwoTapes(tapedeck.Case):
         self.assertEqual((rows[0]["both"], rows[0]["only_a"], rows[0]["only_b"]),
                          (51000, 149000, 0))
 
+    def test_an_outage_is_found_also_where_the_clocks_are_further_apart_than_it_was_long(self):
+        lines = [f"{1700000000000000000 + 1000 * i} tick {i}" for i in range(160000)]
+        self.put(self.a, lines)
+        for late in (-10**9, 10**9):
+            shutil.rmtree(self.b, ignore_errors=True)
+            self.put(self.b, lines[:20000] + lines[120000:], late=late)
+            rows, _ = self.diff(code=3)
+            self.assertEqual((rows[0]["both"], rows[0]["only_a"], rows[0]["only_b"]), (60000, 100000, 0), late)
+
     def test_ticks_of_the_same_times_that_say_something_else_cost_no_window_each(self):
         times = [1700000000000000000 + 1000 * i for i in range(200000)]
         common = [f"{times[-1] + 1000 * i} both {i}" for i in range(1, 1001)]
