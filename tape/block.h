@@ -165,6 +165,10 @@ int block_head_check(const void *bytes, size_t size, struct tdk_err *err);
  */
 int block_check(const void *bytes, size_t size, struct block_view *view, struct tdk_err *err);
 
+/* Of a raw block that does not pass it, as something in it has rotted: the frame that it begins
+ * with, when that is as it was. Else NULL. Borrowed. */
+const struct tdk_frame *block_first_frame(const void *bytes, size_t size);
+
 /* Undo the codec of a block that passed block_check() into `buffer` (head.frames_size +
  * head.directory_size bytes, 8-aligned) and check what comes out. `pack`: what is needed for it,
  * for who unpacks many; NULL: it is made, and freed. TDK_ECORRUPT, -ENOMEM. */

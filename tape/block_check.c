@@ -206,11 +206,12 @@ static bool all_zeros(const unsigned char *bytes, size_t size)
     return any == 0;
 }
 
-static bool raw_sums_agree(const struct block_head *head, const unsigned char *stored)
+/* The first `size` bytes of its frames: whole chunks, or all. */
+static bool raw_sums_agree(const struct block_head *head, const unsigned char *stored, size_t size)
 {
     const unsigned char *tail = stored + head->frames_size;
     return crc32c(0, tail, head->stored_size - head->frames_size) == head->tail_crc &&
-           sums_check(stored, head->frames_size, 0, tail + head->directory_size);
+           sums_check(stored, size, 0, tail + head->directory_size);
 }
 
 int block_check(const void *bytes, size_t size, struct block_view *view, struct tdk_err *err)
@@ -223,7 +224,7 @@ int block_check(const void *bytes, size_t size, struct block_view *view, struct 
     bool raw = head->codec == BLOCK_RAW;
     if (size < head->span)
         return corrupt(err, "cut");
-    if (raw ? !raw_sums_agree(head, stored)
+    if (raw ? !raw_sums_agree(head, stored, head->frames_size)
             : crc32c(0, stored, head->stored_size) != head->tail_crc)
         return corrupt(err, "contents fail their checksum");
     if (!all_zeros(stored + head->stored_size, head->span - sizeof *head - head->stored_size))
@@ -234,6 +235,20 @@ int block_check(const void *bytes, size_t size, struct block_view *view, struct 
     view->frames = stored;
     view->directory = stored + head->frames_size;
     return check_contents(view, err);
+}
+
+const struct tdk_frame *block_first_frame(const void *bytes, size_t size)
+{
+    const struct block_head *head = bytes;
+    if (block_head_check(bytes, size, NULL) < 0 || size < head->span || head->codec != BLOCK_RAW)
+        return NULL;
+    const unsigned char *stored = (const unsigned char *)bytes + sizeof *head;
+    const size_t sound = head->frames_size < BLOCK_CHUNK ? head->frames_size : BLOCK_CHUNK;
+    const struct tdk_frame *frame = (const void *)stored;
+    return raw_sums_agree(head, stored, sound) && frame->size <= sound - sizeof *frame &&
+                   frame->track == head->track
+               ? frame
+               : NULL;
 }
 
 static int unpack_zstd(const struct block_head *head, void *buffer, struct tdk_err *err)

@@ -538,6 +538,12 @@ static int learn_all(struct catalog *catalog, const struct block_view *view)
     return rc;
 }
 
+int catalog_learn_track(struct catalog *catalog, const struct tdk_frame *frame, struct tdk_err *err)
+{
+    int rc = frame->type == TDK_TYPE_TRACK ? learn_track(catalog, frame) : 0;
+    return rc < 0 ? err_set(err, rc, "learn the name of track %u", frame->track) : 0;
+}
+
 uint64_t catalog_refused(const struct catalog *catalog)
 {
     return catalog->refused;

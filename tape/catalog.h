@@ -56,6 +56,10 @@ void catalog_recount(struct catalog *catalog, const struct epoch_ref *left);
  * BLOCK_HAS_CONTROL or BLOCK_HAS_SYMBOLS have any; others return at once. */
 int catalog_learn(struct catalog *catalog, const struct block_view *view, struct tdk_err *err);
 
+/* A TRACK frame alone, of a block that has rotted behind it. */
+int catalog_learn_track(struct catalog *catalog, const struct tdk_frame *frame,
+                        struct tdk_err *err);
+
 /* How many names and parts of properties blocks told that were more than an epoch may have (2M
  * names, 128 MiB of properties): they are in the blocks, and nobody finds them by name. */
 uint64_t catalog_refused(const struct catalog *catalog);

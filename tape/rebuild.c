@@ -143,10 +143,49 @@ static int learn_block(const struct segment *segment, const struct block_ref *re
     return 0; /* what cannot be read teaches nothing */
 }
 
+/* A block that rotted, at this offset: what it begins with may be whole, and in front of a track's
+ * first ticks that is its name, which nothing else in an unsealed segment tells. 1: *span is how
+ * far it reaches; 0: nothing to be read there. */
+static int learn_rotten(const struct segment *segment, uint64_t offset, struct catalog *catalog,
+                        uint32_t *span, struct tdk_err *err)
+{
+    struct block_head head;
+    if (files_read(segment->fd, &head, sizeof head, offset) < 0 ||
+        block_head_check(&head, sizeof head, NULL) < 0 || head.segment != segment->head.number ||
+        memcmp(head.tape_id, segment->head.tape_id, sizeof head.tape_id) != 0)
+        return 0;
+    void *buffer = malloc(head.span);
+    if (buffer == NULL)
+        return err_set(err, -ENOMEM, "read %s", segment->path);
+    const struct tdk_frame *frame = files_read(segment->fd, buffer, head.span, offset) == 0
+                                        ? block_first_frame(buffer, head.span)
+                                        : NULL;
+    int rc = frame != NULL ? catalog_learn_track(catalog, frame, err) : 0;
+    free(buffer);
+    *span = head.span;
+    return rc < 0 ? rc : 1;
+}
+
+static int learn_gaps(const struct found *found, const struct segment *segment,
+                      struct catalog *catalog, struct tdk_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < found->scan.gap_count && rc >= 0; i++) {
+        const struct segment_gap *gap = &found->scan.gaps[i];
+        uint64_t at = gap->offset;
+        for (uint32_t span = 0; at < gap->offset + gap->size; at += span) {
+            rc = learn_rotten(segment, at, catalog, &span, err);
+            if (rc <= 0)
+                break;
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
+
 int found_learn(const struct found *found, const struct segment *segment, struct catalog *catalog,
                 struct tdk_err *err)
 {
-    int rc = 0;
+    int rc = learn_gaps(found, segment, catalog, err);
     assert(found->count == 0 || found->refs != NULL);
     for (size_t i = 0; i < found->count && rc == 0 && !found->tells_all; i++)
         if ((found->refs[i].flags & (BLOCK_HAS_CONTROL | BLOCK_HAS_SYMBOLS)) != 0)

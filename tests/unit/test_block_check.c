@@ -32,6 +32,28 @@ static void block_check_finds_a_flip_in_any_byte(void **state)
     assert_int_equal(block_check(f->bytes, f->place.span, &view, NULL), 0);
 }
 
+/* And whoever asks for the first frame gets it as long as the rot is behind its chunk. */
+static void first_frame_is_had_unless_it_may_have_rotted(void **state)
+{
+    struct feeding *f = *state;
+    feed_market(f, 200);
+    struct block_view view = feed_seal_all(f);
+    const size_t size = f->place.span, first = sizeof(struct block_head);
+    const size_t second = first + BLOCK_CHUNK, tail = first + view.head->frames_size;
+    assert_true(tail > second + BLOCK_CHUNK);
+    for (size_t i = 0; i < first + view.head->stored_size; i += 3) {
+        f->bytes[i] ^= 0x20;
+        const struct tdk_frame *frame = block_first_frame(f->bytes, size);
+        f->bytes[i] ^= 0x20;
+        if (i >= second && i < tail)
+            assert_ptr_equal(frame, view.frames);
+        else
+            assert_null(frame);
+    }
+    for (size_t cut = 0; cut < size; cut++)
+        assert_null(block_first_frame(f->bytes, cut));
+}
+
 static void block_check_finds_every_cut(void **state)
 {
     struct feeding *f = *state;
@@ -91,6 +113,7 @@ static void block_with_right_sums_and_wrong_contents_does_no_harm(void **state)
         if (at >= sizeof(struct block_head))
             sum_contents(f->bytes);
         sum_head(f->bytes);
+        (void)block_first_frame(f->bytes, size);
         if (block_check(f->bytes, size, &view, NULL) < 0)
             continue;
         struct directory_walk walk;
@@ -158,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(block_check_finds_a_flip_in_any_byte),
+        TEST(first_frame_is_had_unless_it_may_have_rotted),
         TEST(block_check_finds_every_cut),
         TEST(zeros_are_no_block),
         TEST(block_with_right_sums_and_wrong_contents_does_no_harm),

@@ -247,6 +247,27 @@ static void damage_in_what_was_synced_is_kept_and_told(void **state)
     leave(f);
 }
 
+/* Nothing else in its segment tells it. */
+static void rot_behind_the_name_of_a_new_track_does_not_cost_it(void **state)
+{
+    struct fixture *f = *state;
+    struct recording r = {0};
+    recover(f);
+    begin_recording(f, &r, 1000);
+    open_segment(f, &r);
+    record(f, &r, 2);
+    r.synced_upto = r.writer->end;
+    record(f, &r, 2);
+    stop_recording(f, &r);
+    scribble(f, "segments/0000000001.open", 4096 * 2 - 100, "rot"); /* the first block's */
+
+    const struct recover_report *report = recover(f);
+    assert_int_equal(report->damaged, 1);
+    assert_string_equal(catalog_name(f->tape.catalog, 1), "rec");
+    assert_int_equal(ticks_on(f, "rec"), 30);
+    leave(f);
+}
+
 /* Its room in the ring has not been given back: it will come again, and must not come twice. */
 static void what_follows_a_lost_write_is_cut_with_it(void **state)
 {
@@ -622,6 +643,7 @@ int main(void)
         TEST(unsealed_segment_is_sealed),
         TEST(torn_tail_is_cut_and_kept),
         TEST(damage_in_what_was_synced_is_kept_and_told),
+        TEST(rot_behind_the_name_of_a_new_track_does_not_cost_it),
         TEST(what_follows_a_lost_write_is_cut_with_it),
         TEST(lost_write_at_the_end_of_a_segment_takes_the_next_one_with_it),
         TEST(lost_write_that_was_synced_is_damage_and_the_next_segment_stays),
