@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -426,6 +427,15 @@ static void keep_files(struct connection *c)
     }
 }
 
+/* The peer has not only ended what it says, it hears nothing either. Over TCP both look alike until
+ * something is sent to it. */
+static bool is_deaf(const struct connection *c)
+{
+    struct pollfd poll_fd = {.fd = -1};
+    return uv_fileno(&c->uv.handle, &poll_fd.fd) == 0 && poll(&poll_fd, 1, 0) == 1 &&
+           (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct connection *c = container_of(stream, struct connection, uv.stream);
@@ -441,7 +451,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (n < 0) { /* what it asked before is answered; what would go on for ever is over */
         c->ended = true;
-        if (c->streams > 0 || is_gone(c))
+        if (!c->local)
+            c->asked_ns = 0; /* a heartbeat is due: it shows whether anybody is there */
+        if (c->streams > 0 || is_gone(c) || is_deaf(c))
             connection_close(c);
         else
             look(c, c->in.bytes, c->in.size);
@@ -551,7 +563,8 @@ static void say_working(struct connection *c, uint64_t now_ns)
 
 void connection_tend(struct connection *c, uint64_t now_ns)
 {
-    if (c->state == CONNECTION_LEAVING && now_ns - c->left_ns >= LINGER_NS)
+    bool lingered = c->state == CONNECTION_LEAVING && now_ns - c->left_ns >= LINGER_NS;
+    if (lingered || (c->ended && is_deaf(c)))
         connection_close(c);
     if (!is_gone(c))
         check_taking(c, now_ns);

@@ -18,6 +18,8 @@ struct lookup {
     struct job job;
     struct replayer *replayer; /* borrowed */
     struct request *request;   /* borrowed until it is answered */
+    struct lookup *next, **at; /* in the replayer's list */
+    atomic_bool ending;        /* nobody waits for its answer any more */
     struct inquiry inquiry;
     struct symbol_page page; /* of symbols */
     struct facts_wish wish;  /* of epochs, property */
@@ -34,16 +36,36 @@ struct lookup {
 static void run(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
-    l->status = l->read(l, &l->err);
+    l->status = l->ending ? -ECANCELED : l->read(l, &l->err); /* while it stood in the row */
+    if (l->status == -ECANCELED)
+        err_say(&l->err, -ECANCELED, "%s: the replayer ends", l->request->method->name);
     if (l->status == 0 && text_error(&l->result) < 0)
         l->status = err_set(&l->err, -ENOMEM, "make the answer");
 }
 
 /* ---- on the loop ---- */
 
+static void enlist(struct lookup *l)
+{
+    struct lookup **list = &l->replayer->lookups;
+    l->next = *list;
+    l->at = list;
+    if (l->next != NULL)
+        l->next->at = &l->next;
+    *list = l;
+}
+
+static void delist(struct lookup *l)
+{
+    *l->at = l->next;
+    if (l->next != NULL)
+        l->next->at = l->at;
+}
+
 static void done(struct job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
+    delist(l);
     if (l->status < 0) {
         request_fail(l->request, &l->err);
     } else {
@@ -78,6 +100,7 @@ static struct lookup *begin(struct request *request,
     l->request = request;
     l->read = read;
     text_init(&l->result);
+    enlist(l);
     l->replayer->counts.lookups++;
     return l;
 }
@@ -174,20 +197,20 @@ static void on_symbols(struct request *request, struct wire_map params)
 
 /* ---- count ---- */
 
-static bool is_stopping(void *replayer)
+static bool is_ending(void *lookup)
 {
-    const struct replayer *r = replayer;
-    return r->stopping;
+    const struct lookup *l = lookup;
+    return l->ending;
 }
 
-static int count(struct replayer *r, struct tdk_cursor *cursor, struct tdk_err *err)
+static int count(struct lookup *l, struct tdk_cursor *cursor, struct tdk_err *err)
 {
     struct tdk_run ignored;
     int rc = 1;
-    cursor_stop_when(cursor, is_stopping, r);
+    cursor_stop_when(cursor, is_ending, l);
     while (rc == 1 || rc == TDK_ECORRUPT)
-        rc = r->stopping ? -ECANCELED : tdk_cursor_read(cursor, &ignored, err);
-    return rc == -ECANCELED ? err_say(err, rc, "count: the replayer ends") : rc;
+        rc = l->ending ? -ECANCELED : tdk_cursor_read(cursor, &ignored, err);
+    return rc;
 }
 
 static int read_count(struct lookup *l, struct tdk_err *err)
@@ -196,7 +219,7 @@ static int read_count(struct lookup *l, struct tdk_err *err)
     struct tdk_cursor *cursor = NULL;
     int rc = replayer_open_cursor(l->replayer, &cursor, &l->inquiry, err);
     if (rc == 0)
-        rc = count(l->replayer, cursor, err);
+        rc = count(l, cursor, err);
     if (rc == 0) {
         tdk_cursor_stats(cursor, &stats);
         wire_put_map(&l->result, 6);
@@ -231,7 +254,7 @@ static int read_coverage(struct lookup *l, struct tdk_err *err)
     replayer_refresh(l->replayer);
     l->coverage.query = &l->inquiry.query;
     l->coverage.shelf = &l->replayer->coverages;
-    l->coverage.stop = &l->replayer->stopping;
+    l->coverage.stop = &l->ending;
     return coverage_answer(l->replayer->tape, &l->coverage, &l->result, err);
 }
 
@@ -301,3 +324,19 @@ const struct method lookup_methods[] = {
     {.name = "coverage", .flags = METHOD_BATCH, .call = on_coverage},
     {.name = NULL},
 };
+
+/* ---- the replayer's ---- */
+
+/* Each of them is read no further, and comes back when its job sees it. */
+void lookup_gone(struct replayer *r, const struct connection *c)
+{
+    for (struct lookup *l = r->lookups; l != NULL; l = l->next)
+        if (l->request->connection == c)
+            l->ending = true;
+}
+
+void lookup_stop(struct replayer *r)
+{
+    for (struct lookup *l = r->lookups; l != NULL; l = l->next)
+        l->ending = true;
+}

@@ -111,6 +111,7 @@ static uint32_t put_limits(void *context, struct text_buffer *out)
 static void on_gone(void *context, struct connection *c)
 {
     struct replayer *r = context;
+    lookup_gone(r, c);
     query_gone(r, c);
     sessions_gone(&r->sessions, c);
 }
@@ -143,6 +144,7 @@ static void on_stop(void *context)
     struct replayer *r = context;
     log_info("stopping: streams and plays end");
     r->stopping = true;
+    lookup_stop(r);
     query_stop(r);
     sessions_stop(&r->sessions);
 }

@@ -26,6 +26,7 @@
 #include "replayer/tally.h"
 #include "tapedeck/tape.h"
 
+struct lookup;
 struct query_stream;
 
 struct replay_counts {
@@ -49,6 +50,7 @@ struct replayer {
     struct coverage_shelf coverages; /* answers that go on */
     struct sessions sessions;        /* plays: a thread and a tape handle each */
 
+    struct lookup *lookups;       /* of lookup.c: those that are not answered */
     struct query_stream *streams; /* of query.c */
     unsigned stream_count;
     uint64_t stream_numbers;

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import select
+import socket
 import threading
 import time
 import unittest
@@ -34,6 +35,12 @@ class Replayer(tapedeck.Case):
         client = wire.Client(self.path, **how)
         self.addCleanup(client.close)
         return client
+
+    def grow(self):
+        """More of a tape than is read in a moment."""
+        self.record.stop()
+        lines = b"".join(b"%d %900d\n" % (10**18 + i, i) for i in range(60000))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "wide", stdin=lines)
 
     @staticmethod
     def stream(client, grant=True, **params):
@@ -239,9 +246,7 @@ class Streams(Replayer):
         self.assertEqual(client.notification(), ("heartbeat", {"stream": stream}))
 
     def test_what_is_worked_on_for_long_gives_a_sign_of_life(self):
-        self.record.stop()
-        lines = b"".join(b"%d %900d\n" % (10**18 + i, i) for i in range(60000))
-        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "wide", stdin=lines)
+        self.grow()
         self.serve()
         client = self.client()
         number = client.request("batch", {"ops": [["coverage", {}]] * 1000})
@@ -333,6 +338,49 @@ class Streams(Replayer):
         self.assertEqual(replayer.wait(), 0, replayer.stderr)
         for thread in asking:
             thread.join()
+
+
+class Left(Replayer):
+    """Who closes his connection is worked for no longer."""
+
+    def test_what_is_answered_once_is_read_no_further(self):
+        self.grow()
+        token = self.scratch / "token"
+        token.write_text("correct horse battery\n")
+        replayer = self.serve("--audit", "--listen", "127.0.0.1:0", "--token-file", token)
+        remote = wire.Client(address=("127.0.0.1", self.port_of(replayer.pid)), token="correct horse battery")
+        for method, client in (("count", self.client()), ("coverage", remote)):
+            client.request("batch", {"ops": [[method, {}]] * 1000})
+            client.close()
+        other = self.client()
+        self.wait_for(lambda: other.call("stats")["counters"]["reads_waiting"] == 0)
+        self.assertEqual(other.call("count", tracks=["wide"])["ticks"], 60000)
+        self.assertEqual(replayer.stop(), 0, replayer.stderr)
+        rows = [json.loads(line) for line in (self.tape / "audit.jsonl").read_text().splitlines()]
+        for method in ("count", "coverage"):
+            results = [row["result"] for row in rows if row["method"] == method]
+            self.assertGreaterEqual(len(results), 1000)
+            self.assertGreater(results.count("ECANCELED"), 0, method)
+
+    def test_a_stream_ends(self):
+        self.serve()
+        other = self.client()
+        for credit in (0, 100, 1 << 40):
+            client = self.client()
+            client.call("query", credit=credit)
+            client.close()
+        self.wait_for(lambda: other.call("stats")["counters"]["streams"] == 0)
+
+    def test_who_has_only_said_his_last_is_answered(self):
+        self.grow()
+        self.serve()
+        client = self.client()
+        client.request("batch", {"ops": [["count", {}]] * 40})
+        client.request("stats", {})
+        client.socket.shutdown(socket.SHUT_WR)
+        answers = [message for message in client.until_closed() if message[0] == 1]
+        self.assertEqual([message[1] for message in answers], [client.id - 1, client.id])
+        self.assertEqual({str(error) for error, _ in answers[0][3]["results"]}, {"None"})
 
 
 class Crowds(Replayer):
