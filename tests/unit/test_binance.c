@@ -93,6 +93,7 @@ static void what_is_missing_or_wrong_is_named(void **state)
          "\"t\" is no number"},
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":18446744073709551616,\"p\":\"1\",\"q\":\"1\"}",
          "\"t\" is no number"},
+        {"{\"e\":\"trade\",\"s\":\"\\u0058\",\"t\":00,\"p\":\"1\",\"q\":\"1\"}", "column 31"},
         {"{\"e\":\"trade\"", "too early"},
         {"nothing", "no JSON"},
     };

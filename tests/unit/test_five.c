@@ -203,6 +203,17 @@ static void a_malformed_line_is_named(void **state)
         LINE("1", "+1", "1"),
         LINE("1", "01", "1"),
         LINE("1", "0x1", "1"),
+        LINE("1", "1", "00"),
+        LINE("00", "1", "1"),
+        LINE("1", "-01", "1"),
+        LINE("1", "1", "-00"),
+        LINE("1", "1", "1,\"other\":00"),
+        LINE("1", "1", "1,\"other\":[1,-.5]"),
+        LINE("1", "1", "1,\"other\":{\"x\":1.}"),
+        LINE("1", "1", "1,\"other\":NaN"),
+        LINE("1", "1", "1,\"other\":-Infinity"),
+        LINE("1", "1", "1,\"other\":\"\t\""),
+        LINE("1", "1", "1,'other':1"),
         LINE("1", "1", "1") "x",
         LINE("1", "1", "1") LINE("1", "1", "1"),
         LINE("1", "1", "1") " // comment",
@@ -226,6 +237,10 @@ static void a_malformed_line_is_named(void **state)
     const char *line = " " LINE("1", "2", "3") " \r";
     assert_int_equal(five_decode(*state, line, strlen(line), &tick, NULL), 0);
     assert_int_equal(tick.price, 2000000000);
+    line =
+        LINE("1", "2", "3 ,\n\"other\":[-0, 1.5E+7,true,\"00 \\\"01'\\\\\",null , {\"1.\":\"\"}]");
+    assert_int_equal(five_decode(*state, line, strlen(line), &tick, NULL), 0);
+    assert_int_equal(tick.volume, 3000000000);
 }
 
 static void keys_besides_the_five_are_passed_over_in_any_order(void **state)
