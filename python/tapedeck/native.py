@@ -343,7 +343,7 @@ class Walk:
     def _make(self, arguments: tuple[Any, ...]) -> None:
         try:
             call(*arguments)
-        except Error as told:
+        except BaseException as told:  # on another thread nobody else would
             self._raised = self._raised or told
 
     def _aside(self, arguments: tuple[Any, ...]) -> None:

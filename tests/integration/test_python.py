@@ -346,6 +346,14 @@ class Tapes(Case):
                     walk(tape)
             self.assertEqual(len(ways["raise"]), 1, row)
 
+    def test_a_walk_that_does_not_come_about_is_no_empty_one(self):
+        """What is raised on the thread that it is made on, too."""
+        with tapedeck.Tape(self.tape) as tape, \
+                mock.patch.object(tapedeck.native, "Err", side_effect=MemoryError):
+            for walk in self.WALKS.values():
+                self.assertRaises(MemoryError, walk, tape)
+            self.assertRaises(MemoryError, tapedeck.rings)
+
     def test_a_tape_that_another_thread_closes_stays_while_the_library_is_at_it(self):
         library, closed = tapedeck.native.lib, []
         close = library.tdk_tape_close
