@@ -330,6 +330,11 @@ bool tdk_client_is_open(const struct tdk_client *c)
     return poll(&poll_fd, 1, 0) == 0;
 }
 
+void tdk_client_hang_up(struct tdk_client *c)
+{
+    shutdown(c->fd, SHUT_RDWR);
+}
+
 void tdk_client_close(struct tdk_client *c)
 {
     if (c == NULL)

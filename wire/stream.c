@@ -323,7 +323,7 @@ static void cancel(struct tdk_stream *s)
     for (uint64_t heard = 0; !s->ended && heard <= most; heard += s->client->used)
         (void)hear(s, &s->err);
     if (!s->ended)
-        shutdown(s->client->fd, SHUT_RDWR);
+        tdk_client_hang_up(s->client);
 }
 
 void tdk_stream_close(struct tdk_stream *s)

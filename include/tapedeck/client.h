@@ -47,6 +47,11 @@ TDK_API int tdk_client_open(struct tdk_client **client, const char *address,
                             const struct tdk_client_options *options, struct tdk_err *err);
 TDK_API void tdk_client_close(struct tdk_client *client);
 
+/* From any thread: from now on nothing is sent or received. A call that is waiting for the other
+ * side returns, with the error that the connection was closed. tdk_client_close() is still to be
+ * called, once nobody waits. */
+TDK_API void tdk_client_hang_up(struct tdk_client *client);
+
 /* False once the other side has hung up. It asks the kernel, and waits for nothing. */
 TDK_API bool tdk_client_is_open(const struct tdk_client *client);
 

@@ -6,15 +6,18 @@ import ctypes
 import threading
 import time
 from ctypes import byref
-from typing import TYPE_CHECKING, Any, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
 from . import native as lib
 from . import records as r
+from .helper import aside
 from .moments import Moment, to_ns
 from .tape import _Collection, _range, _strings, _warn
 
 if TYPE_CHECKING:
     from .stream import Stream
+
+MOMENT = 0.2  # s that an answer has left when ^C was pressed
 
 
 class Client:
@@ -34,16 +37,18 @@ class Client:
         self._msgpack = msgpack
         self._at = ctypes.c_void_p()
         self._lock = threading.Lock()
+        self._interrupted = False
         self._stream: Optional["Stream"] = None  # the last; it ends before we do
         options = lib.ClientOptions(b"tapedeck-python", token.encode() if token else None,
                                     round(timeout * 1e9))
-        lib.call("tdk_client_open", byref(self._at), address.encode(), byref(options))
+        # Interrupted, it goes its way, and is closed when it is of use to nobody.
+        aside(lambda: lib.call("tdk_client_open", byref(self._at), address.encode(), byref(options)), None)
 
     def close(self) -> None:
         """Its sessions end with it, unless they were detached. Twice is fine."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
         with self._lock:
             at, self._at = self._at, ctypes.c_void_p()
         if at:
@@ -64,17 +69,31 @@ class Client:
         """Of libtapedeck."""
         if not self._at:
             raise ValueError("this client is closed")
+        if self._interrupted:
+            raise ValueError("this client was interrupted while it waited for an answer, and its "
+                             "connection was closed for that: make another")
         return self._at
+
+    def attend(self, make: Callable[[], object]) -> None:
+        """make() waits for the other side, and hears of ^C. Then the connection is closed, unless the
+        answer comes within a moment: whoever asks next must not be told what was asked before."""
+        aside(make, self._hang_up, MOMENT)
+
+    def serve(self, stream: "Stream") -> None:
+        """It has begun, and ends before we do."""
+        self._stream = stream
+
+    def _hang_up(self) -> None:
+        self._interrupted = True
+        lib.lib.tdk_client_hang_up(self._at)
 
     def call(self, method: str, **params: Any) -> Any:
         """Any method; params that are None are left out."""
         packed = self._msgpack.packb({k: v for k, v in params.items() if v is not None})
         result, size = ctypes.c_void_p(), ctypes.c_size_t()
         with self._lock:
-            if not self._at:
-                raise ValueError("this client is closed")
-            lib.call("tdk_client_call", self._at, method.encode(), packed, len(packed), byref(result),
-                     byref(size))
+            asked = (self.handle, method.encode(), packed, len(packed), byref(result), byref(size))
+            self.attend(lambda: lib.call("tdk_client_call", *asked))
             answer = ctypes.string_at(result, size.value) if size.value else b"\x80"
         return self._msgpack.unpackb(answer, raw=False)
 
@@ -92,8 +111,7 @@ class Client:
         words = [types] if isinstance(types, (str, int)) else types
         asked.types, asked.type_count = _strings(None if words is None else map(str, words))
         with self._lock:
-            self._stream = Stream(self, asked)
-        return self._stream
+            return Stream(self, asked)
 
     def query(self, schema: Union[str, r.Schema], start: Optional[Moment] = None,
               end: Optional[Moment] = None, *, heads: bool = False, damage: str = "raise",

@@ -11,11 +11,11 @@ import ctypes.util
 import errno as _errno
 import os
 import pathlib
-import sys
-import threading
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int, c_int16, c_int64,
                     c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
 from typing import Any, Callable, Optional
+
+from .helper import aside
 
 U32_MAX = (1 << 32) - 1
 U64_MAX = (1 << 64) - 1
@@ -243,6 +243,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     # who speaks to a replayer
     "tdk_client_open": (c_int, [_OUT, c_char_p, POINTER(ClientOptions), _ERR]),
     "tdk_client_close": (None, [_HANDLE]),
+    "tdk_client_hang_up": (None, [_HANDLE]),
     "tdk_client_call": (c_int, [_HANDLE, c_char_p, c_char_p, c_size_t, _OUT, POINTER(c_size_t),
                                 _ERR]),
     "tdk_client_query": (c_int, [_HANDLE, POINTER(ClientQuery), _OUT, _ERR]),
@@ -306,8 +307,7 @@ class Walk:
     """A call that calls back. What is raised meanwhile, ^C too, ends the walk and is raised behind it:
     ctypes would print it and go on without the row that was being told, and the answer would look whole.
 
-    From the main thread, on which handlers of signals run between any two steps, the call is made on
-    another. `keep` lives as long as it takes.
+    `keep` lives as long as it takes.
     """
 
     def __init__(self, keep: Any = None) -> None:
@@ -328,11 +328,14 @@ class Walk:
 
     def call(self, *arguments: Any) -> None:
         """As call()."""
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and not sys.is_finalizing():  # then no thread begins any more, and it is waited for
-            self._aside(arguments)
-        else:
-            self._make(arguments)
+        def make() -> None:
+            try:
+                call(*arguments)
+            except Error:
+                if self._raised is None:
+                    raise
+
+        aside(make, self._end)
         raised, self._raised = self._raised, None  # or what was raised would hold us, and we it
         if raised is not None:
             try:
@@ -340,20 +343,8 @@ class Walk:
             finally:
                 del raised
 
-    def _make(self, arguments: tuple[Any, ...]) -> None:
-        try:
-            call(*arguments)
-        except BaseException as told:  # on another thread nobody else would
-            self._raised = self._raised or told
-
-    def _aside(self, arguments: tuple[Any, ...]) -> None:
-        thread = threading.Thread(target=self._make, args=(arguments,))
-        thread.start()
-        try:
-            thread.join()
-        except BaseException as raised:
-            self._raised = raised
-            thread.join()
+    def _end(self) -> None:
+        self._raised = self._raised or KeyboardInterrupt()
 
 
 def call(name: str, *arguments: Any) -> int:

@@ -34,18 +34,36 @@ class Stream:
         self._client = client  # lives as long as we do
         self._at = ctypes.c_void_p()
         self._pending: Optional[lib.Error] = None
+        self._heard: Optional[tuple[int, lib.Err, Optional[Batch]]] = None  # and not given yet
         self._names: dict[int, str] = {}  # of tracks, by number
         self.whole: Optional[Whole] = None  # at the end
-        lib.call("tdk_client_query", client.handle, byref(query), byref(self._at))
+        at = client.handle
+        try:
+            client.attend(lambda: self._begin(at, query))
+        except BaseException:
+            self.close()  # it may have begun; nobody has it, who could
+            raise
 
     def __del__(self) -> None:
         self.close()
 
     def close(self) -> None:
         """Twice is fine; before its end the rest is not sent."""
+        if self._at:
+            self._client.attend(self._close)
+
+    def _close(self) -> None:
         at, self._at = self._at, ctypes.c_void_p()
-        if at:
-            lib.lib.tdk_stream_close(at)
+        lib.lib.tdk_stream_close(at)
+
+    def _begin(self, client: ctypes.c_void_p, query: lib.ClientQuery) -> None:
+        lib.call("tdk_client_query", client, byref(query), byref(self._at))
+        self._client.serve(self)
+
+    def _hear(self, enough: int) -> None:
+        err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
+        code = lib.lib.tdk_stream_batch(self._at, enough, byref(out), byref(err))
+        self._heard = code, err, LibraryBatch(out, self._names) if out else None
 
     def _end(self) -> None:
         raw = lib.StreamStats()
@@ -60,10 +78,11 @@ class Stream:
             raise pending
         if not self._at:
             return None
-        err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
-        code = lib.lib.tdk_stream_batch(self._at, lib.check_unsigned("enough", enough), byref(out),
-                                        byref(err))
-        batch = LibraryBatch(out, self._names) if out else None
+        lib.check_unsigned("enough", enough)
+        if self._heard is None:  # else whoever waited for it was interrupted
+            self._client.attend(lambda: self._hear(enough))
+        assert self._heard is not None
+        (code, err, batch), self._heard = self._heard, None
         if code == 0:
             self._end()
         if code < 0:

@@ -1,6 +1,7 @@
 """python/tapedeck from outside: tapes against what others counted, rings between processes, and the
 examples as they are."""
 
+import contextlib
 import datetime
 import gc
 import importlib.util
@@ -10,9 +11,11 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
+import threading
 import unittest
 import zlib
 from unittest import mock
@@ -763,6 +766,89 @@ class Plays(Case):
                                timeout=300, check=False)
         self.assertEqual(child.returncode, 0, child.stderr)
         self.assertIn("20000 trades", child.stdout)
+
+
+@unittest.skipIf(importlib.util.find_spec("msgpack") is None, "python3-msgpack is not installed")
+class Interrupted(Case):
+    """^C while the other side is waited for."""
+
+    class Interrupt(BaseException):
+        pass
+
+    def setUp(self):
+        super().setUp()
+
+        def interrupt(*_):
+            raise self.Interrupt
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, interrupt))
+
+    @contextlib.contextmanager
+    def client(self, method, say):
+        """Of a server that answers this method with say(connection, id)."""
+        from tests.integration import test_hostile_server as fake
+        path = self.scratch / "fake.sock"
+        server = fake.Server(path, method, lambda *who: say(fake, *who))
+        try:
+            with tapedeck.Client(f"unix:{path}", timeout=10 * support.PATIENCE) as client:
+                yield client
+        finally:
+            server.close()
+            path.unlink()
+
+    def test_what_is_not_answered_ends_and_its_connection_with_it(self):
+        for method, ask in (("count", lambda client: client.call("count")),
+                            ("query", lambda client: client.query("trades"))):
+            ends = []
+
+            def say(fake, connection, number, ends=ends):
+                os.kill(os.getpid(), signal.SIGUSR1)
+                connection.settimeout(support.SOON)
+                with contextlib.suppress(TimeoutError):
+                    ends.append(connection.recv(1))
+                connection.sendall(fake.failure(number, {"code": -5, "name": "EIO", "message": "late"}))
+
+            with self.subTest(method), self.client(method, say) as client:
+                self.assertRaises(self.Interrupt, ask, client)
+                self.wait_for(lambda ends=ends: ends)
+                self.assertEqual(ends, [b""])
+                self.assertRaisesRegex(ValueError, "interrupted", client.call, "tracks")
+
+    def test_who_asks_next_is_not_told_what_was_asked_before(self):
+        def say(fake, connection, number):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            connection.sendall(fake.answer(number, {"asked": "before"}))
+
+        with self.client("count", say) as client, \
+                contextlib.suppress(ValueError):  # it was not answered within a moment
+            for _ in range(20):
+                self.assertRaises(self.Interrupt, client.call, "count")
+                self.assertEqual(list(client.call("tracks")), ["tracks", "more"])
+
+    def test_what_a_stream_has_brought_meanwhile_comes_next(self):
+        reading = threading.Event()
+        head = struct.Struct("<IHBBQQ")
+        frames = (head.pack(17, 1, records.TRACK, 0, 1, 9) + struct.pack("<QHBBI8s", 7, 1, 0, 1, 0, b"t")
+                  + head.pack(8, 1, records.OPAQUE, 0, 1, 9) + b"12345678")
+
+        def say(fake, connection, number):
+            connection.sendall(fake.answer(number, {"stream": 1}))
+            reading.wait(support.PATIENCE)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            for message in ([2, "data", {"stream": 1, "n": 1, "frames": frames}],
+                            [2, "end", {"stream": 1, "ticks": 1, "bytes": 32, "complete": True}]):
+                connection.sendall(fake.msgpack.packb(message))
+
+        with self.client("query", say) as client:
+            stream = client.stream()
+            with self.assertRaises(self.Interrupt):
+                reading.set()
+                stream.read()
+            try:
+                came = [bytes(payload) for batch in stream for payload in batch.payloads(3)]
+            except tapedeck.Error:
+                return  # it did not come within a moment
+            self.assertEqual((came, stream.whole.ticks), ([b"12345678"], 1))
 
 
 class Finding(Case):
