@@ -76,8 +76,10 @@ class Stream:
         if self._pending is not None:
             pending, self._pending = self._pending, None
             raise pending
-        if not self._at:
+        if self.whole is not None:
             return None
+        if not self._at:
+            raise ValueError("the stream was closed before its end")
         lib.check_unsigned("enough", enough)
         if self._heard is None:  # else whoever waited for it was interrupted
             self._client.attend(lambda: self._hear(enough))

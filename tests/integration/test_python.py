@@ -736,7 +736,13 @@ class Plays(Case):
             self.assertEqual((ticks, stream.whole.ticks, stream.whole.lost), (6000, 6000, 0))
             self.assertEqual((stream.whole.digest, 6000), self.tape_digest())
             self.assertEqual(client.call("count")["ticks"], 6000)
-            client.stream().read(1)  # closed with its client, in the middle
+            stream = client.stream()
+            stream.read(1)
+            stream.close()
+            self.assertRaisesRegex(ValueError, "before its end", stream.read)
+            stream = client.stream()
+            stream.read(1)  # closed with its client, in the middle
+        self.assertRaisesRegex(ValueError, "before its end", list, stream)
         with self.assertRaises(ValueError):
             client.stream()
         with self.assertRaisesRegex(tapedeck.Error, "none"), tapedeck.Client(there) as client:
