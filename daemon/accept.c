@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "daemon/connection.h"
 
-#define UNGREETED_NS (10 * NS_PER_S) /* without hello, after which a newcomer gets the place */
+#define UNGREETED_NS (10 * NS_PER_S) /* of a local one, after which a newcomer gets the place */
 
 /* Somebody who cannot stay is told why in one breath. */
 static void refuse(struct server *s, int fd, const struct tdk_err *err)
@@ -46,16 +46,15 @@ static int peer_of(const struct server *s, int fd, struct peer *who, struct tdk_
                    peer.uid);
 }
 
-/* Without a word of greeting: after a while for everybody, and at once for a local newcomer, whom
- * the system names, where it came over TCP, which names nobody. */
-static bool gives_way(const struct connection *c, bool to_local, uint64_t now_ns)
+/* Without a word of greeting: at once where it came over TCP, which names nobody, so that silence
+ * keeps none out who has the token; after a while where it is local, and named by the system. */
+static bool gives_way(const struct connection *c, uint64_t now_ns)
 {
-    return c->state == CONNECTION_NEW &&
-           ((to_local && !c->local) || now_ns - c->since_ns >= UNGREETED_NS);
+    return c->state == CONNECTION_NEW && (!c->local || now_ns - c->since_ns >= UNGREETED_NS);
 }
 
 /* Of those that give way, the one that has been there longest. */
-static bool make_room(struct server *s, bool local, bool guest, uint64_t now_ns)
+static bool make_room(struct server *s, bool guest, uint64_t now_ns)
 {
     const struct server_options *o = &s->options;
     struct connection *oldest = NULL;
@@ -63,7 +62,7 @@ static bool make_room(struct server *s, bool local, bool guest, uint64_t now_ns)
     if (s->live_count < o->connections_max && !guests_full)
         return true;
     for (struct connection *c = s->live; c != NULL; c = c->next)
-        if (gives_way(c, local, now_ns) && (c->guest || !guests_full) &&
+        if (gives_way(c, now_ns) && (c->guest || !guests_full) &&
             (oldest == NULL || c->since_ns < oldest->since_ns))
             oldest = c;
     if (oldest == NULL)
@@ -80,7 +79,7 @@ void connection_accept(struct server *s, int fd, bool local)
     if (local && peer_of(s, fd, &who, &err) < 0) {
         s->counts.refused_peer++;
         refuse(s, fd, &err);
-    } else if (!make_room(s, local, who.guest, now_ns) || s->free == NULL) {
+    } else if (!make_room(s, who.guest, now_ns) || s->free == NULL) {
         s->counts.refused_full++;
         err_say(&err, TDK_EFULL, "%u connections are there, and no more are taken; try later",
                 who.guest ? s->guest_count : s->live_count);

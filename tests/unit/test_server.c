@@ -84,6 +84,7 @@ static const struct method methods[] = {
 /* ---- a server ---- */
 
 #define CONNECTIONS 2u
+#define TOKEN       "correct horse battery"
 
 struct fixture {
     uv_loop_t loop;
@@ -104,7 +105,7 @@ static int setup(void **state)
     snprintf(f->token, sizeof f->token, "%s/token", f->folder);
     FILE *token = fopen(f->token, "we");
     assert_non_null(token);
-    fputs("correct horse battery\n", token);
+    fputs(TOKEN "\n", token);
     fclose(token);
     server_defaults(&options);
     options.program = options.version = options.tape = "test";
@@ -171,8 +172,9 @@ static void send_request(const struct peer_side *p, const char *method)
     struct text_buffer out;
     text_init(&out);
     wire_begin_request(&out, 1, method);
-    wire_put_map(&out, 1);
+    wire_put_map(&out, 2);
     wire_pair_u64(&out, "protocol", SERVER_PROTOCOL);
+    wire_pair_string(&out, "token", TOKEN);
     send_all(p, &out);
 }
 
@@ -324,6 +326,28 @@ static void silence_over_tcp_keeps_nobody_out_who_is_local(void **state)
     close(one_more);
 }
 
+static void silence_over_tcp_keeps_nobody_out_who_has_the_token(void **state)
+{
+    struct fixture *f = *state;
+    struct peer_side peers[CONNECTIONS];
+    int silent[CONNECTIONS];
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        silent[i] = come_in_silence(f);
+    while (f->server.live_count < CONNECTIONS)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        peers[i].f = f;
+        peers[i].fd = come_in_silence(f);
+        ask(&peers[i], "hello");
+        assert_false(peers[i].answer.failed);
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        ask(&peers[i], "small");
+        close(peers[i].fd);
+        close(silent[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +359,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_batch_that_cannot_keep_an_answer_fails_as_a_whole, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(silence_over_tcp_keeps_nobody_out_who_is_local, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(silence_over_tcp_keeps_nobody_out_who_has_the_token, setup,
                                         teardown),
     };
     return cmocka_run_group_tests_name("daemon.server", tests, NULL, NULL);
