@@ -340,6 +340,75 @@ class Streams(Replayer):
             thread.join()
 
 
+class Limits(Replayer):
+    """Each is what it was set to, and is told by `hello`."""
+
+    def limited(self, told, *args):
+        """Two clients of a replayer with these options."""
+        self.serve(*args)
+        clients = self.client(), self.client()
+        limits = clients[0].welcome["limits"]
+        self.assertEqual({name: limits[name] for name in told}, told)
+        return clients
+
+    def refused(self, client, method, **params):
+        """The error's name; None: it is answered."""
+        try:
+            client.call(method, **params)
+        except wire.Error as error:
+            return error.name
+        return None
+
+    def test_streams_of_a_connection(self):
+        one, other = self.limited({"streams": 2}, "--connection-streams", 2)
+        self.assertEqual([self.refused(one, "query", credit=0) for _ in range(3)], [None, None, "EFULL"])
+        self.assertIsNone(self.refused(other, "query", credit=0))
+
+    def test_streams_of_all(self):
+        one, other = self.limited({"streams_total": 2}, "--streams", 2)
+        self.assertEqual([self.refused(who, "query", credit=0) for who in (one, other, other)],
+                         [None, None, "EFULL"])
+
+    def test_control_requests(self):
+        one, other = self.limited({"control_rate": 1, "control_burst": 3},
+                                  "--control-rate", 1, "--control-burst", 3)
+        for who in (one, other):
+            errors = [self.refused(who, "pause", session=99) for _ in range(100)]
+            self.assertEqual(errors[:3], ["ESRCH"] * 3)
+            self.assertIn("EAGAIN", errors)
+
+    def test_reads_side_by_side(self):
+        self.grow()
+        one, other = self.limited({"reads": 1}, "--reads", 1)
+        one.request("batch", {"ops": [["count", {}]] * 1000})
+        rows = []
+        self.wait_for(lambda: rows.append(other.call("stats")["counters"]) or rows[-1]["reads_waiting"] > 0)
+        self.assertEqual(rows[-1]["reads_running"], 1)
+
+    def unread(self, clients, watch):
+        """What is read for four streams, while nobody takes any of it, when they wait for room."""
+        asked = {client: [] for client in clients}
+        for i in range(4):
+            client = clients[i % len(clients)]
+            asked[client].append(client.call("query", credit=0)["stream"])
+        for client, streams in asked.items():
+            client.send(b"".join(wire.msgpack.packb([2, "credit", {"stream": stream, "bytes": 1 << 40}])
+                                 for stream in streams))
+        rows = []
+        self.wait_for(lambda: rows.append(watch.call("stats")["counters"]) or rows[-1]["waits_for_memory"] > 3)
+        return rows[-1]["outstanding"]
+
+    def test_bytes_that_a_client_does_not_take(self):
+        self.grow()
+        one, watch = self.limited({"outstanding": 1 << 20}, "--outstanding-client", "1M")
+        self.assertIn(self.unread([one], watch), range(1, (1 << 20) + 1))
+
+    def test_bytes_that_all_do_not_take(self):
+        self.grow()
+        one, watch = self.limited({"outstanding_total": 1 << 20}, "--outstanding", "1M")
+        self.assertIn(self.unread([one, *(self.client() for _ in range(3))], watch), range(1, (1 << 20) + 1))
+
+
 class Left(Replayer):
     """Who closes his connection is worked for no longer."""
 

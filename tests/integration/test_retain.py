@@ -127,6 +127,15 @@ class Retention(tapedeck.Case):
         self.assertNotRegex(recorder.stderr, r"Z error ")
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
+    def test_a_recorder_applies_the_policy_that_it_was_given(self):
+        self.make_tape()
+        self.assertGreater(len(self.segments()), 8)
+        for most, policy in ((8, ("--retain-max-segments", 8)), (5, ("--retain-max-size", "1M")),
+                             (2, ("--retain-max-age", "1ms"))):
+            recorder = self.recorder("--ring", "a", "--segment-size", "256K", "--block-size", "16K", *policy)
+            self.wait_for(lambda most=most: len(self.segments()) <= most)
+            self.assertEqual(recorder.stop(), 0)
+
     def test_who_follows_keeps_no_segment_that_was_told(self):
         recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K", "--block-size", "16K")
         self.run_ok("gen", "--ring", "a", "--count", "40000")

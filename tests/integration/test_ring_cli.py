@@ -85,6 +85,17 @@ class Rings(tapedeck.Case):
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertEqual(os.listdir(self.rings), [])
 
+    def test_the_largest_payload_is_what_was_asked_for(self):
+        for args, most in (((), 16384), (("--payload-max", 100), 100), (("--payload-max", "4K"), 4096)):
+            self.run_ok("ring", "create", "a", "--size", "64K", *args)
+            self.assertEqual(self.ring_info("a")["payload_max"], most)
+            self.run_ok("gen", "--ring", "a", "--count", 1, "--size-dist", f"fixed:{most}")
+            done = self.run_ok("gen", "--ring", "a", "--count", 1, "--size-dist", f"fixed:{most + 1}", code=1)
+            self.assertIn(f"it takes {most} at most", done.stderr)
+            self.run_ok("ring", "rm", "a")
+        done = self.run_ok("ring", "create", "a", "--size", "64K", "--payload-max", "32K", code=2)
+        self.assertIn("at most 16384 bytes", done.stderr)
+
     def test_dry_run_removes_nothing(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         self.assertIn("a would go", self.run_ok("ring", "rm", "a", "--dry-run").stderr)
