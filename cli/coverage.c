@@ -50,7 +50,7 @@ struct telling {
     struct table *table;
     struct text_buffer text;                   /* of `coverage --json`: what is not written yet, */
     struct text_buffer damaged, retired, away; /* and the epoch's gaps so far, but for losses; */
-    struct text_buffer cut;                    /* segments */
+    struct text_buffer lost;                   /* segments */
     int failed;                                /* why it cannot be written */
     bool any_track, any_epoch, in_epoch, any_loss;
     uint64_t ticks, gaps, missing;
@@ -342,18 +342,20 @@ static int add_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     return 0;
 }
 
-static int add_cut(uint64_t segment, void *context)
+static int add_lost(const struct tdk_lost_segments *lost, void *context)
 {
     struct telling *t = context;
-    text_add_format(&t->cut, "%s%" PRIu64, t->cut.size > 0 ? "," : "", segment);
-    return depot_cut(segment, context);
+    text_add_format(&t->lost, "%s{\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"cut\":%s}",
+                    t->lost.size > 0 ? "," : "", lost->first, lost->last,
+                    lost->is_cut ? "true" : "false");
+    return depot_lost(lost, context);
 }
 
 static int show_json(struct telling *t)
 {
     end_track(t);
     text_add_char(&t->text, ']');
-    add_list(&t->text, "cut", &t->cut);
+    add_list(&t->text, "lost_segments", &t->lost);
     text_add_format(&t->text, ",\"complete\":%s}]\n",
                     t->gaps == 0 && !cli_is_lossy() ? "true" : "false");
     write_text(t, 0);
@@ -369,16 +371,16 @@ static int survey_json(const struct cli *cli)
     text_init(&t.damaged);
     text_init(&t.retired);
     text_init(&t.away);
-    text_init(&t.cut);
+    text_init(&t.lost);
     text_add_string(&t.text, "[{\"tracks\":[");
     const struct tdk_coverage_walk walk = {
-        .cut = add_cut, .track = add_track, .gap = add_gap, .epoch = add_epoch};
+        .lost = add_lost, .track = add_track, .gap = add_gap, .epoch = add_epoch};
     int status = survey(cli, "coverage", walk, &t, show_json);
     text_close(&t.text);
     text_close(&t.damaged);
     text_close(&t.retired);
     text_close(&t.away);
-    text_close(&t.cut);
+    text_close(&t.lost);
     return status;
 }
 

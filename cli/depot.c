@@ -124,11 +124,11 @@ int depot_load_symbols(struct depot *s, struct tdk_err *err)
                              : tdk_tape_tracks(s->tape, load_symbols, &wanted, err);
 }
 
-int depot_cut(uint64_t segment, void *context)
+int depot_lost(const struct tdk_lost_segments *lost, void *context)
 {
     struct tdk_err err;
     (void)context;
-    (void)tape_say_cut(segment, &err);
+    (void)tape_say_lost(lost, &err);
     cli_lossy("%s", err.text);
     return 0;
 }
@@ -137,8 +137,8 @@ int depot_coverage(struct depot *s, const struct tdk_query *query,
                    const struct tdk_coverage_walk *walk, struct tdk_err *err)
 {
     struct tdk_coverage_walk told = *walk;
-    if (told.cut == NULL)
-        told.cut = depot_cut;
+    if (told.lost == NULL)
+        told.lost = depot_lost;
     return s->remote != NULL ? remote_coverage(s->remote, query, &told, err)
                              : tdk_tape_coverage(s->tape, query, &told, err);
 }

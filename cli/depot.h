@@ -40,10 +40,10 @@ int depot_symbols(struct depot *depot, const char *track,
  * tell. */
 int depot_load_symbols(struct depot *depot, struct tdk_err *err);
 
-/* A walk without a `cut` has this one, which says it with cli_lossy(). */
+/* A walk without a `lost` has this one, which says it with cli_lossy(). */
 int depot_coverage(struct depot *depot, const struct tdk_query *query,
                    const struct tdk_coverage_walk *walk, struct tdk_err *err);
-int depot_cut(uint64_t segment, void *context);
+int depot_lost(const struct tdk_lost_segments *lost, void *context);
 
 /* What it knows about its ticks, for an output; until close. */
 struct output_facts depot_facts(struct depot *depot);

@@ -294,11 +294,12 @@ static int put_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     return 0;
 }
 
-static int put_cut(uint64_t segment, void *context)
+static int put_lost(const struct tdk_lost_segments *lost, void *context)
 {
     struct packing *p = context;
     p->whole = false;
-    text_add_format(&p->text, "cut\t%" PRIu64 "\n", segment);
+    text_add_format(&p->text, "segments\t%" PRIu64 "\t%" PRIu64 "\t%s\n", lost->first, lost->last,
+                    lost->is_cut ? "cut" : "missing");
     return 0;
 }
 
@@ -306,8 +307,8 @@ static int add_coverage(struct packing *p, struct tdk_err *err)
 {
     const struct tdk_query query = {.from = p->from, .to = p->to};
     const struct tdk_coverage_walk walk = {
-        .cut = put_cut, .gap = put_gap, .epoch = put_epoch, .context = p};
-    text_add_string(&p->text, "# cut segment: it lost its end\n"
+        .lost = put_lost, .gap = put_gap, .epoch = put_epoch, .context = p};
+    text_add_string(&p->text, "# segments first last cut|missing\n"
                               "# gap track epoch first_seq count from to reason\n"
                               "# epoch track epoch first_seq last_seq ticks missing\n");
     int rc = tdk_tape_coverage(p->range.tape, &query, &walk, err);

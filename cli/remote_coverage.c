@@ -185,18 +185,28 @@ static int read_next(struct walker *w, struct wire_map map)
     return rc < 0 ? rc : 0;
 }
 
-/* Segments that lost their end: each answer has them, and the first one tells. */
-static int tell_cut(struct walker *w, struct wire_map map)
+static int read_lost(struct wire_map map, struct tdk_lost_segments *lost, struct tdk_err *err)
 {
-    struct wire_list segments = {NULL, 0};
-    int rc = wire_may(wire_list(map, "cut", &segments, w->err), w->err);
-    if (rc < 0 || w->after.track[0] != '\0' || w->walk->cut == NULL)
+    int rc = wire_must(wire_u64(map, "first", &lost->first, err), "first", err);
+    if (rc >= 0)
+        rc = wire_must(wire_u64(map, "last", &lost->last, err), "last", err);
+    return rc < 0 ? rc : wire_must(wire_bool(map, "cut", &lost->is_cut, err), "cut", err);
+}
+
+/* Each answer has the lost segments; the first one tells them. */
+static int tell_lost(struct walker *w, struct wire_map map)
+{
+    struct wire_list list = {NULL, 0};
+    struct wire_map item;
+    int rc = wire_may(wire_list(map, "lost_segments", &list, w->err), w->err);
+    if (rc < 0 || w->after.track[0] != '\0' || w->walk->lost == NULL)
         return rc < 0 ? rc : 0;
     rc = 0;
-    for (uint32_t i = 0; i < segments.count && rc == 0; i++) {
-        uint64_t segment = 0;
-        rc = wire_may(wire_item_u64(segments, i, &segment, w->err), w->err);
-        rc = rc < 0 ? rc : w->walk->cut(segment, w->walk->context);
+    for (uint32_t i = 0; i < list.count && rc == 0; i++) {
+        struct tdk_lost_segments lost = {0};
+        rc = wire_must(wire_item_map(list, i, &item, w->err), "lost_segments", w->err);
+        rc = rc < 0 ? rc : read_lost(item, &lost, w->err);
+        rc = rc < 0 ? rc : w->walk->lost(&lost, w->walk->context);
     }
     return rc;
 }
@@ -207,7 +217,7 @@ static int tell_answer(struct walker *w, struct wire_map map)
     struct wire_map row = {NULL, 0};
     int rc = read_next(w, map);
     if (rc == 0)
-        rc = tell_cut(w, map);
+        rc = tell_lost(w, map);
     if (rc == 0)
         rc = wire_must(wire_list(map, "tracks", &tracks, w->err), "tracks", w->err);
     rc = rc < 0 ? rc : 0;

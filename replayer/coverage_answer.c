@@ -186,19 +186,23 @@ int coverage_take_after(struct coverage_wish *wish, struct wire_map params, stru
     return rc < 0 ? rc : 0;
 }
 
-static void put_cut(const struct answer *a)
+static void put_lost(const struct answer *a)
 {
     size_t count;
-    const uint64_t *segments = coverage_record_segments(a->record, &count);
-    wire_put_string(a->out, "cut");
+    const struct tdk_lost_segments *lost = coverage_record_lost(a->record, &count);
+    wire_put_string(a->out, "lost_segments");
     wire_put_list(a->out, (uint32_t)count);
-    for (size_t i = 0; i < count; i++)
-        wire_put_u64(a->out, segments[i]);
+    for (size_t i = 0; i < count; i++) {
+        wire_put_map(a->out, 3);
+        wire_pair_u64(a->out, "first", lost[i].first);
+        wire_pair_u64(a->out, "last", lost[i].last);
+        wire_pair_bool(a->out, "cut", lost[i].is_cut);
+    }
 }
 
 static void put_next(const struct answer *a)
 {
-    put_cut(a);
+    put_lost(a);
     wire_pair_bool(a->out, "complete", coverage_record_is_complete(a->record));
     wire_pair_bool(a->out, "more", a->full);
     if (!a->full)

@@ -23,8 +23,8 @@ struct coverage_record {
     struct tdk_gap *gaps;
     size_t track_count, epoch_count, gap_count;
     size_t track_room, epoch_room, gap_room;
-    uint64_t segments[COVERAGE_CUT_MAX]; /* that lost their end */
-    size_t segment_count;
+    struct tdk_lost_segments lost[COVERAGE_LOST_MAX];
+    size_t lost_count;
     bool complete, cut;
     struct coverage_place end; /* what it tells last */
 };
@@ -94,12 +94,12 @@ static int go_on(const struct recording *r)
     return r->record->cut && r->walk->after.track[0] != '\0' ? 1 : 0;
 }
 
-static int on_cut(uint64_t segment, void *context)
+static int on_lost(const struct tdk_lost_segments *lost, void *context)
 {
     struct coverage_record *to = ((struct recording *)context)->record;
     to->complete = false;
-    if (to->segment_count < COVERAGE_CUT_MAX)
-        to->segments[to->segment_count++] = segment;
+    if (to->lost_count < COVERAGE_LOST_MAX)
+        to->lost[to->lost_count++] = *lost;
     return 0;
 }
 
@@ -176,7 +176,7 @@ int coverage_record_make(struct coverage_record **record, struct tdk_tape *tape,
 {
     struct recording r = {.record = calloc(1, sizeof *r.record), .walk = walk};
     const struct tdk_coverage_walk on = {.unread = walk->unread,
-                                         .cut = on_cut,
+                                         .lost = on_lost,
                                          .track = on_track,
                                          .gap = on_gap,
                                          .epoch = on_epoch,
@@ -243,10 +243,10 @@ bool coverage_record_is_complete(const struct coverage_record *r)
     return r->complete;
 }
 
-const uint64_t *coverage_record_segments(const struct coverage_record *r, size_t *count)
+const struct tdk_lost_segments *coverage_record_lost(const struct coverage_record *r, size_t *count)
 {
-    *count = r->segment_count;
-    return r->segments;
+    *count = r->lost_count;
+    return r->lost;
 }
 
 const struct coverage_place *coverage_record_cut(const struct coverage_record *r)

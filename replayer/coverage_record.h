@@ -16,7 +16,7 @@
 
 #include "tapedeck/tape.h"
 
-enum { COVERAGE_CUT_MAX = 64 };
+enum { COVERAGE_LOST_MAX = 64 };
 
 /* Up to where an answer told: gaps of this epoch up to `seq`; UINT64_MAX: all of the epoch. */
 struct coverage_place {
@@ -46,8 +46,9 @@ int coverage_record_tell(const struct coverage_record *record,
 
 bool coverage_record_is_complete(const struct coverage_record *record); /* nothing was missing */
 
-/* The first segments that lost their end, as many as there are up to COVERAGE_CUT_MAX. Borrowed. */
-const uint64_t *coverage_record_segments(const struct coverage_record *record, size_t *count);
+/* The segments that are lost or cut, the first COVERAGE_LOST_MAX of them. Borrowed. */
+const struct tdk_lost_segments *coverage_record_lost(const struct coverage_record *record,
+                                                     size_t *count);
 
 /* Where it was cut: what it told last. NULL: it was not; what is behind it is nothing. */
 const struct coverage_place *coverage_record_cut(const struct coverage_record *record);

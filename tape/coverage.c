@@ -520,12 +520,13 @@ static int check_tracks(struct tdk_tape *tape, const struct tdk_query *query, st
     return 0;
 }
 
-static int tell_cut(struct survey *s, const struct tdk_query *query)
+static int tell_lost(struct survey *s, const struct tdk_query *query)
 {
-    uint64_t segment = 0;
+    struct tdk_lost_segments lost;
+    uint64_t told = 0;
     int rc = 0;
-    while (rc == 0 && tape_tell_cut(s->tape, query, &segment, NULL) < 0)
-        rc = s->walk->cut(segment, s->walk->context);
+    while (rc == 0 && tape_next_lost(s->tape, query, &told, &lost))
+        rc = s->walk->lost(&lost, s->walk->context);
     return rc;
 }
 
@@ -545,12 +546,15 @@ static int survey_tracks(struct survey *s, const struct tdk_query *query)
 
 static int survey_all(struct survey *s, const struct tdk_query *query)
 {
-    const bool is_heard = s->walk->cut != NULL;
-    uint64_t segment = 0;
-    int rc = is_heard ? tell_cut(s, query) : 0;
+    const bool is_heard = s->walk->lost != NULL;
+    struct tdk_lost_segments lost;
+    uint64_t told = 0;
+    int rc = is_heard ? tell_lost(s, query) : 0;
     if (rc == 0)
         rc = survey_tracks(s, query);
-    return rc == 0 && !is_heard ? tape_tell_cut(s->tape, query, &segment, s->err) : rc;
+    if (rc == 0 && !is_heard && tape_next_lost(s->tape, query, &told, &lost))
+        rc = tape_say_lost(&lost, s->err);
+    return rc;
 }
 
 int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,

@@ -27,7 +27,7 @@ struct tdk_cursor {
     uint64_t lowest; /* of the blocks that ticks were told of the earliest time */
     bool count_only;
     size_t counting;                /* the stream that is being counted */
-    uint64_t cut_told;              /* see tape_tell_cut() */
+    uint64_t lost_told;             /* see tape_next_lost() */
     struct tdk_err failed;          /* what ended it; code 0: nothing did */
     bool (*stopped)(void *context); /* NULL: nobody stops it */
     void *stop_context;
@@ -99,7 +99,7 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     c->count_only = query->count_only;
     c->left = query->limit == 0 ? UINT64_MAX : query->limit;
     c->lowest = UINT64_MAX;
-    c->cut_told = places == NULL ? 0 : UINT64_MAX; /* whoever began before the places was told */
+    c->lost_told = places == NULL ? 0 : UINT64_MAX; /* whoever began before the places was told */
 
     struct track **tracks = NULL;
     size_t count = 0;
@@ -318,7 +318,7 @@ static int tell_failed(const struct tdk_cursor *cursor, struct tdk_err *err)
 
 /* All was read that is wanted and can be: is it known that there was more? The last ticks up to a
  * limit reach no farther down than they come from. */
-static int tell_cut(struct tdk_cursor *cursor, struct tdk_err *err)
+static int tell_lost(struct tdk_cursor *cursor, struct tdk_err *err)
 {
     struct answer *answer = &cursor->answer;
     const uint64_t first = answer->select.from, last = answer->select.last;
@@ -326,12 +326,12 @@ static int tell_cut(struct tdk_cursor *cursor, struct tdk_err *err)
                                     .from =
                                         cursor->left > 0 ? first : max_u64(first, cursor->lowest),
                                     .to = last == UINT64_MAX ? last : last + 1};
-    int rc = tape_tell_cut(answer->tape, &query, &cursor->cut_told, err);
-    if (rc < 0) {
-        answer->stats.damaged_blocks++;
-        answer->damage = (struct tdk_damage){.segment = cursor->cut_told, .track = ""};
-    }
-    return rc;
+    struct tdk_lost_segments lost;
+    if (!tape_next_lost(answer->tape, &query, &cursor->lost_told, &lost))
+        return 0;
+    answer->stats.damaged_blocks++;
+    answer->damage = (struct tdk_damage){.segment = lost.last, .track = ""};
+    return tape_say_lost(&lost, err);
 }
 
 int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
@@ -345,7 +345,7 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
     /* Behind the first ticks up to a limit anything may be missing; behind the last ones nothing.
      */
     if (rc == 0 && (cursor->left > 0 || (cursor->answer.reverse && !cursor->count_only)))
-        rc = tell_cut(cursor, err);
+        rc = tell_lost(cursor, err);
     if (rc < 0 && rc != TDK_ECORRUPT)
         cursor_fail(cursor, rc, err);
     if (rc == 0) /* it reads nothing any more, though it may stay open for long */

@@ -248,14 +248,16 @@ static int walk_tracks(struct prime *p, const struct tdk_query *query, struct td
     return rc;
 }
 
-/* Segments that lost their end may have had later states than those that were found. */
-static void count_cut(struct prime *p, const struct tdk_query *before)
+/* Segments that are gone, or lost their end, may have had later states than those that were found.
+ */
+static void count_lost(struct prime *p, const struct tdk_query *before)
 {
     struct tdk_query since = *before;
+    struct tdk_lost_segments lost;
     uint64_t told = 0;
     if (p->state_count > 0 && before->axis == TDK_AXIS_RECV)
         since.from = max_u64(since.from, p->states[0].key);
-    while (tape_tell_cut(p->answer.tape, &since, &told, NULL) < 0)
+    while (tape_next_lost(p->answer.tape, &since, &told, &lost))
         p->answer.stats.damaged_blocks++;
 }
 
@@ -283,7 +285,7 @@ int prime_open(struct prime **prime, struct tdk_tape *tape, const struct tdk_que
         p->wanted_kinds = narrow_types(&p->answer.select);
     if (rc == 0 && query->from > 0 && p->wanted_kinds != 0) {
         rc = walk_tracks(p, query, err);
-        count_cut(p, &before);
+        count_lost(p, &before);
     }
     if (rc < 0) {
         prime_close(p);

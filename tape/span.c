@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "tape/tape.h"
 
@@ -32,6 +33,23 @@ static int note_span(const struct segment_ref *segment, void *context)
     return 0;
 }
 
+/* Behind the last one the mark of a clean end tells how far the row went. Looked up behind the
+ * index: what has gone from that since is known to be deleted by then. */
+static void find_missing(struct tdk_tape *tape)
+{
+    const struct folder *folder = &tape->folder;
+    struct retired *retired = tape_retired_now(tape);
+    uint64_t next = max_u64(folder->first_segment, 1), marked;
+    int rc = 0;
+    for (size_t i = 0; i < tape->span_count && rc == 0; i++) {
+        rc = missing_look(&tape->missing, folder, retired, next, tape->spans[i].number);
+        next = tape->spans[i].number + 1;
+    }
+    if (rc == 0 && folder_clean_segment(folder, &marked))
+        (void)missing_look(&tape->missing, folder, retired, next, marked + 1);
+    retired_drop(retired);
+}
+
 /* With the lock held. Segments that come later are the newest: a lease that reaches to the end has
  * them too. */
 static void load_spans(struct tdk_tape *tape)
@@ -39,13 +57,17 @@ static void load_spans(struct tdk_tape *tape)
     struct span_list list = {0};
     if (tape->spans_known)
         return;
-    if (index_segments(tape->view->index, note_span, &list, NULL) < 0)
+    bool is_known = index_segments(tape->view->index, note_span, &list, NULL) == 0;
+    if (!is_known)
         list.count = list.cut = 0;
     free(tape->spans);
     tape->spans = list.items;
     tape->span_count = list.count;
     tape->cut_count = list.cut;
     tape->spans_known = true;
+    missing_close(&tape->missing);
+    if (is_known && tape->lone[0] == '\0')
+        find_missing(tape);
 }
 
 static bool is_timed(const struct segment_span *span)
@@ -127,31 +149,83 @@ static bool lost_end_meets(const struct tdk_tape *tape, size_t at, const struct 
            (!goes_on || query->from <= next->min_ts);
 }
 
-int tape_say_cut(uint64_t segment, struct tdk_err *err)
+/* The first segment behind `told` whose end is lost and may have been of these times; 0: none. */
+static uint64_t next_cut(const struct tdk_tape *tape, const struct tdk_query *query, uint64_t told)
 {
-    return err_say(err, TDK_ECORRUPT,
-                   "segment %llu is cut or damaged at its end: it has no foot, and what stood "
-                   "behind its last whole block is missing",
-                   (unsigned long long)segment);
-}
-
-int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
-                  struct tdk_err *err)
-{
-    uint64_t number = 0;
-    bool is_empty = query->from >= query->to && query->to != UINT64_MAX;
-    if (is_empty || *told == UINT64_MAX)
-        return 0;
-    pthread_mutex_lock(&tape->lock);
-    load_spans(tape);
     const size_t end = tape->cut_count > 0 ? tape->span_count : 0;
-    for (size_t at = find_span(tape, *told + 1); at < end && number == 0; at++)
+    for (size_t at = find_span(tape, told + 1); at < end; at++)
         if (tape->spans[at].is_cut &&
             (query->axis == TDK_AXIS_EVENT || lost_end_meets(tape, at, query)))
-            number = tape->spans[at].number;
+            return tape->spans[at].number;
+    return 0;
+}
+
+/* Segments are written one behind the other, so what was in one that is not there lay between what
+ * is left on either side; where times go back between those, in that stretch. */
+static bool missing_meets(const struct tdk_tape *tape, const struct missing_range *range,
+                          const struct tdk_query *query)
+{
+    const size_t behind = find_span(tape, range->first);
+    size_t before = behind, next = behind;
+    while (before > 0 && !is_timed(&tape->spans[before - 1]))
+        before--;
+    while (next < tape->span_count && !is_timed(&tape->spans[next]))
+        next++;
+    uint64_t low = before > 0 ? tape->spans[before - 1].max_ts : 0;
+    uint64_t high = next < tape->span_count ? tape->spans[next].min_ts : UINT64_MAX;
+    return (min_u64(low, high) < query->to || query->to == UINT64_MAX) &&
+           query->from <= max_u64(low, high);
+}
+
+/* Likewise of segments that are not there; NULL: none. */
+static const struct missing_range *next_missing(const struct tdk_tape *tape,
+                                                const struct tdk_query *query, uint64_t told)
+{
+    for (size_t i = 0; i < tape->missing.count; i++) {
+        const struct missing_range *range = &tape->missing.items[i];
+        if (range->first > told &&
+            (query->axis == TDK_AXIS_EVENT || missing_meets(tape, range, query)))
+            return range;
+    }
+    return NULL;
+}
+
+bool tape_next_lost(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
+                    struct tdk_lost_segments *lost)
+{
+    bool is_empty = query->from >= query->to && query->to != UINT64_MAX;
+    if (is_empty || *told == UINT64_MAX)
+        return false;
+    *lost = (struct tdk_lost_segments){0};
+    pthread_mutex_lock(&tape->lock);
+    load_spans(tape);
+    const uint64_t cut = next_cut(tape, query, *told);
+    const struct missing_range *missing = next_missing(tape, query, *told);
+    if (missing != NULL && (cut == 0 || missing->first < cut))
+        *lost = (struct tdk_lost_segments){missing->first, missing->last, false};
+    else if (cut != 0)
+        *lost = (struct tdk_lost_segments){cut, cut, true};
     pthread_mutex_unlock(&tape->lock);
-    *told = number != 0 ? number : UINT64_MAX;
-    return number != 0 ? tape_say_cut(number, err) : 0;
+    *told = lost->last != 0 ? lost->last : UINT64_MAX;
+    return lost->last != 0;
+}
+
+int tape_say_lost(const struct tdk_lost_segments *lost, struct tdk_err *err)
+{
+    const unsigned long long first = lost->first, last = lost->last;
+    if (lost->is_cut)
+        return err_say(err, TDK_ECORRUPT,
+                       "segment %llu is cut or damaged at its end: it has no foot, and what stood "
+                       "behind its last whole block is missing",
+                       first);
+    if (first == last)
+        return err_say(err, TDK_ECORRUPT,
+                       "segment %llu is missing, and what was in it: put it back from a copy",
+                       first);
+    return err_say(err, TDK_ECORRUPT,
+                   "segments %llu to %llu are missing, and what was in them: put them back from a "
+                   "copy",
+                   first, last);
 }
 
 bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor)

@@ -240,6 +240,7 @@ void tdk_tape_close(struct tdk_tape *tape)
     leases_close(&tape->leases);
     retired_drop(tape->retired);
     free(tape->spans);
+    missing_close(&tape->missing);
     if (tape->lone[0] == '\0')
         folder_close(&tape->folder);
     pthread_mutex_destroy(&tape->lock);
@@ -336,17 +337,22 @@ static void read_retired(struct tdk_tape *tape, const struct stat *file)
     tape->retired_ns = (uint64_t)file->st_mtim.tv_sec * NS_PER_S + (uint64_t)file->st_mtim.tv_nsec;
 }
 
-struct retired *tape_retired(struct tdk_tape *tape)
+struct retired *tape_retired_now(struct tdk_tape *tape)
 {
     char path[TAPE_PATH_MAX];
     struct stat file;
     snprintf(path, sizeof path, "%s/retired", tape->folder.path);
     if (tape->lone[0] != '\0' || stat(path, &file) < 0)
         return NULL;
-    pthread_mutex_lock(&tape->lock);
     if (!is_same_retired(tape, &file))
         read_retired(tape, &file);
-    struct retired *retired = tape->retired != NULL ? retired_hold(tape->retired) : NULL;
+    return tape->retired != NULL ? retired_hold(tape->retired) : NULL;
+}
+
+struct retired *tape_retired(struct tdk_tape *tape)
+{
+    pthread_mutex_lock(&tape->lock);
+    struct retired *retired = tape_retired_now(tape);
     pthread_mutex_unlock(&tape->lock);
     return retired;
 }

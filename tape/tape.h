@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "tape/lease.h"
+#include "tape/missing.h"
 #include "tape/retired.h"
 #include "tape/segments.h"
 #include "tape/shelf.h"
@@ -54,6 +55,7 @@ struct tdk_tape {
     uint64_t retired_inode, retired_ns, retired_size;
     struct segment_span *spans;   /* of the segments that the index knows; by number */
     size_t span_count, cut_count; /* of all; of those that are cut */
+    struct missing missing;       /* of the same row */
     bool spans_known;
     uint64_t dear_ns;        /* not before: a look at all segments (tape_refresh_cheaply) */
     struct symbols *symbols; /* held, of the tracks that were asked about, until refresh */
@@ -87,6 +89,7 @@ int tape_tracks_of(struct tdk_tape *tape, struct view *view, struct track ***tra
 /* What was deleted on purpose, as of now; the caller drops it. NULL: nothing was, or nobody can
  * tell. */
 struct retired *tape_retired(struct tdk_tape *tape);
+struct retired *tape_retired_now(struct tdk_tape *tape); /* likewise, with the lock held */
 bool tape_is_retired(struct tdk_tape *tape, uint64_t segment);
 
 /* Take off both ends of a stretch of seqs what was deleted. False: nothing is left of it. */
@@ -101,13 +104,13 @@ void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, 
 /* Of the segments of now the newest; 0: there is none. */
 uint64_t tape_newest_segment(struct tdk_tape *tape);
 
-/* Segments that lost their end, if what stood there may be of the query's times (on the event axis:
- * any). TDK_ECORRUPT: err names the first behind segment *told (0: of all), which is moved on; 0:
- * that was all. What is missing inside an epoch its seqs tell, too; of its end nothing else does.
- */
-int tape_tell_cut(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
-                  struct tdk_err *err);
-int tape_say_cut(uint64_t segment, struct tdk_err *err); /* the same words, of any */
+/* Segments that are not there or lost their end, if what they held may be of the query's times (on
+ * the event axis: any): the first behind segment *told (0: of all), which is moved on. False: that
+ * was all. The seqs tell what is missing inside an epoch, too; nothing else tells what is missing
+ * at its end, or that a whole epoch is. */
+bool tape_next_lost(struct tdk_tape *tape, const struct tdk_query *query, uint64_t *told,
+                    struct tdk_lost_segments *lost);
+int tape_say_lost(const struct tdk_lost_segments *lost, struct tdk_err *err); /* TDK_ECORRUPT */
 
 /* Does the index tell what segments have of these kinds of state, of this one and of those below it
  * down to *floor (which is the next that does not; 0: of all)? */

@@ -219,13 +219,20 @@ struct tdk_epoch_coverage {
     uint64_t ticks, lost, damaged, retired, away;
 };
 
+/* Segments that lost more than the seqs can tell: first to last are not there, although nobody
+ * deleted them; or, if is_cut, one segment lost its end. Nobody knows how many ticks they held. */
+struct tdk_lost_segments {
+    uint64_t first, last; /* numbers; the same if is_cut */
+    bool is_cut;
+};
+
 /* What is called on the way. Any of them may be NULL. Anything but 0 from one ends the walk and is
  * returned. */
 struct tdk_coverage_walk {
     bool unread; /* believe the index: read only blocks that tell of losses or lie on an edge of the
                     range. A rotten block or a missing file then looks whole, unless the index lacks
                     it, too */
-    int (*cut)(uint64_t segment, void *context); /* lost its end: each such one, before all else */
+    int (*lost)(const struct tdk_lost_segments *lost, void *context);    /* before all else */
     int (*track)(const char *track, void *context);                      /* before its epochs */
     int (*gap)(const struct tdk_gap *gap, void *context);                /* of an epoch, by seq */
     int (*epoch)(const struct tdk_epoch_coverage *epoch, void *context); /* behind its gaps */
@@ -234,9 +241,9 @@ struct tdk_coverage_walk {
 };
 
 /* Is a range whole? Only from, to, axis and tracks of the query are used: a gap may have held
- * anything. Tracks come by name, epochs ascending. When a segment is cut, what was lost with its
- * end is not a gap, because nobody knows its size: `cut` is called with the segment's number. If
- * there is no `cut`, the walk tells all else and then returns TDK_ECORRUPT, as a cursor over the
+ * anything. Tracks come by name, epochs ascending. What was lost with a segment, or with its end,
+ * is not a gap where no later seq says how much it was: `lost` is called instead, by number. If
+ * there is no `lost`, the walk tells all else and then returns TDK_ECORRUPT, as a cursor over the
  * range does; err names the first such segment. Memory: one block, whatever the range. */
 TDK_API int tdk_tape_coverage(struct tdk_tape *tape, const struct tdk_query *query,
                               const struct tdk_coverage_walk *walk, struct tdk_err *err);

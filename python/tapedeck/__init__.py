@@ -22,14 +22,14 @@ from .records import SCHEMAS, Schema, to_float
 from .ring import (Clock, Consumer, Producer, RingInfo, Tap, create_ring, remove_ring, ring_info,
                    rings)
 from .stream import Stream, Whole
-from .tape import (Coverage, Cursor, EpochCoverage, Gap, Info, LossWarning, Stats, Symbol, Tape,
+from .tape import (Coverage, Cursor, EpochCoverage, Gap, Info, LossWarning, LostSegments, Stats, Symbol, Tape,
                    Track)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Batch", "Busy", "Client", "Clock", "Consumer", "Coverage", "Cursor", "Damaged", "EpochCoverage", "Error",
-    "Gap", "Hostile", "Info", "Lapped", "LossWarning", "Missing", "Part", "Producer", "RingInfo",
+    "Gap", "Hostile", "Info", "Lapped", "LossWarning", "LostSegments", "Missing", "Part", "Producer", "RingInfo",
     "SCHEMAS", "Schema", "Stats", "Stream", "Symbol", "Tap", "Tape", "Track", "Whole", "ask", "create_ring", "records",
     "remove_ring", "ring_info", "rings", "to_datetime64", "to_float", "to_ns",
 ]

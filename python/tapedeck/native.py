@@ -151,6 +151,10 @@ class Gap(Structure):
                 ("damaged", c_bool), ("retired", c_bool), ("away", c_bool)]
 
 
+class LostSegments(Structure):
+    _fields_ = [("first", c_uint64), ("last", c_uint64), ("is_cut", c_bool)]
+
+
 class EpochCoverage(Structure):
     _fields_ = [("track", c_char_p), ("epoch", c_uint64), ("first_seq", c_uint64),
                 ("last_seq", c_uint64), ("first_ts", c_uint64), ("last_ts", c_uint64),
@@ -186,14 +190,14 @@ class StreamStats(Structure):
 EachTrack = CFUNCTYPE(c_int, POINTER(TrackInfo), c_void_p)
 EachSymbol = CFUNCTYPE(c_int, POINTER(SymbolInfo), c_void_p)
 EachName = CFUNCTYPE(c_int, c_char_p, c_void_p)
-EachNumber = CFUNCTYPE(c_int, c_uint64, c_void_p)
+EachLost = CFUNCTYPE(c_int, POINTER(LostSegments), c_void_p)
 EachGap = CFUNCTYPE(c_int, POINTER(Gap), c_void_p)
 EachEpoch = CFUNCTYPE(c_int, POINTER(EpochCoverage), c_void_p)
 Progress = CFUNCTYPE(c_int, c_uint64, c_uint64, c_void_p)
 
 
 class CoverageWalk(Structure):
-    _fields_ = [("unread", c_bool), ("cut", EachNumber), ("track", EachName), ("gap", EachGap), ("epoch", EachEpoch),
+    _fields_ = [("unread", c_bool), ("lost", EachLost), ("track", EachName), ("gap", EachGap), ("epoch", EachEpoch),
                 ("progress", Progress), ("context", c_void_p)]
 
 

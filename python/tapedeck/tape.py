@@ -93,14 +93,22 @@ class EpochCoverage(NamedTuple):
     away: int
 
 
+class LostSegments(NamedTuple):
+    """Segments `first` to `last` that are not there; or, if `is_cut`, one that lost its end."""
+
+    first: int
+    last: int
+    is_cut: bool
+
+
 class Coverage(NamedTuple):
-    """Is a range whole? `complete`: nothing lost, damaged, deleted or away, and no segment `cut` at its
-    end, of which nobody knows how many ticks it lost."""
+    """Is a range whole? `complete`: nothing lost, damaged, deleted or away, and no `lost_segments`, of
+    which nobody knows how many ticks they held."""
 
     complete: bool
     epochs: list[EpochCoverage]
     gaps: list[Gap]
-    cut: list[int]
+    lost_segments: list[LostSegments]
 
 
 class Stats(NamedTuple):
@@ -403,7 +411,11 @@ class Tape:
         """Is the range whole: per epoch what there is, and each gap with its reason."""
         epochs: list[EpochCoverage] = []
         gaps: list[Gap] = []
-        cut: list[int] = []
+        segments: list[LostSegments] = []
+
+        def lost(at: Any) -> None:
+            s = at.contents
+            segments.append(LostSegments(s.first, s.last, s.is_cut))
 
         def gap(at: Any) -> None:
             g = at.contents
@@ -418,11 +430,11 @@ class Tape:
         query = self._query(start, end, tracks, None, None, axis)
         handle = self._open()
         walk = lib.Walk(handle)
-        told = lib.CoverageWalk(cut=walk.each(lib.EachNumber, cut.append),
+        told = lib.CoverageWalk(lost=walk.each(lib.EachLost, lost),
                                 gap=walk.each(lib.EachGap, gap), epoch=walk.each(lib.EachEpoch, epoch),
                                 progress=walk.each(lib.Progress, lambda *_: None))
         walk.call("tdk_tape_coverage", handle.at, byref(query), byref(told))
-        return Coverage(not gaps and not cut, epochs, gaps, cut)
+        return Coverage(not gaps and not segments, epochs, gaps, segments)
 
 
 class Cursor:

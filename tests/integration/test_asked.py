@@ -115,8 +115,8 @@ class Same(Asked):
                 self.assertEqual(there.stderr, here.stderr, args)
         whole, told = self.compare("coverage", "--json", "--to", T0)[0], self.compare("coverage", "--json")[0]
         self.assertEqual((whole.returncode, told.returncode), (0, 3))
-        self.assertEqual([(row["complete"], row["cut"]) for row in json.loads(whole.stdout) + json.loads(told.stdout)],
-                         [(True, []), (False, [int(last.stem)])])
+        self.assertEqual([(row["complete"], row["lost_segments"]) for row in json.loads(whole.stdout) + json.loads(told.stdout)],
+                         [(True, []), (False, [{"first": int(last.stem), "last": int(last.stem), "cut": True}])])
 
     def test_a_symbol_that_a_page_would_cut_is_whole(self):
         """A page has 1024 rows, each symbol three: a thousand and twenty-four is no multiple."""

@@ -108,7 +108,7 @@ class Pack(tapedeck.Case):
         done = self.run_ok("pack", "-T", self.tape, "--from", "start", "--to", "end", "-O", self.pack, code=3)
         self.assertIn("pack/coverage", done.stderr)
         self.run_ok("unpack", self.pack, "-O", self.other, code=3)
-        self.assertIn(f"\ncut\t{int(segment.stem)}\n", (self.other / "pack/coverage").read_text())
+        self.assertIn(f"\nsegments\t{int(segment.stem)}\t{int(segment.stem)}\tcut\n", (self.other / "pack/coverage").read_text())
 
     def test_an_archive_that_is_none_of_ours_is_refused(self):
         evil = self.scratch / "evil"

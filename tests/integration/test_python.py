@@ -418,7 +418,7 @@ class Tapes(Case):
         with tapedeck.Tape(self.tape) as tape:
             coverage = tape.coverage()
             self.assertEqual((coverage.complete, coverage.gaps), (False, []))
-            self.assertEqual(coverage.cut, [int(segment.stem)])
+            self.assertEqual(coverage.lost_segments, [(int(segment.stem), int(segment.stem), True)])
             self.assertTrue(tape.coverage(end=1).complete)
             with self.assertRaises(tapedeck.Damaged):
                 tape.count()

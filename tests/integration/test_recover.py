@@ -21,11 +21,11 @@ class Tape(tapedeck.Case):
         super().setUp()
         self.once(lambda: self.load("a", self.COUNT))
 
-    def load(self, track, count, tape=None, size="512K"):
+    def load(self, track, count, tape=None, size="512K", code=0):
         path = self.scratch / f"{track}.lines"
         path.write_text("".join(f"{T0 + i} {i:>300}\n" for i in range(count)), encoding="utf-8")
         self.run_ok("import", path, "-T", tape or self.tape, "--track", track, "--format", "lines",
-                    "--segment-size", size, "--block-size", "32K", "-q")
+                    "--segment-size", size, "--block-size", "32K", "-q", code=code)
 
     def segments(self, pattern="*.seg"):
         return sorted((self.tape / "segments").glob(pattern))
@@ -66,6 +66,32 @@ class Recover(Tape):
             self.run_ok(command, "-T", empty, code=1)
             self.assertEqual(list(empty.iterdir()), [])
             self.run_ok(command, code=2)
+
+    def test_a_segment_that_is_gone_is_told_to_whoever_asks_for_its_times(self):
+        """It had all of a track's epoch, so that no seq tells; nor does the index that is made then."""
+        day = 86_400_000_000_000
+        for track in range(3):
+            self.run_ok("import", "-", "-T", self.tape, "--track", f"day{track}", "--format", "lines",
+                        stdin=b"%d one\n" % (T0 + day * (track + 1)))
+        *_, gone, last = self.segments()
+        for path in (last, gone): # the end of the row, then a hole in it
+            number = int(path.name.partition(".")[0])
+            data = path.read_bytes()
+            path.unlink()
+            self.report(code=3)
+            at = T0 + day * (3 if path == last else 2)
+            self.run_ok("query", "-T", self.tape, "--to", T0 + day, "-o", "none")
+            told = self.run_ok("query", "-T", self.tape, "--from", at, "-o", "none", code=3).stderr
+            self.assertIn(f"segment {number} is missing", told)
+            for command in ("coverage", "gaps"):
+                self.assertIn(f"segment {number} is missing",
+                              self.run_ok(command, "-T", self.tape, "--from", at, code=3).stderr)
+            self.run_ok("query", "-T", self.tape, "--from", at, "--count", code=3)
+            path.write_bytes(data)
+            self.report()
+            self.run_ok("query", "-T", self.tape, "-o", "none")
+        self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", 1)
+        self.run_ok("query", "-T", self.tape, "-o", "none")
 
     def test_a_recorder_that_holds_the_tape_keeps_it(self):
         recorder = self.recorder("--ring", "r", "--create-ring", "1M")
@@ -229,6 +255,30 @@ class Recover(Tape):
             row = self.report(code=3)
             self.assertEqual(len(re.findall(r"segment \d+ is missing", row["stderr"])), 1)
         self.assertNotEqual(self.run_cli("reindex", "-T", self.tape).returncode, 0)
+
+    def test_no_seq_tells_of_an_epoch_that_is_gone_with_its_segments(self):
+        """Each import is an epoch. Of one whose segments are gone the row of segments has a hole, or its end."""
+        names = self.names()
+        self.load("b", 100)
+        self.load("c", 100)
+        b, c = (self.tape / "segments" / name for name in self.names() if name not in names)
+        for segment in (b, c):
+            aside = self.scratch / segment.name
+            segment.rename(aside)
+            for command in ("recover", "reindex", "recover"):
+                self.run_ok(command, "-T", self.tape, code=3)
+                for args in (["query", "-o", "none"], ["query", "--count"], ["gaps"], ["coverage", "--quick"],
+                             ["play", "--into", "out", "--create", "64M", "--require-complete"]):
+                    done = self.run_ok(*args, "-T", self.tape, code=3)
+                    self.assertIn(f"segment {int(segment.stem)} is missing", done.stderr, args)
+                self.run_ok("query", "-T", self.tape, "-o", "none", "--to", T0)
+            aside.rename(segment)
+            self.report()
+            self.assertEqual(self.gaps(0), [])
+        (self.tape / "index" / "clean").unlink()
+        b.unlink()
+        self.load("d", 100, code=3)  # a number that is given later closes no hole
+        self.run_ok("query", "-T", self.tape, "--count", code=3)
 
     def test_an_emptied_segment_is_told(self):
         segment = self.segments()[1]

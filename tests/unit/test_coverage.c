@@ -366,9 +366,9 @@ static void served_and_missing_are_all_there_was(void **state)
 }
 
 /* What the end of an epoch lost no seq tells. */
-static int note_cut(uint64_t segment, void *context)
+static int note_lost(const struct tdk_lost_segments *lost, void *context)
 {
-    say(context, "cut %llu; ", (ull)segment);
+    say(context, "%s %llu; ", lost->is_cut ? "cut" : "missing", (ull)lost->first);
     return 0;
 }
 
@@ -394,7 +394,7 @@ static void a_segment_that_is_cut_is_told_by_its_number_or_by_the_end_of_the_wal
     assert_non_null(strstr(err.text, "segment 1 is cut"));
     assert_string_equal(words.text, "t/77 1-10: 5 ticks; ");
     assert_int_equal(tdk_tape_coverage(tape, &before, &walk, &err), 0);
-    walk.cut = note_cut;
+    walk.lost = note_lost;
     words.text[0] = '\0';
     taping_ok(tdk_tape_coverage(tape, &everything, &walk, &err), &err);
     assert_string_equal(words.text, "cut 1; t/77 1-10: 5 ticks; ");

@@ -1,0 +1,62 @@
+#include "tape/missing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "tape/hole.h"
+#include "tape/segment.h"
+
+/* Is there a file of this number? One that no index has, and that is none of those that cannot be
+ * read: unsealed behind a hole, when nothing in it counts; or of an import that is not there yet.
+ */
+static bool has_file(const struct folder *folder, uint64_t number)
+{
+    static const enum segment_stage stages[] = {SEGMENT_SEALED, SEGMENT_OPEN, SEGMENT_IMPORT};
+    for (size_t i = 0; i < array_size(stages); i++) {
+        struct segment *segment;
+        int rc = segment_open_home(&segment, folder, number, stages[i], NULL);
+        if (rc == 0)
+            segment_close(segment);
+        if (rc == 0 || (rc != -ENOENT && !code_is_damage(rc)))
+            return true; /* or nobody can tell */
+    }
+    return false;
+}
+
+static int note(struct missing *missing, uint64_t number)
+{
+    if (missing->count > 0 && missing->items[missing->count - 1].last + 1 == number) {
+        missing->items[missing->count - 1].last = number;
+        return 0;
+    }
+    if (missing->count == missing->room) {
+        size_t room = missing->room == 0 ? 4 : 2 * missing->room;
+        struct missing_range *items = realloc(missing->items, room * sizeof *items);
+        if (items == NULL)
+            return -ENOMEM;
+        missing->items = items;
+        missing->room = room;
+    }
+    missing->items[missing->count++] = (struct missing_range){number, number};
+    return 0;
+}
+
+int missing_look(struct missing *missing, const struct folder *folder,
+                 const struct retired *retired, uint64_t next, uint64_t end)
+{
+    for (uint64_t number = next; number < end; number++) {
+        const struct retired_range *gone = retired != NULL ? retired_find(retired, number) : NULL;
+        if (gone != NULL)
+            number = gone->last;
+        else if (!has_file(folder, number) && note(missing, number) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+void missing_close(struct missing *missing)
+{
+    free(missing->items);
+    *missing = (struct missing){0};
+}
