@@ -20,7 +20,7 @@ struct watch {
     struct tdk_client *client;
     uint64_t session;
     struct speed speed;
-    bool paused, stopping, over;
+    bool paused, stopping, quit, over; /* quit: by our own key */
     int status;
 };
 
@@ -167,6 +167,7 @@ static void end(struct watch *w, struct wire_map last, bool failed)
         return;
     }
     read_outcome(last, &outcome);
+    outcome.taken = outcome.stopped && !w->quit && !outcome.signalled;
     tell_losses(&losses, last, &outcome);
     w->status = play_report(w->args, w->fidelity, &outcome, &losses);
 }
@@ -234,6 +235,7 @@ static int steer(struct watch *w)
     case KEY_DOWN:
         return change_speed(w, false);
     case KEY_QUIT:
+        w->quit = true;
         return call(w, "stop", NULL, NULL, 0);
     case KEY_NONE:
     case KEY_LEFT:

@@ -102,6 +102,10 @@ int play_report(const struct play_args *args, const struct fidelity *fidelity,
     if (outcome->signalled && !args->then_live)
         status = cli_fail_words("interrupted after %" PRIu64 " %s", outcome->ticks,
                                 quantity_word(outcome->ticks, "tick", "ticks"));
+    else if (outcome->taken && !args->then_live)
+        status = cli_fail_words("stopped after %" PRIu64 " %s by somebody else (session stop), or "
+                                "because the replayer ends",
+                                outcome->ticks, quantity_word(outcome->ticks, "tick", "ticks"));
     else if (is_missed(args, fidelity, outcome))
         status = CLI_MISSED;
     if (args->digest)

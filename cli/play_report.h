@@ -14,6 +14,7 @@ struct play_outcome {
     uint64_t stalls, stalled_ns, elapsed_ns;
     bool complete, stopped;
     bool signalled; /* SIGINT or SIGTERM ended it, not the key */
+    bool taken;     /* neither did: somebody else stopped it, or its replayer ended */
     bool timed;     /* there is a lateness: */
     uint64_t p50, p99, p99_9, max;
     char digest[33];

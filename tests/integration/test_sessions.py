@@ -483,17 +483,32 @@ class CommandLine(Sessions):
         self.assertEqual(feed.wait(), 0, feed.stderr)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
-    def test_an_interrupted_play_ends_there_too(self):
+    def start_play(self, client, *words):
+        """A play of the command line that lasts, and its session."""
         player = self.start_cli("play", "-a", f"unix:{self.tape}/replayer.sock", "--into", "r", "--create", "1M",
-                                "--speed", "0.01x")
+                                "--speed", "0.01x", *words)
+        self.wait_for(lambda: client.call("sessions")["sessions"])
+        return player, client.call("sessions")["sessions"][0]["session"]
+
+    def test_an_interrupted_play_ends_there_too(self):
         client = self.client()
-        end = time.monotonic() + tapedeck.PATIENCE
-        while not client.call("sessions")["sessions"]:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.02)
+        player, _ = self.start_play(client)
         player.signal(signal.SIGINT)
         self.assertEqual(player.wait(), 1, player.stderr)
         self.assertEqual(client.call("sessions")["sessions"], [])
+
+    def test_a_play_that_is_taken_away_has_failed(self):
+        client = self.client()
+        player, number = self.start_play(client)
+        self.session("stop", number)
+        self.assertEqual(player.wait(), 1, player.stderr)
+        player, number = self.start_play(client, "--then-live")  # has no other end
+        self.session("stop", number)
+        self.assertEqual(player.wait(), 0, player.stderr)
+        player, _ = self.start_play(client)
+        self.replayer.stop()
+        self.assertEqual(player.wait(), 1, player.stderr)
+        self.assertIn("the replayer ends", player.stderr)
 
     def test_wrong_words(self):
         self.session("stop", "x", code=2)
