@@ -186,9 +186,9 @@ const struct command gaps_command = {
         "Ticks that were lost before they came to the tape, as LOSS frames tell, and ticks\n"
         "that were recorded and cannot be read any more (reason `damage`) or were deleted on\n"
         "purpose (reason `retired`), or lie on a disk that is not mounted now (`away`). Every\n"
-        "block of the range is read and checked, unless --quick. Exit 0: nothing is missing; 3: "
-        "something. `--from start` leaves out what was\n"
-        "deleted before the first tick that is left.",
+        "block of the range is read and checked, unless --quick. Exit 0: nothing is missing;\n"
+        "3: something. `--from start` leaves out what was deleted before the first tick that\n"
+        "is left.",
     .sets = sets,
     .run = run_gaps,
 };

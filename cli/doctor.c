@@ -36,7 +36,7 @@ static const struct option rows[] = {
 };
 
 static const struct option_set sets[] = {
-    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = range_folder_rows, .into = &args.range},
     {.rows = rows, .into = &args},
     {.rows = NULL},
 };

@@ -68,7 +68,7 @@ static const struct option rows[] = {
 };
 
 static const struct option_set sets[] = {
-    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = range_folder_rows, .into = &args.range},
     {.rows = rows, .into = &args},
     {.rows = NULL},
 };
@@ -419,7 +419,9 @@ static int read_operands(const struct cli *cli, const char **directory)
     if (args.back && args.older_ns != 0)
         return cli_usage("--older-than is for what is moved there, not --back");
     if (!stretch_parse(args.segments, &first, &last))
-        return cli_usage("--segments %s: a number, or two with a dash between", args.segments);
+        return cli_usage(
+            "--segments %s: a number, or two with a dash between (7, 7-19, 7- to the end)",
+            args.segments);
     return CLI_OK;
 }
 

@@ -20,6 +20,16 @@ static const char *const axis_words[] = {"recv", "event", NULL};
 
 const struct option range_tape_rows[] = {TAPE_ROW, {.name = NULL}};
 
+const struct option range_folder_rows[] = {
+    {.name = "tape",
+     .letter = 'T',
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .help = "the tape: its directory",
+     .at = offsetof(struct range_args, tape)},
+    {.name = NULL},
+};
+
 #define SPAN_ROWS                                                                                  \
     TAPE_ROW,                                                                                      \
         {.name = "from",                                                                           \

@@ -34,6 +34,9 @@ extern const struct option range_span_rows[];
 /* Only -T, for commands that look at a tape as a whole. */
 extern const struct option range_tape_rows[];
 
+/* Likewise, where one of its segments alone will not do. */
+extern const struct option range_folder_rows[];
+
 struct range {
     struct depot depot;
     struct tdk_tape *tape;  /* the depot's, when it is read here */

@@ -182,7 +182,7 @@ static int run_plan(const struct cli *cli)
 
 static const struct option plan_rows[] = {JSON_ROW("a JSON array"), {.name = NULL}};
 static const struct option_set plan_sets[] = {
-    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = range_folder_rows, .into = &args.range},
     {.title = "limits", .rows = retain_limit_rows, .into = &args.limits},
     {.rows = plan_rows, .into = &args},
     {.rows = NULL},
@@ -343,7 +343,7 @@ static const struct option apply_rows[] = {
     {.name = NULL},
 };
 static const struct option_set apply_sets[] = {
-    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = range_folder_rows, .into = &args.range},
     {.title = "limits", .rows = retain_limit_rows, .into = &args.limits},
     {.rows = apply_rows, .into = &args},
     {.rows = NULL},
@@ -463,7 +463,7 @@ static int run_release(const struct cli *cli)
 }
 
 static const struct option_set hold_sets[] = {
-    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = range_folder_rows, .into = &args.range},
     {.rows = NULL},
 };
 static const struct command hold_command = {

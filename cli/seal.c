@@ -54,7 +54,7 @@ static const struct option rows[] = {
 };
 
 static const struct option_set sets[] = {
-    {.rows = range_tape_rows, .into = &args.range},
+    {.rows = range_folder_rows, .into = &args.range},
     {.rows = rows, .into = &args},
     {.rows = NULL},
 };
@@ -138,7 +138,9 @@ static int run(const struct cli *cli)
     if (args.range.tape == NULL)
         return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
     if (!stretch_parse(args.segments, &options.first, &options.last))
-        return cli_usage("--segments %s: a number, or two with a dash between", args.segments);
+        return cli_usage(
+            "--segments %s: a number, or two with a dash between (7, 7-19, 7- to the end)",
+            args.segments);
     interrupt_catch();
     progress_begin(&w.progress, "seal", args.progress, cli->globals->quiet);
     int rc = seal_tape(args.range.tape, &options, &w.totals, &err);

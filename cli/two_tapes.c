@@ -26,7 +26,7 @@ const struct option two_tapes_rows[] = {
      .kind = OPTION_LIST,
      .value = "TRACK",
      .at = offsetof(struct two_tapes_args, tracks),
-     .help = "only this track, may be given many times"},
+     .help = "only this track"},
     {.name = NULL},
 };
 

@@ -4,6 +4,7 @@ that a hostile or hurried user types. A class a section; what it says is in the 
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -35,6 +36,18 @@ class Rules(Contract):
         for word in (b"--tape", b"--ring", b"--create-ring", b"--sync", b"--block-size", b"--block-age", b"--ack-fd",
                      b"--segment-size", b"--segment-age", b"--io-workers", b"--cpu-workers", b"--exit-when-idle"):
             self.assertIn(word, recorder.stdout)
+
+    def test_help_fits_a_terminal_says_nothing_twice_and_promises_no_segment_where_a_tape_is_wanted(self):
+        commands = re.findall(r"(?m)^  ([a-z]+) ", self.run_ok("help").stdout.decode())
+        for command in commands:
+            text = self.run_ok("help", command).stdout.decode()
+            words = text.split("\n\n", 1)[1]
+            for line in words.splitlines():
+                self.assertLessEqual(len(line), 100, (command, line))
+            for option in re.split(r"\n  (?=-)", words):
+                self.assertLessEqual(option.count("may be given"), 1, (command, option))
+        for command in ("recover", "reindex", "seal", "move", "check", "doctor", "stat"):
+            self.assertNotIn("one segment file", self.run_ok("help", command).stdout.decode(), command)
 
     def test_help_that_cannot_be_told_is_1_and_one_that_nobody_reads_is_success(self):
         for program in ("tapedeck", "tapedeck-recorder", "tapedeck-replayer"):
