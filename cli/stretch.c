@@ -12,13 +12,12 @@ bool stretch_parse(const char *text, uint64_t *first, uint64_t *last)
     *first = *last = strtoull(text, &end, 10);
     if (*end == '-') {
         text = end + 1;
-        *last = 0;
-        if (*text != '\0' && (*text < '0' || *text > '9'))
+        *last = 0; /* to the end */
+        if (*text == '\0')
+            return *first > 0;
+        if (*text < '0' || *text > '9')
             return false;
-        if (*text != '\0')
-            *last = strtoull(text, &end, 10);
-        else
-            end++;
+        *last = strtoull(text, &end, 10);
     }
-    return *end == '\0' && *first > 0 && (*last == 0 || *last >= *first);
+    return *end == '\0' && *first > 0 && *last >= *first;
 }

@@ -103,7 +103,8 @@ class ByHand(Packed):
     def test_wrong_usage(self):
         self.make_tape(100)
         self.run_ok("seal", code=2)
-        self.run_ok("seal", "-T", self.tape, "--segments", "3-2", code=2)
+        for none in ("3-2", "1-0", "0-1", "0-"):
+            self.run_ok("seal", "-T", self.tape, "--segments", none, "--dry-run", code=2)
         self.run_ok("seal", "-T", self.tape, "--level", "99", code=2)
         self.run_ok("seal", "-T", self.scratch / "none", code=1)
 
