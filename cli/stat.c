@@ -264,10 +264,10 @@ static int show_table(const struct pages *pages, const struct pages *before, uin
 
 /* ---- again and again ---- */
 
-static int nobody(void)
+static int nobody(const char *writer)
 {
-    cli_warn("no daemon runs here%s; is it started, and TAPEDECK_RINGS the same for it and us?",
-             args.range.tape != NULL ? " on that tape" : "");
+    cli_warn("no %s runs here%s; is it started, and TAPEDECK_RINGS the same for it and us?",
+             writer != NULL ? writer : "daemon", args.range.tape != NULL ? " on that tape" : "");
     return CLI_UNREACHABLE;
 }
 
@@ -279,7 +279,7 @@ static int show(struct pages *now, struct pages *before, uint64_t *shown_ns)
     if (pages_read(now, args.range.tape, &err) < 0)
         return cli_fail(&err, NULL);
     if (now->count == 0)
-        return nobody();
+        return nobody(now->writer);
     int rc = args.json ? show_json(now)
                        : show_table(now, *shown_ns != 0 ? before : NULL, at_ns - *shown_ns);
     pages_forget(before);

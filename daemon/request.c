@@ -127,7 +127,8 @@ static int check(const struct request *r, const struct method *m, struct wire_te
     if (r->connection->state != CONNECTION_GREETED)
         return err_say(err, TDK_EHELLO, "%.*s: hello comes first", shown, name.bytes);
     if (m == NULL || m->call == NULL)
-        return err_say(err, -ENOSYS, "%.*s: there is no such method", shown, name.bytes);
+        return err_say(err, -ENOSYS, "%.*s: %s has no such method", shown, name.bytes,
+                       r->connection->server->options.program);
     if (r->connection->guest && !(m->flags & METHOD_GUEST))
         return err_say(err, -EACCES, "%s: not for uid %u, which is a guest here", m->name,
                        r->connection->uid);

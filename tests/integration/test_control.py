@@ -382,6 +382,12 @@ class Commands(Control):
         self.run_ok("flush", env=dict(elsewhere, TAPEDECK_TAPE=str(self.tape)), code=6)
         self.run_ok("flush", "-T", self.tape, "-a", f"unix:{self.scratch}/nosuch.sock", code=6)
 
+    def test_what_only_the_other_daemon_does_is_refused_by_name(self):
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.recorder("--ring", "a")
+        done = self.run_ok("query", "-a", f"unix:{self.tape}/recorder.sock", "--count", code=1)
+        self.assertIn("tapedeck-recorder has no such method", done.stderr)
+
     def test_no_source_and_bad_words_are_two(self):
         self.run_ok("flush", code=2)
         self.run_ok("mark", "a/b", "-T", self.tape, code=2)

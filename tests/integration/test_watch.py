@@ -89,6 +89,7 @@ class Watch(tapedeck.Case):
         self.run_ok("stat", code=6)
         recorder = self.recording()
         self.run_ok("stat", "-T", self.tape)
+        self.assertIn("no replayer runs here", self.run_ok("stat", "replayer", "-T", self.tape, code=6).stderr)
         recorder.kill()
         self.run_ok("stat", "-T", self.tape, code=6)
         self.run_ok("stat", "-T", self.scratch / "nowhere", code=1)
