@@ -142,6 +142,14 @@ static int show(const struct recovering *r)
     return table_close(table);
 }
 
+/* What was set aside, and a lost tape.meta, cost no tick by themselves. */
+static const char *what_is_missing(const struct recovering *r)
+{
+    if (damaged(r) + r->check.findings + r->check.away > 0)
+        return "; `tapedeck gaps` names the ticks that are missing";
+    return args.quick ? "" : "; no tick is missing";
+}
+
 static int conclude(const struct recovering *r)
 {
     const struct recover_report *report = &r->report;
@@ -166,8 +174,9 @@ static int conclude(const struct recovering *r)
                  quantity_word(r->check.away, "segment is on a disk that is not there now: its",
                                "segments are on a disk that is not there now: their"));
     cli_warn("ready, but not whole: damage %" PRIu64 ", set aside %" PRIu64 ", findings %" PRIu64
-             "; `tapedeck gaps` names the ticks that are missing",
-             damaged(r) + report->meta_rebuilt, report->set_aside, r->check.findings);
+             "%s",
+             damaged(r) + report->meta_rebuilt, report->set_aside, r->check.findings,
+             what_is_missing(r));
     return CLI_LOSSY;
 }
 

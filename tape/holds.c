@@ -76,6 +76,11 @@ int holds_load(struct holds *holds, const struct folder *folder, struct tdk_err 
         return rc;
     rc = holds_decode(holds, bytes, size, folder->tape_id, err);
     free(bytes);
+    if (rc == TDK_ECORRUPT)
+        return err_say(err, rc,
+                       "%s/holds is damaged: which segments are held is not known, so none is "
+                       "deleted; remove the file, and hold again what is to stay",
+                       folder->path);
     return rc < 0 ? err_wrap(err, rc, "read %s/holds", folder->path) : 0;
 }
 

@@ -11,6 +11,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "tape/holds.h"
+#include "tape/hole.h"
 #include "tape/rebuild.h"
 #include "tape/verify_segment.h"
 #include "tape/view.h"
@@ -495,6 +497,22 @@ static int open_view(struct verify *v)
     return tell_report(v, &report);
 }
 
+/* What no segment depends on has its checksum, too. */
+static int check_kept(struct verify *v)
+{
+    struct report report = {0};
+    struct holds holds;
+    struct tdk_err why;
+    if (v->folder.meta_missing)
+        report_add(&report, UINT64_MAX, TDK_ECORRUPT,
+                   "tape.meta is lost or damaged: `tapedeck recover` writes it anew");
+    int rc = holds_load(&holds, &v->folder, &why);
+    if (code_is_damage(rc))
+        report_add(&report, UINT64_MAX, rc, "%s", why.text);
+    holds_close(&holds);
+    return tell_report(v, &report);
+}
+
 static int open_retired(struct verify *v, struct tdk_err *err)
 {
     struct tdk_err why;
@@ -549,6 +567,8 @@ static int open_all(struct verify *v, const char *path, struct tdk_err *err)
     if (S_ISREG(file.st_mode))
         return open_lone(v, path, err);
     int rc = folder_open(&v->folder, path, err);
+    if (rc == 0)
+        rc = check_kept(v);
     if (rc == 0)
         rc = list_jobs(v, err);
     if (rc == 0)

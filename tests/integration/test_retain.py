@@ -102,6 +102,19 @@ class Retention(tapedeck.Case):
         self.run_ok("retain", "hold", "999", "-T", self.tape, code=1)
         self.run_ok("retain", "hold", "x", "-T", self.tape, code=2)
 
+    def test_holds_that_cannot_be_read_are_found_and_nothing_is_deleted(self):
+        self.make_tape()
+        self.run_ok("retain", "hold", "2", "-T", self.tape)
+        holds = self.tape / "holds"
+        data = bytearray(holds.read_bytes())
+        data[-1] ^= 1
+        holds.write_bytes(data)
+        self.assertIn(b"holds is damaged", self.run_ok("verify", "-T", self.tape, code=5).stdout)
+        done = self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "1", code=1)
+        self.assertIn("remove the file", done.stderr)
+        holds.unlink()
+        self.run_ok("verify", "-T", self.tape)
+
     def test_beside_a_recorder_nothing_stops(self):
         recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K",
                                  "--block-size", "16K")
