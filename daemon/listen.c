@@ -98,8 +98,9 @@ static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *
         close(lock);
     if (rc == 0 || mode == 0)
         return rc;
+    static const char remedy[] = "name a place where one can be made (--socket)";
     rc = err_set(err, rc, "make the socket %s", path);
-    return err_advise(err, rc, -EROFS, "name a place where one can be made (--socket)");
+    return err_advise(err, err_advise(err, rc, -EROFS, remedy), -EACCES, remedy);
 }
 
 int listen_unix(const char *path, mode_t mode, int *out, struct listen_file *file,

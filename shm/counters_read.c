@@ -146,7 +146,7 @@ int counters_list(int (*each)(const char *name, void *context), void *context, s
     if (count < 0 && errno == ENOENT)
         return 0;
     if (count < 0)
-        return err_set(err, -errno, "list the rings directory %s", rings_path());
+        return rings_advise(err, err_set(err, -errno, "list the rings directory %s", rings_path()));
     int rc = 0;
     for (int i = 0; i < count; i++) {
         if (rc == 0)

@@ -160,7 +160,7 @@ int tdk_ring_list(int (*each)(const char *name, void *context), void *context, s
     if (count < 0 && errno == ENOENT)
         return 0;
     if (count < 0)
-        return err_set(err, -errno, "list the rings directory %s", rings_path());
+        return rings_advise(err, err_set(err, -errno, "list the rings directory %s", rings_path()));
     int rc = 0;
     for (int i = 0; i < count; i++) {
         entries[i]->d_name[strlen(entries[i]->d_name) - 5] = '\0';

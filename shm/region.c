@@ -136,7 +136,7 @@ int tdk_ring_create(const char *name, const struct tdk_ring_options *options, st
         goto out;
     fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
     if (fd < 0) {
-        rc = err_set(err, -errno, "create a file in %s", rings_path());
+        rc = rings_advise(err, err_set(err, -errno, "create a file in %s", rings_path()));
         goto out;
     }
     rc = fill_and_link(fd, folder, file, &head, name, err);

@@ -29,6 +29,11 @@ static int rings_create(const char *path, struct tdk_err *err)
     return errno == EEXIST ? 0 : err_set(err, -errno, "create the rings directory %s", path);
 }
 
+int rings_advise(struct tdk_err *err, int code)
+{
+    return err_advise(err, code, -EACCES, "join its group, or set TAPEDECK_RINGS");
+}
+
 int rings_open(bool create, struct tdk_err *err)
 {
     const char *path = rings_path();
@@ -39,7 +44,7 @@ int rings_open(bool create, struct tdk_err *err)
     if (folder >= 0)
         return folder;
     rc = err_set(err, -errno, "open the rings directory %s", path);
-    return err_advise(err, rc, -EACCES, "join its group, or set TAPEDECK_RINGS");
+    return rings_advise(err, rc);
 }
 
 int rings_file(char file[RINGS_FILE_MAX], const char *name, struct tdk_err *err)

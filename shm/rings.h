@@ -21,6 +21,9 @@ const char *rings_path(void);
  * there (0770). -ENOENT and other -errno. */
 int rings_open(bool create, struct tdk_err *err);
 
+/* What to do where the directory's rights are why: behind the error's text. Returns the code. */
+int rings_advise(struct tdk_err *err, int code);
+
 /* "NAME.ring"; TDK_ENAME if `name` is none. */
 int rings_file(char file[RINGS_FILE_MAX], const char *name, struct tdk_err *err);
 

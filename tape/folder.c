@@ -34,7 +34,8 @@ static int read_meta(struct folder *folder, struct tdk_err *err)
     if (rc == -ENOENT)
         return rc;
     if (rc < 0 && rc != -EIO)
-        return err_set(err, rc, "read %s/tape.meta", folder->path);
+        return err_advise(err, err_set(err, rc, "read %s/tape.meta", folder->path), -EACCES,
+                          "join its group");
     if (rc == -EIO || meta.magic != TAPE_MAGIC || meta.crc != meta_crc(&meta))
         return err_set(err, TDK_ECORRUPT, "read %s/tape.meta", folder->path);
     if (meta.version != TAPE_VERSION)
@@ -167,7 +168,7 @@ static int take_lock(struct folder *folder, struct tdk_err *err)
     snprintf(path, sizeof path, "%s/lock", folder->path);
     int fd = files->open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
     if (fd < 0)
-        return err_set(err, fd, "open %s", path);
+        return err_advise(err, err_set(err, fd, "open %s", path), -EACCES, FOLDER_WRITERS);
     int rc = files->lock(fd, LOCK_HOLDER);
     if (rc < 0) {
         rc = rc == -EAGAIN || rc == -EACCES ? refuse_second(fd, folder->path, err)

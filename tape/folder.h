@@ -17,6 +17,9 @@
 
 #define TAPE_PATH_MAX 4096
 
+/* What is advised to whoever may not write to a tape. */
+#define FOLDER_WRITERS "only the user that the tape belongs to, and root, may write to it"
+
 struct folder {
     char path[TAPE_PATH_MAX - 64]; /* as given, without '/' at its end */
     char segments[TAPE_PATH_MAX], index[TAPE_PATH_MAX], quarantine[TAPE_PATH_MAX];

@@ -124,7 +124,8 @@ int leases_hold_row(int *fd, const struct folder *folder, unsigned wait_ms, stru
 {
     int file = open_file(folder, O_RDWR | O_CREAT);
     if (file < 0)
-        return err_set(err, -errno, "open %s/leases", folder->path);
+        return err_advise(err, err_set(err, -errno, "open %s/leases", folder->path), -EACCES,
+                          FOLDER_WRITERS);
     const struct timespec step = {.tv_nsec = ROW_STEP_MS * (long)NS_PER_MS};
     int rc = set_lock(file, F_OFD_SETLK, F_WRLCK, 0, 0);
     for (unsigned waited = 0; (rc == -EAGAIN || rc == -EACCES) && waited < wait_ms;

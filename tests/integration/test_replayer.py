@@ -78,6 +78,10 @@ class Begin(tapedeck.Case):
             self.tape.chmod(mode)
             denied = self.run_as_a_stranger("flush", "-T", self.tape, code=1)
             self.assertIn(f"--allow-uid {self.STRANGER} lets this user in", denied.stderr)
+        self.assertIn("join its group", self.run_as_a_stranger("query", "-T", self.tape, "--count", code=1).stderr)
+        for words in (("recover",), ("import", "-", "--track", "b")):
+            denied = self.run_as_a_stranger(*words, "-T", self.tape, code=1)
+            self.assertRegex(denied.stderr, "Permission denied; only the user that the tape belongs to, and root", words)
 
 
 class Reads(Replayer):

@@ -61,7 +61,10 @@ class Rings(tapedeck.Case):
         self.run_ok("ring", "create", "a")
         denied = self.run_as_a_stranger("drain", "a", code=1)
         self.assertIn("Permission denied; join its group, or set TAPEDECK_RINGS", denied.stderr)
+        for words in (("ring", "ls"), ("stat",)):
+            self.assertIn("; join its group, or set", self.run_as_a_stranger(*words, code=1).stderr, words)
         self.rings.chmod(0o755)
+        self.assertIn("; join its group, or set", self.run_as_a_stranger("ring", "create", "b", code=1).stderr)
         denied = self.run_as_a_stranger("drain", "a", code=1)
         self.assertIn("open ring a in ", denied.stderr)
         self.assertIn("Permission denied; join its group", denied.stderr)
