@@ -78,9 +78,12 @@ int bundle_open(struct bundle **bundle, int fd, const char *what, struct tdk_err
     b->archive = archive_write_new();
     b->buffer = malloc(COPY_SIZE);
     int rc = b->archive == NULL || b->buffer == NULL ? err_set(err, -ENOMEM, "write %s", what) : 0;
-    if (rc == 0 && (archive_write_set_format_pax_restricted(b->archive) != ARCHIVE_OK ||
-                    archive_write_add_filter_zstd(b->archive) != ARCHIVE_OK ||
-                    archive_write_open_fd(b->archive, fd) != ARCHIVE_OK))
+    if (rc == 0 &&
+        (archive_write_set_format_pax_restricted(b->archive) != ARCHIVE_OK ||
+         archive_write_add_filter_zstd(b->archive) != ARCHIVE_OK ||
+         /* No zeros behind what is packed: into a pipe it would pad as for a tape drive. */
+         archive_write_set_bytes_in_last_block(b->archive, 1) != ARCHIVE_OK ||
+         archive_write_open_fd(b->archive, fd) != ARCHIVE_OK))
         rc = fail(b, "write", err);
     if (rc < 0) {
         bundle_close(b);
@@ -353,20 +356,23 @@ static int open_read(struct extraction *x, const char *path, struct tdk_err *err
         return err_set(err, -ENOMEM, "read %s", path);
     archive_read_support_filter_zstd(a);
     archive_read_support_format_tar(a);
-    if (archive_read_open_filename(a, path, 1 << 16) == ARCHIVE_OK)
+    bool is_stdin = strcmp(path, "-") == 0;
+    x->in.what = is_stdin ? "stdin" : path;
+    int rc = is_stdin ? archive_read_open_fd(a, STDIN_FILENO, 1 << 16)
+                      : archive_read_open_filename(a, path, 1 << 16);
+    if (rc == ARCHIVE_OK)
         return 0;
     int code = archive_errno(a);
     if (code == ENOENT || code == EACCES || code == EISDIR)
         return err_set(err, -code, "open %s", path);
-    return err_say(err, TDK_EFORMAT, "%s is no pack of a tape", path);
+    return err_say(err, TDK_EFORMAT, "%s is no pack of a tape", x->in.what);
 }
 
 int bundle_extract(const char *path, const char *folder,
                    int (*progress)(uint64_t bytes, void *context), void *context,
                    struct tdk_err *err)
 {
-    struct extraction x = {
-        .in = {.what = path}, .folder = folder, .progress = progress, .context = context};
+    struct extraction x = {.folder = folder, .progress = progress, .context = context};
     text_init(&x.found);
     int rc = open_read(&x, path, err);
     if (rc == 0)

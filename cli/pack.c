@@ -434,7 +434,8 @@ static int conclude(const struct packing *p)
     cli_note("%zu %s of %s, %s to %s, in %s", p->count,
              quantity_word(p->count, "segment", "segments"), quantity_size_text(size, p->total),
              moment_text(from, p->segments[0].min_ts),
-             moment_text(to, p->segments[p->count - 1].max_ts), args.output);
+             moment_text(to, p->segments[p->count - 1].max_ts),
+             strcmp(args.output, "-") == 0 ? "stdout" : args.output);
     if (p->whole)
         return CLI_OK;
     cli_warn("the range is not whole: the pack's file pack/coverage names what is missing");

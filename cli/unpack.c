@@ -153,9 +153,9 @@ const struct command unpack_command = {
     .name = "unpack",
     .brief = "make a tape of a pack",
     .usage = "FILE -O DIR",
-    .about = "Checks every file of the pack against its manifest. DIR is a tape like any other:\n"
-             "query it, play it, verify it. Exit 1: the pack is cut, changed or none, and nothing\n"
-             "of it is left.",
+    .about = "Checks every file of the pack ('-' is stdin) against its manifest. DIR is a tape\n"
+             "like any other: query it, play it, verify it. Exit 1: the pack is cut, changed or\n"
+             "none, and nothing of it is left.",
     .sets = sets,
     .operand = "FILE",
     .operands_min = 1,

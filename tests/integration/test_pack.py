@@ -46,6 +46,17 @@ class Pack(tapedeck.Case):
         everything = json.loads(self.run_ok("ls", "segments", "-T", self.tape, "--json").stdout)
         self.assertLess(len(segments), len(everything) / 2)
 
+    def test_it_goes_through_a_pipe(self):
+        self.make_tape()
+        pack = self.run_ok("pack", "-T", self.tape, *self.range(), "-O", "-")
+        self.assertIn("in stdout", pack.stderr)
+        self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack)
+        self.assertLess(abs(self.pack.stat().st_size - len(pack.stdout)), 100)  # no padding
+        self.run_ok("unpack", "-", "-O", self.other, stdin=pack.stdout)
+        self.assertEqual(self.tape_digest(*self.range(), tape=self.other), self.tape_digest(*self.range()))
+        cut = self.run_ok("unpack", "-", "-O", self.scratch / "cut", stdin=pack.stdout[:-100], code=1)
+        self.assertIn("unpack: stdin", cut.stderr)
+
     def test_anyone_can_look_into_a_pack(self):
         self.make_tape()
         self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack)
