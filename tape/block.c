@@ -251,18 +251,31 @@ void block_note_loss(struct block *block, const struct tdk_loss *loss)
     head->max_ts = max_u64(head->max_ts, min_u64(max_u64(loss->first_ts, loss->last_ts), known));
 }
 
+/* Between which times it lies. An odd stamp beside it does not say: it would put the loss where
+ * nobody looks for it. What is lost came behind all that was trusted, and before now. */
+static struct tdk_loss loss_in_time(const struct block *block, const struct tdk_loss *loss)
+{
+    struct tdk_loss told = *loss;
+    if (told.last_ts > block->trust_max)
+        told.last_ts = block->trust_max - TRUST_NS;
+    if (told.first_ts > block->trust_max)
+        told.first_ts = block->state->running_max != 0 ? block->state->running_max : told.last_ts;
+    return told;
+}
+
 bool block_add_loss(struct block *block, const struct tdk_loss *loss, uint64_t ts)
 {
     struct track_state *state = block->state;
     assert(loss->first_seq == state->next_seq && loss->count >= 1);
     if (block->left < (int64_t)tdk_frame_span(sizeof *loss))
         return false;
+    const struct tdk_loss told = loss_in_time(block, loss);
     state->next_seq += loss->count; /* the frame bears the seq of the tick behind it */
     state->after_loss = true;
-    add_control(block, TDK_TYPE_LOSS, ts, loss, sizeof *loss);
+    add_control(block, TDK_TYPE_LOSS, ts, &told, sizeof told);
     block->head.flags |= BLOCK_HAS_LOSS;
     block->head.lost += loss->count;
-    block_note_loss(block, loss);
+    block_note_loss(block, &told);
     return true;
 }
 

@@ -228,6 +228,27 @@ static void a_loss_over_which_time_went_back_meets_all_ranges_between(void **sta
     assert_told(f, &(struct tdk_query){.from = 100, .to = 101}, "t1@100", 0);
 }
 
+/* A stamp that is not trusted says nothing of when a loss was: it came behind what is trusted. */
+static void a_loss_beside_absurd_times_is_met_where_it_lies(void **state)
+{
+    struct fixture *f = *state;
+    reel_begin(&f->reel, 1, "t", 77);
+    reel_tick(&f->reel, 100);
+    reel_tick(&f->reel, UINT64_MAX);
+    reel_loss(&f->reel, 3, UINT64_MAX, 200, 200);
+    reel_tick(&f->reel, 200);
+    reel_tick(&f->reel, UINT64_MAX);
+    reel_loss(&f->reel, 4, UINT64_MAX, UINT64_MAX, UINT64_MAX);
+    reel_tick(&f->reel, UINT64_MAX);
+    reel_tick(&f->reel, 300);
+    reel_write(&f->reel);
+    assert_told(f, &(struct tdk_query){.from = 50, .to = 101}, "t1@100", 3);
+    assert_told(f, &(struct tdk_query){.from = 150, .to = 160}, "", 3);
+    assert_told(f, &(struct tdk_query){.from = 250, .to = 260}, "", 4);
+    assert_told(f, &(struct tdk_query){.from = 50, .to = 400}, "t1@100 t6@200 t13@300", 7);
+    assert_told(f, &(struct tdk_query){.to = 100}, "", 0);
+}
+
 /* A loss has no time of an event: on that axis it is when it came, too. */
 static void a_loss_is_told_on_the_axis_of_events(void **state)
 {
@@ -318,6 +339,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_loss_without_a_time_holds_nobody_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_loss_over_which_time_went_back_meets_all_ranges_between,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loss_beside_absurd_times_is_met_where_it_lies, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_loss_is_told_on_the_axis_of_events, setup, teardown),
         cmocka_unit_test_setup_teardown(control_frames_come_when_they_are_asked_for, setup,
                                         teardown),
