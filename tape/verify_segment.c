@@ -161,9 +161,11 @@ static void check_zeros(struct verify_reader *reader, int fd, struct report *rep
 
 /* ---- a block ---- */
 
-/* What its head says of times and instruments, worked out again from its frames. */
+/* What its head says of times and instruments, worked out again from its frames. A LOSS widens the
+ * bounds no further than time had come by then (block_note_loss()), which the block does not tell:
+ * they lie between those of the ticks and those of all. */
 struct facts {
-    uint64_t min_ts, max_ts, min_event, max_event, odd_min, odd_max;
+    uint64_t min_ts, max_ts, min_of_all, max_of_all, min_event, max_event, odd_min, odd_max;
     uint32_t odd, invalid;
 };
 
@@ -180,8 +182,8 @@ static void add_facts(struct facts *facts, const struct tdk_frame *frame)
     if (frame->type == TDK_TYPE_LOSS) {
         struct tdk_loss loss;
         memcpy(&loss, tdk_frame_payload(frame), sizeof loss);
-        widen(&facts->min_ts, &facts->max_ts, loss.first_ts);
-        widen(&facts->min_ts, &facts->max_ts, loss.last_ts);
+        widen(&facts->min_of_all, &facts->max_of_all, loss.first_ts);
+        widen(&facts->min_of_all, &facts->max_of_all, loss.last_ts);
     }
     if (!tdk_frame_is_tick(frame))
         return;
@@ -192,6 +194,7 @@ static void add_facts(struct facts *facts, const struct tdk_frame *frame)
         widen(&facts->odd_min, &facts->odd_max, frame->ts);
     } else {
         widen(&facts->min_ts, &facts->max_ts, frame->ts);
+        widen(&facts->min_of_all, &facts->max_of_all, frame->ts);
     }
     facts->invalid += (frame->flags & TDK_FLAG_INVALID) != 0;
 }
@@ -199,13 +202,17 @@ static void add_facts(struct facts *facts, const struct tdk_frame *frame)
 static bool facts_agree(const struct block_view *view)
 {
     const struct block_head *head = view->head;
-    struct facts facts = {.min_ts = UINT64_MAX, .min_event = UINT64_MAX, .odd_min = UINT64_MAX};
+    struct facts facts = {.min_ts = UINT64_MAX,
+                          .min_of_all = UINT64_MAX,
+                          .min_event = UINT64_MAX,
+                          .odd_min = UINT64_MAX};
     for (size_t at = 0; at < head->frames_size;) {
         const struct tdk_frame *frame = (const void *)(view->frames + at);
         add_facts(&facts, frame);
         at += tdk_frame_span(frame->size);
     }
-    return facts.min_ts == head->min_ts && facts.max_ts == head->max_ts &&
+    return facts.min_of_all <= head->min_ts && head->min_ts <= facts.min_ts &&
+           facts.max_ts <= head->max_ts && head->max_ts <= facts.max_of_all &&
            facts.min_event == head->min_event && facts.max_event == head->max_event &&
            facts.odd_min == head->odd_min && facts.odd_max == head->odd_max &&
            facts.odd == head->odd && facts.invalid == head->invalid;

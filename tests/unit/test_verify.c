@@ -11,7 +11,9 @@
 #include "tape/folder.h"
 #include "tape/recover.h"
 #include "tape/verify.h"
+#include "tests/support/folder.h"
 #include "tests/support/oracle.h"
+#include "tests/support/reel.h"
 
 static const struct oracle_plan small = {
     .tracks = 2, .epochs = 2, .ticks = 60, .disorder = 100, .block_size = 4096};
@@ -105,6 +107,30 @@ static void verify_finds_nothing_on_a_whole_tape(void **state)
     assert_int_equal(verify(path, 1, &totals).count, 0);
     assert_int_equal(totals.segments, 1);
     oracle_remove(&oracle);
+}
+
+/* A loss reaches to the tick behind it, which need not be in its block. */
+static void verify_finds_nothing_where_a_block_ends_with_a_loss(void **state)
+{
+    (void)state;
+    struct reel reel;
+    struct verify_totals totals;
+    char path[] = "/tmp/tapedeck-verify-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    reel_open(&reel, path);
+    reel_begin(&reel, 1, "t", 77);
+    reel_tick(&reel, 100);
+    reel_loss(&reel, 5, 100, 200, 200);
+    reel_write(&reel);
+    reel_begin(&reel, 1, "t", 77);
+    reel_tick(&reel, 200);
+    reel_write(&reel);
+    reel_close(&reel);
+    struct findings f = verify(path, 1, &totals);
+    if (f.count != 0)
+        fail_msg("%s", f.last);
+    assert_int_equal(totals.ticks, 2);
+    folder_remove(path);
 }
 
 static void verify_finds_a_flip_in_any_byte(void **state)
@@ -326,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verify_finds_nothing_on_a_whole_tape),
+        cmocka_unit_test(verify_finds_nothing_where_a_block_ends_with_a_loss),
         cmocka_unit_test(verify_finds_a_flip_in_any_byte),
         cmocka_unit_test(verify_finds_a_segment_cut_at_any_length),
         cmocka_unit_test(verify_finds_a_missing_segment),
