@@ -46,7 +46,9 @@ struct worker {
     struct track_state state;
     struct block_head told; /* of the last source block: what the next one's place says */
     bool filling;
-    uint32_t number; /* of the next block */
+    uint32_t losses;  /* LOSS frames in that block */
+    bool behind_loss; /* the next tick is the one behind the last of them */
+    uint32_t number;  /* of the next block */
     uint64_t written_ns, done;
     XXH3_state_t *digest;
     XXH128_hash_t *digests; /* of each track's frames, in order of first block */
@@ -183,6 +185,8 @@ static int begin_block(struct worker *w, uint64_t first_seq, size_t span)
     w->state.next_seq = first_seq;
     block_begin(&w->block, w->built, room, w->scratch, &w->state, 0);
     w->filling = true;
+    w->losses = 0;
+    w->behind_loss = false;
     return 0;
 }
 
@@ -195,12 +199,14 @@ static bool begins_another(const struct worker *w, const struct tdk_frame *frame
 {
     const struct block *block = &w->block;
     const struct block_head *head = &block->head;
+    if (w->behind_loss)
+        return false;
     if (block->used + span > FRAMES_MAX && !block_is_empty(block))
         return true;
     if (tdk_type_is_control(frame->type))
         return head->count >= UNIFORM_MIN && block->uniform != 0;
     if (head->controls > 0)
-        return head->count == (head->lost > 0 ? 1 : 0);
+        return head->count == w->losses; /* only ticks that came with their losses */
     return block->uniform != span && block->uniform != 0 && head->count >= UNIFORM_MIN;
 }
 
@@ -214,16 +220,26 @@ static uint64_t seq_before(const struct tdk_frame *frame)
     return loss.first_seq;
 }
 
+static bool keep(struct worker *w, const struct tdk_frame *frame)
+{
+    if (!block_keep(&w->block, frame))
+        return false;
+    if (frame->type == TDK_TYPE_LOSS)
+        w->losses++;
+    w->behind_loss = frame->type == TDK_TYPE_LOSS || (w->behind_loss && !tdk_frame_is_tick(frame));
+    return true;
+}
+
 static int keep_frame(struct worker *w, const struct tdk_frame *frame)
 {
     size_t span = tdk_frame_span(frame->size);
     int rc = 0;
     if (!w->filling || begins_another(w, frame, span))
         rc = begin_block(w, seq_before(frame), span);
-    if (rc < 0 || block_keep(&w->block, frame))
+    if (rc < 0 || keep(w, frame))
         return rc;
     rc = begin_block(w, seq_before(frame), span);
-    if (rc < 0 || block_keep(&w->block, frame))
+    if (rc < 0 || keep(w, frame))
         return rc;
     return err_say(w->err, TDK_EINTERNAL, "a frame of %zu bytes fits no block", span);
 }

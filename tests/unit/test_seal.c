@@ -253,6 +253,45 @@ static void who_reads_meanwhile_is_not_disturbed(void **state)
     }
 }
 
+/* Wherever losses lie: one behind the other, behind a first tick, behind many of one size. */
+static const unsigned lost_before[] = {1, 2, 3, 10, 12, 5000, 5001, 5003};
+
+static void assert_holes_are_told(const struct fixture *f)
+{
+    struct tdk_tape *tape = open_tape(f);
+    for (size_t i = 0; i < array_size(lost_before); i++) {
+        const uint64_t ts = TAPING_NOW + lost_before[i] * UINT64_C(1000);
+        struct tdk_cursor_stats stats;
+        assert_int_equal(asking_count(tape, ts - 600, ts - 400, &stats), 0);
+        if (stats.lost != 2)
+            fail_msg("before tick %u: %llu lost", lost_before[i], (unsigned long long)stats.lost);
+    }
+    tdk_tape_close(tape);
+}
+
+static void a_loss_is_met_between_its_ticks_when_it_is_packed(void **state)
+{
+    struct fixture *f = *state;
+    struct seal_totals totals;
+    struct tdk_err err;
+    struct append *append = taping_open(f->path, 1 << 20, 16 << 20);
+    taping_ok(append_begin(append, "t", TDK_KIND_OPAQUE, &err), &err);
+    for (unsigned i = 0, next = 0; i < TICKS; i++) {
+        const uint64_t ts = TAPING_NOW + i * UINT64_C(1000);
+        if (next < array_size(lost_before) && i == lost_before[next] && ++next > 0)
+            taping_ok(append_loss(append, 2, ts - 1000, ts, &err), &err);
+        taping_ok(append_tick(append, TDK_TYPE_OPAQUE, 0, ts, &i, sizeof i, &err), &err);
+    }
+    taping_close(append);
+    assert_holes_are_told(f);
+    struct answer before = answer_of(f, false, true), after;
+    taping_ok(seal(f, &totals, &err), &err);
+    after = answer_of(f, false, true);
+    assert_answer(&after, &before);
+    assert_holes_are_told(f);
+    assert_whole(f);
+}
+
 /* What is told of a track before its first tick becomes a block of its own, at that tick's place:
  * both are there, and each is missed once when they are not. */
 static void controls_and_one_tick_lie_at_one_place(void **state)
@@ -421,6 +460,7 @@ int main(void)
         TEST(a_packed_tape_is_known_without_its_index),
         TEST(a_packed_tape_is_written_on),
         TEST(who_reads_meanwhile_is_not_disturbed),
+        TEST(a_loss_is_met_between_its_ticks_when_it_is_packed),
         TEST(controls_and_one_tick_lie_at_one_place),
         TEST(packing_meanwhile_is_no_gap),
         TEST(whatever_fails_the_tape_stays_whole_and_packing_can_go_on),
