@@ -248,6 +248,20 @@ int files_sync_folder(const char *path, struct tdk_err *err)
 
 enum { NAME_ROOM = 4096 + 64 };
 
+int files_sync_parent(const char *path, struct tdk_err *err)
+{
+    char parent[NAME_ROOM];
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    while (size > 0 && path[size - 1] != '/')
+        size--;
+    if (size == 0)
+        return files_sync_folder(".", err);
+    snprintf(parent, sizeof parent, "%.*s", (int)size, path);
+    return files_sync_folder(parent, err);
+}
+
 static void path_aside(const char *folder, const char *name, char path[NAME_ROOM])
 {
     snprintf(path, NAME_ROOM, "%s/%s.new", folder, name);

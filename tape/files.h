@@ -59,6 +59,9 @@ int files_write(int fd, const void *bytes, size_t size, uint64_t offset);
 /* Make the names in a folder durable. */
 int files_sync_folder(const char *path, struct tdk_err *err);
 
+/* The same of the folder that `path` is in. */
+int files_sync_parent(const char *path, struct tdk_err *err);
+
 /* A small file, whole and durable, under its name or not at all: written aside, synced, renamed,
  * and the folder synced. */
 int files_replace(const char *folder, const char *name, const void *bytes, size_t size,

@@ -191,17 +191,6 @@ static int make_folder(const char *path, struct tdk_err *err)
     return rc < 0 && rc != -EEXIST ? err_set(err, rc, "create %s", path) : 0;
 }
 
-static int sync_parent(const char *path, struct tdk_err *err)
-{
-    char parent[TAPE_PATH_MAX];
-    snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL)
-        return files_sync_folder(".", err);
-    slash[slash == parent ? 1 : 0] = '\0';
-    return files_sync_folder(parent, err);
-}
-
 static int make_root(struct folder *folder, bool create, struct tdk_err *err)
 {
     const char *path = folder->path;
@@ -220,7 +209,7 @@ static int make_root(struct folder *folder, bool create, struct tdk_err *err)
         return err_set(err, rc, "open tape %s", path);
     rc = make_folder(path, err);
     folder->is_root_new = rc == 0;
-    return rc < 0 ? rc : sync_parent(path, err);
+    return rc < 0 ? rc : files_sync_parent(path, err);
 }
 
 /* What we leave behind when we die before the tape is one. */

@@ -100,6 +100,14 @@ static int check_known(const struct folder *folder, const char *path, const stru
                    path, known->path);
 }
 
+/* A folder that was made a moment ago is gone in a power cut, and with it what was moved there.
+ * That of a mount needs no sync, and its parent may be one that we cannot open or sync. */
+static int keep_name(const char *path, struct tdk_err *err)
+{
+    int rc = files_sync_parent(path, err);
+    return rc == -EACCES || rc == -EINVAL ? 0 : rc;
+}
+
 static int join(const struct folder *folder, const char *path, struct annexes *annexes,
                 struct annex_meta *meta, struct tdk_err *err)
 {
@@ -113,7 +121,9 @@ static int join(const struct folder *folder, const char *path, struct annexes *a
     const struct annex *known = annexes_find(annexes, meta->id);
     if (known != NULL && strcmp(known->path, path) == 0)
         return 0;
-    rc = annexes_put(annexes, meta->id, path, err);
+    rc = keep_name(path, err);
+    if (rc == 0)
+        rc = annexes_put(annexes, meta->id, path, err);
     return rc == 0 ? annexes_save(annexes, folder, err) : rc;
 }
 

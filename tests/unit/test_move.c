@@ -180,6 +180,38 @@ static void the_one_there_goes_when_the_one_here_has_its_name_for_good(void **st
     moving_whole(f, before.digest);
 }
 
+static struct stat parent;
+static unsigned parent_syncs;
+
+static int note_parent_sync(int fd)
+{
+    struct stat synced;
+    parent_syncs +=
+        fstat(fd, &synced) == 0 && synced.st_dev == parent.st_dev && synced.st_ino == parent.st_ino;
+    return files_posix.fsync(fd);
+}
+
+/* Made a moment ago, it would be gone in a power cut, and with it all that was moved there. */
+static void the_name_of_the_folder_there_is_durable_before_it_is_used(void **state)
+{
+    struct fixture *f = *state;
+    struct file_ops ops = files_posix;
+    struct folder folder;
+    struct annex_meta meta;
+    struct tdk_err err;
+    char above[FOLDER_PATH + 4];
+    snprintf(above, sizeof above, "%s/..", f->disk);
+    assert_int_equal(stat(above, &parent), 0);
+    taping_ok(folder_open(&folder, f->path, &err), &err);
+    ops.fsync = note_parent_sync;
+    files = &ops;
+    taping_ok(move_join(&folder, f->disk, &meta, &err), &err);
+    assert_int_equal(parent_syncs, 1);
+    taping_ok(move_join(&folder, f->disk, &meta, &err), &err); /* it is known: durable long ago */
+    assert_int_equal(parent_syncs, 1);
+    files = &files_posix;
+}
+
 /* Each byte that says where it is, and what it has. */
 static void a_rotten_head_costs_no_block(void **state)
 {
@@ -243,6 +275,7 @@ int main(void)
         MOVING(a_rotten_foot_there_does_not_replace_the_good_one_here),
         MOVING(what_others_have_there_is_not_written_over),
         MOVING(the_one_there_goes_when_the_one_here_has_its_name_for_good),
+        MOVING(the_name_of_the_folder_there_is_durable_before_it_is_used),
         MOVING(a_rotten_head_costs_no_block),
         MOVING(each_death_on_the_way_leaves_a_whole_tape),
     };
