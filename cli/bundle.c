@@ -297,6 +297,8 @@ static int take_manifest(struct extraction *x, struct tdk_err *err)
     snprintf(path, sizeof path, "%s/%s", x->folder, BUNDLE_MANIFEST);
     int fd = owner_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
     int rc = fd < 0 ? -errno : write_all(fd, x->manifest, size);
+    if (rc == 0 && fsync(fd) < 0)
+        rc = -errno;
     if (fd >= 0)
         close(fd);
     return rc < 0 ? err_set(err, rc, "write %s", path) : 0;

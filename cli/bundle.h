@@ -34,8 +34,9 @@ int bundle_add_file(struct bundle *bundle, const char *name, int fd, uint64_t si
 int bundle_finish(struct bundle *bundle, const char *lines, struct tdk_err *err);
 void bundle_close(struct bundle *bundle); /* NULL is fine */
 
-/* All of it ("-": of stdin) into a folder that is there. TDK_EFORMAT: no pack; TDK_ECORRUPT: cut or changed. What
- * was written stays for the caller to remove. */
+/* Unpack all of it ("-": of stdin) into a folder that exists. Each file is synced, their names are
+ * not. TDK_EFORMAT: no pack; TDK_ECORRUPT: cut or changed. What was written stays for the caller to
+ * remove. */
 int bundle_extract(const char *path, const char *folder,
                    int (*progress)(uint64_t bytes, void *context), void *context,
                    struct tdk_err *err);

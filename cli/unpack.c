@@ -87,18 +87,28 @@ static int make_tape(const struct unpacking *u, bool *lost, struct tdk_err *err)
     return recover_close(&tape, true, err);
 }
 
+/* The files are durable, one by one: now their names. */
+static int sync_names(const struct unpacking *u, struct tdk_err *err)
+{
+    static const char *const folders[] = {"segments", "pack/files", "pack", "."};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && rc == 0; i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "%.*s/%s", PATH_SIZE - 16, u->aside, folders[i]);
+        rc = files_sync_folder(path, err);
+    }
+    return rc;
+}
+
 /* Under its name, durably. */
 static int publish(const struct unpacking *u, struct tdk_err *err)
 {
-    char parent[PATH_SIZE];
+    int rc = sync_names(u, err);
+    if (rc < 0)
+        return rc;
     if (rename(u->aside, args.output) < 0)
         return err_set(err, -errno, "rename %s", u->aside);
-    snprintf(parent, sizeof parent, "%s", args.output);
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL)
-        return files_sync_folder(".", err);
-    slash[slash == parent ? 1 : 0] = '\0';
-    return files_sync_folder(parent, err);
+    return files_sync_parent(args.output, err);
 }
 
 static int unpack(struct unpacking *u, const char *path, bool *lost, struct tdk_err *err)

@@ -16,7 +16,8 @@ STATES = tapedeck.often("TDK_STATES", 40)
 TOOLS = tapedeck.SHARED / "tools"
 
 
-class Power(tapedeck.Case):
+class Cut(tapedeck.Case):
+    """A command under strace, and the states that a power cut may have left behind it."""
     def setUp(self):
         super().setUp()
         if not (TOOLS / "crashstates.py").exists():
@@ -32,6 +33,8 @@ class Power(tapedeck.Case):
         self.assertEqual(done.returncode, code, done.stdout[-3000:] + done.stderr[-3000:])
         return done.stdout
 
+
+class Power(Cut):
     def record(self, *before):
         """Three rolls of a tape, two rings, acknowledged on stdout."""
         for name in ("a", "b"):
@@ -67,6 +70,26 @@ class Power(tapedeck.Case):
                        check=True)
         self.record("env", f"LD_PRELOAD={library}", "FAULT=fdatasync@1+=lie;fsync@1+=lie")
         self.check("posix", "--max-fail", "1", code=1, states=200)
+
+
+class Unpacked(Cut):
+    """A pack is looked at on another host, and the pack may be gone then."""
+    def test_what_is_there_is_whole_and_what_was_done_is_there(self):
+        pack = self.scratch / "lunch.tar.zst"
+        lines = b"".join(b"%d tick %d\n" % (1700000000000000000 + i, i) for i in range(3000))
+        self.run_ok("import", "-T", self.scratch / "t", "--track", "x", "--format", "lines",
+                    "--segment-size", "64K", "--block-size", "8K", "-", stdin=lines)
+        self.run_ok("pack", "-T", self.scratch / "t", "-O", pack)
+        self.tape.mkdir()
+        command = f"{tapedeck.BIN}/tapedeck unpack -q {pack} -O {self.tape}/lunch && echo done"
+        self.states("record", "--", "sh", "-c", command)
+        self.assertGreater(len(list((self.tape / "lunch" / "segments").iterdir())), 2)
+        oracle = (f"if [ -e {{dir}}/lunch ]; then {tapedeck.BIN}/tapedeck verify -q -T {{dir}}/lunch; "
+                  "else ! grep done {acks}; fi")
+        for model in ("posix", "ordered"):
+            told = self.states("check", "--model", model, "--ignore", "*/index/lock.mdb", "--max-states",
+                               str(STATES), "--oracle", oracle)
+            self.assertRegex(told, r"1 acks; model .*reproduced")
 
 
 if __name__ == "__main__":
