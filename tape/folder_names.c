@@ -60,12 +60,24 @@ static int note_name(const char *name, void *context)
     return 0;
 }
 
+/* Of files of one number the first counts: a sealed one before one that may be an old, half copy.
+ */
+static int rank(enum segment_stage stage)
+{
+    static const int ranks[] = {[SEGMENT_SEALED] = 0,
+                                [SEGMENT_PACKED] = 1,
+                                [SEGMENT_OPEN] = 2,
+                                [SEGMENT_IMPORT] = 3,
+                                [SEGMENT_PACKING] = 4};
+    return ranks[stage];
+}
+
 static int compare_names(const void *a, const void *b)
 {
     const struct segment_name *x = a, *y = b;
     if (x->number != y->number)
         return x->number < y->number ? -1 : 1;
-    return (int)x->stage - (int)y->stage;
+    return rank(x->stage) - rank(y->stage);
 }
 
 /* Of a segment that was packed the file as it was recorded counts no more; and one that is being

@@ -163,6 +163,23 @@ class Recover(Tape):
         self.run_ok("verify", "-T", self.tape)
         self.assertEqual(self.report()["torn_bytes"], 0)
 
+    def test_an_old_copy_of_an_unsealed_segment_does_not_replace_the_sealed_one(self):
+        """As a backup has it to which files were only ever added."""
+        recorder = self.recorder("--ring", "r", "--create-ring", "8M")
+        self.run_ok("gen", "--ring", "r", "--count", "1000")
+        self.run_ok("flush", "-T", self.tape)
+        name = self.last_written().name
+        half = self.last_written().read_bytes()
+        self.run_ok("gen", "--ring", "r", "--count", "1000")
+        self.assertEqual(recorder.stop(), 0)
+        self.run_ok("seal", "-T", self.tape, "-q")
+        digest, names = self.tape_digest(), self.names()
+        (self.tape / "segments" / name).write_bytes(half)
+        self.assertEqual(self.tape_digest(), digest)
+        self.assertIn(f"{name} is there twice", self.report(code=3)["stderr"])
+        self.assertEqual((self.tape_digest(), self.names(), self.quarantine()), (digest, names, [name]))
+        self.run_ok("verify", "-T", self.tape)
+
     def test_what_rots_in_front_of_what_was_synced_is_damage_and_cuts_nothing(self):
         recorder = self.recorder("--ring", "r", "--create-ring", "8M", "--block-size", "16K")
         ends = []
