@@ -243,7 +243,9 @@ static bool index_agrees(struct verify_reader *reader, const struct block_ref *r
     const struct index_range range = {.track = ref->track, .epoch = ref->epoch, .to = UINT64_MAX};
     struct block_ref before = block_before(ref), found;
     int n = index_find(reader->index, &range, &before, false, &found, 1, NULL);
-    if (n == 1 && found.segment == ref->segment && found.block == ref->block)
+    /* Of another generation, its number is no sign of it: the segment is being packed meanwhile. */
+    if (n == 1 && found.segment == ref->segment && found.block == ref->block &&
+        block_ref_generation(&found) == block_ref_generation(ref))
         return memcmp(&found, ref, sizeof found) == 0;
     if ((ref->flags & BLOCK_REWRITTEN) == 0)
         return reader->live;

@@ -1,6 +1,7 @@
 """Packing segments: by hand, by a recorder, beside one; nothing that is asked of the tape changes."""
 
 import json
+import shutil
 import signal
 import threading
 import time
@@ -123,6 +124,24 @@ class ByTheRecorder(Packed):
         self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), 60000)
         self.run_ok("verify", "-T", self.tape)
         self.assertFalse([name for name in self.names() if name.endswith("packing")])
+
+    def test_a_verify_that_has_the_file_of_before_open_finds_nothing(self):
+        """Or that of after, while the index still leads to the other: the first block's number is the same."""
+        self.make_tape(10000)
+        folder, raw, packed = self.tape / "segments", self.scratch / "raw", self.scratch / "packed"
+        shutil.copytree(folder, raw)
+        self.seal()
+        shutil.copytree(folder, packed)
+        for kept, indexed in ((raw, packed), (packed, raw)):
+            shutil.rmtree(folder)
+            shutil.copytree(indexed, folder)
+            recorder = self.record()
+            for path in indexed.iterdir():
+                (folder / path.name).unlink()
+            for path in kept.iterdir():
+                shutil.copy(path, folder)
+            self.run_ok("verify", "-T", self.tape)
+            recorder.kill()
 
     def test_several_workers_pack_several_segments_at_once(self):
         self.make_tape()
