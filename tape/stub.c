@@ -90,6 +90,12 @@ static int stub_find_whole(const struct folder *folder, const struct segment_hea
     return rc;
 }
 
+static int say_other(const struct segment_head *stub, const char *path, struct tdk_err *err)
+{
+    return err_say(err, TDK_ECORRUPT, "%s is not the file that segment %llu was moved to", path,
+                   (unsigned long long)stub->number);
+}
+
 /* The one that was moved there, as long as it was. */
 static int check_whole(int fd, const struct segment_head *stub, uint64_t size, const char *path,
                        struct tdk_err *err)
@@ -97,6 +103,8 @@ static int check_whole(int fd, const struct segment_head *stub, uint64_t size, c
     struct segment_head head = {.magic = 0};
     struct file_stat stat;
     int rc = files->fstat(fd, &stat);
+    if (rc == 0 && (!stat.is_file || stat.size != size))
+        return say_other(stub, path, err);
     if (rc == 0)
         rc = files_read(fd, &head, sizeof head, 0);
     if (rc < 0)
@@ -105,10 +113,7 @@ static int check_whole(int fd, const struct segment_head *stub, uint64_t size, c
     bool other = head_is_sound(&head) &&
                  (head.number != stub->number || head.generation != stub->generation ||
                   memcmp(head.tape_id, stub->tape_id, sizeof head.tape_id) != 0);
-    if (!stat.is_file || stat.size != size || other)
-        return err_say(err, TDK_ECORRUPT, "%s is not the file that segment %llu was moved to", path,
-                       (unsigned long long)stub->number);
-    return 0;
+    return other ? say_other(stub, path, err) : 0;
 }
 
 int stub_open_whole(const struct folder *folder, const struct segment_head *head, const char *name,
@@ -118,6 +123,8 @@ int stub_open_whole(const struct folder *folder, const struct segment_head *head
     if (rc < 0)
         return rc;
     int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd == -ELOOP || fd == -ENXIO) /* a link, a socket */
+        return say_other(head, path, err);
     if (fd < 0)
         return err_set(err, fd, "segment %llu was moved: open %s", (unsigned long long)head->number,
                        path);

@@ -1,6 +1,7 @@
 """tapedeck move: old segments on another disk, still part of the tape."""
 
 import json
+import os
 import shutil
 import time
 import unittest
@@ -150,6 +151,23 @@ class Move(tapedeck.Case):
         self.assertEqual({path.name for path in self.disk.iterdir()}, {"annex.meta"})
         self.assertEqual(self.tape_digest(tape=heir), digest)
         self.run_ok("verify", "-T", heir)
+
+    def test_what_is_there_is_no_file(self):
+        """One segment's ticks are missing then, and the rest is there."""
+        whole = int(self.run_ok("query", "-T", self.tape, "--count").stdout)
+        self.move(self.disk, "--segments", "2-3")
+        path, kept = self.disk / "0000000002.seg", self.scratch / "kept"
+        path.rename(kept)
+        for put in (path.mkdir, lambda: path.symlink_to(kept), lambda: os.mkfifo(path)):
+            put()
+            told = self.run_ok("query", "-T", self.tape, "-o", "none", "--digest", code=3).stderr
+            self.assertIn("0000000002.seg is not the file that segment 2 was moved to", told)
+            gaps = self.rows("gaps", "-T", self.tape, code=3)
+            self.assertEqual({gap["reason"] for gap in gaps}, {"damage"})
+            self.assertEqual(self.digest_of(told)[1] + sum(gap["count"] for gap in gaps), whole)
+            (path.rmdir if path.is_dir() and not path.is_symlink() else path.unlink)()
+        kept.rename(path)
+        self.run_ok("verify", "-T", self.tape)
 
     def test_wrong_usage(self):
         for args in (("-T", self.tape), (self.disk,), (self.disk, "-T", self.tape, "--segments", "x"),
