@@ -302,17 +302,22 @@ static void check_disk(struct health *h, const struct folder *folder)
 
 /* ---- quarantine ---- */
 
+/* What a crash leaves: "0000000042.torn"; of a number that was given again "0000000042.torn.1". */
+static bool is_torn_tail(const char *name)
+{
+    static const char suffix[] = ".torn";
+    const char *found = strstr(name, suffix);
+    return found != NULL && (found[sizeof suffix - 1] == '\0' || found[sizeof suffix - 1] == '.');
+}
+
 static void check_quarantine(struct health *h, const struct folder *folder)
 {
     unsigned set_aside = 0;
     struct dirent *entry;
     DIR *dir = opendir(folder->quarantine);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        size_t size = strlen(entry->d_name);
-        bool torn = size > 5 && strcmp(entry->d_name + size - 5, ".torn") == 0;
-        set_aside += entry->d_name[0] != '.' && !torn;
-    }
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        set_aside += entry->d_name[0] != '.' && !is_torn_tail(entry->d_name);
     if (dir != NULL)
         closedir(dir);
     if (set_aside > 0)

@@ -438,16 +438,18 @@ static int mend_empty(struct rebuild *r, const struct segment *segment, const st
 {
     struct segment_name name = {segment->head.number, SEGMENT_OPEN};
     uint64_t begin = orphan ? SEGMENT_FIRST_OFFSET : found->scan.end;
+    int rc = 0;
     if (found->scan.data_end > begin) {
-        report->torn_bytes += found->scan.data_end - begin;
+        uint64_t size = found->scan.data_end - begin;
+        report->torn_bytes += size;
         damage_tell(r->damage,
                     "segment %llu: %llu bytes behind a write that was never completed, kept in "
                     "quarantine/",
-                    (unsigned long long)name.number,
-                    (unsigned long long)(found->scan.data_end - begin));
-        return set_aside(r->folder, &name, r->err);
+                    (unsigned long long)name.number, (unsigned long long)size);
+        rc = keep_torn(r->folder, segment, begin, found->scan.data_end, r->err);
     }
-    int rc = remove_segment(r->folder, &name, r->err);
+    if (rc == 0)
+        rc = remove_segment(r->folder, &name, r->err);
     return rc == 0 ? files_sync_folder(r->folder->segments, r->err) : rc;
 }
 

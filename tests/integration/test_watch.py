@@ -156,7 +156,8 @@ class Watch(tapedeck.Case):
     def test_what_recovery_set_aside_is_told(self):
         self.assertEqual(self.recording().stop(), 0)
         (self.tape / "quarantine").mkdir(exist_ok=True)
-        (self.tape / "quarantine" / "0000000007.torn").touch()
+        for name in ("0000000007.torn", "0000000007.torn.1"):
+            (self.tape / "quarantine" / name).touch()
         self.check("--archive")
         (self.tape / "quarantine" / "0000000008.seg").touch()
         self.assertIn("set aside 1 file\n", self.check("--archive", code=1))

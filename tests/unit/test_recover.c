@@ -309,8 +309,32 @@ static void lost_write_at_the_end_of_a_segment_takes_the_next_one_with_it(void *
     assert_int_equal(report->sealed_now, 1);
     assert_int_equal(report->damaged, 0);
     assert_int_equal(f->tape.next_segment, 2);
-    assert_true(exists(f, "quarantine/0000000002.open"));
+    assert_true(exists(f, "quarantine/0000000002.torn"));
     leave(f);
+}
+
+/* As any torn tail: what is set aside under a segment's name somebody would have to look at. */
+static void torn_first_write_of_a_segment_is_kept_as_one(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 2; i++) {
+        struct recording r = {0};
+        recover(f);
+        begin_recording(f, &r, 1000 + (uint64_t)i);
+        open_segment(f, &r);
+        stop_recording(f, &r);
+        scribble(f, "segments/0000000001.open", 4096, i == 0 ? "torn" : "torn again");
+
+        const struct recover_report *report = recover(f);
+        assert_true(report->torn_bytes > 0);
+        assert_int_equal(report->set_aside, 0);
+        assert_int_equal(f->tape.next_segment, 1);
+        assert_int_equal(names_in(f, "segments"), 0);
+        leave(f);
+    }
+    assert_int_equal(names_in(f, "quarantine"), 2);
+    assert_true(exists(f, "quarantine/0000000001.torn"));
+    assert_true(exists(f, "quarantine/0000000001.torn.1"));
 }
 
 static void lost_write_that_was_synced_is_damage_and_the_next_segment_stays(void **state)
@@ -642,6 +666,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(unsealed_segment_is_sealed),
         TEST(torn_tail_is_cut_and_kept),
+        TEST(torn_first_write_of_a_segment_is_kept_as_one),
         TEST(damage_in_what_was_synced_is_kept_and_told),
         TEST(rot_behind_the_name_of_a_new_track_does_not_cost_it),
         TEST(what_follows_a_lost_write_is_cut_with_it),
