@@ -209,7 +209,6 @@ static bool may_send(const struct writer *w, const struct write *write)
 static bool send_one(struct writer *w, struct write *write)
 {
     write->back = false;
-    place(w, write, write->again);
     if (uv_queue_work(w->loop, &write->work, write_work, on_written) < 0)
         return false;
     w->in_flight++;
@@ -225,13 +224,17 @@ static void send_all(struct writer *w)
 {
     while (w->state == WRITER_OK && w->sent < w->formed) {
         struct write *write = writer_at(w, w->sent);
-        if (w->in_flight >= most_in_flight(write) || !may_send(w, write) || !send_one(w, write))
+        if (w->in_flight >= most_in_flight(write) || !may_send(w, write))
+            return;
+        place(w, write, write->again);
+        if (!send_one(w, write))
             return;
         w->sent++;
     }
 }
 
-/* What found no space goes out again, to the same place: nothing is wrong with the file. */
+/* What found no space goes out again, to the same place: nothing is wrong with the file. And as it
+ * was: those behind it may be there already, and no block tells of a later time than the next. */
 static void send_again(struct writer *w, uint64_t now_ns)
 {
     if (w->state != WRITER_NO_SPACE || now_ns < w->retry_ns)

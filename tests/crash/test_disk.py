@@ -110,6 +110,15 @@ class Failing(Disk):
         self.assertNotIn("fresh segment", recorder.stderr)
         self.check_all_there()
 
+    def test_what_found_no_space_goes_out_as_it_was(self):
+        """Writes behind it were in flight with it, and there was space for them."""
+        self.shim()
+        self.run_ok("gen", "--ring", "a", "--count", 30000)
+        recorder = self.faulty("pwrite@12=ENOSPC")
+        recorder.wait_line("there is space again")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.check_all_there()
+
     def check_last_feed(self):
         recorder = self.recorder("--ring", "a", *SMALL)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
