@@ -117,10 +117,10 @@ static void check_ring(struct health *h, const struct counters_copy *page, const
     else if (state == RING_WAITING)
         health_find(h, HEALTH_WARNING, "ring", "start its producer, or use --create-ring",
                     "ring %s is not in %s", ring, rings_path());
-    if (fill >= (double)args.fill_warning)
-        health_find(h, fill >= (double)args.fill_critical ? HEALTH_CRITICAL : HEALTH_WARNING,
-                    "ring", "a larger ring, or a faster disk", "ring %s is %.0f %% full", ring,
-                    fill);
+    bool critical = fill >= (double)args.fill_critical;
+    if (critical || fill >= (double)args.fill_warning)
+        health_find(h, critical ? HEALTH_CRITICAL : HEALTH_WARNING, "ring",
+                    "a larger ring, or a faster disk", "ring %s is %.0f %% full", ring, fill);
 }
 
 /* The fullest of all rings by this counter. */

@@ -149,6 +149,32 @@ class Watch(tapedeck.Case):
         self.assertEqual(rings, {"a": ("venue.a", "ok"), "typo": ("", "waiting")})
         self.assertEqual(recorder.stderr.count("waiting for it"), 2)
 
+    def test_a_ring_that_fills_up_is_judged_by_each_threshold_on_its_own(self):
+        # Nothing makes a write of these ticks: the ring stays as full as it is.
+        self.recorder("--ring", "a", "--create-ring", "1M", "--sync", "batch", "--block-age", "1h")
+        self.run_ok("gen", "--ring", "a", "--count", "1500")
+
+        def report(*args):
+            done = self.run_cli("check", "-T", self.tape, "--json", *args)
+            return json.loads(done.stdout)[0]
+
+        def judged(*args):
+            return [(finding["status"], finding["text"]) for finding in report(*args)["findings"]
+                    if finding["check"] == "ring"]
+
+        ring = self.ring_info("a")
+        percent = 100 * ring["fill"] / ring["capacity"]
+        self.assertGreater(percent, 5)
+        self.wait_for(lambda: abs(report()["values"]["ring_fill"] - percent) < 0.01)
+        told = f"ring a is {percent:.0f} % full"
+        self.assertEqual(judged(), [])
+        self.assertEqual(judged("--fill-warning", "5"), [("warning", told)])
+        self.assertEqual(judged("--fill-warning", "1", "--fill-critical", "5"), [("critical", told)])
+        self.assertEqual(judged("--fill-critical", "5"), [("critical", told)])  # below the warning's
+        for option in ("--fill-warning", "--fill-critical"):
+            self.run_ok("check", "-T", self.tape, option, "0", code=2)
+            self.run_ok("check", "-T", self.tape, option, "101", code=2)
+
     def test_what_is_no_tape_is_unknown_and_nothing_at_all_is_usage(self):
         self.assertRegex(self.run_ok("check", "-T", self.scratch, code=3).stdout.decode(), "^unknown: ")
         self.run_ok("check", code=2)
