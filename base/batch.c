@@ -5,23 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 int batch_begin(struct batch *b)
 {
     *b = (struct batch){.batch = calloc(1, sizeof *b->batch)};
     return b->batch != NULL ? 0 : -ENOMEM;
-}
-
-/* Room for `wanted` items of `size` bytes, at least doubled where it grows. */
-static void *grown(void *items, size_t *room, size_t wanted, size_t size)
-{
-    assert(wanted > 0);
-    if (items != NULL && wanted <= *room)
-        return items;
-    size_t more = wanted > *room * 2 ? wanted : *room * 2;
-    void *moved = realloc(items, more * size);
-    if (moved != NULL)
-        *room = more;
-    return moved;
 }
 
 /* The pointers are of several types, and realloc()'s result must not be lost on the way. */
@@ -29,16 +18,17 @@ static bool make_room(struct batch *b, const struct tdk_run *run)
 {
     struct tdk_batch *batch = b->batch;
     size_t frames = run->size / sizeof(struct tdk_frame); /* at most so many */
-    void *moved = grown(batch->frames, &b->size_room, batch->size + run->size, 1);
+    void *moved = array_grow(batch->frames, &b->size_room, batch->size + run->size, 1);
     if (moved == NULL)
         return false;
     batch->frames = moved;
-    moved = grown(batch->offsets, &b->count_room, batch->count + frames, sizeof *batch->offsets);
+    moved =
+        array_grow(batch->offsets, &b->count_room, batch->count + frames, sizeof *batch->offsets);
     if (moved == NULL)
         return false;
     batch->offsets = moved;
     assert(batch->parts != NULL || batch->part_count == 0);
-    moved = grown(batch->parts, &b->part_room, batch->part_count + 1, sizeof *batch->parts);
+    moved = array_grow(batch->parts, &b->part_room, batch->part_count + 1, sizeof *batch->parts);
     if (moved == NULL)
         return false;
     batch->parts = moved;

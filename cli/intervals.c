@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 
 #define INTERVALS_MAX (4u << 20) /* some hundred MiB of results */
@@ -71,14 +72,10 @@ static int insert(struct intervals *in, size_t place, uint64_t number, struct td
         return err_say(err, TDK_EFULL,
                        "the range has ticks in more than %u intervals; take a longer one for --by",
                        INTERVALS_MAX);
-    if (in->count == in->room) {
-        size_t room = in->room * 2 + 64;
-        struct interval *items = reallocarray(in->items, room, sizeof *items);
-        if (items == NULL)
-            return err_set(err, -ENOMEM, "digest by interval");
-        in->items = items;
-        in->room = room;
-    }
+    struct interval *items = array_grow(in->items, &in->room, in->count + 1, sizeof *items);
+    if (items == NULL)
+        return err_set(err, -ENOMEM, "digest by interval");
+    in->items = items;
     if (in->open == INTERVALS_OPEN_MAX)
         shut_earliest(in);
     struct interval *interval = in->items + place;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "formats/dbn_symbols.h"
 
 #define DAY_NS UINT64_C(86400000000000)
@@ -21,21 +22,9 @@ void mappings_close(struct mappings *m)
     *m = (struct mappings){.items = NULL};
 }
 
-/* Room for one more. NULL: no memory, and the old array is as it was. */
-static void *grown(void *items, size_t size, size_t count, size_t *room)
-{
-    if (count < *room)
-        return items;
-    size_t wanted = *room * 2 + 16;
-    void *more = reallocarray(items, wanted, size);
-    if (more != NULL)
-        *room = wanted;
-    return more;
-}
-
 static int add(struct mappings *m, const struct mapped *mapped)
 {
-    struct mapped *items = grown(m->items, sizeof *items, m->count, &m->room);
+    struct mapped *items = array_grow(m->items, &m->room, m->count + 1, sizeof *items);
     if (items == NULL)
         return -ENOMEM;
     m->items = items;
@@ -60,7 +49,7 @@ int mappings_add_head(struct mappings *m, const struct dbn_metadata *metadata)
 
 static const char *keep_string(struct mappings *m, const char *string)
 {
-    char **strings = grown(m->strings, sizeof *strings, m->string_count, &m->string_room);
+    char **strings = array_grow(m->strings, &m->string_room, m->string_count + 1, sizeof *strings);
     if (strings == NULL)
         return NULL;
     m->strings = strings;

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -143,14 +144,11 @@ static int note_segment(const struct segment_ref *segment, void *context)
     bool meets = segment->max_ts >= p->from && segment->min_ts < p->to;
     if (p->count == 0 && !meets)
         return 0;
-    if (p->count == p->room) {
-        size_t room = p->room == 0 ? 16 : 2 * p->room;
-        struct segment_ref *segments = realloc(p->segments, room * sizeof *segments);
-        if (segments == NULL)
-            return -ENOMEM;
-        p->segments = segments;
-        p->room = room;
-    }
+    struct segment_ref *segments =
+        array_grow(p->segments, &p->room, p->count + 1, sizeof *segments);
+    if (segments == NULL)
+        return -ENOMEM;
+    p->segments = segments;
     p->segments[p->count++] = *segment;
     return 0;
 }

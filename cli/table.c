@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/moment.h"
 #include "base/quantity.h"
 #include "base/text_buffer.h"
@@ -267,17 +268,13 @@ static bool is_kept_whole(const struct table *t)
 
 static void add(struct table *t, struct cell cell)
 {
-    if (t->count == t->room) {
-        size_t room = t->room == 0 ? 64 : t->room * 2;
-        struct cell *cells = realloc(t->cells, room * sizeof *cells);
-        if (cells == NULL) {
-            free(cell.text);
-            t->failed = -ENOMEM;
-            return;
-        }
-        t->cells = cells;
-        t->room = room;
+    struct cell *cells = array_grow(t->cells, &t->room, t->count + 1, sizeof *cells);
+    if (cells == NULL) {
+        free(cell.text);
+        t->failed = -ENOMEM;
+        return;
     }
+    t->cells = cells;
     t->cells[t->count++] = cell;
     if (t->count >= KEPT_MAX && t->count % t->columns_count == 0 && !is_kept_whole(t))
         write_rows(t, false);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/command.h"
@@ -64,25 +65,14 @@ struct tail {
 
 /* ---- the last ticks ---- */
 
-static void *grown(void *items, size_t *room, size_t need, size_t item)
-{
-    if (need <= *room)
-        return items;
-    size_t more = 2 * need + 64;
-    void *fresh = realloc(items, more * item);
-    if (fresh != NULL)
-        *room = more;
-    return fresh;
-}
-
 static int keep(struct tail *t, const struct tdk_run *run, const struct tdk_frame *frame)
 {
     size_t span = tdk_frame_span(frame->size);
-    void *kept = grown(t->kept, &t->kept_room, t->kept_count + 1, sizeof *t->kept);
+    void *kept = array_grow(t->kept, &t->kept_room, t->kept_count + 1, sizeof *t->kept);
     if (kept == NULL)
         return -ENOMEM;
     t->kept = kept;
-    void *frames = grown(t->frames, &t->frames_room, t->frames_size + span, 1);
+    void *frames = array_grow(t->frames, &t->frames_room, t->frames_size + span, 1);
     if (frames == NULL)
         return -ENOMEM;
     t->frames = frames;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/command.h"
@@ -94,14 +95,11 @@ static int note_name(const struct tdk_track_info *track, void *context)
     while (i < names->count && strcmp(names->items[i].text, track->name) != 0)
         i++;
     if (i == names->count) {
-        if (names->count == names->room) {
-            size_t room = names->room == 0 ? 16 : 2 * names->room;
-            struct name *items = realloc(names->items, room * sizeof *items);
-            if (items == NULL)
-                return -ENOMEM;
-            names->items = items;
-            names->room = room;
-        }
+        struct name *items =
+            array_grow(names->items, &names->room, names->count + 1, sizeof *items);
+        if (items == NULL)
+            return -ENOMEM;
+        names->items = items;
         names->items[names->count++] = (struct name){.has = {false}};
         memcpy(names->items[i].text, track->name, sizeof track->name);
     }

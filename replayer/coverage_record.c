@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 
 struct track_row {
@@ -55,18 +56,6 @@ static size_t coverage_record_size(const struct coverage_record *r)
 
 /* ---- recording ---- */
 
-/* Room for one item more, or NULL: no memory. */
-static void *grown(void *items, size_t *room, size_t count, size_t size)
-{
-    if (count < *room)
-        return items;
-    size_t more = *room > 0 ? 2 * *room : 64;
-    void *moved = realloc(items, more * size);
-    if (moved != NULL)
-        *room = more;
-    return moved;
-}
-
 /* Doubling may take as much again as there is. */
 static bool is_full(struct recording *r)
 {
@@ -111,7 +100,7 @@ static int on_track(const char *track, void *context)
     r->in_track = false;
     if (strcmp(track, r->walk->after.track) < 0 || is_full(r))
         return go_on(r);
-    void *moved = grown(to->tracks, &to->track_room, to->track_count, sizeof *to->tracks);
+    void *moved = array_grow(to->tracks, &to->track_room, to->track_count + 1, sizeof *to->tracks);
     if (moved == NULL)
         return fail(r);
     to->tracks = moved;
@@ -131,7 +120,7 @@ static int on_gap(const struct tdk_gap *gap, void *context)
     if (!r->in_track || coverage_place_has(&r->walk->after, r->track, gap->epoch, gap->first_seq) ||
         is_full(r))
         return 0;
-    void *moved = grown(to->gaps, &to->gap_room, to->gap_count, sizeof *to->gaps);
+    void *moved = array_grow(to->gaps, &to->gap_room, to->gap_count + 1, sizeof *to->gaps);
     if (moved == NULL)
         return fail(r);
     to->gaps = moved;
@@ -150,7 +139,7 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     if (!r->in_track || coverage_place_has(&r->walk->after, r->track, epoch->epoch, UINT64_MAX) ||
         (!has_gaps && is_full(r)))
         return go_on(r);
-    void *moved = grown(to->epochs, &to->epoch_room, to->epoch_count, sizeof *to->epochs);
+    void *moved = array_grow(to->epochs, &to->epoch_room, to->epoch_count + 1, sizeof *to->epochs);
     if (moved == NULL)
         return fail(r);
     to->epochs = moved;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -166,14 +167,11 @@ static int seal_segment(struct append *a, struct tdk_err *err)
 
 static int new_segment(struct append *a, struct tdk_err *err)
 {
-    if (a->segment_count == a->segment_room) {
-        size_t room = a->segment_room == 0 ? 16 : 2 * a->segment_room;
-        struct segment_writer **segments = realloc(a->segments, room * sizeof(void *));
-        if (segments == NULL)
-            return err_set(err, -ENOMEM, "create a segment");
-        a->segments = segments;
-        a->segment_room = room;
-    }
+    struct segment_writer **segments =
+        array_grow(a->segments, &a->segment_room, a->segment_count + 1, sizeof *segments);
+    if (segments == NULL)
+        return err_set(err, -ENOMEM, "create a segment");
+    a->segments = segments;
     /* Allocated as it grows: a small file must fit on a small disk. */
     int rc = segment_create(&a->segments[a->segment_count], &a->tape.folder, a->next_number,
                             SEGMENT_IMPORT, 0, err);

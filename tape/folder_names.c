@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/files.h"
@@ -48,14 +49,11 @@ static int note_name(const char *name, void *context)
     struct segment_name segment;
     if (!parse_name(name, &segment))
         return 0;
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 64 : 2 * list->room;
-        struct segment_name *names = realloc(list->names, room * sizeof *names);
-        if (names == NULL)
-            return -ENOMEM;
-        list->names = names;
-        list->room = room;
-    }
+    struct segment_name *names =
+        array_grow(list->names, &list->room, list->count + 1, sizeof *names);
+    if (names == NULL)
+        return -ENOMEM;
+    list->names = names;
     list->names[list->count++] = segment;
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "tape/follow.h"
+#include "base/array.h"
 
 #include <stdlib.h>
 
@@ -21,14 +22,11 @@ struct place *places_need(struct places *places, const struct track *track)
     struct place *place = places_find(places, track);
     if (place != NULL)
         return place;
-    if (places->count == places->room) {
-        size_t room = places->room == 0 ? 16 : 2 * places->room;
-        struct followed *items = realloc(places->items, room * sizeof *items);
-        if (items == NULL)
-            return NULL;
-        places->items = items;
-        places->room = room;
-    }
+    struct followed *items =
+        array_grow(places->items, &places->room, places->count + 1, sizeof *items);
+    if (items == NULL)
+        return NULL;
+    places->items = items;
     struct followed *followed = &places->items[places->count++];
     *followed = (struct followed){.track = track};
     return &followed->place;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/err.h"
 
 bool stream_is_ordered(const struct stream *stream)
@@ -48,14 +49,11 @@ static int highest_of_block(struct stream *stream, uint64_t *highest, struct tdk
 static int add_maximum(struct stream *stream, size_t *room, const struct maximum *maximum,
                        struct tdk_err *err)
 {
-    if (stream->maximum_count == *room) {
-        size_t more = *room == 0 ? 64 : 2 * *room;
-        struct maximum *maxima = realloc(stream->maxima, more * sizeof *maxima);
-        if (maxima == NULL)
-            return err_set(err, -ENOMEM, "reverse track %s", stream->track->ref.name);
-        stream->maxima = maxima;
-        *room = more;
-    }
+    struct maximum *maxima =
+        array_grow(stream->maxima, room, stream->maximum_count + 1, sizeof *maxima);
+    if (maxima == NULL)
+        return err_set(err, -ENOMEM, "reverse track %s", stream->track->ref.name);
+    stream->maxima = maxima;
     stream->maxima[stream->maximum_count++] = *maximum;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/prime_inner.h"
@@ -33,28 +34,14 @@ static uint32_t narrow_types(struct select *select)
 
 /* ---- what is found ---- */
 
-/* The list with room for `need` items, or NULL: then it is as it was. */
-void *prime_grow(void *items, size_t *room, size_t need, size_t item)
-{
-    if (need <= *room)
-        return items;
-    size_t more = *room == 0 ? 64 : 2 * *room;
-    if (more < need)
-        more = need;
-    void *grown = realloc(items, more * item);
-    if (grown != NULL)
-        *room = more;
-    return grown;
-}
-
 static int keep(struct prime *p, const struct stream *stream, const struct tdk_frame *tick)
 {
     size_t span = tdk_frame_span(tick->size);
-    void *frames = prime_grow(p->frames, &p->frames_room, p->frames_size + span, 1);
+    void *frames = array_grow(p->frames, &p->frames_room, p->frames_size + span, 1);
     if (frames == NULL)
         return -ENOMEM;
     p->frames = frames;
-    void *states = prime_grow(p->states, &p->state_room, p->state_count + 1, sizeof *p->states);
+    void *states = array_grow(p->states, &p->state_room, p->state_count + 1, sizeof *p->states);
     if (states == NULL)
         return -ENOMEM;
     p->states = states;
@@ -81,7 +68,7 @@ static int meet(struct prime *p, const struct stream *stream, const struct tdk_f
 
 int prime_want(struct prime *p, const struct pick *pick)
 {
-    void *items = prime_grow(p->picks.items, &p->picks_room, p->picks.count + 1, sizeof *pick);
+    void *items = array_grow(p->picks.items, &p->picks_room, p->picks.count + 1, sizeof *pick);
     if (items == NULL)
         return -ENOMEM;
     p->picks.items = items;

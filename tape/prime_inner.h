@@ -52,9 +52,6 @@ struct prime {
     struct known *items;      /* of a block of it; room for BLOCK_ENTRIES_MAX, once it is needed */
 };
 
-/* The list with room for `need` items, or NULL: then it is as it was. */
-void *prime_grow(void *items, size_t *room, size_t need, size_t item);
-
 /* Kinds that are wanted of an instrument and not found yet. */
 static inline uint32_t prime_missing(const struct prime *p, uint32_t instrument_id)
 {

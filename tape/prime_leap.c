@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "tape/prime_inner.h"
 
@@ -14,7 +15,7 @@ enum { BATCH = 32 };
 
 static int add_due(struct prime *p, const struct state_ref *state, uint32_t kinds_due)
 {
-    void *dues = prime_grow(p->dues, &p->due_room, p->due_count + 1, sizeof *p->dues);
+    void *dues = array_grow(p->dues, &p->due_room, p->due_count + 1, sizeof *p->dues);
     if (dues == NULL)
         return -ENOMEM;
     p->dues = dues;

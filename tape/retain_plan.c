@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -44,14 +45,10 @@ static int add_segment(const struct segment_ref *segment, void *context)
     struct retain_plan *plan = p->plan;
     if (retired_find(p->retired, segment->number) != NULL)
         return 0; /* gone already, and the index is about to hear of it */
-    if (plan->count == p->room) {
-        size_t room = p->room == 0 ? 64 : 2 * p->room;
-        struct retain_item *items = realloc(plan->items, room * sizeof *items);
-        if (items == NULL)
-            return err_set(p->err, -ENOMEM, "plan retention");
-        plan->items = items;
-        p->room = room;
-    }
+    struct retain_item *items = array_grow(plan->items, &p->room, plan->count + 1, sizeof *items);
+    if (items == NULL)
+        return err_set(p->err, -ENOMEM, "plan retention");
+    plan->items = items;
     plan->items[plan->count++] = (struct retain_item){.number = segment->number,
                                                       .size = segment->size,
                                                       .ticks = segment->ticks,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "tape/catalog_epoch.h"
 #include "tape/format.h"
@@ -40,14 +41,10 @@ static int note_segment(const struct segment_ref *segment, void *context)
     struct leaving *l = context;
     if (retired_find(l->retired, segment->number) == NULL)
         return 0;
-    if (l->count == l->room) {
-        size_t room = l->room == 0 ? 64 : 2 * l->room;
-        uint64_t *segments = realloc(l->segments, room * sizeof *segments);
-        if (segments == NULL)
-            return err_set(l->err, -ENOMEM, "retire segments");
-        l->segments = segments;
-        l->room = room;
-    }
+    uint64_t *segments = array_grow(l->segments, &l->room, l->count + 1, sizeof *segments);
+    if (segments == NULL)
+        return err_set(l->err, -ENOMEM, "retire segments");
+    l->segments = segments;
     l->segments[l->count++] = segment->number;
     l->blocks += segment->blocks;
     return 0;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/files.h"
@@ -60,14 +61,11 @@ static int note_block(struct scanner *s, const struct block_head *head)
 static int note_gap(struct scanner *s, uint64_t offset, uint64_t end)
 {
     struct segment_scan *scan = s->scan;
-    if (scan->gap_count == s->gap_room) {
-        size_t room = s->gap_room == 0 ? 16 : 2 * s->gap_room;
-        struct segment_gap *gaps = realloc(scan->gaps, room * sizeof *gaps);
-        if (gaps == NULL)
-            return fail(s, -ENOMEM);
-        scan->gaps = gaps;
-        s->gap_room = room;
-    }
+    struct segment_gap *gaps =
+        array_grow(scan->gaps, &s->gap_room, scan->gap_count + 1, sizeof *gaps);
+    if (gaps == NULL)
+        return fail(s, -ENOMEM);
+    scan->gaps = gaps;
     scan->gaps[scan->gap_count++] = (struct segment_gap){offset, end - offset};
     return 0;
 }

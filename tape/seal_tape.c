@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "tape/files.h"
@@ -50,14 +51,10 @@ static int note_segment(const struct segment_ref *ref, void *context)
         g->totals->moved++;
         return 0;
     }
-    if (g->job_count == g->room) {
-        size_t room = g->room == 0 ? 64 : 2 * g->room;
-        struct job *jobs = realloc(g->jobs, room * sizeof *jobs);
-        if (jobs == NULL)
-            return -ENOMEM;
-        g->jobs = jobs;
-        g->room = room;
-    }
+    struct job *jobs = array_grow(g->jobs, &g->room, g->job_count + 1, sizeof *jobs);
+    if (jobs == NULL)
+        return -ENOMEM;
+    g->jobs = jobs;
     g->jobs[g->job_count++] = (struct job){.number = ref->number, .size = ref->size};
     g->totals->bytes_total += ref->size;
     g->totals->to_do++;

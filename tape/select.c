@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "tape/directory.h"
 
@@ -142,14 +143,10 @@ static bool matches(const struct select *select, const char *symbol)
 
 static int picks_add(struct picks *picks, size_t *room, const struct pick *pick)
 {
-    if (picks->count == *room) {
-        size_t more = *room == 0 ? 16 : 2 * *room;
-        struct pick *items = realloc(picks->items, more * sizeof *items);
-        if (items == NULL)
-            return -ENOMEM;
-        picks->items = items;
-        *room = more;
-    }
+    struct pick *items = array_grow(picks->items, room, picks->count + 1, sizeof *items);
+    if (items == NULL)
+        return -ENOMEM;
+    picks->items = items;
     picks->items[picks->count++] = *pick;
     picks->timed |= pick->from != 0 || pick->to != UINT64_MAX;
     return 0;

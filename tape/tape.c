@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -64,14 +65,10 @@ static struct track *intern(struct tdk_tape *tape, const struct track_ref *ref)
 static int note_track(const struct track_ref *ref, void *context)
 {
     struct track_list *list = context;
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 16 : 2 * list->room;
-        struct track **items = realloc(list->items, room * sizeof(struct track *));
-        if (items == NULL)
-            return -ENOMEM;
-        list->items = items;
-        list->room = room;
-    }
+    struct track **items = array_grow(list->items, &list->room, list->count + 1, sizeof *items);
+    if (items == NULL)
+        return -ENOMEM;
+    list->items = items;
     list->items[list->count] = intern(list->tape, ref);
     if (list->items[list->count] == NULL)
         return -ENOMEM;
@@ -384,14 +381,10 @@ struct epoch_list {
 static int note_epoch(const struct epoch_ref *epoch, void *context)
 {
     struct epoch_list *list = context;
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 8 : 2 * list->room;
-        struct epoch_ref *items = realloc(list->items, room * sizeof *items);
-        if (items == NULL)
-            return -ENOMEM;
-        list->items = items;
-        list->room = room;
-    }
+    struct epoch_ref *items = array_grow(list->items, &list->room, list->count + 1, sizeof *items);
+    if (items == NULL)
+        return -ENOMEM;
+    list->items = items;
     list->items[list->count++] = *epoch;
     return 0;
 }

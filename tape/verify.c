@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -203,14 +204,11 @@ static struct extent *find_track(struct verify *v, const struct extent *extent)
 
 static int add_track(struct verify *v, const struct extent *extent)
 {
-    if (v->track_count == v->track_room) {
-        size_t room = v->track_room == 0 ? 16 : 2 * v->track_room;
-        struct extent *tracks = realloc(v->tracks, room * sizeof *tracks);
-        if (tracks == NULL)
-            return -ENOMEM;
-        v->tracks = tracks;
-        v->track_room = room;
-    }
+    struct extent *tracks =
+        array_grow(v->tracks, &v->track_room, v->track_count + 1, sizeof *tracks);
+    if (tracks == NULL)
+        return -ENOMEM;
+    v->tracks = tracks;
     v->tracks[v->track_count++] = *extent;
     return 0;
 }

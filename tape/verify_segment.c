@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
@@ -17,35 +18,18 @@
 
 /* ---- the report ---- */
 
-/* Room for one more. False: no memory, and the report says so. */
-static bool grow(struct report *report, void **items, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return true;
-    size_t more = *room == 0 ? 16 : 2 * *room;
-    void *grown = realloc(*items, more * size);
-    if (grown == NULL) {
-        report->failed = -ENOMEM;
-        return false;
-    }
-    *items = grown;
-    *room = more;
-    return true;
-}
-
 void report_say(struct report *report, uint64_t offset, int code, const char *text)
 {
-    void *items = report->findings;
-    if (!grow(report, &items, report->finding_count, &report->finding_room,
-              sizeof *report->findings))
-        return;
-    report->findings = items;
-    char *what = strdup(text);
+    struct report_finding *findings = array_grow(report->findings, &report->finding_room,
+                                                 report->finding_count + 1, sizeof *findings);
+    if (findings != NULL)
+        report->findings = findings;
+    char *what = findings != NULL ? strdup(text) : NULL;
     if (what == NULL) {
         report->failed = -ENOMEM;
         return;
     }
-    report->findings[report->finding_count++] =
+    findings[report->finding_count++] =
         (struct report_finding){.offset = offset, .code = code, .what = what};
 }
 
@@ -71,6 +55,7 @@ void report_close(struct report *report)
     report->findings = NULL;
     report->extents = NULL;
     report->finding_count = report->extent_count = 0;
+    report->finding_room = report->extent_room = 0;
 }
 
 static struct extent *find_extent(struct report *report, const struct block_ref *ref)
@@ -86,12 +71,14 @@ static void note_extent(struct report *report, const struct block_ref *ref)
 {
     struct extent *extent = find_extent(report, ref);
     if (extent == NULL || extent->last_seq + 1 != ref->first_seq) {
-        void *items = report->extents;
-        if (!grow(report, &items, report->extent_count, &report->extent_room,
-                  sizeof *report->extents))
+        struct extent *extents = array_grow(report->extents, &report->extent_room,
+                                            report->extent_count + 1, sizeof *extents);
+        if (extents == NULL) {
+            report->failed = -ENOMEM;
             return;
-        report->extents = items;
-        extent = &report->extents[report->extent_count++];
+        }
+        report->extents = extents;
+        extent = &extents[report->extent_count++];
         *extent = (struct extent){.epoch = ref->epoch,
                                   .track = ref->track,
                                   .first_seq = ref->first_seq,
