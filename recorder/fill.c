@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "recorder/pack.h"
+#include "recorder/filler.h"
 
 #define LEFTOVER 8 /* less than this part of a write is not worth another block of an inlet */
 
@@ -31,7 +31,7 @@ static void epoch_frame(const struct inlet *s, const struct tdk_epoch *told, uin
 static bool has_room_for_epoch(struct filler *f)
 {
     f->need = block_room_for(sizeof(struct tdk_epoch));
-    return pack_room(f) >= f->need;
+    return filler_room(f) >= f->need;
 }
 
 /* The tape begins an epoch, in a block of its own that goes on with its ticks. `told`: its EPOCH
@@ -40,7 +40,7 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
                                   uint64_t first_seq)
 {
     struct tdk_epoch frame;
-    pack_end(f);
+    filler_end(f);
     if (!has_room_for_epoch(f))
         return STEP_FULL;
     uint64_t previous = s->sequence.last_epoch;
@@ -53,7 +53,7 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
     s->at.last_ts = 0;
     s->counts.lost = 0;
     epoch_frame(s, told, previous, previous_seq, &frame);
-    enum fill_step step = pack_need(f, s, sizeof frame);
+    enum fill_step step = filler_need(f, s, sizeof frame);
     if (step != STEP_ON)
         return step;
     f->content = block_add_epoch(&f->block, &frame);
@@ -106,10 +106,10 @@ static enum fill_step loss_before(struct filler *f, struct inlet *s, const struc
 {
     size_t both = tdk_frame_span(sizeof(struct tdk_loss)) + tdk_frame_span(head->size) + 64;
     if (f->inlet == s && f->block.left < (int64_t)both)
-        pack_end(f);
-    enum fill_step step = pack_need(f, s, head->size);
+        filler_end(f);
+    enum fill_step step = filler_need(f, s, head->size);
     if (step == STEP_ON && !loss_add(f, s, count, head->ts)) {
-        pack_end(f);
+        filler_end(f);
         f->need = block_room_for(head->size);
         return STEP_FULL;
     }
@@ -119,14 +119,14 @@ static enum fill_step loss_before(struct filler *f, struct inlet *s, const struc
 /* In a block of its own, so that the block's head says how far its epoch is told. */
 static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t count)
 {
-    pack_end(f);
-    enum fill_step step = pack_need(f, s, sizeof(struct tdk_loss));
+    filler_end(f);
+    enum fill_step step = filler_need(f, s, sizeof(struct tdk_loss));
     if (step != STEP_ON)
         return step;
     bool fits = loss_add(f, s, count, 0);
     assert(fits); /* block_room_for() counts it in */
     (void)fits;
-    pack_end(f);
+    filler_end(f);
     return STEP_ON;
 }
 
@@ -141,7 +141,7 @@ static bool is_torn(struct filler *f, struct inlet *s)
         return false;
     uint64_t upto = s->at.next_seq;
     bool begun = f->begins;
-    pack_drop(f);
+    filler_drop(f);
     inlet_quarantine(s, hostile);
     uint64_t count = upto - s->at.next_seq;
     if (!begun && count != 0) {
@@ -193,14 +193,14 @@ static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_f
     struct sequence_known known;
     inlet_known(s, told.epoch, &known);
     if (known.epoch == 0) {
-        pack_end(f);
+        filler_end(f);
         if (!has_room_for_epoch(f))
             return STEP_FULL;
     }
     sequence_turned(&s->sequence, told.epoch, &known);
     if (known.epoch == 0)
         return epoch_begin(f, s, &told, 1);
-    pack_end(f);
+    filler_end(f);
     inlet_resume(s);
     return STEP_ON;
 }
@@ -218,7 +218,7 @@ static enum fill_step control_add(struct filler *f, struct inlet *s, const struc
                                   const unsigned char *payload)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
-        enum fill_step step = pack_need(f, s, head->size);
+        enum fill_step step = filler_need(f, s, head->size);
         if (step != STEP_ON)
             return step;
         bool added = block_add_control(&f->block, head->type, head->ts, payload, head->size);
@@ -228,7 +228,7 @@ static enum fill_step control_add(struct filler *f, struct inlet *s, const struc
             f->content = true;
             return STEP_ON;
         }
-        pack_end(f);
+        filler_end(f);
     }
     f->need = block_room_for(head->size);
     return STEP_FULL;
@@ -277,7 +277,7 @@ static enum fill_step step_add(struct filler *f, struct inlet *s, const struct t
         s->at.step_told = true;
         f->content = true;
     } else {
-        pack_end(f);
+        filler_end(f);
     }
     return STEP_ON;
 }
@@ -288,7 +288,7 @@ static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned 
                               size_t size, const struct tdk_frame *head)
 {
     size_t taken = 0;
-    enum fill_step step = pack_need(f, s, head->size);
+    enum fill_step step = filler_need(f, s, head->size);
     if (step != STEP_ON)
         return step;
     bool fresh = !f->content;
@@ -308,9 +308,9 @@ static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned 
         return STEP_DRY;
     }
     if (stop == BLOCK_FULL) {
-        pack_end(f);
+        filler_end(f);
         f->need = block_room_for(head->size);
-        return (fresh && taken == 0) || pack_room(f) < f->limit / LEFTOVER ? STEP_FULL : STEP_ON;
+        return (fresh && taken == 0) || filler_room(f) < f->limit / LEFTOVER ? STEP_FULL : STEP_ON;
     }
     if (stop == BLOCK_CLOCK)
         return step_add(f, s, f->block.stopped_at);
@@ -385,7 +385,7 @@ enum fill_stop fill_inlet(struct filler *f, struct inlet *s)
     f->need = 0;
     while (step == STEP_ON && s->state == RING_ATTACHED && tdk_ring_position(s->ring) < enough)
         step = next(f, s);
-    pack_end(f);
+    filler_end(f);
     give_back_passed(s);
     return step == STEP_FULL ? FILL_FULL : FILL_DRY;
 }
@@ -401,10 +401,10 @@ bool fill_control(struct filler *f, struct inlet *s, uint8_t type, uint64_t ts, 
 {
     if (s->state != RING_ATTACHED || s->sequence.epoch == 0 || s->sequence.stale)
         return true; /* nothing of it is on this tape: nothing to say */
-    enum fill_step step = pack_need(f, s, size);
+    enum fill_step step = filler_need(f, s, size);
     if (step != STEP_ON)
         return step == STEP_DRY;
     f->content = block_add_control(&f->block, type, ts, payload, size) || f->content;
-    pack_end(f);
+    filler_end(f);
     return true;
 }

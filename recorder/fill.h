@@ -8,7 +8,7 @@
 #ifndef TDK_RECORDER_FILL_H
 #define TDK_RECORDER_FILL_H
 
-#include "recorder/pack.h"
+#include "recorder/filler.h"
 
 enum fill_stop {
     FILL_DRY,  /* all of the ring is taken */

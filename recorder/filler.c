@@ -1,6 +1,6 @@
-#include "recorder/pack.h"
+#include "recorder/filler.h"
 
-void pack_drop(struct filler *f)
+void filler_drop(struct filler *f)
 {
     if (f->inlet != NULL) {
         f->inlet->at = f->before;
@@ -9,14 +9,14 @@ void pack_drop(struct filler *f)
     f->inlet = NULL;
 }
 
-void pack_end(struct filler *f)
+void filler_end(struct filler *f)
 {
     struct inlet *s = f->inlet;
     struct write *w = f->write;
     if (s == NULL)
         return;
     if (!f->content) {
-        pack_drop(f);
+        filler_drop(f);
         return;
     }
     struct piece *piece = &w->pieces[w->piece_count++];
@@ -35,7 +35,7 @@ void pack_end(struct filler *f)
     f->inlet = NULL;
 }
 
-size_t pack_room(const struct filler *f)
+size_t filler_room(const struct filler *f)
 {
     const struct write *w = f->write;
     return w->piece_count < w->piece_room ? f->limit - w->size : 0;
@@ -55,15 +55,15 @@ static bool learn_number(struct inlet *s)
     return false;
 }
 
-enum fill_step pack_need(struct filler *f, struct inlet *s, uint32_t size)
+enum fill_step filler_need(struct filler *f, struct inlet *s, uint32_t size)
 {
     size_t need = block_room_for(size);
     if (f->inlet == s)
         return STEP_ON;
-    pack_end(f);
+    filler_end(f);
     if (!learn_number(s))
         return STEP_DRY;
-    if (pack_room(f) < need) {
+    if (filler_room(f) < need) {
         f->need = need;
         return STEP_FULL;
     }
@@ -72,7 +72,7 @@ enum fill_step pack_need(struct filler *f, struct inlet *s, uint32_t size)
     f->counted = s->counts;
     f->content = f->begins = false;
     f->named = s->named_in != f->segment;
-    block_begin(&f->block, f->write->bytes + f->write->size, pack_room(f), f->scratch, &s->at,
+    block_begin(&f->block, f->write->bytes + f->write->size, filler_room(f), f->scratch, &s->at,
                 f->now_ns);
     if (f->named)
         block_add_track(&f->block, s->track, (uint8_t)s->kind);
