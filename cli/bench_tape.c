@@ -22,7 +22,6 @@
 #define DAY_NS     (23400 * NS_PER_S)            /* 6.5 h */
 #define NIGHT_NS   (63000 * NS_PER_S)            /* until the next day begins */
 #define DAYS_MAX   3650u
-#define TRACKS_MAX 64u
 
 const struct option bench_tape_rows[] = {
     {.name = "tape",

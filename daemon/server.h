@@ -124,8 +124,6 @@ struct server {
     struct text_buffer out; /* an answer while it is made */
     struct audit *audit;    /* NULL: none */
     struct server_counts counts;
-    void (*closed)(void *context); /* after server_close() */
-    void *closed_context;
 };
 
 /* Listen. Nothing is accepted before the loop runs. */

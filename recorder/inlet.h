@@ -82,7 +82,6 @@ struct inlet {
     uint64_t passed;     /* ticks that were on the tape already */
     uint64_t high_water; /* bytes, since the last report */
     unsigned fill_level; /* 0, 80 or 95: what was warned of */
-    uint64_t fill_warned_ns;
 };
 
 /* Those of the configuration; the others, up to `count`, are detached. */

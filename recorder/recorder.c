@@ -133,9 +133,7 @@ static void on_stop(void *context)
 
 static void on_dead(void *context)
 {
-    struct recorder *r = context;
-    r->given_up = true;
-    finish(r, 1);
+    finish(context, 1);
 }
 
 /* ---- watermarks ---- */
@@ -182,7 +180,7 @@ static void on_changed(void *context)
 
 /* ---- ten times a second ---- */
 
-static void warn_of_fill(struct inlet *s, uint64_t now_ns)
+static void warn_of_fill(struct inlet *s)
 {
     if (s->state != RING_ATTACHED || s->capacity == 0)
         return;
@@ -191,7 +189,6 @@ static void warn_of_fill(struct inlet *s, uint64_t now_ns)
     if (level <= s->fill_level)
         return;
     s->fill_level = level;
-    s->fill_warned_ns = now_ns;
     log_warn("ring %s is %u %% full (%llu of %llu bytes): %s", s->asked->name, percent,
              (unsigned long long)s->high_water, (unsigned long long)s->capacity,
              level == 95 ? "claims will be refused; a larger ring or a faster disk is needed"
@@ -257,7 +254,7 @@ static void visit_rings(struct recorder *r, uint64_t now_ns)
         bool quiet = s->state == RING_ATTACHED || s->state == RING_QUARANTINED;
         if (!quiet || (r->tends + i) % VISIT_TENDS == 0)
             inlet_visit(s, r->config, now_ns);
-        warn_of_fill(s, now_ns);
+        warn_of_fill(s);
     }
 }
 

@@ -43,7 +43,7 @@ struct recorder {
     uv_timer_t warm; /* when to look again otherwise */
     uv_timer_t tend; /* ten times a second: rings that come and go, segments, clocks, reports */
     enum pump_pace pace;
-    bool stopping, finished, given_up;
+    bool stopping, finished;
     unsigned seal_tries; /* while stopping */
     uint64_t tends;
 

@@ -244,8 +244,6 @@ static void tell_retired(struct retention *r)
     char bytes[QUANTITY_TEXT];
     if (r->segments == 0)
         return;
-    r->segments_all += r->segments;
-    r->bytes_all += r->bytes;
     log_info("retention: %llu %s of %s deleted", (unsigned long long)r->segments,
              quantity_word(r->segments, "segment", "segments"),
              quantity_size_text(bytes, r->bytes));

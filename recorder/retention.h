@@ -48,7 +48,6 @@ struct retention {
     bool waits;               /* more would go, if what went before did not count as free */
 
     /* ---- since the start ---- */
-    uint64_t segments_all, bytes_all;
     struct forecast forecast;
     uint64_t disk_free, tape_size; /* as the last work that is over found them */
     uint64_t full_ns; /* until the disk is full; UINT64_MAX: not known, or the policy sees to it */

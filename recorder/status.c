@@ -63,7 +63,6 @@ void status_add_tape(struct status *status, const struct retention *retention,
     status->packed = view.totals;
     status->packing = view.segment;
     status->packing_left = view.left;
-    status->packing_state = view.state;
 }
 
 bool status_moved(const struct status *status, const struct status *before)

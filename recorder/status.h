@@ -23,7 +23,6 @@ struct status {
     size_t buffers, buffers_used;
     struct sealer_totals packed;
     uint64_t packing, packing_left; /* the segment being packed, 0: none; how many are to be */
-    const char *packing_state;      /* "off", "idle", "packing", "paused" */
     uint64_t tape_size, disk_free, disk_full_ns; /* as retention.h last saw them; 0: not yet */
     enum status_level level;
     const char *state; /* the same in words: "ok", "degraded: no space", ... */

@@ -13,7 +13,7 @@ static int compare_strands(const void *a, const void *b)
     return (*x)->instrument < (*y)->instrument ? -1 : (*x)->instrument > (*y)->instrument;
 }
 
-struct directory_entry *pack_entries(const struct pack *pack)
+static struct directory_entry *entries_of(const struct pack *pack)
 {
     return (void *)(pack->directory + sizeof(struct directory_head));
 }
@@ -61,7 +61,7 @@ static void write_entries(struct pack *pack, const struct directory_head *d, str
                           uint32_t count)
 {
     memcpy(pack->directory, d, sizeof *d);
-    struct directory_entry *entries = pack_entries(pack);
+    struct directory_entry *entries = entries_of(pack);
     uint32_t place = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint16_t entry = order[i]->entry;

@@ -164,7 +164,6 @@ bool pack_grow(void **bytes, size_t *room, size_t size);
 /* Head and entries, by the strands. */
 int pack_begin_directory(struct pack *pack, struct tdk_err *err);
 
-struct directory_entry *pack_entries(const struct pack *pack);
 uint16_t *pack_ordinals(const struct pack *pack); /* NULL: one instrument, whose are all */
 
 /* ---- pack_group.c ---- */

@@ -503,7 +503,6 @@ void verify_segment(struct verify_reader *reader, const struct segment *segment,
                     enum segment_stage stage, struct report *report)
 {
     bool sealed = segment_is_sealed(stage);
-    report->is_read = true;
     report->ref.number = report->number;
     report->ref.generation = segment->head.generation;
     if (segment->head_damaged)

@@ -38,7 +38,6 @@ struct report {
     struct extent *extents; /* in file order */
     size_t extent_count, extent_room;
     struct segment_ref ref; /* as the index should have it */
-    bool is_read;           /* it is a segment of this tape */
     bool is_away;           /* it was moved, and its blocks cannot be looked at now */
     bool has_foot;
     uint32_t digest, previous_digest; /* as its foot says */
