@@ -66,7 +66,7 @@ bool folder_is_clean(const struct folder *folder, uint64_t segment);
  * tells which ticks are. */
 bool folder_clean_segment(const struct folder *folder, uint64_t *segment);
 
-/* Numbers of the segments that are there, ascending; malloc'ed. The stage tells .seg from .open. */
+/* What a segment's file holds, as the end of its name tells. */
 enum segment_stage {
     SEGMENT_SEALED,  /* .seg */
     SEGMENT_OPEN,    /* .open: a recorder's, being written */
@@ -83,11 +83,16 @@ struct segment_name {
     uint64_t number;
     enum segment_stage stage;
 };
+
+/* "0000000042.seg". False: no segment's file is called so. */
+bool segment_name_parse(const char *name, struct segment_name *segment);
+
+/* The segments that are there, by ascending number; malloc'ed. */
 int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
                     struct tdk_err *err);
 
-/* The same, with the files that folder_segments() passes over: half-packed segments, and those of
- * which there is a packed one. Only these. */
+/* Only the files that folder_segments() passes over: half-packed segments, and those of which there
+ * is a packed one. */
 int folder_leftovers(const struct folder *folder, struct segment_name **names, size_t *count,
                      struct tdk_err *err);
 

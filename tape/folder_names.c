@@ -23,8 +23,8 @@ void folder_segment_path(const struct folder *folder, uint64_t number, enum segm
              (unsigned long long)number, stage_suffix[stage]);
 }
 
-/* "0000000042.seg"; other names are not ours, "00000000042.seg" neither: a number has one name. */
-static bool parse_name(const char *name, struct segment_name *segment)
+/* "00000000042.seg" is none: a number has one name. */
+bool segment_name_parse(const char *name, struct segment_name *segment)
 {
     size_t digits = strspn(name, "0123456789");
     if (digits < 10 || digits > 19 || (digits > 10 && name[0] == '0'))
@@ -47,7 +47,7 @@ static int note_name(const char *name, void *context)
 {
     struct name_list *list = context;
     struct segment_name segment;
-    if (!parse_name(name, &segment))
+    if (!segment_name_parse(name, &segment))
         return 0;
     struct segment_name *names =
         array_grow(list->names, &list->room, list->count + 1, sizeof *names);

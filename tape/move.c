@@ -552,10 +552,9 @@ static void sweep(const struct moving *m, const char *folder)
 static int note_deleted(const char *name, void *context)
 {
     struct sweep *s = context;
-    size_t digits = strspn(name, "0123456789");
-    bool sealed = strcmp(name + digits, ".seg") == 0 || strcmp(name + digits, ".g1.seg") == 0;
-    if (sealed && digits >= 10 && digits <= 19 && s->count < array_size(s->names) &&
-        retired_find(s->retired, strtoull(name, NULL, 10)) != NULL)
+    struct segment_name segment;
+    if (segment_name_parse(name, &segment) && segment_is_sealed(segment.stage) &&
+        s->count < array_size(s->names) && retired_find(s->retired, segment.number) != NULL)
         memcpy(s->names[s->count++], name, strlen(name) + 1);
     return 0;
 }
