@@ -140,3 +140,18 @@ char *digits_time(char *at, uint64_t ns)
     *at++ = 'Z';
     return at;
 }
+
+bool digits_read_u32(const char *text, size_t size, uint32_t *value)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(text[i] - '0');
+        if (number > UINT32_MAX)
+            return false;
+    }
+    if (size > 0)
+        *value = (uint32_t)number;
+    return size > 0;
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/zone.h"
 #include "formats/dbn_names.h"
 
@@ -26,28 +27,11 @@ uint32_t dbn_date_of_ns(uint64_t ns)
     return (uint32_t)(c.year * 10000 + c.month * 100 + c.day);
 }
 
-/* Decimal, and nothing else. */
-static bool parse_id(const char *text, uint32_t *id)
-{
-    uint64_t value = 0;
-    if (*text == '\0')
-        return false;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        value = value * 10 + (uint64_t)(*text - '0');
-        if (value > UINT32_MAX)
-            return false;
-    }
-    *id = (uint32_t)value;
-    return true;
-}
-
 static void add_interval(struct dbn_symbols *symbols, const char *id, const char *symbol,
                          const struct dbn_interval *interval)
 {
     struct dbn_symbol s = {.symbol = symbol, .order = (uint32_t)symbols->count};
-    if (*symbol == '\0' || !parse_id(id, &s.instrument_id) ||
+    if (*symbol == '\0' || !digits_read_u32(id, strlen(id), &s.instrument_id) ||
         !dbn_date_to_ns(interval->start_date, &s.from) ||
         !dbn_date_to_ns(interval->end_date, &s.to))
         return; /* "not resolved", or no id at all */

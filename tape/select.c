@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/digits.h"
 #include "base/err.h"
 #include "tape/directory.h"
 
@@ -30,20 +31,11 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* "#123", wholly digits and in range; anything else that begins with '#' is a symbol like others.
- */
+/* "#123"; anything else that begins with '#' is a symbol like others. */
 static bool parse_id(const char *word, uint32_t *id)
 {
-    if (word[0] != '#' || word[1] == '\0' || strlen(word) > 11)
-        return false;
-    uint64_t value = 0;
-    for (const char *p = word + 1; *p != '\0'; p++) {
-        if (*p < '0' || *p > '9')
-            return false;
-        value = value * 10 + (uint64_t)(*p - '0');
-    }
-    *id = (uint32_t)value;
-    return value <= UINT32_MAX;
+    size_t size = strlen(word);
+    return word[0] == '#' && size <= 11 && digits_read_u32(word + 1, size - 1, id);
 }
 
 static int add_symbol(struct select *select, const char *word)

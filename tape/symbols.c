@@ -2,17 +2,17 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/digits.h"
+#include "base/zone.h"
 #include "tape/frame.h"
 
 #define ENTRIES_MAX (1u << 21) /* names in one epoch; what a feed tells beyond is not kept */
 #define SLOT_SHIFT  10         /* of 32 bits: 2 * ENTRIES_MAX slots at most */
 #define LOOK_BACK   256 /* an instrument's latest names that are looked at, whoever sent them */
-#define DAY_NS      (86400 * NS_PER_S)
 
 void symbols_close(struct symbols_of *symbols)
 {
@@ -190,36 +190,21 @@ static bool take_u32(struct reader *reader, uint32_t *value)
     return at != NULL;
 }
 
-/* Days from 1970-01-01 to a civil date, by counting March as the first month. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
-{
-    year -= month <= 2;
-    int64_t era_day = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return year * 365 + year / 4 - year / 100 + year / 400 + era_day - 719468;
-}
-
 /* 20201228 as ns of its UTC midnight; a date that ns cannot hold is the nearest that they can. */
 static uint64_t date_to_ns(uint32_t date)
 {
-    int64_t days = days_of(date / 10000, date / 100 % 100, date % 100);
-    if (days < 0)
+    const struct civil day = {
+        .year = (int)(date / 10000), .month = (int)(date / 100 % 100), .day = (int)(date % 100)};
+    int64_t seconds = civil_to_utc(&day);
+    if (seconds < 0)
         return 0;
-    uint64_t whole = (uint64_t)days;
-    return whole > UINT64_MAX / DAY_NS ? UINT64_MAX : whole * DAY_NS;
+    return (uint64_t)seconds > UINT64_MAX / NS_PER_S ? UINT64_MAX : (uint64_t)seconds * NS_PER_S;
 }
 
-/* "12345" of at most `size` characters. */
-static bool parse_id(const char *text, size_t size, uint32_t *id)
+/* In a field of `width` bytes, behind which there may be NULs. */
+static bool read_id(const char *text, size_t width, uint32_t *id)
 {
-    uint64_t value = 0;
-    size_t length = strnlen(text, size);
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9' || value > UINT32_MAX)
-            return false;
-        value = value * 10 + (uint64_t)(text[i] - '0');
-    }
-    *id = (uint32_t)value;
-    return length > 0 && value <= UINT32_MAX;
+    return digits_read_u32(text, strnlen(text, width), id);
 }
 
 /* One mapping with its intervals. 1; 0: the header ends inside it; -ENOMEM. */
@@ -236,7 +221,7 @@ static int add_mapping(struct symbols_of *symbols, struct reader *reader, size_t
             return 0;
         const char *symbol = (const char *)interval + 8;
         uint32_t id;
-        if (!parse_id(id_first ? raw : symbol, width, &id))
+        if (!read_id(id_first ? raw : symbol, width, &id))
             continue;
         int rc = symbols_add(symbols, id, date_to_ns(load_u32(interval)),
                              date_to_ns(load_u32(interval + 4)), id_first ? symbol : raw, width);

@@ -211,10 +211,32 @@ static void what_is_missing_in_a_part_is_missing_in_the_whole(void **state)
     text_close(&part);
 }
 
+static void digits_are_read_to_the_end_or_not_at_all(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t value;
+    } good[] = {{"0", 0}, {"7", 7}, {"00042", 42}, {"4294967295", UINT32_MAX}};
+    static const char *const bad[] = {"", "x", "1x", " 1", "+1", "-1", "4294967296", "99999999999"};
+    uint32_t value;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(digits_read_u32(good[i].text, strlen(good[i].text), &value));
+        assert_int_equal(value, good[i].value);
+    }
+    value = 1;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(digits_read_u32(bad[i], strlen(bad[i]), &value));
+    assert_int_equal(value, 1);
+    assert_true(digits_read_u32("12345", 3, &value));
+    assert_int_equal(value, 123);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digits_are_those_of_printf),
+        cmocka_unit_test(digits_are_read_to_the_end_or_not_at_all),
         cmocka_unit_test(decimals_have_nine_places_or_as_few_as_are_exact),
         cmocka_unit_test(times_are_those_of_the_calendar),
         cmocka_unit_test(json_strings_are_escaped_and_always_utf8),
