@@ -1,4 +1,4 @@
-"""Every relative link in the documents leads to a file, and every anchor to a heading."""
+"""Every relative link in the documents leads to a file, every anchor to a heading; a folder's map has all its files."""
 import pathlib
 import re
 import subprocess
@@ -28,5 +28,14 @@ for name in names.stdout.split():
             bad.append(f"{name}: {target}: no such file")
         elif anchor and goal.suffix == ".md" and anchor not in anchors(goal):
             bad.append(f"{name}: {target}: no such heading")
+def unmapped(folder):
+    """Sources that the folder's README does not name, and names there of which there is no source."""
+    sources = {path.stem for path in folder.iterdir() if path.suffix in (".c", ".h")}
+    rows = re.findall(r"^\| (`.*?) \|", (folder / "README.md").read_text(encoding="utf-8"), re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    return sorted(sources ^ named)
+
+
+bad += [f"tape/README.md: {name}: a file without a line, or a line without a file" for name in unmapped(root / "tape")]
 print("\n".join(bad) if bad else "links: all lead somewhere")
 sys.exit(1 if bad else 0)
