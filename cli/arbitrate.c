@@ -357,7 +357,7 @@ static int arbitrate(struct arbitration *a)
         return cli_fail(&err, NULL);
     rc = table_close(a->table);
     a->table = NULL;
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : conclude(a);
+    return rc < 0 ? cli_fail_stdout(rc) : conclude(a);
 }
 
 /* A tape of ours that an earlier try left without anything on it may be used; nothing else. */

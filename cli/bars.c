@@ -302,8 +302,7 @@ static int run(const struct cli *cli)
     status = make(&bars, &range);
     if (status == CLI_OK) {
         int rc = show(&bars);
-        status = rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc))
-                        : losses_status(&bars.losses);
+        status = rc < 0 ? cli_fail_stdout(rc) : losses_status(&bars.losses);
     }
     free(bars.list);
     range_close(&range);

@@ -227,7 +227,7 @@ int bench_close(struct bench *b, int rc, const struct tdk_err *err)
     } else {
         rc = show(b);
         if (rc < 0)
-            status = cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+            status = cli_fail_stdout(rc);
     }
     free(b->baseline);
     free(b);

@@ -333,7 +333,7 @@ static int run(const struct cli *cli)
     struct tdk_err err;
     (void)cli;
     if (args.range.tape == NULL)
-        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+        return range_no_tape();
     health.subject = args.range.tape;
     if (folder_open(&folder, args.range.tape, &err) < 0) {
         health_find(&health, HEALTH_UNKNOWN, "tape", NULL, "%s", err.text);
@@ -345,7 +345,7 @@ static int run(const struct cli *cli)
     }
     int rc = health_show(&health, args.json ? HEALTH_JSON : (enum health_form)args.form, stdout);
     if (rc < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+        return cli_fail_stdout(rc);
     return (int)health_worst(&health);
 }
 

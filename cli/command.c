@@ -92,6 +92,11 @@ int cli_fail_words(const char *format, ...)
     return CLI_FAILED;
 }
 
+int cli_fail_stdout(int rc)
+{
+    return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+}
+
 int cli_usage(const char *format, ...)
 {
     char words[1024];

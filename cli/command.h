@@ -59,6 +59,9 @@ int cli_refuse(const struct tdk_err *err, const char *hint);
 /* cli_fail() from words. CLI_FAILED. */
 int cli_fail_words(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What was to be written to stdout could not be: `rc` says why. CLI_FAILED. */
+int cli_fail_stdout(int rc);
+
 /* Wrong usage that the option table could not see. Points to --help. CLI_USAGE. */
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -43,7 +43,7 @@ static int show(struct wire_map result, const struct column *column)
         table_number(table, value);
         rc = table_close(table);
     }
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+    return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
 static void put_params(struct text_buffer *params, const char *key, const char *name)

@@ -123,7 +123,7 @@ static int survey(const struct cli *cli, const char *what, struct tdk_coverage_w
         status = cli_fail_words("interrupted after %" PRIu64 " %s", t->ticks,
                                 quantity_word(t->ticks, "tick", "ticks"));
     else if (shown < 0)
-        status = cli_fail_words("write to stdout: %s", tdk_strerror(shown));
+        status = cli_fail_stdout(shown);
     else
         status = conclude(t);
     range_close(&range);

@@ -255,7 +255,7 @@ static int compare(struct comparison *c)
         return rc < 0 ? cli_fail(&err, NULL) : cli_fail_words("interrupted");
     }
     rc = table_close(c->table);
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : conclude(c);
+    return rc < 0 ? cli_fail_stdout(rc) : conclude(c);
 }
 
 static int run(const struct cli *cli)

@@ -72,7 +72,7 @@ static int run(const struct cli *cli)
     }
     int rc = health_table(&health, args.json);
     if (rc < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+        return cli_fail_stdout(rc);
     return (int)health_worst(&health);
 }
 

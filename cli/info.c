@@ -118,7 +118,7 @@ static int run(const struct cli *cli)
     if (info.recording && is_here)
         ask_state(path, state, sizeof state);
     rc = show(path, &info, state);
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+    return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
 const struct command info_command = {

@@ -49,7 +49,7 @@ static int list(const struct ask_args *where, const struct column *columns, size
         rc = table_close(table);
     }
     if (rc < 0 && status == CLI_OK)
-        status = cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+        status = cli_fail_stdout(rc);
     depot_close(&depot);
     return status;
 }

@@ -325,7 +325,7 @@ static int move_now(const struct cli *cli, const struct folder *folder, char *pa
                                                     : NULL);
     int shown = show(&w);
     if (shown < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(shown));
+        return cli_fail_stdout(shown);
     return conclude(&w, path == NULL || args.back ? NULL : path);
 }
 
@@ -392,7 +392,7 @@ static int list(const struct folder *folder)
     annexes_close(&annexes);
     if (counted < 0)
         return cli_fail(&err, NULL);
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+    return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
 /* ---- the command ---- */

@@ -95,7 +95,7 @@ int play_report(const struct play_args *args, const struct fidelity *fidelity,
 {
     int rc = args->json ? show_json(args, outcome) : 0;
     if (rc < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+        return cli_fail_stdout(rc);
     tell_summary(args, outcome);
     tell_lateness(outcome);
     int status = losses_status(losses);

@@ -175,7 +175,7 @@ static int show_numbers(const struct column *columns, const uint64_t *numbers, s
             table_number(table, numbers[i]);
         rc = table_close(table);
     }
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+    return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
 static int show_count(const struct query *q)

@@ -76,6 +76,11 @@ const struct option range_rows[] = {
 
 /* ---- the tape ---- */
 
+int range_no_tape(void)
+{
+    return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+}
+
 int range_open_tape(struct tdk_tape **tape, const char *path)
 {
     struct tdk_err err;

@@ -56,6 +56,9 @@ int range_times(struct depot *depot, const struct range_args *args, uint64_t *fr
 /* 1: "#ID", *id. 0: a symbol, or a glob. TDK_EVALUE: neither. */
 int range_instrument(const char *symbol, uint32_t *id, struct tdk_err *err);
 
+/* A command that looks at a tape was given none. Says it; CLI_USAGE. */
+int range_no_tape(void);
+
 /* Only the tape. CLI_OK, or the exit status after saying why. */
 int range_open_tape(struct tdk_tape **tape, const char *path);
 

@@ -185,7 +185,7 @@ static int run(const struct cli *cli)
     struct tdk_err err;
     struct recovering r = {.check = {.findings = 0}};
     if (args.range.tape == NULL)
-        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+        return range_no_tape();
     progress_begin(&r.progress, "recover", args.progress, cli->globals->quiet);
     int rc = recover(&r, &err);
     if (rc == 0 && !args.quick)
@@ -197,7 +197,7 @@ static int run(const struct cli *cli)
         return cli_fail(&err, "nothing is lost by trying again");
     rc = show(&r);
     if (rc < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+        return cli_fail_stdout(rc);
     return conclude(&r);
 }
 

@@ -69,7 +69,7 @@ static int run(const struct cli *cli)
     struct rebuild_totals totals;
     uint64_t damaged;
     if (args.range.tape == NULL)
-        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+        return range_no_tape();
     progress_begin(&progress, "reindex", args.progress, cli->globals->quiet);
     const struct reindex_options options = {
         .each = on_found, .progress = on_progress, .context = &progress};
@@ -80,7 +80,7 @@ static int run(const struct cli *cli)
         return cli_fail(&err, NULL);
     rc = show(&totals, elapsed_ns);
     if (rc < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+        return cli_fail_stdout(rc);
     if (damaged == 0)
         return CLI_OK;
     cli_warn("the index is whole, the segments are not: %" PRIu64 " damaged or missing %s", damaged,

@@ -1,5 +1,6 @@
 /* retain.c - disks that do not fill: what would go, let it go, keep some whatever the policy says.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -100,7 +101,7 @@ static int conclude_plan(const struct retain_plan *plan)
     char bytes[QUANTITY_TEXT];
     int rc = show_plan(plan);
     if (rc < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(rc));
+        return cli_fail_stdout(rc);
     cli_note("%zu of %zu %s %s, %s", plan->verdict.going, plan->count,
              quantity_word(plan->count, "segment", "segments"),
              quantity_word(plan->verdict.going, "goes", "go"),
@@ -164,7 +165,7 @@ static int read_policy(struct retain_policy *policy)
 {
     struct tdk_err err;
     if (args.range.tape == NULL)
-        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+        return range_no_tape();
     int rc = retain_limits_policy(&args.limits, policy, &err);
     return rc < 0 ? cli_refuse(&err, NULL) : CLI_OK;
 }
@@ -293,7 +294,7 @@ static int apply(struct applying *a, const struct retain_policy *policy, struct 
 static int show_deleted(struct applying *a)
 {
     int rc = a->deleted != NULL ? table_close(a->deleted) : 0;
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+    return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
 static int apply_now(const struct cli *cli, const struct retain_policy *policy)
@@ -302,7 +303,7 @@ static int apply_now(const struct cli *cli, const struct retain_policy *policy)
     struct applying a = {.segments = 0};
     char bytes[QUANTITY_TEXT];
     if (args.json && open_table(&a.deleted) < 0)
-        return cli_fail_words("out of memory");
+        return cli_fail_words("list what is deleted: %s", tdk_strerror(-ENOMEM));
     interrupt_catch();
     progress_begin(&a.progress, "retain", args.progress, cli->globals->quiet);
     int rc = apply(&a, policy, &err);
@@ -441,10 +442,10 @@ static int change_holds(const uint64_t *numbers, size_t count, enum hold_change 
 static int run_change(const struct cli *cli, enum hold_change change)
 {
     if (args.range.tape == NULL)
-        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+        return range_no_tape();
     uint64_t *numbers = calloc(cli->operands->count, sizeof *numbers);
     if (numbers == NULL)
-        return cli_fail_words("out of memory");
+        return cli_fail_words("read the segments' numbers: %s", tdk_strerror(-ENOMEM));
     int status = read_numbers(cli->operands, numbers);
     if (status == CLI_OK)
         status = change_holds(numbers, cli->operands->count, change);

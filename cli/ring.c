@@ -159,7 +159,7 @@ static int list_one(const char *name, void *context)
 static int finish(struct table *table, int status)
 {
     int rc = table_close(table);
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : status;
+    return rc < 0 ? cli_fail_stdout(rc) : status;
 }
 
 /* No rings, or another directory than the one that was meant? */

@@ -136,7 +136,7 @@ static int run(const struct cli *cli)
                                         .go_on = on_go_on,
                                         .context = &w};
     if (args.range.tape == NULL)
-        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+        return range_no_tape();
     if (!stretch_parse(args.segments, &options.first, &options.last))
         return cli_usage(
             "--segments %s: a number, or two with a dash between (7, 7-19, 7- to the end)",
@@ -152,7 +152,7 @@ static int run(const struct cli *cli)
         return cli_fail(&err, w.totals.segments > 0 ? "what was packed stays so" : NULL);
     int shown = show(&w.totals, elapsed_ns);
     if (shown < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(shown));
+        return cli_fail_stdout(shown);
     return rc < 0 ? cli_fail(&err, "the others were not tried; --keep-going does")
                   : conclude(&w.totals);
 }

@@ -94,7 +94,7 @@ static void put_cell(struct table *table, struct wire_map map, const struct colu
 static int close_table(struct table *table)
 {
     int rc = table_close(table);
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+    return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
 static int show_sessions(struct wire_map result)

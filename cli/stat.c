@@ -286,7 +286,7 @@ static int show(struct pages *now, struct pages *before, uint64_t *shown_ns)
     *before = *now;
     now->count = 0;
     *shown_ns = at_ns;
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : CLI_OK;
+    return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
 /* Whether there is to be another round, once the time for it has come. Where writing failed and the

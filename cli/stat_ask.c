@@ -136,5 +136,5 @@ int stat_ask(struct tdk_client *client, bool all, bool json)
         rc = json ? show_json(&told) : show_counters(map, told.recorder);
     text_close(&told.status);
     text_close(&told.counters);
-    return rc < 0 ? cli_fail_words("write to stdout: %s", tdk_strerror(rc)) : status;
+    return rc < 0 ? cli_fail_stdout(rc) : status;
 }

@@ -147,7 +147,7 @@ static int run(const struct cli *cli)
     struct verification v = {.table = NULL};
     struct verify_totals totals = {.findings = 0};
     if (args.range.tape == NULL)
-        return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
+        return range_no_tape();
     progress_begin(&v.progress, "verify", args.progress, cli->globals->quiet);
     struct verify_options options = {.threads = (unsigned)args.jobs,
                                      .finding = on_finding,
@@ -161,7 +161,7 @@ static int run(const struct cli *cli)
     if (rc < 0)
         return cli_fail(&err, NULL);
     if (shown < 0)
-        return cli_fail_words("write to stdout: %s", tdk_strerror(shown));
+        return cli_fail_stdout(shown);
     return conclude(&totals, progress_elapsed(&v.progress));
 }
 
