@@ -1,6 +1,5 @@
 #include "base/moment.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,8 +1,6 @@
 /* bench_query.c - what it costs to ask a tape: a symbol's minute, its day, everything. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"

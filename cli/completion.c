@@ -1,5 +1,4 @@
 /* completion.c - what the shells load: a few lines that ask us for words as they are needed. */
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,8 @@
 /* diff.c - two tapes of one feed: which ticks has one and the other not, and whose clock is late.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/histogram.h"
 #include "cli/command.h"

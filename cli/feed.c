@@ -1,5 +1,4 @@
 /* feed.c - a file's ticks into a ring, as a live producer would publish them. */
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>

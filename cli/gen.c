@@ -1,6 +1,5 @@
 /* gen.c - synthetic ticks into a ring; their payloads hang on the seed alone. */
 #include <inttypes.h>
-#include <limits.h>
 #include <string.h>
 
 #include "base/bytes.h"

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 

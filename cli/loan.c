@@ -1,7 +1,6 @@
 #include "cli/loan.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"

@@ -1,6 +1,5 @@
 /* ls.c - tracks, symbols, segments and marks of a tape, as lists. */
 #include <fnmatch.h>
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>

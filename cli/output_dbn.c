@@ -5,7 +5,6 @@
  * below), and a pipe's head cannot be written again: so what comes later has to agree with it.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/err.h"

@@ -1,6 +1,5 @@
 /* output_pcap.c - payloads from a network as pcap and pcapng. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

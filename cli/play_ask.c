@@ -1,6 +1,5 @@
 /* play_ask.c - a play in a replayer: asked for, watched, steered by keys. */
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 

@@ -1,7 +1,4 @@
 /* remote_coverage.c - a replayer's word on whether a range is whole, as a walk. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"

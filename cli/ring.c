@@ -1,8 +1,6 @@
 /* ring.c - ring create, ls, info, rm: the rings of this host. */
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"

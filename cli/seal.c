@@ -1,6 +1,5 @@
 /* seal.c - sealed segments made small. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "cli/command.h"
 #include "cli/commands.h"

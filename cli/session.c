@@ -1,8 +1,6 @@
 /* session.c - plays that run in the replayer: look at them, and steer them. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/moment.h"

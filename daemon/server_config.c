@@ -1,6 +1,5 @@
 #include "daemon/server_config.h"
 
-#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,5 @@
 #include "formats/lines.h"
 
-#include <string.h>
-
 #include "base/err.h"
 
 int lines_decode(const char *line, size_t size, uint64_t *ts, const char **payload,

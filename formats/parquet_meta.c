@@ -1,8 +1,6 @@
 /* parquet_meta.c - the numbers below are the format's: parquet.thrift names each. */
 #include "formats/parquet_meta.h"
 
-#include <string.h>
-
 enum { PHYSICAL_INT32 = 1, PHYSICAL_INT64 = 2, PHYSICAL_BYTE_ARRAY = 6 };
 enum { REQUIRED = 0, OPTIONAL = 1 };
 enum { CODEC_ZSTD = 6 };

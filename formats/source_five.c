@@ -1,4 +1,3 @@
-#include <string.h>
 
 #include "base/err.h"
 #include "formats/source_reader.h"

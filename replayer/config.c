@@ -1,6 +1,5 @@
 #include "replayer/config.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"

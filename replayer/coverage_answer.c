@@ -1,6 +1,5 @@
 #include "replayer/coverage_answer.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 #include "replayer/facts_answer.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 

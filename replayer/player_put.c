@@ -1,7 +1,6 @@
 /* player_put.c - frames into rings: what is announced, copied, shifted, counted. */
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"

@@ -1,9 +1,7 @@
 #include "replayer/query.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"

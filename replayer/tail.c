@@ -1,6 +1,5 @@
 #include "replayer/tail.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

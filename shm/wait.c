@@ -14,7 +14,6 @@
  */
 #include "shm/wait.h"
 
-#include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sched.h>

@@ -1,5 +1,4 @@
 /* pack_layout.c - which fields the frames of a class have. */
-#include <string.h>
 
 #include "tape/pack.h"
 #include "tapedeck/dbn.h"

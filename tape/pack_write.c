@@ -1,7 +1,6 @@
 /* pack_write.c - a block's frames into columns, or into one zstd frame when that is smaller. */
 #include "tape/pack.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <zstd.h>
 

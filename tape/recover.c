@@ -1,6 +1,5 @@
 #include "tape/recover.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

@@ -1,6 +1,5 @@
 #include "wire/address.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>

@@ -1,5 +1,4 @@
 /* client_lend.c - a ring in memory is passed to a recorder. */
-#include <errno.h>
 
 #include "base/err.h"
 #include "wire/client.h"

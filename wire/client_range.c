@@ -1,8 +1,5 @@
 /* client_range.c - what is asked about ranges and answered at once: tracks, count. */
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"

@@ -2,9 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <msgpack.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
