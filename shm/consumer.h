@@ -1,13 +1,13 @@
-/* consumer.h - the consumer's slow half, for the other files of this folder. */
+/* consumer.h - what a consumer does seldom; for the other files of shm/. */
 #ifndef TDK_SHM_CONSUMER_H
 #define TDK_SHM_CONSUMER_H
 
 #include "tapedeck/ring.h"
 
-/* Take over where the ring's last consumer ended. TDK_EHOSTILE. */
+/* Go on where the ring's last consumer ended. TDK_EHOSTILE. */
 int consumer_open(struct tdk_ring *ring, struct tdk_err *err);
 
-/* What was released is given back, also if it was too little to be worth telling before. */
+/* Give all released room back, including what was too little to give back before. */
 void consumer_close(struct tdk_ring *ring);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * ended.h - is what was put into a ring last the END of a play?
+ * ended.h - is the last frame of a ring the END of a play?
  *
- * A play ends when the ring has taken all of it, and whoever reads the ring may do so much later:
- * the player and its clock page are gone by then, the ring still tells. Asked by name, from
- * outside; any thread.
+ * A play is over when the ring has taken all of it, but its reader may come much later. By then the
+ * player and its clock page are gone, and only the ring can tell. The ring is looked at from
+ * outside, by its name. Any thread.
  */
 #ifndef TDK_SHM_ENDED_H
 #define TDK_SHM_ENDED_H
@@ -12,8 +12,8 @@
 
 #include "tapedeck/err.h"
 
-/* 1: it is, and *ts is that END's time, where tape time stopped. 0: no, or there is no such ring.
- * -errno: nobody can say. */
+/* 1: it is, and *ts is the time of that END, at which tape time stopped. 0: it is not, or there is
+ * no such ring. -errno: the ring could not be looked at. */
 int ring_ended(const char *name, uint64_t *ts, struct tdk_err *err);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * A file that is cut while it is mapped answers the next touch of the lost pages with SIGBUS.
  *
- * The handler puts empty memory in the place of the whole mapping, marks it, and returns: the
- * instruction is done again and finds zeros, which are no tick and no position. Whoever was reading
- * comes to an end by the checks that are there anyway and then finds the mark. Nothing is jumped
- * out of, so it does not matter in whose loop or library the fault came.
+ * The handler puts empty memory in the place of the whole mapping, marks it, and returns. The
+ * instruction is then done again and finds zeros, which are neither a tick nor a position. The
+ * reader's usual checks stop it, and then it finds the mark. The handler does not jump out of
+ * anything, so it does not matter in whose loop or library the fault came.
  */
 #include "shm/guard.h"
 
@@ -17,8 +17,9 @@
 
 #define GUARDED_MAX 1024 /* of one process; more than that are not guarded */
 
-/* What the handler looks at while other threads attach and detach: base is stored last, and taken
- * away first. A mark is only touched when its own memory faults, so by the thread that has it. */
+/* The handler reads this while other threads attach and detach, so `base` is stored last and
+ * cleared first. A mark is written only when its own mapping faults, and so only by the thread that
+ * uses that mapping. */
 static struct guarded {
     uintptr_t base; /* 0: free */
     size_t size;
@@ -32,7 +33,7 @@ void guard_add(void *base, size_t size, const char **mark)
 {
     for (size_t i = 0; i < GUARDED_MAX; i++) {
         uintptr_t none = 0;
-        /* 1 holds the place: no memory lies there. */
+        /* 1 reserves the entry: no mapping is at that address. */
         if (!__atomic_compare_exchange_n(&guarded[i].base, &none, 1, false, __ATOMIC_ACQUIRE,
                                          __ATOMIC_RELAXED))
             continue;
@@ -82,7 +83,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
     } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
         previous.sa_handler(number);
     } else {
-        signal(number, SIG_DFL); /* not ours: the instruction is done again, and this time kills */
+        signal(number, SIG_DFL); /* not ours: the instruction faults again, and that kills us */
     }
 }
 

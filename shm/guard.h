@@ -1,15 +1,17 @@
 /*
- * guard.h - which memory others may cut the file of, a ring's or a clock page's: that kills nobody.
+ * guard.h - mappings of files that others may cut short, such as rings and clock pages: a process
+ * that reads one survives that.
  *
- * Mappings are entered when they are made and taken out before they go, once for each handle that
- * looks through them; what happens on a fault is told in guard.c, and only after tdk_ring_guard().
+ * Each handle enters its mapping when it makes it, and takes it out before it unmaps it. guard.c
+ * says what happens on a fault. Nothing does before tdk_ring_guard() was called.
  */
 #ifndef TDK_SHM_GUARD_H
 #define TDK_SHM_GUARD_H
 
 #include <stddef.h>
 
-/* `mark` (borrowed until it is removed; NULL: nobody asks) then says why: its file was cut. */
+/* If the file is cut, *mark says so from then on. `mark` is borrowed until the mapping is removed;
+ * NULL: nobody asks. */
 void guard_add(void *base, size_t size, const char **mark);
 void guard_remove(const void *base, const char **mark);
 

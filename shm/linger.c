@@ -6,7 +6,7 @@
 #define PATIENCE_MIN 2u
 #define PATIENCE_MAX 256u
 #define ROUND_MIN_NS (NS_PER_MS / 5)
-#define ROUND_MAX_NS NS_PER_MS /* longer: it was not for want of looks */
+#define ROUND_MAX_NS NS_PER_MS /* a longer round was slow for another reason than its looks */
 
 static uint32_t keep(struct linger *l, uint32_t shift, bool was_worth_it)
 {
@@ -34,8 +34,8 @@ static uint32_t begin_try(struct linger *l)
     return l->round == LINGER_LONGER ? l->kept - 1 : l->kept + 1;
 }
 
-/* A step that brings nothing is followed by a larger one: at the heels of a far producer waits of
- * some pauses are no better than none. */
+/* A step that brings nothing is followed by a larger one: close behind a producer on a distant
+ * processor, a wait of a few pauses is no better than none. */
 static uint32_t judge_longer(struct linger *l, uint64_t rate)
 {
     const uint32_t shift = l->kept - l->step;

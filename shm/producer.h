@@ -1,20 +1,21 @@
-/* producer.h - the producer's slow half, for the other files of this folder. */
+/* producer.h - what a producer does seldom; for the other files of shm/. */
 #ifndef TDK_SHM_PRODUCER_H
 #define TDK_SHM_PRODUCER_H
 
 #include "tapedeck/ring.h"
 
-/* Take over where the ring's last producer ended. TDK_EHOSTILE. */
+/* Go on where the ring's last producer ended. TDK_EHOSTILE. */
 int producer_open(struct tdk_ring *ring, struct tdk_err *err);
 
-/* Of what was published, so many ticks in all bear seqs of their own. */
+/* A player says how many of the ticks that it published in all have seqs of their own (the tape's).
+ */
 void producer_tell_played(struct tdk_ring *ring, uint64_t ticks);
 
-/* Bytes published or claimed that the consumer has not released yet, by what it says now; whether
- * that can be is for tdk_ring_hostile(). */
+/* Bytes that are claimed or published and that the consumer, by what it says now, has not released.
+ * Check tdk_ring_hostile() before believing it. */
 uint64_t producer_fill(struct tdk_ring *ring);
 
-/* Raise ring->limit until `span` bytes fit. False: full. */
+/* Raise ring->limit until `span` bytes fit. False: the ring is full. */
 bool producer_make_room(struct tdk_ring *ring, size_t span);
 
 #endif

@@ -3,12 +3,14 @@
  *
  *   file      header_size bytes: struct tdk_ring_shared, zeros behind it
  *             capacity bytes of data
- *   mapping   header | data | data once more, the same pages: what runs over the end of the data
- * goes on at its start, so a frame is always in one piece
+ *   mapping   header | data | the same pages of data once more
  *
- * Nothing in a file is trusted: sizes come from the file system and from our own page size, and
- * what the header says must agree with them. Made without a name and linked when it is whole, so
- * that nobody ever opens half a ring.
+ * The data is mapped twice in a row so that a frame which runs over its end goes on at its start: a
+ * frame is always in one piece.
+ *
+ * Nothing in a file is trusted. Sizes come from the file system and from our own page size, and the
+ * header must agree with them. A file is made without a name and linked when it is complete, so
+ * nobody ever opens half a ring.
  */
 #ifndef TDK_SHM_REGION_H
 #define TDK_SHM_REGION_H
@@ -24,34 +26,33 @@
 #define RING_CAPACITY_DEFAULT ((size_t)64 << 20)
 
 struct region {
-    int fd;              /* ours; also holds the locks of the role */
+    int fd;              /* ours; it also holds the lock of the role */
     unsigned char *base; /* NULL: not mapped */
     size_t mapped;       /* bytes from base on */
     size_t header_size;
     size_t capacity;
-    bool lazy; /* somebody else's: mapped page by page, so that its size costs us nothing at once */
-    struct tdk_ring_shared head; /* copied and checked when it was opened: what was written once */
+    bool lazy; /* somebody else made it: its pages are mapped as they are used, not all at once */
+    struct tdk_ring_shared head; /* the part that never changes, copied and checked at the open */
 };
 
-/* Bytes of the header on this host: a page. */
+/* Bytes of the header on this host: one page. */
 size_t region_header_size(void);
 
-/* What a ring made with these options says of itself. TDK_EVALUE, TDK_ENAME. */
+/* The header of a ring that is made with these options. TDK_EVALUE, TDK_ENAME. */
 int region_head(struct tdk_ring_shared *head, const char *name,
                 const struct tdk_ring_options *options, struct tdk_err *err);
 
-/* Does the copy of a header belong to a ring file of this size? 0, TDK_EVERSION or TDK_EHOSTILE.
- * Pure. */
+/* Check a copy of a header against the size of its file. TDK_EVERSION, TDK_EHOSTILE. Pure. */
 int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t header_size,
                  const char *name, struct tdk_err *err);
 
-/* Open NAME.ring and check it; for reading only unless `writable`. Not mapped yet. */
+/* Open NAME.ring and check it, but do not map it yet. Without `writable` it is opened read-only. */
 int region_open(struct region *region, const char *name, bool writable, struct tdk_err *err);
 
-/* The header and the sizes of region->fd, checked against each other. */
+/* Read the header and the size of region->fd, and check them against each other. */
 int region_read_head(struct region *region, const char *name, struct tdk_err *err);
 
-/* Map it, all its pages present, so that no tick meets a page fault. */
+/* Map it with all pages present (unless it is `lazy`), so that no tick meets a page fault. */
 int region_map(struct region *region, bool writable, struct tdk_err *err);
 
 void region_close(struct region *region);

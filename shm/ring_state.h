@@ -1,17 +1,17 @@
 /*
- * ring_state.h - what a recorder has of a ring, as its counter ring_state tells.
+ * ring_state.h - how a recorder stands to a ring: the values of its counter ring_state.
  *
- * The numbers are what whoever watches goes by (docs/counters.md): new ones come behind the last.
+ * Monitors depend on the numbers (docs/counters.md): a new one is added at the end.
  */
 #ifndef TDK_SHM_RING_STATE_H
 #define TDK_SHM_RING_STATE_H
 
 enum ring_state {
-    RING_WAITING,     /* for it to be there */
+    RING_WAITING,     /* there is no such ring yet */
     RING_HELD,        /* another process consumes it */
     RING_ATTACHED,    /* it is recorded */
     RING_QUARANTINED, /* it breaks the rules, and is left alone */
-    RING_DETACHED,    /* the recorder was told to let go of it */
+    RING_DETACHED,    /* the recorder was told to detach from it */
 };
 
 #endif

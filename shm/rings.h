@@ -1,8 +1,9 @@
 /*
  * rings.h - the rings directory: $TAPEDECK_RINGS, or /dev/shm/tapedeck.
  *
- * A ring NAME is the file NAME.ring in it. Names are data: each is checked before it becomes part
- * of a path, and files are opened relative to the directory, so a name never leads out of it.
+ * The ring NAME is the file NAME.ring in it. Names are data from others: each is checked before it
+ * becomes part of a path, and files are opened relative to the directory, so no name leads out of
+ * it.
  */
 #ifndef TDK_SHM_RINGS_H
 #define TDK_SHM_RINGS_H
@@ -27,7 +28,8 @@ int rings_advise(struct tdk_err *err, int code);
 /* "NAME.ring"; TDK_ENAME if `name` is none. */
 int rings_file(char file[RINGS_FILE_MAX], const char *name, struct tdk_err *err);
 
-/* 0 when a ring may be made there: on tmpfs, where pages are memory and never a failing disk's. */
+/* May a ring be made in this directory? 0: yes, it is on tmpfs, whose pages are memory and do not
+ * depend on a disk. */
 int rings_check_memory(int folder, struct tdk_err *err);
 
 #endif

@@ -2,8 +2,9 @@
  * role.h - who is at a ring: one producer, one consumer, up to 64 counted taps.
  *
  * A role is a lock on one byte of the ring's file (an "open file description" lock: fcntl
- * F_OFD_SETLK). It dies with its holder, however that dies, and means the same in every container;
- * a pid would do neither. A process that forks without exec shares its role with the child.
+ * F_OFD_SETLK). The lock is gone when its holder dies, however that dies, and it means the same in
+ * every container; a pid does neither. A process that forks without exec shares its role with the
+ * child.
  *
  *   byte 0   the producer       write lock
  *        1   the consumer       write lock
@@ -18,11 +19,11 @@
 
 #define ROLE_TAPS 64
 
-/* 0; TDK_EBUSY: a living process has it; -errno. A tap that finds no free byte is not counted, and
- * never refused. */
+/* Take the role. TDK_EBUSY: a living process has it. -errno. A tap is never refused: if it finds no
+ * free byte it is only not counted. */
 int role_take(int fd, enum tdk_ring_role role);
 
-/* Does somebody else have it? "Else": not through this very descriptor. */
+/* Does somebody hold the role through another descriptor than this one? */
 bool role_is_taken(int fd, enum tdk_ring_role role);
 
 unsigned role_count_taps(int fd);

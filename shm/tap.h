@@ -1,10 +1,10 @@
-/* tap.h - the passive reader's start, for the other files of this folder. */
+/* tap.h - where a passive reader begins; for the other files of shm/. */
 #ifndef TDK_SHM_TAP_H
 #define TDK_SHM_TAP_H
 
 #include "tapedeck/ring.h"
 
-/* At the newest frame; also after it was lapped. */
+/* Go to the newest frame: at the start, and after the producer has lapped the tap. */
 void tap_open(struct tdk_ring *ring);
 
 #endif

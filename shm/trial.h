@@ -1,9 +1,9 @@
 /*
- * trial.h - some ways of doing the same work: which is the fastest one, here and now?
+ * trial.h - find out which of several ways of doing the same work is the fastest here and now.
  *
- * Every TRIAL_ROUND pieces of work a few are done each way and timed; the others go the way that
- * took less. For what no program can know beforehand, such as where the other side's processor is:
- * on a virtual machine that changes while it runs.
+ * In every TRIAL_ROUND pieces of work, a few are done in each way and timed; the others are done in
+ * the way that took the least time. This is for what no program can know beforehand, such as where
+ * the other side's processor is: on a virtual machine that changes while the program runs.
  */
 #ifndef TDK_SHM_TRIAL_H
 #define TDK_SHM_TRIAL_H
@@ -19,11 +19,11 @@
 /* All zero before the first piece. */
 struct trial {
     uint32_t at;                /* pieces done in this round */
-    uint32_t fastest;           /* the way of those that are not timed */
-    uint64_t least[TRIAL_WAYS]; /* ns for 64 KiB in this round, of each way */
+    uint32_t fastest;           /* the way for pieces that are not timed */
+    uint64_t least[TRIAL_WAYS]; /* of each way: the least ns per 64 KiB in this round */
 };
 
-/* The way of the next piece; *timed: trial_tell() wants to know how long it took. */
+/* Which way to do the next piece. If *timed, measure it and call trial_tell(). */
 unsigned trial_next(struct trial *trial, bool *timed);
 void trial_tell(struct trial *trial, unsigned way, uint64_t ns, size_t bytes);
 

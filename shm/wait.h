@@ -1,11 +1,11 @@
-/* wait.h - sleeping until the other process has done something, at no cost to it while we do not.
- */
+/* wait.h - sleep until the other process has done something. That process pays for it only while
+ * somebody sleeps. */
 #ifndef TDK_SHM_WAIT_H
 #define TDK_SHM_WAIT_H
 
 #include <stdint.h>
 
-/* Let sleepers in other processes fence this one (wait.c). 1 if this kernel can, else 0. */
+/* Allow sleepers in other processes to fence this one (wait.c). 1: this kernel can do that; 0. */
 uint32_t wait_register(void);
 
 #endif
