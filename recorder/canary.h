@@ -1,9 +1,9 @@
 /*
  * canary.h - a tick of the recorder's own now and then, to see how fresh the tape is.
  *
- * It goes the way of all ticks: a ring, the pump, a write, a sync, the index. Whoever looks for it
- * on the tape (replayer/lookout.h) so measures all of that at once. The ring is ours, both ends of
- * it; it is removed at an orderly end, and made anew when somebody else removes it. The loop's
+ * It goes the way of every tick: a ring, the pump, a write, a sync, the index. A replayer that
+ * looks for it on the tape (replayer/lookout.h) measures all of that at once. Both ends of the ring
+ * are ours. It is removed at an orderly end, and made anew if somebody else removes it. The loop's
  * thread.
  */
 #ifndef TDK_RECORDER_CANARY_H
@@ -22,16 +22,17 @@ struct canary {
     uint64_t due_ns;             /* monotonic */
 };
 
-/* The ring is made, and an inlet of those that are spare takes it. A period of 0: nothing. */
+/* Make the ring, and record it by one of the spare inlets. Does nothing if the period is 0. */
 int canary_open(struct canary *canary, const struct config *config, const uint8_t tape_id[16],
                 struct inlet *inlets, unsigned count, struct tdk_err *err);
 
 void canary_tend(struct canary *canary, uint64_t now_ns);
 
-/* The last tick, which says so. Before the pump ends. */
+/* Put in the last tick, which says that it is the last. Before the pump ends. */
 void canary_stop(struct canary *canary);
 
-/* When the inlets are closed. Of zeros is fine. `remove`: what was in the ring is on the tape. */
+/* After the inlets are closed. A canary of zeros is fine. `remove`: all of the ring is on the tape,
+ * so remove it. */
 void canary_close(struct canary *canary, bool remove);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * control.h - the recorder's socket: what it is asked while it records.
+ * control.h - the recorder's socket: what it can be asked while it records.
  *
- * Methods that wait for the tape (flush, roll, mark, detach) are done in rounds: what was asked
+ * Methods that wait for the tape (flush, roll, mark, detach) are done in rounds. All that was asked
  * before a round begins is done in it, together.
  *
  *   asked -> what was published is in writes -> (a mark behind it, the next segment) -> safe
@@ -33,23 +33,24 @@ struct control {
     struct server server;
     struct recorder *recorder;        /* borrowed */
     struct control_task *asked;       /* ours, in order: for the next round */
-    struct control_task *round;       /* ours: in hand */
-    struct control_task **asked_last; /* where the next one is hung */
-    bool placed;                      /* all that the round wants is in writes */
-    uint64_t upto;                    /* and these are they */
+    struct control_task *round;       /* ours: of the round that is under way */
+    struct control_task **asked_last; /* where to append the next one */
+    bool placed;                      /* all that the round waits for is in writes, */
+    uint64_t upto;                    /* those below this number */
 };
 
-/* Listen. Nothing is done when the configuration has no socket. */
+/* Listen. Does nothing if the configuration has no socket. */
 int control_open(struct control *control, struct recorder *recorder, struct tdk_err *err);
 
-/* As if `roll` had been asked. */
+/* Do as if a client had asked for `roll`. */
 void control_roll(struct control *control);
 
-/* Those who wait are told that it is over; handles close. Then, when the loop has ended, free. */
+/* Tell those who wait that the recorder ends, and close the handles. Free after the loop has ended.
+ */
 void control_close(struct control *control);
 void control_free(struct control *control);
 
-/* After each turn of the pump: go on with what was asked. */
+/* Go on with what was asked. To be called after each turn of the pump. */
 void control_turn(struct control *control);
 
 #endif

@@ -6,14 +6,14 @@
  *        v          v
  *      HELD     QUARANTINED (what is in the ring is no ring, or broke its rules)
  *
- * A ring in memory that was lent to us is ATTACHED at once, and WAITING or DETACHED again when its
- * producer has gone and all of it is recorded.
+ * A ring in memory that was lent to us is ATTACHED at once. It is WAITING or DETACHED again when
+ * its producer has gone and all of it is recorded.
  *
- * DETACHED: nobody asks for its ring, or not any more.
+ * DETACHED: nobody asks for this ring, or nobody does any more.
  *
- * A ring that is not there is waited for, one that another process consumes is asked for again and
- * again, both quietly. A quarantined one is looked at again only when another file takes its name.
- * The others never notice. The loop's thread.
+ * We wait quietly for a ring that does not exist yet, and try again and again for one that another
+ * process consumes. A quarantined ring is looked at again only when another file takes its name.
+ * None of this disturbs the other rings. The loop's thread.
  */
 #ifndef TDK_RECORDER_INLET_H
 #define TDK_RECORDER_INLET_H
@@ -33,127 +33,132 @@ struct inlet_mark {
     uint64_t epoch, seq;
 };
 
-/* What has gone into blocks of it. */
+/* What of the ring has gone into blocks. */
 struct inlet_counts {
     uint64_t ticks, bytes;
     uint64_t lost, lost_total; /* told on the tape, in this epoch; since the start */
 };
 
 struct inlet {
-    const struct config_ring *asked; /* borrowed, or: */
-    struct config_ring own;          /* of a ring that was asked for while we ran */
+    const struct config_ring *asked; /* borrowed from the configuration, or it is `own` */
+    struct config_ring own;          /* a ring that was asked for while we ran */
     struct ledger *ledger;           /* borrowed: what the tape has */
-    bool is_canary;                  /* what comes of it is our own heartbeat, and no traffic */
-    const struct inlet *all;         /* borrowed: every inlet, this one among them */
+    bool is_canary;                  /* its ticks are our own heartbeat, not traffic */
+    const struct inlet *all;         /* borrowed: every inlet, including this one */
     unsigned all_count;
     enum ring_state state;
     char reason[240]; /* of the quarantine */
 
     struct tdk_ring *ring; /* NULL unless attached */
-    bool lent;             /* it is memory that was passed to us: no name leads to it */
-    bool passing;          /* nobody asked for a ring of this name but feeds that lend one */
-    uint8_t uuid[16];      /* of the ring attached or quarantined; zeros: it has none */
-    bool cold;             /* not all of its pages were touched: inlet_warm() */
+    bool lent;        /* the ring is memory that was passed to us; it has no name in a folder */
+    bool passing;     /* only feeds that lend a ring of this name ever asked for it */
+    uint8_t uuid[16]; /* of the ring attached or quarantined; zeros: it has none */
+    bool cold;        /* some of its pages have not been touched yet: inlet_warm() */
     uint64_t capacity;
     uint64_t attached_at; /* position in the ring where we found its cursor */
     uint64_t released;    /* position in the ring up to which room was given back */
-    unsigned out;         /* blocks formed and not yet told written */
-    uint64_t orphan_ns;   /* since when its name is gone or another ring's; 0: it is not */
+    unsigned out;         /* blocks that are formed and whose write has not returned */
+    uint64_t orphan_ns; /* since when its name has been gone or another ring's; 0: it is its own */
 
     size_t waiting;    /* bytes unread, when last looked at */
     uint64_t since_ns; /* when the oldest of them was first seen, monotonic; 0: nothing waits */
-    bool is_starved;   /* the disk was full, and what the ring lost since is why */
-    bool is_missed;    /* that there is no such ring was told */
-    bool leaving;      /* it is asked to be let go of: not attached again meanwhile */
-    uint64_t until;    /* nothing at or beyond this position is read: we are stopping */
-    uint64_t push_to;  /* up to this position it is wanted in a write */
+    bool is_starved;   /* the ring loses ticks because the disk is or was full */
+    bool is_missed;    /* the log was told that there is no such ring */
+    bool leaving;      /* it is being detached, and must not be attached again meanwhile */
+    uint64_t until;    /* we are stopping: nothing at or beyond this position is read */
+    uint64_t push_to;  /* somebody waits for a write of all up to this position */
 
-    char track[TDK_NAME_MAX + 1]; /* empty: not known before the ring is there */
-    enum tdk_kind kind;           /* MIXED: no tick of it was seen yet */
+    char track[TDK_NAME_MAX + 1]; /* empty: the ring has not been there to tell it */
+    enum tdk_kind kind;           /* MIXED: no tick has been seen yet */
     uint64_t named_in;            /* segment in which a block of this track has its TRACK frame */
     struct sequence sequence;
-    struct track_state at; /* where the next block of it goes on */
+    struct track_state at; /* where its next block goes on */
 
     struct inlet_mark written, durable;
-    bool owes_clock; /* a CLOCK frame, before its next tick */
-    bool owes_mark;  /* a MARK frame, now */
-    bool owes_ack;   /* durable has moved since it was last told */
+    bool owes_clock; /* a CLOCK frame has to go in before its next tick */
+    bool owes_mark;  /* a MARK frame has to go in now */
+    bool owes_ack;   /* `durable` has moved since it was last acknowledged */
     struct inlet_counts counts;
-    uint64_t passed;     /* ticks that were on the tape already */
+    uint64_t passed;     /* ticks passed over, because they were on the tape already */
     uint64_t high_water; /* bytes, since the last report */
-    unsigned fill_level; /* 0, 80 or 95: what was warned of */
+    unsigned fill_level; /* the log has warned of this fill: 0, 80 or 95 % */
 };
 
-/* Those of the configuration; the others, up to `count`, are detached. */
+/* Set up `count` inlets: those of the configuration, and the rest detached. */
 void inlet_init(struct inlet *all, unsigned count, const struct config *config,
                 struct ledger *ledger);
 
-/* A ring that is asked for from now on takes an inlet that none has had, or the one that it had
- * before: what is counted about an inlet bears its names for ever. NULL: err says why. -EEXIST: the
- * ring is recorded already, or its track from another; TDK_EFULL: no inlet is left. */
+/* Record this ring from now on. It gets an inlet that no ring has had, or the one that it had
+ * itself, because the counters of an inlet keep their names for ever. NULL: err says why. -EEXIST:
+ * the ring is recorded already, or its track is recorded from another ring. TDK_EFULL: no inlet is
+ * left. */
 struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_ring *ring,
                         struct tdk_err *err);
 
-/* A ring in memory is attached, whatever name it is to have: by an inlet of its own, or by the one
- * that waits for a ring of that name. `file` stays the caller's. When its producer has gone it is
- * read to its end and let go of. NULL: err says why, as of inlet_add() and memory_attach().
- * TDK_EFULL also when INLETS_PASSING have their names of lending alone: the rest is for those who
- * may attach. */
+/* Attach to a ring in memory that somebody lends us. The inlet is the one that waits for a ring of
+ * that name, or one of its own. The caller keeps `file`. When the producer has gone, the ring is
+ * read to its end and detached. NULL: err says why, as for inlet_add() and memory_attach(). At most
+ * INLETS_PASSING inlets go to names that were only ever lent (else TDK_EFULL): the rest is kept for
+ * clients that may attach rings. */
 struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_ring *ring,
                          int file, struct tdk_err *err);
 
-/* The one of a ring that is asked for, or NULL. */
+/* The inlet of this ring, or NULL if nobody asks for the ring. */
 struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring);
 
-/* Does an error of tdk_ring_stat() say that this ring is there no more? Not that nobody could look:
- * there may be no descriptor left to do so. */
+/* Does this error of tdk_ring_stat() mean that the ring is gone? Other errors only mean that we
+ * could not look, for example because no descriptor was left. */
 static inline bool inlet_is_no_ring(int rc)
 {
     return rc == TDK_ENORING || rc == TDK_EHOSTILE || rc == TDK_EVERSION;
 }
 
-/* Read no further than what is published now. Then, when it is_left: let go of the ring. */
+/* To detach a ring: inlet_leave() says to read no further than what is published now; once
+ * inlet_is_left(), inlet_detach() lets go of the ring. */
 void inlet_leave(struct inlet *inlet);
 bool inlet_is_left(const struct inlet *inlet);
 void inlet_detach(struct inlet *inlet);
 
-/* Look for the ring if it is not attached, make it if so configured; and if it is, whether it still
- * is the one of that name. Some system calls; to be called a few times a second. */
+/* If the ring is not attached, look for it, and make it if so configured. If it is attached, check
+ * that it still has its name. This takes some system calls: call it a few times a second. */
 void inlet_visit(struct inlet *inlet, const struct config *config, uint64_t now_ns);
 
-/* Touch some pages of a `cold` ring before a tick meets them: a millisecond at most. */
+/* Touch some pages of a `cold` ring before a tick meets them. Takes a millisecond at most. */
 void inlet_warm(struct inlet *inlet);
 
-/* Unread bytes; `waiting` and `since_ns` follow. A ring found to break its rules is quarantined. */
+/* How many bytes are unread. Sets `waiting` and `since_ns`. Quarantines a ring that breaks the
+ * rules.
+ */
 size_t inlet_look(struct inlet *inlet, uint64_t now_ns);
 
 /* The run of unread frames, and a private copy of the first one's head, whose size is checked.
- * False: nothing there (for us), or the ring was quarantined for it. */
+ * False: there is nothing for us, or the ring was quarantined because of that head. */
 bool inlet_head(struct inlet *inlet, const unsigned char **run, size_t *size,
                 struct tdk_frame *head);
 
-/* What its ticks are, by the first one that waits; MIXED: none near. */
+/* What kind its ticks are, judged by the first one that waits. MIXED: there is none near. */
 enum tdk_kind inlet_kind(const struct inlet *inlet);
 
-/* What the tape has of an epoch of this ring. */
+/* Look up what the tape has of an epoch of this ring. */
 void inlet_known(const struct inlet *inlet, uint64_t ring_epoch, struct sequence_known *known);
 
-/* Where blocks of an epoch that the tape knows go on. */
+/* Set `at` to where the blocks of an epoch that is on the tape go on. */
 void inlet_resume(struct inlet *inlet);
 
-/* A block of it, up to `position` in the ring, has been written: its room is given back. */
+/* A block with all up to `position` in the ring has been written: give its room back. */
 void inlet_written(struct inlet *inlet, uint64_t position);
 
-/* Which seq of this epoch is marked; 0: none so far, the mark is an earlier one's. */
+/* The seq that is marked in this epoch. 0: none yet, the mark is in an earlier epoch. */
 static inline uint64_t inlet_marked(const struct inlet_mark *mark, uint64_t epoch)
 {
     return mark->epoch == epoch ? mark->seq : 0;
 }
 
-/* Claims refused behind the last tick, known exactly and not yet told. 0: none, or not knowable. */
+/* How many claims were refused behind the last tick and are not on the tape as a loss yet. 0: none,
+ * or it cannot be known exactly. */
 uint64_t inlet_lost_at_end(const struct inlet *inlet);
 
-/* `why`: in words, is logged once, escaped. */
+/* Quarantine the ring. `why`, in words, is logged once, escaped. */
 void inlet_quarantine(struct inlet *inlet, const char *why);
 
 void inlet_close(struct inlet *inlet);

@@ -54,21 +54,22 @@ struct recorder {
     int64_t clock_offset; /* wall - monotonic */
 };
 
-/* Everything up to the ready line: the tape held and recovered, memory allocated, the first segment
- * made, rings attached. TDK_EBUSY: another recorder has the tape. */
+/* Do everything up to the ready line: hold and recover the tape, allocate memory, make the first
+ * segment. TDK_EBUSY: another recorder has the tape. */
 int recorder_open(struct recorder *recorder, const struct config *config, struct tdk_err *err);
 
-/* Look at the rings and at what was asked now, and not only when the time comes. */
+/* Look at the rings, and at what was asked, now. */
 void recorder_turn(struct recorder *recorder);
 
-/* What it tells about itself now. */
+/* Gather what the recorder tells about itself. */
 void recorder_status(const struct recorder *recorder, struct status *status);
 
-/* Until it is told to stop, or gives up. Returns the exit status. */
+/* Attach the rings, say that it is ready, and record until it is told to stop or gives up. Returns
+ * the exit status. */
 int recorder_run(struct recorder *recorder);
 
-/* After run, or when open failed half-way. Returns the exit status, worse if the end was not clean.
- */
+/* Close it after recorder_run(), or after an open that failed half-way. Returns the exit status,
+ * which is worse than `exit_code` if the end was not clean. */
 int recorder_close(struct recorder *recorder, int exit_code);
 
 #endif

@@ -3,11 +3,11 @@
  *
  *   LOOKING -> PACKING (both on a thread of its own) -> PACKED -> SWITCHING (the journal) -> IDLE
  *
- * One segment of its share at a time, the oldest first, on a nice thread: compression never has a
- * thread of the pool that writes. It holds still while the recorder is behind. A segment that
- * cannot be packed stays as it was and is not tried again before somebody asks. Dying at any
- * instant leaves either file, and the next start goes on from there (tape/seal.h). The loop's
- * thread, but for the work.
+ * It packs one segment of its share at a time, the oldest first, on a nice thread of its own, so
+ * that compression never takes a thread from the pool that writes. It holds still while the
+ * recorder is behind. A segment that cannot be packed stays as it was, and is tried again only when
+ * somebody asks for it. If the recorder dies at any instant, one of the two files is there and
+ * whole, and the next start goes on from that (tape/seal.h). All calls are for the loop's thread.
  */
 #ifndef TDK_RECORDER_SEALER_H
 #define TDK_RECORDER_SEALER_H
@@ -42,13 +42,13 @@ struct sealer {
     enum sealer_state state;
     bool closed;
     uint64_t look_ns; /* not before */
-    uint64_t calm_ns; /* since when the recorder is not behind; 0: it is */
+    uint64_t calm_ns; /* since when the recorder has not been behind; 0: it is */
 
     /* ---- what is looked for ---- */
-    uint64_t from; /* numbers below had their turn */
-    bool asked;    /* somebody wants these packed, whatever their age: */
+    uint64_t from; /* segments below this number had their turn */
+    bool asked;    /* somebody wants these segments packed, whatever their age: */
     uint64_t asked_first, asked_last;
-    bool asked_anew, for_asked; /* since the work began; the work is for that */
+    bool asked_anew, for_asked; /* since the work began; the work is for those */
 
     /* ---- the work: the thread's until it is done ---- */
     struct sealing sealing;
@@ -59,8 +59,8 @@ struct sealer {
 
     /* ---- between both ---- */
     _Atomic bool paused, stop, returned;
-    _Atomic uint64_t segment, read, total; /* being packed; of its bytes. 0: none */
-    _Atomic uint64_t left, left_bytes;     /* found by the last look, this one too */
+    _Atomic uint64_t segment, read, total; /* being packed (0: none); bytes read, of so many */
+    _Atomic uint64_t left, left_bytes;     /* to be packed by the last look, including this one */
 
     struct sealer_totals totals;
 };
@@ -68,10 +68,11 @@ struct sealer {
 void sealer_init(struct sealer *sealer, uv_loop_t *loop, struct recovered *tape,
                  struct journal *journal, const struct sealer_options *options);
 
-/* A few times a second; `behind`: it is to hold still. */
+/* To be called a few times a second. `behind`: hold still. */
 void sealer_tend(struct sealer *sealer, uint64_t now_ns, bool behind);
 
-/* Pack what is sealed now, numbers first to last (0: to the end), also what failed before. */
+/* Pack the segments from first to last (0: to the end) that are sealed now, including those that
+ * failed before. */
 void sealer_ask(struct sealer *sealer, uint64_t first, uint64_t last);
 
 /* Give up what is under way; sealer_is_idle() says when that is done. */
@@ -81,8 +82,8 @@ bool sealer_is_idle(const struct sealer *sealer);
 /* "off", "idle", "packing", "paused" */
 const char *sealer_state_text(const struct sealer *sealer);
 
-/* Its handle closes; then, when the loop has ended, free. A thread that hangs on the disk for
- * seconds ends the process: what it leaves the next start takes up. */
+/* Close the handle; free it after the loop has ended. If the thread hangs on the disk for seconds,
+ * the process ends all the same, and the next start goes on with what it leaves. */
 void sealer_close(struct sealer *sealer);
 void sealer_free(struct sealer *sealer);
 

@@ -1,13 +1,14 @@
 /*
- * unfreed.h - what was deleted, and the disk does not have back yet.
+ * unfreed.h - bytes that were deleted, but that the disk has not given back yet.
  *
- * A file that is deleted keeps its room as long as somebody has it open, and some file systems
- * give it back later anyway. Who deletes by what is free and looks again too soon would delete on
- * and on, to no avail.
+ * A deleted file keeps its room as long as somebody has it open, and some file systems give it back
+ * late anyway. A policy that deletes until enough is free, and looks again too soon, would delete
+ * on and on for nothing.
  *
- * What is free and what the segments take make a sum. A deletion leaves it as it is; what it was
- * lowered by was not freed, and comes back when the sum does. Others who write to the disk lower it
- * too: so no more is waited for than a deletion lowered it by at once, and only for a while. Pure.
+ * Take the sum of what is free and what the segments occupy. A deletion does not change it; if the
+ * sum is lower afterwards, the difference was not freed, and comes back when the sum does. Others
+ * who write to the disk lower the sum, too. So no more is waited for than the sum fell by right at
+ * the deletion, and only for a while. Pure.
  */
 #ifndef TDK_RECORDER_UNFREED_H
 #define TDK_RECORDER_UNFREED_H
@@ -19,17 +20,16 @@
 #define UNFREED_PATIENCE_NS (300 * NS_PER_S)
 
 struct unfreed {
-    uint64_t sum;      /* before the first of them was deleted */
-    uint64_t bytes;    /* that were not free when they were; 0: nothing is waited for */
-    uint64_t since_ns; /* of the first; monotonic */
+    uint64_t sum;      /* before the first deletion */
+    uint64_t bytes;    /* deleted and not freed at once; 0: nothing is waited for */
+    uint64_t since_ns; /* when the first deletion was; monotonic */
 };
 
-/* So many bytes were deleted: the sum before and right after. */
+/* So many bytes were deleted. `before`, `after`: the sum before that and right after it. */
 void unfreed_add(struct unfreed *unfreed, uint64_t deleted, uint64_t before, uint64_t after,
                  uint64_t now_ns);
 
-/* How many of them are not free yet, by the sum of now; 0 also when they were waited for long
- * enough. */
+/* How many of them are still not free. `sum`: as it is now. 0 also when `patience_ns` is over. */
 uint64_t unfreed_bytes(struct unfreed *unfreed, uint64_t sum, uint64_t patience_ns,
                        uint64_t now_ns);
 

@@ -1,9 +1,9 @@
 /*
- * write.h - one write to come: an aligned buffer with blocks of several inlets back to back.
+ * write.h - one write to the tape: an aligned buffer with blocks of several inlets, back to back.
  *
  *   bytes   | block | block | ... | zeros up to a multiple of 4096 |
  *
- * The buffers are ours from the start to the end of the recorder: a write is used again and again.
+ * The buffers live as long as the recorder, and are used again and again.
  */
 #ifndef TDK_RECORDER_WRITE_H
 #define TDK_RECORDER_WRITE_H
@@ -38,10 +38,10 @@ struct write {
     unsigned piece_count, piece_room;
     uint64_t since_ns; /* when the oldest frame in it was first seen */
 
-    struct reel *reel; /* borrowed: the segment, until its blocks are indexed */
+    struct reel *reel; /* the segment; borrowed until the blocks are in the index */
     uint64_t offset;
     uint32_t first_block; /* number in the segment of the first piece */
-    bool again;           /* it was sent before, in vain: BLOCK_REWRITTEN */
+    bool again;           /* it was sent before and failed: BLOCK_REWRITTEN */
     bool told;            /* its rings have their room back */
 
     bool back; /* the write has returned, with `status` */
