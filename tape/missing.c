@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "tape/hole.h"
 #include "tape/segment.h"
@@ -30,14 +31,11 @@ static int note(struct missing *missing, uint64_t number)
         missing->items[missing->count - 1].last = number;
         return 0;
     }
-    if (missing->count == missing->room) {
-        size_t room = missing->room == 0 ? 4 : 2 * missing->room;
-        struct missing_range *items = realloc(missing->items, room * sizeof *items);
-        if (items == NULL)
-            return -ENOMEM;
-        missing->items = items;
-        missing->room = room;
-    }
+    struct missing_range *items =
+        array_grow(missing->items, &missing->room, missing->count + 1, sizeof *items);
+    if (items == NULL)
+        return -ENOMEM;
+    missing->items = items;
     missing->items[missing->count++] = (struct missing_range){number, number};
     return 0;
 }

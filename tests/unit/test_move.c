@@ -194,7 +194,7 @@ static int note_parent_sync(int fd)
 /* Made a moment ago, it would be gone in a power cut, and with it all that was moved there. */
 static void the_name_of_the_folder_there_is_durable_before_it_is_used(void **state)
 {
-    struct fixture *f = *state;
+    struct moving *f = *state;
     struct file_ops ops = files_posix;
     struct folder folder;
     struct annex_meta meta;

@@ -289,7 +289,7 @@ static void a_loss_is_met_between_its_ticks_when_it_is_packed(void **state)
     after = answer_of(f, false, true);
     assert_answer(&after, &before);
     assert_holes_are_told(f);
-    assert_whole(f);
+    telling_whole(f->path);
 }
 
 /* What is told of a track before its first tick becomes a block of its own, at that tick's place:
