@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/batch.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
 #include "base/quantity.h"
@@ -13,6 +13,7 @@
 
 #define CREDIT_DEFAULT ((UINT64_C(36) << 20))
 #define TRACKS_MAX     65536u
+#define CANCEL_NS      (30 * NS_PER_S) /* for its end to come, where silence may last for ever */
 
 /* The name behind a track's number, and its epoch as the last TRACK frame had it. */
 struct told {
@@ -311,19 +312,25 @@ int tdk_client_query(struct tdk_client *c, const struct tdk_client_query *query,
     return 0;
 }
 
-/* No more than the credit is on its way. Who sends on is not listened to any longer. */
+/* No more than the credit is on its way. Who sends on is not listened to any longer, nor who only
+ * says for so long that he is at work. */
 static void cancel(struct tdk_stream *s)
 {
-    uint64_t most = s->credit + FRAME_ANSWER_SIZE;
-    struct text_buffer *out = client_begin_notification(s->client, "cancel");
+    struct tdk_client *c = s->client;
+    const uint64_t most = s->credit + FRAME_ANSWER_SIZE, begun_ns = clock_mono();
+    struct text_buffer *out = client_begin_notification(c, "cancel");
     wire_put_map(out, 1);
     wire_pair_u64(out, "stream", s->id);
-    if (client_send(s->client, NULL) < 0)
+    if (client_send(c, NULL) < 0)
         return;
-    for (uint64_t heard = 0; !s->ended && heard <= most; heard += s->client->used)
+    const uint64_t timeout_ns = c->timeout_ns;
+    c->timeout_ns = timeout_ns != 0 ? timeout_ns : CANCEL_NS;
+    for (uint64_t heard = 0; !s->ended && heard <= most && clock_mono() - begun_ns < c->timeout_ns;
+         heard += c->used)
         (void)hear(s, &s->err);
+    c->timeout_ns = timeout_ns;
     if (!s->ended)
-        tdk_client_hang_up(s->client);
+        tdk_client_hang_up(c);
 }
 
 void tdk_stream_close(struct tdk_stream *s)

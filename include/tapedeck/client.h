@@ -135,7 +135,9 @@ struct tdk_stream_stats {
 };
 TDK_API void tdk_stream_stats(const struct tdk_stream *stream, struct tdk_stream_stats *stats);
 
-/* A stream that is not at its end is cancelled; what is on its way is passed over. NULL is fine. */
+/* Close a stream. A stream that is not at its end is cancelled, and what is on its way is passed
+ * over. If its end does not come within timeout_ns (0: 30 s), the connection is given up. NULL is
+ * fine. */
 TDK_API void tdk_stream_close(struct tdk_stream *stream);
 
 #ifdef __cplusplus

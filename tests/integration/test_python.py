@@ -16,6 +16,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import unittest
 import zlib
 from unittest import mock
@@ -790,13 +791,13 @@ class Interrupted(Case):
         self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, interrupt))
 
     @contextlib.contextmanager
-    def client(self, method, say):
+    def client(self, method, say, timeout=10 * support.PATIENCE):
         """Of a server that answers this method with say(connection, id)."""
         from tests.integration import test_hostile_server as fake
         path = self.scratch / "fake.sock"
         server = fake.Server(path, method, lambda *who: say(fake, *who))
         try:
-            with tapedeck.Client(f"unix:{path}", timeout=10 * support.PATIENCE) as client:
+            with tapedeck.Client(f"unix:{path}", timeout=timeout) as client:
                 yield client
         finally:
             server.close()
@@ -855,6 +856,27 @@ class Interrupted(Case):
             except tapedeck.Error:
                 return  # it did not come within a moment
             self.assertEqual((came, stream.whole.ticks), ([b"12345678"], 1))
+
+
+    def test_a_stream_that_is_closed_is_not_listened_to_for_ever(self):
+        """Where the other side's disk hangs it says all the while that it is at work."""
+        left = threading.Event()
+
+        def say(fake, connection, number):
+            connection.sendall(fake.answer(number, {"stream": 1}))
+            until = time.monotonic() + support.SOON
+            while time.monotonic() < until:
+                try:
+                    connection.sendall(fake.msgpack.packb([2, "heartbeat", {"stream": 1}]))
+                except OSError:
+                    left.set()
+                    raise
+                time.sleep(0.05)
+            connection.sendall(fake.msgpack.packb([2, "end", {"stream": 1, "ticks": 0}]))
+
+        with self.client("query", say, timeout=1) as client:
+            client.stream().close()
+            self.assertTrue(left.wait(support.PATIENCE))
 
 
 class Finding(Case):
