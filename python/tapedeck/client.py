@@ -95,7 +95,8 @@ class Client:
             asked = (self.handle, method.encode(), packed, len(packed), byref(result), byref(size))
             self.attend(lambda: lib.call("tdk_client_call", *asked))
             answer = ctypes.string_at(result, size.value) if size.value else b"\x80"
-        return self._msgpack.unpackb(answer, raw=False)
+        # Symbols are the bytes that came, in whatever code: Tape.symbols() gives them like that, too.
+        return self._msgpack.unpackb(answer, raw=False, unicode_errors="backslashreplace")
 
     def stream(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
                tracks: Union[str, Sequence[str], None] = None,

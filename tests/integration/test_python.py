@@ -749,6 +749,16 @@ class Plays(Case):
         with self.assertRaisesRegex(tapedeck.Error, "none"), tapedeck.Client(there) as client:
             client.query(name, tracks="none")
 
+    @unittest.skipIf(importlib.util.find_spec("msgpack") is None, "python3-msgpack is not installed")
+    def test_a_symbol_that_is_no_utf8_is_told_as_the_tape_tells_it(self):
+        name = next(name for name in expected() if name.endswith("databento-dbn/test_data.bbo-1m.dbn"))
+        data = (support.SHARED / "data" / name).read_bytes()
+        self.run_ok("import", "-", "-T", self.tape, "--track", "x", stdin=data.replace(b"ESH1", b"E\xffH1"))
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
+        with tapedeck.Tape(self.tape) as tape, tapedeck.Client(f"unix:{self.tape}/replayer.sock") as client:
+            self.assertEqual([row.symbol for row in tape.symbols()], ["E\\xffH1"])
+            self.assertEqual([row["symbol"] for row in client.call("symbols")["symbols"]], ["E\\xffH1"])
+
     @unittest.skipIf("LD_PRELOAD" in os.environ, "its programs have a sanitizer's runtime of their own")
     def test_the_backtest_of_the_examples_runs_and_is_the_same_each_time(self):
         told = []
