@@ -24,6 +24,30 @@ void types_close(struct types *types)
 
 /* ---- opaque types by name: the tracks are asked ---- */
 
+/* An opaque type as a track names it. */
+struct type_name {
+    const char *at; /* borrowed, not ended by NUL */
+    size_t size;
+    uint64_t number;
+};
+
+static bool is_called(const struct type_name *name, const char *word)
+{
+    return name->size == strlen(word) && memcmp(name->at, word, name->size) == 0;
+}
+
+/* "type.3" = "line\tapplication/octet-stream". False: the property names no type. */
+static bool read_name(const char *key, const void *value, size_t size, struct type_name *name)
+{
+    if (strncmp(key, "type.", 5) != 0 || quantity_count(key + 5, &name->number, NULL) < 0 ||
+        name->number < TDK_TYPE_OPAQUE || name->number > TDK_TYPE_OPAQUE_LAST)
+        return false;
+    const char *tab = memchr(value, '\t', size);
+    name->at = value;
+    name->size = tab != NULL ? (size_t)(tab - name->at) : size;
+    return true;
+}
+
 struct search {
     struct types *types;
     struct tdk_tape *tape;
@@ -35,18 +59,12 @@ struct search {
     struct tdk_err *err;
 };
 
-/* "type.3" = "line\tapplication/octet-stream". */
 static int look_at_property(const char *key, const void *value, size_t size, void *context)
 {
     struct search *search = context;
-    uint64_t number;
-    if (strncmp(key, "type.", 5) != 0 || quantity_count(key + 5, &number, NULL) < 0 ||
-        number < TDK_TYPE_OPAQUE || number > TDK_TYPE_OPAQUE_LAST)
-        return 0;
-    const char *tab = memchr(value, '\t', size);
-    size_t name_size = tab != NULL ? (size_t)(tab - (const char *)value) : size;
-    if (name_size == strlen(search->name) && memcmp(value, search->name, name_size) == 0)
-        search->here = search->numbers[number] = true;
+    struct type_name name;
+    if (read_name(key, value, size, &name) && is_called(&name, search->name))
+        search->here = search->numbers[name.number] = true;
     return 0;
 }
 
@@ -86,6 +104,65 @@ static int look_at_track(const struct tdk_track_info *track, void *context)
     return rc;
 }
 
+/* ---- a number that is something else elsewhere ---- */
+
+struct check {
+    struct tdk_tape *tape;
+    const struct tdk_query *query;
+    const struct option_list *words;
+    const char *const *named; /* by number: the word that it was found by; NULL: by none */
+    const char *track;        /* being asked */
+    struct tdk_err *err;
+};
+
+/* By its name or by its number. */
+static bool is_asked_for(const struct check *check, const struct type_name *name)
+{
+    for (size_t i = 0; i < check->words->count; i++) {
+        const char *word = check->words->items[i];
+        uint64_t number;
+        if (is_called(name, word) ||
+            (quantity_count(word, &number, NULL) == 0 && number == name->number))
+            return true;
+    }
+    return false;
+}
+
+static int check_property(const char *key, const void *value, size_t size, void *context)
+{
+    const struct check *check = context;
+    struct type_name name;
+    if (!read_name(key, value, size, &name) || check->named[name.number] == NULL ||
+        is_asked_for(check, &name))
+        return 0;
+    return err_say(check->err, TDK_EVALUE,
+                   "--type '%.80s': it is number %u, which is '%.*s' on track %s in this range: "
+                   "name the tracks (--track), or another range",
+                   check->named[name.number], (unsigned)name.number,
+                   (int)(name.size < 80 ? name.size : 80), name.at, check->track);
+}
+
+static int check_epoch(const struct tdk_epoch_info *epoch, void *context)
+{
+    struct check *check = context;
+    const struct tdk_query *query = check->query;
+    bool timed = query->axis == TDK_AXIS_RECV;
+    if (epoch->first_ts > epoch->last_ts ||
+        (timed && (epoch->first_ts >= query->to || epoch->last_ts < query->from)))
+        return 0;
+    return tdk_tape_properties(check->tape, check->track, epoch->epoch, check_property, check,
+                               check->err);
+}
+
+static int check_track(const struct tdk_track_info *track, void *context)
+{
+    struct check *check = context;
+    check->track = track->name;
+    return query_has_track(check->query, track->name)
+               ? tdk_tape_epochs(check->tape, track->name, check_epoch, check, check->err)
+               : 0;
+}
+
 /* ---- one word ---- */
 
 static void add(struct types *types, uint8_t type, int16_t rtype)
@@ -109,7 +186,7 @@ static int say_unknown(const char *word, struct tdk_err *err)
         word, near ? "; did you mean '" : "", near ? nearest.best : "", near ? "'?" : "");
 }
 
-static int add_by_name(struct search *search)
+static int add_by_name(struct search *search, const char *named[TYPES_MAX])
 {
     int rc = tdk_tape_tracks(search->tape, look_at_track, search, search->err);
     if (rc < 0)
@@ -117,8 +194,10 @@ static int add_by_name(struct search *search)
     if (!search->anywhere)
         return say_unknown(search->name, search->err);
     for (unsigned number = 0; number < TYPES_MAX; number++)
-        if (search->numbers[number])
+        if (search->numbers[number]) {
             add(search->types, (uint8_t)number, -1);
+            named[number] = search->name;
+        }
     return 0;
 }
 
@@ -153,6 +232,7 @@ int types_open(struct types *types, struct tdk_tape *tape, const struct option_l
     types->filters = calloc(words->count, TYPES_MAX * sizeof *types->filters);
     if (types->filters == NULL)
         return err_set(err, -ENOMEM, "read --type");
+    const char *named[TYPES_MAX] = {NULL};
     bool all_by_name = true;
     for (size_t i = 0; i < words->count; i++) {
         const char *word = words->items[i];
@@ -167,7 +247,7 @@ int types_open(struct types *types, struct tdk_tape *tape, const struct option_l
             continue;
         struct search search = {
             .types = types, .tape = tape, .query = query, .name = word, .err = err};
-        int rc = add_by_name(&search);
+        int rc = add_by_name(&search, named);
         if (rc < 0)
             return rc;
     }
@@ -177,5 +257,8 @@ int types_open(struct types *types, struct tdk_tape *tape, const struct option_l
         query->tracks = (const char *const *)types->tracks;
         query->track_count = types->track_count;
     }
-    return 0;
+    if (types->track_count == 0) /* none by name */
+        return 0;
+    struct check check = {.tape = tape, .query = query, .words = words, .named = named, .err = err};
+    return tdk_tape_tracks(tape, check_track, &check, err);
 }

@@ -3,7 +3,8 @@
  *
  * A DBN schema or record type, wide-trade and wide-quote, a number, or the name that a track gave
  * to an opaque type. Such names are a track's own: a query for nothing else is one of the tracks
- * that have it.
+ * that have it. As a cursor filters by numbers, a query in whose range a number means something
+ * that was not asked for is refused.
  */
 #ifndef TDK_REPLAYER_TYPES_H
 #define TDK_REPLAYER_TYPES_H

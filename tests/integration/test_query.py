@@ -69,6 +69,22 @@ class Which(Lines):
         self.assertEqual(len(self.texts("-t", "special", "-t", "line")), 2 * self.COUNT + 1)
         self.assertEqual(len(self.texts("-t", "3")), 2 * self.COUNT + 1)
 
+    def test_what_has_the_same_number_and_another_name_is_not_told_for_it(self):
+        def put(track, ts, name):
+            path = self.scratch / "named.lines"
+            path.write_text(f"{ts} {name}\n", encoding="utf-8")
+            self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "--type-name", name)
+
+        put("c", T0 + 90 * SECOND, "special")
+        put("c", T0 + 91 * SECOND, "late")
+        args = ("query", "-T", self.tape, "-o", "none", "-t", "special", "-t", "wide-trade")
+        self.assertIn("number 3, which is 'line' on track a", self.run_ok(*args, code=2).stderr)
+        self.assertIn("which is 'late' on track c", self.run_ok(*args, "--track", "c", code=2).stderr)
+        for more in (("--track", "c", "--to", T0 + 91 * SECOND), ("--from", T0 + 90 * SECOND, "--to", T0 + 91 * SECOND)):
+            self.assertEqual(self.texts("-t", "special", "-t", "wide-trade", *more), ["special"])
+        self.assertEqual(len(self.texts("-t", "special", "-t", "3")), 2 * self.COUNT + 2)
+        self.assertEqual(self.texts("-t", "special", "-t", "late"), ["special", "late"])
+
     def test_a_count_is_only_that(self):
         done = self.run_ok("query", "-T", self.tape, "--count")
         self.assertEqual(done.stdout, b"20\n")
