@@ -77,7 +77,7 @@ const struct option listen_stop_rows[] = {
 static int settle_format(const struct listen_options *options, struct output_options *output,
                          struct tdk_err *err)
 {
-    output->format = options->path != NULL ? OUTPUT_AUTO : OUTPUT_JSONL;
+    output->format = output_has_name(options->path) ? OUTPUT_AUTO : OUTPUT_JSONL;
     if (options->format != NULL && !output_format_parse(options->format, &output->format))
         return err_say(err, TDK_EVALUE, "-o %s: no such format, there are %s", options->format,
                        output_format_words);

@@ -100,11 +100,16 @@ static const struct output_kind *kind_of(const struct output_options *options)
 
 /* ---- open ---- */
 
+bool output_has_name(const char *path)
+{
+    return path != NULL && strcmp(path, "-") != 0;
+}
+
 int output_settle_format(struct output_options *options, struct tdk_err *err)
 {
     if (options->format != OUTPUT_AUTO)
         return 0;
-    bool file = options->path != NULL && strcmp(options->path, "-") != 0;
+    bool file = output_has_name(options->path);
     if (file && format_of_name(options->path, &options->format))
         return 0;
     if (file)

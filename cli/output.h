@@ -84,6 +84,9 @@ struct output_options {
  */
 int output_settle_format(struct output_options *options, struct tdk_err *err);
 
+/* Is it a file that has a name? Not with NULL and "-". */
+bool output_has_name(const char *path);
+
 struct output;
 
 /* TDK_EVALUE: the options do not go together, binary to a terminal, no format (wrong usage);

@@ -169,7 +169,7 @@ static int open_output(struct tail *t, struct tdk_err *err)
                                      .envelope = output_args.envelope,
                                      .five = output_args.five,
                                      .facts = depot_facts(&t->range.depot)};
-    if (output_args.format == NULL && output_args.path != NULL)
+    if (output_args.format == NULL && output_has_name(output_args.path))
         options.format = OUTPUT_AUTO;
     if (output_args.format != NULL && !output_format_parse(output_args.format, &options.format))
         return err_say(err, TDK_EVALUE, "-o %s: no such format, there are %s", output_args.format,

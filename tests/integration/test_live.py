@@ -304,7 +304,7 @@ class Tail(Live):
     def test_the_last_ticks_of_a_tape(self):
         done = self.run_ok("tail", "-T", self.tape, "-n", 7, "--envelope")
         self.assertEqual(self.seqs(done.stdout), list(range(494, 501)))
-        self.assertEqual(len(self.run_ok("tail", "-T", self.tape).stdout.splitlines()), 10)
+        self.assertEqual(len(self.run_ok("tail", "-T", self.tape, "-O", "-").stdout.splitlines()), 10)
         self.assertEqual(self.run_ok("tail", "-T", self.tape, "-n", 0).stdout, b"")
 
     def test_what_was_lost_among_the_last_ticks_is_told_and_shown_if_asked(self):
