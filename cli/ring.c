@@ -225,7 +225,7 @@ static const struct option rm_rows[] = {
     {.name = "force",
      .letter = 'f',
      .kind = OPTION_FLAG,
-     .help = "also while a producer or consumer is attached",
+     .help = "also while a producer or consumer is attached, and what is no ring",
      .at = offsetof(struct rm_args, force)},
     {.name = "dry-run",
      .kind = OPTION_FLAG,
@@ -247,7 +247,9 @@ static int rm_one(const char *name)
         return CLI_OK;
     }
     if (tdk_ring_remove(name, rm_args.force, &err) < 0)
-        return cli_refuse(&err, NULL);
+        return cli_refuse(&err, err.code == TDK_EHOSTILE && !rm_args.force
+                                    ? "--force removes what is there all the same"
+                                    : NULL);
     return CLI_OK;
 }
 

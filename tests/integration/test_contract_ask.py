@@ -69,6 +69,8 @@ class Rules(Contract):
         self.put_lines("a", [(T0 + i * SECOND, "x") for i in range(10)])
         config = self.write("c.conf", f"tape = {self.tape}\n\n# a comment\n; another\n[query]\ncount = yes\nfrom = {T0 + SECOND}\n")
         self.assertEqual(self.run_ok("query", "--config", config).stdout, b"9\n")
+        marked = self.write("marked.conf", "\ufeff" + config.read_text())  # as some editors save it
+        self.assertEqual(self.run_ok("query", "--config", marked).stdout, b"9\n")
         env = dict(self.env, TAPEDECK_FROM=str(T0 + 5 * SECOND))
         self.assertEqual(self.run_ok("query", "--config", config, env=env).stdout, b"5\n")
         self.assertEqual(self.run_ok("query", "--config", config, "--from", T0 + 8 * SECOND, env=env).stdout, b"2\n")

@@ -122,6 +122,9 @@ class Rings(tapedeck.Case):
         self.assertIn("bad", done.stderr)
         for command in (["drain", "bad"], ["tap", "bad"], ["gen", "--ring", "bad", "--count", "1"]):
             self.assertIn("bad", self.run_ok(*command, code=1).stderr)
+        self.assertIn("--force removes", self.run_ok("ring", "rm", "bad", code=1).stderr)
+        self.run_ok("ring", "rm", "bad", "--force")
+        self.run_ok("ring", "ls")
 
     # ---- gen ----
 
