@@ -202,7 +202,7 @@ static int go_on(struct moving *m, uint64_t bytes)
     m->totals->bytes_done += bytes;
     if (m->options->go_on == NULL || m->options->go_on(m->totals, m->options->context))
         return 0;
-    return err_set(m->err, -ECANCELED, "move segments");
+    return err_say(m->err, -ECANCELED, "interrupted");
 }
 
 static int copy_bytes(struct moving *m, int from, int to, uint64_t size, const char *path)

@@ -204,7 +204,7 @@ static int run_group(struct group *g, struct tdk_err *err)
     free(threads);
     if (started == 0 && count > 0)
         return err_set(err, -EAGAIN, "start a thread");
-    return stopped ? err_set(err, -ECANCELED, "pack segments") : 0;
+    return stopped ? err_say(err, -ECANCELED, "interrupted") : 0;
 }
 
 static int first_failure(const struct group *g, struct tdk_err *err)
