@@ -65,6 +65,7 @@ struct told_gaps {
     uint64_t ticks, lost, damaged, retired, away;
     uint64_t missing; /* by its gaps, of which there are so many */
     unsigned gaps;
+    uint64_t segments; /* that are not there, or lost their end */
 };
 
 /* A struct tdk_coverage_walk's; `context` is a struct told_gaps. */
@@ -76,6 +77,13 @@ static inline int telling_on_gap(const struct tdk_gap *gap, void *context)
     assert_true(gap->damaged + gap->retired + gap->away <= 1);
     told->gaps++;
     told->missing += gap->count;
+    return 0;
+}
+
+static inline int telling_on_lost(const struct tdk_lost_segments *lost, void *context)
+{
+    struct told_gaps *told = context;
+    told->segments += lost->last - lost->first + 1;
     return 0;
 }
 
@@ -96,8 +104,10 @@ static inline struct told_gaps telling_gaps(const char *path)
     struct tdk_err err;
     struct told_gaps told = {.ticks = 0};
     const struct tdk_query all = {.to = UINT64_MAX};
-    const struct tdk_coverage_walk walk = {
-        .gap = telling_on_gap, .epoch = telling_on_epoch, .context = &told};
+    const struct tdk_coverage_walk walk = {.lost = telling_on_lost,
+                                           .gap = telling_on_gap,
+                                           .epoch = telling_on_epoch,
+                                           .context = &told};
     taping_ok(tdk_tape_coverage(tape, &all, &walk, &err), &err);
     tdk_tape_close(tape);
     assert_int_equal(told.lost + told.damaged + told.retired + told.away, told.missing);

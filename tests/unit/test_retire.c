@@ -52,6 +52,7 @@ static void what_lost_its_tombstones_counts_as_missing(void **state)
     struct told_gaps seen = telling_gaps(f->path);
     assert_true(seen.damaged > 0);
     assert_int_equal(seen.retired, 0);
+    assert_int_equal(seen.segments, RETIRING_GOING);
     taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
     assert_true(recover_lost(&tape.report));
     taping_ok(recover_close(&tape, true, &err), &err);
