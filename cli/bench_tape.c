@@ -18,10 +18,10 @@
 #include "tape/append.h"
 #include "tape/seal_tape.h"
 
-#define DAY_BEGIN  UINT64_C(1763649000000000000) /* 2025-11-20T14:30:00Z */
-#define DAY_NS     (23400 * NS_PER_S)            /* 6.5 h */
-#define NIGHT_NS   (63000 * NS_PER_S)            /* until the next day begins */
-#define DAYS_MAX   3650u
+#define DAY_BEGIN UINT64_C(1763649000000000000) /* 2025-11-20T14:30:00Z */
+#define DAY_NS    (23400 * NS_PER_S)            /* 6.5 h */
+#define NIGHT_NS  (63000 * NS_PER_S)            /* until the next day begins */
+#define DAYS_MAX  3650u
 
 const struct option bench_tape_rows[] = {
     {.name = "tape",
