@@ -12,7 +12,7 @@ from . import native as lib
 from . import records as r
 from .helper import aside
 from .moments import Moment, to_ns
-from .tape import _Collection, _range, _strings, _warn
+from .tape import _Collection, _range, _warn
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -110,7 +110,7 @@ class Client:
         asked = lib.ClientQuery(range=_range(start, end, tracks, symbols, axis, limit=limit,
                                              reverse=reverse, control=control, written=written))
         words = [types] if isinstance(types, (str, int)) else types
-        asked.types, asked.type_count = _strings(None if words is None else map(str, words))
+        asked.types, asked.type_count = lib.strings(None if words is None else map(str, words))
         with self._lock:
             return Stream(self, asked)
 

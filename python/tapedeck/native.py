@@ -13,7 +13,7 @@ import os
 import pathlib
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int, c_int16, c_int64,
                     c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterable, Optional, Union
 
 from .helper import aside
 
@@ -73,6 +73,14 @@ def check_unsigned(what: str, value: int, most: int = U64_MAX) -> int:
 
 def check_byte(what: str, value: int) -> int:
     return check_unsigned(what, value, 255)
+
+
+def strings(values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
+    """An array of texts, and how many."""
+    if values is None:
+        return None, 0
+    encoded = [v.encode() for v in ([values] if isinstance(values, str) else values)]
+    return (c_char_p * len(encoded))(*encoded), len(encoded)
 
 
 class Err(Structure):
@@ -162,6 +170,11 @@ class EpochCoverage(Structure):
                 ("retired", c_uint64), ("away", c_uint64)]
 
 
+class EpochInfo(Structure):
+    _fields_ = [(name, c_uint64) for name in ("epoch", "first_seq", "last_seq", "first_ts", "last_ts",
+                                              "ticks", "bytes", "lost")]
+
+
 class SymbolInfo(Structure):
     _fields_ = [("symbol", c_char_p), ("track", c_char_p), ("epoch", c_uint64),
                 ("instrument_id", c_uint32), ("from_", c_uint64), ("to", c_uint64)]
@@ -189,6 +202,8 @@ class StreamStats(Structure):
 
 EachTrack = CFUNCTYPE(c_int, POINTER(TrackInfo), c_void_p)
 EachSymbol = CFUNCTYPE(c_int, POINTER(SymbolInfo), c_void_p)
+EachEpochInfo = CFUNCTYPE(c_int, POINTER(EpochInfo), c_void_p)
+EachProperty = CFUNCTYPE(c_int, c_char_p, c_void_p, c_size_t, c_void_p)
 EachName = CFUNCTYPE(c_int, c_char_p, c_void_p)
 EachLost = CFUNCTYPE(c_int, POINTER(LostSegments), c_void_p)
 EachGap = CFUNCTYPE(c_int, POINTER(Gap), c_void_p)
@@ -235,6 +250,8 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "tdk_tape_info": (None, [_HANDLE, POINTER(TapeInfo)]),
     "tdk_tape_tracks": (c_int, [_HANDLE, EachTrack, c_void_p, _ERR]),
     "tdk_tape_symbols": (c_int, [_HANDLE, c_char_p, EachSymbol, c_void_p, _ERR]),
+    "tdk_tape_epochs": (c_int, [_HANDLE, c_char_p, EachEpochInfo, c_void_p, _ERR]),
+    "tdk_tape_properties": (c_int, [_HANDLE, c_char_p, c_uint64, EachProperty, c_void_p, _ERR]),
     "tdk_tape_property": (c_int, [_HANDLE, c_char_p, c_uint64, c_char_p, _OUT, POINTER(c_size_t),
                                   _ERR]),
     "tdk_tape_coverage": (c_int, [_HANDLE, POINTER(Query), POINTER(CoverageWalk), _ERR]),

@@ -7,7 +7,7 @@ import os
 import threading
 import warnings
 from ctypes import byref
-from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
+from typing import Any, Iterator, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from .batch import Batch, Part
 from .native import U64_MAX, check_unsigned
 from .moments import Moment, to_ns
 from .records import Schema
+from .types import Type, choose
 
 BATCH_SIZE = 1 << 20  # bytes of frames asked for at a time: as much as stays in a cache
 PIECE_SIZE = 32 << 20
+CANARY = "tapedeck.canary"  # the track that a query has only by its name
 
 
 class LossWarning(UserWarning):
@@ -126,7 +128,6 @@ class Stats(NamedTuple):
 _REASONS = {0: "damage", 1: "ring full", 2: "no space", 3: "damage", 4: "quarantine", 5: "unknown",
             6: "retired", 7: "away"}
 _KINDS = ("mixed", "dbn", "wide", "opaque")
-Type = Union[str, int, Schema]
 
 
 class _Handle:
@@ -213,13 +214,6 @@ def _array(owner: _Owner, address: Optional[int], size: int, typestr: str) -> np
     return np.asarray(_Memory(owner, address or 0, size, typestr))
 
 
-def _strings(values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
-    if values is None:
-        return None, 0
-    encoded = [v.encode() for v in ([values] if isinstance(values, str) else values)]
-    return (ctypes.c_char_p * len(encoded))(*encoded), len(encoded)
-
-
 def _range(start: Optional[Moment], end: Optional[Moment], tracks: Union[str, Sequence[str], None],
            symbols: Union[str, Sequence[str], None], axis: str, limit: int = 0,
            **flags: Any) -> lib.Query:
@@ -228,8 +222,8 @@ def _range(start: Optional[Moment], end: Optional[Moment], tracks: Union[str, Se
     query = lib.Query(from_=0 if start is None else to_ns(start),
                       to=U64_MAX if end is None else to_ns(end), axis=int(axis == "event"),
                       limit=check_unsigned("limit", limit), **flags)
-    query.tracks, query.track_count = _strings(tracks)
-    query.symbols, query.symbol_count = _strings(symbols)
+    query.tracks, query.track_count = lib.strings(tracks)
+    query.symbols, query.symbol_count = lib.strings(symbols)
     return query
 
 
@@ -331,30 +325,21 @@ class Tape:
 
     # ---- ranges ----
 
-    def _type(self, word: Type) -> tuple[int, int]:
-        if isinstance(word, int):
-            return lib.check_byte("type", word), -1
-        if isinstance(word, Schema) or word in r.SCHEMAS:
-            kind = r.schema(word)
-            return kind.type, kind.rtype
-        for track in self.tracks():
-            for number in range(r.OPAQUE, r.CONTROL):
-                name = self.property(track.name, f"type.{number}")
-                if name is not None and name.split(b"\0")[0].decode("utf-8", "replace") == word:
-                    return number, -1
-        raise ValueError(f"no type {word!r}: a schema ({', '.join(sorted(r.SCHEMAS))}), a number, or "
-                         "the name that a track gave")
-
     def _query(self, start: Optional[Moment], end: Optional[Moment],
                tracks: Union[str, Sequence[str], None], symbols: Union[str, Sequence[str], None],
                types: Union[Type, Sequence[Type], None], axis: str, **flags: Any) -> lib.Query:
         query = _range(start, end, tracks, symbols, axis, **flags)
         if types is not None:
             words = [types] if isinstance(types, (str, int, Schema)) else list(types)
-            pairs = [self._type(word) for word in words]
-            query.types = (lib.TypeFilter * len(pairs))(*pairs)
-            query.type_count = len(pairs)
+            choose(query, words, self._open(), lambda: self._names(tracks))
         return query
+
+    def _names(self, tracks: Union[str, Sequence[str], None]) -> list[str]:
+        """Of the tracks that a query for these gives."""
+        if tracks is None:
+            return [track.name for track in self.tracks() if track.name != CANARY]
+        asked = [tracks] if isinstance(tracks, str) else tracks
+        return [track.name for track in self.tracks() if track.name in asked]
 
     def cursor(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
                tracks: Union[str, Sequence[str], None] = None,

@@ -252,6 +252,27 @@ class Tapes(Case):
             self.assertEqual(len(batch.records("wide-trade")), 300)
             self.assertEqual(batch.heads["size"].tolist(), [6] * 10 + [56] * 300)
 
+    def test_an_opaque_types_name_is_its_tracks_own(self):
+        for track, ts, name in (("words", 91, "late"), ("other", 92, "other")):
+            self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", track, "--type-name", name,
+                        stdin=f"{ts}{10**9} {name}\n".encode())
+        with tapedeck.Tape(self.tape) as tape:
+            def texts(*types, **how):
+                return [bytes(p) for batch in tape.cursor(types=types, **how) for p in batch.payloads(3)]
+
+            self.assertEqual(texts("other"), [b"other"])
+            self.assertEqual(texts("late", "other", start=91 * 10**10), [b"late", b"other"])
+            self.assertEqual(texts("late", start=91 * 10**10), [b"late"])
+            self.assertEqual(texts("late", "trades", tracks="words", start=91 * 10**10), [b"late"])
+            self.assertEqual(texts("line", end=90 * 10**10), [b"text %d" % i for i in range(10)])
+            self.assertEqual(texts("line", start=95 * 10**10), [])
+            for types, how, why in ((["line"], {}, "'late' on track words"), (["nobody"], {}, "no type 'nobody'"),
+                                    (["late", "trades"], {"start": 91 * 10**10}, "'other' on track other"),
+                                    (["other"], {"tracks": "words"}, "no type 'other'")):
+                with self.assertRaisesRegex(ValueError, why):
+                    tape.cursor(types=types, **how)
+            self.assertEqual(tape.count(types=["late", 3]), 12)
+
     def test_views_outlive_batch_cursor_and_tape(self):
         tape = tapedeck.Tape(self.tape)
         batch = next(iter(tape.cursor(types="wide-trade")))
