@@ -110,7 +110,7 @@ class Client:
         asked = lib.ClientQuery(range=_range(start, end, tracks, symbols, axis, limit=limit,
                                              reverse=reverse, control=control, written=written))
         words = [types] if isinstance(types, (str, int)) else types
-        asked.types, asked.type_count = lib.strings(None if words is None else map(str, words))
+        asked.types, asked.type_count = lib.strings("types", None if words is None else map(str, words))
         with self._lock:
             return Stream(self, asked)
 

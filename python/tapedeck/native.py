@@ -75,11 +75,14 @@ def check_byte(what: str, value: int) -> int:
     return check_unsigned(what, value, 255)
 
 
-def strings(values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
-    """An array of texts, and how many."""
+def strings(what: str, values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
+    """An array of texts, and how many. To the library none are all: who asks for none does not mean
+    that."""
     if values is None:
         return None, 0
     encoded = [v.encode() for v in ([values] if isinstance(values, str) else values)]
+    if not encoded:
+        raise ValueError(f"{what}: an empty list; leave it out for all of them")
     return (c_char_p * len(encoded))(*encoded), len(encoded)
 
 

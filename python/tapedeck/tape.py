@@ -222,8 +222,8 @@ def _range(start: Optional[Moment], end: Optional[Moment], tracks: Union[str, Se
     query = lib.Query(from_=0 if start is None else to_ns(start),
                       to=U64_MAX if end is None else to_ns(end), axis=int(axis == "event"),
                       limit=check_unsigned("limit", limit), **flags)
-    query.tracks, query.track_count = lib.strings(tracks)
-    query.symbols, query.symbol_count = lib.strings(symbols)
+    query.tracks, query.track_count = lib.strings("tracks", tracks)
+    query.symbols, query.symbol_count = lib.strings("symbols", symbols)
     return query
 
 

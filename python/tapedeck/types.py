@@ -81,15 +81,18 @@ def _check(words: Sequence[Type], told: Sequence[_Name], meant: Sequence[_Name])
 def choose(query: lib.Query, words: Sequence[Type], handle: Any,
            tracks: Callable[[], Sequence[str]]) -> None:
     """The query's types. Where names alone are asked for its tracks are those that gave them, of `tracks`."""
+    if not words:
+        raise ValueError("types: an empty list; leave it out for all of them")
     pairs = [_pair(word) for word in words if not _is_name(word)]
     if len(pairs) < len(words):
         told = [name for track in tracks() for name in _names(handle, track, query)]
         meant = [name for name in told if name.name in words]
+        own = {name.track for name in meant}
         if not pairs:
-            own = {name.track for name in meant}
             told = [name for name in told if name.track in own]
-            query.tracks, query.track_count = lib.strings(sorted(own))
         _check(words, told, meant)
+        if not pairs:
+            query.tracks, query.track_count = lib.strings("tracks", sorted(own))
         pairs += [(number, -1) for number in sorted({name.number for name in meant})]
     query.types = (lib.TypeFilter * len(pairs))(*pairs)
     query.type_count = len(pairs)

@@ -313,6 +313,14 @@ class Tapes(Case):
         with self.assertRaisesRegex(ValueError, "is closed"):
             tape.query("mbo")
 
+    def test_an_empty_list_is_not_taken_for_everything(self):
+        with tapedeck.Tape(self.tape) as tape:
+            for which in ("tracks", "symbols", "types"):
+                for none in ([], (), {}):
+                    with self.assertRaisesRegex(ValueError, f"{which}: an empty list"):
+                        tape.count(**{which: none})
+            self.assertEqual(tape.count(tracks=None, symbols=None, types=None), 310)
+
     def test_a_number_that_has_no_room_is_refused(self):
         with tapedeck.Tape(self.tape) as tape:
             for number in (-1, 2**64):
