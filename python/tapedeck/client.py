@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import threading
 import time
 from ctypes import byref
@@ -35,6 +36,7 @@ class Client:
         except ImportError:
             raise ImportError("Client needs msgpack (Debian: python3-msgpack)") from None
         self._msgpack = msgpack
+        self._address = address
         self._at = ctypes.c_void_p()
         self._lock = threading.Lock()
         self._interrupted = False
@@ -66,12 +68,14 @@ class Client:
 
     @property
     def handle(self) -> ctypes.c_void_p:
-        """Of libtapedeck."""
+        """Of libtapedeck, to ask something. Busy: another thread may be at a stream of it right now."""
         if not self._at:
             raise ValueError("this client is closed")
         if self._interrupted:
             raise ValueError("this client was interrupted while it waited for an answer, and its "
                              "connection was closed for that: make another")
+        if self._stream is not None and not self._stream.is_over:
+            raise lib.Busy(-errno.EBUSY, f"{self._address}: a stream has the connection until it is closed")
         return self._at
 
     def attend(self, make: Callable[[], object]) -> None:

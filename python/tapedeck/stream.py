@@ -37,6 +37,7 @@ class Stream:
         self._heard: Optional[tuple[int, lib.Err, Optional[Batch]]] = None  # and not given yet
         self._names: dict[int, str] = {}  # of tracks, by number
         self.whole: Optional[Whole] = None  # at the end
+        self.is_over = False  # the client is free again
         at = client.handle
         try:
             client.attend(lambda: self._begin(at, query))
@@ -55,6 +56,7 @@ class Stream:
     def _close(self) -> None:
         at, self._at = self._at, ctypes.c_void_p()
         lib.lib.tdk_stream_close(at)
+        self.is_over = True
 
     def _begin(self, client: ctypes.c_void_p, query: lib.ClientQuery) -> None:
         lib.call("tdk_client_query", client, byref(query), byref(self._at))

@@ -760,8 +760,11 @@ class Plays(Case):
                 np.testing.assert_array_equal(tapedeck.ask(there, name, **which), tape.query(name, **which))
             stream = client.stream(control=True)
             begun = stream.read(1)
-            with self.assertRaises(tapedeck.Busy):
-                client.call("count")
+            asked = ("tdk_client_call", "tdk_client_query")  # not even: another thread may read the stream
+            with mock.patch.multiple(tapedeck.native.lib, **{name: mock.DEFAULT for name in asked}) as calls:
+                self.assertRaisesRegex(tapedeck.Busy, there, client.call, "count")
+                self.assertRaisesRegex(tapedeck.Busy, there, client.stream)
+                self.assertEqual([calls[name].called for name in asked], [False, False])
             ticks = sum(int((batch.types < records.CONTROL).sum()) for batch in [begun, *stream])
             self.assertEqual((ticks, stream.whole.ticks, stream.whole.lost), (6000, 6000, 0))
             self.assertEqual((stream.whole.digest, 6000), self.tape_digest())
