@@ -99,6 +99,8 @@ static void put_pid(struct table *table, uint32_t pid)
 {
     if (pid == 0)
         table_none(table);
+    else if (pid == UINT32_MAX) /* somebody, who did not say who */
+        table_text(table, "?");
     else
         table_number(table, pid);
 }

@@ -83,13 +83,19 @@ static void info_decode(const struct tdk_ring_shared *copy, const char *name,
     info_of_epoch(copy, info);
 }
 
+/* The lock says who lives; a pid is a comment that its program may have left out. */
+static uint32_t living_pid(int fd, enum tdk_ring_role role, uint32_t told)
+{
+    if (!role_is_taken(fd, role))
+        return 0;
+    return told != 0 ? told : UINT32_MAX;
+}
+
 static void info_roles(const struct tdk_ring_shared *copy, int fd, struct tdk_ring_info *info)
 {
     const struct tdk_ring_epoch_line *line = ring_epoch_line(copy);
-    if (line && role_is_taken(fd, TDK_RING_PRODUCER))
-        info->producer_pid = line->pid;
-    if (role_is_taken(fd, TDK_RING_CONSUMER))
-        info->consumer_pid = copy->consumer_pid;
+    info->producer_pid = living_pid(fd, TDK_RING_PRODUCER, line != NULL ? line->pid : 0);
+    info->consumer_pid = living_pid(fd, TDK_RING_CONSUMER, copy->consumer_pid);
     info->taps = role_count_taps(fd);
 }
 

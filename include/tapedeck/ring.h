@@ -224,7 +224,7 @@ struct tdk_ring_info {
     uint64_t high_water;                     /* the most `fill` a consumer has met */
     uint64_t created_ns;
     uint8_t uuid[16];
-    uint32_t producer_pid, consumer_pid; /* 0: none alive */
+    uint32_t producer_pid, consumer_pid; /* 0: none alive; UINT32_MAX: one that left no pid */
     unsigned taps;
 };
 

@@ -292,6 +292,28 @@ static void the_high_water_mark_is_the_fullest_a_consumer_met(void **state)
     assert_int_equal(info.consumed_bytes, 96 + 100 * 88);
 }
 
+static void who_holds_a_lock_lives_also_without_a_pid(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_ring_info info;
+    attach_both(f);
+    assert_int_equal(tdk_ring_stat("sim", &info, NULL), 0);
+    assert_int_equal(info.producer_pid, getpid());
+    assert_int_equal(info.consumer_pid, getpid());
+
+    struct tdk_ring_shared *shared = f->consumer->shared;
+    shared->consumer_pid = 0;
+    shared->epochs[shared->generation % 2].pid = 0;
+    assert_int_equal(tdk_ring_stat("sim", &info, NULL), 0);
+    assert_int_equal(info.producer_pid, UINT32_MAX);
+    assert_int_equal(info.consumer_pid, UINT32_MAX);
+
+    tdk_ring_detach(f->consumer);
+    f->consumer = NULL;
+    assert_int_equal(tdk_ring_stat("sim", &info, NULL), 0);
+    assert_int_equal(info.consumer_pid, 0);
+}
+
 /* ---- epochs ---- */
 
 static void each_producer_begins_an_epoch_that_names_the_last(void **state)
@@ -614,6 +636,7 @@ int main(void)
         with_ring(a_forked_child_that_detaches_takes_nothing_back),
         with_ring(touching_the_pages_changes_nothing_that_is_in_them),
         with_ring(the_high_water_mark_is_the_fullest_a_consumer_met),
+        with_ring(who_holds_a_lock_lives_also_without_a_pid),
         with_ring(each_producer_begins_an_epoch_that_names_the_last),
         with_ring(a_producer_that_put_nothing_in_leaves_no_trace_but_its_losses),
         with_ring(what_waits_is_counted_of_the_last_epoch_alone),
