@@ -273,7 +273,8 @@ static bool know_retired(struct survey *s, const struct block_ref *ref)
 /* Its ticks are in another block now: then the index is asked once more. */
 static bool has_moved(struct survey *s, const struct block_ref *ref)
 {
-    s->moved = s->turned_back < TURNS && !block_is_there(s->view->index, ref);
+    s->moved = s->turned_back < TURNS &&
+               (!block_is_there(s->view->index, ref) || tape_renew_view(s->tape, ref, &s->view));
     s->turned_back += s->moved;
     return s->moved;
 }

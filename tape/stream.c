@@ -250,8 +250,11 @@ static int damaged(struct stream *stream, int code, struct tdk_err *err)
 /* Once more, when it cannot be had: its file may have been replaced since. */
 static bool find_again(struct stream *stream, int rc)
 {
-    segments_forget(&stream->answer->tape->segments, stream->ref.segment);
-    if (!search_again(&stream->search, &stream->ref))
+    struct answer *answer = stream->answer;
+    segments_forget(&answer->tape->segments, stream->ref.segment);
+    if (!search_again(&stream->search, &stream->ref) &&
+        !(tape_renew_view(answer->tape, &stream->ref, &answer->view) &&
+          search_again(&stream->search, &stream->ref)))
         return rc == -ENOENT; /* sealed this very moment: the name alone has changed */
     sieve_prepare(stream);
     return stream_renew_maxima(stream, NULL) == 0;

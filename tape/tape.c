@@ -311,6 +311,37 @@ int tape_refresh_written(struct tdk_tape *tape, struct tdk_err *err)
     return rc < 0 ? rc : take_view(tape, fresh, err);
 }
 
+/* The file that the block was in is gone, and a packed one is in its place. */
+static bool was_packed(const struct tdk_tape *tape, const struct block_ref *ref)
+{
+    char path[TAPE_PATH_MAX];
+    struct stat file;
+    if (tape->lone[0] != '\0' || block_ref_generation(ref) != 0)
+        return false;
+    folder_segment_path(&tape->folder, ref->segment, SEGMENT_SEALED, path);
+    if (stat(path, &file) == 0)
+        return false;
+    folder_segment_path(&tape->folder, ref->segment, SEGMENT_PACKED, path);
+    return stat(path, &file) == 0;
+}
+
+bool tape_renew_view(struct tdk_tape *tape, const struct block_ref *ref, struct view **view)
+{
+    struct view *fresh, *old = *view;
+    const bool written = old->under != NULL;
+    if (!was_packed(tape, ref))
+        return false;
+    struct view *current = tape_view(tape);
+    const bool is_known = current != (written ? old->under : old); /* by another cursor */
+    view_drop(current);
+    if ((!is_known && tdk_tape_refresh(tape, NULL) < 0) ||
+        tape_view_of(tape, written, &fresh, NULL) < 0)
+        return false;
+    view_drop(old);
+    *view = fresh;
+    return true;
+}
+
 /* ---- what was there ---- */
 
 /* With the lock held: is it still the file that was read? */

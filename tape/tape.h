@@ -79,6 +79,11 @@ struct view *tape_view(struct tdk_tape *tape);
 /* The same; or one of what is written, be it durable or not. */
 int tape_view_of(struct tdk_tape *tape, bool written, struct view **view, struct tdk_err *err);
 
+/* The block cannot be had. Was its file packed, and the view does not know of it: one that was made
+ * from the segments, a copy, or an index that was built anew since? Then *view becomes one of now,
+ * and true: ask it again. */
+bool tape_renew_view(struct tdk_tape *tape, const struct block_ref *ref, struct view **view);
+
 /* From here to the next refresh all that is asked of the tape is told of what is written. */
 int tape_refresh_written(struct tdk_tape *tape, struct tdk_err *err);
 
