@@ -25,6 +25,7 @@ struct job {
     struct segment_name name;
     struct report report;
     bool retired;           /* gone since we looked */
+    bool unmade;            /* made ahead for a recorder, and taken back since */
     struct tdk_err away;    /* why its blocks were not looked at */
     struct tdk_err refused; /* why it cannot be looked at, and is no damage; else its code is 0 */
     bool done;              /* under verify.lock */
@@ -126,8 +127,9 @@ static void run_job(const struct verify *v, struct job *job, struct verify_reade
     struct tdk_err err;
     struct segment *segment = NULL;
     enum segment_stage stage = job->name.stage;
+    const bool was_open = stage == SEGMENT_OPEN;
     int rc = open_segment(v, job, &segment, &err);
-    if (rc == -ENOENT && stage == SEGMENT_OPEN) { /* sealed since we looked */
+    if (rc == -ENOENT && was_open) { /* sealed since we looked */
         job->name.stage = stage = SEGMENT_SEALED;
         rc = open_segment(v, job, &segment, &err);
     }
@@ -135,6 +137,10 @@ static void run_job(const struct verify *v, struct job *job, struct verify_reade
     if (is_absent(rc, segment) && is_retired_now(v, job->name.number)) {
         job->retired = true;
         segment_close(segment);
+        return;
+    }
+    if (rc == -ENOENT && was_open) {
+        job->unmade = true;
         return;
     }
     if (rc < 0 && is_out_of_reach(rc)) {
@@ -318,6 +324,8 @@ static int finish_job(struct verify *v, struct job *job)
         look_at_retired_again(v);
         return 0;
     }
+    if (job->unmade)
+        return 0;
     if (job->refused.code != 0) {
         v->refused = &job->refused;
         return rc;

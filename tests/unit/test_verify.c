@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "index/index.h"
+#include "tape/files.h"
 #include "tape/folder.h"
 #include "tape/recover.h"
 #include "tape/verify.h"
@@ -225,6 +226,32 @@ static void verify_finds_a_missing_last_segment_behind_a_recovery(void **state)
     oracle_remove(&oracle);
 }
 
+static int take_back_and_open(const char *path, int flags, mode_t mode)
+{
+    if (strstr(path, ".open") != NULL)
+        unlink(path);
+    return files_posix.open(path, flags, mode);
+}
+
+/* The next one is made ahead, and goes again with the recorder: perhaps while we look. */
+static void verify_misses_no_segment_that_never_began(void **state)
+{
+    (void)state;
+    struct oracle oracle;
+    struct verify_totals totals;
+    struct file_ops ops = files_posix;
+    char path[128];
+    oracle_make(&oracle, 6, &small);
+    snprintf(path, sizeof path, "%s/segments/%010u.open", oracle.path, count_segments(&oracle) + 1);
+    close(open(path, O_WRONLY | O_CREAT, 0600));
+    ops.open = take_back_and_open;
+    files = &ops;
+    assert_int_equal(verify(oracle.path, 1, &totals).count, 0);
+    files = &files_posix;
+    assert_int_equal(access(path, F_OK), -1);
+    oracle_remove(&oracle);
+}
+
 static void verify_finds_swapped_segments(void **state)
 {
     (void)state;
@@ -358,6 +385,7 @@ int main(void)
         cmocka_unit_test(verify_finds_a_missing_segment),
         cmocka_unit_test(verify_finds_a_missing_last_segment),
         cmocka_unit_test(verify_finds_a_missing_last_segment_behind_a_recovery),
+        cmocka_unit_test(verify_misses_no_segment_that_never_began),
         cmocka_unit_test(verify_finds_swapped_segments),
         cmocka_unit_test(verify_finds_a_segment_of_another_tape),
         cmocka_unit_test(verify_finds_an_index_that_says_something_else),
