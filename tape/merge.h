@@ -1,10 +1,11 @@
 /*
- * merge.h - several streams as one, by (key, rank of the track's name): a heap.
+ * merge.h - several streams as one, ordered by (key, rank of the track's name): a heap.
  *
- * Forward the lowest is on top, and a stream's key is the ts of its next frame. Reverse the highest
- * is, and a key is the maximum of ts up to its next frame: what makes it the exact reverse also
- * where time goes back inside a track (maxima.h). While a stream's next frame is not known, its key
- * is a bound that it cannot be before. Pure; nothing is allocated.
+ * Forward, the lowest key is on top, and a stream's key is the ts of its next frame. In reverse,
+ * the highest is on top, and a key is the maximum of ts up to the stream's next frame: that makes
+ * it the exact reverse even where time goes back inside a track (maxima.h). While a stream's next
+ * frame is not known, its key is a bound: the frame cannot come before that. Pure; nothing is
+ * allocated.
  */
 #ifndef TDK_TAPE_MERGE_H
 #define TDK_TAPE_MERGE_H
@@ -15,7 +16,7 @@
 
 struct stream;
 
-/* Keys lie side by side: a merge of ticks one by one compares little else. */
+/* Keys lie side by side, because a merge tick by tick compares little else. */
 struct merge_entry {
     uint64_t key;
     unsigned rank;
@@ -29,12 +30,12 @@ struct merge {
 };
 
 void merge_add(struct merge *merge, struct stream *stream, unsigned rank, uint64_t key);
-void merge_drop(struct merge *merge); /* the one on top is at its end */
+void merge_drop(struct merge *merge); /* the stream on top is at its end */
 
-/* The one on top has another key now. */
+/* The stream on top has another key now. */
 void merge_move(struct merge *merge, uint64_t key);
 
-/* Each has another key now: keys[its rank]. */
+/* All streams have other keys now: keys[rank]. */
 void merge_renew(struct merge *merge, const uint64_t *keys);
 
 static inline bool merge_before(const struct merge *merge, const struct merge_entry *a,
@@ -45,7 +46,7 @@ static inline bool merge_before(const struct merge *merge, const struct merge_en
     return (a->rank < b->rank) != merge->reverse;
 }
 
-/* The one that would be on top without the one that is; NULL: there is no other. */
+/* The stream that is next after the one on top. NULL: there is no other. */
 static inline const struct merge_entry *merge_second(const struct merge *merge)
 {
     const struct merge_entry *heap = merge->heap;

@@ -1,7 +1,7 @@
 /*
- * run.h - the next run of a stream: frames one behind the other, as many as may come now.
+ * run.h - the next run of a stream: frames in a row, as many as may come now.
  *
- * Forward a run lies where it was read. Reverse its frames are copied, so that they lie in the
+ * Forward, a run lies where it was read. In reverse its frames are copied, so that they lie in the
  * order in which they come. One thread at a time.
  */
 #ifndef TDK_TAPE_RUN_H
@@ -17,18 +17,19 @@ struct run_copy {
 
 /* What ends a run. */
 struct run_limit {
-    uint64_t horizon; /* forward the last key that may come, reverse the first; see merge.h */
-    uint64_t ticks;   /* at most so many, at least 1 */
+    uint64_t horizon; /* the highest key that may come, in reverse the lowest; see merge.h */
+    uint64_t ticks;   /* at most so many; at least 1 */
 };
 
-/* The stream is loaded, and its next frame may come. *run is filled; losses told on the way are
- * added to `lost`. -ENOMEM. */
+/* Fill *run. The stream must be loaded, and its next frame must be allowed to come. Losses that are
+ * told on the way are added to *lost. -ENOMEM. */
 int run_take(struct stream *stream, const struct run_limit *limit, struct run_copy *copy,
              struct tdk_run *run, uint64_t *lost, struct tdk_err *err);
 
 void run_copy_close(struct run_copy *copy);
 
-/* The key of the next frame of a loaded stream; false: there is none, it is not loaded any more. */
+/* The key of the next frame of a loaded stream. False: there is none, and the stream is not loaded
+ * any more. */
 bool run_next_key(struct stream *stream, uint64_t *key);
 
 #endif

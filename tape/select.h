@@ -1,10 +1,10 @@
 /*
  * select.h - which ticks a query wants: times, types, and instruments behind symbols.
  *
- * A query's words are checked and copied once; then a tick is asked about with a few compares.
- * Times are [from, last], inclusive, so that a range without end holds a tick stamped UINT64_MAX.
- * Symbols become instrument ids by what the tape says of each track and epoch, each with the time
- * in which it means that symbol. One thread at a time; a select that is not changed any more, any.
+ * A query's words are checked and copied once; then a few compares decide about a tick. Times are
+ * [from, last], inclusive, so that a range without end includes a tick stamped UINT64_MAX. What the
+ * tape says of each track and epoch turns symbols into instrument ids, each with the time in which
+ * it means that symbol. One thread at a time; any thread once the select does not change any more.
  */
 #ifndef TDK_TAPE_SELECT_H
 #define TDK_TAPE_SELECT_H
@@ -19,8 +19,8 @@
 /* Can the query give ticks of this track? */
 bool query_has_track(const struct tdk_query *query, const char *track);
 
-/* An instrument, while it means what was asked for: index time in [from, to), to = UINT64_MAX:
- * open. */
+/* An instrument, and the index time [from, to) in which it means what was asked for. `to`
+ * UINT64_MAX: without end. */
 struct pick {
     uint64_t epoch; /* 0: every epoch */
     uint32_t instrument_id;
@@ -32,7 +32,7 @@ struct pick {
 struct picks {
     struct pick *items; /* ours */
     size_t count;
-    bool timed; /* at least one does not hold for ever */
+    bool timed; /* at least one of them has a beginning or an end in time */
 };
 
 struct select {
@@ -56,11 +56,11 @@ struct select {
 int select_init(struct select *select, const struct tdk_query *query, struct tdk_err *err);
 void select_close(struct select *select);
 
-/* Everything of a track that a symbol of the query means, by (epoch, instrument_id, from). */
+/* All instruments of a track that the query's symbols mean, by (epoch, instrument_id, from). */
 int select_picks(const struct select *select, const struct symbols *symbols, struct picks *all,
                  struct tdk_err *err);
 
-/* Those of one epoch, with the "#ID"s, into `picks` (whose memory is used again). */
+/* Copy the picks of one epoch, and the "#ID"s of the query, into `picks` (its memory is reused). */
 int picks_of_epoch(struct picks *picks, const struct select *select, const struct picks *all,
                    uint64_t epoch, struct tdk_err *err);
 int picks_copy(struct picks *picks, const struct picks *from); /* -ENOMEM */
@@ -91,7 +91,7 @@ static inline bool select_has_type(const struct select *select, const struct tdk
     return tick->type == TDK_TYPE_DBN ? select->dbn[rtype] : select->wide[rtype];
 }
 
-/* A tick, not a control frame. picks NULL: any instrument. */
+/* Does this tick (not a control frame) pass? picks NULL: any instrument. */
 static inline bool select_passes(const struct select *select, const struct picks *picks,
                                  const struct tdk_frame *tick)
 {
@@ -99,7 +99,7 @@ static inline bool select_passes(const struct select *select, const struct picks
            (picks == NULL || picks_hold(picks, tick));
 }
 
-/* Every tick of the block is in the range of time. */
+/* Is every tick of the block in the range of time? */
 bool select_covers(const struct select *select, const struct block_ref *block);
 
 /* Does a LOSS frame's gap meet the range? Its times are receive times, on both axes. */
