@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "recorder/inlets.h"
 #include "tape/canary.h"
 #include "tapedeck/tape.h"
 
@@ -92,7 +93,7 @@ int canary_open(struct canary *c, const struct config *config, const uint8_t tap
     int rc = make_ring(c, config, err);
     if (rc < 0)
         return err_wrap(err, rc, "--canary");
-    struct inlet *inlet = inlet_add(inlets, count, &ring, err);
+    struct inlet *inlet = inlets_add(inlets, count, &ring, err);
     if (inlet == NULL)
         return err_wrap(err, err->code, "--canary");
     inlet->is_canary = true;

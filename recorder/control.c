@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "daemon/connection.h"
+#include "recorder/inlets.h"
 #include "recorder/recorder.h"
 
 static struct recorder *recorder_of(const struct request *request)
@@ -213,7 +214,7 @@ static int take_ring(struct wire_map params, struct config_ring *ring, struct td
 /* NULL: no ring of this name is recorded; err says so. */
 static struct inlet *find_ring(const struct recorder *r, const char *name, struct tdk_err *err)
 {
-    struct inlet *s = inlet_find(r->inlets, r->inlet_count, name);
+    struct inlet *s = inlets_find(r->inlets, r->inlet_count, name);
     if (s == NULL)
         err_say(err, TDK_ENORING, "ring %s is not recorded here", name);
     return s;
@@ -304,7 +305,7 @@ static void on_attach(struct request *request, struct wire_map params)
     struct tdk_err err;
     struct inlet *s = NULL;
     if (take_ring(params, &ring, &err) == 0)
-        s = inlet_add(r->inlets, r->inlet_count, &ring, &err);
+        s = inlets_add(r->inlets, r->inlet_count, &ring, &err);
     if (s == NULL) {
         request_fail(request, &err);
         return;
@@ -325,7 +326,7 @@ static void on_lend(struct request *request, struct wire_map params)
     if (file < 0)
         err_say(&err, TDK_EVALUE, "lend: no file came with it; only a Unix socket can pass one");
     else if (take_ring(params, &ring, &err) == 0)
-        s = inlet_lend(r->inlets, r->inlet_count, &ring, file, &err);
+        s = inlets_lend(r->inlets, r->inlet_count, &ring, file, &err);
     if (file >= 0)
         close(file);
     if (s == NULL) {

@@ -27,8 +27,6 @@
 #include "tape/block.h"
 #include "tapedeck/ring.h"
 
-#define INLETS_PASSING 32u
-
 struct inlet_mark {
     uint64_t epoch, seq;
 };
@@ -84,28 +82,6 @@ struct inlet {
     unsigned fill_level; /* the log has warned of this fill: 0, 80 or 95 % */
 };
 
-/* Set up `count` inlets: those of the configuration, and the rest detached. */
-void inlet_init(struct inlet *all, unsigned count, const struct config *config,
-                struct ledger *ledger);
-
-/* Record this ring from now on. It gets an inlet that no ring has had, or the one that it had
- * itself, because the counters of an inlet keep their names for ever. NULL: err says why. -EEXIST:
- * the ring is recorded already, or its track is recorded from another ring. TDK_EFULL: no inlet is
- * left. */
-struct inlet *inlet_add(struct inlet *all, unsigned count, const struct config_ring *ring,
-                        struct tdk_err *err);
-
-/* Attach to a ring in memory that somebody lends us. The inlet is the one that waits for a ring of
- * that name, or one of its own. The caller keeps `file`. When the producer has gone, the ring is
- * read to its end and detached. NULL: err says why, as for inlet_add() and memory_attach(). At most
- * INLETS_PASSING inlets go to names that were only ever lent (else TDK_EFULL): the rest is kept for
- * clients that may attach rings. */
-struct inlet *inlet_lend(struct inlet *all, unsigned count, const struct config_ring *ring,
-                         int file, struct tdk_err *err);
-
-/* The inlet of this ring, or NULL if nobody asks for the ring. */
-struct inlet *inlet_find(struct inlet *all, unsigned count, const char *ring);
-
 /* Does this error of tdk_ring_stat() mean that the ring is gone? Other errors only mean that we
  * could not look, for example because no descriptor was left. */
 static inline bool inlet_is_no_ring(int rc)
@@ -122,6 +98,10 @@ void inlet_detach(struct inlet *inlet);
 /* If the ring is not attached, look for it, and make it if so configured. If it is attached, check
  * that it still has its name. This takes some system calls: call it a few times a second. */
 void inlet_visit(struct inlet *inlet, const struct config *config, uint64_t now_ns);
+
+/* Record from a ring in memory that was lent to us. The inlet owns it from now on. False: its track
+ * is recorded from another ring; `reason` says so, and the ring is detached. */
+bool inlet_take(struct inlet *inlet, struct tdk_ring *ring);
 
 /* Touch some pages of a `cold` ring before a tick meets them. Takes a millisecond at most. */
 void inlet_warm(struct inlet *inlet);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "recorder/inlets.h"
 
 #define STOP_MS       4500u /* of the five seconds that a stop may take */
 #define TEND_MS       100u
@@ -368,7 +369,7 @@ static int open_inlets(struct recorder *r, struct tdk_err *err)
     if (r->inlets == NULL ||
         pump_init(&r->pump, r->inlets, r->inlet_count, &r->writer, &options) < 0)
         return err_set(err, -ENOMEM, "rings");
-    inlet_init(r->inlets, r->inlet_count, c, &r->ledger);
+    inlets_init(r->inlets, r->inlet_count, c, &r->ledger);
     return 0;
 }
 

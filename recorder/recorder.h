@@ -20,8 +20,6 @@
 #include "recorder/sealers.h"
 #include "recorder/status.h"
 
-#define INLETS_SPARE 64u /* rings that can be attached while it runs */
-
 struct recorder {
     const struct config *config; /* borrowed */
     struct service service;
