@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import sys
 import threading
 import time
 from ctypes import byref
@@ -38,7 +39,8 @@ class Client:
         self._msgpack = msgpack
         self._address = address
         self._at = ctypes.c_void_p()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held while `_at` is let go of
+        self._using = threading.Lock()  # while the library is at it
         self._interrupted = False
         self._stream: Optional["Stream"] = None  # the last; it ends before we do
         options = lib.ClientOptions(b"tapedeck-python", token.encode() if token else None,
@@ -51,13 +53,17 @@ class Client:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+        if self._at:
+            self.attend(self._close)
+
+    def _close(self) -> None:
         with self._lock:
             at, self._at = self._at, ctypes.c_void_p()
         if at:
             lib.lib.tdk_client_close(at)
 
     def __del__(self) -> None:
-        if hasattr(self, "_lock"):
+        if hasattr(self, "_stream"):
             self.close()
 
     def __enter__(self) -> "Client":
@@ -68,7 +74,7 @@ class Client:
 
     @property
     def handle(self) -> ctypes.c_void_p:
-        """Of libtapedeck, to ask something. Busy: another thread may be at a stream of it right now."""
+        """Of libtapedeck, to ask something: for who attends to it. Busy: a stream has it."""
         if not self._at:
             raise ValueError("this client is closed")
         if self._interrupted:
@@ -80,27 +86,44 @@ class Client:
 
     def attend(self, make: Callable[[], object]) -> None:
         """make() waits for the other side, and hears of ^C. Then the connection is closed, unless the
-        answer comes within a moment: whoever asks next must not be told what was asked before."""
-        aside(make, self._hang_up, MOMENT)
+        answer comes within a moment: whoever asks next must not be told what was asked before.
+
+        One at a time: who is interrupted again while he ends it leaves it to end by itself."""
+        aside(lambda: self._alone(make), self._hang_up, MOMENT)
+
+    def _alone(self, make: Callable[[], object]) -> None:
+        # While the interpreter ends nobody goes on who was left at it.
+        if self._using.acquire(timeout=0 if sys.is_finalizing() else -1):
+            try:
+                make()
+            finally:
+                self._using.release()
 
     def serve(self, stream: "Stream") -> None:
         """It has begun, and ends before we do."""
         self._stream = stream
 
     def _hang_up(self) -> None:
-        self._interrupted = True
-        lib.lib.tdk_client_hang_up(self._at)
+        with self._lock:
+            self._interrupted = True
+            if self._at:
+                lib.lib.tdk_client_hang_up(self._at)
 
     def call(self, method: str, **params: Any) -> Any:
         """Any method; params that are None are left out."""
         packed = self._msgpack.packb({k: v for k, v in params.items() if v is not None})
-        result, size = ctypes.c_void_p(), ctypes.c_size_t()
-        with self._lock:
-            asked = (self.handle, method.encode(), packed, len(packed), byref(result), byref(size))
-            self.attend(lambda: lib.call("tdk_client_call", *asked))
-            answer = ctypes.string_at(result, size.value) if size.value else b"\x80"
+        answer = [b"\x80"]
+
+        def make() -> None:
+            result, size = ctypes.c_void_p(), ctypes.c_size_t()
+            lib.call("tdk_client_call", self.handle, method.encode(), packed, len(packed), byref(result),
+                     byref(size))
+            if size.value:
+                answer[0] = ctypes.string_at(result, size.value)
+
+        self.attend(make)
         # Symbols are the bytes that came, in whatever code: Tape.symbols() gives them like that, too.
-        return self._msgpack.unpackb(answer, raw=False, unicode_errors="backslashreplace")
+        return self._msgpack.unpackb(answer[0], raw=False, unicode_errors="backslashreplace")
 
     def stream(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
                tracks: Union[str, Sequence[str], None] = None,
@@ -115,8 +138,7 @@ class Client:
                                              reverse=reverse, control=control, written=written))
         words = [types] if isinstance(types, (str, int)) else types
         asked.types, asked.type_count = lib.strings("types", None if words is None else map(str, words))
-        with self._lock:
-            return Stream(self, asked)
+        return Stream(self, asked)
 
     def query(self, schema: Union[str, r.Schema], start: Optional[Moment] = None,
               end: Optional[Moment] = None, *, heads: bool = False, damage: str = "raise",

@@ -26,6 +26,14 @@ class Whole(NamedTuple):
     complete: bool
 
 
+class _Heard(NamedTuple):
+    """Some frames, and what came behind them."""
+
+    batch: Optional[Batch]
+    failure: Optional[lib.Error]
+    whole: Optional[Whole]  # it was the end
+
+
 class Stream:
     """An answer on its way; iterate it for batches. Until it is over or closed it has the client to
     itself: other calls raise Busy."""
@@ -34,13 +42,12 @@ class Stream:
         self._client = client  # lives as long as we do
         self._at = ctypes.c_void_p()
         self._pending: Optional[lib.Error] = None
-        self._heard: Optional[tuple[int, lib.Err, Optional[Batch]]] = None  # and not given yet
+        self._heard: Optional[_Heard] = None  # and not given yet
         self._names: dict[int, str] = {}  # of tracks, by number
         self.whole: Optional[Whole] = None  # at the end
         self.is_over = False  # the client is free again
-        at = client.handle
         try:
-            client.attend(lambda: self._begin(at, query))
+            client.attend(lambda: self._begin(query))
         except BaseException:
             self.close()  # it may have begun; nobody has it, who could
             raise
@@ -52,26 +59,36 @@ class Stream:
         """Twice is fine; before its end the rest is not sent."""
         if self._at:
             self._client.attend(self._close)
+        self._heard = None
+
+    # ---- what the client attends to ----
 
     def _close(self) -> None:
         at, self._at = self._at, ctypes.c_void_p()
-        lib.lib.tdk_stream_close(at)
-        self.is_over = True
+        if at:
+            lib.lib.tdk_stream_close(at)
+            self.is_over = True
 
-    def _begin(self, client: ctypes.c_void_p, query: lib.ClientQuery) -> None:
-        lib.call("tdk_client_query", client, byref(query), byref(self._at))
+    def _begin(self, query: lib.ClientQuery) -> None:
+        lib.call("tdk_client_query", self._client.handle, byref(query), byref(self._at))
         self._client.serve(self)
 
     def _hear(self, enough: int) -> None:
+        if self._heard is not None or not self._at:
+            return  # whoever asked before was interrupted
         err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
         code = lib.lib.tdk_stream_batch(self._at, enough, byref(out), byref(err))
-        self._heard = code, err, LibraryBatch(out, self._names) if out else None
+        batch = LibraryBatch(out, self._names) if out else None
+        self._heard = _Heard(batch, lib.failure(code, err) if code < 0 else None,
+                             self._end() if code == 0 else None)
 
-    def _end(self) -> None:
+    def _end(self) -> Whole:
         raw = lib.StreamStats()
         lib.lib.tdk_stream_stats(self._at, byref(raw))
-        self.whole = Whole(raw.ticks, raw.bytes, raw.lost, raw.damaged, raw.digest.decode(), raw.complete)
-        self.close()
+        self._close()
+        return Whole(raw.ticks, raw.bytes, raw.lost, raw.damaged, raw.digest.decode(), raw.complete)
+
+    # ---- reading ----
 
     def read(self, enough: int = BATCH_SIZE) -> Optional[Batch]:
         """The next batch: at least `enough` bytes of frames, or all that is left; None: the end."""
@@ -80,21 +97,17 @@ class Stream:
             raise pending
         if self.whole is not None:
             return None
-        if not self._at:
-            raise ValueError("the stream was closed before its end")
         lib.check_unsigned("enough", enough)
         if self._heard is None:  # else whoever waited for it was interrupted
             self._client.attend(lambda: self._hear(enough))
-        assert self._heard is not None
-        (code, err, batch), self._heard = self._heard, None
-        if code == 0:
-            self._end()
-        if code < 0:
-            told = lib.failure(code, err)
-            if batch is None:
-                raise told
-            self._pending = told  # what came before the damage is given first
-        return batch
+        heard, self._heard = self._heard, None
+        if heard is None:
+            raise ValueError("the stream was closed before its end")
+        self.whole = heard.whole
+        if heard.batch is None and heard.failure is not None:
+            raise heard.failure
+        self._pending = heard.failure  # what came before the damage is given first
+        return heard.batch
 
     def batches(self, damage: str = "raise", enough: int = BATCH_SIZE) -> Iterator[Batch]:
         """All of them. damage="skip": what cannot be read is a LossWarning, and the rest comes."""

@@ -874,6 +874,21 @@ class Interrupted(Case):
                 self.assertRaises(self.Interrupt, client.call, "count")
                 self.assertEqual(list(client.call("tracks")), ["tracks", "more"])
 
+    def test_who_is_interrupted_twice_leaves_nobody_at_the_connection_beside_the_next(self):
+        left = threading.Event()
+
+        def say(fake, connection, number):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            left.wait(support.PATIENCE)
+            time.sleep(0.1)  # so that the next could be at it, too
+            connection.sendall(fake.answer(number, {"asked": "before"}))
+
+        with self.client("count", say) as client:
+            with mock.patch.object(tapedeck.helper._Job, "finish", side_effect=self.Interrupt):
+                self.assertRaises(self.Interrupt, client.call, "count")
+            left.set()
+            self.assertEqual(list(client.call("tracks")), ["tracks", "more"])
+
     def test_what_a_stream_has_brought_meanwhile_comes_next(self):
         reading = threading.Event()
         head = struct.Struct("<IHBBQQ")
