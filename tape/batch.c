@@ -5,13 +5,14 @@
 #include "base/err.h"
 #include "tape/cursor.h"
 
-/* 0: enough, or the end. */
+/* 0: enough for now, or the end. */
 static int collect(struct batch *b, struct tdk_cursor *cursor, size_t enough, struct tdk_err *err)
 {
     int rc = 1;
     struct tdk_run run;
+    cursor_begin(cursor);
     while (rc == 1 && b->batch->size < enough) {
-        rc = tdk_cursor_read(cursor, &run, err);
+        rc = cursor_read(cursor, &run, err);
         if (rc == 1 && !batch_add(b, &run)) {
             err_set(err, -ENOMEM, "read tape"); /* the run would be missing from what comes next */
             cursor_fail(cursor, -ENOMEM, err);

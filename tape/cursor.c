@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "tape/cursor.h"
 #include "tape/follow.h"
@@ -30,10 +31,11 @@ struct tdk_cursor {
     struct tdk_err failed;          /* what ended it; code 0: nothing did */
     bool (*stopped)(void *context); /* NULL: nobody stops it */
     void *stop_context;
-    struct lease lease;   /* on what it may yet read */
-    struct run_copy copy; /* reverse: frames the other way round */
-    bool takes_turns;     /* the last run was short: tracks take turns */
-    size_t run_span;      /* of its frames; 0: not known */
+    uint64_t patience_ns, begun_ns; /* of the call that reads; 0: no end of it */
+    struct lease lease;             /* on what it may yet read */
+    struct run_copy copy;           /* reverse: frames the other way round */
+    bool takes_turns;               /* the last run was short: tracks take turns */
+    size_t run_span;                /* of its frames; 0: not known */
 };
 
 /* ---- open ---- */
@@ -169,11 +171,19 @@ void tdk_cursor_close(struct tdk_cursor *cursor)
 
 /* ---- the merge ---- */
 
-/* Nothing passed: is it wanted at all any more? */
+/* A block was read: may this call read another? */
+static int check_time(const struct tdk_cursor *cursor, struct tdk_err *err)
+{
+    if (cursor->patience_ns == 0 || clock_mono() - cursor->begun_ns < cursor->patience_ns)
+        return 0;
+    return err_say(err, -EAGAIN, "read tape: nothing yet");
+}
+
+/* Nothing of it passed: is it wanted at all any more? */
 static int go_on(const struct tdk_cursor *cursor, struct tdk_err *err)
 {
     if (cursor->stopped == NULL || !cursor->stopped(cursor->stop_context))
-        return 0;
+        return check_time(cursor, err);
     return err_say(err, -ECANCELED, "read tape: stopped");
 }
 
@@ -204,7 +214,7 @@ static int settle(struct tdk_cursor *cursor, struct stream *stream, struct tdk_e
     uint64_t key;
     if (rc >= 0 && run_next_key(stream, &key))
         merge_move(merge, key);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : check_time(cursor, err);
 }
 
 /* The last key with which the stream on top still comes before all others. */
@@ -333,7 +343,7 @@ static int tell_lost(struct tdk_cursor *cursor, struct tdk_err *err)
     return tape_say_lost(&lost, err);
 }
 
-int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
+int cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
 {
     struct tdk_err own;
     if (cursor->failed.code != 0)
@@ -345,11 +355,29 @@ int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_e
      */
     if (rc == 0 && (cursor->left > 0 || (cursor->answer.reverse && !cursor->count_only)))
         rc = tell_lost(cursor, err);
-    if (rc < 0 && rc != TDK_ECORRUPT)
+    bool goes_on = rc == TDK_ECORRUPT || (rc == -EAGAIN && cursor->patience_ns != 0);
+    if (rc < 0 && !goes_on)
         cursor_fail(cursor, rc, err);
     if (rc == 0) /* it reads nothing any more, though it may stay open for long */
         lease_give(&cursor->answer.tape->leases, &cursor->lease);
     return rc;
+}
+
+int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
+{
+    cursor_begin(cursor);
+    return cursor_read(cursor, run, err);
+}
+
+void tdk_cursor_set_patience(struct tdk_cursor *cursor, uint64_t patience_ns)
+{
+    cursor->patience_ns = patience_ns;
+}
+
+void cursor_begin(struct tdk_cursor *cursor)
+{
+    if (cursor->patience_ns != 0)
+        cursor->begun_ns = clock_mono();
 }
 
 bool cursor_counts(const struct tdk_cursor *cursor)

@@ -30,6 +30,11 @@ void cursor_weave(struct tdk_cursor *cursor, struct woven *woven);
  * behind it. Who gets runs can ask for himself. On the cursor's thread. */
 void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context), void *context);
 
+/* tdk_cursor_read() in two: a call begins, whose time tdk_cursor_set_patience() has limited, and
+ * reads as often as it likes. */
+void cursor_begin(struct tdk_cursor *cursor);
+int cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err);
+
 /* It ends here: each call from now on fails with `code`, and tells what *err does. */
 void cursor_fail(struct tdk_cursor *cursor, int code, const struct tdk_err *err);
 

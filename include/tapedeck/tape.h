@@ -132,6 +132,11 @@ TDK_API void tdk_cursor_close(struct tdk_cursor *cursor);
  * ends the cursor. */
 TDK_API int tdk_cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err);
 
+/* From now on a call reads no other block after so many ns: without anything to tell it is -EAGAIN,
+ * and the next goes on there; a batch is given with what has come by then. For who has something
+ * else to look after, such as signals. 0, as it is unless this is called: for ever. */
+TDK_API void tdk_cursor_set_patience(struct tdk_cursor *cursor, uint64_t patience_ns);
+
 /* What could not be read when the last call returned TDK_ECORRUPT. */
 struct tdk_damage {
     uint64_t segment, offset; /* of the block; 0, 0: it is missing, and nobody knows where it was */

@@ -261,6 +261,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "tdk_cursor_open": (c_int, [_OUT, _HANDLE, POINTER(Query), _ERR]),
     "tdk_cursor_close": (None, [_HANDLE]),
     "tdk_cursor_read": (c_int, [_HANDLE, POINTER(Run), _ERR]),
+    "tdk_cursor_set_patience": (None, [_HANDLE, c_uint64]),
     "tdk_cursor_batch": (c_int, [_HANDLE, c_size_t, POINTER(POINTER(Batch)), _ERR]),
     "tdk_cursor_stats": (None, [_HANDLE, POINTER(CursorStats)]),
     "tdk_batch_free": (None, [POINTER(Batch)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import threading
 import warnings
@@ -21,6 +22,8 @@ from .types import Type, choose
 
 BATCH_SIZE = 1 << 20  # bytes of frames asked for at a time: as much as stays in a cache
 PIECE_SIZE = 32 << 20
+_PATIENCE_NS = 10**8  # how long a search for what is rare is deaf to ^C
+_NOTHING_YET = -errno.EAGAIN
 CANARY = "tapedeck.canary"  # the track that a query has only by its name
 
 
@@ -435,6 +438,7 @@ class Cursor:
         self._names: dict[int, str] = {}  # of tracks, by number
         lib.call("tdk_cursor_open", byref(self._at), tape.at, byref(query))
         tape.take()
+        lib.lib.tdk_cursor_set_patience(self._at, _PATIENCE_NS)
 
     def __del__(self) -> None:
         self.close()
@@ -465,13 +469,15 @@ class Cursor:
         return Stats(*(getattr(raw, name) for name, _ in raw._fields_))
 
     def read(self, enough: int = BATCH_SIZE) -> Optional[Batch]:
-        """The next batch: at least `enough` bytes of frames, or all that is left; None: the end."""
+        """The next batch: at least `enough` bytes of frames, or what has come where they are rare, or all
+        that is left; None: the end."""
         if self._pending is not None:
             pending, self._pending = self._pending, None
             raise pending
-        err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
-        code = lib.lib.tdk_cursor_batch(self._open(), check_unsigned("enough", enough), byref(out),
-                                        byref(err))
+        err, out, code = lib.Err(), ctypes.POINTER(lib.Batch)(), _NOTHING_YET
+        while code == _NOTHING_YET:
+            code = lib.lib.tdk_cursor_batch(self._open(), check_unsigned("enough", enough), byref(out),
+                                            byref(err))
         if code < 0:
             told = lib.failure(code, err)
             if not out:
@@ -499,9 +505,12 @@ class Cursor:
 
     def count(self) -> int:
         """Of a cursor that only counts."""
-        run, total = lib.Run(), 0
-        while lib.call("tdk_cursor_read", self._open(), byref(run)) == 1:
-            total += run.ticks
+        err, run, code, total = lib.Err(), lib.Run(), 1, 0
+        while code in (1, _NOTHING_YET):
+            code = lib.lib.tdk_cursor_read(self._open(), byref(run), byref(err))
+            total += run.ticks if code == 1 else 0
+        if code < 0:
+            raise lib.failure(code, err)
         return total
 
 

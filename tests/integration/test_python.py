@@ -3,6 +3,7 @@ examples as they are."""
 
 import contextlib
 import datetime
+import errno
 import gc
 import importlib.util
 import json
@@ -378,6 +379,28 @@ class Tapes(Case):
                         walk(tape)
                     walk(tape)
             self.assertEqual(len(ways["raise"]), 1, row)
+
+    def test_a_search_for_what_is_rare_hears_of_interrupts_and_goes_on(self):
+        class Interrupt(BaseException):
+            pass
+
+        def interrupt(*_):
+            raise Interrupt
+
+        def not_yet(*_):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            return -errno.EAGAIN
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, interrupt))
+        patience = tapedeck.native.lib.tdk_cursor_set_patience
+        with tapedeck.Tape(self.tape) as tape, \
+                mock.patch.object(tapedeck.native.lib, "tdk_cursor_set_patience", wraps=patience) as told:
+            cursor = tape.cursor()
+            self.assertEqual(told.call_args.args[1], 10**8)
+            for name, read in (("tdk_cursor_batch", cursor.read), ("tdk_cursor_read", tape.count)):
+                with mock.patch.object(tapedeck.native.lib, name, not_yet):
+                    self.assertRaises(Interrupt, read)
+            self.assertEqual((sum(map(len, cursor)), tape.count()), (310, 310))
 
     def test_a_walk_that_does_not_come_about_is_no_empty_one(self):
         """What is raised on the thread that it is made on, too."""

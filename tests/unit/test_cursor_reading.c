@@ -133,6 +133,39 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
     tdk_tape_close(tape);
 }
 
+/* Each call reads a block at most. */
+static void cursor_without_patience_tells_the_same_in_more_calls(void **state)
+{
+    const char *folder = *state;
+    make_track(folder, 5000, in_order, 16 << 10);
+    struct tdk_tape *tape = asking_open(folder);
+    for (int which = 0; which < 4; which++) {
+        const struct tdk_type_filter none = {.type = TDK_TYPE_OPAQUE, .rtype = -1};
+        const struct tdk_query query = {.to = UINT64_MAX,
+                                        .reverse = which % 2 == 1,
+                                        .types = &none,
+                                        .type_count = which < 2 ? 0 : 1};
+        const uint64_t wanted = which < 2 ? 5000 : 0;
+        struct tdk_cursor *cursor = asking_cursor(tape, &query);
+        struct tdk_batch *batch = NULL;
+        struct tdk_err err;
+        uint64_t ticks = 0;
+        unsigned calls = 0;
+        int rc;
+        tdk_cursor_set_patience(cursor, 1);
+        while ((rc = tdk_cursor_batch(cursor, SIZE_MAX, &batch, &err)) != 0) {
+            assert_int_equal(rc, rc < 0 ? -EAGAIN : 1);
+            ticks += rc == 1 ? batch->ticks : 0;
+            tdk_batch_free(rc == 1 ? batch : NULL);
+            calls++;
+        }
+        assert_int_equal(ticks, wanted);
+        assert_true(calls > 10); /* blocks there are */
+        tdk_cursor_close(cursor);
+    }
+    tdk_tape_close(tape);
+}
+
 /* The index tells blocks in batches, and a range may end in the last of one as in any other. */
 static void cursor_ends_in_any_block(void **state)
 {
@@ -436,6 +469,7 @@ int main(void)
         IN_FOLDER(cursor_finds_all_ticks_of_one_time_over_many_blocks),
         IN_FOLDER(cursor_reads_no_more_blocks_for_one_absurd_time),
         IN_FOLDER(cursor_tells_a_damaged_block_and_goes_on_behind_it),
+        IN_FOLDER(cursor_without_patience_tells_the_same_in_more_calls),
         IN_FOLDER(cursor_ends_in_any_block),
         IN_FOLDER(cursor_ends_in_any_block_that_is_damaged),
         IN_FOLDER(cursor_reads_a_block_by_one_call_where_much_of_it_is_asked),
