@@ -34,7 +34,9 @@ static bool is_address(const char *name)
 bool host_is_ours(const char *host, const char *address)
 {
     char name[NAME_MAX_SIZE], own[NAME_MAX_SIZE];
-    if (host == NULL || !name_of(host, name))
+    if (host == NULL)
+        return true;
+    if (!name_of(host, name))
         return false;
     return is_address(name) || strcasecmp(name, "localhost") == 0 ||
            (name_of(address, own) && strcasecmp(name, own) == 0);

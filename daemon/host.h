@@ -7,8 +7,9 @@
 
 #include <stdbool.h>
 
-/* `host`: what a request's Host says, NULL if nothing. Ours is an IP address, which no other page
- * can have for its name, localhost, or the host of `address` ("HOST:PORT"). Any port will do. Pure.
+/* `host`: what a request's Host says. Ours is an IP address, which no other page can have for its
+ * name, localhost, or the host of `address` ("HOST:PORT"). Any port will do. NULL, nothing was
+ * said: it is us, since no browser leaves it out, but a probe that speaks HTTP/1.0 may. Pure.
  */
 bool host_is_ours(const char *host, const char *address);
 

@@ -167,6 +167,12 @@ class Page(stage.Stage):
         for host in (f"127.0.0.1:{self.port}", "localhost", "LOCALHOST:1", "[::1]:80", "10.1.2.3"):
             self.assertEqual(self.get("/state", Host=host)[0], 200, host)
 
+    def test_a_probe_that_names_nobody_is_served(self):
+        self.recording()
+        with socket.create_connection(("127.0.0.1", self.port), timeout=tapedeck.PATIENCE) as probe:
+            probe.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            self.assertRegex(probe.makefile("rb").read(), rb"(?s)^HTTP/1.1 200 .*\r\n\r\nok\n$")
+
     def test_who_asks_byte_by_byte_keeps_no_monitor_out(self):
         self.recording()
         slow = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(40)]
