@@ -146,6 +146,15 @@ int folder_open(struct folder *folder, const char *path, struct tdk_err *err)
     return identify(folder, err);
 }
 
+int folder_check(const struct folder *folder, struct tdk_err *err)
+{
+    struct folder now;
+    int rc = folder_open(&now, folder->path, err);
+    if (rc == 0 && memcmp(now.tape_id, folder->tape_id, sizeof now.tape_id) != 0)
+        return err_say(err, TDK_ENOTAPE, "%s: another tape than before is there now", folder->path);
+    return rc;
+}
+
 /* ---- holding ---- */
 
 static int refuse_second(int fd, const char *path, struct tdk_err *err)

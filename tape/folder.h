@@ -34,6 +34,10 @@ struct folder {
 /* For reading: creates nothing, locks nothing. -ENOENT, TDK_ENOTAPE, TDK_EVERSION, TDK_ECORRUPT. */
 int folder_open(struct folder *folder, const char *path, struct tdk_err *err);
 
+/* Does the path still lead to the tape that was opened there? -ENOENT, TDK_ENOTAPE (it is none, or
+ * another one), or why that cannot be said. */
+int folder_check(const struct folder *folder, struct tdk_err *err);
+
 /* For writing: made if it is not there and `create`, locked; a lost tape.meta is written anew from
  * a segment (folder->meta_missing stays true: tell it). TDK_EBUSY names the holder. */
 int folder_hold(struct folder *folder, const char *path, bool create, struct tdk_err *err);

@@ -268,13 +268,23 @@ static void let_go(struct tdk_tape *tape)
     segments_tidy(&tape->segments);
 }
 
+/* Where the tape was moved, or its disk is away, there would be nothing, and nothing missing: what
+ * was known tells what is. */
+static int open_fresh(struct tdk_tape *tape, struct view **fresh, struct tdk_err *err)
+{
+    if (view_open_trusted(fresh, &tape->folder, NULL) == 0)
+        return 0;
+    int rc = folder_check(&tape->folder, err);
+    return rc < 0 ? rc : view_open(fresh, &tape->folder, err);
+}
+
 int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
 {
     if (tape->lone[0] != '\0')
         return 0; /* a segment that is looked at alone is looked at as it was */
     let_go(tape);
     struct view *fresh;
-    int rc = view_open(&fresh, &tape->folder, err);
+    int rc = open_fresh(tape, &fresh, err);
     return rc < 0 ? rc : take_view(tape, fresh, err);
 }
 

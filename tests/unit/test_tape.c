@@ -199,6 +199,31 @@ static void tape_shows_what_was_added_after_a_refresh(void **state)
     tdk_tape_close(tape);
 }
 
+/* Moved, or its disk is away: it is not there, which is another thing than empty. */
+static void a_tape_that_is_elsewhere_is_not_taken_for_an_empty_one(void **state)
+{
+    const char *folder = *state;
+    char here[FOLDER_PATH + 8], away[FOLDER_PATH + 8];
+    struct tdk_cursor_stats stats;
+    snprintf(here, sizeof here, "%s/here", folder);
+    snprintf(away, sizeof away, "%s/away", folder);
+    taping_make(here, 1000, 4096, 0);
+    struct tdk_tape *tape = asking_open(here);
+
+    assert_int_equal(rename(here, away), 0);
+    assert_int_equal(tdk_tape_refresh(tape, NULL), -ENOENT);
+    assert_int_equal(asking_count(tape, 0, UINT64_MAX, &stats), 0);
+    assert_true(stats.damaged_blocks > 0);
+
+    taping_make(here, 10, 4096, 0);
+    assert_int_equal(tdk_tape_refresh(tape, NULL), TDK_ENOTAPE);
+    folder_remove(here);
+    assert_int_equal(rename(away, here), 0);
+    assert_int_equal(tdk_tape_refresh(tape, NULL), 0);
+    assert_int_equal(asking_count(tape, 0, UINT64_MAX, &stats), 1000);
+    tdk_tape_close(tape);
+}
+
 static void tape_tells_symbols_by_time(void **state)
 {
     (void)state;
@@ -233,6 +258,7 @@ int main(void)
         cmocka_unit_test(tape_is_shared_by_threads),
         cmocka_unit_test(tape_is_refreshed_beside_those_who_ask_for_symbols),
         IN_FOLDER(tape_shows_what_was_added_after_a_refresh),
+        IN_FOLDER(a_tape_that_is_elsewhere_is_not_taken_for_an_empty_one),
         cmocka_unit_test(tape_tells_symbols_by_time),
     };
     return cmocka_run_group_tests_name("tape.tape", tests, NULL, NULL);
