@@ -10,10 +10,11 @@ static enum status_level level_of(const struct writer *writer)
 {
     if (writer_has_no_space(writer))
         return STATUS_NO_SPACE;
-    if (writer->state == WRITER_DEAD || (writer->state == WRITER_MOVING && !writer->sync_failed))
-        return STATUS_WRITE;
-    if (writer->state == WRITER_MOVING)
+    if (writer->state == WRITER_MOVING && writer->sync_failed)
         return STATUS_SYNC;
+    if (writer->state == WRITER_DEAD || writer->state == WRITER_MOVING ||
+        writer->rotate->failures > 0)
+        return STATUS_WRITE;
     return indexer_state(&writer->journal->indexer) == INDEXER_OK ? STATUS_OK : STATUS_INDEX;
 }
 

@@ -391,6 +391,22 @@ class Segments(Recording):
             recorder.wait_line(f"segment {segment} sealed blocks=1 ticks=10 ")
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
+    def test_while_the_next_segment_cannot_be_made_its_state_says_so(self):
+        def state():
+            return json.loads(self.run_ok("info", "-T", self.tape, "--json").stdout)[0]["state"]
+
+        self.create("a")
+        recorder = self.recorder(*self.asked("a"))
+        self.gen("a", 100)
+        segments, away = self.tape / "segments", self.tape / "away"
+        segments.rename(away)
+        recorder.signal(signal.SIGHUP)
+        recorder.wait_line("No such file or directory; trying again each second")
+        self.wait_for(lambda: state() == "degraded: write")
+        away.rename(segments)
+        recorder.wait_line("segment 2 begins")
+        self.wait_for(lambda: state() == "ok")
+
     def test_a_segment_ends_at_its_age(self):
         self.create("a")
         recorder = self.recorder("--ring", "a", "--segment-age", "300ms")
