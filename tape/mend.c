@@ -253,8 +253,10 @@ static bool is_stranger(int rc)
            rc == -ENXIO || rc == -EISDIR;
 }
 
+/* `spoilt`: it was a sealed segment, so far as can be told, and nothing of it can be read. */
 static int mend_stranger(const struct folder *folder, const struct segment_name *name, bool doubled,
-                         struct damage *damage, struct recover_report *report, struct tdk_err *err)
+                         struct damage *damage, struct recover_report *report, bool *spoilt,
+                         struct tdk_err *err)
 {
     struct tdk_err why = {0};
     struct segment *segment = NULL;
@@ -265,6 +267,7 @@ static int mend_stranger(const struct folder *folder, const struct segment_name 
     int rc = doubled ? err_say(&why, TDK_EFOREIGN, "%s is there twice", path)
                      : segment_open_number(&segment, folder, name->number, name->stage, &why);
     segment_close(segment);
+    *spoilt = rc == TDK_ECORRUPT && segment_is_sealed(name->stage);
     if (rc == 0)
         return 0;
     if (!is_stranger(rc))
@@ -291,17 +294,25 @@ static int remove_blanks(const struct folder *folder, const struct segment_name 
 }
 
 int mend_strangers(const struct folder *folder, struct damage *damage,
-                   struct recover_report *report, struct tdk_err *err)
+                   struct recover_report *report, uint64_t *row_end, struct tdk_err *err)
 {
     struct segment_name *names;
     size_t count;
+    uint64_t last = 0; /* of the row so far, sealed or not */
+    *row_end = 0;
     int rc = folder_segments(folder, &names, &count, err);
     if (rc < 0)
         return rc;
     rc = remove_blanks(folder, names, &count, err);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        bool doubled = i > 0 && names[i].number == names[i - 1].number;
-        rc = mend_stranger(folder, &names[i], doubled, damage, report, err);
+        bool doubled = i > 0 && names[i].number == names[i - 1].number, spoilt = false;
+        uint64_t before = report->set_aside;
+        rc = mend_stranger(folder, &names[i], doubled, damage, report, &spoilt, err);
+        if (report->set_aside != before && !(spoilt && names[i].number == last + 1))
+            continue;
+        last = names[i].number;
+        if (segment_is_sealed(names[i].stage))
+            *row_end = last;
     }
     free(names);
     return rc;

@@ -30,6 +30,10 @@ struct missing {
 int missing_look(struct missing *missing, const struct folder *folder,
                  const struct retired *retired, uint64_t next, uint64_t end);
 
+/* The last sealed file, if nothing of it can be read; 0. Where nobody has marked how far the row
+ * went, as behind a crash, this tells. */
+uint64_t missing_last(const struct folder *folder);
+
 void missing_close(struct missing *missing);
 
 #endif

@@ -426,13 +426,10 @@ static void tell_missing(struct rebuild *r, uint64_t number)
     r->previous_end = 0;
 }
 
-uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct damage *damage)
+void rebuild_tell_gone(uint64_t last, uint64_t end, struct damage *damage)
 {
-    uint64_t marked;
-    if (!folder_clean_segment(folder, &marked) || marked <= last)
-        return 0;
-    damage_tell_missing(damage, last + 1, marked);
-    return marked;
+    if (end > last)
+        damage_tell_missing(damage, last + 1, end);
 }
 
 /* Not the tape's fault: what is in it we cannot look at, or not now. Left out, it would be missing

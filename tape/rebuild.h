@@ -84,10 +84,10 @@ struct rebuild {
 /* Every segment of the tape, in order. */
 int rebuild_each(struct rebuild *rebuild);
 
-/* A clean tape's mark names its last segment: when that is behind the `last` there is, nothing else
- * would tell. Returns its number, which is not to be given again, so that the row shows what is
- * missing; 0: none is. */
-uint64_t rebuild_tell_gone(const struct folder *folder, uint64_t last, struct damage *damage);
+/* The row went on to `end`, as the mark of a clean tape or a file without anything in it says: when
+ * that is behind the `last` there is, nothing else would tell. Its numbers are not to be given
+ * again, so that the row shows what is missing. */
+void rebuild_tell_gone(uint64_t last, uint64_t end, struct damage *damage);
 
 /* The bytes of all these, for totals.bytes_total. */
 uint64_t rebuild_size(const struct folder *folder, const struct segment_name *names, size_t count);

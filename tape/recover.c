@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "tape/lease.h"
@@ -18,6 +19,7 @@ struct recovery {
     struct damage damage;
     struct segment_name *names;
     size_t count;
+    uint64_t row_end; /* the last number that the row had */
     struct tdk_err *err;
 };
 
@@ -155,16 +157,21 @@ static int mend_segments(struct recovery *r)
 static int mend_all(struct recovery *r)
 {
     struct recovered *tape = r->tape;
+    uint64_t row_end;
     int rc = mend_leftovers(&tape->folder, r->err);
     if (rc == 0)
         rc = mend_imports(&tape->folder, &tape->report, r->err);
     if (rc == 0)
-        rc = mend_strangers(&tape->folder, &r->damage, &tape->report, r->err);
+        rc = mend_strangers(&tape->folder, &r->damage, &tape->report, &row_end, r->err);
     if (rc == 0)
         rc = list_segments(r);
     if (rc == 0)
         rc = open_fresh_index(r);
-    return rc == 0 ? mend_segments(r) : rc;
+    if (rc < 0)
+        return rc;
+    r->row_end = max_u64(r->row_end, row_end);
+    rebuild_tell_gone(last_number(r), r->row_end, &r->damage);
+    return mend_segments(r);
 }
 
 /* ---- both ---- */
@@ -183,12 +190,13 @@ static int recover_all(struct recovery *r)
     int state = rc == 0 ? open_clean(r) : rc;
     if (state < 0)
         return state;
-    uint64_t gone = state != 0 ? rebuild_tell_gone(&tape->folder, last_number(r), &r->damage) : 0;
+    if (state != 0 && !folder_clean_segment(&tape->folder, &r->row_end))
+        r->row_end = 0;
     /* From here on the index on disk is ours alone to vouch for. */
     rc = folder_unmark_clean(&tape->folder, r->err);
     if (rc == 0)
         rc = state == 0 ? read_last_foot(r) : mend_all(r);
-    tape->next_segment = (gone > last_number(r) ? gone : last_number(r)) + 1;
+    tape->next_segment = max_u64(r->row_end, last_number(r)) + 1;
     tape->report.segments = r->count;
     tape->report.damaged = damage_count(&r->damage);
     return rc;

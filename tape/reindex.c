@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 /* The last number there is, for the clean mark: also of what is not part of the tape (yet). */
@@ -33,11 +34,12 @@ static int fill(struct rebuild *rebuild)
 static int reindex(struct rebuild *rebuild)
 {
     const struct folder *folder = rebuild->folder;
-    uint64_t last;
+    uint64_t last, marked;
     int rc = last_number(folder, &last, rebuild->err);
     if (rc < 0)
         return rc;
-    uint64_t gone = rebuild_tell_gone(folder, last, rebuild->damage);
+    uint64_t end = folder_clean_segment(folder, &marked) ? max_u64(marked, last) : last;
+    rebuild_tell_gone(last, end, rebuild->damage);
     rc = folder_unmark_clean(folder, rebuild->err);
     if (rc == 0)
         rc = index_delete(folder->index, rebuild->err);
@@ -46,7 +48,7 @@ static int reindex(struct rebuild *rebuild)
     if (rc == 0)
         rc = fill(rebuild);
     index_close(rebuild->index);
-    return rc == 0 ? folder_mark_clean(folder, gone > last ? gone : last, rebuild->err) : rc;
+    return rc == 0 ? folder_mark_clean(folder, end, rebuild->err) : rc;
 }
 
 int tape_reindex(const char *path, const struct reindex_options *options,

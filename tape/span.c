@@ -33,8 +33,8 @@ static int note_span(const struct segment_ref *segment, void *context)
     return 0;
 }
 
-/* Behind the last one the mark of a clean end tells how far the row went. Looked up behind the
- * index: what has gone from that since is known to be deleted by then. */
+/* Behind the last one the mark of a clean end tells how far the row went, or a file. Looked up
+ * behind the index: what has gone from that since is known to be deleted by then. */
 static void find_missing(struct tdk_tape *tape)
 {
     const struct folder *folder = &tape->folder;
@@ -45,8 +45,11 @@ static void find_missing(struct tdk_tape *tape)
         rc = missing_look(&tape->missing, folder, retired, next, tape->spans[i].number);
         next = tape->spans[i].number + 1;
     }
-    if (rc == 0 && folder_clean_segment(folder, &marked))
+    if (rc == 0 && !tape->view->live) { /* where it goes on, its writer looks after it */
+        if (!folder_clean_segment(folder, &marked))
+            marked = missing_last(folder);
         (void)missing_look(&tape->missing, folder, retired, next, marked + 1);
+    }
     retired_drop(retired);
 }
 

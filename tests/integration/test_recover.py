@@ -300,6 +300,23 @@ class Recover(Tape):
         self.load("d", 100, code=3)  # a number that is given later closes no hole
         self.run_ok("query", "-T", self.tape, "--count", code=3)
 
+    def test_the_number_of_a_last_segment_of_which_nothing_is_left_is_not_given_again(self):
+        """Set aside it would be told once, and by nobody any more when another has its number."""
+        self.load("b", 100)
+        for mark in (False, True):
+            with self.subTest(mark=mark):
+                last = self.segments()[-1]
+                os.truncate(last, 100)
+                if not mark:  # as after a crash
+                    shutil.rmtree(self.tape / "index")
+                self.run_ok("query", "-T", self.tape, "-o", "none", code=3)
+                self.load(f"c{mark}", 10, code=3)
+                self.assertNotIn(last.name, self.names())
+                for command in ("query --count", "gaps", "recover", "query -o none"):
+                    done = self.run_ok(*command.split(), "-T", self.tape, code=3)
+                    self.assertRegex(done.stderr, rf"segments? .*{int(last.stem)} (is|are) missing", command)
+                self.run_ok("verify", "-T", self.tape, code=5)
+
     def test_an_emptied_segment_is_told(self):
         segment = self.segments()[1]
         os.truncate(segment, 0)
