@@ -87,6 +87,11 @@ class Recover(Tape):
                 self.assertIn(f"segment {number} is missing",
                               self.run_ok(command, "-T", self.tape, "--from", at, code=3).stderr)
             self.run_ok("query", "-T", self.tape, "--from", at, "--count", code=3)
+            path.mkdir() # nor is it there when something else has its name
+            for command in ("reindex", "recover", "recover"):
+                self.run_ok(command, "-T", self.tape, "-q", code=3)
+                self.run_ok("query", "-T", self.tape, "--to", T0 + day, "-o", "none")
+                self.run_ok("query", "-T", self.tape, "--from", at, "-o", "none", code=3)
             path.write_bytes(data)
             self.report()
             self.run_ok("query", "-T", self.tape, "-o", "none")

@@ -242,7 +242,7 @@ class ByTheRecorder(Packed):
         self.run_ok("roll", "-T", self.tape)
         self.run_ok("flush", "-T", self.tape)
         with wire.Client(self.tape / "recorder.sock") as client:
-            self.wait_for(lambda: client.call("seal", first=1, last=1) and self.status()["state"] == "packing")
+            self.wait_for(lambda: client.call("seal", first=1, last=1) is not None and self.status()["state"] == "packing")
         return recorder
 
     def wait_state(self, *wanted):
