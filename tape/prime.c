@@ -198,8 +198,6 @@ static void arrange(struct prime *p, size_t first)
 static int walk_track(struct prime *p, const struct track *track, struct tdk_err *err)
 {
     struct stream stream;
-    if (track->ref.kind == TDK_KIND_OPAQUE)
-        return 0; /* nobody can say what is state in it */
     size_t first = p->state_count;
     known_clear(&p->known);
     p->done_epoch = 0;

@@ -85,6 +85,26 @@ static void prime_finds_the_last_tick_of_each_instrument(void **state)
     }
 }
 
+/* What a track's first tick is says nothing of those behind it. */
+static void prime_looks_also_where_the_first_tick_is_opaque(void **state)
+{
+    struct fixture *f = *state;
+    struct tdk_err err;
+    struct tdk_run run;
+    tdk_tape_close(f->tape);
+    f->tape = NULL;
+    folder_remove(f->path);
+    struct append *append = taping_open(f->path, 16 << 10, 0);
+    taping_ok(append_begin(append, "trades", TDK_KIND_OPAQUE, &err), &err);
+    taping_ok(append_tick(append, TDK_TYPE_OPAQUE, 0, TAPING_NOW, "hello", 5, &err), &err);
+    append_trade(append, 7, TAPING_NOW + 1);
+    taping_close(append);
+    taping_ok(tdk_tape_open(&f->tape, f->path, &err), &err);
+    open_prime(f);
+    assert_next(f, 7, TAPING_NOW + 1);
+    assert_false(prime_next(f->prime, &run));
+}
+
 static void prime_looks_no_further_back_than_it_may(void **state)
 {
     struct fixture *f = *state;
@@ -282,6 +302,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(prime_finds_the_last_tick_of_each_instrument, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(prime_looks_also_where_the_first_tick_is_opaque, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(prime_looks_no_further_back_than_it_may, setup, teardown),
         cmocka_unit_test_setup_teardown(prime_ends_when_told_to, setup, teardown),
