@@ -42,24 +42,6 @@ void reel_free(struct reel *reel)
     free(reel);
 }
 
-int rotate_start(struct rotate *r, uv_loop_t *loop, struct recovered *tape, uint64_t segment_size,
-                 uint64_t segment_age_ns, struct tdk_err *err)
-{
-    memset(r, 0, sizeof *r);
-    r->previous_end = tape->previous_end;
-    r->loop = loop;
-    r->tape = tape;
-    r->segment_size = segment_size;
-    r->segment_age_ns = segment_age_ns;
-    r->next_number = tape->next_segment;
-    int rc = reel_make(&r->current, tape, r->next_number, segment_size, err);
-    if (rc < 0)
-        return rc;
-    r->current->previous_end = tape->previous_end;
-    r->next_number++;
-    return 0;
-}
-
 /* ---- the next one, on the pool ---- */
 
 static void make_work(uv_work_t *work)
@@ -82,6 +64,31 @@ static void make_failed(struct rotate *r)
         log_error("%s; trying again each second", r->made_err.text);
     r->no_space = space;
     r->retry_ns = clock_mono() + RETRY_NS;
+}
+
+/* A disk that is full is waited for at the start as it is later on: retention may make room. */
+int rotate_start(struct rotate *r, uv_loop_t *loop, struct recovered *tape, uint64_t segment_size,
+                 uint64_t segment_age_ns, struct tdk_err *err)
+{
+    memset(r, 0, sizeof *r);
+    r->previous_end = tape->previous_end;
+    r->loop = loop;
+    r->tape = tape;
+    r->segment_size = segment_size;
+    r->segment_age_ns = segment_age_ns;
+    r->next_number = tape->next_segment;
+    int rc = reel_make(&r->current, tape, r->next_number, segment_size, err);
+    if (is_space(rc)) {
+        r->made_status = rc;
+        r->made_err = *err;
+        make_failed(r);
+        return 0;
+    }
+    if (rc < 0)
+        return rc;
+    r->current->previous_end = tape->previous_end;
+    r->next_number++;
+    return 0;
 }
 
 static void on_made(uv_work_t *work, int status)

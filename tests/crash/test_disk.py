@@ -417,6 +417,28 @@ class Full(Disk):
         gaps = json.loads(self.run_cli("gaps", "-T", tape, "--json").stdout)
         self.assertEqual({gap["reason"] for gap in gaps}, {"no space"})
 
+    def test_a_start_on_a_full_disk_waits_for_room_or_makes_it(self):
+        tape = self.small / "tape"
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.run_ok("gen", "--ring", "a", "--count", 10000)
+        for how in ((), ("--retain-max-segments", "2")):
+            self.assertEqual(recorder.stop(), 0, recorder.stderr)
+            filler = self.fill()
+            recorder = self.recorder("--ring", "a", *SMALL, *how, tape=tape)
+            recorder.wait_line("create .*: No space left on device; trying again each second"
+                               "|allocate .*: No space left on device; trying again each second")
+            self.run_ok("gen", "--ring", "a", "--count", 1000)
+            if not how:
+                filler.unlink()
+            recorder.wait_line("there is space again")
+            self.run_ok("flush", "-T", tape)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        retired = json.loads(self.run_cli("gaps", "-T", tape, "--json").stdout)
+        self.assertEqual({gap["reason"] for gap in retired}, {"retired"})
+        left = int(self.run_ok("query", "-T", tape, "--count").stdout)
+        self.assertEqual(left + sum(gap["count"] for gap in retired), 12000)
+        self.run_ok("verify", "-T", tape)
+
     def test_without_an_index_on_a_full_disk_nothing_dies(self):
         tape = self.small / "tape"
         self.run_ok("import", "-", "-T", tape, "--track", "x", "--format", "lines", stdin=b"1 a\n2 b\n")
