@@ -187,8 +187,9 @@ static int open_moved(const struct packing *p, uint64_t number, enum segment_sta
     int rc = segment_open_number(&segment, &p->range.tape->folder, number, stage, err);
     if (rc < 0)
         return rc;
-    int fd = segment_is_away(segment) ? err_say(err, segment->away.code, "%s", segment->away.text)
-                                      : dup(segment->fd);
+    rc = segment_is_away(segment) ? err_say(err, segment->away.code, "%s", segment->away.text)
+                                  : segment_check_size(segment, err);
+    int fd = rc == 0 ? dup(segment->fd) : rc;
     segment_close(segment);
     return fd;
 }

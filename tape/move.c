@@ -424,6 +424,8 @@ static int move_back(struct moving *m, const struct segment *segment)
                  ? err_say(m->err, TDK_ECORRUPT, "%s: its head is damaged", segment->path)
                  : check_room(m, segment);
     if (rc == 0)
+        rc = segment_check_size(segment, m->err);
+    if (rc == 0)
         rc = check_behind_blocks(m, segment);
     if (rc == 0)
         rc = copy_file(m, segment->fd, home.aside, segment->size);

@@ -149,7 +149,7 @@ int segment_open_home(struct segment **segment, const struct folder *folder, uin
 /* Of one that was moved: its blocks. */
 static int open_whole(struct segment *s, const struct folder *folder, struct tdk_err *err)
 {
-    s->fd = stub_open_whole(folder, &s->head, s->path, s->size, s->whole, &s->away);
+    s->fd = stub_open_whole(folder, &s->head, s->path, s->whole, &s->away);
     if (s->fd == -ENOMEM || s->fd == -EMFILE || s->fd == -ENFILE)
         return err_say(err, s->fd, "%s", s->away.text);
     return 0;
@@ -196,6 +196,19 @@ void segment_close(struct segment *segment)
     if (segment->home_fd >= 0 && segment->home_fd != segment->fd)
         files->close(segment->home_fd);
     free(segment);
+}
+
+int segment_check_size(const struct segment *segment, struct tdk_err *err)
+{
+    struct file_stat stat;
+    int rc = files->fstat(segment->fd, &stat);
+    if (rc < 0)
+        return err_set(err, rc, "read %s", segment->whole);
+    return stat.size == segment->size
+               ? 0
+               : err_say(err, TDK_ECORRUPT, "%s has %llu bytes, and had %llu when it was moved",
+                         segment->whole, (unsigned long long)stat.size,
+                         (unsigned long long)segment->size);
 }
 
 static bool is_deleted(int fd)

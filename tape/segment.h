@@ -111,6 +111,10 @@ static inline bool segment_is_away(const struct segment *segment)
     return segment->fd < 0;
 }
 
+/* Of one that was moved, and is there: TDK_ECORRUPT, when the file there is not as long as it was.
+ * The blocks that are left can be read. */
+int segment_check_size(const struct segment *segment, struct tdk_err *err);
+
 /* Its file was deleted, packed or moved since: open, it keeps its room on the disk. */
 bool segment_is_gone(const struct segment *segment);
 

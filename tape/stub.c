@@ -96,14 +96,14 @@ static int say_other(const struct segment_head *stub, const char *path, struct t
                    (unsigned long long)stub->number);
 }
 
-/* The one that was moved there, as long as it was. */
-static int check_whole(int fd, const struct segment_head *stub, uint64_t size, const char *path,
+/* The one that was moved there. It may have been cut: what is left of it is read all the same. */
+static int check_whole(int fd, const struct segment_head *stub, const char *path,
                        struct tdk_err *err)
 {
     struct segment_head head = {.magic = 0};
     struct file_stat stat;
     int rc = files->fstat(fd, &stat);
-    if (rc == 0 && (!stat.is_file || stat.size != size))
+    if (rc == 0 && (!stat.is_file || stat.size < sizeof head))
         return say_other(stub, path, err);
     if (rc == 0)
         rc = files_read(fd, &head, sizeof head, 0);
@@ -117,7 +117,7 @@ static int check_whole(int fd, const struct segment_head *stub, uint64_t size, c
 }
 
 int stub_open_whole(const struct folder *folder, const struct segment_head *head, const char *name,
-                    uint64_t size, char path[TAPE_PATH_MAX], struct tdk_err *err)
+                    char path[TAPE_PATH_MAX], struct tdk_err *err)
 {
     int rc = stub_find_whole(folder, head, name, path, err);
     if (rc < 0)
@@ -128,7 +128,7 @@ int stub_open_whole(const struct folder *folder, const struct segment_head *head
     if (fd < 0)
         return err_set(err, fd, "segment %llu was moved: open %s", (unsigned long long)head->number,
                        path);
-    rc = check_whole(fd, head, size, path, err);
+    rc = check_whole(fd, head, path, err);
     if (rc == 0)
         return fd;
     files->close(fd);

@@ -34,9 +34,10 @@ bool stub_is_at(const struct folder *folder, uint64_t number, enum segment_stage
  * TDK_ECORRUPT. */
 int stub_read_head(const char *path, struct segment_head *head, struct tdk_err *err);
 
-/* And open it. -ENOENT: the annex has it no more; TDK_ECORRUPT: it is another, or not of `size`. */
+/* And open it. -ENOENT: the annex has it no more; TDK_ECORRUPT: it is another. It may be longer or
+ * shorter than it was: see segment_check_size(). */
 int stub_open_whole(const struct folder *folder, const struct segment_head *head, const char *name,
-                    uint64_t size, char path[TAPE_PATH_MAX], struct tdk_err *err);
+                    char path[TAPE_PATH_MAX], struct tdk_err *err);
 
 /* Make one of a whole, sealed file, of which `head` and `foot` are: at `path`, synced; its name it
  * gets from the caller. */

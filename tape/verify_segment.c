@@ -490,6 +490,8 @@ static void check_whole_head(struct verify_reader *reader, const struct segment 
 {
     struct tdk_err err;
     struct segment *whole;
+    if (segment_check_size(segment, &err) < 0)
+        report_add(report, UINT64_MAX, err.code, "%s", err.text);
     int rc = segment_open(&whole, segment->whole, segment->head.tape_id, &err);
     if (rc < 0) {
         report_add(report, 0, rc, "%s", err.text);

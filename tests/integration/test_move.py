@@ -169,6 +169,28 @@ class Move(tapedeck.Case):
         kept.rename(path)
         self.run_ok("verify", "-T", self.tape)
 
+    def test_what_is_left_of_a_file_that_was_cut_there_is_read(self):
+        whole = int(self.run_ok("query", "-T", self.tape, "--count").stdout)
+        self.move(self.disk, "--segments", "2-3")
+        path = self.disk / "0000000002.seg"
+        data = path.read_bytes()
+        for left in (data[:len(data) // 2], data + b"more"):
+            path.write_bytes(left)
+            lost = left != data + b"more"
+            told = self.run_ok("query", "-T", self.tape, "-o", "none", "--digest", code=3 if lost else 0).stderr
+            gaps = self.rows("gaps", "-T", self.tape, code=3 if lost else 0)
+            missing = sum(gap["count"] for gap in gaps)
+            self.assertLess(missing, TICKS / 6 if lost else 1) # of one segment, and the half of it
+            self.assertEqual(self.digest_of(told)[1] + missing, whole)
+            found = self.rows("verify", "-T", self.tape, code=5)
+            self.assertIn(f"segment 2: {path} has {len(left)} bytes, and had {len(data)} when it was moved",
+                          [row["what"] for row in found])
+            refused = self.run_ok("move", "--back", "-T", self.tape, "--segments", "2", code=3)
+            self.assertIn(f"{path} has {len(left)} bytes", refused.stderr)
+            self.run_ok("pack", "-T", self.tape, "-O", self.scratch / "all.tar.zst", code=1)
+        path.write_bytes(data)
+        self.run_ok("verify", "-T", self.tape)
+
     def test_wrong_usage(self):
         for args in (("-T", self.tape), (self.disk,), (self.disk, "-T", self.tape, "--segments", "x"),
                      (self.tape / "segments", "-T", self.tape), (self.tape / "new", "-T", self.tape), (self.disk, "--list", "-T", self.tape),
