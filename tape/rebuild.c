@@ -379,11 +379,20 @@ static bool table_begins(const struct segment *segment, const struct found *foun
            memcmp(&first, &found->refs[0], sizeof first) == 0;
 }
 
+/* Its foot counts more blocks than up to the last that was found: the last ones are lost. */
+static bool lacks_last(const struct found *found)
+{
+    return found->count == 0 ? found->foot.blocks > 0
+                             : found->refs[found->count - 1].block + 1 < found->foot.blocks;
+}
+
 /* A foot that is damaged costs nothing; one that was cut off took what was in front of it along. */
 static uint16_t how_sealed(const struct segment *segment, const struct found *found, bool sealed)
 {
     if (!sealed)
         return SEGMENT_NOT_SEALED;
+    if (found->foot.magic != 0 && lacks_last(found))
+        return SEGMENT_LOST_FOOTER;
     if (found->foot.magic != 0 || table_begins(segment, found, found->scan.end) ||
         table_begins(segment, found, align_up(found->scan.end, TAPE_ALIGN)))
         return SEGMENT_HAS_FOOTER;

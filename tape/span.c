@@ -218,8 +218,8 @@ int tape_say_lost(const struct tdk_lost_segments *lost, struct tdk_err *err)
     const unsigned long long first = lost->first, last = lost->last;
     if (lost->is_cut)
         return err_say(err, TDK_ECORRUPT,
-                       "segment %llu is cut or damaged at its end: it has no foot, and what stood "
-                       "behind its last whole block is missing",
+                       "segment %llu is cut or damaged at its end: what stood behind its last whole "
+                       "block is missing",
                        first);
     if (first == last)
         return err_say(err, TDK_ECORRUPT,

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import signal
+import struct
 import time
 import unittest
 
@@ -136,6 +137,21 @@ class Recover(Tape):
                 self.assertEqual([(row["first_seq"], row["count"]) for row in quick], [(gap["first_seq"], gap["count"])])
                 segment.write_bytes(data)
                 self.run_ok("reindex", "-T", self.tape)
+
+    def test_what_rots_at_the_end_with_the_list_of_blocks_is_told(self):
+        """The foot counts one more than can be found; no seq behind it tells, and no list."""
+        path = self.segments()[-1]
+        data = bytearray(path.read_bytes())
+        (end,) = struct.unpack_from("<Q", data, len(data) - 256 + 72) # where the list begins
+        data[end + 50] ^= 1
+        data[end - 4000] ^= 1 # in the last block
+        path.write_bytes(data)
+        self.run_ok("reindex", "-T", self.tape, code=3)
+        self.assertLess(self.served(), self.COUNT)
+        number = int(path.name.partition(".")[0])
+        for command in (["gaps"], ["coverage"], ["query", "--count"]):
+            told = self.run_ok(*command, "-T", self.tape, code=3).stderr
+            self.assertIn(f"segment {number} is cut or damaged at its end", told)
 
     def test_what_is_said_of_the_index_is_of_no_segment(self):
         self.segments()[-1].unlink()
