@@ -135,9 +135,36 @@ static int keep_torn(const struct folder *folder, const struct segment *segment,
 
 /* ---- packed segments ---- */
 
-/* A packed segment gets its name when it is whole and durable: what there is besides is not needed
- * any more, or never was. */
-int mend_leftovers(const struct folder *folder, struct tdk_err *err)
+/* A packed segment gets its name when it is whole and durable. So one without a good head and foot
+ * was not made here: a copy that somebody did not finish, say. */
+static bool is_whole_packed(const struct folder *folder, uint64_t number)
+{
+    struct segment *segment;
+    struct segment_foot foot;
+    if (segment_open_home(&segment, folder, number, SEGMENT_PACKED, NULL) < 0)
+        return false;
+    bool whole = !segment->head_damaged && segment_read_foot(segment, &foot, NULL) == 0;
+    segment_close(segment);
+    return whole;
+}
+
+/* What there is besides it is not needed any more, or never was. */
+static int mend_leftover(const struct folder *folder, const struct segment_name *name,
+                         struct damage *damage, struct recover_report *report, struct tdk_err *err)
+{
+    const struct segment_name packed = {name->number, SEGMENT_PACKED};
+    if (name->stage != SEGMENT_SEALED || is_whole_packed(folder, name->number))
+        return remove_segment(folder, name, err);
+    damage_tell(damage,
+                "segment %llu: its packed file is not whole, and set aside in quarantine/; the one "
+                "from before is there",
+                (unsigned long long)name->number);
+    report->set_aside++;
+    return set_aside(folder, &packed, err);
+}
+
+int mend_leftovers(const struct folder *folder, struct damage *damage,
+                   struct recover_report *report, struct tdk_err *err)
 {
     struct segment_name *names;
     size_t count;
@@ -145,7 +172,7 @@ int mend_leftovers(const struct folder *folder, struct tdk_err *err)
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < count && rc == 0; i++)
-        rc = remove_segment(folder, &names[i], err);
+        rc = mend_leftover(folder, &names[i], damage, report, err);
     free(names);
     return count > 0 && rc == 0 ? files_sync_folder(folder->segments, err) : rc;
 }

@@ -10,8 +10,9 @@
 #include "tape/recover.h"
 
 /* What sealing left behind when it died: half-packed segments, and those of which there is a packed
- * one. Removed. */
-int mend_leftovers(const struct folder *folder, struct tdk_err *err);
+ * one, if that is whole. Removed. */
+int mend_leftovers(const struct folder *folder, struct damage *damage,
+                   struct recover_report *report, struct tdk_err *err);
 
 /* An import that reached its last step is finished, one that did not is removed. */
 int mend_imports(const struct folder *folder, struct recover_report *report, struct tdk_err *err);

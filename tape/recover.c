@@ -158,7 +158,7 @@ static int mend_all(struct recovery *r)
 {
     struct recovered *tape = r->tape;
     uint64_t row_end;
-    int rc = mend_leftovers(&tape->folder, r->err);
+    int rc = mend_leftovers(&tape->folder, &r->damage, &tape->report, r->err);
     if (rc == 0)
         rc = mend_imports(&tape->folder, &tape->report, r->err);
     if (rc == 0)

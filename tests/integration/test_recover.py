@@ -201,6 +201,18 @@ class Recover(Tape):
         self.assertEqual((self.tape_digest(), self.names(), self.quarantine()), (digest, names, [name]))
         self.run_ok("verify", "-T", self.tape)
 
+    def test_half_a_copy_of_a_packed_segment_does_not_replace_the_whole_one(self):
+        name = self.segments()[1].name
+        raw = self.segments()[1].read_bytes()
+        digest, names = self.tape_digest(), self.names()
+        self.run_ok("seal", "-T", self.tape, "--segments", 2, "-q")
+        packed = self.segments("*.g1.seg")[0]
+        (self.tape / "segments" / name).write_bytes(raw)
+        packed.write_bytes(packed.read_bytes()[:9000])
+        self.assertIn("segment 2: its packed file is not whole", self.report(code=3)["stderr"])
+        self.assertEqual((self.tape_digest(), self.names(), self.quarantine()), (digest, names, [packed.name]))
+        self.run_ok("verify", "-T", self.tape)
+
     def test_what_rots_in_front_of_what_was_synced_is_damage_and_cuts_nothing(self):
         recorder = self.recorder("--ring", "r", "--create-ring", "8M", "--block-size", "16K")
         ends = []
