@@ -2,10 +2,10 @@
  * coverage_answer.h - is a range whole, as a result: {tracks: [{track, epochs: [{epoch, first_seq,
  * last_seq, ..., lost: [...], damaged: [...]}]}], complete, more, next?}.
  *
- * An answer has at most 1,024 items in a list and COVERAGE_SIZE bytes: what is more comes with the
- * next one, which is asked for with what `next` said. `complete` and the counts are of all, also
- * when the lists are not. The tape is walked once: what that walk told waits on a shelf for the
- * next answer, which is of the same moment. On the pool.
+ * An answer has at most 1,024 items in a list and COVERAGE_SIZE bytes. The rest comes with the next
+ * answer, for which a client asks with what `next` said. `complete` and the counts are about all of
+ * it, even where the lists are not. The tape is walked only once: its record waits on a shelf for
+ * the next answer, so that all answers are of the same moment. On the pool.
  */
 #ifndef TDK_REPLAYER_COVERAGE_ANSWER_H
 #define TDK_REPLAYER_COVERAGE_ANSWER_H
@@ -17,17 +17,17 @@
 
 struct coverage_wish {
     const struct tdk_query *query;
-    struct coverage_place after;  /* told by the answers before */
-    uint64_t walk;                /* where the rest of it waits; 0: nowhere */
+    struct coverage_place after;  /* the answers before have told up to here */
+    uint64_t walk;                /* the number of the record that waits; 0: none */
     bool unread;                  /* by the index alone: see struct tdk_coverage_walk */
-    struct coverage_shelf *shelf; /* NULL: nothing is kept for a next answer */
+    struct coverage_shelf *shelf; /* NULL: keep nothing for a next answer */
     const atomic_bool *stop;      /* looked at now and then; true ends it with -ECANCELED */
 };
 
 /* {after?: {track, epoch, seq, walk?}}. TDK_EVALUE. */
 int coverage_take_after(struct coverage_wish *wish, struct wire_map params, struct tdk_err *err);
 
-/* A failure leaves in the result what came before it. */
+/* On failure the result has what came before it. */
 int coverage_answer(struct tdk_tape *tape, const struct coverage_wish *wish,
                     struct text_buffer *result, struct tdk_err *err);
 

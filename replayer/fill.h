@@ -1,7 +1,7 @@
 /*
- * fill.h - the reading half of a stream: runs of a cursor into batches of whole frames.
+ * fill.h - the reading half of a stream: puts runs of a cursor into batches of whole frames.
  *
- * On the pool, one thread at a time; the loop looks at it in between.
+ * It works on the pool, one thread at a time; the loop looks at it in between.
  */
 #ifndef TDK_REPLAYER_FILL_H
 #define TDK_REPLAYER_FILL_H
@@ -23,34 +23,34 @@ struct batch_memory {
 static_assert(offsetof(struct batch_memory, bytes) == 64, "frames lie as they do on a tape");
 
 enum fill_end {
-    FILL_MORE,   /* it is full: there is more */
-    FILL_DAMAGE, /* here something cannot be read: `damage`, and err says it; there may be more */
+    FILL_MORE,   /* the batch is full, and there is more */
+    FILL_DAMAGE, /* something cannot be read here: see `damage` and err; there may be more */
     FILL_END,
-    FILL_FAILED, /* err says why; -ECANCELED: it is ending */
+    FILL_FAILED, /* err says why; -ECANCELED: the stream is ending */
 };
 
-/* What TRACK frame was put in last for a track's number. */
+/* The TRACK frame that was put in last for a track's number. */
 struct told {
     uint64_t epoch;    /* 0: none yet */
     const char *track; /* its name; borrowed from the tape */
 };
 
 struct fill {
-    const atomic_bool *ending; /* borrowed: from when on nothing more is read */
+    const atomic_bool *ending; /* borrowed; true: read nothing more */
     struct tdk_cursor *cursor; /* ours */
     struct tdk_digest *digest; /* ours; NULL: nobody wants it */
     struct told *told;         /* ours: by a track's number */
     size_t told_count;
     bool control, begun;
-    struct tdk_run run; /* what is left of it: */
+    struct tdk_run run; /* the run at hand, and what of it is left: */
     size_t run_at;
     uint64_t run_ticks;
 
     struct batch_memory *into;
-    size_t limit; /* that may be in it */
+    size_t limit; /* bytes that may be in it */
 
     enum fill_end stop;
-    size_t need; /* bytes that must be allowed before anything more comes; 0: any */
+    size_t need; /* nothing more comes before `limit` is so many bytes; 0: any limit will do */
     struct tdk_damage damage;
     struct tdk_err err;
     uint64_t ticks, bytes; /* so far, without control frames */

@@ -1,8 +1,8 @@
 /*
- * jobs.h - reads of the tape on libuv's pool, so many at a time; the others wait in a row.
+ * jobs.h - reads of the tape on libuv's pool: so many at a time, the others wait in a queue.
  *
- * What reads for long does a piece and stands in the row again, so that all get their turn. The
- * loop's thread, but for run().
+ * A job that reads for long does a piece and queues again, so that all get their turn. All calls
+ * but run() are for the loop's thread.
  */
 #ifndef TDK_REPLAYER_JOBS_H
 #define TDK_REPLAYER_JOBS_H
@@ -11,7 +11,9 @@
 
 struct jobs;
 
-/* Inside what the work is about. Not touched by anybody else between jobs_add() and done(). */
+/* Part of the struct that the work is about. Nobody else touches that between jobs_add() and
+ * done().
+ */
 struct job {
     uv_work_t work;
     struct jobs *jobs;
@@ -23,7 +25,7 @@ struct job {
 struct jobs {
     uv_loop_t *loop; /* borrowed */
     unsigned limit, running, waiting;
-    struct job *first, *last; /* of those that wait */
+    struct job *first, *last; /* those that wait */
 };
 
 void jobs_init(struct jobs *jobs, uv_loop_t *loop, unsigned limit);

@@ -1,8 +1,8 @@
 /*
- * lane.h - one ring that is being played into, and the patience for whoever reads it.
+ * lane.h - one ring that a play goes into, and how long to wait for its consumer.
  *
- * A play drops nothing: a full ring is a wait, and only a consumer that takes nothing at all for
- * too long ends it. A lane belongs to its player's thread.
+ * A play drops nothing: when the ring is full, the lane waits. Only a consumer that takes nothing
+ * at all for too long ends the play. A lane belongs to its player's thread.
  */
 #ifndef TDK_REPLAYER_LANE_H
 #define TDK_REPLAYER_LANE_H
@@ -21,52 +21,52 @@ struct lane {
     char name[TDK_NAME_MAX + 1];
     uint32_t payload_max;      /* the ring's */
     size_t piece_max;          /* bytes that are copied and published at a time */
-    uint64_t ticks, lost;      /* of the range, put in; told lost by the LOSS frames put in */
-    uint64_t put;              /* ticks put in, the prologue's among them */
-    struct tdk_digest *digest; /* of the ticks put in; NULL unless somebody asked */
+    uint64_t ticks, lost;      /* ticks of the range that were put in; losses that were told */
+    uint64_t put;              /* ticks that were put in, including the prologue's */
+    struct tdk_digest *digest; /* of the ticks that were put in; NULL: nobody asked for it */
 };
 
 /* How long to wait for room. */
 struct lane_patience {
-    uint64_t stall_ns;              /* the consumer took nothing at all for so long: TDK_ESTALLED */
-    bool (*stopped)(void *context); /* looked at fifty times a second: -ECANCELED */
+    uint64_t stall_ns;              /* TDK_ESTALLED if the consumer takes nothing for so long */
+    bool (*stopped)(void *context); /* asked fifty times a second; true: -ECANCELED */
     void *context;
-    uint64_t stalls, waited_ns; /* counts up */
+    uint64_t stalls, waited_ns; /* how often and how long it has waited */
 };
 
-/* Attach as the ring's producer; with create_size, create the ring if it is not there. TDK_EBUSY:
- * it has a producer, or is recorded (recorded.h). A lane that failed to open may be closed, a
- * zeroed one too. */
+/* Attach as the ring's producer; with create_size, create the ring if it does not exist. TDK_EBUSY:
+ * it has a producer, or it is being recorded (recorded.h). A lane that failed to open may be
+ * closed, and so may a zeroed one. */
 int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool digest,
               struct tdk_err *err);
 void lane_close(struct lane *lane);
 
-/* Touch the next `size` bytes of the ring's memory, before a frame has to: tdk_ring_warm(). True:
- * there is more to touch. */
+/* Touch the next `size` bytes of the ring's memory, so that no frame is the first to do it: see
+ * tdk_ring_warm(). True: there is more to touch. */
 bool lane_warm(struct lane *lane, size_t size);
 
-/* `bytes` of room for whole frames if it is there at once, else NULL. */
+/* Room for `bytes` of whole frames if it is there now, else NULL. */
 void *lane_try(struct lane *lane, size_t bytes);
 
-/* `bytes` of room for whole frames, heads included, at most lane->piece_max unless it is one frame;
- * waits for it. What is put there is seen by nobody before lane_publish(). TDK_EFULL: a frame that
- * this ring can never hold. */
+/* Wait for room for `bytes` of whole frames, heads included: at most lane->piece_max, unless it is
+ * a single frame. Nobody sees what is put there before lane_publish(). TDK_EFULL: the ring can
+ * never hold that frame. */
 int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patience *patience,
                struct tdk_err *err);
 
-/* TDK_EHOSTILE: who shares the ring broke its rules, or cut its file; nothing is put in any more.
- */
+/* TDK_EHOSTILE: another process broke the ring's rules or cut its file. Nothing can be put in any
+ * more. */
 int lane_check(const struct lane *lane, struct tdk_err *err);
 
-/* Of the room that was claimed last `bytes` at its end were not needed. */
+/* Give back the last `bytes` of the room that was claimed last. */
 void lane_shrink(struct lane *lane, size_t bytes);
 
 void lane_publish(struct lane *lane);
 
-/* Bytes put in that the consumer has not released yet. TDK_EHOSTILE: it broke the rules. */
+/* How many bytes the consumer has not released yet. TDK_EHOSTILE: it broke the rules. */
 int lane_fill(struct lane *lane, uint64_t *fill, struct tdk_err *err);
 
-/* One control frame, claimed and filled: head, then `head_size` and `body_size` bytes. */
+/* Claim and fill one control frame: the head, then `head_size` and `body_size` bytes. */
 int lane_control(struct lane *lane, const struct tdk_frame *head, const void *head_bytes,
                  size_t head_size, const void *body, size_t body_size,
                  struct lane_patience *patience, struct tdk_err *err);

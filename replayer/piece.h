@@ -12,35 +12,35 @@
 
 #include "tapedeck/tick.h"
 
-/* Of the tape's frames, those that a replay ring gets: ticks, LOSS, CLOCK, SYMBOL, MARK, INFO.
- * EPOCH is the ring's own business, TRACK is placed by the player; END and JOIN of an earlier play
- * would be taken for this one's. */
+/* Does a replay ring get this frame of the tape? It gets ticks, LOSS, CLOCK, SYMBOL, MARK and INFO.
+ * EPOCH belongs to the ring itself, and the player puts TRACK in; END and JOIN of an earlier play
+ * would be taken for this play's. */
 bool piece_takes(const struct tdk_frame *frame);
 
 struct piece {
     const struct tdk_frame *first;
     size_t bytes;
-    uint64_t ticks, lost; /* in it; told by its LOSS frames */
-    uint64_t last_ts;     /* of its last tick that bears a time; 0: none */
+    uint64_t ticks, lost; /* its ticks; what its LOSS frames tell */
+    uint64_t last_ts;     /* of its last tick with a usable time; 0: none */
 };
 
-/* As many frames from `at` on as fit `max` bytes and are taken, but at least one: `at` itself is
- * taken, the caller has asked. */
+/* As many frames from `at` on as piece_takes() and fit `max` bytes, but at least one: the caller
+ * has checked that `at` itself is taken. */
 struct piece piece_from(const struct tdk_frame *at, const struct tdk_frame *end, size_t max);
 
-/* The same of ticks that all have this span, as is known: no walk. */
+/* The same without a walk, where all frames are known to be ticks with this span. */
 struct piece piece_of_ticks(const struct tdk_frame *at, const struct tdk_frame *end, size_t max,
                             size_t span);
 
-/* A tick whose time says something: neither absurd nor undefined. */
+/* Is it a tick with a usable time, neither absurd nor undefined? */
 static inline bool piece_is_timed(const struct tdk_frame *frame)
 {
     return tdk_frame_is_tick(frame) && (frame->flags & TDK_FLAG_TS_UNTRUSTED) == 0 &&
            frame->ts != TDK_TS_UNDEFINED;
 }
 
-/* Copy frames into a ring, and add `shift` (modulo 2^64) to the time of each that has one; a
- * control frame may have none (0). Nothing is read in the ring: whoever consumes it can write
+/* Copy frames into a ring, and add `shift` (modulo 2^64) to the time of each that has one (a
+ * control frame may have 0). Nothing is read back from the ring, because its consumer can write
  * there, too. */
 void piece_copy(void *to, const struct tdk_frame *from, size_t bytes, uint64_t shift);
 

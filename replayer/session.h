@@ -5,12 +5,13 @@
  *           wait for consumers, play                  -> notifications of its states
  *           over                                      -> the last one, with fidelity and coverage
  *
- * Each play has a thread, a tape handle and a player of its own, so that none is slower for another
- * one's full ring, and the last hop into a ring knows no loop. What a thread has to tell goes
- * through a small queue and wakes the loop. A play ends with its client, unless it was detached.
+ * Each play has a thread, a tape handle and a player of its own. So the full ring of one play does
+ * not slow down another, and the loop has no part in putting ticks into a ring. A thread tells the
+ * loop what happens through a small queue, and wakes it. A play ends with its client, unless it was
+ * detached.
  *
- * All but the threads is the loop's. Memory: a player's (1 MiB and its cursor's blocks) and up to
- * 32 MiB of blocks kept by its tape, for each of SESSIONS_MAX at most.
+ * All calls are for the loop's thread. Memory: for each of at most SESSIONS_MAX plays a player's
+ * (1 MiB and its cursor's blocks), and up to 32 MiB of blocks that its tape keeps.
  */
 #ifndef TDK_REPLAYER_SESSION_H
 #define TDK_REPLAYER_SESSION_H
@@ -31,17 +32,17 @@ struct session {
     struct session *next;
     struct sessions *all; /* borrowed */
     uint64_t number;
-    struct connection *connection; /* whom to tell; NULL: it is gone, or was let go of */
-    struct request *request;       /* the play that is not answered yet */
+    struct connection *connection; /* the client to notify; NULL: it is gone, or was detached */
+    struct request *request;       /* `play`, until it is answered */
     char owner[SESSION_OWNER_ROOM];
     struct session_params params;
     pthread_t thread;
 
-    /* Until `opened` the thread's alone. */
+    /* Until `opened`, these are for the thread alone. */
     struct tdk_tape *tape;
     struct player *player;
-    uint64_t from, to; /* what is played: the tape's own times where nobody said others */
-    uint64_t grew_to;  /* of a tape that grows: as far as it went at the beginning; else 0 */
+    uint64_t from, to; /* the range; where none was given, the tape's own */
+    uint64_t grew_to;  /* if the tape grows: where it ended at the beginning; else 0 */
     struct tdk_err err;
     int rc;
     struct text_buffer last; /* pairs of the last notification */
@@ -50,8 +51,8 @@ struct session {
     pthread_mutex_t lock; /* over all that follows */
     struct player_status events[SESSION_EVENTS_MAX];
     unsigned event_count;
-    bool opened, over; /* told by the thread */
-    bool is_open;      /* the loop has heard of it */
+    bool opened, over; /* set by the thread */
+    bool is_open;      /* the loop knows that it was opened */
 };
 
 struct sessions {
@@ -63,32 +64,31 @@ struct sessions {
     unsigned count;
     uint64_t numbers;
     bool is_open, closing;
-    bool stopping; /* none is begun any more */
+    bool stopping; /* no play is begun any more */
 };
 
 /* play, pause, resume, step, seek, speed, stop, sessions: for server_options.tables. */
 extern const struct method session_methods[];
 
-/* Beside a server that is open (its methods are asked only while the loop runs). */
+/* Open it after its server. (The server calls methods only while the loop runs.) */
 int sessions_open(struct sessions *sessions, uv_loop_t *loop, struct server *server,
                   const char *tape, struct tdk_err *err);
 
 /* For server_options.gone. */
 void sessions_gone(struct sessions *sessions, struct connection *connection);
 
-/* Tell them all to end, also those that are being opened; no more are begun. */
+/* Tell all plays to end, including those that are being opened, and begin no more. */
 void sessions_stop(struct sessions *sessions);
 
-/* End them all. The handle is closed when the last one is over: the loop has to turn on. Fine
- * twice.
- */
+/* End all plays. The loop has to run on, because the handle is closed when the last one is over.
+ * May be called twice. */
 void sessions_close(struct sessions *sessions);
 
 /* ---- session.c for session_methods.c ---- */
 
 struct sessions *sessions_of(const struct request *request);
 
-/* The thread is started; the request is answered when the play is open, or cannot be. */
+/* Start the thread. The request is answered when the play is open, or when it cannot be opened. */
 int session_start(struct sessions *sessions, struct request *request, struct session_params *params,
                   struct tdk_err *err);
 struct session *session_find(const struct sessions *sessions, uint64_t number);

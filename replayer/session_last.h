@@ -1,7 +1,7 @@
 /*
- * session_last.h - what a play comes to, for its last notification.
+ * session_last.h - the result of a play, for its last notification.
  *
- * On the play's thread, when it is over.
+ * On the play's thread, when the play is over.
  */
 #ifndef TDK_REPLAYER_SESSION_LAST_H
 #define TDK_REPLAYER_SESSION_LAST_H
@@ -10,7 +10,7 @@
 
 struct session;
 
-/* Pairs of a map: fidelity, coverage, digest, ...; how many. */
+/* Put the pairs of the map: fidelity, coverage, digest, ... Returns how many. */
 uint32_t session_put_last(struct session *session, struct text_buffer *out);
 
 #endif

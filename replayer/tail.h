@@ -1,9 +1,9 @@
 /*
  * tail.h - the live end of a track: a tap of the ring that it is recorded from.
  *
- * Tapped frames become what the tape will have: the track's number, flags judged anew, a hole in
- * the producer's seq as a LOSS frame, each seq once. Which ring it is says the tape: the EPOCH
- * frame of the track's last epoch names the ring by its uuid.
+ * Tapped frames are changed into what the tape will have: the track's number, flags judged anew, a
+ * LOSS frame for a hole in the producer's seqs, and each seq once. The tape says which ring it is:
+ * the EPOCH frame of the track's last epoch has the ring's uuid.
  *
  *     LOST -> WAITING (ring found, its oldest frame not reached yet) -> LIVE -> LOST (lapped, gone)
  *
@@ -29,7 +29,7 @@ struct tail {
     uint64_t ring_epoch; /* of the frame at `at`, as the ring calls it */
     uint64_t epoch;      /* as the tape does */
     uint64_t next_seq;
-    uint64_t running_max, last_ts; /* of trusted ts of the epoch; of the last tick */
+    uint64_t running_max, last_ts; /* the highest trusted ts of the epoch; the last tick's ts */
     bool after_loss;
     unsigned char *frames; /* copied out of the ring; ours */
     size_t room, size, at;
@@ -45,16 +45,16 @@ void tail_init(struct tail *tail, const struct track *track, struct tdk_tape *ta
                const struct tdk_query *query);
 void tail_close(struct tail *tail);
 
-/* The tape has been told up to `place`: is the ring's oldest frame reached? True: the tail is live,
- * and goes on exactly there. Looks for the ring now and then. */
+/* The tape has been told up to `place`. Does that reach the ring's oldest frame? True: the tail is
+ * live, and goes on exactly there. Looks for the ring now and then. */
 bool tail_join(struct tail *tail, const struct place *place, uint64_t now_ns);
 
-/* Frames that wait in a live tail: the ts of the first; false: none. When the ring has lapped us or
- * is gone the tail is lost; *place is then where the tape has to go on. */
+/* The ts of the next frame of a live tail. False: none waits. If the ring has lapped us or is gone,
+ * the tail is lost, and *place is where to go on, on the tape. */
 bool tail_peek(struct tail *tail, struct place *place, uint64_t *ts, uint64_t now_ns);
 
-/* The next run of frames that pass, up to ts `horizon` and at most `ticks` of them (at least 1).
- * False: none after all. Borrowed until the next call. */
+/* Take the next run of frames that pass, up to ts `horizon` and at most `ticks` of them (at least
+ * 1). It is borrowed until the next call. False: there is none after all. */
 bool tail_take(struct tail *tail, struct place *place, uint64_t horizon, uint64_t ticks,
                struct tdk_run *run);
 

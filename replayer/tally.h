@@ -1,7 +1,8 @@
 /*
- * tally.h - what the replayer counts, in a page that anyone may look at while the disk hangs.
+ * tally.h - the replayer's counters, in a page that anyone may read even while the disk hangs.
  *
- * The loop's thread writes. A second replayer of the same tape has no page: it says so and serves.
+ * The loop's thread writes it. A second replayer of the same tape has no page; it logs that, and
+ * serves all the same.
  */
 #ifndef TDK_REPLAYER_TALLY_H
 #define TDK_REPLAYER_TALLY_H
@@ -39,7 +40,7 @@ struct tally {
 void tally_open(struct tally *tally, const char *tape, const uint8_t tape_id[16]);
 void tally_close(struct tally *tally); /* of zeros is fine */
 
-/* Put what is counted into the page, and show that the loop comes by. */
+/* Put the counters into the page, and show there that the loop is alive. */
 void tally_update(struct tally *tally, const struct replayer *replayer);
 
 #endif
