@@ -1,12 +1,12 @@
 /*
  * index.h - time -> block, tracks, epochs and symbols, in LMDB.
  *
- * A cache of what the segments say: it can be deleted at any time and built anew. The only folder
- * that includes lmdb.h. Two homes: a folder on disk (one writer, any number of reading processes),
- * or private memory, for a reader that finds no index it can trust.
+ * It is a cache of what the segments say: it can be deleted at any time and built anew. It lives in
+ * a folder on disk, with one writer and any number of reading processes; or in private memory, for
+ * a reader that finds no index it can trust. Only this folder of the sources uses LMDB.
  *
- * Threads: one writer thread at a time; reads from any thread. Read transactions are short: what is
- * found is copied out and the transaction closed before the call returns. Errors: LMDB's codes
+ * Threads: one thread writes at a time; any thread may read. Read transactions are short: what is
+ * found is copied, and the transaction is closed before the call returns. Errors: LMDB's codes
  * become ours here (TDK_ECORRUPT, TDK_EFULL, TDK_EVERSION, TDK_EFOREIGN, -errno).
  */
 #ifndef TDK_INDEX_INDEX_H
@@ -20,7 +20,7 @@
 
 #define INDEX_FILTER_WORDS 2 /* a Bloom filter of 128 bits over a block's instrument ids */
 
-/* Where a block is and what may be in it: a block's header in short. Copied, never a pointer. */
+/* Where a block is and what may be in it: its header in short. Always copied, never pointed to. */
 struct block_ref {
     uint64_t epoch;
     uint64_t first_seq, last_seq; /* accounted for, ticks and losses; nothing: last = first - 1 */
@@ -66,7 +66,7 @@ struct track_ref {
     uint32_t zero;
 };
 
-/* A sealed segment has a footer, or had one and lost it with what was in front of it. */
+/* A sealed segment has a footer, or it had one and lost it together with what stood before it. */
 enum { SEGMENT_NOT_SEALED, SEGMENT_HAS_FOOTER, SEGMENT_LOST_FOOTER };
 
 struct segment_ref {
@@ -89,7 +89,7 @@ struct symbol_ref {
     char symbol[72];
 };
 
-/* A moment that somebody wanted to find again. */
+/* A moment that somebody wants to find again. */
 struct mark_ref {
     uint64_t ts;    /* of the tick behind it */
     uint64_t back;  /* ns before it that are to be kept with it; 0: only the name was told */
@@ -113,56 +113,60 @@ struct state_ref {
 struct index;
 
 /*
- * The folder DIR; for writing it is created if it is not there, for reading nothing is.
- * TDK_EVERSION, TDK_EFOREIGN, TDK_ECORRUPT: delete it and build anew. Once a process: LMDB's locks
- * are the process's, a second handle's close would drop those of the first.
+ * Open the index in folder DIR. For writing it is created if it does not exist; reading creates
+ * nothing. TDK_EVERSION, TDK_EFOREIGN, TDK_ECORRUPT: delete it and build it anew. A process may
+ * have it open only once: LMDB's locks belong to the process, so closing a second handle would drop
+ * the locks of the first.
  */
 int index_open(struct index **index, const char *dir, const uint8_t tape_id[16], bool write,
                struct tdk_err *err);
 int index_open_private(struct index **index, const uint8_t tape_id[16], struct tdk_err *err);
 
-/* What is in the folder DIR at this moment, in private memory: for who cannot share it with its
- * writer. -EBUSY: it is written to faster than it can be copied; -EFBIG: larger than 1 GiB. */
+/* Open a copy, in private memory, of what is in the folder DIR at this moment: for a reader that
+ * cannot share it with its writer. -EBUSY: it is written faster than it can be copied. -EFBIG: it
+ * is larger than 1 GiB. */
 int index_open_copy(struct index **index, const char *dir, const uint8_t tape_id[16],
                     struct tdk_err *err);
 
-/* Private memory over another index, borrowed until close: what is read is what both have, and
- * where both have a thing, what was put here. `under` must not lie over another one itself. */
+/* Open an index in private memory that lies over another one, which is borrowed until close.
+ * Reading finds what either of them has; where both have a thing, the one that was put here counts.
+ * `under` must not lie over another index itself. */
 int index_open_over(struct index **index, struct index *under, struct tdk_err *err);
 void index_close(struct index *index); /* NULL is fine; not synced: see index_sync() */
 int index_sync(struct index *index, struct tdk_err *err);
 
-/* CRC-32C of all there is in it, when nobody writes to it. LMDB believes its own file blindly: one
- * that rotted would answer wrongly or end its reader. So who vouches for it keeps this. */
+/* The CRC-32C of all that is in it, while nobody writes to it. LMDB trusts its own file: a file
+ * that rotted would give wrong answers or crash its reader. So whoever marks an index as good keeps
+ * this sum. */
 int index_sum(const char *dir, uint32_t *sum, struct tdk_err *err);
 
-/* The folder's files, when no process has them open. */
+/* Delete the folder's files. No process may have them open. */
 int index_delete(const char *dir, struct tdk_err *err);
 
-/* Can a reader tell the writer of his reading? Without LMDB's lock file a writer that is at work
- * may take pages from under him. */
+/* Can a reader let the writer know that it reads? Without LMDB's lock file, a writer at work may
+ * reuse pages that are being read. */
 bool index_can_be_shared(const char *dir);
 
-/* A process that stands in one and the same look into the index: no page that was freed since can
- * be used again, and the file grows. */
+/* A process that stays in one read transaction. No page that was freed since then can be used
+ * again, so the file grows. */
 struct index_held {
     int pid;       /* as the process itself knows it; 0: there is none */
     uint64_t size; /* of the index by now */
 };
 
-/* Forget readers that died in the middle of a transaction: once a minute, by the writer. *held: the
- * one that has been in its transaction since before the call before this one, the longest. */
+/* Forget readers that died in a transaction. The writer calls this once a minute. *held: the
+ * process that has been in a transaction for longest, if that began before the previous call. */
 void index_tidy(struct index *index, struct index_held *held);
 
-/* Does it hold the whole tape? Not yet while a writer is building it. */
+/* Does it have the whole tape? Not while a writer is building it. */
 bool index_is_complete(struct index *index);
 
 /*
  * ---- writing: begin, any number of puts, commit ----
- * The puts only gather, in memory (-ENOMEM, TDK_EFULL): no lock, no I/O. The commit is one
- * transaction, and may run on another thread than the puts; it grows the map when that is full.
- * After a failed commit the batch is still there: try again, or abort. A put replaces what had its
- * key; a removal is a put too, and fine when there is nothing.
+ * Puts only gather in memory (-ENOMEM, TDK_EFULL), without locks or I/O. The commit is one
+ * transaction. It may run on another thread than the puts, and grows the map when that is full.
+ * After a failed commit the batch is still there: try again, or abort. A put replaces what has the
+ * same key. A removal is a put, too, and is fine if there is nothing to remove.
  */
 int index_begin(struct index *index, struct tdk_err *err);
 int index_put_block(struct index *index, const struct block_ref *block, struct tdk_err *err);
@@ -183,13 +187,12 @@ int index_put_complete(struct index *index, struct tdk_err *err); /* see index_i
 int index_commit(struct index *index, struct tdk_err *err);
 void index_abort(struct index *index);
 
-/* Bytes of what was put and not committed. */
+/* Bytes that were put and are not committed yet. */
 size_t index_gathered(const struct index *index);
 
 /* ---- reading ---- */
 
-/* What to look for among one epoch's blocks. On the event axis and for odd times the same calls
- * serve. */
+/* What to look for among the blocks of one epoch. */
 enum index_axis { INDEX_AXIS_RECV, INDEX_AXIS_EVENT };
 
 struct index_range {
@@ -200,37 +203,38 @@ struct index_range {
     uint64_t step_back; /* of the epoch, from its epoch_ref */
 };
 
-/* Up to `room` blocks of the epoch, in seq order (reverse: from the last down), that may hold a
- * tick in the range. Goes on behind `after`, the last block of the call before; NULL: from the
- * beginning. Returns how many; fewer than room: that is all. Exact for any disorder of time; a
- * block with odd times is found by those as well. */
+/* Find up to `room` blocks of the epoch that may hold a tick in the range, in seq order (in reverse
+ * from the last down). `after`: go on behind this block, the last of the call before; NULL: from
+ * the beginning. Returns how many; fewer than `room` means that these were the last. Exact for any
+ * disorder of time; a block with odd times is found by those as well. */
 int index_find(struct index *index, const struct index_range *range, const struct block_ref *after,
                bool reverse, struct block_ref *blocks, int room, struct tdk_err *err);
 
-/* Each calls `each` with a copy, in key order, until it returns not 0 (which is then returned). */
+/* Each of these calls `each` with copies, in key order. A value other than 0 from `each` ends the
+ * walk, and is returned. */
 int index_tracks(struct index *index, int (*each)(const struct track_ref *, void *), void *context,
                  struct tdk_err *err);
 int index_epochs(struct index *index, uint16_t track, int (*each)(const struct epoch_ref *, void *),
                  void *context, struct tdk_err *err);
 int index_segments(struct index *index, int (*each)(const struct segment_ref *, void *),
                    void *context, struct tdk_err *err);
-/* Of one epoch; 0: of all, which may be many times what is wanted. */
+/* The symbols of one epoch; epoch 0: of all epochs, which may be many more than are wanted. */
 int index_symbols(struct index *index, uint16_t track, uint64_t epoch,
                   int (*each)(const struct symbol_ref *, void *), void *context,
                   struct tdk_err *err);
 int index_marks(struct index *index, int (*each)(const struct mark_ref *, void *), void *context,
                 struct tdk_err *err);
 
-/* Up to `room` of what segments have of an instrument's state in an epoch, from segment `upto`
- * down. Returns how many; fewer than room: that is all. */
+/* Find up to `room` segments that have state of an instrument in an epoch, from segment `upto`
+ * down. Returns how many; fewer than `room` means that these were the last. */
 int index_states(struct index *index, uint16_t track, uint64_t epoch, uint32_t instrument_id,
                  uint64_t upto, struct state_ref *states, int room, struct tdk_err *err);
 
-/* The first instrument at or above `from` that has any in this epoch: 1, *instrument_id; 0. */
+/* Find the first instrument, from id `from` on, that has any state in this epoch. 1; 0: none. */
 int index_state_instrument(struct index *index, uint16_t track, uint64_t epoch, uint32_t from,
                            uint32_t *instrument_id, struct tdk_err *err);
 
-/* The value of a property of a track's epoch, malloc'ed, the caller's to free; -ENOENT. */
+/* The value of a property of a track's epoch; the caller frees it. -ENOENT. */
 int index_info(struct index *index, uint16_t track, uint64_t epoch, const char *key, void **value,
                size_t *size, struct tdk_err *err);
 int index_infos(struct index *index, uint16_t track, uint64_t epoch,

@@ -1,5 +1,5 @@
 /*
- * key.h - keys whose bytes sort as what they stand for.
+ * key.h - keys whose bytes sort in the order of what they stand for.
  *
  *   'M'                                                    what this index is of
  *   'S' number u64                                         a segment
@@ -12,8 +12,8 @@
  *   'K' ts u64, track u16, epoch u64, seq u64, the name    a mark
  *   'L' track u16, epoch u64, instrument u32, segment u64  what state of it a segment has
  *
- * Big-endian. The running maximum never goes back in an epoch, so 'B' sorts by seq and by time at
- * once. Pure; any thread.
+ * Numbers are big-endian. The running maximum never goes back in an epoch, so 'B' sorts by seq and
+ * by time at once. Pure; any thread.
  */
 #ifndef TDK_INDEX_KEY_H
 #define TDK_INDEX_KEY_H
@@ -53,14 +53,14 @@ void key_mark(struct key *key, const struct mark_ref *mark);
 void key_state(struct key *key, const struct state_ref *state);
 void key_block(struct key *key, enum key_kind kind, const struct block_ref *block);
 
-/* Where a search for the first block that may reach `time` begins. */
+/* The key at which to search for the first block that may reach `time`. */
 void key_block_from(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch,
                     uint64_t time);
 
 /* False: the name is too long or empty. */
 bool key_info(struct key *key, uint16_t track, uint64_t epoch, const char *name);
 
-/* As LMDB compares them. */
+/* Compare two keys as LMDB does. */
 int key_compare(const struct key *a, const struct key *b);
 
 #endif

@@ -1,16 +1,17 @@
 /*
- * snapshot.h - an index that somebody writes to, as it is at one moment, copied.
+ * snapshot.h - copies an index that somebody writes to, as it is at one moment.
  *
- * For who may not write to LMDB's lock file, or whom LMDB takes for another (two processes with one
- * pid in different pid namespaces): the writer would not know of his reading. A transaction leaves
- * the pages of the one before it alone; so a copy between whose beginning and end nothing was
- * committed is whole, and LMDB's two heads, which each commit changes, tell that.
+ * This is for a reader of which the writer cannot know: one that may not write to LMDB's lock file,
+ * or that LMDB takes for another (two processes with one pid in different pid namespaces). A
+ * transaction does not touch the pages of the one before it. So a copy is whole if nothing was
+ * committed between its beginning and its end; LMDB's two heads, which each commit changes, tell
+ * whether that is so.
  */
 #ifndef TDK_INDEX_SNAPSHOT_H
 #define TDK_INDEX_SNAPSHOT_H
 
-/* Of the index in a folder into an empty file. 0, EBUSY: it is committed to faster than it can be
- * copied; EFBIG: it is too large for that; another errno. */
+/* Copy the index of a folder into an empty file. 0, or an errno. EBUSY: commits come faster than it
+ * can be copied. EFBIG: it is too large for that. */
 int snapshot_copy(const char *dir, int fd);
 
 #endif
