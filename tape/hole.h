@@ -1,10 +1,11 @@
 /*
- * hole.h - ticks that are not on the tape, and of which it does not say that they were lost.
+ * hole.h - finds ticks that are not on the tape, although the tape does not say that they were
+ * lost.
  *
- * Blocks account for every seq, so where one's first does not follow the last of the one before it,
- * a block or a whole segment is missing. An index that knew it leads to a file that is not there;
- * one made from the segments that are left does not know, and the seqs alone tell. Only epochs
- * whose counts do not add up are looked at.
+ * Blocks account for every seq. So where the first seq of a block does not follow the last of the
+ * one before it, a block or a whole segment is missing. An index that knew of it leads to a file
+ * that does not exist; an index made from the segments that are left does not know of it, and only
+ * the seqs tell. Only epochs whose counts do not add up are looked at.
  */
 #ifndef TDK_TAPE_HOLE_H
 #define TDK_TAPE_HOLE_H
@@ -14,20 +15,22 @@
 
 struct hole {
     uint64_t first_seq, last_seq;
-    uint64_t from, to; /* between these times, as far as is known */
+    uint64_t from, to; /* the ticks lay between these times, as far as is known */
 };
 
-/* Is it the tape's own fault that something cannot be read, not ours or the machine's? */
+/* Does this error mean that the tape is damaged, and not that we or the machine failed? */
 bool code_is_damage(int code);
 
-/* Control frames only: nothing that a seq or a time of its own names. Packing makes such blocks. */
+/* Has the block only control frames, and so no seq or time of its own? Packing makes such blocks.
+ */
 bool block_is_bare(const struct block_ref *ref);
 
-/* Does the epoch's count of ticks and losses leave seqs over? */
+/* Are there more seqs in the epoch than its ticks and losses account for? */
 bool epoch_has_hole(const struct epoch_ref *epoch);
 
-/* Is there a hole between two blocks that a query met one after the other, bare ones passed over
- * (NULL: none before, none behind), which may have held what it asks for? 1: *hole; 0. */
+/* Is there a hole between two blocks that a query met one after the other (not counting bare ones),
+ * and may it have held what the query asks for? NULL: no block before, no block behind. 1: *hole;
+ * 0. */
 int hole_between(struct index *index, const struct select *select, const struct epoch_ref *epoch,
                  const struct block_ref *before, const struct block_ref *behind, struct hole *hole,
                  struct tdk_err *err);

@@ -1,15 +1,16 @@
 /*
  * lease.h - who still needs which segments: locks on ranges of TAPE/leases, a byte a segment.
  *
- * A running reader holds a shared lock on the numbers that it may yet read; who deletes a segment
- * takes that byte for itself, or leaves the segment for the next time. Byte 0 is held by whoever
- * changes the row of segments (retention, moving, a writer that starts), one at a time. The locks
- * are the open file's: they die with their holder, work across pid namespaces, and a reader needs
- * no right to write. A tape without the file (none that this version has written) or on a disk that
- * knows no locks is read without a lease.
+ * A running reader holds a shared lock on the numbers that it may still read. To delete a segment,
+ * one has to lock its byte exclusively; otherwise the segment is left for the next time. Whoever
+ * changes the row of segments (retention, moving, a writer that starts) holds byte 0, one at a
+ * time. The locks belong to the open file: they are gone when their holder dies, work across pid
+ * namespaces, and a reader needs no permission to write. A tape without the file (which this
+ * version always makes), or on a disk that knows no locks, is read without a lease.
  *
- * A struct leases belongs to one tape of one process and may be used by its threads. A forked child
- * opens the file for itself: on its parent's it would give back what the parent still reads.
+ * A struct leases belongs to one tape of one process, and its threads may use it. A forked child
+ * opens the file for itself, because through its parent's it would give back what the parent still
+ * reads.
  */
 #ifndef TDK_TAPE_LEASE_H
 #define TDK_TAPE_LEASE_H
@@ -28,31 +29,34 @@ struct lease {
 
 struct leases {
     const struct folder *folder; /* borrowed */
-    int fd;                      /* -1: there are none to be had */
+    int fd;                      /* -1: leases are not possible */
     pid_t pid;                   /* of the process that opened it */
     pthread_mutex_t lock;
-    struct lease *all; /* those of this process: ranges of one open file would else swallow each
-                          other */
+    struct lease
+        *all; /* of this process: to give one back must not unlock what others still need */
 };
 
 void leases_init(struct leases *leases);
 void leases_open(struct leases *leases, const struct folder *folder); /* for reading; never fails */
 void leases_close(struct leases *leases);
 
-/* Segments first to last are needed until lease_give(). `lease` is the caller's, and stays. */
+/* Keep segments first to last from being deleted until lease_give(). The caller owns `lease`, which
+ * must stay where it is. */
 void lease_take(struct leases *leases, struct lease *lease, uint64_t first, uint64_t last);
 void lease_give(struct leases *leases, struct lease *lease); /* one never taken is fine */
 
 /* ---- the other side ---- */
 
-/* The row of segments is ours to change; waits so long for another. TDK_EBUSY. */
+/* Get the right to change the row of segments. Waits at most `wait_ms` for another holder.
+ * TDK_EBUSY. */
 int leases_hold_row(int *fd, const struct folder *folder, unsigned wait_ms, struct tdk_err *err);
-void leases_give_row(int fd); /* -1 is fine; what leases_claim() got goes too */
+void leases_give_row(int fd); /* -1 is fine; also gives back what leases_claim() got */
 
-/* Does somebody read this segment? Asked without taking anything. */
+/* Does somebody read this segment? Takes no lock. */
 bool leases_is_taken(const struct leases *leases, uint64_t segment);
 
-/* Does nobody read this segment? True: nobody will begin to, before the row is given back. */
+/* Claim a segment for deletion. True: nobody reads it, and nobody will begin to before the row is
+ * given back. */
 bool leases_claim(int fd, uint64_t segment);
 
 #endif

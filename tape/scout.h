@@ -1,16 +1,17 @@
 /*
  * scout.h - a thread that reads the next blocks of a scan while its caller is busy with one.
  *
- * To read, check and unpack a block is most of what a scan costs, and no block needs another. So a
- * scout goes ahead; and who comes for a block that is still being read does the one behind it
- * meanwhile. What a scout cannot read it leaves: the caller tries again, and tells why.
+ * Reading, checking and unpacking blocks is most of what a scan costs, and no block depends on
+ * another. So a scout goes ahead. If the caller comes for a block that is still being read, it does
+ * the block behind that one meanwhile. What a scout cannot read it leaves: the caller tries again,
+ * and says why it fails.
  *
- * Whole blocks it lays down in memory of its own, which it lends and gets back: to write where
- * another processor wrote or read last can take it twice as long.
+ * A scout puts whole blocks into memory of its own, which it lends and gets back: writing where
+ * another processor wrote or read last can take twice as long.
  *
- * A process has one scout less than processors it may use, however many scans it runs, or as many
- * as it says: a scan that gets none goes on without. A scout has its caller's priority and takes no
- * signals. All calls are the caller's, from one thread at a time.
+ * However many scans a process runs, it has at most one scout fewer than it has processors, or as
+ * many as it says. A scan that gets none goes on without. A scout has its caller's priority and
+ * takes no signals. All calls are for the caller, from one thread at a time.
  */
 #ifndef TDK_TAPE_SCOUT_H
 #define TDK_TAPE_SCOUT_H
@@ -18,38 +19,42 @@
 #include "tape/select.h"
 #include "tape/shelf.h"
 
-/* Blocks. More than two would leave the cache before their turn; of packed blocks in parts little
- * enough is laid down for more, with which neither side waits for the other. */
+/* How many blocks a scout is ahead. More than two whole ones would leave the cache before their
+ * turn. Of packed blocks that are read in part so little is kept that there may be more, and then
+ * neither side waits for the other. */
 enum { SCOUT_AHEAD = 2, SCOUT_AHEAD_MAX = 4 };
 
 struct scout;
 
-/* So many in this process. 0: it has other use for its processors. Any thread. */
+/* Set how many scouts this process may have. 0: it has other use for its processors. Any thread. */
 void scout_limit(int max);
 
-/* NULL: there are enough of them, or there is no thread to be had. */
+/* NULL: there are as many as there may be, or no thread could be made. */
 struct scout *scout_start(struct shelf *shelf);
 void scout_stop(struct scout *scout); /* NULL is fine; what was read goes on the shelf */
 
-/* From here on whole blocks (NULL), or of each the ticks of these instruments, which are copied.
- * Nothing that it was sent for before is kept. False: no memory, and it is sent for nothing. */
+/* Say what to read from here on: whole blocks (NULL), or of each block the ticks of these
+ * instruments, whose list is copied. Drops what was sent for before. False: there is no memory, and
+ * the scout reads nothing. */
 bool scout_aim(struct scout *scout, const struct picks *picks);
 
-/* A block, and how it is to be read: as slice_begin() and struct slice want to know. */
+/* A block, and how to read it: see slice_begin() and struct slice. */
 struct scout_errand {
     struct block_ref ref;
     bool dense, is_near;
 };
 
-/* To read it, unless that is under way; in the order in which they will be taken. */
+/* Read this block, unless that is under way. Send blocks in the order in which they will be taken.
+ */
 void scout_send(struct scout *scout, const struct scout_errand *errand);
 
-/* The slice in which the block is, the caller's until scout_give(), and how much was read for it;
- * NULL: it was not sent for, has not begun or could not be read. Those sent for before it are
- * dropped. */
+/* Take the slice that has this block; it is the caller's until scout_give(). *bytes_read: how much
+ * was read for it. NULL: the block was not sent for, was not begun, or could not be read. Drops the
+ * blocks that were sent for before it. */
 struct slice *scout_take(struct scout *scout, const struct block_ref *ref, uint64_t *bytes_read);
 
-/* Back to the scout, or on the shelf, wherever it is from. Behind scout_stop() all go there. */
+/* Give a slice back, to the scout or the shelf, whichever it came from. After scout_stop() all go
+ * to the shelf. */
 void scout_give(struct scout *scout, struct slice *slice); /* no slice is fine */
 
 #endif

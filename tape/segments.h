@@ -1,10 +1,11 @@
 /*
  * segments.h - the segment files that a tape's readers have open.
  *
- * Handles are counted: who reads holds one, and some that nobody holds stay open for the next, but
- * not beyond segments_tidy() when their files are deleted.
- * Files are advised RANDOM: what is asked for is read, not what lies around it; a reader that goes
- * straight on says so with handle_expect(). Any thread.
+ * Handles are counted: a reader holds one. Some that nobody holds stay open for the next reader,
+ * but if their file is deleted, only until segments_tidy().
+ *
+ * Files are advised RANDOM: the kernel reads what is asked for, and not what lies around it. A
+ * reader that goes straight on says so with handle_scan() or handle_expect(). Any thread.
  */
 #ifndef TDK_TAPE_SEGMENTS_H
 #define TDK_TAPE_SEGMENTS_H
@@ -13,16 +14,16 @@
 
 #include "tape/segment.h"
 
-/* An open file. Number and generation stay; the rest behind the first member is under the lock of
- * segments.c's, and what is atomic is looked at without it. */
+/* An open file. Number and generation never change. The other members after the first are under the
+ * lock of struct segments; atomic ones are also read without it. */
 struct handle {
     struct segment *segment;
     uint64_t number;
     unsigned generation;
-    uint16_t track; /* who scans the blocks of this track has it to itself; 0: for all */
+    uint16_t track; /* only for the scan of this track; 0: for all */
     unsigned holders;
     _Atomic bool is_stale; /* the file may have been replaced: nobody gets this handle any more */
-    uint64_t used;         /* when */
+    uint64_t used;         /* when it was used last */
     _Atomic bool is_scanned;
     struct handle *next;
 };
@@ -32,50 +33,50 @@ struct segments {
     const char *lone;            /* path of the only file; NULL: those of the folder */
     pthread_mutex_t lock;
     struct handle *handles;
-    unsigned idle; /* that nobody holds */
+    unsigned idle; /* handles that nobody holds */
     uint64_t clock;
 };
 
 void segments_init(struct segments *segments, const struct folder *folder, const char *lone);
-void segments_close(struct segments *segments); /* nobody holds any more */
+void segments_close(struct segments *segments); /* when nobody holds a handle any more */
 
-/* The segment that a block is in, sealed or not. `scan`: for one block of the track behind the
- * other. What the kernel reads ahead it reckons for each open file, and several tracks that are
- * read in turn through one look to it like no order at all; so the first few tracks that are
- * scanned get one of their own. -ENOENT, TDK_ECORRUPT ... */
+/* Get a handle on the segment that a block is in, sealed or not. `scan`: the track's blocks will be
+ * read one behind the other. The kernel decides for each open file how far to read ahead; several
+ * tracks that are read in turn through one file look like no order at all to it. So the first few
+ * tracks that are scanned get an open file of their own. -ENOENT, TDK_ECORRUPT ... */
 int segments_take(struct segments *segments, const struct block_ref *ref, bool scan,
                   struct handle **handle, struct tdk_err *err);
 
 /* Is this the handle of the file that a block is in? */
 bool handle_is_of(const struct handle *handle, const struct block_ref *ref);
 
-/* And may it be read through this one? */
+/* And may the block be read through it? */
 bool handle_serves(const struct handle *handle, const struct block_ref *ref, bool scan);
+
 void segments_give(struct segments *segments, struct handle *handle); /* NULL is fine */
 
-/* The file of this number may have been replaced: open it anew for whoever asks next. */
+/* The file of this segment may have been replaced: open it anew for the next reader. */
 void segments_forget(struct segments *segments, uint64_t number);
 
-/* Close what nobody holds and is deleted: only then the disk has its room back. */
+/* Close deleted files that nobody holds: only then does the disk get their room back. */
 void segments_tidy(struct segments *segments);
 
-/* `size` bytes at `offset`, all of them. TDK_ECORRUPT: the file ends before. */
+/* Read all of `size` bytes at `offset`. TDK_ECORRUPT: the file ends before that. */
 int handle_read(const struct handle *handle, uint64_t offset, void *bytes, size_t size,
                 struct tdk_err *err);
 
-/* The same, if all of it is in memory; false: the disk would have to be asked, or it cannot be had.
- */
+/* The same, if all of it is in the page cache. False: it is not, or it cannot be read. */
 bool handle_read_cached(const struct handle *handle, uint64_t offset, void *bytes, size_t size);
 
-/* Is it read straight on from `offset` now, or here and there? Where it is scanned the kernel reads
- * ahead by itself, into large pieces of memory: from those a copy costs a third of what it costs
- * from the single pages that are asked for by handle_expect(). */
+/* Say whether the file will be read straight on from `offset`, or here and there. In a scan the
+ * kernel reads ahead by itself, into large pieces of memory; copying from those costs a third of
+ * what it costs from the single pages that handle_expect() asks for. */
 void handle_scan(struct handle *handle, uint64_t offset, bool scan);
 
-/* Does the kernel have it in memory? Costs a tenth of handle_expect(). */
+/* Is this place in the page cache? Costs a tenth of handle_expect(). */
 bool handle_has(const struct handle *handle, uint64_t offset);
 
-/* This will be read soon: the kernel may begin. */
+/* This will be read soon: let the kernel begin. */
 void handle_expect(const struct handle *handle, uint64_t offset, size_t size);
 
 #endif

@@ -1,10 +1,9 @@
 /*
- * shelf.h - slices that nobody reads now, with what they hold, for the next query.
+ * shelf.h - slices that nobody uses now are kept, with what they hold, for the next query.
  *
- * A query takes what it needs for itself alone, and gives it back when it is done; so nothing in a
- * slice is ever shared, and who asks about the same minute again finds it read and checked.
- * Bounded in number and bytes: the one that was not used for longest goes first.
- * Any thread.
+ * A query takes a slice for itself alone, and gives it back when it is done. So nothing in a slice
+ * is ever shared, and a query about the same minute finds it read and checked. The shelf is bounded
+ * in number and bytes: the slice that was not used for longest goes first. Any thread.
  */
 #ifndef TDK_TAPE_SHELF_H
 #define TDK_TAPE_SHELF_H
@@ -28,16 +27,16 @@ struct shelf {
 void shelf_init(struct shelf *shelf, struct segments *segments);
 void shelf_close(struct shelf *shelf);
 
-/* The slice that holds this block, if there is one; else a new one, or any other. `passing`: many
- * blocks will go through it, so one is taken whose last use was that: what it holds is of no use,
- * but its memory is. NULL: no memory. */
+/* Take the slice that holds this block, or else another or a new one. `passing`: many blocks will
+ * go through it, so take one whose last use was the same: what it holds is of no use, but its
+ * memory is. NULL: there is no memory. */
 struct slice *shelf_take(struct shelf *shelf, const struct block_ref *ref, bool passing);
 void shelf_give(struct shelf *shelf, struct slice *slice); /* NULL is fine */
 
-/* Let go of those whose file is deleted, as they keep it open. */
+/* Drop the slices whose file was deleted, because they keep it open. */
 void shelf_tidy(struct shelf *shelf);
 
-/* So many slices lie there that blocks have passed through: memory that was touched before. */
+/* Are there so many slices that blocks have passed through? Their memory was touched before. */
 bool shelf_is_warm(struct shelf *shelf, size_t slices);
 
 #endif

@@ -2,14 +2,15 @@
  * states.h - which instruments are in each block of a segment, and what state (tape/kinds.h) they
  * have there.
  *
- * What a look back in time needs to go straight to the block that holds the last trade of a symbol,
- * and a query to pass over blocks without it. Its writer gathers it block by block, sealing puts it
- * behind the catalogue (docs/tape-format.md, 4), and from there the index learns which segments
- * have something of an instrument.
+ * With it, a look back in time goes straight to the block that holds the last trade of a symbol,
+ * and a query passes over blocks without the symbol. The segment's writer gathers it block by
+ * block, sealing puts it behind the catalogue (docs/tape-format.md, 4), and from there the index
+ * learns which segments have an instrument.
  *
- * The maker costs one pass over a block's frames, on the thread that is told of written blocks. It
- * never fails: what it cannot keep is not told, and readers look through the blocks instead. One
- * owner at a time; what was opened, any thread.
+ * The maker makes one pass over a block's frames, on the thread that is told of written blocks. It
+ * never fails: if it cannot keep something, the list is left out and readers look through the
+ * blocks instead. A maker has one owner at a time; states that were opened may be read by any
+ * thread.
  */
 #ifndef TDK_TAPE_STATES_H
 #define TDK_TAPE_STATES_H
@@ -28,13 +29,15 @@ struct states_maker *states_maker_open(void);        /* NULL: no memory */
 void states_maker_close(struct states_maker *maker); /* NULL is fine */
 void states_maker_clear(struct states_maker *maker); /* for another segment */
 
-/* The next block of the segment, in file order: unpacked, and checked or just sealed. */
+/* Note the next block of the segment, in file order. It is unpacked, and was checked or just
+ * sealed. */
 void states_note(struct states_maker *maker, const struct block_view *view);
 
-/* What was noted of so many blocks; borrowed until the next call. NULL: it is not all there. */
+/* What was noted, if that is of so many blocks; borrowed until the next call. NULL: it is
+ * incomplete. */
 const void *states_made(const struct states_maker *maker, size_t blocks, size_t *size);
 
-/* The same to be read; the maker is cleared. states->kinds 0: it is not all there. */
+/* Take the same out of the maker, for reading. states->kinds 0: it is incomplete. */
 struct states;
 void states_take(struct states_maker *maker, size_t blocks, struct states *states);
 
@@ -42,30 +45,32 @@ void states_take(struct states_maker *maker, size_t blocks, struct states *state
 
 struct states {
     unsigned char *bytes; /* ours */
-    uint32_t *starts;     /* of each block among them; ours */
+    uint32_t *starts;     /* where each block begins in them; ours */
     size_t blocks;
-    uint32_t kinds; /* that were looked for; 0: there is nothing */
+    uint32_t kinds; /* the kinds that were looked for; 0: there is nothing */
 };
 
-/* Takes `bytes`, malloc'ed, whatever comes of it. TDK_ECORRUPT, -ENOMEM. */
+/* Check and open a list. `bytes` is malloc'ed, and owned here even if this fails. TDK_ECORRUPT,
+ * -ENOMEM. */
 int states_open(struct states *states, void *bytes, size_t size, size_t blocks, uint32_t kinds);
 void states_close(struct states *states); /* twice is fine */
 
-/* The instruments of a block, ascending; room for BLOCK_ENTRIES_MAX. How many. Those without state
- * only where states->kinds has KINDS_PRESENT, which each bears then. */
+/* Put the instruments of a block into `items`, ascending; it has room for BLOCK_ENTRIES_MAX.
+ * Returns how many. Instruments without state are listed only if states->kinds has KINDS_PRESENT;
+ * then all of them have that bit. */
 size_t states_of_block(const struct states *states, size_t block, struct known *items);
 
-/* Is one of these (ascending) among them? */
+/* Is one of these instruments (ascending) in the block? */
 bool states_have(const struct states *states, size_t block, const uint32_t *instruments,
                  size_t count);
 
-/* What the segment has of each instrument of each epoch. `refs`: its blocks. Until `each` returns
- * not 0, which is then returned. -ENOMEM. */
+/* Call `each` with what the segment has of each instrument in each epoch. `refs`: its blocks. A
+ * value other than 0 from `each` ends the walk, and is returned. -ENOMEM. */
 int states_each(const struct states *states, const struct block_ref *refs,
                 int (*each)(const struct state_ref *state, void *context), void *context);
 
-/* The same into the index, between its begin and commit. *kinds: what the segment's ref is to tell;
- * 0: too many, none is put. */
+/* Put the same into the index, between its begin and commit. *kinds: what the segment's ref is to
+ * say; 0: there are too many instruments, and none was put. */
 int states_put(const struct states *states, const struct block_ref *refs, struct index *index,
                uint16_t *kinds, struct tdk_err *err);
 

@@ -1,11 +1,11 @@
 /*
- * tallies.h - what the directories of blocks told when somebody counted in them, for the next time.
+ * tallies.h - keeps what the directories of blocks say about counts, for the next time.
  *
- * To count a symbol's day takes two reads of each block, and little else; with what they brought
- * kept, a thousand blocks are counted in a fraction of a millisecond. Kept is each directory's
- * entries, two KiB where two hundred instruments trade. Blocks never change, so nothing grows old;
- * when there is no more room what is new is not kept, so that a walk through a long tape does not
- * put out itself. Any thread.
+ * Counting a symbol's day takes two reads of each block, and little else. If what these brought is
+ * kept, a thousand blocks are counted in a fraction of a millisecond. What is kept is the entries
+ * of each directory: two KiB for two hundred instruments. Blocks never change, so nothing grows
+ * old. When there is no more room, new entries are not kept, so that a walk through a long tape
+ * does not push out its own. Any thread.
  */
 #ifndef TDK_TAPE_TALLIES_H
 #define TDK_TAPE_TALLIES_H
@@ -31,15 +31,15 @@ struct tallies {
 void tallies_init(struct tallies *tallies);
 void tallies_close(struct tallies *tallies);
 
-/* The entries of this block's directory were read and checked: at least they are in the view. */
+/* Keep the entries of this block's directory: at least those are in the view, read and checked. */
 void tallies_keep(struct tallies *tallies, const struct block_ref *ref,
                   const struct block_view *view);
 
-/* How many ticks of these instruments the block has. False: it is not known here. */
+/* How many ticks of these instruments does the block have? False: it is not known here. */
 bool tallies_count(struct tallies *tallies, const struct block_ref *ref, const struct picks *picks,
                    uint64_t *ticks);
 
-/* The same by a directory's entries. TDK_ECORRUPT. */
+/* The same, by the entries of a directory in hand. TDK_ECORRUPT. */
 int tally_count(const struct block_view *view, const struct picks *picks, uint64_t *ticks);
 
 #endif
