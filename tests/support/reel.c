@@ -87,3 +87,17 @@ void reel_write_again(struct reel *reel)
     const struct block_head *head = (const void *)reel->buffer;
     write_block(reel, sizeof *head + head->stored_size, BLOCK_REWRITTEN);
 }
+
+void reel_write_a_loss(struct reel *reel)
+{
+    reel_begin(reel, 1, "t", 77);
+    reel_tick(reel, 100);
+    reel_tick(reel, 101);
+    reel_tick(reel, 102);
+    reel_write(reel);
+    reel_begin(reel, 1, "t", 77);
+    reel_loss(reel, 5, 102, 200, 200);
+    reel_tick(reel, 200);
+    reel_tick(reel, 201);
+    reel_write(reel);
+}

@@ -44,4 +44,8 @@ void reel_write(struct reel *reel);
 /* Write the block again, as after a write that failed. */
 void reel_write_again(struct reel *reel);
 
+/* Two blocks of track "t", epoch 77: ticks at 100, 101 and 102; then, behind a loss of seqs 4 to 8
+ * between 102 and 200, ticks at 200 and 201. */
+void reel_write_a_loss(struct reel *reel);
+
 #endif

@@ -94,4 +94,19 @@ static inline void taping_store(const char *path, const void *bytes, size_t size
     close(fd);
 }
 
+/* Let the list of states behind a sealed segment's catalogue rot. */
+static inline void taping_break_states(const char *tape, uint64_t number)
+{
+    char path[128];
+    size_t size;
+    struct segment_foot foot;
+    taping_path(tape, number, ".seg", path);
+    unsigned char *bytes = taping_load(path, &size);
+    memcpy(&foot, bytes + size - sizeof foot, sizeof foot);
+    assert_true(foot.states_size > 0);
+    bytes[foot.end + foot.table_size + foot.catalog_size] ^= 1;
+    taping_store(path, bytes, size);
+    free(bytes);
+}
+
 #endif

@@ -121,25 +121,10 @@ static void flip_in_segment(const struct fixture *f, uint64_t offset)
     flip(path, offset);
 }
 
-/* Seqs 4 to 8 are lost between 102 and 200. */
-static void write_a_loss(struct fixture *f)
-{
-    reel_begin(&f->reel, 1, "t", 77);
-    reel_tick(&f->reel, 100);
-    reel_tick(&f->reel, 101);
-    reel_tick(&f->reel, 102);
-    reel_write(&f->reel);
-    reel_begin(&f->reel, 1, "t", 77);
-    reel_loss(&f->reel, 5, 102, 200, 200);
-    reel_tick(&f->reel, 200);
-    reel_tick(&f->reel, 201);
-    reel_write(&f->reel);
-}
-
 static void loss_is_a_gap_where_it_meets_the_range(void **state)
 {
     struct fixture *f = *state;
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     seal(f);
     assert_covered(f->path, &everything, "lost t/77 4+5 [102,200]; t/77 1-10: 5 ticks; ");
     assert_covered(f->path, &(struct tdk_query){.to = 102}, "t/77 1-2: 2 ticks; ");
@@ -382,7 +367,7 @@ static void a_segment_that_is_cut_is_told_by_its_number_or_by_the_end_of_the_wal
     char path[128];
     struct stat file;
     const struct tdk_query before = {.to = 100};
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     seal(f);
     taping_path(f->path, 1, ".seg", path);
     assert_int_equal(stat(path, &file), 0);
@@ -418,7 +403,7 @@ static void who_is_told_may_end_it_and_unknown_tracks_are_refused(void **state)
     struct tdk_err err;
     const char *const nobody = "nobody";
     const struct tdk_coverage_walk walk = {.epoch = stop};
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     seal(f);
     taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
     assert_int_equal(tdk_tape_coverage(tape, &everything, &walk, &err), 42);

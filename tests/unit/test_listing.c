@@ -122,20 +122,6 @@ static void either_way_and_with_others(void **state)
     assert_int_equal(find(f, with_common, 2, false, &read), 2 + TICKS / COMMON);
 }
 
-static void break_list(const struct fixture *f, uint64_t number)
-{
-    char path[128];
-    size_t size;
-    struct segment_foot foot;
-    taping_path(f->path, number, ".seg", path);
-    unsigned char *bytes = taping_load(path, &size);
-    memcpy(&foot, bytes + size - sizeof foot, sizeof foot);
-    assert_true(foot.states_size > 0);
-    bytes[foot.end + foot.table_size + foot.catalog_size] ^= 1;
-    taping_store(path, bytes, size);
-    free(bytes);
-}
-
 static void break_lists(const struct fixture *f)
 {
     char path[128];
@@ -143,7 +129,7 @@ static void break_lists(const struct fixture *f)
         taping_path(f->path, number, ".seg", path);
         if (access(path, F_OK) < 0)
             break;
-        break_list(f, number);
+        taping_break_states(f->path, number);
     }
 }
 

@@ -102,25 +102,10 @@ static void assert_told(const struct fixture *f, const struct tdk_query *query, 
     tdk_tape_close(tape);
 }
 
-/* Seqs 4 to 8 are lost between 102 and 200; the tick behind is in another block. */
-static void write_a_loss(struct fixture *f)
-{
-    reel_begin(&f->reel, 1, "t", 77);
-    reel_tick(&f->reel, 100);
-    reel_tick(&f->reel, 101);
-    reel_tick(&f->reel, 102);
-    reel_write(&f->reel);
-    reel_begin(&f->reel, 1, "t", 77);
-    reel_loss(&f->reel, 5, 102, 200, 200);
-    reel_tick(&f->reel, 200);
-    reel_tick(&f->reel, 201);
-    reel_write(&f->reel);
-}
-
 static void loss_is_counted_where_it_meets_the_range(void **state)
 {
     struct fixture *f = *state;
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX}, "t1@100 t2@101 t3@102 t9@200 t10@201", 5);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .reverse = true},
                 "t10@201 t9@200 t3@102 t2@101 t1@100", 5);
@@ -134,7 +119,7 @@ static void loss_is_counted_where_it_meets_the_range(void **state)
 static void loss_behind_the_limit_is_not_counted(void **state)
 {
     struct fixture *f = *state;
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .limit = 3}, "t1@100 t2@101 t3@102", 0);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .limit = 4}, "t1@100 t2@101 t3@102 t9@200",
                 5);
@@ -147,7 +132,7 @@ static void loss_is_counted_whatever_symbol_or_type_is_asked_for(void **state)
     struct fixture *f = *state;
     const char *const symbol = "nobody";
     const struct tdk_type_filter dbn = {TDK_TYPE_DBN, -1};
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .symbols = &symbol, .symbol_count = 1}, "",
                 5);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .types = &dbn, .type_count = 1}, "", 5);
@@ -174,7 +159,7 @@ static void loss_of_one_track_is_not_another_s(void **state)
 {
     struct fixture *f = *state;
     const char *const other = "u";
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     reel_begin(&f->reel, 2, "u", 78);
     reel_tick(&f->reel, 150);
     reel_write(&f->reel);
@@ -253,7 +238,7 @@ static void a_loss_beside_absurd_times_is_met_where_it_lies(void **state)
 static void a_loss_is_told_on_the_axis_of_events(void **state)
 {
     struct fixture *f = *state;
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     reel_begin(&f->reel, 1, "t", 77);
     reel_loss(&f->reel, 2, 201, 201, 0);
     reel_write(&f->reel);
@@ -266,7 +251,7 @@ static void a_loss_is_told_on_the_axis_of_events(void **state)
 static void control_frames_come_when_they_are_asked_for(void **state)
 {
     struct fixture *f = *state;
-    write_a_loss(f);
+    reel_write_a_loss(&f->reel);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .control = true},
                 "TRACK EPOCH t1@100 t2@101 t3@102 LOSS t9@200 t10@201", 5);
     assert_told(f, &(struct tdk_query){.to = UINT64_MAX, .control = true, .reverse = true},

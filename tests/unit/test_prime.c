@@ -246,25 +246,11 @@ static void a_few_blocks_tell_the_state_of_a_long_tape(void **state)
     }
 }
 
-/* The list behind the catalogue of a segment is rotten: the answer is the same. */
-static void break_states(struct fixture *f, uint64_t number)
-{
-    char path[128];
-    size_t size;
-    struct segment_foot foot;
-    taping_path(f->path, number, ".seg", path);
-    unsigned char *bytes = taping_load(path, &size);
-    memcpy(&foot, bytes + size - sizeof foot, sizeof foot);
-    assert_true(foot.states_size > 0);
-    bytes[foot.end + foot.table_size + foot.catalog_size] ^= 1;
-    taping_store(path, bytes, size);
-    free(bytes);
-}
-
+/* The answer is the same when the list of a segment is rotten. */
 static void where_a_segment_cannot_tell_its_blocks_are_looked_through(void **state)
 {
     struct fixture *f = *state;
-    break_states(f, 1);
+    taping_break_states(f->path, 1);
     open_long(f, LONG_TICKS);
     assert_long(f, LONG_TICKS);
     assert_int_equal(prime_damaged(f->prime), 0);
@@ -290,7 +276,7 @@ static void an_index_without_them_walks(void **state)
         taping_path(f->path, number, ".seg", path);
         if (access(path, F_OK) < 0)
             break;
-        break_states(f, number);
+        taping_break_states(f->path, number);
     }
     snprintf(path, sizeof path, "%s/index/clean", f->path);
     assert_int_equal(unlink(path), 0);
