@@ -78,17 +78,31 @@ class Feed(tapedeck.Case):
         self.assertEqual([f.ts for f in ticks], [1, 2, 3])
         self.assertEqual(len([f for f in frames if f.type == tapedeck.EPOCH]), 1)
 
-    def test_properties_travel_in_the_ring(self):
-        self.run_ok("feed", "-", "--ring", "a", "--track-info", "venue=X=Y", "--track-info", "empty=",
-                    stdin=b"1 a\n")
+    @staticmethod
+    def properties(frames):
         found = {}
-        for frame in tapedeck.parse_frames(self.drained("-o", "frames").stdout):
+        for frame in tapedeck.parse_frames(frames):
             if frame.type == tapedeck.INFO:
                 size = int.from_bytes(frame.payload[8:10], "little")
                 found[frame.payload[16:16 + size]] = frame.payload[16 + size:]
+        return found
+
+    def test_properties_travel_in_the_ring(self):
+        self.run_ok("feed", "-", "--ring", "a", "--track-info", "venue=X=Y", "--track-info", "empty=",
+                    stdin=b"1 a\n")
+        found = self.properties(self.drained("-o", "frames").stdout)
         self.assertEqual(found[b"venue"], b"X=Y")
         self.assertEqual(found[b"empty"], b"")
-        self.assertIn(b"type.3", found)
+        self.assertEqual(found[b"type.3"], b"line\tapplication/octet-stream")
+
+    def test_what_opaque_payloads_are_called_and_hold_is_said_on_the_way_in(self):
+        named = ("--type-name", "quote", "--content-type", "application/json")
+        self.run_ok("feed", "-", "--ring", "a", *named, stdin=b'1 {"bid":1}\n')
+        found = self.properties(self.drained("-o", "frames").stdout)
+        self.assertEqual(found[b"type.3"], b"quote\tapplication/json")
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "t", *named, stdin=b'1 {"bid":1}\n')
+        done = self.run_ok("query", "-T", self.tape, "-o", "frames", "--control")
+        self.assertEqual(self.properties(done.stdout)[b"type.3"], b"quote\tapplication/json")
 
     def test_wrong_usage(self):
         path = self.write("lines", "1 a\n")
