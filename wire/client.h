@@ -1,5 +1,5 @@
 /*
- * client.h - the blocking client from inside: calls with typed params and results.
+ * client.h - the inside of the blocking client: calls with their params and results.
  *
  *     struct text_buffer *params = client_begin(client, "roll");
  *     wire_put_map(params, 0);
@@ -16,13 +16,13 @@
 
 struct tdk_client {
     int fd;
-    int file;          /* borrowed: to be passed with what is sent next; -1: none */
+    int file;          /* borrowed: pass it with what is sent next; -1: none */
     char address[128]; /* for errors; cut if it is long */
     uint64_t timeout_ns;
     struct wire_decoder *decoder;
     struct frame frame;
     struct text_buffer out;
-    struct text_buffer in; /* the message at its beginning, and what came behind it */
+    struct text_buffer in; /* begins with the message at hand; then what came behind it */
     size_t used;           /* bytes of `in` that the last message took */
     uint64_t id;           /* of the last request */
     bool streaming;        /* a stream has it */
@@ -32,16 +32,16 @@ struct tdk_client {
  * without a time-out. */
 int client_adopt(struct tdk_client **client, int fd, struct tdk_err *err);
 
-/* A request of this method: its params, one map, are to be put into what is returned. */
+/* Begin a request of this method. Put its params, one map, into the buffer that is returned. */
 struct text_buffer *client_begin(struct tdk_client *client, const char *method);
 
-/* Send what was begun and wait for its answer. The error that it answers with is returned. Other
- * messages that come meanwhile are given to `other` (NULL: passed over). */
+/* Send the request and wait for its answer. If that is an error, it is returned. Other messages
+ * that come meanwhile are given to `other` (NULL: they are passed over). */
 typedef void client_other_cb(void *context, const struct wire_message *message);
 int client_call(struct tdk_client *client, client_other_cb *other, void *context,
                 struct wire_map *result, struct tdk_err *err);
 
-/* A notification to send, likewise. */
+/* Begin a notification, and send it, likewise. */
 struct text_buffer *client_begin_notification(struct tdk_client *client, const char *method);
 int client_send(struct tdk_client *client, struct tdk_err *err);
 
@@ -49,7 +49,7 @@ int client_send(struct tdk_client *client, struct tdk_err *err);
  * written} and `more` pairs, which follow. */
 void client_put_query(struct text_buffer *out, const struct tdk_client_query *query, uint32_t more);
 
-/* The next message, whatever it is. */
+/* Wait for the next message, of any kind. */
 int client_next(struct tdk_client *client, struct wire_message *message, struct tdk_err *err);
 
 #endif

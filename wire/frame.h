@@ -1,11 +1,11 @@
 /*
- * frame.h - where a message ends: a walk over msgpack that decodes nothing and allocates nothing.
+ * frame.h - finds where a message ends: a walk over msgpack that decodes and allocates nothing.
  *
- * Bytes come as a socket gives them, cut anywhere, also inside a head. The walk keeps some 60
- * bytes between two pieces and says when a message is whole, or that it never will be: too large,
- * too deep, too many items, no msgpack. A length counts when it is declared, not when its bytes
- * come: five bytes that promise 4 GiB are refused at the fifth. What passes here can be decoded in
- * memory that is known before.
+ * Bytes come as a socket gives them, cut anywhere, even inside a head. Between two pieces the walk
+ * keeps some 60 bytes. It says when a message is whole, or that it never will be: it is too large,
+ * too deep, has too many items, or is no msgpack. A length counts when it is declared, and not when
+ * its bytes come: five bytes that promise 4 GiB are refused at the fifth. A message that passes can
+ * be decoded in memory of a known size.
  *
  * Pure; one owner at a time.
  */
@@ -41,15 +41,15 @@ extern const struct frame_limits frame_from_client, frame_from_server;
 struct frame {
     const struct frame_limits *limits; /* borrowed */
     uint64_t size;                     /* bytes of this message so far */
-    uint64_t body;                     /* of a text or blob, not here yet */
-    uint64_t owed;                     /* bytes that are promised at least, body among them */
+    uint64_t body;                     /* bytes of a text or blob that are still to come */
+    uint64_t owed;                     /* bytes that must still come at least, including `body` */
     uint32_t left[FRAME_DEPTH_MAX];    /* items to come, outermost first */
     unsigned depth;
     unsigned char head[FRAME_HEAD_MAX]; /* of the item that is being read */
     unsigned head_size;
 };
 
-/* Ready for the first byte of a message. */
+/* Get ready for the first byte of a message. */
 void frame_begin(struct frame *frame, const struct frame_limits *limits);
 
 /* Has anything of the message come? */
@@ -58,9 +58,9 @@ static inline bool frame_is_begun(const struct frame *frame)
     return frame->size != 0;
 }
 
-/* Go on with `size` bytes. 1: the message ends after the first *used of them; begin the next. 0:
- * all were taken, and more are to come. Negative: there is no way on, err says why: TDK_EFORMAT, no
- * msgpack or not an array first; TDK_EFULL, a limit. */
+/* Go on with `size` bytes. 1: the message ends after the first *used of them; begin the next one.
+ * 0: all were taken, and more must come. Negative: it cannot go on, and err says why. TDK_EFORMAT:
+ * it is no msgpack, or does not begin with an array. TDK_EFULL: it exceeds a limit. */
 int frame_walk(struct frame *frame, const void *bytes, size_t size, size_t *used,
                struct tdk_err *err);
 
