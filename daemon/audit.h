@@ -4,9 +4,8 @@
  *   {"time":"2026-11-27T02:15:00.000000000Z","uid":1000,"client":"tapedeck","method":"roll",
  *    "params":{},"result":"ok"}
  *
- * Lines wait in memory while one write is under way. When AUDIT_ROOM is full nothing more is
- * answered until there is room: a request that is not on record is not carried out. The loop's
- * thread.
+ * Lines wait in memory while a write is under way. When AUDIT_ROOM is full, no more requests are
+ * taken until there is room: what is not on record is not carried out. The loop's thread.
  */
 #ifndef TDK_DAEMON_AUDIT_H
 #define TDK_DAEMON_AUDIT_H
@@ -22,11 +21,12 @@
 
 struct audit;
 
-/* Appends to the file; made, mode 0600, if it is not there. `drained`: there is room again. */
+/* Append to this file, which is made with mode 0600 if it does not exist. `drained` is called when
+ * there is room again. */
 int audit_open(struct audit **audit, uv_loop_t *loop, const char *path,
                void (*drained)(void *context), void *context, struct tdk_err *err);
 
-/* Writes what waits, blocking, when the loop has ended. */
+/* Write what still waits. Blocking; after the loop has ended. */
 void audit_close(struct audit *audit);
 
 bool audit_is_full(const struct audit *audit);

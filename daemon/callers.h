@@ -1,10 +1,10 @@
 /*
- * callers.h - who is connected to the page, and who gives way when many are.
+ * callers.h - who is connected over HTTP, and who gives way when there are many.
  *
- * Whoever sends a request byte by byte, or takes its answer so, is never idle, and could keep its
- * place for ever. So from CALLERS_CALM on each newcomer ends the one that has stood longest without
- * our working for it; the others up to CALLERS_MAX are those that are worked for, or on their way
- * out. Any thread; all memory is in place.
+ * A caller that sends its request byte by byte, or takes its answer so, is never idle and could
+ * keep its place for ever. So from CALLERS_CALM on, each newcomer ends the one that has waited
+ * longest without our working for it. The places from there up to CALLERS_MAX are for callers that
+ * we work for, or that are on their way out. Any thread; nothing is allocated.
  */
 #ifndef TDK_DAEMON_CALLERS_H
 #define TDK_DAEMON_CALLERS_H
@@ -30,20 +30,20 @@ struct caller {
 struct callers {
     pthread_mutex_t lock;
     struct caller all[CALLERS_MAX];
-    uint64_t turns; /* counts what happens, to know what was before what */
+    uint64_t turns; /* counts events, to tell which came first */
 };
 
 void callers_init(struct callers *callers);
 void callers_close(struct callers *callers);
 
-/* Somebody has come. NULL: there is no place. */
+/* A caller has connected. NULL: there is no place for it. */
 struct caller *callers_come(struct callers *callers, int fd);
 
-/* Before its socket is closed. */
+/* A caller leaves. To be called before its socket is closed. */
 void callers_leave(struct callers *callers, struct caller *caller);
 
-/* From here on it keeps its place; and from here on it stands there as if it had just come. NULL is
- * fine for both. */
+/* We begin to work for a caller, so it keeps its place; we have done so, and it counts as if it had
+ * just come. NULL is fine for both. */
 void callers_serve(struct callers *callers, struct caller *caller);
 void callers_served(struct callers *callers, struct caller *caller);
 

@@ -15,7 +15,7 @@ enum connection_state {
     CONNECTION_FREE,
     CONNECTION_NEW, /* has not said hello */
     CONNECTION_GREETED,
-    CONNECTION_LEAVING, /* told why and shut down: what still comes is thrown away */
+    CONNECTION_LEAVING, /* it was told why it ends: what still comes is thrown away */
     CONNECTION_CLOSING,
 };
 
@@ -38,22 +38,22 @@ struct connection {
     char client[64];
 
     struct frame frame;
-    struct text_buffer in; /* came, and was not looked at yet */
-    int file;              /* came with it, and was not asked for yet; -1: none */
-    bool reading, ended;   /* the peer sends no more */
+    struct text_buffer in; /* bytes that came and were not looked at yet */
+    int file;              /* a file that came and was not asked for yet; -1: none */
+    bool reading, ended;   /* ended: the peer sends no more */
     struct request request;
     bool asked;        /* `request` waits for its answer */
-    bool is_broken;    /* something it is owed could not be sent: closed at its next turn */
+    bool is_broken;    /* something could not be sent: it is closed at its next turn */
     bool is_taking;    /* messages are being looked at */
-    unsigned refs;     /* that keep the slot: the handle, a request under way, a turn to come */
-    unsigned refusals; /* of its token */
+    unsigned refs;     /* what keeps the slot: the handle, a request under way, a turn to come */
+    unsigned refusals; /* how often its token was refused */
     struct bucket bucket;
 
     uint64_t since_ns;
-    uint64_t heard_ns; /* something came last */
-    uint64_t asked_ns; /* what is not answered yet came, or we last said that it is under way */
-    uint64_t begun_ns; /* the message that is half here began; 0: none is */
-    uint64_t moved_ns; /* the peer took something last */
+    uint64_t heard_ns; /* when something came last */
+    uint64_t asked_ns; /* when the request came, or when we last said that it is under way */
+    uint64_t begun_ns; /* when the message began that is not whole yet; 0: there is none */
+    uint64_t moved_ns; /* when the peer took something last */
     size_t queued;     /* what it had not taken then */
     uint64_t left_ns;
 
@@ -61,21 +61,22 @@ struct connection {
     void *context;    /* the daemon's */
 };
 
-/* A stream or session of it begins: it is not idle until it is released. TDK_EFULL: it has as many
- * as it may. */
+/* A stream or session of this connection begins: until connection_release() it does not count as
+ * idle. TDK_EFULL: it has as many as it may. */
 int connection_hold(struct connection *c, struct tdk_err *err);
 void connection_release(struct connection *c);
 
-/* The file that came with a request: ours to close; -1: none came. Only where the server takes
- * files. One at a time: a second before the first is taken ends the connection. */
+/* Take the file that came with a request; the caller closes it. -1: none came. Only if the server
+ * takes files. A second file before the first is taken ends the connection. */
 int connection_take_file(struct connection *c);
 
-/* Send a whole message; copied if it cannot go at once. Where it cannot be sent at all the
- * connection ends, but not in here: who sends is not called back about it. */
+/* Send a whole message. What cannot go at once is copied. If it cannot be sent at all, the
+ * connection ends, but later: the caller is not called back from in here. */
 void connection_send(struct connection *c, const struct text_buffer *message);
 
-/* Send bytes in place: theirs until `sent` is called, once, on the loop, also when the connection
- * ends first (status < 0). -errno: it is not sent and `sent` never comes; nor is what follows. */
+/* Send bytes without a copy. They are borrowed until `sent` is called: once, on the loop, also if
+ * the connection ends first (status < 0). -errno: nothing is sent, `sent` is never called, and
+ * nothing can be sent after it. */
 struct outgoing {
     uv_write_t write;
     uv_buf_t parts[2];
@@ -85,12 +86,12 @@ struct outgoing {
 };
 int connection_send_in_place(struct connection *c, struct outgoing *outgoing);
 
-/* Bytes that were sent and not taken. */
+/* Bytes that were sent and that the peer has not taken. */
 size_t connection_queued(const struct connection *c);
 
 /* ---- the server's own ---- */
 
-/* A socket that was just accepted: let in, or told in one breath why not (accept.c). */
+/* A socket was just accepted: let it in, or tell it why not and close it (accept.c). */
 void connection_accept(struct server *server, int fd, bool local);
 
 struct peer {
@@ -105,7 +106,7 @@ void connection_turn(struct connection *c); /* look at what waits */
 void connection_answered(struct connection *c);
 void connection_close(struct connection *c);
 
-/* An error without id, and the end. */
+/* Send an error without an id, and end the connection. */
 void connection_break(struct connection *c, const struct tdk_err *err);
 
 void server_run_hot(struct server *server);

@@ -1,8 +1,9 @@
 /*
- * listen.h - sockets to be connected to: made so that nobody gets in before the rules are set.
+ * listen.h - makes the sockets that clients connect to, such that nobody gets in before the rules
+ * are set.
  *
- * At start, before there are other threads: making the Unix socket sets the process's umask for a
- * moment.
+ * To be used at start, before there are other threads: making the Unix socket changes the process's
+ * umask for a moment.
  */
 #ifndef TDK_DAEMON_LISTEN_H
 #define TDK_DAEMON_LISTEN_H
@@ -12,23 +13,23 @@
 
 #include "tapedeck/err.h"
 
-/* A file in a folder, told from another that takes its name later. */
+/* Identifies a file, so that it is not mistaken for one that takes its name later. */
 struct listen_file {
     dev_t device;
     ino_t inode;
 };
 
-/* A Unix socket at a path, with this mode from its first instant. One that nobody listens on any
- * more is replaced; TDK_EBUSY: somebody does; -EEXIST: it is something else than a socket. *fd is
- * not blocking. */
+/* Make a Unix socket at a path; it has this mode from the first instant. A socket that nobody
+ * listens on any more is replaced. TDK_EBUSY: somebody listens on it. -EEXIST: something that is no
+ * socket is there. *fd is non-blocking. */
 int listen_unix(const char *path, mode_t mode, int *fd, struct listen_file *file,
                 struct tdk_err *err);
 
-/* Remove it if it still is the one that was made. */
+/* Remove the socket's file, if it is still the one that was made. */
 void listen_remove(const char *path, const struct listen_file *file);
 
-/* "HOST:PORT". An address beyond loopback is TDK_EVALUE unless `remote`; check says it without
- * listening. Port 0: the system's choice; *port is what it came to. */
+/* Listen on "HOST:PORT". TDK_EVALUE: the address is not loopback, and `remote` is false;
+ * listen_check() only checks that. With port 0 the system chooses one. *port: the port in use. */
 int listen_check(const char *address, bool remote, struct tdk_err *err);
 int listen_tcp(const char *address, bool remote, int *fd, unsigned *port, struct tdk_err *err);
 

@@ -7,13 +7,13 @@
  *
  *   accepted -> (hello) -> greeted -> leaving -> closed
  *
- * Everything a peer sends is walked before it is decoded; what breaks a bound gets an error without
- * id and is closed. A connection's requests are answered in order: while one waits for its answer,
- * the next are not looked at.
+ * All that a peer sends is walked before it is decoded. A peer that breaks a limit gets an error
+ * without an id, and its connection is closed. A connection's requests are answered in order: while
+ * one waits for its answer, the next ones are not looked at.
  *
- * One thread, the loop's. Memory: connections are allocated at start; each may hold 64 KiB of what
- * it sent and was not looked at yet, and SERVER_OUTPUT_MAX of answers not taken (what streams send
- * is theirs to bound). server_close() before the loop ends.
+ * One thread, the loop's. Memory: connections are allocated at start. Each may hold 64 KiB that its
+ * peer sent and that was not looked at yet, and SERVER_OUTPUT_MAX of answers that the peer has not
+ * taken (streams limit what they send themselves). Call server_close() before the loop ends.
  */
 #ifndef TDK_DAEMON_SERVER_H
 #define TDK_DAEMON_SERVER_H
@@ -41,13 +41,14 @@ enum method_flag {
     METHOD_GUEST = 4,   /* guests may call it, too */
 };
 
-/* A table of these ends with one whose name is NULL. */
+/* A method. A table of them ends with one whose name is NULL. */
 struct method {
     const char *name;
     unsigned flags;
-    /* A request: answered with request.h, now or later. Params are borrowed until it returns. */
+    /* For a request: answer it with request.h, now or later. Params are borrowed until this
+     * returns. */
     void (*call)(struct request *request, struct wire_map params);
-    /* Or a notification from the client: no answer. */
+    /* For a notification from the client: there is no answer. */
     void (*note)(struct connection *connection, struct wire_map params);
 };
 
@@ -64,16 +65,16 @@ struct server_options {
     const char *listen;     /* HOST:PORT; NULL: none. Needs a token */
     const char *token_file; /* its first line is the token */
     bool allow_remote;
-    struct uid_list users;  /* that may connect, besides root and our own */
-    struct uid_list guests; /* that may, for methods that are METHOD_GUEST */
+    struct uid_list users;  /* who may connect, besides root and our own user */
+    struct uid_list guests; /* who may connect for methods that are METHOD_GUEST */
     const char *audit_file; /* NULL: no audit */
     unsigned connections_max, streams_max;
-    unsigned guests_max; /* of the connections, so that users find one whatever guests do */
+    unsigned guests_max; /* at most so many connections, so that guests cannot take all of them */
     uint64_t idle_ns, half_ns, stuck_ns;
     uint64_t control_rate, control_burst;
     bool takes_files;                   /* over the Unix socket: connection_take_file() */
     const struct method *const *tables; /* ends with NULL */
-    /* More for the limits that hello tells; NULL: nothing. Puts pairs, returns how many. */
+    /* Put more pairs into the limits that hello tells, and return how many. May be NULL. */
     uint32_t (*limits)(void *context, struct text_buffer *out);
     void (*drained)(void *context,
                     struct connection *c);             /* what was sent is taken; NULL: so what */
@@ -81,7 +82,7 @@ struct server_options {
     void *context;
 };
 
-/* The defaults of everything that is a number. */
+/* Set the defaults of all numbers. */
 void server_defaults(struct server_options *options);
 
 struct server_counts {
@@ -104,14 +105,14 @@ struct server {
     struct listen_file file; /* of the Unix socket */
     unsigned port;           /* of TCP; 0: none */
     char token[SERVER_TOKEN_MAX + 1];
-    int reserve;  /* a descriptor kept free to refuse with when there are none left */
-    bool starved; /* of descriptors */
-    bool full;    /* connections_max are there */
+    int reserve;  /* a descriptor kept in reserve, to refuse connections when no other is left */
+    bool starved; /* there are no descriptors left */
+    bool full;    /* there are connections_max connections */
 
     uv_timer_t tend;
     uv_idle_t hot; /* runs while a connection has input that waits for its turn */
     bool is_hot, closing;
-    unsigned handles; /* of ours that are not closed yet */
+    unsigned handles; /* that are not closed yet */
 
     struct connection *slots;       /* owned array */
     struct connection *free, *live; /* lists of them */
@@ -120,8 +121,8 @@ struct server {
     uint64_t numbers;
 
     struct wire_decoder *decoder;
-    char *scratch;          /* what is read, before it is looked at */
-    struct text_buffer out; /* an answer while it is made */
+    char *scratch;          /* bytes just read */
+    struct text_buffer out; /* the answer that is being made */
     struct audit *audit;    /* NULL: none */
     struct server_counts counts;
 };
@@ -130,15 +131,15 @@ struct server {
 int server_open(struct server *server, uv_loop_t *loop, const struct server_options *options,
                 struct tdk_err *err);
 
-/* Close everything; handles are gone when the loop has turned. Fine for one that was never opened
- * (zeros), and twice. server_free() when the loop has ended. */
+/* Close everything. The handles are gone when the loop has run; call server_free() after it has
+ * ended. Both are fine for a server that was never opened (zeros), and may be called twice. */
 void server_close(struct server *server);
 void server_free(struct server *server);
 
-/* Its counters as pairs of a map; how many. */
+/* Put its counters as pairs of a map. Returns how many. */
 uint32_t server_put_counters(const struct server *server, struct text_buffer *out);
 
-/* A method by name; NULL: there is none. */
+/* Find a method by name. NULL: there is none. */
 const struct method *server_method(const struct server *server, struct wire_text name);
 
 #endif

@@ -3,12 +3,13 @@
  *
  *   init -> (owner opens what it needs) -> ready -> run -> close
  *
- * SIGTERM and SIGINT ask the owner once to stop; the owner finishes its work and calls
- * service_finish(), which lets run() return. If that takes longer than the deadline, the process
- * ends with 1 then and there: whatever hangs below it (a disk) can only be left behind, and nothing
- * that was promised depends on an orderly end. A second SIGTERM changes nothing.
+ * SIGTERM and SIGINT ask the owner once to stop. The owner finishes its work and calls
+ * service_finish(), which lets service_run() return. If that takes longer than the deadline, the
+ * process ends at once with status 1: if something below it hangs (a disk), it can only be left
+ * behind, and no promise depends on an orderly end. A second SIGTERM changes nothing.
  *
- * One thread, the loop's. Memory: the caller's struct; it must stay until service_close().
+ * One thread, the loop's. Memory: the caller's struct, which must stay where it is until
+ * service_close().
  */
 #ifndef TDK_DAEMON_SERVICE_H
 #define TDK_DAEMON_SERVICE_H
@@ -31,9 +32,9 @@ struct service {
     uv_loop_t loop;
     uv_signal_t signals[SERVICE_SIGNALS];
     uv_timer_t deadline;
-    uv_timer_t watchdog; /* WATCHDOG=1 to systemd, where it asked for it */
+    uv_timer_t watchdog; /* sends WATCHDOG=1 to systemd, if that asked for it */
     struct service_events events;
-    void *context; /* borrowed, handed to events */
+    void *context; /* borrowed; passed to the events */
     uint64_t stop_ms;
     bool stopping;
     int exit_code;
@@ -45,21 +46,21 @@ struct service {
 int service_init(struct service *service, const struct service_events *events, void *context,
                  unsigned io_workers, uint64_t stop_ms, struct tdk_err *err);
 
-/* The one line on stderr that others wait for, as it is given and without a time in front; and
- * READY=1 for systemd. */
+/* Write the line on stderr that others wait for, as it is, without a time before it; and send
+ * READY=1 to systemd. */
 void service_ready(const char *line);
 
-/* Until service_finish(). Returns the exit status it was given. */
+/* Run until service_finish(). Returns the exit status that was given to that. */
 int service_run(struct service *service);
 
-/* As SIGTERM would. */
+/* Do what SIGTERM does. */
 void service_stop(struct service *service);
 
-/* The owner has ended its work and closed its handles, or is about to: run() returns when the last
- * one is gone. */
+/* The owner has finished its work, and has closed its handles or is about to: service_run() returns
+ * when the last one is gone. */
 void service_finish(struct service *service, int exit_code);
 
-/* Asserts that no handle was forgotten. */
+/* Close the loop. Asserts that no handle was forgotten. */
 void service_close(struct service *service);
 
 #endif
