@@ -1,7 +1,6 @@
 #include "recorder/control.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -165,23 +164,10 @@ static void on_stats(struct request *request, struct wire_map params)
 
 /* ---- what waits for the tape ---- */
 
-/* NULL: no memory. */
-static struct control_task *add_task(struct control *c, struct request *request,
-                                     enum control_kind kind)
+static struct round_task *ask(struct request *request, enum round_kind kind)
 {
-    struct control_task *task = calloc(1, sizeof *task);
-    if (task == NULL)
-        return NULL;
-    task->request = request;
-    task->kind = kind;
-    *c->asked_last = task;
-    c->asked_last = &task->next;
-    return task;
-}
-
-static struct control_task *ask(struct request *request, enum control_kind kind)
-{
-    struct control_task *task = add_task(request_context(request), request, kind);
+    struct control *c = request_context(request);
+    struct round_task *task = rounds_add(&c->rounds, request, kind);
     if (task == NULL) {
         struct tdk_err err;
         err_set(&err, -ENOMEM, "%s", request->method->name);
@@ -192,7 +178,7 @@ static struct control_task *ask(struct request *request, enum control_kind kind)
 
 void control_roll(struct control *c)
 {
-    if (add_task(c, NULL, CONTROL_ROLL) == NULL)
+    if (rounds_add(&c->rounds, NULL, ROUND_ROLL) == NULL)
         log_warn("no memory to begin the next segment: ask again");
 }
 
@@ -243,14 +229,14 @@ static void on_flush(struct request *request, struct wire_map params)
     struct tdk_err err;
     if (check_flush(recorder_of(request), params, &err) < 0)
         request_fail(request, &err);
-    else if (ask(request, CONTROL_FLUSH) != NULL)
+    else if (ask(request, ROUND_FLUSH) != NULL)
         recorder_turn(recorder_of(request));
 }
 
 static void on_roll(struct request *request, struct wire_map params)
 {
     (void)params;
-    if (ask(request, CONTROL_ROLL) != NULL)
+    if (ask(request, ROUND_ROLL) != NULL)
         recorder_turn(recorder_of(request));
 }
 
@@ -276,7 +262,7 @@ static void on_mark(struct request *request, struct wire_map params)
         request_fail(request, &err);
         return;
     }
-    struct control_task *task = ask(request, CONTROL_MARK);
+    struct round_task *task = ask(request, ROUND_MARK);
     if (task == NULL)
         return;
     task->ts = clock_wall();
@@ -350,7 +336,7 @@ static void on_detach(struct request *request, struct wire_map params)
         request_fail(request, &err);
         return;
     }
-    struct control_task *task = ask(request, CONTROL_DETACH);
+    struct round_task *task = ask(request, ROUND_DETACH);
     if (task == NULL)
         return;
     task->inlet = s;
@@ -390,106 +376,6 @@ static void on_seal(struct request *request, struct wire_map params)
     request_done(request);
 }
 
-/* ---- rounds ---- */
-
-/* What was asked, up to a second mark: a round has one name for its marks. */
-static void begin(struct control *c)
-{
-    struct recorder *r = c->recorder;
-    struct control_task **at = &c->asked;
-    const struct control_task *mark = NULL;
-    for (; *at != NULL && (mark == NULL || (*at)->kind != CONTROL_MARK); at = &(*at)->next)
-        if ((*at)->kind == CONTROL_MARK)
-            mark = *at;
-    c->round = c->asked;
-    c->asked = *at;
-    *at = NULL;
-    if (c->asked == NULL)
-        c->asked_last = &c->asked;
-    c->placed = false;
-    if (mark != NULL)
-        pump_push(&r->pump, mark->name, mark->back, mark->ts);
-    else
-        pump_push(&r->pump, NULL, 0, 0);
-    pump_turn(&r->pump, clock_mono());
-}
-
-static bool has(const struct control *c, enum control_kind kind)
-{
-    for (const struct control_task *t = c->round; t != NULL; t = t->next)
-        if (t->kind == kind)
-            return true;
-    return false;
-}
-
-static void answer(const struct control_task *task, uint64_t segment)
-{
-    if (task->kind == CONTROL_DETACH && task->inlet->state != RING_DETACHED)
-        inlet_detach(task->inlet); /* it may have been asked for twice */
-    if (task->request == NULL)
-        return;
-    struct text_buffer *out = request_answer(task->request);
-    wire_put_map(out, task->kind == CONTROL_ROLL || task->kind == CONTROL_MARK ? 1 : 0);
-    if (task->kind == CONTROL_ROLL)
-        wire_pair_u64(out, "segment", segment);
-    else if (task->kind == CONTROL_MARK)
-        wire_pair_u64(out, "ts", task->ts);
-    request_done(task->request);
-}
-
-static void finish(struct control *c)
-{
-    const struct recorder *r = c->recorder;
-    uint64_t segment = r->rotate.current != NULL ? r->rotate.current->number : 0;
-    struct control_task *round = c->round;
-    c->round = NULL;
-    while (round != NULL) {
-        struct control_task *next = round->next;
-        answer(round, segment);
-        free(round);
-        round = next;
-    }
-}
-
-static void place(struct control *c)
-{
-    struct recorder *r = c->recorder;
-    if (c->placed || !pump_is_pushed(&r->pump))
-        return;
-    c->placed = true;
-    c->upto = r->writer.formed;
-    if (has(c, CONTROL_ROLL)) {
-        rotate_roll(&r->rotate);
-        rotate_tend(&r->rotate, clock_mono());
-    }
-}
-
-static bool is_safe(const struct control *c)
-{
-    const struct recorder *r = c->recorder;
-    for (const struct control_task *t = c->round; t != NULL; t = t->next)
-        if (t->kind == CONTROL_DETACH && !inlet_is_left(t->inlet))
-            return false;
-    bool rolled = !has(c, CONTROL_ROLL) || (!r->rotate.wanted && r->rotate.current != NULL);
-    return c->placed && r->writer.done >= c->upto && rolled;
-}
-
-void control_turn(struct control *c)
-{
-    struct recorder *r = c->recorder;
-    if (r == NULL || (c->round == NULL && c->asked == NULL))
-        return;
-    if (c->round == NULL)
-        begin(c);
-    place(c);
-    r->writer.draining = r->writer.draining || c->placed; /* sync at once */
-    writer_run(&r->writer, clock_mono());
-    if (!is_safe(c))
-        return;
-    r->writer.draining = r->stopping;
-    finish(c);
-}
-
 /* ---- open, close ---- */
 
 static const struct method methods[] = {
@@ -512,7 +398,7 @@ int control_open(struct control *c, struct recorder *r, struct tdk_err *err)
     struct server_options options;
     memset(c, 0, sizeof *c);
     c->recorder = r;
-    c->asked_last = &c->asked;
+    rounds_init(&c->rounds, r);
     if (r->config->server.socket_path[0] == '\0' && r->config->server.listen == NULL)
         return 0;
     server_defaults(&options);
@@ -527,26 +413,10 @@ int control_open(struct control *c, struct recorder *r, struct tdk_err *err)
     return server_open(&c->server, &r->service.loop, &options, err);
 }
 
-static void give_up(struct control_task *tasks)
-{
-    struct tdk_err err;
-    err_say(&err, -ECANCELED, "the recorder ends");
-    while (tasks != NULL) {
-        struct control_task *next = tasks->next;
-        if (tasks->request != NULL)
-            request_fail(tasks->request, &err);
-        free(tasks);
-        tasks = next;
-    }
-}
-
 void control_close(struct control *c)
 {
-    struct control_task *round = c->round, *asked = c->asked;
-    c->round = c->asked = NULL;
     c->recorder = NULL;
-    give_up(round);
-    give_up(asked);
+    rounds_close(&c->rounds);
     server_close(&c->server);
 }
 

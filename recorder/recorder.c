@@ -117,7 +117,7 @@ void recorder_turn(struct recorder *r)
     set_pace(r, pace);
     if (pace != PUMP_HOT)
         warm_some(r);
-    control_turn(&r->control);
+    rounds_turn(&r->control.rounds);
     finish_when_done(r);
 }
 
