@@ -116,7 +116,7 @@ void option_help(const struct option_spec *spec, FILE *out)
     for (const struct option_set *set = spec->sets; set != NULL && set->rows != NULL; set++)
         print_rows(set->title == NULL && set == spec->sets ? "options" : set->title, set->rows,
                    out);
-    print_rows("always", option_global_rows, out);
-    fprintf(out, "\nEach --name is also a line `name = value` of the config file and a variable "
+    print_rows("general", option_global_rows, out);
+    fprintf(out, "\nEach --name is also a line `name = value` of the config file, and a variable\n"
                  "TAPEDECK_NAME.\n");
 }

@@ -109,11 +109,12 @@ static int run(const struct cli *cli)
 
 const struct command completion_command = {
     .name = "completion",
-    .brief = "what a shell loads to complete commands, options and live names",
+    .brief = "print a script that completes commands, options and names",
     .usage = "bash|zsh|fish",
-    .about = "For bash: eval \"$(tapedeck completion bash)\", for zsh: source <(tapedeck\n"
-             "completion zsh), for fish: tapedeck completion fish | source. Rings, tracks and\n"
-             "symbols are completed with the names that are there. Packages install it.",
+    .about = "For bash: eval \"$(tapedeck completion bash)\"; for zsh: source <(tapedeck\n"
+             "completion zsh); for fish: tapedeck completion fish | source. Rings, tracks and\n"
+             "symbols are completed with the names that exist. The package installs these\n"
+             "scripts.",
     .operand = "SHELL",
     .operands_min = 1,
     .operands_max = UINT_MAX,

@@ -56,16 +56,16 @@ static const struct command *const commands[] = {
 static const char front_page[] =
     "usage: tapedeck COMMAND [options]\n"
     "\n"
-    "Records market data from rings in shared memory to a tape, answers ranges of it, and\n"
-    "plays it back.\n"
+    "Records market data from rings in shared memory to a tape, answers time-range\n"
+    "queries on the tape, and plays it back.\n"
     "\n"
     "commands\n";
 
 static const char front_page_end[] =
     "\n"
-    "`tapedeck COMMAND --help` says the rest. exit: 0 done, 1 failed, 2 wrong usage,\n"
-    "3 done with loss or damage, 4 nothing matched, 5 verify found damage, 6 daemon not\n"
-    "reachable, 7 deadline or fidelity missed.\n";
+    "`tapedeck COMMAND --help` describes a command. Exit status: 0 done, 1 failed,\n"
+    "2 wrong usage, 3 done with loss or damage, 4 nothing matched, 5 verify found\n"
+    "damage, 6 daemon not reachable, 7 deadline or fidelity missed.\n";
 
 static void show_front_page(FILE *out)
 {

@@ -20,7 +20,7 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_NDJSON, PROGRESS_NONE };
 extern const char *const progress_words[];
 #define PROGRESS_OPTION                                                                            \
     .kind = OPTION_CHOICE, .choices = progress_words, .preset = "auto",                            \
-    .help = "tell how far it is: auto is a line when stderr is a terminal"
+    .help = "report progress; auto: as a line when stderr is a terminal"
 
 struct progress {
     const char *what; /* borrowed */

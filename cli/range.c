@@ -14,7 +14,7 @@ static const char *const axis_words[] = {"recv", "event", NULL};
 #define TAPE_ROW                                                                                   \
     {                                                                                              \
         .name = "tape", .letter = 'T', .kind = OPTION_TEXT, .value = "DIR",                        \
-        .help = "the tape: its directory, or one segment file",                                    \
+        .help = "the tape's directory, or one segment file",                                       \
         .at = offsetof(struct range_args, tape)                                                    \
     }
 
@@ -25,7 +25,7 @@ const struct option range_folder_rows[] = {
      .letter = 'T',
      .kind = OPTION_TEXT,
      .value = "DIR",
-     .help = "the tape: its directory",
+     .help = "the tape's directory",
      .at = offsetof(struct range_args, tape)},
     {.name = NULL},
 };
@@ -35,21 +35,21 @@ const struct option range_folder_rows[] = {
         {.name = "from",                                                                           \
          .kind = OPTION_MOMENT,                                                                    \
          .at = offsetof(struct range_args, from),                                                  \
-         .help = "the first time in the range; unless said, the tape's beginning"},                \
+         .help = "first time in the range; by default the tape's beginning"},                      \
         {.name = "to",                                                                             \
          .kind = OPTION_MOMENT,                                                                    \
          .at = offsetof(struct range_args, to),                                                    \
-         .help = "the first time behind the range; unless said, there is no end"},                 \
+         .help = "first time after the range; by default there is no end"},                        \
         {.name = "tz",                                                                             \
          .kind = OPTION_ZONE,                                                                      \
          .at = offsetof(struct range_args, zone),                                                  \
-         .help = "the zone of times that bear none"},                                              \
+         .help = "time zone of times without one"},                                                \
         {.name = "axis",                                                                           \
          .kind = OPTION_CHOICE,                                                                    \
          .choices = axis_words,                                                                    \
          .preset = "recv",                                                                         \
          .at = offsetof(struct range_args, axis),                                                  \
-         .help = "which time: recv when it was received, event when it happened"},                 \
+         .help = "which time counts: recv (received) or event (happened)"},                        \
     {                                                                                              \
         .name = "track", .kind = OPTION_LIST, .value = "TRACK",                                    \
         .at = offsetof(struct range_args, tracks), .help = "only this track"                       \
@@ -70,7 +70,8 @@ const struct option range_rows[] = {
      .kind = OPTION_LIST,
      .value = "TYPE",
      .at = offsetof(struct range_args, types),
-     .help = "only these: a DBN schema, wide-trade, wide-quote, an opaque type's name or number"},
+     .help =
+         "only this type: a DBN schema, wide-trade, wide-quote, an opaque type's name or number"},
     {.name = NULL},
 };
 

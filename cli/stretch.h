@@ -10,7 +10,8 @@
 /* For a command's table: {.name = "segments", STRETCH_OPTION, .at = offsetof(struct args,
  * segments)} */
 #define STRETCH_OPTION                                                                             \
-    .kind = OPTION_TEXT, .value = "A[-[B]]", .help = "only these, by number: 7, 7-19, 7- to the end"
+    .kind = OPTION_TEXT, .value = "A[-[B]]",                                                       \
+    .help = "only these segments: 7, 7-19, or 7- (to the end)"
 
 /* NULL: leaves both. *last 0: to the end. False: it is none. */
 bool stretch_parse(const char *text, uint64_t *first, uint64_t *last);

@@ -43,7 +43,7 @@ class Rules(Contract):
             text = self.run_ok("help", command).stdout.decode()
             words = text.split("\n\n", 1)[1]
             for line in words.splitlines():
-                self.assertLessEqual(len(line), 100, (command, line))
+                self.assertLessEqual(len(line), 80, (command, line))
             for option in re.split(r"\n  (?=-)", words):
                 self.assertLessEqual(option.count("may be given"), 1, (command, option))
         for command in ("recover", "reindex", "seal", "move", "check", "doctor", "stat"):
