@@ -21,7 +21,7 @@ static struct listen_options listen_args;
 static const struct option rows[] = {
     {.name = "until-end",
      .kind = OPTION_FLAG,
-     .help = "stop at END, the end of a play; its digest is checked",
+     .help = "stop at END, the end of a play, and check its digest",
      .at = offsetof(struct drain_args, until_end)},
     {.name = NULL},
 };
@@ -219,10 +219,9 @@ const struct command drain_command = {
     .name = "drain",
     .brief = "consume a ring to stdout",
     .usage = "NAME [-o FMT] [--count N] [--until-end] [--timeout D] [options]",
-    .about =
-        "Consume what comes through the ring NAME, as a strategy or recorder would: it is gone\n"
-        "from the ring then. Without --count, --until-end or --timeout until interrupted.\n"
-        "Loss is named (exit 3).",
+    .about = "Consumes the ticks of ring NAME, as a strategy or recorder would: they leave the\n"
+             "ring. Runs until interrupted, unless --count, --until-end or --timeout ends it.\n"
+             "Loss is named (exit 3).",
     .sets = (const struct option_set[]){{"options", rows, &args},
                                         {NULL, listen_stop_rows, &args.stop},
                                         {"output", listen_rows, &listen_args},

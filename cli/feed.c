@@ -27,13 +27,13 @@ static const struct option rows[] = {
     {.name = "speed",
      .kind = OPTION_SPEED,
      .preset = "max",
-     .help = "max, 1x as it was, 0.5x, 10x, or 1000/s",
+     .help = "max, 1x (as recorded), 0.5x, 10x, or ticks per second as in 1000/s",
      .at = offsetof(struct feed_args, speed)},
     {.name = "stamp",
      .kind = OPTION_CHOICE,
      .choices = stamps,
      .preset = "file",
-     .help = "the time of a tick: that of the file, or that of its publishing",
+     .help = "time of each tick: from the file, or when it is published",
      .at = offsetof(struct feed_args, stamp)},
     {.name = NULL},
 };
@@ -211,11 +211,11 @@ const struct command feed_command = {
     .name = "feed",
     .brief = "publish a file's ticks into a ring, as a live producer would",
     .usage = "FILE... --ring NAME [options]",
-    .about =
-        "Publish the ticks of FILEs ('-' is stdin) into a ring. gzip and zstd are undone. All\n"
-        "files are one epoch, but for DBN files with a head: each of those has its own. At\n"
-        "--speed max a full ring is a wait; with --no-wait it is a counted loss (exit 3).\n"
-        "Malformed lines are named, skipped and counted (exit 3).",
+    .about = "Publishes the ticks of FILEs ('-' is stdin) into a ring. gzip and zstd are\n"
+             "decompressed. All files form one epoch, except DBN files with a header: each of\n"
+             "those has its own. At --speed max a full ring is waited for; with --no-wait it\n"
+             "is a counted loss (exit 3). Malformed lines are named, skipped and counted (exit\n"
+             "3).",
     .sets = (const struct option_set[]){{"options", publisher_rows, &args.publisher},
                                         {NULL, rows, &args},
                                         {"files", intake_rows, &intake_args},

@@ -22,25 +22,25 @@ static const struct option rows[] = {
      .kind = OPTION_TEXT,
      .value = "DIR",
      .required = true,
-     .help = "the tape; created if it is not there",
+     .help = "the tape; created if it does not exist",
      .at = offsetof(struct import_args, tape)},
     {.name = "track",
      .kind = OPTION_NAME,
      .required = true,
-     .help = "the track that the ticks go to",
+     .help = "the track for the ticks",
      .at = offsetof(struct import_args, track)},
     {.name = "segment-size",
      .kind = OPTION_SIZE,
      .preset = "1G",
      .min = 1 << 16,
-     .help = "a segment file is closed at about this size",
+     .help = "close a segment file at about this size",
      .at = offsetof(struct import_args, segment_size)},
     {.name = "block-size",
      .kind = OPTION_SIZE,
      .preset = "1M",
      .min = 4096,
      .max = 32 << 20,
-     .help = "ticks that are written and checked together",
+     .help = "size of a block: what is written and checked together",
      .at = offsetof(struct import_args, block_size)},
     {.name = NULL},
 };
@@ -204,11 +204,11 @@ const struct command import_command = {
     .name = "import",
     .brief = "put files straight onto a tape, without a ring",
     .usage = "FILE... -T DIR --track NAME [options]",
-    .about =
-        "Put the ticks of FILEs ('-' is stdin) onto a tape, each file an epoch of the track.\n"
-        "What fails leaves nothing, a tape that was made for it neither. A file without records\n"
-        "makes the track and keeps its schema. Malformed lines are named, skipped and counted\n"
-        "(exit 3); so is a file that ends inside a record: the whole ones are kept.",
+    .about = "Writes the ticks of FILEs ('-' is stdin) to a tape, each file as an epoch of the\n"
+             "track. An import that fails leaves nothing behind, not even a tape that was\n"
+             "created for it. A file without records creates the track and keeps its schema.\n"
+             "Malformed lines are named, skipped and counted (exit 3). So is a file that ends\n"
+             "inside a record: its whole records are kept.",
     .sets = (const struct option_set[]){{"options", rows, &args},
                                         {"files", intake_rows, &intake_args},
                                         {.rows = NULL}},

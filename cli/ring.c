@@ -28,17 +28,17 @@ static const struct option create_rows[] = {
      .at = offsetof(struct create_args, size)},
     {.name = "track",
      .kind = OPTION_NAME,
-     .help = "what its ticks are called on a tape, if not as the ring",
+     .help = "name of the track for its ticks; by default the ring's name",
      .at = offsetof(struct create_args, track)},
     {.name = "payload-max",
      .kind = OPTION_SIZE,
      .min = 1,
      .max = TDK_PAYLOAD_HARD_MAX,
-     .help = "largest payload of a tick; if not given 1M, or a quarter of a smaller ring",
+     .help = "largest payload of a tick; by default 1M, or a quarter of a smaller ring",
      .at = offsetof(struct create_args, payload_max)},
     {.name = "allow-disk-ring",
      .kind = OPTION_FLAG,
-     .help = "the rings directory need not be on tmpfs",
+     .help = "allow a rings directory that is not on tmpfs",
      .at = offsetof(struct create_args, allow_disk)},
     {.name = NULL},
 };
@@ -61,11 +61,10 @@ static int create_run(const struct cli *cli)
 
 static const struct command create = {
     .name = "create",
-    .brief = "make a ring",
+    .brief = "create a ring",
     .usage = "NAME [--size 64M] [options]",
-    .about =
-        "Make the ring NAME in $TAPEDECK_RINGS (default /dev/shm/tapedeck). All of its memory\n"
-        "is taken now, so that nobody runs short of it later.",
+    .about = "Creates the ring NAME in $TAPEDECK_RINGS (default /dev/shm/tapedeck). All of its\n"
+             "memory is allocated now, so that nobody runs short of it later.",
     .sets = (const struct option_set[]){{"options", create_rows, &create_args}, {.rows = NULL}},
     .operand = "NAME",
     .operands_min = 1,
@@ -82,7 +81,7 @@ static struct show_args {
 static const struct option show_rows[] = {
     {.name = "json",
      .kind = OPTION_FLAG,
-     .help = "one JSON array",
+     .help = "print a JSON array",
      .at = offsetof(struct show_args, json)},
     {.name = NULL},
 };
@@ -198,7 +197,7 @@ static int info_run(const struct cli *cli)
 
 static const struct command ls = {
     .name = "ls",
-    .brief = "the rings that are there",
+    .brief = "list the rings that exist",
     .usage = "[--json]",
     .sets = (const struct option_set[]){{"options", show_rows, &show_args}, {.rows = NULL}},
     .run = ls_run,
@@ -206,10 +205,10 @@ static const struct command ls = {
 
 static const struct command info = {
     .name = "info",
-    .brief = "what a ring has seen: epoch, ticks, losses, fill, who is attached",
+    .brief = "show a ring: epoch, ticks, losses, fill, who is attached",
     .usage = "NAME [--json]",
-    .about = "What the ring NAME has seen. produced, consumed and lost count ticks of its epoch;\n"
-             "fill and high_water are bytes; producer and consumer are pids.",
+    .about = "Shows what the ring NAME has seen. produced, consumed and lost count ticks of\n"
+             "its epoch; fill and high_water are bytes; producer and consumer are pids.",
     .sets = (const struct option_set[]){{"options", show_rows, &show_args}, {.rows = NULL}},
     .operand = "NAME",
     .operands_min = 1,
@@ -227,11 +226,11 @@ static const struct option rm_rows[] = {
     {.name = "force",
      .letter = 'f',
      .kind = OPTION_FLAG,
-     .help = "also while a producer or consumer is attached, and what is no ring",
+     .help = "also remove rings that are in use, and files that are not rings",
      .at = offsetof(struct rm_args, force)},
     {.name = "dry-run",
      .kind = OPTION_FLAG,
-     .help = "only say what would go",
+     .help = "only print what would be removed",
      .at = offsetof(struct rm_args, dry_run)},
     {.name = NULL},
 };
@@ -267,9 +266,10 @@ static int rm_run(const struct cli *cli)
 
 static const struct command rm = {
     .name = "rm",
-    .brief = "remove a ring",
+    .brief = "remove rings",
     .usage = "NAME... [--force] [--dry-run]",
-    .about = "Remove rings. Who has one attached keeps its memory; what nobody has read is gone.",
+    .about = "Removes rings. A process that has one attached keeps its memory; what nobody has\n"
+             "read is gone.",
     .sets = (const struct option_set[]){{"options", rm_rows, &rm_args}, {.rows = NULL}},
     .operand = "NAME",
     .operands_min = 1,
@@ -279,6 +279,6 @@ static const struct command rm = {
 
 const struct command ring_command = {
     .name = "ring",
-    .brief = "make, list, show and remove rings",
+    .brief = "create, list, show and remove rings",
     .parts = (const struct command *const[]){&create, &ls, &info, &rm, NULL},
 };

@@ -29,17 +29,17 @@ static const struct option rows[] = {
      .letter = 'n',
      .kind = OPTION_COUNT,
      .preset = "10",
-     .help = "so many ticks",
+     .help = "number of ticks",
      .at = offsetof(struct tail_args, count)},
     {.name = "follow",
      .letter = 'f',
      .kind = OPTION_FLAG,
-     .help = "then go on with what is recorded from now on, until ^C",
+     .help = "then continue with what is recorded from now on, until ^C",
      .at = offsetof(struct tail_args, follow)},
     {.name = "timeout",
      .kind = OPTION_DURATION,
      .min = 1,
-     .help = "with -f: stop after so long without a new tick",
+     .help = "with -f: stop after this long without a new tick",
      .at = offsetof(struct tail_args, timeout_ns)},
     {.name = NULL},
 };
@@ -237,15 +237,14 @@ static int tail_run(const struct cli *cli)
 
 const struct command tail_command = {
     .name = "tail",
-    .brief = "the last ticks of a tape, and what comes behind them",
+    .brief = "print the last ticks of a tape, and follow it",
     .usage = "-T DIR [-n N] [-f] [-s SYMBOL]... [-o FORMAT]",
-    .about =
-        "What was lost among them is told (exit 3). With -f it goes on with what is recorded from\n"
-        "now on: from the tape until that meets what the live ring still holds, then out of the\n"
-        "ring itself, and back to the tape where the ring was faster. Each tick comes once,\n"
-        "whatever becomes of the recorder.",
-    .sets = (const struct option_set[]){{"which ticks", range_rows, &args.range},
-                                        {"how", rows, &args},
+    .about = "Prints the last ticks, and names what was lost among them (exit 3). With -f it\n"
+             "continues with what is recorded from now on: from the tape up to what the live\n"
+             "ring still holds, then from the ring itself, and from the tape again where the\n"
+             "ring was faster. Each tick comes once, whatever happens to the recorder.",
+    .sets = (const struct option_set[]){{"ticks", range_rows, &args.range},
+                                        {"options", rows, &args},
                                         {"output", listen_rows, &output_args},
                                         {.rows = NULL}},
     .run = tail_run,

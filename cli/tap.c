@@ -157,11 +157,11 @@ static int tap_run(const struct cli *cli)
 
 const struct command tap_command = {
     .name = "tap",
-    .brief = "look at a live ring without consuming",
+    .brief = "look at a live ring without consuming it",
     .usage = "NAME [-o FMT] [-n N] [options]",
-    .about =
-        "Show what comes through the ring NAME from now on. Neither producer nor consumer\n"
-        "know of it. Who looks too slowly is overtaken, and told how much was missed (exit 3).",
+    .about = "Shows the ticks that pass through ring NAME from now on. Producer and consumer\n"
+             "do not notice it. A tap that is too slow is overtaken, and says how much it\n"
+             "missed (exit 3).",
     .sets = (const struct option_set[]){{"options", listen_stop_rows, &args},
                                         {"output", listen_rows, &listen_args},
                                         {.rows = NULL}},
