@@ -33,22 +33,22 @@ static const struct option rows[] = {
      .min = 1,
      .max = BARS_MAX,
      .at = offsetof(struct args, bars),
-     .help = "into how many equal parts the range is divided"},
+     .help = "divide the range into this many equal parts"},
     {.name = "every",
      .kind = OPTION_DURATION,
      .min = 1,
      .at = offsetof(struct args, every_ns),
-     .help = "or how long a bar is; bars begin at whole multiples of it"},
+     .help = "or the length of a bar; bars begin at whole multiples of it"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array"},
+     .help = "print a JSON array"},
     {.name = NULL},
 };
 
 static const struct option_set sets[] = {
-    {.title = "which ticks", .rows = range_rows, .into = &args.range},
-    {.title = "how", .rows = rows, .into = &args},
+    {.title = "ticks", .rows = range_rows, .into = &args.range},
+    {.title = "options", .rows = rows, .into = &args},
     {.rows = NULL},
 };
 
@@ -311,13 +311,12 @@ static int run(const struct cli *cli)
 
 const struct command bars_command = {
     .name = "bars",
-    .brief = "a range as bars: open, high, low, close, volume, last quote",
+    .brief = "compute bars of a range: open, high, low, close, volume, quote",
     .usage = "-T DIR -s SYMBOL [--from T] [--to T] [-b N | --every D] [--json]",
-    .about =
-        "Trades of one instrument in [from, to) by equal intervals, and the last bid and ask of\n"
-        "each; more than one instrument is wrong usage. Intervals without a tick have no row;\n"
-        "with --axis event a tick is in that in which it happened. What a chart is drawn from;\n"
-        "the page at --http does.",
+    .about = "Summarizes the trades of one instrument in [from, to) by equal intervals, with\n"
+             "the last bid and ask of each. More than one instrument is wrong usage. Intervals\n"
+             "without a tick have no row. With --axis event a tick counts in the interval in\n"
+             "which it happened. The charts of the page at --http are drawn from this.",
     .sets = sets,
     .run = run,
 };

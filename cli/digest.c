@@ -27,20 +27,20 @@ static const struct option rows[] = {
      .kind = OPTION_DURATION,
      .min = 1,
      .at = offsetof(struct args, by_ns),
-     .help = "a line for each interval of this length: TIME HEX N"},
+     .help = "print a line for each interval of this length: TIME HEX N"},
     {.name = "limit",
      .letter = 'n',
      .kind = OPTION_COUNT,
      .min = 1,
      .at = offsetof(struct args, limit),
-     .help = "no more ticks than this"},
+     .help = "at most this many ticks"},
     {.name = NULL},
 };
 
 static const struct option_set sets[] = {
-    {.title = "which ticks", .rows = range_rows, .into = &args.range},
+    {.title = "ticks", .rows = range_rows, .into = &args.range},
     {.rows = ask_depot_rows, .into = &args.where},
-    {.title = "how", .rows = rows, .into = &args},
+    {.title = "options", .rows = rows, .into = &args},
     {.rows = NULL},
 };
 
@@ -153,10 +153,10 @@ static int run(const struct cli *cli)
 
 const struct command digest_command = {
     .name = "digest",
-    .brief = "the digest of a range, whole or by interval",
+    .brief = "compute the digest of a range, whole or by interval",
     .usage = "-T DIR|-a ADDRESS [--from T] [--to T] ... [--by 1s]",
-    .about = "XXH3-128 over track, epoch, seq, ts, type, size and payload of each tick in order:\n"
-             "equal for what was fed, recorded, queried and played.",
+    .about = "XXH3-128 over track, epoch, seq, ts, type, size and payload of each tick in\n"
+             "order. It is the same for what was fed, recorded, queried and played.",
     .sets = sets,
     .run = run,
 };

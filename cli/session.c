@@ -23,7 +23,7 @@ static const struct option show_rows[] = {
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array"},
+     .help = "print a JSON array"},
     {.name = NULL},
 };
 
@@ -33,12 +33,12 @@ static const struct option step_rows[] = {
      .kind = OPTION_COUNT,
      .min = 1,
      .at = offsetof(struct args, ticks),
-     .help = "so many ticks, instead of N behind ID; unless said, one"},
+     .help = "number of ticks, instead of N after ID; by default one"},
     {.name = "by",
      .kind = OPTION_DURATION,
      .min = 1,
      .at = offsetof(struct args, by_ns),
-     .help = "or so much time of the tape, instead of D behind ID"},
+     .help = "or this much time of the tape, instead of D after ID"},
     {.name = NULL},
 };
 
@@ -46,7 +46,7 @@ static const struct option seek_rows[] = {
     {.name = "to",
      .kind = OPTION_MOMENT,
      .at = offsetof(struct args, to),
-     .help = "where to go on, instead of TIME behind ID"},
+     .help = "where to continue, instead of TIME after ID"},
     {.name = NULL},
 };
 
@@ -280,17 +280,16 @@ static int run_speed(const struct cli *cli)
         .run = (RUN),                                                                              \
     }
 
-ONE(pause, "stop the time of its tape", run_pause, plain_sets, "ID", 1, 1);
-ONE(resume, "go on after a pause or a step", run_resume, plain_sets, "ID", 1, 1);
-ONE(step, "pause, and go on by so many ticks or so much time", run_step, step_sets, "ID [N|D]", 1,
-    2);
-ONE(seek, "go on at another time of its range", run_seek, seek_sets, "ID TIME", 1, 2);
-ONE(speed, "max, 2x, 0.5x, 1000/s from now on", run_speed, plain_sets, "ID SPEED", 2, 2);
-ONE(stop, "end it; its rings get an END", run_stop, plain_sets, "ID", 1, 1);
+ONE(pause, "pause the play: the time of its tape stands still", run_pause, plain_sets, "ID", 1, 1);
+ONE(resume, "resume after a pause or a step", run_resume, plain_sets, "ID", 1, 1);
+ONE(step, "pause, and advance by N ticks or by a time D", run_step, step_sets, "ID [N|D]", 1, 2);
+ONE(seek, "continue at another time of the range", run_seek, seek_sets, "ID TIME", 1, 2);
+ONE(speed, "change the speed: max, 2x, 0.5x, 1000/s", run_speed, plain_sets, "ID SPEED", 2, 2);
+ONE(stop, "end the play; its rings get an END", run_stop, plain_sets, "ID", 1, 1);
 
 static const struct command ls = {
     .name = "ls",
-    .brief = "the plays that run",
+    .brief = "list the plays that run",
     .usage = "-T DIR|-a ADDRESS [--json]",
     .sets = plain_sets,
     .run = run_ls,
@@ -298,7 +297,7 @@ static const struct command ls = {
 
 const struct command ls_sessions_command = {
     .name = "sessions",
-    .brief = "the plays that run in a replayer",
+    .brief = "list the plays that run in a replayer",
     .usage = "-T DIR|-a ADDRESS [--json]",
     .sets = plain_sets,
     .run = run_ls,
@@ -306,7 +305,7 @@ const struct command ls_sessions_command = {
 
 const struct command session_command = {
     .name = "session",
-    .brief = "plays that run in the replayer: list them, steer them",
+    .brief = "list and control the plays that run in a replayer",
     .parts =
         (const struct command *const[]){&ls, &pause, &resume, &step, &seek, &speed, &stop, NULL},
 };
