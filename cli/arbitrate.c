@@ -33,24 +33,24 @@ static const struct option rows[] = {
      .value = "TAPE",
      .required = true,
      .at = offsetof(struct args, output),
-     .help = "the tape to make; it must not be there"},
+     .help = "the tape to create; it must not exist"},
     {.name = "segment-size",
      .kind = OPTION_SIZE,
      .preset = "1G",
      .min = 2 << 20,
      .at = offsetof(struct args, segment_size),
-     .help = "a segment file is closed at about this size"},
+     .help = "close a segment file at about this size"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array"},
+     .help = "print a JSON array"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
 
 static const struct option_set sets[] = {
-    {.title = "which range", .rows = two_tapes_rows, .into = &args.tapes},
-    {.title = "how", .rows = rows, .into = &args},
+    {.title = "range", .rows = two_tapes_rows, .into = &args.tapes},
+    {.title = "options", .rows = rows, .into = &args},
     {.rows = NULL},
 };
 
@@ -412,16 +412,14 @@ static int run(const struct cli *cli)
 
 const struct command arbitrate_command = {
     .name = "arbitrate",
-    .brief = "one whole tape from two of one feed",
+    .brief = "merge two tapes of one feed into one whole tape",
     .usage = "TAPE_A TAPE_B -O TAPE [--from T] [--to T] [--track TRACK]...",
-    .about =
-        "Matches ticks as `diff` does, and writes each once: with A's time where A has it, else\n"
-        "with B's. Where a tick came from is told by the property `origin` in front of the first\n"
-        "of each stretch: `both a=EPOCH:SEQ b=EPOCH:SEQ`, `a a=...` or `b b=...`; the ticks "
-        "behind\n"
-        "it have the seqs behind it. What both lost is a loss on the new tape (exit 3). Nothing "
-        "of\n"
-        "it is there before all of it is.",
+    .about = "Matches ticks as `diff` does, and writes each once: with A's time where A has\n"
+             "it, else with B's. The property `origin` in front of the first tick of each\n"
+             "stretch says where it came from: `both a=EPOCH:SEQ b=EPOCH:SEQ`, `a a=...` or `b\n"
+             "b=...`; the seqs of the ticks after it follow from there. What both tapes lost\n"
+             "is a loss on the new tape (exit 3). Until all is written, the new tape holds\n"
+             "nothing.",
     .sets = sets,
     .operand = "TAPE",
     .operands_min = 2,

@@ -28,19 +28,19 @@ static const struct option rows[] = {
     {.name = "quick",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, quick),
-     .help = "believe the index: blocks are not read to see whether they still can be"},
+     .help = "trust the index: do not read blocks to see whether they are still good"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array"},
+     .help = "print a JSON array"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
 
 static const struct option_set sets[] = {
-    {.title = "which range", .rows = range_span_rows, .into = &args.range},
+    {.title = "range", .rows = range_span_rows, .into = &args.range},
     {.rows = ask_depot_rows, .into = &args.where},
-    {.title = "how", .rows = rows, .into = &args},
+    {.title = "options", .rows = rows, .into = &args},
     {.rows = NULL},
 };
 
@@ -180,15 +180,14 @@ static int run_gaps(const struct cli *cli)
 
 const struct command gaps_command = {
     .name = "gaps",
-    .brief = "what is missing from a range of a tape: a row a gap",
+    .brief = "list what is missing from a range of a tape, a row per gap",
     .usage = "-T DIR|-a ADDRESS [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
-    .about =
-        "Ticks that were lost before they came to the tape, as LOSS frames tell, and ticks\n"
-        "that were recorded and cannot be read any more (reason `damage`) or were deleted on\n"
-        "purpose (reason `retired`), or lie on a disk that is not mounted now (`away`). Every\n"
-        "block of the range is read and checked, unless --quick. Exit 0: nothing is missing;\n"
-        "3: something. `--from start` leaves out what was deleted before the first tick that\n"
-        "is left.",
+    .about = "Lists ticks that were lost before they reached the tape, as LOSS frames tell,\n"
+             "and ticks that were recorded and cannot be read any more (reason `damage`), were\n"
+             "deleted on purpose (`retired`), or lie on a disk that is not mounted now\n"
+             "(`away`). Every block of the range is read and checked, unless --quick. Exit 0:\n"
+             "nothing is missing; 3: something is. `--from start` leaves out what was deleted\n"
+             "before the first tick that is left.",
     .sets = sets,
     .run = run_gaps,
 };
@@ -395,11 +394,11 @@ static int run_coverage(const struct cli *cli)
 
 const struct command coverage_command = {
     .name = "coverage",
-    .brief = "is a range of a tape whole: each track's epochs, seqs, losses and damage",
+    .brief = "show whether a range is whole: epochs, seqs, losses, damage",
     .usage = "-T DIR|-a ADDRESS [--from T] [--to T] [--track TRACK]... [--quick] [--json]",
-    .about =
-        "A row an epoch; `tapedeck gaps` has a row for each thing that is missing. Every block\n"
-        "of the range is read and checked, unless --quick. Exit 0: it is whole; 3: it is not.",
+    .about = "Prints a row per epoch of each track; `tapedeck gaps` has a row for each thing\n"
+             "that is missing. Every block of the range is read and checked, unless --quick.\n"
+             "Exit 0: the range is whole; 3: it is not.",
     .sets = sets,
     .run = run_coverage,
 };

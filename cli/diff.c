@@ -26,22 +26,22 @@ static const struct option rows[] = {
     {.name = "missing",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, missing),
-     .help = "a row for each stretch of ticks that one tape has and the other has not"},
+     .help = "print a row for each stretch of ticks that only one tape has"},
     {.name = "times",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, times),
-     .help = "receive times count too: tapes that differ in them are different"},
+     .help = "compare receive times too: tapes that differ in them are different"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array"},
+     .help = "print a JSON array"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
 
 static const struct option_set sets[] = {
-    {.title = "which range", .rows = two_tapes_rows, .into = &args.tapes},
-    {.title = "how", .rows = rows, .into = &args},
+    {.title = "range", .rows = two_tapes_rows, .into = &args.tapes},
+    {.title = "options", .rows = rows, .into = &args},
     {.rows = NULL},
 };
 
@@ -273,14 +273,14 @@ static int run(const struct cli *cli)
 
 const struct command diff_command = {
     .name = "diff",
-    .brief = "what one tape of a feed has and another has not, and how their times differ",
+    .brief = "compare two tapes of one feed: missing ticks, receive times",
     .usage = "TAPE_A TAPE_B [--from T] [--to T] [--track TRACK]... [--missing] [--times] [--json]",
-    .about =
-        "Tracks are matched by name, ticks in order by type and payload: two recorders give a\n"
-        "feed other epochs, seqs and times. A row a track, or with --missing a row a stretch that\n"
-        "one of them has not. `apart` is the distance between the times at which both received a\n"
-        "tick. The first difference is told on stderr. Exit 0: no tick is missing on either; 3:\n"
-        "some are, or with --times some times differ.",
+    .about = "Matches tracks by name, and ticks in order by type and payload: two recorders\n"
+             "give a feed different epochs, seqs and times. Prints a row per track, or with\n"
+             "--missing a row per stretch that one tape lacks. `apart` is the difference\n"
+             "between the times at which the two received a tick. The first difference is\n"
+             "named on stderr. Exit 0: no tick is missing on either tape; 3: some are, or with\n"
+             "--times some times differ.",
     .sets = sets,
     .operand = "TAPE",
     .operands_min = 2,

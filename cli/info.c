@@ -20,7 +20,7 @@ static const struct option rows[] = {
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array of one object"},
+     .help = "print a JSON array of one object"},
     {.name = NULL},
 };
 
@@ -123,8 +123,9 @@ static int run(const struct cli *cli)
 
 const struct command info_command = {
     .name = "info",
-    .brief = "what is on a tape: time range, ticks, bytes, losses; also of a lone segment file",
+    .brief = "summarize a tape or segment file: time range, ticks, losses",
     .usage = "[-T] DIR|SEGMENT|-a ADDRESS [--json]",
+    .about = "Shows the time range, ticks, bytes and losses of a tape or a lone segment file.",
     .sets = sets,
     .operand = "DIR",
     .operands_max = 1,

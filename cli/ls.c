@@ -26,7 +26,7 @@ static struct args args;
 #define JSON_ROW                                                                                   \
     {                                                                                              \
         .name = "json", .kind = OPTION_FLAG, .at = offsetof(struct args, json),                    \
-        .help = "a JSON array"                                                                     \
+        .help = "print a JSON array"                                                               \
     }
 
 /* Open the depot, open the table, let `fill` put the rows, show them. `where` NULL: only a tape
@@ -118,7 +118,7 @@ static const struct option_set tape_sets[] = {
 };
 static const struct command tracks_command = {
     .name = "tracks",
-    .brief = "the tracks of a tape",
+    .brief = "list the tracks of a tape",
     .usage = "-T DIR|-a ADDRESS [--json]",
     .sets = track_sets,
     .run = run_tracks,
@@ -192,26 +192,26 @@ static const struct option symbol_rows[] = {
     {.name = "from",
      .kind = OPTION_MOMENT,
      .at = offsetof(struct args, range.from),
-     .help = "only what still holds then, or later"},
+     .help = "only what still holds at this time or later"},
     {.name = "to",
      .kind = OPTION_MOMENT,
      .at = offsetof(struct args, range.to),
-     .help = "only what holds before then"},
+     .help = "only what holds before this time"},
     {.name = "tz",
      .kind = OPTION_ZONE,
      .at = offsetof(struct args, range.zone),
-     .help = "the zone of times that bear none"},
+     .help = "time zone of times without one"},
     {.name = "track",
      .kind = OPTION_NAME,
      .value = "TRACK",
      .at = offsetof(struct args, track),
-     .help = "only of this track"},
+     .help = "only this track"},
     {.name = "limit",
      .letter = 'n',
      .kind = OPTION_COUNT,
      .min = 1,
      .at = offsetof(struct args, limit),
-     .help = "no more than this"},
+     .help = "at most this many rows"},
     JSON_ROW,
     {.name = NULL},
 };
@@ -223,7 +223,7 @@ static const struct option_set symbol_sets[] = {
 };
 static const struct command symbols_command = {
     .name = "symbols",
-    .brief = "which symbol an instrument had when; GLOB or #ID picks some",
+    .brief = "list which symbol an instrument had when; GLOB or #ID selects",
     .usage = "-T DIR|-a ADDRESS [GLOB|#ID] [--from T] [--to T] [--track TRACK] [-n N] [--json]",
     .sets = symbol_sets,
     .operand = "GLOB",
@@ -328,12 +328,11 @@ static int run_segments(const struct cli *cli)
 
 static const struct command segments_command = {
     .name = "segments",
-    .brief = "the files of a tape",
+    .brief = "list the segment files of a tape",
     .usage = "-T DIR [--json]",
-    .about =
-        "`state` is open, sealed, moved (to `directory`: see `tapedeck move`), away (moved, and\n"
-        "the disk of that directory is not there now), or, of a file that is not as the index\n"
-        "knows it, missing or cut: `tapedeck gaps` names the ticks.",
+    .about = "`state` is open, sealed, moved (to `directory`, see `tapedeck move`) or away\n"
+             "(moved, and the disk of that directory is not there now). A file that is not as\n"
+             "the index knows it is missing or cut: `tapedeck gaps` names its ticks.",
     .sets = tape_sets,
     .run = run_segments,
 };
@@ -380,10 +379,10 @@ static int run_marks(const struct cli *cli)
 
 static const struct command marks_command = {
     .name = "marks",
-    .brief = "moments that somebody marked, by time",
+    .brief = "list the marks on a tape, by time",
     .usage = "-T DIR [--json]",
-    .about = "`back` is the time before a mark that is kept with it: retention leaves those\n"
-             "segments alone until `tapedeck retain release`.",
+    .about = "`back` is the time before a mark that is kept with it: retention spares those\n"
+             "segments until `tapedeck retain release`.",
     .sets = tape_sets,
     .run = run_marks,
 };
@@ -394,6 +393,6 @@ static const struct command *const parts[] = {&tracks_command,      &symbols_com
 
 const struct command ls_command = {
     .name = "ls",
-    .brief = "list the tracks, symbols, segments or marks of a tape, or a replayer's plays",
+    .brief = "list tracks, symbols, segments, marks, or a replayer's plays",
     .parts = parts,
 };

@@ -24,17 +24,17 @@ static const struct option rows[] = {
     {.name = "quick",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, quick),
-     .help = "do not read every block to see whether it still can be"},
+     .help = "do not read every block to check it"},
     {.name = "jobs",
      .letter = 'j',
      .kind = OPTION_COUNT,
      .max = 1024,
      .at = offsetof(struct args, jobs),
-     .help = "segments read at a time; unless said, one a processor"},
+     .help = "segments read at a time; by default one per processor"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "the report as a JSON array of one object"},
+     .help = "print the report as a JSON array of one object"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
@@ -203,13 +203,13 @@ static int run(const struct cli *cli)
 
 const struct command recover_command = {
     .name = "recover",
-    .brief = "what the recorder does at its start, by hand: after it nothing waits to be mended",
+    .brief = "repair a tape by hand, as the recorder does when it starts",
     .usage = "-T DIR [--quick] [-j N] [--json]",
-    .about =
-        "Cuts torn tails and keeps them in quarantine/, seals what a dead recorder left open,\n"
-        "sets aside what is none of the tape's, builds the index anew, and reads every block.\n"
-        "Exit 0: all that was ever durable is there; 3: it is not, and what is missing was\n"
-        "told; 1: a recorder holds the tape, or the disk fails. It may be killed and run again.",
+    .about = "Cuts torn tails and keeps them in quarantine/, seals what a dead recorder left\n"
+             "open, sets aside files that are not the tape's, rebuilds the index, and reads\n"
+             "every block. Exit 0: all that was ever durable is there; 3: it is not, and what\n"
+             "is missing was named; 1: a recorder holds the tape, or the disk fails. It may be\n"
+             "killed and run again.",
     .sets = sets,
     .run = run,
 };

@@ -21,7 +21,7 @@ static const struct option rows[] = {
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "the totals as a JSON array of one object"},
+     .help = "print the totals as a JSON array of one object"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
@@ -90,12 +90,11 @@ static int run(const struct cli *cli)
 
 const struct command reindex_command = {
     .name = "reindex",
-    .brief = "the index built anew from the segments alone",
+    .brief = "rebuild the index from the segments alone",
     .usage = "-T DIR [--json]",
-    .about =
-        "Sealed segments are read by their footers, others block by block. The segments are\n"
-        "not changed. Exit 0: done; 3: done, and a part of the segments is missing or damaged;\n"
-        "1: a recorder holds the tape.",
+    .about = "Reads sealed segments by their footers, and others block by block. The segments\n"
+             "are not changed. Exit 0: done; 3: done, and part of the segments is missing or\n"
+             "damaged; 1: a recorder holds the tape.",
     .sets = sets,
     .run = run,
 };

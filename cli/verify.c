@@ -26,11 +26,11 @@ static const struct option rows[] = {
      .kind = OPTION_COUNT,
      .max = 1024,
      .at = offsetof(struct args, jobs),
-     .help = "segments read at a time; unless said, one a processor"},
+     .help = "segments read at a time; by default one per processor"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "findings as a JSON array on stdout"},
+     .help = "print the findings as a JSON array on stdout"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
@@ -167,12 +167,12 @@ static int run(const struct cli *cli)
 
 const struct command verify_command = {
     .name = "verify",
-    .brief = "every checksum, chain and count of a tape, and that its index agrees",
+    .brief = "check every checksum, chain and count of a tape, and its index",
     .usage = "-T DIR [-j N] [--json]",
-    .about =
-        "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout; 3: no\n"
-        "damage, but segments that were moved to a disk that is not there now. An index that may\n"
-        "not be read from here is no damage: stderr says so. A segment that may not be is exit 1.",
+    .about = "Reads every byte. Exit 0: all is whole; 5: damage, a line each on stdout; 3: no\n"
+             "damage, but some segments were moved to a disk that is not there now. An index\n"
+             "that may not be read from here is not damage, and is named on stderr. A segment\n"
+             "that may not be read is exit 1.",
     .sets = sets,
     .run = run,
 };
