@@ -20,7 +20,7 @@ static const struct option own_rows[] = {
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array of one"},
+     .help = "print a JSON array of one object"},
     {.name = NULL},
 };
 static const struct option_set sets[] = {
@@ -94,10 +94,10 @@ static int run_flush(const struct cli *cli)
 
 const struct command flush_command = {
     .name = "flush",
-    .brief = "wait until all that was published so far is durable",
+    .brief = "wait until everything published so far is durable",
     .usage = "-T DIR|-a ADDRESS [--json]",
-    .about = "Asks the recorder to write and sync what is in its rings now, and waits until it\n"
-             "is done: a query that is begun behind it finds all of it.",
+    .about = "Asks the recorder to write and sync what is in its rings now, and waits until\n"
+             "that is done. A query that starts afterwards finds all of it.",
     .sets = sets,
     .run = run_flush,
 };
@@ -111,10 +111,10 @@ static int run_roll(const struct cli *cli)
 
 const struct command roll_command = {
     .name = "roll",
-    .brief = "have the recorder begin the next segment",
+    .brief = "make the recorder begin the next segment",
     .usage = "-T DIR|-a ADDRESS [--json]",
-    .about = "What was published so far goes to the segment that ends here, if there was\n"
-             "anything; the number of the one that is written to now is shown.",
+    .about = "Ticks published so far go to the segment that ends here, if there are any.\n"
+             "Prints the number of the segment that is being written now.",
     .sets = sets,
     .run = run_roll,
 };
@@ -129,7 +129,7 @@ static const struct option mark_rows[] = {
     {.name = "back",
      .kind = OPTION_DURATION,
      .at = offsetof(struct args, back_ns),
-     .help = "keep what was received so long before it: retention leaves those segments alone"},
+     .help = "keep what was received this long before the mark: retention spares those segments"},
     {.name = NULL},
 };
 static const struct option_set mark_sets[] = {
@@ -141,10 +141,11 @@ static const struct option_set mark_sets[] = {
 
 const struct command mark_command = {
     .name = "mark",
-    .brief = "put a mark of a name on each track that is being recorded",
+    .brief = "put a named mark on each track that is being recorded",
     .usage = "NAME -T DIR|-a ADDRESS [--back D] [--json]",
-    .about = "The mark stands behind what was published so far; its time is shown. It is a MARK\n"
-             "frame: `query --control -o frames` has it, and `tapedeck ls marks` lists it.",
+    .about = "The mark stands behind everything published so far; its time is printed. It is a\n"
+             "MARK frame: `query --control -o frames` has it, and `tapedeck ls marks` lists\n"
+             "it.",
     .sets = mark_sets,
     .operand = "NAME",
     .operands_min = 1,
@@ -164,7 +165,7 @@ static const struct option attach_rows[] = {
      .kind = OPTION_NAME,
      .value = "TRACK",
      .at = offsetof(struct args, track),
-     .help = "the track that it goes to; unless said, the one in the ring's head"},
+     .help = "the track for its ticks; by default the one named in the ring's header"},
     {.name = NULL},
 };
 static const struct option_set attach_sets[] = {
@@ -175,10 +176,10 @@ static const struct option_set attach_sets[] = {
 
 const struct command attach_command = {
     .name = "attach",
-    .brief = "have the recorder record one more ring",
+    .brief = "make the recorder record one more ring",
     .usage = "RING -T DIR|-a ADDRESS [--track TRACK]",
-    .about = "As one more --ring would have: a ring that is not there is waited for. It lasts as\n"
-             "long as the recorder runs, which takes 64 of them.",
+    .about = "Works like one more --ring: a ring that does not exist yet is waited for. It\n"
+             "lasts as long as the recorder runs. A recorder takes up to 64 of them.",
     .sets = attach_sets,
     .operand = "RING",
     .operands_min = 1,
@@ -198,10 +199,10 @@ static const struct option_set detach_sets[] = {
 
 const struct command detach_command = {
     .name = "detach",
-    .brief = "have the recorder let go of a ring",
+    .brief = "make the recorder let go of a ring",
     .usage = "RING -T DIR|-a ADDRESS",
-    .about = "Waits until what was published so far is durable. What is published later stays in\n"
-             "the ring, for whoever consumes it next.",
+    .about = "Waits until everything published so far is durable. What is published later\n"
+             "stays in the ring, for whoever consumes it next.",
     .sets = detach_sets,
     .operand = "RING",
     .operands_min = 1,

@@ -37,32 +37,32 @@ static const struct option rows[] = {
      .kind = OPTION_DURATION,
      .value = "D",
      .at = offsetof(struct args, older_ns),
-     .help = "only segments whose last tick is older"},
+     .help = "only segments whose last tick is older than this"},
     {.name = "segments", STRETCH_OPTION, .at = offsetof(struct args, segments)},
     {.name = "back",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, back),
-     .help = "bring them back into the tape, from DIR or from all"},
+     .help = "bring segments back into the tape, from DIR or from everywhere"},
     {.name = "relocate",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, relocate),
-     .help = "only note that what was moved is under DIR now"},
+     .help = "only record that what was moved is now in DIR"},
     {.name = "adopt",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, adopt),
-     .help = "what another copy of the tape moved to DIR is this one's now, as that copy is gone"},
+     .help = "take over what another copy of the tape moved to DIR, as that copy is gone"},
     {.name = "list",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, list),
-     .help = "only tell where segments were moved to"},
+     .help = "only list where segments were moved to"},
     {.name = "dry-run",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, dry_run),
-     .help = "only tell what there is to do"},
+     .help = "only print what there is to do"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array"},
+     .help = "print a JSON array"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
@@ -457,18 +457,18 @@ static int run(const struct cli *cli)
 
 const struct command move_command = {
     .name = "move",
-    .brief = "sealed segments to another disk, still part of the tape; and back",
+    .brief = "move sealed segments to another disk, and back",
     .usage = "DIR -T TAPE [--older-than D] [--segments A-B] [--back] [--dry-run]",
-    .about =
-        "Each segment is copied to DIR, read back and compared; then what it says of itself (its\n"
-        "head and foot) takes its place in the tape, and queries, plays, digests and verify go\n"
-        "on as before. Where the disk of DIR is not mounted, the tape says what is away and\n"
-        "where it should be, and answers with the rest. --back brings segments home, --relocate\n"
-        "tells the tape where DIR is now, --list shows what is where. A copy of the tape brings\n"
-        "back what it needs and leaves DIR as it was, unless it is told to --adopt that. Works\n"
-        "beside a recorder and holds still while that is behind. It may be killed at any moment\n"
-        "and run again.\n"
-        "Exit 0: done; 3: some could not be moved (they stay where they are).",
+    .about = "Each segment is copied to DIR, read back and compared. Then a remainder (its\n"
+             "head and foot) takes its place on the tape, and queries, plays, digests and\n"
+             "verify work as before. Where the disk of DIR is not mounted, the tape says what\n"
+             "is away and where it should be, and answers with the rest. --back brings\n"
+             "segments home, --relocate tells the tape where DIR is now, --list shows what is\n"
+             "where. A copy of the tape brings back what it needs and leaves DIR as it was,\n"
+             "unless it is told to --adopt DIR.\n"
+             "It works beside a recorder, and holds still while the recorder is behind. It may\n"
+             "be killed at any moment and run again.\n"
+             "Exit 0: done; 3: some segments could not be moved and stay where they are.",
     .sets = sets,
     .operand = "DIR",
     .operands_max = 2,

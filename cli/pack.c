@@ -42,39 +42,39 @@ static const struct option rows[] = {
      .kind = OPTION_TEXT,
      .value = "NAME",
      .at = offsetof(struct args, mark),
-     .help = "around this mark (the last of the name) instead of --from and --to"},
+     .help = "pack the time around this mark (the last of the name) instead of --from and --to"},
     {.name = "back",
      .kind = OPTION_DURATION,
      .at = offsetof(struct args, back_ns),
-     .help = "so long before the mark; unless said, what the mark wanted kept, at least 1m"},
+     .help = "begin this long before the mark; by default what the mark keeps, at least 1m"},
     {.name = "after",
      .kind = OPTION_DURATION,
      .preset = "1m",
      .at = offsetof(struct args, after_ns),
-     .help = "so long behind the mark"},
+     .help = "end this long after the mark"},
     {.name = "include",
      .kind = OPTION_LIST,
      .value = "FILE",
      .at = offsetof(struct args, include),
-     .help = "a file to put in too (configuration, logs)"},
+     .help = "add this file (configuration, logs)"},
     {.name = "output",
      .letter = 'O',
      .kind = OPTION_TEXT,
      .value = "FILE",
      .required = true,
      .at = offsetof(struct args, output),
-     .help = "the pack; there whole or not at all"},
+     .help = "the pack; it appears only when complete"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, force),
-     .help = "replace FILE if it is there"},
+     .help = "replace FILE if it exists"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
 
 static const struct option_set sets[] = {
-    {.title = "which range", .rows = range_span_rows, .into = &args.range},
-    {.title = "how", .rows = rows, .into = &args},
+    {.title = "range", .rows = range_span_rows, .into = &args.range},
+    {.title = "options", .rows = rows, .into = &args},
     {.rows = NULL},
 };
 
@@ -479,13 +479,12 @@ static int run(const struct cli *cli)
 
 const struct command pack_command = {
     .name = "pack",
-    .brief = "a stretch of a tape as one file that stands alone",
+    .brief = "export a stretch of a tape as one self-contained file",
     .usage = "-T DIR (--mark NAME | --from T --to T) -O FILE [--include FILE]...",
-    .about =
-        "Whole segments that hold the range, with what is missing of it, counters, versions, the\n"
-        "file of --config and those of --include, each under a checksum: a tar archive under\n"
-        "zstd. `tapedeck unpack` makes a tape of it, anywhere. Works beside a recorder. Exit 3:\n"
-        "done, and the range has gaps.",
+    .about = "Packs the whole segments that hold the range, with what is missing of it,\n"
+             "counters, versions, the file of --config and those of --include, each under a\n"
+             "checksum. A pack is a tar archive under zstd; `tapedeck unpack` makes a tape of\n"
+             "it, anywhere. It works beside a recorder. Exit 3: done, and the range has gaps.",
     .sets = sets,
     .run = run,
 };

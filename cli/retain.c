@@ -181,7 +181,7 @@ static int run_plan(const struct cli *cli)
     return status;
 }
 
-static const struct option plan_rows[] = {JSON_ROW("a JSON array"), {.name = NULL}};
+static const struct option plan_rows[] = {JSON_ROW("print a JSON array"), {.name = NULL}};
 static const struct option_set plan_sets[] = {
     {.rows = range_folder_rows, .into = &args.range},
     {.title = "limits", .rows = retain_limit_rows, .into = &args.limits},
@@ -190,12 +190,11 @@ static const struct option_set plan_sets[] = {
 };
 static const struct command plan_command = {
     .name = "plan",
-    .brief = "what would go by a policy, why and when, and what keeps the rest",
+    .brief = "show what a policy would delete, why and when, and what stays",
     .usage = "-T DIR [--max-age D] [--max-size S] [--max-segments N] [--min-free S] [--json]",
-    .about = "A row a segment. `due` is when its age lets it go; `kept_by` says what keeps it all\n"
-             "the same: recording, newest, hold, mark, read (a running reader), away (moved to a "
-             "disk that is not there). Changes\n"
-             "nothing.",
+    .about = "Prints a row per segment. `due` is when its age lets it go. `kept_by` says what\n"
+             "keeps it all the same: recording, newest, hold, mark, read (a running reader) or\n"
+             "away (moved to a disk that is not there). Changes nothing.",
     .sets = plan_sets,
     .run = run_plan,
 };
@@ -340,7 +339,7 @@ static const struct option apply_rows[] = {
      .at = offsetof(struct args, dry_run),
      .help = "only show the plan"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
-    JSON_ROW("a JSON array of what was deleted, with the columns of the plan"),
+    JSON_ROW("print a JSON array of what was deleted, with the columns of the plan"),
     {.name = NULL},
 };
 static const struct option_set apply_sets[] = {
@@ -351,12 +350,12 @@ static const struct option_set apply_sets[] = {
 };
 static const struct command apply_command = {
     .name = "apply",
-    .brief = "delete by a policy",
+    .brief = "delete segments by a policy",
     .usage = "-T DIR [--max-age D] [--max-size S] [--max-segments N] [--min-free S] [--dry-run]",
-    .about =
-        "What goes is deleted for good; that it was there is kept, and `gaps` calls it retired.\n"
-        "Works beside a recorder. It may be killed and run again. Exit 0: the limits hold; 3:\n"
-        "something keeps them from it, and was named.",
+    .about = "What is deleted is gone for good. The tape still knows that it was there, and\n"
+             "`gaps` calls it retired. It works beside a recorder. It may be killed and run\n"
+             "again. Exit 0: the limits hold; 3: something keeps a limit from being met, and\n"
+             "is named.",
     .sets = apply_sets,
     .run = run_apply,
 };
@@ -479,7 +478,7 @@ static const struct command hold_command = {
 };
 static const struct command release_command = {
     .name = "release",
-    .brief = "let these segments go by the policy again: neither a hold nor a mark keeps them",
+    .brief = "return held or marked segments to the policy",
     .usage = "SEGMENT... -T DIR",
     .sets = hold_sets,
     .operand = "SEGMENT",
@@ -492,6 +491,6 @@ static const struct command *const parts[] = {&plan_command, &apply_command, &ho
                                               &release_command, NULL};
 const struct command retain_command = {
     .name = "retain",
-    .brief = "delete old segments by age, size, count or free space; keep some",
+    .brief = "delete old segments by age, size, count or free space",
     .parts = parts,
 };

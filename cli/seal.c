@@ -28,26 +28,26 @@ static const struct option rows[] = {
      .kind = OPTION_COUNT,
      .max = 1024,
      .at = offsetof(struct args, jobs),
-     .help = "segments packed at a time; unless said, one a processor"},
+     .help = "segments packed at a time; by default one per processor"},
     {.name = "level",
      .kind = OPTION_COUNT,
      .preset = "1",
      .min = 1,
      .max = 19,
      .at = offsetof(struct args, level),
-     .help = "of zstd: from 9 on smaller by one to three per cent, and slower"},
+     .help = "zstd level; from 9 on one to three per cent smaller, and slower"},
     {.name = "keep-going",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, keep_going),
-     .help = "go on with the others after a segment that cannot be packed"},
+     .help = "continue with the others after a segment that cannot be packed"},
     {.name = "dry-run",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, dry_run),
-     .help = "only tell what there is to do"},
+     .help = "only print what there is to do"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "the totals as a JSON array of one object"},
+     .help = "print the totals as a JSON array of one object"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
@@ -158,15 +158,15 @@ static int run(const struct cli *cli)
 
 const struct command seal_command = {
     .name = "seal",
-    .brief = "make sealed segments small; every answer stays the same",
+    .brief = "pack sealed segments smaller; every answer stays the same",
     .usage = "-T DIR [-j N] [--segments A-B] [--dry-run] [--keep-going]",
-    .about =
-        "Each sealed segment is packed by columns, read back, compared, and only then takes the\n"
-        "place of the old one. Queries, plays and digests give what they gave before; who reads\n"
-        "meanwhile is not disturbed. It may be stopped or killed at any moment and run again: it\n"
-        "goes on where it was. A recorder that holds the tape is asked to do it, one segment at a\n"
-        "time, as its own options say, and this waits until it is done. Exit 0: done; 3: some\n"
-        "could not be packed (they stay as they were); 1: not done, or somebody holds the tape.",
+    .about = "Packs each sealed segment by columns, reads it back and compares it; only then\n"
+             "does it replace the old one. Queries, plays and digests give what they gave\n"
+             "before, and readers are not disturbed. It may be stopped or killed at any moment\n"
+             "and run again: it continues where it was. A recorder that holds the tape is\n"
+             "asked to do the packing, one segment at a time and with its own options, and\n"
+             "this waits until it is done. Exit 0: done; 3: some could not be packed and stay\n"
+             "as they were; 1: not done, or another process holds the tape.",
     .sets = sets,
     .run = run,
 };

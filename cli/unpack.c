@@ -31,7 +31,7 @@ static const struct option rows[] = {
      .value = "DIR",
      .required = true,
      .at = offsetof(struct args, output),
-     .help = "the tape to make; it must not be there. It is when it is whole"},
+     .help = "the tape to create; it must not exist, and appears only when complete"},
     {.name = "progress", PROGRESS_OPTION, .at = offsetof(struct args, progress)},
     {.name = NULL},
 };
@@ -163,8 +163,8 @@ const struct command unpack_command = {
     .brief = "make a tape of a pack",
     .usage = "FILE -O DIR",
     .about = "Checks every file of the pack ('-' is stdin) against its manifest. DIR is a tape\n"
-             "like any other: query it, play it, verify it. Exit 1: the pack is cut, changed or\n"
-             "none, and nothing of it is left.",
+             "like any other: query it, play it, verify it. Exit 1: the pack is cut, changed\n"
+             "or not a pack, and nothing of it is left.",
     .sets = sets,
     .operand = "FILE",
     .operands_min = 1,

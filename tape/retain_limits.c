@@ -12,7 +12,7 @@
         {.name = prefix "max-age",                                                                 \
          .kind = OPTION_DURATION,                                                                  \
          .at = offsetof(struct retain_limits, max_age_ns),                                         \
-         .help = "a segment goes when its last tick is older than this"},                          \
+         .help = "delete a segment when its last tick is older than this"},                        \
             {.name = prefix "track-age",                                                           \
              .kind = OPTION_LIST,                                                                  \
              .value = "TRACK=DURATION",                                                            \
@@ -22,15 +22,15 @@
             {.name = prefix "max-size",                                                            \
              .kind = OPTION_SIZE,                                                                  \
              .at = offsetof(struct retain_limits, max_size),                                       \
-             .help = "the oldest go until all are no larger than this"},                           \
+             .help = "delete the oldest until the rest is no larger than this"},                   \
             {.name = prefix "max-segments",                                                        \
              .kind = OPTION_COUNT,                                                                 \
              .at = offsetof(struct retain_limits, max_segments),                                   \
-             .help = "the oldest go until there are no more than this"},                           \
+             .help = "delete the oldest until no more than this are left"},                        \
             {.name = prefix "min-free",                                                            \
              .kind = OPTION_SIZE,                                                                  \
              .at = offsetof(struct retain_limits, min_free),                                       \
-             .help = "the oldest go until so much of the disk is free"},                           \
+             .help = "delete the oldest until this much of the disk is free"},                     \
         {                                                                                          \
             .name = NULL                                                                           \
         }                                                                                          \
