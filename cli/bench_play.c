@@ -50,7 +50,7 @@ static const struct option rows[] = {
     {.name = "unpaced",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, unpaced),
-     .help = "only at full speed: what has a schedule takes most of the time"},
+     .help = "play only at full speed; plays on a schedule take most of the time"},
     {.name = NULL},
 };
 
@@ -327,15 +327,14 @@ static int run(const struct cli *cli)
 
 const struct command bench_play_command = {
     .name = "play",
-    .brief = "a tape into a ring: at full speed, and on a schedule",
+    .brief = "play a tape into a ring, at full speed and on a schedule",
     .usage = "[-T DIR] [--ticks N] [--ring-size S] [--cpus P,C] [--unpaced] [--runs N] [--json]",
-    .about =
-        "One process plays, another consumes; what came is compared with what was played.\n"
-        "Where there is a schedule, p50 to max are how late ticks were; a bare loop that only\n"
-        "watches the clock shows what of that is the machine's.",
-    .sets = (const struct option_set[]){{"which tape", bench_tape_rows, &args.tape},
-                                        {"what", rows, &args},
-                                        {"how", bench_rows, &args.bench},
+    .about = "One process plays, another consumes; what arrived is compared with what was\n"
+             "played. For plays on a schedule, p50 to max are how late ticks were. A bare loop\n"
+             "that only watches the clock shows how much of that is due to the machine.",
+    .sets = (const struct option_set[]){{"tape", bench_tape_rows, &args.tape},
+                                        {"workload", rows, &args},
+                                        {"options", bench_rows, &args.bench},
                                         {.rows = NULL}},
     .run = run,
 };

@@ -26,17 +26,17 @@ static const struct option rows[] = {
      .value = "SYM",
      .preset = "S010",
      .at = offsetof(struct args, symbol),
-     .help = "the symbol that is asked for"},
+     .help = "the symbol to query"},
     {.name = "repeat",
      .kind = OPTION_COUNT,
      .min = 1,
      .preset = "100",
      .at = offsetof(struct args, repeat),
-     .help = "ask so often in a run, for what is quick"},
+     .help = "queries in a run, where they are quick"},
     {.name = "minutes",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, minutes),
-     .help = "ask for a minute only: what does not grow with the tape"},
+     .help = "query only a minute: what does not grow with the tape"},
     {.name = NULL},
 };
 
@@ -193,15 +193,16 @@ static int run(const struct cli *cli)
 
 const struct command bench_query_command = {
     .name = "query",
-    .brief = "questions to a tape, from memory and from the disk",
+    .brief = "query a tape, from memory and from the disk",
     .usage =
         "[-T DIR] [--ticks N] [--days N] [--symbols K] [-s SYM] [--minutes] [--runs N] [--json]",
-    .about = "Each question is asked hot (again and again in one open tape) and cold (the tape's\n"
-             "files put out of the page cache, the tape opened anew). Rates are answers a second,\n"
-             "ticks a second for what streams. Several --days show what grows with the tape.",
-    .sets = (const struct option_set[]){{"which tape", bench_tape_rows, &args.tape},
-                                        {"what", rows, &args},
-                                        {"how", bench_rows, &args.bench},
+    .about = "Each query runs hot (again and again on one open tape) and cold (the tape's\n"
+             "files dropped from the page cache, the tape opened anew). Rates are answers per\n"
+             "second, or ticks per second for what streams. Several --days show what grows\n"
+             "with the tape.",
+    .sets = (const struct option_set[]){{"tape", bench_tape_rows, &args.tape},
+                                        {"workload", rows, &args},
+                                        {"options", bench_rows, &args.bench},
                                         {.rows = NULL}},
     .run = run,
 };

@@ -30,21 +30,21 @@ static const struct option rows[] = {
      .min = 10000,
      .preset = "20000000",
      .at = offsetof(struct args, count),
-     .help = "ticks a run, over all rings"},
+     .help = "ticks per run, over all rings"},
     {.name = "size",
      .kind = OPTION_SIZE,
      .min = 8,
      .max = 4096,
      .preset = "64",
      .at = offsetof(struct args, size),
-     .help = "bytes of a payload"},
+     .help = "size of a payload in bytes"},
     {.name = "producers",
      .kind = OPTION_COUNT,
      .min = 1,
      .max = BENCH_FEEDS_MAX,
      .preset = "4",
      .at = offsetof(struct args, rings),
-     .help = "where there are several: so many producers, each with a ring of its own"},
+     .help = "number of producers in runs with several, each with a ring of its own"},
     {.name = "ring-size",
      .kind = OPTION_SIZE,
      .is_power = true,
@@ -57,13 +57,13 @@ static const struct option rows[] = {
      .kind = OPTION_RATE,
      .preset = "1000000/s",
      .at = offsetof(struct args, rate),
-     .help = "ticks a second, where a producer's cost is measured"},
+     .help = "ticks per second, where a producer's cost is measured"},
     {.name = "dir",
      .kind = OPTION_TEXT,
      .value = "DIR",
      .preset = "/var/tmp",
      .at = offsetof(struct args, dir),
-     .help = "where tapes are made, and removed again: on the disk to measure"},
+     .help = "where tapes are created and removed again: on the disk to measure"},
     {.name = NULL},
 };
 
@@ -303,21 +303,22 @@ static int run(const struct cli *cli)
 
 const struct command bench_record_command = {
     .name = "record",
-    .brief = "rings to a tape, by a recorder of its own",
+    .brief = "record rings to a tape, with a recorder of its own",
     .usage = "[--count N] [--size S] [--producers N] [--dir DIR] [--runs N] [--json]",
-    .about =
-        "Starts a recorder on a new tape, publishes as fast as the rings have room, and stops\n"
-        "the clock when every tick is written, or durable; a flush comes behind the last one.\n"
-        "Then the tape is read back: each tick must be there once and unchanged. Producers are\n"
-        "attached and all pages of the rings touched before the clock starts. `the disk alone`:\n"
-        "as many bytes written in the same way, with nothing around it; `a bare recorder`:\n"
-        "likewise, but copied and summed out of memory that another process fills, no ring and\n"
-        "no tape; `drained`: from a ring into blocks, in this process's caches, beside the\n"
-        "least of it, as many bytes copied and summed: the way blocks are, and by three streams\n"
-        "of the processor's CRC instruction. `publish` is what one claim, copy and publish\n"
-        "takes its producer at --rate.",
-    .sets = (const struct option_set[]){{"what", rows, &args},
-                                        {"how", bench_rows, &args.bench},
+    .about = "Starts a recorder on a new tape, publishes as fast as the rings have room, and\n"
+             "stops the clock when every tick is written, or durable; a flush follows the last\n"
+             "tick. Then the tape is read back: each tick must be there once and unchanged.\n"
+             "Producers are attached and all pages of the rings touched before the clock\n"
+             "starts.\n"
+             "`the disk alone`: as many bytes written in the same way, with nothing around it.\n"
+             "`a bare recorder`: the same, but the bytes are copied and summed out of memory\n"
+             "that another process fills, with no ring and no tape.\n"
+             "`drained`: from a ring into blocks in this process's caches. Beside it stands\n"
+             "the least work for that, as many bytes copied and summed: as blocks are, and\n"
+             "with three streams of the processor's CRC instruction.\n"
+             "`publish`: what one claim, copy and publish takes the producer at --rate.",
+    .sets = (const struct option_set[]){{"workload", rows, &args},
+                                        {"options", bench_rows, &args.bench},
                                         {.rows = NULL}},
     .run = run,
 };

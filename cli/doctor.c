@@ -23,7 +23,7 @@ static const struct option rows[] = {
      .min = 1 << 20,
      .max = UINT64_C(64) << 30,
      .at = offsetof(struct args, write_size),
-     .help = "how much to write when the disk is measured, into a file without a name"},
+     .help = "how much to write when measuring the disk, into a file without a name"},
     {.name = "quick",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, quick),
@@ -31,7 +31,7 @@ static const struct option rows[] = {
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array, an object a finding"},
+     .help = "print a JSON array, an object per finding"},
     {.name = NULL},
 };
 
@@ -78,12 +78,12 @@ static int run(const struct cli *cli)
 
 const struct command doctor_command = {
     .name = "doctor",
-    .brief = "what is wrong with this host, and how to mend it",
+    .brief = "find what is wrong with this host, and say how to fix it",
     .usage = "[-T DIR] [--quick] [--json]",
-    .about =
-        "Shared memory, limits, namespaces, clocks; with -T also the disk that the tape is on,\n"
-        "or is to be on: its file system, room, and how fast it writes and syncs, held against\n"
-        "the rate that is on the tape. Exit 0 ok, 1 warning, 2 critical, 3 unknown.",
+    .about = "Checks shared memory, limits, namespaces and clocks. With -T it also checks the\n"
+             "disk that holds the tape, or is to hold it: its file system, its free space, and\n"
+             "how fast it writes and syncs, compared with the rate recorded on the tape. Exit\n"
+             "0 ok, 1 warning, 2 critical, 3 unknown.",
     .sets = sets,
     .run = run,
 };

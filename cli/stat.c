@@ -31,21 +31,21 @@ static const struct option rows[] = {
      .kind = OPTION_DURATION,
      .min = 10 * NS_PER_MS,
      .at = offsetof(struct args, interval_ns),
-     .help = "again and again, with rates over so long"},
+     .help = "repeat at this interval, with rates over it"},
     {.name = "count",
      .letter = 'n',
      .kind = OPTION_COUNT,
      .min = 1,
      .at = offsetof(struct args, count),
-     .help = "with --interval: so many times, then end"},
+     .help = "with --interval: exit after this many times"},
     {.name = "all",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, all),
-     .help = "every counter by its name, not a row a ring"},
+     .help = "print every counter by name, not a row per ring"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .at = offsetof(struct args, json),
-     .help = "a JSON array, an object a daemon"},
+     .help = "print a JSON array, an object per daemon"},
     {.name = NULL},
 };
 
@@ -337,12 +337,13 @@ static int run(const struct cli *cli)
 
 const struct command stat_command = {
     .name = "stat",
-    .brief = "what the recorder and the replayer count, once or again and again",
+    .brief = "show counters of recorder and replayer, once or repeatedly",
     .usage = "[recorder|replayer] [-T DIR|-a ADDRESS] [-i 1s [-n N]] [--all] [--json]",
-    .about = "Reads the counters pages in shared memory, so it asks nobody, and answers while the\n"
-             "disk or the daemon hangs. A row a ring: epoch, ticks produced in it, the last seq\n"
-             "written and durable, losses, bytes that wait, and with -i ticks and bytes a second.\n"
-             "With -a the daemon at that address is asked instead. Exit 6: no such daemon runs.",
+    .about = "Reads the pages of counters in shared memory. It asks nobody, so it answers even\n"
+             "while the disk or the daemon hangs. Prints a row per ring: epoch, ticks produced\n"
+             "in it, the last seq written and durable, losses, bytes that wait, and with -i\n"
+             "ticks and bytes per second. With -a the daemon at that address is asked instead.\n"
+             "Exit 6: no such daemon runs.",
     .sets = sets,
     .operand = "DAEMON",
     .operands_max = 1,

@@ -25,7 +25,7 @@ static const struct option rows[] = {
      .min = 100 * NS_PER_MS,
      .max = 3600 * NS_PER_S,
      .at = offsetof(struct args, interval_ns),
-     .help = "how often to look; rates are over so long"},
+     .help = "how often to refresh; rates are over this time"},
     {.name = NULL},
 };
 
@@ -226,15 +226,16 @@ static int run(const struct cli *cli)
 
 const struct command top_command = {
     .name = "top",
-    .brief = "the live screen: rings, tape and disk, players",
+    .brief = "show a live screen: rings, tape and disk, plays",
     .usage = "[-T DIR] [-a ADDRESS] [-i 1s]",
-    .about =
-        "Tapes: size, segment, what is free, when the disk is full, longest write and sync of the\n"
-        "last 10 s. Rings: rates, fill now and at most (10 s), how long the oldest tick waits,\n"
-        "losses. Players of the replayer in the tape's folder, or at -a.\n"
-        "Keys: s what rings are sorted by, r reversed, arrows and tab choose, space pauses a play\n"
-        "and lets it go on, q quits. Reads counters in shared memory, so it disturbs nobody.\n"
-        "Without a terminal: exit 2; `tapedeck stat` is for pipes.",
+    .about = "Tapes: size, segment, free space, when the disk will be full, longest write and\n"
+             "sync of the last 10 s. Rings: rates, fill now and at most (10 s), how long the\n"
+             "oldest tick has waited, losses. Plays of the replayer in the tape's directory,\n"
+             "or at -a.\n"
+             "Keys: s changes what rings are sorted by, r reverses the order, arrows and tab\n"
+             "select, space pauses and resumes a play, q quits. It reads counters in shared\n"
+             "memory, so it disturbs nobody. Without a terminal: exit 2; use `tapedeck stat`\n"
+             "in pipes.",
     .sets = sets,
     .run = run,
 };
