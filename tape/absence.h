@@ -1,5 +1,5 @@
 /*
- * absence.h - can the blocks that the index tells of be read at all?
+ * absence.h - can the blocks that the index lists be read at all?
  *
  * This is for answers that read no blocks. A segment that was removed, cut short, or moved to a
  * disk that is not mounted is still in the index, and a count by the index alone would include it.
@@ -12,7 +12,7 @@
 
 /* All zeros: nothing was asked yet. */
 struct absence {
-    uint64_t segment;   /* the last one asked about; 0: none */
+    uint64_t segment;   /* the last one checked; 0: none */
     uint64_t size;      /* of its file */
     int code;           /* why it cannot be read; 0: it can */
     struct tdk_err err; /* in words */

@@ -1,7 +1,7 @@
 /*
  * annex.h - the other directories of a tape, to which sealed segments have been moved.
  *
- *   TAPE/annexes      struct annexes_head, then of each a struct annexes_item and its path
+ *   TAPE/annexes      struct annexes_head, then for each annex a struct annexes_item and its path
  *   ANNEX/annex.meta  struct annex_meta: which annex of which tape it is
  *
  * What stays of a moved segment (stub.h) names its annex by a random number, and only TAPE/annexes
@@ -26,7 +26,7 @@
 #define ANNEX_MAGIC   UINT64_C(0x31584e4e414b4454) /* "TDKANNX1" */
 
 #define ANNEXES_MAX      64u          /* annexes of a tape */
-#define ANNEX_PATH_MAX   3968u        /* bytes of a path; with a segment's name it is still one */
+#define ANNEX_PATH_MAX   3968u        /* bytes of a path; a segment's name still fits behind it */
 #define ANNEXES_SIZE_MAX (512u << 10) /* bytes of TAPE/annexes; a reader refuses more */
 
 struct annexes_head {
@@ -35,7 +35,7 @@ struct annexes_head {
     uint8_t zero[28];
 };
 
-/* Behind it the path, without a zero at its end, then zeros up to a multiple of 8. */
+/* The path follows, without a terminating zero, then zeros up to a multiple of 8. */
 struct annexes_item {
     uint8_t id[16];
     uint32_t path_size;
@@ -64,25 +64,26 @@ struct annexes {
     size_t count;
 };
 
-/* What the tape has; empty when it has none. TDK_ECORRUPT, TDK_EVERSION, TDK_EFOREIGN. */
+/* Load the annexes of the tape; empty when it has none. TDK_ECORRUPT, TDK_EVERSION,
+ * TDK_EFOREIGN. */
 int annexes_load(struct annexes *annexes, const struct folder *folder, struct tdk_err *err);
 int annexes_save(const struct annexes *annexes, const struct folder *folder, struct tdk_err *err);
-void annexes_close(struct annexes *annexes); /* all zeros are fine, and twice */
+void annexes_close(struct annexes *annexes); /* fine on all zeros, and twice */
 
-/* The same from bytes and back, malloc'ed; pure. On failure `annexes` is empty. */
+/* Decode from bytes and encode to bytes, malloc'ed; pure. On failure `annexes` is empty. */
 int annexes_decode(struct annexes *annexes, const void *bytes, size_t size,
                    const uint8_t tape_id[16], struct tdk_err *err);
 int annexes_encode(const struct annexes *annexes, const uint8_t tape_id[16], void **bytes,
                    size_t *size, struct tdk_err *err);
 
-/* NULL: it has no such annex. */
+/* NULL: the tape has no such annex. */
 const struct annex *annexes_find(const struct annexes *annexes, const uint8_t id[16]);
 
-/* This annex is under this path now. TDK_EFULL. */
+/* Record that this annex is under this path now. TDK_EFULL. */
 int annexes_put(struct annexes *annexes, const uint8_t id[16], const char *path,
                 struct tdk_err *err);
 
-/* What a directory says that it is. -ENOENT: no annex; TDK_ECORRUPT, TDK_EVERSION. */
+/* Read which annex a directory says it is. -ENOENT: it is no annex. TDK_ECORRUPT, TDK_EVERSION. */
 int annex_read_meta(const char *path, struct annex_meta *meta, struct tdk_err *err);
 int annex_write_meta(const char *path, const struct folder *folder, const uint8_t id[16],
                      struct tdk_err *err);

@@ -1,8 +1,9 @@
 /*
- * canary.h - what a canary's tick says: that its recorder records, and until when it is believed.
+ * canary.h - the payload of a canary's tick: its recorder is recording, and when the next such tick
+ * is due.
  *
- * One frame of type CANARY_TYPE on the track TDK_CANARY_TRACK each period; its ts is when it was
- * published. docs/tape-format.md is the promise.
+ * Each period one frame of type CANARY_TYPE is published on the track TDK_CANARY_TRACK; its ts is
+ * when it was published. docs/tape-format.md is the promise.
  */
 #ifndef TDK_TAPE_CANARY_H
 #define TDK_TAPE_CANARY_H
@@ -14,7 +15,7 @@
 #define CANARY_TYPE TDK_TYPE_OPAQUE
 
 struct canary_tick {
-    uint64_t period_ns; /* until the next; 0: none will come, the recorder stops in order */
+    uint64_t period_ns; /* until the next tick; 0: none will come, the recorder stops in order */
 };
 
 #endif

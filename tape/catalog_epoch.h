@@ -1,7 +1,7 @@
 /*
  * catalog_epoch.h - one life of a track, as the catalogue has it: counts, properties, symbols.
  *
- * Only for catalog.c and catalog_code.c; and retire_index.c counts as they do.
+ * Only for catalog.c and catalog_code.c. retire_index.c also uses it, to count as they do.
  */
 #ifndef TDK_TAPE_CATALOG_EPOCH_H
 #define TDK_TAPE_CATALOG_EPOCH_H
@@ -13,35 +13,35 @@
 
 struct property {
     struct property *next;
-    unsigned char *value;  /* the last that was told whole; NULL: none was */
-    unsigned char *coming; /* what has come of the next */
+    unsigned char *value;  /* the last one that arrived whole; NULL: none did */
+    unsigned char *coming; /* what has arrived of the next one */
     uint32_t size;
-    uint32_t total, have; /* bytes of the one that is coming; and how many have come */
+    uint32_t total, have; /* of the value that is arriving: its bytes, and how many are here */
     bool changed;
     char key[]; /* ends in a NUL */
 };
 
 struct catalog_epoch {
-    struct catalog_epoch *before; /* the track's epoch before it */
+    struct catalog_epoch *before; /* the epoch of the track before this one */
     struct epoch_ref ref;
     struct property *properties;
     struct symbols_of symbols;
     size_t property_count, property_bytes;
-    uint64_t refused; /* properties that found no room, or parts of them */
-    bool changed;     /* ref, since it was stored */
+    uint64_t refused; /* properties, or parts of them, that found no room */
+    bool changed;     /* ref has changed since it was stored */
     struct catalog_epoch *next_changed;
-    bool listed;                     /* in the catalogue's list of changed ones */
-    struct catalog_epoch *next_told; /* while a footer is made: its list */
-    struct epoch_ref told;           /* and what its blocks come to */
+    bool listed;                     /* is in the catalogue's list of changed epochs */
+    struct catalog_epoch *next_told; /* the list of epochs while a footer is made */
+    struct epoch_ref told;           /* and the sum of this epoch's blocks there */
     uint64_t told_round;
-    uint64_t noted_round; /* of catalog_forget(): blocks were noted since */
+    uint64_t noted_round; /* round of catalog_forget() in which blocks were last noted */
 };
 
 struct catalog_track {
     struct track_ref ref;
-    struct catalog_epoch *last; /* by number, the highest first */
+    struct catalog_epoch *last; /* the highest number first */
     bool changed;
-    bool guessed; /* its name */
+    bool guessed; /* the name is a guess */
 };
 
 struct catalog {
@@ -61,16 +61,18 @@ struct catalog_epoch *catalog_epoch_of(const struct catalog *catalog, uint16_t t
 /* The same, made if it is new. NULL: no memory, or no such track. */
 struct catalog_epoch *catalog_epoch_need(struct catalog *catalog, uint16_t track, uint64_t epoch);
 
-void catalog_touch(struct catalog *catalog, struct catalog_epoch *epoch); /* it has changed */
+void catalog_touch(struct catalog *catalog, struct catalog_epoch *epoch); /* mark it as changed */
 
-/* A track as told by a footer or a frame, if its number is free. 0, -ENOMEM, TDK_ECORRUPT. */
+/* Restore a track that a footer or a frame names, if its number is free. 0, -ENOMEM,
+ * TDK_ECORRUPT. */
 int catalog_restore_track(struct catalog *catalog, const struct track_ref *ref);
 
-/* A whole value; what its key has now goes. 0 or -ENOMEM: beyond the limits it is passed over. */
+/* Set a whole value; it replaces the key's present one. A value beyond the limits is passed over. 0
+ * or -ENOMEM. */
 int catalog_put_property(struct catalog *catalog, struct catalog_epoch *epoch, const char *key,
                          size_t key_size, const void *value, size_t size);
 
-/* What a block adds to its epoch's counts and bounds. */
+/* Add a block to its epoch's counts and bounds. */
 void epoch_add_block(struct epoch_ref *epoch, const struct block_ref *block);
 
 #endif

@@ -1,4 +1,4 @@
-/* cursor.h - what the rest of tape/ asks of a cursor. */
+/* cursor.h - what the rest of tape/ needs from a cursor. */
 #ifndef TDK_TAPE_CURSOR_H
 #define TDK_TAPE_CURSOR_H
 
@@ -7,27 +7,28 @@
 #include "tape/weave.h"
 #include "tapedeck/tape.h"
 
-/* It was opened with count_only. */
+/* True: the cursor was opened with count_only. */
 bool cursor_counts(const struct tdk_cursor *cursor);
 
-/* The span of every frame of the run that was read last, all of them ticks: who wants to know where
- * one of them begins need not walk there. 0: they differ, or it is not known. */
+/* The span of every frame of the run that was read last, when all of them are ticks: a caller that
+ * wants to know where one begins need not walk there. 0: the spans differ, or are not known. */
 size_t cursor_run_span(const struct tdk_cursor *cursor);
 
 /*
- * Where ticks of several tracks take turns, many of them by one call (weave.h): instead of
- * tdk_cursor_read(), whenever that comes before it and cursor_weave_size() is not 0.
+ * Where ticks of several tracks take turns, one call copies many of them (weave.h). Use it instead
+ * of tdk_cursor_read(), at any call where cursor_weave_size() is not 0.
  */
 
-/* Bytes that cursor_weave() copies at most, up to `max`. 0: read, do not weave. */
+/* The bytes that cursor_weave() would copy at most, up to `max`. 0: read, do not weave. */
 size_t cursor_weave_size(const struct tdk_cursor *cursor, size_t max);
 
-/* Ticks into woven->bytes, which has that much room; tracks by frame->track, each of the epoch that
- * the last run of it told. */
+/* Copy ticks into woven->bytes, which has that much room. frame->track tells the track; each tick
+ * is of the epoch that the track's last run reported. */
 void cursor_weave(struct tdk_cursor *cursor, struct woven *woven);
 
-/* Asked behind each block of which nothing passed; true: that call fails with -ECANCELED, and each
- * behind it. Who gets runs can ask for himself. On the cursor's thread. */
+/* `stopped` is asked after each block of which nothing passes. When it returns true, that call
+ * fails with -ECANCELED, and so does each later one. A caller that gets runs can ask for itself.
+ * Called on the cursor's thread. */
 void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context), void *context);
 
 /* tdk_cursor_read() in two: a call begins, whose time tdk_cursor_set_patience() has limited, and

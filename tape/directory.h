@@ -1,8 +1,8 @@
 /*
  * directory.h - which ticks of a block are of one instrument.
  *
- * Behind a block's frames lie, for each instrument, the ordinals of its ticks (format.h), so that
- * a symbol query touches only those. Building needs the caller's scratch; reading is in place.
+ * After a block's frames lie, for each instrument, the ordinals of its ticks (format.h), so that a
+ * symbol query touches only those ticks. Building needs the caller's scratch; reading is in place.
  * Everything is pure and bounds-checked: a directory that contradicts itself is TDK_ECORRUPT.
  */
 #ifndef TDK_TAPE_DIRECTORY_H
@@ -18,14 +18,15 @@
 
 #define DIRECTORY_SLOTS (2 * BLOCK_ENTRIES_MAX)
 
-/* Bytes of a directory, at most: what is needed in any case, for a tick, for an instrument. */
+/* Upper bounds of a directory's size in bytes: fixed part, per tick, per instrument. */
 #define DIRECTORY_ROOM       32
 #define DIRECTORY_TICK_ROOM  3
 #define DIRECTORY_ENTRY_ROOM 8
 
 /*
  * What a block needs while it is being filled: about 850 KiB, one for each thread that fills
- * blocks. A slot counts only while its stamp is the block's, so that a new block clears nothing.
+ * blocks. A slot counts only while its stamp is that of the block, so that a new block has nothing
+ * to clear.
  */
 struct directory_slot {
     uint32_t instrument_id;
@@ -35,7 +36,8 @@ struct directory_slot {
 struct block_scratch {
     struct scatter scatter; /* over the slots */
     struct directory_slot slots[DIRECTORY_SLOTS];
-    uint32_t instruments[BLOCK_ENTRIES_MAX]; /* of an entry, in order of first sight */
+    uint32_t instruments[BLOCK_ENTRIES_MAX]; /* of an entry, in the order in which they were first
+                                                seen */
     uint32_t counts[BLOCK_ENTRIES_MAX];
     uint64_t sorted[BLOCK_ENTRIES_MAX];
     uint16_t entry_of[BLOCK_TICKS_MAX]; /* by ordinal */
@@ -45,17 +47,18 @@ struct block_scratch {
     uint16_t stamp;
 };
 
-/* Once, before its first block; the pages are touched here. */
+/* Call once, before its first block; the pages are touched here. */
 void block_scratch_init(struct block_scratch *scratch);
 
 /* For block.c: forget the last block. */
 void directory_begin(struct block_scratch *scratch);
 
-/* From a slot that is another's or free: the next that is the instrument's, or free. */
+/* The slot is another instrument's, or free. From there find the next one that is this
+ * instrument's, or free. */
 struct directory_slot *directory_slot_from(struct block_scratch *scratch,
                                            struct directory_slot *slot, uint32_t instrument_id);
 
-/* The instrument's; one that is free has another stamp. */
+/* The instrument's slot. A free slot has another stamp. */
 static inline struct directory_slot *directory_slot(struct block_scratch *scratch,
                                                     uint32_t instrument_id)
 {
@@ -65,11 +68,11 @@ static inline struct directory_slot *directory_slot(struct block_scratch *scratc
                                                 : directory_slot_from(scratch, slot, instrument_id);
 }
 
-/* The entry of an instrument, made if it is new; -1: there are BLOCK_ENTRIES_MAX others. */
+/* The entry of an instrument, made if it is new. -1: there are BLOCK_ENTRIES_MAX others. */
 int directory_entry_of(struct block_scratch *scratch, uint32_t instrument_id);
 
-/* The tick with this ordinal, the next one: its entry, and where its frame begins. `scratch->ticks`
- * is the caller's to move on, and so is the entry's count. */
+/* Note the entry of the next tick, which has this ordinal, and where its frame begins. The caller
+ * advances `scratch->ticks` and the entry's count. */
 static inline void directory_place(struct block_scratch *scratch, uint32_t ordinal, unsigned entry,
                                    size_t offset)
 {
@@ -78,7 +81,7 @@ static inline void directory_place(struct block_scratch *scratch, uint32_t ordin
         scratch->anchors[ordinal / DIRECTORY_STRIDE] = (uint32_t)offset;
 }
 
-/* And counted. */
+/* The same, and the entry's count is advanced. */
 static inline void directory_note(struct block_scratch *scratch, uint32_t ordinal, unsigned entry,
                                   size_t offset)
 {
@@ -86,8 +89,8 @@ static inline void directory_note(struct block_scratch *scratch, uint32_t ordina
     directory_place(scratch, ordinal, entry, offset);
 }
 
-/* Write it behind the frames. Returns its size, 0 without ticks; completes the head's filter and
- * entries_crc. */
+/* Write the directory after the frames. Returns its size, 0 without ticks. Completes the head's
+ * filter and entries_crc. */
 size_t directory_build(struct block_scratch *scratch, uint32_t uniform, unsigned char *bytes,
                        struct block_head *head);
 
@@ -97,33 +100,33 @@ size_t directory_build(struct block_scratch *scratch, uint32_t uniform, unsigned
 struct directory_walk {
     const unsigned char *frames;
     size_t frames_size;
-    const uint16_t *ordinals; /* NULL: every tick is its */
+    const uint16_t *ordinals; /* NULL: every tick is the instrument's */
     const uint32_t *anchors;  /* NULL: uniform */
-    uint32_t at, count;       /* in ordinals */
+    uint32_t at, count;       /* places in ordinals */
     uint32_t uniform;
     uint32_t ticks;     /* in the block */
-    uint32_t last;      /* ordinal walked to */
+    uint32_t last;      /* the ordinal that the walk has reached */
     size_t last_offset; /* and its offset */
 };
 
 struct block_view;
 
-/* Its sizes, and its anchors' bounds: part of block_check(). */
+/* Check the sizes of the directory and the bounds of its anchors: part of block_check(). */
 int directory_check_bounds(const struct block_view *view);
 
-/* The ticks of an instrument. Returns how many, 0: none; TDK_ECORRUPT. */
+/* Find the ticks of an instrument. Returns how many; 0: none. TDK_ECORRUPT. */
 int64_t directory_find(const struct block_view *view, uint32_t instrument_id,
                        struct directory_walk *walk);
 
-/* The instruments of a block, ascending: how many, and the one at a place. Of a slice that has no
- * more than the directory's entries too. */
+/* The instruments of a block, ascending: how many there are, and the one at a place. Also works for
+ * a slice that has only the directory's entries. */
 uint32_t directory_instruments(const struct block_view *view);
 uint32_t directory_instrument(const struct block_view *view, uint32_t place);
 
-/* The next one's offset in view->frames; -1: no more; TDK_ECORRUPT. */
+/* The offset of the next tick in view->frames; -1: no more. TDK_ECORRUPT. */
 int64_t directory_next(struct directory_walk *walk);
 
-/* Does the directory say exactly what the frames are? 0 or TDK_ECORRUPT: for verify and tests. */
+/* Does the directory match the frames exactly? 0 or TDK_ECORRUPT. For verify and tests. */
 int directory_check(const struct block_view *view);
 
 /* ---- the filter in a block's header ---- */

@@ -1,9 +1,10 @@
 /*
- * files.h - every file call of those who write or recover a tape, in one table.
+ * files.h - every file call of the code that writes or recovers a tape, in one table.
  *
- * Tests put a file system of their own behind `files`: one that loses, tears and fails on command.
- * The calls return what the system's do, with -errno for failure; interrupted ones are called
- * again. A short read or write is an answer: the helpers below go on where it ended. Any thread.
+ * Tests put a file system of their own behind `files`, one that loses, tears and fails on command.
+ * The calls return what the system's calls do, with -errno for failure; interrupted calls are
+ * repeated. A short read or write is a valid result: the helpers below go on where it ended. Any
+ * thread.
  */
 #ifndef TDK_TAPE_FILES_H
 #define TDK_TAPE_FILES_H
@@ -16,7 +17,7 @@
 
 struct file_stat {
     uint64_t size;
-    uint64_t links;         /* names that it has; 0: it is deleted, and only held open */
+    uint64_t links; /* names that it has; 0: it is deleted, and only open descriptors keep it */
     int is_file, is_folder; /* neither: a link, a FIFO, ... (links are not followed) */
 };
 
@@ -24,8 +25,8 @@ struct file_ops {
     int (*open)(const char *path, int flags, mode_t mode); /* a descriptor; O_CLOEXEC is added */
     int (*close)(int fd);
     ssize_t (*pread)(int fd, void *bytes, size_t size, uint64_t offset);
-    /* As far as it is in memory: fewer bytes, or -EAGAIN, where the disk would have to be asked.
-     * NULL: nobody can tell. */
+    /* Read what is in memory. Fewer bytes, or -EAGAIN, where the disk would have to be read. NULL:
+     * the system cannot tell. */
     ssize_t (*pread_cached)(int fd, void *bytes, size_t size, uint64_t offset);
     ssize_t (*pwrite)(int fd, const void *bytes, size_t size, uint64_t offset);
     int (*fsync)(int fd);
@@ -34,13 +35,14 @@ struct file_ops {
     int (*ftruncate)(int fd, uint64_t size);
     int (*fstat)(int fd, struct file_stat *stat);
     int (*stat)(const char *path, struct file_stat *stat);
-    int64_t (*seek_data)(int fd, uint64_t offset); /* where there may be other than zeros; -ENXIO.
-                                                      Nothing is read ahead of this file any more */
-    /* A byte of the file, there or not: exclusive, gone when the descriptor is. -EAGAIN: another
-     * has it. */
+    /* The next offset where the file may hold anything but zeros; -ENXIO. From then on there is no
+     * read-ahead of this file. */
+    int64_t (*seek_data)(int fd, uint64_t offset);
+    /* Lock a byte of the file, whether the file is that long or not: exclusive, released with the
+     * descriptor. -EAGAIN: another holder has it. */
     int (*lock)(int fd, unsigned byte);
     int (*unlock)(int fd, unsigned byte);
-    int (*is_locked)(int fd, unsigned byte); /* by another; 1 or 0: asks without taking */
+    int (*is_locked)(int fd, unsigned byte); /* by another holder, 1 or 0; asks without locking */
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);
@@ -52,7 +54,7 @@ struct file_ops {
 extern const struct file_ops *files; /* set before any thread starts */
 extern const struct file_ops files_posix;
 
-/* All of it, or an error: -EIO when the file ends before. */
+/* Read or write all of it, or return an error: -EIO when the file ends before. */
 int files_read(int fd, void *bytes, size_t size, uint64_t offset);
 int files_write(int fd, const void *bytes, size_t size, uint64_t offset);
 
@@ -67,12 +69,12 @@ int files_sync_parent(const char *path, struct tdk_err *err);
 int files_replace(const char *folder, const char *name, const void *bytes, size_t size,
                   struct tdk_err *err);
 
-/* Room for the next of this name, of so many bytes, so that it can be written on a disk that is
- * full by then. Only a help: as far as there is room now. */
+/* Reserve room for the next version of this file, `size` bytes, so that it can be written when the
+ * disk is full. Best effort: it takes what room there is now. */
 void files_reserve(const char *folder, const char *name, size_t size);
 
-/* The beginning of such a file, wherever it was written. No link is followed, and nothing is waited
- * for. -ENOENT, -EIO: it is shorter. */
+/* Read the beginning of such a file, whoever wrote it. No link is followed, and nothing blocks.
+ * -ENOENT; -EIO: it is shorter. */
 int files_read_small(const char *folder, const char *name, void *bytes, size_t size);
 
 #endif

@@ -3,8 +3,8 @@
  *
  *   TAPE/  tape.meta  lock  leases  segments/  index/  quarantine/
  *
- * One writer: a lock on TAPE/lock, held for life, gone with its holder however that dies. The pid
- * in the file is a comment. Readers take nothing.
+ * There is one writer. It holds a lock on TAPE/lock as long as it lives, and the lock goes with its
+ * holder however that dies. The pid in the file is only a comment. Readers take no lock.
  */
 #ifndef TDK_TAPE_FOLDER_H
 #define TDK_TAPE_FOLDER_H
@@ -31,7 +31,8 @@ struct folder {
     bool is_new, is_root_new; /* the tape was made when it was held; and the folder that it is in */
 };
 
-/* For reading: creates nothing, locks nothing. -ENOENT, TDK_ENOTAPE, TDK_EVERSION, TDK_ECORRUPT. */
+/* Open for reading: creates nothing, locks nothing. -ENOENT, TDK_ENOTAPE, TDK_EVERSION,
+ * TDK_ECORRUPT. */
 int folder_open(struct folder *folder, const char *path, struct tdk_err *err);
 
 /* Does the path still lead to the tape that was opened there? -ENOENT, TDK_ENOTAPE (it is none, or
@@ -50,33 +51,33 @@ void folder_discard(struct folder *folder);
 /* Does a writer hold the tape now? */
 bool folder_is_held(const struct folder *folder);
 
-/* Who holds the tape tells readers that its index is behind what is on the tape. Needs no room on
- * the disk, and ends with the holder. */
+/* The holder of the tape tells readers that its index is behind what is on the tape. This needs no
+ * room on the disk, and ends with the holder. */
 void folder_doubt_index(const struct folder *folder, bool doubt);
 bool folder_index_is_doubted(const struct folder *folder);
 
 /*
- * The clean mark, TAPE/index/clean: the index was synced whole at a clean close, when `segment` was
- * the tape's last (0: none yet), and this is its checksum. To be set when the index is closed. It
- * is removed, durably, before a writer's first change.
+ * The clean mark, TAPE/index/clean, says that the index was synced whole at a clean close, when
+ * `segment` was the tape's last (0: none yet), and what its checksum was. Set it when the index is
+ * closed. It is removed, durably, before a writer's first change.
  */
 int folder_mark_clean(const struct folder *folder, uint64_t segment, struct tdk_err *err);
 int folder_unmark_clean(const struct folder *folder, struct tdk_err *err);
 
-/* A valid mark names this segment, and the index is, byte for byte, what it was then. */
+/* True: a valid mark names this segment, and the index is, byte for byte, what it was then. */
 bool folder_is_clean(const struct folder *folder, uint64_t segment);
 
-/* The segment that a valid mark names. A reader goes by the index also when that one is gone: it
- * tells which ticks are. */
+/* The segment that a valid mark names. A reader uses the index even when that segment is gone,
+ * because the index shows which ticks are missing. */
 bool folder_clean_segment(const struct folder *folder, uint64_t *segment);
 
 /* What a segment's file holds, as the end of its name tells. */
 enum segment_stage {
     SEGMENT_SEALED,  /* .seg */
-    SEGMENT_OPEN,    /* .open: a recorder's, being written */
+    SEGMENT_OPEN,    /* .open: a recorder is writing it */
     SEGMENT_IMPORT,  /* .import: not part of the tape until the whole import is there */
-    SEGMENT_PACKED,  /* .g1.seg: sealed and packed; what is there of generation 0 counts no more */
-    SEGMENT_PACKING, /* .packing: becomes one, when it is whole; never listed */
+    SEGMENT_PACKED,  /* .g1.seg: sealed and packed; what is left of generation 0 no longer counts */
+    SEGMENT_PACKING, /* .packing: becomes .g1.seg when it is whole; never listed */
 };
 static inline bool segment_is_sealed(enum segment_stage stage)
 {
