@@ -1,5 +1,6 @@
 /*
- * format.h - the structs on disk. docs/tape-format.md says the same in words, for strangers.
+ * format.h - the structs on disk. docs/tape-format.md says the same in words, for readers outside
+ * the project.
  *
  *   TAPE/tape.meta                  struct tape_meta: which tape this is
  *   TAPE/segments/0000000042.seg    a sealed segment;  .open: the one being written;
@@ -13,11 +14,12 @@
  *    end-256    256   only in a sealed segment: struct segment_foot
  *
  *   block: struct block_head, then stored_size bytes, then zeros up to the next block (head.span).
- *   What is stored raw: the frames, the symbol directory, the sums of the frames' chunks. Packed
- *   (head.codec): one zstd frame around the frames and the directory.
  *
- * Little-endian. A size is believed only after the CRC of the struct that it stands in. No magic is
- * zero, so zeros never pass for anything.
+ * A raw block stores the frames, the symbol directory, and the sums of the frames' chunks. A packed
+ * one (head.codec) stores one zstd frame around the frames and the directory, or columns (pack.h).
+ *
+ * Little-endian. A size is believed only after the CRC of the struct that it stands in was checked.
+ * No magic is zero, so zeros never pass for anything.
  */
 #ifndef TDK_TAPE_FORMAT_H
 #define TDK_TAPE_FORMAT_H
@@ -29,10 +31,10 @@
 #include "index/index.h"
 
 #define TAPE_VERSION 1u
-#define STUB_VERSION                                                                               \
-    2u /* of the head of what stays of a moved segment (stub.h): who does not know                 \
-          it refuses the segment by name, and takes no hole for damage */
-#define TAPE_ALIGN 4096u /* of a write and of a segment's head, for O_DIRECT */
+/* Version of a stub's head (stub.h): a reader that does not know it refuses the segment by name,
+ * and does not take the hole for damage */
+#define STUB_VERSION 2u
+#define TAPE_ALIGN   4096u /* alignment of a write and of a segment's head, for O_DIRECT */
 
 #define TAPE_MAGIC    UINT64_C(0x31455041544b4454) /* "TDKTAPE1" */
 #define SEGMENT_MAGIC UINT64_C(0x314d4745534b4454) /* "TDKSEGM1" */
@@ -76,9 +78,9 @@ struct segment_head {
     uint8_t tape_id[16];
     uint64_t number;
     uint64_t created_ns;
-    uint32_t generation; /* 0 as recorded; sealing compresses into the next */
+    uint32_t generation; /* 0 as recorded; 1 packed */
     uint32_t zero;
-    uint8_t annex[16]; /* only in a stub: where its blocks are */
+    uint8_t annex[16]; /* only in a stub: the annex that has its blocks */
     uint8_t zeros[184];
 };
 static_assert(sizeof(struct segment_head) == 256, "on disk");
@@ -87,8 +89,8 @@ enum block_flags {
     BLOCK_HAS_ODD = 1,       /* holds ticks whose time is not trusted */
     BLOCK_HAS_LOSS = 2,      /* holds LOSS frames */
     BLOCK_HAS_CONTROL = 4,   /* holds control frames of any kind */
-    BLOCK_REWRITTEN = 8,     /* may repeat ticks of a failed write: (epoch, seq) decides */
-    BLOCK_MONOTONE = 16,     /* no trusted ts in it is below one before it in this epoch */
+    BLOCK_REWRITTEN = 8,     /* may repeat ticks of a failed write: (epoch, seq) says which */
+    BLOCK_MONOTONE = 16,     /* no trusted ts in it is below an earlier one of this epoch */
     BLOCK_HAS_SYMBOLS = 32,  /* names instruments: SYMBOL, INFO, DBN mappings, definitions */
     BLOCK_BEGINS_EPOCH = 64, /* holds its EPOCH frame: nothing of the epoch was recorded before */
 };
@@ -112,31 +114,32 @@ struct block_head {
     uint8_t codec; /* enum block_codec */
     uint8_t flags; /* enum block_flags */
     uint64_t epoch;
-    uint64_t first_seq, last_seq;  /* accounted for without a hole: its ticks, and what its LOSS
-                                      frames tell lost; nothing: last_seq = first_seq - 1 */
-    uint32_t count;                /* ticks */
-    uint32_t controls;             /* control frames */
-    uint32_t frames_size;          /* bytes of frames, unpacked; a multiple of 8 */
-    uint32_t directory_size;       /* bytes of the directory, unpacked; a multiple of 8 */
-    uint32_t stored_size;          /* bytes behind this head on disk */
-    uint32_t tail_crc;             /* CRC-32C of what is stored behind the frames: the directory and
-                                      the sums; packed: of all that is stored */
-    uint32_t span;                 /* from this head to the next block's, a multiple of 8 */
-    uint32_t odd;                  /* ticks whose time is not trusted */
-    uint64_t min_ts, max_ts;       /* of ticks whose time is trusted, and of what LOSS frames span;
-                                      none: UINT64_MAX, 0 */
+    uint64_t first_seq, last_seq; /* accounted for without a hole, as its ticks or as ticks that its
+                                     LOSS frames report lost; nothing: last_seq = first_seq - 1 */
+    uint32_t count;               /* ticks */
+    uint32_t controls;            /* control frames */
+    uint32_t frames_size;         /* bytes of frames, unpacked; a multiple of 8 */
+    uint32_t directory_size;      /* bytes of the directory, unpacked; a multiple of 8 */
+    uint32_t stored_size;         /* bytes behind this head on disk */
+    uint32_t tail_crc; /* CRC-32C of what is stored after the frames: the directory and the sums;
+                          packed: of everything that is stored */
+    uint32_t span;     /* from this head to the next block's, a multiple of 8 */
+    uint32_t odd;      /* ticks whose time is not trusted */
+    uint64_t min_ts, max_ts; /* of ticks whose time is trusted, and of the time that LOSS frames
+                                span; none: UINT64_MAX, 0 */
     uint64_t min_event, max_event; /* of all ticks; none: UINT64_MAX, 0 */
     uint64_t odd_min, odd_max;     /* ts of ticks whose time is not trusted; none: UINT64_MAX, 0 */
-    uint64_t running_max;          /* of trusted ts over the epoch, up to and with this block */
-    uint64_t step_back;    /* the largest distance of a trusted ts in it below the running max */
-    uint64_t lost;         /* ticks told lost by LOSS frames in it */
-    uint64_t synced_upto;  /* this file was synced up to here when the block was written */
-    uint64_t written_ns;   /* wall time; never decreases along a tape */
-    uint64_t filter[2];    /* Bloom filter over its instrument ids */
-    uint64_t previous_end; /* where the blocks of the segment before this one end; 0: none */
+    uint64_t running_max; /* of trusted ts over the epoch, up to and including this block */
+    uint64_t step_back;   /* the largest distance of a trusted ts in it below the running maximum */
+    uint64_t lost;        /* ticks that LOSS frames in it report lost */
+    uint64_t synced_upto; /* this file was synced up to here when the block was written */
+    uint64_t written_ns;  /* wall time; never decreases along a tape */
+    uint64_t filter[2];   /* Bloom filter over its instrument ids */
+    uint64_t previous_end; /* where the blocks of the segment before this one end; 0: none, or not
+                              known */
     uint32_t invalid;      /* ticks whose DBN or wide payload fails its check */
-    uint32_t entries_crc;  /* CRC-32C of the directory's head and entries: what a count needs;
-                              packed: 0 */
+    uint32_t entries_crc;  /* CRC-32C of the directory's head and entries, which a count needs; by
+                              columns: of the outline; zstd: 0 */
 };
 static_assert(sizeof(struct block_head) == 224 && offsetof(struct block_head, epoch) == 48 &&
                   offsetof(struct block_head, min_ts) == 104 &&
@@ -144,7 +147,7 @@ static_assert(sizeof(struct block_head) == 224 && offsetof(struct block_head, ep
               "on disk");
 
 /*
- * The symbol directory, behind the frames. A tick's ordinal is its place among the block's ticks.
+ * The symbol directory, after the frames. A tick's ordinal is its place among the block's ticks.
  *   struct directory_head
  *   struct directory_entry x entries   by instrument_id, ascending
  *   u32 x anchors      offset of the tick with ordinal 16 x i; none when uniform
@@ -159,15 +162,15 @@ struct directory_head {
 };
 struct directory_entry {
     uint32_t instrument_id;
-    uint32_t first; /* place of its first ordinal; its last is before the next entry's first */
+    uint32_t first; /* place of its first ordinal; its last is just before the next entry's first */
 };
 #define DIRECTORY_STRIDE 16u
 
 /*
- * The sums, behind the directory of a raw block: u32 x ceil(frames_size / BLOCK_CHUNK), the CRC-32C
- * of each chunk of the frames (the last may be shorter), then zeros to a multiple of 8. So a reader
- * may take the chunks it needs (one symbol's ticks, the first second of a minute) and still check
- * every byte that it looks at; directories alone answer a count.
+ * The sums, after the directory of a raw block: u32 x ceil(frames_size / BLOCK_CHUNK), the CRC-32C
+ * of each chunk of the frames (the last may be shorter), then zeros to a multiple of 8. With them a
+ * reader can take only the chunks it needs (one symbol's ticks, the first second of a minute) and
+ * still check every byte that it looks at. For a count, the directories alone are enough.
  */
 #define BLOCK_CHUNK 1024u
 
@@ -186,13 +189,14 @@ struct segment_foot {
     uint32_t digest; /* CRC-32C over the head_crc of all blocks, in file order */
     uint32_t generation;
     uint64_t min_ts, max_ts;
-    uint32_t previous_digest; /* of segment number - 1, as recorded; 0: there is none */
-    uint32_t
-        recorded_digest; /* generation 1 and up: digest and end as they were recorded, which the */
-    uint64_t recorded_end; /* segment behind it goes by: segment_chain_... below */
-    uint64_t states_size;  /* bytes of the zstd frame behind the catalogue; 0: it is not told */
+    uint32_t previous_digest; /* of segment number - 1, as recorded; 0: none, or not known */
+    /* Generation 1 and up: digest and end as they were recorded. The next segment's chain refers to
+     * these: see segment_chain_... below. */
+    uint32_t recorded_digest;
+    uint64_t recorded_end;
+    uint64_t states_size; /* bytes of the zstd frame behind the catalogue; 0: there is none */
     uint32_t states_crc;
-    uint32_t states_kinds; /* kinds of state that it was looked for; see states.h */
+    uint32_t states_kinds; /* the kinds of state that were looked for; see states.h */
     uint8_t zero[96];
 };
 static_assert(sizeof(struct segment_foot) == 256 && offsetof(struct segment_foot, end) == 72 &&
@@ -200,7 +204,7 @@ static_assert(sizeof(struct segment_foot) == 256 && offsetof(struct segment_foot
                   offsetof(struct segment_foot, states_size) == 144,
               "on disk");
 
-/* What the segment behind this one tells of it, whatever became of it since. */
+/* What the segment after this one says of it, whether or not this one was packed since. */
 static inline uint32_t segment_chain_digest(const struct segment_foot *foot)
 {
     return foot->generation != 0 ? foot->recorded_digest : foot->digest;

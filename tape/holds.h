@@ -1,10 +1,11 @@
 /*
- * holds.h - segments that somebody keeps, whatever the policy says; and those that a mark would
- * keep, and somebody let go.
+ * holds.h - segments that are held whatever the policy says, and segments that a mark would keep
+ * but that were released.
  *
  *   TAPE/holds   struct holds_head, then the numbers held, then those released, each ascending
  *
- * Written aside, synced, renamed. Changed with the row of segments held (lease.h), by anyone.
+ * Written under another name, synced, renamed. Anyone may change it while holding the row
+ * (lease.h).
  */
 #ifndef TDK_TAPE_HOLDS_H
 #define TDK_TAPE_HOLDS_H
@@ -31,8 +32,8 @@ struct holds {
 };
 
 enum hold_change {
-    HOLD_KEEP,    /* held from now on */
-    HOLD_RELEASE, /* neither a hold nor a mark keeps it any more */
+    HOLD_KEEP,    /* hold from now on */
+    HOLD_RELEASE, /* neither a hold nor a mark keeps it any longer */
 };
 
 /* Empty when there is no such file. TDK_ECORRUPT ... */
@@ -41,11 +42,11 @@ void holds_close(struct holds *holds);
 bool holds_has(const struct holds *holds, uint64_t segment);
 bool holds_is_released(const struct holds *holds, uint64_t segment);
 
-/* On disk, durably; beside whoever else writes to the tape. */
+/* Change it on the disk, durably. Works while others write to the tape. */
 int holds_change(const struct folder *folder, const uint64_t *segments, size_t count,
                  enum hold_change change, struct tdk_err *err);
 
-/* The same from bytes; pure. */
+/* Decode from bytes; pure. */
 int holds_decode(struct holds *holds, const void *bytes, size_t size, const uint8_t tape_id[16],
                  struct tdk_err *err);
 

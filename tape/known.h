@@ -1,7 +1,7 @@
 /*
- * known.h - of each instrument, the kinds of state that are known (tape/kinds.h).
+ * known.h - the kinds of state that are known of each instrument (tape/kinds.h).
  *
- * A table in memory that grows; instrument 0 is none. One owner at a time.
+ * A table in memory that grows. Instrument 0 means none. One owner at a time.
  */
 #ifndef TDK_TAPE_KNOWN_H
 #define TDK_TAPE_KNOWN_H
@@ -22,7 +22,7 @@ struct known_table {
 
 uint32_t known_kinds(const struct known_table *table, uint32_t instrument_id);
 int known_add(struct known_table *table, uint32_t instrument_id, uint32_t kinds); /* -ENOMEM */
-void known_clear(struct known_table *table);                                      /* memory stays */
+void known_clear(struct known_table *table); /* keeps the memory */
 void known_close(struct known_table *table);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * lease.h - who still needs which segments: locks on ranges of TAPE/leases, a byte a segment.
+ * lease.h - which segments are still needed: locks on ranges of TAPE/leases, one byte for each
+ * segment.
  *
  * A running reader holds a shared lock on the numbers that it may still read. To delete a segment,
  * one has to lock its byte exclusively; otherwise the segment is left for the next time. Whoever
@@ -23,7 +24,7 @@
 #include "tape/folder.h"
 
 struct lease {
-    uint64_t first, last; /* segments; first 0: none */
+    uint64_t first, last; /* numbers of segments; first 0: none */
     struct lease *next;   /* under leases->lock */
 };
 
@@ -43,7 +44,7 @@ void leases_close(struct leases *leases);
 /* Keep segments first to last from being deleted until lease_give(). The caller owns `lease`, which
  * must stay where it is. */
 void lease_take(struct leases *leases, struct lease *lease, uint64_t first, uint64_t last);
-void lease_give(struct leases *leases, struct lease *lease); /* one never taken is fine */
+void lease_give(struct leases *leases, struct lease *lease); /* fine for one that was never taken */
 
 /* ---- the other side ---- */
 

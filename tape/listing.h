@@ -15,7 +15,7 @@
 struct listing {
     uint32_t *ids; /* of the instruments, ascending, each once; ours */
     size_t count, room;
-    uint64_t segment; /* the last that was asked about; 0: none */
+    uint64_t segment; /* the last one that was asked about; 0: none */
     enum {
         LISTING_UNKNOWN,
         LISTING_NOTHING, /* the segment has none of them */
@@ -24,12 +24,12 @@ struct listing {
     struct abstract abstract; /* of that segment, or of another one */
 };
 
-void listing_close(struct listing *listing); /* of zeros is fine */
+void listing_close(struct listing *listing); /* fine on zeros */
 
 /* Ask for these instruments from here on. Without memory for them, nothing is known. */
 void listing_ask(struct listing *listing, const struct picks *picks);
 
-/* False: none of them is in the block. May read the foot of its segment. */
+/* False: the block has none of the instruments. May read the foot of its segment. */
 bool listing_may_hold(struct listing *listing, struct tdk_tape *tape, struct index *index,
                       const struct block_ref *ref);
 

@@ -1,10 +1,10 @@
 /*
- * mark.h - moments that somebody wanted to find again: MARK frames, and those a catalogue has
- * learned.
+ * mark.h - moments that somebody wanted to find again: MARK frames, and the marks that a catalogue
+ * has learned.
  *
- * A MARK frame's payload is the name; if a time before it is to be kept with it, a NUL and the ns
- * (u64) follow. Names are data from feeds: control bytes and what is longer than 64 is left out of
- * what is listed. Pure but for malloc; one thread at a time.
+ * A MARK frame's payload is the name. If time before the mark is to be kept with it, a NUL and the
+ * ns (u64) follow. Names are data from feeds: control bytes, and everything after 64 bytes, are
+ * left out of listings. Pure but for malloc; one thread at a time.
  */
 #ifndef TDK_TAPE_MARK_H
 #define TDK_TAPE_MARK_H
@@ -17,18 +17,18 @@
 #define MARK_NAME_MAX    64u
 #define MARK_PAYLOAD_MAX (MARK_NAME_MAX + 1 + sizeof(uint64_t))
 
-/* The payload of a mark's frame; its size. `back` 0: only the name. The name has at most
- * MARK_NAME_MAX bytes, the rest is cut. */
+/* Encode the payload of a MARK frame. Returns its size. `back` 0: only the name. A name is cut
+ * after MARK_NAME_MAX bytes. */
 size_t mark_encode(unsigned char payload[MARK_PAYLOAD_MAX], const char *name, uint64_t back);
 
-/* What a MARK frame says. False: it has no name. */
+/* Decode a MARK frame. False: it has no name. */
 bool mark_decode(const struct tdk_frame *frame, uint64_t epoch, struct mark_ref *mark);
 
-/* ---- what is not stored and not in a footer yet ---- */
+/* ---- marks that are not in the index or in a footer yet ---- */
 
 struct mark_item {
     struct mark_ref ref;
-    uint64_t segment; /* whose footer is to tell it; 0: it came from one */
+    uint64_t segment; /* whose footer is to list it; 0: it came from a footer */
     bool stored;      /* the index has it */
     struct mark_item *next;
 };
@@ -37,15 +37,15 @@ struct marks {
     size_t count;
 };
 
-/* 0 or -ENOMEM; beyond what a feed may make us keep it is passed over. */
+/* 0 or -ENOMEM. Marks beyond what a feed may make us keep are passed over. */
 int marks_add(struct marks *marks, const struct mark_ref *ref, uint64_t segment);
 void marks_close(struct marks *marks);
 
-/* All that are not stored go into the index's batch. */
+/* Put all that are not stored yet into the index's batch. */
 int marks_store(struct marks *marks, struct index *index, struct tdk_err *err);
 
-/* A footer is made for this segment (0: none is): what is stored, and in a footer for so long that
- * nobody makes that one again, is forgotten. */
+/* A footer was made for this segment (0: for none). Forget the marks that are stored and whose
+ * footer is so old that it is never made again. */
 void marks_forget(struct marks *marks, uint64_t segment);
 
 #endif

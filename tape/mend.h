@@ -1,8 +1,8 @@
 /*
- * mend.h - what a dead writer left: imports half made, segments unsealed, files that are not ours.
+ * mend.h - what a dead writer left: half-made imports, unsealed segments, files that are not ours.
  *
- * Only with the tape's lock held. Each step is durable before the next that stands on it; to die
- * between two of them and begin again gives the same tape.
+ * Only while holding the tape's lock. Each step is durable before the next step that depends on it.
+ * Dying between two steps and beginning again gives the same tape.
  */
 #ifndef TDK_TAPE_MEND_H
 #define TDK_TAPE_MEND_H
@@ -14,7 +14,7 @@
 int mend_leftovers(const struct folder *folder, struct damage *damage,
                    struct recover_report *report, struct tdk_err *err);
 
-/* An import that reached its last step is finished, one that did not is removed. */
+/* Finish an import that reached its last step; remove one that did not. */
 int mend_imports(const struct folder *folder, struct recover_report *report, struct tdk_err *err);
 
 /* Files under a segment's name that are none of this tape's go to quarantine/. Unsealed ones at the
@@ -24,15 +24,15 @@ int mend_imports(const struct folder *folder, struct recover_report *report, str
 int mend_strangers(const struct folder *folder, struct damage *damage,
                    struct recover_report *report, uint64_t *row_end, struct tdk_err *err);
 
-/* An unsealed segment: its torn tail cut and kept, what is good sealed, and put into index and
- * catalogue. One with nothing good in it (its first write failed, and the recorder went on in
- * another) is sealed empty, so that the row has no hole, which would mean a loss; but removed if it
- * is the `last`. */
+/* Mend an unsealed segment. Its torn tail is cut and kept, what is good is sealed, and put into
+ * index and catalogue. A segment with nothing good in it (its first write failed, and the recorder
+ * went on in another) is sealed empty, because a missing number would mean a loss; but if it is the
+ * `last`, it is removed. */
 int mend_unsealed(struct rebuild *rebuild, uint64_t number, bool last,
                   struct recover_report *report);
 
-/* Files of segments that were deleted on purpose, and are still there after a death: removed. What
- * was deleted, for the rest. */
+/* Remove the files of segments that were deleted on purpose and are still there after a death.
+ * Returns what was deleted, for the other steps. */
 int mend_retired(const struct folder *folder, struct retired **retired, struct damage *damage,
                  struct recover_report *report, struct tdk_err *err);
 

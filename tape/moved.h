@@ -1,5 +1,6 @@
 /*
- * moved.h - blocks that are not where the index said: packing has put their ticks into others.
+ * moved.h - blocks that are not where the index said, because packing has put their ticks into
+ * other blocks.
  *
  * A walk through the index, block by block, may meet a block that was packed since. Then one looks
  * for what is there now, from a key below that of any block that can hold the same ticks, and
