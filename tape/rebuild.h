@@ -1,9 +1,9 @@
 /*
  * rebuild.h - an index from the segments alone.
  *
- * For a writer whose index is not clean, and for a reader that finds none it can trust (into
- * private memory: index_open_private). Sealed segments are read by their footers, the others, and
- * those whose footer is bad, are scanned. Nothing on the tape is changed.
+ * For a writer whose index is not clean, and for a reader that finds none it can trust (the
+ * reader's goes into private memory: index_open_private). Sealed segments are read by their
+ * footers. The others, and those whose footer is bad, are scanned. Nothing on the tape is changed.
  */
 #ifndef TDK_TAPE_REBUILD_H
 #define TDK_TAPE_REBUILD_H
@@ -14,34 +14,35 @@
 #include "tape/retired.h"
 #include "tape/segment.h"
 
-/* What is wrong with a tape, by count; `each` is told every case in words, if it is not NULL. */
+/* What is wrong with a tape, by count. `each` receives every case in words, if it is not NULL. */
 struct damage {
-    uint64_t blocks;   /* bad stretches inside what was synced */
-    uint64_t heads;    /* segment heads that fail their checksum; nothing else is lost by it */
-    uint64_t footers;  /* of sealed segments: scanned instead */
-    uint64_t segments; /* missing from the row, foreign, unreadable */
-    uint64_t torn;     /* bytes behind the last good block: never acknowledged, no damage */
+    uint64_t blocks;  /* bad stretches before the synced end */
+    uint64_t heads;   /* segment heads that fail their checksum; nothing else is lost with a head */
+    uint64_t footers; /* of sealed segments that are bad; these segments are scanned instead */
+    uint64_t segments; /* segments missing from the sequence, foreign, or unreadable */
+    uint64_t torn;     /* bytes after the last good block: never acknowledged, so not damage */
     void (*each)(const char *text, void *context);
     void *context;
 };
 
-/* Tell one case. `damage` may be NULL. */
+/* Report one case. `damage` may be NULL. */
 void damage_tell(struct damage *damage, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* All but torn. */
+/* The sum of all but torn. */
 uint64_t damage_count(const struct damage *damage);
 
-/* TAPE/retired; where it cannot be read that is told, and nothing was retired. -ENOMEM. */
+/* Load TAPE/retired. When it cannot be read, that is reported, and the result is that nothing was
+ * retired. -ENOMEM. */
 int retired_load_or_tell(struct retired **retired, const struct folder *folder,
                          struct damage *damage, struct tdk_err *err);
 
-/* Every segment of the tape into an empty index, and into `catalog` (NULL: none is wanted).
- * `damage` may be NULL. Only what cannot go on at all is an error. */
+/* Put every segment of the tape into an empty index, and into `catalog` (NULL: not wanted).
+ * `damage` may be NULL. Only what makes it impossible to go on is an error. */
 int rebuild_index(const struct folder *folder, struct index *index, struct catalog *catalog,
                   struct damage *damage, struct tdk_err *err);
 
-/* The same for one segment file by its path, of any tape: tells which. */
+/* The same for one segment file, given its path, of any tape; tape_id says of which. */
 int rebuild_lone(const char *path, struct index *index, uint8_t tape_id[16], struct damage *damage,
                  struct tdk_err *err);
 
@@ -52,10 +53,10 @@ struct found {
     struct block_ref *refs;
     size_t count;
     bool has_foot;
-    bool tells_all;           /* and its catalogue is whole */
+    bool tells_all;           /* its catalogue is whole, too */
     struct segment_foot foot; /* if it has one */
-    struct states states;     /* if it tells them; ours */
-    struct segment_scan scan; /* if not; trimmed when the segment is not sealed */
+    struct states states;     /* if it has them; ours */
+    struct segment_scan scan; /* if it has no foot; trimmed when the segment is not sealed */
 };
 
 /* How far a rebuild is. */
@@ -73,15 +74,16 @@ struct rebuild {
     struct tdk_err *err;
     uint64_t last_number;  /* of the segment before */
     uint64_t previous_end; /* where its blocks end; 0: not known */
-    uint64_t written_ns;   /* the latest time that was told */
+    uint64_t written_ns;   /* the latest time that a segment gave */
     uint32_t digest;       /* of its foot; 0: not known */
-    bool cut; /* an unsealed segment ended in a hole: what was written behind it never counted */
+    /* An unsealed segment ended in a hole. What was written after the hole never counted. */
+    bool cut;
     struct rebuild_totals totals;
     void (*progress)(const struct rebuild_totals *totals, void *context); /* may be NULL */
     void *context;
 };
 
-/* Every segment of the tape, in order. */
+/* Rebuild every segment of the tape, in order. */
 int rebuild_each(struct rebuild *rebuild);
 
 /* The row went on to `end`, as the mark of a clean tape or a file without anything in it says: when
@@ -89,26 +91,29 @@ int rebuild_each(struct rebuild *rebuild);
  * again, so that the row shows what is missing. */
 void rebuild_tell_gone(uint64_t last, uint64_t end, struct damage *damage);
 
-/* The bytes of all these, for totals.bytes_total. */
+/* The bytes of all these segments, for totals.bytes_total. */
 uint64_t rebuild_size(const struct folder *folder, const struct segment_name *names, size_t count);
 
-/* A sealed or unsealed segment into index and catalogue, as it is. What cannot be read is told and
- * left out. */
+/* Put a sealed or unsealed segment into index and catalogue, as it is. What cannot be read is
+ * reported and left out. */
 int rebuild_segment(struct rebuild *rebuild, const struct segment_name *name);
 
-/* The same in steps, for one that is mended in between. `sealed`: as its name says. */
+/* The same in steps, for a segment that is mended in between. `sealed`: as the segment's name
+ * says. */
 int found_open(struct found *found, const struct segment *segment, bool sealed,
                struct catalog *catalog, struct damage *damage, struct tdk_err *err);
 int found_learn(const struct found *found, const struct segment *segment, struct catalog *catalog,
-                struct tdk_err *err); /* names and symbols from its blocks; a foot told its own */
+                /* Learn names and symbols from its blocks, unless the catalogue of its foot has
+                 * given them all. */
+                struct tdk_err *err);
 int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const struct found *found,
                 uint16_t sealed); /* SEGMENT_HAS_FOOTER ... */
 void found_close(struct found *found);
 
 /*
- * A hole ended the segment before this one, and this one's blocks come after it: not one of them
- * was acknowledged (its own would tell what was synced), and feeds still hold what they hold. So
- * they are no part of the tape. To be asked before found_learn() and rebuild_put().
+ * The segment before this one ended in a hole, and this one's blocks come after it. Not one of them
+ * was acknowledged (this segment's blocks would say what was synced), and the feeds' rings still
+ * hold their frames. So they are no part of the tape. Ask before found_learn() and rebuild_put().
  */
 bool rebuild_is_orphan(struct rebuild *rebuild, const struct found *found);
 

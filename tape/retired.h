@@ -3,12 +3,14 @@
  * different answers.
  *
  *   TAPE/retired       struct retired_head, then its ranges of segments, then its extents of seqs
- *   TAPE/retired.new   room for the next one: what a full disk needs is that something is deleted
+ *   TAPE/retired.new   room for the next one: when the disk is full, segments must still be
+ * deletable
  *
- * Written aside, synced and renamed before a segment's file goes: a file that is still there is
- * none of the tape's then, and whoever writes next removes it. Neighbours are merged, so it grows
- * with the epochs that were deleted, not with the segments. What was loaded is never changed for
- * its readers: they hold it (any thread), who retires works on a copy of his own.
+ * `retired` is written under another name, synced and renamed before a segment's file is removed. A
+ * file that is still there then is no part of the tape, and the next writer removes it. Neighbours
+ * are merged, so the file grows with the epochs that were deleted, not with the segments. What was
+ * loaded never changes for its readers: they hold a reference (any thread), and retiring works on a
+ * copy of its own.
  */
 #ifndef TDK_TAPE_RETIRED_H
 #define TDK_TAPE_RETIRED_H
@@ -34,13 +36,13 @@ struct retired_head {
 /* Segments first to last, all of them gone. */
 struct retired_range {
     uint64_t first, last;
-    uint64_t ticks, bytes; /* of all; bytes of their files */
+    uint64_t ticks, bytes; /* of all of them; bytes of their files */
     uint64_t retired_ns;   /* when the last of them went */
-    uint32_t digest;       /* of the last, as the chain has it; 0: not known */
+    uint32_t digest;       /* of the last one, as in the chain; 0: not known */
     uint32_t zero;
 };
 
-/* Seqs of an epoch that went with them, ticks and losses. */
+/* Seqs of an epoch that went with them, as ticks and as losses. */
 struct retired_extent {
     uint64_t epoch;
     uint64_t first_seq, last_seq;
@@ -56,15 +58,16 @@ static_assert(sizeof(struct retired_head) == 64 && sizeof(struct retired_range) 
 struct retired {
     struct retired_range *ranges; /* ascending, none touches the next */
     size_t range_count;
-    struct retired_extent *extents; /* by track, epoch and seq, likewise */
+    struct retired_extent *extents; /* by track, epoch and seq; none touches the next */
     size_t extent_count;
     unsigned holders; /* atomic */
 };
 
-/* What the tape has; an empty one when it has none. TDK_ECORRUPT, TDK_EVERSION, TDK_EFOREIGN. */
+/* Load what the tape has; empty when it has none. TDK_ECORRUPT, TDK_EVERSION, TDK_EFOREIGN. */
 int retired_load(struct retired **retired, const struct folder *folder, struct tdk_err *err);
 
-/* Does the error say nothing about the file? It may be read the next time, or by another build. */
+/* True: the error says nothing about the file, which may be readable the next time, or by another
+ * build. */
 bool retired_may_pass(int rc);
 int retired_empty(struct retired **retired, struct tdk_err *err);
 int retired_save(const struct retired *retired, const struct folder *folder, struct tdk_err *err);
@@ -72,29 +75,31 @@ void retired_reserve(const struct retired *retired, const struct folder *folder)
 struct retired *retired_hold(struct retired *retired);
 void retired_drop(struct retired *retired); /* NULL is fine */
 
-/* The same from bytes and back, malloc'ed; pure. */
+/* Decode from bytes and encode to bytes, malloc'ed; pure. */
 int retired_decode(struct retired **retired, const void *bytes, size_t size,
                    const uint8_t tape_id[16], struct tdk_err *err);
 int retired_encode(const struct retired *retired, const uint8_t tape_id[16], void **bytes,
                    size_t *size, struct tdk_err *err);
 
-/* A segment goes, with these blocks. -ENOMEM: it may be there in part, and is of no more use. */
+/* Add a segment that goes, with these blocks. -ENOMEM: it may be added in part, and `retired` is of
+ * no more use. */
 int retired_add(struct retired *retired, const struct retired_range *segment,
                 const struct block_ref *refs, size_t count, struct tdk_err *err);
 
-/* NULL: it was not retired. */
+/* NULL: the segment was not retired. */
 const struct retired_range *retired_find(const struct retired *retired, uint64_t segment);
 
-/* The next stretch of segments in [*from, last] that were not retired; *from moves on behind it.
- * False: no more. */
+/* The next stretch of segments in [*from, last] that were not retired. *from moves past it. False:
+ * no more. */
 bool retired_next_missing(const struct retired *retired, uint64_t *from, uint64_t last,
                           uint64_t *missing_first, uint64_t *missing_last);
 
-/* Take what was retired off both ends of a stretch of seqs. False: nothing is left of it. */
+/* Cut what was retired off both ends of a stretch of seqs. False: nothing is left. */
 bool retired_trim(const struct retired *retired, uint16_t track, uint64_t epoch,
                   uint64_t *first_seq, uint64_t *last_seq);
 
-/* The extents of a track from an epoch on: the first of them, and behind the last of the track. */
+/* The extents of a track, beginning with an epoch: returns the first of them; *end is behind the
+ * track's last. */
 const struct retired_extent *retired_of(const struct retired *retired, uint16_t track,
                                         uint64_t epoch, const struct retired_extent **end);
 

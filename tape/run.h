@@ -9,7 +9,7 @@
 
 #include "tape/stream.h"
 
-/* Where reversed frames are put. */
+/* Where the frames of a reverse run are put. */
 struct run_copy {
     unsigned char *bytes; /* ours */
     size_t room;
