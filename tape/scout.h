@@ -1,5 +1,6 @@
 /*
- * scout.h - a thread that reads the next blocks of a scan while its caller is busy with one.
+ * scout.h - a thread that reads the next blocks of a scan while its caller works on the current
+ * one.
  *
  * Reading, checking and unpacking blocks is most of what a scan costs, and no block depends on
  * another. So a scout goes ahead. If the caller comes for a block that is still being read, it does
@@ -31,7 +32,7 @@ void scout_limit(int max);
 
 /* NULL: there are as many as there may be, or no thread could be made. */
 struct scout *scout_start(struct shelf *shelf);
-void scout_stop(struct scout *scout); /* NULL is fine; what was read goes on the shelf */
+void scout_stop(struct scout *scout); /* NULL is fine; what was read goes to the shelf */
 
 /* Say what to read from here on: whole blocks (NULL), or of each block the ticks of these
  * instruments, whose list is copied. Drops what was sent for before. False: there is no memory, and

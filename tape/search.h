@@ -26,7 +26,7 @@ struct answer {
 
 /* How far a track has been told. */
 struct place {
-    uint64_t epoch; /* 0: nothing of it */
+    uint64_t epoch; /* 0: nothing of the track yet */
     uint64_t last_seq;
     uint64_t ring_epoch;    /* as its ring calls it */
     uint8_t ring_uuid[16];  /* zeros: it came from a file */

@@ -47,7 +47,7 @@ void segments_close(struct segments *segments); /* when nobody holds a handle an
 int segments_take(struct segments *segments, const struct block_ref *ref, bool scan,
                   struct handle **handle, struct tdk_err *err);
 
-/* Is this the handle of the file that a block is in? */
+/* Is this a handle of the file that a block is in? */
 bool handle_is_of(const struct handle *handle, const struct block_ref *ref);
 
 /* And may the block be read through it? */

@@ -1,5 +1,5 @@
 /*
- * select.h - which ticks a query wants: times, types, and instruments behind symbols.
+ * select.h - which ticks a query wants: times, types, and the instruments that its symbols mean.
  *
  * A query's words are checked and copied once; then a few compares decide about a tick. Times are
  * [from, last], inclusive, so that a range without end includes a tick stamped UINT64_MAX. What the
@@ -41,8 +41,8 @@ struct select {
     bool control;             /* control frames are wanted */
     bool by_type;             /* not every type passes */
     bool by_symbol;           /* not every instrument passes */
-    bool types[256];          /* whole frame types */
-    bool dbn[256], wide[256]; /* rtypes of those two */
+    bool types[256];          /* frame types that pass as a whole */
+    bool dbn[256], wide[256]; /* rtypes of these two types */
 
     char **words; /* exact symbols, sorted; ours */
     size_t word_count;
@@ -102,7 +102,7 @@ static inline bool select_passes(const struct select *select, const struct picks
 /* Is every tick of the block in the range of time? */
 bool select_covers(const struct select *select, const struct block_ref *block);
 
-/* Does a LOSS frame's gap meet the range? Its times are receive times, on both axes. */
+/* Does a LOSS frame's gap overlap the range? Its times are receive times, on both axes. */
 bool select_meets_loss(const struct select *select, const struct tdk_loss *loss);
 
 #endif

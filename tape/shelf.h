@@ -14,7 +14,7 @@
 
 enum {
     SHELF_SLICES = 16,
-    SHELF_BYTES = 32 << 20, /* in their buffers, together */
+    SHELF_BYTES = 32 << 20, /* in all their buffers together */
 };
 
 struct shelf {

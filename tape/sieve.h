@@ -1,5 +1,5 @@
 /*
- * sieve.h - what of one block passes a query.
+ * sieve.h - which frames of one block pass a query.
  *
  * The answer is a run or a list. A run is a stretch of bytes in which every frame is a tick that
  * passes; it is found without looking at each. A list has the offsets of the frames that pass, in
@@ -44,7 +44,7 @@ int sieve_fill(struct sieve *sieve, const struct block_ref *ref, struct tdk_err 
  * has to be counted? */
 bool sieve_takes_all(const struct sieve *sieve, const struct block_ref *ref);
 
-/* Does the block's directory tell how many ticks pass? */
+/* True: the block's directory is enough to count the ticks that pass. */
 bool sieve_counts_by_directory(const struct sieve *sieve, const struct block_ref *ref);
 
 /* Count the ticks that pass, and read even less where the directory is enough. *lost: the losses

@@ -1,7 +1,7 @@
 /*
  * sift.h - does a tick that is not on the tape yet pass a query?
  *
- * Of one epoch of one track, by what the tape knows of its symbols when the sift is opened. One
+ * For one epoch of one track, by what the tape knows of its symbols when the sift is opened. One
  * thread at a time.
  */
 #ifndef TDK_TAPE_SIFT_H
@@ -19,7 +19,7 @@ int sift_open(struct sift *sift, struct tdk_tape *tape, const struct tdk_query *
               const char *track, uint64_t epoch, struct tdk_err *err);
 void sift_close(struct sift *sift);
 
-/* A tick whose payload has been judged: TDK_FLAG_INVALID is set if it is no whole record. */
+/* For a tick whose payload has been checked: TDK_FLAG_INVALID is set if it is no whole record. */
 static inline bool sift_passes(const struct sift *sift, const struct tdk_frame *tick)
 {
     return select_passes(&sift->select, sift->select.by_symbol ? &sift->here : NULL, tick);

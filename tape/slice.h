@@ -18,7 +18,7 @@
 enum slice_state {
     SLICE_EMPTY,
     SLICE_ENTRIES, /* head, and the directory's entries */
-    SLICE_PACKED,  /* packed: head, the directory's entries, and what is picked, side by side */
+    SLICE_PACKED,  /* packed: head, the directory's entries, and the picked ticks, side by side */
     SLICE_PARTS,   /* head, directory, sums, and some chunks */
     SLICE_WHOLE,
 };
@@ -31,10 +31,10 @@ struct slice {
     struct block_view view; /* of the frames only what slice_need() has made sure of */
     unsigned char *bytes;   /* as in the file; ours */
     size_t room;
-    size_t mapped;           /* of bytes, by buffers_map(); 0: by the allocator */
+    size_t mapped; /* size of bytes if mapped by buffers_map(); 0: it is from the allocator */
     unsigned char *unpacked; /* ours */
     size_t unpacked_room;
-    bool is_joined;    /* unpacked is behind bytes, in one mapping */
+    bool is_joined;    /* unpacked follows bytes, in one mapping */
     struct pack *pack; /* ours; NULL until a packed block is met */
     uint32_t picked;   /* SLICE_PACKED: the ticks that are there; an ordinal counts among them */
     uint64_t *chunks;  /* a bit for each chunk of frames that is there; ours */

@@ -51,7 +51,8 @@ struct stream {
 /* The highest ts that a stream tells before a block, and with it. */
 struct maximum {
     uint64_t epoch, first_seq, last_seq;
-    uint64_t segment, offset; /* blocks without ticks begin with the same seq as the next one */
+    uint64_t segment,
+        offset; /* blocks without ticks begin with the same seq as the block after them */
     unsigned generation;
     uint64_t before, with;
 };
@@ -88,7 +89,7 @@ size_t stream_tick_span(const struct stream *stream);
 /* The next frame of a loaded block. NULL: that was all, and the stream is not loaded any more. */
 const struct tdk_frame *stream_peek(struct stream *stream);
 
-/* Pass over the frame that stream_peek() showed. */
+/* Move past the frame that stream_peek() returned. */
 void stream_step(struct stream *stream);
 
 #endif

@@ -1,16 +1,16 @@
 /*
- * stream_ahead.h - the blocks that a stream will need next, read by a scout where it scans.
+ * stream_ahead.h - where a stream scans, a scout reads the blocks that it will need next.
  */
 #ifndef TDK_TAPE_STREAM_AHEAD_H
 #define TDK_TAPE_STREAM_AHEAD_H
 
 #include "tape/stream.h"
 
-/* The stream has a scout, and in its sieve from here on the slice in which the scout read its next
- * block; false: it did not, and there is none. */
+/* True: the stream has a scout, and its sieve now has the slice in which the scout read the
+ * stream's next block. False: the scout did not read it, and the sieve has no slice. */
 bool stream_meet(struct stream *stream);
 
-/* A block of a scan is about to be read: those behind it are, too. */
+/* Call before a block of a scan is read: the scout is sent for the blocks after it. */
 void stream_go_ahead(struct stream *stream);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * symbols.h - what instruments are called, and when: the symbols of one track's epoch.
+ * symbols.h - what instruments are called, and when: the symbols of one epoch of a track.
  *
  * They come from SYMBOL frames, from the mappings in a DBN file's metadata, and from DBN records
- * (symbol mapping, definition). A name holds over a span of index time; a later one for the same
+ * (symbol mapping, definition). A name holds over a span of index time. A later one for the same
  * instrument ends an earlier one. Pure but for malloc; one thread at a time.
  */
 #ifndef TDK_TAPE_SYMBOLS_H
@@ -28,29 +28,30 @@ struct symbols_of {
     uint32_t *slots; /* by instrument: its last entry, + 1 */
     uint32_t slot_count;
     struct scatter scatter; /* over the slots */
-    uint32_t first_changed; /* entries below it have not changed */
+    uint32_t first_changed; /* entries before this one have not changed */
     uint64_t refused;       /* names that found no room */
 };
 
 void symbols_close(struct symbols_of *symbols);
 
-/* Not the same twice; an earlier name of the instrument that reaches into [from, to) ends at
- * `from`. Names longer than 71 bytes, empty ones and empty spans are passed over. 0 or -ENOMEM. */
+/* Add a name. The same one is not added twice. An earlier name of the instrument that reaches into
+ * [from, to) ends at `from`. Names longer than 71 bytes, empty names and empty spans are passed
+ * over. 0 or -ENOMEM. */
 int symbols_add(struct symbols_of *symbols, uint32_t instrument_id, uint64_t from, uint64_t to,
                 const char *name, size_t name_size);
 
-/* As another catalogue has it. */
+/* Add a symbol as another catalogue has it. */
 int symbols_merge(struct symbols_of *symbols, const struct symbol_ref *told);
 
-/* As stored before: taken over as it is. */
+/* Add a symbol as it was stored before, unchanged. */
 int symbols_restore(struct symbols_of *symbols, const struct symbol_ref *ref);
 
-/* The name at a time; NULL: none. */
+/* The name at a time. NULL: none. */
 const char *symbols_find(const struct symbols_of *symbols, uint32_t instrument_id, uint64_t ts);
 
-/* A whole DBN metadata header, and a DBN record (a frame that passed its check) that names an
- * instrument; other records are passed over. 0 or -ENOMEM: what is not as it should be names
- * nothing. */
+/* Add the symbols of a whole DBN metadata header, or of a DBN record (a frame that passed its
+ * check) that names an instrument; other records are passed over. 0 or -ENOMEM. What is malformed
+ * names nothing. */
 int symbols_from_metadata(struct symbols_of *symbols, const void *bytes, size_t size);
 int symbols_from_record(struct symbols_of *symbols, const struct tdk_frame *frame);
 
