@@ -15,14 +15,14 @@
 #include "tape/view.h"
 #include "tapedeck/tape.h"
 
-/* A track; it stays where it is until the tape is closed, as runs borrow its name. */
+/* A track. It stays at its address until the tape is closed, because runs borrow its name. */
 struct track {
     struct track_ref ref;
     struct track *next;
 };
 
-/* All symbols of a track at one time, by (epoch, instrument_id, from). Never changed: who reads
- * them holds them, and a refresh takes nothing away from anybody. */
+/* All symbols of a track at one time, by (epoch, instrument_id, from). Never changed: readers hold
+ * a reference, and a refresh takes nothing away from them. */
 struct symbols {
     unsigned holders; /* atomic */
     uint16_t track;
@@ -31,7 +31,7 @@ struct symbols {
     struct symbol_ref items[];
 };
 
-/* Where a segment lies in time: what a lease goes by; and what it tells. */
+/* A segment's span of time, which leases go by, and what its reference says. */
 struct segment_span {
     uint64_t number, min_ts, max_ts;
     uint32_t generation;
@@ -40,43 +40,45 @@ struct segment_span {
 };
 
 struct tdk_tape {
-    char lone[TAPE_PATH_MAX]; /* path of the one segment that was opened; "": a tape */
-    struct folder folder;     /* when it is one */
+    char lone[TAPE_PATH_MAX]; /* path of the one segment that was opened; "": this is a tape */
+    struct folder folder;     /* if it is a tape */
     struct segments segments; /* that are open */
-    struct shelf shelf;       /* what was read of them, for the next query */
+    struct shelf shelf;       /* what was read of blocks, for the next query */
     struct tallies tallies;   /* of blocks that were counted in */
-    struct leases leases;     /* on those that cursors may yet need */
+    struct leases leases;     /* on the segments that cursors may yet need */
     pthread_mutex_t lock;     /* over all that follows */
     struct view *view;
     struct track *all;     /* every track ever seen */
-    struct track **tracks; /* those there are now, by name bytewise */
+    struct track **tracks; /* those that are there now, by name bytewise */
     size_t track_count;
-    struct retired *retired; /* what was deleted on purpose, as its file was last: */
+    struct retired *retired; /* what was deleted on purpose, and of which file it was read: */
     uint64_t retired_inode, retired_ns, retired_size;
     struct segment_span *spans;   /* of the segments that the index knows; by number */
     size_t span_count, cut_count; /* of all; of those that are cut */
     struct missing missing;       /* of the same row */
     bool spans_known;
-    uint64_t dear_ns;        /* not before: a look at all segments (tape_refresh_cheaply) */
-    struct symbols *symbols; /* held, of the tracks that were asked about, until refresh */
+    uint64_t dear_ns;        /* no look at all segments before this time (tape_refresh_cheaply) */
+    struct symbols *symbols; /* of the tracks that were asked about; held until refresh */
 };
 
-/* No segment was given up: the row has its first. Of one segment alone nobody can say so. */
+/* True: no segment was given up, so the sequence has its first. Of a single segment this cannot be
+ * known. */
 bool tape_is_from_start(const struct tdk_tape *tape);
 
 /* By exact name; NULL: no such track. */
 struct track *tape_track(struct tdk_tape *tape, const char *name);
 
-/* By its number; NULL. */
+/* By its number; NULL: no such track. */
 struct track *tape_track_number(struct tdk_tape *tape, uint16_t number);
 
-/* Those of now, by name bytewise; a list of the caller's, malloc'ed. NULL: no memory. */
+/* The tracks that are there now, by name bytewise. The list is the caller's, malloc'ed. NULL: no
+ * memory. */
 struct track **tape_tracks(struct tdk_tape *tape, size_t *count);
 
-/* The view of now; the caller drops it. */
+/* The current view; the caller drops it. */
 struct view *tape_view(struct tdk_tape *tape);
 
-/* The same; or one of what is written, be it durable or not. */
+/* The same; or, with `written`, one that includes what is written but not durable yet. */
 int tape_view_of(struct tdk_tape *tape, bool written, struct view **view, struct tdk_err *err);
 
 /* The block cannot be had. Was its file packed, and the view does not know of it: one that was made
@@ -87,26 +89,26 @@ bool tape_renew_view(struct tdk_tape *tape, const struct block_ref *ref, struct 
 /* From here to the next refresh all that is asked of the tape is told of what is written. */
 int tape_refresh_written(struct tdk_tape *tape, struct tdk_err *err);
 
-/* The tracks that a view has, by name bytewise, also those that are new with it; malloc'ed. */
+/* The tracks that a view has, by name bytewise, including those that are new with it; malloc'ed. */
 int tape_tracks_of(struct tdk_tape *tape, struct view *view, struct track ***tracks, size_t *count,
                    struct tdk_err *err);
 
-/* What was deleted on purpose, as of now; the caller drops it. NULL: nothing was, or nobody can
- * tell. */
+/* What was deleted on purpose, as of now; the caller drops it. NULL: nothing was, or it is not
+ * known. */
 struct retired *tape_retired(struct tdk_tape *tape);
 struct retired *tape_retired_now(struct tdk_tape *tape); /* likewise, with the lock held */
 bool tape_is_retired(struct tdk_tape *tape, uint64_t segment);
 
-/* Take off both ends of a stretch of seqs what was deleted. False: nothing is left of it. */
+/* Cut what was deleted off both ends of a stretch of seqs. False: nothing is left. */
 bool tape_trim_retired(struct tdk_tape *tape, uint16_t track, uint64_t epoch, uint64_t *first_seq,
                        uint64_t *last_seq);
 
-/* The segments that may hold ticks of these times (on the event axis: any) stay until the lease is
- * given back. */
+/* Keep the segments that may hold ticks of these times (on the event axis: all segments) until the
+ * lease is given back. */
 void tape_lease(struct tdk_tape *tape, struct lease *lease, enum tdk_axis axis, uint64_t from,
                 uint64_t last);
 
-/* Of the segments of now the newest; 0: there is none. */
+/* The newest segment that is there now; 0: there is none. */
 uint64_t tape_newest_segment(struct tdk_tape *tape);
 
 /* Segments that are not there or lost their end, if what they held may be of the query's times (on
@@ -117,11 +119,11 @@ bool tape_next_lost(struct tdk_tape *tape, const struct tdk_query *query, uint64
                     struct tdk_lost_segments *lost);
 int tape_say_lost(const struct tdk_lost_segments *lost, struct tdk_err *err); /* TDK_ECORRUPT */
 
-/* Does the index tell what segments have of these kinds of state, of this one and of those below it
- * down to *floor (which is the next that does not; 0: of all)? */
+/* Does the index have these kinds of state for this segment and for those below it, down to but not
+ * including *floor? *floor is the next segment that lacks them; 0: none lacks them. */
 bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor);
 
-/* Of the segment's file, as the index knew it; it may have been packed since. */
+/* The generation of the segment's file, as the index knew it. It may have been packed since. */
 unsigned tape_generation(struct tdk_tape *tape, uint64_t segment);
 
 /* The epochs of a track, ascending; malloc'ed. Their first_seq is 1 where no segment of the tape

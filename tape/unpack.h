@@ -1,4 +1,4 @@
-/* unpack.h - one zstd frame of a known size; what is corrupt and what is only a lack of memory. */
+/* unpack.h - unpack one zstd frame of a known size, and tell corruption from a lack of memory. */
 #ifndef TDK_TAPE_UNPACK_H
 #define TDK_TAPE_UNPACK_H
 

@@ -1,7 +1,7 @@
 /*
  * verify_segment.h - one segment file, every byte of it: for verify.c.
  *
- * What it finds wrong and what chains to other segments is kept in a report, which belongs to
+ * What is wrong with it, and what chains to other segments, is kept in a report, which belongs to
  * the caller. Blocking; each thread has its own reader.
  */
 #ifndef TDK_TAPE_VERIFY_SEGMENT_H
@@ -20,7 +20,7 @@ struct report_finding {
     char *what; /* ours */
 };
 
-/* A stretch of seqs without a hole, as the blocks of one track follow each other. */
+/* A stretch of seqs without a hole, from consecutive blocks of one track. */
 struct extent {
     uint64_t epoch;
     uint64_t first_seq, last_seq;
@@ -28,7 +28,7 @@ struct extent {
     uint64_t step_back; /* the largest of its blocks' */
     uint16_t track;
     bool begins;  /* with its epoch's EPOCH frame */
-    bool repeats; /* of a whole track: some of it is there twice, so its blocks were not counted */
+    bool repeats; /* of a whole track: part of it is there twice, so its blocks were not counted */
 };
 
 struct report {
@@ -42,33 +42,35 @@ struct report {
     bool has_foot;
     uint32_t digest, previous_digest; /* as its foot says */
     uint32_t blocks_digest;           /* as its blocks say */
-    uint32_t bad_blocks;              /* that could not be read */
+    uint32_t bad_blocks;              /* blocks that could not be read */
     uint64_t written_ns;              /* of the last block */
-    int failed;                       /* -ENOMEM and such: what was found is not all */
+    int failed;                       /* -ENOMEM and such: the findings are not complete */
 };
 
-/* What is read for it, and what it is compared with. */
+/* What a segment is read into, and what it is compared with. */
 struct verify_reader {
     struct index *index; /* NULL: no index is compared */
-    bool live;           /* a recorder is at work: blocks may be on their way into the index */
+    bool live;           /* a recorder is running: blocks may not be in the index yet */
     unsigned char *bytes, *unpacked;
     size_t room, unpacked_room;
-    struct pack *pack;           /* ours; NULL until a packed block is met */
-    struct states_maker *states; /* what its blocks have; ours, once it is needed */
-    _Atomic uint64_t *bytes_done, *blocks_done, *ticks_done; /* all readers count up the same */
+    struct pack *pack; /* ours; NULL until a packed block is met */
+    /* The states of its blocks; ours, made when needed. */
+    struct states_maker *states;
+    _Atomic uint64_t *bytes_done, *blocks_done, *ticks_done; /* shared counters of all readers */
 };
 
 void verify_segment(struct verify_reader *reader, const struct segment *segment,
                     enum segment_stage stage, struct report *report);
 void verify_reader_close(struct verify_reader *reader);
 
-/* Does its foot tell what state its blocks have, and the index as much of it? Behind its blocks. */
+/* Do the states of its foot match its blocks, and does the index say the same? Call after its
+ * blocks were read. */
 void verify_states(struct verify_reader *reader, const struct segment *segment,
                    const struct segment_foot *foot, const struct block_ref *refs,
                    struct report *report);
 
-/* One more finding. `offset` UINT64_MAX: of the whole. report_say: the text is all there is, the
- * segment is in it. */
+/* Add a finding. `offset` UINT64_MAX: of the whole file. report_say: the text is complete, and
+ * names the segment itself. */
 void report_say(struct report *report, uint64_t offset, int code, const char *text);
 void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

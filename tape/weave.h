@@ -17,7 +17,7 @@
 /* Most streams of a weave: with more, it costs more to set up than it saves. */
 #define WEAVE_MAX 64u
 
-/* Where ticks are copied to, and what they were. */
+/* Where ticks are copied to, and what was copied. */
 struct woven {
     void *bytes; /* whole frames; the caller's */
     size_t room;

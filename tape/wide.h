@@ -1,8 +1,8 @@
 /*
- * wide.h - loops for registers of 256 bits (AVX2), where there are some.
+ * wide.h - loops for 256-bit registers (AVX2), where the processor has them.
  *
- * A loop is written once, ALWAYS_INLINE, and called from two functions, of which one is WIDE: the
- * compiler makes what it can of the registers that it may use there. Any thread.
+ * A loop is written once, ALWAYS_INLINE, and called from two functions, one of which is WIDE: there
+ * the compiler uses the wider registers as it can. Any thread.
  */
 #ifndef TDK_TAPE_WIDE_H
 #define TDK_TAPE_WIDE_H
@@ -19,7 +19,7 @@
 
 extern bool wide_is_off; /* for tests; wide.c */
 
-/* May a WIDE function be called? */
+/* True: a WIDE function may be called. */
 static inline bool wide_is_possible(void)
 {
 #if defined(__x86_64__)
