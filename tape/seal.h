@@ -22,8 +22,8 @@
 #include "tape/folder.h"
 #include "tape/states.h"
 
-#define SEAL_LEVEL 1 /* of zstd, unless set otherwise: for columns, levels 2 to 4 are no smaller   \
-                      */
+/* Level of zstd, unless set otherwise: for columns, levels 2 to 4 are no smaller. */
+#define SEAL_LEVEL 1
 
 struct seal_options {
     int level; /* 0: SEAL_LEVEL */
