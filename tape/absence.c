@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "tape/files.h"
 
-/* Of one that was packed since the index was asked nothing is where the reference says, and all of
- * it is there. */
+/* If the segment was packed since the index was asked, nothing is where the reference says, but all
+ * of it is there. */
 static uint64_t size_of(const struct segment *segment, const struct block_ref *ref)
 {
     struct file_stat stat;
@@ -26,7 +26,7 @@ static void look(struct absence *absence, struct tdk_tape *tape, const struct bl
     segments_give(&tape->segments, handle);
 }
 
-/* Who cannot open one more file knows nothing of it. */
+/* When no more files can be opened, nothing is known about the segment. */
 static bool is_shortage(int code)
 {
     return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
@@ -37,7 +37,7 @@ int absence_check(struct absence *absence, struct tdk_tape *tape, const struct b
 {
     const uint64_t end = ref->offset + ref->span;
     if (absence->segment != ref->segment || (absence->code == 0 && absence->size < end))
-        look(absence, tape, ref); /* the file of a recorder may have grown */
+        look(absence, tape, ref); /* a recorder's file may have grown */
     if (is_shortage(absence->code))
         return 0;
     if (absence->code != 0)

@@ -27,7 +27,7 @@ static int read_abstract(struct abstract *abstract, const struct segment *segmen
     return 0;
 }
 
-/* Of one whose blocks are away: what stayed here says whether any of them is needed. */
+/* For a segment whose blocks are away: what stayed here says whether any of them is needed. */
 static int load_home(struct abstract *abstract, struct tdk_tape *tape, uint64_t number)
 {
     struct segment *segment;

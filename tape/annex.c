@@ -16,7 +16,7 @@
 
 /* ---- bytes ---- */
 
-/* An item at *at and the path behind it, which no other has. *at moves on. */
+/* Take the item at *at and the path behind it. No other item may have its id. *at moves past it. */
 static int take_item(struct annexes *annexes, const unsigned char *bytes, size_t size, size_t *at)
 {
     struct annexes_item item;
@@ -159,7 +159,7 @@ int annexes_put(struct annexes *annexes, const uint8_t id[16], const char *path,
     return 0;
 }
 
-/* ---- the other side ---- */
+/* ---- the annex's own file ---- */
 
 static uint32_t meta_crc(const struct annex_meta *meta)
 {

@@ -12,15 +12,15 @@
 #include "tape/files.h"
 #include "tape/segment.h"
 
-#define STAGE_SIZE    ((size_t)16 << 10) /* of ticks that go into a block together */
-#define STAGED_MAX    1024u              /* bytes of the payload of one */
-#define WRITES_MEMORY ((size_t)16 << 20) /* bytes on their way to the disk, at most */
+#define STAGE_SIZE    ((size_t)16 << 10) /* bytes of ticks that go into a block together */
+#define STAGED_MAX    1024u              /* bytes of the payload of a staged tick, at most */
+#define WRITES_MEMORY ((size_t)16 << 20) /* bytes that are being written, at most */
 
 struct append {
     struct recovered tape;
     struct append_options options;
     struct append_totals totals;
-    uint64_t refused_before; /* by recovery */
+    uint64_t refused_before; /* names that recovery refused */
 
     /* The epoch that is being written, and its block. */
     struct track_state state;
@@ -28,17 +28,18 @@ struct append {
     uint8_t kind;
     bool need_track, need_epoch; /* what the next block must begin with */
     bool filling;                /* `block` has been begun */
-    size_t staged;               /* bytes of ticks that wait in the stage: see settle() */
+    size_t staged;               /* bytes of ticks in the stage: see settle() */
     uint32_t staged_ticks;
     struct block block;
     struct block_scratch *scratch;
-    unsigned char *buffer; /* of `room` bytes: one block, one write; NULL: take one */
+    /* Of `room` bytes: one block, one write; NULL: it must be taken first. */
+    unsigned char *buffer;
     size_t room;
-    struct behind *behind; /* whose buffers they are */
+    struct behind *behind; /* owns the buffers */
     unsigned char *stage;  /* STAGE_SIZE bytes */
 
-    /* Segments of this import, in order; all but the last are sealed, none is part of the tape yet.
-     */
+    /* The segments of this import, in order. All but the last are sealed; none is part of the tape
+     * yet. */
     struct segment_writer **segments;
     size_t segment_count, segment_room;
     uint64_t next_number;
@@ -49,7 +50,7 @@ struct append {
 
 /* ---- open ---- */
 
-/* As many as keep a disk busy, and fewer of large ones: memory is what it costs. */
+/* As many as keep a disk busy; fewer of large ones, because they cost memory. */
 static unsigned writes_for(size_t room)
 {
     size_t writes = WRITES_MEMORY / room;
@@ -141,7 +142,7 @@ static int fail_write(const struct append *a, int rc, struct tdk_err *err)
                    a->tape.folder.path);
 }
 
-/* Sealed and durable, but not renamed: that is for the end. */
+/* The segment is sealed and durable, but not renamed: that is done at the end. */
 static int seal_segment(struct append *a, struct tdk_err *err)
 {
     struct segment_writer *w = current(a);
@@ -184,7 +185,7 @@ static int new_segment(struct append *a, struct tdk_err *err)
     return 0;
 }
 
-/* A segment with room for one more block of `room` bytes. */
+/* Make sure there is a segment with room for one more block of `room` bytes. */
 static int need_segment(struct append *a, size_t room, struct tdk_err *err)
 {
     const struct segment_writer *w = current(a);
@@ -196,7 +197,7 @@ static int need_segment(struct append *a, size_t room, struct tdk_err *err)
 
 /* ---- blocks ---- */
 
-/* As large as blocks are to be, or as large as it must be for a payload of this size. */
+/* Begin a block of the configured size, or as large as a payload of this size needs. */
 static int begin_block(struct append *a, uint32_t size, struct tdk_err *err)
 {
     size_t room = align_up(a->options.block_size, TAPE_ALIGN);
@@ -216,7 +217,7 @@ static int begin_block(struct append *a, uint32_t size, struct tdk_err *err)
         fits = block_add_track(&a->block, catalog_name(a->tape.catalog, a->state.track), a->kind);
     if (a->need_epoch && fits)
         fits = block_add_epoch(&a->block, &a->epoch);
-    assert(fits); /* block_room_for() counted them in */
+    assert(fits); /* block_room_for() includes them */
     a->need_track = a->need_epoch = false;
     return 0;
 }
@@ -239,7 +240,7 @@ static void add_totals(struct append *a)
     a->totals.back += a->block.back;
 }
 
-/* What is in the sealed block, for the foot and the catalogue. */
+/* Note what is in the sealed block, for the foot and the catalogue. */
 static int note_block(struct append *a, uint64_t offset, struct tdk_err *err)
 {
     struct segment_writer *w = current(a);
@@ -256,7 +257,7 @@ static int note_block(struct append *a, uint64_t offset, struct tdk_err *err)
     return rc;
 }
 
-/* The block that is being filled goes to the file. */
+/* Write the block that is being filled to the file. */
 static int flush_block(struct append *a, struct tdk_err *err)
 {
     if (!a->filling)
@@ -297,8 +298,8 @@ static uint32_t size_of(const unsigned char *frame)
     return ((const struct tdk_frame *)(const void *)frame)->size;
 }
 
-/* The ticks of the stage go into blocks as a recorder takes them from a ring: in runs, at half of
- * what they cost one by one. */
+/* The staged ticks go into blocks the way a recorder takes them from a ring: in runs, at half the
+ * cost of one by one. */
 static int settle(struct append *a, struct tdk_err *err)
 {
     const unsigned char *at = a->stage, *end = at + a->staged;
@@ -315,7 +316,7 @@ static int settle(struct append *a, struct tdk_err *err)
     return rc;
 }
 
-/* Nothing waits any more, here or in a block. */
+/* Empty the stage and write the block: nothing waits any more. */
 static int end_block(struct append *a, struct tdk_err *err)
 {
     int rc = settle(a, err);
@@ -334,11 +335,11 @@ static void stage_tick(struct append *a, uint8_t type, uint8_t flags, uint64_t t
                                                          .ts = ts};
     if (size > 0)
         memcpy(at + sizeof(struct tdk_frame), payload, size);
-    a->staged += tdk_frame_span(size); /* padding is zeroed where it is taken */
+    a->staged += tdk_frame_span(size); /* the padding is zeroed when it is taken */
     a->staged_ticks++;
 }
 
-/* ---- what goes in ---- */
+/* ---- adding ---- */
 
 int append_begin(struct append *append, const char *track, enum tdk_kind kind, struct tdk_err *err)
 {
@@ -474,8 +475,8 @@ int append_info(struct append *append, const char *key, const void *value, size_
 
 /* ---- end ---- */
 
-/* From the last to the first: with the first of these renames the import is part of the tape, and
- * recovery finishes what is left of them (mend.c). */
+/* From the last to the first. With the first of these renames the import is part of the tape, and
+ * recovery completes the others (mend.c). */
 static int publish(struct append *a, bool *begun, struct tdk_err *err)
 {
     int rc = 0;
@@ -499,7 +500,7 @@ static int put_segment(struct append *a, const struct segment_writer *w, struct 
     return rc == 0 ? index_commit(index, err) : rc;
 }
 
-/* The tape has it; an index that could not take it is built anew by the next writer. */
+/* The tape has the segments. An index that could not take them is built anew by the next writer. */
 static bool index_segments_now(struct append *a)
 {
     bool whole = true;

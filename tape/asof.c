@@ -1,4 +1,4 @@
-/* What stood at a time: the state before a range, told tick by tick. */
+/* The state at a time: what stood before a range, passed on tick by tick. */
 #include "tape/prime.h"
 #include "tapedeck/tape.h"
 
@@ -11,7 +11,7 @@ int tdk_tape_asof(struct tdk_tape *tape, const struct tdk_query *query,
     struct prime *prime;
     struct tdk_run run;
     if (before.from < UINT64_MAX)
-        before.from++; /* what came at that very time counts */
+        before.from++; /* ticks at exactly that time count */
     int rc = prime_open(&prime, tape, &before, &options, err);
     if (rc < 0)
         return rc;

@@ -14,7 +14,7 @@ static int collect(struct batch *b, struct tdk_cursor *cursor, size_t enough, st
     while (rc == 1 && b->batch->size < enough) {
         rc = cursor_read(cursor, &run, err);
         if (rc == 1 && !batch_add(b, &run)) {
-            err_set(err, -ENOMEM, "read tape"); /* the run would be missing from what comes next */
+            err_set(err, -ENOMEM, "read tape"); /* the run would be missing from the next batch */
             cursor_fail(cursor, -ENOMEM, err);
             return -ENOMEM;
         }

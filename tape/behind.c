@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "tape/files.h"
 
-#define BUFFERS_MAX (BEHIND_WRITES_MAX + 1) /* one is being filled */
+#define BUFFERS_MAX (BEHIND_WRITES_MAX + 1) /* one more, which is being filled */
 
 struct job {
     int fd;
@@ -22,14 +22,14 @@ struct job {
 struct behind {
     size_t room;
     unsigned writes;
-    pthread_t threads[BEHIND_WRITES_MAX]; /* the owner's, as are the next two */
+    pthread_t threads[BEHIND_WRITES_MAX]; /* only the owner uses this and the next two */
     unsigned thread_count;
     unsigned char *buffers[BUFFERS_MAX]; /* all that were made */
     unsigned buffer_count;
 
     pthread_mutex_t lock;
     pthread_cond_t queued, returned;
-    bool stop; /* under the lock, as is all below */
+    bool stop; /* under the lock, like everything below */
     int status;
     struct job jobs[BUFFERS_MAX]; /* by number, modulo; no more than there are buffers */
     uint64_t given, begun, ended;
@@ -39,7 +39,7 @@ struct behind {
 
 /* ---- the threads ---- */
 
-/* False: there will be none. */
+/* False: there will be no more jobs. */
 static bool next_job(struct behind *b, struct job *job)
 {
     while (b->begun == b->given && !b->stop)
@@ -63,7 +63,7 @@ static void *run(void *context)
             b->status = rc;
         b->idle[b->idle_count++] = job.buffer;
         b->ended++;
-        pthread_cond_signal(&b->returned); /* the owner alone waits for it */
+        pthread_cond_signal(&b->returned); /* only the owner waits for it */
     }
     pthread_mutex_unlock(&b->lock);
     return NULL;
@@ -118,20 +118,20 @@ void behind_close(struct behind *behind)
 
 /* ---- the owner ---- */
 
-/* With the lock held, until so few are out. */
+/* With the lock held: wait until at most `out` writes are in flight. */
 static void wait_for(struct behind *b, unsigned out)
 {
     while (b->given - b->ended > out)
         pthread_cond_wait(&b->returned, &b->lock);
 }
 
-/* With the lock held. NULL: one must be waited for. */
+/* With the lock held. NULL: none is idle. */
 static unsigned char *idle_buffer(struct behind *b)
 {
     return b->idle_count > 0 ? b->idle[--b->idle_count] : NULL;
 }
 
-/* One more, while there may be more. */
+/* Make one more buffer, if the limit permits it. */
 static unsigned char *make_buffer(struct behind *b)
 {
     if (b->buffer_count > b->writes)
@@ -188,6 +188,6 @@ int behind_write(struct behind *behind, int fd, unsigned char *buffer, size_t si
     pthread_cond_signal(&behind->queued);
     pthread_mutex_unlock(&behind->lock);
     if (crowded && behind->thread_count < behind->writes)
-        start_thread(behind); /* without it the others do its work */
+        start_thread(behind); /* if it cannot be started, the others do its work */
     return rc;
 }

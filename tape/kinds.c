@@ -1,6 +1,6 @@
 #include "tape/kinds.h"
 
-/* The first seven take one byte where segments list them: those that are told most. */
+/* The first seven take one byte where segments list them. They are the most frequent. */
 const struct tdk_type_filter kinds[KINDS_COUNT] = {
     {TDK_TYPE_DBN, TDK_RTYPE_TRADES},      {TDK_TYPE_DBN, TDK_RTYPE_MBP_1},
     {TDK_TYPE_WIDE, TDK_RTYPE_WIDE_TRADE}, {TDK_TYPE_WIDE, TDK_RTYPE_WIDE_QUOTE},
