@@ -17,7 +17,8 @@ size_t block_room_for(uint32_t payload_max)
         sizeof(struct block_head) + DIRECTORY_ROOM + DIRECTORY_TICK_ROOM + DIRECTORY_ENTRY_ROOM +
         tdk_frame_span(payload_max) + tdk_frame_span(sizeof(struct tdk_track_head) + TDK_NAME_MAX) +
         tdk_frame_span(sizeof(struct tdk_epoch)) + tdk_frame_span(sizeof(struct tdk_loss));
-    /* block_begin() sets the sums of the whole room aside, their own bytes among it. */
+    /* block_begin() reserves the sums for the whole room, including for the bytes of the sums
+     * themselves. */
     return room + sums_size(room + room / 64 + BLOCK_CHUNK);
 }
 
@@ -47,7 +48,7 @@ void block_begin(struct block *block, void *buffer, size_t room, struct block_sc
                 .odd_min = UINT64_MAX,
             },
     };
-    for (int i = 0; i < BLOCK_PATTERNS; i++) /* of nothing: a size that no payload may have */
+    for (int i = 0; i < BLOCK_PATTERNS; i++) /* matches nothing: no payload may have this size */
         block->patterns[i] = (struct block_pattern){.word = UINT64_MAX, .mask = UINT64_MAX};
 }
 
@@ -71,7 +72,7 @@ void block_note_span(struct block *block, size_t span)
     block->left -= (int64_t)span;
 }
 
-/* The tick's place in time: what is trusted moves the running maximum and the bounds. */
+/* Place the tick in time: a trusted ts moves the running maximum and the bounds. */
 static uint8_t note_time(struct block *block, uint64_t ts)
 {
     struct block_head *head = &block->head;
@@ -107,8 +108,8 @@ static uint8_t note_record(struct block *block, const struct tdk_frame *frame)
     return 0;
 }
 
-/* The instrument, before anything else of the tick is noted: with too many of them the block is
- * full. */
+/* Find the instrument's entry before anything else of the tick is noted: if there are too many
+ * instruments, the block is full. */
 static int entry_for(const struct block *block, const struct tdk_frame *frame)
 {
     bool whole = frame->type <= TDK_TYPE_WIDE &&
@@ -116,7 +117,8 @@ static int entry_for(const struct block *block, const struct tdk_frame *frame)
     return directory_entry_of(block->scratch, whole ? load_u32(tdk_frame_payload(frame) + 4) : 0);
 }
 
-/* A clock set back, as far as one track can see it; odd times say nothing about clocks. */
+/* Was a clock set back, as far as one track can see it? Times that are not trusted say nothing
+ * about clocks. */
 static bool steps_back(const struct block *block, uint64_t ts)
 {
     const struct track_state *state = block->state;
@@ -162,7 +164,7 @@ enum block_stop block_take_tick(struct block *block, struct tdk_frame *frame, si
 
 /* ---- frames of our own ---- */
 
-/* Put a frame together at the tail, where its payload may lie already. */
+/* Put a frame together at the tail. Its payload may lie there already. */
 static struct tdk_frame *compose(struct block *block, uint8_t type, uint64_t ts,
                                  const void *payload, uint32_t size)
 {
@@ -194,7 +196,7 @@ bool block_add_tick(struct block *block, uint8_t type, uint8_t flags, uint64_t t
     return taken;
 }
 
-/* A control frame, whatever it is. */
+/* Add a control frame of any type. */
 static bool add_control(struct block *block, uint8_t type, uint64_t ts, const void *payload,
                         uint32_t size)
 {
@@ -240,7 +242,7 @@ bool block_add_epoch(struct block *block, const struct tdk_epoch *epoch)
     return true;
 }
 
-/* A query between the ticks on both sides of a loss must meet its block. */
+/* A query for the time between the ticks on both sides of a loss must find its block. */
 void block_note_loss(struct block *block, const struct tdk_loss *loss)
 {
     struct block_head *head = &block->head;
@@ -286,7 +288,7 @@ bool block_is_empty(const struct block *block)
     return block->used == 0;
 }
 
-/* The sums of all chunks behind the directory, the last chunk's with them. Returns their size. */
+/* Write the sums of all chunks, including the last, after the directory. Returns their size. */
 static size_t write_sums(struct block *block, unsigned char *at)
 {
     size_t size = sums_size(block->used), rest = block->used - block->summed;

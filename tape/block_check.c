@@ -70,14 +70,14 @@ int block_head_check(const void *bytes, size_t size, struct tdk_err *err)
 
 /* ---- the frames ---- */
 
-/* What a walk over the frames has met so far. */
+/* What a walk over the frames has counted so far. */
 struct tally {
     uint64_t next_seq;
     uint64_t lost;
     uint32_t ticks, controls;
 };
 
-/* A payload that frame_is_record() will take for one. */
+/* True: a payload that frame_is_record() takes for a record is large enough for one. */
 static bool record_fits(const struct tdk_frame *frame)
 {
     return !frame_is_record(frame) || frame->size >= sizeof(struct tdk_dbn_head);
@@ -108,7 +108,7 @@ static bool tally_tick(struct tally *tally, const struct tdk_frame *frame)
     return right;
 }
 
-/* The directory's anchors stand where every sixteenth tick does. */
+/* The directory's anchors must say where every sixteenth tick is. */
 static bool anchor_agrees(const struct block_view *view, uint32_t ordinal, size_t offset)
 {
     if (ordinal % DIRECTORY_STRIDE != 0)
@@ -150,9 +150,9 @@ static uint64_t frame_is_wrong(const struct block_head *head, const struct tdk_f
            (uint64_t)!tdk_frame_is_tick(frame) | (uint64_t)!record_fits(frame);
 }
 
-/* All frames are ticks of one span: no step depends on the one before, so this runs at the speed of
- * memory. Differences are gathered and looked at once; a frame that begins as the one before it did
- * is as right as that. */
+/* All frames are ticks of one span. No step depends on the one before, so this runs at the speed of
+ * memory. Differences are collected and tested once at the end. A frame that begins with the same
+ * word as the one before it is as right as that one. */
 static bool walk_uniform(const struct block_view *view, uint32_t span, struct tally *tally)
 {
     const struct block_head *head = view->head;
@@ -196,7 +196,7 @@ static int check_contents(const struct block_view *view, struct tdk_err *err)
     return 0;
 }
 
-/* ---- the whole ---- */
+/* ---- the whole block ---- */
 
 static bool all_zeros(const unsigned char *bytes, size_t size)
 {
@@ -255,7 +255,7 @@ static int unpack_zstd(const struct block_head *head, void *buffer, struct tdk_e
 {
     const unsigned char *stored = (const unsigned char *)(head + 1);
     size_t size = (size_t)head->frames_size + head->directory_size;
-    /* The frame's own size first: nothing is unpacked that claims to be anything else. */
+    /* Look at the frame's own size first: nothing that claims another size is unpacked. */
     if (ZSTD_getFrameContentSize(stored, head->stored_size) != size ||
         ZSTD_findFrameCompressedSize(stored, head->stored_size) != head->stored_size)
         return corrupt(err, "packed contents have another size than its head says");
@@ -265,7 +265,7 @@ static int unpack_zstd(const struct block_head *head, void *buffer, struct tdk_e
     return rc < 0 ? corrupt(err, "contents cannot be unpacked") : 0;
 }
 
-/* *is_right: its frames need not be walked over. */
+/* *is_right: its frames need not be walked. */
 static int unpack_columns(const struct block_head *head, struct pack *pack, void *buffer,
                           bool *is_right, struct tdk_err *err)
 {

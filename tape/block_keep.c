@@ -1,5 +1,5 @@
-/* block_keep.c - frames that are on a tape already, into another block: nothing about them is
- * worked out anew. */
+/* block_keep.c - put frames that are on a tape already into another block. Nothing about them is
+ * computed anew. */
 #include "tape/block_inner.h"
 #include "tape/frame.h"
 

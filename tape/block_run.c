@@ -1,20 +1,20 @@
-/* block_run.c - runs of frames out of a ring into a block. */
+/* block_run.c - copy runs of frames from a ring into a block. */
 #include "tape/block_inner.h"
 
 #define PIECE_MIN ((size_t)256)
 
-/* ---- many alike ---- */
+/* ---- ticks that are alike ---- */
 
-/* Where the pattern of frames with this first word is kept: records by their size, all opaque in
- * one. */
+/* The slot of the pattern for frames with this first word: one slot for each size of records, one
+ * for everything opaque. */
 static struct block_pattern *pattern_at(struct block *block, uint64_t word)
 {
     bool record = (word >> 48 & 0xff) <= TDK_TYPE_WIDE;
     return &block->patterns[record ? word >> 3 & 7 : BLOCK_PATTERNS - 1];
 }
 
-/* A tick that was taken, `word` as it came, is the pattern of those behind it, unless there was
- * something to it that must be looked at singly. */
+/* Make a tick that was taken the pattern for those after it; `word` is its first word as it
+ * arrived. Not if something about the tick must be checked individually. */
 static void learn_pattern(struct block *block, uint64_t word, const struct tdk_frame *frame)
 {
     const uint8_t alone =
@@ -39,7 +39,7 @@ struct likeness {
     uint16_t length_rtype;
 };
 
-/* False: none like it has been taken. */
+/* False: no tick like it has been taken yet. */
 static bool find_likeness(struct block *block, uint64_t word, struct likeness *like)
 {
     const struct block_pattern *pattern = pattern_at(block, word);
@@ -56,18 +56,18 @@ static bool find_likeness(struct block *block, uint64_t word, struct likeness *l
     return true;
 }
 
-/* Where a walk over ticks at the tail is, and what of the block moves with each of them. */
+/* A walk over ticks at the tail: where it is, and what of the block changes with each tick. */
 struct course {
-    unsigned char *at, *end, *frames; /* the last: where the block's begin */
-    uint64_t low, high;               /* of a time that does not go back, and that is trusted */
+    unsigned char *at, *end, *frames; /* frames: where the block's frames begin */
+    uint64_t low, high;               /* bounds of a time that does not go back and is trusted */
     uint64_t seq;
     uint64_t min_event, max_event;
     uint32_t count;
-    bool scarce;   /* not all may fit: one kind, then reckon again */
-    size_t differ; /* 0: all span what the block's others do */
+    bool scarce;   /* not all may fit: take one kind, then compute the room again */
+    size_t differ; /* 0: every span so far equals that of the block's other frames */
 };
 
-/* Is there one more of these, with what only its head can say as it should be? */
+/* Is the next frame one of these, with everything right that its head can show? */
 static inline bool is_next(const struct course *c, const struct likeness *like)
 {
     return (size_t)(c->end - c->at) >= like->span && load_u64(c->at) == like->word &&
@@ -93,7 +93,8 @@ static inline void widen(struct course *c, uint64_t earliest, uint64_t latest)
     c->max_event = max_u64(c->max_event, latest);
 }
 
-/* All of no instrument, and their event is their time: what is of all of them is noted once. */
+/* All have the same instrument (none), and their event time is their ts. What they have in common
+ * is noted once. */
 static void take_opaque(struct course *c, const struct likeness *like,
                         struct block_scratch *scratch)
 {
@@ -127,7 +128,7 @@ static void take_records(struct course *c, const struct likeness *like,
     }
 }
 
-/* So many bytes of frames that span this each fit. */
+/* How many bytes of frames of this span fit. */
 static size_t room_for(const struct block *block, size_t span)
 {
     size_t fit = (size_t)block->left / (span + DIRECTORY_TICK_ROOM);
@@ -150,7 +151,7 @@ static void move_to(struct block *block, const struct course *c)
     block->state->next_seq = c->seq;
 }
 
-/* All that come next and are of one kind. False: that was it. */
+/* Take all that come next and are of one kind. False: the walk ends here. */
 static inline bool take_kind(struct block *block, struct course *c)
 {
     struct likeness like;
@@ -169,10 +170,11 @@ static inline bool take_kind(struct block *block, struct course *c)
 }
 
 /*
- * Ticks at the tail that differ from ones before them only in what ticks of a quiet feed differ in:
- * the next seq, a time that does not go back, an instrument that this block knows. Returns their
- * bytes. This is the recorder's inner loop. While ticks are of one kind the processor guesses where
- * the next one begins, and everything is loads, compares and stores that wait for nothing.
+ * Take ticks at the tail that differ from earlier ones only as the ticks of a quiet feed do: the
+ * next seq, a time that does not go back, an instrument that this block knows. Returns their bytes.
+ * This is the recorder's inner loop. While ticks are of one kind, the processor predicts where the
+ * next one begins, and the loop is only loads, compares and stores, none of which waits for
+ * another.
  */
 static size_t take_alike(struct block *block, size_t size)
 {
@@ -200,15 +202,15 @@ static size_t take_alike(struct block *block, size_t size)
 
 /* ---- a run from a ring ---- */
 
-/* Why a walk over a copied piece ended, beyond what callers hear of. */
+/* Why a walk over a copied piece ended, in more detail than callers see. */
 enum walk_end {
     WALK_STOP,    /* with *stop */
     WALK_DRY,     /* the piece is used up */
-    WALK_CUT,     /* a frame goes on behind the piece */
+    WALK_CUT,     /* a frame continues past the end of the piece */
     WALK_PADDING, /* a padding frame: it must not stay in the block */
 };
 
-/* By its private head: 0, or why it cannot be taken. */
+/* Judge a frame by its private head. WALK_DRY: it can be taken; else why it cannot. */
 static enum walk_end inspect(const struct block *block, const struct tdk_frame *frame, size_t size,
                              enum block_stop *stop)
 {
@@ -227,7 +229,7 @@ static enum walk_end inspect(const struct block *block, const struct tdk_frame *
     return *stop == BLOCK_TAKEN ? WALK_DRY : WALK_STOP;
 }
 
-/* Take what the piece at the tail holds. *done: bytes of it that are in the block now. */
+/* Take the frames of the piece at the tail. *done: bytes of it that are in the block now. */
 static enum walk_end walk(struct block *block, size_t size, size_t *done, enum block_stop *stop)
 {
     for (*done = 0; *done < size;) {
@@ -254,8 +256,8 @@ static enum walk_end walk(struct block *block, size_t size, size_t *done, enum b
     return WALK_DRY;
 }
 
-/* The frame at the tail goes on behind the `have` bytes that are there. How many it takes to go on;
- * 0: they cannot be had, and *stop says why. */
+/* The frame at the tail continues past the `have` bytes that are there. Returns how many bytes are
+ * needed to go on. 0: they cannot be had, and *stop says why. */
 static size_t need_of(const struct block *block, size_t have, size_t rest, enum block_stop *stop)
 {
     const struct tdk_frame *frame = (const struct tdk_frame *)(const void *)tail_of(block);
@@ -264,7 +266,7 @@ static size_t need_of(const struct block *block, size_t have, size_t rest, enum 
     return *stop == BLOCK_TAKEN ? need : 0;
 }
 
-/* Each byte of the run is copied once, and looked at only after that. */
+/* Each byte of the run is copied once, and examined only after that. */
 enum block_stop block_add_run(struct block *block, const void *run, size_t size, size_t *taken)
 {
     enum block_stop stop = BLOCK_TAKEN;
@@ -289,7 +291,8 @@ enum block_stop block_add_run(struct block *block, const void *run, size_t size,
             *taken += tdk_frame_span(((struct tdk_frame *)(void *)tail_of(block))->size);
             have = 0;
         }
-        /* What is behind padding is copied again: a ring full of it must not cost a piece each. */
+        /* The bytes after padding are copied again: a ring full of padding must not cost a whole
+         * piece each time. */
         piece = end == WALK_PADDING ? PIECE_MIN : min_u64(2 * piece, PIECE_MAX);
     }
     if (end == WALK_STOP && stop != BLOCK_FULL)
