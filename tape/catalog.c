@@ -1,4 +1,4 @@
-/* catalog.c - tracks and epochs, learned from blocks. catalog_code.c takes them in and out. */
+/* catalog.c - tracks and epochs, learned from blocks. catalog_code.c encodes and decodes them. */
 #include "tape/catalog.h"
 
 #include <errno.h>
@@ -11,11 +11,11 @@
 #include "tape/catalog_epoch.h"
 #include "tape/frame.h"
 
-/* What one epoch may have of properties: they come from feeds, and stay in memory. The mappings of
- * all US options are some 100 MiB of DBN metadata. */
+/* The most properties of one epoch: they come from feeds, and stay in memory. The mappings of all
+ * US options are some 100 MiB of DBN metadata. */
 #define PROPERTIES_MAX     4096
 #define PROPERTY_BYTES_MAX ((size_t)128 << 20)
-#define KEY_BYTES_MAX      245 /* what the index can hold */
+#define KEY_BYTES_MAX      245 /* the most that the index can hold */
 
 int catalog_open(struct catalog **catalog, struct tdk_err *err)
 {
@@ -188,8 +188,8 @@ const struct epoch_ref *catalog_epoch(const struct catalog *catalog, uint16_t tr
     return e != NULL ? &e->ref : NULL;
 }
 
-/* One that has begun and has no tick yet is one to go on in: what it was told beforehand holds for
- * them, and those that are missing before the first that comes are a loss. */
+/* An epoch that has begun but has no tick yet counts too: what was recorded before its ticks
+ * applies to them, and ticks missing before the first one are a loss. */
 static bool is_of_ring(const struct epoch_ref *epoch, const uint8_t ring_uuid[16],
                        uint64_t ring_epoch)
 {
@@ -303,7 +303,7 @@ int catalog_note(struct catalog *catalog, const struct block_ref *ref, struct td
     return 0;
 }
 
-/* ---- what is gone ---- */
+/* ---- what was deleted ---- */
 
 void catalog_recount(struct catalog *catalog, const struct epoch_ref *left)
 {
@@ -328,7 +328,7 @@ static struct property *property_of(const struct catalog_epoch *epoch, const cha
     return p;
 }
 
-/* NULL: no memory, or too many: *rc tells which. */
+/* NULL: no memory, or too many properties. *rc says which. */
 static struct property *property_need(struct catalog_epoch *epoch, const char *key, size_t key_size,
                                       int *rc)
 {
@@ -352,7 +352,8 @@ static struct property *property_need(struct catalog_epoch *epoch, const char *k
     return p;
 }
 
-/* A part of a value: the first begins it anew, the others follow. 1: the value is whole now. */
+/* Add a part of a value. The first part begins the value anew, the others follow. 1: the value is
+ * whole now. */
 static int add_part(struct catalog_epoch *epoch, struct property *p, uint32_t total,
                     uint32_t offset, const void *part, uint32_t size)
 {
@@ -365,11 +366,12 @@ static int add_part(struct catalog_epoch *epoch, struct property *p, uint32_t to
     }
     if (total != p->total || offset != p->have || size > total - offset)
         return 0;
-    if (epoch->property_bytes - p->size + size > PROPERTY_BYTES_MAX) { /* the old one will go */
+    if (epoch->property_bytes - p->size + size >
+        PROPERTY_BYTES_MAX) { /* the old value will be freed */
         epoch->refused++;
         return 0;
     }
-    /* Memory follows what has come, not what was announced. */
+    /* Memory grows with what has arrived, not with what was announced. */
     unsigned char *coming = realloc(p->coming, (size_t)p->have + size + 1);
     if (coming == NULL)
         return -ENOMEM;
@@ -381,7 +383,8 @@ static int add_part(struct catalog_epoch *epoch, struct property *p, uint32_t to
     return p->have == p->total;
 }
 
-/* What came is the value from here on; until then it was the one before, however much had come. */
+/* The value that has arrived applies from here on. Until now it was the previous one, however much
+ * had arrived. */
 static void take_value(struct catalog_epoch *epoch, struct property *p)
 {
     epoch->property_bytes -= p->size;
@@ -392,7 +395,8 @@ static void take_value(struct catalog_epoch *epoch, struct property *p)
     p->total = p->have = 0;
 }
 
-/* The property, when this part made it whole; NULL: it is not yet, or *rc is an error. */
+/* Returns the property when this part made it whole. NULL: it is not whole yet, or *rc is an
+ * error. */
 static const struct property *put_part(struct catalog *catalog, struct catalog_epoch *epoch,
                                        const struct tdk_info *info, const char *key,
                                        const void *part, uint32_t size, int *rc)
@@ -427,7 +431,7 @@ int catalog_put_property(struct catalog *catalog, struct catalog_epoch *epoch, c
 
 /* ---- learning ---- */
 
-/* Frames come from feeds: what is not as it should be teaches nothing. */
+/* Frames come from feeds: nothing is learned from malformed ones. */
 
 static int learn_track(struct catalog *catalog, const struct tdk_frame *frame)
 {
@@ -444,7 +448,7 @@ static int learn_track(struct catalog *catalog, const struct tdk_frame *frame)
     return rc == -ENOMEM ? rc : 0;
 }
 
-/* What its ring called the epoch that the block is of. */
+/* Learn what its ring called the block's epoch. */
 static void learn_epoch(struct catalog *catalog, struct catalog_epoch *epoch,
                         const struct tdk_frame *frame)
 {
@@ -526,7 +530,8 @@ static int learn_all(struct catalog *catalog, const struct block_view *view)
         rc = learn_track(catalog, frame);
     struct catalog_epoch *epoch =
         rc == 0 ? catalog_epoch_need(catalog, view->head->track, view->head->epoch) : NULL;
-    if (epoch == NULL) /* a block before any TRACK frame: its segment's footer names the track */
+    if (epoch ==
+        NULL) /* the block comes before any TRACK frame: its segment's footer names the track */
         return catalog_name(catalog, view->head->track) == NULL && rc == 0 ? 0 : -ENOMEM;
     uint32_t symbols = epoch->symbols.count;
     uint64_t refused = epoch->refused + epoch->symbols.refused;

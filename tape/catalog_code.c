@@ -1,15 +1,16 @@
 /*
- * catalog_code.c - the catalogue into a footer and back, into the index and back.
+ * catalog_code.c - write the catalogue into a footer and read it back; store it into the index and
+ * load it.
  *
- * In a footer it is a row of items, 8-aligned: kind u16, 0 u16, size u32 (of what follows, without
- * padding), then
- *   1 TRACK    last_epoch u64, number u16, kind u8, name size u8, the name
- *   2 EPOCH    struct epoch_ref: what the segment's own blocks come to
+ * In a footer it is a sequence of items, 8-aligned: kind u16, 0 u16, size u32 (of what follows,
+ * without padding), then
+ *   1 TRACK    last_epoch u64, number u16, kind u8, name size u8, 0 u32, the name
+ *   2 EPOCH    struct epoch_ref: the sum of the segment's own blocks
  *   3 INFO     epoch u64, track u16, key size u16, value size u32, the key, the value
  *   4 SYMBOL   struct symbol_ref
  *   5 MARK     struct mark_ref
- *   6 REST     nothing: some of INFO and SYMBOL found no room here. The blocks tell them all
- * Items of other kinds are for later readers: they are passed over.
+ *   6 REST     nothing: some of INFO and SYMBOL found no room here; the blocks have them all
+ * Items of other kinds are for later versions; readers pass over them.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +21,7 @@
 #include "tape/catalog.h"
 #include "tape/catalog_epoch.h"
 
-/* Tracks (65535 of 96 bytes), epochs and marks: 64 MiB are room for 600,000 of them. */
+/* Kept for tracks (65535 of 96 bytes), epochs and marks: 64 MiB are room for 600,000 of them. */
 #define CATALOG_RESERVE (64u << 20)
 
 enum item_kind {
@@ -54,7 +55,7 @@ static_assert(sizeof(struct epoch_ref) == 128 && sizeof(struct symbol_ref) == 10
                   sizeof(struct mark_ref) == 104,
               "on disk");
 
-/* ---- into a footer ---- */
+/* ---- to a footer ---- */
 
 struct output {
     unsigned char *bytes;
@@ -67,7 +68,8 @@ static size_t item_room(size_t size)
     return align_up(sizeof(struct item_head) + size, 8);
 }
 
-/* Is there room for one that the blocks tell, too? Some is kept for what they do not. */
+/* Is there room for an item that the blocks have, too? Some room is kept for what they do not
+ * have. */
 static bool fits(struct output *out, size_t size)
 {
     bool fits = out->used + item_room(size) <= CATALOG_MAX - CATALOG_RESERVE;
@@ -160,7 +162,7 @@ static int put_marks(struct output *out, const struct marks *marks, uint64_t seg
     return rc;
 }
 
-/* What the segment's blocks come to, by epoch: a list of those that have any. */
+/* Add up the segment's blocks by epoch. *list has the epochs that have any. */
 static int tell_epochs(struct catalog *catalog, const struct block_ref *refs, size_t count,
                        struct catalog_epoch **list)
 {
@@ -214,7 +216,7 @@ int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t
     return 0;
 }
 
-/* ---- back from a footer ---- */
+/* ---- from a footer ---- */
 
 static int get_track(struct catalog *catalog, const unsigned char *at, uint32_t size)
 {
@@ -230,7 +232,7 @@ static int get_track(struct catalog *catalog, const unsigned char *at, uint32_t 
     return catalog_restore_track(catalog, &ref);
 }
 
-/* The epoch that an item is of, which must follow its track's item. */
+/* The epoch of an item, which must come after the item of its track. */
 static int epoch_of_item(struct catalog *catalog, uint16_t track, uint64_t number,
                          struct catalog_epoch **epoch)
 {
@@ -334,7 +336,7 @@ int catalog_decode(struct catalog *catalog, const void *bytes, size_t size, stru
     return rc < 0 ? err_set(err, rc, "catalogue") : is_short;
 }
 
-/* ---- into the index ---- */
+/* ---- to the index ---- */
 
 static int store_properties(const struct catalog_epoch *epoch, struct index *index,
                             struct tdk_err *err)
@@ -392,7 +394,7 @@ int catalog_store(struct catalog *catalog, struct index *index, struct tdk_err *
     return rc == 0 ? marks_store(&catalog->marks, index, err) : rc;
 }
 
-/* ---- back from the index ---- */
+/* ---- from the index ---- */
 
 struct loading {
     struct catalog *catalog;
@@ -431,7 +433,7 @@ static int load_track(const struct track_ref *ref, void *context)
     return rc < 0 ? err_set(l->err, rc, "load the catalogue") : 0;
 }
 
-/* Everything just loaded is as it is stored. */
+/* Everything was just loaded, so it equals what is stored. */
 static void forget_changes(struct catalog *catalog)
 {
     while (catalog->changed != NULL) {

@@ -25,11 +25,11 @@ static unsigned bits_of(uint64_t x)
     return x == 0 ? 0 : 64 - (unsigned)__builtin_clzll(x);
 }
 
-/* What is taken away: a way to tell the column. */
+/* A way to store the column: what is subtracted from the values. */
 struct way {
     uint8_t mode;
     uint8_t ref;
-    const uint64_t *values; /* of the reference; NULL: none */
+    const uint64_t *values; /* of the field that is subtracted; NULL: none */
     uint64_t base, scale;
 };
 
@@ -46,7 +46,7 @@ static uint64_t minus_ref(const struct source *s, const struct way *way, uint32_
     return extend(s->values[i] - ref, s->size);
 }
 
-/* The lowest, so that what is left is never negative; nothing, if it is as good. */
+/* The lowest value, so that nothing is negative after it is subtracted. */
 static uint64_t lowest(const struct source *s, const struct way *way, uint32_t count)
 {
     int64_t low = INT64_MAX;
@@ -94,7 +94,8 @@ static uint64_t magnitude(uint64_t x)
     return (int64_t)x < 0 ? 0 - x : x;
 }
 
-/* What divides all of them; "undefined" and the like are so far away that they do not count. */
+/* What divides all of them. "Undefined" values and the like are so far away that they are
+ * ignored. */
 static uint64_t common_divisor(const uint64_t *left, uint32_t count)
 {
     uint64_t divisor = 0;
@@ -106,7 +107,8 @@ static uint64_t common_divisor(const uint64_t *left, uint32_t count)
     return divisor == 0 ? 1 : divisor;
 }
 
-/* As it is laid down. False: it cannot be divided, and is an outlier. */
+/* The value in the form in which it is stored. False: it cannot be divided, and becomes an
+ * outlier. */
 static bool small_of(const struct way *way, uint64_t left, uint64_t *small)
 {
     if (way->scale == 1) {
@@ -125,7 +127,7 @@ static bool small_of(const struct way *way, uint64_t left, uint64_t *small)
     return true;
 }
 
-/* Bits that are left of a sample of the column: the fewest win. */
+/* The bits that a sample of the column would need. The way with the fewest wins. */
 static uint64_t cost_of(const struct source *s, struct way *way, uint32_t count, uint64_t *left)
 {
     take_away(s, way, count, left);
@@ -163,16 +165,16 @@ static struct way choose(const struct source *s, const struct column_ref *refs, 
     return best;
 }
 
-/* ---- how the values are laid down ---- */
+/* ---- the form of the values ---- */
 
-/* Head, and how many bytes of it and all behind it. */
+/* The head, and how many bytes its values and outliers take. */
 struct shape {
     struct column_head head;
     size_t size;
-    unsigned bits_max; /* what needs more is an outlier */
+    unsigned bits_max; /* a value that needs more is an outlier */
 };
 
-/* How many bytes each value gets, so that values and outliers together take fewest. */
+/* Find the bytes per value for which values and outliers together take the fewest bytes. */
 static struct shape in_planes(const uint32_t counts[66], uint32_t count)
 {
     struct shape best = {.size = SIZE_MAX};
@@ -198,7 +200,8 @@ static struct shape in_bits(const uint32_t counts[66], uint32_t count)
     return best;
 }
 
-/* The different ones of what is laid down, and which of them each is. 0: they are too many. */
+/* Find the distinct stored values, and for each value its place among them. 0: there are too
+ * many. */
 static uint32_t find_table(struct column_scratch *scratch, uint32_t count)
 {
     enum { SLOTS = 1024 };
@@ -247,7 +250,8 @@ static struct shape smaller(struct shape a, struct shape b)
     return b.size < a.size ? b : a;
 }
 
-/* What is left when `way` is taken, into the scratch. counts: by bits; 65: cannot be divided. */
+/* Compute what `way` leaves of the values, into the scratch. counts: by bits; 65: cannot be
+ * divided. */
 static void measure(struct column_scratch *scratch, const struct source *source, struct way *way,
                     uint32_t counts[66])
 {
@@ -260,17 +264,17 @@ static void measure(struct column_scratch *scratch, const struct source *source,
     }
 }
 
-/* The best for what was measured, if it need not be in planes. */
+/* The best form for what was measured, in planes or not. */
 static struct shape in_any(struct column_scratch *scratch, const uint32_t counts[66],
                            uint32_t count)
 {
     struct shape shape = smaller(in_planes(counts, count), in_bits(counts, count));
-    if (shape.size <= count / 8) /* a place in a table has a bit at least */
+    if (shape.size <= count / 8) /* a place in a table takes at least one bit */
         return shape;
     return smaller(shape, in_table(scratch, counts, count));
 }
 
-/* ---- laying them down ---- */
+/* ---- writing them ---- */
 
 static unsigned char *write_head(const struct column_head *head, const struct way *way,
                                  unsigned char *out)
@@ -288,7 +292,8 @@ static unsigned char *write_head(const struct column_head *head, const struct wa
     return out;
 }
 
-/* First places, then what is left there, undivided. Among the values outliers are 0. */
+/* First the places, then what is left there, undivided. Among the values outliers are stored as
+ * 0. */
 static unsigned char *write_outliers(struct column_scratch *scratch, uint32_t count,
                                      struct shape *shape, unsigned char *out)
 {
@@ -317,7 +322,7 @@ static unsigned char *lay_planes(const uint64_t *small, uint32_t count, uint8_t 
     return out;
 }
 
-/* One behind the other, low bits first. */
+/* One after the other, low bits first. */
 static unsigned char *lay_bits(const uint64_t *small, const uint8_t *index, uint32_t count,
                                unsigned bits, unsigned char *out)
 {
@@ -344,7 +349,7 @@ static unsigned char *lay_values(const struct column_scratch *scratch, uint32_t 
                     out);
 }
 
-/* What was measured of `way`. The scratch is as it was, then. */
+/* Write what was measured of `way`. The scratch is unchanged afterwards. */
 static size_t lay_down(struct column_scratch *scratch, const struct source *source,
                        const struct way *way, struct shape *shape, unsigned char *out)
 {
@@ -353,7 +358,7 @@ static size_t lay_down(struct column_scratch *scratch, const struct source *sour
     shape->head.ref = way->ref;
     unsigned char *places = write_head(&shape->head, way, out);
     unsigned char *at = write_outliers(scratch, source->count, shape, places);
-    memcpy(out, &shape->head, sizeof shape->head); /* now that it knows how many */
+    memcpy(out, &shape->head, sizeof shape->head); /* now the number of outliers is known */
     at = lay_values(scratch, source->count, &shape->head, at);
     for (uint32_t k = 0; k < shape->head.outliers; k++) {
         uint16_t i = load_u16(places + k * sizeof(uint16_t));
@@ -362,8 +367,8 @@ static size_t lay_down(struct column_scratch *scratch, const struct source *sour
     return (size_t)(at - out);
 }
 
-/* A few different values are told best as what they are. What is in the scratch then is of `way`.
- */
+/* A few distinct values are best stored as they are. Afterwards the scratch holds what belongs to
+ * `way`. */
 static struct shape try_plain(struct column_scratch *scratch, const struct source *source,
                               struct way *way, struct shape shape)
 {

@@ -60,7 +60,8 @@ size_t column_check(const unsigned char *bytes, size_t have, uint32_t count,
     return size;
 }
 
-/* From what is told to what it stands for. What is told beyond its end stands for the base. */
+/* Decode the table, from stored entries to their values. A place beyond its end has the value 0,
+ * which gives the base. */
 static void take_table(struct column *c)
 {
     const uint64_t mask = UINT64_MAX >> (64 - 8 * c->head.width);
@@ -77,7 +78,7 @@ void column_open(struct column *column, const unsigned char *bytes, const struct
                  uint32_t count)
 {
     const unsigned char *at = bytes + sizeof *head;
-    column->head = *head; /* one by one: the table is left as it is where there is none */
+    column->head = *head; /* field by field: the table is not touched where there is none */
     column->count = count;
     column->strand = 0;
     column->base = 0;
@@ -101,7 +102,7 @@ void column_open(struct column *column, const unsigned char *bytes, const struct
 
 /* ---- values ---- */
 
-/* Up to four planes: numbers of 32 bits, of which twice as many go through a register. */
+/* Up to four planes: 32-bit numbers, twice as many of which fit into a register. */
 ALWAYS_INLINE void gather_narrow(const struct column *c, uint32_t begin, uint32_t rows,
                                  uint32_t *narrow)
 {
@@ -132,7 +133,7 @@ static void take_bits(const struct column *c, uint32_t begin, uint32_t rows, uin
 }
 
 #if defined(__x86_64__)
-/* Eight values are as many bytes as each has bits: at most 16. */
+/* Eight values take as many bytes as each has bits: at most 16. */
 WIDE static void take_bits_wide(const struct column *c, uint32_t begin, uint32_t rows,
                                 uint32_t *narrow)
 {
@@ -158,7 +159,7 @@ static void take_bits_wide(const struct column *c, uint32_t begin, uint32_t rows
 }
 #endif
 
-/* A number of 32 bits times a scale of 31 is one multiplication; by 1 it is none. */
+/* A 32-bit number times a 31-bit scale is one multiplication; times 1 it is none. */
 ALWAYS_INLINE void spread(const struct column *c, uint32_t rows, const uint32_t *narrow,
                           uint64_t *values)
 {
@@ -208,7 +209,7 @@ ALWAYS_INLINE void read_values(const struct column *c, uint32_t begin, uint32_t 
                                uint64_t *values, bool is_wide)
 {
     uint32_t narrow[COLUMN_ROWS];
-    if (c->head.width > 4) { /* in planes */
+    if (c->head.width > 4) { /* only in planes */
         read_long(c, begin, rows, values);
         return;
     }
@@ -224,7 +225,7 @@ ALWAYS_INLINE void read_values(const struct column *c, uint32_t begin, uint32_t 
         spread(c, rows, narrow, values);
 }
 
-/* The same code twice: the second for wide registers. */
+/* The same code twice; the second uses wide registers. */
 static void read_plain(const struct column *c, uint32_t begin, uint32_t rows, uint64_t *values)
 {
     read_values(c, begin, rows, values, false);
