@@ -1,4 +1,4 @@
-/* Is a range whole? What the tape knows of its own gaps. */
+/* coverage.c - is a range whole? What the tape knows of its own gaps. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -13,14 +13,15 @@
 
 enum {
     BATCH = 64,
-    TURNS = 8 /* an index that lies may name the same blocks in turn for ever */
+    TURNS = 8 /* a wrong index could return the same blocks in turn for ever */
 };
 
-/* What is missing at the end of the epoch walked, and may yet be found in another block. */
+/* Seqs missing at the end of what was walked of the epoch. They may yet be found in another
+ * block. */
 struct pending {
-    uint64_t first_seq, last_seq; /* first_seq 0: nothing is */
+    uint64_t first_seq, last_seq; /* first_seq 0: nothing is missing */
     uint64_t from, to;
-    bool away; /* they are where nobody can look now; else damaged */
+    bool away; /* they are where they cannot be read now; else they are damaged */
 };
 
 struct survey {
@@ -30,25 +31,25 @@ struct survey {
     const struct tdk_coverage_walk *walk;
     struct slice slice;
     struct absence absence;
-    struct retired *retired; /* NULL: nothing was */
+    struct retired *retired; /* NULL: nothing was deleted */
     struct tdk_err *err;
-    bool everything; /* no range of time */
+    bool everything; /* the range of time is not limited */
     uint64_t ticks;
 
-    /* ---- the track and the epoch that it is in ---- */
+    /* ---- the current track and epoch ---- */
     const struct track *track;
     struct epoch_ref *epochs;
     size_t epoch_count;
     const struct epoch_ref *epoch;
     struct tdk_epoch_coverage row;
     struct pending pending;
-    uint64_t seen;                                    /* highest seq told */
+    uint64_t seen;                                    /* highest seq walked */
     uint64_t passed;                                  /* the same, of what was deleted */
-    const struct retired_extent *extent, *extent_end; /* of the track, not told yet */
+    const struct retired_extent *extent, *extent_end; /* of the track, not reported yet */
     struct block_ref before;                          /* the last block met; track 0: none yet */
-    struct index_range range;                         /* of the epoch, where the index is asked */
-    unsigned turned_back;                             /* since a block was told */
-    bool moved;                                       /* the block met has been packed since */
+    struct index_range range;                         /* of the epoch, for asking the index */
+    unsigned turned_back;                             /* times since a block was read */
+    bool moved; /* the block that was met has been packed since */
 };
 
 /* ---- gaps ---- */
@@ -98,8 +99,8 @@ static int flush(struct survey *s)
     return rc;
 }
 
-/* What was deleted of the row's epoch up to this seq, in the range of time. Not what was told
- * before it went: the list may have been read anew since. */
+/* Report what was deleted of the row's epoch up to this seq, in the range of time. What was walked
+ * before it was deleted is left out: the list may have been read anew since. */
 static int tell_retired(struct survey *s, uint64_t last_seq)
 {
     int rc = 0;
@@ -126,7 +127,7 @@ static int tell_retired(struct survey *s, uint64_t last_seq)
     return rc;
 }
 
-/* These seqs are not to be had, so far. */
+/* Note that these seqs cannot be read, so far. */
 static int note_missing(struct survey *s, uint64_t first_seq, uint64_t last_seq, uint64_t from,
                         uint64_t to, bool away)
 {
@@ -135,9 +136,9 @@ static int note_missing(struct survey *s, uint64_t first_seq, uint64_t last_seq,
         first_seq = s->seen + 1;
     if (first_seq <= last_seq && s->retired != NULL &&
         !retired_trim(s->retired, s->track->ref.number, s->row.epoch, &first_seq, &last_seq))
-        return 0; /* told as deleted */
+        return 0; /* reported as deleted */
     if (p->first_seq != 0 && first_seq <= p->last_seq)
-        first_seq = p->last_seq + 1; /* the same ones again */
+        first_seq = p->last_seq + 1; /* the same seqs again */
     if (first_seq > last_seq)
         return 0;
     if (p->first_seq != 0 && p->last_seq + 1 == first_seq && p->away == away) {
@@ -157,8 +158,8 @@ static int note_damage(struct survey *s, uint64_t first_seq, uint64_t last_seq, 
     return note_missing(s, first_seq, last_seq, from, to, false);
 }
 
-/* A good block has these: what was missing of them is found (they were written twice), and what is
- * missing before them stays so. */
+/* A good block has these seqs. Those of them that were missing are found (they were written twice);
+ * those missing before them stay missing. */
 static int note_found(struct survey *s, uint64_t first_seq, uint64_t last_seq)
 {
     struct pending *p = &s->pending;
@@ -224,7 +225,7 @@ static int walk_frames(struct survey *s)
     return rc;
 }
 
-/* Once more when it cannot be had: its file may have been replaced since. */
+/* Read a block, and try again if that fails: its file may have been replaced since. */
 static int read_block(struct survey *s, const struct block_ref *ref)
 {
     int rc = slice_read(&s->slice, ref, s->err);
@@ -234,7 +235,7 @@ static int read_block(struct survey *s, const struct block_ref *ref)
     return slice_read(&s->slice, ref, s->err);
 }
 
-/* The index alone says enough of it. */
+/* The index alone says enough of the block. */
 static bool is_plain(struct survey *s, const struct block_ref *ref)
 {
     return s->walk->unread && (ref->flags & (BLOCK_HAS_LOSS | BLOCK_HAS_ODD)) == 0 &&
@@ -256,7 +257,7 @@ static int note_unreadable(struct survey *s, const struct block_ref *ref, bool a
                         timed ? ref->max_ts : ref->odd_max, away);
 }
 
-/* Was it deleted while we looked? Then all that was deleted of this epoch is known from now. */
+/* Was the segment deleted while we looked? Then load anew what was deleted of this epoch. */
 static bool know_retired(struct survey *s, const struct block_ref *ref)
 {
     if (!tape_is_retired(s->tape, ref->segment))
@@ -270,7 +271,7 @@ static bool know_retired(struct survey *s, const struct block_ref *ref)
     return true;
 }
 
-/* Its ticks are in another block now: then the index is asked once more. */
+/* True: the block's ticks are in another block now, and the index must be asked again. */
 static bool has_moved(struct survey *s, const struct block_ref *ref)
 {
     s->moved = s->turned_back < TURNS &&
@@ -303,7 +304,7 @@ static int survey_block(struct survey *s, const struct block_ref *ref)
 
 /* ---- an epoch's blocks ---- */
 
-/* Between the block met last and this one (NULL: the end of what the range has). */
+/* Look for a hole between the last block met and this one (NULL: the end of what the range has). */
 static int survey_hole(struct survey *s, const struct block_ref *ref)
 {
     struct hole hole;
@@ -318,7 +319,7 @@ static int survey_ref(struct survey *s, const struct block_ref *ref)
 {
     const bool is_bare = block_is_bare(ref);
     if (!is_bare && ref->first_seq > s->epoch->last_seq)
-        return 0; /* recorded since we began */
+        return 0; /* recorded since the survey began */
     int rc = tell_retired(s, ref->first_seq);
     if (rc == 0 && !is_bare) {
         rc = survey_hole(s, ref);
@@ -331,7 +332,7 @@ static int survey_ref(struct survey *s, const struct block_ref *ref)
     return rc;
 }
 
-/* What will be read next, the kernel may begin with. */
+/* Let the kernel begin to read the next block. */
 static void expect(const struct survey *s, const struct block_ref *next)
 {
     const struct slice *slice = &s->slice;
@@ -351,8 +352,8 @@ static struct index_range range_of(const struct survey *s)
                                 .step_back = s->epoch->step_back};
 }
 
-/* Those behind the last one, which may have been packed since: then from below it, and what was
- * told is passed over. */
+/* Find the blocks after the last one. If that was packed since, the search begins below it, and
+ * what was walked already is passed over. */
 static int next_refs(struct survey *s, const struct block_ref *last, struct block_ref *refs)
 {
     struct block_ref below;
@@ -386,7 +387,7 @@ static int survey_blocks(struct survey *s)
     return survey_hole(s, NULL);
 }
 
-/* ---- what an epoch says of the one before it ---- */
+/* ---- what an epoch says of the epoch before it ---- */
 
 static bool find_epoch_frame(const struct block_view *view, struct tdk_epoch *told)
 {
@@ -400,7 +401,7 @@ static bool find_epoch_frame(const struct block_view *view, struct tdk_epoch *to
     return false;
 }
 
-/* The EPOCH frame of an epoch, from its first block: 1; 0: it is not there. */
+/* Read the EPOCH frame of an epoch, from its first block. 1: read; 0: it is not there. */
 static int read_epoch_frame(struct survey *s, const struct epoch_ref *epoch, struct tdk_epoch *told)
 {
     const struct index_range all = {.track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
@@ -414,7 +415,7 @@ static int read_epoch_frame(struct survey *s, const struct epoch_ref *epoch, str
     return find_epoch_frame(&s->slice.view, told) ? 1 : 0;
 }
 
-/* Its last seqs are missing, when the next one knows of more than there is. */
+/* The epoch's last seqs are missing when the next epoch's frame knows of more than there is. */
 static int survey_end(struct survey *s)
 {
     const struct epoch_ref *epoch = s->epoch, *next = epoch + 1;
@@ -452,7 +453,7 @@ static int end_row(struct survey *s)
     return s->walk->epoch(row, s->walk->context);
 }
 
-/* Epochs of which nothing is left, before this one. */
+/* Report epochs before this one of which nothing is left. */
 static int survey_retired(struct survey *s, uint64_t before)
 {
     int rc = 0;
@@ -463,7 +464,7 @@ static int survey_retired(struct survey *s, uint64_t before)
     return rc;
 }
 
-/* The one before this one is not on the tape at all, and had ticks. */
+/* Report the epoch before this one if it is not on the tape at all, and had ticks. */
 static int survey_lost_epoch(struct survey *s, const struct epoch_ref *epoch)
 {
     struct tdk_epoch told;

@@ -11,20 +11,20 @@
 #include "tape/merge.h"
 #include "tape/run.h"
 
-/* Runs of fewer ticks are woven. */
+/* After runs with fewer ticks than this, ticks are woven. */
 enum { TURN_MAX = 16 };
 
-/* With fewer ticks left up to the limit nothing is woven: a caller that makes room for what
- * cursor_weave_size() says may not have it to spare. */
+/* With fewer ticks than this left up to the limit nothing is woven: a caller that makes room for
+ * what cursor_weave_size() returns may not have that much to spare. */
 enum { WEAVE_LEFT_MIN = 4096 };
 
 struct tdk_cursor {
     struct answer answer;
-    struct stream *streams; /* one a track, by name */
+    struct stream *streams; /* one for each track, by name */
     size_t stream_count;
     struct merge merge;
     uint64_t left;   /* ticks up to the limit */
-    uint64_t lowest; /* of the blocks that ticks were told of the earliest time */
+    uint64_t lowest; /* the earliest min_ts of the blocks whose ticks were returned */
     bool count_only;
     size_t counting;                /* the stream that is being counted */
     uint64_t lost_told;             /* see tape_next_lost() */
@@ -56,20 +56,20 @@ static int open_streams(struct tdk_cursor *cursor, struct track **tracks, size_t
     return 0;
 }
 
-/* Forward: nothing that the stream still tells is earlier. Reverse: nothing has a higher place.
- * Where time goes back nothing is known before the block has been read: it may be that nothing in
- * it passes, and what comes behind it is earlier. */
+/* A bound of the stream's next key. Forward: nothing that the stream will return is earlier.
+ * Reverse: nothing has a higher key. Where time goes back, nothing is known before the block has
+ * been read: possibly nothing in it passes, and what comes after it is earlier. */
 static uint64_t bound_of(const struct stream *stream)
 {
-    if (stream->ref.count == 0) /* a loss of which nobody knows when it was, say */
+    if (stream->ref.count == 0) /* a loss whose time is not known, for example */
         return stream->answer->reverse ? UINT64_MAX : 0;
     if (stream->answer->reverse)
         return stream_highest(stream);
     return stream->is_ordered ? stream->ref.min_ts : 0;
 }
 
-/* Nothing is read yet: each stream is on top of the heap once, and then looks for its first block.
- */
+/* Nothing is read yet. Each stream comes to the top of the heap once, and then looks for its first
+ * block. */
 static int start(struct tdk_cursor *cursor, struct tdk_err *err)
 {
     bool reverse = cursor->answer.reverse;
@@ -107,7 +107,7 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
     int rc = select_init(&c->answer.select, query, err);
     if (rc == 0 && places == NULL)
         tape_lease(tape, &c->lease, query->axis, c->answer.select.from, c->answer.select.last);
-    if (rc == 0) /* behind the lease: what it has stays */
+    if (rc == 0) /* after the lease: what the view has, stays */
         rc = tape_view_of(tape, query->written, &c->answer.view, err);
     if (rc == 0)
         rc = search_tracks(tape, c->answer.view, query, &tracks, &count, err);
@@ -188,13 +188,13 @@ static int go_on(const struct tdk_cursor *cursor, struct tdk_err *err)
 }
 
 /*
- * The stream on top is not loaded: its key is a bound, or nothing at all. Find its next block; if
- * that may be the next of all, read it. 0, or why not.
+ * The stream on top is not loaded, so its key is only a bound, or is not known at all. Find its
+ * next block. If that may be the next of all, read it. 0, or an error.
  */
 static int settle(struct tdk_cursor *cursor, struct stream *stream, struct tdk_err *err)
 {
     struct merge *merge = &cursor->merge;
-    cursor->answer.stats.lost += stream->lost; /* behind its last run */
+    cursor->answer.stats.lost += stream->lost; /* losses after its last run */
     stream->lost = 0;
     if (!stream->has_block) {
         int rc = stream_next_block(stream, err);
@@ -205,7 +205,7 @@ static int settle(struct tdk_cursor *cursor, struct stream *stream, struct tdk_e
             merge_move(merge, bound_of(stream));
         return rc < 0 ? rc : 0;
     }
-    stream->has_block = false; /* whatever comes of it now */
+    stream->has_block = false; /* whatever comes of loading it */
     int rc = stream_load(stream, err);
     if (rc == 0)
         return go_on(cursor, err);
@@ -317,7 +317,7 @@ static int count_run(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_
     return 0;
 }
 
-/* Told again to whoever asks again: a batch gives what came before it first. */
+/* Every later call gets the same error. A batch returns what came before the error first. */
 static int tell_failed(const struct tdk_cursor *cursor, struct tdk_err *err)
 {
     if (err != NULL)
@@ -351,8 +351,8 @@ int cursor_read(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *
     if (err == NULL)
         err = &own;
     int rc = cursor->count_only ? count_run(cursor, run, err) : read_run(cursor, run, err);
-    /* Behind the first ticks up to a limit anything may be missing; behind the last ones nothing.
-     */
+    /* When a limit ended a forward query, nothing after its ticks was asked for. When a limit ended
+     * a reverse query, its ticks must be the last ones, so nothing may be missing after them. */
     if (rc == 0 && (cursor->left > 0 || (cursor->answer.reverse && !cursor->count_only)))
         rc = tell_lost(cursor, err);
     bool goes_on = rc == TDK_ECORRUPT || (rc == -EAGAIN && cursor->patience_ns != 0);

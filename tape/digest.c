@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 
 /*
- * What of a tick goes in front of its payload. Name and epoch stay the same for a whole run; the
+ * What is hashed of a tick before its payload. Name and epoch stay the same for a whole run; the
  * rest is written anew for each tick.
  *
  *   offset            size
@@ -24,19 +24,19 @@
  */
 enum { PREFIX_MAX = 1 + TDK_NAME_MAX + 8, HEAD_SIZE = 21 };
 
-/* A prefix is copied in one of two fixed sizes, which costs less than the right one: what is too
- * much is written over by what follows. */
+/* A prefix is copied in one of two fixed sizes, which is cheaper than the exact size. The excess is
+ * overwritten by what follows. */
 enum { PREFIX_SHORT = 32, PREFIX_LONG = 80 };
 static_assert((int)PREFIX_LONG >= (int)PREFIX_MAX, "the longest prefix is copied whole");
 
-/* Ticks are gathered here, so that the hash sees pieces of some size instead of two short ones a
- * tick. Payloads larger than STAGED_MAX go to it directly. */
+/* Ticks are gathered here, so that the hash gets pieces of some size instead of two short ones for
+ * each tick. Payloads larger than STAGED_MAX go to it directly. */
 enum { STAGE_SIZE = 4096, STAGED_MAX = 1024 }; /* multiples of 8 */
 static_assert(PREFIX_LONG + HEAD_SIZE + STAGED_MAX <= STAGE_SIZE, "a tick fits an empty stage");
 
 struct tdk_digest {
     XXH3_state_t *state;
-    XXH3_state_t *last; /* where a copy of state is hashed to its end, for tdk_digest_value() */
+    XXH3_state_t *last; /* a copy of state that tdk_digest_value() finishes */
     uint64_t ticks;
     size_t prefix_size;
     size_t used; /* of stage */
@@ -84,9 +84,9 @@ static void stage_flush(struct tdk_digest *d)
     d->used = 0;
 }
 
-/* By words, as payloads are padded to them; the last may be too long, which what follows writes
- * over. A memcpy of a size below STAGED_MAX becomes one `rep movs`, which costs more than all the
- * rest. */
+/* Copies by words, because payloads are padded to them. The last word may be too long; what follows
+ * overwrites the excess. A memcpy of a size below STAGED_MAX becomes one `rep movs`, which costs
+ * more than everything else here. */
 static inline void copy_payload(unsigned char *to, const struct tdk_frame *frame, size_t size)
 {
     const unsigned char *from = tdk_frame_payload(frame);
@@ -143,7 +143,7 @@ void tdk_digest_run(struct tdk_digest *digest, const char *track, uint64_t epoch
 
 void tdk_digest_value(const struct tdk_digest *digest, uint8_t value[16], char hex[33])
 {
-    /* What is staged belongs to the value, and the digest may go on. */
+    /* What is staged belongs to the value. The digest itself may go on. */
     XXH3_copyState(digest->last, digest->state);
     XXH3_128bits_update(digest->last, digest->stage, digest->used);
     XXH128_canonical_t canonical;

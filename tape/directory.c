@@ -22,7 +22,7 @@ void directory_begin(struct block_scratch *scratch)
 {
     scratch->entries = 0;
     scratch->ticks = 0;
-    if (++scratch->stamp == 0) { /* once in 65536 blocks the old stamps would look new */
+    if (++scratch->stamp == 0) { /* once in 65536 blocks: otherwise the old stamps would look new */
         memset(scratch->slots, 0, sizeof scratch->slots);
         scratch->stamp = 1;
     }
@@ -57,7 +57,8 @@ static int compare_u64(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Entries by instrument, each with the place of its first ordinal; counts become those places. */
+/* Write the entries by instrument, each with the place of its first ordinal. The counts are
+ * replaced by these places. */
 static void write_entries(struct block_scratch *scratch, struct directory_entry *entries)
 {
     for (uint32_t i = 0; i < scratch->entries; i++)
@@ -114,7 +115,7 @@ size_t directory_build(struct block_scratch *scratch, uint32_t uniform, unsigned
 
 /* ---- reading ---- */
 
-/* The parts of a directory, whose sizes have been checked. */
+/* The parts of a directory whose sizes have been checked. */
 struct parts {
     struct directory_head head;
     const struct directory_entry *entries;
@@ -169,7 +170,7 @@ int directory_check_bounds(const struct block_view *view)
                : TDK_ECORRUPT;
 }
 
-/* The entry of an instrument, or entries when it has none. */
+/* The entry of an instrument. When there is none: the number of entries. */
 static uint32_t find_entry(const struct parts *p, uint32_t instrument_id)
 {
     uint32_t low = 0, high = p->head.entries;
@@ -220,7 +221,8 @@ int64_t directory_find(const struct block_view *view, uint32_t instrument_id,
     return walk->count;
 }
 
-/* Frame by frame from the tick walked to, or from the nearest anchor, to the tick `ordinal`. */
+/* Walk frame by frame to the tick `ordinal`, from the tick reached before or from the nearest
+ * anchor. */
 static int64_t step_to(struct directory_walk *walk, uint32_t ordinal)
 {
     assert(walk->anchors != NULL);
@@ -275,7 +277,7 @@ static int check_entry(const struct block_view *view, uint32_t instrument_id, ui
     return 0;
 }
 
-/* Ids ascend, each tick listed is of the entry's instrument, and all lists together are as long as
+/* Ids ascend, each listed tick is of the entry's instrument, and all lists together are as long as
  * the block: so each tick is listed once. */
 int directory_check(const struct block_view *view)
 {

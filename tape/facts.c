@@ -1,4 +1,4 @@
-/* What a tape says about its ticks: epochs, properties, symbols. */
+/* facts.c - what a tape says about its ticks: epochs, properties, symbols. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static int keep_last(const struct epoch_ref *epoch, void *context)
     return 0;
 }
 
-/* 0 means the last: which is it? 0 it stays where the track has none. */
+/* Epoch 0 means the last one: find its number. It stays 0 if the track has no epoch. */
 static int resolve_epoch(const struct view *view, uint16_t track, uint64_t *epoch,
                          struct tdk_err *err)
 {
@@ -159,7 +159,7 @@ static int note_symbol(const struct symbol_ref *symbol, void *context)
     return 0;
 }
 
-/* The index tells them in the order that we want. */
+/* The index returns them in the order that is needed. */
 int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, struct tdk_err *err)
 {
     struct symbol_list list = {.symbols = calloc(1, sizeof *list.symbols)};
@@ -188,7 +188,7 @@ void symbols_drop(struct symbols *symbols)
         free(symbols);
 }
 
-/* With the lock held: the tape's own, borrowed. */
+/* With the lock held. The result is the tape's own, borrowed. */
 static int find_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **symbols,
                         struct tdk_err *err)
 {
@@ -228,7 +228,7 @@ static int compare_symbol(const struct symbol_ref *a, uint64_t epoch, uint32_t i
 static const char *find_symbol(const struct symbols *symbols, uint64_t epoch,
                                uint32_t instrument_id, uint64_t ts)
 {
-    size_t low = 0, high = symbols->count; /* the last that begins at `ts` or before */
+    size_t low = 0, high = symbols->count; /* find the last that begins at `ts` or before */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (compare_symbol(&symbols->items[middle], epoch, instrument_id, ts) < 0)
@@ -236,7 +236,7 @@ static const char *find_symbol(const struct symbols *symbols, uint64_t epoch,
         else
             high = middle;
     }
-    for (; low > 0; low--) { /* the latest that still holds; they may overlap */
+    for (; low > 0; low--) { /* the latest that still applies; they may overlap */
         const struct symbol_ref *at = &symbols->items[low - 1];
         if (at->epoch != epoch || at->instrument_id != instrument_id)
             return NULL;
@@ -246,7 +246,7 @@ static const char *find_symbol(const struct symbols *symbols, uint64_t epoch,
     return NULL;
 }
 
-/* It is the tape's until that is refreshed. */
+/* The symbol is owned by the tape, until the tape is refreshed. */
 const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                             uint32_t instrument_id, uint64_t ts)
 {
