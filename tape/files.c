@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/owner.h"
 
-/* The call again while a signal cuts it short, then its result, or -errno. */
+/* Repeat the call while a signal interrupts it, then return its result, or -errno. */
 #define RETRIED(result, call)                                                                      \
     do {                                                                                           \
         (result) = (call);                                                                         \
@@ -25,7 +25,8 @@ static int posix_open(const char *path, int flags, mode_t mode)
     RETRIED(fd, owner_open(path, flags, mode));
 }
 
-/* Never again after EINTR: on Linux the descriptor is gone, and may be another's by now. */
+/* Not repeated after EINTR: on Linux the descriptor is closed by then, and the number may already
+ * be in use again. */
 static int posix_close(int fd)
 {
     return close(fd) < 0 && errno != EINTR ? -errno : 0;
@@ -72,7 +73,7 @@ static int posix_allocate(int fd, uint64_t offset, uint64_t size)
         return 0;
     if (errno != EOPNOTSUPP)
         return -errno;
-    /* A file system that cannot allocate ahead: at least the size is right. */
+    /* The file system cannot allocate ahead. At least the size is right. */
     return ftruncate(fd, (off_t)(offset + size)) < 0 ? -errno : 0;
 }
 
@@ -108,9 +109,9 @@ static int posix_stat(const char *path, struct file_stat *result)
     return 0;
 }
 
-/* What was read of a part that is allocated and was never written counts as data, and so does what
- * was read ahead: without this a look at the end of a segment would go on to the end of its file.
- */
+/* Where a part is allocated and was never written, pages in the cache count as data, whether they
+ * were read or only read ahead. Without these calls, a search from the end of a segment's blocks
+ * would go on to the end of its file. */
 static int64_t posix_seek_data(int fd, uint64_t offset)
 {
     posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
@@ -118,11 +119,12 @@ static int64_t posix_seek_data(int fd, uint64_t offset)
     off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
     if (at >= 0)
         return at;
-    return errno == ENXIO ? -ENXIO : (int64_t)offset; /* it cannot tell: look yourself */
+    return errno == ENXIO ? -ENXIO
+                          : (int64_t)offset; /* the file system cannot tell: the caller must look */
 }
 
-/* Of the open file, not of the process: it dies with its holder, works across pid namespaces, and
- * unlike flock it can be asked about without being taken for a moment. */
+/* A lock of the open file, not of the process: it dies with its holder and works across pid
+ * namespaces. Unlike flock, it can be asked about without being taken for a moment. */
 static int posix_lock(int fd, unsigned byte)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
@@ -142,7 +144,7 @@ static int posix_is_locked(int fd, unsigned byte)
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
         return -errno;
-    return lock.l_type != F_UNLCK && lock.l_start == byte; /* the first that is in the way */
+    return lock.l_type != F_UNLCK && lock.l_start == byte; /* the first lock in the way */
 }
 
 static int posix_rename(const char *from, const char *to)

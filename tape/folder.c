@@ -26,7 +26,7 @@ static uint32_t meta_crc(const struct tape_meta *meta)
     return crc32c(0, &copy, sizeof copy);
 }
 
-/* 0; -ENOENT: there is none; TDK_ECORRUPT: there is something else; TDK_EVERSION. */
+/* 0; -ENOENT: there is none; TDK_ECORRUPT: it is not a valid one; TDK_EVERSION. */
 static int read_meta(struct folder *folder, struct tdk_err *err)
 {
     struct tape_meta meta;
@@ -58,7 +58,7 @@ static int write_meta(struct folder *folder, struct tdk_err *err)
     return files_replace(folder->path, "tape.meta", &meta, sizeof meta, err);
 }
 
-/* The first segment that can tell says which tape this is. -ENOENT: none can. */
+/* Take the tape's identity from the first segment that has a valid head. -ENOENT: none has. */
 static int identity_from_segments(struct folder *folder, struct tdk_err *err)
 {
     struct segment_name *names = NULL;
@@ -80,7 +80,7 @@ static int identity_from_segments(struct folder *folder, struct tdk_err *err)
             continue;
         memcpy(folder->tape_id, head.tape_id, sizeof folder->tape_id);
         folder->created_ns = head.created_ns;
-        folder->first_segment = names[0].number; /* nobody knows of those before it any more */
+        folder->first_segment = names[0].number; /* nothing is known any more of those before it */
         rc = 0;
     }
     free(names);
@@ -111,7 +111,7 @@ static bool is_folder(const char *path)
     return files->stat(path, &stat) == 0 && stat.is_folder;
 }
 
-/* tape.meta, else what the segments say; a folder with neither is no tape. */
+/* Identify the tape by tape.meta, else by its segments. A folder with neither is no tape. */
 static int identify(struct folder *folder, struct tdk_err *err)
 {
     int rc = read_meta(folder, err);
@@ -167,8 +167,8 @@ static int refuse_second(int fd, const char *path, struct tdk_err *err)
                    path, who[0] != '\0' ? ", pid " : "", who);
 }
 
-/* Bytes of TAPE/lock, not side by side: locks that touch become one. Who locks the whole file, as
- * programs before these did, holds the tape, and doubts nothing. */
+/* Bytes of TAPE/lock. They are not adjacent, because adjacent locks become one. A program of an
+ * earlier version locks the whole file: it holds the tape, and does not doubt the index. */
 enum { LOCK_HOLDER = 0, LOCK_DOUBT = 2 };
 
 static int take_lock(struct folder *folder, struct tdk_err *err)
@@ -187,7 +187,7 @@ static int take_lock(struct folder *folder, struct tdk_err *err)
     }
     char pid[32];
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    /* A comment for people: a disk that is full must not keep a recorder from its rings. */
+    /* A comment for people. A full disk must not keep a recorder from its rings. */
     if (files->ftruncate(fd, 0) == 0)
         (void)files_write(fd, pid, (size_t)n, 0);
     folder->lock_fd = fd;
@@ -208,7 +208,7 @@ static int make_root(struct folder *folder, bool create, struct tdk_err *err)
         return 0;
     int rc = files->stat(path, &stat);
     if (rc == 0) {
-        int fd = files->open(path, O_RDONLY | O_DIRECTORY, 0); /* through a link, perhaps */
+        int fd = files->open(path, O_RDONLY | O_DIRECTORY, 0); /* possibly through a link */
         if (fd < 0)
             return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is no folder", path);
         files->close(fd);
@@ -221,7 +221,7 @@ static int make_root(struct folder *folder, bool create, struct tdk_err *err)
     return rc < 0 ? rc : files_sync_parent(path, err);
 }
 
-/* What we leave behind when we die before the tape is one. */
+/* Names that remain when a writer dies before the folder is a tape are not foreign. */
 static int name_is_foreign(const char *name, void *context)
 {
     (void)context;
@@ -236,12 +236,13 @@ static int refuse_foreign(const struct folder *folder, struct tdk_err *err)
                    "%s is not a tape, and not empty: give a new or an empty folder", folder->path);
 }
 
-/* A folder of somebody else's is refused before anything is put into it, a lock neither. */
+/* A folder that belongs to something else is refused before anything is put into it, even a
+ * lock. */
 static int check_folder(struct folder *folder, bool create, struct tdk_err *err)
 {
     int rc = identify(folder, err);
     if (rc != TDK_ENOTAPE)
-        return 0; /* a tape, or a broken one: looked at again under the lock */
+        return 0; /* a tape, or a damaged one: checked again under the lock */
     return create ? refuse_foreign(folder, err) : rc;
 }
 
@@ -258,7 +259,7 @@ static int new_tape(struct folder *folder, struct tdk_err *err)
     return write_meta(folder, err);
 }
 
-/* What readers put their leases on (lease.h). */
+/* The file that readers put their leases on (lease.h). */
 static int make_leases(const struct folder *folder, struct tdk_err *err)
 {
     char path[TAPE_PATH_MAX + 64];

@@ -1,4 +1,4 @@
-/* folder_clean.c - the mark of a clean end, TAPE/index/clean: somebody vouches for the index. */
+/* folder_clean.c - the clean mark, TAPE/index/clean, which vouches for the index. */
 #include <errno.h>
 #include <stdio.h>
 

@@ -78,8 +78,8 @@ static int compare_names(const void *a, const void *b)
     return rank(x->stage) - rank(y->stage);
 }
 
-/* Of a segment that was packed the file as it was recorded counts no more; and one that is being
- * packed does not count yet. */
+/* When a segment was packed, its file as recorded no longer counts. A file that is being packed
+ * does not count yet. */
 static bool is_leftover(const struct name_list *list, size_t i)
 {
     const struct segment_name *name = &list->names[i];

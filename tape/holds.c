@@ -25,7 +25,7 @@ static int copy_numbers(uint64_t **numbers, const void *bytes, size_t count)
     return 0;
 }
 
-/* As they are searched. */
+/* As searching requires. */
 static bool is_ascending(const uint64_t *numbers, size_t count)
 {
     for (size_t i = 1; i < count; i++)
@@ -112,7 +112,7 @@ void holds_close(struct holds *holds)
 
 /* ---- numbers ---- */
 
-/* Where it is, or where it would be. */
+/* The place where the number is, or where it would be. */
 static size_t place_of(const uint64_t *numbers, size_t count, uint64_t number)
 {
     size_t low = 0, high = count;

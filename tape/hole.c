@@ -20,7 +20,7 @@ bool block_is_bare(const struct block_ref *ref)
     return ref->count == 0 && ref->lost == 0;
 }
 
-/* The block next to one that accounts for seqs, whatever its times: 1, 0, or an error. */
+/* Find the next block that accounts for seqs, whatever its times. 1, 0, or an error. */
 static int neighbour(struct index *index, const struct epoch_ref *epoch,
                      const struct block_ref *block, bool reverse, struct block_ref *found,
                      struct tdk_err *err)
@@ -35,7 +35,7 @@ static int neighbour(struct index *index, const struct epoch_ref *epoch,
     return n;
 }
 
-/* Both lie side by side in the index. */
+/* The two blocks are neighbours in the index. */
 static bool is_hole(const struct select *select, const struct epoch_ref *epoch,
                     const struct block_ref *before, const struct block_ref *behind,
                     struct hole *hole)
@@ -46,7 +46,7 @@ static bool is_hole(const struct select *select, const struct epoch_ref *epoch,
                           .last_seq = behind->first_seq - 1,
                           .from = before->max_ts,
                           .to = behind->min_ts};
-    if (hole->from > hole->to) { /* time went back, or one of them has none */
+    if (hole->from > hole->to) { /* time went back, or one of them has no times */
         hole->from = before->min_ts < behind->min_ts ? before->min_ts : behind->min_ts;
         hole->to = before->max_ts > behind->max_ts ? before->max_ts : behind->max_ts;
     }
@@ -54,7 +54,7 @@ static bool is_hole(const struct select *select, const struct epoch_ref *epoch,
            (hole->to >= select->from && hole->from <= select->last);
 }
 
-/* Before the first block that there is of an epoch. */
+/* Is there a hole before the first existing block of an epoch? */
 static bool is_beheaded(const struct select *select, const struct epoch_ref *epoch,
                         const struct block_ref *first, struct hole *hole)
 {
@@ -67,7 +67,7 @@ static bool is_beheaded(const struct select *select, const struct epoch_ref *epo
     return select->axis == TDK_AXIS_EVENT || epoch->min_ts >= select->from;
 }
 
-/* Between a block and the one next to it. */
+/* Is there a hole between a block and its neighbour? */
 static int hole_beside(struct index *index, const struct select *select,
                        const struct epoch_ref *epoch, const struct block_ref *block, bool reverse,
                        struct hole *hole, struct tdk_err *err)
@@ -82,7 +82,7 @@ static int hole_beside(struct index *index, const struct select *select,
                    : is_hole(select, epoch, block, &other, hole);
 }
 
-/* No block of the epoch has anything of the range: it may be that the one that had is missing. */
+/* No block of the epoch has anything in the range. The block that had may be missing. */
 static int hole_around(struct index *index, const struct select *select,
                        const struct epoch_ref *epoch, struct hole *hole, struct tdk_err *err)
 {

@@ -12,7 +12,8 @@
 
 enum { ROW_STEP_MS = 20 };
 
-/* Locks are not storage, so these calls are the system's own and not of the table of files. */
+/* Locks are not storage, so these calls go to the system directly and not through the table of
+ * files. */
 static int set_lock(int fd, int command, int type, uint64_t first, uint64_t last)
 {
     const uint64_t end = INT64_MAX;
@@ -50,7 +51,8 @@ void leases_open(struct leases *leases, const struct folder *folder)
     leases->pid = getpid();
 }
 
-/* With the lock held. What our parent had taken when it forked us is on its file, and its own. */
+/* With the lock held. What the parent had taken before the fork is on the parent's open file, and
+ * is its own. */
 static void open_again_if_forked(struct leases *leases)
 {
     if (leases->pid == getpid())
@@ -75,7 +77,7 @@ void lease_take(struct leases *leases, struct lease *lease, uint64_t first, uint
         return;
     pthread_mutex_lock(&leases->lock);
     open_again_if_forked(leases);
-    /* Waits at most as long as somebody removes one of them. */
+    /* Waits at most as long as one of these segments is being removed. */
     if (leases->fd >= 0 && set_lock(leases->fd, F_OFD_SETLKW, F_RDLCK, first, last) == 0) {
         lease->first = first;
         lease->last = last;
@@ -85,7 +87,7 @@ void lease_take(struct leases *leases, struct lease *lease, uint64_t first, uint
     pthread_mutex_unlock(&leases->lock);
 }
 
-/* What no other lease of ours needs. */
+/* Unlock what no other lease of this process needs. */
 static void unlock_rest(const struct leases *leases, const struct lease *others, uint64_t first,
                         uint64_t last)
 {
@@ -108,7 +110,7 @@ void lease_give(struct leases *leases, struct lease *lease)
     pthread_mutex_lock(&leases->lock);
     open_again_if_forked(leases);
     struct lease **at = &leases->all;
-    while (*at != NULL && *at != lease) /* one of our parent's is not among ours */
+    while (*at != NULL && *at != lease) /* a lease taken by the parent is not in the list */
         at = &(*at)->next;
     if (*at != NULL) {
         *at = lease->next;
@@ -118,7 +120,7 @@ void lease_give(struct leases *leases, struct lease *lease)
     lease->first = 0;
 }
 
-/* ---- who changes the row ---- */
+/* ---- for changing the row ---- */
 
 int leases_hold_row(int *fd, const struct folder *folder, unsigned wait_ms, struct tdk_err *err)
 {

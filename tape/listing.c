@@ -4,7 +4,7 @@
 
 #include "tape/kinds.h"
 
-enum { ASKED_MAX = 64 }; /* of more instruments the index is not asked one by one */
+enum { ASKED_MAX = 64 }; /* when there are more instruments, the index is not asked for each */
 
 void listing_close(struct listing *listing)
 {
@@ -20,7 +20,7 @@ void listing_ask(struct listing *listing, const struct picks *picks)
     if (picks->count > listing->room) {
         uint32_t *ids = realloc(listing->ids, picks->count * sizeof *ids);
         if (ids == NULL)
-            return; /* none is asked for: nothing is known */
+            return; /* no instrument is listed, so nothing is known */
         listing->ids = ids;
         listing->room = picks->count;
     }
@@ -31,7 +31,7 @@ void listing_ask(struct listing *listing, const struct picks *picks)
     }
 }
 
-/* Does the index know of one of them in this segment? */
+/* Does the index have one of the instruments in this segment? */
 static bool has_any(const struct listing *l, struct index *index, const struct block_ref *ref)
 {
     struct state_ref found;
@@ -50,7 +50,7 @@ static void ask_segment(struct listing *l, struct tdk_tape *tape, struct index *
     uint64_t floor;
     l->segment = ref->segment;
     l->says = LISTING_UNKNOWN;
-    /* What is of no instrument is in no list. */
+    /* Instrument 0 is in no list. */
     if (l->count == 0 || l->ids[0] == 0 ||
         !tape_tells_states(tape, ref->segment, KINDS_PRESENT, &floor))
         return;

@@ -19,12 +19,12 @@ bool stream_is_ordered(const struct stream *stream)
             return false;
         highest = epoch->max_ts;
     }
-    return !stream->answer->select.control; /* their times follow rules of their own */
+    return !stream->answer->select.control; /* control frames have times by other rules */
 }
 
-/* ---- beforehand ---- */
+/* ---- the pass beforehand ---- */
 
-/* The highest ts of what the stream tells of its next block; 0: it tells nothing. */
+/* The highest ts that the stream returns from its next block; 0: it returns nothing. */
 static int highest_of_block(struct stream *stream, uint64_t *highest, struct tdk_err *err)
 {
     const struct block_ref *ref = &stream->ref;
@@ -43,7 +43,7 @@ static int highest_of_block(struct stream *stream, uint64_t *highest, struct tdk
             *highest = frame->ts;
         stream_step(stream);
     }
-    return rc == TDK_ECORRUPT ? 0 : rc < 0 ? rc : 0; /* damage is told on the way back */
+    return rc == TDK_ECORRUPT ? 0 : rc < 0 ? rc : 0; /* damage is reported on the way back */
 }
 
 static int add_maximum(struct stream *stream, size_t *room, const struct maximum *maximum,
@@ -58,7 +58,7 @@ static int add_maximum(struct stream *stream, size_t *room, const struct maximum
     return 0;
 }
 
-/* The same ticks, written once more, have the same in front of them. */
+/* The same ticks, written once more, have the same maximum before them. */
 static bool is_repeat(const struct maximum *m, const struct maximum *of)
 {
     return m->epoch == of->epoch && m->first_seq == of->first_seq && m->last_seq == of->last_seq &&
@@ -76,7 +76,7 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
     int rc;
     while ((rc = stream_next_block(stream, err)) == 1 || rc == TDK_ECORRUPT) {
         if (rc == TDK_ECORRUPT)
-            continue; /* a hole: told on the way back */
+            continue; /* a hole: reported on the way back */
         struct maximum maximum = {.epoch = stream->ref.epoch,
                                   .first_seq = stream->ref.first_seq,
                                   .last_seq = stream->ref.last_seq,
@@ -136,7 +136,7 @@ static const struct maximum *maximum_of(const struct stream *stream, const struc
         else
             high = middle;
     }
-    const struct maximum *same = NULL; /* of a repeat that was passed over */
+    const struct maximum *same = NULL; /* the maximum of a repeat that was passed over */
     for (; low < stream->maximum_count; low++) {
         const struct maximum *m = &stream->maxima[low];
         if (m->epoch != ref->epoch || m->first_seq != ref->first_seq)

@@ -1,6 +1,6 @@
 #include "tape/merge.h"
 
-/* `entry` moves down from the top until nothing below it comes before it. */
+/* Move `entry` down from the top until nothing below comes before it. */
 static void sink(struct merge *merge, struct merge_entry entry)
 {
     struct merge_entry *heap = merge->heap;
@@ -40,7 +40,7 @@ void merge_move(struct merge *merge, uint64_t key)
 void merge_renew(struct merge *merge, const uint64_t *keys)
 {
     size_t count = merge->count;
-    for (merge->count = 0; merge->count < count;) { /* each is added where it is, or above */
+    for (merge->count = 0; merge->count < count;) { /* each is added at its own place or above */
         const struct merge_entry entry = merge->heap[merge->count];
         merge_add(merge, entry.stream, entry.rank, keys[entry.rank]);
     }

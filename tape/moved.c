@@ -16,7 +16,7 @@ struct block_ref block_before(const struct block_ref *ref)
     if (key.block > 0) {
         key.block--;
     } else {
-        key.segment--; /* they begin with 1 */
+        key.segment--; /* segments are numbered from 1 */
         key.block = UINT32_MAX;
     }
     return key;
