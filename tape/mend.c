@@ -19,10 +19,11 @@ static int remove_segment(const struct folder *folder, const struct segment_name
                           struct tdk_err *err)
 {
     int rc = stub_remove(folder, name->number, name->stage, err);
-    return rc == TDK_EAWAY ? 0 : rc; /* it counts no more, and goes when its disk is there */
+    return rc == TDK_EAWAY ? 0
+                           : rc; /* it no longer counts, and is removed when its disk is there */
 }
 
-/* Under quarantine/: "0000000042.open", then "0000000042.open.1", ... */
+/* A path under quarantine/: "0000000042.open", then "0000000042.open.1", ... */
 static void quarantine_nth(const struct folder *folder, const char *name, unsigned i,
                            char path[TAPE_PATH_MAX])
 {
@@ -32,7 +33,7 @@ static void quarantine_nth(const struct folder *folder, const char *name, unsign
         snprintf(path + size, TAPE_PATH_MAX - (size_t)size, ".%u", i);
 }
 
-/* The first of these names that nothing has. */
+/* The first of these paths that is free. */
 static void quarantine_path(const struct folder *folder, const char *name, char path[TAPE_PATH_MAX])
 {
     struct file_stat stat;
@@ -86,8 +87,8 @@ static int equal_bytes(int a, int b, uint64_t size, bool *equal)
     return rc;
 }
 
-/* Does a file of this name have these bytes? Then whoever was killed before the cut has kept them.
- */
+/* Does a file of this name have these bytes? Then an earlier recovery, which died before the cut,
+ * has kept them. */
 static int is_kept(const struct folder *folder, const char *name, int fd, uint64_t size, bool *kept)
 {
     char path[TAPE_PATH_MAX];
@@ -109,8 +110,8 @@ static int is_kept(const struct folder *folder, const char *name, int fd, uint64
     return rc;
 }
 
-/* The bytes of a torn tail as quarantine/NUMBER.torn, durable before they are cut; once, however
- * often recovery is begun. */
+/* Keep the bytes of a torn tail as quarantine/NUMBER.torn, durably, before they are cut. They are
+ * kept once, however often recovery is begun. */
 static int keep_torn(const struct folder *folder, const struct segment *segment, uint64_t offset,
                      uint64_t end, struct tdk_err *err)
 {
@@ -180,9 +181,9 @@ int mend_leftovers(const struct folder *folder, struct damage *damage,
 /* ---- imports ---- */
 
 /*
- * An import renames its segments from the last down to the first, when all are whole and durable.
- * So one that has a segment of the tape's behind it has reached its end; the others have not begun
- * it.
+ * When all segments of an import are whole and durable, it renames them from the last down to the
+ * first. So an import file with a segment of the tape behind it belongs to an import that reached
+ * this step; others did not.
  */
 static int mend_import(const struct folder *folder, const struct segment_name *name, bool reached,
                        struct recover_report *report, struct tdk_err *err)
@@ -220,7 +221,8 @@ int mend_imports(const struct folder *folder, struct recover_report *report, str
 
 /* ---- what was deleted on purpose ---- */
 
-/* One that cannot be read says nothing; a new one must not be made over it. */
+/* A `retired` that cannot be read says nothing. It is set aside, because a new one must not
+ * overwrite it. */
 static int set_retired_aside(const struct folder *folder, struct tdk_err *err)
 {
     char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
@@ -256,7 +258,8 @@ int mend_retired(const struct folder *folder, struct retired **retired, struct d
 
 /* ---- strangers ---- */
 
-/* A segment whose making was cut short: allocated perhaps, but nothing was ever written to it. */
+/* A segment whose creation was cut short: it may be allocated, but no block was ever written to
+ * it. */
 static bool is_blank(const char *path)
 {
     int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
@@ -268,7 +271,7 @@ static bool is_blank(const char *path)
                  (stat.size <= TAPE_ALIGN || files->seek_data(fd, TAPE_ALIGN) == -ENXIO) &&
                  files->pread(fd, page, sizeof page, 0) >= 0;
     files->close(fd);
-    /* The head may be there or half there: without a block behind it, it says nothing. */
+    /* The head may be there, or half of it. Without a block after it, it says nothing. */
     for (size_t i = sizeof(struct segment_head); i < sizeof page; i++)
         any |= page[i];
     return blank && any == 0;
@@ -304,7 +307,7 @@ static int mend_stranger(const struct folder *folder, const struct segment_name 
     return set_aside(folder, name, err);
 }
 
-/* Those made ahead, at the end of the row. */
+/* Remove segments at the end of the sequence that were made ahead of time. */
 static int remove_blanks(const struct folder *folder, const struct segment_name *names,
                          size_t *count, struct tdk_err *err)
 {
@@ -347,7 +350,7 @@ int mend_strangers(const struct folder *folder, struct damage *damage,
 
 /* ---- unsealed segments ---- */
 
-/* Is what lies behind the blocks the footer that we began to write when we died at it? */
+/* Is what follows the blocks the footer that a writer was writing when it died? */
 static bool is_own_footer(const struct segment *segment, const struct found *found)
 {
     struct block_ref first;
@@ -361,9 +364,9 @@ static bool is_own_footer(const struct segment *segment, const struct found *fou
 }
 
 /*
- * What may never have been synced is written once more, as it is. A sync of the dead may have
- * failed: then the kernel holds those pages for clean, shows them to us, and would write them
- * never.
+ * Write again, unchanged, what may never have been synced. A sync of the dead writer may have
+ * failed. Then the kernel considers those pages clean, returns them to us, and would never write
+ * them.
  */
 static int write_again(const struct segment *segment, const struct found *found, int fd)
 {
@@ -374,7 +377,7 @@ static int write_again(const struct segment *segment, const struct found *found,
                                   : 0;
 }
 
-/* Keep and cut what is behind the good blocks. */
+/* Keep and cut what follows the good blocks. */
 static int cut_tail(struct rebuild *r, const struct segment *segment, const struct found *found,
                     int fd, struct recover_report *report)
 {
@@ -419,8 +422,8 @@ static int seal(struct rebuild *r, struct segment_writer *writer, const struct f
     return rc;
 }
 
-/* What state its blocks have: they were read a moment ago. One that cannot be had leaves the list
- * short, and then it is of none. */
+/* Note the states of its blocks, which were read a moment ago. If one cannot be read, the list is
+ * incomplete, and none is stored. */
 static void note_states(struct segment_writer *writer, const struct segment *segment,
                         const struct found *found)
 {
@@ -442,7 +445,7 @@ static void note_states(struct segment_writer *writer, const struct segment *seg
     free(buffer);
 }
 
-/* What is good in it becomes a sealed segment. */
+/* Make a sealed segment of its good blocks. */
 static int mend_blocks(struct rebuild *r, const struct segment *segment, struct found *found,
                        struct recover_report *report)
 {
@@ -470,7 +473,8 @@ static int mend_blocks(struct rebuild *r, const struct segment *segment, struct 
     return rc;
 }
 
-/* Nothing of it is the tape's, and it is the last: keep what was there, let go of the name. */
+/* No block of it belongs to the tape, and it is the last segment: keep its bytes, and free its
+ * name. */
 static int mend_empty(struct rebuild *r, const struct segment *segment, const struct found *found,
                       bool orphan, struct recover_report *report)
 {
@@ -491,7 +495,7 @@ static int mend_empty(struct rebuild *r, const struct segment *segment, const st
     return rc == 0 ? files_sync_folder(r->folder->segments, r->err) : rc;
 }
 
-/* No block of it counts. */
+/* Let no block of it count. */
 static void empty(struct found *found)
 {
     found->count = 0;

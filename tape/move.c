@@ -19,7 +19,8 @@
 
 enum {
     ROW_WAIT_MS = 10000,
-    SYNC_EACH = 16, /* MiB: so much of ours may wait for a disk that others write to, too */
+    SYNC_EACH =
+        16, /* MiB between syncs: that much of ours may queue at a disk that others write to */
 };
 #define COPY_SIZE ((size_t)1 << 20)
 
@@ -36,7 +37,7 @@ struct moving {
     struct tdk_err *err;
 };
 
-/* Where a segment's file is, and where it goes; and what it is called on the way. */
+/* Where a segment's file goes, and its name on the way. */
 struct route {
     char to[TAPE_PATH_MAX], aside[TAPE_PATH_MAX];
 };
@@ -46,8 +47,8 @@ static const char *name_of(const char *path)
     return strrchr(path, '/') + 1;
 }
 
-/* ".0123456789abcdef.moving": what a move from or to another annex does at the same time is let
- * alone. */
+/* ".0123456789abcdef.moving". A move to or from another annex at the same time has another suffix,
+ * and its files are left alone. */
 struct suffix {
     char text[32];
 };
@@ -84,7 +85,7 @@ static int new_annex(const struct folder *folder, const char *path, const struct
     return annex_write_meta(path, folder, meta->id, err);
 }
 
-/* It is one; is it ours, and this the only one of it? */
+/* It is an annex. Is it of this tape, and is there no other copy of it? */
 static int check_known(const struct folder *folder, const char *path, const struct annexes *annexes,
                        const struct annex_meta *meta, struct tdk_err *err)
 {
@@ -141,7 +142,7 @@ int move_join(const struct folder *folder, const char *path, struct annex_meta *
     if (rc < 0)
         return rc;
     rc = annexes_load(&annexes, folder, err);
-    if (rc == TDK_ECORRUPT) /* what rotted says nothing: it is made anew, annex by annex */
+    if (rc == TDK_ECORRUPT) /* a damaged list says nothing: it is made anew, annex by annex */
         rc = 0;
     if (rc == 0)
         rc = join(folder, path, &annexes, annex, err);
@@ -224,13 +225,14 @@ static int copy_bytes(struct moving *m, int from, int to, uint64_t size, const c
     }
     if (rc == 0 && (rc = files->fsync(to)) < 0)
         err_set(m->err, rc, "sync %s", path);
-    posix_fadvise(to, 0, 0, POSIX_FADV_DONTNEED); /* it is read back from the disk; and nobody else
-                                                     needs it in memory, nor what it was made of */
+    /* The copy must be read back from the disk, and neither it nor its source is needed in
+     * memory. */
+    posix_fadvise(to, 0, 0, POSIX_FADV_DONTNEED);
     posix_fadvise(from, 0, 0, POSIX_FADV_DONTNEED);
     return rc;
 }
 
-/* Is it there as it was read? */
+/* Does the file read back as it was written? */
 static int compare_bytes(struct moving *m, const char *path, uint64_t size)
 {
     XXH128_hash_t digest = XXH3_128bits_digest(m->digest);
@@ -260,13 +262,14 @@ static int compare_bytes(struct moving *m, const char *path, uint64_t size)
                    "%s does not read back as it was written: is its disk bad?", path);
 }
 
-/* All of a file under the name on the way, durable and compared; on failure nothing is left. */
+/* Copy all of a file under the name on the way, durable and compared. On failure nothing is
+ * left. */
 static int copy_file(struct moving *m, int from, const char *path, uint64_t size)
 {
     int fd = files->open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
     if (fd < 0)
         return err_set(m->err, fd, "create %s", path);
-    int rc = files->fallocate(fd, 0, size); /* a disk that is too small says so at once */
+    int rc = files->fallocate(fd, 0, size); /* so that a disk that is too small fails at once */
     if (rc < 0)
         err_set(m->err, rc, "allocate %s", path);
     else
@@ -279,10 +282,10 @@ static int copy_file(struct moving *m, int from, const char *path, uint64_t size
     return rc;
 }
 
-/* ---- the two truths change places ---- */
+/* ---- whole file and stub change places ---- */
 
-/* Is what has the name in the tape still what was copied? Under the row's lock, so that it stays
- * so: it may have been deleted, packed or moved meanwhile. */
+/* Is the file under this name in the tape still the one that was copied? It may have been deleted,
+ * packed or moved meanwhile. Checked while the row is held, so that it stays so. */
 static int check_home(const struct moving *m, const struct segment *segment)
 {
     struct segment_head now = {.magic = 0};
@@ -307,7 +310,7 @@ static int check_home(const struct moving *m, const struct segment *segment)
     return gone ? err_say(m->err, -ESTALE, "%s was deleted or packed", segment->path) : 0;
 }
 
-/* What lies aside becomes what has the segment's name. -ESTALE: there is no such segment to move
+/* Rename the file that lies aside to the segment's name. -ESTALE: there is no such segment to move
  * any more. */
 static int take_place(const struct moving *m, const struct segment *segment, const char *aside)
 {
@@ -331,7 +334,7 @@ static int remove_whole(const struct moving *m, const char *path)
     return files_sync_folder(m->annex->path, m->err);
 }
 
-/* What an earlier move left there under that name is written over; nothing else is. */
+/* A file that an earlier move left under that name is overwritten; any other is not. */
 static int check_there(const struct moving *m, const struct segment *segment, const char *path)
 {
     struct segment_head there = {.magic = 0};
@@ -380,7 +383,7 @@ static int move_out(struct moving *m, const struct segment *segment)
     return rc;
 }
 
-/* A recorder beside us must not find its disk full for what we bring back. */
+/* A recorder beside this must not find its disk full because of what is brought back. */
 static int check_room(const struct moving *m, const struct segment *segment)
 {
     struct statvfs disk;
@@ -393,14 +396,14 @@ static int check_room(const struct moving *m, const struct segment *segment)
                    (unsigned long long)segment->head.number, m->folder->segments);
 }
 
-/* Of what is behind the blocks the tape has a copy: a good one is not given for a bad one. */
+/* The tape has its own copy of what follows the blocks: a good one is not replaced by a bad one. */
 static int check_behind_blocks(const struct moving *m, const struct segment *segment)
 {
     enum { STEP = 16 << 10 };
     unsigned char here[STEP], there[STEP];
     struct segment_foot foot;
     if (segment_read_foot(segment, &foot, NULL) < 0)
-        return 0; /* it is no better */
+        return 0; /* the copy here is no better */
     for (uint64_t at = foot.end; at < segment->size; at += STEP) {
         const size_t size = segment->size - at < STEP ? (size_t)(segment->size - at) : STEP;
         int rc = files_read(segment->home_fd, here, size, at);
@@ -438,7 +441,7 @@ static int move_back(struct moving *m, const struct segment *segment)
     return rc == 0 && m->ours ? remove_whole(m, segment->whole) : rc;
 }
 
-/* ---- which ---- */
+/* ---- which segments ---- */
 
 static bool is_old(const struct moving *m, const struct segment *segment)
 {
@@ -450,7 +453,7 @@ static bool is_old(const struct moving *m, const struct segment *segment)
     return (foot.min_ts <= foot.max_ts ? foot.max_ts : foot.sealed_ns) < m->options->before_ts;
 }
 
-/* Opened, if it is one of those that are to be moved. 0: it is not. */
+/* Open a segment if it is one of those to be moved. 1: *segment; 0: it is not one. */
 static int open_wanted(struct moving *m, const struct segment_name *name, struct segment **segment)
 {
     const struct move_options *o = m->options;
@@ -472,7 +475,7 @@ static int open_wanted(struct moving *m, const struct segment_name *name, struct
     return 0;
 }
 
-/* What a full disk, or no memory, or somebody's wish says of one holds for all. */
+/* A full disk, a lack of memory, or a request to stop concerns all segments, not only this one. */
 static bool is_final(int rc)
 {
     return rc == -ECANCELED || rc == -ENOSPC || rc == -EDQUOT || rc == -ENOMEM || rc == -EROFS ||
@@ -508,7 +511,7 @@ static int move_one(struct moving *m, const struct segment_name *name)
     return rc < 0 && rc != -ESTALE ? fail(m, name->number, rc) : 0;
 }
 
-/* What there is to do, before it is begun: for who watches. */
+/* Count what there is to do before it begins, so that progress can be shown. */
 static void count(struct moving *m, const struct segment_name *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -527,7 +530,7 @@ struct sweep {
     struct suffix suffix;
     const struct retired *retired; /* borrowed */
     size_t count;
-    char names[64][96]; /* more go the next time */
+    char names[64][96]; /* the rest goes the next time */
 };
 
 static int note_aside(const char *name, void *context)
@@ -561,8 +564,8 @@ static int note_deleted(const char *name, void *context)
     return 0;
 }
 
-/* Of a segment that was deleted when it had been copied there and was not moved yet nothing in the
- * tape knows any more. */
+/* A segment may have been deleted when it was copied to the annex but not moved yet. Nothing in the
+ * tape refers to that copy any more. */
 static void sweep_deleted(const struct moving *m)
 {
     struct sweep s = {.retired = m->retired};
@@ -577,8 +580,9 @@ static void sweep_deleted(const struct moving *m)
     }
 }
 
-/* Of a segment that is whole in the tape nobody needs the one in the annex: it is what was left
- * when a move was cut short, on its way there or back. Who was, perhaps in front of the sync. */
+/* When a segment is whole in the tape, its file in the annex is not needed: it was left when a move
+ * there or back was cut short. That may have been before the sync, so the folder is synced
+ * first. */
 static int sweep_doubles(struct moving *m, const struct segment_name *names, size_t count)
 {
     int rc = files_sync_folder(m->folder->segments, m->err);
