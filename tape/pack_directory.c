@@ -1,4 +1,4 @@
-/* pack_directory.c - the directory of the block that a packed one was, as far as its outline tells
+/* pack_directory.c - the directory of a block before it was packed, as far as the outline gives
  * it. */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@ static struct directory_entry *entries_of(const struct pack *pack)
     return (void *)(pack->directory + sizeof(struct directory_head));
 }
 
-/* One for each instrument, whatever classes its ticks are of; cursors[] gets their counts. */
+/* Make one entry for each instrument, whatever classes its ticks are of. cursors[] gets their
+ * counts. */
 static bool count_entries(struct pack *pack, struct strand **order, uint32_t count)
 {
     pack->entries = 0;
@@ -41,8 +42,9 @@ static size_t directory_size(const struct directory_head *d)
                     8);
 }
 
-/* NULL before: no more of it is needed than the entries. What else there is comes with the ticks,
- * all but the zeros at its end. */
+/* If pack->directory is NULL, only the entries are needed, and go to own_directory. Otherwise the
+ * rest of the directory is written with the ticks, except for the zeros at its end, which are
+ * written here. */
 static bool place_directory(struct pack *pack)
 {
     if (pack->directory != NULL) {
@@ -56,7 +58,7 @@ static bool place_directory(struct pack *pack)
     return true;
 }
 
-/* Head and entries; cursors[] become the places of their first ordinals. */
+/* Write head and entries. cursors[] become the places of the first ordinals. */
 static void write_entries(struct pack *pack, const struct directory_head *d, struct strand **order,
                           uint32_t count)
 {

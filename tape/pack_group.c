@@ -1,10 +1,9 @@
 /*
  * pack_group.c - a group of a packed block: its columns back into frames.
  *
- * Most fields of most groups tell one value, or what another field tells: these are gathered in a
- * pattern that every frame begins as, and only what is left is read value by value, a hundred
- * frames at a time (pack_piece.c). Whatever must hold is asked of a column or a group, not of a
- * tick.
+ * Most fields of most groups have one value, or repeat another field. These are gathered in a
+ * pattern that every frame begins as. Only the rest is read value by value, about a hundred frames
+ * at a time (pack_piece.c). What must hold is checked for a column or a group, not for each tick.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -41,15 +40,15 @@ struct column_strands pack_starts(struct pack *pack, uint32_t group, uint32_t co
     return strands;
 }
 
-/* A walk from distances to places, ascending in a strand. */
+/* A walk from distances to places, which ascend in a strand. */
 struct trail {
     uint16_t *places;
     uint32_t strand; /* the next one that begins */
-    uint64_t next;   /* place that the next frame may have */
-    uint64_t most;   /* of all `next` */
+    uint64_t next;   /* the lowest place that the next frame may have */
+    uint64_t most;   /* the highest of all `next` */
 };
 
-/* Of frames [begin, end). False: the sums would wrap. */
+/* Walk frames [begin, end). False: the sums would wrap. */
 static bool follow(struct trail *t, const struct column_strands *strands, const uint64_t *gaps,
                    uint32_t begin, uint32_t end)
 {
@@ -95,7 +94,7 @@ size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *
     return trail.most <= pack->outline.frames ? size : 0;
 }
 
-/* ---- what its columns tell ---- */
+/* ---- what its columns say ---- */
 
 static const struct pack_layout *layout_of(struct pack *pack, uint8_t class)
 {
@@ -107,7 +106,8 @@ static const struct pack_layout *layout_of(struct pack *pack, uint8_t class)
     return &pack->layout;
 }
 
-/* What has no values of its own: one value, or one more than another field's. */
+/* A column without values of its own: every frame has one value, or that of another field plus a
+ * constant. */
 static void simplify(const struct pack_layout *layout, struct pack_told *told, unsigned f)
 {
     struct pack_told *t = &told[f];
@@ -127,7 +127,7 @@ static void simplify(const struct pack_layout *layout, struct pack_told *told, u
     }
 }
 
-/* The head of each column; together they are all there is. */
+/* Read the head of each column. Together the columns must fill the group. */
 static bool tell_columns(struct pack *pack, const struct pack_layout *layout,
                          const unsigned char *raw, size_t size, uint32_t count)
 {
@@ -150,7 +150,7 @@ static bool tell_columns(struct pack *pack, const struct pack_layout *layout,
     return size == 0;
 }
 
-/* ---- the frames as far as they are alike ---- */
+/* ---- what all frames share ---- */
 
 static void make_pattern(struct pack *pack, const struct pack_class *class,
                          const struct pack_layout *layout)
@@ -164,7 +164,7 @@ static void make_pattern(struct pack *pack, const struct pack_class *class,
             memcpy(pattern + layout->fields[f].offset, &pack->told[f].base, layout->fields[f].size);
 }
 
-/* Fields follow each other as they lie in a frame, and none is in two words. */
+/* Fields are in the order in which they lie in a frame, and none crosses a word. */
 static void find_varying(struct pack *pack, const struct pack_class *class,
                          const struct pack_layout *layout)
 {
@@ -184,8 +184,8 @@ static void find_varying(struct pack *pack, const struct pack_class *class,
     }
 }
 
-/* Does the pattern tell all of what a tick's head must be? Its size, type and track are the
- * class's, its seq is its place's. */
+/* Does the pattern alone ensure that a tick's head is right? Size, type and track are those of the
+ * class, the seq is given by the place. */
 static bool pattern_is_right(const struct pack *pack)
 {
     struct tdk_frame frame;

@@ -3,8 +3,8 @@
 #include "tape/pack.h"
 #include "tapedeck/dbn.h"
 
-/* Sizes of a record's fields, behind its head; an 'L' is a level of a book, an 'l' one of several
- * venues'. What is not here is taken for words of eight bytes. */
+/* Sizes of a record's fields after its head. 'L' is a level of a book, 'l' a level consolidated
+ * from several venues. A record that is not listed is treated as eight-byte words. */
 struct known {
     uint8_t type, rtype;
     uint16_t size;
@@ -61,7 +61,7 @@ static void add_all(struct filler *f, const char *fields)
             add(f, (unsigned)(*fields - '0'));
 }
 
-/* NULL: no such record. A send time may be behind it. */
+/* NULL: no such record. A send time may follow the record. */
 static const char *fields_of(const struct pack_class *class)
 {
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)

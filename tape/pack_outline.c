@@ -88,7 +88,8 @@ static bool read_strand(const struct pack *pack, struct input *in, uint32_t firs
            strand->class < PACK_CLASSES + pack->outline.classes;
 }
 
-/* In order of class and instrument, each once, and together every frame. */
+/* Strands must be in order of class and instrument, each pair once, and together have every
+ * frame. */
 static bool read_strands(struct pack *pack, struct input in)
 {
     uint32_t first = 0;
@@ -106,10 +107,11 @@ static bool read_strands(struct pack *pack, struct input in)
     return first == pack->outline.frames && pack->ticks == pack->head->count;
 }
 
-/* Each within one class, and together every frame; their bytes one behind the other. */
+/* Each group must be within one class, and together they must have every frame. Their bytes follow
+ * each other. */
 static bool read_groups(struct pack *pack)
 {
-    enum { RAW_EXTRA = 8192 }; /* heads of columns, outliers */
+    enum { RAW_EXTRA = 8192 }; /* for the heads of columns and for outliers */
     const struct block_head *head = pack->head;
     uint64_t raw_max = 3 * (uint64_t)head->frames_size + pack->outline.groups * (uint64_t)RAW_EXTRA;
     uint64_t at = (uint64_t)pack->outline.outline_size + pack->outline.stamps_size, raw_at = 0;

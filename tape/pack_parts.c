@@ -1,10 +1,10 @@
 /*
  * pack_parts.c - some instruments' ticks out of a packed block, side by side.
  *
- * Where all ticks have one span, a tick's rank among those that are picked tells where it goes. The
- * groups that have some of them are unpacked, and tell the places; these, in order, are the ranks,
- * and say which times are needed; then the frames are laid down, no more of a group than lies
- * between the first and the last of them.
+ * All ticks have one span, so a tick's rank among the picked ones gives its place in the result.
+ * The groups that have picked ticks are unpacked, and give the places of these in the block. In
+ * order, the places give the ranks, and say which times are needed. Then the frames are written: of
+ * each group no more than lies between its first and its last picked frame.
  */
 #include <errno.h>
 
@@ -18,9 +18,9 @@ static int contradicts(struct tdk_err *err)
     return pack_corrupt(err, "its contents contradict themselves");
 }
 
-/* ---- which ---- */
+/* ---- which ticks ---- */
 
-/* Mark the strands of these instruments. True: others than before. */
+/* Mark the strands of these instruments. True: they are not the same as before. */
 static bool choose_strands(struct pack *pack, const struct picks *picks)
 {
     bool changed = !pack->is_picked;
@@ -39,7 +39,7 @@ static bool choose_strands(struct pack *pack, const struct picks *picks)
     return changed;
 }
 
-/* Between which of a group's frames those of the marked strands lie. */
+/* Find the range of a group's frames that contains those of the marked strands. */
 static void choose_frames(const struct pack *pack, struct group *g, uint32_t count)
 {
     g->begin = g->end = 0;
@@ -56,7 +56,8 @@ static void choose_frames(const struct pack *pack, struct group *g, uint32_t cou
     }
 }
 
-/* In each group. Those that have some are unpacked one behind the other. */
+/* Do this for each group. Groups that have some will be unpacked one after the other. Returns the
+ * bytes that this takes. */
 static size_t choose_groups(struct pack *pack)
 {
     size_t size = 0;
@@ -71,7 +72,7 @@ static size_t choose_groups(struct pack *pack)
     return size;
 }
 
-/* ---- where ---- */
+/* ---- where they go ---- */
 
 static int find_places(struct pack *pack, uint32_t group, struct tdk_err *err)
 {
@@ -84,7 +85,7 @@ static int find_places(struct pack *pack, uint32_t group, struct tdk_err *err)
         return rc;
     const struct column_strands strands = pack_starts(pack, group, told.count);
     size_t size = pack_read_places(pack, group, pack->raw + g->raw_at, &strands);
-    g->raw_at += size; /* the fields are behind */
+    g->raw_at += size; /* the fields follow */
     return size > 0 ? 0 : contradicts(err);
 }
 
@@ -105,7 +106,7 @@ static int find_all_places(struct pack *pack, pack_need_cb *need, void *context,
     return rc;
 }
 
-/* The places of a strand are in order. */
+/* One strand: its places are in order. */
 static void rank_one(struct pack *pack, const struct strand *strand)
 {
     memcpy(pack->picked_place, pack->place_of + strand->first,
@@ -114,8 +115,8 @@ static void rank_one(struct pack *pack, const struct strand *strand)
         pack->rank_of[strand->first + i] = (uint16_t)i;
 }
 
-/* Frames that only lie between those that are picked all go behind them, one over the other.
- * False: two are said to be at one place. */
+/* Frames that only lie between picked ones all go after the picked ones, on top of each other.
+ * False: two frames claim the same place. */
 static bool rank_many(struct pack *pack)
 {
     static_assert(PACK_FRAMES_MAX <= UINT16_MAX + 1, "a rank");
@@ -151,7 +152,7 @@ static bool rank_all(struct pack *pack)
     return true;
 }
 
-/* ---- what ---- */
+/* ---- their contents ---- */
 
 static int read_times(struct pack *pack, pack_need_cb *need, void *context, struct tdk_err *err)
 {
@@ -189,7 +190,7 @@ static int read_fields(struct pack *pack, struct tdk_err *err)
 
 static int lay_picked(struct pack *pack, pack_need_cb *need, void *context, struct tdk_err *err)
 {
-    enum { BEHIND = 8 }; /* as a whole block has a directory there */
+    enum { BEHIND = 8 }; /* as in a whole block, where the directory follows */
     const size_t size = (pack->picked + (size_t)1) * pack->outline.uniform + BEHIND;
     int rc = find_all_places(pack, need, context, err);
     if (rc == 0 && !rank_all(pack))

@@ -1,11 +1,10 @@
 /*
- * pack_piece.c - a hundred frames of a group, word by word.
+ * pack_piece.c - about a hundred frames of a group, word by word.
  *
- * A frame is words of eight bytes, and pack->words has each of them side by side for all frames of
- * the piece, in the nearest cache: so one column after the other is put into them by wide
- * registers. When all is there the words become frames, four at a time, each at its place in the
- * block, which is written once. A word that is alike in all frames of a group stays from piece to
- * piece.
+ * A frame is words of eight bytes. pack->words has each word side by side for all frames of the
+ * piece, in the first-level cache, so that wide registers put one column after the other into them.
+ * When everything is there, the words become frames, four at a time, each at its place in the
+ * block, which is written once. A word that all frames of a group share stays from piece to piece.
  */
 #include "base/bytes.h"
 #include "tape/pack_inner.h"
@@ -16,8 +15,8 @@ enum {
     SEQ = offsetof(struct tdk_frame, seq) / WORD,
     TS = offsetof(struct tdk_frame, ts) / WORD,
     INSTRUMENT = PACK_INSTRUMENT_AT / WORD,
-    FRAMES = 4, /* that go to their places together */
-    AHEAD = 12, /* places that are fetched into the cache before a frame's turn */
+    FRAMES = 4, /* frames that go to their places together */
+    AHEAD = 12, /* how many frames ahead a place is prefetched into the cache */
 };
 
 void pack_lay_pattern(struct pack *pack, size_t span, uint32_t rows)
@@ -31,7 +30,7 @@ void pack_lay_pattern(struct pack *pack, size_t span, uint32_t rows)
 
 /* ---- heads ---- */
 
-/* Of one span: a frame's place tells its seq, its rank its time. */
+/* With one span: a frame's place gives its seq, its rank gives its time. */
 ALWAYS_INLINE void lay_uniform_heads(struct pack *pack, const struct pack_piece *piece)
 {
     const uint16_t *places = piece->places + piece->begin;
@@ -45,7 +44,7 @@ ALWAYS_INLINE void lay_uniform_heads(struct pack *pack, const struct pack_piece 
         ts[i] = stamps[ranks[i]];
 }
 
-/* Of several: both are there already. */
+/* With several spans: both are in the frame already. */
 static void lay_mixed_heads(struct pack *pack, const struct pack_piece *piece)
 {
     for (uint32_t i = piece->from; i < piece->end; i++) {
@@ -55,13 +54,14 @@ static void lay_mixed_heads(struct pack *pack, const struct pack_piece *piece)
     }
 }
 
-/* Behind which frame of the group it ends. */
+/* The frame of the group behind the strand's last one. */
 static uint32_t end_of(const struct pack_piece *piece, const struct strand *strand)
 {
     return strand->first + strand->count - piece->group_first;
 }
 
-/* What one strand fills is not laid again for its next piece, unless others are in that word. */
+/* What one strand fills is not written again for the next piece, unless other fields share that
+ * word. */
 ALWAYS_INLINE void lay_instruments(struct pack *pack, struct pack_piece *piece)
 {
     const uint32_t begin = piece->begin, end = piece->end;
@@ -84,7 +84,7 @@ ALWAYS_INLINE void lay_instruments(struct pack *pack, struct pack_piece *piece)
 
 /* ---- values ---- */
 
-/* Of a field in its word: the bits that it has, when it is moved to the lowest. */
+/* The bits of a field, shifted to the lowest, and where they are in its word. */
 struct bits {
     uint64_t mask;
     unsigned shift;
@@ -127,8 +127,8 @@ ALWAYS_INLINE void add_to_word(const uint64_t *restrict values, struct bits bits
         word[i] |= (values[i] & bits.mask) << bits.shift;
 }
 
-/* A field of a whole word is read where it belongs. Values of rows that nobody asks for are read
- * only to get beyond them. */
+/* A field that is a whole word is read directly into its place. Values of rows that are not wanted
+ * are read only to get past them. */
 ALWAYS_INLINE void put_field(struct pack *pack, const struct pack_piece *piece, unsigned f)
 {
     const struct pack_field *field = &piece->layout->fields[f];
@@ -156,7 +156,7 @@ ALWAYS_INLINE void put_field(struct pack *pack, const struct pack_piece *piece, 
 
 typedef uint64_t four __attribute__((vector_size(32), aligned(8), may_alias));
 
-/* Four words of four frames. */
+/* Write four words of four frames. */
 ALWAYS_INLINE void turn_four(const uint64_t (*words)[PACK_ROWS], size_t row,
                              unsigned char *const *to, size_t at)
 {
@@ -172,8 +172,8 @@ ALWAYS_INLINE void turn_four(const uint64_t (*words)[PACK_ROWS], size_t row,
     *(four *)(to[3] + at) = __builtin_shufflevector(ab13, cd13, 2, 3, 6, 7);
 }
 
-/* Where the frames of a piece go, and some behind them. `uniform`: the block's; 0: it has several.
- */
+/* Where the frames of a piece go, and some frames after them. `uniform`: the block's uniform span;
+ * 0: there are several. */
 struct spots {
     size_t end;
     uint32_t at[COLUMN_ROWS + AHEAD];
@@ -220,7 +220,7 @@ ALWAYS_INLINE void put_frames(const struct pack *pack, const struct pack_piece *
             store_u64(pack->frames + spots.at[i] + w * WORD, pack->words[w][i]);
 }
 
-/* A loop for each of the commonest spans. */
+/* The most common spans have a loop of their own. */
 ALWAYS_INLINE void put_all(const struct pack *pack, const struct pack_piece *piece)
 {
     const uint32_t span = (uint32_t)tdk_frame_span(piece->class->size);

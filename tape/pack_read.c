@@ -79,7 +79,7 @@ static int contradicts(struct tdk_err *err)
     return pack_corrupt(err, "its contents contradict themselves");
 }
 
-/* All of a group, where each frame was. */
+/* All frames of a group, each going to its own place. */
 static struct pack_part all_of(const struct pack *pack, uint32_t group)
 {
     return (struct pack_part){0, group_told(pack, group).count,
@@ -119,7 +119,7 @@ static int read_plain_group(struct pack *pack, uint32_t group, struct tdk_err *e
     return pack_read_fields(pack, group, pack->raw + size, told.raw - size, &strands, &all, err);
 }
 
-/* The strands are in the directory's order, and a tick's place is its ordinal. */
+/* The strands are in the order of the directory, and a tick's place is its ordinal. */
 static int read_plain(struct pack *pack, struct tdk_err *err)
 {
     const uint32_t frames = pack->outline.frames;
@@ -135,9 +135,10 @@ static int read_plain(struct pack *pack, struct tdk_err *err)
     return rc;
 }
 
-/* ---- frames of all kinds: first where each is, then what is in it ---- */
+/* ---- frames of several kinds: first find where each is, then fill it ---- */
 
-/* Frames that are kept whole: where they are until each is put in its place, and their spans. */
+/* Note where frames that are kept whole are until each is put in its place, and what their spans
+ * are. */
 static bool note_whole(struct pack *pack, uint32_t group, const unsigned char *raw, size_t size)
 {
     const uint16_t *places = pack->place_of + pack->groups[group].first;
@@ -186,7 +187,7 @@ static bool find_group(struct pack *pack, uint32_t group)
     unsigned char *raw = pack->raw + pack->groups[group].raw_at;
     struct column_strands strands = pack_starts(pack, group, told.count);
     size_t size = pack_read_places(pack, group, raw, &strands);
-    pack->groups[group].raw_at += size; /* the fields are behind */
+    pack->groups[group].raw_at += size; /* the fields follow */
     if (size == 0)
         return false;
     note_strands(pack, group, &strands);
@@ -213,11 +214,11 @@ static int find_all(struct pack *pack, struct tdk_err *err)
 }
 
 struct walk {
-    size_t at;    /* behind the frame that is being put */
+    size_t at;    /* where the frame that is being put ends */
     uint64_t seq; /* of the next tick */
     uint32_t ordinal;
-    uint16_t *ordinals;     /* NULL: one instrument */
-    unsigned char *anchors; /* NULL: uniform */
+    uint16_t *ordinals;     /* NULL: there is one instrument */
+    unsigned char *anchors; /* NULL: the span is uniform */
 };
 
 static void list_tick(struct pack *pack, struct walk *w, const struct strand *strand, uint32_t span)
@@ -231,7 +232,7 @@ static void list_tick(struct pack *pack, struct walk *w, const struct strand *st
     w->seq++;
 }
 
-/* A frame that was kept whole, into its place. */
+/* Put a frame that was kept whole into its place. */
 static void put_whole(struct pack *pack, struct walk *w, uint32_t place, uint32_t span)
 {
     const unsigned char *raw = pack->raw + pack->raw_of[place];
@@ -242,7 +243,7 @@ static void put_whole(struct pack *pack, struct walk *w, uint32_t place, uint32_
         w->seq += load_u64(raw + sizeof frame + offsetof(struct tdk_loss, count));
 }
 
-/* Of one that is told by columns: what they do not tell. */
+/* For a frame that is stored by columns, put what the columns do not have. */
 static void put_head(struct pack *pack, const struct walk *w, uint32_t place)
 {
     unsigned char *at = pack->frames + pack->offset_of[place];
@@ -250,7 +251,8 @@ static void put_head(struct pack *pack, const struct walk *w, uint32_t place)
     store_u64(at + offsetof(struct tdk_frame, ts), pack->stamps[place]);
 }
 
-/* Each frame in the block's order: its head, or the whole of it; the directory's lists. */
+/* Put each frame in the block's order, only its head or all of it, and fill the directory's
+ * lists. */
 static int put_all(struct pack *pack, struct tdk_err *err)
 {
     struct walk w = {.seq = pack->head->first_seq, .ordinals = pack_ordinals(pack)};
@@ -259,7 +261,7 @@ static int put_all(struct pack *pack, struct tdk_err *err)
                     pack->entries * sizeof(struct directory_entry);
     for (uint32_t i = 0; i < pack->outline.frames; i++) {
         uint32_t span = pack->offset_of[i];
-        if (span == 0 || span > pack->head->frames_size - w.at) /* 0: no strand has it */
+        if (span == 0 || span > pack->head->frames_size - w.at) /* 0: it is in no strand */
             return pack_corrupt(err, "its frames do not fill it");
         const struct strand *strand = &pack->strands[pack->strand_of[i]];
         pack->offset_of[i] = (uint32_t)w.at;

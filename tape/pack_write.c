@@ -1,4 +1,5 @@
-/* pack_write.c - a block's frames into columns, or into one zstd frame when that is smaller. */
+/* pack_write.c - pack a block's frames into columns, or, where that is not possible or not smaller,
+ * into one zstd frame. */
 #include "tape/pack.h"
 
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 
 enum {
     GROUP_MIN = 1024, /* instruments with fewer ticks share a group */
-    CLASS_MIN = 32,   /* frames that a class must have to be worth its columns */
-    BITS_MORE = 16,   /* columns in bits may take a sixteenth more than compressed ones */
+    CLASS_MIN = 32,   /* frames from which on a class is worth its columns */
+    BITS_MORE = 16,   /* columns in bits may take up to 1/16 more than compressed ones */
     REFS_MAX = 10,    /* fields that a column is tried against */
     SHAPES_MAX = 256,
 };
@@ -21,7 +22,7 @@ enum {
 struct shape {
     struct pack_class class;
     uint32_t count;
-    uint8_t number; /* as a class */
+    uint8_t number; /* as a class; see PACK_WHOLE, PACK_CLASSES */
 };
 
 struct packer {
@@ -29,7 +30,7 @@ struct packer {
     int level;
     bool may_have_bits;
 
-    const struct block_view *view; /* borrowed, of the block being packed */
+    const struct block_view *view; /* of the block that is being packed; borrowed */
     uint32_t frames;
     struct shape shapes[SHAPES_MAX];
     size_t shape_count;
@@ -49,14 +50,14 @@ struct packer {
     size_t packed_size, packed_room;
     unsigned char *raw, *bits; /* one group; the same, its columns in bits */
     size_t raw_room, bits_room;
-    bool has_bits; /* one of the groups */
+    bool has_bits; /* one of the groups has columns in bits */
 
     struct column_scratch scratch;
     uint16_t starts[COLUMN_TICKS_MAX];
     uint64_t values[PACK_FIELDS_MAX][COLUMN_TICKS_MAX];
 };
 
-/* class, instrument and place in one number, so that sorting numbers sorts frames */
+/* Class, instrument and place in one number, so that sorting the numbers sorts the frames. */
 #define ORDER(class, instrument, place)                                                            \
     ((uint64_t)(class) << 48 | (uint64_t)(instrument) << 16 | (uint64_t)(place))
 #define ORDER_STRAND(order) ((order) >> 16)
@@ -117,7 +118,8 @@ static struct pack_class class_of(const struct tdk_frame *frame)
                                .record = record};
 }
 
-/* Control frames are shape 0, what has too many shapes is 1. */
+/* Control frames have shape 0. Ticks that come when there are already too many shapes have shape
+ * 1. */
 static uint8_t shape_of(struct packer *p, const struct tdk_frame *frame)
 {
     if (tdk_type_is_control(frame->type))
@@ -134,7 +136,7 @@ static uint8_t shape_of(struct packer *p, const struct tdk_frame *frame)
     return (uint8_t)i;
 }
 
-/* Padding that is not zeros could not be told. */
+/* Padding is not stored, so it must be zeros. */
 static bool is_padded_with_zeros(const struct tdk_frame *frame)
 {
     size_t rest = tdk_frame_span(frame->size) - sizeof *frame - frame->size;
@@ -195,7 +197,7 @@ static size_t whole_size(const struct packer *p)
 
 /* ---- order ---- */
 
-/* Stable, by one byte. */
+/* Stable; sorts by one byte. */
 static void sort_by_byte(const uint64_t *from, uint64_t *to, uint32_t count, unsigned shift,
                          uint32_t counts[256])
 {
@@ -217,7 +219,7 @@ static void sort_frames(struct packer *p)
         uint8_t class = p->shapes[p->shape_of[i]].number;
         from[i] = ORDER(class, class == PACK_CONTROL ? 0 : frame_instrument(frame), i);
     }
-    for (unsigned shift = 16; shift < 56; shift += 8) { /* in order of place they are already */
+    for (unsigned shift = 16; shift < 56; shift += 8) { /* they are in order of place already */
         uint32_t counts[256] = {0};
         for (uint32_t i = 0; i < p->frames; i++)
             counts[from[i] >> shift & 255]++;
@@ -268,7 +270,8 @@ static const struct tdk_frame *frame_at(const struct packer *p, uint32_t i)
     return (const void *)(p->view->frames + p->offsets[ORDER_PLACE(p->order[i])]);
 }
 
-/* A group begins at `begin`: whole strands until it is large enough, or a piece of a large one. */
+/* The end of the group that begins at `begin`: whole strands until it is large enough, or a piece
+ * of a large strand. */
 static uint32_t group_end(const struct packer *p, uint32_t begin)
 {
     uint8_t class = ORDER_CLASS(p->order[begin]);
@@ -282,7 +285,7 @@ static uint32_t group_end(const struct packer *p, uint32_t begin)
     return end - begin > COLUMN_TICKS_MAX ? begin + COLUMN_TICKS_MAX : end;
 }
 
-/* Where strands begin in the group, and how far apart their frames lie in the block. */
+/* Find where strands begin in the group, and how far apart their frames lie in the block. */
 static struct column_strands find_starts(struct packer *p, uint32_t begin, uint32_t end,
                                          uint64_t *gaps)
 {
@@ -311,8 +314,8 @@ static uint64_t load_field(const unsigned char *at, uint8_t size)
     }
 }
 
-/* Fields before this one that it may be near to: its own size, the nearest first; and times and
- * seqs. */
+/* Find earlier fields that this field's values may be close to: those of the same size, the nearest
+ * first, and times and seqs. */
 static size_t find_refs(struct packer *p, const struct pack_layout *layout, unsigned field,
                         struct column_ref refs[REFS_MAX])
 {
@@ -363,7 +366,7 @@ static unsigned char *write_whole(const struct packer *p, uint32_t begin, uint32
     return out;
 }
 
-/* Bytes that a group's contents may take before they are compressed. */
+/* The most bytes that a group's contents may take before they are compressed. */
 static size_t group_bound(const struct packer *p, uint32_t begin, uint32_t end)
 {
     uint8_t class = ORDER_CLASS(p->order[begin]);
@@ -378,8 +381,8 @@ static size_t group_bound(const struct packer *p, uint32_t begin, uint32_t end)
     return size;
 }
 
-/* What was gathered in p->raw becomes the next group; or what is in p->bits, as it is, if that is
- * hardly more: it is unpacked in half the time. */
+/* Store what was gathered in p->raw as the next group. If p->bits is hardly larger, store that
+ * instead, uncompressed: it is unpacked in half the time. */
 static bool put_group(struct packer *p, uint32_t count, size_t raw, size_t bits)
 {
     size_t bound = ZSTD_compressBound(raw);
@@ -430,7 +433,7 @@ static bool write_group(struct packer *p, uint32_t begin, uint32_t end)
     return put_group(p, end - begin, (size_t)(out - p->raw), (size_t)(bits - p->bits));
 }
 
-/* ---- together ---- */
+/* ---- the whole block ---- */
 
 static size_t outline_size(const struct packer *p)
 {
@@ -451,7 +454,8 @@ static void write_outline(const struct packer *p, const struct pack_head *head, 
     memcpy(out, p->strands, p->strands_size);
 }
 
-/* Behind the block's head, if it takes at most `room` bytes. Returns how many, 0: it does not. */
+/* Write the contents after the block's head, if they take at most `room` bytes. Returns how many
+ * bytes; 0: they take more. */
 static size_t assemble(const struct packer *p, unsigned char *out, size_t room)
 {
     struct pack_head head = {
@@ -497,7 +501,7 @@ static size_t by_columns(struct packer *p, unsigned char *out, size_t room)
     return assemble(p, out, room);
 }
 
-/* Frames and directory in one zstd frame, for what has no columns. */
+/* Pack frames and directory into one zstd frame, if there are no columns. */
 static size_t by_zstd(struct packer *p, unsigned char *out, size_t room)
 {
     const struct block_head *head = p->view->head;
@@ -508,7 +512,7 @@ static size_t by_zstd(struct packer *p, unsigned char *out, size_t room)
     return stored;
 }
 
-/* `stored` bytes of contents become a whole block. */
+/* Complete a block that has `stored` bytes of contents. */
 static size_t finish(const struct block_head *raw, enum block_codec codec, size_t stored,
                      unsigned char *out)
 {
@@ -536,6 +540,6 @@ size_t packer_pack(struct packer *packer, const struct block_view *view, size_t 
     stored = by_zstd(packer, at, room);
     if (stored != 0)
         return finish(view->head, BLOCK_ZSTD, stored, out);
-    memcpy(out, view->head, raw_size); /* nothing makes it smaller */
+    memcpy(out, view->head, raw_size); /* nothing makes the block smaller */
     return raw_size;
 }
