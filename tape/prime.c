@@ -16,7 +16,8 @@ static bool *passes(struct select *select, const struct tdk_type_filter *kind)
     return &(kind->type == TDK_TYPE_DBN ? select->dbn : select->wide)[kind->rtype];
 }
 
-/* Of the types that the query lets pass, those that hold state: nothing else is to be looked at. */
+/* Narrow the types that the query lets pass to those that hold state: nothing else needs to be
+ * looked at. */
 static uint32_t narrow_types(struct select *select)
 {
     uint32_t wanted = 0;
@@ -54,7 +55,8 @@ static int keep(struct prime *p, const struct stream *stream, const struct tdk_f
     return 0;
 }
 
-/* Ticks come from the last to the first: of each kind the first that is met is the one. */
+/* Ticks come from the last to the first: the first tick that is met of each kind is the one to
+ * keep. */
 static int meet(struct prime *p, const struct stream *stream, const struct tdk_frame *tick)
 {
     uint32_t kind = kinds_of(&p->table, tick), instrument_id = frame_instrument(tick);
@@ -105,8 +107,8 @@ static int want_listed(struct prime *p, const struct block_view *view)
     return rc;
 }
 
-/* What of the block may add something. Where the list cannot be had, reading the block tells why.
- */
+/* Find the instruments of which the block may add something. If the list cannot be read, reading
+ * the block will say why. */
 static int find_wanted(struct prime *p, struct stream *stream, struct tdk_err *err)
 {
     const struct block_view *view;
@@ -126,7 +128,9 @@ int prime_meet_block(struct prime *p, struct stream *stream, struct tdk_err *err
 {
     int rc = stream_load(stream, err);
     if (rc <= 0)
-        return rc == TDK_ECORRUPT ? 0 : rc; /* counted, and the blocks before it are still there */
+        return rc == TDK_ECORRUPT
+                   ? 0
+                   : rc; /* it is counted, and the blocks before it are still there */
     const struct tdk_frame *frame;
     for (rc = 0; rc == 0 && (frame = stream_peek(stream)) != NULL; stream_step(stream))
         if (tdk_frame_is_tick(frame))
@@ -159,7 +163,7 @@ static int next_block(struct prime *p, struct stream *stream, struct tdk_err *er
     return look_into(p, stream, err);
 }
 
-/* From the last block before the range to the first. */
+/* Walk from the last block before the range to the first. */
 static int walk(struct prime *p, struct stream *stream, struct tdk_err *err)
 {
     for (;;) {
@@ -176,7 +180,8 @@ static int walk(struct prime *p, struct stream *stream, struct tdk_err *err)
     }
 }
 
-/* Found from the last to the first: put them in order, each where a merge would have it. */
+/* The states were found from the last to the first. Put them in order, and give each its key in a
+ * merge. */
 static void arrange(struct prime *p, size_t first)
 {
     uint64_t key = 0;
@@ -254,7 +259,7 @@ int prime_open(struct prime **prime, struct tdk_tape *tape, const struct tdk_que
         return err_set(err, -ENOMEM, "look for the state before a range");
     p->options = *options;
     kinds_table_fill(&p->table);
-    /* By event time, or not far back: blocks are looked through. */
+    /* By event time, or with a limit of how far back, blocks are looked through. */
     p->may_leap = options->back_ns == 0 && query->axis == TDK_AXIS_RECV;
     p->answer.tape = tape;
     p->answer.view = tape_view(tape);

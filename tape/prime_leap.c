@@ -1,5 +1,4 @@
-/* prime_leap.c - straight to the blocks that have something, where segments tell which those are.
- */
+/* prime_leap.c - straight to the blocks that have something, where segments say which those are. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -22,8 +21,8 @@ static int add_due(struct prime *p, const struct state_ref *state, uint32_t kind
     return 0;
 }
 
-/* Of each kind that is missing of the instrument, the newest segment from `upto` down to `floor`
- * that has it. */
+/* For each kind that the instrument lacks, plan the newest segment that has it, from `upto` down to
+ * above `floor`. */
 static int plan_instrument(struct prime *p, const struct stream *stream, uint32_t instrument_id,
                            uint64_t upto, uint64_t floor, struct tdk_err *err)
 {
@@ -92,7 +91,7 @@ static int plan(struct prime *p, const struct stream *stream, uint64_t upto, uin
     return rc;
 }
 
-/* ---- its blocks ---- */
+/* ---- a segment's blocks ---- */
 
 static uint32_t find_item(const struct known *items, size_t count, uint32_t instrument_id)
 {
@@ -107,7 +106,7 @@ static uint32_t find_item(const struct known *items, size_t count, uint32_t inst
     return low < count && items[low].instrument_id == instrument_id ? items[low].kinds : 0;
 }
 
-/* What the block has of what is missing. */
+/* Want what the block has of what is missing. */
 static int want_told(struct prime *p, const struct stream *stream, size_t block)
 {
     const struct picks *here = &stream->search.here;
@@ -141,7 +140,7 @@ static bool is_found(const struct prime *p, const struct due *dues, size_t count
     return true;
 }
 
-/* From its last block down, until all that is due is found. 1: it is. */
+/* Look into the segment from its last block down, until everything due is found. 1: it is. */
 static int look_into_segment(struct prime *p, struct stream *stream, const struct due *dues,
                              size_t count, struct tdk_err *err)
 {
@@ -180,9 +179,10 @@ static size_t same_segment(const struct prime *p, size_t at)
 }
 
 /*
- * The segments of the plan, the newest first. 1: all is found that is there. 0: one did not have
- * what was due (what the index says of it lies behind the range, or cannot be read): *upto is below
- * it, for another plan. TDK_ECORRUPT: its footer cannot be read, *upto is that segment.
+ * Follow the plan, newest segment first. 1: everything that is there was found. 0: one segment did
+ * not have what was due (what the index says of it lies after the range, or cannot be read); *upto
+ * is below that segment, for another plan. TDK_ECORRUPT: the footer of a segment cannot be read;
+ * *upto is that segment.
  */
 static int follow_plan(struct prime *p, struct stream *stream, uint64_t *upto, struct tdk_err *err)
 {
@@ -225,7 +225,7 @@ int prime_leap(struct prime *p, struct stream *stream, struct tdk_err *err)
     }
     stream->is_alone = false;
     stream->ref.epoch = epoch;
-    if (rc == TDK_ECORRUPT) { /* what is left is walked through, block by block */
+    if (rc == TDK_ECORRUPT) { /* the rest is walked block by block */
         p->may_leap = false;
         floor = upto;
     } else if (rc < 0) {

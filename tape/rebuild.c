@@ -24,7 +24,7 @@ void damage_tell(struct damage *damage, const char *format, ...)
     damage->each(text, damage->context);
 }
 
-/* Files first to last are not in the row of segments. */
+/* Report that files first to last are missing from the sequence of segments. */
 static void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t last)
 {
     if (damage != NULL)
@@ -36,7 +36,7 @@ static void damage_tell_missing(struct damage *damage, uint64_t first, uint64_t 
                     (unsigned long long)last);
 }
 
-/* The same, without those that were retired (NULL: none was). How many are missing. */
+/* The same without those that were retired (NULL: none was). Returns how many are missing. */
 static uint64_t damage_tell_absent(struct damage *damage, const struct retired *retired,
                                    uint64_t first, uint64_t last)
 {
@@ -77,7 +77,8 @@ static unsigned long long number_of(const struct segment *segment)
     return (unsigned long long)segment->head.number;
 }
 
-/* By the foot: table and catalogue. TDK_ECORRUPT, TDK_ETRUNCATED ...: it cannot be had that way. */
+/* Read the foot, the table and the catalogue. TDK_ECORRUPT, TDK_ETRUNCATED ...: the segment cannot
+ * be read this way. */
 static int read_footer(struct found *found, const struct segment *segment, struct catalog *catalog,
                        struct tdk_err *err)
 {
@@ -102,7 +103,7 @@ static int read_footer(struct found *found, const struct segment *segment, struc
     return 0;
 }
 
-/* What it tells of states serves a look back in time: without, its blocks are looked through. */
+/* Read the states, which serve a look back in time. Without them, the blocks are looked through. */
 static int read_states(struct found *found, const struct segment *segment, struct damage *damage,
                        struct tdk_err *err)
 {
@@ -119,7 +120,7 @@ static int read_states(struct found *found, const struct segment *segment, struc
     return 0;
 }
 
-/* A block that teaches: read it again, for what it says. */
+/* Read a block again, to learn what it says of names and symbols. */
 static int learn_block(const struct segment *segment, const struct block_ref *ref,
                        struct catalog *catalog, struct tdk_err *err)
 {
@@ -140,7 +141,7 @@ static int learn_block(const struct segment *segment, const struct block_ref *re
     free(buffer);
     if (rc == -ENOMEM)
         return err_set(err, rc, "read %s", segment->path);
-    return 0; /* what cannot be read teaches nothing */
+    return 0; /* nothing is learned from what cannot be read */
 }
 
 /* A block that rotted, at this offset: what it begins with may be whole, and in front of a track's
@@ -199,7 +200,7 @@ static void tell_gaps(const struct found *found, const struct segment *segment, 
     const struct segment_scan *scan = &found->scan;
     for (size_t i = 0; i < scan->gap_count; i++) {
         if (sealed && scan->gaps[i].offset == scan->end)
-            continue; /* what is left of its footer: told as that */
+            continue; /* what is left of its footer: reported as a bad footer */
         if (damage != NULL)
             damage->blocks++;
         damage_tell(damage, "segment %llu: %llu bytes from offset %llu on are damaged",
@@ -231,7 +232,7 @@ int found_open(struct found *found, const struct segment *segment, bool sealed,
 {
     struct tdk_err why = {0};
     *found = (struct found){0};
-    if (!sealed) /* whoever was about to rename it may not have synced its foot */
+    if (!sealed) /* a writer that was about to rename it may not have synced its foot */
         return scan_blocks(found, segment, false, damage, err);
     int rc = read_footer(found, segment, catalog, &why);
     if (rc == 0)
@@ -273,7 +274,7 @@ bool rebuild_is_orphan(struct rebuild *rebuild, const struct found *found)
     return rebuild->cut && !synced;
 }
 
-/* ---- all of them ---- */
+/* ---- all segments ---- */
 
 static void put_span(struct segment_ref *ref, const struct block_ref *block)
 {
@@ -284,7 +285,7 @@ static void put_span(struct segment_ref *ref, const struct block_ref *block)
         ref->max_ts = block->max_ts;
 }
 
-/* Everything that was found about one segment, in one transaction. */
+/* Put everything that was found about one segment, in one transaction. */
 static int put_found(struct rebuild *r, const struct segment *segment, const struct found *found,
                      uint16_t sealed)
 {
@@ -335,8 +336,8 @@ static void later(uint64_t *latest, uint64_t ns)
         *latest = ns;
 }
 
-/* Where the segment behind this one says that its blocks end. Of a packed one without a foot nobody
- * knows. */
+/* Where the next segment should say that this one's blocks end. For a packed one without a foot
+ * this is not known. */
 static uint64_t chain_end(const struct segment *segment, const struct found *found)
 {
     if (found->has_foot)
@@ -344,7 +345,7 @@ static uint64_t chain_end(const struct segment *segment, const struct found *fou
     return segment->head.generation == 0 ? align_up(found->scan.end, TAPE_ALIGN) : 0;
 }
 
-/* Is it the one that was written behind the segment before it? */
+/* Was this segment written after the one before it? */
 static void check_chain(struct rebuild *r, const struct segment *segment, const struct found *found)
 {
     if (found->has_foot && found->foot.previous_digest != 0 && r->digest != 0 &&
@@ -370,7 +371,7 @@ int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const st
     return rc;
 }
 
-/* The table of the blocks lies right behind them: where it begins none is missing. */
+/* The table lies right after the blocks. If it begins here, no block is missing. */
 static bool table_begins(const struct segment *segment, const struct found *found, uint64_t offset)
 {
     struct block_ref first;
@@ -441,8 +442,8 @@ void rebuild_tell_gone(uint64_t last, uint64_t end, struct damage *damage)
         damage_tell_missing(damage, last + 1, end);
 }
 
-/* Not the tape's fault: what is in it we cannot look at, or not now. Left out, it would be missing
- * from every answer, and the answers called whole. */
+/* This is not damage to the tape: the contents cannot be read by us, or not now. If the segment
+ * were left out, it would be missing from every answer, and the answers would be called whole. */
 static bool is_fatal(int rc)
 {
     return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EACCES || rc == -EPERM;
@@ -454,7 +455,7 @@ int rebuild_segment(struct rebuild *r, const struct segment_name *name)
     struct tdk_err why = {0};
     bool sealed = segment_is_sealed(name->stage);
     int rc = segment_open_number(&segment, r->folder, name->number, name->stage, &why);
-    if (rc == -ENOENT && !sealed) { /* sealed since we looked */
+    if (rc == -ENOENT && !sealed) { /* it was sealed in the meantime */
         sealed = true;
         rc = segment_open_number(&segment, r->folder, name->number, SEGMENT_SEALED, &why);
     }

@@ -12,7 +12,7 @@
 
 enum { ROW_WAIT_MS = 1000 };
 
-/* What recovery works with, beside what it leaves in `tape`. */
+/* What recovery works with, besides its result `tape`. */
 struct recovery {
     struct recovered *tape;
     const struct recover_options *options;
@@ -35,14 +35,14 @@ static uint64_t last_number(const struct recovery *r)
     return r->count > 0 ? r->names[r->count - 1].number : 0;
 }
 
-/* ---- a tape that was left in order ---- */
+/* ---- a tape that was closed cleanly ---- */
 
 struct expected {
     const struct recovery *recovery;
     size_t at;
 };
 
-/* Head and foot are there, and count what the index counts. */
+/* Head and foot are good, and their counts are those of the index. */
 static bool is_as_indexed(const struct recovery *r, const struct segment_ref *ref)
 {
     struct segment *segment;
@@ -66,14 +66,14 @@ static int expect_segment(const struct segment_ref *ref, void *context)
     return 0;
 }
 
-/* The index knows what files there must be, and no other is. */
+/* The index knows which files there must be, and there are no others. */
 static bool all_there(const struct recovery *r)
 {
     struct expected e = {.recovery = r};
     return index_segments(r->tape->index, expect_segment, &e, NULL) == 0 && e.at == r->count;
 }
 
-/* 0: the index is open and whole, and so is the catalogue. 1: it is not to be trusted. */
+/* 0: the index is open and whole, and so is the catalogue. 1: it must not be trusted. */
 static int open_clean(struct recovery *r)
 {
     struct recovered *tape = r->tape;
@@ -95,7 +95,7 @@ static int open_clean(struct recovery *r)
     return rc < 0 ? rc : 1;
 }
 
-/* What the next segment must know of the last. */
+/* Read what the next segment must know of the last one. */
 static int read_last_foot(struct recovery *r)
 {
     struct recovered *tape = r->tape;
@@ -106,7 +106,7 @@ static int read_last_foot(struct recovery *r)
     int rc = segment_open_number(&segment, &tape->folder, last_number(r),
                                  r->names[r->count - 1].stage, NULL);
     if (rc < 0)
-        return 0; /* it is damaged, and told when it is read; the next one goes on without */
+        return 0; /* it is damaged, and reported when it is read; the next segment does without */
     if (segment_read_foot(segment, &foot, NULL) == 0) {
         tape->previous_digest = segment_chain_digest(&foot);
         tape->previous_end = segment_chain_end(&foot);
@@ -174,7 +174,7 @@ static int mend_all(struct recovery *r)
     return mend_segments(r);
 }
 
-/* ---- both ---- */
+/* ---- both cases ---- */
 
 static int recover_all(struct recovery *r)
 {
@@ -226,8 +226,9 @@ int recover_open_with(struct recovered *tape, const char *path,
                          .options = options,
                          .damage = {.each = options->each, .context = options->context},
                          .err = err};
-    /* What is looked at is not deleted or moved meanwhile: it would be told as missing. Where the
-     * row cannot be had in time, a start that waits on is worse. */
+    /* While the row is held, the segments that are looked at cannot be deleted or moved: they would
+     * be reported as missing. If the row cannot be had in time, recovery starts without it, because
+     * waiting longer would be worse. */
     int row = -1;
     (void)leases_hold_row(&row, &tape->folder, ROW_WAIT_MS, NULL);
     rc = recover_all(&r);
@@ -252,8 +253,9 @@ int recover_follow(struct recovered *tape,
     return rc;
 }
 
-/* Nobody deletes a segment between the last look and the lock's end; where that cannot be had, or
- * the look fails, the index is left for the next writer to build. */
+/* While the row is held, no segment is deleted between the last look and the end of the lock. If
+ * another job holds the row, or the look fails, the index is left for the next writer to
+ * rebuild. */
 static bool follow_to_end(struct recovered *tape, int *row)
 {
     int rc = leases_hold_row(row, &tape->folder, ROW_WAIT_MS, NULL);

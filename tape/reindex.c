@@ -5,7 +5,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-/* The last number there is, for the clean mark: also of what is not part of the tape (yet). */
+/* The last number there is, for the clean mark: also counts segments that are not part of the tape
+ * (yet). */
 static int last_number(const struct folder *folder, uint64_t *last, struct tdk_err *err)
 {
     struct segment_name *names;
