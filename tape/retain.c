@@ -16,7 +16,7 @@ uint64_t retain_age_of(const struct retain_policy *policy, const char *track)
     return policy->max_age_ns;
 }
 
-/* What stays, and what there is to go by. */
+/* What stays, and the state of the limits. */
 struct balance {
     uint64_t segments, bytes, free_bytes;
 };
@@ -30,7 +30,7 @@ static void let_go(struct balance *b, struct retain_item *item, enum retain_why 
         b->free_bytes += item->size;
 }
 
-/* The first limit that does not hold. */
+/* The first limit that is broken. */
 static enum retain_why broken(const struct retain_policy *policy, const struct balance *b)
 {
     if (policy->max_segments != 0 && b->segments > policy->max_segments)

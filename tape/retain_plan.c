@@ -18,7 +18,7 @@
 #include "tape/retired.h"
 #include "tape/stub.h"
 
-enum { FOOTERS_MAX = 256 }; /* that a plan with a memory reads for the ages of tracks */
+enum { FOOTERS_MAX = 256 }; /* most that one plan with a memory reads for the ages of tracks */
 
 struct planning {
     struct retain_plan *plan;
@@ -59,7 +59,7 @@ static int add_segment(const struct segment_ref *segment, void *context)
     return 0;
 }
 
-/* One whose file is gone has no room to give back, and nobody can delete it. */
+/* A segment whose file is gone has no room to give back, and cannot be deleted. */
 static bool is_there(const struct folder *folder, uint64_t number)
 {
     static const enum segment_stage stages[] = {SEGMENT_SEALED, SEGMENT_PACKED};
@@ -101,7 +101,7 @@ static void pin_held(const struct planning *p)
             p->plan->items[i].pin = PIN_HOLD;
 }
 
-/* What a mark wanted kept: [ts - back, ts]. */
+/* A mark keeps [ts - back, ts]. */
 static int pin_marked(const struct mark_ref *mark, void *context)
 {
     const struct planning *p = context;
@@ -146,7 +146,8 @@ static void look_where(const struct annexes *annexes, const bool *there,
         item->pin = PIN_AWAY;
 }
 
-/* Those on another disk free nothing here; and one that is not mounted keeps what is on it. */
+/* Find the segments that were moved. Those on another disk free nothing here, and a disk that is
+ * not mounted keeps its segments. */
 static int find_moved(const struct planning *p)
 {
     struct annexes annexes;
@@ -155,7 +156,7 @@ static int find_moved(const struct planning *p)
     if (rc == -ENOMEM)
         return rc;
     if (rc == 0 && annexes.count == 0)
-        return 0; /* else: nobody can say where they are, and they stay */
+        return 0; /* after an error it is not known where they are, and they stay */
     for (size_t i = 0; i < annexes.count; i++)
         there[i] = annex_check(&annexes.items[i], p->folder->tape_id, NULL) == 0;
     for (size_t i = 0; i < p->plan->count; i++)
@@ -165,7 +166,7 @@ static int find_moved(const struct planning *p)
     return 0;
 }
 
-/* ---- when their age lets them go ---- */
+/* ---- when their age permits them to go ---- */
 
 static uint64_t shortest_age(const struct retain_policy *policy)
 {
@@ -176,8 +177,8 @@ static uint64_t shortest_age(const struct retain_policy *policy)
     return shortest;
 }
 
-/* When a track lets go of a block of its own. One of which no time is to be trusted goes with the
- * others of its segment, or with the segment before. */
+/* When a track permits its block to go. A block without a trusted time goes with the rest of its
+ * segment, or with the segment before. */
 static uint64_t due_by_track(const struct retain_item *item, const struct block_ref *ref,
                              uint64_t age)
 {
@@ -188,7 +189,7 @@ static uint64_t due_by_track(const struct retain_item *item, const struct block_
     return item->min_ts <= item->max_ts ? later(item->max_ts, age) : item->due_ns;
 }
 
-/* The last to let go of it, of the tracks that have ticks in it. */
+/* The latest time at which a track with ticks in the segment permits it to go. */
 static uint64_t due_by_tracks(const struct retain_policy *policy, const struct retain_item *item,
                               const struct found *found, const struct catalog *catalog)
 {
@@ -203,7 +204,8 @@ static uint64_t due_by_tracks(const struct retain_policy *policy, const struct r
     return due;
 }
 
-/* 1: item->due_ns is by its tracks; 0: it cannot be read, and is not judged by them. */
+/* 1: item->due_ns is set by its tracks. 0: the segment cannot be read, and is not judged by its
+ * tracks. */
 static int look_into(const struct planning *p, struct retain_item *item)
 {
     struct segment *segment;
@@ -233,7 +235,7 @@ void retain_memory_close(struct retain_memory *memory)
     *memory = (struct retain_memory){.count = 0};
 }
 
-/* What is known of a plan's segments, by number, and what it finds out. */
+/* What is known of a plan's segments, by number, and what the plan finds out. */
 struct looking {
     struct retain_memory before, after;
     size_t at; /* in `before` */
@@ -259,7 +261,7 @@ static int judge(const struct planning *p, struct looking *l, struct retain_item
         rc = look_into(p, item);
         l->looked += rc > 0;
     } else {
-        item->due_ns = p->plan->now_ns + 1; /* looked into the next time */
+        item->due_ns = p->plan->now_ns + 1; /* it is looked into the next time */
         rc = 0;
     }
     if (rc > 0 && l->after.items != NULL)
@@ -283,7 +285,7 @@ static int find_due(const struct planning *p, struct looking *l)
         if (item->pin == PIN_NONE)
             rc = judge(p, l, item);
         else
-            item->due_ns = now_ns + 1; /* looked into when nothing keeps it */
+            item->due_ns = now_ns + 1; /* it is looked into when nothing keeps it */
     }
     return rc;
 }
@@ -306,7 +308,7 @@ static int find_due_by_memory(const struct planning *p)
     return rc;
 }
 
-/* ---- all of it ---- */
+/* ---- the plan ---- */
 
 static int gather(struct planning *p)
 {

@@ -20,7 +20,7 @@ struct retiring {
     struct retired *retired;
     struct holds holds;
     int row;
-    uint64_t going[AT_A_TIME]; /* have their tombstone, or are about to */
+    uint64_t going[AT_A_TIME]; /* segments that have their tombstone, or are about to get it */
     uint64_t sizes[AT_A_TIME];
     size_t count;
     bool stop;
@@ -36,8 +36,8 @@ static void tell(struct retiring *r, uint64_t segment, enum retire_fate fate, ui
 
 /* ---- one segment ---- */
 
-/* What it holds, by its foot or block by block; what cannot be read holds nothing that could be
- * told. */
+/* Read what the segment holds, by its foot or block by block. Nothing can be recorded of what
+ * cannot be read. */
 static int look_into(struct retiring *r, struct segment *segment, struct retired_range *range)
 {
     struct found found;
@@ -57,7 +57,7 @@ static int look_into(struct retiring *r, struct segment *segment, struct retired
     return rc;
 }
 
-/* Why a segment could not be opened. 0: it stays, or is not there. */
+/* Report why a segment could not be opened. 0: it stays, or is not there. */
 static int tell_unopened(struct retiring *r, uint64_t number, const struct tdk_err *why)
 {
     char path[TAPE_PATH_MAX];
@@ -72,7 +72,7 @@ static int tell_unopened(struct retiring *r, uint64_t number, const struct tdk_e
     return 0;
 }
 
-/* Into the tombstones, in memory yet. 1: it is among those that go now. */
+/* Add a segment to the tombstones, only in memory yet. 1: it is among those that go now. */
 static int add_segment(struct retiring *r, uint64_t number)
 {
     struct segment *segment;
@@ -96,9 +96,9 @@ static int add_segment(struct retiring *r, uint64_t number)
     return 1;
 }
 
-/* ---- many ---- */
+/* ---- many segments ---- */
 
-/* Of every generation: packing may have left two. */
+/* Remove the files of every generation: packing may have left two. */
 static int remove_file(const struct folder *folder, uint64_t number, struct tdk_err *err)
 {
     static const enum segment_stage stages[] = {SEGMENT_PACKED, SEGMENT_SEALED};
@@ -108,8 +108,8 @@ static int remove_file(const struct folder *folder, uint64_t number, struct tdk_
     return rc;
 }
 
-/* One that cannot be removed keeps no other; those that went are left in `going`. The first
- * failure. */
+/* A file that cannot be removed does not keep the others. `going` is left with those that went.
+ * Returns the first failure. */
 static int remove_files(struct retiring *r)
 {
     size_t gone = 0;
@@ -127,7 +127,7 @@ static int remove_files(struct retiring *r)
     return rc;
 }
 
-/* Tombstones first: a file without one that is gone would be damage. */
+/* Tombstones first: a file that is gone without one would count as damage. */
 static int remove_going(struct retiring *r)
 {
     if (r->count == 0)
@@ -145,7 +145,7 @@ static int remove_going(struct retiring *r)
     return removed < 0 ? removed : rc;
 }
 
-/* For what was left before nobody waits, nor is told: it goes another time. */
+/* For leftovers alone there is no wait and no error: they are removed another time. */
 static int hold_row(struct retiring *r, size_t count)
 {
     unsigned wait_ms = r->options->row_wait_ms != 0 ? r->options->row_wait_ms : ROW_WAIT_MS;
@@ -159,7 +159,8 @@ static int retire_some(struct retiring *r, const uint64_t *segments, size_t coun
     if (rc < 0)
         return count > 0 ? rc : 0;
     rc = retired_load(&r->retired, r->folder, r->err);
-    if (rc == 0) { /* what could not go before, or was left by who died; why it stays was told */
+    if (rc == 0) { /* files that could not be removed before, or were left by a death; why they stay
+                      was reported then */
         (void)retire_leftovers(r->folder, r->retired, &left, NULL);
         rc = holds_load(&r->holds, r->folder, r->err);
     }
@@ -214,7 +215,7 @@ int retire_leftovers(const struct folder *folder, const struct retired *retired,
             continue;
         int one = remove_file(folder, names[i].number, rc == 0 ? err : NULL);
         *removed += one == 0;
-        if (rc == 0 && one != TDK_EAWAY) /* that one counts no more all the same */
+        if (rc == 0 && one != TDK_EAWAY) /* it no longer counts in any case */
             rc = one;
     }
     free(names);

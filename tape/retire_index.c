@@ -1,9 +1,9 @@
 /*
- * retire_index.c - what is retired leaves the index.
+ * retire_index.c - take what is retired out of the index.
  *
- * An epoch with all that it loses and what is left of it in one transaction, and the segments in
- * the last one, when no block of theirs is there any more: so who fails on the way begins again,
- * and finds each epoch as it was or as it is to be.
+ * All that an epoch loses, and what is left of it, go into one transaction. The segments go in the
+ * last one, when none of their blocks is left. So after a failure on the way one begins again, and
+ * finds each epoch either as it was or as it must become.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,16 +22,16 @@ struct leaving {
     const struct retired *retired;
     void (*left)(const struct epoch_ref *epoch, void *context);
     void *context;
-    uint64_t *segments; /* that the index knows and are retired; ours */
+    uint64_t *segments; /* those that the index knows and that are retired; ours */
     size_t count, room;
-    uint64_t blocks; /* of them that have not been found yet */
+    uint64_t blocks; /* of those segments, that were not found yet */
     struct tdk_err *err;
 };
 
-/* What went of one epoch. */
+/* What one epoch loses. */
 struct toll {
     uint64_t blocks, ticks, bytes, lost, odd;
-    bool rewritten; /* some of it may have been counted once and gone twice */
+    bool rewritten; /* part of it may have been counted once but removed twice */
 };
 
 /* ---- which segments ---- */
@@ -67,7 +67,7 @@ static bool is_leaving(const struct leaving *l, const struct block_ref *ref)
     return retired_find(l->retired, ref->segment) != NULL;
 }
 
-/* Blocks lie by seq, and what is retired ends with its last extent. */
+/* Blocks are in order of seq, and what is retired ends with its last extent. */
 static int remove_blocks(struct leaving *l, const struct epoch_ref *epoch, uint64_t last_seq,
                          struct toll *toll)
 {
@@ -91,7 +91,7 @@ static int remove_blocks(struct leaving *l, const struct epoch_ref *epoch, uint6
     return rc;
 }
 
-/* What segments that are retired have of an instrument. */
+/* Remove what retired segments have of an instrument. */
 static int remove_states_of(struct leaving *l, const struct epoch_ref *epoch,
                             uint32_t instrument_id)
 {
@@ -128,7 +128,7 @@ static int remove_states(struct leaving *l, const struct epoch_ref *epoch)
     return more < 0 ? more : rc;
 }
 
-/* ---- what is left of it: the blocks that leave are still there, and do not count ---- */
+/* ---- what is left of it: the blocks that leave are still there, and are not counted ---- */
 
 static void take_bounds(struct epoch_ref *left, const struct block_ref *ref)
 {
@@ -138,8 +138,8 @@ static void take_bounds(struct epoch_ref *left, const struct block_ref *ref)
         left->max_ts = ref->max_ts;
 }
 
-/* From one end of the epoch inwards, until no block can reach beyond what is known: running_max and
- * step_back say how far one can. */
+/* Walk from one end of the epoch inwards, until no block can reach beyond the bounds known so far.
+ * running_max and step_back say how far one can. */
 static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse, bool *any)
 {
     const struct index_range all = {.track = left->track, .epoch = left->epoch, .to = UINT64_MAX};
@@ -173,7 +173,7 @@ static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse, 
     return 0;
 }
 
-/* Block by block, as when the index is built. */
+/* Count block by block, as when the index is built. */
 static int recount_all(struct leaving *l, struct epoch_ref *left, bool *any)
 {
     const struct index_range all = {.track = left->track, .epoch = left->epoch, .to = UINT64_MAX};
@@ -203,7 +203,7 @@ static int recount_all(struct leaving *l, struct epoch_ref *left, bool *any)
     return 0;
 }
 
-/* Of nothing *left says that it is nothing. */
+/* When nothing is left, *left says so. */
 static int recount(struct leaving *l, struct epoch_ref *left, const struct toll *toll, bool *any)
 {
     if (toll->rewritten || toll->ticks > left->ticks || toll->lost > left->lost)
@@ -237,7 +237,7 @@ static uint64_t last_retired(const struct retired *retired, uint16_t track, uint
     return last_seq;
 }
 
-/* Some of it leaves; into the transaction. */
+/* Remove what leaves this epoch, within the transaction. */
 static int leave_epoch_now(struct leaving *l, struct epoch_ref *left, struct toll *toll)
 {
     bool any;
@@ -256,7 +256,7 @@ static int leave_epoch(const struct epoch_ref *epoch, void *context)
     struct toll toll = {.blocks = 0};
     struct epoch_ref left = *epoch;
     if (l->blocks == 0)
-        return 0; /* all have been found */
+        return 0; /* all blocks have been found */
     int rc = index_begin(l->index, l->err);
     if (rc == 0)
         rc = leave_epoch_now(l, &left, &toll);

@@ -12,7 +12,7 @@
 
 /* ---- bytes ---- */
 
-/* In order, as it is searched. */
+/* In order, as searching requires. */
 static bool is_ordered(const struct retired *r)
 {
     for (size_t i = 0; i < r->range_count; i++)
@@ -157,7 +157,7 @@ void retired_drop(struct retired *retired)
     free(retired);
 }
 
-/* ---- one more ---- */
+/* ---- adding a segment ---- */
 
 static int add_range(struct retired *r, const struct retired_range *segment)
 {
@@ -272,7 +272,7 @@ bool retired_may_pass(int rc)
     return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EACCES || rc == TDK_EVERSION;
 }
 
-/* ---- asked ---- */
+/* ---- looking up ---- */
 
 const struct retired_range *retired_find(const struct retired *retired, uint64_t segment)
 {
