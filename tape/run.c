@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-/* Bytes of a run that is put together by copying. */
+/* Bytes of a run that is made by copying. */
 enum { COPY_ROOM = 256 << 10 };
 
 static uint64_t key_of(const struct stream *stream, const struct tdk_frame *frame)
@@ -37,7 +37,7 @@ static void take_ticks(struct stream *stream, const struct run_limit *limit, str
     struct sieve *sieve = &stream->sieve;
     const struct tdk_frame *frame = sieve_frame(sieve, stream->at);
     run->frames = frame;
-    if (all_may_come(stream, limit)) { /* without looking at any */
+    if (all_may_come(stream, limit)) { /* no frame is looked at */
         run->size = sieve->end - stream->at;
         run->ticks = sieve->ticks;
     } else {
@@ -55,7 +55,7 @@ static void take_ticks(struct stream *stream, const struct run_limit *limit, str
 
 /* ---- frame by frame ---- */
 
-/* One more frame is told. */
+/* Count one more frame of the run. */
 static void count_frame(struct tdk_run *run, const struct tdk_frame *frame, uint64_t *lost)
 {
     if (tdk_frame_is_tick(frame))
@@ -117,7 +117,7 @@ int run_take(struct stream *stream, const struct run_limit *limit, struct run_co
                             .track = stream->track->ref.name,
                             .number = stream->track->ref.number};
     int rc = 0;
-    *lost += stream->lost; /* in front of this run */
+    *lost += stream->lost; /* losses before this run */
     stream->lost = 0;
     if (stream->sieve.is_run)
         take_ticks(stream, limit, run);

@@ -1,4 +1,4 @@
-/* scan.c - a segment without its foot: block after block, and past what is damaged. */
+/* scan.c - read a segment without its foot: block after block, and past what is damaged. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,21 +9,21 @@
 #include "tape/files.h"
 #include "tape/segment.h"
 
-#define WINDOW ((size_t)1 << 20) /* read at once when looking for a block */
+#define WINDOW ((size_t)1 << 20) /* bytes read at once when looking for a block */
 
 struct scanner {
     const struct segment *segment;
     struct segment_scan *scan;
-    uint64_t limit; /* end of what is looked at */
+    uint64_t limit; /* end of what is scanned */
     uint64_t at;    /* where the next block should begin */
     size_t room;    /* of refs and head_crcs */
     size_t gap_room;
-    unsigned char *buffer; /* of buffer_size bytes, 8-aligned as malloc gives it */
+    unsigned char *buffer; /* of buffer_size bytes, 8-aligned, as malloc returns it */
     size_t buffer_size;
     struct tdk_err *err;
 };
 
-/* ---- what is found ---- */
+/* ---- results ---- */
 
 static int fail(const struct scanner *s, int rc)
 {
@@ -84,7 +84,8 @@ static int need_buffer(struct scanner *s, size_t size)
     return 0;
 }
 
-/* Of this file, and behind those before it: payloads may hold copies of blocks. */
+/* True: the block is of this file, and comes after those before it. Payloads may hold copies of
+ * blocks. */
 static bool belongs(const struct scanner *s, const struct block_head *head)
 {
     const struct segment_scan *scan = s->scan;
@@ -100,7 +101,7 @@ static bool read_some(const struct scanner *s, size_t size)
     return size <= s->limit - s->at && files_read(s->segment->fd, s->buffer, size, s->at) == 0;
 }
 
-/* `size` bytes from s->at on are in the buffer: how far does something lie there? */
+/* `size` bytes from s->at on are in the buffer. Note how far there is anything but zeros. */
 static void note_data(struct scanner *s, size_t size)
 {
     while (size > 0 && s->buffer[size - 1] == 0)
@@ -110,8 +111,9 @@ static void note_data(struct scanner *s, size_t size)
 }
 
 /*
- * The block at s->at. 1: noted, s->at is behind it. 0: there is none; *skip is how far the next
- * could be: the span of a block whose head is good and whose contents are not, else 8.
+ * Take the block at s->at. 1: it is noted, and s->at is behind it. 0: there is none. *skip is how
+ * far away the next one could be: the span of a block whose head is good and whose contents are
+ * bad, else 8.
  */
 static int take_block(struct scanner *s, uint64_t *skip)
 {
@@ -119,7 +121,7 @@ static int take_block(struct scanner *s, uint64_t *skip)
     struct block_view view;
     *skip = 8;
     if (!read_some(s, sizeof head)) {
-        s->scan->data_end = s->at + 1; /* it cannot be read: it is not known to be nothing */
+        s->scan->data_end = s->at + 1; /* it cannot be read, so it may not be zeros */
         return 0;
     }
     assert(s->buffer != NULL);
@@ -142,9 +144,9 @@ static int take_block(struct scanner *s, uint64_t *skip)
     return 1;
 }
 
-/* ---- past what is no block ---- */
+/* ---- past what is not a block ---- */
 
-/* Offset of a block's magic in the window, or how much of it was looked at. */
+/* Offset of a block's magic in the window; without one, how much was looked at. */
 static size_t find_magic(const unsigned char *bytes, size_t size)
 {
     size_t i = 0;
@@ -153,7 +155,7 @@ static size_t find_magic(const unsigned char *bytes, size_t size)
     return i + 8 <= size ? i : size;
 }
 
-/* Over what is a hole in the file, and so zeros. */
+/* Skip what is a hole in the file, and so zeros. */
 static void skip_hole(struct scanner *s)
 {
     int64_t data = files->seek_data(s->segment->fd, s->at);
@@ -163,14 +165,14 @@ static void skip_hole(struct scanner *s)
         s->at = (uint64_t)data / 8 * 8;
 }
 
-/* From s->at to where a block may begin, or to the limit. */
+/* Go from s->at to where a block may begin, or to the limit. */
 static void seek_magic(struct scanner *s)
 {
     for (skip_hole(s); s->at < s->limit; skip_hole(s)) {
-        /* Up to the end of a page: one that was read in part would count as data. */
+        /* Read up to the end of a page: a page that was read in part would count as data. */
         size_t window = WINDOW - s->at % TAPE_ALIGN;
         size_t size = s->limit - s->at < window ? s->limit - s->at : window;
-        if (!read_some(s, size)) { /* step over the page that the bad sector is in */
+        if (!read_some(s, size)) { /* skip the page that the bad sector is in */
             s->at = (s->at / TAPE_ALIGN + 1) * TAPE_ALIGN;
             s->scan->data_end = s->at < s->limit ? s->at : s->limit;
             continue;
@@ -183,7 +185,7 @@ static void seek_magic(struct scanner *s)
     }
 }
 
-/* From a place without a block to behind the next one, or to the end. */
+/* Go from a place without a block to behind the next block, or to the end. */
 static int skip_gap(struct scanner *s, uint64_t skip)
 {
     uint64_t begin = s->at;
@@ -192,7 +194,7 @@ static int skip_gap(struct scanner *s, uint64_t skip)
         seek_magic(s);
         if (s->at + sizeof(struct block_head) > s->limit) {
             if (s->at < s->limit)
-                s->scan->data_end = s->limit; /* a magic, and no room for what it promises */
+                s->scan->data_end = s->limit; /* a magic without room for what it announces */
             s->at = s->limit;
             return 0;
         }

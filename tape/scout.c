@@ -9,36 +9,37 @@
 
 #include "base/clock.h"
 
-/* waiting -> busy -> done, by whoever gets to it first */
+/* waiting -> busy -> done, by whichever thread gets to it first */
 enum errand_state { ERRAND_WAITING, ERRAND_BUSY, ERRAND_DONE };
 
 struct errand {
     struct scout_errand told;
     enum errand_state state;
-    struct slice *slice; /* ours, until it is taken; NULL: it could not be read */
+    /* Ours until it is taken; NULL: the block could not be read. */
+    struct slice *slice;
     uint64_t bytes_read;
 };
 
 struct scout {
     struct shelf *shelf; /* borrowed */
     pthread_t thread;
-    pthread_mutex_t lock; /* of what is below */
+    pthread_mutex_t lock; /* over everything below */
     pthread_cond_t changed;
     struct errand errands[SCOUT_AHEAD_MAX]; /* in the order in which they will be taken */
     size_t count;
     bool by_picks;
-    struct picks picks; /* ours; changed while no errand is there */
-    /* For whole blocks; NULL: not needed so far. A second one, to read into while this is lent,
-     * would cost more by the cache that both take up than it saves. */
+    struct picks picks; /* ours; changed only while there are no errands */
+    /* For whole blocks; NULL: not needed so far. A second one, to read into while this one is lent,
+     * would cost more than it saves, because both take up the cache. */
     struct slice *own;
-    bool in_use; /* by an errand, or lent */
+    bool in_use; /* used by an errand, or lent */
     bool stop;
-    atomic_uint changes; /* counts what is signalled; looked at without the lock, too */
+    atomic_uint changes; /* counts signals; also read without the lock */
 };
 
 /* ---- how many ---- */
 
-static atomic_int scouts, scouts_max = -1; /* -1: by the processors */
+static atomic_int scouts, scouts_max = -1; /* -1: set by the number of processors */
 
 void scout_limit(int max)
 {
@@ -54,7 +55,7 @@ static int limit(void)
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) - 1 : 0;
 }
 
-/* One more than there were, if that many may be. */
+/* Count one scout more, if the limit permits it. */
 static bool enlist(void)
 {
     if (atomic_fetch_add(&scouts, 1) < limit())
@@ -65,8 +66,8 @@ static bool enlist(void)
 
 /* ---- waiting for each other ---- */
 
-/* To wake a thread can take as long as to pick something out of a packed block, some 60 us: so it
- * is awake for a while before it sleeps. */
+/* Waking a thread can take as long as picking something out of a packed block, some 60 us. So a
+ * thread stays awake for a while before it sleeps. */
 #define LINGER_NS (100 * NS_PER_US)
 
 static void linger(struct scout *scout, unsigned seen)
@@ -81,7 +82,7 @@ static void linger(struct scout *scout, unsigned seen)
     pthread_mutex_lock(&scout->lock);
 }
 
-/* With the lock held, which is let go meanwhile. It may return for no reason. */
+/* With the lock held, which is released meanwhile. It may return without a change. */
 static void await_change(struct scout *scout)
 {
     const unsigned seen = atomic_load(&scout->changes);
@@ -100,7 +101,7 @@ static void tell_change(struct scout *scout)
 
 /* ---- memory ---- */
 
-/* With the lock held, as below. */
+/* With the lock held, also below. */
 static struct slice *take_slice(struct scout *scout, const struct block_ref *ref, bool by_scout)
 {
     if (scout->by_picks || !by_scout)
@@ -141,7 +142,7 @@ static struct errand *find(struct scout *scout, const struct block_ref *ref)
     return NULL;
 }
 
-/* With the lock held, which is let go meanwhile. */
+/* With the lock held, which is released meanwhile. */
 static void run(struct scout *scout, struct errand *waiting, bool by_scout)
 {
     waiting->state = ERRAND_BUSY;
@@ -185,7 +186,7 @@ static void *be_scout(void *context)
     return NULL;
 }
 
-/* The first errand is over. Whoever waits for that does another meanwhile. */
+/* Remove the first errand when it is over. While waiting for it, do another. */
 static struct errand remove_first(struct scout *scout)
 {
     struct errand *first = &scout->errands[0], *other;
@@ -200,20 +201,20 @@ static struct errand remove_first(struct scout *scout)
     return gone;
 }
 
-/* All that come before this one; NULL: all there are. */
+/* Drop all errands before this one; NULL: all of them. */
 static void drop_before(struct scout *scout, const struct errand *kept)
 {
     size_t count = kept != NULL ? (size_t)(kept - scout->errands) : scout->count;
     for (size_t i = 0; i < scout->count; i++)
         if (i < count && scout->errands[i].state == ERRAND_WAITING)
-            scout->errands[i].state = ERRAND_DONE; /* nobody shall begin with it now */
+            scout->errands[i].state = ERRAND_DONE; /* so that no thread begins with it now */
     for (; count > 0; count--)
         give_slice(scout, remove_first(scout).slice);
 }
 
 /* ---- a scout ---- */
 
-/* No signal of the program's is for this thread. */
+/* This thread takes none of the program's signals. */
 static int start_thread(struct scout *scout)
 {
     sigset_t all, before;

@@ -15,43 +15,45 @@
 #include "tape/segment.h"
 
 enum {
-    FRAMES_MAX = 4 << 20, /* of frames in a packed block: what a reader needs for each track */
-    WRITE_SIZE = 1 << 20, /* written at once */
-    UNIFORM_MIN = 4096,   /* ticks of one span that are worth a block without anything else */
+    FRAMES_MAX =
+        4 << 20, /* bytes of frames in a packed block: what a reader needs for each track */
+    WRITE_SIZE = 1 << 20, /* bytes of one write */
+    UNIFORM_MIN = 4096,   /* ticks of one span that justify a block of their own */
     DIRECTORY_MAX = DIRECTORY_ROOM + 3 * BLOCK_TICKS_MAX + 8 * BLOCK_ENTRIES_MAX,
     SUMS_MAX = (FRAMES_MAX / BLOCK_CHUNK + 1) * 8,
     BLOCK_ROOM = (1 << 20) + FRAMES_MAX + DIRECTORY_MAX + SUMS_MAX,
 };
 
-/* What packing one segment takes. */
+/* What is needed to pack one segment. */
 struct worker {
     const struct seal_options *options;
-    struct sealing *sealing; /* borrowed, like the next */
+    struct sealing *sealing; /* borrowed, as is the next */
     struct segment *segment;
     struct segment_foot foot;
     struct segment_writer *writer;
     struct packer *packer;
     struct block_scratch *scratch;
     struct pack *pack;
-    unsigned char *source; /* a block as it is read; ours, as all of these */
+    unsigned char *source; /* a block as it was read; ours, like all of these */
     size_t source_room;
-    unsigned char *unpacked; /* when it is compared */
+    unsigned char *unpacked; /* the same, unpacked */
     size_t unpacked_room;
     unsigned char *built;  /* the block that is being put together */
-    unsigned char *output; /* packed blocks on their way to the file */
+    unsigned char *output; /* packed blocks that are not written yet */
     size_t output_room, used;
-    size_t last; /* where the last of them begins */
+    size_t last; /* offset of the last of them */
 
     struct block block;
     struct track_state state;
-    struct block_head told; /* of the last source block: what the next one's place says */
+    /* Head of the last source block, which gives what the next block's place must say. */
+    struct block_head told;
     bool filling;
     uint32_t losses;  /* LOSS frames in that block */
     bool behind_loss; /* the next tick is the one behind the last of them */
     uint32_t number;  /* of the next block */
     uint64_t written_ns, done;
     XXH3_state_t *digest;
-    XXH128_hash_t *digests; /* of each track's frames, in order of first block */
+    XXH128_hash_t *digests; /* of each track's frames, in order of the tracks' first blocks */
     uint16_t *tracks;
     size_t track_count;
     struct tdk_err *err;
@@ -107,7 +109,8 @@ static int worker_open(struct worker *w)
 
 /* ---- blocks to the file ---- */
 
-/* The last block reaches to the end of what is written at once. */
+/* The place of the block that was packed last. The last block of a write is extended to the end of
+ * the write later. */
 static struct block_place place_of(const struct worker *w, size_t span)
 {
     struct block_place place = {
@@ -147,7 +150,7 @@ static int write_out(struct worker *w)
     return rc;
 }
 
-/* The block that was put together, packed, goes to those that wait to be written. */
+/* Pack the block that was put together, and add it to those that wait to be written. */
 static int end_block(struct worker *w)
 {
     if (!w->filling)
@@ -191,9 +194,9 @@ static int begin_block(struct worker *w, uint64_t first_seq, size_t span)
 }
 
 /*
- * Where one block ends and the next begins: ticks of one span among themselves are what packs best,
- * and what can be read in parts; so names, losses and other sizes are kept out of them, unless
- * there are too many of those. A loss stays with the tick behind it: together they span its time.
+ * Where one block ends and the next begins. Ticks that all have one span pack best, and can be read
+ * in parts. So names, losses and other sizes are kept out of their blocks, unless there are too
+ * many of those. A loss stays with the tick after it: together they cover its time.
  */
 static bool begins_another(const struct worker *w, const struct tdk_frame *frame, size_t span)
 {
@@ -210,7 +213,7 @@ static bool begins_another(const struct worker *w, const struct tdk_frame *frame
     return block->uniform != span && block->uniform != 0 && head->count >= UNIFORM_MIN;
 }
 
-/* The seq that a block must begin with, for this to be its first frame. */
+/* The seq with which a block must begin if this is its first frame. */
 static uint64_t seq_before(const struct tdk_frame *frame)
 {
     struct tdk_loss loss;
@@ -244,7 +247,7 @@ static int keep_frame(struct worker *w, const struct tdk_frame *frame)
     return err_say(w->err, TDK_EINTERNAL, "a frame of %zu bytes fits no block", span);
 }
 
-/* ---- blocks as they are ---- */
+/* ---- source blocks ---- */
 
 static int read_block(struct worker *w, const struct segment *segment, const struct block_ref *ref,
                       struct block_view *view)
@@ -261,9 +264,9 @@ static int read_block(struct worker *w, const struct segment *segment, const str
 }
 
 /*
- * The running maximum in front of an epoch's first block of this segment, or as much above it as
- * does no harm: it must not be below, or blocks would change places in the index; and no tick may
- * lie further below it than the block says, or who looks for that one would stop before it.
+ * The running maximum before an epoch's first block in this segment, or a higher value that does no
+ * harm. It must not be below, or blocks would change places in the index. And no tick may lie
+ * further below it than the block says, or a search for that tick would stop before it.
  */
 static uint64_t maximum_before(const struct block_view *view)
 {
@@ -272,11 +275,11 @@ static uint64_t maximum_before(const struct block_view *view)
     const void *end = view->frames + head->frames_size;
     uint64_t most = UINT64_MAX;
     if (head->count == head->odd || head->max_ts < head->running_max)
-        return head->running_max; /* nothing in it moves it */
+        return head->running_max; /* nothing in the block raises it */
     for (; frame != end; frame = tdk_frame_after(frame)) {
         if (!tdk_frame_is_tick(frame) || (frame->flags & TDK_FLAG_TS_UNTRUSTED) != 0)
             continue;
-        /* One that steps back does so from something at or below the first that does not. */
+        /* A tick that steps back does so from something at or below the first that does not. */
         const bool steps = (frame->flags & TDK_FLAG_CLOCK_BACK) != 0;
         const uint64_t here = steps ? frame->ts + head->step_back : frame->ts;
         most = here < most ? here : most;
@@ -286,7 +289,7 @@ static uint64_t maximum_before(const struct block_view *view)
     return head->running_max;
 }
 
-/* Does it go on where the one before it ended? */
+/* Does the block go on where the one before it ended? */
 static bool goes_on(const struct worker *w, const struct block_head *head)
 {
     return w->told.track == head->track && w->told.epoch == head->epoch &&
@@ -377,7 +380,7 @@ static int pack_tracks(struct worker *w)
     return rc == 0 ? write_out(w) : rc;
 }
 
-/* Footer, as it was but for what is said of the blocks; durable. */
+/* Write the footer: as it was, except for what it says of the blocks. Durable. */
 static int finish_file(struct worker *w)
 {
     void *catalog = NULL;
@@ -423,7 +426,7 @@ static int compare_track(struct worker *w, const struct segment *packed, size_t 
     return XXH128_isEqual(digest, w->digests[t]) ? 0 : differs(w);
 }
 
-/* Read back from the file, and compared with what went in. */
+/* Read the file back and compare it with what went in. */
 static int compare(struct worker *w)
 {
     struct segment *packed;
@@ -441,7 +444,7 @@ static int compare(struct worker *w)
     return rc;
 }
 
-/* ---- the whole ---- */
+/* ---- the whole segment ---- */
 
 static void take_result(struct worker *w)
 {
@@ -498,12 +501,13 @@ static int open_source(struct worker *w)
     return 0;
 }
 
-/* What an earlier try left when it died. */
+/* Remove what an earlier try left when it died. */
 static int remove_leftover(const struct folder *folder, uint64_t number, enum segment_stage stage,
                            struct tdk_err *err)
 {
     int rc = stub_remove(folder, number, stage, err);
-    return rc == TDK_EAWAY ? 0 : rc; /* moved just now, and gone again: the next start removes it */
+    return rc == TDK_EAWAY ? 0 : rc; /* it was moved just now, and its disk is gone again: the next
+                                        start removes it */
 }
 
 int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t number,

@@ -32,7 +32,7 @@ struct group {
     size_t job_count, room;
     struct seal_totals *totals;
 
-    pthread_mutex_t lock; /* over all that follows, and the index */
+    pthread_mutex_t lock; /* over everything below, and over the index */
     pthread_cond_t changed;
     size_t next, finished;
     _Atomic bool stop;
@@ -97,7 +97,7 @@ static void run_job(struct group *g, struct job *job)
     if (job->rc == 0)
         job->rc = switch_to(g, job);
     if (job->rc < 0 && seal_check(&job->sealing, NULL) == -ENOENT)
-        job->rc = -ECANCELED; /* by who deleted it */
+        job->rc = -ECANCELED; /* by the job that deleted it */
     job->read = job->size;
     if (job->rc < 0 && job->rc != -ECANCELED && !g->options->keep_going)
         g->stop = true;
@@ -215,7 +215,8 @@ static int first_failure(const struct group *g, struct tdk_err *err)
     return 0;
 }
 
-/* What there is to do, by whoever may read: a recorder may hold the tape meanwhile. */
+/* Count what there is to do, with a reader's rights only: a recorder may hold the tape
+ * meanwhile. */
 static int look(struct group *g, const char *path, struct tdk_err *err)
 {
     struct view *view;

@@ -16,7 +16,7 @@ static int compare_tracks(const void *a, const void *b)
     return strcmp((*x)->ref.name, (*y)->ref.name);
 }
 
-/* It may have tracks that the tape itself has not heard of. */
+/* True: the view may have tracks that the tape itself does not know yet. */
 static bool is_ahead(const struct view *view)
 {
     return view != NULL && view->under != NULL;
@@ -31,7 +31,7 @@ static int all_tracks(struct tdk_tape *tape, struct view *view, struct track ***
     return *found != NULL ? 0 : err_set(err, -ENOMEM, "look for tracks");
 }
 
-/* Those that a query without names means. */
+/* The tracks that a query without names means. */
 static int meant_tracks(struct tdk_tape *tape, struct view *view, const struct tdk_query *query,
                         struct track ***found, size_t *count, struct tdk_err *err)
 {
@@ -89,7 +89,7 @@ static bool is_reverse(const struct search *search)
     return search->answer->reverse;
 }
 
-/* What a recorder tells of new symbols is not in what the tape has read of them before. */
+/* New symbols from a recorder are not in what the tape has read of them before. */
 static int find_picks(struct search *search, struct tdk_err *err)
 {
     const struct answer *answer = search->answer;
@@ -162,7 +162,7 @@ struct place search_end(const struct search *search)
 
 /* ---- epochs ---- */
 
-/* All of it lies before the place to begin behind. */
+/* True: all of the epoch lies before the place where the search begins. */
 static bool epoch_is_told(const struct search *search, const struct epoch_ref *epoch)
 {
     return epoch->epoch < search->start.epoch;
@@ -180,7 +180,7 @@ static bool epoch_in_time(const struct select *select, const struct epoch_ref *e
     return epoch->odd > 0 || (epoch->max_ts >= select->from && epoch->min_ts <= select->last);
 }
 
-/* May there be anything in it? */
+/* May the epoch have anything for the answer? */
 static bool epoch_matters(const struct search *search, const struct epoch_ref *epoch)
 {
     const struct select *select = &search->answer->select;
@@ -190,7 +190,7 @@ static bool epoch_matters(const struct search *search, const struct epoch_ref *e
            (!select->by_symbol || search->here.count > 0);
 }
 
-/* 1: in the next epoch that matters; 0: there is none. */
+/* 1: entered the next epoch that matters; 0: there is none. */
 static int enter_epoch(struct search *search, struct tdk_err *err)
 {
     bool reverse = is_reverse(search);
@@ -236,7 +236,7 @@ void search_leave(struct search *search)
 
 /* ---- blocks ---- */
 
-/* Where to ask the index about the epoch that the search is in. */
+/* The range to ask the index for, in the current epoch. */
 static struct index_range search_range(const struct search *search)
 {
     const struct select *select = &search->answer->select;
@@ -251,7 +251,8 @@ static struct index_range search_range(const struct search *search)
     };
 }
 
-/* Does it hold something that was not told yet? Of what holds no tick, its place says so. */
+/* Does the block hold something that was not returned yet? For a block without ticks its place
+ * decides. */
 static bool goes_on(const struct search *search, const struct block_ref *ref)
 {
     if (is_reverse(search))
@@ -260,7 +261,8 @@ static bool goes_on(const struct search *search, const struct block_ref *ref)
            (ref->last_seq + 1 == ref->first_seq && ref->first_seq > search->seen);
 }
 
-/* The first block from here on, as the index is now, that holds something not told yet. 1, 0. */
+/* Find the first block from here on, as the index is now, that holds something not returned yet. 1:
+ * *found; 0: there is none. */
 static int find_rest(const struct search *search, const struct block_ref *from,
                      struct block_ref *found, struct tdk_err *err)
 {
@@ -279,7 +281,7 @@ static int find_rest(const struct search *search, const struct block_ref *from,
 
 bool search_again(struct search *search, struct block_ref *ref)
 {
-    enum { TURNS = 8 }; /* an index that lies may name the same blocks in turn for ever */
+    enum { TURNS = 8 }; /* a wrong index could return the same blocks in turn for ever */
     struct block_ref below = block_below(ref), found;
     if (block_is_there(search->answer->view->index, ref))
         return false;
@@ -287,13 +289,13 @@ bool search_again(struct search *search, struct block_ref *ref)
         memcmp(&found, ref, sizeof found) == 0)
         return false;
     search->turned_back++;
-    *ref = search->refs[0] = found; /* and go on behind it */
+    *ref = search->refs[0] = found; /* the search goes on after it */
     search->ref_count = search->ref_at = 1;
     search->refs_end = false;
     return true;
 }
 
-/* Where to go on from; false: from the beginning of the epoch. */
+/* Where to go on from. False: from the beginning of the epoch. */
 static bool last_met(const struct search *search, struct block_ref *last)
 {
     if (search->ref_count > 0)
@@ -324,8 +326,8 @@ static int find_refs(struct search *search, struct tdk_err *err)
     return n;
 }
 
-/* An index that cannot be read there will not be the next time: what it has of the epoch behind
- * that is told as one part that is missing. */
+/* If the index cannot be read here, it cannot be read the next time either. The rest of the epoch
+ * is reported as one missing part. */
 static int fetch_refs(struct search *search, struct tdk_err *err)
 {
     int n = find_refs(search, err);
@@ -335,7 +337,7 @@ static int fetch_refs(struct search *search, struct tdk_err *err)
     return n < 0 ? n : 0;
 }
 
-/* The next one of the epoch, at refs[ref_at - 1] then; 0: that was all. */
+/* The next block of the epoch, which is at refs[ref_at - 1] then. 0: there are no more. */
 static int next_ref(struct search *search, struct tdk_err *err)
 {
     if (search->ref_at == search->ref_count) {
@@ -362,7 +364,7 @@ static int tell_hole(const struct search *search, const struct hole *hole, struc
         moment_text(from, hole->from), moment_text(to, hole->to));
 }
 
-/* Is something missing between the block met last and this one (found false: the end)? */
+/* Is something missing between the last block met and this one (found false: the end)? */
 static int check_hole(struct search *search, bool found, struct tdk_err *err)
 {
     const struct block_ref *last = search->before.track != 0 ? &search->before : NULL;
@@ -379,11 +381,11 @@ static int check_hole(struct search *search, bool found, struct tdk_err *err)
     if (rc == 1 &&
         !tape_trim_retired(search->answer->tape, search->track->ref.number,
                            current_epoch(search)->epoch, &hole.first_seq, &hole.last_seq))
-        rc = 0; /* deleted on purpose */
+        rc = 0; /* it was deleted on purpose */
     return rc == 1 ? tell_hole(search, &hole, err) : rc;
 }
 
-/* next_ref(), and whether anything is missing in front of it. */
+/* next_ref(), after a check whether anything is missing in front of it. */
 static int next_found(struct search *search, struct tdk_err *err)
 {
     if (search->is_held) {
@@ -399,13 +401,13 @@ static int next_found(struct search *search, struct tdk_err *err)
     return hole < 0 ? hole : rc;
 }
 
-/* Written after the stream was opened. */
+/* True: the block was written after the stream was opened. */
 static bool is_later(const struct search *search, const struct block_ref *ref)
 {
     return ref->first_seq > current_epoch(search)->last_seq && (ref->count > 0 || ref->lost > 0);
 }
 
-/* The whole of it has been told already. */
+/* True: all of the block has been returned already. */
 static bool is_repeat(const struct search *search, const struct block_ref *ref)
 {
     if (block_is_bare(ref))
@@ -413,7 +415,7 @@ static bool is_repeat(const struct search *search, const struct block_ref *ref)
     return is_reverse(search) ? ref->first_seq >= search->seen : ref->last_seq <= search->seen;
 }
 
-/* It has something that is told whatever instruments are asked for. */
+/* True: the block has something that is returned whatever instruments are asked for. */
 static bool is_told_anyway(const struct search *search, const struct block_ref *ref)
 {
     return (ref->flags & BLOCK_HAS_LOSS) != 0 ||
@@ -422,7 +424,7 @@ static bool is_told_anyway(const struct search *search, const struct block_ref *
 
 static bool may_hold(struct search *search, const struct block_ref *ref)
 {
-    enum { MISSES = 4 }; /* a list costs about as much as so many blocks */
+    enum { MISSES = 4 }; /* a list costs about as much as this many blocks */
     const struct answer *answer = search->answer;
     if (is_told_anyway(search, ref))
         return true;

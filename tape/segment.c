@@ -1,4 +1,5 @@
-/* segment.c - segments read: by their foot, block by block. scan.c reads what has no foot. */
+/* segment.c - read segments by their foot, and block by block. scan.c reads segments without a
+ * foot. */
 #include "tape/segment.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static int check_head(struct segment *s, const uint8_t tape_id[16], struct tdk_e
     return 0;
 }
 
-/* What was moved has its head twice. */
+/* A stub has its head twice. */
 static int check_copy(struct segment *s, const uint8_t tape_id[16], int code)
 {
     const struct segment_head first = s->head;
@@ -67,7 +68,7 @@ static int open_file(struct segment *s, const uint8_t tape_id[16], struct tdk_er
     return rc == TDK_ECORRUPT || rc == TDK_EFORMAT ? check_copy(s, tape_id, rc) : rc;
 }
 
-/* One without blocks is no segment, as long as nobody knows where they are. */
+/* A file without blocks is refused as a segment where it is not known where they are. */
 static int refuse_stub(const struct segment *s, struct tdk_err *err)
 {
     if (!segment_is_moved(s))
@@ -97,7 +98,7 @@ int segment_open(struct segment **segment, const char *path, const uint8_t tape_
     return 0;
 }
 
-/* What the head must have said; blocks and foot bear witness of it, each for itself. */
+/* Make the head what it must have been. Blocks and foot each confirm it for themselves. */
 static void mend_head(struct segment *s, const struct folder *folder, uint64_t number,
                       enum segment_stage stage)
 {
@@ -113,7 +114,7 @@ static int open_number(struct segment *s, const struct folder *folder, uint64_t 
 {
     folder_segment_path(folder, number, stage, s->path);
     int rc = open_file(s, folder->tape_id, err);
-    if (rc == -ENOENT && stage == SEGMENT_SEALED) { /* packed since, or long ago */
+    if (rc == -ENOENT && stage == SEGMENT_SEALED) { /* it was packed, just now or long ago */
         stage = SEGMENT_PACKED;
         folder_segment_path(folder, number, stage, s->path);
         rc = open_file(s, folder->tape_id, err);
@@ -126,7 +127,7 @@ static int open_number(struct segment *s, const struct folder *folder, uint64_t 
         rc = err_say(err, TDK_EFOREIGN, "%s is segment %llu under another's name", s->path,
                      (unsigned long long)s->head.number);
     if (rc == 0 && segment_is_moved(s))
-        s->fd = -1; /* what is open is the home */
+        s->fd = -1; /* what is open is the stub */
     return rc;
 }
 
@@ -146,7 +147,7 @@ int segment_open_home(struct segment **segment, const struct folder *folder, uin
     return 0;
 }
 
-/* Of one that was moved: its blocks. */
+/* Open the blocks of a segment that was moved. */
 static int open_whole(struct segment *s, const struct folder *folder, struct tdk_err *err)
 {
     s->fd = stub_open_whole(folder, &s->head, s->path, s->whole, &s->away);
@@ -178,7 +179,8 @@ int segment_open_number(struct segment **segment, const struct folder *folder, u
 {
     struct segment *s = NULL;
     int rc = open_once(&s, folder, number, stage, err);
-    if (rc == 0 && segment_is_away(s)) { /* or come back between the looks at stub and annex */
+    if (rc == 0 &&
+        segment_is_away(s)) { /* it may have come back between the looks at stub and annex */
         segment_close(s);
         rc = open_once(&s, folder, number, stage, err);
     }
@@ -296,7 +298,7 @@ int segment_read_foot(const struct segment *segment, struct segment_foot *foot, 
     return 0;
 }
 
-/* Bytes that a foot points to, under their checksum. */
+/* Read bytes that a foot points to, and check their checksum. */
 static int read_part(const struct segment *s, uint64_t offset, uint64_t size, uint32_t crc,
                      void **bytes, struct tdk_err *err)
 {
@@ -316,7 +318,7 @@ static int read_part(const struct segment *s, uint64_t offset, uint64_t size, ui
     return 0;
 }
 
-/* What the table says must be possible in this file: it will be used to read by. */
+/* What the table says must be possible in this file, because reads will rely on it. */
 static bool table_is_possible(const struct segment_foot *foot, const struct block_ref *refs)
 {
     uint64_t at = SEGMENT_FIRST_OFFSET;
@@ -354,7 +356,7 @@ static int unpack_footer(const struct segment *s, const void *packed, size_t pac
                          size_t max, void **bytes, size_t *size, struct tdk_err *err)
 {
     unsigned long long claimed = ZSTD_getFrameContentSize(packed, packed_size);
-    if (claimed > max) /* also: not known, or no zstd at all */
+    if (claimed > max) /* also if the size is not known, or this is not zstd */
         return err_set(err, TDK_ECORRUPT, "%s: its footer is none", s->path);
     void *plain = malloc(claimed > 0 ? claimed : 1);
     if (plain == NULL)
@@ -369,7 +371,7 @@ static int unpack_footer(const struct segment *s, const void *packed, size_t pac
     return 0;
 }
 
-/* A zstd frame among them. */
+/* The same for a zstd frame. */
 static int read_packed(const struct segment *segment, uint64_t offset, uint64_t packed_size,
                        uint32_t crc, size_t max, void **bytes, size_t *size, struct tdk_err *err)
 {

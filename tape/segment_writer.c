@@ -1,4 +1,4 @@
-/* segment_writer.c - a segment from its first byte to its last name. segment.c reads. */
+/* segment_writer.c - write a segment from its first byte to its final name. segment.c reads. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,10 +11,10 @@
 #include "tape/files.h"
 #include "tape/segment.h"
 
-#define CATALOG_LEVEL 3 /* of zstd: footers are small, reading them is what counts */
-#define STATES_LEVEL  1 /* lists like the one before */
+#define CATALOG_LEVEL 3 /* of zstd: footers are small, and reading them is what counts */
+#define STATES_LEVEL  1 /* of zstd: each list is like the one before */
 
-#define AHEAD_MIN ((uint64_t)1 << 20) /* bytes allocated at a time */
+#define AHEAD_MIN ((uint64_t)1 << 20) /* bytes allocated at a time, at least */
 #define AHEAD_MAX ((uint64_t)128 << 20)
 
 static void path_of(const struct segment_writer *w, char path[TAPE_PATH_MAX])
@@ -31,7 +31,8 @@ static int fail(const struct segment_writer *w, int rc, const char *doing, struc
 
 /* ---- create ---- */
 
-/* Past the page cache where the file system can: three times the speed at a fifth of the work. */
+/* Bypass the page cache where the file system can: three times the speed, for a fifth of the
+ * work. */
 static int open_direct(struct segment_writer *w, const char *path)
 {
     const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
@@ -69,7 +70,8 @@ static int write_head(const struct segment_writer *w)
     return rc;
 }
 
-/* Allocated, headed and durable before the first block: a full disk shows here. */
+/* The file is allocated and durable, with its head, before the first block: a full disk shows
+ * here. */
 static int make_file(struct segment_writer *w, struct tdk_err *err)
 {
     char path[TAPE_PATH_MAX];
@@ -204,7 +206,7 @@ void segment_note_states(struct segment_writer *writer, const struct block_view 
 
 /* ---- seal ---- */
 
-/* What lies behind the blocks: table, catalogue, states, zeros, foot. One aligned buffer, one
+/* What follows the blocks: table, catalogue, states, zeros, foot. It is one aligned buffer and one
  * write. */
 struct tail {
     unsigned char *bytes;
@@ -234,7 +236,7 @@ static struct segment_foot foot_of(const struct segment_writer *w, uint64_t end)
     return foot;
 }
 
-/* A zstd frame at the end of what is there. *size of it; *crc. */
+/* Append a zstd frame to the tail. *size and *crc are those of the frame. */
 static int put_packed(struct tail *tail, const void *bytes, size_t bytes_size, int level,
                       uint64_t *size, uint32_t *crc)
 {
@@ -248,7 +250,7 @@ static int put_packed(struct tail *tail, const void *bytes, size_t bytes_size, i
     return 0;
 }
 
-/* Zeros, and the foot at the very end. */
+/* Append zeros, and the foot at the very end. */
 static void put_foot(struct tail *tail, struct segment_foot *foot)
 {
     size_t size = align_up(tail->size + sizeof *foot, TAPE_ALIGN);
@@ -283,7 +285,7 @@ static int make_tail(struct tail *tail, struct segment_foot *foot, const struct 
     return rc;
 }
 
-/* Its blocks are all there. */
+/* All blocks have been noted. */
 static void end_states(struct segment_writer *w)
 {
     if (w->maker != NULL)
@@ -292,7 +294,7 @@ static void end_states(struct segment_writer *w)
     w->maker = NULL;
 }
 
-/* It was sealed and renamed, and only its folder could not be synced. */
+/* True: it was sealed and renamed; at most its folder could not be synced. */
 static bool has_its_name(const struct segment_writer *w)
 {
     return w->stage == SEGMENT_SEALED || w->stage == SEGMENT_PACKED;

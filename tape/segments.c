@@ -51,7 +51,7 @@ static void drop(struct segments *segments, struct handle *handle)
     handle_close(handle);
 }
 
-/* Of those that nobody holds the one that was not used for longest. */
+/* The least recently used of those that nobody holds. */
 static struct handle *oldest_idle(const struct segments *segments)
 {
     struct handle *oldest = NULL;
@@ -67,7 +67,7 @@ static int open_file(const struct segments *segments, uint64_t number, unsigned 
     if (segments->lone != NULL)
         return segment_open(segment, segments->lone, segments->folder->tape_id, err);
     static const enum segment_stage stages[] = {
-        SEGMENT_SEALED, SEGMENT_OPEN, SEGMENT_SEALED /* sealed between the two looks */
+        SEGMENT_SEALED, SEGMENT_OPEN, SEGMENT_SEALED /* it was sealed between the two tries */
     };
     if (generation != 0)
         return segment_open_number(segment, segments->folder, number, SEGMENT_PACKED, err);
@@ -77,7 +77,7 @@ static int open_file(const struct segments *segments, uint64_t number, unsigned 
     return rc;
 }
 
-/* With the lock held: opening is rare, and two threads shall not open one file twice. */
+/* With the lock held: opening is rare, and two threads must not open one file twice. */
 static int open_handle(struct segments *segments, const struct block_ref *ref, uint16_t track,
                        struct handle **handle, struct tdk_err *err)
 {
@@ -145,7 +145,7 @@ int segments_take(struct segments *segments, const struct block_ref *ref, bool s
     }
     bool opens = h == NULL;
     int rc = opens ? open_handle(segments, ref, track, &h, err) : 0;
-    if (rc == -EMFILE || rc == -ENFILE) { /* slower, through the one for all, if there is one */
+    if (rc == -EMFILE || rc == -ENFILE) { /* slower: use the handle for all, if there is one */
         h = find(segments, ref, 0);
         rc = h != NULL ? 0 : rc;
     }
@@ -156,7 +156,8 @@ int segments_take(struct segments *segments, const struct block_ref *ref, bool s
     }
     pthread_mutex_unlock(&segments->lock);
     if (opens)
-        segments_tidy(segments); /* who goes on for long without a refresh lets go too */
+        segments_tidy(segments); /* a reader that runs for long without a refresh must close deleted
+                                    files, too */
     return rc;
 }
 
@@ -191,7 +192,7 @@ void segments_forget(struct segments *segments, uint64_t number)
     pthread_mutex_unlock(&segments->lock);
 }
 
-/* Closed without the lock: to free a large file's room takes its time. */
+/* Closed without the lock, because freeing the room of a large file takes time. */
 void segments_tidy(struct segments *segments)
 {
     struct handle *gone = NULL;
@@ -237,10 +238,10 @@ bool handle_read_cached(const struct handle *handle, uint64_t offset, void *byte
 }
 
 /*
- * The kernel reads ahead in steps, each of larger pieces than the one before: of 4 KiB, of 16, of
- * 64. How long the first is depends on the read that it comes from, and behind one of a megabyte it
- * is two. From a page that follows another it is four pages: then most of the first block is in
- * large pieces already. A hint: who reads will see what fails.
+ * The kernel reads ahead in steps, each in larger pieces than the one before: of 4 KiB, of 16, of
+ * 64. How long the first step is depends on the read that triggers it: after a read of one megabyte
+ * it is two megabytes. After a page that follows another page it is four pages, so that most of the
+ * first block is in large pieces already. This is only a hint: the actual read will report errors.
  */
 static void begin_small(const struct handle *handle, uint64_t offset)
 {
