@@ -18,7 +18,7 @@ bool query_has_track(const struct tdk_query *query, const char *track)
     return query->track_count == 0 && strcmp(track, TDK_CANARY_TRACK) != 0;
 }
 
-/* ---- symbols as they are written ---- */
+/* ---- symbols as the query has them ---- */
 
 static int compare_words(const void *a, const void *b)
 {
@@ -224,7 +224,8 @@ void picks_close(struct picks *picks)
     *picks = (struct picks){0};
 }
 
-/* Where a DBN record keeps the time it was received, which is then its index time; 0: nowhere. */
+/* Offset in a DBN record of the time it was received, which is then its index time; 0: it has
+ * none. */
 static unsigned receive_ts_offset(uint8_t rtype)
 {
     switch (rtype) {
@@ -250,13 +251,14 @@ static unsigned receive_ts_offset(uint8_t rtype)
     }
 }
 
-/* The time that symbol mappings go by. Not the frame's: a feed may have stamped that anew. */
+/* The time that symbol mappings refer to. It is not the frame's, because a feed may have stamped
+ * that anew. */
 static uint64_t index_ts(const struct tdk_frame *tick)
 {
     if (tick->type != TDK_TYPE_DBN)
         return tick->ts;
     unsigned offset = receive_ts_offset(tdk_frame_payload(tick)[1]);
-    if (offset + sizeof(uint64_t) > tick->size) /* a tape that nobody of ours wrote */
+    if (offset + sizeof(uint64_t) > tick->size) /* a tape that was not written by this program */
         return tick->ts;
     uint64_t ts = load_u64(tdk_frame_payload(tick) + (offset != 0 ? offset : 8));
     return ts == TDK_TS_UNDEFINED ? tick->ts : ts;
@@ -319,7 +321,8 @@ bool select_covers(const struct select *select, const struct block_ref *block)
 
 bool select_meets_loss(const struct select *select, const struct tdk_loss *loss)
 {
-    const bool is_back = loss->last_ts < loss->first_ts; /* the clock was set back meanwhile */
+    const bool is_back =
+        loss->last_ts < loss->first_ts; /* the clock was set back during the loss */
     const uint64_t low = is_back ? loss->last_ts : loss->first_ts,
                    high = is_back ? loss->first_ts : loss->last_ts;
     return high >= select->from && low <= select->last;

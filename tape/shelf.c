@@ -37,7 +37,7 @@ void shelf_close(struct shelf *shelf)
     pthread_mutex_destroy(&shelf->lock);
 }
 
-/* NULL: none would do, and there is room for another. */
+/* NULL: none is suitable, and there is room for another. */
 static struct slice *find(struct shelf *shelf, const struct block_ref *ref, bool passing)
 {
     for (size_t i = shelf->count; i-- > 0;)
@@ -84,7 +84,7 @@ void shelf_tidy(struct shelf *shelf)
         destroy(gone[--count]);
 }
 
-/* Memory that was used is worth keeping: fresh pages cost more than what is read into them. */
+/* Memory that has been used is worth keeping: fresh pages cost more than what is read into them. */
 void shelf_give(struct shelf *shelf, struct slice *slice)
 {
     struct slice *gone[SHELF_SLICES + 1];

@@ -55,7 +55,7 @@ static bool control_passes(const struct sieve *sieve, const struct tdk_frame *fr
         struct tdk_loss loss = sieve_loss(frame);
         return is_new(sieve, loss.first_seq) && select_meets_loss(sieve->select, &loss);
     }
-    /* It has the seq of the tick behind it, which may be in another block. */
+    /* It has the seq of the tick after it, which may be in another block. */
     return sieve->select->control && frame->seq >= sieve->seq_first &&
            frame->seq - 1 <= sieve->seq_last && select_in_time(sieve->select, frame->ts);
 }
@@ -70,7 +70,7 @@ static int list_frame(struct sieve *sieve, size_t offset, const struct tdk_frame
     return list_add(sieve, offset);
 }
 
-/* Each frame from begin to end is looked at. They are there. */
+/* Look at each frame from begin to end. The frames are there. */
 static int list_between(struct sieve *sieve, size_t begin, size_t end)
 {
     int rc = 0;
@@ -90,10 +90,10 @@ static void set_run(struct sieve *sieve, size_t begin, size_t end, uint64_t tick
     sieve->ticks = ticks;
 }
 
-/* ---- by what the index says of the block, how ---- */
+/* ---- how to read the block, by what the index says of it ---- */
 
-/* Nothing but ticks in question, and each for the first time: no frame has to be looked at for
- * other reasons than time, type or instrument. */
+/* Apart from control frames that do not matter, the block has only ticks that may pass, each for
+ * the first time. No frame has to be looked at for reasons other than time, type or instrument. */
 static bool is_plain(const struct sieve *sieve, const struct block_ref *ref)
 {
     return ref->first_seq >= sieve->seq_first && ref->last_seq <= sieve->seq_last &&
@@ -101,7 +101,7 @@ static bool is_plain(const struct sieve *sieve, const struct block_ref *ref)
            !(sieve->select->control && (ref->flags & BLOCK_HAS_CONTROL) != 0);
 }
 
-/* Every tick of it passes. */
+/* True: every tick of it passes. */
 static bool is_covered(const struct sieve *sieve, const struct block_ref *ref)
 {
     return sieve->picks == NULL && !sieve->select->by_type && select_covers(sieve->select, ref);
@@ -112,14 +112,14 @@ bool sieve_takes_all(const struct sieve *sieve, const struct block_ref *ref)
     return is_plain(sieve, ref) && is_covered(sieve, ref);
 }
 
-/* Its ticks are in order of time, so that the ends of a range can be found by halving. */
+/* Its ticks are in order of time, so that the ends of a range can be found by bisection. */
 static bool is_sorted(const struct sieve *sieve, const struct block_ref *ref)
 {
     return (ref->flags & BLOCK_MONOTONE) != 0 && ref->odd == 0 &&
            sieve->select->axis == TDK_AXIS_RECV;
 }
 
-/* How much of a sorted block is in the range, as far as times tell: at least a half? */
+/* By the times, is at least half of a sorted block in the range? */
 static bool is_mostly_in_range(const struct sieve *sieve, const struct block_ref *ref)
 {
     uint64_t from = sieve->select->from, last = sieve->select->last;
@@ -130,9 +130,9 @@ static bool is_mostly_in_range(const struct sieve *sieve, const struct block_ref
     return from <= last && last - from >= (ref->max_ts - ref->min_ts) / 2;
 }
 
-/* ---- whole ---- */
+/* ---- whole blocks ---- */
 
-/* Bytes of control frames before the first tick, and how many they are. */
+/* The bytes of the control frames before the first tick, and their number. */
 static size_t skip_controls(const struct sieve *sieve, uint32_t *controls)
 {
     const struct block_view *view = &sieve->slice->view;
@@ -176,7 +176,7 @@ static uint32_t ordinal_of(const struct sieve *sieve, uint32_t i)
     return sieve->picks == NULL || is_picked(sieve) ? i : sieve->ordinals[i];
 }
 
-/* The first of them at or above `ts`; they are in order of time. */
+/* Find the first of them at or above `ts`. They are in order of time. */
 static int bisect(struct sieve *sieve, uint64_t ts, uint32_t *found, struct tdk_err *err)
 {
     uint32_t low = 0, high = sieve->ordinal_count;
@@ -196,7 +196,7 @@ static int bisect(struct sieve *sieve, uint64_t ts, uint32_t *found, struct tdk_
     return 0;
 }
 
-/* Those of them that are in the range of time: [*first, *end). */
+/* Find those in the range of time: [*first, *end). */
 static int bisect_range(struct sieve *sieve, uint32_t *first, uint32_t *end, struct tdk_err *err)
 {
     const struct select *select = sieve->select;
@@ -207,7 +207,7 @@ static int bisect_range(struct sieve *sieve, uint32_t *first, uint32_t *end, str
     return rc;
 }
 
-/* Ticks [first, end) as bytes. */
+/* The bytes of the ticks [first, end). */
 static int window_bounds(struct sieve *sieve, uint32_t first, uint32_t end, size_t *begin,
                          size_t *stop, struct tdk_err *err)
 {
@@ -220,7 +220,7 @@ static int window_bounds(struct sieve *sieve, uint32_t first, uint32_t end, size
     return rc;
 }
 
-/* A sorted block of which a part is in the range. */
+/* For a sorted block of which a part is in the range. */
 static int fill_window(struct sieve *sieve, const struct block_ref *ref, struct tdk_err *err)
 {
     int rc = is_mostly_in_range(sieve, ref) ? slice_read(sieve->slice, ref, err)
@@ -263,8 +263,8 @@ static int mark_ordinals(const struct block_view *view, uint32_t instrument_id, 
     return count < 0 ? TDK_ECORRUPT : 0;
 }
 
-/* As many as are picked, and not as many as may be: a short answer's memory is given back and taken
- * anew with each cursor, and what is large goes back to the system in between. */
+/* Make room for as many as are picked, not for as many as possible. A short answer's memory is
+ * freed and allocated anew with each cursor, and large pieces go back to the system in between. */
 static int need_ordinals(struct sieve *sieve, const uint64_t *marks, size_t words)
 {
     size_t count = 0;
@@ -281,7 +281,7 @@ static int need_ordinals(struct sieve *sieve, const uint64_t *marks, size_t word
     return 0;
 }
 
-/* The ordinals of all picked instruments, ascending. */
+/* Gather the ordinals of all picked instruments, ascending. */
 static int gather_ordinals(struct sieve *sieve, struct tdk_err *err)
 {
     const struct block_view *view = &sieve->slice->view;
@@ -302,14 +302,14 @@ static int gather_ordinals(struct sieve *sieve, struct tdk_err *err)
     return 0;
 }
 
-/* One call to read costs about as much as so many bytes: 2.5 KiB on bare metal, 30 KiB where each
- * call traps into a hypervisor. */
+/* One read call costs about as much as reading this many bytes: 2.5 KiB on bare metal, 30 KiB where
+ * each call traps into a hypervisor. */
 enum { CALL_BYTES = 16 << 10 };
 
 /*
- * Have the chunks read that the ticks [first, end) lie in: as one stretch, when they lie close
- * together, else piece by piece, where gaps not worth a call are read with the rest. Of a stretch
- * only the chunks with ticks in them are checked, as they are met.
+ * Read the chunks that the ticks [first, end) lie in: in one piece if they lie close together,
+ * otherwise piece by piece, where gaps not worth a call are read along. Of a single piece only the
+ * chunks that have ticks are checked, when they are reached.
  */
 static int read_ticks(struct sieve *sieve, uint32_t first, uint32_t end, struct tdk_err *err)
 {
@@ -332,7 +332,8 @@ static int read_ticks(struct sieve *sieve, uint32_t first, uint32_t end, struct 
     return rc == 0 ? slice_need(slice, begin, stop, err) : rc;
 }
 
-/* Out of a packed block, where they lie side by side. `in_time`: all of them are. */
+/* List ticks out of a packed block, where they lie side by side. `in_time`: all of them are in the
+ * range. */
 static int list_picked(struct sieve *sieve, uint32_t first, uint32_t end, bool in_time,
                        struct tdk_err *err)
 {
@@ -400,13 +401,15 @@ int sieve_fill(struct sieve *sieve, const struct block_ref *ref, struct tdk_err 
 
 /* ---- counting ---- */
 
-/* The directory tells instruments, not what else is asked: it suffices when nothing else is. */
+/* The directory has the instruments and nothing else: it suffices when the query asks for nothing
+ * else. */
 static bool directory_suffices(const struct sieve *sieve, const struct block_ref *ref)
 {
     const struct picks *picks = sieve->picks;
     return picks != NULL && !picks->timed && !sieve->select->by_type &&
            select_covers(sieve->select, ref) &&
-           (picks->count == 0 || picks->items[0].instrument_id != 0); /* 0: not told, too */
+           (picks->count == 0 || picks->items[0].instrument_id !=
+                                     0); /* 0 also stands for ticks that name no instrument */
 }
 
 bool sieve_counts_by_directory(const struct sieve *sieve, const struct block_ref *ref)

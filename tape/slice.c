@@ -15,10 +15,10 @@
 #include "tape/sums.h"
 #include "tape/tallies.h"
 
-/* Blocks up to here are read whole: one call costs less than three. */
+/* Blocks up to this size are read whole: one call costs less than three. */
 enum { SMALL_SPAN = 32 << 10 };
 
-/* Where many blocks are read in pieces of this size and more, all of the file is wanted. */
+/* Where many blocks are read in pieces of at least this size, all of the file is wanted. */
 enum { SCAN_MIN = 128 << 10 };
 
 void slice_init(struct slice *slice, struct segments *segments)
@@ -59,15 +59,15 @@ void slice_close(struct slice *slice)
 
 /* ---- room ---- */
 
-/* Blocks of a tape are of about one size: with some more than is needed now, a buffer is not made
- * anew for each that is a little larger. What it held is not kept. */
+/* Blocks of a tape have about the same size. With some extra room a buffer is not made anew for
+ * each block that is a little larger. The old contents are not kept. */
 static size_t roomy(size_t size)
 {
     return align_up(size + size / 8, TAPE_ALIGN);
 }
 
-/* From here on a block gets large pages. One costs as much as ten small ones, where a hypervisor
- * has to be asked for each; and a copy into it costs half. */
+/* From this size on a block gets large pages. One costs as much as ten small ones, where a
+ * hypervisor has to be asked for each; and copying into it costs half. */
 enum { LARGE_MIN = 128 << 10 };
 
 /* `in_parts`: most of it will not be touched. */
@@ -85,8 +85,9 @@ static int room_for_bytes(struct slice *slice, size_t size, bool in_parts)
     return 0;
 }
 
-/* A packed block that passes through, and behind it what comes out of it: pages are large, and each
- * is filled whole. What is behind the frames fits into what roomy() adds; if not, see below. */
+/* Room for a packed block that passes through, followed by room for what comes out of it: pages are
+ * large, and each is filled whole. What follows the frames fits into what roomy() adds; if it does
+ * not, room_for_unpacked() makes new room. */
 static int room_for_both(struct slice *slice, const struct block_ref *ref)
 {
     const size_t room = roomy(ref->span), unpacked_room = roomy(ref->frames_size);
@@ -137,7 +138,7 @@ static int clear_chunks(struct slice *slice, size_t frames_size)
     return 0;
 }
 
-/* A reference comes from an index, which is trusted to be ours but not to be right. */
+/* A reference comes from an index. That the index is ours is trusted; that it is right is not. */
 static bool ref_is_possible(const struct block_ref *ref)
 {
     return ref->span <= BLOCK_SPAN_MAX && ref->frames_size <= BLOCK_FRAMES_MAX &&
@@ -162,7 +163,6 @@ bool slice_is_near(const struct block_ref *ref, const struct block_ref *before)
            ref->offset - before->offset <= NEAR * (uint64_t)before->span;
 }
 
-/* Another block: its file is open, and there is room for it. */
 int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts,
                  struct tdk_err *err)
 {
@@ -187,14 +187,14 @@ int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts
     return rc < 0 ? err_set(err, rc, "read a block of %u bytes", ref->span) : 0;
 }
 
-/* Bytes of the block, from `at` on, to their place, unless they are there. */
+/* Unless they are there already. */
 int slice_read_bytes(struct slice *slice, size_t at, size_t size, struct tdk_err *err)
 {
     if (at >= slice->fetched_begin && at + size <= slice->fetched_end)
         return 0;
     slice->bytes_read += size;
     bool is_scan = slice->passing && size >= SCAN_MIN;
-    if (is_scan || !slice->is_near) /* parts of near blocks leave a scan a scan */
+    if (is_scan || !slice->is_near) /* reading parts of near blocks does not end a scan */
         handle_scan(slice->handle, slice->ref.offset + at, is_scan);
     return handle_read(slice->handle, slice->ref.offset + at, slice->bytes + at, size, err);
 }
@@ -302,7 +302,7 @@ static bool is_small(const struct block_ref *ref)
     return ref->span <= SMALL_SPAN;
 }
 
-/* The directory and the sums of a raw block whose head is there. */
+/* Read the directory and the sums of a raw block whose head is there. */
 static int read_tail(struct slice *slice, struct tdk_err *err)
 {
     const struct block_head *head = slice->view.head;
@@ -320,7 +320,7 @@ static int read_tail(struct slice *slice, struct tdk_err *err)
     return rc < 0 ? err_set(err, rc, "read a block") : 0;
 }
 
-/* The head with everything behind it. */
+/* Read the head with everything after it. */
 static int read_dense_head(struct slice *slice, const struct block_ref *ref, struct tdk_err *err)
 {
     int rc = slice_change(slice, ref, false, err);
@@ -373,7 +373,7 @@ static bool has_chunk(const struct slice *slice, size_t chunk)
     return (slice->chunks[chunk / 64] >> chunk % 64 & 1) != 0;
 }
 
-/* Chunks [first, end): none of them is there. */
+/* Read the chunks [first, end), none of which is there. */
 static int read_chunks(struct slice *slice, size_t first, size_t end, struct tdk_err *err)
 {
     const struct block_head *head = slice->view.head;
@@ -430,7 +430,7 @@ int slice_need(struct slice *slice, size_t begin, size_t end, struct tdk_err *er
     return 0;
 }
 
-/* What block_check() asks of each frame of a whole block. */
+/* What block_check() requires of each frame of a whole block. */
 static bool frame_is_sound(const struct block_head *head, const struct tdk_frame *frame,
                            size_t rest)
 {
@@ -440,7 +440,7 @@ static bool frame_is_sound(const struct block_head *head, const struct tdk_frame
            (frame->type != TDK_TYPE_LOSS || frame->size == sizeof(struct tdk_loss));
 }
 
-/* The whole frame at an offset. TDK_ECORRUPT: there is none that could be. */
+/* The whole frame at an offset. TDK_ECORRUPT: there cannot be one. */
 static int slice_frame(struct slice *slice, size_t offset, const struct tdk_frame **frame,
                        struct tdk_err *err)
 {
@@ -510,10 +510,10 @@ void slice_extent(const struct slice *slice, uint32_t ordinal, size_t *begin, si
     *begin = anchors[anchor];
     *end = anchor + 1 < directory.anchors ? anchors[anchor + 1] : size;
     if (*end > size)
-        *end = size; /* told as damage by who looks there */
+        *end = size; /* reported as damage when something is read there */
 }
 
-/* Frame by frame from the tick found last, or from the nearest anchor. */
+/* Walk frame by frame from the tick found last, or from the nearest anchor. */
 static int step_to(struct slice *slice, const uint32_t *anchors, uint32_t ordinal, size_t *offset,
                    const struct tdk_frame **frame, struct tdk_err *err)
 {
@@ -555,7 +555,7 @@ int slice_tick(struct slice *slice, uint32_t ordinal, size_t *offset,
 
 /* ---- counts ---- */
 
-/* Of a raw block: the directory's head and entries at their place, under their checksum. */
+/* Read the directory's head and entries of a raw block to their place, and check their checksum. */
 static int read_entries(struct slice *slice, struct tdk_err *err)
 {
     enum { GUESS = 2048 };

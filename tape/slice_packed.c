@@ -1,10 +1,10 @@
-/* slice_packed.c - a packed block in part: what it tells of its instruments, and some of their
- * ticks. */
+/* slice_packed.c - a packed block in part: the list of its instruments, and the ticks of some of
+ * them. */
 #include "base/err.h"
 #include "tape/pack.h"
 #include "tape/slice_inner.h"
 
-/* Read with the head: the outline of most blocks ends before. */
+/* Bytes read with the head: the outline of most blocks ends within them. */
 enum { GUESS = 4096 };
 
 static int read_outline(struct slice *slice, size_t have, struct tdk_err *err)
@@ -19,7 +19,7 @@ static int read_outline(struct slice *slice, size_t have, struct tdk_err *err)
     return rc;
 }
 
-/* What comes before the groups is about as long as in the block before. */
+/* The part before the groups is about as long as in the block before. */
 static size_t front_expected(const struct slice *slice)
 {
     size_t front = slice->front + slice->front / 16, least = sizeof(struct block_head) + GUESS;
@@ -29,13 +29,13 @@ static size_t front_expected(const struct slice *slice)
 }
 
 /*
- * One of many whose picks are needed: outline and times by one call, which also tells whether they
- * are in memory. If they are not, all of the block, as a scan. A third of it is needed at least,
- * its times; asked for in parts it costs the disk as much, and would lie in single pages of the
- * page cache, from which whoever asks next copies at a third of the speed.
+ * For one of many blocks whose picks are needed, read outline and times by one call, which also
+ * shows whether they are in memory. If they are not, read all of the block, as a scan. At least a
+ * third of it is needed, its times. Asked for in parts it costs the disk as much, and it would lie
+ * in single pages of the page cache, from which the next reader copies at a third of the speed.
  *
- * A scan it stays, even over what is in memory by now: the kernel reads on when a certain page is
- * read, and who goes past that page waits where the pages end.
+ * It stays a scan even where blocks are in memory by now: the kernel reads ahead when a certain
+ * page is read, and a reader that skips that page has to wait where the pages end.
  */
 static int fetch_front(struct slice *slice, struct tdk_err *err)
 {
@@ -69,7 +69,7 @@ int slice_begin_packed(struct slice *slice, const struct block_ref *ref, enum pa
     return rc;
 }
 
-/* Of what is there in part, the rest. */
+/* Read the rest of what is there in part. */
 static int need_stored(void *context, size_t at, size_t size, struct tdk_err *err)
 {
     struct slice *slice = context;

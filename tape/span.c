@@ -1,4 +1,5 @@
-/* span.c - a tape's segments as its readers know them: where they lie in time, what they tell. */
+/* span.c - a tape's segments as its readers know them: where they lie in time, and what they
+ * list. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -78,7 +79,7 @@ static bool is_timed(const struct segment_span *span)
     return span->min_ts <= span->max_ts;
 }
 
-/* One without a time that is trusted lies anywhere. */
+/* True: the segment lies outside these times. A segment without a trusted time may lie anywhere. */
 static bool is_aside(const struct segment_span *span, uint64_t from, uint64_t last)
 {
     return is_timed(span) && (span->max_ts < from || span->min_ts > last);
@@ -116,7 +117,7 @@ uint64_t tape_newest_segment(struct tdk_tape *tape)
     return newest;
 }
 
-/* With the lock held: the place of a segment, or of the first behind it. */
+/* With the lock held: the place of a segment, or of the first one after it. */
 static size_t find_span(const struct tdk_tape *tape, uint64_t number)
 {
     size_t low = 0, high = tape->span_count;
@@ -130,7 +131,8 @@ static size_t find_span(const struct tdk_tape *tape, uint64_t number)
     return low;
 }
 
-/* From when on a segment's ticks are: its first, of those that are left, or the last before it. */
+/* The time from which on a segment's ticks are: the first time of what is left of it, or the last
+ * time before it. */
 static uint64_t begin_time(const struct tdk_tape *tape, size_t at)
 {
     if (is_timed(&tape->spans[at]))
@@ -140,8 +142,9 @@ static uint64_t begin_time(const struct tdk_tape *tape, size_t at)
     return is_timed(&tape->spans[at]) ? tape->spans[at].max_ts : 0;
 }
 
-/* Where times go on, what is missing came before the next one's. Of each track something else is
- * left, so it may have come from the beginning on. */
+/* May the lost end have ticks of the query's times? If times go on in the next segment, what is
+ * missing came before them. Each track may have lost a different part, so what is missing may reach
+ * back to the segment's beginning. */
 static bool lost_end_meets(const struct tdk_tape *tape, size_t at, const struct tdk_query *query)
 {
     const struct segment_span *next = &tape->spans[at] + 1;

@@ -40,7 +40,7 @@ static unsigned bytes_of(uint64_t x)
     return x == 0 ? 0 : (71 - (unsigned)__builtin_clzll(x)) / 8;
 }
 
-/* The three lengths below the longest with which all take fewest bytes. */
+/* Choose the three lengths below the longest one with which all times take the fewest bytes. */
 static void choose_lengths(const uint32_t counts[9], uint8_t lengths[4])
 {
     uint8_t longest = 8;
@@ -115,7 +115,8 @@ static struct stamps_step step_of(const unsigned char lengths[4], unsigned code)
     return step;
 }
 
-/* Two distances, each into 32 bits: which bytes they are; with the highest bit: a zero. */
+/* Shuffle two distances into 32 bits each: each byte says where its value comes from; with the
+ * highest bit it is a zero. */
 static uint64_t shuffle_of(const unsigned char lengths[4], unsigned code)
 {
     uint64_t shuffle = UINT64_C(0x8080808080808080);
@@ -127,7 +128,8 @@ static uint64_t shuffle_of(const unsigned char lengths[4], unsigned code)
     return shuffle;
 }
 
-/* The upper two lie behind the lower two: no byte of a shuffle overflows by that. */
+/* The data of the upper two distances follow those of the lower two. Adding their offset overflows
+ * no byte of a shuffle. */
 static void make_tables(struct stamps *stamps, const unsigned char lengths[4])
 {
     uint64_t shuffles[16];
@@ -177,7 +179,7 @@ bool stamps_open(struct stamps *stamps, const unsigned char *bytes, size_t size,
     return stamps->data_size <= size - HEAD - table - SLACK;
 }
 
-/* One by one: of the last stride, which may end among a byte of codes. */
+/* One by one, for the last stride, which may end within a byte of codes. */
 static bool read_singly(const struct stamps *s, uint32_t i, uint64_t ts, size_t place,
                         uint64_t *out)
 {
@@ -200,8 +202,8 @@ static inline uint64_t take(const struct stamps *s, const unsigned char *data, u
     return is_signed ? x >> 1 ^ (0 - (x & 1)) : x;
 }
 
-/* A byte of codes at a time: it tells where the data of all four begin, so that nothing but two
- * additions waits for what is before. */
+/* One byte of codes at a time. It gives where the data of all four distances begin, so that only
+ * two additions wait for what comes before. */
 static inline void read_stride(const struct stamps *s, const unsigned char *codes, uint64_t ts,
                                const unsigned char *data, bool is_signed, uint64_t *out)
 {
@@ -231,7 +233,8 @@ static bool stride_fits(const struct stamps *s, const unsigned char *codes, size
     return size <= rest;
 }
 
-/* Four distances are 16 bytes at most, and may be read as that: eight are behind the data. */
+/* Four distances are at most 16 bytes, and are read as 16. Eight bytes after the data may be
+ * read. */
 static bool is_for_wide(const struct stamps *s, const unsigned char *codes, size_t place)
 {
     enum { WORDS = CODES / 8, BEHIND = 16 - SLACK };

@@ -1,9 +1,9 @@
 /*
- * stamps_wide.c - a stride of times, four at a time in a register (AVX2).
+ * stamps_wide.c - read a stride of times, four at a time in a register (AVX2).
  *
- * A byte of codes says how the data of four distances are put into four numbers of 32 bits; these
- * are added up inside the register, and to the time before. Nothing but one addition waits for the
- * four before.
+ * A byte of codes says how the data of four distances are put into four 32-bit numbers. These are
+ * added up inside the register, and to the time before. Only one addition waits for the previous
+ * four.
  */
 #include "tape/stamps.h"
 #include "tape/wide.h"
@@ -60,7 +60,7 @@ void stamps_read_wide(const struct stamps *stamps, const unsigned char *codes, u
     (void)codes;
     (void)ts;
     (void)data;
-    (void)out; /* never asked for */
+    (void)out; /* never called */
 }
 
 #endif

@@ -16,7 +16,7 @@ enum {
 
 struct slot {
     uint32_t instrument_id;
-    uint16_t stamp; /* of the block in which it was used last */
+    uint16_t stamp; /* of the block that used it last */
     uint16_t kinds;
 };
 
@@ -24,9 +24,9 @@ struct states_maker {
     unsigned char *bytes; /* ours */
     size_t size, room;
     size_t blocks;
-    bool is_short; /* something is missing */
+    bool is_short; /* the list is not complete */
     uint16_t stamp;
-    uint32_t used; /* slots of this block */
+    uint32_t used; /* slots used by this block */
     struct kinds_table table;
     struct scatter scatter; /* over the slots */
     struct slot slots[SLOTS];
@@ -58,7 +58,7 @@ void states_maker_clear(struct states_maker *maker)
     maker->is_short = false;
 }
 
-/* The instrument's slot; one that is free has another stamp. */
+/* The instrument's slot. A free slot has another stamp. */
 static inline struct slot *slot_of(struct states_maker *m, uint32_t instrument_id)
 {
     struct slot *slot = &m->slots[scatter_of(&m->scatter, instrument_id) >> 17];
@@ -74,7 +74,7 @@ static inline void note_tick(struct states_maker *m, uint32_t instrument_id, uin
     if (slot->stamp == m->stamp) {
         slot->kinds |= (uint16_t)kind;
     } else if (m->used == BLOCK_ENTRIES_MAX) {
-        m->is_short = true; /* no directory lists so many: a block that lies */
+        m->is_short = true; /* no directory lists so many: the block is wrong */
     } else {
         *slot = (struct slot){instrument_id, m->stamp, (uint16_t)kind};
         m->used++;
@@ -84,19 +84,21 @@ static inline void note_tick(struct states_maker *m, uint32_t instrument_id, uin
 static void begin_block(struct states_maker *m)
 {
     m->used = 0;
-    if (++m->stamp == 0) { /* once in 65536 blocks the old stamps would look new */
+    if (++m->stamp == 0) { /* once in 65536 blocks: otherwise the old stamps would look new */
         memset(m->slots, 0, sizeof m->slots);
         m->stamp = 1;
     }
 }
 
-/* Two words of a frame say all: what frame_rtype() and frame_instrument() take one by one. */
+/* Two words of a frame have everything: what frame_rtype() and frame_instrument() read one by
+ * one. */
 static void note_ticks(struct states_maker *m, const struct block_view *view)
 {
     const unsigned char *at = view->frames, *end = at + view->head->frames_size;
     while (at != end) {
         uint64_t head = load_u64(at);
-        unsigned type = head >> 48 & (0xff | TDK_FLAG_INVALID << 8); /* and whether it is whole */
+        unsigned type = head >> 48 &
+                        (0xff | TDK_FLAG_INVALID << 8); /* including whether the payload is whole */
         at += tdk_frame_span((uint32_t)head);
         if (type - 1u > TDK_TYPE_WIDE - 1u)
             continue;
@@ -122,7 +124,7 @@ static bool reserve(struct states_maker *m, size_t size)
     return true;
 }
 
-/* 7 bits a byte, low ones first, bit 7: more follow. */
+/* 7 bits a byte, low ones first; bit 7: more follow. */
 static void put_varint(struct states_maker *m, uint32_t value)
 {
     for (; value >= 0x80; value >>= 7)
@@ -130,7 +132,7 @@ static void put_varint(struct states_maker *m, uint32_t value)
     m->bytes[m->size++] = (unsigned char)value;
 }
 
-/* In the order of the directory: by instrument, of which 0 is none. */
+/* In the order of the directory: by instrument. Instrument 0 means none, and is left out. */
 static void put_block(struct states_maker *m, const struct block_view *view, uint32_t count)
 {
     uint32_t last = 0, first = count > 0 && directory_instrument(view, 0) == 0 ? 1 : 0;
@@ -168,7 +170,7 @@ const void *states_made(const struct states_maker *maker, size_t blocks, size_t 
 
 /* ---- reading ---- */
 
-/* The number at *at, which moves behind it. False: there is none before the end. */
+/* Read the number at *at, and move *at past it. False: there is none before the end. */
 static bool get_varint(const unsigned char **at, const unsigned char *end, uint32_t *value)
 {
     uint64_t sum = 0;
@@ -185,8 +187,8 @@ static bool get_varint(const unsigned char **at, const unsigned char *end, uint3
     return false;
 }
 
-/* A block's list: ids ascend, and no kind was not looked for. Each has one, unless all that are
- * there are told. */
+/* Check a block's list: ids ascend, and there is no kind that was not looked for. Each instrument
+ * has a kind, unless the list has all instruments. */
 static bool check_block(const struct states *s, const unsigned char **at, const unsigned char *end)
 {
     uint32_t count, step, found, last = 0;
@@ -207,7 +209,7 @@ int states_open(struct states *states, void *bytes, size_t size, size_t blocks, 
 {
     struct states s = {.bytes = bytes, .blocks = blocks, .kinds = kinds_told};
     const unsigned char *at = bytes, *end = at + size;
-    bool is_possible = size <= STATES_MAX && blocks <= size; /* a block takes a byte at least */
+    bool is_possible = size <= STATES_MAX && blocks <= size; /* a block takes at least one byte */
     if (is_possible)
         s.starts = malloc((blocks + 1) * sizeof *s.starts);
     if (s.starts == NULL) {
@@ -245,7 +247,7 @@ size_t states_of_block(const struct states *states, size_t block, struct known *
         items[i].instrument_id = last += step;
         items[i].kinds = found | (states->kinds & KINDS_PRESENT);
     }
-    assert(whole); /* states_open() has looked at each */
+    assert(whole); /* states_open() has checked each list */
     return count;
 }
 
@@ -264,9 +266,9 @@ bool states_have(const struct states *states, size_t block, const uint32_t *inst
         if (id == instruments[i])
             return true;
         if (id < instruments[i])
-            break; /* that was the last */
+            break; /* that was the last instrument */
     }
-    assert(whole); /* states_open() has looked at each */
+    assert(whole); /* states_open() has checked each list */
     return false;
 }
 
@@ -275,7 +277,8 @@ void states_take(struct states_maker *maker, size_t blocks, struct states *state
     size_t size;
     *states = (struct states){.bytes = NULL};
     if (states_made(maker, blocks, &size) != NULL) {
-        states_open(states, maker->bytes, size, blocks, KINDS_TOLD); /* no memory: not told */
+        states_open(states, maker->bytes, size, blocks,
+                    KINDS_TOLD); /* without memory there is no list */
         maker->bytes = NULL;
         maker->room = 0;
     }
@@ -289,7 +292,8 @@ static bool is_of(const struct block_ref *ref, const struct block_ref *other)
     return ref->track == other->track && ref->epoch == other->epoch;
 }
 
-/* Of the blocks from `first` on that are of its track and epoch; they are done then. */
+/* Unite the lists of the blocks from `first` on that are of the same track and epoch, and mark
+ * those blocks as done. */
 static int unite(const struct states *states, const struct block_ref *refs, size_t first,
                  bool *done, struct known *items, struct known_table *united)
 {
@@ -342,7 +346,7 @@ int states_each(const struct states *states, const struct block_ref *refs,
     return rc;
 }
 
-/* ---- into the index ---- */
+/* ---- to the index ---- */
 
 struct putting {
     struct index *index;

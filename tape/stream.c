@@ -63,7 +63,7 @@ int stream_next_block(struct stream *stream, struct tdk_err *err)
     return rc;
 }
 
-/* ---- reading one ---- */
+/* ---- reading a block ---- */
 
 static void note_damage(struct stream *stream)
 {
@@ -97,12 +97,12 @@ static int tell_damage(const struct stream *stream, struct tdk_err *err)
                     moment_text(to, timed ? ref->max_ts : ref->odd_max));
 }
 
-/* What of a block an answer reads first. */
+/* The part of a block that an answer reads first. */
 enum expectation { EXPECT_ALL, EXPECT_DIRECTORY, EXPECT_ENTRIES };
 
-/* Where a block's tail is in memory, the rest of it is, or is on its way. Behind a tail lies the
- * next block's head, which is asked for with it: a disk is as soon done with ten pages as with one.
- */
+/* Where a block's tail is in memory, the rest of it is too, or is being read. After the tail comes
+ * the next block's head, which is asked for along with it: ten pages take a disk no longer than
+ * one. */
 static void expect_block(const struct handle *handle, const struct block_ref *ref,
                          enum expectation what)
 {
@@ -122,16 +122,16 @@ static void expect_block(const struct handle *handle, const struct block_ref *re
     }
 }
 
-/* Blocks are asked for some time before they are read, so that a cold disk has several to do: of
- * each batch that the index tells the next few, and then one more for each that was read. */
+/* Blocks are asked for some time before they are read, so that a cold disk has several reads to do:
+ * the next few of each batch from the index, and then one more for each that was read. */
 static void expect_next(struct stream *stream, enum expectation what)
 {
     enum { AHEAD = 6, AHEAD_SMALL = 16 };
     const struct slice *slice = stream->sieve.slice;
     const int here = stream->search.ref_at, ahead = what == EXPECT_ALL ? AHEAD : AHEAD_SMALL;
     bool is_scanned =
-        slice->handle != NULL && slice->handle->is_scanned; /* the kernel sees to it */
-    bool is_fetched = slice_fetches_front(slice);           /* and here as soon as it has to */
+        slice->handle != NULL && slice->handle->is_scanned; /* the kernel reads ahead */
+    bool is_fetched = slice_fetches_front(slice);           /* it is fetched when it is needed */
     bool is_wanted = slice->handle != NULL && !is_scanned && !is_fetched && !stream->is_alone;
     if (stream->expected_to < here || stream->expected_to > here + ahead)
         stream->expected_to = here; /* a new batch */
@@ -143,8 +143,8 @@ static void expect_next(struct stream *stream, enum expectation what)
     stream->is_expected = true;
 }
 
-/* Whole blocks, one behind the other, from here on: they are read as a scan, and to ask for single
- * pages of the first would only be in the way of that. */
+/* True: whole blocks follow, one after the other, from here on. They are read as a scan, and asking
+ * for single pages of the first would only hinder that. */
 static bool begins_scan(const struct stream *stream)
 {
     const struct select *select = &stream->answer->select;
@@ -152,8 +152,8 @@ static bool begins_scan(const struct stream *stream)
            stream->only == NULL && select_covers(select, &stream->ref);
 }
 
-/* The very first block: all of it at once, not piece by piece as it turns out what is needed; where
- * few are asked for, with the two behind it. */
+/* Ask for the very first block: all of it at once, not piece by piece as it turns out what is
+ * needed. If the answer needs only few blocks, ask for the two after it, too. */
 static void expect_first(struct stream *stream)
 {
     enum { FIRST = 2 };
@@ -171,8 +171,8 @@ static void expect_first(struct stream *stream)
     segments_give(segments, handle);
 }
 
-/* Of blocks like the one just read: all, unless what passed lay far apart. One large read of a disk
- * costs less than some small ones. */
+/* What to ask for of blocks like the one just read: all, unless what passed lay far apart. One
+ * large read of a disk costs less than several small ones. */
 static enum expectation expect_like(const struct stream *stream)
 {
     enum { SPARSE = 16 };
@@ -184,9 +184,10 @@ static enum expectation expect_like(const struct stream *stream)
 }
 
 /*
- * Few blocks are asked for: each gets a slice of its own, maybe one that holds it from the last
- * time. Many: one slice for all, up to the last of them, so that they pass through the same memory,
- * which stays in the cache; fresh memory would cost more than what is read into it.
+ * If the answer needs only few blocks, each gets a slice of its own, possibly one that still holds
+ * the block from the last time. If it needs many, one slice serves all of them up to the last, so
+ * that they pass through the same memory, which stays in the cache; fresh memory would cost more
+ * than what is read into it.
  */
 static int find_slice(struct stream *stream, struct tdk_err *err)
 {
@@ -247,7 +248,8 @@ static int damaged(struct stream *stream, int code, struct tdk_err *err)
     return TDK_ECORRUPT;
 }
 
-/* Once more, when it cannot be had: its file may have been replaced since. */
+/* Look for the block again when it cannot be read: its file may have been replaced since. True: try
+ * again. */
 static bool find_again(struct stream *stream, int rc)
 {
     struct answer *answer = stream->answer;

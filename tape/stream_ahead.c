@@ -3,14 +3,14 @@
 #include "base/clock.h"
 #include "tape/scout.h"
 
-/* Scans take blocks of some size one behind the other, as fast as they can be had; who plays a day
- * in a day does not, and shall hold no scout. */
+/* A scan takes blocks of some size one after the other, as fast as they can be had. A player that
+ * plays a day in a day does not, and must not hold a scout. */
 #define BRISK_NS (50 * NS_PER_MS)
 enum { BRISK_BLOCKS = 4, BRISK_SPAN = 128 << 10 };
 
-/* Of a packed block in parts so little is needed that the memory of a scout's own blocks, where it
- * is touched for the first time, costs more than it brings unless there are many; where it is not,
- * some have to be left for what it costs to start a thread. */
+/* Of packed blocks in parts so little is needed that the memory for the scout's blocks, if it is
+ * touched for the first time, costs more than it brings, unless there are many blocks. If it was
+ * touched before, some blocks must still be left, to repay the start of a thread. */
 enum { BRISK_PARTS = 48, BRISK_PARTS_WARM = 8 };
 
 static bool is_in_parts(const struct stream *stream)
@@ -43,7 +43,7 @@ static bool is_brisk(struct stream *stream)
     return is_enough(stream);
 }
 
-/* In each epoch a symbol has other instruments. */
+/* In each epoch a symbol means other instruments. */
 static bool aim(struct stream *stream)
 {
     const struct search *search = &stream->search;
@@ -61,7 +61,8 @@ static void dismiss(struct stream *stream)
     stream->scout = NULL;
 }
 
-/* The slice of before first: who waits for a block does another in it. */
+/* The slice of the block before is given back first: while waiting for a block, the caller reads
+ * another one into it. */
 bool stream_meet(struct stream *stream)
 {
     scout_give(stream->scout, stream->sieve.slice);
@@ -74,7 +75,7 @@ static void send(struct stream *stream)
     const struct block_ref *before = &stream->ref;
     for (int n = 1, last = ahead(stream); n <= last; n++) {
         const struct block_ref *ref = search_ahead(&stream->search, n);
-        if (ref == NULL || ref->span < BRISK_SPAN) /* NULL: one without what is asked for */
+        if (ref == NULL || ref->span < BRISK_SPAN) /* NULL: a block without what is asked for */
             continue;
         const struct scout_errand errand = {*ref, stream->sieve.is_dense,
                                             slice_is_near(ref, before)};
@@ -94,7 +95,7 @@ void stream_go_ahead(struct stream *stream)
         stream->is_aimed = false;
     }
     if (stream->scout == NULL) {
-        stream->brisk_blocks = 0; /* not to ask again with each block */
+        stream->brisk_blocks = 0; /* so that it is not asked for again with each block */
         return;
     }
     if (aim(stream))
