@@ -56,7 +56,7 @@ bool stub_is_at(const struct folder *folder, uint64_t number, enum segment_stage
     return stub_read_head(path, &head, NULL) == 0 && head_is_stub(&head);
 }
 
-/* ---- the whole one ---- */
+/* ---- the whole file ---- */
 
 static int say_away(const struct segment_head *head, struct tdk_err *err, const char *where)
 {
@@ -66,8 +66,8 @@ static int say_away(const struct segment_head *head, struct tdk_err *err, const 
                    (unsigned long long)head->number, where);
 }
 
-/* The whole file: its path; `name` is the stub's, with or without a path. TDK_EAWAY says of which
- * segment and where it should be. */
+/* Find the path of the whole file. `name` is the stub's, with or without a path. TDK_EAWAY says
+ * which segment it is and where it should be. */
 static int stub_find_whole(const struct folder *folder, const struct segment_head *head,
                            const char *name, char path[TAPE_PATH_MAX], struct tdk_err *err)
 {
@@ -109,7 +109,7 @@ static int check_whole(int fd, const struct segment_head *stub, const char *path
         rc = files_read(fd, &head, sizeof head, 0);
     if (rc < 0)
         return err_set(err, rc, "read %s", path);
-    /* Its head may have rotted: blocks bear witness of where they belong, each for itself. */
+    /* Its head may have rotted. Each block confirms for itself where it belongs. */
     bool other = head_is_sound(&head) &&
                  (head.number != stub->number || head.generation != stub->generation ||
                   memcmp(head.tape_id, stub->tape_id, sizeof head.tape_id) != 0);
@@ -135,7 +135,7 @@ int stub_open_whole(const struct folder *folder, const struct segment_head *head
     return rc;
 }
 
-/* ---- made ---- */
+/* ---- making one ---- */
 
 static int copy_tail(int from, int to, uint64_t at, uint64_t end)
 {
@@ -181,7 +181,7 @@ int stub_make(const char *path, int whole, const struct segment_head *head,
     return rc < 0 ? err_set(err, rc, "write %s", path) : 0;
 }
 
-/* ---- removed ---- */
+/* ---- removing one ---- */
 
 /* Before the stub, which alone knows of it. What that disk refuses is no failure of this one; what
  * another copy of the tape has there stays. */

@@ -25,7 +25,7 @@ void symbols_close(struct symbols_of *symbols)
 
 /* ---- the table ---- */
 
-/* The instrument's slot: it holds its last entry, or nothing. */
+/* The instrument's slot: its last entry, or free. */
 static uint32_t *slot_of(const struct symbols_of *symbols, uint32_t instrument_id)
 {
     uint32_t mask = symbols->slot_count - 1;
@@ -88,7 +88,7 @@ static void mark_changed(struct symbols_of *symbols, uint32_t at)
 
 /* ---- adding ---- */
 
-/* `is_new`: it comes behind all names that are there from the same time on. */
+/* `is_new`: it comes after all names that are there for the same time. */
 static int add(struct symbols_of *symbols, struct symbol_ref *ref, bool is_new)
 {
     uint32_t at = last_of(symbols, ref->instrument_id);
@@ -128,7 +128,8 @@ int symbols_add(struct symbols_of *symbols, uint32_t instrument_id, uint64_t fro
     return add(symbols, &ref, true);
 }
 
-/* Keeps its place among the names of one time: whoever told them may have listed them otherwise. */
+/* The name keeps its place among the names of one time: its source may have listed them in another
+ * order. */
 int symbols_merge(struct symbols_of *symbols, const struct symbol_ref *told)
 {
     struct symbol_ref ref = *told;
@@ -166,7 +167,7 @@ const char *symbols_find(const struct symbols_of *symbols, uint32_t instrument_i
 
 #define STYPE_INSTRUMENT_ID 0
 
-/* What is left of a header: each item is taken only if it is there whole. */
+/* What is left of a header. An item is taken only if all of it is there. */
 struct reader {
     const unsigned char *at;
     size_t left;
@@ -207,7 +208,7 @@ static bool read_id(const char *text, size_t width, uint32_t *id)
     return digits_read_u32(text, strnlen(text, width), id);
 }
 
-/* One mapping with its intervals. 1; 0: the header ends inside it; -ENOMEM. */
+/* Add one mapping with its intervals. 1; 0: the header ends inside it; -ENOMEM. */
 static int add_mapping(struct symbols_of *symbols, struct reader *reader, size_t width,
                        bool id_first)
 {
@@ -231,7 +232,7 @@ static int add_mapping(struct symbols_of *symbols, struct reader *reader, size_t
     return 1;
 }
 
-/* Behind the fixed part: three lists of symbols to pass over, then the mappings. */
+/* After the fixed part come three lists of symbols, which are skipped, then the mappings. */
 static int add_mappings(struct symbols_of *symbols, struct reader reader, size_t width,
                         bool id_first)
 {
@@ -263,18 +264,19 @@ int symbols_from_metadata(struct symbols_of *symbols, const void *bytes, size_t 
 
 /* ---- from DBN's records ---- */
 
-/* A gateway's mapping holds from there on, unless it says from when to when. */
+/* A gateway's mapping holds from then on, unless it says from when to when. */
 static int add_live(struct symbols_of *symbols, const struct tdk_frame *frame, const char *name,
                     size_t name_size, uint64_t start, uint64_t end)
 {
     uint32_t id = frame_instrument(frame);
     uint64_t from = start;
-    if (start == TDK_TS_UNDEFINED) /* the first name also holds for what was recorded before it */
+    if (start == TDK_TS_UNDEFINED) /* an instrument's first name also holds for what was recorded
+                                      before it */
         from = last_of(symbols, id) == 0 ? 0 : frame->ts;
     return symbols_add(symbols, id, from, end, name, name_size);
 }
 
-/* A definition names an instrument where nothing else does. */
+/* A definition names an instrument only where nothing else does. */
 static int add_definition(struct symbols_of *symbols, const struct tdk_frame *frame,
                           const char *name, size_t name_size)
 {

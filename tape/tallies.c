@@ -26,7 +26,7 @@ void tallies_close(struct tallies *tallies)
     pthread_mutex_destroy(&tallies->lock);
 }
 
-/* Numbers of neighbours differ by one: side by side they lie in slots of their own. */
+/* Numbers of neighbouring blocks differ by one, so neighbours have slots of their own. */
 static size_t slot_of(const struct block_ref *ref)
 {
     return (ref->segment * UINT64_C(0x9e3779b97f4a7c15) + ref->block) % TALLIES_SLOTS;
@@ -51,7 +51,7 @@ static struct tally *make(const struct block_ref *ref, const struct block_view *
     return tally;
 }
 
-/* Where it may lie now, with the lock held; NULL: nowhere. */
+/* With the lock held: the slot where the tally may go now; NULL: there is none. */
 static struct tally **find_room(struct tallies *tallies, const struct tally *tally)
 {
     if (tallies->slots == NULL)
@@ -68,7 +68,7 @@ void tallies_keep(struct tallies *tallies, const struct block_ref *ref,
 {
     struct tally *tally = ref->count > 0 ? make(ref, view) : NULL;
     if (tally == NULL)
-        return; /* it is read again, then */
+        return; /* it will be read again */
     pthread_mutex_lock(&tallies->lock);
     struct tally **slot = find_room(tallies, tally), *gone = tally;
     if (slot != NULL) {
@@ -95,7 +95,7 @@ bool tallies_count(struct tallies *tallies, const struct block_ref *ref, const s
     return known;
 }
 
-/* Each instrument once, though it may have been picked for several times of its life. */
+/* Count each instrument once, even if it was picked for several times. */
 int tally_count(const struct block_view *view, const struct picks *picks, uint64_t *ticks)
 {
     uint32_t last = 0;

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "tape/follow.h"
 
-#define DEAR_PAUSE_NS (100 * NS_PER_MS) /* between two looks that are not cheap */
+#define DEAR_PAUSE_NS (100 * NS_PER_MS) /* least time between two expensive looks */
 
 /* ---- tracks ---- */
 
@@ -44,7 +44,7 @@ static struct track *find_track(const struct tdk_tape *tape, const char *name)
     return NULL;
 }
 
-/* The track that we know by this name and number already, or a new one. */
+/* The track that is known by this name and number, or a new one. */
 static struct track *intern(struct tdk_tape *tape, const struct track_ref *ref)
 {
     struct track *t = find_track(tape, ref->name);
@@ -76,7 +76,7 @@ static int note_track(const struct track_ref *ref, void *context)
     return 0;
 }
 
-/* With the lock held, or before anybody else has the tape. */
+/* With the lock held, or before any other thread has the tape. */
 static int list_tracks(struct tdk_tape *tape, struct index *index, struct track_list *list,
                        struct tdk_err *err)
 {
@@ -91,7 +91,7 @@ static int list_tracks(struct tdk_tape *tape, struct index *index, struct track_
     return 0;
 }
 
-/* Likewise. */
+/* Same condition. */
 static int load_tracks(struct tdk_tape *tape, struct tdk_err *err)
 {
     struct track_list list;
@@ -261,7 +261,7 @@ static int take_view(struct tdk_tape *tape, struct view *fresh, struct tdk_err *
     return rc;
 }
 
-/* Of files that are deleted the disk has its room back when nobody has them open. */
+/* The disk gets the room of deleted files back only when nobody has them open. */
 static void let_go(struct tdk_tape *tape)
 {
     shelf_tidy(&tape->shelf);
@@ -281,15 +281,15 @@ static int open_fresh(struct tdk_tape *tape, struct view **fresh, struct tdk_err
 int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err)
 {
     if (tape->lone[0] != '\0')
-        return 0; /* a segment that is looked at alone is looked at as it was */
+        return 0; /* a segment that is read alone stays as it was */
     let_go(tape);
     struct view *fresh;
     int rc = open_fresh(tape, &fresh, err);
     return rc < 0 ? rc : take_view(tape, fresh, err);
 }
 
-/* A tape that grows, and whose index we may not go by, or cannot share: as often as that takes
- * little of our time, and once more when its writer has gone. */
+/* For a tape that grows and whose index cannot be trusted or shared: refresh as often as that takes
+ * only a small share of our time, and once more when its writer is gone. */
 static int refresh_dearly(struct tdk_tape *tape, struct tdk_err *err)
 {
     uint64_t begun_ns = clock_mono();
@@ -354,7 +354,7 @@ bool tape_renew_view(struct tdk_tape *tape, const struct block_ref *ref, struct 
 
 /* ---- what was there ---- */
 
-/* With the lock held: is it still the file that was read? */
+/* With the lock held: is this still the file that was read? */
 static bool is_same_retired(const struct tdk_tape *tape, const struct stat *file)
 {
     return tape->retired != NULL && tape->retired_inode == file->st_ino &&
@@ -367,7 +367,7 @@ static void read_retired(struct tdk_tape *tape, const struct stat *file)
 {
     struct retired *now;
     if (retired_load(&now, &tape->folder, NULL) < 0)
-        return; /* verify tells; what was known stays */
+        return; /* verify will report it; what was known stays */
     retired_drop(tape->retired);
     tape->retired = now;
     tape->retired_inode = file->st_ino;
@@ -430,8 +430,8 @@ static int note_epoch(const struct epoch_ref *epoch, void *context)
     return 0;
 }
 
-/* An epoch begins with seq 1, or, where a recorder joined it, in the block with its EPOCH frame.
- * What lies before the first block that there is otherwise is missing. */
+/* An epoch begins with seq 1 or, if a recorder joined it later, in the block with its EPOCH frame.
+ * Otherwise, what lies before the first existing block is missing. */
 static int behead(struct tdk_tape *tape, struct view *view, struct epoch_ref *epoch,
                   struct tdk_err *err)
 {

@@ -20,7 +20,7 @@
 
 enum { THREADS_MAX = 64, PROGRESS_MS = 200 };
 
-/* One segment to be read: taken by some thread, told by ours. */
+/* A segment to be read: taken by some thread, reported by the caller's. */
 struct job {
     struct segment_name name;
     struct report report;
@@ -36,27 +36,29 @@ struct verify {
     struct folder folder;
     struct retired *retired; /* what was deleted on purpose; NULL: a lone segment */
     const char *lone;        /* path of the one segment; NULL: a tape */
-    struct view *view;       /* of an index that is to be compared; else NULL */
+    struct view *view;       /* of the index to compare; NULL: none */
     struct job *jobs;
     size_t job_count;
     struct verify_totals totals;
-    const struct tdk_err *refused; /* by the first segment that was; NULL: by none */
+    const struct tdk_err *refused; /* by the first segment that was refused; NULL: none was */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a job is done */
-    size_t next;            /* job that is not taken yet */
+    size_t next;            /* next job to be taken */
     _Atomic uint64_t bytes, blocks, ticks;
 
-    /* ---- the chain, as far as it was told ---- */
+    /* ---- the chain, as far as it was checked ---- */
     uint64_t last_number;
-    bool retired_since;    /* some of it was deleted while we looked */
-    uint32_t last_digest;  /* 0: not known */
-    uint64_t marked;       /* the last there was when the tape was left in order; 0: not told */
-    struct extent *tracks; /* of each track's epoch, all that was met; ours */
+    bool retired_since;   /* part of it was deleted while verify ran */
+    uint32_t last_digest; /* 0: not known */
+    /* The last segment when the tape was closed cleanly; 0: not known. */
+    uint64_t marked;
+    /* For each epoch of a track the sum of what was met; ours. */
+    struct extent *tracks;
     size_t track_count, track_room;
 };
 
-/* ---- what was found ---- */
+/* ---- reporting ---- */
 
 static void tell(struct verify *v, uint64_t segment, const struct report_finding *finding)
 {
@@ -69,7 +71,7 @@ static void tell(struct verify *v, uint64_t segment, const struct report_finding
         v->options->finding(&told, v->options->context);
 }
 
-/* What belongs to no single segment goes through a report of its own. */
+/* Findings that belong to no single segment have a report of their own. */
 static int tell_report(struct verify *v, struct report *report)
 {
     for (size_t i = 0; i < report->finding_count; i++)
@@ -98,7 +100,7 @@ static int open_segment(const struct verify *v, const struct job *job, struct se
     return segment_open_number(segment, &v->folder, job->name.number, job->name.stage, err);
 }
 
-/* Deleted on purpose since we looked. */
+/* Was the segment deleted on purpose since it was listed? */
 static bool is_retired_now(const struct verify *v, uint64_t number)
 {
     struct retired *now;
@@ -109,13 +111,13 @@ static bool is_retired_now(const struct verify *v, uint64_t number)
     return is_retired;
 }
 
-/* Of one that was moved the other disk may have it no more, while what stayed of it is here. */
+/* A moved segment may be gone from the other disk while its stub is still here. */
 static bool is_absent(int rc, const struct segment *segment)
 {
     return rc == -ENOENT || (rc == 0 && segment_is_away(segment) && segment->away.code == -ENOENT);
 }
 
-/* It may be whole, and just cannot be looked at from here or now. */
+/* The segment may be whole, but cannot be looked at from here or now. */
 static bool is_out_of_reach(int rc)
 {
     return rc == -EACCES || rc == -EPERM || rc == -EAGAIN || rc == -EBUSY || rc == -EFBIG ||
@@ -232,12 +234,12 @@ static void tell_hole(const struct verify *v, struct report *report, const struc
                (unsigned long long)last);
 }
 
-/* One stretch of seqs behind what is known of its track. */
+/* Chain a stretch of seqs to what is known of its track. */
 static int chain_extent(struct verify *v, struct report *report, const struct extent *extent)
 {
     struct extent *track = find_track(v, extent);
     if (track == NULL) {
-        /* Where segments were given up an epoch begins anywhere. */
+        /* Where segments were given up, an epoch may begin anywhere. */
         if (extent->first_seq != 1 && !extent->begins && v->lone == NULL &&
             v->folder.first_segment <= 1)
             tell_hole(v, report, extent, 1);
@@ -293,10 +295,10 @@ static void chain_segment(struct verify *v, struct report *report)
     v->last_digest = report->has_foot ? report->digest : 0;
 }
 
-/* Behind the last there is. */
+/* Are segments missing after the last one? */
 static int check_end(struct verify *v)
 {
-    struct report report = {.number = 0}; /* of the whole */
+    struct report report = {.number = 0}; /* 0: the tape as a whole */
     if (v->marked <= v->last_number)
         return 0;
     uint64_t next = v->last_number != 0 ? v->last_number + 1 : v->folder.first_segment;
@@ -304,7 +306,7 @@ static int check_end(struct verify *v)
     return tell_report(v, &report);
 }
 
-/* For who follows it in the row. */
+/* Load the retired list anew, for the segments after this one. */
 static void look_at_retired_again(struct verify *v)
 {
     struct retired *now;
@@ -315,7 +317,8 @@ static void look_at_retired_again(struct verify *v)
     v->retired = now;
 }
 
-/* In order of segments: its own findings, then how it follows those before it. */
+/* Called in order of segments: report a segment's own findings, then how it follows those before
+ * it. */
 static int finish_job(struct verify *v, struct job *job)
 {
     struct report *report = &job->report;
@@ -343,7 +346,7 @@ static int finish_job(struct verify *v, struct job *job)
     return rc < 0 ? rc : told;
 }
 
-/* ---- the index, where more is in it than in the segments ---- */
+/* ---- the index, where it has more than the segments ---- */
 
 static int count_blocks(struct verify *v, const struct epoch_ref *epoch, uint64_t *count,
                         struct tdk_err *err)
@@ -405,7 +408,7 @@ static int check_index(struct verify *v)
 {
     struct index_check check = {.verify = v};
     if (v->view == NULL || v->view->live || v->retired_since)
-        return 0; /* what is added or deleted meanwhile would look like a mistake */
+        return 0; /* what is added or deleted meanwhile would look like an error */
     struct tdk_err err;
     int rc = index_tracks(v->view->index, check_track, &check, &err);
     if (rc < 0)
@@ -413,9 +416,9 @@ static int check_index(struct verify *v)
     return tell_report(v, &check.report);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole run ---- */
 
-/* Until `job` is done; tells how far all are from time to time. */
+/* Wait until `job` is done. Reports progress from time to time. */
 static void wait_for(struct verify *v, const struct job *job)
 {
     pthread_mutex_lock(&v->lock);
@@ -442,12 +445,12 @@ static int run(struct verify *v, struct tdk_err *err)
         started += rc == 0;
     }
     if (started > 0 || wanted == 0)
-        rc = 0; /* fewer will do */
+        rc = 0; /* fewer threads will do */
     for (size_t i = 0; i < v->job_count && rc == 0; i++) {
         wait_for(v, &v->jobs[i]);
         rc = finish_job(v, &v->jobs[i]);
     }
-    if (rc < 0) { /* the others need not begin */
+    if (rc < 0) { /* the other jobs need not begin */
         pthread_mutex_lock(&v->lock);
         v->next = v->job_count;
         pthread_mutex_unlock(&v->lock);
@@ -470,7 +473,7 @@ static void add_size(struct verify *v, const char *path)
         v->totals.bytes_total += (uint64_t)file.st_size;
 }
 
-/* Those of the names that are part of the tape. */
+/* Make a job of each name that is part of the tape. */
 static int add_jobs(struct verify *v, const struct segment_name *names, size_t count)
 {
     v->jobs = calloc(count + 1, sizeof *v->jobs);
@@ -485,7 +488,7 @@ static int add_jobs(struct verify *v, const struct segment_name *names, size_t c
     return v->jobs != NULL ? 0 : -ENOMEM;
 }
 
-/* An index that a reader would go by must say what the segments say. */
+/* An index that a reader would use must say what the segments say. */
 static int open_view(struct verify *v)
 {
     struct tdk_err why;
@@ -533,8 +536,9 @@ static int open_retired(struct verify *v, struct tdk_err *err)
     return rc == 0 ? retired_empty(&v->retired, err) : rc;
 }
 
-/* The mark tells of no segment that is not there yet when they are listed, and what is listed and
- * goes meanwhile is known as retired. */
+/* The mark is read before the segments are listed, so it names none that is missing from the list
+ * only because it was made later. `retired` is read after the listing, so a listed segment that is
+ * deleted meanwhile is known as retired. */
 static int list_jobs(struct verify *v, struct tdk_err *err)
 {
     struct segment_name *names;

@@ -66,7 +66,7 @@ static struct extent *find_extent(struct report *report, const struct block_ref 
     return NULL;
 }
 
-/* The seqs of a block: behind those of its track before, or the beginning of another stretch. */
+/* Note the seqs of a block: they continue the stretch of its track, or begin another. */
 static void note_extent(struct report *report, const struct block_ref *ref)
 {
     struct extent *extent = find_extent(report, ref);
@@ -205,7 +205,8 @@ static bool facts_agree(const struct block_view *view)
            facts.odd == head->odd && facts.invalid == head->invalid;
 }
 
-/* Read and checked as a reader would, and then more. What is wrong has segment and offset in it. */
+/* Read and check a block as a reader would, before the further checks. An error names segment and
+ * offset. */
 static int check_block(struct verify_reader *reader, const struct segment *segment,
                        const struct block_ref *ref, struct block_view *view, struct tdk_err *err)
 {
@@ -224,7 +225,7 @@ static int check_block(struct verify_reader *reader, const struct segment *segme
                               (unsigned long long)ref->offset);
 }
 
-/* Does the index lead to this very block? Of one that was written again, to either. */
+/* Does the index lead to exactly this block? If it was written again, to either of the two? */
 static bool index_agrees(struct verify_reader *reader, const struct block_ref *ref)
 {
     const struct index_range range = {.track = ref->track, .epoch = ref->epoch, .to = UINT64_MAX};
@@ -242,7 +243,7 @@ static bool index_agrees(struct verify_reader *reader, const struct block_ref *r
            (n == 1 && found.first_seq == ref->first_seq && found.running_max == ref->running_max);
 }
 
-/* What the head promises about its place among the others. */
+/* Check what the head says about its place among the others. */
 static void check_place(const struct segment *segment, const struct block_head *head,
                         const struct block_ref *ref, uint32_t number, struct report *report)
 {
@@ -277,7 +278,8 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
         return;
     int rc = check_block(reader, segment, ref, &view, &err);
     atomic_fetch_add(reader->bytes_done, ref->span);
-    if (rc < 0) { /* what the table says of it holds: its ticks are no hole besides */
+    if (rc < 0) { /* what the table says of it is noted, so that its ticks are not reported as a
+                     hole, too */
         report_say(report, ref->offset, rc, err.text);
         report->bad_blocks++;
         note_extent(report, ref);
@@ -301,14 +303,14 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
     atomic_fetch_add(reader->ticks_done, head->count);
 }
 
-/* ---- all blocks ---- */
+/* ---- the blocks ---- */
 
-/* What is known of them before they are read. */
+/* What is known of the blocks before they are read. */
 struct outline {
     struct block_ref *refs; /* NULL: there are none */
     size_t count;
-    uint64_t end;  /* of the blocks */
-    bool numbered; /* every block is there: they are numbered from 0 on */
+    uint64_t end;  /* where the blocks end */
+    bool numbered; /* every block is there, so they are numbered from 0 */
 };
 
 static void check_blocks(struct verify_reader *reader, const struct segment *segment,
@@ -324,7 +326,7 @@ static void check_blocks(struct verify_reader *reader, const struct segment *seg
         check_one(reader, segment, ref, outline->numbered ? (uint32_t)i : ref->block, report);
         at = ref->offset + ref->span;
         report->ref.ticks += ref->count;
-        if (ref->min_ts <= ref->max_ts) { /* else it has no tick whose time is trusted */
+        if (ref->min_ts <= ref->max_ts) { /* else it has no tick with a trusted time */
             widen(&report->ref.min_ts, &report->ref.max_ts, ref->min_ts);
             widen(&report->ref.min_ts, &report->ref.max_ts, ref->max_ts);
         }
@@ -334,7 +336,7 @@ static void check_blocks(struct verify_reader *reader, const struct segment *seg
         check_zeros(reader, segment->fd, report, at, outline->end);
 }
 
-/* They are away: then what the foot says of them is all that there is to go by. */
+/* The blocks are away: all that is known of them is what the foot says. */
 static void believe_blocks(const struct segment *segment, const struct outline *outline,
                            struct report *report)
 {
@@ -346,7 +348,7 @@ static void believe_blocks(const struct segment *segment, const struct outline *
         note_extent(report, &outline->refs[i]);
 }
 
-/* Of one that was moved: is what stayed here what is there? */
+/* For a segment that was moved: does the stub's end equal that of the whole file? */
 static void compare_ends(struct verify_reader *reader, const struct segment *segment,
                          const struct segment_foot *foot, struct report *report)
 {
@@ -378,7 +380,7 @@ static void check_counts(struct report *report, const struct segment_foot *foot,
         report_add(report, UINT64_MAX, TDK_ECORRUPT, "its footer's digest is of other blocks");
 }
 
-/* ---- by its foot, or without ---- */
+/* ---- with a foot, or without ---- */
 
 static void check_catalog(const struct segment *segment, const struct segment_foot *foot,
                           struct report *report)
@@ -401,7 +403,7 @@ static void check_catalog(const struct segment *segment, const struct segment_fo
     catalog_close(catalog);
 }
 
-/* By its foot and table. False: they cannot be used, and that is told. */
+/* Check by foot and table. False: they cannot be used, which is reported. */
 static bool check_by_foot(struct verify_reader *reader, const struct segment *segment,
                           struct report *report)
 {
@@ -445,7 +447,7 @@ static bool check_by_foot(struct verify_reader *reader, const struct segment *se
     return true;
 }
 
-/* By looking for its blocks. In an unsealed one a torn tail is no damage. */
+/* Check by looking for the blocks. In an unsealed segment a torn tail is no damage. */
 static void check_by_scan(struct verify_reader *reader, const struct segment *segment, bool sealed,
                           struct report *report)
 {
@@ -459,7 +461,8 @@ static void check_by_scan(struct verify_reader *reader, const struct segment *se
     if (!sealed)
         segment_scan_trim(&scan);
     for (size_t i = 0; i < scan.gap_count; i++)
-        if (!sealed || scan.gaps[i].offset != scan.end) /* that is what is left of its footer */
+        if (!sealed ||
+            scan.gaps[i].offset != scan.end) /* that would be what is left of its footer */
             report_add(report, scan.gaps[i].offset, TDK_ECORRUPT,
                        "offset %llu: %llu bytes hold no block that can be read",
                        (unsigned long long)scan.gaps[i].offset,
@@ -475,7 +478,7 @@ static uint64_t segment_heads_size(const struct segment *segment)
     return segment_is_moved(segment) ? 2 * STUB_HEAD_COPY : sizeof(struct segment_head);
 }
 
-/* Of one that was moved: the head that stands in for the first. */
+/* For a segment that was moved: check the second head, which stands in for the first. */
 static void check_head_copy(const struct segment *segment, struct report *report)
 {
     struct segment_head copy;
@@ -484,7 +487,7 @@ static void check_head_copy(const struct segment *segment, struct report *report
         report_add(report, STUB_HEAD_COPY, TDK_ECORRUPT, "the second of its heads is damaged");
 }
 
-/* Of the file where it was moved to. */
+/* Check the head of the file in the annex. */
 static void check_whole_head(struct verify_reader *reader, const struct segment *segment,
                              struct report *report)
 {

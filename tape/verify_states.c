@@ -1,4 +1,4 @@
-/* verify_states.c - what a segment tells of the state in its blocks, against the blocks. */
+/* verify_states.c - compare what a segment says of the state in its blocks with the blocks. */
 #include <errno.h>
 #include <string.h>
 
@@ -41,7 +41,8 @@ static int take_ref(const struct segment_ref *ref, void *context)
     return 1;
 }
 
-/* Where the index says that it knows, it must know all: looks back in time go by it. */
+/* If the index says that it knows this segment's states, it must know all of them, because looks
+ * back in time rely on it. */
 static void compare_index(const struct verify_reader *reader, const struct states *states,
                           const struct segment_foot *foot, const struct block_ref *refs,
                           struct report *report)
@@ -64,7 +65,8 @@ static void compare_blocks(struct verify_reader *reader, const struct states *st
     size_t size;
     const void *made = states_made(reader->states, foot->blocks, &size);
     if (report->bad_blocks > 0 || states->kinds != KINDS_TOLD)
-        return; /* not all of them are known; or written before all that are there were told */
+        return; /* not all blocks are known, or the list is of a version that did not include all
+                   instruments */
     if (made == NULL || size != states->starts[states->blocks] ||
         memcmp(made, states->bytes, size) != 0)
         find(report, foot, TDK_ECORRUPT,

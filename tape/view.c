@@ -13,7 +13,8 @@
 #include "tape/rebuild.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct view *shared; /* those of this process that are open, private ones are not in it */
+/* The shared views of this process that are open; private ones are not among them. */
+static struct view *shared;
 
 struct view *view_hold(struct view *view)
 {
@@ -35,8 +36,8 @@ void view_drop(struct view *view)
             at = &(*at)->next;
         if (*at == view)
             *at = view->next;
-        index_close(
-            view->index); /* under the lock: nobody may open this file before it is closed */
+        /* Under the lock: nobody may open this file before it is closed. */
+        index_close(view->index);
     }
     pthread_mutex_unlock(&lock);
     if (last) {
@@ -57,7 +58,7 @@ struct view *view_new(struct index *index)
 
 /* ---- the tape's own ---- */
 
-/* NULL, and the index is closed: it does not hold the whole tape. */
+/* NULL, and the index is closed: it does not have the whole tape. */
 static struct view *view_of_complete(struct index *index, const struct folder *folder,
                                      struct tdk_err *err)
 {
@@ -95,8 +96,8 @@ static int open_shared(struct view **view, const struct folder *folder, const st
     return 0;
 }
 
-/* Was it whole when the last writer left, and has none been there since? Segments that are gone are
- * no reason against it: it knows what was in them. */
+/* Was the index whole when the last writer left, and has no writer been there since? Segments that
+ * are gone are no argument against it: it knows what was in them. */
 static bool is_marked(const struct folder *folder, uint64_t *marked)
 {
     struct segment_name *names = NULL;
@@ -126,8 +127,8 @@ static int check_vouched(const struct folder *folder, bool held, struct tdk_err 
     return vouched ? 0 : err_set(err, TDK_ECORRUPT, "index %s", folder->index);
 }
 
-/* Who cannot share it with its writer takes it as it is now; without the lock, since that takes as
- * long as it is large. */
+/* Copy the index as it is now, for a reader that cannot share it with its writer. This is done
+ * without the lock, because it takes long if the index is large. */
 static int open_copy(struct view **view, const struct folder *folder, bool held,
                      struct tdk_err *err)
 {
@@ -178,7 +179,8 @@ int view_open_trusted(struct view **view, const struct folder *folder, struct td
     if (rc == 0)
         (*view)->live = held;
     pthread_mutex_unlock(&lock);
-    if (rc == -EACCES || rc == -EAGAIN || rc == TDK_EFULL) /* the last: it has no place for us */
+    if (rc == -EACCES || rc == -EAGAIN ||
+        rc == TDK_EFULL) /* TDK_EFULL: it has no slot left for another reader */
         rc = open_copy(view, folder, held, err);
     return rc;
 }

@@ -4,22 +4,23 @@
 
 #include "tape/run.h"
 
-/* One stream's part in it. */
+/* The part of one stream in a weave. */
 struct strand {
-    const struct tdk_frame *next; /* NULL: a block has to be read first, or it is no tick */
+    const struct tdk_frame
+        *next; /* NULL: a block must be read first, or the next frame is no tick */
     const unsigned char *frames;
-    const uint32_t *offsets; /* of a list; NULL: one tick lies behind the other */
+    const uint32_t *offsets; /* of a list; NULL: the ticks follow each other */
     size_t at, end;          /* as in stream.h */
-    uint64_t ticks;          /* taken */
-    struct stream *stream;   /* borrowed; NULL: at its end */
+    uint64_t ticks;          /* how many were taken */
+    struct stream *stream;   /* borrowed; NULL: the stream is at its end */
 };
 
 /*
- * The strands, by rank, and who of them is first: a tournament. winners[leaves + i] is strand i,
+ * The strands by rank, and a tournament of which comes first. winners[leaves + i] is strand i,
  * winners[n] the earlier of winners[2 n] and winners[2 n + 1], so winners[1] is the earliest of
- * all. When that one moves on, only its own games are played anew, against opponents that are known
- * before the first of them is decided: no branch depends on a time, and that is what makes it
- * faster than a heap.
+ * all. When that one moves on, only its own games are played again, against opponents that are
+ * known before the first game is decided. No branch depends on a time, which makes this faster than
+ * a heap.
  */
 struct weave {
     struct strand strands[WEAVE_MAX];
@@ -55,7 +56,7 @@ static void strand_init(struct strand *strand, struct stream *stream)
     strand->next = tdk_frame_is_tick(frame) ? frame : NULL;
 }
 
-/* Past the tick that is next. The key stays where no tick follows: then nobody else is earlier, and
+/* Move past the next tick. If no tick follows, the key stays: then no other strand is earlier, and
  * the weave ends. */
 static inline void strand_step(struct strand *strand, size_t span, uint64_t *key)
 {
@@ -71,7 +72,8 @@ static inline void strand_step(struct strand *strand, size_t span, uint64_t *key
     *key = frame->ts;
 }
 
-/* What was taken is taken from the stream. Its key: of what follows, or as it was. */
+/* Take from the stream what was taken from the strand. The key becomes that of what follows, or
+ * stays. */
 static void strand_close(const struct strand *strand, uint64_t *key)
 {
     struct stream *stream = strand->stream;
@@ -85,7 +87,7 @@ static void strand_close(const struct strand *strand, uint64_t *key)
 
 /* ---- the tournament ---- */
 
-/* Of two strands, the one whose tick comes first. Ties go to the lower rank, as in merge.h. */
+/* The strand whose tick comes first. Ties go to the lower rank, as in merge.h. */
 static inline unsigned earlier(const struct weave *weave, unsigned a, unsigned b)
 {
     uint64_t key_a = weave->keys[a], key_b = weave->keys[b];
@@ -102,7 +104,7 @@ static void play_all(struct weave *weave)
             (uint8_t)earlier(weave, weave->winners[2 * n], weave->winners[2 * n + 1]);
 }
 
-/* The games of one strand, which has another key now. Who is first then. */
+/* Play the games of a strand again after its key changed. Returns the strand that is first then. */
 static inline unsigned play_again(struct weave *weave, unsigned strand)
 {
     unsigned first = strand;
@@ -113,8 +115,8 @@ static inline unsigned play_again(struct weave *weave, unsigned strand)
     return first;
 }
 
-/* Strands that are at their end, or there only to make up the number, have the last key there is:
- * they are first when nothing else is left, or nothing but times that are undefined. */
+/* Strands that are at their end, or only fill up the number, have the highest key. They are first
+ * only when nothing else is left, or nothing but undefined times. */
 static void weave_init(struct weave *weave, const struct merge *merge, size_t count)
 {
     weave->leaves = 1;
@@ -132,9 +134,9 @@ static void weave_init(struct weave *weave, const struct merge *merge, size_t co
     play_all(weave);
 }
 
-/* ---- from outside ---- */
+/* ---- for callers ---- */
 
-/* At most; of a list the frames in between are counted, too. */
+/* An upper bound: for a list the frames in between are counted, too. */
 static size_t bytes_left(const struct stream *stream)
 {
     const struct sieve *sieve = &stream->sieve;
@@ -148,7 +150,7 @@ size_t weave_size(const struct merge *merge, size_t count, size_t max)
 {
     if (merge->reverse || merge->count < 2 || count > WEAVE_MAX)
         return 0;
-    if (merge->heap[0].key == UINT64_MAX) /* who is at its end has that key, too */
+    if (merge->heap[0].key == UINT64_MAX) /* a stream at its end has that key, too */
         return 0;
     struct strand first;
     strand_init(&first, merge->heap[0].stream);
@@ -161,8 +163,8 @@ size_t weave_size(const struct merge *merge, size_t count, size_t max)
     return size < max ? size : max;
 }
 
-/* A span is a multiple of 8 and at least 24: sixteen bytes at a time, the last of which may lie
- * over those before, are no byte too many on either side. */
+/* A span is a multiple of 8 and at least 24. So it can be copied sixteen bytes at a time, the last
+ * of which may overlap those before, without touching a byte too many on either side. */
 static inline void copy_frame(unsigned char *to, const struct tdk_frame *frame, size_t span)
 {
     enum { PIECE = 16, INLINE_MAX = 256 };

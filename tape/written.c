@@ -1,9 +1,9 @@
 /*
- * written.c - a view with what a recorder has written and not yet synced.
+ * written.c - a view that includes what a recorder has written and not yet synced.
  *
- * The tape's index tells what is durable. What lies behind it in the last segments is read block by
- * block, as after a crash, up to the first place where none lies: writes may be under way behind
- * it. It goes into private memory over the index; nothing of the tape is changed. Costs a look at
+ * The tape's index has what is durable. What follows in the last segments is read block by block,
+ * as after a crash, up to the first place without a block: writes may be under way after it. It
+ * goes into private memory over the index. Nothing of the tape is changed. The cost is a look at
  * the folder, the epochs of the index, and one read of what is not durable.
  */
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "tape/rebuild.h"
 #include "tape/view.h"
 
-/* Where the index ends: the last segment that it knows, and how much of it. */
+/* Find where the index ends: the last segment that it has, and how much of it. */
 static int note_last(const struct segment_ref *segment, void *context)
 {
     struct segment_ref *last = context;
@@ -22,7 +22,8 @@ static int note_last(const struct segment_ref *segment, void *context)
     return 0;
 }
 
-/* The index may have moved on between two looks: what its epochs count is not put over them. */
+/* The index may have moved on between two looks. Blocks that its epochs count already are not added
+ * to them. */
 static void drop_known(struct found *found, const struct catalog *catalog)
 {
     size_t kept = 0;
@@ -54,7 +55,8 @@ static int put_blocks(struct rebuild *r, const struct segment *segment, uint64_t
     return rc;
 }
 
-/* One that was sealed or packed since is durable: it is as good as in the index, and soon is. */
+/* A segment that was sealed or packed since is durable: it will soon be in the index, and is
+ * treated as if it were. */
 static int put_segment(struct rebuild *r, const struct segment_name *name, uint64_t from)
 {
     struct segment *segment;
@@ -64,7 +66,7 @@ static int put_segment(struct rebuild *r, const struct segment_name *name, uint6
     int rc = segment_open_number(&segment, r->folder, name->number, name->stage, &why);
     if (rc == -ENOENT)
         return from == 0 ? rebuild_segment(r, name) : 0;
-    if (rc < 0) /* just being made, perhaps */
+    if (rc < 0) /* it may just be being created */
         return 0;
     rc = put_blocks(r, segment, from);
     segment_close(segment);
@@ -88,7 +90,7 @@ static int fill(struct index *index, struct view *under, const struct folder *fo
 {
     struct segment_ref last = {.number = 0};
     struct rebuild r = {.folder = folder, .index = index, .err = err};
-    int rc = index_segments(under->index, note_last, &last, err); /* before its epochs */
+    int rc = index_segments(under->index, note_last, &last, err); /* read before its epochs */
     r.last_number = last.number;
     if (rc == 0)
         rc = catalog_open(&r.catalog, err);
@@ -114,7 +116,7 @@ int view_open_written(struct view **view, struct view *under, const struct folde
         return rc < 0 ? rc : err_set(err, -ENOMEM, "open index");
     }
     v->is_private = true;
-    v->live = true; /* symbols are read anew */
+    v->live = true; /* so that symbols are read anew */
     v->under = view_hold(under);
     *view = v;
     return 0;
