@@ -366,8 +366,7 @@ static int add_part(struct catalog_epoch *epoch, struct property *p, uint32_t to
     }
     if (total != p->total || offset != p->have || size > total - offset)
         return 0;
-    if (epoch->property_bytes - p->size + size >
-        PROPERTY_BYTES_MAX) { /* the old value will be freed */
+    if (epoch->property_bytes - p->size + size > PROPERTY_BYTES_MAX) { /* the old one is freed */
         epoch->refused++;
         return 0;
     }
@@ -530,8 +529,8 @@ static int learn_all(struct catalog *catalog, const struct block_view *view)
         rc = learn_track(catalog, frame);
     struct catalog_epoch *epoch =
         rc == 0 ? catalog_epoch_need(catalog, view->head->track, view->head->epoch) : NULL;
-    if (epoch ==
-        NULL) /* the block comes before any TRACK frame: its segment's footer names the track */
+    /* A block before any TRACK frame: its segment's footer names the track. */
+    if (epoch == NULL)
         return catalog_name(catalog, view->head->track) == NULL && rc == 0 ? 0 : -ENOMEM;
     uint32_t symbols = epoch->symbols.count;
     uint64_t refused = epoch->refused + epoch->symbols.refused;

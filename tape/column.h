@@ -23,8 +23,7 @@
 
 /* column_head.mode */
 enum column_mode {
-    COLUMN_DELTA =
-        1, /* difference to the value before, in the same strand; for the first one to the base */
+    COLUMN_DELTA = 1,   /* minus the value before in its strand; for the first, minus the base */
     COLUMN_CARRIED = 2, /* with COLUMN_DELTA: across strands */
     COLUMN_ZIGZAG = 4,  /* signed: 0, -1, 1, -2, ... */
     COLUMN_BASE = 8,    /* u64 base follows the head; else it is 0 */

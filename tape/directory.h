@@ -36,8 +36,7 @@ struct directory_slot {
 struct block_scratch {
     struct scatter scatter; /* over the slots */
     struct directory_slot slots[DIRECTORY_SLOTS];
-    uint32_t instruments[BLOCK_ENTRIES_MAX]; /* of an entry, in the order in which they were first
-                                                seen */
+    uint32_t instruments[BLOCK_ENTRIES_MAX]; /* of each entry, in the order first seen */
     uint32_t counts[BLOCK_ENTRIES_MAX];
     uint64_t sorted[BLOCK_ENTRIES_MAX];
     uint16_t entry_of[BLOCK_TICKS_MAX]; /* by ordinal */

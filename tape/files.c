@@ -119,8 +119,7 @@ static int64_t posix_seek_data(int fd, uint64_t offset)
     off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
     if (at >= 0)
         return at;
-    return errno == ENXIO ? -ENXIO
-                          : (int64_t)offset; /* the file system cannot tell: the caller must look */
+    return errno == ENXIO ? -ENXIO : (int64_t)offset; /* it cannot tell: the caller must look */
 }
 
 /* A lock of the open file, not of the process: it dies with its holder and works across pid

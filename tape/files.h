@@ -73,8 +73,8 @@ int files_replace(const char *folder, const char *name, const void *bytes, size_
  * disk is full. Best effort: it takes what room there is now. */
 void files_reserve(const char *folder, const char *name, size_t size);
 
-/* Read the beginning of such a file, whoever wrote it. No link is followed, and nothing blocks.
- * -ENOENT; -EIO: it is shorter. */
+/* Read the beginning of such a file, wherever it was written. No link is followed, and nothing
+ * blocks. -ENOENT; -EIO: it is shorter. */
 int files_read_small(const char *folder, const char *name, void *bytes, size_t size);
 
 #endif

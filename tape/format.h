@@ -135,8 +135,7 @@ struct block_head {
     uint64_t synced_upto; /* this file was synced up to here when the block was written */
     uint64_t written_ns;  /* wall time; never decreases along a tape */
     uint64_t filter[2];   /* Bloom filter over its instrument ids */
-    uint64_t previous_end; /* where the blocks of the segment before this one end; 0: none, or not
-                              known */
+    uint64_t previous_end; /* where the blocks of the segment before end; 0: none, or not known */
     uint32_t invalid;      /* ticks whose DBN or wide payload fails its check */
     uint32_t entries_crc;  /* CRC-32C of the directory's head and entries, which a count needs; by
                               columns: of the outline; zstd: 0 */

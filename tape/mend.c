@@ -19,8 +19,7 @@ static int remove_segment(const struct folder *folder, const struct segment_name
                           struct tdk_err *err)
 {
     int rc = stub_remove(folder, name->number, name->stage, err);
-    return rc == TDK_EAWAY ? 0
-                           : rc; /* it no longer counts, and is removed when its disk is there */
+    return rc == TDK_EAWAY ? 0 : rc; /* it no longer counts, and goes when its disk is there */
 }
 
 /* A path under quarantine/: "0000000042.open", then "0000000042.open.1", ... */

@@ -19,8 +19,7 @@
 
 enum {
     ROW_WAIT_MS = 10000,
-    SYNC_EACH =
-        16, /* MiB between syncs: that much of ours may queue at a disk that others write to */
+    SYNC_EACH = 16, /* MiB between syncs: the most that queues at a disk that others write to */
 };
 #define COPY_SIZE ((size_t)1 << 20)
 

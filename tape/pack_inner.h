@@ -125,8 +125,7 @@ struct pack {
     uint16_t starts[COLUMN_TICKS_MAX];
     uint64_t values[COLUMN_ROWS]; /* of a column */
     struct pack_told told[PACK_FIELDS_MAX];
-    uint64_t pattern[PACK_WORDS_MAX]; /* the words of a frame, as far as all frames share them;
-                                         zeros elsewhere */
+    uint64_t pattern[PACK_WORDS_MAX]; /* a frame's words as far as all share them; else zeros */
     /* The fields that have values, and whether one of them shares a word with the instrument. */
     uint8_t varying[PACK_FIELDS_MAX], varying_count;
     bool instruments_share;
@@ -205,8 +204,7 @@ struct pack_piece {
     uint32_t group_first;
     uint32_t begin, end, from;
     const struct strand *strand; /* the strand of the first wanted frame, or an earlier one */
-    const struct strand
-        *laid; /* the strand whose instrument all COLUMN_ROWS rows have; NULL: not known */
+    const struct strand *laid;   /* whose instrument is in all COLUMN_ROWS rows; NULL: unknown */
 };
 
 #define PACK_INSTRUMENT_AT                                                                         \

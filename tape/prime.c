@@ -128,9 +128,7 @@ int prime_meet_block(struct prime *p, struct stream *stream, struct tdk_err *err
 {
     int rc = stream_load(stream, err);
     if (rc <= 0)
-        return rc == TDK_ECORRUPT
-                   ? 0
-                   : rc; /* it is counted, and the blocks before it are still there */
+        return rc == TDK_ECORRUPT ? 0 : rc; /* counted; the blocks before it are still there */
     const struct tdk_frame *frame;
     for (rc = 0; rc == 0 && (frame = stream_peek(stream)) != NULL; stream_step(stream))
         if (tdk_frame_is_tick(frame))

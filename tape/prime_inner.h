@@ -50,8 +50,7 @@ struct prime {
     struct due *dues;                /* the newest segment first */
     size_t due_count, due_room;
     struct abstract abstract; /* of the segment that is looked into */
-    struct known
-        *items; /* of a block of that segment; room for BLOCK_ENTRIES_MAX, made when it is needed */
+    struct known *items;      /* room for BLOCK_ENTRIES_MAX of a block's, made when needed */
 };
 
 /* Kinds that are wanted of an instrument and not found yet. */

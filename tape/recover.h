@@ -39,8 +39,7 @@ struct recovered {
 
 struct recover_options {
     bool create; /* make the tape if there is none */
-    bool anew;   /* look at every segment and build the index anew, whatever state the tape was left
-                    in */
+    bool anew;   /* look at every segment, and build the index anew, in any case */
     void (*each)(const char *text, void *context);                        /* may be NULL */
     void (*progress)(const struct rebuild_totals *totals, void *context); /* likewise */
     void *context;

@@ -159,8 +159,9 @@ static int retire_some(struct retiring *r, const uint64_t *segments, size_t coun
     if (rc < 0)
         return count > 0 ? rc : 0;
     rc = retired_load(&r->retired, r->folder, r->err);
-    if (rc == 0) { /* files that could not be removed before, or were left by a death; why they stay
-                      was reported then */
+    /* Files that could not be removed before, or were left by a death. Why they stay was reported
+     * then. */
+    if (rc == 0) {
         (void)retire_leftovers(r->folder, r->retired, &left, NULL);
         rc = holds_load(&r->holds, r->folder, r->err);
     }

@@ -28,8 +28,7 @@ struct retire_options {
     /* Called after each segment; may be NULL. Not 0: stop after it. */
     int (*each)(uint64_t segment, enum retire_fate fate, uint64_t bytes, void *context);
     void *context;
-    unsigned row_wait_ms; /* how long to wait for another job that changes the row, then TDK_EBUSY;
-                             0: 10 s */
+    unsigned row_wait_ms; /* wait for another job that changes the row, then TDK_EBUSY; 0: 10 s */
 };
 
 /* Retire these segments, as far as nobody reads or holds them. Also remove the files of segments

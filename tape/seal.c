@@ -15,8 +15,7 @@
 #include "tape/segment.h"
 
 enum {
-    FRAMES_MAX =
-        4 << 20, /* bytes of frames in a packed block: what a reader needs for each track */
+    FRAMES_MAX = 4 << 20, /* bytes of frames in a packed block: a reader needs it for each track */
     WRITE_SIZE = 1 << 20, /* bytes of one write */
     UNIFORM_MIN = 4096,   /* ticks of one span that justify a block of their own */
     DIRECTORY_MAX = DIRECTORY_ROOM + 3 * BLOCK_TICKS_MAX + 8 * BLOCK_ENTRIES_MAX,
@@ -506,8 +505,7 @@ static int remove_leftover(const struct folder *folder, uint64_t number, enum se
                            struct tdk_err *err)
 {
     int rc = stub_remove(folder, number, stage, err);
-    return rc == TDK_EAWAY ? 0 : rc; /* it was moved just now, and its disk is gone again: the next
-                                        start removes it */
+    return rc == TDK_EAWAY ? 0 : rc; /* moved just now, and away again: the next start removes it */
 }
 
 int seal_pack(struct sealing *sealing, const struct folder *folder, uint64_t number,

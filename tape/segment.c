@@ -179,8 +179,8 @@ int segment_open_number(struct segment **segment, const struct folder *folder, u
 {
     struct segment *s = NULL;
     int rc = open_once(&s, folder, number, stage, err);
-    if (rc == 0 &&
-        segment_is_away(s)) { /* it may have come back between the looks at stub and annex */
+    /* It may have come back between the looks at stub and annex. */
+    if (rc == 0 && segment_is_away(s)) {
         segment_close(s);
         rc = open_once(&s, folder, number, stage, err);
     }

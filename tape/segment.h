@@ -31,8 +31,7 @@ struct segment_writer {
     const struct folder *folder; /* borrowed */
     enum segment_stage stage;
     uint64_t created_ns;
-    uint32_t
-        generation; /* 1: packed; then the next two are those of the segment as it was recorded */
+    uint32_t generation; /* 1: packed; then the next two are those of the recorded segment */
     uint32_t recorded_digest;
     uint64_t recorded_end;
     struct block_ref *refs; /* ours; the noted blocks */
@@ -87,23 +86,21 @@ void segment_ref_of(const struct segment_writer *writer, bool sealed, struct seg
 /* Put a sealed segment and its states into the index, between the index's begin and commit. */
 int segment_put(const struct segment_writer *writer, struct index *index, struct tdk_err *err);
 
-int segment_remove(struct segment_writer *writer,
-                   struct tdk_err *err);                  /* removes the file; then close */
+/* Remove the file. The writer must still be closed. */
+int segment_remove(struct segment_writer *writer, struct tdk_err *err);
 void segment_writer_close(struct segment_writer *writer); /* NULL is fine */
 
 /* ---- reading ---- */
 
 struct segment {
     int fd;      /* of the file with its blocks; -1: they are away */
-    int home_fd; /* of the file with its head and foot; another one than fd if it was moved (stub.h)
-                  */
+    int home_fd; /* of the file with its head and foot; not fd if it was moved (stub.h) */
     uint64_t size;
     struct segment_head head;
     bool head_damaged; /* then `head` is what it must have been */
     char path[TAPE_PATH_MAX];
     char whole[TAPE_PATH_MAX]; /* path of the file that has all of the segment */
-    struct tdk_err
-        away; /* why its blocks cannot be read: TDK_EAWAY, or the annex does not have it */
+    struct tdk_err away;       /* why its blocks cannot be read: TDK_EAWAY, or the annex lacks it */
 };
 
 static inline bool segment_is_moved(const struct segment *segment)

@@ -155,9 +155,9 @@ int segments_take(struct segments *segments, const struct block_ref *ref, bool s
         *handle = h;
     }
     pthread_mutex_unlock(&segments->lock);
+    /* A reader that runs for long without a refresh must close deleted files, too. */
     if (opens)
-        segments_tidy(segments); /* a reader that runs for long without a refresh must close deleted
-                                    files, too */
+        segments_tidy(segments);
     return rc;
 }
 

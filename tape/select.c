@@ -321,8 +321,7 @@ bool select_covers(const struct select *select, const struct block_ref *block)
 
 bool select_meets_loss(const struct select *select, const struct tdk_loss *loss)
 {
-    const bool is_back =
-        loss->last_ts < loss->first_ts; /* the clock was set back during the loss */
+    const bool is_back = loss->last_ts < loss->first_ts; /* the clock was set back in between */
     const uint64_t low = is_back ? loss->last_ts : loss->first_ts,
                    high = is_back ? loss->first_ts : loss->last_ts;
     return high >= select->from && low <= select->last;

@@ -406,10 +406,10 @@ int sieve_fill(struct sieve *sieve, const struct block_ref *ref, struct tdk_err 
 static bool directory_suffices(const struct sieve *sieve, const struct block_ref *ref)
 {
     const struct picks *picks = sieve->picks;
+    /* Instrument 0 also stands for ticks that name no instrument. */
     return picks != NULL && !picks->timed && !sieve->select->by_type &&
            select_covers(sieve->select, ref) &&
-           (picks->count == 0 || picks->items[0].instrument_id !=
-                                     0); /* 0 also stands for ticks that name no instrument */
+           (picks->count == 0 || picks->items[0].instrument_id != 0);
 }
 
 bool sieve_counts_by_directory(const struct sieve *sieve, const struct block_ref *ref)

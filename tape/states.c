@@ -97,8 +97,8 @@ static void note_ticks(struct states_maker *m, const struct block_view *view)
     const unsigned char *at = view->frames, *end = at + view->head->frames_size;
     while (at != end) {
         uint64_t head = load_u64(at);
-        unsigned type = head >> 48 &
-                        (0xff | TDK_FLAG_INVALID << 8); /* including whether the payload is whole */
+        /* The type, and whether the payload is whole. */
+        unsigned type = head >> 48 & (0xff | TDK_FLAG_INVALID << 8);
         at += tdk_frame_span((uint32_t)head);
         if (type - 1u > TDK_TYPE_WIDE - 1u)
             continue;
@@ -277,8 +277,8 @@ void states_take(struct states_maker *maker, size_t blocks, struct states *state
     size_t size;
     *states = (struct states){.bytes = NULL};
     if (states_made(maker, blocks, &size) != NULL) {
-        states_open(states, maker->bytes, size, blocks,
-                    KINDS_TOLD); /* without memory there is no list */
+        /* Without memory there is no list. */
+        states_open(states, maker->bytes, size, blocks, KINDS_TOLD);
         maker->bytes = NULL;
         maker->room = 0;
     }

@@ -18,8 +18,8 @@
 #include "tape/block.h"
 #include "tape/known.h"
 
-#define STATES_MAX                                                                                 \
-    ((size_t)64 << 20) /* bytes of a segment's list, unpacked; a larger one is not stored */
+/* Bytes of a segment's list, unpacked. A larger one is not stored. */
+#define STATES_MAX         ((size_t)64 << 20)
 #define STATES_INDEXED_MAX 65536u /* instruments of a segment that the index takes; likewise */
 
 /* ---- making ---- */

@@ -51,8 +51,7 @@ struct stream {
 /* The highest ts that a stream tells before a block, and with it. */
 struct maximum {
     uint64_t epoch, first_seq, last_seq;
-    uint64_t segment,
-        offset; /* blocks without ticks begin with the same seq as the block after them */
+    uint64_t segment, offset; /* blocks without ticks begin with the same seq as the next one */
     unsigned generation;
     uint64_t before, with;
 };

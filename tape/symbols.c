@@ -270,8 +270,8 @@ static int add_live(struct symbols_of *symbols, const struct tdk_frame *frame, c
 {
     uint32_t id = frame_instrument(frame);
     uint64_t from = start;
-    if (start == TDK_TS_UNDEFINED) /* an instrument's first name also holds for what was recorded
-                                      before it */
+    /* An instrument's first name also holds for what was recorded before it. */
+    if (start == TDK_TS_UNDEFINED)
         from = last_of(symbols, id) == 0 ? 0 : frame->ts;
     return symbols_add(symbols, id, from, end, name, name_size);
 }

@@ -278,8 +278,9 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
         return;
     int rc = check_block(reader, segment, ref, &view, &err);
     atomic_fetch_add(reader->bytes_done, ref->span);
-    if (rc < 0) { /* what the table says of it is noted, so that its ticks are not reported as a
-                     hole, too */
+    /* What the table says of a bad block is noted, so that its ticks are not reported as a hole,
+     * too. */
+    if (rc < 0) {
         report_say(report, ref->offset, rc, err.text);
         report->bad_blocks++;
         note_extent(report, ref);
@@ -461,8 +462,7 @@ static void check_by_scan(struct verify_reader *reader, const struct segment *se
     if (!sealed)
         segment_scan_trim(&scan);
     for (size_t i = 0; i < scan.gap_count; i++)
-        if (!sealed ||
-            scan.gaps[i].offset != scan.end) /* that would be what is left of its footer */
+        if (!sealed || scan.gaps[i].offset != scan.end) /* else it is what is left of its footer */
             report_add(report, scan.gaps[i].offset, TDK_ECORRUPT,
                        "offset %llu: %llu bytes hold no block that can be read",
                        (unsigned long long)scan.gaps[i].offset,

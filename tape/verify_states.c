@@ -64,9 +64,10 @@ static void compare_blocks(struct verify_reader *reader, const struct states *st
 {
     size_t size;
     const void *made = states_made(reader->states, foot->blocks, &size);
+    /* Not all blocks are known, or the list is of a version that did not include all
+     * instruments. */
     if (report->bad_blocks > 0 || states->kinds != KINDS_TOLD)
-        return; /* not all blocks are known, or the list is of a version that did not include all
-                   instruments */
+        return;
     if (made == NULL || size != states->starts[states->blocks] ||
         memcmp(made, states->bytes, size) != 0)
         find(report, foot, TDK_ECORRUPT,

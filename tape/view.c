@@ -179,8 +179,8 @@ int view_open_trusted(struct view **view, const struct folder *folder, struct td
     if (rc == 0)
         (*view)->live = held;
     pthread_mutex_unlock(&lock);
-    if (rc == -EACCES || rc == -EAGAIN ||
-        rc == TDK_EFULL) /* TDK_EFULL: it has no slot left for another reader */
+    /* TDK_EFULL: it has no slot left for another reader. */
+    if (rc == -EACCES || rc == -EAGAIN || rc == TDK_EFULL)
         rc = open_copy(view, folder, held, err);
     return rc;
 }

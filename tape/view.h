@@ -16,12 +16,11 @@
 
 struct view {
     struct index *index;
-    bool is_private;    /* made from the segments */
-    bool is_copy;       /* a copy of the tape's own index at one moment */
-    bool is_of_growing; /* private or a copy, and a writer held the tape then: there may be more now
-                         */
-    _Atomic bool live;  /* a writer held the tape when it was last opened: the index changes */
-    unsigned holders;   /* under a lock in view.c */
+    bool is_private;        /* made from the segments */
+    bool is_copy;           /* a copy of the tape's own index at one moment */
+    bool is_of_growing;     /* private or a copy, while a writer held the tape: there may be more */
+    _Atomic bool live;      /* a writer held the tape when it was last opened: the index changes */
+    unsigned holders;       /* under a lock in view.c */
     uint64_t device, inode; /* of the file of a shared index */
     struct view *under;     /* held: the view that this index lies over; NULL: none */
     struct view *next;

@@ -6,8 +6,7 @@
 
 /* The part of one stream in a weave. */
 struct strand {
-    const struct tdk_frame
-        *next; /* NULL: a block must be read first, or the next frame is no tick */
+    const struct tdk_frame *next; /* NULL: a block must be read first, or no tick is next */
     const unsigned char *frames;
     const uint32_t *offsets; /* of a list; NULL: the ticks follow each other */
     size_t at, end;          /* as in stream.h */
