@@ -11,8 +11,8 @@
 #include "tape/catalog_epoch.h"
 #include "tape/frame.h"
 
-/* The most properties of one epoch: they come from feeds, and stay in memory. The mappings of all
- * US options are some 100 MiB of DBN metadata. */
+/* Limits of one epoch's properties, because they come from feeds and stay in memory. The mappings
+ * of all US options are some 100 MiB of DBN metadata. */
 #define PROPERTIES_MAX     4096
 #define PROPERTY_BYTES_MAX ((size_t)128 << 20)
 #define KEY_BYTES_MAX      245 /* the most that the index can hold */

@@ -72,10 +72,9 @@ struct column_sizes {
 };
 
 /*
- * Write `count` values (1 to COLUMN_TICKS_MAX) of `size` bytes (1, 2, 4, 8) in whichever of these
- * ways takes the fewest bytes: into `planes` in planes, for a caller that compresses them; into
- * `bits` in bits, or in planes where these are smaller, for a caller that does not. `bits` NULL:
- * not wanted.
+ * Write `count` values (1 to COLUMN_TICKS_MAX) of `size` bytes (1, 2, 4, 8), in the way that takes
+ * the fewest bytes: into `planes` in planes, for a caller that compresses them; into `bits` in
+ * bits, or in planes where these are smaller, for a caller that does not. `bits` NULL: not wanted.
  */
 struct column_sizes column_write(struct column_scratch *scratch, const uint64_t *values,
                                  uint32_t count, uint8_t size, const struct column_ref *refs,

@@ -22,8 +22,8 @@ size_t cursor_run_span(const struct tdk_cursor *cursor);
 /* The bytes that cursor_weave() would copy at most, up to `max`. 0: read, do not weave. */
 size_t cursor_weave_size(const struct tdk_cursor *cursor, size_t max);
 
-/* Copy ticks into woven->bytes, which has that much room. frame->track tells the track; each tick
- * is of the epoch that the track's last run reported. */
+/* Copy ticks into woven->bytes, which has that much room. frame->track says which track a tick is
+ * of; its epoch is the one that the track's last run reported. */
 void cursor_weave(struct tdk_cursor *cursor, struct woven *woven);
 
 /* `stopped` is asked after each block of which nothing passes. When it returns true, that call

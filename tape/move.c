@@ -382,7 +382,8 @@ static int move_out(struct moving *m, const struct segment *segment)
     return rc;
 }
 
-/* A recorder beside this must not find its disk full because of what is brought back. */
+/* A recorder that runs at the same time must not find its disk full because of what is brought
+ * back. */
 static int check_room(const struct moving *m, const struct segment *segment)
 {
     struct statvfs disk;

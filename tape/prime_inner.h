@@ -50,7 +50,7 @@ struct prime {
     struct due *dues;                /* the newest segment first */
     size_t due_count, due_room;
     struct abstract abstract; /* of the segment that is looked into */
-    struct known *items;      /* room for BLOCK_ENTRIES_MAX of a block's, made when needed */
+    struct known *items;      /* instruments of a block; BLOCK_ENTRIES_MAX, made when needed */
 };
 
 /* Kinds that are wanted of an instrument and not found yet. */

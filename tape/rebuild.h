@@ -16,7 +16,7 @@
 
 /* What is wrong with a tape, by count. `each` receives every case in words, if it is not NULL. */
 struct damage {
-    uint64_t blocks;  /* bad stretches before the synced end */
+    uint64_t blocks;  /* bad stretches in what was synced */
     uint64_t heads;   /* segment heads that fail their checksum; nothing else is lost with a head */
     uint64_t footers; /* of sealed segments that are bad; these segments are scanned instead */
     uint64_t segments; /* segments missing from the sequence, foreign, or unreadable */

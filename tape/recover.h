@@ -1,9 +1,9 @@
 /*
  * recover.h - what a writer does before it writes, and what it then holds.
  *
- * It takes the lock, checks tape.meta, cuts torn tails, seals unsealed segments, sets half-made
- * files aside, and makes an index that matches. Dying at any point and doing it again gives the
- * same tape. Sealed segments are never written to. One thread; blocking.
+ * It takes the lock, makes sure that tape.meta is there, cuts torn tails, seals unsealed segments,
+ * sets half-made files aside, and makes an index that matches. Dying at any point and doing it
+ * again gives the same tape. Sealed segments are never written to. One thread; blocking.
  */
 #ifndef TDK_TAPE_RECOVER_H
 #define TDK_TAPE_RECOVER_H

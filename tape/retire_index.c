@@ -2,8 +2,8 @@
  * retire_index.c - take what is retired out of the index.
  *
  * All that an epoch loses, and what is left of it, go into one transaction. The segments go in the
- * last one, when none of their blocks is left. So after a failure on the way one begins again, and
- * finds each epoch either as it was or as it must become.
+ * last one, when none of their blocks is left. So the next attempt after a failure finds each epoch
+ * either as it was or as it must become.
  */
 #include <errno.h>
 #include <stdlib.h>

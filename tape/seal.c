@@ -15,7 +15,7 @@
 #include "tape/segment.h"
 
 enum {
-    FRAMES_MAX = 4 << 20, /* bytes of frames in a packed block: a reader needs it for each track */
+    FRAMES_MAX = 4 << 20, /* bytes of frames in a packed block: what a reader needs per track */
     WRITE_SIZE = 1 << 20, /* bytes of one write */
     UNIFORM_MIN = 4096,   /* ticks of one span that justify a block of their own */
     DIRECTORY_MAX = DIRECTORY_ROOM + 3 * BLOCK_TICKS_MAX + 8 * BLOCK_ENTRIES_MAX,

@@ -4,7 +4,7 @@
  *
  * A segment is read track by track. Its frames go unchanged into blocks of up to 65536 ticks, and
  * those, packed, into NUMBER.packing. That file is synced, read back, and compared with what it was
- * made of. Only then it gets its name, NUMBER.g1.seg, the index is pointed at it in one
+ * made of. Only then does it get its name, NUMBER.g1.seg. The index is pointed at it in one
  * transaction, and the old file is removed. Dying at any point and beginning again gives the same
  * tape: until the new file has its name, it does not count; from then on the old one does not.
  *

@@ -14,7 +14,7 @@
 #define CATALOG_LEVEL 3 /* of zstd: footers are small, and reading them is what counts */
 #define STATES_LEVEL  1 /* of zstd: each list is like the one before */
 
-#define AHEAD_MIN ((uint64_t)1 << 20) /* bytes allocated at a time, at least */
+#define AHEAD_MIN ((uint64_t)1 << 20) /* bytes allocated at a time; AHEAD_MAX at most */
 #define AHEAD_MAX ((uint64_t)128 << 20)
 
 static void path_of(const struct segment_writer *w, char path[TAPE_PATH_MAX])

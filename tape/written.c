@@ -66,7 +66,7 @@ static int put_segment(struct rebuild *r, const struct segment_name *name, uint6
     int rc = segment_open_number(&segment, r->folder, name->number, name->stage, &why);
     if (rc == -ENOENT)
         return from == 0 ? rebuild_segment(r, name) : 0;
-    if (rc < 0) /* it may just be being created */
+    if (rc < 0) /* it may be in the middle of being created */
         return 0;
     rc = put_blocks(r, segment, from);
     segment_close(segment);
