@@ -164,9 +164,9 @@ int block_head_check(const void *bytes, size_t size, struct tdk_err *err);
 
 /*
  * Check the whole block, head.span bytes, 8-aligned: the checksums, and the zeros after the stored
- * bytes. Of a raw block, every frame must also be whole and where it must be, and counts and seqs
- * must be what the head says. A compressed block has view->frames = NULL; block_unpack() goes on
- * from there. TDK_ECORRUPT: damage is an answer, not a bug.
+ * bytes. In a raw block every frame must also be whole and in its place, and counts and seqs must
+ * be what the head says. A compressed block has view->frames = NULL; block_unpack() goes on from
+ * there. TDK_ECORRUPT: damage is an answer, not a bug.
  */
 int block_check(const void *bytes, size_t size, struct block_view *view, struct tdk_err *err);
 

@@ -257,7 +257,7 @@ static enum walk_end walk(struct block *block, size_t size, size_t *done, enum b
 }
 
 /* The frame at the tail continues past the `have` bytes that are there. Returns how many bytes are
- * needed to go on. 0: they cannot be had, and *stop says why. */
+ * needed to go on. 0: there cannot be that many, and *stop says why. */
 static size_t need_of(const struct block *block, size_t have, size_t rest, enum block_stop *stop)
 {
     const struct tdk_frame *frame = (const struct tdk_frame *)(const void *)tail_of(block);

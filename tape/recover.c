@@ -227,7 +227,7 @@ int recover_open_with(struct recovered *tape, const char *path,
                          .damage = {.each = options->each, .context = options->context},
                          .err = err};
     /* While the row is held, the segments that are looked at cannot be deleted or moved: they would
-     * be reported as missing. If the row cannot be had in time, recovery starts without it, because
+     * be reported as missing. If the row is not free in time, recovery starts without it, because
      * waiting longer would be worse. */
     int row = -1;
     (void)leases_hold_row(&row, &tape->folder, ROW_WAIT_MS, NULL);

@@ -92,8 +92,8 @@ static void set_run(struct sieve *sieve, size_t begin, size_t end, uint64_t tick
 
 /* ---- how to read the block, by what the index says of it ---- */
 
-/* Apart from control frames that do not matter, the block has only ticks that may pass, each for
- * the first time. No frame has to be looked at for reasons other than time, type or instrument. */
+/* The block has only ticks that may pass, each for the first time, and perhaps control frames that
+ * do not matter. No frame has to be looked at for reasons other than time, type or instrument. */
 static bool is_plain(const struct sieve *sieve, const struct block_ref *ref)
 {
     return ref->first_seq >= sieve->seq_first && ref->last_seq <= sieve->seq_last &&

@@ -3,14 +3,14 @@
 #include "base/clock.h"
 #include "tape/scout.h"
 
-/* A scan takes blocks of some size one after the other, as fast as they can be had. A player that
+/* A scan takes blocks of some size one after the other, as fast as they can be read. A player that
  * plays a day in a day does not, and must not hold a scout. */
 #define BRISK_NS (50 * NS_PER_MS)
 enum { BRISK_BLOCKS = 4, BRISK_SPAN = 128 << 10 };
 
-/* Of packed blocks in parts so little is needed that the memory for the scout's blocks, if it is
- * touched for the first time, costs more than it brings, unless there are many blocks. If it was
- * touched before, some blocks must still be left, to repay the start of a thread. */
+/* A packed block that is read in parts needs little. If the memory for the scout's blocks has to be
+ * touched for the first time, that costs more than it saves, unless there are many blocks. If it
+ * was touched before, there must still be enough blocks to repay the start of a thread. */
 enum { BRISK_PARTS = 48, BRISK_PARTS_WARM = 8 };
 
 static bool is_in_parts(const struct stream *stream)
