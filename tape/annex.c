@@ -159,7 +159,7 @@ int annexes_put(struct annexes *annexes, const uint8_t id[16], const char *path,
     return 0;
 }
 
-/* ---- the annex's own file ---- */
+/* ---- the other side ---- */
 
 static uint32_t meta_crc(const struct annex_meta *meta)
 {

@@ -339,7 +339,7 @@ static void stage_tick(struct append *a, uint8_t type, uint8_t flags, uint64_t t
     a->staged_ticks++;
 }
 
-/* ---- adding ---- */
+/* ---- what goes in ---- */
 
 int append_begin(struct append *append, const char *track, enum tdk_kind kind, struct tdk_err *err)
 {

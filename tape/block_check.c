@@ -196,7 +196,7 @@ static int check_contents(const struct block_view *view, struct tdk_err *err)
     return 0;
 }
 
-/* ---- the whole block ---- */
+/* ---- the whole ---- */
 
 static bool all_zeros(const unsigned char *bytes, size_t size)
 {

@@ -3,7 +3,7 @@
 
 #define PIECE_MIN ((size_t)256)
 
-/* ---- ticks that are alike ---- */
+/* ---- many alike ---- */
 
 /* The slot of the pattern for frames with this first word: one slot for each size of records, one
  * for everything opaque. */

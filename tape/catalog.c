@@ -303,7 +303,7 @@ int catalog_note(struct catalog *catalog, const struct block_ref *ref, struct td
     return 0;
 }
 
-/* ---- what was deleted ---- */
+/* ---- what is gone ---- */
 
 void catalog_recount(struct catalog *catalog, const struct epoch_ref *left)
 {

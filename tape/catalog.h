@@ -32,7 +32,7 @@ const char *catalog_name(const struct catalog *catalog, uint16_t number); /* NUL
  * it. */
 int catalog_guess_track(struct catalog *catalog, uint16_t number, struct tdk_err *err);
 
-/* ---- epochs: what is on the tape, as its blocks say ---- */
+/* ---- epochs: what is on the tape, told by its blocks ---- */
 
 /* The track's highest epoch ever, including segments that are gone; 0: none. New epochs are above
  * it. */
@@ -68,7 +68,7 @@ int catalog_learn_track(struct catalog *catalog, const struct tdk_frame *frame,
  * names, 128 MiB of properties): they are in the blocks, and nobody finds them by name. */
 uint64_t catalog_refused(const struct catalog *catalog);
 
-/* ---- storing and loading ---- */
+/* ---- leaving memory, and coming back ---- */
 
 /* Store what changed since the last time, as puts between index_begin() and index_commit(). */
 int catalog_store(struct catalog *catalog, struct index *index, struct tdk_err *err);

@@ -55,7 +55,7 @@ static_assert(sizeof(struct epoch_ref) == 128 && sizeof(struct symbol_ref) == 10
                   sizeof(struct mark_ref) == 104,
               "on disk");
 
-/* ---- to a footer ---- */
+/* ---- into a footer ---- */
 
 struct output {
     unsigned char *bytes;
@@ -216,7 +216,7 @@ int catalog_encode(struct catalog *catalog, const struct block_ref *refs, size_t
     return 0;
 }
 
-/* ---- from a footer ---- */
+/* ---- back from a footer ---- */
 
 static int get_track(struct catalog *catalog, const unsigned char *at, uint32_t size)
 {
@@ -336,7 +336,7 @@ int catalog_decode(struct catalog *catalog, const void *bytes, size_t size, stru
     return rc < 0 ? err_set(err, rc, "catalogue") : is_short;
 }
 
-/* ---- to the index ---- */
+/* ---- into the index ---- */
 
 static int store_properties(const struct catalog_epoch *epoch, struct index *index,
                             struct tdk_err *err)
@@ -394,7 +394,7 @@ int catalog_store(struct catalog *catalog, struct index *index, struct tdk_err *
     return rc == 0 ? marks_store(&catalog->marks, index, err) : rc;
 }
 
-/* ---- from the index ---- */
+/* ---- back from the index ---- */
 
 struct loading {
     struct catalog *catalog;

@@ -165,7 +165,7 @@ static struct way choose(const struct source *s, const struct column_ref *refs, 
     return best;
 }
 
-/* ---- the form of the values ---- */
+/* ---- how the values are laid down ---- */
 
 /* The head, and how many bytes its values and outliers take. */
 struct shape {
@@ -274,7 +274,7 @@ static struct shape in_any(struct column_scratch *scratch, const uint32_t counts
     return smaller(shape, in_table(scratch, counts, count));
 }
 
-/* ---- writing them ---- */
+/* ---- laying them down ---- */
 
 static unsigned char *write_head(const struct column_head *head, const struct way *way,
                                  unsigned char *out)

@@ -36,7 +36,7 @@ struct survey {
     bool everything; /* the range of time is not limited */
     uint64_t ticks;
 
-    /* ---- the current track and epoch ---- */
+    /* ---- the track and the epoch that it is in ---- */
     const struct track *track;
     struct epoch_ref *epochs;
     size_t epoch_count;
@@ -387,7 +387,7 @@ static int survey_blocks(struct survey *s)
     return survey_hole(s, NULL);
 }
 
-/* ---- what an epoch says of the epoch before it ---- */
+/* ---- what an epoch says of the one before it ---- */
 
 static bool find_epoch_frame(const struct block_view *view, struct tdk_epoch *told)
 {

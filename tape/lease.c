@@ -120,7 +120,7 @@ void lease_give(struct leases *leases, struct lease *lease)
     lease->first = 0;
 }
 
-/* ---- for changing the row ---- */
+/* ---- who changes the row ---- */
 
 int leases_hold_row(int *fd, const struct folder *folder, unsigned wait_ms, struct tdk_err *err)
 {

@@ -24,7 +24,7 @@ size_t mark_encode(unsigned char payload[MARK_PAYLOAD_MAX], const char *name, ui
 /* Decode a MARK frame. False: it has no name. */
 bool mark_decode(const struct tdk_frame *frame, uint64_t epoch, struct mark_ref *mark);
 
-/* ---- marks that are not in the index or in a footer yet ---- */
+/* ---- what is not stored and not in a footer yet ---- */
 
 struct mark_item {
     struct mark_ref ref;

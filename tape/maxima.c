@@ -22,7 +22,7 @@ bool stream_is_ordered(const struct stream *stream)
     return !stream->answer->select.control; /* control frames have times by other rules */
 }
 
-/* ---- the pass beforehand ---- */
+/* ---- beforehand ---- */
 
 /* The highest ts that the stream returns from its next block; 0: it returns nothing. */
 static int highest_of_block(struct stream *stream, uint64_t *highest, struct tdk_err *err)

@@ -281,7 +281,7 @@ static int copy_file(struct moving *m, int from, const char *path, uint64_t size
     return rc;
 }
 
-/* ---- whole file and stub change places ---- */
+/* ---- the two truths change places ---- */
 
 /* Is the file under this name in the tape still the one that was copied? It may have been deleted,
  * packed or moved meanwhile. Checked while the row is held, so that it stays so. */
@@ -441,7 +441,7 @@ static int move_back(struct moving *m, const struct segment *segment)
     return rc == 0 && m->ours ? remove_whole(m, segment->whole) : rc;
 }
 
-/* ---- which segments ---- */
+/* ---- which ---- */
 
 static bool is_old(const struct moving *m, const struct segment *segment)
 {

@@ -94,7 +94,7 @@ size_t pack_read_places(struct pack *pack, uint32_t group, const unsigned char *
     return trail.most <= pack->outline.frames ? size : 0;
 }
 
-/* ---- what its columns say ---- */
+/* ---- what its columns tell ---- */
 
 static const struct pack_layout *layout_of(struct pack *pack, uint8_t class)
 {
@@ -150,7 +150,7 @@ static bool tell_columns(struct pack *pack, const struct pack_layout *layout,
     return size == 0;
 }
 
-/* ---- what all frames share ---- */
+/* ---- the frames as far as they are alike ---- */
 
 static void make_pattern(struct pack *pack, const struct pack_class *class,
                          const struct pack_layout *layout)

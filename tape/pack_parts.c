@@ -18,7 +18,7 @@ static int contradicts(struct tdk_err *err)
     return pack_corrupt(err, "its contents contradict themselves");
 }
 
-/* ---- which ticks ---- */
+/* ---- which ---- */
 
 /* Mark the strands of these instruments. True: they are not the same as before. */
 static bool choose_strands(struct pack *pack, const struct picks *picks)
@@ -72,7 +72,7 @@ static size_t choose_groups(struct pack *pack)
     return size;
 }
 
-/* ---- where they go ---- */
+/* ---- where ---- */
 
 static int find_places(struct pack *pack, uint32_t group, struct tdk_err *err)
 {
@@ -152,7 +152,7 @@ static bool rank_all(struct pack *pack)
     return true;
 }
 
-/* ---- their contents ---- */
+/* ---- what ---- */
 
 static int read_times(struct pack *pack, pack_need_cb *need, void *context, struct tdk_err *err)
 {

@@ -135,7 +135,7 @@ static int read_plain(struct pack *pack, struct tdk_err *err)
     return rc;
 }
 
-/* ---- frames of several kinds: first find where each is, then fill it ---- */
+/* ---- frames of all kinds: first where each is, then what is in it ---- */
 
 /* Note where frames that are kept whole are until each is put in its place, and what their spans
  * are. */

@@ -433,7 +433,7 @@ static bool write_group(struct packer *p, uint32_t begin, uint32_t end)
     return put_group(p, end - begin, (size_t)(out - p->raw), (size_t)(bits - p->bits));
 }
 
-/* ---- the whole block ---- */
+/* ---- together ---- */
 
 static size_t outline_size(const struct packer *p)
 {

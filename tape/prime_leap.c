@@ -91,7 +91,7 @@ static int plan(struct prime *p, const struct stream *stream, uint64_t upto, uin
     return rc;
 }
 
-/* ---- a segment's blocks ---- */
+/* ---- its blocks ---- */
 
 static uint32_t find_item(const struct known *items, size_t count, uint32_t instrument_id)
 {

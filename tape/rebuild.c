@@ -274,7 +274,7 @@ bool rebuild_is_orphan(struct rebuild *rebuild, const struct found *found)
     return rebuild->cut && !synced;
 }
 
-/* ---- all segments ---- */
+/* ---- all of them ---- */
 
 static void put_span(struct segment_ref *ref, const struct block_ref *block)
 {

@@ -35,7 +35,7 @@ static uint64_t last_number(const struct recovery *r)
     return r->count > 0 ? r->names[r->count - 1].number : 0;
 }
 
-/* ---- a tape that was closed cleanly ---- */
+/* ---- a tape that was left in order ---- */
 
 struct expected {
     const struct recovery *recovery;
@@ -174,7 +174,7 @@ static int mend_all(struct recovery *r)
     return mend_segments(r);
 }
 
-/* ---- both cases ---- */
+/* ---- both ---- */
 
 static int recover_all(struct recovery *r)
 {

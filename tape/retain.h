@@ -36,7 +36,7 @@ struct retain_item {
     bool elsewhere;          /* it was moved to another disk: deleting it frees nothing here */
     enum retain_pin pin;
     char pin_name[65]; /* of the mark */
-    /* ---- what the policy decides about it ---- */
+    /* ---- what becomes of it ---- */
     enum retain_why why;
 };
 

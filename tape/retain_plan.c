@@ -166,7 +166,7 @@ static int find_moved(const struct planning *p)
     return 0;
 }
 
-/* ---- when their age permits them to go ---- */
+/* ---- when their age lets them go ---- */
 
 static uint64_t shortest_age(const struct retain_policy *policy)
 {
@@ -308,7 +308,7 @@ static int find_due_by_memory(const struct planning *p)
     return rc;
 }
 
-/* ---- the plan ---- */
+/* ---- all of it ---- */
 
 static int gather(struct planning *p)
 {

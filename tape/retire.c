@@ -96,7 +96,7 @@ static int add_segment(struct retiring *r, uint64_t number)
     return 1;
 }
 
-/* ---- many segments ---- */
+/* ---- many ---- */
 
 /* Remove the files of every generation: packing may have left two. */
 static int remove_file(const struct folder *folder, uint64_t number, struct tdk_err *err)

@@ -128,7 +128,7 @@ static int remove_states(struct leaving *l, const struct epoch_ref *epoch)
     return more < 0 ? more : rc;
 }
 
-/* ---- what is left of it: the blocks that leave are still there, and are not counted ---- */
+/* ---- what is left of it: the blocks that leave are still there, and do not count ---- */
 
 static void take_bounds(struct epoch_ref *left, const struct block_ref *ref)
 {

@@ -157,7 +157,7 @@ void retired_drop(struct retired *retired)
     free(retired);
 }
 
-/* ---- adding a segment ---- */
+/* ---- one more ---- */
 
 static int add_range(struct retired *r, const struct retired_range *segment)
 {
@@ -272,7 +272,7 @@ bool retired_may_pass(int rc)
     return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EACCES || rc == TDK_EVERSION;
 }
 
-/* ---- looking up ---- */
+/* ---- asked ---- */
 
 const struct retired_range *retired_find(const struct retired *retired, uint64_t segment)
 {

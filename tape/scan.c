@@ -23,7 +23,7 @@ struct scanner {
     struct tdk_err *err;
 };
 
-/* ---- results ---- */
+/* ---- what is found ---- */
 
 static int fail(const struct scanner *s, int rc)
 {
@@ -144,7 +144,7 @@ static int take_block(struct scanner *s, uint64_t *skip)
     return 1;
 }
 
-/* ---- past what is not a block ---- */
+/* ---- past what is no block ---- */
 
 /* Offset of a block's magic in the window; without one, how much was looked at. */
 static size_t find_magic(const unsigned char *bytes, size_t size)

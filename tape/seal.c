@@ -246,7 +246,7 @@ static int keep_frame(struct worker *w, const struct tdk_frame *frame)
     return err_say(w->err, TDK_EINTERNAL, "a frame of %zu bytes fits no block", span);
 }
 
-/* ---- source blocks ---- */
+/* ---- blocks as they are ---- */
 
 static int read_block(struct worker *w, const struct segment *segment, const struct block_ref *ref,
                       struct block_view *view)
@@ -443,7 +443,7 @@ static int compare(struct worker *w)
     return rc;
 }
 
-/* ---- the whole segment ---- */
+/* ---- the whole ---- */
 
 static void take_result(struct worker *w)
 {

@@ -18,7 +18,7 @@ bool query_has_track(const struct tdk_query *query, const char *track)
     return query->track_count == 0 && strcmp(track, TDK_CANARY_TRACK) != 0;
 }
 
-/* ---- symbols as the query has them ---- */
+/* ---- symbols as they are written ---- */
 
 static int compare_words(const void *a, const void *b)
 {

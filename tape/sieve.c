@@ -90,7 +90,7 @@ static void set_run(struct sieve *sieve, size_t begin, size_t end, uint64_t tick
     sieve->ticks = ticks;
 }
 
-/* ---- how to read the block, by what the index says of it ---- */
+/* ---- by what the index says of the block, how ---- */
 
 /* The block has only ticks that may pass, each for the first time, and perhaps control frames that
  * do not matter. No frame has to be looked at for reasons other than time, type or instrument. */
@@ -130,7 +130,7 @@ static bool is_mostly_in_range(const struct sieve *sieve, const struct block_ref
     return from <= last && last - from >= (ref->max_ts - ref->min_ts) / 2;
 }
 
-/* ---- whole blocks ---- */
+/* ---- whole ---- */
 
 /* The bytes of the control frames before the first tick, and their number. */
 static size_t skip_controls(const struct sieve *sieve, uint32_t *controls)

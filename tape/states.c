@@ -346,7 +346,7 @@ int states_each(const struct states *states, const struct block_ref *refs,
     return rc;
 }
 
-/* ---- to the index ---- */
+/* ---- into the index ---- */
 
 struct putting {
     struct index *index;

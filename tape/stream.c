@@ -63,7 +63,7 @@ int stream_next_block(struct stream *stream, struct tdk_err *err)
     return rc;
 }
 
-/* ---- reading a block ---- */
+/* ---- reading one ---- */
 
 static void note_damage(struct stream *stream)
 {

@@ -56,7 +56,7 @@ bool stub_is_at(const struct folder *folder, uint64_t number, enum segment_stage
     return stub_read_head(path, &head, NULL) == 0 && head_is_stub(&head);
 }
 
-/* ---- the whole file ---- */
+/* ---- the whole one ---- */
 
 static int say_away(const struct segment_head *head, struct tdk_err *err, const char *where)
 {
@@ -135,7 +135,7 @@ int stub_open_whole(const struct folder *folder, const struct segment_head *head
     return rc;
 }
 
-/* ---- making one ---- */
+/* ---- made ---- */
 
 static int copy_tail(int from, int to, uint64_t at, uint64_t end)
 {
@@ -181,7 +181,7 @@ int stub_make(const char *path, int whole, const struct segment_head *head,
     return rc < 0 ? err_set(err, rc, "write %s", path) : 0;
 }
 
-/* ---- removing one ---- */
+/* ---- removed ---- */
 
 /* Before the stub, which alone knows of it. What that disk refuses is no failure of this one; what
  * another copy of the tape has there stays. */

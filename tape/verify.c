@@ -47,7 +47,7 @@ struct verify {
     size_t next;            /* next job to be taken */
     _Atomic uint64_t bytes, blocks, ticks;
 
-    /* ---- the chain, as far as it was checked ---- */
+    /* ---- the chain, as far as it was told ---- */
     uint64_t last_number;
     bool retired_since;   /* part of it was deleted while verify ran */
     uint32_t last_digest; /* 0: not known */
@@ -58,7 +58,7 @@ struct verify {
     size_t track_count, track_room;
 };
 
-/* ---- reporting ---- */
+/* ---- what was found ---- */
 
 static void tell(struct verify *v, uint64_t segment, const struct report_finding *finding)
 {
@@ -346,7 +346,7 @@ static int finish_job(struct verify *v, struct job *job)
     return rc < 0 ? rc : told;
 }
 
-/* ---- the index, where it has more than the segments ---- */
+/* ---- the index, where more is in it than in the segments ---- */
 
 static int count_blocks(struct verify *v, const struct epoch_ref *epoch, uint64_t *count,
                         struct tdk_err *err)
@@ -416,7 +416,7 @@ static int check_index(struct verify *v)
     return tell_report(v, &check.report);
 }
 
-/* ---- the whole run ---- */
+/* ---- the whole ---- */
 
 /* Wait until `job` is done. Reports progress from time to time. */
 static void wait_for(struct verify *v, const struct job *job)

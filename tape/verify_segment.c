@@ -304,7 +304,7 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
     atomic_fetch_add(reader->ticks_done, head->count);
 }
 
-/* ---- the blocks ---- */
+/* ---- all blocks ---- */
 
 /* What is known of the blocks before they are read. */
 struct outline {
@@ -381,7 +381,7 @@ static void check_counts(struct report *report, const struct segment_foot *foot,
         report_add(report, UINT64_MAX, TDK_ECORRUPT, "its footer's digest is of other blocks");
 }
 
-/* ---- with a foot, or without ---- */
+/* ---- by its foot, or without ---- */
 
 static void check_catalog(const struct segment *segment, const struct segment_foot *foot,
                           struct report *report)

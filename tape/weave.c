@@ -133,7 +133,7 @@ static void weave_init(struct weave *weave, const struct merge *merge, size_t co
     play_all(weave);
 }
 
-/* ---- for callers ---- */
+/* ---- from outside ---- */
 
 /* An upper bound: for a list the frames in between are counted, too. */
 static size_t bytes_left(const struct stream *stream)
