@@ -10,8 +10,8 @@
 #include "shm/role.h"
 #include "shm/tap.h"
 
-/* A handle and what belongs to it in one piece; lines in pairs, so that the handles of two threads
- * never share one. */
+/* A handle and what belongs to it, in one piece. It is aligned to pairs of lines, so that the
+ * handles of two threads never share one. */
 struct handle {
     struct tdk_ring ring;
     struct tdk_ring_private more;
@@ -106,7 +106,7 @@ int tdk_ring_attach(struct tdk_ring **ring, const char *name, enum tdk_ring_role
     return rc;
 }
 
-/* What a producer claimed and did not publish is never seen. */
+/* What a producer has claimed and not published is never seen. */
 void tdk_ring_detach(struct tdk_ring *ring)
 {
     if (!ring)
@@ -123,7 +123,7 @@ void ring_set_hostile(struct tdk_ring *ring, const char *rule)
 {
     if (!ring->more->hostile)
         ring->more->hostile = rule;
-    /* From here on each fast path ends where this is looked at. */
+    /* From here on each fast path ends at the check of this ring's state. */
     ring->limit = ring->position;
     ring->seen = ring->cursor;
     ring->high = 0;

@@ -18,19 +18,19 @@
 #include "shm/rings.h"
 
 #define FILE_MAX       (TDK_NAME_MAX + sizeof ".clock")
-#define FOLDER_TIME_NS NS_PER_S /* another player has it for less */
+#define FOLDER_TIME_NS NS_PER_S /* another player holds it for less */
 
 /* passed * numerator does not fit 64 bits after 18 s at 1e9 times the speed. */
 __extension__ typedef unsigned __int128 wide;
 
-/* A name of a page's file. */
+/* One name of a page's file. */
 struct name {
     struct name *next;
     char file[FILE_MAX];
 };
 
 struct clock_writer {
-    int fd, folder; /* ours; fd holds the lock */
+    int fd, folder; /* owned; fd holds the lock */
     struct name *names;
     struct clock_page *page;
 };
@@ -38,7 +38,7 @@ struct clock_writer {
 struct tdk_clock_page {
     const struct clock_page *page; /* NULL: live */
     int fd;
-    struct clock_page own; /* of a play that is over and has none any more */
+    struct clock_page own; /* used for a play that is over and has no page any more */
 };
 
 /* ---- the writer ---- */
@@ -52,7 +52,7 @@ static int name_file(char file[FILE_MAX], const char *ring, struct tdk_err *err)
     return rc;
 }
 
-/* Somebody holds the page of this name. */
+/* Does somebody hold the page of this name? */
 static bool is_held(int folder, const char *file)
 {
     int fd = openat(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -74,7 +74,7 @@ static int make_page(struct clock_writer *w, struct tdk_err *err)
     void *at = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
     if (at == MAP_FAILED)
         return err_set(err, -errno, "map a clock page");
-    guard_add(at, sizeof *w->page, NULL); /* cut, it is read by nobody any more, and kills nobody */
+    guard_add(at, sizeof *w->page, NULL); /* once cut, it has no readers, and kills nobody */
     w->page = at;
     w->page->magic = CLOCK_PAGE_MAGIC;
     w->page->version = CLOCK_PAGE_VERSION;
@@ -82,9 +82,10 @@ static int make_page(struct clock_writer *w, struct tdk_err *err)
     return 0;
 }
 
-/* Who looks what has a name and then takes that name away has the folder meanwhile: else it may be
- * another's by then. Where it cannot be had, two at one page at one moment are all that it would
- * have helped: no play waits for that. */
+/* A writer that looks at what has a name and then takes that name away holds the folder's lock
+ * meanwhile. Without it, the name may belong to another by then. If the lock cannot be had, we go
+ * on: it would only have helped if two were at one page at the same moment, and no play waits for
+ * that. */
 static void hold_folder(const struct clock_writer *w)
 {
     (void)lock_wait(w->folder, FOLDER_TIME_NS);
@@ -95,7 +96,7 @@ static void give_folder(const struct clock_writer *w)
     flock(w->folder, LOCK_UN);
 }
 
-/* In the place of what a dead player left there. */
+/* Link the page, in the place of what a dead player left there. */
 static int link_page(const struct clock_writer *w, const char *file, struct tdk_err *err)
 {
     char path[64];
@@ -124,7 +125,7 @@ int clock_writer_name(struct clock_writer *w, const char *ring, struct tdk_err *
         rc = link_page(w, name->file, err);
         give_folder(w);
     }
-    if (rc < 0) { /* what has that name is not ours */
+    if (rc < 0) { /* a file of that name is not ours */
         free(name);
         return rc;
     }
@@ -151,7 +152,8 @@ int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk
     return 0;
 }
 
-/* Somebody may have deleted ours, and another have the name since. */
+/* Does this name still lead to our page? Somebody may have deleted it, and another may have taken
+ * the name since. */
 static bool has_name(const struct clock_writer *w, const struct name *name)
 {
     struct stat own, named;
@@ -194,7 +196,8 @@ void clock_writer_set(struct clock_writer *w, const struct clock_words *words)
     uint64_t generation = w->page->generation + 1;
     uint64_t *to = &w->page->words[generation & 1].state;
     const uint64_t *from = &words->state;
-    /* Release: who sees one of these words sees that the generation before is the current one. */
+    /* Release: a reader that sees one of these words sees that the previous generation is the
+     * current one. */
     __atomic_thread_fence(__ATOMIC_RELEASE);
     for (size_t i = 0; i < sizeof *words / sizeof *to; i++)
         __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
@@ -217,7 +220,7 @@ uint64_t clock_words_at(const struct clock_words *words, uint64_t mono_ns)
     return now > words->floor ? now : words->floor;
 }
 
-/* Read again only if two changes came meanwhile. */
+/* Read again only if two changes were made meanwhile. */
 static uint64_t read_words(const struct clock_page *page, struct clock_words *words)
 {
     uint64_t *to = &words->state;
@@ -257,12 +260,12 @@ void tdk_clock_info(const struct tdk_clock_page *clock, struct tdk_clock_info *i
     };
 }
 
-/* The page of a living player; none is no error. */
+/* Map the page of a living player. If there is none, that is no error. */
 static int map_page(struct tdk_clock_page *c, int folder, const char *file, struct tdk_err *err)
 {
     struct stat st;
     c->fd = openat(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (c->fd < 0) /* only what is not there is known to be none */
+    if (c->fd < 0) /* only these say that there is none */
         return errno == ENOENT || errno == ELOOP || errno == ENXIO
                    ? 0
                    : err_set(err, -errno, "open the clock page %s", file);
@@ -289,7 +292,8 @@ static int look_for_page(struct tdk_clock_page *c, const char *file, struct tdk_
     return rc;
 }
 
-/* Whose player has gone, and said before that it was over: tape time stands where it ended. */
+/* The player has gone, and had said before that the play was over: tape time stands where it
+ * ended. */
 static int look_for_end(struct tdk_clock_page *c, const char *ring, struct tdk_err *err)
 {
     struct clock_words *words = &c->own.words[0];

@@ -6,22 +6,23 @@
  *        0     8  magic "TDKCLCK1"
  *        8     4  version 1
  *       12     4  zero
- *       16     8  generation: words[generation % 2] are the ones that count
+ *       16     8  generation: words[generation % 2] are the current ones
  *       24    56  words[0]
  *       80    56  words[1]
  *   words
  *        0     8  state: enum tdk_clock_state
  *        8     8  floor: tape time is at least this
- *       16     8  until: and at most this, the ts of the next tick
- *       24     8  anchor_ts, the tape time at
- *       32     8  anchor_mono, of CLOCK_MONOTONIC
- *       40     8  numerator, of the speed; 0: time does not run by itself, it is `floor`
- *       48     8  denominator
+ *       16     8  until: tape time is at most this, the ts of the next tick
+ *       24     8  anchor_ts: the tape time at anchor_mono
+ *       32     8  anchor_mono: a time of CLOCK_MONOTONIC
+ *       40     8  numerator of the speed; 0: time does not run by itself, it is `floor`
+ *       48     8  denominator of the speed
  *
- * The words are written in turn, where nobody looks, and made to count by one store; so a writer
- * that is interrupted or dies in between holds up nobody. The writer holds a lock on the file: a
- * page that nobody holds is a dead player's, and counts for nothing. Who takes its place, or its
- * own page away, holds a lock on the directory meanwhile. One writer; its thread.
+ * The writer fills the words that nobody reads, and then makes them current with one store. So a
+ * writer that is interrupted or dies in between holds up nobody. The writer holds a lock on the
+ * file. A page that nobody holds is a dead player's, and is ignored. A writer that takes its place,
+ * or takes its own page away, holds a lock on the directory meanwhile. There is one writer, on one
+ * thread.
  */
 #ifndef TDK_SHM_CLOCK_PAGE_H
 #define TDK_SHM_CLOCK_PAGE_H
@@ -48,17 +49,17 @@ static_assert(sizeof(struct clock_page) == 136, "shared between processes");
 
 struct clock_writer;
 
-/* Made whole under another name, then renamed; in the place of a dead player's. TDK_EBUSY: another
- * player plays into a ring of this name. */
+/* Make the page whole under another name and then rename it. It replaces a dead player's page.
+ * TDK_EBUSY: another player plays into a ring of this name. */
 int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk_err *err);
-void clock_writer_close(struct clock_writer *writer); /* and the page is gone; NULL is fine */
+void clock_writer_close(struct clock_writer *writer); /* removes the page; NULL is fine */
 
-/* The same page is the clock of this ring too. TDK_EBUSY. */
+/* Make the same page the clock of this ring, too. TDK_EBUSY. */
 int clock_writer_name(struct clock_writer *writer, const char *ring, struct tdk_err *err);
 
 void clock_writer_set(struct clock_writer *writer, const struct clock_words *words);
 
-/* What these words say at a moment of CLOCK_MONOTONIC. Pure. */
+/* The tape time that these words give at a moment of CLOCK_MONOTONIC. Pure. */
 uint64_t clock_words_at(const struct clock_words *words, uint64_t mono_ns);
 
 #endif

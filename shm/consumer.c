@@ -21,7 +21,7 @@ int consumer_open(struct tdk_ring *ring, struct tdk_err *err)
     ring->cursor = ring->seen = ring->freed = ring->consumed = consumed;
     ring->high = high <= capacity ? high : 0;
     ring->lazy = capacity / 8;
-    /* No head is like this one, and were there one it would not fit. */
+    /* No frame has such a head, and if one had, it would not fit. */
     ring->head = UINT64_MAX;
     ring->head_span = UINT64_MAX;
     ring->linger_shift = linger_begin(&ring->more->linger);
@@ -82,8 +82,8 @@ void tdk_ring_give_back(struct tdk_ring *ring)
     wake_producer(shared);
 }
 
-/* Only where nobody has told more since: a forked child that detaches is a consumer too, of the
- * time of the fork, and a position never goes back. */
+/* Store it only if nobody has given back more since. A forked child that detaches is a consumer
+ * too, as of the time of the fork, and a position never goes back. */
 void consumer_close(struct tdk_ring *ring)
 {
     uint64_t told = ring->consumed;

@@ -5,8 +5,8 @@
 
 #include "shm/ring_private.h"
 
-/* Where the frames begin that lie in a copy, without padding; *size becomes what the whole ones
- * take. -1: a head that cannot be. */
+/* Find where the frames of a copy begin, without padding. *size becomes what the whole frames take.
+ * -1: a head is impossible. */
 static int64_t find_frames(const struct tdk_ring *ring, const unsigned char *bytes, size_t *size,
                            uint64_t *offsets)
 {
@@ -36,7 +36,7 @@ static int64_t copy_tapped(struct tdk_ring *ring, void *buffer, size_t room, uin
     size_t bytes = (size_t)taken;
     int64_t count = find_frames(ring, buffer, &bytes, offsets);
     *size = bytes;
-    return count; /* tdk_ring_tap() has looked at each head: it is not -1 */
+    return count; /* not -1: tdk_ring_tap() has checked each head */
 }
 
 int64_t tdk_ring_copy(struct tdk_ring *ring, void *buffer, size_t room, uint64_t *offsets,

@@ -15,7 +15,7 @@
 #include "shm/rings.h"
 
 struct counters {
-    int fd, folder; /* ours; fd holds the lock */
+    int fd, folder; /* owned; fd holds the lock */
     char file[COUNTERS_FILE_MAX];
     struct counters_head *head; /* mapped: head and rows */
     size_t size;
@@ -54,7 +54,8 @@ static void head_init(struct counters_head *head, const struct counters_options 
     memcpy(head->tape_id, options->tape_id, sizeof head->tape_id);
 }
 
-/* All pages now, as for a ring: a counter must never be what meets a full /dev/shm. */
+/* Allocate all pages now, as for a ring. A counter must never be the one that hits a full
+ * /dev/shm. */
 static int map_page(struct counters *c, const struct counters_options *options, struct tdk_err *err)
 {
     c->size = sizeof *c->head + (size_t)options->rows_max * sizeof(struct counters_row);
@@ -75,7 +76,7 @@ static int make_file(struct counters *c, const struct counters_options *options,
     char fresh[COUNTERS_FILE_MAX + 8];
     snprintf(fresh, sizeof fresh, ".%s.new", c->file);
     unlinkat(c->folder, fresh,
-             0); /* of one that died just here; the tape's lock keeps others out */
+             0); /* left by a writer that died just here; the tape's lock keeps others out */
     c->fd = openat(c->folder, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (c->fd < 0)
         return err_set(err, -errno, "make the counters page in %s", rings_path());
@@ -87,7 +88,7 @@ static int make_file(struct counters *c, const struct counters_options *options,
         rc = err_set(err, -errno, "name the counters page %s", c->file);
     if (rc < 0) {
         unlinkat(c->folder, fresh, 0);
-        c->file[0] = '\0'; /* what has that name is not ours */
+        c->file[0] = '\0'; /* a file of that name is not ours */
     }
     return rc;
 }
@@ -139,12 +140,12 @@ int counters_add(struct counters *c, const struct counter_kind_of *what, const c
     snprintf(row->help, sizeof row->help, "%s", what->help);
     snprintf(row->ring, sizeof row->ring, "%s", ring != NULL ? ring : "");
     snprintf(row->track, sizeof row->track, "%s", track != NULL ? track : "");
-    /* Release: who sees the number sees the row. */
+    /* Release: a reader that sees the number also sees the row. */
     atomic_store_explicit(&c->head->rows, number + 1, memory_order_release);
     return (int)number;
 }
 
-/* Its first byte last: who reads meanwhile finds none. */
+/* The first byte is stored last, so that a reader that comes meanwhile finds no name. */
 void counters_name_track(struct counters *c, int row, const char *track)
 {
     char *name = row >= 0 ? rows_of(c)[row].track : NULL;
@@ -161,7 +162,7 @@ void counters_set(struct counters *c, int row, uint64_t value)
         atomic_store_explicit(&rows_of(c)[row].value, value, memory_order_relaxed);
 }
 
-/* Its value last: who reads meanwhile finds none. */
+/* The value is stored last, so that a reader that comes meanwhile finds no note. */
 void counters_note(struct counters *c, int row, const char *words)
 {
     char *note = row >= 0 ? rows_of(c)[row].help : NULL;

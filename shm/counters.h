@@ -1,18 +1,19 @@
 /*
- * counters.h - a page of named numbers that a daemon keeps and anyone may look at.
+ * counters.h - a page of named numbers that a daemon keeps and anyone may read.
  *
  *   file  NAME.counters in the rings directory, made whole under another name and then renamed
  *   offset  size
  *        0   384   head: struct counters_head
  *      384   320   row 0: struct counters_row, and so on, `rows_max` of them
  *
- * One process writes, with plain stores of whole words; nothing waits for anyone. The writer holds
- * a lock on the file for life, so a reader knows whether it lives. Rows are added, never moved or
- * taken away; what a row is called does not change once it is there, but that a track which was not
- * known is named, and that a note has other words. docs/counters.md is the layout's promise.
+ * One process writes, with plain stores of whole words. Nothing waits for anyone. The writer holds
+ * a lock on the file as long as it lives, so a reader can tell whether it does. Rows are added,
+ * never moved or removed. What a row is called does not change once it is there, with two
+ * exceptions: a track that was not known yet is named, and the words of a note change.
+ * docs/counters.md promises this layout.
  *
- * Nothing that a reader finds is trusted: sizes come from the file system and our own structs, and
- * texts are copied and ended.
+ * A reader trusts nothing that it finds: sizes come from the file system and our own structs, and
+ * texts are copied and terminated.
  */
 #ifndef TDK_SHM_COUNTERS_H
 #define TDK_SHM_COUNTERS_H
@@ -30,9 +31,9 @@
 #define COUNTERS_FILE_MAX 96
 
 enum counter_kind {
-    COUNTER_TOTAL, /* only grows while its writer lives */
+    COUNTER_TOTAL, /* only grows as long as its writer lives */
     COUNTER_LEVEL, /* goes up and down */
-    COUNTER_NOTE,  /* words, in `help`; the value is since when, 0: there are none */
+    COUNTER_NOTE,  /* words, in `help`; the value is the time since when, 0: there are none */
 };
 
 enum counter_unit {
@@ -45,13 +46,13 @@ enum counter_unit {
 struct counters_head {
     uint64_t magic;
     uint32_t version, head_size, row_size, rows_max;
-    _Atomic uint32_t rows; /* those below it are whole */
+    _Atomic uint32_t rows; /* rows below this number are whole */
     uint32_t pid;          /* a comment: it means nothing in another pid namespace */
     uint64_t started;      /* ns since 1970 */
-    _Atomic uint64_t beat; /* CLOCK_MONOTONIC, ns: when the writer last came by */
+    _Atomic uint64_t beat; /* CLOCK_MONOTONIC, ns: the last time the writer passed here */
     char writer[32];       /* "recorder" */
     uint8_t tape_id[16];
-    char program[24]; /* version of the program */
+    char program[24]; /* the program's version */
     char tape[256];   /* its path, cut if it is longer */
     uint8_t zero[8];
 };
@@ -60,7 +61,7 @@ struct counters_row {
     _Atomic uint64_t value;
     uint8_t kind, unit, zero[6];
     char name[48];
-    char ring[72], track[72]; /* empty: it is about none */
+    char ring[72], track[72]; /* empty: the row is about none */
     char help[112];
 };
 
@@ -71,7 +72,7 @@ _Static_assert(sizeof(struct counters_row) == 320, "layout");
 
 struct counters;
 
-/* What a row is, but for its ring and track. */
+/* What a row is, apart from its ring and track. */
 struct counter_kind_of {
     const char *name, *help;
     enum counter_kind kind;
@@ -86,30 +87,30 @@ struct counters_options {
     unsigned rows_max;
 };
 
-/* The page WRITER-TAPEID.counters, over what a dead writer may have left. */
+/* Make the page WRITER-TAPEID.counters. It replaces what a dead writer may have left. */
 int counters_create(struct counters **counters, const struct counters_options *options,
                     struct tdk_err *err);
 
-/* The page is removed: who looks from now on knows that nobody runs. NULL is fine. */
+/* Remove the page, so that anyone who looks from now on knows that nothing runs. NULL is fine. */
 void counters_close(struct counters *counters);
 
-/* One more row, of value 0. Its number, or TDK_EFULL. `ring` and `track` may be NULL. */
+/* Add a row with the value 0. Returns its number, or TDK_EFULL. `ring` and `track` may be NULL. */
 int counters_add(struct counters *counters, const struct counter_kind_of *what, const char *ring,
                  const char *track);
 
-/* The track of a row that was added without one; what has one keeps it. */
+/* Name the track of a row that was added without one. A row that has one keeps it. */
 void counters_name_track(struct counters *counters, int row, const char *track);
 
 void counters_set(struct counters *counters, int row, uint64_t value);
 
-/* The words of a COUNTER_NOTE from now on; NULL: there are none. */
+/* Set the words of a COUNTER_NOTE. NULL: there are none from now on. */
 void counters_note(struct counters *counters, int row, const char *words);
 
 void counters_beat(struct counters *counters, uint64_t now_ns);
 
 /* ---- the reader's side ---- */
 
-/* A page as it was at a moment, in the caller's memory. */
+/* A page as it was at one moment, in the caller's memory. */
 struct counters_copy {
     bool alive; /* its writer lives */
     uint32_t pid;
@@ -132,16 +133,17 @@ struct counter_value {
 int counters_read(struct counters_copy *copy, const char *name, struct tdk_err *err);
 void counters_forget(struct counters_copy *copy);
 
-/* The page of this writer of this tape; and what its file is called. */
+/* Read the page of this writer of this tape; and the name of its file. */
 int counters_read_of(struct counters_copy *copy, const char *writer, const uint8_t tape_id[16],
                      struct tdk_err *err);
 
 void counters_file(char file[COUNTERS_FILE_MAX], const char *writer, const uint8_t tape_id[16]);
 
-/* Tell the name of each page to `each`, sorted; not 0 from it ends the walk and is returned. */
+/* Call `each` with the name of each page, sorted. If it returns anything but 0, the walk ends and
+ * that is returned. */
 int counters_list(int (*each)(const char *name, void *context), void *context, struct tdk_err *err);
 
-/* The value of a row, or NULL. `ring` NULL: the first of that name. */
+/* The value of a row, or NULL. With `ring` NULL: the first row of that name. */
 const struct counter_value *counters_find(const struct counters_copy *copy, const char *name,
                                           const char *ring);
 

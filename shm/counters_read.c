@@ -1,4 +1,4 @@
-/* counters_read.c - a page of counters as it is at a moment. */
+/* counters_read.c - read a page of counters as it is at one moment. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ static int check_head(const struct counters_head *head, off_t size, const char *
     return 0;
 }
 
-/* Texts of a foreign page: they end where their field does, and hold no control bytes. */
+/* Copy a text of a foreign page. It ends where its field ends, and holds no control bytes. */
 static void copy_text(char *to, const char *from, size_t room)
 {
     size_t size = strnlen(from, room - 1);
@@ -80,8 +80,8 @@ static int copy_rows(struct counters_copy *copy, int fd, uint32_t rows, struct t
     return rc;
 }
 
-/* By read, not through a mapping: a file that is cut meanwhile is a short read and no signal. Words
- * are aligned, so each is copied whole. */
+/* Read, not mapped: if the file is cut meanwhile, that is a short read and no signal. Words are
+ * aligned, so each is copied whole. */
 static int read_page(struct counters_copy *copy, int fd, const char *name, struct tdk_err *err)
 {
     struct counters_head head;

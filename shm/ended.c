@@ -5,7 +5,7 @@
 #include "shm/region.h"
 #include "shm/ring_private.h"
 
-/* Word by word: a head may lie across the end of the data. */
+/* Read word by word, because a head may lie across the end of the data. */
 static bool read_head(const struct region *region, uint64_t position, struct tdk_frame *head)
 {
     unsigned char *to = (unsigned char *)head;
@@ -17,7 +17,7 @@ static bool read_head(const struct region *region, uint64_t position, struct tdk
     return true;
 }
 
-/* A feed's own ticks may look like anything; only a play has played some. */
+/* A feed's own ticks may look like anything. Only a ring that a play has played into has an END. */
 static bool has_played(const struct tdk_ring_shared *copy)
 {
     const struct tdk_ring_epoch_line *line = ring_epoch_line(copy);
@@ -38,7 +38,7 @@ int ring_ended(const char *name, uint64_t *ts, struct tdk_err *err)
     struct region region;
     struct tdk_frame head;
     int rc = region_open(&region, name, false, err);
-    if (rc < 0) /* what is no ring of ours tells of no play */
+    if (rc < 0) /* a file that is no ring of ours says nothing about a play */
         return rc <= TDK_ECORRUPT ? 0 : rc;
     rc = is_end(&region, &region.head, &head);
     if (rc == 1)

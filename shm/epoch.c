@@ -17,8 +17,9 @@ static void store(uint64_t *word, uint64_t value)
 
 /* ---- producer ---- */
 
-/* Nothing of that epoch is in the ring, not even its EPOCH frame: nobody has seen it. It goes on
- * under us with a number of our own; what it refused is still told, as refused by us. */
+/* Nothing of that epoch is in the ring, not even its EPOCH frame, so nobody has seen it. We carry
+ * it on with a number of our own. The claims that it refused are still reported, as if we had
+ * refused them. */
 static struct tdk_ring_epoch_line *epoch_carry_on(struct tdk_ring *ring,
                                                   struct tdk_ring_epoch_line *line, uint64_t epoch)
 {
@@ -29,8 +30,9 @@ static struct tdk_ring_epoch_line *epoch_carry_on(struct tdk_ring *ring,
     return line;
 }
 
-/* Written where no reader looks, then made the current one by a single store: killed at any point,
- * the page shows the old epoch whole or the new one whole. */
+/* The line is written where no reader looks, then made the current one by a single store. If the
+ * producer is killed at any point, the page shows either the old epoch whole or the new one
+ * whole. */
 static struct tdk_ring_epoch_line *epoch_start(struct tdk_ring *ring,
                                                const struct tdk_ring_shared *copy, uint64_t epoch)
 {
@@ -81,7 +83,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "1b4e28ba-2fa1-11d2-883f-0016d3cca427\n" as 16 bytes; zeros where it cannot be had. */
+/* Convert "1b4e28ba-2fa1-11d2-883f-0016d3cca427\n" to 16 bytes. Zeros if it cannot be read. */
 static void read_boot_id(uint8_t id[16])
 {
     char text[40] = {0};
@@ -124,7 +126,7 @@ bool epoch_announce(struct tdk_ring *ring)
     frame->ts = more->attached_ns;
     memcpy(frame + 1, &epoch, sizeof epoch);
     more->announced = true;
-    tdk_ring_publish(ring); /* nothing else is claimed yet */
+    tdk_ring_publish(ring); /* nothing else has been claimed yet */
     return true;
 }
 
@@ -138,7 +140,8 @@ uint64_t epoch_of_last(const struct tdk_ring_shared *copy)
     return copy->produced == line->at ? line->previous : line->epoch;
 }
 
-/* An EPOCH frame at `position`? Copied: a hostile producer must not change it while we look. */
+/* Is there an EPOCH frame at `position`? It is copied, because a hostile producer must not change
+ * it while we look. */
 static bool is_epoch_frame(const struct tdk_ring *ring, uint64_t position, uint64_t left,
                            struct tdk_epoch *epoch)
 {
@@ -151,8 +154,8 @@ static bool is_epoch_frame(const struct tdk_ring *ring, uint64_t position, uint6
     return true;
 }
 
-/* Where the frame behind the one at `position` begins. A head that cannot be ends the walk: whoever
- * consumes will meet it, and then it is told. */
+/* Where the frame after the one at `position` begins. An impossible head ends the walk: the
+ * consumer will meet it and report it. */
 static uint64_t position_after(const struct tdk_ring *ring, uint64_t position, uint64_t end)
 {
     const uint64_t *word = (const uint64_t *)(const void *)(ring->data + (position & ring->mask));
@@ -162,8 +165,8 @@ static uint64_t position_after(const struct tdk_ring *ring, uint64_t position, u
     return position + tdk_frame_span(size);
 }
 
-/* The frames before the current epoch are of an older one: the first EPOCH frame among them says
- * which it ends. They stay where they are, nobody but us releases them. */
+/* The frames before the current epoch belong to an older one. The first EPOCH frame among them says
+ * which epoch it ends. These frames stay where they are, because nobody but us releases them. */
 uint64_t epoch_at_cursor(const struct tdk_ring *ring)
 {
     struct tdk_ring_shared copy;

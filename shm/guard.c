@@ -1,5 +1,5 @@
 /*
- * A file that is cut while it is mapped answers the next touch of the lost pages with SIGBUS.
+ * When a mapped file is cut, the next touch of the lost pages raises SIGBUS.
  *
  * The handler puts empty memory in the place of the whole mapping, marks it, and returns. The
  * instruction is then done again and finds zeros, which are neither a tick nor a position. The
@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "tapedeck/ring.h"
 
-#define GUARDED_MAX 1024 /* of one process; more than that are not guarded */
+#define GUARDED_MAX 1024 /* in one process; mappings beyond that are not guarded */
 
 /* The handler reads this while other threads attach and detach, so `base` is stored last and
  * cleared first. A mark is written only when its own mapping faults, and so only by the thread that

@@ -14,7 +14,7 @@
 
 /* ---- a consistent look at the shared page ---- */
 
-#define COPIES_MAX 100 /* a hostile producer could change its epoch for ever */
+#define COPIES_MAX 100 /* because a hostile producer could change its epoch for ever */
 
 static void copy_once(const struct tdk_ring_shared *shared, struct tdk_ring_shared *copy)
 {
@@ -24,8 +24,9 @@ static void copy_once(const struct tdk_ring_shared *shared, struct tdk_ring_shar
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
-/* An epoch's line is rewritten only after the other one became current: generation unchanged, line
- * whole. Read first, acquire: frames up to copy->produced may be looked at. */
+/* An epoch's line is rewritten only after the other one has become current. So if the generation
+ * has not changed, the line is whole. The generation is read first, with acquire, so frames up to
+ * copy->produced may be looked at. */
 void ring_copy_shared(const struct tdk_ring_shared *shared, struct tdk_ring_shared *copy)
 {
     for (int i = 0; i < COPIES_MAX; i++) {
@@ -40,8 +41,8 @@ void ring_copy_shared(const struct tdk_ring_shared *shared, struct tdk_ring_shar
 
 /* ---- info ---- */
 
-/* Until the newest epoch has put something in, the one before it is the ring's; its line is the
- * other one (epoch.c). */
+/* Until the newest epoch has put something in, the ring is still in the epoch before it. That
+ * epoch's line is the other one (epoch.c). */
 static void info_of_epoch(const struct tdk_ring_shared *copy, struct tdk_ring_info *info)
 {
     const struct tdk_ring_epoch_line *line = ring_epoch_line(copy);
@@ -58,7 +59,7 @@ static void info_of_epoch(const struct tdk_ring_shared *copy, struct tdk_ring_in
     info->produced = (info->seq > info->lost ? info->seq - info->lost : 0) + line->played;
 }
 
-/* `copy` passed region_check(); its counters can still say anything. */
+/* `copy` has passed region_check(), but its counters can still have any value. */
 static void info_decode(const struct tdk_ring_shared *copy, const char *name,
                         struct tdk_ring_info *info)
 {
@@ -74,8 +75,8 @@ static void info_decode(const struct tdk_ring_shared *copy, const char *name,
     snprintf(info->name, sizeof info->name, "%s", name);
     snprintf(info->track, sizeof info->track, "%.*s", (int)TDK_NAME_MAX, copy->track);
     memcpy(info->uuid, copy->uuid, sizeof info->uuid);
-    /* Read one after the other while both move: never more than the ring, never less than nothing.
-     */
+    /* They are read one after the other while both move. The result is kept between 0 and the
+     * capacity. */
     if (copy->produced > copy->consumed)
         info->fill = copy->produced - copy->consumed;
     if (info->fill > info->capacity)
@@ -110,7 +111,7 @@ void tdk_ring_info(const struct tdk_ring *ring, struct tdk_ring_info *info)
     memcpy(copy.track, head->track, sizeof copy.track);
     info_decode(&copy, ring->more->name, info);
     info_roles(&copy, ring->more->region.fd, info);
-    /* A lock of one's own does not stand in one's way, so it does not show. */
+    /* A process's own lock does not conflict with itself, so it does not show. */
     if (ring->role == TDK_RING_PRODUCER)
         info->producer_pid = (uint32_t)getpid();
     if (ring->role == TDK_RING_CONSUMER)
@@ -125,7 +126,7 @@ int tdk_ring_stat(const char *name, struct tdk_ring_info *info, struct tdk_err *
     int rc = region_open(&region, name, false, err);
     if (rc < 0)
         return rc;
-    /* The second of two reads with one generation between them is whole, as above. */
+    /* The second of two reads is whole if the generation is the same in both, as above. */
     struct tdk_ring_shared copy = region.head, again;
     for (int i = 0; i < COPIES_MAX; i++) {
         if (pread(region.fd, &again, sizeof again, 0) != (ssize_t)sizeof again)
@@ -177,7 +178,8 @@ int tdk_ring_list(int (*each)(const char *name, void *context), void *context, s
     return rc;
 }
 
-/* Who is at it can only be asked of a file that can be opened; anything else needs `force`. */
+/* Whether a ring is in use can only be seen if its file can be opened. Anything else needs
+ * `force`. */
 static int check_unused(const char *name, struct tdk_err *err)
 {
     struct region region;

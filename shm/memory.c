@@ -23,7 +23,8 @@ static int map_and_open(struct tdk_ring **ring, struct region *region, const cha
 
 /* ---- made ---- */
 
-/* All its pages, so that neither side meets a lack of memory later; then its size is for ever. */
+/* Allocate all pages, so that neither side runs out of memory later. After the seal, the size is
+ * final. */
 static int fill_and_seal(struct region *region, const char *name, struct tdk_err *err)
 {
     const struct tdk_ring_shared *head = &region->head;
@@ -70,7 +71,7 @@ int tdk_ring_file(const struct tdk_ring *ring)
 
 /* ---- passed ---- */
 
-/* Before anything of it is read. The seals are for ever, so what was looked at stays true. */
+/* Check before reading anything of it. Seals are permanent, so what was checked stays true. */
 static int check_file(int fd, const char *name, struct tdk_err *err)
 {
     struct stat st;

@@ -1,5 +1,5 @@
 /*
- * memory.h - a ring in memory that has no name: made by its producer, passed to its consumer.
+ * memory.h - a ring in memory without a name: its producer makes it and passes it to its consumer.
  *
  * The file is laid out as in region.h, and is sealed (memfd_create(2), F_SEAL_SHRINK, F_SEAL_GROW,
  * F_SEAL_SEAL): each side can write any bytes into it, but neither can cut it under the other. The

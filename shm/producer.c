@@ -16,15 +16,15 @@ int producer_open(struct tdk_ring *ring, struct tdk_err *err)
         return err_say(err, TDK_EHOSTILE, "ring %s: its counters contradict each other",
                        more->name);
 
-    /* What a dead producer had claimed beyond `produced` was never published: it is overwritten. */
+    /* What a dead producer had claimed beyond `produced` was never published. It is overwritten. */
     ring->position = produced;
-    ring->limit = produced; /* so that the first claim goes the slow way, past the EPOCH frame */
+    ring->limit = produced; /* so the first claim goes the slow way, to put in the EPOCH frame */
     more->released = consumed;
     more->reserved = reserved > produced ? reserved : produced;
     return epoch_begin(ring, err);
 }
 
-/* How far the consumer has released. False: it says something that cannot be. */
+/* Read how far the consumer has released. False: that is impossible. */
 static bool look_at_consumer(struct tdk_ring *ring)
 {
     struct tdk_ring_private *more = ring->more;
@@ -55,8 +55,8 @@ bool producer_make_room(struct tdk_ring *ring, size_t span)
     uint64_t end = more->released + capacity;
     uint64_t limit = end - ring->position < step ? end : ring->position + step;
     if (limit > more->reserved) {
-        /* Told before it is done. The fence keeps the bytes of the frames behind this store, so a
-         * tap that has copied any of them finds it afterwards (tap.c). */
+        /* This is stored before the bytes are written. The fence keeps the bytes of the frames
+         * behind this store, so a tap that has copied any of them finds it afterwards (tap.c). */
         __atomic_store_n(&ring->shared->reserved, limit, __ATOMIC_RELAXED);
         __atomic_thread_fence(__ATOMIC_RELEASE);
         more->reserved = limit;

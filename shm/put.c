@@ -11,12 +11,19 @@
 #include "shm/ring_private.h"
 
 /*
- * Ticks go in by pieces, in one of three ways. In place: its lines asked for ahead; fast where
- * nobody else has them, in a large ring. Aside: laid down in memory of our own and moved by one
- * string instruction, which from some 2 KiB on writes whole lines without asking for what was in
- * them; so the lines that the other side's processor still has are not waited for. Past the cache:
- * likewise, but to memory, from where the other side reads it; it has no lines to take away, and
- * costs a fence. Which is the fastest cannot be asked: it is tried (trial.h).
+ * Ticks are put in by pieces, in one of three ways.
+ *
+ * In place: the lines of the ring are prefetched and written. This is fast in a large ring, where
+ * no other processor has the lines.
+ *
+ * Aside: the piece is built in our own memory and moved by one string instruction. From about 2 KiB
+ * on, that instruction writes whole lines without fetching what was in them. So there is no wait
+ * for lines that the other side's processor still has.
+ *
+ * Past the cache: as aside, but straight to memory, from where the other side reads it. This leaves
+ * no lines to be taken away, but costs a fence.
+ *
+ * Which way is the fastest cannot be known, so it is tried (trial.h).
  */
 #define PIECE_MAX 8192u
 #define PIECE_MIN 2048u
@@ -35,8 +42,8 @@ static void copy_words(void *to, const void *from, size_t words)
 }
 
 #if defined __x86_64__
-/* Whole lines; what is left of others goes through the cache. Fenced, so that whoever sees it
- * published also sees it. */
+/* Whole lines go past the cache; the partial lines at both ends go through it. The fence makes sure
+ * that a reader that sees the piece published also sees its bytes. */
 static void copy_past_cache(unsigned char *to, const unsigned char *from, size_t bytes)
 {
     const size_t before = (0 - (uintptr_t)to) % LINE, lines = (bytes - before) / LINE;
@@ -61,12 +68,12 @@ static void copy_past_cache(unsigned char *to, const unsigned char *from, size_t
 /* Ticks `first` to `first` + n of a put, and what their frames have in common. */
 struct part {
     const struct tdk_put *put;
-    uint64_t first, n, seq; /* seq: of the first */
-    uint64_t now;           /* of all, where the put tells no times */
+    uint64_t first, n, seq; /* seq: of the first tick */
+    uint64_t now;           /* for all ticks, if the put has no times */
 };
 
-/* Their frames, as a producer would have filled them, asking for what lies `ahead` bytes further.
- */
+/* Write their frames as a producer would have filled them, and prefetch what lies `ahead` bytes
+ * further on. */
 TDK_RING_INLINE void lay_down_sized(unsigned char *at, const struct part *p, size_t ahead,
                                     uint32_t size)
 {
@@ -90,7 +97,7 @@ TDK_RING_INLINE void lay_down_sized(unsigned char *at, const struct part *p, siz
     }
 }
 
-/* A size that is known to the compiler is copied without a call; these are the usual ones. */
+/* If the compiler knows the size, it copies without a call. These are the usual sizes. */
 static void lay_down(unsigned char *at, const struct part *p, size_t ahead)
 {
     switch (p->put->size) {
@@ -128,7 +135,7 @@ static void fill_room(struct trial *trial, void *room, size_t bytes, const struc
         trial_tell(trial, way, clock_mono() - start, bytes);
 }
 
-/* How many of n frames there is room for. */
+/* How many of `n` frames there is room for. */
 static uint64_t count_fitting(struct tdk_ring *ring, size_t span, uint64_t n)
 {
     if (tdk_ring_has_room(ring, n * span))
@@ -139,7 +146,7 @@ static uint64_t count_fitting(struct tdk_ring *ring, size_t span, uint64_t n)
     return fitting < n ? fitting : n;
 }
 
-/* In one piece; there is room for it. */
+/* Put in one piece. There is room for it. */
 static void put_piece(struct tdk_ring *ring, const struct part *part)
 {
     size_t bytes = (size_t)part->n * tdk_frame_span(part->put->size);

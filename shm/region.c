@@ -74,8 +74,8 @@ static int say_no_space(const char *name, int folder, uint64_t size, struct tdk_
                    (unsigned long long)(free_bytes >> 20));
 }
 
-/* Every page now. A file with holes would be filled at its first touch, and where that finds no
- * memory the toucher dies of a SIGBUS. */
+/* Allocate every page now. A file with holes would be filled at the first touch of each page. If
+ * there is no memory then, whoever touches it dies of a SIGBUS. */
 static int allocate(int fd, int folder, uint64_t size, const char *name, struct tdk_err *err)
 {
     int rc;
@@ -87,7 +87,7 @@ static int allocate(int fd, int folder, uint64_t size, const char *name, struct 
     return rc == 0 ? 0 : err_set(err, -rc, "create ring %s: allocate its pages", name);
 }
 
-/* The name comes last, and never replaces one that is there. */
+/* The name is given last, and never replaces an existing one. */
 static int link_into(int fd, int folder, const char *file, const char *name, struct tdk_err *err)
 {
     char self[40];
@@ -108,7 +108,7 @@ static int fill_and_link(int fd, int folder, const char *file, const struct tdk_
     if (pwrite(fd, head, sizeof *head, 0) != (ssize_t)sizeof *head)
         return err_set(err, errno ? -errno : -EIO, "create ring %s: write its header", name);
     owner_give(fd, folder);
-    if (fchmod(fd, 0660) < 0) /* whatever the umask said */
+    if (fchmod(fd, 0660) < 0) /* whatever the umask was */
         return err_set(err, -errno, "create ring %s: set its mode", name);
     return link_into(fd, folder, file, name, err);
 }
@@ -180,8 +180,7 @@ int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t 
     return 0;
 }
 
-/* What open() itself refuses may be a link, a directory or a socket that was put in a ring's place.
- */
+/* Where open() itself refuses, there may be a link, a directory or a socket in a ring's place. */
 static int open_file(const char *name, bool writable, struct tdk_err *err)
 {
     char file[RINGS_FILE_MAX];
@@ -212,7 +211,7 @@ static int open_file(const char *name, bool writable, struct tdk_err *err)
     return err_advise(err, rc, -EACCES, "join its group");
 }
 
-/* Rings are for their owner and its group. One that anybody may write is nobody's. */
+/* Rings are for their owner and its group. A ring that anybody may write is refused. */
 static int check_file(int fd, const char *name, struct tdk_err *err)
 {
     struct stat st;
@@ -231,7 +230,8 @@ int region_read_head(struct region *region, const char *name, struct tdk_err *er
     struct stat st;
     if (fstat(region->fd, &st) < 0)
         return err_set(err, -errno, "look at ring %s", name);
-    /* By read, not through a mapping: a file too short is a short read here, a SIGBUS there. */
+    /* Read, not mapped: a file that is too short is a short read here, but a SIGBUS in a
+     * mapping. */
     memset(&region->head, 0, sizeof region->head);
     if (pread(region->fd, &region->head, sizeof region->head, 0) < 0)
         return err_set(err, -errno, "read ring %s", name);
@@ -261,8 +261,8 @@ int region_open(struct region *region, const char *name, bool writable, struct t
 
 /* ---- map ---- */
 
-/* One piece of address space, so that both halves surely lie side by side; and where a tmpfs with
- * large pages (mount option huge=) can map them as such. */
+/* Reserve one piece of address space, so that both halves are sure to lie side by side. It is
+ * aligned, so that a tmpfs with large pages (mount option huge=) can map them as such. */
 static unsigned char *reserve(size_t size)
 {
     unsigned char *space = mmap(NULL, size + LARGE_PAGE, PROT_NONE,

@@ -1,7 +1,7 @@
 /*
- * region.h - a ring's file: made, checked, mapped.
+ * region.h - a ring's file: how it is made, checked and mapped.
  *
- *   file      header_size bytes: struct tdk_ring_shared, zeros behind it
+ *   file      header_size bytes: struct tdk_ring_shared, then zeros
  *             capacity bytes of data
  *   mapping   header | data | the same pages of data once more
  *
@@ -28,7 +28,7 @@
 struct region {
     int fd;              /* ours; it also holds the lock of the role */
     unsigned char *base; /* NULL: not mapped */
-    size_t mapped;       /* bytes from base on */
+    size_t mapped;       /* bytes, counted from base */
     size_t header_size;
     size_t capacity;
     bool lazy; /* somebody else made it: its pages are mapped as they are used, not all at once */

@@ -18,7 +18,7 @@ struct tdk_ring_private {
     uint64_t warm_from;  /* where tdk_ring_warm() began, */
     size_t warmed;       /* and how many bytes from there on it has touched */
     /* producer */
-    struct tdk_ring_epoch_line *line; /* its own, in the shared page */
+    struct tdk_ring_epoch_line *line; /* its own line in the shared page */
     uint64_t lost;                    /* what that line says */
     uint64_t released;                /* where the consumer was when we last looked */
     uint64_t reserved;                /* what the shared page says */

@@ -20,7 +20,8 @@ const char *rings_path(void)
     return path && *path ? path : "/dev/shm/tapedeck";
 }
 
-/* The mode is set after the fact: a umask of 077 would shut out the group that shares the rings. */
+/* The mode is set after creation, because a umask of 077 would shut out the group that shares the
+ * rings. */
 static int rings_create(const char *path, struct tdk_err *err)
 {
     if (mkdir(path, 0770) == 0)

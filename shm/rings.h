@@ -15,11 +15,11 @@
 
 #define RINGS_FILE_MAX (TDK_NAME_MAX + sizeof ".ring")
 
-/* Where it is; borrowed from the environment. */
+/* The path of the rings directory, borrowed from the environment. */
 const char *rings_path(void);
 
-/* A descriptor of it for openat(), the caller's to close; with `create` it is made if it is not
- * there (0770). -ENOENT and other -errno. */
+/* A descriptor of it for openat(). The caller closes it. With `create` the directory is made if it
+ * is not there (0770). -ENOENT and other -errno. */
 int rings_open(bool create, struct tdk_err *err);
 
 /* What to do where the directory's rights are why: behind the error's text. Returns the code. */

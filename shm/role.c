@@ -11,7 +11,7 @@ static struct flock lock_of(short type, off_t byte)
 
 static bool bytes_are_locked(int fd, off_t first, off_t count)
 {
-    struct flock lock = lock_of(F_WRLCK, first); /* one that conflicts with any */
+    struct flock lock = lock_of(F_WRLCK, first); /* conflicts with any other lock */
     lock.l_len = count;
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
@@ -60,7 +60,7 @@ bool role_is_taken(int fd, enum tdk_ring_role role)
 unsigned role_count_taps(int fd)
 {
     unsigned count = 0;
-    if (!bytes_are_locked(fd, 2, ROLE_TAPS)) /* most rings: one call instead of 64 */
+    if (!bytes_are_locked(fd, 2, ROLE_TAPS)) /* true of most rings: one call instead of 64 */
         return 0;
     for (off_t i = 0; i < ROLE_TAPS; i++)
         count += byte_is_locked(fd, 2 + i);

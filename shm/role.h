@@ -8,7 +8,7 @@
  *
  *   byte 0   the producer       write lock
  *        1   the consumer       write lock
- *   2..65    a tap each         read lock: taps open the file for reading only
+ *   2..65    a tap each         read lock, because taps open the file for reading only
  */
 #ifndef TDK_SHM_ROLE_H
 #define TDK_SHM_ROLE_H

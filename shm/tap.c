@@ -1,10 +1,10 @@
 /*
- * A tap copies first and asks afterwards whether what it copied was still there.
+ * A tap copies first, and then checks whether what it copied was still there.
  *
- * The producer raises `reserved` before it writes the bytes up to it; a byte at position p is
- * overwritten by the one at p + capacity. So a copy from p on is whole if, after it, reserved is at
- * most p + capacity: not a byte of it can have been touched. The producer knows nothing of this but
- * one store in each 64th of the ring.
+ * The producer raises `reserved` before it writes the bytes up to it. A byte at position p is
+ * overwritten by the one at p + capacity. So a copy that begins at p is whole if, after the copy,
+ * `reserved` is at most p + capacity: no byte of it can have been touched. All that a tap costs the
+ * producer is one store in each 64th of the ring.
  */
 #include "shm/tap.h"
 
@@ -33,9 +33,9 @@ void tdk_ring_tap_unreleased(struct tdk_ring *ring)
     ring->more->epoch = epoch_at_cursor(ring);
 }
 
-/* Word by word, each read once. The thread sanitizer is told to look away: that these bytes may be
- * written meanwhile is the point, and `reserved` tells. (Volatile, for it looks at every atomic.)
- */
+/* Copy word by word, each read once. The thread sanitizer must not look here: these bytes may be
+ * written meanwhile by design, and `reserved` tells whether they were. The source is volatile and
+ * not atomic, because the sanitizer checks every atomic. */
 __attribute__((no_sanitize("thread"))) static void
 copy_words(uint64_t *to, const volatile uint64_t *from, size_t words)
 {
@@ -53,8 +53,8 @@ static int64_t tap_lapped(struct tdk_ring *ring, uint64_t *missed)
     return TDK_ELAPPED;
 }
 
-/* Bytes of the whole frames in our copy; 0 when not even the first is whole, TDK_EHOSTILE when a
- * head cannot be. */
+/* Bytes that whole frames take in our copy. 0 if not even the first is whole. TDK_EHOSTILE if a
+ * head is impossible. */
 static int64_t whole_frames(const struct tdk_ring *ring, const void *copy, size_t size)
 {
     const unsigned char *bytes = copy;

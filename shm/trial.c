@@ -19,8 +19,9 @@ static unsigned fastest_of(const struct trial *trial)
     return fastest;
 }
 
-/* The least, so that a slice of time which went to somebody else does not decide. The first piece
- * of each way is none of it: it waits for what the other way has left in the store buffer. */
+/* Keep the least time of each way, so that a time slice given to another process does not decide.
+ * The first piece of each way does not count: it waits for what the previous way has left in the
+ * store buffer. */
 void trial_tell(struct trial *trial, unsigned way, uint64_t ns, size_t bytes)
 {
     uint64_t cost = (ns << 16) / bytes;

@@ -1,4 +1,5 @@
-/* unread.c - how many ticks wait in a ring: its frames counted from outside, nobody disturbed. */
+/* unread.c - how many ticks wait in a ring. Its frames are counted from outside and nobody is
+ * disturbed. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -10,10 +11,10 @@ struct walk {
     const struct region *region;
     uint64_t at, end; /* positions: what is left to read */
     unsigned char bytes[64 << 10];
-    size_t first, size; /* of `bytes`, what is not used yet */
+    size_t first, size; /* what is not used yet of `bytes` */
 };
 
-/* At least a head, or what is left, in one piece. False: the file cannot be read. */
+/* Have at least a head, or what is left, in one piece. False: the file cannot be read. */
 static bool refill(struct walk *w)
 {
     size_t mask = w->region->capacity - 1;
@@ -34,7 +35,7 @@ static bool refill(struct walk *w)
     return true;
 }
 
-/* Past `span` bytes, read or not yet. */
+/* Move past `span` bytes, whether they are read yet or not. */
 static void skip(struct walk *w, size_t span)
 {
     size_t here = span < w->size ? span : w->size;
@@ -51,7 +52,8 @@ static uint64_t count(struct walk *w)
         if (w->size < sizeof head && (!refill(w) || w->size < sizeof head))
             break;
         memcpy(&head, w->bytes + w->first, sizeof head);
-        /* Rewritten while we look, or never right: there is no more to be learned. */
+        /* It was overwritten while we looked, or was never right. There is no more to be
+         * learned. */
         if (head.size > w->region->head.payload_max ||
             tdk_frame_span(head.size) > w->size + (w->end - w->at))
             break;

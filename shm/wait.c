@@ -9,8 +9,8 @@
  *
  * A store may still wait in the processor while a later load is done, so without a fence on both
  * sides each could miss the other. membarrier() makes every running thread of every registered
- * process pass a full fence: the one side that is about to waste milliseconds pays for both. Where
- * it is missing, on either side, we sleep in short slices instead.
+ * process pass a full fence. So the side that is about to waste milliseconds pays for both. If
+ * either side does not have it, we sleep in short slices instead.
  */
 #include "shm/wait.h"
 
@@ -25,7 +25,7 @@
 #include "shm/ring_private.h"
 
 #define SPINS_BEFORE_SLEEP 2000u             /* some microseconds: a wake-up costs more than that */
-#define SLICE_NS           (100 * NS_PER_MS) /* a peer that dies between store and wake costs this */
+#define SLICE_NS           (100 * NS_PER_MS) /* lost when a peer dies between store and wake-up */
 #define SLICE_NS_UNFENCED  (1 * NS_PER_MS)
 #define SLICE_NS_TAP       (NS_PER_MS / 4)
 
@@ -119,8 +119,8 @@ static bool frame_is_there(struct tdk_ring *ring, size_t span)
     return ring->cursor != ring->seen || tdk_ring_refill(ring);
 }
 
-/* Of the producer that is at the ring now. One that comes later is taken for the same: at worst it
- * costs one slice. */
+/* The flag of the producer that is at the ring now. A later producer is taken for the same one; at
+ * worst that costs one slice. */
 static const uint32_t *producer_wakes(const struct tdk_ring_shared *shared)
 {
     uint64_t generation = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);

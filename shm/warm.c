@@ -1,26 +1,25 @@
 /*
- * warm.c - the first touch of a ring's pages, before a tick has to pay for it.
+ * warm.c - touch a ring's pages for the first time, before a tick has to pay for it.
  *
- * They are allocated and mapped by then, and on a machine of its own that is all there is to it.
- * Under a hypervisor that keeps its own page tables for its guests each page of each mapping costs
- * 10 us and more when a program first touches it, and no call into the guest's kernel spares it
- * that.
+ * The pages are allocated and mapped by then. On a physical machine that is enough. A hypervisor
+ * keeps page tables of its own for its guests: there, each page of each mapping costs 10 us and
+ * more when a program first touches it, and no call into the guest's kernel avoids that.
  */
 #include "shm/ring_private.h"
 
-/* Of the mirror only so much: how far over the end of the data anybody reads or writes, but for the
- * longest runs. */
+/* Only this much of the mirror is touched. Reads and writes go no further over the end of the data,
+ * except for the longest runs. */
 #define MIRROR_WARM ((size_t)2 << 20)
 
 static void touch(const struct tdk_ring *ring, unsigned char *page)
 {
     if (ring->role == TDK_RING_PRODUCER)
-        (void)__atomic_fetch_or(page, 0, __ATOMIC_RELAXED); /* to write, and leave it as it is */
+        (void)__atomic_fetch_or(page, 0, __ATOMIC_RELAXED); /* writes, and changes nothing */
     else
         (void)__atomic_load_n(page, __ATOMIC_RELAXED);
 }
 
-/* From where we stood round the data, then the beginning of the mirror. */
+/* First round the data from where we stood, then the beginning of the mirror. */
 static unsigned char *page_at(const struct tdk_ring *ring, size_t offset)
 {
     return ring->data +
