@@ -35,8 +35,8 @@ static bool make_room(struct batch *b, const struct tdk_run *run)
     return true;
 }
 
-/* Tracks that take turns tick by tick give many parts; a run that goes on where the last one ended
- * gives none. */
+/* Tracks that take turns tick by tick give many parts. A run that continues the last one needs no
+ * new part. */
 static struct tdk_part *part_for(struct tdk_batch *batch, const struct tdk_run *run)
 {
     struct tdk_part *last = batch->part_count > 0 ? &batch->parts[batch->part_count - 1] : NULL;

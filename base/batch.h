@@ -1,5 +1,5 @@
 /*
- * batch.h - runs of frames put together into a struct tdk_batch, whatever they come out of.
+ * batch.h - put runs of frames together into a struct tdk_batch, whatever they are read from.
  *
  *     struct batch b;
  *     rc = batch_begin(&b);
@@ -18,21 +18,21 @@
 
 #include "tapedeck/tape.h"
 
-/* What is being put together, with the room that there is. */
+/* The batch that is being put together, and the room that it has. */
 struct batch {
-    struct tdk_batch *batch; /* ours until batch_give() */
+    struct tdk_batch *batch; /* owned until batch_give() */
     size_t size_room, count_room, part_room;
 };
 
 int batch_begin(struct batch *b); /* -ENOMEM */
 
-/* Frames of a run are believed: whole, and inside of it. Its track's name is borrowed for as long
- * as the batch promises. False: no memory; what was added before is still there. */
+/* Frames of a run are trusted to be whole and inside it. The name of its track is borrowed for as
+ * long as struct tdk_batch says. False: no memory; what was added before is still there. */
 bool batch_add(struct batch *b, const struct tdk_run *run);
 
-/* How reading ended, 0 or a code, and what had come before: what tdk_cursor_batch() returns. 1:
- * *out is the caller's, and another failure than TDK_ECORRUPT is for the next call to tell again.
- */
+/* Finish the batch. `rc` says how reading ended: 0 or a code. Returns what tdk_cursor_batch()
+ * returns. 1: *out is the caller's; any failure except TDK_ECORRUPT is then left for the next call
+ * to report. */
 int batch_give(struct batch *b, int rc, struct tdk_batch **out);
 
 #endif

@@ -7,9 +7,9 @@
 #include "base/bytes.h"
 
 #define LARGE_PAGE ((size_t)2 << 20)
-#define SMALL_PAGE ((size_t)4096) /* or more: then some are touched twice */
+#define SMALL_PAGE ((size_t)4096) /* if pages are larger, some are touched twice */
 
-/* Room for one page more, and what is too much goes back. */
+/* Map one large page more than needed, and give back what is too much. */
 static unsigned char *map_aligned(size_t size)
 {
     unsigned char *memory =
@@ -29,8 +29,8 @@ void *buffers_map(size_t size)
     unsigned char *memory = map_aligned(size);
     if (memory == NULL)
         return NULL;
-    madvise(memory, size, MADV_HUGEPAGE); /* a wish: small ones will do */
-    /* Said by an error, where a touch would be answered by the system with the program's death. */
+    madvise(memory, size, MADV_HUGEPAGE); /* a wish: small pages will do */
+    /* A lack of memory is an error here. At a touch, the system would kill the program. */
     if (madvise(memory, size, MADV_POPULATE_WRITE) < 0 && errno != EINVAL) {
         int saved = errno;
         munmap(memory, size);

@@ -1,5 +1,4 @@
-/* bytes.h - numbers in memory that need not be aligned, alignment, and the struct around a member.
- */
+/* bytes.h - numbers in memory that need not be aligned; alignment; the struct around a member. */
 #ifndef TDK_BASE_BYTES_H
 #define TDK_BASE_BYTES_H
 

@@ -1,4 +1,4 @@
-/* clock.h - the two clocks, in ns. Wall time stamps ticks; intervals run on the monotonic one. */
+/* clock.h - the two clocks, in ns. Wall time stamps ticks; intervals use the monotonic clock. */
 #ifndef TDK_BASE_CLOCK_H
 #define TDK_BASE_CLOCK_H
 
@@ -28,7 +28,7 @@ static inline uint64_t clock_mono(void)
     return clock_read(CLOCK_MONOTONIC);
 }
 
-/* Once round a loop that watches something: kind to the other thread of the core. */
+/* Call it once in each turn of a loop that watches something: it spares the core's other thread. */
 static inline void clock_relax(void)
 {
 #if defined(__x86_64__)

@@ -9,12 +9,12 @@ static const char blanks[] = " \t\r";
 
 void config_begin(struct config *config, char *text)
 {
-    static const char mark[] = "\xef\xbb\xbf"; /* some editors' begin with a byte order mark */
+    static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark begins some editors' files */
     bool marked = strncmp(text, mark, sizeof mark - 1) == 0;
     *config = (struct config){.rest = marked ? text + sizeof mark - 1 : text};
 }
 
-/* Cut the text's first line off; NULL at its end. */
+/* Cut off the first line of the text. NULL at its end. */
 static char *take_line(struct config *config)
 {
     char *line = config->rest;

@@ -20,7 +20,7 @@ static uint32_t multiply(uint32_t a, uint32_t b)
     return product;
 }
 
-/* x^(8 n): what a CRC is multiplied by when n zero bytes follow. */
+/* x^(8 n): what a CRC is multiplied by if n zero bytes follow. */
 static uint32_t power_of_bytes(size_t n)
 {
     uint32_t square = 1u << 23; /* x^8 */
@@ -88,8 +88,8 @@ static bool hardware_has(void)
 }
 #endif
 
-/* The instruction takes three cycles and a new one can begin in each, so three streams run side by
- * side over thirds of a stretch and are put together behind it. */
+/* The instruction takes three cycles, and a new one can begin in each. So three streams run side by
+ * side over the thirds of a stretch and are combined after it. */
 #define STRETCH_LONG  ((size_t)4096)
 #define STRETCH_SHORT ((size_t)256)
 static uint32_t shift_long, shift_short;
@@ -147,7 +147,7 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t size)
     return taken < size ? crc32c_instruction(crc, p + taken, size - taken) : crc;
 }
 
-/* Four streams that have nothing to do with each other: no putting together behind them. */
+/* Four streams that are independent of each other. They need not be combined. */
 HARDWARE static void four_chunks(const unsigned char *p, size_t chunk, uint32_t *crcs)
 {
     uint32_t a = ~0u, b = ~0u, c = ~0u, d = ~0u;

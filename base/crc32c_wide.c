@@ -2,12 +2,13 @@
  * crc32c_wide.c - CRC-32C by carryless multiplication in registers of 64 bytes (AVX-512,
  * VPCLMULQDQ): twice as fast as the instruction made for it.
  *
- * A CRC is the remainder of the message as a polynomial, so a piece of 16 bytes may be replaced by
- * any other polynomial with the same remainder: its halves times what x to the power of the
- * distance leaves, added to the 16 bytes at that distance. Sixteen pieces go side by side through
- * the message, then into each other, and of the last one the instruction makes the CRC.
+ * A CRC is the remainder of the message as a polynomial. So a piece of 16 bytes may be replaced by
+ * any other polynomial with the same remainder: each half is multiplied by the remainder of x to
+ * the power of the distance, and the products are added to the 16 bytes at that distance. Sixteen
+ * pieces go side by side through the message and are then folded into each other. The instruction
+ * computes the CRC of the last one.
  *
- * In a register bit 0 is the highest power. A product of two halves so comes out one bit too low,
+ * In a register bit 0 is the highest power. So a product of two halves comes out one bit too low,
  * which is why there is a -1 in the powers.
  */
 #include "base/crc32c_inner.h"
@@ -18,10 +19,10 @@
 #define WIDE __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.2")))
 enum { REGISTER = 64 };
 
-/* What the lower and the upper half of a piece are multiplied by to be added n bytes behind: x to
- * the power of 8 n + 63, and of 8 n - 1, in the upper half of 64 bits. Written down, because to
- * make them takes a program's start a tenth of a millisecond; the unit test would find a wrong one.
- */
+/* The factors for the lower and the upper half of a piece, to add it n bytes further on: x to the
+ * power of 8 n + 63, and of 8 n - 1, in the upper half of 64 bits. They are written down, because
+ * computing them would cost a tenth of a millisecond at a program's start. The unit test would find
+ * a wrong one. */
 struct factors {
     uint32_t low, high;
 };
@@ -47,7 +48,7 @@ WIDE static inline __m512i all(struct factors by)
     return _mm512_broadcast_i32x4(pair_of(by));
 }
 
-/* Each piece moved to where the last one is; that one is added as it is. */
+/* Moves each piece to where the last one is. The last one is added as it is. */
 WIDE static inline __m512i into_last(void)
 {
     __m512i by = _mm512_zextsi128_si512(pair_of(by_48));
@@ -60,7 +61,7 @@ WIDE static inline __m512i load(const void *bytes)
     return _mm512_loadu_si512(bytes);
 }
 
-/* `x` moved by a distance, and what is there. */
+/* `x` moved by a distance and added to what is there. */
 WIDE static inline __m512i fold(__m512i x, __m512i by, __m512i there)
 {
     enum { XOR3 = 0x96 };
@@ -108,7 +109,7 @@ uint32_t crc32c_wide(uint32_t crc, const unsigned char *bytes, size_t size)
 {
     (void)bytes;
     (void)size;
-    return crc; /* never asked for */
+    return crc; /* never called */
 }
 
 #endif

@@ -17,12 +17,12 @@
 char *digits_u64(char *at, uint64_t value);
 char *digits_i64(char *at, int64_t value);
 
-/* Units of 1e-9 with all nine places: "3720.250000000", "-0.000100000". */
+/* Units of 1e-9, with all nine places: "3720.250000000", "-0.000100000". */
 char *digits_nano(char *at, int64_t value);
 char *digits_nano_u64(char *at, uint64_t value);
 
-/* The same without zeros at the end: "3720.25", "-0.0001", "50000". Exact, and the shortest that
- * is. */
+/* The same without zeros at the end: "3720.25", "-0.0001", "50000". It is the shortest text that is
+ * exact. */
 char *digits_short(char *at, int64_t value);
 char *digits_short_u64(char *at, uint64_t value);
 

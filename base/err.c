@@ -45,7 +45,7 @@ const char *tdk_strerror(int code)
     return "unknown error";
 }
 
-/* Names come from anywhere, and the text goes to terminals: control bytes are shown as '?'. */
+/* Names come from anywhere, and the text goes to terminals. So control bytes are shown as '?'. */
 static void make_harmless(char *text)
 {
     for (; *text != '\0'; text++)
@@ -53,7 +53,7 @@ static void make_harmless(char *text)
             *text = '?';
 }
 
-/* As vsnprintf at `used`, but the text ends in "..." where it had to be cut. */
+/* As vsnprintf at `used`, but if the text had to be cut it ends with "...". */
 __attribute__((format(printf, 3, 0))) static size_t append(struct tdk_err *err, size_t used,
                                                            const char *format, va_list args)
 {

@@ -12,17 +12,18 @@
 int err_set(struct tdk_err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same, but the text is all there is: nothing is added for the code. For a failure that says
- * better than its code why it happened and what to do. */
+/* The same, but nothing is added for the code. It is for a text that says better than the code why
+ * it failed and what to do. */
 int err_say(struct tdk_err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Put "what: " in front of the text that is there. Returns err's code, or `code` without err. */
+/* Put "what: " in front of the text that is there. Returns the code in err, or `code` if err is
+ * NULL. */
 int err_wrap(struct tdk_err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Put "; remedy" behind the text that is there, if that is about this code: what an operator does
- * then. Returns `code`. */
+/* Add "; remedy" to the text if `code` is `about`: what an operator does in that case. Returns
+ * `code`. */
 int err_advise(struct tdk_err *err, int code, int about, const char *remedy);
 
 #endif

@@ -11,7 +11,8 @@ void histogram_init(struct histogram *histogram)
     memset(histogram, 0, sizeof *histogram);
 }
 
-/* Values below SUB have a bucket each; above, the SUB places after the leading 1 choose one. */
+/* Values below SUB have a bucket each. Above, the bits after the leading 1 choose one of SUB
+ * buckets. */
 static unsigned bucket_of(uint64_t value)
 {
     if (value < SUB)
@@ -20,7 +21,7 @@ static unsigned bucket_of(uint64_t value)
     return (shift + 1) * SUB + (unsigned)(value >> shift) - SUB;
 }
 
-/* The largest value that falls into it. */
+/* The largest value that falls into the bucket. */
 static uint64_t bucket_end(unsigned bucket)
 {
     if (bucket < SUB)

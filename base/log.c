@@ -24,8 +24,7 @@ void log_init(const char *program, enum log_level level, bool json)
     sink.json = json;
 }
 
-/* Copy with control bytes made harmless; in JSON also quotes, backslashes, and what is not UTF-8.
- */
+/* Copy and make control bytes harmless; in JSON also quotes, backslashes, and what is not UTF-8. */
 static size_t escape(char *to, size_t room, const char *from, bool json)
 {
     size_t n = 0, good = json ? utf8_span(from, strlen(from)) : SIZE_MAX;
@@ -72,6 +71,6 @@ void log_line(enum log_level level, const char *format, ...)
     if (n < 0)
         return;
     size_t size = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-    ssize_t ignored = write(STDERR_FILENO, line, size); /* where would we log that? */
+    ssize_t ignored = write(STDERR_FILENO, line, size); /* there is nowhere to log that */
     (void)ignored;
 }

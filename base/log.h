@@ -1,11 +1,11 @@
 /*
  * log.h - lines on stderr for the person on call.
  *
- * The log tells changes of state; counters tell traffic. One line an event: time, level, program,
- * words. Text (`2026-11-23T09:30:00.123Z info  recorder segment 42 sealed ticks=1048576`) or one
- * JSON object a line. Any thread; a line is one write(). Control bytes of what is logged come out
- * escaped, and in JSON bytes that are no UTF-8 as U+FFFD, so a hostile name cannot forge a line or
- * break one.
+ * The log tells changes of state; counters tell traffic. Each event is one line: time, level,
+ * program, words. It is text (`2026-11-23T09:30:00.123Z info  recorder segment 42 sealed
+ * ticks=1048576`) or one JSON object. Any thread may log; a line is one write(). Control bytes in
+ * what is logged are escaped, and in JSON bytes that are not UTF-8 become U+FFFD, so a hostile name
+ * cannot forge a line or break one.
  */
 #ifndef TDK_BASE_LOG_H
 #define TDK_BASE_LOG_H
@@ -14,7 +14,8 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-/* Once, from main, before any thread. `program` is borrowed for the life of the process. */
+/* Call it once, from main, before there are threads. `program` is borrowed for the life of the
+ * process. */
 void log_init(const char *program, enum log_level level, bool json);
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

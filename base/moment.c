@@ -12,7 +12,7 @@
 
 #define SYNTAX "write ns since 1970, 2026-11-20, 2026-11-20T09:30:00Z, now-5m, start+10m or end-1s"
 
-/* `places` digits, no sign, no blank. */
+/* Read `places` digits, no sign, no blank. */
 static bool read_fixed(const char **p, int places, int *value)
 {
     int v = 0;
@@ -41,7 +41,7 @@ static bool read_date(const char **p, struct civil *c)
            read_char(p, '-') && read_fixed(p, 2, &c->day);
 }
 
-/* "09:30:00" or "09:30:00.123456789". */
+/* Read "09:30:00" or "09:30:00.123456789". */
 static bool read_time_of_day(const char **p, struct civil *c, uint64_t *fraction_ns)
 {
     if (!read_fixed(p, 2, &c->hour) || !read_char(p, ':') || !read_fixed(p, 2, &c->minute) ||

@@ -1,4 +1,4 @@
-/* name.h - what a ring or a track may be called: [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
+/* name.h - valid names of rings and tracks: [A-Za-z0-9][A-Za-z0-9._-]{0,63}. */
 #ifndef TDK_BASE_NAME_H
 #define TDK_BASE_NAME_H
 
@@ -14,7 +14,7 @@ static inline bool name_char_is_valid(char c, bool first)
     return !first && (c == '.' || c == '_' || c == '-');
 }
 
-/* `name` need not end in a NUL: `size` characters are looked at. A name is never a path. */
+/* `name` need not end with a NUL: `size` characters are checked. A name is never a path. */
 static inline bool name_is_valid(const char *name, size_t size)
 {
     if (size == 0 || size > TDK_NAME_MAX)

@@ -9,7 +9,8 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Letters to add, drop, change or swap with their neighbour to make one word the other. */
+/* How many letters must be added, dropped, changed or swapped with a neighbour to make one word the
+ * other. */
 static unsigned distance(const char *a, const char *b)
 {
     size_t rows = strlen(a), columns = strlen(b);
@@ -32,7 +33,7 @@ static unsigned distance(const char *a, const char *b)
 
 void nearest_begin(struct nearest *nearest, const char *word)
 {
-    /* A third of the letters may be wrong: more is another word, not a slip. */
+    /* A third of the letters may be wrong. More than that is another word, not a slip. */
     unsigned slips = (unsigned)(strlen(word) + 1) / 3;
     *nearest = (struct nearest){.word = word, .distance = least(slips, 3) + 1};
 }

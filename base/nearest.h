@@ -1,5 +1,5 @@
 /*
- * nearest.h - of the words that would have been right, the one that was probably meant.
+ * nearest.h - which of the right words was probably meant by a wrong one.
  *
  * Pure; any thread.
  *

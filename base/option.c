@@ -1,4 +1,4 @@
-/* option.c - presets, config file, environment and flags, each over the one before. */
+/* option.c - presets, config file, environment and flags, each overriding the one before. */
 #include "base/option.h"
 
 #include <assert.h>
@@ -28,7 +28,7 @@ static int read_presets(struct reader *reader, struct tdk_err *err)
 
 /* ---- environment ---- */
 
-/* TAPEDECK_BLOCK_SIZE for block-size. */
+/* Such as TAPEDECK_BLOCK_SIZE for block-size. */
 static const char *variable_name(const struct option *row, char name[VARIABLE_MAX])
 {
     if (row->variable != NULL)
@@ -44,7 +44,7 @@ static const char *variable_get(const struct option *row, char name[VARIABLE_MAX
     const char *variable = variable_name(row, name);
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): at start, before other threads */
     const char *text = *variable == '\0' ? NULL : getenv(variable);
-    return text == NULL || *text == '\0' ? NULL : text; /* empty is not set */
+    return text == NULL || *text == '\0' ? NULL : text; /* an empty one counts as not set */
 }
 
 static int store_list(struct reader *reader, const struct place *place, const char *text,
@@ -100,14 +100,14 @@ static bool place_find_letter(const struct reader *reader, char letter, struct p
     return false;
 }
 
-/* argv as it is walked. */
+/* The position in argv. */
 struct flags {
     char *const *argv;
     int argc, at;
 };
 
-/* The argument behind the flag. What begins with -- is the next flag, and this one was left
- * without. */
+/* The argument after the flag. If it begins with --, it is the next flag, and this one has no
+ * value. */
 static const char *take_value(struct flags *flags)
 {
     if (flags->at + 1 >= flags->argc || strncmp(flags->argv[flags->at + 1], "--", 2) == 0)
@@ -132,7 +132,7 @@ static int read_long(struct reader *reader, struct flags *flags, struct tdk_err 
     return rc < 0 ? err_wrap(err, rc, "--%s", place.row->name) : 0;
 }
 
-/* -qv, -n 5 or -n5. */
+/* Read -qv, -n 5 or -n5. */
 static int read_letters(struct reader *reader, struct flags *flags, struct tdk_err *err)
 {
     for (const char *p = flags->argv[flags->at] + 1; *p != '\0'; p++) {
@@ -180,7 +180,7 @@ static int read_flags(struct reader *reader, int argc, char *const argv[], struc
 
 /* ---- all of it ---- */
 
-/* Times are read last: what they mean may hang on the zone. */
+/* Times are read last, because their meaning may depend on the zone. */
 static int read_moments(struct reader *reader, struct tdk_err *err)
 {
     const char *zone = NULL;
@@ -210,7 +210,8 @@ static int check_required(const struct reader *reader, struct tdk_err *err)
     return 0;
 }
 
-/* What the operand of this place is called: its word, or the last there is. */
+/* Operand number `place` is missing. Its name is the word at that place, or the last word there
+ * is. */
 static int say_missing(const char *words, size_t place, struct tdk_err *err)
 {
     for (const char *next; place > 0 && (next = strchr(words, ' ')) != NULL; place--)
@@ -291,7 +292,7 @@ int option_read(const struct option_spec *spec, int argc, char *const argv[],
         rc = read_globals(&reader, argc, argv, err);
     if (rc < 0 || result->globals.help || result->globals.version)
         return rc;
-    /* What they say holds for messages about the rest, should that be wrong. */
+    /* They already apply to messages about the rest, in case that is wrong. */
     struct option_globals early = result->globals;
     result->globals = (struct option_globals){.config = early.config};
     rc = read_all(&reader, argc, argv, err);

@@ -1,4 +1,4 @@
-/* option_file.c - the config file, each line put where its row says. */
+/* option_file.c - read the config file, and store each line where its row says. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -37,7 +37,7 @@ const char *option_value_name(const struct option *row)
     return "VALUE";
 }
 
-/* Words from column COLUMN on, broken before WIDTH; the cursor stands at `at`. */
+/* Print words from column COLUMN on, with line breaks before WIDTH. The cursor stands at `at`. */
 static void print_wrapped(const char *text, int at, FILE *out)
 {
     if (at + 1 >= COLUMN) {
@@ -71,7 +71,7 @@ char *option_choice_words(const struct option *row, char text[OPTION_WORDS])
     return text;
 }
 
-/* "text|json" for a choice that has no name of its own. */
+/* A choice without a name for its value shows its words: "text|json". */
 static int print_value(const struct option *row, FILE *out)
 {
     const char *value = option_value_name(row);

@@ -1,4 +1,4 @@
-/* option_manual.c - the same rows as parts of a manual page, and for the shells to complete. */
+/* option_manual.c - the same rows as parts of a manual page, and for shells to complete. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,8 +6,8 @@
 
 /* ---- roff ---- */
 
-/* Text in which nothing is a request: backslashes doubled, hyphens plain, and a dot or a quote that
- * begins a line guarded. */
+/* Print text without roff requests: backslashes doubled, hyphens plain, and a dot or a quote at the
+ * start of a line guarded. */
 static void put_roff(const char *text, FILE *out)
 {
     bool begins = true;
@@ -24,7 +24,7 @@ static void put_roff(const char *text, FILE *out)
     }
 }
 
-/* Lines are filled; one that begins with a blank stands for itself. */
+/* Lines are filled. A line that begins with a blank is kept by itself. */
 static void put_paragraph(const char *text, FILE *out)
 {
     while (*text != '\0') {
@@ -99,7 +99,7 @@ static void put_line(const struct option *row, FILE *out)
 
 /* ---- for programs ---- */
 
-/* Values are called by what they are, so a shell knows what to offer: DIR, FILE, RING, TRACK. */
+/* The value's name says what it is, so that a shell knows what to offer: DIR, FILE, RING, TRACK. */
 static void put_row(const struct option *row, FILE *out)
 {
     char words[OPTION_WORDS] = "";
@@ -162,7 +162,7 @@ void option_help_as(const struct option_spec *spec, enum option_form form, FILE 
         return;
     }
     struct option_spec rows = *spec;
-    rows.about = NULL; /* a program's page has its own words */
+    rows.about = NULL; /* a program's page has a text of its own */
     option_own_help_as(&rows, form, out);
     option_globals_help_as(form, out);
 }

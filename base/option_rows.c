@@ -1,4 +1,4 @@
-/* option_rows.c - the rows of all sets in turn, found by name, filled by level. */
+/* option_rows.c - walk the rows of all sets, find them by name, fill them by level. */
 #include "base/option_rows.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@ const struct option option_global_rows[] = {
      .help = "show this help and exit",
      .at = offsetof(struct option_globals, help),
      .variable = ""},
-    {.name = "help-as", /* for the manual's generator and the shells: not shown */
+    {.name = "help-as", /* for the manual's generator and for shells; not shown */
      .kind = OPTION_CHOICE,
      .choices = help_forms,
      .at = offsetof(struct option_globals, help_form),

@@ -1,6 +1,5 @@
 /*
- * option_rows.h - what the files of option.h share: finding rows, and putting a value where it
- * goes.
+ * option_rows.h - what the files of option.h share: find rows, and store a value where it belongs.
  */
 #ifndef TDK_BASE_OPTION_ROWS_H
 #define TDK_BASE_OPTION_ROWS_H
@@ -16,58 +15,58 @@ struct reader {
     const struct option_spec *spec;
     struct option_result *result;
     struct option_set sets[OPTION_SETS_MAX + 2]; /* the caller's, the global ones, the end */
-    unsigned char *levels; /* of each row of all sets: where its value is from */
+    unsigned char *levels; /* of each row of all sets: where its value comes from */
     bool globals_only;     /* looking ahead for --help, --version, --config */
 };
 
-/* A row, where its value goes, and where its value is from. */
+/* A row, where its value goes, and where its value comes from. */
 struct place {
     const struct option *row;
     void *field;
     unsigned char *level;
-    const struct option_set *set; /* the walk's */
+    const struct option_set *set; /* where the walk of place_next() stands */
     size_t number;
 };
 
-/* Each row of each set in turn, beginning with a place of zeros; false behind the last. */
+/* Go to the next row of all sets, beginning with a place of zeros. False after the last. */
 bool place_next(const struct reader *reader, struct place *place);
 bool place_find(const struct reader *reader, const char *name, size_t size, struct place *place);
 
 /* The name that was probably meant, or NULL. */
 const char *place_nearest(const struct reader *reader, const char *name);
 
-/* option_store(), unless something later has been there. */
+/* option_store(), unless a later level has set the value already. */
 int place_store(struct reader *reader, const struct place *place, const char *text,
                 enum option_level level, struct tdk_err *err);
 
-/* May a [section] be called so? And the name that was probably meant, or NULL. */
+/* Is this a name of a [section]? And the name that was probably meant, or NULL. */
 bool section_is_known(const char *name);
 const char *section_nearest(const char *name);
 
-/* The config file that the globals name, if any. */
+/* Read the config file that the globals name, if any. */
 int option_read_file(struct reader *reader, struct tdk_err *err);
 
-/* Memory that lives as long as the result. NULL: none left. */
+/* Memory that lives as long as the result. NULL: there is no memory. */
 void *option_alloc(struct option_result *result, size_t size);
 char *option_copy(struct option_result *result, const char *text, size_t size);
 
-/* Check `text` and put it into `field`. `fresh`: a list begins anew. TDK_EVALUE: err says what
- * would have been right, not yet where the text stood. */
+/* Check `text` and store it in `field`. `fresh`: a list begins anew. TDK_EVALUE: err says what
+ * would have been right, but not yet where the text stood. */
 int option_store(const struct option *row, void *field, const char *text, bool fresh,
                  struct option_result *result, struct tdk_err *err);
 
-/* One more item; the array doubles. */
+/* Add one item; the array doubles. */
 int option_list_add(struct option_list *list, const char *item, struct option_result *result,
                     struct tdk_err *err);
 
-/* What the row's value is called in --help; NULL: it takes none. */
+/* The name of the row's value in --help. NULL: it takes no value. */
 const char *option_value_name(const struct option *row);
 
-/* The words of a choice, "text|json". `text` is returned. */
+/* The words of a choice, "text|json". Returns `text`. */
 #define OPTION_WORDS 256
 char *option_choice_words(const struct option *row, char text[OPTION_WORDS]);
 
-/* Can it stand in a config file? */
+/* May it be in a config file? */
 bool option_in_file(const struct option *row);
 
 #endif

@@ -1,11 +1,11 @@
-/* option_sections.c - what a [section] of the config file may be called: it serves all programs. */
+/* option_sections.c - the valid names of a [section]. One config file serves all programs. */
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/nearest.h"
 #include "base/option_rows.h"
 
-/* The daemons, and each command of the command line: a test holds it against `tapedeck help`. */
+/* The daemons, and each command of the command line. A test compares this with `tapedeck help`. */
 static const char *const sections[] = {
     "arbitrate",     "asof",         "attach",        "bars",           "bench play",
     "bench query",   "bench record", "bench ring",    "check",          "completion",

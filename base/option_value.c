@@ -1,4 +1,4 @@
-/* option_value.c - one value: checked by its kind, and put where its row says. */
+/* option_value.c - check one value by its kind, and store it where its row says. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ void option_close(struct option_result *result)
 int option_list_add(struct option_list *list, const char *item, struct option_result *result,
                     struct tdk_err *err)
 {
-    /* Room is a power of two, so it is used up when the count is one. */
+    /* Room is a power of two, so the array is full when the count is a power of two. */
     if ((list->count & (list->count - 1)) == 0) {
         size_t room = list->count == 0 ? 1 : list->count * 2;
         const char **items = option_alloc(result, room * sizeof *items);
@@ -94,7 +94,7 @@ static int read_choice(const struct option *row, const char *text, int *choice, 
     return err_say(err, TDK_EVALUE, "there is no '%s'; write one of %s", text, words);
 }
 
-/* The row's bounds, in the row's own unit. */
+/* The error gives the row's bounds in the row's own unit. */
 static int check_bounds(const struct option *row, uint64_t value, const char *text,
                         struct tdk_err *err)
 {
@@ -116,7 +116,7 @@ static int check_bounds(const struct option *row, uint64_t value, const char *te
     return err_say(err, TDK_EVALUE, "%s is out of range; from %s to %s", text, low, high);
 }
 
-/* What would do lies on both sides of it. */
+/* The error gives the nearest powers of two on both sides. */
 static int check_power(const struct option *row, uint64_t value, const char *text,
                        struct tdk_err *err)
 {

@@ -14,7 +14,7 @@ static bool is_anothers(const char *folder, struct stat *stat_of)
     return stat(folder, stat_of) == 0 && stat_of->st_uid != 0;
 }
 
-/* Is what is made at this path made by root, in a folder that is not root's? */
+/* Does root make this path, in a folder that is not root's? */
 static bool is_in_anothers(const char *path, struct stat *stat_of)
 {
     char folder[PATH_MAX];
@@ -27,11 +27,12 @@ static bool is_in_anothers(const char *path, struct stat *stat_of)
     return is_anothers(folder, stat_of);
 }
 
-/* By its descriptor: the folder's owner may have put something else under its name meanwhile. */
+/* By descriptor, because the folder's owner may have put something else under its name
+ * meanwhile. */
 static void give(int fd, const struct stat *to)
 {
     int ignored = fchown(fd, to->st_uid, to->st_gid);
-    (void)ignored; /* a file system or a container that does not let us: it stays ours */
+    (void)ignored; /* not allowed by this file system or container: root keeps it */
 }
 
 static void give_folder(const char *path, const struct stat *to)
@@ -49,7 +50,7 @@ int owner_open(const char *path, int flags, mode_t mode)
     flags |= O_CLOEXEC;
     if ((flags & O_CREAT) == 0 || !is_in_anothers(path, &folder))
         return open(path, flags, mode);
-    /* Only what we have made: what is there already may be a link to a file of root's. */
+    /* Give away only what we have made. What is there already may be a link to a file of root's. */
     int fd = open(path, flags | O_EXCL, mode);
     if (fd >= 0)
         give(fd, &folder);

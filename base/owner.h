@@ -1,11 +1,11 @@
 /*
- * owner.h - what root makes in somebody's folder belongs to that one.
+ * owner.h - what root makes in another user's folder belongs to that user.
  *
- * A tape is its recorder's, and so is a directory of rings. What root puts there when it seals,
- * imports, recovers or makes a ring is for the recorder to read and to write on, and for its group:
- * made as root's own it would keep both out. For everybody else these calls are the system's, and
- * so they are for root where the folder is root's, or where it may not give a file away. Any
- * thread; errno as the system leaves it.
+ * A tape belongs to its recorder, and so does a directory of rings. What root puts there when it
+ * seals, imports, recovers or makes a ring must be readable and writable for the recorder, and for
+ * its group. If it belonged to root, it would shut both out. For any other user these calls do what
+ * the system's do. For root they do so, too, where the folder is root's, or where root may not give
+ * a file away. Any thread; errno is as the system leaves it.
  */
 #ifndef TDK_BASE_OWNER_H
 #define TDK_BASE_OWNER_H
@@ -17,10 +17,10 @@ int owner_open(const char *path, int flags, mode_t mode);
 
 int owner_mkdir(const char *path, mode_t mode);
 
-/* A file that root has just made in a folder, by its descriptor, and the folder's. */
+/* Give away a file that root has just made in a folder. Both are given by their descriptors. */
 void owner_give(int fd, int folder);
 
-/* A folder that root has just made becomes the one's whose `model` is, and its group's. */
+/* Give a folder that root has just made to the owner and the group of `model`. */
 void owner_give_folder(const char *path, const char *model);
 
 #endif

@@ -13,7 +13,7 @@ __extension__ typedef unsigned __int128 u128;
 
 #define NANO UINT64_C(1000000000)
 
-/* Decimal digits at *p; false when there is none or they do not fit. *p is behind them. */
+/* Read decimal digits at *p. False if there are none or they do not fit. *p ends up after them. */
 static bool read_digits(const char **p, uint64_t *value)
 {
     const char *s = *p;
@@ -29,7 +29,7 @@ static bool read_digits(const char **p, uint64_t *value)
     return true;
 }
 
-/* "12" or "12.5", at most 9 places, as an exact number of 1e-9. */
+/* Read "12" or "12.5", at most 9 places, as an exact number of 1e-9. */
 static bool read_decimal(const char **p, u128 *nano)
 {
     uint64_t whole, part = 0;
@@ -46,7 +46,7 @@ static bool read_decimal(const char **p, u128 *nano)
     return true;
 }
 
-/* nano x 1e-9 x unit, if that is a whole number a u64 holds. */
+/* nano x 1e-9 x unit, if that is a whole number that a u64 holds. */
 static bool scale(u128 nano, uint64_t unit, uint64_t *value)
 {
     u128 whole = nano / NANO, part = nano % NANO * unit;
@@ -187,7 +187,7 @@ int quantity_speed(const char *text, struct speed *speed, struct tdk_err *err)
                    text);
 }
 
-/* In billionths, which is as it is written. */
+/* The speed in billionths, which is how it is written. */
 static u128 scaled_nano(struct speed s)
 {
     return (u128)s.numerator * NANO / s.denominator;
@@ -218,8 +218,8 @@ struct speed speed_slower(struct speed s)
     return s;
 }
 
-/* "1.5" and a unit: at most two places, cut and not rounded up, so that it never says more than
- * there is. */
+/* "1.5" and a unit: at most two places. It is cut and not rounded up, so that it never says more
+ * than there is. */
 static char *text_scaled(char *text, uint64_t value, uint64_t unit, const char *name)
 {
     uint64_t whole = value / unit;
@@ -274,7 +274,7 @@ char *quantity_duration_text(char text[QUANTITY_TEXT], uint64_t ns)
     return text;
 }
 
-/* "0.5x": the nine places that reading takes, without the zeros behind. */
+/* "0.5x": the nine places that reading accepts, without zeros at the end. */
 static void scaled_text(char text[QUANTITY_TEXT], u128 nano)
 {
     int n = snprintf(text, QUANTITY_TEXT - 1, "%" PRIu64 ".%09" PRIu64, (uint64_t)(nano / NANO),

@@ -1,8 +1,8 @@
 /*
- * quantity.h - sizes, durations, counts, rates and speeds: what people write and what programs
- * mean.
+ * quantity.h - sizes, durations, counts, rates and speeds: from the text that people write, and
+ * back.
  *
- * Everything is overflow-checked and nothing is guessed: a text that is not wholly a quantity is
+ * Every overflow is checked and nothing is guessed. If a text is not wholly a quantity, that is
  * TDK_EVALUE, and err says what would have been one. Results are untouched on failure. Pure; any
  * thread. Points in time are in moment.h.
  */
@@ -19,16 +19,17 @@ int quantity_count(const char *text, uint64_t *count, struct tdk_err *err);
 /* "64K" "1M" "2G" "1T", or plain bytes; powers of 1024. */
 int quantity_size(const char *text, uint64_t *bytes, struct tdk_err *err);
 
-/* "250ms" "1s" "5m" "1h" "2d", "10us", "1500ns", "0.5s"; "0" needs no unit, all else does. */
+/* "250ms" "1s" "5m" "1h" "2d", "10us", "1500ns", "0.5s". "0" needs no unit; everything else
+ * does. */
 int quantity_duration(const char *text, uint64_t *ns, struct tdk_err *err);
 
-/* "1000" or "1000/s", at least 1; "max" is 0: as fast as it goes. */
+/* "1000" or "1000/s", at least 1. "max" is 0: as fast as possible. */
 int quantity_rate(const char *text, uint64_t *per_second, struct tdk_err *err);
 
 enum speed_kind {
-    SPEED_MAX,        /* "max": as fast as it goes */
-    SPEED_SCALED,     /* "1x" "0.5x" "10x": numerator / denominator seconds of tape in a second */
-    SPEED_PER_SECOND, /* "1000/s": numerator ticks in a second */
+    SPEED_MAX,        /* "max": as fast as possible */
+    SPEED_SCALED,     /* "1x" "0.5x" "10x": numerator / denominator seconds of tape a second */
+    SPEED_PER_SECOND, /* "1000/s": numerator ticks a second */
 };
 
 struct speed {
@@ -38,8 +39,8 @@ struct speed {
 
 int quantity_speed(const char *text, struct speed *speed, struct tdk_err *err);
 
-/* Twice and half as fast; half of max is 1x. What would overflow, or be less than 0.000000001x or
- * 1/s, stays as it is: every speed can be written. */
+/* Twice and half as fast; half of max is 1x. A speed stays as it is where the result would
+ * overflow, or be less than 0.000000001x or 1/s: every speed can be written. */
 struct speed speed_faster(struct speed speed);
 struct speed speed_slower(struct speed speed);
 
@@ -52,13 +53,13 @@ char *quantity_count_text(char text[QUANTITY_TEXT],
 char *quantity_duration_text(char text[QUANTITY_TEXT], uint64_t ns); /* "873ns" "1.25ms" "2h05m" */
 char *quantity_speed_text(char text[QUANTITY_TEXT], const struct speed *speed);
 
-/* The words that go with a count, as one would say them: 1 tick was, 2 ticks were. */
+/* The word that goes with a count: 1 tick was, 2 ticks were. */
 static inline const char *quantity_word(uint64_t count, const char *one, const char *many)
 {
     return count == 1 ? one : many;
 }
 
-/* `count` in `ns` as a count a second, 0 when no time has passed. */
+/* `count` in `ns` as a count a second. 0 if no time has passed. */
 uint64_t quantity_per_second(uint64_t count, uint64_t ns);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-/* Held the wrong way round, so that who uses it is told, as if it were closed. */
+/* Open it the wrong way round, so that using it is an error, as if it were closed. */
 static int hold(int fd)
 {
     return open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
@@ -19,13 +19,13 @@ void standard_hold(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && hold(fd) != fd)
-            _exit(EXIT_FAILURE); /* and nowhere to say so */
+            _exit(EXIT_FAILURE); /* there is nowhere to say so */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
 }
 
-/* What the stream's room was too small for was written before: a failure then is remembered by the
- * stream, and its errno by nobody who could have changed it since. */
+/* What was too large for the stream's buffer was written earlier. The stream remembers if that
+ * failed; errno still has the reason if nothing has changed it since. */
 int standard_flush(struct tdk_err *err)
 {
     if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)

@@ -27,7 +27,7 @@ int text_error(const struct text_buffer *text)
 static void fail(struct text_buffer *text)
 {
     text->failed = true;
-    text->room = text->size; /* nothing more fits, not even what would */
+    text->room = text->size; /* nothing more fits, not even a smaller piece */
 }
 
 bool text_grow(struct text_buffer *text, size_t size)
@@ -55,11 +55,11 @@ void text_add_buffer(struct text_buffer *text, const struct text_buffer *other)
         fail(text);
 }
 
-/* For `size` bytes that become at most `times` as many, and a few more. */
+/* Room for `size` bytes of which each becomes at most `times` bytes, and a few more. */
 static char *reserve_times(struct text_buffer *text, size_t size, size_t times)
 {
     if (size > SIZE_MAX / 16)
-        size = SIZE_MAX / 16; /* refused there */
+        size = SIZE_MAX / 16; /* text_reserve() refuses that */
     return text_reserve(text, size * times + 4);
 }
 
@@ -111,8 +111,8 @@ void text_add_format(struct text_buffer *text, const char *format, ...)
     free(bytes);
 }
 
-/* What follows the backslash for a byte that JSON does not take as it is; 'u': \u00XX; 0: as it is.
- */
+/* What follows the backslash if JSON does not allow the byte as it is. 'u': \u00XX. 0: it needs no
+ * escape. */
 static const char json_escapes[256] = {
     ['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
     ['\t'] = 't', [0] = 'u',     [1] = 'u',    [2] = 'u',    [3] = 'u',    [4] = 'u',

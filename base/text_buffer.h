@@ -1,9 +1,9 @@
 /*
  * text_buffer.h - text that grows at its end.
  *
- * What writes text need not check each step: when memory runs out the buffer remembers, takes
- * nothing more until it is cleared, and says so in text_error(). Whoever clears it has asked. One
- * owner; the bytes are ours until text_close().
+ * Code that writes text need not check each step. When memory runs out the buffer remembers that,
+ * takes nothing more until it is cleared, and reports it in text_error(). Ask text_error() before
+ * clearing it. One owner; the buffer owns the bytes until text_close().
  */
 #ifndef TDK_BASE_TEXT_BUFFER_H
 #define TDK_BASE_TEXT_BUFFER_H
@@ -14,28 +14,28 @@
 #include <string.h>
 
 struct text_buffer {
-    char *bytes; /* owned; `size` of them, no NUL at the end */
+    char *bytes; /* owned; `size` bytes, no NUL at the end */
     size_t size, room;
-    bool failed; /* out of memory: not all of the text is here */
+    bool failed; /* out of memory: the text is not all here */
 };
 
 void text_init(struct text_buffer *text);
 void text_close(struct text_buffer *text);
 
-/* Empty and good again; the memory is kept. */
+/* Make it empty and good again; it keeps its memory. */
 static inline void text_clear(struct text_buffer *text)
 {
     text->size = 0;
     text->failed = false;
 }
 
-/* 0, or -ENOMEM when something could not be added since text_init() or text_clear(). */
+/* 0, or -ENOMEM if something could not be added since text_init() or text_clear(). */
 int text_error(const struct text_buffer *text);
 
 bool text_grow(struct text_buffer *text, size_t size);
 
-/* Room for `size` bytes at the end, to be written to in place and then told with text_wrote(); NULL
- * when there is no memory. */
+/* Room for `size` bytes at the end. Write them in place, then call text_wrote(). NULL: no
+ * memory. */
 static inline char *text_reserve(struct text_buffer *text, size_t size)
 {
     bool has_room = text->bytes != NULL && text->room - text->size >= size;
@@ -61,7 +61,7 @@ static inline void text_add_string(struct text_buffer *text, const char *string)
     text_add(text, string, strlen(string));
 }
 
-/* All of another; where some of that is missing, it is missing here. */
+/* Add all of another. If part of that is missing, it is missing here, too. */
 void text_add_buffer(struct text_buffer *text, const struct text_buffer *other);
 
 static inline void text_add_char(struct text_buffer *text, char c)
@@ -77,16 +77,16 @@ void text_add_time(struct text_buffer *text, uint64_t ns); /* RFC 3339, nine dig
 void text_add_format(struct text_buffer *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The two below into memory that is there: at most size * 6 + 2 and size * 2 + 2 bytes. They return
- * the end of what they wrote. */
+/* The same as the two below, into memory that is there: at most size * 6 + 2 and size * 2 + 2
+ * bytes. They return the end of what they wrote. */
 char *text_put_json(char *at, const char *bytes, size_t size);
 char *text_put_csv(char *at, const char *bytes, size_t size);
 
-/* A JSON string with its quotes. A byte that is not UTF-8 becomes U+FFFD, so the result is always
- * JSON. */
+/* Add a JSON string with its quotes. A byte that is not UTF-8 becomes U+FFFD, so the result is
+ * always JSON. */
 void text_add_json(struct text_buffer *text, const char *bytes, size_t size);
 
-/* A CSV field: in quotes, with those inside doubled, only where it has to be. */
+/* Add a CSV field. It is quoted only if necessary; quotes inside are doubled. */
 void text_add_csv(struct text_buffer *text, const char *bytes, size_t size);
 
 /* RFC 4648, padded. */

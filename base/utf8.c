@@ -6,7 +6,7 @@
 
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 
-/* Of the character that begins with the byte at p, by Unicode's table 3-7; 0: none does. */
+/* Size of the character that begins at p, according to Unicode's table 3-7. 0: there is none. */
 static size_t char_size(const unsigned char *p, size_t left)
 {
     unsigned char first = p[0], low = 0x80, high = 0xBF;

@@ -12,8 +12,8 @@
 
 #define DAY INT64_C(86400)
 
-/* Days since 1970-01-01 in the Gregorian calendar: years begin in March, so that the leap day is
- * the last one, and come in eras of 400 (146,097 days). */
+/* Days since 1970-01-01 in the Gregorian calendar. Years begin in March here, so that the leap day
+ * is the last one, and are counted in eras of 400 (146,097 days). */
 static int64_t days_from_civil(int64_t year, int month, int day)
 {
     year -= month <= 2;
@@ -101,7 +101,7 @@ static bool zone_is_utc(const char *zone)
     return strcmp(zone, "UTC") == 0 || strcmp(zone, "Z") == 0;
 }
 
-/* A zone's file, and no folder of them, nor one of the tables that lie beside. */
+/* Is it a zone's file, not a folder of them, nor one of the tables beside them? */
 static bool is_zone_file(const char *path)
 {
     static const char magic[4] = {'T', 'Z', 'i', 'f'};
@@ -114,7 +114,7 @@ static bool is_zone_file(const char *path)
     return size == (ssize_t)sizeof magic && memcmp(begin, magic, sizeof magic) == 0;
 }
 
-/* libc takes a name it does not know for UTC, without a word: look into its file. */
+/* libc silently takes an unknown name for UTC, so look into the zone's file. */
 int zone_check(const char *zone, struct tdk_err *err)
 {
     int32_t east;
@@ -131,7 +131,7 @@ int zone_check(const char *zone, struct tdk_err *err)
     return 0;
 }
 
-/* Seconds east of UTC by the zone of the process, at a time that is UTC. */
+/* Seconds east of UTC in the zone of the process, at a time in UTC. */
 static int64_t offset_at(int64_t seconds)
 {
     time_t t = (time_t)seconds;
@@ -140,8 +140,8 @@ static int64_t offset_at(int64_t seconds)
     return tm.tm_gmtoff;
 }
 
-/* No zone is a day off UTC, and none changes its clocks twice in two days: only the offsets of a
- * day before and a day behind can make a time this one. */
+/* No zone is a day off UTC, and none changes its clocks twice in two days. So only the offsets a
+ * day before and a day after can give this time. */
 static int local_to_utc(const char *zone, const struct civil *c, int64_t *seconds,
                         struct tdk_err *err)
 {
