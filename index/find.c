@@ -3,14 +3,14 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-/* One list of blocks being walked, in the order of their keys or against it. */
+/* One list of blocks that is being walked, in key order or in reverse. */
 struct lane {
     struct store_cursor cursor;
     struct key prefix; /* kind, track, epoch */
-    bool live;         /* `block` is the next of this list */
+    bool live;         /* `block` is the next one of this list */
     struct block_ref block;
     unsigned char
-        place[KEY_BLOCK_SIZE - 1]; /* its key behind the kind: where it stands among all */
+        place[KEY_BLOCK_SIZE - 1]; /* its key after the kind: its place among all blocks */
 };
 
 struct finder {
@@ -32,15 +32,15 @@ static bool spans(const struct index_range *range, uint64_t low, uint64_t high)
 static bool meets(const struct index_range *range, const struct block_ref *block)
 {
     if (range->from == 0 && range->to == UINT64_MAX)
-        return true;                     /* also those with nothing but control frames */
-    if (range->axis == INDEX_AXIS_EVENT) /* a loss has no times of events: it is when it came */
+        return true;                     /* even blocks with nothing but control frames */
+    if (range->axis == INDEX_AXIS_EVENT) /* a loss has no event times, so the time it came counts */
         return spans(range, block->min_event, block->max_event) ||
                (block->lost > 0 && spans(range, block->min_ts, block->max_ts));
     return spans(range, block->min_ts, block->max_ts) ||
            spans(range, block->odd_min, block->odd_max);
 }
 
-/* Running maximum from which on no later block can reach below the end of the range. */
+/* From this running maximum on, no later block can reach below the end of the range. */
 static uint64_t last_running_max(const struct index_range *range)
 {
     if (range->axis == INDEX_AXIS_EVENT || range->to > UINT64_MAX - range->step_back)
@@ -74,7 +74,7 @@ static int lane_step(struct lane *lane, bool reverse, struct tdk_err *err)
     return lane_take(lane, found, err);
 }
 
-/* The last item below `key`. */
+/* Go to the last item below `key`. */
 static int seek_below(struct store_cursor *cursor, const struct key *key)
 {
     int found = store_cursor_seek(cursor, key);
@@ -94,7 +94,7 @@ static int lane_begin_forward(struct lane *lane, const struct key *from, const s
     return rc;
 }
 
-/* `to`: the first block at or above it is the last that may match, and where we begin. */
+/* The first block at or above `to` is the last one that may match, and the walk begins there. */
 static int lane_begin_reverse(struct lane *lane, const struct key *to, const struct key *after,
                               struct tdk_err *err)
 {
@@ -109,7 +109,7 @@ static int lane_begin_reverse(struct lane *lane, const struct key *to, const str
     return rc;
 }
 
-/* `low` and `high`: running maxima between which the list is of interest. */
+/* Only blocks with running maxima between `low` and `high` are of interest. */
 static int lane_open(struct lane *lane, struct finder *f, enum key_kind kind, uint64_t low,
                      uint64_t high, const struct block_ref *after)
 {
@@ -120,7 +120,7 @@ static int lane_open(struct lane *lane, struct finder *f, enum key_kind kind, ui
         return rc;
     key_epoch(&lane->prefix, kind, range->track, range->epoch);
     key_block_from(&begin, kind, range->track, range->epoch, f->reverse ? high : low);
-    if (f->reverse && high == UINT64_MAX) { /* behind every block of the epoch */
+    if (f->reverse && high == UINT64_MAX) { /* after every block of the epoch */
         memset(begin.bytes + begin.size, 0xff, KEY_BLOCK_SIZE - begin.size);
         begin.size = KEY_BLOCK_SIZE;
     }
@@ -145,7 +145,7 @@ static int finder_open(struct finder *f, const struct block_ref *after)
     if (rc < 0)
         store_cursor_close(&f->time.cursor);
     if (f->range->axis == INDEX_AXIS_EVENT)
-        f->odd.live = false; /* the event times of all blocks are in the other */
+        f->odd.live = false; /* the other list has the event times of all blocks */
     return rc;
 }
 
@@ -155,7 +155,7 @@ static void finder_close(struct finder *f)
     store_cursor_close(&f->time.cursor);
 }
 
-/* No block behind this one, on our way, can meet the range by its trusted times. */
+/* No later block on our way can meet the range by its trusted times. */
 static bool is_last(const struct finder *f, const struct block_ref *block)
 {
     if (f->range->axis == INDEX_AXIS_EVENT)
@@ -166,7 +166,7 @@ static bool is_last(const struct finder *f, const struct block_ref *block)
     return last != UINT64_MAX && block->running_max >= last;
 }
 
-/* Which lane's block comes next; when both stand at the same one, both move on together. */
+/* Which lane's block comes next? If both stand at the same block, both move on together. */
 static int compare_lanes(const struct finder *f)
 {
     if (!f->time.live || !f->odd.live)

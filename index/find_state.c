@@ -5,13 +5,13 @@
 
 enum { AT_INSTRUMENT = KEY_EPOCH_SIZE, AT_SEGMENT = KEY_EPOCH_SIZE + sizeof(uint32_t) };
 
-/* Does the cursor stand at a key that begins like this one? */
+/* Does the cursor stand at a state's key that begins like this one? */
 static bool is_alike(const struct store_cursor *at, const struct key *key, size_t size)
 {
     return at->key_size == KEY_STATE_SIZE && memcmp(at->key, key->bytes, size) == 0;
 }
 
-/* To the last key that is not above this one. */
+/* Go to the last key that is not above this one. */
 static int seek_last(struct store_cursor *cursor, const struct key *key)
 {
     int rc = store_cursor_seek(cursor, key);

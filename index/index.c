@@ -1,4 +1,4 @@
-/* index.c - open and close, put and commit. index_read.c reads. */
+/* index.c - open, close, put and commit. index_read.c reads. */
 #include "index/index_inner.h"
 
 #include <assert.h>
@@ -36,7 +36,7 @@ static int put_meta(struct index *index, uint32_t complete, struct tdk_err *err)
     return rc < 0 ? err_set(err, rc, "index") : 0;
 }
 
-/* Is it an index, of this version, of this tape? One that is empty becomes it. */
+/* Is it an index, of this version, of this tape? An empty store becomes one. */
 static int check_meta(struct index *index, bool write, struct tdk_err *err)
 {
     struct index_meta meta = {0};
@@ -138,7 +138,7 @@ static int sum_file(int fd, void *buffer, size_t room, uint32_t *sum)
 
 int index_sum(const char *dir, uint32_t *sum, struct tdk_err *err)
 {
-    enum { ROOM = 32 << 10 }; /* few pages to be touched: most indexes are small */
+    enum { ROOM = 32 << 10 }; /* touches few pages: most indexes are small */
     char path[4096];
     snprintf(path, sizeof path, "%s/data.mdb", dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

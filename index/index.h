@@ -23,43 +23,42 @@
 /* Where a block is and what may be in it: its header in short. Always copied, never pointed to. */
 struct block_ref {
     uint64_t epoch;
-    uint64_t first_seq, last_seq; /* accounted for, ticks and losses; nothing: last = first - 1 */
-    uint64_t running_max;         /* of ts over this track's epoch, up to and with this block */
-    uint64_t min_ts, max_ts;      /* of ticks whose time is trusted, and of what LOSS frames span;
-                                     min > max: none */
+    uint64_t first_seq, last_seq; /* covered by ticks and losses; if none: last = first - 1 */
+    uint64_t running_max;    /* of ts over this track's epoch, up to and including this block */
+    uint64_t min_ts, max_ts; /* of ticks whose time is trusted, and of the span of LOSS frames; min
+                                > max: none */
     uint64_t min_event, max_event;
     uint64_t odd_min, odd_max; /* of ticks whose time is not trusted; min > max: none */
-    uint64_t segment, offset;  /* the file, and where the block's header begins in it */
+    uint64_t segment, offset;  /* the file, and where the header of the block begins in it */
     uint32_t span;             /* bytes to the next block: header, stored bytes, padding */
-    uint32_t stored_size;      /* bytes on disk behind the header */
+    uint32_t stored_size;      /* bytes on disk after the header */
     uint32_t count;            /* ticks */
     uint32_t block;            /* number in its segment */
-    uint64_t frames_size;      /* bytes of its frames, control frames too */
-    uint64_t lost;             /* told by LOSS frames in it */
+    uint64_t frames_size;      /* bytes of its frames, with control frames */
+    uint64_t lost;             /* ticks lost, according to its LOSS frames */
     uint64_t filter[INDEX_FILTER_WORDS];
     uint16_t track;
     uint16_t flags;     /* BLOCK_... of tape/format.h */
     uint32_t odd;       /* ticks whose time is not trusted */
-    uint64_t step_back; /* the largest distance of a trusted ts below the running maximum */
+    uint64_t step_back; /* the furthest that a trusted ts is below the running maximum */
 };
 
 /* One life of a track's source. */
 struct epoch_ref {
     uint64_t epoch;
-    uint64_t ring_epoch; /* as the ring called it */
+    uint64_t ring_epoch; /* the number that the ring gave it */
     uint8_t ring_uuid[16];
-    uint64_t first_seq,
-        last_seq;            /* accounted for on the tape, ticks and losses; last 0: nothing yet */
-    uint64_t min_ts, max_ts; /* trusted */
+    uint64_t first_seq, last_seq; /* covered on the tape by ticks and losses; last 0: nothing yet */
+    uint64_t min_ts, max_ts;      /* trusted */
     uint64_t min_event, max_event;
-    uint64_t ticks, bytes, lost; /* bytes: frames with heads */
-    uint64_t step_back; /* the largest distance of a trusted ts below the running maximum */
-    uint64_t odd;       /* ticks whose time is not trusted */
+    uint64_t ticks, bytes, lost; /* bytes: frames with their heads */
+    uint64_t step_back;          /* the furthest that a trusted ts is below the running maximum */
+    uint64_t odd;                /* ticks whose time is not trusted */
     uint16_t track, zero[3];
 };
 
 struct track_ref {
-    uint64_t last_epoch; /* the highest ever, also of segments that are gone; 0: none */
+    uint64_t last_epoch; /* the highest ever, even of segments that are gone; 0: none */
     char name[65];
     uint8_t kind; /* enum tdk_kind */
     uint16_t number;
@@ -71,13 +70,13 @@ enum { SEGMENT_NOT_SEALED, SEGMENT_HAS_FOOTER, SEGMENT_LOST_FOOTER };
 
 struct segment_ref {
     uint64_t number;
-    uint64_t size; /* bytes of the file that hold something */
+    uint64_t size; /* used bytes of the file */
     uint64_t ticks, blocks;
     uint64_t min_ts, max_ts;
     uint32_t generation;
     uint16_t sealed; /* SEGMENT_HAS_FOOTER ... */
     uint16_t
-        states; /* kinds of state that its state_refs tell of (tape/kinds.h); 0: none is told */
+        states; /* kinds of state that its state_refs cover (tape/kinds.h); 0: there are none */
 };
 
 struct symbol_ref {
@@ -85,28 +84,29 @@ struct symbol_ref {
     uint64_t from, to; /* ns of index time; to is exclusive */
     uint32_t instrument_id;
     uint16_t track;
-    uint16_t order; /* of several names at one time the highest counts for text: the first told */
+    uint16_t order; /* if there are several names at one time, the highest is used in text: it came
+                       first */
     char symbol[72];
 };
 
 /* A moment that somebody wants to find again. */
 struct mark_ref {
-    uint64_t ts;    /* of the tick behind it */
-    uint64_t back;  /* ns before it that are to be kept with it; 0: only the name was told */
-    uint64_t epoch; /* of the track that bears it */
-    uint64_t seq;   /* likewise of the tick behind it */
+    uint64_t ts;    /* of the tick after it */
+    uint64_t back;  /* ns before it that are kept with it; 0: only the name was given */
+    uint64_t epoch; /* of the track that it is on */
+    uint64_t seq;   /* also of the tick after it */
     char name[65];
     uint8_t zero;
     uint16_t track;
     uint32_t zeros;
 };
 
-/* A segment has ticks that hold state of an instrument (tape/kinds.h), of one epoch of a track. */
+/* A segment has ticks that hold state of an instrument (tape/kinds.h), in one epoch of a track. */
 struct state_ref {
     uint64_t epoch;
     uint64_t segment;
     uint32_t instrument_id;
-    uint32_t kinds; /* a bit each */
+    uint32_t kinds; /* one bit each */
     uint16_t track;
 };
 
@@ -150,8 +150,8 @@ bool index_can_be_shared(const char *dir);
 /* A process that stays in one read transaction. No page that was freed since then can be used
  * again, so the file grows. */
 struct index_held {
-    int pid;       /* as the process itself knows it; 0: there is none */
-    uint64_t size; /* of the index by now */
+    int pid;       /* in its own pid namespace; 0: there is none */
+    uint64_t size; /* of the index, now */
 };
 
 /* Forget readers that died in a transaction. The writer calls this once a minute. *held: the

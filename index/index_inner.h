@@ -11,13 +11,13 @@ struct store;
 
 struct index {
     struct store *store;
-    struct index *under; /* borrowed; NULL: it lies over none */
+    struct index *under; /* borrowed; NULL: there is none under it */
     struct batch batch;  /* what has been put since index_begin() */
     uint8_t tape_id[16];
 };
 
-/* The item under exactly this key, copied; of the index itself, not of what it lies over. 1; 0:
- * none; TDK_ECORRUPT: of another size. */
+/* Copy the item with exactly this key, from the index itself, not from the one under it. 1; 0:
+ * there is none; TDK_ECORRUPT: it has another size. */
 int index_get(struct index *index, const struct key *key, void *value, size_t size,
               struct tdk_err *err);
 

@@ -1,4 +1,4 @@
-/* index_read.c - what is in an index, and in one that it lies over. */
+/* index_read.c - read what is in an index, and in one that it lies over. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -59,7 +59,7 @@ static int gather_own(struct index *index, const struct key *prefix, struct batc
     return more < 0 ? more : rc;
 }
 
-/* Everything under a prefix, copied: whoever is told of it may take his time. */
+/* Copy everything under a prefix, so that the caller's callbacks may take their time. */
 static int gather(struct index *index, const struct key *prefix, struct batch *found,
                   struct tdk_err *err)
 {
@@ -93,7 +93,8 @@ static void walk_begin(struct walk *walk, struct index *index, const struct key 
     walk->rc = gather(index, prefix, &walk->found, err);
 }
 
-/* False: there are no more, walk->rc is not 0, or the next one has another size, and is now. */
+/* False: there are no more, or walk->rc is not 0. If the next item has another size, that sets
+ * walk->rc. */
 static bool walk_next(struct walk *walk, void *copy, size_t size)
 {
     struct batch_item item;
@@ -197,7 +198,7 @@ int index_infos(struct index *index, uint16_t track, uint64_t epoch,
     return rc;
 }
 
-/* A property asked for by name: index_infos() with one in mind. */
+/* A property wanted by name: index_infos() looks for that one. */
 struct wanted {
     const char *key;
     void **value;
@@ -247,7 +248,7 @@ int index_states(struct index *index, uint16_t track, uint64_t epoch, uint32_t i
     int own = find_states(index->store, &last, states, room, err);
     if (own < 0 || own == room || index->under == NULL)
         return own;
-    if (own > 0) /* what lies over another is of newer segments */
+    if (own > 0) /* the index above has the newer segments */
         last.segment = states[own - 1].segment - 1;
     int more = find_states(index->under->store, &last, states + own, room - own, err);
     return more < 0 ? more : own + more;

@@ -1,12 +1,12 @@
 /*
  * key.h - keys whose bytes sort in the order of what they stand for.
  *
- *   'M'                                                    what this index is of
+ *   'M'                                                    which tape this index is of
  *   'S' number u64                                         a segment
  *   'T' track u16                                          a track
  *   'E' track u16, epoch u64                               one life of its source
  *   'B' track u16, epoch u64, running_max u64, first_seq u64, segment u64, block u32
- *   'O' the same, of a block that holds ticks whose time is not trusted
+ *   'O' the same, for a block that holds ticks with untrusted times
  *   'Y' track u16, epoch u64, instrument u32, from u64, order u16       a symbol
  *   'I' track u16, epoch u64, the key's bytes              a property
  *   'K' ts u64, track u16, epoch u64, seq u64, the name    a mark
@@ -23,7 +23,7 @@
 #define KEY_MAX        256
 #define KEY_BLOCK_SIZE 39
 #define KEY_STATE_SIZE 23
-#define KEY_EPOCH_SIZE 11 /* also what a block's, symbol's or property's key begins with */
+#define KEY_EPOCH_SIZE 11 /* keys of blocks, symbols and properties begin with as many */
 
 enum key_kind {
     KEY_META = 'M',
@@ -46,7 +46,7 @@ struct key {
 void key_meta(struct key *key);
 void key_segment(struct key *key, uint64_t number);
 void key_track(struct key *key, uint16_t track);
-void key_of_track(struct key *key, enum key_kind kind, uint16_t track); /* all of a track's */
+void key_of_track(struct key *key, enum key_kind kind, uint16_t track); /* all keys of a track */
 void key_epoch(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch);
 void key_symbol(struct key *key, const struct symbol_ref *symbol);
 void key_mark(struct key *key, const struct mark_ref *mark);
@@ -57,7 +57,7 @@ void key_block(struct key *key, enum key_kind kind, const struct block_ref *bloc
 void key_block_from(struct key *key, enum key_kind kind, uint16_t track, uint64_t epoch,
                     uint64_t time);
 
-/* False: the name is too long or empty. */
+/* False: the name is empty or too long. */
 bool key_info(struct key *key, uint16_t track, uint64_t epoch, const char *name);
 
 /* Compare two keys as LMDB does. */

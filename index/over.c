@@ -14,7 +14,7 @@ static void key_of(struct key *key, const struct batch_item *item)
     memcpy(key->bytes, item->key, item->key_size);
 }
 
-/* Below 0: the first comes first, or there is no second; 0: both have the key. */
+/* Below 0: the first item comes first, or there is no second one. 0: both have the key. */
 static int compare_items(bool has_a, const struct batch_item *a, bool has_b,
                          const struct batch_item *b)
 {

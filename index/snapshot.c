@@ -14,10 +14,10 @@
 
 enum {
     TRIES = 50,
-    HEADS = 2 * 4096, /* LMDB's pages are the kernel's */
+    HEADS = 2 * 4096, /* LMDB's pages have the size of the kernel's */
 };
 
-/* *size: how much there was. */
+/* *size: how many bytes there were. */
 static int read_some(int fd, void *bytes, size_t room, uint64_t offset, size_t *size)
 {
     ssize_t n;

@@ -21,18 +21,19 @@
 #define LOCK_ROOM   (READERS_MAX * 64 + 4096) /* 64 bytes for each, and a head */
 
 struct store {
-    MDB_env *env; /* NULL: it had to be closed, and could not be opened again yet */
+    MDB_env *env; /* NULL: it had to be closed and has not been opened again yet */
     MDB_dbi dbi;
     bool write, private;
-    /* Views share it; growing or moving the map needs it alone, LMDB allows no transaction then. In
-     * private memory there are no LMDB locks at all, so there a write needs it alone too. */
+    /* Views share this lock. Growing or moving the map takes it exclusively, because LMDB allows no
+     * transaction meanwhile. Private memory has no LMDB locks at all, so a write there takes it
+     * exclusively, too. */
     pthread_rwlock_t views;
-    uint64_t tidied_txn; /* the last one committed when it was tidied before */
-    char *dir;           /* NULL: private, and it began empty */
+    uint64_t tidied_txn; /* last committed transaction as of the previous tidying */
+    char *dir;           /* NULL: private, and empty at first */
     char name[256];      /* for messages */
 };
 
-/* LMDB's answers as ours. */
+/* Convert LMDB's codes to ours. */
 static int code_of(int rc)
 {
     if (rc > 0)
@@ -86,8 +87,8 @@ static int make_file(const char *dir, const char *name)
     return owner_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
 }
 
-/* An empty one is as good as none to LMDB, which would make it ours and not the folder's owner's.
- */
+/* To LMDB an empty file is the same as none. But a file that LMDB makes would be ours, not the
+ * folder owner's. */
 static int make_data(const char *dir)
 {
     int fd = make_file(dir, "data.mdb");
@@ -97,14 +98,14 @@ static int make_data(const char *dir)
     return 0;
 }
 
-/* LMDB stores into its lock file through a mapping: where the disk has no room for it, that would
- * end us with SIGBUS. So it gets all its room before. */
+/* LMDB stores into its lock file through a mapping. If the disk had no room for it, that would kill
+ * us with SIGBUS. So it gets all its room beforehand. */
 static int make_lock(const char *dir)
 {
     int fd = make_file(dir, "lock.mdb");
     if (fd < 0)
         return errno;
-    struct stat file; /* one that is there keeps its size: others may have it mapped */
+    struct stat file; /* an existing one keeps its size: others may have it mapped */
     int rc = fstat(fd, &file) < 0 ? errno : EINTR;
     while (rc == EINTR)
         rc = posix_fallocate(fd, 0, file.st_size > 0 ? file.st_size : LOCK_ROOM);
@@ -112,8 +113,8 @@ static int make_lock(const char *dir)
     return rc == EOPNOTSUPP || rc == EINVAL ? 0 : rc;
 }
 
-/* Reading creates nothing, also no lock file: without one LMDB's locks are left out. That is for an
- * index that nobody writes to, which the caller knows. */
+/* Reading creates nothing, not even a lock file. Without one, LMDB's locks are not used. That is
+ * for an index that nobody writes to, which the caller must know. */
 static int open_folder(struct store *store, const char *dir)
 {
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
@@ -129,7 +130,7 @@ static int open_folder(struct store *store, const char *dir)
     return rc == 0 ? mdb_env_open(store->env, dir, flags, 0640) : rc;
 }
 
-/* Empty, or a copy of what is in a folder. LMDB wants a path; a memory file has one while it is
+/* Empty, or a copy of what is in a folder. LMDB needs a path, and a memory file has one while it is
  * open. */
 static int open_private(struct store *store)
 {
@@ -146,7 +147,7 @@ static int open_private(struct store *store)
     return rc;
 }
 
-/* A file cut below what its own head says would end a reader with SIGBUS. */
+/* A file that is shorter than its own head says would kill a reader with SIGBUS. */
 static int check_size(const struct store *store)
 {
     MDB_envinfo info;
@@ -192,7 +193,7 @@ static int open_env(struct store *store)
     int rc = mdb_env_create(&store->env);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(store->env, READERS_MAX);
-    /* A map that exists keeps its size, if that is more. */
+    /* An existing map keeps its size if that is larger. */
     if (rc == 0 && store->write)
         rc = mdb_env_set_mapsize(store->env, MAP_FIRST);
     if (rc == 0)
@@ -252,7 +253,7 @@ static int put_all(struct store *store, MDB_txn *txn, const struct batch *batch)
 {
     struct batch_item item;
     for (size_t at = 0; batch_next(batch, &at, &item);) {
-        /* LMDB's values point to memory that it may not write to; it does not. */
+        /* The pointers in LMDB's values are not const, but LMDB does not write through these. */
         MDB_val key = {item.key_size, (void *)(uintptr_t)item.key};
         MDB_val value = {item.value_size, (void *)(uintptr_t)item.value};
         int rc = item.value != NULL ? mdb_put(txn, store->dbi, &key, &value, 0)
@@ -277,7 +278,7 @@ static int write_once(struct store *store, const struct batch *batch)
     return mdb_txn_commit(txn);
 }
 
-/* Twice the map, or what another process has made of it. */
+/* Double the map, or take the size that another process has given it. */
 static int grow(struct store *store, bool twice)
 {
     MDB_envinfo info;
@@ -304,9 +305,9 @@ static int open_again(struct store *store)
     return rc;
 }
 
-/* LMDB takes no more from an environment whose head could not be written, not even looks: it is
- * opened anew, before anybody looks into it. Only who writes may: nobody else knows when nothing is
- * being written. Where it cannot be opened now, the next write tries again. */
+/* If its head could not be written, LMDB accepts nothing more in an environment, not even a read.
+ * So it is opened anew before anybody reads it. Only the writer may do that, because nobody else
+ * knows when nothing is being written. If it cannot be opened now, the next write tries again. */
 static void heal(struct store *store)
 {
     MDB_txn *look;
@@ -348,7 +349,8 @@ struct reader {
     uint64_t txn;
 };
 
-/* LMDB tells its readers as text, a line each: pid, thread and transaction; "-": it is in none. */
+/* LMDB lists its readers as text, one line each: pid, thread and transaction. "-": the reader is in
+ * none. */
 static int look_at_reader(const char *line, void *context)
 {
     struct reader *oldest = context, reader;
@@ -357,8 +359,8 @@ static int look_at_reader(const char *line, void *context)
     return 0;
 }
 
-/* Looks are short. One that is older than the last transaction of the tidying before has lasted
- * since then at least: whoever is at it is stopped. */
+/* Looks are short. A look older than the last transaction at the previous tidying has lasted at
+ * least since then: its process is stopped. */
 void store_tidy(struct store *store, struct index_held *held)
 {
     MDB_envinfo info;

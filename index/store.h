@@ -1,5 +1,5 @@
 /*
- * store.h - sorted keys and values in LMDB; store.c is the only file that includes lmdb.h.
+ * store.h - sorted keys and values in LMDB. store.c is the only file that includes lmdb.h.
  *
  * A store lives in a folder on disk or in private memory. A read transaction lasts as long as a
  * cursor is open, so keep that short. The map grows when it is full, and follows when another
