@@ -23,8 +23,8 @@ static bool is_port(const char *text)
     return digits > 0 && digits <= 5 && text[digits] == '\0' && strtol(text, NULL, 10) <= 65535;
 }
 
-/* "host:port", "[::1]:port". A bare IPv6 address has more than one colon, and would be guessed at.
- */
+/* Parse "host:port", "[::1]:port". A bare IPv6 address has several colons, so its port would be a
+ * guess. */
 static int parse_inet(struct address *a, const char *text, struct tdk_err *err)
 {
     const char *colon = strrchr(text, ':');
@@ -61,7 +61,7 @@ int address_parse(struct address *a, const char *text, struct tdk_err *err)
 
 /* ---- Unix sockets ---- */
 
-/* "/proc/self/fd/N/name" names the same file, in few bytes. */
+/* "/proc/self/fd/N/name" names the same file in few bytes. */
 static int by_way_of_folder(const char *path, struct sockaddr_un *un, int *folder,
                             struct tdk_err *err)
 {
@@ -99,7 +99,7 @@ int address_unix(const char *path, struct sockaddr_un *un, int *folder, struct t
 
 /* ---- connecting ---- */
 
-/* On Linux connect() too gives up after the time that is set for sending. */
+/* On Linux, connect(), too, gives up after the time that is set for sending. */
 static void limit_time(int fd, uint64_t left_ns)
 {
     struct timeval time = {
@@ -107,11 +107,11 @@ static void limit_time(int fd, uint64_t left_ns)
         .tv_usec = (suseconds_t)(left_ns % NS_PER_S / NS_PER_US),
     };
     if (time.tv_sec == 0 && time.tv_usec == 0)
-        time.tv_usec = 1; /* 0 would be for ever */
+        time.tv_usec = 1; /* 0 would mean for ever */
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
 }
 
-/* A signal is no answer: what was begun goes on, and is waited for by the same call. */
+/* A signal is not an answer. What was begun goes on, and the same call waits for it. */
 static int connect_within(int fd, const struct sockaddr *to, socklen_t size, uint64_t timeout_ns)
 {
     const uint64_t begun_ns = clock_mono();
@@ -119,7 +119,7 @@ static int connect_within(int fd, const struct sockaddr *to, socklen_t size, uin
         limit_time(fd, timeout_ns - passed);
         if (connect(fd, to, size) == 0)
             return 0;
-        if (errno != EINTR) /* each of the three is how a kind of socket says: not yet */
+        if (errno != EINTR) /* these three are how the kinds of sockets say: not yet */
             return errno == EAGAIN || errno == EINPROGRESS || errno == EALREADY ? -ETIMEDOUT
                                                                                 : -errno;
     }

@@ -1,5 +1,5 @@
 /*
- * address.h - where a daemon listens, as people write it: "unix:PATH", or "HOST:PORT" with "[::1]"
+ * address.h - the address of a daemon, as people write it: "unix:PATH", or "HOST:PORT" with "[::1]"
  * for IPv6.
  *
  * Any thread; connecting blocks.
@@ -15,7 +15,7 @@
 #include "tapedeck/err.h"
 
 struct address {
-    bool local;          /* path; else host and port */
+    bool local;          /* path is used; otherwise host and port */
     char path[PATH_MAX]; /* of a Unix socket */
     char host[256];
     char port[8];
@@ -24,13 +24,14 @@ struct address {
 /* Pure. TDK_EVALUE. */
 int address_parse(struct address *address, const char *text, struct tdk_err *err);
 
-/* A stream socket to it, close-on-exec, blocking. -ENOENT and -ECONNREFUSED: nobody is there. */
+/* Connect a stream socket to it: close-on-exec, blocking. -ENOENT and -ECONNREFUSED: nobody listens
+ * there. */
 int address_connect(const struct address *address, uint64_t timeout_ns, int *fd,
                     struct tdk_err *err);
 
-/* A path for bind() or connect(), whatever its length: one that is too long for a sockaddr_un is
- * reached by way of its folder, which is held open as *folder (else -1) until the call has been
- * made. */
+/* Make the address of a path of any length, for bind() or connect(). A path that is too long for a
+ * sockaddr_un is reached through its folder. *folder (otherwise -1) holds that open, and must stay
+ * open until the call has been made. */
 int address_unix(const char *path, struct sockaddr_un *address, int *folder, struct tdk_err *err);
 
 #endif

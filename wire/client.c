@@ -15,11 +15,12 @@
 #define PROTOCOL      1u
 #define HELLO_TIME_NS (10 * NS_PER_S)
 #define READ_AHEAD    4096u            /* of a message whose size is not known yet */
-#define BYTE_NS       (NS_PER_S >> 16) /* 64 KiB a second is the slowest that a message may come */
+#define BYTE_NS       (NS_PER_S >> 16) /* a message may not come slower than 64 KiB a second */
 
 /* ---- bytes ---- */
 
-/* What is left to wait, for poll(): -1 is for ever, and what is begun of a millisecond is one. */
+/* The time that is left, for poll(): -1 is for ever, and a part of a millisecond counts as a whole
+ * one. */
 static int ms_left(const struct tdk_client *c, uint64_t begun_ns)
 {
     if (c->timeout_ns == 0)
@@ -30,8 +31,8 @@ static int ms_left(const struct tdk_client *c, uint64_t begun_ns)
     return ms < INT32_MAX ? (int)ms : INT32_MAX;
 }
 
-/* Until the socket is ready; -ETIMEDOUT when nothing happens for so long. Signals are no news: who
- * has a timer may get one more often than that. */
+/* Wait until the socket is ready. -ETIMEDOUT: nothing happened for that long. Signals do not
+ * prolong the wait: a process with a timer may get one more often than that. */
 static int wait_for(const struct tdk_client *c, short events)
 {
     struct pollfd poll_fd = {.fd = c->fd, .events = events};
@@ -47,7 +48,7 @@ static int wait_for(const struct tdk_client *c, short events)
     }
 }
 
-/* With the first bytes goes the file, if there is one. */
+/* The file, if there is one, goes with the first bytes. */
 static ssize_t send_some(struct tdk_client *c, size_t done)
 {
     _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof c->file)] = {0};
@@ -83,8 +84,8 @@ int client_send(struct tdk_client *c, struct tdk_err *err)
     return rc < 0 ? err_set(err, rc, "ask %s", c->address) : 0;
 }
 
-/* Some bytes behind those that are there: up to the end of the message where that is known, so that
- * a large one lies at the beginning of the buffer and is never moved. */
+/* Receive some bytes after those that are there, up to the end of the message if that is known. So
+ * a large message lies at the beginning of the buffer and is never moved. */
 static int receive(struct tdk_client *c, struct tdk_err *err)
 {
     size_t size = c->frame.owed > READ_AHEAD ? (size_t)c->frame.owed : READ_AHEAD;
@@ -108,7 +109,7 @@ static int receive(struct tdk_client *c, struct tdk_err *err)
     return err_say(err, rc, "%s", tdk_strerror(rc));
 }
 
-/* What came behind the last message moves to the beginning. */
+/* Move what came after the last message to the beginning. */
 static void drop_used(struct tdk_client *c)
 {
     memmove(c->in.bytes, c->in.bytes + c->used, c->in.size - c->used);
@@ -116,18 +117,18 @@ static void drop_used(struct tdk_client *c)
     c->used = 0;
 }
 
-/* Who sends a byte now and then is never silent, and never done. */
+/* A peer that sends a byte now and then is never silent, but never done either. */
 static bool is_too_slow(const struct tdk_client *c, uint64_t begun_ns)
 {
     return c->timeout_ns != 0 && c->in.size > 0 &&
            clock_mono() - begun_ns > c->timeout_ns + c->in.size * BYTE_NS;
 }
 
-/* One whole message at the beginning of c->in, `used` bytes of it. */
+/* Have one whole message at the beginning of c->in; it takes `used` bytes. */
 static int next_message(struct tdk_client *c, struct tdk_err *err)
 {
     size_t walked = 0, taken = 0;
-    uint64_t begun_ns = 0; /* when there was some of it, and not all */
+    uint64_t begun_ns = 0; /* since when only a part of it is here */
     if (c->used != 0)
         drop_used(c);
     frame_begin(&c->frame, &frame_from_server);
@@ -178,8 +179,8 @@ struct text_buffer *client_begin_notification(struct tdk_client *c, const char *
     return &c->out;
 }
 
-/* One thing is asked at a time. An error without the id of a request is about the connection, and
- * the last that comes on it. */
+/* Only one thing is asked at a time. An error without the id of a request is about the connection,
+ * and the last message on it. */
 static int check_answer(const struct tdk_client *c, const struct wire_message *m,
                         struct tdk_err *err)
 {
@@ -201,7 +202,7 @@ int client_call(struct tdk_client *c, client_other_cb *other, void *context,
         *(err != NULL ? err : &sending) = sending;
         return sent;
     }
-    /* It may have said why before it closed. */
+    /* The peer may have said why before it closed. */
     int rc = client_next(c, &m, err);
     while (rc == 0 && m.kind != WIRE_RESPONSE) {
         if (other != NULL)
@@ -235,7 +236,7 @@ int tdk_client_call(struct tdk_client *c, const char *method, const void *params
     int rc = client_call(c, NULL, NULL, &map, err);
     if (rc < 0)
         return rc;
-    /* Behind [1, id, nil stands nothing but the result. */
+    /* After [1, id, nil there is nothing but the result. */
     struct text_buffer head;
     text_init(&head);
     wire_begin_result(&head, c->id);

@@ -5,7 +5,7 @@
  *     wire_put_map(params, 0);
  *     rc = client_call(client, &result, err);
  *
- * One thread at a time. A result, and a message, is borrowed until the next call on the client.
+ * One thread at a time. A result or a message is borrowed until the next call on the client.
  */
 #ifndef TDK_WIRE_CLIENT_H
 #define TDK_WIRE_CLIENT_H
@@ -25,11 +25,11 @@ struct tdk_client {
     struct text_buffer in; /* begins with the message at hand; then what came behind it */
     size_t used;           /* bytes of `in` that the last message took */
     uint64_t id;           /* of the last request */
-    bool streaming;        /* a stream has it */
+    bool streaming;        /* a stream uses it */
 };
 
-/* One that speaks over a descriptor, ours from here on, to whoever is there: greeted already, and
- * without a time-out. */
+/* Make a client that speaks over a descriptor to whoever is there. The client owns the descriptor
+ * from here on. It counts as greeted, and has no time-out. */
 int client_adopt(struct tdk_client **client, int fd, struct tdk_err *err);
 
 /* Begin a request of this method. Put its params, one map, into the buffer that is returned. */
@@ -45,8 +45,8 @@ int client_call(struct tdk_client *client, client_other_cb *other, void *context
 struct text_buffer *client_begin_notification(struct tdk_client *client, const char *method);
 int client_send(struct tdk_client *client, struct tdk_err *err);
 
-/* What a range is in params: {from, to, axis, tracks, symbols, types, limit, reverse, control,
- * written} and `more` pairs, which follow. */
+/* Put the params of a range: {from, to, axis, tracks, symbols, types, limit, reverse, control,
+ * written}, and `more` pairs, which the caller puts next. */
 void client_put_query(struct text_buffer *out, const struct tdk_client_query *query, uint32_t more);
 
 /* Wait for the next message, of any kind. */

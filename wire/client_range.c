@@ -96,7 +96,8 @@ static int read_track(struct wire_map row, struct tdk_track_info *track, struct 
     return rc < 0 ? rc : 0;
 }
 
-/* A page, behind the track `after`, which then is the last of it. 1: there is more. */
+/* Read one page of tracks, after the track `after`, which then becomes its last one. 1: there is
+ * more. */
 static int read_page(struct tdk_client *c, char after[TDK_NAME_MAX + 1],
                      int (*each)(const struct tdk_track_info *track, void *context), void *context,
                      int *ended, size_t *count, struct tdk_err *err)

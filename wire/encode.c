@@ -8,7 +8,7 @@
 static int append(void *data, const char *bytes, size_t size)
 {
     text_add(data, bytes, size);
-    return 0; /* the buffer remembers what could not be added */
+    return 0; /* the buffer remembers if something could not be added */
 }
 
 static msgpack_packer packer(struct text_buffer *out)
@@ -74,7 +74,7 @@ void wire_put_list(struct text_buffer *out, uint32_t items)
     msgpack_pack_array(&p, items);
 }
 
-/* ---- of a length that is told later: always the form with 16 bits ---- */
+/* ---- lists and maps whose length is known later: always the form with 16 bits ---- */
 
 #define LATER_SIZE 3u
 
@@ -149,7 +149,7 @@ void wire_put_words(struct text_buffer *out, const char *words)
 
 void wire_data_head(char head[WIRE_DATA_HEAD], uint64_t stream, uint64_t ticks, uint32_t size)
 {
-    /* Numbers in their longest forms, and one name in a form longer than it needs. */
+    /* Numbers have their longest form, and one name has a longer form than it needs. */
     static const char form[] = "\x93\x02\xa4"
                                "data\x83\xd9\x06"
                                "stream\xcf--------\xa1n\xcf--------\xa6"

@@ -1,4 +1,4 @@
-/* error.c - codes as the wire has them: a number, a name. */
+/* error.c - codes on the wire: a number and a name. */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>

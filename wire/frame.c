@@ -22,9 +22,9 @@ enum item { ITEM_PLAIN, ITEM_BODY, ITEM_ARRAY, ITEM_MAP, ITEM_NONE };
 
 struct head {
     enum item item;
-    unsigned size;   /* bytes of the head, the type's byte among them */
-    unsigned number; /* of those, at the end of it or before `extra`: the length, big-endian */
-    unsigned extra;  /* bytes that a body has besides its length: the type of an ext */
+    unsigned size;   /* bytes of the head, including the type's byte */
+    unsigned number; /* how many of them are the length, big-endian, last or before `extra` */
+    unsigned extra;  /* bytes of a body beyond its length: the type of an ext */
 };
 
 /* 0xc0 to 0xdf, as the msgpack specification lists them. */
@@ -63,7 +63,8 @@ static const struct head heads[32] = {
     [0x1f] = {ITEM_MAP, 5, 4, 0},   /**/
 };
 
-/* What begins with this byte; for the short kinds *length is in the byte itself. */
+/* The kind of item that begins with this byte. For the short kinds, *length is in the byte
+ * itself. */
 static struct head head_of(unsigned char byte, uint64_t *length)
 {
     if (byte >= 0xc0 && byte <= 0xdf)
@@ -93,7 +94,7 @@ static uint64_t big_endian(const unsigned char *bytes, unsigned size)
 
 /* ---- what a head promises ---- */
 
-/* `bytes` more will come at least, instead of one that had been promised. */
+/* At least `bytes` more will come, in place of one that was promised before. */
 static int promise(struct frame *f, uint64_t bytes, struct tdk_err *err)
 {
     f->owed += bytes;
@@ -116,14 +117,14 @@ static int open_items(struct frame *f, uint64_t count, unsigned each, struct tdk
     return promise(f, count * each, err);
 }
 
-/* One item is over, and with it each array and map that it was the last of. */
+/* An item has ended, and with it each array and map in which it was the last. */
 static void close_item(struct frame *f)
 {
     while (f->depth > 0 && f->left[f->depth - 1] == 0)
         f->depth--;
 }
 
-/* The head is here: its item is over, or has a body or items to come. */
+/* The head is complete: its item ends here, or a body or items follow. */
 static int take_head(struct frame *f, const struct head *head, uint64_t length, struct tdk_err *err)
 {
     if (head->number != 0)
@@ -157,7 +158,7 @@ static int check_first(const struct frame *f, const struct head *head, struct td
     return 0;
 }
 
-/* The next byte of a head. 1: the message is over with it. */
+/* Take the next byte of a head. 1: the message ends with it. */
 static int take_byte(struct frame *f, unsigned char byte, struct tdk_err *err)
 {
     uint64_t length = 0;
@@ -182,7 +183,7 @@ static int take_byte(struct frame *f, unsigned char byte, struct tdk_err *err)
     return f->body == 0 && f->depth == 0;
 }
 
-/* As much of the body as is here. 1: the message is over with it. */
+/* Take as much of the body as is here. 1: the message ends with it. */
 static int take_body(struct frame *f, size_t here, size_t *taken)
 {
     size_t size = f->body < here ? (size_t)f->body : here;

@@ -19,19 +19,19 @@
 #include "tapedeck/err.h"
 
 #define FRAME_DEPTH_MAX 12u
-#define FRAME_HEAD_MAX  9u /* a type's byte and eight more */
+#define FRAME_HEAD_MAX  9u /* the byte of a type, and eight more */
 
 /* What a peer may send. */
 struct frame_limits {
     uint64_t size;  /* bytes of a message */
-    uint32_t items; /* in one array; of a map, its pairs */
+    uint32_t items; /* in one array; for a map, its pairs */
     unsigned depth; /* arrays and maps inside each other, at most FRAME_DEPTH_MAX */
 };
 
 #define FRAME_REQUEST_SIZE  ((uint64_t)64 << 10) /* from a client */
 #define FRAME_REQUEST_ITEMS 1024u
 #define FRAME_REQUEST_DEPTH 8u
-/* From a server: one frame of the largest kind, and what is around it. */
+/* From a server: one frame of the largest size, and what is around it. */
 #define FRAME_ANSWER_SIZE  (((uint64_t)16 << 20) + ((uint64_t)64 << 10))
 #define FRAME_ANSWER_ITEMS 1024u
 #define FRAME_ANSWER_DEPTH FRAME_DEPTH_MAX /* gaps of coverage in a batch lie 11 deep */

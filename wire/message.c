@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-#define ZONE_SIZE ((size_t)64 << 10) /* most messages fit: nothing is allocated for them */
+#define ZONE_SIZE ((size_t)64 << 10) /* enough for most messages: nothing is allocated for them */
 
 struct wire_decoder {
     msgpack_zone zone;
@@ -46,7 +46,7 @@ static int take_id(const msgpack_object *o, struct wire_message *m, struct tdk_e
     return 0;
 }
 
-/* A method and its params, which may be left nil. */
+/* A method and its params, which may be nil. */
 static int take_call(const msgpack_object *o, struct wire_message *m, struct tdk_err *err)
 {
     if (o[0].type != MSGPACK_OBJECT_STR)
@@ -283,7 +283,7 @@ struct wire_text wire_key_at(struct wire_map map, uint32_t at)
 
 /* ---- as JSON ---- */
 
-/* The depth is bounded by what frame.h lets through. */
+/* The depth is bounded by the limits of frame.h. */
 /* NOLINTNEXTLINE(misc-no-recursion) */
 static void json_value(struct text_buffer *out, const msgpack_object *o, const char *hidden)
 {
@@ -319,7 +319,7 @@ static void json_value(struct text_buffer *out, const msgpack_object *o, const c
     case MSGPACK_OBJECT_EXT:
     case MSGPACK_OBJECT_NIL:
     default:
-        text_add_string(out, "null"); /* nothing of ours takes or gives these */
+        text_add_string(out, "null"); /* our messages never have these */
         break;
     }
 }
@@ -344,7 +344,7 @@ void wire_json(struct text_buffer *out, struct wire_map map, const char *hidden)
 
 bool wire_get_error(struct wire_map error, struct tdk_err *err)
 {
-    const msgpack_object *code = find(error, "code"); /* of ours, and those are below 0 */
+    const msgpack_object *code = find(error, "code"); /* a code of ours, so it is below 0 */
     struct wire_text text = {"", 0};
     if (code == NULL || code->type != MSGPACK_OBJECT_NEGATIVE_INTEGER || code->via.i64 < INT32_MIN)
         return false;

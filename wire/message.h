@@ -25,13 +25,13 @@
 
 /* ---- reading ---- */
 
-/* Bytes of a text or a blob; not ended by a NUL. */
+/* Bytes of a text or a blob, without a NUL at the end. */
 struct wire_text {
     const char *bytes;
     uint32_t size;
 };
 
-/* A map or a list: borrowed from the decoder until its next message. Zeros: an empty one. */
+/* A map or a list, borrowed from the decoder until its next message. All zeros is an empty one. */
 struct wire_map {
     const void *pairs;
     uint32_t count;
@@ -47,10 +47,10 @@ enum wire_kind { WIRE_REQUEST = 0, WIRE_RESPONSE = 1, WIRE_NOTIFICATION = 2 };
 struct wire_message {
     enum wire_kind kind;
     uint64_t id;             /* of a request or response */
-    bool has_id;             /* false: a response to nothing that could be read */
+    bool has_id;             /* false: a response to a message that could not be read */
     struct wire_text method; /* of a request or notification */
-    struct wire_map params;  /* of a request or notification; of a response, its result */
-    bool failed;             /* a response with an error, which is: */
+    struct wire_map params;  /* of a request or notification; for a response, its result */
+    bool failed;             /* a response with this error: */
     struct wire_map error;
 };
 
@@ -141,8 +141,9 @@ void wire_close_list(struct text_buffer *out, size_t opened, uint32_t items);
 size_t wire_open_map(struct text_buffer *out);
 void wire_close_map(struct text_buffer *out, size_t opened, uint32_t pairs);
 
-/* [2, "data", {stream, n, frames}] up to the frames: always WIRE_DATA_HEAD bytes, so that frames
- * which lie aligned behind it are aligned in who reads the message into aligned memory. */
+/* [2, "data", {stream, n, frames}] up to the frames. It has always WIRE_DATA_HEAD bytes. So if the
+ * frames lie aligned after it, they are also aligned for a reader that reads the message into
+ * aligned memory. */
 #define WIRE_DATA_HEAD 48
 void wire_data_head(char head[WIRE_DATA_HEAD], uint64_t stream, uint64_t ticks, uint32_t size);
 

@@ -1,4 +1,4 @@
-/* stream.c - the client's end of a query: data messages into runs of frames of one track. */
+/* stream.c - the client's end of a query: from data messages to runs of frames of one track. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define TRACKS_MAX     65536u
 #define CANCEL_NS      (30 * NS_PER_S) /* for its end to come, where silence may last for ever */
 
-/* The name behind a track's number, and its epoch as the last TRACK frame had it. */
+/* The name of a track's number, and its epoch, as of the last TRACK frame. */
 struct told {
     uint64_t epoch;
     char name[TDK_NAME_MAX + 1];
@@ -24,13 +24,13 @@ struct told {
 struct tdk_stream {
     struct tdk_client *client; /* borrowed */
     uint64_t id;
-    uint64_t credit, taken;      /* granted in all at once; taken, and not granted again */
-    uint64_t ticks;              /* that came */
-    const unsigned char *frames; /* of the message at hand: in the client's memory */
+    uint64_t credit, taken;      /* granted at first; taken and not yet granted again */
+    uint64_t ticks;              /* received so far */
+    const unsigned char *frames; /* of the current message, in the client's memory */
     size_t size, at;
-    struct told **tracks; /* ours, by number */
+    struct told **tracks; /* owned, by number */
     bool ended;           /* nothing more will come */
-    int status;           /* how: 0 or why */
+    int status;           /* how it ended: 0, or the reason */
     struct tdk_err err;
     struct tdk_stream_stats stats;
 };
@@ -51,7 +51,7 @@ static int refuse(struct tdk_stream *s, const char *why, struct tdk_err *err)
     return fail(s, TDK_EFORMAT, err);
 }
 
-/* Does a whole frame lie there? Nothing of it is believed before. */
+/* Is there a whole frame? Nothing of it is trusted before this check. */
 static bool is_whole(const struct tdk_stream *s, size_t at)
 {
     size_t rest = s->size - at;
@@ -61,8 +61,8 @@ static bool is_whole(const struct tdk_stream *s, size_t at)
     return frame->size <= TDK_PAYLOAD_HARD_MAX && tdk_frame_span(frame->size) <= rest;
 }
 
-/* False: it is none, or there is no memory. A number has one name in a stream: who holds runs that
- * were read before keeps it. */
+/* False: it is no valid TRACK frame, or there is no memory. A number has one name in a stream,
+ * because the caller may still hold runs that were read before. */
 static bool learn_track(struct tdk_stream *s, const struct tdk_frame *frame)
 {
     const struct tdk_track_head *head = (const void *)(frame + 1);
@@ -81,7 +81,7 @@ static bool learn_track(struct tdk_stream *s, const struct tdk_frame *frame)
     return strlen(told->name) == head->name_size && memcmp(told->name, name, head->name_size) == 0;
 }
 
-/* 1: a run from s->at on. 0: there was nothing but names. */
+/* 1: a run from s->at on. 0: there were only names. */
 static int take_run(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *err)
 {
     size_t at = s->at;
@@ -99,7 +99,7 @@ static int take_run(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *e
     size_t size = at - s->at;
     s->at = at;
     s->ticks += ticks;
-    if (size == 0) { /* it begins with a name */
+    if (size == 0) { /* a name comes first */
         s->at += tdk_frame_span(first->size);
         return learn_track(s, first) ? 0 : refuse(s, "a TRACK frame that names none", err);
     }
@@ -117,7 +117,7 @@ static int take_run(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *e
 
 /* ---- messages ---- */
 
-/* What was taken may come again, a quarter of the credit at a time: so there is always room for the
+/* Grant again what was taken, a quarter of the credit at a time. So there is always room for the
  * largest frame. */
 static int grant(struct tdk_stream *s, struct tdk_err *err)
 {
@@ -131,11 +131,11 @@ static int grant(struct tdk_stream *s, struct tdk_err *err)
     wire_pair_u64(out, "bytes", s->taken);
     s->taken = 0;
     int rc = client_send(s->client, err);
-    /* It may have ended meanwhile, and said so before it closed. */
+    /* The peer may have ended meanwhile, and said so before it closed. */
     return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc;
 }
 
-/* Frames are looked at where they lie, so they are moved a little when they do not lie well. */
+/* Frames are read where they lie. If they are not aligned there, they are moved a little. */
 static int on_data(struct tdk_stream *s, struct wire_map params, struct tdk_err *err)
 {
     struct wire_text frames = {NULL, 0};
@@ -188,7 +188,7 @@ static int on_end(struct tdk_stream *s, struct wire_map params, struct tdk_err *
     return fail(s, err_say(err, told.code, "%s", told.text), &told);
 }
 
-/* An answer that comes now answers nothing of ours: it is about the connection, and the last. */
+/* No request of ours is open now. So this answer is about the connection, and the last message. */
 static int on_answer(struct tdk_stream *s, const struct wire_message *m, struct tdk_err *err)
 {
     struct tdk_err told;
@@ -239,7 +239,7 @@ int tdk_stream_read(struct tdk_stream *s, struct tdk_run *run, struct tdk_err *e
     }
 }
 
-/* 0: enough, or the end. */
+/* 0: there is enough, or it is the end. */
 static int collect(struct tdk_stream *s, struct batch *b, size_t enough, struct tdk_err *err)
 {
     int rc = 1;
@@ -248,7 +248,7 @@ static int collect(struct tdk_stream *s, struct batch *b, size_t enough, struct 
         rc = tdk_stream_read(s, &run, err);
         if (rc == 1 && !batch_add(b, &run)) {
             err_set(err, -ENOMEM, "hear %s", s->client->address);
-            return fail(s, -ENOMEM, err); /* the run would be missing from what comes next */
+            return fail(s, -ENOMEM, err); /* or the run would be missing from what comes next */
         }
     }
     return rc < 0 ? rc : 0;
