@@ -1,4 +1,4 @@
-/* accept.c - who may come in, and whom there is room for. */
+/* accept.c - who may connect, and for whom there is room. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 #define UNGREETED_NS (10 * NS_PER_S) /* of a local one, after which a newcomer gets the place */
 
-/* Somebody who cannot stay is told why in one breath. */
+/* Tell a peer that cannot stay why, and close it. */
 static void refuse(struct server *s, int fd, const struct tdk_err *err)
 {
     text_clear(&s->out);

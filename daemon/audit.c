@@ -49,8 +49,8 @@ bool audit_is_full(const struct audit *a)
     return a->waiting.size >= AUDIT_ROOM;
 }
 
-/* Of a line that went in half its half is taken out again: the next would go on in it. Not where
- * the other daemon of this tape has written behind it. */
+/* If a line was written only in part, remove that part; otherwise the next line would continue it.
+ * Leave it if the other daemon of this tape has written after it. */
 static void cut_torn(int fd, const char *bytes, size_t written)
 {
     struct stat file;
@@ -64,7 +64,7 @@ static void cut_torn(int fd, const char *bytes, size_t written)
     (void)ignored;
 }
 
-/* Lines of it that are not written are lost, and told: -ENOMEM, too, is said here. */
+/* Lines that are not written are lost, and that is reported, including -ENOMEM. */
 static int write_out(int fd, const struct text_buffer *text)
 {
     for (size_t done = 0; done < text->size;) {
@@ -131,7 +131,7 @@ void audit_add(struct audit *a, const struct audit_entry *e)
     size_t before = a->waiting.size;
     put_line(&a->waiting, e);
     if (text_error(&a->waiting) < 0)
-        a->waiting.size = before; /* a line or none, and not half of one */
+        a->waiting.size = before; /* a whole line or none */
     start(a);
 }
 

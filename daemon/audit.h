@@ -1,5 +1,5 @@
 /*
- * audit.h - who asked for what: a line of JSON a request, appended to a file on the pool.
+ * audit.h - who asked for what: one line of JSON a request, appended to a file on the pool.
  *
  *   {"time":"2026-11-27T02:15:00.000000000Z","uid":1000,"client":"tapedeck","method":"roll",
  *    "params":{},"result":"ok"}
@@ -33,7 +33,7 @@ bool audit_is_full(const struct audit *audit);
 
 struct audit_entry {
     long long uid;      /* -1: TCP */
-    const char *client; /* as it called itself */
+    const char *client; /* the name that it gave itself */
     const char *call;   /* JSON: "method":...,"params":... */
     const char *result; /* "ok", or the name of an error */
 };

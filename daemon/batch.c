@@ -2,9 +2,9 @@
  * batch.c - many requests in one: {ops: [[method, params], ...]} -> {results: [[error, result],
  * ...]}.
  *
- * All are begun at once and answered in any order; the batch answers when the last one has. One
- * that fails fails alone. What they answer waits here, RESULTS_MAX together: one that does not fit
- * is an error in its place. Where there is no memory to keep one, the batch fails as a whole.
+ * All are begun at once and answered in any order. The batch answers when the last one has. If one
+ * fails, it fails alone. Their answers wait here, RESULTS_MAX in total: one that does not fit is
+ * replaced by an error. If there is no memory to keep one, the batch fails as a whole.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,12 +20,12 @@
 #define RETRY_NS    (100 * NS_PER_MS)
 
 struct batch {
-    struct request *request; /* that is answered in the end */
+    struct request *request; /* the one that is answered in the end */
     uint32_t count, open;
-    size_t size; /* of the answers that are here */
+    size_t size; /* of the answers so far */
     struct item {
         struct request request;
-        char *answer; /* ours: "[error, result]"; NULL: there was no memory for it */
+        char *answer; /* owned: "[error, result]"; NULL: there was no memory for it */
         size_t size;
     } items[];
 };
@@ -66,7 +66,7 @@ static void store(struct batch *b, struct item *item, const struct text_buffer *
     b->size += answer->size;
 }
 
-/* In place of an answer that does not fit. */
+/* Store an error in place of an answer that does not fit. */
 static void store_failure(struct batch *b, struct item *item)
 {
     struct text_buffer answer;
@@ -110,7 +110,7 @@ static int take_op(struct wire_list ops, uint32_t i, struct wire_text *method,
 
 static void start(struct batch *b, struct wire_list ops)
 {
-    b->open = b->count + 1; /* and ours: it must not end before all have begun */
+    b->open = b->count + 1; /* one more for us, so that it does not end before all have begun */
     for (uint32_t i = 0; i < b->count; i++) {
         struct wire_text method = {"", 0};
         struct wire_map params;
@@ -118,7 +118,7 @@ static void start(struct batch *b, struct wire_list ops)
         r->connection = b->request->connection;
         r->batch = b;
         int rc = take_op(ops, i, &method, &params, NULL);
-        assert(rc == 0); /* they were looked at before */
+        assert(rc == 0); /* they were checked before */
         (void)rc;
         request_start(r, method, params);
     }

@@ -1,4 +1,4 @@
-/* bucket.h - a token bucket: so many at once, and so many a second on the long run. Pure. */
+/* bucket.h - a token bucket: a burst at once, and a rate a second in the long run. Pure. */
 #ifndef TDK_DAEMON_BUCKET_H
 #define TDK_DAEMON_BUCKET_H
 
@@ -8,8 +8,8 @@
 #include "base/clock.h"
 
 struct bucket {
-    uint64_t each_ns;  /* that one token takes to come back; 0: there is no limit */
-    uint64_t burst_ns; /* of all tokens together */
+    uint64_t each_ns;  /* how long one token takes to come back; 0: there is no limit */
+    uint64_t burst_ns; /* how long all tokens together take */
     uint64_t full_ns;  /* when it will be full again if nothing more is taken */
 };
 
@@ -20,7 +20,7 @@ static inline void bucket_init(struct bucket *b, uint64_t per_second, uint64_t b
     b->full_ns = 0;
 }
 
-/* Take one. False: there is none, and the next comes in *wait_ns. */
+/* Take one token. False: there is none, and the next one comes in *wait_ns. */
 static inline bool bucket_take(struct bucket *b, uint64_t now_ns, uint64_t *wait_ns)
 {
     uint64_t full = b->full_ns > now_ns ? b->full_ns : now_ns;

@@ -15,7 +15,7 @@ void callers_close(struct callers *callers)
     pthread_mutex_destroy(&callers->lock);
 }
 
-/* Of those in a state, the one that has been in it longest; NULL: none is. */
+/* The caller that has been longest in this state; NULL: none. */
 static struct caller *oldest(struct callers *callers, enum caller_state state)
 {
     struct caller *found = NULL;
@@ -39,7 +39,7 @@ static void enter(struct callers *callers, struct caller *caller, enum caller_st
     caller->turn = ++callers->turns;
 }
 
-/* Its thread sees the end of its socket, and leaves. */
+/* Its thread sees the end of its socket and leaves. */
 static void dismiss_one(struct callers *callers)
 {
     struct caller *caller = oldest(callers, CALLER_STANDING);
@@ -63,7 +63,7 @@ struct caller *callers_come(struct callers *callers, int fd)
     return caller;
 }
 
-/* One that was dismissed stays that until it leaves. */
+/* A dismissed caller stays dismissed until it leaves. */
 static void change(struct callers *callers, struct caller *caller, enum caller_state state)
 {
     if (caller == NULL)

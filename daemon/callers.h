@@ -19,8 +19,8 @@
 struct caller {
     enum caller_state {
         CALLER_NOBODY,
-        CALLER_STANDING, /* asks, takes, or does nothing */
-        CALLER_SERVED,   /* its request is whole, and its answer being made */
+        CALLER_STANDING, /* sends its request, takes its answer, or does nothing */
+        CALLER_SERVED,   /* its request is complete, and its answer is being made */
         CALLER_DISMISSED,
     } state;
     int fd; /* borrowed until callers_leave() */

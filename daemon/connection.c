@@ -15,7 +15,7 @@
 #include "daemon/passed.h"
 
 #define MESSAGES_A_TURN 64u
-#define LINGER_NS       (500 * NS_PER_MS) /* for the last words to be read */
+#define LINGER_NS       (500 * NS_PER_MS) /* for the peer to read our last words */
 #define HEARTBEAT_NS    (5 * NS_PER_S)    /* how long a request may be worked on without a word */
 
 /* ---- lists ---- */
@@ -36,7 +36,7 @@ static void list_remove(struct connection *c)
         c->next->at = c->at;
 }
 
-/* The slot is free when neither the handle nor a request nor a turn is left. */
+/* The slot becomes free when the handle, the request and the turn are all gone. */
 static void unref(struct connection *c)
 {
     struct server *s = c->server;
@@ -51,13 +51,13 @@ static void unref(struct connection *c)
     s->free = c;
 }
 
-/* Is there nobody to tell anything any more? */
+/* Is there nobody left to tell anything? */
 static bool is_gone(const struct connection *c)
 {
     return c->state != CONNECTION_NEW && c->state != CONNECTION_GREETED;
 }
 
-/* Into the row of those that get a turn when the loop comes round. */
+/* Add it to those that get a turn in the next round of the loop. */
 static void line_up(struct connection *c)
 {
     struct server *s = c->server;
@@ -72,7 +72,7 @@ static void line_up(struct connection *c)
 
 /* ---- the end ---- */
 
-/* Nobody is told anything any more: whoever works for it lets go. */
+/* Nobody is told anything any more. Code that works for this connection lets go. */
 static void part(struct connection *c, enum connection_state state)
 {
     const struct server_options *o = &c->server->options;
@@ -133,7 +133,7 @@ size_t connection_queued(const struct connection *c)
     return uv_stream_get_write_queue_size(&c->uv.stream);
 }
 
-/* The peer took what was sent, or never will. */
+/* The peer has taken what was sent, or never will. */
 static void on_taken(struct connection *c, int status)
 {
     const struct server_options *o = &c->server->options;
@@ -161,9 +161,9 @@ static void on_written(uv_write_t *write, int status)
     on_taken(c, status);
 }
 
-/* An answer or a piece of a stream is missing, and nobody could tell which. Closed at its next
- * turn: who sends is in the middle of his work, and to close it here would call him to let go of
- * it. */
+/* An answer or a piece of a stream is missing, and the peer could not tell which. So the connection
+ * is closed, but at its next turn: the sender is in the middle of its work, and closing here would
+ * call it back to let go of the connection. */
 static void give_up(struct connection *c, int rc)
 {
     if (c->is_broken)
@@ -173,7 +173,7 @@ static void give_up(struct connection *c, int rc)
     if (rc == -ENOMEM)
         log_warn("connection %llu: no memory for what it is owed, closed",
                  (unsigned long long)c->number);
-    else /* it left before its answer */
+    else /* the peer left before its answer */
         log_debug("connection %llu: what it is owed cannot be sent, closed: %s",
                   (unsigned long long)c->number, tdk_strerror(rc));
 }
@@ -227,7 +227,7 @@ void connection_send(struct connection *c, const struct text_buffer *message)
     if (rc == 0 && connection_queued(c) == 0) {
         uv_buf_t all = uv_buf_init(message->bytes, (unsigned)message->size);
         int n = uv_try_write(&c->uv.stream, &all, 1);
-        done = n > 0 ? (size_t)n : 0; /* an error comes again with what is queued now */
+        done = n > 0 ? (size_t)n : 0; /* an error comes again for what is queued now */
     }
     if (rc == 0 && done < message->size)
         rc = send_rest(c, message->bytes + done, message->size - done);
@@ -285,8 +285,8 @@ static void take_message(struct connection *c, const char *bytes, size_t size)
     }
 }
 
-/* Whole messages from the front of these bytes, as many as may be looked at now. How many bytes
- * they took. */
+/* Take whole messages from the front of these bytes, as many as may be looked at now. Returns how
+ * many bytes they took. */
 static size_t take_some(struct connection *c, const char *bytes, size_t size)
 {
     size_t used = 0, walked;
@@ -308,7 +308,7 @@ static size_t take_some(struct connection *c, const char *bytes, size_t size)
     return used;
 }
 
-/* What is left waits: for the rest of a message, or for its turn. */
+/* Keep what is left: it waits for the rest of a message, or for its turn. */
 static void keep(struct connection *c, const char *bytes, size_t size)
 {
     char *at = c->in.bytes;
@@ -329,7 +329,7 @@ static void keep(struct connection *c, const char *bytes, size_t size)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
-/* Reading goes on while there is room for what comes, so that an end is heard. */
+/* Reading goes on while there is room for more, so that the peer's end is noticed. */
 static void set_reading(struct connection *c)
 {
     bool want = !c->ended && c->in.size < FRAME_REQUEST_SIZE;
@@ -349,8 +349,8 @@ static void look(struct connection *c, const char *bytes, size_t size)
     c->is_taking = false;
     if (is_gone(c))
         return;
-    keep(c, used < size ? bytes + used : NULL, size - used); /* none of nothing: it may be NULL */
-    bool half = c->in.size == c->frame.size; /* nothing here that was not looked at */
+    keep(c, used < size ? bytes + used : NULL, size - used); /* no arithmetic: bytes may be NULL */
+    bool half = c->in.size == c->frame.size;                 /* all that is here was looked at */
     if (!half || !frame_is_begun(&c->frame))
         c->begun_ns = 0;
     else if (c->begun_ns == 0)
@@ -403,7 +403,7 @@ int connection_take_file(struct connection *c)
     return file;
 }
 
-/* What was passed with these bytes waits for the request that asks for it. */
+/* A file that was passed with these bytes waits for the request that asks for it. */
 static void keep_files(struct connection *c)
 {
     struct tdk_err err;
@@ -449,7 +449,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         connection_close(c);
         return;
     }
-    if (n < 0) { /* what it asked before is answered; what would go on for ever is over */
+    if (n < 0) { /* earlier requests are still answered; streams, which never end, are over */
         c->ended = true;
         if (!c->local)
             c->asked_ns = 0; /* a heartbeat is due: it shows whether anybody is there */
@@ -478,7 +478,7 @@ static int open_handle(struct connection *c, int fd)
     uv_loop_t *loop = c->server->loop;
     int files = c->server->options.takes_files;
     int rc = c->local ? uv_pipe_init(loop, &c->uv.pipe, files) : uv_tcp_init(loop, &c->uv.tcp);
-    assert(rc == 0); /* without a socket neither asks the system for anything */
+    assert(rc == 0); /* without a socket, neither asks the system for anything */
     c->server->handles++;
     rc = c->local ? uv_pipe_open(&c->uv.pipe, fd) : uv_tcp_open(&c->uv.tcp, fd);
     if (rc < 0)
@@ -545,7 +545,7 @@ static void check_speaking(struct connection *c, uint64_t now_ns)
     }
 }
 
-/* So that who waits for long knows that somebody is there. */
+/* A peer that waits long gets to know that it is not forgotten. */
 static void say_working(struct connection *c, uint64_t now_ns)
 {
     struct text_buffer out;

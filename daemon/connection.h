@@ -1,7 +1,7 @@
 /*
  * connection.h - one peer of a server: bytes in, messages out.
  *
- * What a daemon's own code may use of it; the rest is the server's. The loop's thread.
+ * The first part is for a daemon's own code, the rest is the server's. The loop's thread.
  */
 #ifndef TDK_DAEMON_CONNECTION_H
 #define TDK_DAEMON_CONNECTION_H
@@ -13,7 +13,7 @@
 
 enum connection_state {
     CONNECTION_FREE,
-    CONNECTION_NEW, /* has not said hello */
+    CONNECTION_NEW, /* has not sent hello yet */
     CONNECTION_GREETED,
     CONNECTION_LEAVING, /* it was told why it ends: what still comes is thrown away */
     CONNECTION_CLOSING,
@@ -33,7 +33,7 @@ struct connection {
     enum connection_state state;
     uint64_t number; /* for the log */
     bool local;
-    uid_t uid; /* of a local one */
+    uid_t uid; /* of a local connection */
     bool guest;
     char client[64];
 
@@ -57,8 +57,8 @@ struct connection {
     size_t queued;     /* what it had not taken then */
     uint64_t left_ns;
 
-    unsigned streams; /* and sessions: see connection_hold() */
-    void *context;    /* the daemon's */
+    unsigned streams; /* streams and sessions: see connection_hold() */
+    void *context;    /* belongs to the daemon */
 };
 
 /* A stream or session of this connection begins: until connection_release() it does not count as
@@ -95,14 +95,14 @@ size_t connection_queued(const struct connection *c);
 void connection_accept(struct server *server, int fd, bool local);
 
 struct peer {
-    uid_t uid; /* of a local one */
+    uid_t uid; /* of a local connection */
     bool guest;
 };
 void connection_begin(struct server *server, int fd, bool local, struct peer who, uint64_t now_ns);
 
 void connection_tend(struct connection *c, uint64_t now_ns);
-void connection_wake(struct connection *c); /* it gets a turn when the loop comes round */
-void connection_turn(struct connection *c); /* look at what waits */
+void connection_wake(struct connection *c); /* gives it a turn in the next round of the loop */
+void connection_turn(struct connection *c); /* looks at its input that waits */
 void connection_answered(struct connection *c);
 void connection_close(struct connection *c);
 

@@ -1,13 +1,13 @@
-/* hello.c - the first request of a connection: who speaks, which protocol, with what right. */
+/* hello.c - the first request of a connection: who speaks, in which protocol, with what rights. */
 #include <errno.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/connection.h"
 
-#define REFUSALS_MAX 3u /* of a token, before the connection is closed */
+#define REFUSALS_MAX 3u /* wrong tokens before the connection is closed */
 
-/* As long for a wrong token as for a right one. */
+/* It takes as long for a wrong token as for a right one. */
 static bool is_token(const struct server *s, struct wire_text given)
 {
     size_t size = strlen(s->token);

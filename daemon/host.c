@@ -7,7 +7,8 @@
 
 enum { NAME_MAX_SIZE = 256 };
 
-/* The name of "NAME", "NAME:PORT", "[V6]:PORT", without brackets. False: too long, or none. */
+/* The name in "NAME", "NAME:PORT", "[V6]:PORT", without brackets. False: there is none, or it is
+ * too long. */
 static bool name_of(const char *host, char name[NAME_MAX_SIZE])
 {
     const char *begin = host, *end;

@@ -1,6 +1,6 @@
 /*
- * host.h - is it us who was meant? Against pages of others whose name is made to point here (DNS
- * rebinding).
+ * host.h - is a request meant for us? A defence against other sites' pages whose name was made to
+ * point here (DNS rebinding).
  */
 #ifndef TDK_DAEMON_HOST_H
 #define TDK_DAEMON_HOST_H

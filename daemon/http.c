@@ -25,7 +25,7 @@ enum {
 
 struct http {
     struct http_options options;
-    char *address, *tape, *replayer; /* ours */
+    char *address, *tape, *replayer; /* owned */
     struct MHD_Daemon *daemon;
     struct callers callers;
     atomic_bool stopping;
@@ -58,8 +58,8 @@ const atomic_bool *http_stopping(const struct http_request *request)
 
 /* ---- answers ---- */
 
-/* The page is made of what we serve and of nothing else: no code, no style, no call to elsewhere,
- * and nobody puts it into a frame. */
+/* The page uses what we serve and nothing else: no code, no style, no request to elsewhere. No
+ * other page may put it into a frame. */
 static const char *const headers[][2] = {
     {"Cache-Control", "no-store"},
     {"X-Content-Type-Options", "nosniff"},
@@ -105,10 +105,10 @@ struct stream {
     http_next_cb *next;
     struct text_buffer text;
     size_t sent;
-    uint64_t due_ns; /* when the next one comes */
+    uint64_t due_ns; /* when the next piece is due */
 };
 
-/* On the connection's own thread, which may sleep. False: the server ends. */
+/* It runs on the connection's own thread, which may sleep. False: the server is about to end. */
 static bool wait_until(const struct http *http, uint64_t due_ns)
 {
     for (;;) {
@@ -181,8 +181,8 @@ static const char *header(const struct http_request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-/* Another site may make a browser ask, though it cannot read the answer; let it not make us work.
- */
+/* Another site may make a browser ask, though it cannot read the answer. We should not work for
+ * that. */
 static bool is_of_another_site(const struct http_request *request)
 {
     const char *site = header(request, "Sec-Fetch-Site");
@@ -209,7 +209,7 @@ static void route(struct http_request *request, const char *url)
         r->call(request);
 }
 
-/* Its request is whole. Who looks on keeps its place until it goes. */
+/* The request is complete. A client of a stream keeps its place until it leaves. */
 static void serve(struct http_request *request, const char *method, const char *url)
 {
     struct callers *callers = &request->http->callers;
@@ -233,7 +233,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct http_request request = {.http = context, .connection = connection, .rc = MHD_NO};
     (void)version;
     (void)upload;
-    if (*state == NULL) { /* only the head is here; come again when all is */
+    if (*state == NULL) { /* only the head is here; called again for the rest */
         *state = &seen;
         return MHD_YES;
     }

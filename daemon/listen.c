@@ -15,9 +15,9 @@
 #include "base/lock.h"
 #include "wire/address.h"
 
-#define BACKLOG       1024 /* the system cuts it to its own limit */
+#define BACKLOG       1024 /* the system reduces it to its own limit */
 #define PROBE_TIME_NS NS_PER_S
-#define LOCK_TIME_NS  (3 * NS_PER_S) /* another that starts probes for less */
+#define LOCK_TIME_NS  (3 * NS_PER_S) /* another process that starts probes for less */
 
 /* ---- Unix ---- */
 
@@ -36,7 +36,7 @@ static int bind_unix(int fd, const char *path, mode_t mode)
     return rc;
 }
 
-/* The name is taken. 0: by a socket that nobody listens on, and it has been removed. */
+/* The name is taken. 0: it was a socket that nobody listens on, and it has been removed. */
 static int remove_stale(const char *path, struct tdk_err *err)
 {
     struct stat info;
@@ -66,8 +66,8 @@ static int open_folder(const char *path)
     return fd;
 }
 
-/* Two that start at once must not remove each other's: the folder is locked meanwhile. *lock may be
- * -1: the folder cannot be opened, and bind() says why. */
+/* Two processes that start at once must not remove each other's socket, so the folder is locked
+ * meanwhile. *lock may be -1: the folder cannot be opened, and bind() will say why. */
 static int lock_folder(const char *path, int *lock, struct tdk_err *err)
 {
     *lock = open_folder(path);
@@ -91,7 +91,7 @@ static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *
         else
             mode = 0;
     }
-    /* Before the lock goes: a socket that is bound and not listened on looks stale. */
+    /* This comes before unlocking: a socket that is bound but not listened on looks stale. */
     if (rc == 0 && listen(fd, BACKLOG) < 0)
         rc = -errno;
     if (lock >= 0)
@@ -166,7 +166,7 @@ static unsigned port_of(int fd)
                                             : ((const struct sockaddr_in *)&name)->sin_port);
 }
 
-/* The first address that it stands for; to be freed. */
+/* Find the first address that the text stands for. The caller frees the list. */
 static int resolve(const char *text, bool remote, struct addrinfo **list, struct tdk_err *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,

@@ -62,7 +62,7 @@ static void put_sample(struct text_buffer *text, const struct counter_value *val
     text_add_char(text, '\n');
 }
 
-/* What every daemon has: who it is, since when, and when its loop last came by. */
+/* What every daemon has: which one it is, since when, and when its loop last passed. */
 static void put_daemon(struct text_buffer *text, const struct counters_copy *page, uint64_t now_ns)
 {
     text_add_string(text, "# HELP tapedeck_build_info which daemon this is\n"
@@ -81,12 +81,12 @@ static void put_daemon(struct text_buffer *text, const struct counters_copy *pag
     text_add_char(text, '\n');
 }
 
-/* Samples of one name stand together, behind its head. */
+/* Samples of one name stand together, after their head. */
 void metrics_put(struct text_buffer *text, const struct counters_copy *page, uint64_t now_ns)
 {
     unsigned char *done = calloc(page->rows + 1, 1);
     if (done == NULL)
-        return; /* an answer that is short of memory is empty, and the scrape fails */
+        return; /* an empty answer: the scrape fails */
     put_daemon(text, page, now_ns);
     for (unsigned i = 0; i < page->rows; i++) {
         if (done[i] || page->values[i].kind == COUNTER_NOTE) /* words are no metric */

@@ -7,8 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A path, or with '@' in front a name of the abstract kind, whose first byte is a zero. 0: neither.
- */
+/* `name` is a path, or an abstract name with '@' in front, whose first byte becomes a zero. 0:
+ * neither. */
 static socklen_t address_of(struct sockaddr_un *address, const char *name)
 {
     size_t size = strlen(name);
@@ -35,6 +35,6 @@ void notify_send(const char *state)
         return;
     ssize_t ignored =
         sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
-    (void)ignored; /* whoever asked has gone: that is his affair */
+    (void)ignored; /* if systemd is gone, that is not our affair */
     close(fd);
 }

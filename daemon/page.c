@@ -142,14 +142,14 @@ static void on_library_style(struct http_request *request)
 
 /* ---- what changes ---- */
 
-/* The plays, asked for once a second however many look on. */
+/* The plays, requested once a second however many clients watch. */
 static struct {
     pthread_mutex_t lock;
-    struct text_buffer list; /* one line: so is the event that it goes into */
+    struct text_buffer list; /* one line, because the event that it goes into is one line */
     uint64_t asked_ns;
 } players = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* "unix:PATH" of the replayer that is asked; false: there is none. */
+/* "unix:PATH" of the replayer to ask. False: there is none. */
 static bool find_replayer(const struct http_options *options, char address[PATH_MAX])
 {
     static const char kind[] = "unix:";
@@ -159,7 +159,8 @@ static bool find_replayer(const struct http_options *options, char address[PATH_
     return size < PATH_MAX && access(address + sizeof kind - 1, F_OK) == 0;
 }
 
-/* No text in JSON has an end of line in it: each is between values, where a blank is as good. */
+/* A text in JSON has no end of line in it. So each one lies between values, where a blank does as
+ * well. */
 static void keep_players(const struct text_buffer *said)
 {
     struct text_buffer *list = &players.list;
@@ -267,7 +268,8 @@ static void answer_failure(struct http_request *request, int rc, const char *tex
         answer_error(request, FAILED, text);
 }
 
-/* What the command says with --json, of our tape. Exit 3 is an answer, too: it is not whole. */
+/* Answer with what the command prints with --json about our tape. Exit 3 is an answer, too: it is
+ * not whole. */
 static void answer_tool(struct http_request *request, const char *const argv[])
 {
     struct tool_answer answer;
@@ -284,7 +286,7 @@ static void answer_tool(struct http_request *request, const char *const argv[])
     tool_forget(&answer);
 }
 
-/* The folder of the tape; NULL: it was told that there is none. */
+/* The folder of the tape. NULL: the client has been told that there is none. */
 static const char *tape_of(struct http_request *request)
 {
     const char *tape = http_options_of(request)->tape;
@@ -315,7 +317,7 @@ static void on_symbols(struct http_request *request)
                                                    "--tape", tape, NULL});
 }
 
-/* By the index: to read every block is for `tapedeck verify`. */
+/* By the index. Reading every block is for `tapedeck verify`. */
 static void on_coverage(struct http_request *request)
 {
     const char *tape = tape_of(request);
@@ -332,8 +334,8 @@ static void on_gaps(struct http_request *request)
                     (const char *const[]){"gaps", "--quick", "--json", "--tape", tape, NULL});
 }
 
-/* "--NAME=VALUE" of what was asked; nothing for nothing. False: it is too long for anything real.
- */
+/* Make "--NAME=VALUE" of a parameter; none if it is missing or empty. False: it is too long for a
+ * real value. */
 static bool take_param(const struct http_request *request, const char *name,
                        char word[PARAM_MAX + 16], const char **argv, size_t *argc)
 {
@@ -353,8 +355,8 @@ static bool is_few(const char *bars)
     return size <= 4 && (size == 0 || strspn(bars, "0123456789") == size);
 }
 
-/* Values go into one argument each, behind the option's name: they stay values whatever they hold.
- */
+/* Each value goes into one argument with the option's name before it. So it stays a value whatever
+ * it holds. */
 static void on_ticks(struct http_request *request)
 {
     static const char *const names[] = {"symbol", "track", "from", "to", "bars"};

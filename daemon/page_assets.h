@@ -1,5 +1,5 @@
-/* page_assets.h - the files of daemon/page/, part of the program: cmake/embed.cmake makes the .c.
- */
+/* page_assets.h - the files of daemon/page/ as part of the program. cmake/embed.cmake makes the
+ * .c. */
 #ifndef TDK_DAEMON_PAGE_ASSETS_H
 #define TDK_DAEMON_PAGE_ASSETS_H
 

@@ -32,7 +32,7 @@ static void note(struct request *r, const char *result)
     r->audit = NULL;
 }
 
-/* The answer is in the server's buffer: out with it. The request is over. */
+/* The answer is in the server's buffer: send it. The request is over. */
 static void deliver(struct request *r)
 {
     struct connection *c = r->connection;
@@ -114,7 +114,7 @@ static void keep_for_audit(struct request *r, struct wire_text method, struct wi
     wire_json(&json, params, "token");
     text_add_char(&json, '\0');
     if (text_error(&json) == 0)
-        r->audit = json.bytes; /* ours from here */
+        r->audit = json.bytes; /* owned from here on */
     else
         text_close(&json);
 }

@@ -1,5 +1,5 @@
 /*
- * request.h - one question and its answer.
+ * request.h - one request and its answer.
  *
  * A handler answers before it returns, or keeps the request and answers later, on the loop. In
  * either case it answers exactly once:
@@ -47,7 +47,7 @@ void *request_context(const struct request *request);
 /* Find the method, check whether it may be called now, and call it. */
 void request_start(struct request *request, struct wire_text method, struct wire_map params);
 
-/* `hello` and `batch` are the server's own. */
+/* The server itself provides `hello` and `batch`. */
 void hello_call(struct request *request, struct wire_map params);
 void batch_call(struct request *request, struct wire_map params);
 

@@ -17,8 +17,8 @@
 #include "daemon/connection.h"
 
 #define TEND_MS      200u
-#define ACCEPTS_MAX  64u  /* at one turn of the loop */
-#define LEAVING_MAX  256u /* slots for those who are on their way out */
+#define ACCEPTS_MAX  64u  /* in one round of the loop */
+#define LEAVING_MAX  256u /* slots for connections on their way out */
 #define SCRATCH_SIZE FRAME_REQUEST_SIZE
 
 void server_defaults(struct server_options *o)
@@ -36,7 +36,7 @@ void server_defaults(struct server_options *o)
 
 /* ---- accepting ---- */
 
-/* No descriptor is left: the one in reserve is given up for as long as it takes to hang up. */
+/* No descriptor is left. Give up the one in reserve for as long as it takes to hang up. */
 static void refuse_starved(struct server *s, int listening)
 {
     if (!s->starved)
@@ -51,14 +51,14 @@ static void refuse_starved(struct server *s, int listening)
     s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* As much as may wait in the socket: each time it is full, a turn of the loop goes by. */
+/* Let as much as possible wait in the socket: each time it is full, a round of the loop is lost. */
 static void widen(int fd)
 {
-    int size = 1 << 20; /* the kernel takes less where its limit is lower */
+    int size = 1 << 20; /* the kernel reduces it to its own limit */
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
-/* False: nobody waits any more, or it cannot be had now. */
+/* False: no more connections wait, or none can be accepted now. */
 static bool accept_one(struct listener *l)
 {
     struct server *s = l->server;
@@ -67,7 +67,7 @@ static bool accept_one(struct listener *l)
         if (s->starved)
             log_info("there are file descriptors again");
         s->starved = false;
-        if (l->local) /* TCP sizes its own */
+        if (l->local) /* TCP sizes its own buffers */
             widen(fd);
         connection_accept(s, fd, l->local);
         return true;
@@ -127,7 +127,7 @@ static void on_tend(uv_timer_t *timer)
     s->full = full;
 }
 
-/* Each of those that wait gets one turn, and those that still have something stand behind. */
+/* Each connection that waits gets one turn. Those that still have input queue up again. */
 static void on_hot(uv_idle_t *idle)
 {
     struct server *s = idle->data;
@@ -203,7 +203,7 @@ static void open_handles(struct server *s)
 static int open_local(struct server *s, struct tdk_err *err)
 {
     bool others = s->options.users.count + s->options.guests.count != 0;
-    mode_t mode = others ? 0666 : 0600; /* they are told apart by their uid */
+    mode_t mode = others ? 0666 : 0600; /* peers are told apart by their uid */
     int fd = -1;
     int rc = listen_unix(s->options.socket, mode, &fd, &s->file, err);
     return rc < 0 ? rc : watch(s, &s->listeners[0], fd, true, err);
@@ -263,7 +263,7 @@ void server_close(struct server *s)
         connection_close(c);
     }
     if (s->handles == 0)
-        return; /* memory was short */
+        return; /* there was no memory for them */
     uv_close((uv_handle_t *)&s->tend, on_closed);
     uv_close((uv_handle_t *)&s->hot, on_closed);
 }

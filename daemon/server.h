@@ -2,8 +2,8 @@
  * server.h - the sockets of a daemon: who may connect, what may be asked, within which limits.
  *
  * Both daemons speak the protocol of docs/protocol.md through this: the recorder about rings, the
- * replayer about the tape. A daemon brings a table of methods; the server brings sockets, hello,
- * limits, batch, the audit log, and keeps whoever misbehaves away from the others.
+ * replayer about the tape. A daemon brings a table of methods. The server brings sockets, hello,
+ * limits, batch and the audit log, and protects well-behaved peers from the others.
  *
  *   accepted -> (hello) -> greeted -> leaving -> closed
  *
@@ -36,8 +36,8 @@ struct request;
 struct server;
 
 enum method_flag {
-    METHOD_CONTROL = 1, /* counts in the token bucket */
-    METHOD_BATCH = 2,   /* may stand in a batch */
+    METHOD_CONTROL = 1, /* takes a token of the bucket */
+    METHOD_BATCH = 2,   /* may be part of a batch */
     METHOD_GUEST = 4,   /* guests may call it, too */
 };
 
@@ -62,7 +62,7 @@ struct server_options {
     const char *version;
     const char *tape;
     const char *socket;     /* path; NULL: none */
-    const char *listen;     /* HOST:PORT; NULL: none. Needs a token */
+    const char *listen;     /* HOST:PORT; NULL: none. It needs a token */
     const char *token_file; /* its first line is the token */
     bool allow_remote;
     struct uid_list users;  /* who may connect, besides root and our own user */
@@ -77,8 +77,8 @@ struct server_options {
     /* Put more pairs into the limits that hello tells, and return how many. May be NULL. */
     uint32_t (*limits)(void *context, struct text_buffer *out);
     void (*drained)(void *context,
-                    struct connection *c);             /* what was sent is taken; NULL: so what */
-    void (*gone)(void *context, struct connection *c); /* it ends: let go of it; NULL likewise */
+                    struct connection *c);             /* all it was sent is taken; may be NULL */
+    void (*gone)(void *context, struct connection *c); /* it ends: let go of it; may be NULL */
     void *context;
 };
 
@@ -110,13 +110,13 @@ struct server {
     bool full;    /* there are connections_max connections */
 
     uv_timer_t tend;
-    uv_idle_t hot; /* runs while a connection has input that waits for its turn */
+    uv_idle_t hot; /* runs while a connection has input waiting for its turn */
     bool is_hot, closing;
     unsigned handles; /* that are not closed yet */
 
     struct connection *slots;       /* owned array */
     struct connection *free, *live; /* lists of them */
-    struct connection *ready;       /* those with input that waits for its turn */
+    struct connection *ready;       /* those with input waiting for their turn */
     unsigned slot_count, live_count, guest_count, batches;
     uint64_t numbers;
 

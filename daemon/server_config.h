@@ -1,7 +1,8 @@
 /*
- * server_config.h - the options of a daemon's sockets: rows for its table, and what they come to.
+ * server_config.h - the options of a daemon's sockets: rows for its table, and the values made from
+ * them.
  *
- * At start. Texts are borrowed from the options.
+ * Use it at start. Texts are borrowed from the options.
  */
 #ifndef TDK_DAEMON_SERVER_CONFIG_H
 #define TDK_DAEMON_SERVER_CONFIG_H
@@ -16,22 +17,23 @@ struct server_config {
     bool allow_remote, audit;
     struct option_list uid_words;
 
-    /* worked out of the words above; empty: none */
+    /* made from the words above; empty: none */
     char socket_path[PATH_MAX], audit_path[PATH_MAX];
     struct uid_list users;
 };
 
 extern const struct option server_rows[]; /* `at` is in struct server_config */
 
-/* `name`: of the socket in the tape's folder when nothing else is said. TDK_EVALUE. */
+/* `name`: the socket in the tape's folder if no other is given. TDK_EVALUE. */
 int server_config_check(struct server_config *config, const char *tape, const char *name,
                         struct tdk_err *err);
 
-/* Users, each a name or a number, that `option` names. TDK_EVALUE. */
+/* Read the users in `words`, each a name or a number. `option` names the option in errors.
+ * TDK_EVALUE. */
 int server_config_uids(const struct option_list *words, const char *option, struct uid_list *list,
                        struct tdk_err *err);
 
-/* Into options that have their defaults. */
+/* Put the values into options that have their defaults. */
 void server_config_apply(const struct server_config *config, struct server_options *options);
 
 #endif

@@ -22,7 +22,7 @@ static const int numbers[SERVICE_SIGNALS] = {
     [SERVICE_STATISTICS] = SIGUSR1,
 };
 
-/* Too few descriptors is met later, as an error of some open: here it is only made less likely. */
+/* If there are too few descriptors, some open fails later. This only makes it less likely. */
 static void raise_file_limit(void)
 {
     struct rlimit limit;
@@ -48,7 +48,7 @@ static void on_deadline(uv_timer_t *timer)
     log_error(
         "stop: not done after %llu ms, leaving as it is; the next start takes it up from there",
         (unsigned long long)s->stop_ms);
-    _exit(1); /* atexit handlers and the pool would wait for what hangs */
+    _exit(1); /* atexit handlers and the pool would wait for whatever hangs */
 }
 
 /* ---- systemd's watchdog: a loop that still turns says so at twice the rate that was asked for
@@ -63,7 +63,7 @@ static uint64_t watchdog_ms(void)
     if (limit == NULL || quantity_count(limit, &us, NULL) < 0)
         return 0;
     if (pid != NULL && (quantity_count(pid, &whose, NULL) < 0 || whose != (uint64_t)getpid()))
-        return 0; /* it is for who started us */
+        return 0; /* it is meant for our parent */
     return us / 2000;
 }
 
@@ -123,7 +123,7 @@ int service_init(struct service *s, const struct service_events *events, void *c
     raise_file_limit();
     set_workers(io_workers);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of a write */
+    signal(SIGXFSZ, SIG_IGN); /* then writing to a file that may not grow is an error */
 
     int rc = uv_loop_init(&s->loop);
     if (rc < 0)
@@ -141,7 +141,7 @@ void service_ready(const char *line)
         {.iov_base = (void *)(uintptr_t)line, .iov_len = strlen(line)},
         {.iov_base = (char[]){'\n'}, .iov_len = 1},
     };
-    ssize_t ignored = writev(STDERR_FILENO, parts, 2); /* one write: nobody's line goes between */
+    ssize_t ignored = writev(STDERR_FILENO, parts, 2); /* one write: no other line gets between */
     (void)ignored;
     notify_send("READY=1");
 }
@@ -159,8 +159,7 @@ void service_finish(struct service *s, int exit_code)
     s->exit_code = exit_code;
     for (size_t i = 0; i < SERVICE_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
-    /* Without their handles they would end us, with another exit status than the one that is due.
-     */
+    /* Without their handles these signals would kill us, with another exit status than ours. */
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     uv_close((uv_handle_t *)&s->watchdog, NULL);

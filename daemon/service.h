@@ -41,8 +41,8 @@ struct service {
 };
 
 /* `io_workers`: threads of libuv's pool, which must not have been used before; 0: libuv's own
- * number. `stop_ms`: the deadline of an orderly stop. Also raises the soft limit of open files and
- * ignores SIGPIPE. */
+ * number. `stop_ms`: the deadline of an orderly stop. This also raises the soft limit of open files
+ * and ignores SIGPIPE. */
 int service_init(struct service *service, const struct service_events *events, void *context,
                  unsigned io_workers, uint64_t stop_ms, struct tdk_err *err);
 

@@ -28,7 +28,7 @@ static void put_own(struct text_buffer *out, const struct counters_copy *page, u
     text_add_char(out, '}');
 }
 
-/* A ring's rows lie together: they were added together. */
+/* The rows of a ring lie together, because they were added together. */
 static unsigned put_ring(struct text_buffer *out, const struct counters_copy *page, unsigned first)
 {
     static const char prefix[] = "ring_";

@@ -1,13 +1,13 @@
 /*
- * state.h - what the page shows as it changes: one JSON object, out of the counters page.
+ * state.h - the changing state that the page shows: one JSON object, made from the counters page.
  *
  *   {"now":ms, "beat":ms, "alive":true, "daemon":"recorder", "version":"0.1.0", "tape":"/var/tape",
  *    "started":ms, "trouble":null, "own":{NAME:value},
  *    "rings":[{"ring":"a","track":"a",NAME:value}], "players":[...]}
  *
- * `beat` is CLOCK_MONOTONIC, of when the values were set: rates are over that. NAME as in
- * docs/counters.md, without "ring_" in front for those of a ring; values as there (ns, bytes).
- * Pure; any thread.
+ * `beat` is the CLOCK_MONOTONIC time at which the values were set: rates are computed over it. NAME
+ * is as in docs/counters.md, without "ring_" in front for those of a ring. Values are as there (ns,
+ * bytes). Pure; any thread.
  */
 #ifndef TDK_DAEMON_STATE_H
 #define TDK_DAEMON_STATE_H

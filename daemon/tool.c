@@ -26,11 +26,11 @@ enum {
     NICE = 10,
     LOOK_MS = 50,
 };
-#define LEAVE_NS NS_PER_S /* for it to die, when we end */
+#define LEAVE_NS NS_PER_S /* time for it to die when we end */
 
 /* ---- starting it ---- */
 
-/* The program beside ours: of the same version, and nobody else's. */
+/* The program in our own folder: it is of the same version, and nobody else's. */
 static int beside_us(char path[PATH_MAX], struct tdk_err *err)
 {
     ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 16);
@@ -47,7 +47,7 @@ static int beside_us(char path[PATH_MAX], struct tdk_err *err)
     return 0;
 }
 
-/* Nothing of ours goes with it: no descriptor, no handler, no mask, no environment, no rank. */
+/* It inherits nothing of ours: no descriptor, no handler, no mask, no environment, no priority. */
 static int spawn(const char *path, const char *const argv[], int out, int told, pid_t *pid)
 {
     static const char *const environment[] = {"LC_ALL=C", NULL};
@@ -79,7 +79,7 @@ static int spawn(const char *path, const char *const argv[], int out, int told, 
     return -rc;
 }
 
-/* Best effort each: what is refused changes how polite it is, not what it answers. */
+/* Each step is best effort. If one is refused, it is less polite, but answers the same. */
 static void humble(pid_t pid)
 {
     const struct rlimit time = {.rlim_cur = SECONDS_MAX, .rlim_max = SECONDS_MAX};
@@ -100,7 +100,7 @@ static void humble(pid_t pid)
 struct hearing {
     struct tool_answer *answer;
     struct text_buffer told;
-    struct pollfd fds[2]; /* out, told; -1: it has closed it */
+    struct pollfd fds[2]; /* out, told; -1: it has closed this one */
     uint64_t due_ns;
 };
 
@@ -139,7 +139,7 @@ static int hear(struct hearing *h, const atomic_bool *stopping)
     return 0;
 }
 
-/* The last line, and of that what is behind "tapedeck CMD: ". */
+/* Keep the last line, without "tapedeck CMD: " in front. */
 static void keep_last_line(struct tool_answer *answer, struct text_buffer *told)
 {
     size_t end = told->size;
@@ -159,8 +159,9 @@ static void keep_last_line(struct tool_answer *answer, struct text_buffer *told)
              size > 0 ? line : "");
 }
 
-/* How it ended; -1: by a signal, or it has not. What hangs in the kernel cannot be killed: it is
- * waited for, so that there is one of them and not many, but our own end does not wait with it. */
+/* Its exit status. -1: a signal ended it, or it has not ended. A process that hangs in the kernel
+ * cannot be killed. We wait for it, so that there is one of them and not many, but our own end does
+ * not wait with it. */
 static int wait_for(pid_t pid, const atomic_bool *stopping)
 {
     uint64_t leave_ns = UINT64_MAX;
