@@ -8,8 +8,9 @@
 #include "base/log.h"
 #include "tapedeck/err.h"
 
-/* O_NONBLOCK would be set for all who share the descriptor, so we ask first. A pipe that polls as
- * writable has room for a line, and a line is less than PIPE_BUF: it goes whole or not at all. */
+/* O_NONBLOCK would be set for all processes that share the descriptor, so we poll first. A pipe
+ * that polls as writable has room for a line. A line is shorter than PIPE_BUF, so it goes whole or
+ * not at all. */
 static bool has_room(int fd)
 {
     struct pollfd look = {.fd = fd, .events = POLLOUT};

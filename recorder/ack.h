@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct ack {
-    int fd; /* borrowed; -1: nobody listens (any more) */
+    int fd; /* borrowed; -1: nobody listens, or not any more */
 };
 
 /* True: it was told, or nobody listens. False: there is no room now, so call it again later. Never

@@ -14,9 +14,10 @@
 #include "tape/canary.h"
 #include "tapedeck/tape.h"
 
-#define RING_SIZE ((size_t)64 << 10) /* a quarter of an hour of ticks, if the disk stands still */
+#define RING_SIZE ((size_t)64 << 10) /* a quarter of an hour of ticks, if the disk hangs */
 
-/* Two recorders may share a rings directory; a tape has one. */
+/* A ring's name is unique by its tape: two recorders may share a rings directory, but not a
+ * tape. */
 static void make_name(struct canary *c, const uint8_t tape_id[16])
 {
     snprintf(c->name, sizeof c->name, TDK_CANARY_TRACK ".%016" PRIx64, load_u64(tape_id));
@@ -28,13 +29,13 @@ static int make_ring(const struct canary *c, const struct config *config, struct
         .capacity = RING_SIZE, .track = TDK_CANARY_TRACK, .on_disk = config->on_disk_ring};
     struct tdk_ring_info info;
     int rc = tdk_ring_stat(c->name, &info, NULL);
-    if (rc == TDK_EVERSION || rc == TDK_EHOSTILE) /* nobody's but ours: the tape is held */
+    if (rc == TDK_EVERSION || rc == TDK_EHOSTILE) /* it is ours alone: we hold the tape */
         tdk_ring_remove(c->name, true, NULL);
     rc = tdk_ring_create(c->name, &options, err);
     return rc == -EEXIST ? 0 : rc;
 }
 
-/* What its ticks are called, in front of the first. */
+/* Say what its ticks are, before the first one. */
 static void announce(const struct canary *c)
 {
     static const char key[] = "type.3", value[] = "canary\tapplication/octet-stream";
@@ -55,7 +56,7 @@ static void announce(const struct canary *c)
     tdk_ring_publish(c->ring);
 }
 
-/* A full ring refuses it, and that is a loss on the tape as any other. */
+/* If the ring is full, the tick is refused, and that is a loss on the tape like any other. */
 static void put(const struct canary *c, uint64_t period_ns)
 {
     const struct canary_tick tick = {.period_ns = period_ns};
@@ -98,7 +99,7 @@ int canary_open(struct canary *c, const struct config *config, const uint8_t tap
         return err_wrap(err, err->code, "--canary");
     inlet->is_canary = true;
     c->inlet = inlet;
-    inlet_visit(inlet, config, clock_mono()); /* first: it knows which epochs the tape has */
+    inlet_visit(inlet, config, clock_mono()); /* first, as it knows which epochs the tape has */
     rc = attach(c, err);
     if (rc < 0)
         return err_wrap(err, rc, "--canary");
@@ -122,8 +123,8 @@ static void tell_once(struct canary *c, const struct tdk_err *err)
     c->told = true;
 }
 
-/* Somebody has removed it: what was in it is recorded, and the inlet lets go of it because its
- * producer has. The new one is published into as soon as that inlet has it. */
+/* Somebody has removed the ring. What was in it is recorded, and the inlet detaches from it,
+ * because its producer has gone. The new ring is published into as soon as the inlet has it. */
 static void renew(struct canary *c)
 {
     struct tdk_err err;
@@ -144,7 +145,7 @@ static void renew(struct canary *c)
         c->told = false;
 }
 
-/* After a standstill one tick tells as much as those that were not put. */
+/* After a standstill, one tick tells as much as all that were left out. */
 void canary_tend(struct canary *c, uint64_t now_ns)
 {
     if (c->period_ns == 0 || now_ns < c->due_ns)

@@ -12,14 +12,14 @@
 #include "recorder/inlet.h"
 
 struct canary {
-    uint64_t period_ns; /* 0: nobody asked for one */
+    uint64_t period_ns; /* 0: no canary is wanted */
     char name[TDK_NAME_MAX + 1];
     const struct config *config; /* borrowed */
     const struct inlet *inlet;   /* borrowed: the other end */
-    struct tdk_ring *ring;       /* ours, as its producer; NULL: it was removed, and is made anew */
-    uint8_t uuid[16];            /* its */
-    bool told;                   /* that it cannot be made */
-    uint64_t due_ns;             /* monotonic */
+    struct tdk_ring *ring; /* owned, as its producer; NULL: it was removed and is being made anew */
+    uint8_t uuid[16];      /* of that ring */
+    bool told;             /* it was reported that the ring cannot be made */
+    uint64_t due_ns;       /* monotonic */
 };
 
 /* Make the ring, and record it by one of the spare inlets. Does nothing if the period is 0. */

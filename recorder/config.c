@@ -196,7 +196,7 @@ int config_sync_parse(const char *word, enum sync_mode *mode, uint64_t *interval
     return 0;
 }
 
-/* Two rings on one track would give it two sequences at once. */
+/* Two rings into one track would give it two sequences at once. */
 static int check_twice(const struct config *c, unsigned count, struct tdk_err *err)
 {
     const struct config_ring *last = &c->rings[count];

@@ -1,5 +1,4 @@
-/* config.h - what the recorder was asked to do: one table for flags, environment, file and --help.
- */
+/* config.h - the recorder's configuration: one table for flags, environment, file and --help. */
 #ifndef TDK_RECORDER_CONFIG_H
 #define TDK_RECORDER_CONFIG_H
 
@@ -18,17 +17,17 @@ enum config_seal { CONFIG_SEAL_OFF, CONFIG_SEAL_AUTO };
 
 struct config_ring {
     char name[TDK_NAME_MAX + 1];
-    char track[TDK_NAME_MAX + 1]; /* empty: what the ring's header says */
+    char track[TDK_NAME_MAX + 1]; /* empty: the one in the ring's header */
 };
 
 struct config {
     const char *tape;
     struct option_list ring_words;
     const char *sync_word;
-    uint64_t create_size; /* of rings that are not there; 0: they are waited for */
+    uint64_t create_size; /* of rings that do not exist; 0: wait for them */
     uint64_t block_size, block_age_ns;
     uint64_t segment_size, segment_age_ns;
-    uint64_t memory; /* bytes of write buffers: what a stalled disk may be behind */
+    uint64_t memory; /* bytes of write buffers: how far a stalled disk may fall behind */
     const char *ack_word;
     uint64_t io_workers, cpu_workers;
     uint64_t idle_exit_ns; /* 0: never */
@@ -40,19 +39,20 @@ struct config {
     bool on_disk_ring;
     struct server_config server;
     struct option_list feed_words;
-    struct uid_list feeds; /* of these */
+    struct uid_list feeds; /* the users among these words */
 
-    /* worked out of the words above */
+    /* made from the words above */
     enum sync_mode sync;
     uint64_t sync_interval_ns;
     struct retain_policy retain; /* owned */
     int ack_fd;                  /* -1: none */
     struct config_ring *rings;   /* owned */
     unsigned ring_count;
-    struct option_result options; /* owned: the texts */
+    struct option_result options; /* owned: holds the texts */
 };
 
-/* 0; 1: --help or --version was asked for and answered; TDK_EVALUE and others: exit 2. */
+/* Returns 0. 1: --help or --version was given, and has been answered. TDK_EVALUE and others: exit
+ * 2. */
 int config_load(struct config *config, int argc, char *const argv[], struct tdk_err *err);
 void config_close(struct config *config);
 

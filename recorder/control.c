@@ -31,7 +31,7 @@ static void state_text(const struct inlet *s, const char *all, char *text, size_
         snprintf(text, room, "%s", inlet_state_text(s));
 }
 
-/* All of it about one epoch: the ring's, also when its ticks still wait there unread. */
+/* Everything here is about one epoch: the ring's, even if its ticks still wait there unread. */
 static void put_ring(struct text_buffer *out, const struct inlet *s, const char *all)
 {
     char state[sizeof s->reason + 16];
@@ -162,7 +162,7 @@ static void on_stats(struct request *request, struct wire_map params)
     request_done(request);
 }
 
-/* ---- what waits for the tape ---- */
+/* ---- requests that wait for the tape ---- */
 
 static struct round_task *ask(struct request *request, enum round_kind kind)
 {
@@ -206,7 +206,8 @@ static struct inlet *find_ring(const struct recorder *r, const char *name, struc
     return s;
 }
 
-/* Who asks for a ring by name relies on it: one that nothing is recorded of is no yes. */
+/* A client that names a ring relies on it: if nothing of that ring is recorded, the answer is an
+ * error. */
 static int check_flush(const struct recorder *r, struct wire_map params, struct tdk_err *err)
 {
     struct config_ring ring;
@@ -283,7 +284,7 @@ static void answer_ring(struct request *request, const struct inlet *s)
     request_done(request);
 }
 
-/* Recorded from the next turn on; a ring that is not there is waited for, as at the start. */
+/* The ring is recorded from the next turn on. If it is not there, we wait for it, as at start. */
 static void on_attach(struct request *request, struct wire_map params)
 {
     struct recorder *r = recorder_of(request);
@@ -301,7 +302,7 @@ static void on_attach(struct request *request, struct wire_map params)
     recorder_turn(r);
 }
 
-/* A ring in memory, which came as a file beside the request. */
+/* The ring is in memory, and came as a file beside the request. */
 static void on_lend(struct request *request, struct wire_map params)
 {
     struct recorder *r = recorder_of(request);
@@ -323,7 +324,8 @@ static void on_lend(struct request *request, struct wire_map params)
     recorder_turn(r);
 }
 
-/* Answered when what was published so far is durable and the ring is free for another. */
+/* The answer comes when what was published so far is durable and the ring is free for another
+ * consumer. */
 static void on_detach(struct request *request, struct wire_map params)
 {
     struct recorder *r = recorder_of(request);
@@ -354,7 +356,7 @@ static void on_stop(struct request *request, struct wire_map params)
     service_stop(&r->service);
 }
 
-/* Begins it; status says how far it is. */
+/* This only begins it; status says how far it is. */
 static void on_seal(struct request *request, struct wire_map params)
 {
     struct recorder *r = recorder_of(request);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "recorder/filler.h"
 
-#define LEFTOVER 8 /* less than this part of a write is not worth another block of an inlet */
+#define LEFTOVER 8 /* less than this part of a write is not worth another block */
 
 /* ---- epochs ---- */
 
@@ -34,8 +34,8 @@ static bool has_room_for_epoch(struct filler *f)
     return filler_room(f) >= f->need;
 }
 
-/* The tape begins an epoch, in a block of its own that goes on with its ticks. `told`: its EPOCH
- * frame; NULL: it was taken by somebody before us. */
+/* The tape begins an epoch, in a block of its own that continues with the ticks. `told` is its
+ * EPOCH frame. NULL: a recorder before us has taken that. */
 static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struct tdk_epoch *told,
                                   uint64_t first_seq)
 {
@@ -81,7 +81,7 @@ static uint32_t loss_reason(const struct inlet *s, uint64_t count)
 
 static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t next_ts)
 {
-    /* The tick before it may have been recorded by the recorder before this one. */
+    /* The tick before the loss may have been recorded by an earlier recorder. */
     const uint64_t before = s->at.last_ts != 0 ? s->at.last_ts : s->at.running_max;
     struct tdk_loss loss = {
         .first_seq = s->sequence.next_seq,
@@ -99,8 +99,8 @@ static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t
     return true;
 }
 
-/* A LOSS frame and the tick behind it go into one block: a recorder that is killed between two
- * blocks would tell the loss again. */
+/* A LOSS frame and the tick after it go into one block. Otherwise a recorder that is killed between
+ * two blocks would record the loss again. */
 static enum fill_step loss_before(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                                   uint64_t count)
 {
@@ -116,7 +116,7 @@ static enum fill_step loss_before(struct filler *f, struct inlet *s, const struc
     return step;
 }
 
-/* In a block of its own, so that the block's head says how far its epoch is told. */
+/* The loss has a block of its own, so that the block's head says how far its epoch is covered. */
 static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t count)
 {
     filler_end(f);
@@ -124,7 +124,7 @@ static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t co
     if (step != STEP_ON)
         return step;
     bool fits = loss_add(f, s, count, 0);
-    assert(fits); /* block_room_for() counts it in */
+    assert(fits); /* block_room_for() includes it */
     (void)fits;
     filler_end(f);
     return STEP_ON;
@@ -132,8 +132,8 @@ static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t co
 
 /* ---- a ring whose memory goes away while it is read ---- */
 
-/* Its file was cut under us: what was copied last may be zeros where a payload was, so the whole
- * block goes, and its ticks are told as lost. True: that happened. */
+/* The ring's file was cut under us. What was copied last may be zeros where a payload was. So the
+ * whole block is dropped, and its ticks are recorded as lost. Returns true if that happened. */
 static bool is_torn(struct filler *f, struct inlet *s)
 {
     const char *hostile = tdk_ring_hostile(s->ring);
@@ -153,8 +153,8 @@ static bool is_torn(struct filler *f, struct inlet *s)
 
 /* ---- control frames from the ring ---- */
 
-/* We were attached right at this EPOCH frame: what the epoch before it lost at its end is said by
- * it, and perhaps was told by nobody yet. */
+/* If we were attached right at this EPOCH frame: it says what the epoch before it lost at its end,
+ * and perhaps nobody has recorded that yet. */
 static void look_back(struct inlet *s, const struct tdk_epoch *told)
 {
     struct sequence_known known;
@@ -205,15 +205,15 @@ static enum fill_step turn(struct filler *f, struct inlet *s, const struct tdk_f
     return STEP_ON;
 }
 
-/* Is it on the tape already? A control frame bears the seq of the tick it stands before; right at
- * the border it may come twice, which its kinds allow. But it begins no epoch for that. */
+/* Is it on the tape already? A control frame has the seq of the tick after it. Right at the border
+ * it may come twice, which its kinds allow. But an epoch is not begun for that. */
 static bool control_is_known(const struct inlet *s, const struct tdk_frame *head)
 {
     const struct sequence *q = &s->sequence;
     return q->stale ? head->seq <= q->next_seq : q->passing && head->seq < q->next_seq;
 }
 
-/* Into the block at hand, or the next one. */
+/* Add it to the current block, or to the next one. */
 static enum fill_step control_add(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                                   const unsigned char *payload)
 {
@@ -251,7 +251,7 @@ static enum fill_step control(struct filler *f, struct inlet *s, const struct td
         inlet_quarantine(s, "it is the ring of a replay, not of a producer");
         return STEP_DRY;
     default:
-        return STEP_ON; /* not for a tape */
+        return STEP_ON; /* not meant for a tape */
     }
     if (control_is_known(s, head))
         return STEP_ON;
@@ -269,7 +269,7 @@ static enum fill_step control(struct filler *f, struct inlet *s, const struct td
 
 /* ---- ticks ---- */
 
-/* The clock of the producer was set back before the next tick. It stands in the same block. */
+/* The producer's clock was set back before the next tick. The CLOCK frame is in the same block. */
 static enum fill_step step_add(struct filler *f, struct inlet *s, const struct tdk_frame *head)
 {
     struct tdk_clock_jump jump = {.old_ts = s->at.last_ts, .new_ts = head->ts};
@@ -282,7 +282,7 @@ static enum fill_step step_add(struct filler *f, struct inlet *s, const struct t
     return STEP_ON;
 }
 
-/* A run of ticks that follow each other, from memory that may change under us: block_add_run()
+/* Add a run of ticks that follow each other. The memory may change under us, so block_add_run()
  * judges its own copy. */
 static enum fill_step run_add(struct filler *f, struct inlet *s, const unsigned char *run,
                               size_t size, const struct tdk_frame *head)
@@ -367,7 +367,7 @@ static enum fill_step next(struct filler *f, struct inlet *s)
     return step;
 }
 
-/* Passed over and nothing of it on its way: its room can be given back now. */
+/* If everything was passed over and nothing of it is on its way, its room can be given back now. */
 static void give_back_passed(struct inlet *s)
 {
     if (s->ring == NULL || s->out != 0 || s->state != RING_ATTACHED)

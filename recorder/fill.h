@@ -1,5 +1,5 @@
 /*
- * fill.h - frames from one inlet's ring into blocks of a write.
+ * fill.h - put frames from one inlet's ring into blocks of a write.
  *
  * This is the one place where a ring's frames become a tape's. Frames that are on the tape already
  * are passed over; a hole becomes a LOSS frame; an EPOCH frame ends one block and begins the next;

@@ -41,7 +41,7 @@ size_t filler_room(const struct filler *f)
     return w->piece_count < w->piece_room ? f->limit - w->size : 0;
 }
 
-/* The track's number, made when its first block is. */
+/* The track gets its number when its first block is made. */
 static bool learn_number(struct inlet *s)
 {
     struct tdk_err err;

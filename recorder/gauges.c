@@ -188,8 +188,8 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
                   s->state == RING_QUARANTINED ? s->reason : NULL);
 }
 
-/* A ring's rows are there from when it is asked for, so that one that is waited for is seen: their
- * track is named when it is known. */
+/* A ring's rows are there as soon as it is to be recorded, so that one that we wait for can be
+ * seen. Their track is named when it is known. */
 void gauges_update(struct gauges *t, const struct status *status, const struct inlet *inlets,
                    unsigned count, uint64_t now_ns)
 {

@@ -2,8 +2,8 @@
  * gauges.h - the recorder's counters page: what status.h and the inlets know, where anyone can see
  * it.
  *
- * Filled ten times a second, not once a tick. A page that cannot be had (a full /dev/shm) is told
- * once, and recording goes on without. The loop's thread.
+ * It is filled ten times a second, not once a tick. If the page cannot be made (a full /dev/shm),
+ * that is logged once, and recording goes on without it. The loop's thread.
  */
 #ifndef TDK_RECORDER_GAUGES_H
 #define TDK_RECORDER_GAUGES_H
@@ -61,12 +61,12 @@ enum gauges_ring {
 struct gauges {
     struct counters *page; /* ours; NULL: there is none */
     int own[GAUGES_OWN_COUNT];
-    int (*rings)[GAUGES_RING_COUNT]; /* ours; rows of each inlet, -1: not asked for yet */
+    int (*rings)[GAUGES_RING_COUNT]; /* owned; rows of each inlet, -1: not added yet */
     uint64_t canary_ns;              /* its period; 0: there is none */
     uint64_t lost, last_loss;
 };
 
-/* Without a page, and a warning, when it cannot be made. -ENOMEM. */
+/* If the page cannot be made, it warns and goes on without one. -ENOMEM. */
 int gauges_open(struct gauges *gauges, const struct recovered *tape, unsigned rings);
 void gauges_close(struct gauges *gauges);
 

@@ -7,9 +7,9 @@
 #include "base/quantity.h"
 
 #define RETRY_NS        NS_PER_S
-#define RETRY_SHARE     10 /* at least so many times what a commit takes: the journal waits for it */
+#define RETRY_SHARE     10 /* times a commit's duration, at least: the journal waits for it */
 #define TIDY_NS         (60 * NS_PER_S)
-#define HELD_GROWTH_MAX (UINT64_C(4) << 30) /* while a reader holds its pages: some hours */
+#define HELD_GROWTH_MAX (UINT64_C(4) << 30) /* while a reader holds its pages: a few hours */
 #define GATHERED_MAX    ((size_t)64 << 20)  /* some 250,000 blocks: a tape of 250 GiB */
 
 void indexer_init(struct indexer *x, struct ledger *ledger)
@@ -31,7 +31,7 @@ static void give_up(struct indexer *x)
     atomic_store(&x->state, INDEXER_GIVEN_UP);
 }
 
-/* Will the same bytes fare better another time? */
+/* May the same bytes succeed another time? */
 static bool may_pass(int code)
 {
     return code != TDK_ECORRUPT && code != TDK_EVERSION && code != TDK_EINTERNAL;
@@ -63,7 +63,7 @@ static void commit(struct indexer *x)
     }
 }
 
-/* Better no index than a disk that is full of it. */
+/* No index is better than a disk that it fills. */
 static void give_up_held(struct indexer *x)
 {
     char size[QUANTITY_TEXT];
@@ -72,8 +72,8 @@ static void give_up_held(struct indexer *x)
     give_up(x);
 }
 
-/* A reader that died in a transaction holds back every page freed since: the map would only grow.
- */
+/* A reader that died in a transaction keeps every page that was freed since then from being used
+ * again, so the map would only grow. */
 static void tidy(struct indexer *x)
 {
     uint64_t now_ns = clock_mono();
@@ -127,7 +127,7 @@ void indexer_retry(struct indexer *x)
         commit(x);
 }
 
-/* Half of it may have left by then: the rest does another time (tape/retire_index.c). */
+/* It may stop half-way: the rest is done another time (tape/retire_index.c). */
 bool indexer_follow(struct indexer *x)
 {
     uint64_t begun_ns = clock_mono();
@@ -152,7 +152,7 @@ bool indexer_may_follow(const struct indexer *x, uint64_t now_ns)
     return indexer_state(x) == INDEXER_OK && now_ns >= x->retry_ns;
 }
 
-/* Once a tidying: each time there is more to say. */
+/* After each tidying there may be more to say. */
 static void tell_held(struct indexer *x)
 {
     char size[QUANTITY_TEXT];

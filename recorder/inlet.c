@@ -11,12 +11,12 @@
 #include "base/name.h"
 #include "shm/rings.h"
 
-/* A ring whose name was taken away is left when its producer has been quiet for so long. */
+/* A ring whose name was removed is detached when its producer has been quiet for this long. */
 #define ORPHAN_QUIET_NS NS_PER_S
 
 #define WARM_BYTES ((size_t)256 << 10) /* touched at a time */
 
-#define GLANCE_FRAMES 4096u /* announcements before the first tick */
+#define GLANCE_FRAMES 4096u /* at most so many announcements before the first tick */
 
 /* ---- letting go ---- */
 
@@ -39,7 +39,7 @@ static void detach(struct inlet *s)
 {
     tdk_ring_detach(s->ring);
     s->ring = NULL;
-    s->until = UINT64_MAX; /* a position in that ring */
+    s->until = UINT64_MAX; /* it was a position in that ring */
     s->lent = false;
     s->cold = false;
     s->waiting = 0;
@@ -88,20 +88,20 @@ void inlet_known(const struct inlet *s, uint64_t ring_epoch, struct sequence_kno
     if (ledger_last_epoch(s->ledger, s->track, &last))
         known->last_epoch = last.epoch;
     if (s->sequence.last_epoch > known->last_epoch)
-        known->last_epoch = s->sequence.last_epoch; /* formed, and not yet on the tape */
+        known->last_epoch = s->sequence.last_epoch; /* formed, but not on the tape yet */
 
     if (ring_epoch == 0)
         return;
     if (s->sequence.epoch != 0 && s->sequence.ring_epoch == ring_epoch) {
-        known->epoch = s->sequence.epoch; /* the same ring again: we know better than the tape */
+        known->epoch = s->sequence.epoch; /* same ring again: we know more than the tape */
         known->next_seq = s->sequence.next_seq;
     } else if (ledger_find_epoch(s->ledger, s->track, s->uuid, ring_epoch, &found)) {
         known_of(known, &found);
     }
 }
 
-/* The running maximum goes on where the tape has it, so that flags are the same as if we had never
- * been away. */
+/* The running maximum goes on from where the tape has it, so that flags are the same as if we had
+ * never been away. */
 void inlet_resume(struct inlet *s)
 {
     struct epoch_ref last;
@@ -150,7 +150,7 @@ static bool learn_track(struct inlet *s, const struct tdk_ring_info *info)
     return false;
 }
 
-/* One track is one sequence: a ring made anew under the name begins epochs of its own. */
+/* One track is one sequence: a ring that was made anew under the name begins new epochs. */
 static void begin(struct inlet *s, const struct tdk_ring_info *info)
 {
     struct sequence_known known;
@@ -198,7 +198,7 @@ bool inlet_take(struct inlet *s, struct tdk_ring *ring)
 static void refuse(struct inlet *s, const struct tdk_err *err)
 {
     if (s->state == RING_HELD)
-        return; /* said already */
+        return; /* logged already */
     s->state = RING_HELD;
     log_warn("ring %s: %s; no tick is taken, asking again", s->asked->name, err->text);
 }
@@ -234,7 +234,7 @@ static void look_for(struct inlet *s, const struct config *config)
     if (rc == 0) {
         attach(s);
     } else if (rc == TDK_EHOSTILE || rc == TDK_EVERSION) {
-        struct tdk_ring_info info = {.uuid = {0}}; /* stays so where it does not even tell that */
+        struct tdk_ring_info info = {.uuid = {0}}; /* stays zero if it cannot be read */
         (void)tdk_ring_stat(s->asked->name, &info, NULL);
         memcpy(s->uuid, info.uuid, sizeof s->uuid);
         inlet_quarantine(s, err.text);
@@ -245,7 +245,7 @@ static void look_for(struct inlet *s, const struct config *config)
     }
 }
 
-/* Is the ring of that name another than the one we know? */
+/* Does that name lead to another ring than the one we know? */
 static bool is_replaced(const struct inlet *s)
 {
     struct tdk_ring_info info;
@@ -266,7 +266,8 @@ static bool is_gone(const struct inlet *s)
     return memcmp(info.uuid, s->uuid, sizeof info.uuid) != 0;
 }
 
-/* The file has lost its name. What is in it is recorded first; its producer may still be at it. */
+/* The file has lost its name. What is in it is recorded first; its producer may still be
+ * attached. */
 static void leave_when_done(struct inlet *s, uint64_t now_ns)
 {
     struct tdk_ring_info info;
@@ -277,7 +278,7 @@ static void leave_when_done(struct inlet *s, uint64_t now_ns)
     if (s->orphan_ns == 0 || s->waiting != 0)
         s->orphan_ns = now_ns;
     tdk_ring_info(s->ring, &info);
-    inlet_look(s, now_ns); /* of a producer that is gone by now, the last ticks, too */
+    inlet_look(s, now_ns); /* a producer that has gone by now may have left last ticks */
     if (s->state != RING_ATTACHED || s->waiting != 0 || s->out != 0 || inlet_lost_at_end(s) != 0 ||
         (info.producer_pid != 0 && now_ns - s->orphan_ns < ORPHAN_QUIET_NS))
         return;
@@ -300,7 +301,7 @@ void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
         break;
     case RING_QUARANTINED:
         if (s->out != 0)
-            break; /* blocks of it are still on their way */
+            break; /* blocks of it are still under way */
         if (s->ring != NULL)
             detach(s);
         if (is_replaced(s))
@@ -365,7 +366,7 @@ static enum tdk_kind kind_of(uint8_t type)
     return type == TDK_TYPE_WIDE ? TDK_KIND_WIDE : TDK_KIND_OPAQUE;
 }
 
-/* A glance past the control frames, for a hint and nothing more. */
+/* Look past the control frames, for a hint and nothing more. */
 enum tdk_kind inlet_kind(const struct inlet *s)
 {
     size_t size, at = 0;
@@ -382,8 +383,8 @@ enum tdk_kind inlet_kind(const struct inlet *s)
     return TDK_KIND_MIXED;
 }
 
-/* Several blocks of a ring may be told at once, and after a failed sync told again: room never
- * comes back twice. */
+/* Several blocks of a ring may be completed at once, and completed again after a failed sync. Room
+ * is never given back twice. */
 void inlet_written(struct inlet *s, uint64_t position)
 {
     s->out--;
@@ -404,11 +405,11 @@ uint64_t inlet_lost_at_end(const struct inlet *s)
     if (info.epoch != s->sequence.ring_epoch || info.seq < s->sequence.next_seq)
         return 0;
     uint64_t missing = info.seq + 1 - s->sequence.next_seq;
-    /* Of a living producer, claims that it has not published yet look the same as refused ones,
-     * until what it says it lost is compared with what we have told. */
+    /* While the producer lives, claims that it has not published yet look the same as refused ones,
+     * until the loss that it reports is compared with what we have recorded. */
     if (info.producer_pid != 0 && info.lost - s->counts.lost != missing)
         return 0;
-    /* What came while we end, or since we looked, is for the next recorder, or for the next turn:
+    /* What came since we looked is for the next turn, or, if we are ending, for the next recorder:
      * whoever reads it finds out what is missing before it. */
     tdk_ring_peek(s->ring, &unread);
     if (unread != 0)

@@ -34,7 +34,7 @@ struct inlet_mark {
 /* What of the ring has gone into blocks. */
 struct inlet_counts {
     uint64_t ticks, bytes;
-    uint64_t lost, lost_total; /* told on the tape, in this epoch; since the start */
+    uint64_t lost, lost_total; /* recorded as lost, in this epoch; since the start */
 };
 
 struct inlet {
@@ -58,7 +58,7 @@ struct inlet {
     unsigned out;         /* blocks that are formed and whose write has not returned */
     uint64_t orphan_ns; /* since when its name has been gone or another ring's; 0: it is its own */
 
-    size_t waiting;    /* bytes unread, when last looked at */
+    size_t waiting;    /* bytes unread, as of the last look */
     uint64_t since_ns; /* when the oldest of them was first seen, monotonic; 0: nothing waits */
     bool is_starved;   /* the ring loses ticks because the disk is or was full */
     bool is_missed;    /* the log was told that there is no such ring */

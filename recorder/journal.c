@@ -76,14 +76,14 @@ static void note_states(struct journal *j)
         }
 }
 
-/* A foot needs the digest of the segment before it, whether that could be sealed yet or not.
- * `complete`: nothing may lie behind its blocks, such as writes that were given up. */
+/* A foot needs the digest of the previous segment, whether that could be sealed yet or not.
+ * `complete`: nothing lies after its blocks, such as writes that were given up. */
 static void chain(struct journal *j, struct reel *reel, bool complete)
 {
     if (reel->chained)
         return;
     reel->previous_digest = j->tape->previous_digest;
-    /* Of one that is left as it is, nobody knows yet what recovery will make of it: 0, not told. */
+    /* If it is left as it is, nobody knows yet what recovery will make of it: 0, unknown. */
     j->tape->previous_digest = reel->failed || !complete ? 0 : reel->file->digest;
     reel->chained = true;
 }
@@ -97,7 +97,7 @@ static int seal(struct journal *j, struct reel *reel)
     int rc = ledger_encode(j->ledger, file->refs, file->count, &bytes, &size, &j->seal_err);
     if (rc == 0)
         rc = segment_seal(file, bytes, size, reel->previous_digest, &j->seal_err);
-    reel->failed = reel->failed || file->unsure; /* a second sync would succeed, and say nothing */
+    reel->failed = reel->failed || file->unsure; /* a second sync would succeed without a word */
     free(bytes);
     return rc < 0 ? rc : segment_publish(file, &j->seal_err);
 }
@@ -150,7 +150,7 @@ static void tell_seal(struct journal *j)
     }
 }
 
-/* Feeds may tell more than there is room for; each time more is left out, that is told. */
+/* Feeds may send more than there is room for. Each time more is left out, that is logged. */
 static void tell_refused(struct journal *j)
 {
     uint64_t refused = catalog_refused(j->tape->catalog);
@@ -204,7 +204,7 @@ static void on_tended(uv_work_t *work, int status)
     assert(status == 0); /* nothing cancels it */
     (void)status;
     j->busy = false;
-    j->follow_wanted = j->follow_wanted || j->following; /* not all of it could */
+    j->follow_wanted = j->follow_wanted || j->following; /* not everything could be removed */
     indexer_tell(&j->indexer);
     j->done(j->context, 0);
 }
@@ -214,7 +214,7 @@ void journal_follow(struct journal *j)
     j->follow_wanted = true;
 }
 
-/* True: the pool has something to do now. */
+/* True: the pool has something to do. */
 static bool tend_index(struct journal *j, uint64_t now_ns)
 {
     j->following = j->follow_wanted && indexer_may_follow(&j->indexer, now_ns);

@@ -31,7 +31,7 @@ bool ledger_last_epoch(struct ledger *ledger, const char *name, struct epoch_ref
     const struct epoch_ref *found = last != 0 ? catalog_epoch(catalog, track, last) : NULL;
     if (found != NULL) {
         *epoch = *found;
-    } else if (last != 0) { /* its segments are gone, its number stays taken */
+    } else if (last != 0) { /* its segments are gone, but its number stays taken */
         memset(epoch, 0, sizeof *epoch);
         epoch->epoch = last;
         epoch->track = track;

@@ -15,7 +15,7 @@
 
 struct ledger {
     struct recovered *tape; /* borrowed */
-    uv_mutex_t lock;        /* over tape->catalog */
+    uv_mutex_t lock;        /* protects tape->catalog */
 };
 
 int ledger_init(struct ledger *ledger, struct recovered *tape);

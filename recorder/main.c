@@ -22,7 +22,7 @@ int main(int argc, char *argv[])
         config_close(&config);
         if (rc < 0)
             return fail(&err, 2);
-        return standard_flush(&err) < 0 ? fail(&err, 1) : 0; /* --help, --version */
+        return standard_flush(&err) < 0 ? fail(&err, 1) : 0; /* --help or --version */
     }
     int exit_code = 1;
     if (recorder_open(&recorder, &config, &err) < 0)

@@ -11,13 +11,13 @@ void mend_begin(struct writer *w, bool sync_failed)
         w->state = WRITER_MOVING;
 }
 
-/* What counts of the failed segment ends where the first write that is not safe begins. */
+/* The part of the failed segment that counts ends where the first write that is not safe begins. */
 static void abandon(struct writer *w, const struct write *first)
 {
     struct reel *bad = first->reel;
     rotate_abandon(w->rotate, bad, first->offset);
     if (bad->blocks == 0 || first->offset == SEGMENT_FIRST_OFFSET)
-        bad->failed = true; /* nothing in it to seal */
+        bad->failed = true; /* there is nothing in it to seal */
     journal_seal_later(w->journal, bad);
     w->counts.failed_segments++;
     w->failures++;
@@ -31,7 +31,7 @@ static void give_up(struct writer *w)
     w->dead(w->context);
 }
 
-/* New places for everything that is not safe. Nothing in the reel they go to counts so far. */
+/* Give new places to everything that is not safe. Nothing in the reel they go to counts so far. */
 static void place_again(struct writer *w, struct reel *fresh, uint64_t now_ns)
 {
     fresh->end = SEGMENT_FIRST_OFFSET;
@@ -58,7 +58,7 @@ static void move(struct writer *w, uint64_t now_ns)
     }
     struct reel *fresh = rotate_reel(w->rotate, 0, now_ns);
     if (fresh == NULL)
-        return; /* being made: we are asked again */
+        return; /* it is being made: we are called again */
     place_again(w, fresh, now_ns);
     log_warn("segment %llu takes up what segment before it could not keep: %llu writes",
              (unsigned long long)fresh->number, (unsigned long long)(w->formed - w->synced));

@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 
-#define SMALL          ((size_t)64 << 10) /* a write of less may wait five times as long */
+#define SMALL          ((size_t)64 << 10) /* a smaller write may wait five times as long */
 #define SMALL_PATIENCE 5u
-#define WARM_NS        (100 * NS_PER_MS) /* after the last tick, before it looks less often */
+#define WARM_NS        (100 * NS_PER_MS) /* after the last tick; then it looks less often */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -41,7 +41,8 @@ void pump_close(struct pump *p)
 
 /* ---- what waits ---- */
 
-/* What is refused from when the disk is full until the ring has been empty again is its fault. */
+/* What is refused between a full disk and the next time the ring is empty is lost because of the
+ * disk. */
 static void note_space(struct inlet *s, bool is_full, bool is_empty)
 {
     if (is_full || (s->is_starved && is_empty))
@@ -89,12 +90,12 @@ static enum fill_stop fill(struct pump *p, struct inlet *s, uint64_t now_ns)
     if (s->since_ns < w->since_ns)
         w->since_ns = s->since_ns;
     enum fill_stop stop = fill_inlet(&p->filler, s);
-    s->since_ns = 0; /* what is left is younger */
+    s->since_ns = 0; /* what is left is newer */
     inlet_look(s, now_ns);
     return stop;
 }
 
-/* True: the write is full, others wait for the next one. */
+/* True: the write is full, and others wait for the next one. */
 static bool fill_all(struct pump *p, uint64_t now_ns)
 {
     for (unsigned i = 0; i < p->count; i++) {
@@ -102,13 +103,13 @@ static bool fill_all(struct pump *p, uint64_t now_ns)
         if (p->inlets[at].waiting == 0 || fill(p, &p->inlets[at], now_ns) == FILL_DRY)
             continue;
         if (p->filler.write->piece_count != 0)
-            p->turn = (at + 1) % p->count; /* this one had its share */
+            p->turn = (at + 1) % p->count; /* this one has had its share */
         return true;
     }
     return false;
 }
 
-/* What was refused behind the last tick of those that end here. */
+/* Record what was refused after the last tick of those that end here. */
 static void fill_ends(struct pump *p)
 {
     for (unsigned i = 0; i < p->count; i++)
@@ -116,7 +117,7 @@ static void fill_ends(struct pump *p)
             fill_end(&p->filler, &p->inlets[i]);
 }
 
-/* Behind what was published before it. */
+/* The marks come after what was published before them. */
 static void fill_marks(struct pump *p)
 {
     for (unsigned i = 0; !p->pushing && i < p->count; i++) {
@@ -138,13 +139,13 @@ static bool begin(struct pump *p, size_t need, uint64_t now_ns)
     return true;
 }
 
-/* False: there is no buffer or no segment, or nothing came of it. */
+/* False: there is no buffer or no segment, or the write was empty. */
 static bool form(struct pump *p, uint64_t now_ns)
 {
     if (!begin(p, 0, now_ns))
         return false;
     bool full = fill_all(p, now_ns);
-    if (full && p->filler.write->piece_count == 0) { /* a frame larger than a usual write */
+    if (full && p->filler.write->piece_count == 0) { /* a frame is larger than a usual write */
         if (!begin(p, p->filler.need, now_ns))
             return false;
         fill_all(p, now_ns);
@@ -178,7 +179,7 @@ static bool marks_are_owed(const struct pump *p)
     return false;
 }
 
-/* Has all that was wanted in writes left its ring? */
+/* Has everything that must go into writes left its ring? */
 static void look_how_far(struct pump *p)
 {
     bool behind = false;
@@ -203,7 +204,7 @@ static enum pump_pace pace(const struct pump *p, bool formed, bool stuck, uint64
     return now_ns - p->moved_ns < WARM_NS ? PUMP_WARM : PUMP_IDLE;
 }
 
-/* One write a turn: what comes back from the disk meanwhile waits for it, half a millisecond. */
+/* One write a turn: what comes back from the disk meanwhile waits for half a millisecond. */
 enum pump_pace pump_turn(struct pump *p, uint64_t now_ns)
 {
     bool formed = false, stuck = false;

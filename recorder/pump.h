@@ -1,5 +1,5 @@
 /*
- * pump.h - rings into writes: when one is worth forming, and what goes into it.
+ * pump.h - from rings to writes: when a write is worth forming, and what goes into it.
  *
  * Frames stay in their rings, where a killed recorder finds them again, until a write is worth
  * forming: a block's worth of bytes waits, a ring is a quarter full, or a tick has waited long
@@ -33,7 +33,7 @@ struct pump {
     size_t waiting;
     uint64_t oldest_ns; /* 0: nothing waits */
     bool pressing;      /* a ring is a quarter full */
-    bool filling;       /* one is an eighth full: look again at once */
+    bool filling;       /* a ring is an eighth full: look again at once */
 };
 
 struct pump_options {

@@ -14,12 +14,12 @@
 #define STOP_MS       4500u /* of the five seconds that a stop may take */
 #define TEND_MS       100u
 #define SEAL_TRIES    32u /* at the end */
-#define VISIT_TENDS   5u  /* rings that are attached are looked at twice a second */
+#define VISIT_TENDS   5u  /* attached rings are checked twice a second */
 #define WARM_MS       1u
 #define IDLE_MS       5u
-#define WARM_START_NS (2 * NS_PER_S) /* for touching the pages of rings, before the ready line */
+#define WARM_START_NS (2 * NS_PER_S) /* for touching the rings' pages, before the ready line */
 #define REPORT_NS     (10 * NS_PER_S)
-#define BEHIND_PART   4u /* of a ring that is in use: packing holds still */
+#define BEHIND_PART   4u /* if this part of a ring is in use, packing holds still */
 #define CLOCK_JUMP_NS ((int64_t)NS_PER_S)
 
 /* ---- turns of the pump ---- */
@@ -70,7 +70,7 @@ static void finish(struct recorder *r, int exit_code)
     service_finish(&r->service, exit_code);
 }
 
-/* A segment that could not be sealed gets a few more chances before we leave. False: none is left,
+/* A segment that could not be sealed gets a few more chances before we exit. False: none is left,
  * or there is nothing to seal. */
 static bool seal_again(struct recorder *r)
 {
@@ -82,7 +82,7 @@ static bool seal_again(struct recorder *r)
     return true;
 }
 
-/* Stopping, step by step: rings dry, writes done, the last segment sealed. */
+/* Stop step by step: rings dry, writes done, the last segment sealed. */
 static void finish_when_done(struct recorder *r)
 {
     if (!r->stopping || r->finished || !pump_is_dry(&r->pump))
@@ -96,7 +96,7 @@ static void finish_when_done(struct recorder *r)
         finish(r, r->journal.unsealed == NULL ? 0 : 1);
 }
 
-/* A little of the first ring that has pages nobody touched yet. False: there is none. */
+/* Touch some pages of the first ring that has untouched ones. False: there is none. */
 static bool warm_some(struct recorder *r)
 {
     for (unsigned i = 0; i < r->inlet_count; i++) {
@@ -153,7 +153,7 @@ static void on_synced_to(void *context)
     tell_acks(context);
 }
 
-/* What recovery found on the tape is durable: it was synced before it got here. */
+/* What recovery found on the tape is durable, because recovery synced it first. */
 static void tell_recovered(struct recorder *r)
 {
     const struct catalog *catalog = r->tape.catalog;
@@ -170,8 +170,8 @@ static void tell_recovered(struct recorder *r)
     }
 }
 
-/* Once in the loop's next turn, however much changed in this one: ticks are copied there, and what
- * has come back from the disk must not wait behind a copy for each. */
+/* Run once in the next round of the loop, however much changed in this one. Ticks are copied there,
+ * and what has come back from the disk must not wait for one copy each. */
 static void on_changed(void *context)
 {
     struct recorder *r = context;
@@ -196,7 +196,7 @@ static void warn_of_fill(struct inlet *s)
                          : "the recorder is behind");
 }
 
-/* Warned of once in each report's time. */
+/* A warning comes once in each report's time. */
 static void forget_fill(struct recorder *r)
 {
     for (unsigned i = 0; i < r->inlet_count; i++) {
@@ -232,7 +232,7 @@ static void watch_clock(struct recorder *r)
     int64_t offset = (int64_t)(wall - clock_mono());
     int64_t jump = offset - r->clock_offset;
     if (jump < CLOCK_JUMP_NS && jump > -CLOCK_JUMP_NS)
-        return; /* slewing moves it by less, and is not told */
+        return; /* slewing moves it by less, and is not recorded */
     r->clock_offset = offset;
     log_warn("the host's clock jumped by %lld ms", (long long)(jump / (int64_t)NS_PER_MS));
     pump_clock_jumped(&r->pump, wall - (uint64_t)jump, wall);
@@ -266,8 +266,8 @@ static void count(struct recorder *r, uint64_t now_ns)
     gauges_update(&r->gauges, &status, r->inlets, r->inlet_count, now_ns);
 }
 
-/* A ring filling up, or writes that wait for the disk: others are to leave both alone. On a full
- * disk it is room that is waited for, which packing may bring. */
+/* If a ring fills up, or writes wait for the disk, others must leave both alone. On a full disk the
+ * wait is for room, which packing may bring. */
 static bool is_behind(const struct recorder *r)
 {
     const struct writer *w = &r->writer;
@@ -418,12 +418,12 @@ static void start_handles(struct recorder *r)
     uv_timer_init(loop, &r->warm);
     uv_timer_init(loop, &r->tend);
     r->hot.data = r->warm.data = r->tend.data = r;
-    r->pace = PUMP_HOT; /* neither of the timed ones */
+    r->pace = PUMP_HOT; /* neither of the timed ones, so that set_pace() acts */
     set_pace(r, PUMP_WARM);
     uv_timer_start(&r->tend, on_tend, TEND_MS, TEND_MS);
 }
 
-/* Last: it has a thread. */
+/* This comes last, because it has threads. */
 static int open_http(struct recorder *r, struct tdk_err *err)
 {
     struct http_options options = {.address = r->config->server.http,
@@ -468,7 +468,8 @@ int recorder_open(struct recorder *r, const struct config *config, struct tdk_er
     return rc;
 }
 
-/* Who starts us waits for the ready line anyway; but not ticks that are in the rings already. */
+/* The process that starts us waits for the ready line anyway. But ticks that are already in the
+ * rings must not wait. */
 static void warm_rings(struct recorder *r, uint64_t now_ns)
 {
     bool idle = true, more = true;
@@ -529,6 +530,6 @@ int recorder_close(struct recorder *r, int exit_code)
     }
     if (exit_code == 0 && (r->tape.report.damaged != 0 || r->tape.report.set_aside != 0 ||
                            r->tape.report.meta_rebuilt))
-        exit_code = 3; /* named when it was found */
+        exit_code = 3; /* they were logged when they were found */
     return exit_code;
 }

@@ -1,10 +1,11 @@
 /*
- * recorder.h - rings to a tape: what the recorder owns, and the order of its start and its stop.
+ * recorder.h - from rings to a tape: what the recorder owns, and the order of its start and its
+ * stop.
  *
  *   rings -> pump -> writer -> (pool) -> told -> sync -> watermark -> journal: table, index, seal
  *
- * docs/architecture.md has the picture. One thread runs it all, the loop's; what may block is on
- * libuv's pool.
+ * docs/architecture.md has the picture. One thread runs it all, the loop's. What may block is done
+ * on libuv's pool.
  */
 #ifndef TDK_RECORDER_RECORDER_H
 #define TDK_RECORDER_RECORDER_H
@@ -31,7 +32,7 @@ struct recorder {
     struct pump pump;
     struct retention retention;
     struct sealers sealers;
-    struct inlet *inlets; /* owned: those of the configuration, and some that may be asked for */
+    struct inlet *inlets; /* owned: those of the configuration, and spare ones */
     unsigned inlet_count;
     struct canary canary;
     struct ack ack;
@@ -46,8 +47,8 @@ struct recorder {
     uint64_t tends;
 
     struct gauges gauges;
-    struct http *http;      /* ours; NULL: nobody asked for it */
-    struct status reported; /* what the last report told */
+    struct http *http;      /* owned; NULL: not wanted */
+    struct status reported; /* as of the last report */
     uint64_t reported_ns, ready_ns;
     int64_t clock_offset; /* wall - monotonic */
 };

@@ -21,13 +21,13 @@
 #define PLAN_NS   (10 * NS_PER_S) /* what does the policy say? */
 #define SIZE_NS   (10 * NS_PER_S) /* how large has the tape become? */
 #define SAMPLE_NS (10 * NS_PER_S)
-#define SPAN_NS   (60 * NS_PER_S)  /* of samples before a forecast is made */
-#define URGENT_NS (5 * NS_PER_S)   /* for what was deleted to be free, while the disk is full */
+#define SPAN_NS   (60 * NS_PER_S)  /* of samples, before there is a forecast */
+#define URGENT_NS (5 * NS_PER_S)   /* for what was deleted to become free, if the disk is full */
 #define WARN_NS   (600 * NS_PER_S) /* between two warnings, unless it has become twice as bad */
 
 enum {
     AT_A_TIME = 16,
-    ROW_WAIT_MS = 500, /* a stop waits for the work that is under way */
+    ROW_WAIT_MS = 500, /* a stop waits for the work under way */
 };
 
 /* ---- the forecast ---- */
@@ -43,7 +43,8 @@ static void forecast_add(struct forecast *forecast, uint64_t now_ns, uint64_t by
         forecast->first = (forecast->first + 1) % FORECAST_SAMPLES;
 }
 
-/* ns until so much is written at that rate; UINT64_MAX: nobody can say yet, or nothing comes. */
+/* ns until this much is written at that rate. UINT64_MAX: it is too early to say, or nothing
+ * comes. */
 static uint64_t forecast_full_ns(const struct forecast *forecast, uint64_t free_bytes,
                                  uint64_t *per_second)
 {
@@ -90,8 +91,8 @@ static int note_retired(uint64_t segment, enum retire_fate fate, uint64_t bytes,
     return 0;
 }
 
-/* By the tape's index; while that is behind, by one from the segments: a disk that is full is made
- * room on all the same. */
+/* Plan by the tape's index. While that is behind, plan by one made from the segments: a full disk
+ * must be given room all the same. */
 static int make_plan(struct retention *r, struct retain_plan *plan)
 {
     struct recovered *tape = r->tape;
@@ -108,8 +109,9 @@ static int make_plan(struct retention *r, struct retain_plan *plan)
     return rc;
 }
 
-/* How large the sealed segments are, those that others wrote beside us too (the one that is being
- * written has its room allocated ahead, and says little); and what all of them take of the disk. */
+/* Measure how large the sealed segments are, including those that others wrote beside us. (The
+ * segment that is being written has its room allocated ahead, and says little.) And measure what
+ * all segments take of the disk. */
 static void look_sizes(const struct retention *r, uint64_t *sealed, uint64_t *taken)
 {
     struct dirent *entry;
@@ -137,7 +139,7 @@ static uint64_t look_free(const struct retention *r, uint64_t otherwise)
     return told ? (uint64_t)disk.f_bavail * disk.f_frsize : otherwise;
 }
 
-/* What is free and what the segments take: see unfreed.h. */
+/* The sum of what is free and what the segments take: see unfreed.h. */
 static uint64_t look_sum(const struct retention *r)
 {
     uint64_t sealed, taken;
@@ -145,7 +147,7 @@ static uint64_t look_sum(const struct retention *r)
     return taken + look_free(r, r->free_bytes);
 }
 
-/* A full disk is waited for only as long as a replayer takes to let go of a file. */
+/* On a full disk, the wait is only as long as a replayer takes to close a file. */
 static void look_unfreed(struct retention *r)
 {
     uint64_t patience_ns = r->urgent ? URGENT_NS : UNFREED_PATIENCE_NS;
@@ -249,7 +251,7 @@ static void tell_retired(struct retention *r)
              quantity_size_text(bytes, r->bytes));
 }
 
-/* The disk's limits see to it that it never is full, as long as they can be kept. */
+/* As long as the limits on the disk can be kept, they make sure that it is never full. */
 static bool policy_sees_to_it(const struct retention *r)
 {
     const struct retain_policy *p = r->policy;
@@ -291,7 +293,7 @@ static void on_done(uv_work_t *work, int status)
     if (r->changed)
         journal_follow(r->journal);
     if (r->more && r->segments > 0)
-        r->plan_ns = now_ns; /* the next ones at once */
+        r->plan_ns = now_ns; /* go on with the next ones at once */
     look_ahead(r, now_ns);
 }
 
@@ -305,7 +307,7 @@ void retention_init(struct retention *r, uv_loop_t *loop, struct recovered *tape
     r->policy = policy;
     r->warn_ns = warn_ns;
     r->full_ns = r->warned_full_ns = UINT64_MAX;
-    look_changed(r); /* recovery has seen it */
+    look_changed(r); /* recovery has seen it already */
 }
 
 void retention_close(struct retention *r)

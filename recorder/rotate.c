@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "base/log.h"
 
-/* The next segment is made when this much of the current one is left: a quarter, but for small ones
- * at once. */
+/* The next segment is made when this much of the current one is left: a quarter. For small segments
+ * that is at once. */
 #define AHEAD_MIN ((uint64_t)64 << 20)
 #define RETRY_NS  NS_PER_S
 
@@ -147,7 +147,8 @@ struct reel *rotate_take_closed(struct rotate *r, uint64_t done)
     return reel;
 }
 
-/* Nothing was sent to the reels behind it yet: all that was placed there will be placed anew. */
+/* Nothing was sent to the reels after it yet. Everything that was placed there will be placed
+ * anew. */
 static void empty_behind(struct rotate *r, struct reel *closed, uint64_t end)
 {
     for (; closed != NULL; closed = closed->next) {
@@ -246,7 +247,7 @@ static void remove_unused(struct reel *reel)
 void rotate_close(struct rotate *r)
 {
     if (r->tape == NULL)
-        return; /* never started */
+        return; /* it was never started */
     if (r->next != NULL)
         r->next_number--;
     remove_unused(r->next);

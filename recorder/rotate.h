@@ -16,12 +16,12 @@
 #include "tape/recover.h"
 #include "tape/segment.h"
 
-/* A segment being written. */
+/* A segment that is being written. */
 struct reel {
-    struct segment_writer *file; /* ours; NULL once it is sealed */
+    struct segment_writer *file; /* owned; NULL once it is sealed */
     uint64_t number;
     uint64_t size; /* preallocated */
-    uint64_t end;  /* blocks are placed up to here */
+    uint64_t end;  /* blocks have been placed up to here */
     uint64_t synced_upto;
     uint64_t previous_end;    /* of the segment before it */
     uint32_t blocks;          /* placed */
@@ -31,7 +31,7 @@ struct reel {
     bool failed;              /* a sync of it failed, or we lost track of it: recovery must look */
     uint32_t previous_digest; /* for its foot; known when it is first sealed */
     bool chained;
-    struct reel *next; /* on the list of those closed, or of those to be sealed later */
+    struct reel *next; /* in the list of closed reels, or of those to be sealed later */
 };
 
 struct rotate {
@@ -60,7 +60,7 @@ struct rotate {
 int rotate_start(struct rotate *rotate, uv_loop_t *loop, struct recovered *tape,
                  uint64_t segment_size, uint64_t segment_age_ns, struct tdk_err *err);
 
-/* The reel that takes a write of up to `size` bytes now; NULL: the next one is not ready. */
+/* The reel that takes a write of up to `size` bytes now. NULL: the next one is not ready. */
 struct reel *rotate_reel(struct rotate *rotate, size_t size, uint64_t now_ns);
 
 /* Write `number` has placed `size` bytes with so many blocks in the current reel. */

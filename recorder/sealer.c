@@ -14,9 +14,9 @@
 #include "base/quantity.h"
 #include "tape/stub.h"
 
-#define LOOK_NS  (2 * NS_PER_S)  /* between looks for what has come of age */
+#define LOOK_NS  (2 * NS_PER_S)  /* between looks for segments that have come of age */
 #define LATER_NS (60 * NS_PER_S) /* after a failure that may pass: no space, no memory */
-#define CALM_NS  NS_PER_S        /* of a recorder that is not behind, before it goes on */
+#define CALM_NS  NS_PER_S        /* how long the recorder must not be behind, before it goes on */
 #define NAP_MS   10u
 #define CLOSE_MS 2000u
 #define NICE     10
@@ -32,7 +32,7 @@ static bool on_go_on(void *context, uint64_t done)
     return !s->stop;
 }
 
-/* When it was sealed; who copied the file since made it younger. */
+/* The file's time is when it was sealed. If it was copied since, it counts as younger. */
 static bool is_of_age(const struct sealer *s, uint64_t number)
 {
     char path[TAPE_PATH_MAX];
@@ -96,7 +96,7 @@ static void run(void *context)
 
 /* ---- on the loop ---- */
 
-/* What has been sealed for long enough; or, when somebody asked, everything. */
+/* Aim at what has been sealed for long enough or, on request, at everything. */
 static void aim(struct sealer *s)
 {
     uint64_t wall = clock_wall(), after_ns = s->options.after_ns;
@@ -107,7 +107,7 @@ static void aim(struct sealer *s)
     s->older_ns = s->asked ? UINT64_MAX : wall > after_ns ? wall - after_ns : 0;
 }
 
-/* The next one, if there may be one. */
+/* Start on the next segment, if that is allowed. */
 static void start(struct sealer *s)
 {
     if (s->stop || indexer_state(&s->journal->indexer) != INDEXER_OK || clock_mono() < s->look_ns ||
@@ -131,7 +131,8 @@ static void end(struct sealer *s)
     s->state = SEALER_IDLE;
 }
 
-/* What may pass is tried again later; other segments would fare no better now. */
+/* After a failure that may pass, it is tried again later. Other segments would not do better
+ * now. */
 static bool may_pass(int code)
 {
     return code == -ENOSPC || code == -EDQUOT || code == -ENOMEM || code == -EMFILE ||
@@ -141,12 +142,12 @@ static bool may_pass(int code)
 static void fail(struct sealer *s, int status)
 {
     if (status == -ECANCELED || status == -ENOENT || status == -EXDEV)
-        return; /* given up; or deleted meanwhile, or moved */
+        return; /* given up; or deleted or moved meanwhile */
     if (may_pass(status)) {
         log_warn("packing: %s; tried again %s", s->err.text,
                  s->options.automatic ? "in a minute" : "when it is asked for");
         s->look_ns = clock_mono() + LATER_NS;
-        s->asked = s->asked && (s->asked_anew || !s->for_asked); /* who asked is not kept waiting */
+        s->asked = s->asked && (s->asked_anew || !s->for_asked); /* requests do not wait for it */
     } else {
         log_error("packing: %s; segment %llu stays as it was", s->err.text,
                   (unsigned long long)s->number);
@@ -167,7 +168,8 @@ static void tell_packed(struct sealer *s)
              quantity_size_text(before, sealing->bytes_before));
 }
 
-/* Numbers go up: what failed is behind us, until somebody asks; not so what may pass. */
+/* Numbers go up. A segment that failed is not tried again until somebody asks, except if the
+ * failure may pass. */
 static void go_past(struct sealer *s, int status)
 {
     if (may_pass(status) || status == -ECANCELED)
@@ -193,7 +195,7 @@ static void on_switched(void *context, int status, const struct tdk_err *err)
     start(s);
 }
 
-/* The journal has one at a time; another sealer's may be at it. */
+/* The journal takes one at a time. Another sealer's may be in hand. */
 static void switch_over(struct sealer *s)
 {
     if (s->journal->switching != NULL)

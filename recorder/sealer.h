@@ -1,5 +1,5 @@
 /*
- * sealer.h - the recorder packs its own sealed segments, when it has nothing better to do.
+ * sealer.h - the recorder packs its own sealed segments when it has nothing better to do.
  *
  *   LOOKING -> PACKING (both on a thread of its own) -> PACKED -> SWITCHING (the journal) -> IDLE
  *
@@ -18,10 +18,10 @@
 #include "tape/seal.h"
 
 struct sealer_options {
-    bool automatic;    /* else only when it is asked to */
+    bool automatic;    /* false: only on request */
     uint64_t after_ns; /* how long a segment has been sealed before it is packed */
     int level;         /* of zstd */
-    /* It has the segments whose number modulo `shares` is `share`. 0 shares: all of them. */
+    /* It packs the segments whose number modulo `shares` is `share`. 0 shares: all of them. */
     unsigned share, shares;
 };
 
@@ -37,7 +37,7 @@ struct sealer {
     struct recovered *tape;  /* borrowed */
     struct journal *journal; /* borrowed */
     struct sealer_options options;
-    uv_async_t woken; /* the thread is done with its work */
+    uv_async_t woken; /* signals that the thread has finished its work */
     uv_thread_t thread;
     enum sealer_state state;
     bool closed;
@@ -50,14 +50,14 @@ struct sealer {
     uint64_t asked_first, asked_last;
     bool asked_anew, for_asked; /* since the work began; the work is for those */
 
-    /* ---- the work: the thread's until it is done ---- */
+    /* ---- the work: belongs to the thread until it is done ---- */
     struct sealing sealing;
     uint64_t first, last, older_ns; /* numbers; sealed before this time */
-    uint64_t number, size;          /* 0: there was nothing to do */
+    uint64_t number, size;          /* 0: there is nothing to do */
     int status;
     struct tdk_err err;
 
-    /* ---- between both ---- */
+    /* ---- shared by both ---- */
     _Atomic bool paused, stop, returned;
     _Atomic uint64_t segment, read, total; /* being packed (0: none); bytes read, of so many */
     _Atomic uint64_t left, left_bytes;     /* to be packed by the last look, including this one */

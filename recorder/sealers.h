@@ -1,8 +1,8 @@
 /*
  * sealers.h - as many sealers as there are cpu workers, each with its share of the segments.
  *
- * Of n, sealer i has the segments whose number modulo n is i, so no two meet at one. What they do
- * together is told here as if it were one's work. The loop's thread.
+ * With n sealers, sealer i has the segments whose number modulo n is i, so no two meet at one
+ * segment. What they do together is reported here as the work of one. The loop's thread.
  */
 #ifndef TDK_RECORDER_SEALERS_H
 #define TDK_RECORDER_SEALERS_H
@@ -16,13 +16,13 @@ struct sealers {
     unsigned count;
 };
 
-/* What all of them do now, and did since the start. */
+/* What all of them are doing now and have done since the start. */
 struct sealers_view {
-    const char *state; /* as sealer_state_text(), of the one that does most */
+    const char *state; /* as sealer_state_text() says of the busiest one */
     bool asked;
     uint64_t segment;          /* the first that is being packed; 0: none */
-    uint64_t read, total;      /* bytes of those that are being packed */
-    uint64_t left, left_bytes; /* found by their last looks, those being packed too */
+    uint64_t read, total;      /* bytes of the segments that are being packed */
+    uint64_t left, left_bytes; /* as of their last looks, including those being packed */
     struct sealer_totals totals;
 };
 

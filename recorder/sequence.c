@@ -11,14 +11,14 @@ static void begin_at(struct sequence *s, uint64_t ring_epoch, const struct seque
     s->stale = known->epoch != 0 && known->epoch < known->last_epoch;
 }
 
-/* An epoch of which the tape has nothing, joined somewhere: what came before us is not a loss of
- * this tape's, whoever had it. */
+/* An epoch of which the tape has nothing, joined somewhere in the middle. What came before us is
+ * not a loss of this tape, whoever has it. */
 void sequence_attach(struct sequence *s, uint64_t ring_epoch, const struct sequence_known *known)
 {
     begin_at(s, ring_epoch, known, 0);
 }
 
-/* An epoch joined at its EPOCH frame begins with 1: what is missing then was refused. */
+/* An epoch joined at its EPOCH frame begins with seq 1: what is missing then was refused. */
 void sequence_turned(struct sequence *s, uint64_t ring_epoch, const struct sequence_known *known)
 {
     begin_at(s, ring_epoch, known, 1);

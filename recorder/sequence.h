@@ -40,8 +40,8 @@ enum sequence_verdict {
 
 /* What the tape has of a ring's epoch. */
 struct sequence_known {
-    uint64_t epoch;      /* as the tape calls it; 0: it has nothing of it */
-    uint64_t next_seq;   /* behind its last tick or loss */
+    uint64_t epoch;      /* as the tape numbers it; 0: it has nothing of it */
+    uint64_t next_seq;   /* after its last tick or loss */
     uint64_t last_epoch; /* the track's highest, 0: none */
 };
 

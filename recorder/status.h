@@ -1,8 +1,9 @@
 /*
- * status.h - what the recorder tells about itself: counters since the start, gathered in one place.
+ * status.h - what the recorder reports about itself: counters since the start, gathered in one
+ * place.
  *
- * The log shows them each 10 s when something moved, and on SIGUSR1; other ways of asking read the
- * same struct. The loop's thread.
+ * The log shows them each 10 s if something moved, and on SIGUSR1. All other reports read the same
+ * struct. The loop's thread.
  */
 #ifndef TDK_RECORDER_STATUS_H
 #define TDK_RECORDER_STATUS_H
@@ -14,10 +15,10 @@
 enum status_level { STATUS_OK, STATUS_NO_SPACE, STATUS_SYNC, STATUS_WRITE, STATUS_INDEX };
 
 struct status {
-    uint64_t ticks, bytes; /* taken from rings: frames with heads. A canary's is none of them */
-    uint64_t lost, passed; /* told as LOSS; found on the tape already */
+    uint64_t ticks, bytes; /* taken from rings: frames with heads, without a canary's */
+    uint64_t lost, passed; /* recorded as LOSS; found on the tape already */
     unsigned rings, attached, quarantined;
-    bool canary; /* writes and syncs may be its alone */
+    bool canary; /* writes and syncs may be for it alone */
     struct writer_counts counts;
     uint64_t segment, segments_sealed;
     size_t buffers, buffers_used;
@@ -31,16 +32,16 @@ struct status {
 void status_gather(struct status *status, const struct inlet *inlets, unsigned count,
                    const struct writer *writer);
 
-/* What retention and packing know of the tape is added. */
+/* Add what retention and packing know of the tape. */
 void status_add_tape(struct status *status, const struct retention *retention,
                      const struct sealers *sealers);
 
-/* A line for all; and, if `each`, a line for each ring. `before` and `elapsed_ns`: what rates are
- * measured from; NULL: none are told. */
+/* Log one line for all and, if `each`, a line for each ring. Rates are measured from `before` and
+ * over `elapsed_ns`; NULL: there are none. */
 void status_log(const struct status *status, const struct status *before, uint64_t elapsed_ns,
                 const struct inlet *inlets, unsigned count, bool each);
 
-/* Did anything move between them? */
+/* Did anything move between the two? */
 bool status_moved(const struct status *status, const struct status *before);
 
 #endif

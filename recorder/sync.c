@@ -9,8 +9,8 @@
 #include "recorder/mend.h"
 #include "tape/files.h"
 
-/* Bytes written before a sync is asked for early: 16 usual writes, which are a little less than 1
- * MiB each. Or so many, when the last sync is so long ago. */
+/* Bytes written before a sync is started early: 16 usual writes, which are a little less than 1 MiB
+ * each. Or UNSYNCED_SOME, if the last sync ended at least PAUSE_NS ago. */
 #define UNSYNCED_MAX  ((uint64_t)15 << 20)
 #define UNSYNCED_SOME ((uint64_t)4 << 20)
 #define PAUSE_NS      (4 * NS_PER_MS)
@@ -63,7 +63,8 @@ static void on_synced(uv_work_t *work, int status)
     w->changed(w->context);
 }
 
-/* The writes a sync begun now would cover: those returned, of the first one's file. */
+/* The writes that a sync begun now would cover: those that have returned, in the first one's
+ * file. */
 static uint64_t sync_reach(const struct writer *w, uint64_t *bytes)
 {
     uint64_t upto = w->synced;
@@ -75,8 +76,8 @@ static uint64_t sync_reach(const struct writer *w, uint64_t *bytes)
     return upto;
 }
 
-/* Most of what a sync takes is proportional to what was written since the last one: a disk that is
- * not asked for any now would only have to make up for it later. */
+/* Most of the time of a sync is proportional to what was written since the last one. If the disk
+ * were not used now, it would only have to catch up later. */
 static bool is_paused(const struct writer *w, uint64_t bytes, uint64_t now_ns)
 {
     return bytes >= UNSYNCED_SOME && now_ns >= w->sync_ended_ns + PAUSE_NS;

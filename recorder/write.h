@@ -22,7 +22,7 @@ struct writer;
 struct piece {
     struct inlet *inlet;    /* borrowed */
     size_t at, size;        /* in the write's bytes */
-    uint64_t position;      /* in the inlet's ring, behind the last frame that it holds */
+    uint64_t position;      /* in the inlet's ring, after the last frame in the block */
     struct inlet_mark mark; /* its last tick; seq 0: it has none */
     uint64_t lost;
 };
@@ -33,7 +33,7 @@ struct write {
     unsigned char *bytes;  /* `own`, or the writer's large buffer */
     unsigned char *own;
     size_t room; /* of bytes */
-    size_t size; /* used; a multiple of 4096 once it is formed */
+    size_t size; /* used bytes; a multiple of 4096 once it is formed */
     struct piece *pieces;
     unsigned piece_count, piece_room;
     uint64_t since_ns; /* when the oldest frame in it was first seen */

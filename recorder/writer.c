@@ -15,7 +15,7 @@
 #include "tape/files.h"
 
 #define RETRY_NS       NS_PER_S
-#define FRAMES_DEFAULT ((size_t)1 << 20) /* a tick of the default size fits any buffer */
+#define FRAMES_DEFAULT ((size_t)1 << 20) /* a tick of the default size fits into any buffer */
 
 /* ---- memory ---- */
 
@@ -193,12 +193,12 @@ static void on_written(uv_work_t *work, int status)
     if (write->status < 0)
         fail(w, write, write->status);
     else if (w->sync == SYNC_NONE)
-        w->failures = 0; /* else a sync says that */
+        w->failures = 0; /* otherwise a sync resets it */
     writer_run(w, clock_mono());
     w->changed(w->context);
 }
 
-/* Nothing goes into a segment while the one before it could still lose its tail. */
+/* Nothing goes into a segment while the previous one could still lose its tail. */
 static bool may_send(const struct writer *w, const struct write *write)
 {
     if (w->sent == w->synced || w->sync == SYNC_NONE)
@@ -286,7 +286,8 @@ static void tell_all(struct writer *w)
 
 /* ---- the journal ---- */
 
-/* Writes that are safe and of one segment; and whether that segment is complete with them. */
+/* Pass on writes that are safe and of one segment, and whether that segment is complete with
+ * them. */
 static void journal_next(struct writer *w)
 {
     struct journal *j = w->journal;

@@ -33,7 +33,7 @@ enum writer_state {
 struct writer_counts {
     uint64_t writes, blocks, bytes, syncs;
     uint64_t write_max_ns, sync_max_ns; /* since the last report */
-    uint64_t pool_max;                  /* buffers in use, the most since the last report */
+    uint64_t pool_max;                  /* most buffers in use, since the last report */
     uint64_t rewritten, failed_segments;
 };
 
@@ -44,7 +44,7 @@ struct writer {
     struct recovered *tape;  /* borrowed */
     struct write *writes;    /* ours */
     size_t count;
-    unsigned char *memory; /* ours: all buffers, and behind them the large one */
+    unsigned char *memory; /* owned: all buffers, and after them the large one */
     size_t memory_size;
     unsigned char *large;
     size_t large_room;
