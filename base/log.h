@@ -1,7 +1,7 @@
 /*
  * log.h - lines on stderr for the person on call.
  *
- * The log tells changes of state; counters tell traffic. Each event is one line: time, level,
+ * The log reports changes of state; counters report traffic. Each event is one line: time, level,
  * program, words. It is text (`2026-11-23T09:30:00.123Z info  recorder segment 42 sealed
  * ticks=1048576`) or one JSON object. Any thread may log; a line is one write(). Control bytes in
  * what is logged are escaped, and in JSON bytes that are not UTF-8 become U+FFFD, so a hostile name

@@ -1,9 +1,9 @@
 /*
  * zone.h - convert local times of a named zone to UTC.
  *
- * A zone is "UTC", an offset ("+01:00") or a name in the host's zone database ("Europe/Berlin"). A
- * name is looked up by libc through the process's TZ: call it only from main's thread, before
- * others run. A time that the zone does not have, or has twice, is refused: nothing is guessed.
+ * A zone is "UTC", an offset ("+01:00") or a name in the host's zone database ("Europe/Berlin").
+ * libc looks names up through the process's TZ: use them only from main's thread, before others
+ * run. A time that the zone does not have, or has twice, is refused: nothing is guessed.
  */
 #ifndef TDK_BASE_ZONE_H
 #define TDK_BASE_ZONE_H

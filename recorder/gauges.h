@@ -59,7 +59,7 @@ enum gauges_ring {
 };
 
 struct gauges {
-    struct counters *page; /* ours; NULL: there is none */
+    struct counters *page; /* owned; NULL: there is none */
     int own[GAUGES_OWN_COUNT];
     int (*rings)[GAUGES_RING_COUNT]; /* owned; rows of each inlet, -1: not added yet */
     uint64_t canary_ns;              /* its period; 0: there is none */

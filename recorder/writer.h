@@ -42,7 +42,7 @@ struct writer {
     struct rotate *rotate;   /* borrowed */
     struct journal *journal; /* borrowed */
     struct recovered *tape;  /* borrowed */
-    struct write *writes;    /* ours */
+    struct write *writes;    /* owned */
     size_t count;
     unsigned char *memory; /* owned: all buffers, and after them the large one */
     size_t memory_size;

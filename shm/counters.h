@@ -118,7 +118,7 @@ struct counters_copy {
     char writer[32], program[24], tape[256];
     uint8_t tape_id[16];
     unsigned rows;
-    struct counter_value *values; /* ours until counters_forget() */
+    struct counter_value *values; /* owned until counters_forget() */
 };
 
 struct counter_value {
