@@ -86,7 +86,7 @@ void metrics_put(struct text_buffer *text, const struct counters_copy *page, uin
 {
     unsigned char *done = calloc(page->rows + 1, 1);
     if (done == NULL)
-        return; /* an empty answer: the scrape fails */
+        return; /* no memory: the answer is empty, and the scrape fails */
     put_daemon(text, page, now_ns);
     for (unsigned i = 0; i < page->rows; i++) {
         if (done[i] || page->values[i].kind == COUNTER_NOTE) /* words are no metric */

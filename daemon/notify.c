@@ -35,6 +35,6 @@ void notify_send(const char *state)
         return;
     ssize_t ignored =
         sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
-    (void)ignored; /* if systemd is gone, that is not our affair */
+    (void)ignored; /* systemd may be gone: that is not our affair */
     close(fd);
 }

@@ -63,7 +63,7 @@ static uint64_t watchdog_ms(void)
     if (limit == NULL || quantity_count(limit, &us, NULL) < 0)
         return 0;
     if (pid != NULL && (quantity_count(pid, &whose, NULL) < 0 || whose != (uint64_t)getpid()))
-        return 0; /* it is meant for our parent */
+        return 0; /* it is meant for the process that started us */
     return us / 2000;
 }
 

@@ -206,8 +206,8 @@ static struct inlet *find_ring(const struct recorder *r, const char *name, struc
     return s;
 }
 
-/* A client that names a ring relies on it: if nothing of that ring is recorded, the answer is an
- * error. */
+/* A client that names a ring relies on it: if that ring is not recorded here, or is quarantined,
+ * the answer is an error. */
 static int check_flush(const struct recorder *r, struct wire_map params, struct tdk_err *err)
 {
     struct config_ring ring;

@@ -63,7 +63,7 @@ static void commit(struct indexer *x)
     }
 }
 
-/* No index is better than a disk that it fills. */
+/* Having no index is better than an index that fills the disk. */
 static void give_up_held(struct indexer *x)
 {
     char size[QUANTITY_TEXT];

@@ -83,7 +83,7 @@ static void chain(struct journal *j, struct reel *reel, bool complete)
     if (reel->chained)
         return;
     reel->previous_digest = j->tape->previous_digest;
-    /* If it is left as it is, nobody knows yet what recovery will make of it: 0, unknown. */
+    /* If the reel is left as it is, nobody knows yet what recovery will make of it: 0, unknown. */
     j->tape->previous_digest = reel->failed || !complete ? 0 : reel->file->digest;
     reel->chained = true;
 }

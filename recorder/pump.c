@@ -204,7 +204,7 @@ static enum pump_pace pace(const struct pump *p, bool formed, bool stuck, uint64
     return now_ns - p->moved_ns < WARM_NS ? PUMP_WARM : PUMP_IDLE;
 }
 
-/* One write a turn: what comes back from the disk meanwhile waits for half a millisecond. */
+/* One write a turn: what comes back from the disk meanwhile waits half a millisecond for it. */
 enum pump_pace pump_turn(struct pump *p, uint64_t now_ns)
 {
     bool formed = false, stuck = false;
