@@ -123,7 +123,7 @@ void ring_set_hostile(struct tdk_ring *ring, const char *rule)
 {
     if (!ring->more->hostile)
         ring->more->hostile = rule;
-    /* From here on each fast path ends at the check of this ring's state. */
+    /* From here on each fast path ends in the slow one, which checks `hostile`. */
     ring->limit = ring->position;
     ring->seen = ring->cursor;
     ring->high = 0;

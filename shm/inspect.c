@@ -111,7 +111,7 @@ void tdk_ring_info(const struct tdk_ring *ring, struct tdk_ring_info *info)
     memcpy(copy.track, head->track, sizeof copy.track);
     info_decode(&copy, ring->more->name, info);
     info_roles(&copy, ring->more->region.fd, info);
-    /* A process's own lock does not conflict with itself, so it does not show. */
+    /* Our own lock does not conflict with us, so it does not show. */
     if (ring->role == TDK_RING_PRODUCER)
         info->producer_pid = (uint32_t)getpid();
     if (ring->role == TDK_RING_CONSUMER)
