@@ -25,8 +25,7 @@ struct block_ref {
     uint64_t epoch;
     uint64_t first_seq, last_seq; /* covered by ticks and losses; if none: last = first - 1 */
     uint64_t running_max;    /* of ts over this track's epoch, up to and including this block */
-    uint64_t min_ts, max_ts; /* of ticks whose time is trusted, and of the span of LOSS frames; min
-                                > max: none */
+    uint64_t min_ts, max_ts; /* of trusted ticks, and of the span of LOSS frames; min > max: none */
     uint64_t min_event, max_event;
     uint64_t odd_min, odd_max; /* of ticks whose time is not trusted; min > max: none */
     uint64_t segment, offset;  /* the file, and where the header of the block begins in it */
