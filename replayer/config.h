@@ -14,10 +14,11 @@ struct replay_config {
     uint64_t control_rate, control_burst;
     uint64_t idle_ns, half_ns, stuck_ns;
     uint64_t io_workers;
-    struct option_result options; /* owned: the texts */
+    struct option_result options; /* owned: the texts of the options */
 };
 
-/* 0; 1: --help or --version was asked for and answered; TDK_EVALUE and others: exit 2. */
+/* Returns 0 to go on; 1 when --help or --version was asked for and answered; TDK_EVALUE and other
+ * errors: exit with status 2. */
 int replay_config_load(struct replay_config *config, int argc, char *const argv[],
                        struct tdk_err *err);
 void replay_config_close(struct replay_config *config);

@@ -1,6 +1,6 @@
 /*
- * coverage_answer.h - is a range whole, as a result: {tracks: [{track, epochs: [{epoch, first_seq,
- * last_seq, ..., lost: [...], damaged: [...]}]}], complete, more, next?}.
+ * coverage_answer.h - the answer to "is this range whole?": {tracks: [{track, epochs: [{epoch,
+ * first_seq, last_seq, ..., lost: [...], damaged: [...]}]}], complete, more, next?}.
  *
  * An answer has at most 1,024 items in a list and COVERAGE_SIZE bytes. The rest comes with the next
  * answer, for which a client asks with what `next` said. `complete` and the counts are about all of

@@ -18,10 +18,10 @@
 #define COVERAGE_KEPT_NS      (UINT64_C(30) * 1000000000) /* after that nobody will ask any more */
 
 struct coverage_shelf {
-    atomic_uint_fast64_t walks; /* of the tape, since the start */
+    atomic_uint_fast64_t walks; /* walks of the tape since the start */
     pthread_mutex_t lock;
-    size_t record_size; /* COVERAGE_RECORD_SIZE, unless a test has less */
-    uint64_t numbers;   /* given so far */
+    size_t record_size; /* COVERAGE_RECORD_SIZE, except in tests */
+    uint64_t numbers;   /* handed out so far */
     struct coverage_kept {
         uint64_t number, since_ns; /* number 0: the place is free */
         struct coverage_record *record;

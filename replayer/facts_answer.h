@@ -1,8 +1,8 @@
 /*
- * facts_answer.h - what a tape knows about itself beside its ticks, as answers: `info` about the
- * whole, `epochs` of a track, a `property` of an epoch.
+ * facts_answer.h - what a tape knows about itself besides its ticks, as answers: `info` about the
+ * whole tape, the `epochs` of a track, one `property` of an epoch.
  *
- * The params are looked at on the loop; the tape is asked on the pool.
+ * The params are checked on the loop; the tape is read on the pool.
  */
 #ifndef TDK_REPLAYER_FACTS_ANSWER_H
 #define TDK_REPLAYER_FACTS_ANSWER_H
@@ -15,9 +15,9 @@
 struct facts_wish {
     char track[TDK_NAME_MAX + 1];
     char key[FACTS_KEY_MAX];
-    uint64_t epoch;  /* of a property; 0: the last */
-    uint64_t after;  /* of epochs: the last of the page before; 0: from the first */
-    uint64_t offset; /* of a property: where in its value the answer begins */
+    uint64_t epoch;  /* property: of which epoch; 0: the last */
+    uint64_t after;  /* epochs: the last one of the page before; 0: begin with the first */
+    uint64_t offset; /* property: where in its value the answer begins */
 };
 
 /* {track, after?}, {track, epoch?, key, offset?}. TDK_EVALUE. */

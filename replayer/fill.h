@@ -13,7 +13,7 @@
 
 struct replayer;
 
-/* A batch's bytes, 64-aligned. */
+/* The bytes of a batch, 64-aligned. */
 struct batch_memory {
     struct batch_memory *next;
     size_t room, size;
@@ -38,8 +38,8 @@ struct told {
 struct fill {
     const atomic_bool *ending; /* borrowed; true: read nothing more */
     struct tdk_cursor *cursor; /* ours */
-    struct tdk_digest *digest; /* ours; NULL: nobody wants it */
-    struct told *told;         /* ours: by a track's number */
+    struct tdk_digest *digest; /* ours; NULL: not asked for */
+    struct told *told;         /* ours: indexed by a track's number */
     size_t told_count;
     bool control, begun;
     struct tdk_run run; /* the run at hand, and what of it is left: */
@@ -58,6 +58,6 @@ struct fill {
 
 int fill_open(struct fill *fill, struct replayer *replayer, struct inquiry *inquiry);
 void fill_run(struct fill *fill);
-void fill_close(struct fill *fill); /* of zeros is fine */
+void fill_close(struct fill *fill); /* a zeroed one is fine */
 
 #endif

@@ -15,7 +15,7 @@
 
 struct inquiry {
     struct tdk_query query;
-    char *words; /* ours: all texts, one behind the other */
+    char *words; /* ours: all texts, one after the other */
     struct option_list tracks, symbols, type_words;
     struct types types;
     bool digest; /* of what is delivered is wanted; the default */
@@ -27,6 +27,6 @@ int inquiry_take(struct inquiry *inquiry, struct wire_map params, struct tdk_err
 /* Look up what only the tape knows. On the pool, before the query is used. */
 int inquiry_resolve(struct inquiry *inquiry, struct tdk_tape *tape, struct tdk_err *err);
 
-void inquiry_close(struct inquiry *inquiry); /* of zeros is fine */
+void inquiry_close(struct inquiry *inquiry); /* a zeroed one is fine */
 
 #endif

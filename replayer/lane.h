@@ -26,7 +26,7 @@ struct lane {
     struct tdk_digest *digest; /* of the ticks that were put in; NULL: nobody asked for it */
 };
 
-/* How long to wait for room. */
+/* How long to wait for room in a ring. */
 struct lane_patience {
     uint64_t stall_ns;              /* TDK_ESTALLED if the consumer takes nothing for so long */
     bool (*stopped)(void *context); /* asked fifty times a second; true: -ECANCELED */

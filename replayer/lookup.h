@@ -1,5 +1,5 @@
 /*
- * lookup.h - methods that are answered once: tracks, symbols, count, coverage.
+ * lookup.h - methods with a single answer: tracks, symbols, count, coverage.
  *
  * Each is read on the pool into the bytes of its result; the loop only sends them. The loop's
  * thread.

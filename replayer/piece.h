@@ -1,7 +1,7 @@
 /*
- * piece.h - a run of frames cut into pieces that go into a ring as one copy.
+ * piece.h - cuts a run of frames into pieces that each go into a ring as one copy.
  *
- * Pure. Frames come from a cursor, which has checked their heads.
+ * Pure. The frames come from a cursor, which has checked their heads.
  */
 #ifndef TDK_REPLAYER_PIECE_H
 #define TDK_REPLAYER_PIECE_H

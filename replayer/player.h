@@ -1,5 +1,5 @@
 /*
- * player.h - one playback: a cursor, a pace, one ring or one a track.
+ * player.h - one playback: a cursor, a pace, and one ring, or one ring for each track.
  *
  *   tape -> cursor (merged, in order) -> pace (when) -> lane (ring), and END at the end
  *
@@ -44,7 +44,7 @@ const char *player_state_text(enum player_state state); /* "waiting", ... */
 /* What somebody who watches wants it to do. */
 enum player_order {
     PLAYER_GO_ON,
-    PLAYER_TOGGLE, /* pause, or go on after a pause */
+    PLAYER_TOGGLE, /* pause, or resume when paused */
     PLAYER_PAUSE,
     PLAYER_RESUME,
     PLAYER_STEP, /* pause if need be, then play so many ticks, or so much time of the tape */
@@ -57,8 +57,8 @@ enum player_order {
 
 struct player_command {
     enum player_order order;
-    uint64_t ticks, by_ns; /* step: one of them */
-    uint64_t to;           /* seek */
+    uint64_t ticks, by_ns; /* for a step: one of the two */
+    uint64_t to;           /* for a seek */
     struct speed speed;
 };
 
@@ -139,7 +139,7 @@ struct player_status {
     uint64_t at;    /* ts of the last tick played; before the first, where the range begins */
     uint64_t ticks; /* played */
     struct speed speed;
-    uint64_t lateness_p99; /* ns, so far; 0: nothing was due */
+    uint64_t lateness_p99; /* ns, so far; 0: nothing was due yet */
 };
 void player_status(struct player *player, struct player_status *status);
 

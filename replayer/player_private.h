@@ -1,12 +1,12 @@
 /*
- * player_private.h - one playback, as the files that make it up see it.
+ * player_private.h - one playback, as the files that implement it see it.
  *
- *   player.c       open, rounds, END: what happens in which order
- *   player_time.c  orders, pause, waiting until a tick is due
- *   player_put.c   frames into rings
- *   player_weave.c many ticks at once, where tracks take turns
- *   player_live.c  on into the present
- *   player_control.c  what other threads ask for, and are told
+ *   player.c          open, rounds, END: what happens in which order
+ *   player_time.c     orders, pause, waiting until a tick is due
+ *   player_put.c      frames into rings
+ *   player_weave.c    many ticks at once, where tracks alternate
+ *   player_live.c     on into the present
+ *   player_control.c  orders from other threads, and the status they read
  *
  * Internal to replayer/player*.c.
  */
@@ -83,7 +83,7 @@ struct player {
     size_t pending_bytes;
     uint64_t pending_due[PLAYER_PENDING_MAX];
     unsigned pending;
-    struct clock_writer *clock; /* what time it is, for whoever reads the rings */
+    struct clock_writer *clock; /* the clock page, for readers of the rings */
     struct player_report report;
     struct player_control control;
 };

@@ -1,12 +1,13 @@
 /*
- * replayer.h - a tape to whoever asks: what the replayer owns, and the order of its start and stop.
+ * replayer.h - serves a tape to clients: what the replayer owns, and the order of its start and
+ * stop.
  *
- *   socket -> server -> method -> job on the pool (the tape is read there alone) -> answer, stream
+ *   socket -> server -> method -> job on the pool (the tape is read only there) -> answer, stream
  *
  * A method is a row of one of the tables in replayer_open(): lookup.c has those that answer once,
- * query.c the streams, session_methods.c the plays. One thread runs it all but the jobs and the
- * plays, the loop's. Nothing of the tape is ever written: any number of replayers may stand beside
- * a recorder.
+ * query.c the streams, session_methods.c the plays. One thread, the loop's, runs everything except
+ * the jobs and the plays. Nothing is ever written to the tape: any number of replayers may run
+ * beside a recorder.
  */
 #ifndef TDK_REPLAYER_REPLAYER_H
 #define TDK_REPLAYER_REPLAYER_H
@@ -42,36 +43,36 @@ struct replayer {
     struct jobs jobs;
     struct lookout lookout;
 
-    struct tdk_tape *tape;      /* read by jobs, many at a time */
-    pthread_rwlock_t gate;      /* over what a refresh takes away from a cursor that is opened */
-    atomic_bool refresh_failed; /* the last one, and it was told */
+    struct tdk_tape *tape;      /* read by jobs, several at a time */
+    pthread_rwlock_t gate;      /* between a refresh and the opening of a cursor */
+    atomic_bool refresh_failed; /* the last one failed, and that was logged */
     atomic_bool stopping;
 
-    struct coverage_shelf coverages; /* answers that go on */
-    struct sessions sessions;        /* plays: a thread and a tape handle each */
+    struct coverage_shelf coverages; /* for answers that come in parts */
+    struct sessions sessions;        /* plays: each with a thread and a tape handle */
 
     struct lookup *lookups;       /* of lookup.c: those that are not answered */
     struct query_stream *streams; /* of query.c */
     unsigned stream_count;
     uint64_t stream_numbers;
-    size_t outstanding;         /* bytes read for streams and not taken */
-    struct batch_memory *spare; /* of outstanding.c: what nobody uses now */
+    size_t outstanding;         /* bytes read for streams and not taken yet */
+    struct batch_memory *spare; /* of outstanding.c: memory kept for the next batch */
     size_t spare_size;
     uv_timer_t tend;
     bool opened, finished;
     struct replay_counts counts;
     struct tally tally;
-    struct http *http; /* ours; NULL: nobody asked for it */
+    struct http *http; /* ours; NULL: not asked for */
 };
 
 /* Everything up to the ready line. */
 int replayer_open(struct replayer *replayer, const struct replay_config *config,
                   struct tdk_err *err);
 
-/* Until it is told to stop. Returns the exit status. */
+/* Run until told to stop. Returns the exit status. */
 int replayer_run(struct replayer *replayer);
 
-/* After run, or when open failed half-way. */
+/* Call it after run, or when open failed half-way. */
 void replayer_close(struct replayer *replayer);
 
 static inline struct replayer *replayer_of(const struct request *request)
@@ -79,10 +80,10 @@ static inline struct replayer *replayer_of(const struct request *request)
     return request_context(request);
 }
 
-/* On the pool: see what has been recorded since. */
+/* On the pool: take in what has been recorded since. */
 void replayer_refresh(struct replayer *replayer);
 
-/* On the pool: the same, and a cursor for the inquiry. */
+/* On the pool: the same, then open a cursor for the inquiry. */
 int replayer_open_cursor(struct replayer *replayer, struct tdk_cursor **cursor,
                          struct inquiry *inquiry, struct tdk_err *err);
 

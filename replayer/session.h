@@ -1,5 +1,5 @@
 /*
- * session.h - plays that run in the daemon, and what clients ask of them.
+ * session.h - plays that run in the daemon, and the methods by which clients steer them.
  *
  *   play -> a thread: open the tape, attach the rings -> {session}
  *           wait for consumers, play                  -> notifications of its states
@@ -57,7 +57,7 @@ struct session {
 
 struct sessions {
     struct sessions *next;
-    struct server *server; /* borrowed: methods find us by it */
+    struct server *server; /* borrowed: methods find us through it */
     const char *tape;      /* path; borrowed */
     uv_async_t woken;
     struct session *list;

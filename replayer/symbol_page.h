@@ -1,9 +1,10 @@
 /*
- * symbol_page.h - a page of a tape's symbols, by name: {track?, glob?, limit?, after?} ->
- * {symbols: [{symbol, instrument_id, track, epoch, from, to}], more}.
+ * symbol_page.h - a page of a tape's symbols, by name: {track?, glob?, limit?, after?} -> {symbols:
+ * [{symbol, instrument_id, track, epoch, from, to}], more}.
  *
- * A page ends with the last row of a symbol, so that `after`, the last symbol of the page before,
- * misses none; only of one that has more rows than a page are the rest left out. Memory: two pages.
+ * A page ends with the last row of a symbol. So a next page that begins after that symbol (`after`)
+ * misses none. Only if a single symbol has more rows than a page are the rest left out. Memory: two
+ * pages.
  */
 #ifndef TDK_REPLAYER_SYMBOL_PAGE_H
 #define TDK_REPLAYER_SYMBOL_PAGE_H
@@ -32,10 +33,10 @@ struct symbol_page {
 
 int symbol_page_take(struct symbol_page *page, struct wire_map params, struct tdk_err *err);
 
-/* On the pool. */
+/* Call it on the pool. */
 int symbol_page_read(struct symbol_page *page, struct tdk_tape *tape, struct text_buffer *result,
                      struct tdk_err *err);
 
-void symbol_page_close(struct symbol_page *page); /* of zeros is fine */
+void symbol_page_close(struct symbol_page *page); /* a zeroed one is fine */
 
 #endif

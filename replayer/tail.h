@@ -1,5 +1,5 @@
 /*
- * tail.h - the live end of a track: a tap of the ring that it is recorded from.
+ * tail.h - the live end of a track: a tap of the ring that the track is recorded from.
  *
  * Tapped frames are changed into what the tape will have: the track's number, flags judged anew, a
  * LOSS frame for a hole in the producer's seqs, and each seq once. The tape says which ring it is:
@@ -7,7 +7,8 @@
  *
  *     LOST -> WAITING (ring found, its oldest frame not reached yet) -> LIVE -> LOST (lapped, gone)
  *
- * One thread at a time. Memory: 1 MiB for frames copied out of the ring, or one frame if larger.
+ * One thread at a time. Memory: 1 MiB for frames copied out of the ring, or one frame if it is
+ * larger.
  */
 #ifndef TDK_REPLAYER_TAIL_H
 #define TDK_REPLAYER_TAIL_H
@@ -26,8 +27,8 @@ struct tail {
     struct tdk_ring *ring;
     char ring_name[TDK_NAME_MAX + 1];
     uint8_t ring_uuid[16];
-    uint64_t ring_epoch; /* of the frame at `at`, as the ring calls it */
-    uint64_t epoch;      /* as the tape does */
+    uint64_t ring_epoch; /* of the frame at `at`, in the ring */
+    uint64_t epoch;      /* the same epoch on the tape */
     uint64_t next_seq;
     uint64_t running_max, last_ts; /* the highest trusted ts of the epoch; the last tick's ts */
     bool after_loss;
@@ -38,7 +39,7 @@ struct tail {
     struct {
         struct tdk_frame head;
         struct tdk_loss loss;
-    } told; /* a LOSS frame of our own */
+    } told; /* a LOSS frame that we made */
 };
 
 void tail_init(struct tail *tail, const struct track *track, struct tdk_tape *tape,

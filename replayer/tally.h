@@ -38,7 +38,7 @@ struct tally {
 };
 
 void tally_open(struct tally *tally, const char *tape, const uint8_t tape_id[16]);
-void tally_close(struct tally *tally); /* of zeros is fine */
+void tally_close(struct tally *tally); /* a zeroed one is fine */
 
 /* Put the counters into the page, and show there that the loop is alive. */
 void tally_update(struct tally *tally, const struct replayer *replayer);

@@ -1,5 +1,5 @@
 /*
- * types.h - the words of --type as what a cursor filters by.
+ * types.h - turns the words of --type into a cursor's filters.
  *
  * A DBN schema or record type, wide-trade and wide-quote, a number, or the name that a track gave
  * to an opaque type. Such names are a track's own: a query for nothing else is one of the tracks
@@ -18,15 +18,15 @@
 struct types {
     struct tdk_type_filter *filters;
     size_t count;
-    char **tracks; /* those that have the opaque types asked for by name */
+    char **tracks; /* the tracks that have the opaque types asked for by name */
     size_t track_count;
 };
 
-/* Sets the query's types, and its tracks where the words choose them; both point into `types` until
- * types_close(). TDK_EVALUE: a word that is no type. `tape` NULL: it is elsewhere; names that only
- * its tracks know are passed over. */
+/* Sets the query's types, and its tracks where the words choose them. Both point into `types` until
+ * types_close(). TDK_EVALUE: a word that is no type. `tape` NULL: the tape is elsewhere; names that
+ * only its tracks know are passed over. */
 int types_open(struct types *types, struct tdk_tape *tape, const struct option_list *words,
                struct tdk_query *query, struct tdk_err *err);
-void types_close(struct types *types); /* all zeros is fine */
+void types_close(struct types *types); /* a zeroed one is fine */
 
 #endif
