@@ -7,7 +7,7 @@
 
 struct announcement {
     struct lane *lane;
-    struct tdk_frame head; /* but for type and size */
+    struct tdk_frame head; /* type and size are set for each frame */
     struct lane_patience *patience;
     struct tdk_err *err;
 };
@@ -20,7 +20,8 @@ static int put(const struct announcement *a, uint8_t type, const void *bytes, si
     return lane_control(a->lane, &head, bytes, size, body, body_size, a->patience, a->err);
 }
 
-/* A value longer than a frame goes in parts. Nothing of a key that leaves no room for a value. */
+/* A value longer than a frame is split into parts. A key that leaves no room for a value is left
+ * out. */
 static int put_info(const char *key, const void *value, size_t size, void *context)
 {
     const struct announcement *a = context;

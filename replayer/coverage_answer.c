@@ -10,7 +10,7 @@
 
 #define ITEMS_MAX FRAME_ANSWER_ITEMS
 
-/* Gaps of the epoch at hand, as items of a list. */
+/* One kind of gaps of the current epoch, as items of a list. */
 struct gaps {
     struct text_buffer items;
     uint32_t count;
@@ -18,16 +18,16 @@ struct gaps {
 
 struct answer {
     const struct coverage_wish *wish;     /* borrowed */
-    const struct coverage_record *record; /* borrowed: what is answered from */
+    const struct coverage_record *record; /* borrowed: the answer is read from it */
     struct text_buffer *out;
     size_t tracks_at, epochs_at; /* where the open lists begin */
     uint32_t tracks, epochs;
     bool in_track;
-    bool behind; /* the track at hand is the one that the answer before ended in */
-    bool full;   /* what comes now is for the next answer */
+    bool behind; /* the current track is the one in which the last answer ended */
+    bool full;   /* what comes now belongs in the next answer */
     struct coverage_place told;
-    uint64_t walk;     /* where the rest waits */
-    const char *track; /* at hand */
+    uint64_t walk;     /* where the rest of it is kept */
+    const char *track; /* the current one */
     struct gaps lost, damaged, retired, away;
 };
 
@@ -56,7 +56,7 @@ static void note_told(struct answer *a, uint64_t epoch, uint64_t seq)
     a->told.seq = seq;
 }
 
-/* Is there room for one more in a list of so many? */
+/* Is there room for one more item in a list that has this many? */
 static bool has_room(struct answer *a, uint32_t items)
 {
     size_t size = a->out->size + a->lost.items.size + a->damaged.items.size +
@@ -85,7 +85,7 @@ static int on_track(const char *track, void *context)
     return 0;
 }
 
-/* It was told by an answer before, or its track was. */
+/* Was this, or its whole track, reported by an earlier answer? */
 static bool was_told(const struct answer *a, uint64_t epoch, uint64_t seq)
 {
     return !a->in_track || (a->behind && coverage_place_has(&a->wish->after, a->track, epoch, seq));
@@ -126,8 +126,8 @@ static void put_gaps(struct text_buffer *out, const char *key, struct gaps *gaps
     forget_gaps(gaps);
 }
 
-/* Full in the middle of its gaps, or the record ends there: its row comes all the same, and again
- * in the next answer. */
+/* Is the answer full in the middle of this epoch's gaps, or does the record end there? Then the
+ * epoch's row is written all the same, and again in the next answer. */
 static bool is_cut(struct answer *a, uint64_t epoch)
 {
     const struct coverage_place *cut = coverage_record_cut(a->record);
@@ -214,7 +214,8 @@ static void put_next(const struct answer *a)
     wire_pair_u64(a->out, "walk", a->walk);
 }
 
-/* What a record has behind wish->after, as far as an answer goes; true: there is more. */
+/* Write what the record has after wish->after, as far as it fits in an answer. True: there is
+ * more. */
 static bool put_rows(struct answer *a)
 {
     const struct tdk_coverage_walk walk = {
@@ -236,7 +237,8 @@ static bool put_rows(struct answer *a)
     return a->full;
 }
 
-/* Of the answer before, if it waits and has something that was not told yet; else of the tape. */
+/* Take the last answer's record from the shelf, if it is there and has something not reported yet.
+ * Otherwise walk the tape. */
 static int find_record(struct coverage_record **record, struct tdk_tape *tape,
                        const struct coverage_wish *wish, struct tdk_err *err)
 {

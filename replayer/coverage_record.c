@@ -10,12 +10,12 @@
 
 struct track_row {
     char name[TDK_NAME_MAX + 1];
-    size_t epochs; /* so many of them are of tracks before it */
+    size_t epochs; /* how many of them belong to earlier tracks */
 };
 
 struct epoch_row {
     struct tdk_epoch_coverage row; /* its track is NULL: see struct track_row */
-    size_t gaps;                   /* so many are of epochs before it */
+    size_t gaps;                   /* how many belong to earlier epochs */
 };
 
 struct coverage_record {
@@ -27,15 +27,15 @@ struct coverage_record {
     struct tdk_lost_segments lost[COVERAGE_LOST_MAX];
     size_t lost_count;
     bool complete, cut;
-    struct coverage_place end; /* what it tells last */
+    struct coverage_place end; /* the last place in it */
 };
 
 struct recording {
     struct coverage_record *record;
     const struct coverage_walk *walk; /* borrowed */
-    const char *track;                /* at hand; borrowed from the tape */
-    size_t gaps_told;                 /* of epochs before the one at hand */
-    bool in_track;                    /* it has a row */
+    const char *track;                /* the current one; borrowed from the tape */
+    size_t gaps_told;                 /* gaps of the epochs before the current one */
+    bool in_track;                    /* the current track has a row */
     bool failed;                      /* no memory */
 };
 
@@ -47,7 +47,7 @@ bool coverage_place_has(const struct coverage_place *place, const char *track, u
            (order == 0 && (epoch < place->epoch || (epoch == place->epoch && seq <= place->seq)));
 }
 
-/* Bytes of memory. */
+/* The memory it takes, in bytes. */
 static size_t coverage_record_size(const struct coverage_record *r)
 {
     return r->track_room * sizeof *r->tracks + r->epoch_room * sizeof *r->epochs +
@@ -130,7 +130,7 @@ static int on_gap(const struct tdk_gap *gap, void *context)
     return 0;
 }
 
-/* An epoch that is cut in the middle of its gaps has its row all the same. */
+/* An epoch that is cut in the middle of its gaps still gets a row. */
 static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
 {
     struct recording *r = context;
@@ -146,7 +146,7 @@ static int on_epoch(const struct tdk_epoch_coverage *epoch, void *context)
     to->epochs[to->epoch_count] = (struct epoch_row){.row = *epoch, .gaps = r->gaps_told};
     to->epochs[to->epoch_count++].row.track = NULL;
     r->gaps_told = to->gap_count;
-    r->in_track = !to->cut; /* what comes now is for the next record */
+    r->in_track = !to->cut; /* what comes now belongs in the next record */
     if (!to->cut)
         note(r, epoch->epoch, UINT64_MAX);
     return go_on(r);

@@ -26,7 +26,8 @@ void coverage_shelf_close(struct coverage_shelf *s)
     pthread_mutex_destroy(&s->lock);
 }
 
-/* From, to, axis and the names of tracks: all that coverage looks at. */
+/* The key of a record: from, to, axis and the names of tracks, which is all that coverage depends
+ * on. */
 static void put_range(struct text_buffer *out, const struct tdk_query *query)
 {
     const uint64_t times[3] = {query->from, query->to, (uint64_t)query->axis};
@@ -73,7 +74,7 @@ uint64_t coverage_shelf_number(struct coverage_shelf *s)
 
 static struct coverage_kept *oldest(struct coverage_shelf *s)
 {
-    struct coverage_kept *found = &s->places[0]; /* a free one is older than any */
+    struct coverage_kept *found = &s->places[0]; /* a free place counts as the oldest */
     for (size_t i = 1; i < COVERAGE_SHELF_PLACES; i++)
         if (s->places[i].number < found->number)
             found = &s->places[i];

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "wire/frame.h"
 
-#define PART_MAX ((size_t)512 << 10) /* bytes of a value in one answer */
+#define PART_MAX ((size_t)512 << 10) /* bytes of a value in one answer, at most */
 
 /* ---- params ---- */
 
@@ -37,7 +37,7 @@ int facts_take_property(struct facts_wish *wish, struct wire_map params, struct 
 
 /* ---- answers ---- */
 
-/* No tick whose time can be trusted: nil. */
+/* nil if no tick had a time that can be trusted. */
 static void put_times(struct text_buffer *out, uint64_t first, uint64_t last)
 {
     bool any = first <= last;

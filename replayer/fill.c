@@ -8,7 +8,7 @@
 #include "replayer/replayer.h"
 #include "tape/cursor.h"
 
-#define FIRST_SIZE ((size_t)64 << 10) /* of the first batch: it is waited for */
+#define FIRST_SIZE ((size_t)64 << 10) /* of the first batch, which the client is waiting for */
 
 static bool is_ending(void *context)
 {
@@ -18,7 +18,7 @@ static bool is_ending(void *context)
 
 int fill_open(struct fill *f, struct replayer *r, struct inquiry *inquiry)
 {
-    if (is_ending(f)) /* while it stood in the row */
+    if (is_ending(f)) /* while it was in the queue */
         return err_say(&f->err, -ECANCELED, "query: nobody waits for it any more");
     int rc = inquiry->digest ? tdk_digest_open(&f->digest) : 0;
     if (rc < 0)
@@ -67,7 +67,7 @@ static uint32_t track_payload(const struct fill *f)
     return (uint32_t)(sizeof(struct tdk_track_head) + strlen(f->run.track));
 }
 
-/* As control frames do, it carries the seq and ts of the next tick. */
+/* Like all control frames, TRACK carries the seq and ts of the next tick. */
 static void put_track(const struct fill *f, const struct tdk_frame *next)
 {
     unsigned char *at = f->into->bytes + f->into->size;
@@ -93,7 +93,7 @@ static const struct tdk_frame *frame_at(const struct fill *f, size_t at)
     return (const void *)((const unsigned char *)f->run.frames + at);
 }
 
-/* How much of the run's rest fits, in whole frames; and how many ticks that is. */
+/* How much of the run's rest fits, in whole frames, and how many ticks that is. */
 static size_t what_fits(const struct fill *f, size_t room, uint64_t *ticks)
 {
     size_t rest = f->run.size - f->run_at, size = 0;
@@ -111,7 +111,7 @@ static size_t what_fits(const struct fill *f, size_t room, uint64_t *ticks)
     }
 }
 
-/* Control frames lie among the ticks; TRACK frames of the tape do not go out, ours do. */
+/* Control frames may lie among the ticks. The tape's TRACK frames are not sent; ours are. */
 static uint64_t tick_bytes(const struct fill *f, size_t from, size_t size)
 {
     uint64_t bytes = 0;
@@ -126,7 +126,7 @@ static uint64_t tick_bytes(const struct fill *f, size_t from, size_t size)
     return bytes;
 }
 
-/* Some of the run into the batch. False: no more fits. */
+/* Copy some of the run into the batch. False: no more fits. */
 static bool take_run(struct fill *f)
 {
     struct batch_memory *m = f->into;
@@ -162,7 +162,7 @@ static bool take_run(struct fill *f)
 
 /* ---- where tracks take turns: many ticks at once (tape/weave.h) ---- */
 
-/* They are of epochs that runs have told of, so their TRACK frames are out. */
+/* Woven ticks are of epochs that have begun with a run, so their TRACK frames have been put in. */
 static void add_to_digest(struct fill *f, const struct woven *woven)
 {
     const unsigned char *at = woven->bytes, *end = at + woven->size;
@@ -174,7 +174,8 @@ static void add_to_digest(struct fill *f, const struct woven *woven)
     }
 }
 
-/* The batch is filled up to `enough`. False: what comes next is a run, or does not fit. */
+/* Fill the batch up to `enough` with woven ticks. False: what comes next is a run, or does not
+ * fit. */
 static bool take_woven(struct fill *f, size_t enough)
 {
     struct batch_memory *m = f->into;
@@ -192,7 +193,7 @@ static bool take_woven(struct fill *f, size_t enough)
     return woven.ticks > 0;
 }
 
-/* The next run. False: there is none now, f->stop says why. */
+/* Read the next run. False: there is none now, and f->stop says why. */
 static bool next_run(struct fill *f)
 {
     int rc = tdk_cursor_read(f->cursor, &f->run, &f->err);

@@ -10,7 +10,7 @@
 
 /* ---- lists of words ---- */
 
-/* A word, which is a text; or a number, for a type. */
+/* A word is a text, or, for a type, a number. */
 static int add_word(struct text_buffer *words, struct wire_list list, uint32_t i, const char *key,
                     bool numbers, struct tdk_err *err)
 {
@@ -29,7 +29,7 @@ static int add_word(struct text_buffer *words, struct wire_list list, uint32_t i
     return 0;
 }
 
-/* The words of one list behind those that are there; their number. */
+/* Append the words of one list, and count them. */
 static int add_words(struct text_buffer *words, struct wire_map params, const char *key,
                      bool numbers, size_t *count, struct tdk_err *err)
 {
@@ -41,7 +41,7 @@ static int add_words(struct text_buffer *words, struct wire_map params, const ch
     return rc < 0 ? rc : 0;
 }
 
-/* Pointers to the next `count` words from *at on. */
+/* Set pointers to the next `count` words from *at on. */
 static int point(struct option_list *list, size_t count, const char **at)
 {
     list->count = count;

@@ -26,7 +26,7 @@ static void start(struct jobs *jobs)
         jobs->waiting--;
         jobs->running++;
         int rc = uv_queue_work(jobs->loop, &job->work, work, on_done);
-        assert(rc == 0); /* it refuses only what has no work callback */
+        assert(rc == 0); /* fails only without a work callback */
         (void)rc;
     }
 }
@@ -35,7 +35,7 @@ static void on_done(uv_work_t *work, int status)
 {
     struct job *job = container_of(work, struct job, work);
     struct jobs *jobs = job->jobs;
-    assert(status == 0); /* nothing cancels it */
+    assert(status == 0); /* nothing cancels a job */
     (void)status;
     jobs->running--;
     start(jobs);

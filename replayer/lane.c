@@ -11,8 +11,8 @@
 #include "replayer/recorded.h"
 #include "shm/producer.h"
 
-/* Large enough that a copy runs at memory's speed, small enough to stay in the cache between the
- * walk over its heads and the copy. */
+/* Large enough for copies to run at memory's speed. Small enough to stay in the cache between the
+ * walk over the heads and the copy. */
 #define PIECE_MAX (64u << 10)
 #define SLICE_NS  (20 * NS_PER_MS)
 
@@ -37,7 +37,7 @@ int lane_open(struct lane *lane, const char *name, uint64_t create_size, bool di
     tdk_ring_info(lane->ring, &info);
     snprintf(lane->name, sizeof lane->name, "%s", name);
     lane->payload_max = info.payload_max;
-    /* An eighth of the ring: the consumer gives room back in such steps. */
+    /* An eighth of the ring, because the consumer gives room back in steps of that size. */
     lane->piece_max = PIECE_MAX;
     if (lane->piece_max > info.capacity / 8)
         lane->piece_max = info.capacity / 8;
@@ -78,7 +78,7 @@ int lane_check(const struct lane *lane, struct tdk_err *err)
                                     lane->name, broken);
 }
 
-/* May a wait go on that has brought nothing for `quiet_ns`? */
+/* May a wait go on in which the consumer has taken nothing for `quiet_ns`? */
 static int check_wait(const struct lane *lane, const struct lane_patience *patience,
                       uint64_t quiet_ns, struct tdk_err *err)
 {
@@ -93,8 +93,8 @@ static int check_wait(const struct lane *lane, const struct lane_patience *patie
     return 0;
 }
 
-/* Until a payload of `size` fits. The clock of a stall starts anew whenever the consumer takes
- * something, be it too little. */
+/* Wait until a payload of `size` fits. The time of a stall starts anew whenever the consumer takes
+ * something, even if that is not enough. */
 static int wait_for_room(struct lane *lane, uint32_t size, struct lane_patience *patience,
                          struct tdk_err *err)
 {

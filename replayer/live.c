@@ -9,17 +9,17 @@
 #include "base/err.h"
 #include "replayer/tail.h"
 
-#define POLL_NS      (5 * NS_PER_MS)  /* between two looks at the tape while something is behind */
-#define POLL_IDLE_NS (20 * NS_PER_MS) /* and when all that can be live is */
-#define LEASE_NS     (2 * NS_PER_S)   /* between two looks at which segments it has */
-#define GIVE_UP_NS   (2 * NS_PER_S)   /* a ring that does not meet its tape for so long */
+#define POLL_NS      (5 * NS_PER_MS)  /* between two looks at the tape while a track is behind */
+#define POLL_IDLE_NS (20 * NS_PER_MS) /* the same when every track that can be live is */
+#define LEASE_NS     (2 * NS_PER_S)   /* between two looks at which segments the tape has */
+#define GIVE_UP_NS   (2 * NS_PER_S)   /* a ring that has not met its tape for this long */
 #define SPIN_NS      (50 * NS_PER_US)
 #define NAP_NS       (20 * NS_PER_US)
 
-/* A track that is followed; its place is in live->places. */
+/* A track being followed. Its place is in live->places. */
 struct follower {
     struct tail tail;
-    uint64_t end_ns; /* since when the tape had nothing more of it; 0: it has */
+    uint64_t end_ns; /* when the tape ran out of its ticks; 0: it has not */
     bool is_caught;
 };
 
@@ -27,24 +27,24 @@ struct live {
     struct tdk_tape *tape; /* borrowed */
     struct tdk_query query;
     struct places places;
-    struct follower **followers; /* ours, each allocated: tails are pointed into */
+    struct follower **followers; /* ours, allocated one by one: there are pointers to the tails */
     size_t count, room;
-    const char **names;        /* of those on the tape, for the cursor */
-    struct tdk_cursor *cursor; /* what has come on the tape; NULL: nothing known */
-    struct tdk_query behind;   /* its query */
-    uint64_t left;             /* ticks to tell */
+    const char **names;        /* of the tracks that are not live, for the cursor */
+    struct tdk_cursor *cursor; /* over what has come on the tape; NULL: nothing to read */
+    struct tdk_query behind;   /* the cursor's query */
+    uint64_t left;             /* ticks still to deliver */
     uint64_t polled_ns, news_ns;
-    char damage[sizeof((struct tdk_err *)0)->text]; /* told last: not again each time we look */
+    char damage[sizeof((struct tdk_err *)0)->text]; /* the last one reported: once is enough */
     bool tails_first;
 
     /* ---- what was not told yet stays on the tape ---- */
-    struct lease leases[2]; /* the one that holds, and the next one */
-    unsigned lease;         /* which */
-    uint64_t leased;        /* the segment that it begins with; 0: that of the query */
+    struct lease leases[2]; /* the one in force, and the next one */
+    unsigned lease;         /* index of the one in force */
+    uint64_t leased;        /* the segment it begins with; 0: that of the query */
     uint64_t looked;        /* the newest segment at the last look, */
     uint64_t looked_ns;     /* and when */
-    uint64_t told;          /* all that the tape had of it then has been told, */
-    size_t told_live;       /* if so many are still live, and have told what they had */
+    uint64_t told;          /* all that the tape had then has been delivered, */
+    size_t told_live;       /* once the tracks that were live are, and are drained */
 };
 
 /* ---- followers ---- */
@@ -86,7 +86,7 @@ static bool is_followed(const struct live *l, const struct track *track)
     return false;
 }
 
-/* Those of the query that are on the tape by now. */
+/* Follow the tracks of the query that are on the tape by now. */
 static int find_followers(struct live *l, struct tdk_err *err)
 {
     struct track **tracks = NULL;
@@ -159,14 +159,15 @@ static void look_for_newest(struct live *l, uint64_t now)
     l->looked_ns = now;
 }
 
-/* All that the tape had at that look was told, but for what the rings still have. */
+/* All that the tape had at that look has been delivered, except for what the rings still hold. */
 static void note_told(struct live *l)
 {
     l->told = l->looked;
     l->told_live = count_live(l);
 }
 
-/* They have nothing now, and none was left since: what comes is in that segment, or behind it. */
+/* The rings have nothing more now, and no track has left its ring since then. So whatever comes is
+ * in the segment `told` or a later one. */
 static void lease_rest(struct live *l)
 {
     if (l->told <= l->leased || count_live(l) != l->told_live)
@@ -180,7 +181,7 @@ static void lease_rest(struct live *l)
 
 /* ---- on the tape ---- */
 
-/* A cursor over what has come of those that are not live. */
+/* Open a cursor over what has come for the tracks that are not live. */
 static int open_behind(struct live *l, struct tdk_err *err)
 {
     l->behind = l->query;
@@ -195,7 +196,8 @@ static int open_behind(struct live *l, struct tdk_err *err)
     return cursor_open_behind(&l->cursor, l->tape, &l->behind, &l->places, err);
 }
 
-/* How far is it? A ring that never meets its tape (nobody records it) is none to wait for. */
+/* Has the track caught up? A ring that never meets its tape (nobody records it) is not waited
+ * for. */
 static void note_end(struct follower *f, uint64_t now)
 {
     if (f->end_ns == 0)
@@ -216,7 +218,7 @@ static int look_at_tape(struct live *l, struct tdk_err *err)
     if (all_live && l->query.track_count > 0)
         pause = LEASE_NS;
     else if (all_live && l->count > 0)
-        pause = 10 * POLL_IDLE_NS; /* only a new track could come up */
+        pause = 10 * POLL_IDLE_NS; /* only a new track could appear */
     if (now - l->polled_ns < pause)
         return 0;
     l->polled_ns = now;
@@ -232,7 +234,7 @@ static int look_at_tape(struct live *l, struct tdk_err *err)
     return rc;
 }
 
-/* The cursor is at its end: who has met the ring? */
+/* The cursor is at its end: which tracks have met their rings? */
 static int end_cursor(struct live *l, struct tdk_err *err)
 {
     int rc = places_move(&l->places, l->cursor, err);
@@ -280,7 +282,7 @@ static int read_tape(struct live *l, struct tdk_run *run, struct tdk_err *err)
 
 /* ---- live ---- */
 
-/* The one whose next frame is the earliest, and up to where it is. */
+/* The track whose next frame is the earliest. *horizon: up to which ts it is. */
 static struct follower *earliest(struct live *l, uint64_t *horizon)
 {
     struct follower *first = NULL;
@@ -318,7 +320,8 @@ int live_read(struct live *l, struct tdk_run *run, struct tdk_err *err)
 {
     if (l->left == 0)
         return 0;
-    /* By turns, so that a track that is far behind on the tape does not make the others late. */
+    /* Tape and rings take turns, so that a track that is far behind on the tape does not delay the
+     * others. */
     l->tails_first = !l->tails_first;
     int rc = l->tails_first ? read_tails(l, run) : 0;
     if (rc == 0 && l->cursor == NULL && l->tails_first)

@@ -32,7 +32,7 @@ static int open_cursor(struct lookout *l, struct tdk_cursor **cursor)
     struct replayer *r = l->replayer;
     struct tdk_err err;
     pthread_rwlock_wrlock(&r->gate);
-    tape_refresh_cheaply(r->tape, &err); /* one that cannot be had now is looked for again */
+    tape_refresh_cheaply(r->tape, &err); /* if it fails now, the next look tries again */
     pthread_rwlock_unlock(&r->gate);
     pthread_rwlock_rdlock(&r->gate);
     int rc = tdk_cursor_open(cursor, r->tape, &query, &err);
@@ -50,7 +50,7 @@ static void look(struct job *job)
     if (open_cursor(l, &cursor) < 0)
         return;
     int rc = TDK_ECORRUPT;
-    while (rc == TDK_ECORRUPT) /* what is older may be read */
+    while (rc == TDK_ECORRUPT) /* older blocks may be readable */
         rc = tdk_cursor_read(cursor, &run, &err);
     if (rc == 1)
         note(l, run.frames);

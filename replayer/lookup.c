@@ -21,8 +21,8 @@ struct lookup {
     struct lookup *next, **at; /* in the replayer's list */
     atomic_bool ending;        /* nobody waits for its answer any more */
     struct inquiry inquiry;
-    struct symbol_page page; /* of symbols */
-    struct facts_wish wish;  /* of epochs, property */
+    struct symbol_page page; /* for symbols */
+    struct facts_wish wish;  /* for epochs and property */
     struct coverage_wish coverage;
     char after[TDK_NAME_MAX + 1];
     int (*read)(struct lookup *lookup, struct tdk_err *err); /* on the pool */
@@ -79,14 +79,14 @@ static void done(struct job *job)
     free(l);
 }
 
-/* NULL: it has been answered with an error. */
+/* NULL: the request has been answered with an error. */
 static struct lookup *begin(struct request *request,
                             int (*read)(struct lookup *lookup, struct tdk_err *err))
 {
     const char *method = request->method->name;
     struct lookup *l = NULL;
     struct tdk_err err;
-    if (replayer_of(request)->stopping) /* or those who go on asking would keep it from its end */
+    if (replayer_of(request)->stopping) /* clients that keep asking must not delay the end */
         err_say(&err, -ECANCELED, "%s: the replayer ends", method);
     else if ((l = calloc(1, sizeof *l)) == NULL)
         err_set(&err, -ENOMEM, "%s", method);
@@ -105,7 +105,7 @@ static struct lookup *begin(struct request *request,
     return l;
 }
 
-/* Its params were read: into the row, or back with what is wrong with them. */
+/* The params have been read: queue the job, or answer with what is wrong with them. */
 static void go(struct lookup *l, int status, const struct tdk_err *err)
 {
     if (status >= 0) {
@@ -243,7 +243,7 @@ static void on_count(struct request *request, struct wire_map params)
     int rc = inquiry_take(&l->inquiry, params, &err);
     if (rc == 0)
         rc = wire_bool(params, "quick", &l->inquiry.query.count_only, &err);
-    l->inquiry.query.control = false; /* bytes are those of ticks */
+    l->inquiry.query.control = false; /* the bytes counted are those of ticks */
     go(l, rc, &err);
 }
 

@@ -6,14 +6,14 @@
 #include "replayer/replayer.h"
 
 #define SPARE_SIZE                                                                                 \
-    ((size_t)8 << 20) /* bytes that are kept: a client's that reads as fast as it can */
+    ((size_t)8 << 20) /* bytes kept: enough for one client that reads at full speed */
 
 bool outstanding_has_room(const struct replayer *r, size_t size)
 {
     return r->outstanding == 0 || r->outstanding + size <= r->config->outstanding;
 }
 
-/* One that is kept, and not much larger than what is wanted. */
+/* Take a kept one that is large enough, and at most twice as large as wanted. */
 static struct batch_memory *find_spare(struct replayer *r, size_t size)
 {
     for (struct batch_memory **at = &r->spare; *at != NULL; at = &(*at)->next) {

@@ -40,7 +40,7 @@ void pace_anchor(struct pace *pace, uint64_t ts, uint64_t tick, uint64_t now_ns)
         pace->paused_ns = now_ns;
 }
 
-/* By the schedule alone, idle stretches at full length. */
+/* By the schedule alone, with idle stretches at full length. */
 static uint64_t scheduled(const struct pace *pace, uint64_t ts, uint64_t tick)
 {
     uint64_t wait = 0;
@@ -66,8 +66,8 @@ uint64_t pace_due(struct pace *pace, uint64_t ts, uint64_t tick)
     return due;
 }
 
-/* Which time of the tape is played now: pace_due() read backwards. At max and in ticks a second the
- * anchor's. */
+/* Which tape time is played now: the inverse of pace_due(). At max and in ticks per second it is
+ * the anchor's. */
 static uint64_t position_at(const struct pace *pace, uint64_t now_ns)
 {
     if (pace->paused && now_ns > pace->paused_ns)
@@ -105,8 +105,8 @@ void pace_speed(struct pace *pace, const struct speed *speed, uint64_t ts, uint6
                 uint64_t now_ns)
 {
     assert(speed_is_sane(speed));
-    /* Between two ticks the tape stands somewhere on the way to the next: go on from there, so that
-     * a change in a long gap does not begin the gap anew. */
+    /* Between two ticks, the tape stands somewhere on the way to the next one. Go on from there, so
+     * that a change in a long gap does not begin the gap anew. */
     uint64_t position = pace->speed.kind == SPEED_SCALED ? position_at(pace, now_ns) : ts;
     if (position > ts)
         position = ts;

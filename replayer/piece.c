@@ -16,9 +16,9 @@ static const struct tdk_frame *nth(const struct tdk_frame *first, size_t n, size
     return (const struct tdk_frame *)(const void *)((const unsigned char *)first + n * span);
 }
 
-/* Frames from `first` on that have its first word (size, track, type, flags), up to `size` bytes
- * and at least one. So where the next one begins is known before it is read: most blocks are ticks
- * of one kind, and a walk that waits for each size costs a sixth of a play. */
+/* Frames from `first` on that have its first word (size, track, type, flags): up to `size` bytes,
+ * and at least one. This way it is known where the next frame begins before it is read. Most blocks
+ * are ticks of one kind, and a walk that waits for each size costs a sixth of a play. */
 static size_t count_alike(const struct tdk_frame *first, size_t size)
 {
     const uint64_t word = load_u64(first);
@@ -29,7 +29,7 @@ static size_t count_alike(const struct tdk_frame *first, size_t size)
     return count;
 }
 
-/* `count` ticks that are alike. */
+/* Add `count` ticks that have the same size, track, type and flags. */
 static void add_ticks(struct piece *piece, const struct tdk_frame *first, size_t count)
 {
     const size_t span = tdk_frame_span(first->size);

@@ -15,8 +15,8 @@
 #include "tape/scout.h"
 #include "tape/select.h"
 
-#define LATE_TRACKS_MAX  256u     /* rings for tracks that come up while the present is followed */
-#define LAST_PATIENCE_NS NS_PER_S /* for the END of a play that did not get to its end */
+#define LATE_TRACKS_MAX  256u     /* rings for tracks that appear during the live part */
+#define LAST_PATIENCE_NS NS_PER_S /* for the END of a play that was cut short */
 
 /* ---- open and close ---- */
 
@@ -56,7 +56,7 @@ static int seat_track(const struct tdk_track_info *track, void *context)
         return err_say(seating->err, TDK_ENAME,
                        "ring %s: a name has at most %u characters; play into a shorter one", name,
                        TDK_NAME_MAX);
-    if (p->lane_count == p->lane_room) /* a recorder has added a track since */
+    if (p->lane_count == p->lane_room) /* a recorder has added a track */
         return 0;
     int rc = add_lane(p, name, seating->err);
     if (rc == 0)
@@ -70,7 +70,7 @@ static int open_lanes(struct player *p, struct tdk_err *err)
     tdk_tape_info(p->tape, &info);
     p->lane_room = p->options.per_track ? info.tracks + 1 : 1;
     if (p->options.per_track && p->options.then_live)
-        p->lane_room += LATE_TRACKS_MAX; /* they must stay where they are */
+        p->lane_room += LATE_TRACKS_MAX; /* lanes must not move later */
     p->lanes = calloc(p->lane_room, sizeof *p->lanes);
     p->seats = calloc(PLAYER_TRACKS_MAX, sizeof *p->seats);
     if (p->lanes == NULL || p->seats == NULL)
@@ -108,7 +108,7 @@ int player_seat_late(struct player *p, const struct tdk_run *run, struct tdk_err
     return 0;
 }
 
-/* While nothing passes for long, orders are heard all the same. */
+/* Orders are also obeyed during a long stretch in which no tick passes. */
 static bool is_turned(void *context)
 {
     const struct player *p = context;
@@ -138,8 +138,8 @@ int player_open(struct player **player, struct tdk_tape *tape, const struct tdk_
     player_control_init(p);
     p->report.paced = options->speed.kind != SPEED_MAX;
     pace_init(&p->pace, &options->speed, options->max_idle_ns);
-    scout_limit(0); /* the other processors are for who takes what is played */
-    /* The cursor first: a range that cannot be asked for makes no ring. */
+    scout_limit(0); /* the other processors are for those who consume the play */
+    /* The cursor comes first, so that a range that cannot be read makes no ring. */
     int rc = open_cursor(p, &p->query, err);
     if (rc < 0)
         goto fail;
@@ -215,7 +215,7 @@ static int play_round(struct player *p, struct tdk_err *err)
     struct tdk_err own;
     if (err == NULL)
         err = &own;
-    p->anchored = false; /* each round has a schedule of its own */
+    p->anchored = false; /* each round has its own schedule */
     p->prologue_due = p->prime != NULL;
     for (;;) {
         size_t size = player_weave_size(p);
@@ -240,7 +240,7 @@ static int play_round(struct player *p, struct tdk_err *err)
     }
 }
 
-/* On from another place of the range: another cursor, another schedule, another prologue. */
+/* Go on from another place of the range, with a new cursor, schedule and prologue. */
 static int seek(struct player *p, struct tdk_err *err)
 {
     struct tdk_query query = p->query;
@@ -319,14 +319,14 @@ static int play_rounds(struct player *p, struct tdk_err *err)
     }
 }
 
-/* END to each ring: what that ring got. Of several rounds there is no one digest. */
+/* Put an END into each ring, about what that ring got. Several rounds have no digest in common. */
 static int put_ends(struct player *p, bool cut_short, struct tdk_err *err)
 {
     int rc = 0;
     bool one_round = p->report.rounds <= 1;
     if (cut_short && p->patience.stall_ns > LAST_PATIENCE_NS)
         p->patience.stall_ns = LAST_PATIENCE_NS;
-    p->patience.stopped = NULL; /* an order to quit is no reason to leave out the END */
+    p->patience.stopped = NULL; /* the END comes even after an order to quit */
     for (size_t i = 0; i < p->lane_count; i++) {
         struct lane *lane = &p->lanes[i];
         struct tdk_end end = {
@@ -339,7 +339,7 @@ static int put_ends(struct player *p, bool cut_short, struct tdk_err *err)
         int put = lane_control(lane, &head, &end, sizeof end, NULL, 0, &p->patience, err);
         if (put == 0) {
             lane_publish(lane);
-            put = lane_check(lane, err); /* cut meanwhile, it has nothing of all that */
+            put = lane_check(lane, err); /* if it was cut meanwhile, nothing of that arrived */
         }
         if (put < 0)
             rc = put;
@@ -350,7 +350,7 @@ static int put_ends(struct player *p, bool cut_short, struct tdk_err *err)
 int player_run(struct player *p, struct tdk_err *err)
 {
     uint64_t begin = clock_mono();
-    /* The kernel rounds sleeps up by 50 us to save power: not here. */
+    /* The kernel rounds sleeps up by 50 us to save power. Turn that off. */
     int slack = prctl(PR_GET_TIMERSLACK);
     (void)prctl(PR_SET_TIMERSLACK, 1UL);
     if (p->options.paused)
@@ -361,7 +361,7 @@ int player_run(struct player *p, struct tdk_err *err)
     p->report.stopped = p->quit;
     if (rc == -ECANCELED && p->quit)
         rc = 0;
-    /* Nobody waits for the end of what goes on for ever: to stop it is to end it. */
+    /* A live play has no end of its own, so stopping it counts as its end. */
     bool to_the_end = !p->quit || p->joined;
     p->report.complete =
         rc == 0 && to_the_end && !p->skipped && p->report.lost == 0 && p->report.damaged == 0;

@@ -1,4 +1,4 @@
-/* player_control.c - what other threads ask of a player, and what they are told. */
+/* player_control.c - orders from other threads to a player, and the status they read. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -38,7 +38,7 @@ int player_command(struct player *p, const struct player_command *command)
     if (is_over(c->status.state))
         rc = -ESRCH;
     else if (command->order == PLAYER_QUIT)
-        c->quit = true; /* also when too many others wait, and before them */
+        c->quit = true; /* even if too many others wait, and before them */
     else if (c->count == PLAYER_COMMANDS_MAX)
         rc = -EAGAIN;
     else
@@ -81,7 +81,7 @@ bool player_is_to_quit(struct player *p)
     return quit;
 }
 
-/* With the lock held. */
+/* Call it with the lock held. */
 static void fill_status(struct player *p)
 {
     struct player_status *status = &p->control.status;
@@ -98,7 +98,7 @@ static uint64_t clock_state(const struct player *p)
         [PLAYER_PAUSED] = TDK_CLOCK_PAUSED,   [PLAYER_STALLED] = TDK_CLOCK_STALLED,
         [PLAYER_ENDED] = TDK_CLOCK_ENDED,     [PLAYER_FAILED] = TDK_CLOCK_ENDED,
     };
-    enum player_state state = p->control.status.state; /* written by this thread alone */
+    enum player_state state = p->control.status.state; /* only this thread writes it */
     return state == PLAYER_PLAYING && p->joined ? TDK_CLOCK_LIVE : states[state];
 }
 

@@ -1,4 +1,5 @@
-/* player_live.c - on into the present: the tape's end, JOIN, and the rings that are recorded. */
+/* player_live.c - the live part of a play: the tape's end, JOIN, and the rings that are
+ * recorded. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -14,7 +15,7 @@ int player_put_join(struct player *p, struct lane *lane, struct tdk_err *err)
     return rc;
 }
 
-/* History ends here. From here on a tick is due when it comes. */
+/* History ends here. From here on a tick is due as soon as it comes. */
 static int put_join(struct player *p, struct tdk_err *err)
 {
     static const struct speed at_once = {.kind = SPEED_MAX};
@@ -28,7 +29,7 @@ static int put_join(struct player *p, struct tdk_err *err)
     return rc;
 }
 
-/* Nothing is there to be played. */
+/* There is nothing to play now. */
 static void idle(struct player *p, uint64_t *asked_ns)
 {
     player_show(p);

@@ -1,4 +1,4 @@
-/* player_put.c - frames into rings: what is announced, copied, shifted, counted. */
+/* player_put.c - puts frames into rings: announces, copies, shifts and counts them. */
 #include <assert.h>
 #include <errno.h>
 
@@ -8,7 +8,7 @@
 #include "replayer/piece.h"
 #include "replayer/player_private.h"
 
-#define ASK_EVERY 256u /* pieces or ticks between two questions while nothing waits */
+#define ASK_EVERY 256u /* pieces or ticks between two looks for orders while nothing waits */
 
 static const struct tdk_frame *run_end(const struct tdk_run *run)
 {
@@ -35,12 +35,12 @@ int player_claim(struct player *p, struct lane *lane, size_t bytes, void **room,
     *room = lane_try(lane, bytes);
     if (*room != NULL)
         return 0;
-    player_show(p); /* it is no fault of these ticks that the next one does not fit */
+    player_show(p); /* these ticks need not wait until the next one fits */
     uint64_t waited = p->patience.waited_ns;
     int rc = lane_claim(lane, bytes, room, &p->patience, err);
     pace_shift(&p->pace, p->patience.waited_ns - waited);
-    p->unasked = ASK_EVERY; /* by pieces that each were waited for an order would be late */
-    if (p->control.status.state == PLAYER_STALLED) /* written by this thread alone */
+    p->unasked = ASK_EVERY; /* if each piece has to wait, orders would come late */
+    if (p->control.status.state == PLAYER_STALLED) /* only this thread writes it */
         player_move(p, p->pace.paused ? PLAYER_PAUSED : PLAYER_PLAYING);
     return rc;
 }
@@ -63,7 +63,7 @@ static void count(struct player *p, struct lane *lane, const struct tdk_run *run
     if (piece->last_ts != 0)
         p->at = piece->last_ts;
     if (p->live != NULL)
-        p->report.lost += piece->lost; /* of history the cursor counts */
+        p->report.lost += piece->lost; /* in history, the cursor counts losses */
     if (p->report.rounds > 0)
         return;
     if (piece->lost > 0 && p->options.loss != NULL) {
@@ -92,7 +92,7 @@ static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
     return 0;
 }
 
-/* The first time that is played decides how far all are shifted. */
+/* The first time that is played decides by how much all times are shifted. */
 static void settle_shift(struct player *p, const struct tdk_run *run)
 {
     const struct tdk_frame *at = run->frames;
@@ -106,7 +106,7 @@ static void settle_shift(struct player *p, const struct tdk_run *run)
     p->shifted = true;
 }
 
-/* What is new to this ring: the epoch, and by how much its times are shifted. */
+/* Announce what is new to this ring: the epoch, and by how much its times are shifted. */
 static int announce(struct player *p, struct seat *seat, const struct tdk_run *run,
                     struct tdk_err *err)
 {
@@ -126,11 +126,11 @@ static struct seat *seat_of(struct player *p, uint16_t number)
 {
     struct seat *seat = &p->seats[number];
     if (seat->lane == NULL && !p->options.per_track)
-        seat->lane = p->lanes; /* the only one: a recorder has added a track since */
+        seat->lane = p->lanes; /* the only one; a recorder has added a track */
     return seat;
 }
 
-/* The ring of the track has been told what it must know. */
+/* Make sure that the track's ring has got the announcements it needs. */
 static int prepare_seat(struct player *p, struct seat *seat, const struct tdk_run *run,
                         struct tdk_err *err)
 {
@@ -142,7 +142,8 @@ static int prepare_seat(struct player *p, struct seat *seat, const struct tdk_ru
     return rc;
 }
 
-/* What the range begins with is due before it: at once, and no matter how fast it is played. */
+/* The state that the range begins with comes before the range: it is put in at once, at any
+ * speed. */
 static int put_state(struct player *p, const struct tdk_run *run, struct tdk_err *err)
 {
     struct seat *seat = seat_of(p, run->number);
@@ -205,7 +206,7 @@ static int put_paced(struct player *p, struct lane *lane, const struct tdk_run *
     return 0;
 }
 
-/* One step on: a piece at max, else a frame when it is due. */
+/* Advance by one step: a piece at max, else one frame when it is due. */
 static int play_some(struct player *p, struct lane *lane, const struct tdk_run *run, size_t span,
                      const struct tdk_frame **at, struct tdk_err *err)
 {
@@ -252,7 +253,8 @@ int player_put_run(struct player *p, const struct tdk_run *run, size_t span, str
         if (rc == 0)
             rc = play_some(p, seat->lane, run, span, &at, err);
     }
-    /* The next run may have to be read from the disk first: what was due must not wait for that. */
+    /* The next run may have to be read from disk first. Ticks that were due must not wait for
+     * that. */
     if (p->pending > 0)
         player_show(p);
     return rc;

@@ -7,10 +7,10 @@
 #include "replayer/piece.h"
 #include "replayer/player_private.h"
 
-/* Sleep up to here before a tick is due, then watch the clock. */
+/* Sleep until this long before a tick is due, then watch the clock. */
 #define SPIN_NS (100 * NS_PER_US)
 
-/* In lockstep a consumer is watched for so long, then looked at as often. */
+/* In lockstep, watch a consumer for the first time, then look at it at intervals of the second. */
 #define LOCK_SPIN_NS (50 * NS_PER_US)
 #define LOCK_NAP_NS  (20 * NS_PER_US)
 
@@ -18,10 +18,10 @@
 
 static void change_speed(struct player *p, struct speed speed)
 {
-    /* From max there is no schedule to go on from: the next tick begins one. */
+    /* At max there was no schedule to go on from: the next tick begins one. */
     if (p->pace.speed.kind == SPEED_MAX)
         p->anchored = false;
-    if (p->joined) /* a seek back into history keeps it */
+    if (p->joined) /* kept for a seek back into history */
         p->speed_asked = speed;
     pace_speed(&p->pace, &speed, p->next_ts, p->tick, clock_mono());
     if (speed.kind != SPEED_MAX)
@@ -43,7 +43,7 @@ static void resume(struct player *p)
     player_move(p, PLAYER_PLAYING);
 }
 
-/* Time is counted from where the tape stands: the last tick, or where the range begins. */
+/* Tape time is counted from where the tape stands: the last tick, or where the range begins. */
 static void take_step(struct player *p, const struct player_command *c)
 {
     pause(p);
@@ -104,7 +104,7 @@ void player_attend(struct player *p)
         obey(p, &key);
     }
     struct player_command command;
-    /* What was asked behind a seek is about the place that it leads to; but for an end. */
+    /* Orders after a seek are about the place that it leads to, except an order to quit. */
     while (!p->sought && (command = player_next_command(p)).order != PLAYER_GO_ON)
         obey(p, &command);
     p->quit = p->quit || player_is_to_quit(p);
@@ -131,7 +131,7 @@ void player_sleep_until(uint64_t due_ns)
 {
     struct timespec t = {.tv_sec = (time_t)(due_ns / NS_PER_S),
                          .tv_nsec = (long)(due_ns % NS_PER_S)};
-    /* A signal ends the sleep early; whoever sleeps looks at the clock again anyway. */
+    /* A signal ends the sleep early. That is harmless: every caller looks at the clock again. */
     (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
@@ -151,8 +151,8 @@ void player_show(struct player *p)
     p->pending = 0;
 }
 
-/* The first tick that bears a time is due now. Absurd times and control frames go with the tick
- * before them: when the former would be nobody can say, and the latter may come early. */
+/* The first tick that has a valid time is due now. Absurd times and control frames go with the tick
+ * before them: nobody can say when the former would be due, and the latter may come early. */
 static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
 {
     if (!piece_is_timed(frame))
@@ -164,7 +164,7 @@ static uint64_t due_ns(struct player *p, const struct tdk_frame *frame)
     return pace_due(&p->pace, frame->ts, p->tick);
 }
 
-/* 1: *fill bytes are not released yet, in all lanes. 0: none. */
+/* Returns 1: *fill bytes are not released yet, in all lanes. 0: none. */
 static int look_at_consumers(struct player *p, uint64_t *fill, struct tdk_err *err)
 {
     uint64_t one;
@@ -206,13 +206,13 @@ int player_wait_released(struct player *p, struct tdk_err *err)
     return rc;
 }
 
-/* A step by time goes beyond it. */
+/* Is the tick within a step by time? */
 static bool is_stepped_over(const struct player *p, const struct tdk_frame *tick)
 {
     return p->step_to != 0 && (!piece_is_timed(tick) || tick->ts <= p->step_to);
 }
 
-/* For `ns`, or as long as orders may wait. Where that is much, it begins with touching pages that
+/* Sleep for `ns`, or as long as orders may wait. Before a long sleep, touch some of the memory that
  * the next ticks go to. */
 static void nap(struct player *p, uint64_t ns)
 {
@@ -225,7 +225,7 @@ static void nap(struct player *p, uint64_t ns)
 
 int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
 {
-    uint64_t told = 0; /* up to where the clock may run */
+    uint64_t told = 0; /* up to where the clock page lets tape time run */
     if (piece_is_timed(frame))
         p->next_ts = frame->ts;
     for (;;) {
@@ -234,14 +234,14 @@ int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
         if (p->sought)
             return PLAYER_SOUGHT;
         if (p->pace.paused && !tdk_frame_is_tick(frame)) {
-            *due = clock_mono(); /* what is about ticks is no step */
+            *due = clock_mono(); /* a control frame does not count as a step */
             return 0;
         }
         if (p->pace.paused) {
             player_show(p);
             if (p->steps > 0 || is_stepped_over(p, frame)) {
                 p->steps -= p->steps > 0;
-                p->anchored = false; /* the schedule goes on behind the last step */
+                p->anchored = false; /* the schedule goes on after the last step */
                 *due = clock_mono();
                 return 0;
             }

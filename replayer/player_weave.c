@@ -1,11 +1,11 @@
-/* player_weave.c - where tracks take turns tick by tick: many of them into the ring at once. */
+/* player_weave.c - where tracks alternate tick by tick: puts many ticks into the ring at once. */
 #include <assert.h>
 #include <string.h>
 
 #include "replayer/player_private.h"
 #include "tape/cursor.h"
 
-/* Several rings get a tick each, shifted times are written one by one: both by runs. */
+/* With several rings, or with shifted times, ticks go in by runs instead. */
 size_t player_weave_size(const struct player *p)
 {
     if (!player_is_at_max(p) || p->options.per_track || p->options.rebase)
@@ -13,7 +13,7 @@ size_t player_weave_size(const struct player *p)
     return cursor_weave_size(p->cursor, p->lanes[0].piece_max);
 }
 
-/* What is woven was told by a run before, epoch by epoch: its seats know their track. */
+/* Every epoch that is woven has begun with a run, so its seat knows the track. */
 static void add_to_digest(struct player *p, const struct woven *woven)
 {
     const unsigned char *at = woven->bytes, *end = at + woven->size;
@@ -35,8 +35,9 @@ static void count(struct player *p, struct lane *lane, const struct woven *woven
         p->at = woven->last_ts;
 }
 
-/* Into the ring itself; but what has to be read again is put together in memory of our own. A
- * ring's consumer can write to all of it, and a head that changes under us is a wild pointer. */
+/* Weave into the ring itself. But when the ticks must be read again, for the digest, weave into our
+ * own memory first. A ring's consumer can write to all of the ring, and a head that changes under
+ * us is a wild pointer. */
 static void weave(struct player *p, struct woven *woven)
 {
     void *room = woven->bytes;

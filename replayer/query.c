@@ -12,7 +12,7 @@
 
 #define CREDIT_DEFAULT (UINT64_C(4) << 20)
 #define HEARTBEAT_NS   (5 * NS_PER_S)
-#define BATCHES        8u /* of a stream that may be on their way */
+#define BATCHES        8u /* of one stream, on their way at a time */
 #define BATCH_MIN      ((size_t)64 << 10)
 #define BATCH_MAX      ((size_t)1 << 20)
 
@@ -20,7 +20,7 @@
 struct batch {
     struct outgoing outgoing;
     struct query_stream *stream;
-    struct batch_memory *memory; /* NULL: it is not used */
+    struct batch_memory *memory; /* NULL: not in use */
     char head[WIRE_DATA_HEAD];
 };
 
@@ -28,20 +28,20 @@ struct query_stream {
     struct job job;
     struct replayer *replayer;     /* borrowed */
     struct connection *connection; /* borrowed; NULL: it is gone */
-    struct request *request;       /* until {stream} is answered */
+    struct request *request;       /* kept until {stream} is answered */
     struct query_stream *next, **at;
     uint64_t id;
     struct inquiry inquiry;
-    struct fill fill; /* the pool's while busy */
+    struct fill fill; /* belongs to the pool while busy */
     struct batch batches[BATCHES];
     struct batch *filling;
-    size_t outstanding; /* memory of its batches */
-    uint64_t credit;    /* bytes that may be filled */
-    uint64_t spoke_ns;  /* when the client was told something */
+    size_t outstanding; /* memory of its batches, in bytes */
+    uint64_t credit;    /* bytes that may still be filled */
+    uint64_t spoke_ns;  /* when the client last heard from it */
     uint64_t damaged;
     unsigned sending;   /* batches on their way */
-    bool busy;          /* a job is in the row or at work */
-    atomic_bool ending; /* no more is read: `end` is the error it ends with, code 0: none */
+    bool busy;          /* a job is queued or running */
+    atomic_bool ending; /* nothing more is read; `end` is its error, code 0: none */
     bool wants_memory;
     struct tdk_err end;
 };
@@ -50,7 +50,8 @@ static void step(struct query_stream *s);
 
 /* ---- memory ---- */
 
-/* How much of it a stream may have: its part of what its connection may, and of what all may. */
+/* How much memory a stream may have: its share of what its connection may have, and of what all
+ * may. */
 static size_t share_of(const struct query_stream *s)
 {
     const struct replay_config *c = s->replayer->config;
@@ -60,8 +61,8 @@ static size_t share_of(const struct query_stream *s)
     return (size_t)(of_client < of_all ? of_client : of_all);
 }
 
-/* Whoever is alone with his client has large batches, so that a turn of the loop that comes late
- * does not leave the socket empty. */
+/* If a stream is its client's only one, it gets large batches, so that a late turn of the loop does
+ * not leave the socket empty. */
 static size_t batch_size(const struct query_stream *s)
 {
     size_t size = share_of(s) / BATCHES;
@@ -77,7 +78,7 @@ static size_t held_by(const struct replayer *r, const struct connection *c)
     return held;
 }
 
-/* One batch everybody may have, be it as large as a frame is. */
+/* Every stream may have one batch, even one as large as the largest frame. */
 static bool may_take(const struct query_stream *s, size_t size)
 {
     const struct replayer *r = s->replayer;
@@ -88,7 +89,8 @@ static bool may_take(const struct query_stream *s, size_t size)
             held_by(r, s->connection) + size <= r->config->outstanding_client);
 }
 
-/* What comes next, if it may: no more than was granted, and a whole frame. */
+/* The size of the next batch, if it may be read: no more than was granted, but room for a whole
+ * frame. */
 static size_t next_size(const struct query_stream *s)
 {
     size_t size = batch_size(s);
@@ -113,7 +115,7 @@ static void give_memory(struct replayer *r, struct batch_memory *m)
     wake_one(r);
 }
 
-/* Of a batch that was not sent, or whose bytes were taken. */
+/* Detach the memory of a batch that was not sent, or whose bytes were taken. */
 static struct batch_memory *let_go(struct batch *b)
 {
     struct batch_memory *m = b->memory;
@@ -197,9 +199,9 @@ static void on_sent(struct outgoing *outgoing, int status)
     struct query_stream *s = b->stream;
     struct replayer *r = s->replayer;
     struct batch_memory *m = let_go(b);
-    (void)status; /* a connection that broke says so by itself */
+    (void)status; /* a broken connection is reported elsewhere */
     s->sending--;
-    step(s); /* the last one frees the stream */
+    step(s); /* the last batch frees the stream */
     give_memory(r, m);
 }
 
@@ -222,7 +224,7 @@ static void send_batch(struct query_stream *s, struct batch *b)
     s->spoke_ns = clock_mono();
 }
 
-/* {stream, segment, offset, track, reason}: in its place between the data. */
+/* Send {stream, segment, offset, track, reason}, in its place among the data. */
 static void tell_damage(struct query_stream *s)
 {
     const struct tdk_damage *d = &s->fill.damage;
@@ -275,7 +277,7 @@ static struct batch *free_batch(struct query_stream *s)
     return NULL;
 }
 
-/* Read on, if the client granted it, has taken what was sent, and there is memory. */
+/* Read on if the client has granted it and has taken what was sent, and if there is memory. */
 static void fill_next(struct query_stream *s)
 {
     struct replayer *r = s->replayer;
@@ -301,7 +303,7 @@ static void fill_next(struct query_stream *s)
     jobs_add(&r->jobs, &s->job);
 }
 
-/* Whatever comes next. May free the stream. */
+/* Do whatever comes next. It may free the stream. */
 static void step(struct query_stream *s)
 {
     if (s->busy || s->request != NULL)
@@ -414,7 +416,7 @@ static struct query_stream *find(struct connection *c, struct wire_map params)
     return s;
 }
 
-/* Of a stream that has ended: ignored, it was under way. */
+/* Credit for a stream that has ended was under way when it ended, and is ignored. */
 static void on_credit(struct connection *c, struct wire_map params)
 {
     struct query_stream *s = find(c, params);

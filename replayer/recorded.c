@@ -11,7 +11,7 @@ struct search {
     struct tdk_err *err;
 };
 
-/* Below it they are read by their recorder, or will be. */
+/* In a state below RING_QUARANTINED, a ring is read by its recorder, or will be. */
 static int look_at_page(const char *name, void *context)
 {
     const struct search *search = context;

@@ -20,8 +20,8 @@
 
 /* ---- the tape ---- */
 
-/* What a recorder has added is seen by itself; new tracks, and a recorder that came or went, are
- * not. That it cannot be had now is no reason not to answer from what we have. */
+/* What a recorder adds to a track is seen without this. New tracks, and a recorder that came or
+ * went, are not. If a refresh fails now, we still answer from what we have. */
 void replayer_refresh(struct replayer *r)
 {
     struct tdk_err err;
@@ -165,7 +165,7 @@ static void on_statistics(void *context)
 
 static int open_server(struct replayer *r, struct tdk_err *err)
 {
-    /* A part of the protocol that is added brings its own table. */
+    /* A new part of the protocol brings its own table. */
     static const struct method *const tables[] = {own_methods, lookup_methods, query_methods,
                                                   session_methods, NULL};
     const struct replay_config *c = r->config;
@@ -192,7 +192,7 @@ static int open_server(struct replayer *r, struct tdk_err *err)
     return rc;
 }
 
-/* Who looks on: at the page of counters, and over HTTP, which has a thread and so comes last. */
+/* For those who watch us: the page of counters, and HTTP, which has a thread and so comes last. */
 static int open_watch(struct replayer *r, struct tdk_err *err)
 {
     const struct server_config *c = &r->config->server;
@@ -211,7 +211,7 @@ static int open_watch(struct replayer *r, struct tdk_err *err)
     return http_open(&r->http, &options, err);
 }
 
-/* Who starts both may start us first. */
+/* Whoever starts both daemons may start this one first. */
 static int open_tape(struct replayer *r, struct tdk_err *err)
 {
     static const char remedy[] = "the first recorder makes the tape";
@@ -227,8 +227,8 @@ int replayer_open(struct replayer *r, const struct replay_config *config, struct
     r->config = config;
     pthread_rwlock_init(&r->gate, NULL);
     coverage_shelf_init(&r->coverages);
-    scout_limit(0); /* what many ask for side by side keeps all processors busy anyway */
-    int rc = tdk_ring_guard(err); /* a ring that is cut under a play ends that play alone */
+    scout_limit(0);               /* many requests side by side keep all processors busy anyway */
+    int rc = tdk_ring_guard(err); /* a ring that is cut under a play ends only that play */
     if (rc == 0)
         rc = open_tape(r, err);
     if (rc < 0)

@@ -10,7 +10,7 @@
 #include "replayer/session_last.h"
 #include "tape/tape.h"
 
-static struct sessions *opened; /* a process has one server, or one a test */
+static struct sessions *opened; /* one for each server: one in a process, more in a test */
 
 struct sessions *sessions_of(const struct request *request)
 {
@@ -35,7 +35,8 @@ static void wake(struct session *s)
     uv_async_send(&s->all->woken);
 }
 
-/* The end is told once, by the last notification. When too many wait, the newest counts. */
+/* The end is reported once, by the last notification. When too many changes wait, the newest
+ * replaces the last one. */
 static void on_change(enum player_state state, void *context)
 {
     struct session *s = context;
@@ -51,7 +52,7 @@ static void on_change(enum player_state state, void *context)
     wake(s);
 }
 
-/* When events happened is not known before they are played; and what is recorded meanwhile is
+/* The times of events are not known before they are played. And what is recorded meanwhile is
  * played, too. */
 static void note_range(struct session *s)
 {
@@ -123,9 +124,9 @@ static void *run_session(void *context)
         s->rc = player_wait_consumers(s->player, s->params.wait_consumers,
                                       s->params.wait_timeout_ns, &s->err);
     }
-    struct tdk_err *err = s->rc == 0 ? &s->err : NULL; /* what came first is told */
+    struct tdk_err *err = s->rc == 0 ? &s->err : NULL; /* the first error is reported */
     int played = open ? player_run(s->player, err) : 0;
-    if (s->rc == 0 || s->rc == -ECANCELED) /* stopped before it began */
+    if (s->rc == 0 || s->rc == -ECANCELED) /* it was stopped before it began */
         s->rc = played;
     if (open)
         s->last_pairs = session_put_last(s, &s->last);
@@ -170,7 +171,7 @@ static void notify(struct session *s, const struct player_status *status, bool i
     text_close(&out);
 }
 
-/* The play is open, or cannot be. */
+/* The play is open, or could not be opened. */
 static void answer(struct session *s)
 {
     struct request *request = s->request;
@@ -214,7 +215,7 @@ static void end(struct session *s)
     session_free(s);
 }
 
-/* What its thread has told since. True: it is over, and gone. */
+/* Take what its thread has reported since the last time. True: the play is over, and freed. */
 static bool hear(struct session *s)
 {
     struct player_status events[SESSION_EVENTS_MAX];
@@ -264,7 +265,7 @@ static struct session *session_new(struct sessions *sessions, struct request *re
     s->connection = c;
     s->request = request;
     s->params = *params;
-    *params = (struct session_params){.loop = 0}; /* its lists are ours now */
+    *params = (struct session_params){.loop = 0}; /* we now own its lists */
     snprintf(s->owner, sizeof s->owner, "%.64s uid %d", c->client, c->local ? (int)c->uid : -1);
     text_init(&s->last);
     pthread_mutex_init(&s->lock, NULL);
@@ -323,7 +324,7 @@ void sessions_gone(struct sessions *sessions, struct connection *connection)
 
 void sessions_stop(struct sessions *sessions)
 {
-    sessions->stopping = true; /* those that are being opened stop when they are: answer() */
+    sessions->stopping = true; /* those being opened stop once they are: answer() */
     for (struct session *s = sessions->list; s != NULL; s = s->next)
         stop(s);
 }

@@ -17,8 +17,9 @@ static void put_fidelity(const struct histogram *h, struct text_buffer *out)
     wire_pair_u64(out, "max", h->max);
 }
 
-/* What the tape has of the range, as the first answer of the method `coverage` tells it, but by the
- * index: what was played has been read already, and damage met is in `damaged`. */
+/* What the tape has of the range, in the form of the method `coverage`'s first answer. It comes
+ * from the index alone: what was played has been read already, and the damage found is in
+ * `damaged`. */
 static void put_coverage(struct session *s, struct text_buffer *out)
 {
     static const atomic_bool never;

@@ -1,4 +1,4 @@
-/* session_methods.c - play, and what is asked of a play that runs. */
+/* session_methods.c - play, and the methods that steer a running play. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -20,7 +20,7 @@ static void on_play(struct request *request, struct wire_map params)
         request_fail(request, &err);
 }
 
-/* The session that is meant; NULL: there is none, and the request has been told. */
+/* The session that the request means. NULL: there is none, and the request has been answered. */
 static struct session *session_asked(struct request *request, struct wire_map params)
 {
     struct tdk_err err;
@@ -37,7 +37,8 @@ static struct session *session_asked(struct request *request, struct wire_map pa
     return NULL;
 }
 
-/* Heard of within 20 ms; the answer says what it leads to. SESSION NULL: as session_asked(). */
+/* The player obeys within 20 ms; the answer names the state that this leads to. Session NULL:
+ * session_asked() has answered. */
 static void steer(struct request *request, struct session *s, const struct player_command *command,
                   enum player_state leads_to)
 {
@@ -107,13 +108,13 @@ static void on_step(struct request *request, struct wire_map params)
         steer(request, session_asked(request, params), &command, PLAYER_PAUSED);
 }
 
-/* What was recorded since it began has no time that is still to come. */
+/* A play of a tape that grows reaches what was recorded since it began: up to now. */
 static uint64_t last_place(const struct session *s)
 {
     return s->grew_to != 0 ? max_u64(s->grew_to, clock_wall()) : s->to;
 }
 
-/* To the end of the range, too: there it ends. */
+/* A seek to the very end of the range is allowed: the play ends there. */
 static int check_place(const struct session *s, uint64_t to, struct tdk_err *err)
 {
     char place[MOMENT_TEXT], first[MOMENT_TEXT], end[MOMENT_TEXT];

@@ -54,12 +54,12 @@ static int compare(const void *a, const void *b)
     return order;
 }
 
-/* Full: the second half of them is not of this page. */
+/* The rows are full: drop those that are not on this page. */
 static void cut(struct symbol_page *p)
 {
     qsort(p->rows, p->count, sizeof *p->rows, compare);
     if (p->count > PAGE_MAX + 1)
-        p->count = PAGE_MAX + 1; /* one more tells that there is more */
+        p->count = PAGE_MAX + 1; /* one more row shows that there is more */
 }
 
 static int add(const struct tdk_symbol_info *symbol, void *context)
@@ -86,8 +86,8 @@ static bool is_within_symbol(const struct symbol_page *p, size_t at)
     return at > 0 && at < p->count && strcmp(p->rows[at].symbol, p->rows[at - 1].symbol) == 0;
 }
 
-/* How many rows the page has: up to the limit, and then to the last of that symbol; where that does
- * not fit, to the last of the one before. */
+/* How many rows the page has: up to the limit, and on to the last row of that symbol. If that does
+ * not fit: up to the last row of the symbol before. */
 static size_t page_size(const struct symbol_page *p)
 {
     size_t size = p->count < p->limit ? p->count : (size_t)p->limit;

@@ -8,7 +8,7 @@
 
 #define ROOM     (1u << 20)             /* bytes copied out of the ring at a time */
 #define LOOK_NS  (50 * NS_PER_MS)       /* between two looks for the ring */
-#define CHECK_NS (500 * NS_PER_MS)      /* between two looks whether it still has its name */
+#define CHECK_NS (500 * NS_PER_MS)      /* between two checks that the ring still has its name */
 #define TRUST_NS (24 * 3600 * NS_PER_S) /* a ts further ahead of the clock is not trusted */
 
 void tail_init(struct tail *t, const struct track *track, struct tdk_tape *tape,
@@ -82,7 +82,7 @@ static void find_ring(struct tail *t, const struct place *place)
     t->ring_epoch = tdk_ring_epoch(t->ring);
 }
 
-/* More frames, if all that were copied are through. 1, 0, or why not. */
+/* Copy more frames, if all that were copied are done. Returns 1, 0, or an error. */
 static int64_t fill(struct tail *t)
 {
     uint64_t missed;
@@ -109,7 +109,7 @@ static struct tdk_epoch epoch_of(const struct tdk_frame *frame)
     return epoch;
 }
 
-/* All that came before the first copied frame has been told. */
+/* Has all that came before the first copied frame been delivered? */
 static bool meets(struct tail *t, const struct place *place)
 {
     const struct tdk_frame *first = frame_at(t);
@@ -156,7 +156,7 @@ bool tail_join(struct tail *t, const struct place *place, uint64_t now_ns)
     }
     int64_t rc = fill(t);
     bool joins = rc > 0 ? meets(t, place) : rc == 0 && is_reached(t, place);
-    /* The tape is past the ring's epoch that we wait with, or went on with another ring. */
+    /* The tape is past the ring's epoch that we wait with, or has gone on with another ring. */
     bool behind = rc < 0 || t->ring_epoch < place->ring_epoch ||
                   memcmp(t->ring_uuid, place->ring_uuid, sizeof t->ring_uuid) != 0;
     if (joins)
@@ -168,7 +168,7 @@ bool tail_join(struct tail *t, const struct place *place, uint64_t now_ns)
 
 /* ---- frames ---- */
 
-/* Back to the tape, behind what was told. */
+/* Go back to the tape, after what was delivered. */
 static void leave(struct tail *t, struct place *place)
 {
     if (place->epoch != t->epoch)
@@ -202,7 +202,7 @@ static bool tell_loss(struct tail *t, uint64_t last_seq, uint64_t next_ts, struc
     return true;
 }
 
-/* What is asked by symbol is known by the tape alone: when symbols may change, it is asked. */
+/* Only the tape knows which ticks a symbol selects. So when symbols may change, go back to it. */
 static bool may_rename(const struct tail *t, const struct tdk_frame *frame)
 {
     if (!t->sift.select.by_symbol)
@@ -220,7 +220,7 @@ static void step(struct tail *t)
     t->at += tdk_frame_span(frame_at(t)->size);
 }
 
-/* A producer has come back. True: *run tells what the last one lost at its very end. */
+/* A producer has come back. True: *run reports what the last one lost at its very end. */
 static bool turn(struct tail *t, struct tdk_run *run)
 {
     struct tdk_epoch told = epoch_of(frame_at(t));
@@ -243,7 +243,7 @@ static bool is_trusted(uint64_t ts)
     return ts <= clock_wall() + TRUST_NS;
 }
 
-/* As the recorder would have it on the tape. */
+/* Judge a tick's flags as the recorder would on the tape. */
 static void judge(struct tail *t, struct tdk_frame *tick)
 {
     uint8_t flags = tick->flags & TDK_FLAG_SOURCE_SEQUENCE;
@@ -270,7 +270,7 @@ static bool is_about_ticks(const struct tdk_frame *frame)
            frame->type == TDK_TYPE_MARK || frame->type == TDK_TYPE_CLOCK;
 }
 
-/* Of the frame at hand: it belongs to the run; it is passed over; the run ends before it. */
+/* The current frame belongs to the run; is passed over; or ends the run before it. */
 enum verdict { TAKE, PASS, STOP };
 
 static enum verdict look(struct tail *t)
@@ -310,7 +310,7 @@ bool tail_peek(struct tail *t, struct place *place, uint64_t *ts, uint64_t now_n
     return false;
 }
 
-/* What is not a plain tick in sequence. True: *run tells of a loss before it. */
+/* Handle a frame that is not a plain tick in sequence. True: *run reports a loss before it. */
 static bool pass_border(struct tail *t, struct place *place, struct tdk_run *run)
 {
     const struct tdk_frame *frame = frame_at(t);

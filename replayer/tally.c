@@ -37,7 +37,8 @@ static const struct counter_kind_of kinds[TALLY_COUNT] = {
                           COUNTER_LEVEL, COUNTER_NS},
 };
 
-/* Another that lives keeps its page: two in turn in one would be nobody's. */
+/* If another replayer is alive it keeps its page. Two that write to one page by turns would make it
+ * useless to both. */
 static bool is_taken(const uint8_t tape_id[16])
 {
     struct counters_copy copy;

@@ -53,9 +53,9 @@ struct search {
     struct tdk_tape *tape;
     const struct tdk_query *query;
     const char *name;  /* of the type */
-    const char *track; /* being asked */
+    const char *track; /* the one being searched */
     bool numbers[TYPES_MAX];
-    bool here, anywhere; /* found in this track, in any */
+    bool here, anywhere; /* found in this track; in any */
     struct tdk_err *err;
 };
 
