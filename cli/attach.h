@@ -6,15 +6,15 @@
 
 #include "tapedeck/ring.h"
 
-/* tdk_ring_attach(); a ring that is not there is waited for, `wait_ns` at most. -ECANCELED:
+/* tdk_ring_attach() that waits, `wait_ns` at most, for a ring that does not exist yet. -ECANCELED:
  * interrupted. */
 int attach_ring(struct tdk_ring **ring, const char *name, enum tdk_ring_role role, uint64_t wait_ns,
                 struct tdk_err *err);
 
-/* Touch all of the ring's pages now, for who has the time before the first tick. */
+/* Touch all of the ring's pages now: for callers that have time before the first tick. */
 void attach_warm(struct tdk_ring *ring);
 
-/* Sleep that an interrupt ends. */
+/* Sleep; an interrupt ends it. */
 void attach_sleep(uint64_t ns);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * bench_recorder.h - a recorder for benches: the program that was built with us, on a new tape.
+ * bench_recorder.h - a recorder for benches: runs the program from the same build on a new tape.
  *
  * Its tape is FOLDER/tape, its log FOLDER/log. Its rings are those of bench_feeds.h.
  */
@@ -9,24 +9,24 @@
 #include "cli/bench_feeds.h"
 
 struct bench_recorder {
-    const char *folder;        /* borrowed: exists, and is empty */
-    const char *sync;          /* borrowed: as the recorder takes it */
+    const char *folder;        /* borrowed: must exist and be empty */
+    const char *sync;          /* borrowed: the value of the recorder's --sync */
     struct bench_feeds *feeds; /* borrowed */
-    /* of the run */
+    /* set while running */
     pid_t pid; /* 0: none */
-    int acks;  /* what its --ack-fd says; -1: nothing */
+    int acks;  /* reading end of its --ack-fd; -1: none */
     uint64_t durable[BENCH_FEEDS_MAX];
 };
 
-/* Up to its ready line. On failure: bench_recorder_end() all the same. */
+/* Start it and wait for its ready line. After a failure, too, call bench_recorder_end(). */
 int bench_recorder_start(struct bench_recorder *recorder, struct tdk_err *err);
 
-/* Until every tick is durable, with a flush behind the last one, or where it does not sync written.
- * -ECANCELED: interrupted. */
+/* Wait until every tick is durable, with a flush after the last one; or written, if it does not
+ * sync. -ECANCELED: interrupted. */
 int bench_recorder_wait(struct bench_recorder *recorder, struct tdk_err *err);
 
-/* `rc`: how the run went so far; < 0: the recorder is killed. Returns rc, or what ending it said.
- */
+/* `rc` is how the run went so far; if < 0 the recorder is killed. Returns rc, or the error of
+ * ending it. */
 int bench_recorder_end(struct bench_recorder *recorder, int rc, struct tdk_err *err);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * bundle.h - many files as one: a pack, a tar archive under zstd. bundle.c is the only file that
- * includes libarchive's headers.
+ * bundle.h - many files as one: a pack, which is a tar archive compressed with zstd. bundle.c is
+ * the only file that includes libarchive's headers.
  *
- * The last member is the manifest: a line `file CRC32C SIZE NAME` for each of the others, behind
- * the lines its maker puts in front. A reader believes nothing before it: names are checked against
- * what a pack may hold, sizes and checksums against the manifest. One thread.
+ * The last member is the manifest: the lines that the pack's maker gives, then one line `file
+ * CRC32C SIZE NAME` for each other member. A reader trusts nothing before it has checked names
+ * against what a pack may hold, and sizes and checksums against the manifest. One thread.
  */
 #ifndef TDK_CLI_BUNDLE_H
 #define TDK_CLI_BUNDLE_H
@@ -19,18 +19,18 @@
 
 struct bundle;
 
-/* Into a descriptor, which stays the caller's. `what`: its name, for messages; borrowed. */
+/* Write to a descriptor, which stays the caller's. `what`: its name for messages; borrowed. */
 int bundle_open(struct bundle **bundle, int fd, const char *what, struct tdk_err *err);
 int bundle_add(struct bundle *bundle, const char *name, const void *bytes, size_t size,
                struct tdk_err *err);
 
-/* `size` bytes of a file from its beginning; what it has less is zeros. `progress` may be NULL; not
- * 0 ends it with -ECANCELED. */
+/* Add `size` bytes of a file from its beginning. If it is shorter, the rest is zeros. `progress`
+ * may be NULL; if it returns anything but 0, this ends with -ECANCELED. */
 int bundle_add_file(struct bundle *bundle, const char *name, int fd, uint64_t size,
                     int (*progress)(uint64_t bytes, void *context), void *context,
                     struct tdk_err *err);
 
-/* The manifest, with these lines in front, and the end. */
+/* Write the manifest, with these lines in front, and end the pack. */
 int bundle_finish(struct bundle *bundle, const char *lines, struct tdk_err *err);
 void bundle_close(struct bundle *bundle); /* NULL is fine */
 

@@ -1,4 +1,5 @@
-/* commands.h - every command of `tapedeck`; the table is in main.c, each is a file of its own. */
+/* commands.h - every command of `tapedeck`. The table is in main.c; each command has its own
+ * file. */
 #ifndef TDK_CLI_COMMANDS_H
 #define TDK_CLI_COMMANDS_H
 

@@ -1,8 +1,8 @@
 /*
- * complete.h - what may stand where the cursor is: commands, options, values, and the names of
- * rings, tracks and symbols that are there right now.
+ * complete.h - shell completion: commands, options, values, and the names of rings, tracks and
+ * symbols that exist right now.
  *
- * One engine for all shells, and the tables that --help is made of are all it knows.
+ * One engine for all shells. It knows only the tables from which --help is made.
  */
 #ifndef TDK_CLI_COMPLETE_H
 #define TDK_CLI_COMPLETE_H
@@ -11,8 +11,8 @@
 
 #include "cli/command.h"
 
-/* `words`: the program, what was typed behind it, and last the word to complete, as far as it goes.
- * Writes lines `WORD<TAB>what it is`; a line `:files` or `:dirs` asks the shell for its own. */
+/* `words`: the program, the words typed after it, and last the word to complete, as far as typed.
+ * Writes lines `WORD<TAB>what it is`. A line `:files` or `:dirs` tells the shell to use its own. */
 void complete(const struct command *const *commands, const struct option_list *words, FILE *out);
 
 #endif

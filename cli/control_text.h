@@ -1,4 +1,4 @@
-/* control_text.h - control frames as JSON lines, for those who ask for them with --control. */
+/* control_text.h - control frames as JSON lines, for --control. */
 #ifndef TDK_CLI_CONTROL_TEXT_H
 #define TDK_CLI_CONTROL_TEXT_H
 
@@ -6,7 +6,7 @@
 #include "tapedeck/tick.h"
 
 /* {"control":"loss","track":"a","epoch":"1","seq":"7","ts":"...","first_seq":"5","count":"2",...}.
- * A payload that is too short for its kind is shown without its own keys. */
+ * If a payload is too short for its kind, the kind's own keys are left out. */
 void control_text_json(struct text_buffer *text, const char *track, uint64_t epoch,
                        const struct tdk_frame *frame);
 

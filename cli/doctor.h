@@ -1,6 +1,6 @@
 /*
- * doctor.h - what may be wrong with a host, each with what mends it. Looks only, but for a file of
- * its own on the tape's disk, which has no name.
+ * doctor.h - what may be wrong with a host, and the remedy for each finding. It changes nothing,
+ * except for a file without a name on the tape's disk.
  */
 #ifndef TDK_CLI_DOCTOR_H
 #define TDK_CLI_DOCTOR_H
@@ -11,9 +11,9 @@
 void doctor_host(struct health *health);
 
 struct doctor_disk {
-    const char *path;    /* the tape, or where it is to be */
-    uint64_t write_size; /* bytes to measure with; 0: do not write */
-    uint64_t rate;       /* bytes a second that are recorded; 0: not known */
+    const char *path;    /* the tape, or where it will be */
+    uint64_t write_size; /* bytes to write for the measurement; 0: do not write */
+    uint64_t rate;       /* bytes a second to be recorded; 0: not known */
 };
 
 /* File system, allocation, O_DIRECT, room for segments and index, bandwidth. */

@@ -1,10 +1,10 @@
 /*
- * health.h - findings about a host or a tape, the worst of them as an exit status, and the forms in
- * which monitors want them.
+ * health.h - findings about a host or a tape, the worst of them as an exit status, and the output
+ * formats of monitoring systems.
  *
- * A finding is a line for people with, unless all is well, what to do. A measure is a number for
- * graphs. Both are kept in the order they came. Fixed room, no allocation; what has no room any
- * more is counted as unknown rather than forgotten. One thread.
+ * A finding is a line for people, with what to do unless all is well. A measure is a number for
+ * graphs. Both are kept in the order they came. They have fixed room, without allocation; a finding
+ * for which there is no room counts as unknown, so it is not forgotten. One thread.
  */
 #ifndef TDK_CLI_HEALTH_H
 #define TDK_CLI_HEALTH_H
@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* As monitors number them; also the exit status. */
+/* The numbers are those of monitoring plugins, and are also the exit status. */
 enum health_level { HEALTH_OK = 0, HEALTH_WARNING = 1, HEALTH_CRITICAL = 2, HEALTH_UNKNOWN = 3 };
 
 enum { HEALTH_FINDINGS_MAX = 64, HEALTH_MEASURES_MAX = 16 };
@@ -21,12 +21,12 @@ struct finding {
     enum health_level level;
     char check[24]; /* "disk-free" */
     char text[320];
-    const char *remedy; /* static text; NULL: none is needed, or known */
+    const char *remedy; /* static text; NULL: none needed, or none known */
 };
 
 struct measure {
     const char *name; /* static text: "disk_free" */
-    const char *unit; /* of the plugin's conventions: "B", "%", "s", "c", or "" */
+    const char *unit; /* as monitoring plugins write it: "B", "%", "s", "c", or "" */
     double value;
 };
 
@@ -37,22 +37,22 @@ struct health {
     unsigned count, measured;
 };
 
-/* The text as printf. */
+/* Add a finding. The text is formatted as by printf. */
 void health_find(struct health *health, enum health_level level, const char *check,
                  const char *remedy, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 void health_measure(struct health *health, const char *name, const char *unit, double value);
 
-/* Critical, warning, unknown, ok: the worst that was found. */
+/* The worst level found; from the worst: critical, warning, unknown, ok. */
 enum health_level health_worst(const struct health *health);
 
 enum health_form { HEALTH_TEXT, HEALTH_NAGIOS, HEALTH_JSON, HEALTH_PROMETHEUS };
 
-/* One line (but for prometheus and json), of what is worst first. 0 or -ENOMEM, -errno of stdout.
- */
+/* Write one line (several for prometheus and json) about the worst first. 0 or -ENOMEM, -errno of
+ * stdout. */
 int health_show(const struct health *health, enum health_form form, FILE *out);
 
-/* A row a finding. */
+/* Write a table with a row for each finding. */
 int health_table(const struct health *health, int json);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * interrupt.h - SIGINT, SIGTERM and SIGHUP as a flag that loops look at.
+ * interrupt.h - SIGINT, SIGTERM and SIGHUP as a flag that loops check.
  *
- * A command that publishes or consumes ends cleanly when asked to: what was published stays. The
+ * A command that publishes or consumes ends cleanly when told to: what was published stays. The
  * second signal ends the process at once. One thread.
  */
 #ifndef TDK_CLI_INTERRUPT_H
@@ -19,7 +19,7 @@ static inline bool interrupted(void)
     return interrupt_seen != 0;
 }
 
-/* The same, for who is asked in the middle of his work (cursor_stop_when). */
+/* The same as a callback, for work that checks for a stop in between (cursor_stop_when). */
 bool interrupt_asked(void *context);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * keys.h - single keys from the terminal while something runs.
  *
- * The terminal gives keys at once and unseen between open and close, and is put back on the way
- * out, whichever way that is short of SIGKILL. One per process.
+ * Between open and close the terminal delivers keys at once, without echo. It is restored on exit,
+ * for any reason except SIGKILL. One per process.
  */
 #ifndef TDK_CLI_KEYS_H
 #define TDK_CLI_KEYS_H
@@ -15,7 +15,7 @@ enum key { KEY_NONE, KEY_SPACE, KEY_UP, KEY_DOWN, KEY_LEFT, KEY_RIGHT, KEY_QUIT 
 bool keys_open(void);
 void keys_close(void);
 
-/* The next key that means something, without waiting. */
+/* The next key that has a meaning, without waiting. */
 enum key keys_read(void);
 
 #endif

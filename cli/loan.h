@@ -1,8 +1,8 @@
 /*
- * loan.h - a command's ring in memory, lent to a recorder: lent again when that one ends.
+ * loan.h - a command's ring in memory, lent to a recorder, and lent again when that recorder ends.
  *
- * Between two recorders the ring fills, and nothing is lost: the next one goes on where the last
- * one's tape ends. One thread.
+ * Between two recorders the ring fills, and nothing is lost: the next one goes on where the tape of
+ * the last one ends. One thread.
  */
 #ifndef TDK_CLI_LOAN_H
 #define TDK_CLI_LOAN_H
@@ -14,18 +14,20 @@ struct loan {
     const char *address; /* borrowed; NULL: nothing is lent */
     const char *name;
     const struct tdk_ring *ring; /* borrowed: it must outlive the loan */
-    struct tdk_client *client;   /* NULL: nobody has it */
+    struct tdk_client *client;   /* NULL: no recorder has the ring */
     uint64_t asked_ns;
 };
 
-/* Lend it, waiting `wait_ns` at most for somebody to take it. */
+/* Lend it. Waits at most `wait_ns` for a recorder that takes it. */
 int loan_open(struct loan *loan, const struct tdk_ring *ring, const char *name, const char *address,
               uint64_t wait_ns, struct tdk_err *err);
 
-/* Is somebody still there? To be called whenever there is time: it asks twice a second at most. */
+/* Is the recorder still there? If not, lend again. Call it whenever there is time; it asks at most
+ * twice a second. */
 void loan_tend(struct loan *loan);
 
-/* Wait until all that was published is taken, or an interrupt; false: the rest goes with us. */
+/* Wait until all that was published has been taken. False: interrupted; the rest is gone when we
+ * exit. */
 bool loan_settle(struct loan *loan);
 
 void loan_close(struct loan *loan);

@@ -1,6 +1,6 @@
 /*
- * manual.h - what the manual says about all commands, from their tables: docs/man has the words
- * around it.
+ * manual.h - the part of the manual that is made from the tables of all commands; docs/man has the
+ * text around it.
  */
 #ifndef TDK_CLI_MANUAL_H
 #define TDK_CLI_MANUAL_H
@@ -9,8 +9,8 @@
 
 #include "cli/command.h"
 
-/* `form`: man, the commands for tapedeck(1); conf, their sections for tapedeck.conf(5). The exit
- * status. */
+/* `form`: "man" writes the commands for tapedeck(1), "conf" their sections for tapedeck.conf(5).
+ * Returns the exit status. */
 int manual_show(const struct command *const *commands, const char *form, FILE *out);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * mappings.h - the mappings of several DBN heads, and symbols of a tape, as one list.
+ * mappings.h - the mappings of several DBN heads, and a tape's symbols, as one list.
  *
- * Each raw symbol once, with its intervals in order, each of those once. Strings that come from a
- * head are borrowed, the head must outlive the list; others are copied. One thread.
+ * Each raw symbol is in it once, with its intervals in order and without repetition. Strings from a
+ * head are borrowed, so the head must outlive the list; other strings are copied. One thread.
  */
 #ifndef TDK_CLI_MAPPINGS_H
 #define TDK_CLI_MAPPINGS_H
@@ -21,24 +21,24 @@ struct mapped {
 struct mappings {
     struct mapped *items;
     size_t count, room;
-    char **strings; /* ours, that items point to */
+    char **strings; /* ours; items point to them */
     size_t string_count, string_room;
-    struct dbn_mapping *mappings; /* the list, made of the items */
+    struct dbn_mapping *mappings; /* the list, made from the items */
     struct dbn_interval *intervals;
     size_t mapping_count;
 };
 
-/* All zeros is an empty one. */
+/* A zeroed one is an empty list. */
 void mappings_close(struct mappings *mappings);
 
 /* 0 or -ENOMEM. */
 int mappings_add_head(struct mappings *mappings, const struct dbn_metadata *metadata);
 
-/* `symbol` was this instrument in [from, to) ns, by whole UTC days. */
+/* `symbol` was this instrument in [from, to), in ns; intervals are whole UTC days. */
 int mappings_add_symbol(struct mappings *mappings, const char *symbol, uint32_t instrument_id,
                         uint64_t from, uint64_t to);
 
-/* mappings->mappings and mapping_count, until close; nothing is added after that. */
+/* Make mappings->mappings and mapping_count, valid until close. Nothing is added after that. */
 int mappings_make(struct mappings *mappings);
 
 #endif

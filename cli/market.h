@@ -1,9 +1,10 @@
 /*
- * market.h - a market made up from a seed: trades and quotes of some symbols, as DBN records.
+ * market.h - a market generated from a seed: trades and quotes of some symbols, as DBN records.
  *
- * It looks like one: few symbols have most of the ticks (Zipf), prices walk at random on a grid of
- * a cent, spreads open and close, times between events are mostly short. Everything in a record,
- * its times too, comes from the seed alone. Records are valid (dbn.h). Pure; one owner.
+ * It resembles a real one: few symbols have most of the ticks (Zipf), prices walk at random on a
+ * grid of one cent, spreads open and close, times between events are mostly short. Everything in a
+ * record, including its times, depends on the seed alone. Records are valid (dbn.h). Pure; one
+ * owner.
  */
 #ifndef TDK_CLI_MARKET_H
 #define TDK_CLI_MARKET_H
@@ -17,7 +18,7 @@
 #define MARKET_SYMBOLS_MAX 65535u
 
 enum market_kind {
-    MARKET_MIXED,  /* a trade for each few changes of a quote */
+    MARKET_MIXED,  /* one trade for every few changes of a quote */
     MARKET_TRADES, /* rtype 0x00, 48 bytes */
     MARKET_QUOTES, /* rtype 0x01 (mbp-1), 80 bytes */
 };
@@ -39,11 +40,12 @@ struct market {
 int market_open(struct market *market, enum market_kind kind, uint32_t symbols, uint64_t seed);
 void market_close(struct market *market);
 
-/* Instrument ids are 1 to `symbols`; "S000" and so on are their names. Returns `name`. */
+/* Instrument ids are 1 to `symbols`. Their names are "S000" and so on. Returns `name`. */
 #define MARKET_NAME 16
 char *market_name(char name[MARKET_NAME], uint32_t instrument_id);
 
-/* The size of the next record: 48 or 80. Then write it: `record` is 8-aligned. */
+/* First ask for the size of the next record: 48 or 80. Then have it written to `record`,
+ * 8-aligned. */
 uint32_t market_next_size(struct market *market);
 void market_next(struct market *market, void *record);
 

@@ -1,5 +1,5 @@
 /*
- * output_kind.h - what each output format does: cli/output.c drives, a kind knows its bytes.
+ * output_kind.h - what each output format does. cli/output.c drives; a kind knows its bytes.
  *
  * Internal to cli/output*.c.
  */
@@ -11,7 +11,7 @@
 #include "cli/sink.h"
 #include "formats/text.h"
 
-/* Whose frames they are. */
+/* The track and epoch that frames belong to. */
 struct output_run {
     const char *track;
     uint64_t epoch;
@@ -20,22 +20,23 @@ struct output_run {
 
 struct output_kind {
     bool binary;
-    bool control;           /* has a form for control frames */
-    bool loss;              /* LOSS frames are in it without being asked for */
-    bool text;              /* `pretty` means something, and so do the columns below */
-    bool columns;           /* symbols and envelope mean something, and `decimal` without `text` */
-    const char *unfit;      /* what a skipped tick is; NULL: not a whole record */
-    const char *one_schema; /* "a CSV", for a refusal; NULL: any mix of schemas */
-    int (*open)(struct output *output, struct tdk_err *err); /* may be NULL, like the next */
+    bool control;      /* it can hold control frames */
+    bool loss;         /* includes LOSS frames without being asked */
+    bool text;         /* `pretty` has a meaning, and so has what `columns` says */
+    bool columns;      /* symbols and envelope have a meaning; without `text`, so has `decimal` */
+    const char *unfit; /* why a tick was skipped; NULL: not a whole record */
+    const char *one_schema; /* "a CSV", for the error message; NULL: schemas may be mixed */
+    int (*open)(struct output *output, struct tdk_err *err); /* may be NULL; so may those below */
     int (*tick)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,
                 struct tdk_err *err);
-    /* Instead of `tick`: a run at once, for who can make use of that. Control frames are in it. */
+    /* Instead of `tick`: takes a whole run at once, for kinds that gain from it. The run includes
+     * control frames. */
     int (*run)(struct output *output, const struct output_run *run, const struct tdk_frame *frames,
                size_t size, struct tdk_err *err);
     int (*about)(struct output *output, const struct output_run *run, const struct tdk_frame *frame,
-                 struct tdk_err *err); /* a control frame */
+                 struct tdk_err *err); /* for a control frame */
     int (*finish)(struct output *output, struct tdk_err *err);
-    void (*close)(struct output *output); /* what `open` made, or half made */
+    void (*close)(struct output *output); /* frees what `open` made, also if it failed */
 };
 
 extern const struct output_kind output_csv, output_jsonl, output_five, output_dbn, output_frames,
@@ -48,11 +49,11 @@ struct output {
     struct sink sink;
     struct text_buffer text; /* on its way to the sink */
     uint64_t skipped;
-    uint64_t late; /* times that the format has no room for */
+    uint64_t late; /* times that the format cannot hold */
     void *state;   /* the kind's own */
 };
 
-/* The symbol of a tick, or NULL. `ts`: the tick's own time. */
+/* The symbol of a tick, or NULL. `ts` is the tick's own time. */
 const char *output_symbol(const struct output *output, const struct output_run *run,
                           uint32_t instrument_id, uint64_t ts);
 

@@ -1,7 +1,7 @@
 /*
- * pages.h - the counters pages of the daemons that run, and what they say of a ring.
+ * pages.h - the counters pages of the running daemons, and what they say about a ring.
  *
- * A page is a copy of a moment. Texts are borrowed from it.
+ * A page is a copy taken at one moment. Texts are borrowed from it.
  */
 #ifndef TDK_CLI_PAGES_H
 #define TDK_CLI_PAGES_H
@@ -13,39 +13,39 @@ enum { PAGES_MAX = 16 };
 
 struct pages {
     const char *writer; /* "recorder"; NULL: any */
-    bool quiet;         /* one that cannot be read is not told */
+    bool quiet;         /* do not report one that cannot be read */
     struct counters_copy items[PAGES_MAX];
     unsigned count;
 };
 
-/* Those of living daemons, of one tape or (NULL) of all. One that cannot be read is told and passed
- * over. */
+/* Read the pages of living daemons, of one tape or (NULL) of all. A page that cannot be read is
+ * reported and passed over. */
 int pages_read(struct pages *pages, const char *tape, struct tdk_err *err);
 void pages_forget(struct pages *pages);
 
-/* The page of the same life of the same daemon, or NULL. */
+/* The page of the same run of the same daemon, or NULL. */
 const struct counters_copy *pages_same(const struct pages *pages, const struct counters_copy *page);
 
-/* 0 where there is no such counter. */
+/* 0 if there is no such counter. */
 uint64_t page_value(const struct counters_copy *page, const char *name, const char *ring);
 
 const char *page_state(const struct counters_copy *page); /* "ok", "degraded: no space" */
 
-/* How old what can be queried of a recorder's tape is, as a replayer beside it has it from the
- * recorder's canary. False: no replayer looks for it. */
+/* The age of the newest tick of a recorder's tape that can be queried, as a replayer beside it sees
+ * the recorder's canary. False: no replayer looks for it. */
 bool page_canary_age(const struct counters_copy *recorder, uint64_t *age_ns);
 
 struct ring_view {
     const char *name, *track, *state;
     const char *reason; /* why it is quarantined; NULL: it is not */
-    bool seen;          /* the ring itself can be looked at from here: info is filled */
+    bool seen;          /* the ring itself is visible from here: info is filled in */
     struct tdk_ring_info info;
     uint64_t epoch, written, durable, lost_total, fill, high_water, ticks, bytes;
 };
 
 typedef void ring_cb(const struct ring_view *ring, const struct counters_copy *page, void *context);
 
-/* Each ring that the recorder has met. */
+/* Call `each` for each ring that the recorder has met. */
 void page_rings(const struct counters_copy *page, ring_cb *each, void *context);
 
 #endif

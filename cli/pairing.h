@@ -22,29 +22,29 @@ enum pairing_side { SIDE_A, SIDE_B, SIDES };
 struct pairing_tick {
     const struct tdk_frame *frame; /* borrowed until the callback returns */
     uint64_t epoch;
-    uint64_t lost; /* told lost directly before it, or damaged there */
+    uint64_t lost; /* ticks lost directly before it, or damaged there */
     uint32_t sum;  /* of its type and payload */
 };
 
-/* Ticks come in one order that is that of both tapes; between two that both have, those of one tape
- * only come by their times. Not 0 ends the walk and is returned. */
+/* Ticks come in an order that agrees with both tapes. Between two ticks that both tapes have, the
+ * ticks of only one tape are ordered by their times. Not 0 ends the walk and is returned. */
 struct pairing_events {
     int (*both)(const struct pairing_tick *a, const struct pairing_tick *b, void *context,
                 struct tdk_err *err);
     int (*only)(enum pairing_side side, const struct pairing_tick *tick, void *context,
                 struct tdk_err *err);
-    int (*progress)(uint64_t ticks, void *context); /* now and then; may be NULL */
+    int (*progress)(uint64_t ticks, void *context); /* called now and then; may be NULL */
     void *context;
 };
 
 struct pairing_totals {
     uint64_t ticks[SIDES], lost[SIDES], damaged[SIDES];
-    uint64_t lost_at_end[SIDES]; /* of these, and damaged, behind the last tick */
-    uint64_t uncounted;          /* of what is damaged: nobody knows how many ticks that was */
-    char damage[200];            /* what was met first */
+    uint64_t lost_at_end[SIDES]; /* lost, and damaged, after the last tick */
+    uint64_t uncounted;          /* damaged parts of which the number of ticks is not known */
+    char damage[200];            /* the first that was found */
 };
 
-/* A tape that has not this track: NULL. `query`: from, to and axis count. */
+/* `tapes`: NULL for a tape that does not have this track. `query`: only from, to and axis count. */
 int pairing_run(struct tdk_tape *const tapes[SIDES], const char *track,
                 const struct tdk_query *query, const struct pairing_events *events,
                 struct pairing_totals *totals, struct tdk_err *err);

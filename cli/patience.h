@@ -1,9 +1,10 @@
 /*
- * patience.h - a long job beside a recorder holds still while that is behind.
+ * patience.h - makes a long job beside a recorder hold still while the recorder is behind.
  *
- * The recorder's page of counters says so, and asks nobody: a ring that is more than a quarter
- * full, more than half of its write buffers in use, trouble with its disk. As it holds still for
- * what it packs itself, and for a second after. No recorder: no wait. One thread.
+ * This is read from the recorder's page of counters, without asking it: a ring that is more than a
+ * quarter full, more than half of its write buffers in use, or trouble with its disk other than a
+ * full one. The recorder holds its own packing still for the same reasons. The job goes on when the
+ * recorder has not been behind for one second. Without a recorder there is no wait. One thread.
  */
 #ifndef TDK_CLI_PATIENCE_H
 #define TDK_CLI_PATIENCE_H
@@ -14,15 +15,14 @@
 struct patience {
     uint8_t tape_id[16];
     uint64_t looked_ns; /* monotonic; 0: never */
-    uint64_t calm_ns;   /* since when it is not behind; 0: it is */
-    uint64_t waited_ns; /* so far, in all */
+    uint64_t calm_ns;   /* since when the recorder is not behind; 0: it is behind */
+    uint64_t waited_ns; /* in all, so far */
 };
 
-/* This process is to give way to others, too. */
+/* Also lowers this process's priority. */
 void patience_begin(struct patience *patience, const uint8_t tape_id[16]);
 
-/* Returns when the job may go on, at the latest when somebody wants it to end. Cheap enough for
- * each MiB. */
+/* Returns when the job may go on, or when it is asked to end. Cheap enough to call for each MiB. */
 void patience_wait(struct patience *patience);
 
 #endif

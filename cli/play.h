@@ -1,5 +1,5 @@
 /*
- * play.h - what `play` was told, for the two who can do it: here, or in a replayer.
+ * play.h - what `play` was asked for, whether it is played here or in a replayer.
  */
 #ifndef TDK_CLI_PLAY_H
 #define TDK_CLI_PLAY_H
@@ -13,7 +13,7 @@
 
 struct play_args {
     struct range_args range;
-    struct ask_args where; /* a replayer, if it is to play */
+    struct ask_args where; /* a replayer, if that is to play */
     const char *into;
     struct speed speed;
     uint64_t create_size, max_idle_ns, loop, wait_consumers, timeout_ns, stall_ns, limit;
@@ -23,11 +23,11 @@ struct play_args {
     bool per_track, paused, lockstep, prime, then_live, digest, json, require_complete;
 };
 
-/* What the first tick is to be stamped with; UINT64_MAX: the time when it is played. */
+/* The time that the first tick gets. UINT64_MAX: the time at which it is played. */
 uint64_t play_rebase(const struct play_args *args, struct depot *depot);
 
-/* Have a replayer play a range of its tape, watch it to its end, and pass keys and signals on.
- * `fidelity` NULL: none is asked for. The exit status. */
+/* Have a replayer play a range of its tape, follow the play to its end, and pass keys and signals
+ * on. `fidelity` NULL: not asked for. Returns the exit status. */
 int play_in_replayer(const struct play_args *args, const struct fidelity *fidelity,
                      struct range *range);
 

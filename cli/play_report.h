@@ -1,5 +1,5 @@
 /*
- * play_report.h - what a play came to, for whoever played it: here, or a replayer.
+ * play_report.h - the result of a play, whether it was played here or in a replayer.
  */
 #ifndef TDK_CLI_PLAY_REPORT_H
 #define TDK_CLI_PLAY_REPORT_H
@@ -7,10 +7,10 @@
 #include "cli/losses.h"
 #include "cli/play.h"
 
-/* In a play's own words (replayer/player.h), lateness by its four quantiles. */
+/* With the words of a play (replayer/player.h); lateness as four quantiles. */
 struct play_outcome {
     uint64_t ticks, bytes, rounds, primed;
-    uint64_t lost, damaged; /* in one round */
+    uint64_t lost, damaged; /* of one round */
     uint64_t stalls, stalled_ns, elapsed_ns;
     bool complete, stopped;
     bool signalled; /* SIGINT or SIGTERM ended it, not the key */
@@ -21,8 +21,8 @@ struct play_outcome {
     uint64_t digest_ticks;
 };
 
-/* Table, summary, lateness, whether it was whole, digest: to stdout and stderr as asked for. The
- * exit status. `fidelity` NULL: none is asked for. */
+/* Print table, summary, lateness, whether it was whole, and digest, to stdout and stderr as asked
+ * for. Returns the exit status. `fidelity` NULL: not asked for. */
 int play_report(const struct play_args *args, const struct fidelity *fidelity,
                 const struct play_outcome *outcome, const struct losses *losses);
 

@@ -1,9 +1,9 @@
 /*
- * progress.h - how far a long command is: bytes, ticks, rate and time left, on stderr.
+ * progress.h - the progress of a long command: bytes, ticks, rate and time left, on stderr.
  *
- * A line that rewrites itself when stderr is a terminal (not with -q), or a JSON object a line with
- * --progress ndjson, about twice a second. progress_at() is cheap enough for each few thousand
- * ticks, not for each one. One thread.
+ * It is a line that rewrites itself when stderr is a terminal (not with -q), or with --progress
+ * ndjson one JSON object per line, about twice a second. progress_at() is cheap enough to be called
+ * for every few thousand ticks, but not for each one. One thread.
  */
 #ifndef TDK_CLI_PROGRESS_H
 #define TDK_CLI_PROGRESS_H
@@ -25,25 +25,25 @@ extern const char *const progress_words[];
 struct progress {
     const char *what; /* borrowed */
     enum progress_mode mode;
-    bool shown; /* a line of ours stands on the terminal */
+    bool shown; /* our line is on the terminal now */
     uint64_t begin_ns, told_ns;
     uint64_t told_ticks;
 };
 
 void progress_begin(struct progress *progress, const char *what, int mode, bool quiet);
 
-/* `total` 0: not known. What it counts may be bytes or ticks: `unit` is "bytes" or "ticks". */
+/* `total` 0: not known. `unit` is "bytes" or "ticks", whichever is counted. */
 void progress_at(struct progress *progress, uint64_t done, uint64_t total, const char *unit,
                  uint64_t ticks);
 
-/* Wipe the line from the terminal, so that other talk begins on a clean one. */
+/* Wipe the line from the terminal, so that other messages begin on an empty line. */
 void progress_clear(struct progress *progress);
 
-/* The same at the end, once: the terminal's line is wiped, ndjson gets its last object. */
+/* The same at the end, once: wipes the terminal's line, and writes the last ndjson object. */
 void progress_end(struct progress *progress, uint64_t done, uint64_t total, const char *unit,
                   uint64_t ticks);
 
-/* ns since begin. */
+/* ns since the beginning. */
 uint64_t progress_elapsed(const struct progress *progress);
 
 #endif

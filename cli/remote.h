@@ -1,10 +1,10 @@
 /*
- * remote.h - the tape of a replayer, asked in the words of tapedeck/tape.h.
+ * remote.h - the tape of a replayer, with the calls of tapedeck/tape.h.
  *
- * Each call is what the call of the tape is that it is named for, so that a command need not know
- * which it has. A connection that was closed because nothing was asked for long is opened again. A
- * value that the other side refuses is TDK_EVALUE, a connection that broke is -ECONNRESET, and what
- * the other side breaks off -ECONNABORTED. One thread.
+ * Each call does what the tape's call of that name does, so a command need not know which of the
+ * two it has. A connection that was closed because it was idle for long is opened again. A value
+ * that the other side refuses is TDK_EVALUE, a connection that broke is -ECONNRESET, and what the
+ * other side breaks off is -ECONNABORTED. One thread.
  */
 #ifndef TDK_CLI_REMOTE_H
 #define TDK_CLI_REMOTE_H
@@ -14,7 +14,7 @@
 
 struct remote;
 
-/* CLI_OK, or the exit status after saying why. `where` is borrowed until close. */
+/* CLI_OK, or the exit status after printing why. `where` is borrowed until close. */
 int remote_open(struct remote **remote, const struct ask_args *where);
 void remote_close(struct remote *remote); /* NULL is fine */
 
@@ -28,7 +28,7 @@ int remote_epochs(struct remote *remote, const char *track,
 int remote_property(struct remote *remote, const char *track, uint64_t epoch, const char *key,
                     void **value, size_t *size, struct tdk_err *err);
 
-/* All symbols are fetched once, and kept: by track, epoch, instrument and time. */
+/* All symbols are fetched once and kept, by track, epoch, instrument and time. */
 int remote_symbols(struct remote *remote, const char *track,
                    int (*each)(const struct tdk_symbol_info *symbol, void *context), void *context,
                    struct tdk_err *err);
@@ -37,21 +37,21 @@ int remote_symbols(struct remote *remote, const char *track,
 const char *remote_symbol(struct remote *remote, const char *track, uint64_t epoch,
                           uint32_t instrument_id, uint64_t ts);
 
-/* `unread` cannot be asked for. Answer by answer, each of which walks the range anew. */
+/* `unread` is not supported. The range comes in several answers, each of which walks it anew. */
 int remote_coverage(struct remote *remote, const struct tdk_query *query,
                     const struct tdk_coverage_walk *walk, struct tdk_err *err);
 
-/* What one answer tells, of those that hold it: the end of a play. */
+/* Report what one answer says, for messages that contain it: the end of a play. */
 int remote_coverage_of(struct wire_map coverage, const struct tdk_coverage_walk *walk);
 
 int remote_count(struct remote *remote, const struct tdk_client_query *query,
                  struct tdk_client_count *count, struct tdk_err *err);
 
-/* A stream has a connection of its own, so that the tape can be asked while it runs. */
+/* A stream has its own connection, so that the tape can be asked other things while it runs. */
 int remote_query(struct remote *remote, const struct tdk_client_query *query,
                  struct tdk_client **client, struct tdk_stream **stream, struct tdk_err *err);
 
-/* A code that came over the wire as the tape's own call would have given it. */
+/* Turn a code that came over the wire into the one that the tape's own call would have returned. */
 int remote_code(int code, struct tdk_err *err);
 
 #endif

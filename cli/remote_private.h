@@ -1,5 +1,5 @@
 /*
- * remote_private.h - what the files of a remote tape share.
+ * remote_private.h - shared by the files that implement a remote tape.
  *
  * Internal to cli/remote*.c.
  */
@@ -18,24 +18,24 @@ struct remote_symbol {
 };
 
 struct remote {
-    struct tdk_client *client;     /* ours; NULL: it is to be opened again */
+    struct tdk_client *client;     /* ours; NULL: it must be opened again */
     const struct ask_args *where;  /* borrowed */
-    struct remote_symbol *symbols; /* ours, once they were asked for */
+    struct remote_symbol *symbols; /* ours; fetched when first needed */
     size_t symbol_count;
     bool symbols_known;
 };
 
-/* Its params, one map. */
+/* Writes the params, one map. */
 typedef void remote_params_cb(struct text_buffer *out, const void *context);
 
-/* Ask, and once more when the connection turns out to be gone. The result is borrowed until the
- * next call. */
+/* Send a request, and once more if the connection turns out to be gone. The result is borrowed
+ * until the next call. */
 int remote_call(struct remote *remote, const char *method, remote_params_cb *params,
                 const void *context, struct wire_map *result, struct tdk_err *err);
 
 struct remote_number {
     const char *key;
-    uint64_t *at; /* untouched where there is none */
+    uint64_t *at; /* left untouched if there is none */
 };
 int remote_numbers(struct wire_map map, const struct remote_number *rows, size_t count,
                    struct tdk_err *err);

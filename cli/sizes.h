@@ -1,11 +1,11 @@
 /*
  * sizes.h - how large synthetic payloads are: --size-dist.
  *
- *   market          DBN trades and quotes of made-up symbols (market.h)
+ *   market          DBN trades and quotes of synthetic symbols (market.h)
  *   trades  mbp-1   only one kind of them
- *   fixed:64        opaque payloads of 64 bytes; 0 is a frame of nothing but its head
- *   uniform:0-4K    each size as often as another
- *   log:0-64K       each power of two as often as another: many small ones, a few large
+ *   fixed:64        opaque payloads of 64 bytes; 0 is a frame with only its head
+ *   uniform:0-4K    all sizes are equally likely
+ *   log:0-64K       all powers of two are equally likely: many small ones, a few large ones
  *
  * Pure; any thread.
  */
@@ -26,12 +26,12 @@ struct sizes {
     uint32_t least, most;
 };
 
-/* TDK_EVALUE: err says what would have been right. */
+/* TDK_EVALUE: err says what is allowed. */
 int sizes_parse(const char *text, struct sizes *sizes, struct tdk_err *err);
 
 uint32_t sizes_next(const struct sizes *sizes, struct random *random);
 
-/* The largest payload that will come. */
+/* The largest payload that can come. */
 uint32_t sizes_most(const struct sizes *sizes);
 
 #endif

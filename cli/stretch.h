@@ -1,5 +1,5 @@
 /*
- * stretch.h - some of a tape's segments, as a command is told: 7, 7-19, 7- to the end.
+ * stretch.h - a range of a tape's segments, as commands take it: 7, 7-19, 7- to the end.
  */
 #ifndef TDK_CLI_STRETCH_H
 #define TDK_CLI_STRETCH_H
@@ -13,7 +13,7 @@
     .kind = OPTION_TEXT, .value = "A[-[B]]",                                                       \
     .help = "only these segments: 7, 7-19, or 7- (to the end)"
 
-/* NULL: leaves both. *last 0: to the end. False: it is none. */
+/* text NULL leaves both untouched. *last 0: to the end. False: text is no such range. */
 bool stretch_parse(const char *text, uint64_t *first, uint64_t *last);
 
 #endif

@@ -2,12 +2,14 @@
  * table.h - lists on stdout: aligned for people, TSV with a header line for pipes, JSON for
  * programs.
  *
- * Cells are put in column order; a row is complete with its last one. Sizes, times and durations
+ * Cells are put in column order; a row is complete with its last cell. Sizes, times and durations
  * are written for people only in the aligned form; the others have plain integers (bytes, ns). JSON
- * is one array of objects, also for one thing. Text is escaped in every form. One thread.
+ * is always one array of objects, even for a single thing. Text is escaped in every form. One
+ * thread.
  *
- * Rows are kept until the end, so that what fails has written nothing; for people, who want them
- * aligned, all of them. Of the other forms some thousands: then they are written as they come.
+ * Rows are kept, so that a command that fails has written nothing. In the aligned form all of them
+ * are kept until the end. In the other forms some thousands are; from then on rows are written as
+ * they come.
  */
 #ifndef TDK_CLI_TABLE_H
 #define TDK_CLI_TABLE_H
@@ -26,13 +28,13 @@ enum column_kind {
 };
 
 struct column {
-    const char *name; /* key in JSON and the header line; the aligned form shows it too */
+    const char *name; /* the key in JSON and in the header line; the aligned form shows it, too */
     enum column_kind kind;
 };
 
 enum table_form {
-    TABLE_ALIGNED, /* a line a row */
-    TABLE_SHEET,   /* a line a cell, `name  value`: for people who look at one thing */
+    TABLE_ALIGNED, /* a line for each row */
+    TABLE_SHEET,   /* a line for each cell, `name  value`: for people who look at one thing */
     TABLE_TSV,
     TABLE_JSON,
 };
@@ -40,7 +42,7 @@ enum table_form {
 /* JSON if asked for, aligned on a terminal, else TSV. */
 enum table_form table_form(bool json);
 
-/* The same for one thing: a sheet on a terminal. */
+/* The same for a single thing: a sheet on a terminal. */
 enum table_form table_form_single(bool json);
 
 struct table;
@@ -52,11 +54,11 @@ void table_text(struct table *table, const char *text); /* NULL: none (null in J
 void table_number(struct table *table, uint64_t number);
 void table_none(struct table *table); /* a cell without a value */
 
-/* Write what is left to stdout. 0 also when nobody reads any more (EPIPE); -errno; -ENOMEM, also of
- * a cell before. Frees the table in every case. */
+/* Write what is left to stdout. Returns 0, also when nobody reads any more (EPIPE); -errno; or
+ * -ENOMEM, also of an earlier cell. Frees the table in every case. */
 int table_close(struct table *table);
 
-/* Give it up; what was not written is not. NULL is fine. */
+/* Free the table without writing the rest. NULL is fine. */
 void table_drop(struct table *table);
 
 #endif

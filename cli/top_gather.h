@@ -2,8 +2,8 @@
  * top_gather.h - where `tapedeck top` gets its numbers: the counters pages of the recorders, and
  * the replayer's socket for its plays.
  *
- * Pages are read and answer at once. The replayer is asked, half a second at most; one that does
- * not answer is left alone for a while. One thread.
+ * Pages can be read at once. The replayer is given at most half a second to answer; one that does
+ * not answer is not asked again for a while. One thread.
  */
 #ifndef TDK_CLI_TOP_GATHER_H
 #define TDK_CLI_TOP_GATHER_H
@@ -20,10 +20,11 @@ struct top_gather {
     uint64_t retry_ns;
 };
 
-/* What there is now, into the view. An error is of the tape that was named: it cannot be opened. */
+/* Read what there is now into the view. An error means that the tape that was named cannot be
+ * opened. */
 int top_gather(struct top_gather *gather, struct top_view *view, struct tdk_err *err);
 
-/* Pause the play, or let it go on. What came of it is the view's message. */
+/* Pause the play, or resume it. The view's message says what came of it. */
 void top_toggle(struct top_gather *gather, struct top_view *view, const struct top_player *player);
 
 void top_gather_close(struct top_gather *gather);

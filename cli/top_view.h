@@ -1,9 +1,9 @@
 /*
  * top_view.h - what `tapedeck top` shows, as lines of text: tapes, rings, players.
  *
- * The view is what was gathered and what the person at the keys chose; the screen is what it looks
- * like in so many columns and rows. Pure, so that a test can read a screen; a terminal is only in
- * top.c. Foreign text comes out as printable ASCII. One thread.
+ * The view is what was gathered and what the user has chosen with keys. The screen is what it looks
+ * like in a given number of columns and rows. Pure, so that a test can read a screen; only top.c
+ * knows a terminal. Foreign text is shown as printable ASCII. One thread.
  */
 #ifndef TDK_CLI_TOP_VIEW_H
 #define TDK_CLI_TOP_VIEW_H
@@ -18,18 +18,17 @@ enum { TOP_WIDTH_MIN = 40, TOP_WIDTH_MAX = 240, TOP_HEIGHT_MAX = 120 };
 
 struct top_tape {
     char path[256], state[24];
-    uint64_t silent_ns; /* since its loop came by */
+    uint64_t silent_ns; /* since its loop last turned */
     uint64_t size, segment, disk_free;
-    uint64_t full_ns; /* until its disk is full; 0: nobody knows, or never */
+    uint64_t full_ns; /* until its disk is full; 0: unknown, or never */
     uint64_t write_ns, sync_ns;
-    uint64_t canary_ns,
-        canary_age_ns; /* a canary's tick each so often (0: none), the newest found */
-    bool canary_seen;  /* a replayer looks for it */
+    uint64_t canary_ns, canary_age_ns; /* its period (0: none), and the age of the newest found */
+    bool canary_seen;                  /* a replayer looks for it */
 };
 
 struct top_ring {
     char name[TDK_NAME_MAX + 1], track[TDK_NAME_MAX + 1], state[24];
-    bool rated; /* it was seen before, so there are rates */
+    bool rated; /* it was also seen the last time, so there are rates */
     uint64_t ticks_s, bytes_s;
     uint64_t fill, high_water, capacity;
     uint64_t wait_ns, lost;
@@ -52,9 +51,9 @@ struct top_view {
 
     enum top_order order;
     bool reversed;
-    bool on_players;               /* the arrow keys move there, and not among the rings */
-    unsigned ring_at, player_at;   /* which one they are on */
-    unsigned ring_top, player_top; /* the first one shown: top_draw() keeps the chosen one in */
+    bool on_players;               /* the arrow keys move among players, not rings */
+    unsigned ring_at, player_at;   /* the chosen one */
+    unsigned ring_top, player_top; /* the first one shown, so that the chosen one is visible */
 };
 
 enum top_tone { TOP_PLAIN, TOP_TITLE, TOP_HEAD, TOP_WARN, TOP_BAD, TOP_DIM };
@@ -66,15 +65,16 @@ struct top_line {
 };
 
 struct top_screen {
-    unsigned width, height; /* as asked for, or as much as there is room for */
+    unsigned width, height; /* as asked for, or as much as fits */
     struct top_line lines[TOP_HEIGHT_MAX];
     unsigned count;
 };
 
-/* Into the order that was chosen; the same ring stays chosen. */
+/* Sort in the order chosen. The same ring stays chosen. */
 void top_sort(struct top_view *view);
 
-/* `height` at least 8, `width` at least TOP_WIDTH_MIN, or it says that there is no room. */
+/* Draw the screen. `height` is at least 8 and `width` at least TOP_WIDTH_MIN; otherwise it says
+ * that there is no room. */
 void top_draw(struct top_view *view, struct top_screen *screen, unsigned width, unsigned height);
 
 #endif
