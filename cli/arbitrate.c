@@ -1,4 +1,4 @@
-/* arbitrate.c - one whole tape from two of one feed, each tick with where it came from. */
+/* arbitrate.c - makes one whole tape from two tapes of one feed, with the origin of each tick. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ static const struct column columns[] = {
 
 enum origin { ORIGIN_NONE, ORIGIN_A, ORIGIN_B, ORIGIN_BOTH };
 
-/* Where the next tick would be, if it came as those before it did. */
+/* Where the next tick would be if it followed on from the one before. */
 struct place {
     uint64_t epoch, seq;
 };
@@ -77,14 +77,14 @@ struct arbitration {
 
     /* ---- the track ---- */
     const char *track;
-    struct tdk_tape *const *has; /* the tapes that have it */
+    struct tdk_tape *const *has; /* the tapes that have the track */
     enum tdk_kind kind;
     bool begun;
-    enum origin origin; /* as it was told last */
+    enum origin origin; /* as last written */
     struct place next[SIDES];
-    uint64_t told_epoch[SIDES]; /* whose properties were told last; 0: none */
+    uint64_t told_epoch[SIDES]; /* whose properties were last written; 0: none */
     uint64_t both, only[SIDES], still_lost;
-    /* Since the last tick that both had: what each lost, and what it alone had. */
+    /* Since the last tick that both had: how many ticks each lost, and how many it alone had. */
     uint64_t gap_lost[SIDES], gap_only[SIDES];
     uint64_t last_ts;
 };
@@ -117,7 +117,8 @@ static int put_symbol(const struct tdk_symbol_info *symbol, void *context)
                           (uint32_t)(sizeof head + size), walk->arbitration->err);
 }
 
-/* Properties and symbols of an epoch; a DBN track's symbols are among its properties and ticks. */
+/* Write the properties and symbols of an epoch. A DBN track's symbols are in its properties and
+ * ticks. */
 static int put_facts(struct arbitration *a, enum pairing_side side, uint64_t epoch)
 {
     struct symbol_walk walk = {a, epoch};
@@ -146,7 +147,7 @@ static int begin_track(struct arbitration *a)
 
 /* ---- where a tick comes from ---- */
 
-/* The first tape's facts count; the second's where the first has not begun. */
+/* The first tape's facts are used, and the second's where the first has no epoch yet. */
 static int tell_facts(struct arbitration *a, enum pairing_side side, uint64_t epoch)
 {
     bool is_known = a->told_epoch[side] == epoch;
@@ -159,7 +160,7 @@ static bool goes_on(const struct place *next, const struct pairing_tick *tick)
     return tick == NULL || (next->epoch == tick->epoch && next->seq == tick->frame->seq);
 }
 
-/* "both a=EPOCH:SEQ b=EPOCH:SEQ": from this tick on, until it is told again. */
+/* Write "both a=EPOCH:SEQ b=EPOCH:SEQ". It holds from this tick on, until the next such mark. */
 static int tell_origin(struct arbitration *a, const struct pairing_tick *ticks[SIDES])
 {
     static const char *const words[] = {[ORIGIN_A] = "a", [ORIGIN_B] = "b", [ORIGIN_BOTH] = "both"};
@@ -201,7 +202,7 @@ static int put_tick(struct arbitration *a, const struct pairing_tick *ticks[SIDE
 
 /* ---- what is lost all the same ---- */
 
-/* What one lost and the other had not either. */
+/* Ticks that one tape lost and the other did not have either. */
 static uint64_t lost_by_both(const struct arbitration *a)
 {
     uint64_t most = 0;
@@ -213,7 +214,7 @@ static uint64_t lost_by_both(const struct arbitration *a)
     return most;
 }
 
-/* Up to a tick received at `ts`; 0: there is none behind it. */
+/* End a gap at a tick received at `ts`. 0: there is no tick after it. */
 static int close_gap(struct arbitration *a, uint64_t ts)
 {
     uint64_t lost = lost_by_both(a);
@@ -311,7 +312,7 @@ static int arbitrate_track(const char *track, struct tdk_tape *const tapes[SIDES
         rc = close_gap(a, 0);
     }
     if (rc == 0 && !a->begun)
-        rc = begin_track(a); /* a track without ticks is one all the same */
+        rc = begin_track(a); /* a track without ticks is still a track */
     if (rc != 0)
         return rc;
     a->lost += a->still_lost;
@@ -360,7 +361,7 @@ static int arbitrate(struct arbitration *a)
     return rc < 0 ? cli_fail_stdout(rc) : conclude(a);
 }
 
-/* A tape of ours that an earlier try left without anything on it may be used; nothing else. */
+/* An existing tape may be used only if it is empty: an earlier attempt of ours may have left it. */
 static int check_output(void)
 {
     struct tdk_tape *tape;
@@ -369,7 +370,7 @@ static int check_output(void)
         return CLI_OK;
     int rc = tdk_tape_open(&tape, args.output, NULL);
     if (rc == TDK_ENOTAPE || rc == -ENOENT)
-        return CLI_OK; /* a folder that is empty or half made, or append_open() says what it is */
+        return CLI_OK; /* the folder is empty or half made; if not, append_open() says so */
     if (rc == 0) {
         tdk_tape_info(tape, &info);
         tdk_tape_close(tape);

@@ -85,7 +85,7 @@ static int fail_to_reach(const struct tdk_err *err, const char *socket)
     return CLI_UNREACHABLE;
 }
 
-/* Was this said in a variable, and not by a flag or a file? */
+/* Does this text come from an environment variable, and not from a flag or a file? */
 static bool is_from(const char *text, const char *variable)
 {
     return text == getenv(variable); /* NOLINT(concurrency-mt-unsafe): one thread */
@@ -105,7 +105,7 @@ static bool is_tcp(const struct ask_args *args)
     return ask_by_address(args->tape, args->address) && strncmp(args->address, "unix:", 5) != 0;
 }
 
-/* Where it is; false: nobody said. */
+/* Where the daemon is. False: neither was named. */
 static bool place(const struct ask_args *args, const char *socket, char *address, size_t room)
 {
     if (ask_by_address(args->tape, args->address))

@@ -1,4 +1,4 @@
-/* asof.c - what stood at a time: the last tick of each kind that holds state, of each symbol. */
+/* asof.c - the state at a time: for each symbol, the last tick of each kind that holds state. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -14,7 +14,7 @@ struct args {
     const char *format, *file;
     uint64_t back_ns;
     bool force, pretty, map_symbols, envelope;
-    bool verbose; /* as all commands are asked */
+    bool verbose; /* every command has it */
 };
 
 static struct args args;
@@ -138,7 +138,7 @@ static int deliver(struct range *range, enum output_format format, uint64_t *dam
     }
     prime_close(prime);
     output_close(output);
-    return rc == -EPIPE ? 0 : rc; /* the reader has seen enough */
+    return rc == -EPIPE ? 0 : rc; /* the reader needs no more */
 }
 
 static int run(const struct cli *cli)
@@ -156,7 +156,7 @@ static int run(const struct cli *cli)
     if (status != CLI_OK)
         return status;
     if (range.query.from < UINT64_MAX)
-        range.query.from++; /* what came at that very time counts */
+        range.query.from++; /* ticks of exactly that time count */
     int rc = deliver(&range, format, &damaged, &err);
     range_close(&range);
     if (rc == -ECANCELED)

@@ -13,7 +13,7 @@
 void attach_sleep(uint64_t ns)
 {
     struct timespec t = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-    nanosleep(&t, NULL); /* cut short by a signal: the caller looks again */
+    nanosleep(&t, NULL); /* if a signal cuts it short, the caller looks again */
 }
 
 int attach_ring(struct tdk_ring **ring, const char *name, enum tdk_ring_role role, uint64_t wait_ns,

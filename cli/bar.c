@@ -69,8 +69,8 @@ static void add_wide(struct bar *bar, const struct tdk_dbn_head *head)
     }
 }
 
-/* The best of a book, and the trade that it may be about. The records of one and of ten levels, of
- * one venue and of several, begin alike up to the first level's prices. */
+/* Add the best level of a book, and the trade if the record is about one. Records of one and of ten
+ * levels, of one venue and of several, are alike up to the first level's prices. */
 static void add_book(struct bar *bar, const struct tdk_dbn_mbp_1 *record)
 {
     if (record->action == 'T')

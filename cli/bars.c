@@ -1,4 +1,4 @@
-/* bars.c - a range of a tape as so many bars: what a chart is drawn from. */
+/* bars.c - a range of a tape as a given number of bars, for a chart. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -54,10 +54,10 @@ static const struct option_set sets[] = {
 
 struct bars {
     enum tdk_axis axis;
-    bool is_named;       /* one symbol was asked for, whatever its number is where */
-    bool is_mixed;       /* else: of more than one instrument */
-    uint16_t track;      /* else: whose the first was */
-    uint32_t instrument; /* else: the first; 0: none came */
+    bool is_named;       /* one symbol was asked for: its number may differ by track and time */
+    bool is_mixed;       /* else: there is more than one instrument */
+    uint16_t track;      /* else: the track of the first instrument */
+    uint32_t instrument; /* else: the first instrument; 0: none yet */
     uint64_t from, step;
     struct bar *list; /* ours */
     size_t count;
@@ -66,7 +66,7 @@ struct bars {
 
 /* ---- reading ---- */
 
-/* False: that was enough. */
+/* Returns false to end the walk. */
 typedef bool each_cb(const struct tdk_run *run, const struct tdk_frame *frame, void *context);
 
 static bool each_frame(const struct tdk_run *run, each_cb *each, void *context)
@@ -78,7 +78,7 @@ static bool each_frame(const struct tdk_run *run, each_cb *each, void *context)
     return true;
 }
 
-/* losses NULL: they are told when it is read again. */
+/* `losses` NULL: do not report losses, because the range will be read again. */
 static int walk(const struct range *range, struct losses *losses, each_cb *each, void *context,
                 struct tdk_err *err)
 {
@@ -106,7 +106,7 @@ static int walk(const struct range *range, struct losses *losses, each_cb *each,
 /* ---- which bars there are ---- */
 
 struct extent {
-    uint64_t first, last; /* nothing: first is the later one */
+    uint64_t first, last; /* nothing found: first > last */
 };
 
 static bool extend(const struct tdk_run *run, const struct tdk_frame *frame, void *context)
@@ -119,7 +119,7 @@ static bool extend(const struct tdk_run *run, const struct tdk_frame *frame, voi
     return true;
 }
 
-/* An open end is the tape's; on the axis of events only the ticks say where that is. */
+/* An open end is the tape's own. On the event axis only the ticks show where that is. */
 static int bound(struct range *range, struct tdk_err *err)
 {
     struct tdk_tape_info info;
@@ -170,7 +170,7 @@ static int divide(struct bars *bars, const struct tdk_query *query)
 
 /* ---- filling them ---- */
 
-/* A bar of two instruments would be one of none. */
+/* A bar of two instruments would have no meaning. */
 static bool is_of_one(struct bars *bars, uint16_t track, uint32_t instrument)
 {
     if (bars->is_named || instrument == 0)
@@ -190,7 +190,7 @@ static bool add(const struct tdk_run *run, const struct tdk_frame *frame, void *
     if (!is_of_one(bars, run->number, frame_instrument(frame)))
         return false;
     if (ts < bars->from)
-        return true; /* a control frame, of a time before */
+        return true; /* a control frame from before the range */
     uint64_t which = (ts - bars->from) / bars->step;
     if (which < bars->count)
         bar_add(&bars->list[which], frame);
@@ -273,7 +273,7 @@ static int make(struct bars *bars, struct range *range)
     if (bound(range, &err) < 0)
         return range_fail(&err);
     int status = divide(bars, &range->query);
-    range->query.control = true; /* for losses_look() */
+    range->query.control = true; /* losses_look() needs them */
     if (status != CLI_OK)
         return status;
     if (walk(range, &bars->losses, add, bars, &err) < 0)

@@ -1,4 +1,4 @@
-/* bench.c - measure, keep the median, show: the frame of each `tapedeck bench`. */
+/* bench.c - measure, keep the median, show a table: used by each `tapedeck bench`. */
 #include "cli/bench.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ const struct option bench_rows[] = {
 struct row {
     char what[WHAT_MAX];
     struct bench_run run;
-    uint64_t before; /* operations a second in the baseline; 0: not in it */
+    uint64_t before; /* operations a second in the baseline; 0: the row is not in it */
 };
 
 struct bench {

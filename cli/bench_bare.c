@@ -1,4 +1,4 @@
-/* bench_bare.c - from another process's memory onto a disk, and nothing else. */
+/* bench_bare.c - copies from another process's memory to a disk, and does nothing else. */
 #include "cli/bench_bare.h"
 
 #include <errno.h>
@@ -17,12 +17,12 @@
 #include "base/err.h"
 #include "cli/bench_disk.h"
 
-#define BUFFERS 64u                /* the 64 MiB of a recorder that was not told another amount */
-#define STEP    ((size_t)64 << 10) /* copied and summed while the caches have it */
+#define BUFFERS 64u                /* 64 MiB, like a recorder's default */
+#define STEP    ((size_t)64 << 10) /* copied and summed while it is in the caches */
 #define CHUNK   ((size_t)1 << 10)
 #define LOOK_NS (50 * NS_PER_US)
 
-/* Where both sides look, each counter in a line of its own; behind it the room. */
+/* What both sides look at: each counter in a cache line of its own, then the room. */
 struct shared {
     _Alignas(64) _Atomic uint64_t produced; /* bytes */
     _Alignas(64) _Atomic uint64_t consumed;
@@ -60,7 +60,7 @@ static _Noreturn void be_producer(const struct bare *b)
 {
     struct shared *s = b->shared;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    memset(s->bytes, 0, b->room); /* touched, as by one that has been up for an hour */
+    memset(s->bytes, 0, b->room); /* touch it, as in a process that has been up for an hour */
     atomic_store(&s->ready, 1);
     while (!atomic_load(&s->begun))
         look_again();
@@ -84,7 +84,7 @@ static bool producer_has_ended(const struct bare *b)
            ended.si_pid != 0;
 }
 
-/* A producer's end is looked for only while there is nothing new of it. */
+/* It checks whether the producer has ended only while there is nothing new. */
 static int wait_for(const struct bare *b, uint64_t upto)
 {
     while (atomic_load_explicit(&b->shared->produced, memory_order_acquire) < upto) {
@@ -156,7 +156,7 @@ int bench_bare(const char *folder, uint64_t size, size_t room, size_t burst, uin
     if (rc == 0)
         rc = bench_disk(folder, size, &source, elapsed_ns, err);
     if (b.producer > 0) {
-        kill(b.producer, SIGKILL); /* it has ended, or nobody takes what it produces */
+        kill(b.producer, SIGKILL); /* it has ended, or nobody reads it any more */
         waitpid(b.producer, NULL, 0);
     }
     if (b.shared != MAP_FAILED)

@@ -17,19 +17,19 @@
 #define IN_FLIGHT     8u
 #define SYNC_EACH     16u /* writes */
 #define UNSYNCED_MAX  64u
-#define RETURNED_ROOM 128u /* more than may be out */
+#define RETURNED_ROOM 128u /* more than are ever in flight */
 
 /* Writes by number, as in recorder/writer.h: synced <= told <= begun. */
 struct disk {
     int fd;
     const struct bench_source *source;
     uint64_t count, begun, told, synced;
-    bool returned[RETURNED_ROOM]; /* of those behind `told` */
+    bool returned[RETURNED_ROOM]; /* of the writes after `told` */
     int status;
     unsigned char *buffers;
-    unsigned writers;        /* that have taken theirs */
+    unsigned writers;        /* writers that have taken a buffer */
     unsigned out;            /* writes in flight */
-    pthread_mutex_t filling; /* one at a time, in order; taken before `lock` */
+    pthread_mutex_t filling; /* buffers are filled one at a time, in order; taken before `lock` */
     pthread_mutex_t lock;
     pthread_cond_t moved, slot;
 };
@@ -55,7 +55,7 @@ static bool begin_one(struct disk *d, uint64_t *number)
     return more;
 }
 
-/* False: there are no more, or something failed. */
+/* Fill a buffer. False: there are no more, or something failed. */
 static bool fill_one(struct disk *d, uint64_t *number, unsigned char *bytes)
 {
     const struct bench_source *source = d->source;

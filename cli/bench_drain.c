@@ -1,4 +1,4 @@
-/* bench_drain.c - ticks out of a ring into blocks that go nowhere. */
+/* bench_drain.c - takes ticks out of a ring and into blocks that are thrown away. */
 #include "cli/bench_drain.h"
 
 #include <errno.h>
@@ -17,10 +17,10 @@
 #include "tapedeck/ring.h"
 
 #define STEP_SIZE  ((size_t)64 << 10)
-#define BLOCK_ROOM ((size_t)1 << 20) /* --block-size of a recorder that was not told another */
+#define BLOCK_ROOM ((size_t)1 << 20) /* a recorder's default --block-size */
 
 struct drain {
-    struct tdk_ring *in, *out; /* ends of one ring: the producer's, ours */
+    struct tdk_ring *in, *out; /* ends of one ring: the producer's, and ours */
     struct block_scratch *scratch;
     unsigned char *bytes;
     struct track_state state;
@@ -43,7 +43,7 @@ static void end(struct drain *d)
     d->begun = false;
 }
 
-/* Until it is empty. False: something in it is not what was put there. */
+/* Empty the ring. False: something in it is not what was put there. */
 static bool take_all(struct drain *d)
 {
     const unsigned char *run;
@@ -52,7 +52,7 @@ static bool take_all(struct drain *d)
         if (!d->begun)
             begin(d);
         enum block_stop stop = block_add_run(&d->block, run, size, &taken);
-        if (stop == BLOCK_CONTROL) /* the ring's own: where its epoch begins */
+        if (stop == BLOCK_CONTROL) /* from the ring itself: its epoch begins */
             taken += tdk_frame_span(d->block.stopped_at->size);
         else if (stop == BLOCK_FULL)
             end(d);
@@ -82,7 +82,7 @@ static int drain_all(struct drain *d, const struct bench_feeds *feeds, struct td
     return 0;
 }
 
-/* The block at hand, as who reads a tape would look at it. */
+/* Check the current block as a reader of a tape would. */
 static int check_last(struct drain *d, const struct bench_feeds *feeds, struct tdk_err *err)
 {
     struct block_view view;

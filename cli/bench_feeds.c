@@ -1,4 +1,4 @@
-/* bench_feeds.c - producers that begin together, each in a process of its own. */
+/* bench_feeds.c - producers that start together, each in a process of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -85,7 +85,7 @@ static bool publish_paced(struct tdk_ring *ring, const struct bench_feeds *f)
     return true;
 }
 
-/* Attached, the ring's pages touched: as one that has been up for an hour. */
+/* Attach and touch the ring's pages, as in a producer that has been up for an hour. */
 static bool get_ready(struct tdk_ring **ring, const char *name, const struct bench_feeds *f)
 {
     char byte = 0;
@@ -123,7 +123,7 @@ static int fork_producers(struct bench_feeds *f, struct tdk_err *err)
 {
     char name[32];
     for (unsigned i = 0; i < f->rings; i++) {
-        bench_feed_name(name, i); /* ours: the child has another pid */
+        bench_feed_name(name, i); /* named after our pid, not the child's */
         f->producers[i] = fork();
         if (f->producers[i] < 0)
             return err_set(err, -errno, "start a producer");

@@ -16,7 +16,7 @@
 
 struct shared {
     struct bench_pair pair;
-    struct tdk_err err; /* of the child */
+    struct tdk_err err; /* the child's */
 };
 
 int bench_pair_cpus(const char *text, int cpus[2], struct tdk_err *err)
@@ -77,7 +77,7 @@ static _Noreturn void be_child(struct shared *shared, bench_side_cb *produce, vo
     _exit(rc == 0 ? 0 : 1);
 }
 
-/* A consumer that failed must not leave a producer behind that waits for room. */
+/* End the child. If the consumer failed, the producer must not go on waiting for room. */
 static int end_child(pid_t child, int rc, const struct shared *shared, struct tdk_err *err)
 {
     int status;

@@ -1,4 +1,4 @@
-/* bench_play.c - a tape into a ring: at full speed, and how late when there is a schedule. */
+/* bench_play.c - plays a tape into a ring: how fast at full speed, and how late with a schedule. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,9 +54,9 @@ static const struct option rows[] = {
     {.name = NULL},
 };
 
-/* Shared by both sides: the player's is a child. */
+/* Shared by both sides; the player runs in a child. */
 struct playing {
-    const char *path, *ring; /* known before the fork */
+    const char *path, *ring; /* set before the fork */
     int cpus[2];
     bool cold, digest;
     struct speed speed;
@@ -113,7 +113,7 @@ static int produce(struct bench_pair *pair, void *context, struct tdk_err *err)
 
 /* ---- the consumer's side ---- */
 
-/* What came against what END says was played. */
+/* Compare what came with what END says was played. */
 static int check_end(const struct playing *p, const struct tdk_frame *frame,
                      const struct tdk_digest *digest, struct tdk_err *err)
 {
@@ -135,7 +135,7 @@ struct announced {
     uint64_t epoch;
 };
 
-/* Names behind numbers, for the digest. */
+/* Remember the name of each track number, for the digest. */
 static void hear_track(struct announced tracks[MERGED + 1], const struct tdk_frame *frame)
 {
     struct tdk_track_head head;
@@ -202,7 +202,8 @@ static int consume(struct bench_pair *pair, void *context, struct tdk_err *err)
 
 /* ---- measures ---- */
 
-/* The first run, which is not counted, also compares digests: that costs more than the play. */
+/* The first run does not count, so it also compares digests, which costs more than the play
+ * itself. */
 static int measure(void *context, struct bench_run *run, struct tdk_err *err)
 {
     struct playing *p = context;
@@ -221,7 +222,7 @@ static int measure(void *context, struct bench_run *run, struct tdk_err *err)
     return rc;
 }
 
-/* What the machine itself does to a schedule: a loop that only watches the clock. */
+/* How late this machine is even without a play: a loop that only watches the clock. */
 static int measure_bare(void *context, struct bench_run *run, struct tdk_err *err)
 {
     static struct histogram lateness;
@@ -261,7 +262,7 @@ static int measure_paced(struct bench *bench, struct playing *p, struct tdk_err 
     return rc == 0 ? bench_measure(bench, "a bare loop, likewise", measure_bare, p, err) : rc;
 }
 
-/* The same day, packed. A tape that was given stays as it is. */
+/* The same day, packed. A tape that the user named is left as it is. */
 static int measure_sealed(struct bench *bench, struct playing *p, const struct bench_tape *day,
                           struct tdk_err *err)
 {
@@ -271,7 +272,7 @@ static int measure_sealed(struct bench *bench, struct playing *p, const struct b
     return rc == 0 ? measure_max(bench, p, "at full speed, sealed, cold", true, err) : rc;
 }
 
-/* Several tracks that are merged by time: a day of its own. */
+/* Several tracks merged by time: this needs a day of its own. */
 static int measure_merged(struct bench *bench, struct playing *p, struct tdk_err *err)
 {
     static struct bench_tape day;

@@ -42,15 +42,15 @@ static const struct option rows[] = {
 
 struct question {
     const char *path;
-    struct tdk_tape *tape; /* open while questions are hot */
+    struct tdk_tape *tape; /* kept open for the hot queries */
     struct tdk_query query;
     uint64_t repeat;
-    bool streams;      /* what counts is ticks, not answers */
-    bool anew, cold;   /* anew: the tape is opened for each answer; cold: out of the page cache */
-    uint64_t expected; /* ticks, once known: every later answer must be as large */
+    bool streams;      /* count ticks, not answers */
+    bool anew, cold;   /* anew: open the tape for each answer; cold: drop it from the page cache */
+    uint64_t expected; /* ticks, once known: each later answer must have as many */
 };
 
-/* One answer, whole, every frame of it touched. */
+/* Read one whole answer, and touch each frame of it. */
 static int ask(struct question *q, struct tdk_tape *tape, uint64_t *ticks, uint64_t *bytes,
                struct tdk_err *err)
 {
@@ -97,7 +97,7 @@ static int ask_hot(struct question *q, uint64_t *ticks, uint64_t *bytes, uint64_
     return rc;
 }
 
-/* What costs microseconds is counted in answers, what streams in ticks. */
+/* Queries that take microseconds are counted in answers, those that stream in ticks. */
 static int measure(void *context, struct bench_run *run, struct tdk_err *err)
 {
     static struct histogram latency;
@@ -123,7 +123,8 @@ static int measure(void *context, struct bench_run *run, struct tdk_err *err)
     return 0;
 }
 
-/* Once from memory, once from the disk. The first answer also says how much it is. */
+/* Measure once from memory and once from the disk. The first answer also gives the number of
+ * ticks. */
 static int ask_twice(struct bench *bench, struct question *q, const char *what, struct tdk_err *err)
 {
     char row[96];

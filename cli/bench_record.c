@@ -1,4 +1,4 @@
-/* bench_record.c - from rings to a tape, by producers and a recorder of its own. */
+/* bench_record.c - records from rings to a tape, with its own producers and recorder. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -69,8 +69,8 @@ static const struct option rows[] = {
 
 struct taping {
     struct bench_feeds feeds;
-    const char *sync; /* as the recorder takes it; NULL: no recorder, one ring that nobody reads */
-    /* of the run */
+    const char *sync; /* value of --sync; NULL: no recorder, one ring that nobody reads */
+    /* set while running */
     char folder[PATH_MAX];
     struct bench_recorder recorder;
 };
@@ -88,7 +88,7 @@ static int check_run(const struct bench_feeds *feeds, const struct tdk_run *run,
     return 0;
 }
 
-/* Every tick of every ring, once and unchanged. */
+/* The tape must have every tick of every ring, once and unchanged. */
 static int check_tape(const struct taping *t, struct tdk_err *err)
 {
     char path[PATH_MAX + 8];
@@ -164,7 +164,7 @@ static void count_run(struct bench_run *run, const struct bench_feeds *feeds)
     run->bytes = run->operations * tdk_frame_span(feeds->size);
 }
 
-/* As many bytes as a run of the others puts into its rings. */
+/* Write as many bytes as a run of the other measures puts into its rings. */
 static int measure_disk(void *context, struct bench_run *run, struct tdk_err *err)
 {
     struct taping *t = context;
@@ -227,7 +227,7 @@ static int measure_without_disk(struct bench *bench, struct tdk_err *err)
     return rc == 0 ? bench_measure(bench, "drained, no disk", measure_drain, &feeds, err) : rc;
 }
 
-/* Some file systems have no way past the page cache: then there is nothing to hold against. */
+/* Some file systems cannot bypass the page cache. Then there is nothing to compare with. */
 static int measure_limit(struct bench *bench, struct tdk_err *err)
 {
     static struct taping t;
@@ -238,7 +238,7 @@ static int measure_limit(struct bench *bench, struct tdk_err *err)
     return rc == -EINVAL ? 0 : rc;
 }
 
-/* As many as a ring holds when nobody reads it, and no more than half a second's. */
+/* As many as a ring holds when nobody reads it, but at most half a second's. */
 static uint64_t paced_count(void)
 {
     uint64_t fits = args.ring_size / tdk_frame_span((uint32_t)args.size) * 9 / 10;

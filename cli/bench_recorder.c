@@ -1,4 +1,4 @@
-/* bench_recorder.c - a recorder's life: started, watched until all is taped, stopped. */
+/* bench_recorder.c - starts a recorder, waits until everything is recorded, and stops it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 #define LOOK_NS     (200 * NS_PER_US)
 #define ARGS_MAX    (2 * BENCH_FEEDS_MAX + 16)
 
-/* The program that was built with us. */
+/* The recorder's program from the same build. */
 static int recorder_path(char path[PATH_MAX], struct tdk_err *err)
 {
     static const char name[] = "/tapedeck-recorder";
@@ -35,8 +35,8 @@ static int recorder_path(char path[PATH_MAX], struct tdk_err *err)
     return 0;
 }
 
-/* Its log in the folder, acknowledgements on 3. A bench that is killed leaves no recorder behind.
- */
+/* The log goes to the folder, acknowledgements to descriptor 3. If the bench is killed, the
+ * recorder ends, too. */
 static _Noreturn void be_recorder(const char *log, int ack, char *const argv[])
 {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -149,13 +149,13 @@ int bench_recorder_end(struct bench_recorder *r, int rc, struct tdk_err *err)
 
 /* ---- is it all there? ---- */
 
-/* Lines TRACK EPOCH SEQ; a track is its ring, and its ring ends with its number. */
+/* Read lines TRACK EPOCH SEQ. A track has its ring's name, which ends with the ring's number. */
 static void read_acks(struct bench_recorder *r)
 {
     char text[4096], *rest;
     ssize_t size;
     while ((size = read(r->acks, text, sizeof text - 1)) > 0) {
-        text[size] = '\0'; /* lines come whole: each is one write */
+        text[size] = '\0'; /* lines are whole, because each is written with one write */
         for (char *line = strtok_r(text, "\n", &rest); line != NULL;
              line = strtok_r(NULL, "\n", &rest)) {
             unsigned ring;
@@ -167,7 +167,7 @@ static void read_acks(struct bench_recorder *r)
     }
 }
 
-/* Durable where the recorder syncs, else written: then the ring has its room back. */
+/* Recorded means durable if the recorder syncs, else written: the ring has got its room back. */
 static bool is_taped(struct bench_recorder *r)
 {
     bool synced = strcmp(r->sync, "none") != 0;
@@ -184,7 +184,7 @@ static bool is_taped(struct bench_recorder *r)
     return true;
 }
 
-/* Not at the next sync but now, as `tapedeck flush`. */
+/* Flush now instead of at the next sync, like `tapedeck flush`. */
 static int flush(const struct bench_recorder *r, struct tdk_err *err)
 {
     char address[PATH_MAX + 64];

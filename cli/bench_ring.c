@@ -1,4 +1,4 @@
-/* bench_ring.c - ticks from one process to another through a ring: how many, how fast. */
+/* bench_ring.c - ticks from one process to another through a ring: how many a second, how soon. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -72,11 +72,11 @@ static const struct option rows[] = {
 
 /* One kind of traffic. */
 struct traffic {
-    const char *ring, *back; /* names; back: the way home of a round trip */
+    const char *ring, *back; /* names; back: for the way back of a round trip */
     int cpus[2];
     uint64_t count, batch, rate;
     bool mixed;
-    /* what the consumer found, until the run is written */
+    /* Found by the consumer, until the run is written. */
     uint64_t bytes, elapsed_ns;
     struct histogram latency;
 };
@@ -87,7 +87,7 @@ static uint32_t size_of(const struct traffic *t, uint64_t i)
     return t->mixed ? MIXED_LEAST + 8 * (uint32_t)spread : (uint32_t)args.size;
 }
 
-/* Every word says which tick it belongs to, and where. */
+/* Each word depends on the tick it belongs to and on its place in it. */
 static void fill(struct tdk_frame *frame, uint64_t i)
 {
     uint64_t *words = (uint64_t *)(void *)(frame + 1);
@@ -106,7 +106,7 @@ static bool is_right(const struct tdk_frame *frame, uint32_t size, uint64_t i)
     return wrong == 0 && frame->size == size;
 }
 
-/* A frame of the ring, as soon as there is room; NULL: the other side has given up. */
+/* Claim a frame as soon as there is room. NULL: the other side has given up. */
 static struct tdk_frame *claim(struct tdk_ring *ring, uint32_t size, struct bench_pair *pair)
 {
     struct tdk_frame *frame;
@@ -118,7 +118,7 @@ static struct tdk_frame *claim(struct tdk_ring *ring, uint32_t size, struct benc
     return frame;
 }
 
-/* The next tick, as soon as it is there; NULL likewise. */
+/* Take the next tick as soon as it is there. NULL: the other side has given up. */
 static const struct tdk_frame *take(struct tdk_ring *ring, struct bench_pair *pair)
 {
     const struct tdk_frame *frame;

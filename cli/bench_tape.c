@@ -72,7 +72,7 @@ int bench_folder_make(char path[PATH_MAX], const char *dir, struct tdk_err *err)
     return err_set(err, -errno, "make a folder in %s", dir);
 }
 
-/* Each file and folder below `path`, folders behind what is in them. */
+/* Call `each` for each file and folder below `path`, and for folders after their contents. */
 static int walk(const char *path, void (*each)(const FTSENT *entry), struct tdk_err *err)
 {
     char *paths[] = {(char *)(uintptr_t)path, NULL};
@@ -96,12 +96,12 @@ void bench_folder_remove(const char *path)
     walk(path, remove_one, NULL);
 }
 
-/* Clean pages only go when nothing of the file is dirty: sync first. */
+/* Only clean pages can be dropped, so sync the file first. */
 static void evict_one(const FTSENT *entry)
 {
     int fd = entry->fts_info == FTS_F ? open(entry->fts_accpath, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
-        return; /* a folder, or not ours to read: a socket, say */
+        return; /* a folder, or a file we cannot read, such as a socket */
     fdatasync(fd);
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     close(fd);
@@ -131,7 +131,7 @@ static int name_symbols(struct append *append, const struct bench_tape_options *
     return rc;
 }
 
-/* Every `tracks`-th tick of the market, from the `track`-th on. */
+/* Every `tracks`-th tick of the market, beginning with the `track`-th. */
 static int fill_track(struct append *append, const struct bench_tape_options *o, unsigned track,
                       unsigned tracks, struct tdk_err *err)
 {

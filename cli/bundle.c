@@ -23,7 +23,7 @@
 struct bundle {
     struct archive *archive;
     const char *what;         /* borrowed */
-    struct text_buffer files; /* lines of the manifest */
+    struct text_buffer files; /* the lines of the manifest */
     void *buffer;             /* of COPY_SIZE; ours */
 };
 
@@ -149,7 +149,8 @@ int bundle_add(struct bundle *bundle, const char *name, const void *bytes, size_
     return rc == 0 ? note_member(bundle, name, size, crc32c(0, bytes, size), err) : rc;
 }
 
-/* The next bytes of a file; zeros where it ends too early: a segment is cut when it is sealed. */
+/* Read the next bytes of a file. If it ends too early the rest is zeros, because a segment is cut
+ * when it is sealed. */
 static int read_part(int fd, void *buffer, size_t size, uint64_t offset, const char *name,
                      struct tdk_err *err)
 {
@@ -207,10 +208,10 @@ int bundle_finish(struct bundle *bundle, const char *lines, struct tdk_err *err)
 /* ---- reading ---- */
 
 struct extraction {
-    struct bundle in; /* archive, what and buffer */
+    struct bundle in; /* only archive, what and buffer are used */
     const char *folder;
-    struct text_buffer found; /* as the manifest should have it */
-    char *manifest;           /* ours, with a NUL behind it; NULL: it has not come */
+    struct text_buffer found; /* the lines that the manifest should have */
+    char *manifest;           /* ours, with a NUL at its end; NULL: not read yet */
     int (*progress)(uint64_t bytes, void *context);
     void *context;
 };
@@ -220,7 +221,7 @@ static int damaged(const struct extraction *x, const char *why, struct tdk_err *
     return err_say(err, TDK_ECORRUPT, "%s: %s", x->in.what, why);
 }
 
-/* What libarchive meets in a pack is the pack's fault, unless the system says otherwise. */
+/* An error of libarchive is the pack's fault, unless the system says otherwise. */
 static int fail_read(struct extraction *x, struct tdk_err *err)
 {
     const char *why = archive_error_string(x->in.archive);
@@ -314,7 +315,7 @@ static int extract_member(struct extraction *x, struct archive_entry *entry, str
     return strcmp(name, BUNDLE_MANIFEST) == 0 ? take_manifest(x, err) : extract_file(x, name, err);
 }
 
-/* The manifest ends with just the lines that were found. */
+/* The manifest must end with exactly the lines that were found. */
 static int check_manifest(const struct extraction *x, struct tdk_err *err)
 {
     if (x->manifest == NULL)

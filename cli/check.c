@@ -1,4 +1,4 @@
-/* check.c - is a tape being recorded as it should? One line for a monitor. */
+/* check.c - is a tape being recorded as it should be? One line for a monitor. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -100,8 +100,8 @@ static double percent_of(uint64_t part, uint64_t whole)
     return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
 }
 
-/* What is full now is judged; the high-water mark is for graphs: a burst that the ring held is what
- * it is there for. */
+/* Only how full the ring is now is judged. The high-water mark is for graphs: holding a burst is
+ * what a ring is for. */
 static void check_ring(struct health *h, const struct counters_copy *page, const char *ring)
 {
     uint64_t state = page_value(page, "ring_state", ring);
@@ -122,7 +122,7 @@ static void check_ring(struct health *h, const struct counters_copy *page, const
                     "a larger ring, or a faster disk", "ring %s is %.0f %% full", ring, fill);
 }
 
-/* The fullest of all rings by this counter. */
+/* How full the fullest ring is, by this counter. */
 static double fullest(const struct counters_copy *page, const char *counter)
 {
     double most = 0;
@@ -182,7 +182,7 @@ static void check_losses(struct health *h, const struct counters_copy *page)
                 "%" PRIu64 " %s lost since it started", lost, quantity_word(lost, "tick", "ticks"));
 }
 
-/* A replayer is not needed for recording; what one that runs sees of it is told. */
+/* Recording does not need a replayer. If one is running, report what it sees of the canary. */
 static void check_canary(struct health *h, const struct counters_copy *page)
 {
     char text[QUANTITY_TEXT];
@@ -220,7 +220,7 @@ static void check_page(struct health *h, const struct counters_copy *page)
     check_canary(h, page);
 }
 
-/* Nobody counts: nobody records, or whoever does is not seen from here. */
+/* There are no counters: nobody is recording, or the recorder is not visible from here. */
 static void check_silence(struct health *h, const struct folder *folder, bool left)
 {
     uint64_t segment;
@@ -255,10 +255,10 @@ static void check_recorder(struct health *h, const struct folder *folder)
 
 /* ---- the disk ---- */
 
-#define RATE_AFTER_NS (600 * NS_PER_S) /* before that a rate says little about the day */
+#define RATE_AFTER_NS (600 * NS_PER_S) /* before that, a rate says little about the day */
 
-/* Seconds until the disk is full: as the recorder sees it by its last minutes and its limits, else
- * at the rate since its start; UINT64_MAX: not known. */
+/* Seconds until the disk is full: as the recorder computes it from its last minutes and its limits,
+ * else by the rate since its start. UINT64_MAX: not known. */
 static uint64_t seconds_left(const struct folder *folder, uint64_t free_bytes)
 {
     struct counters_copy page;

@@ -1,4 +1,4 @@
-/* command.c - how commands talk: a line a message on stderr, control bytes escaped. */
+/* command.c - messages of commands: one line each on stderr, with control bytes escaped. */
 #include "cli/command.h"
 
 #include <inttypes.h>
@@ -25,7 +25,7 @@ void cli_talk_init(const char *command, const struct option_globals *globals)
     option_log(globals, talk.program);
 }
 
-/* What is printed may hold names out of files: nothing but text reaches the terminal. */
+/* A message may contain names from files: only printable text must reach the terminal. */
 static void put_escaped(char *line, size_t room, const char *text)
 {
     size_t n = strlen(line);
@@ -46,7 +46,7 @@ static void put_line(const char *text)
     put_escaped(line, sizeof line - 1, text);
     size_t size = strlen(line);
     line[size++] = '\n';                                /* put_escaped() left room for it */
-    ssize_t ignored = write(STDERR_FILENO, line, size); /* where would we say that? */
+    ssize_t ignored = write(STDERR_FILENO, line, size); /* there is nowhere to report a failure */
     (void)ignored;
 }
 

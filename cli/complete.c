@@ -1,4 +1,4 @@
-/* complete.c - the words that may stand at the cursor. */
+/* complete.c - finds the words that may stand at the cursor. */
 #include "cli/complete.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@ enum { NAMES_MAX = 2000 };
 
 struct completing {
     const struct option_list *words;
-    const char *prefix; /* of the word at the cursor */
+    const char *prefix; /* of the word at the cursor, as typed so far */
     FILE *out;
     unsigned offered;
 };
@@ -48,7 +48,7 @@ static int offer_symbol(const struct tdk_symbol_info *symbol, void *context)
     return c->offered >= NAMES_MAX;
 }
 
-/* The tape that the line names, or else the environment. */
+/* The tape that the line names, else that of the environment. */
 static const char *tape_of(const struct option_list *words)
 {
     for (size_t i = 1; i + 2 < words->count; i++)
@@ -72,7 +72,7 @@ static void offer_from_tape(struct completing *c, bool symbols)
 
 /* ---- values ---- */
 
-/* By what --help calls the value, so that a new option is completed without a word here. */
+/* Offer what fits the name that --help gives the value, so a new option needs no code here. */
 static void offer_named(struct completing *c, const char *value, const char *name)
 {
     if (strncmp(value, "DIR", 3) == 0)
@@ -109,7 +109,7 @@ static const struct option *find_row(const struct option_set *sets, const char *
     return NULL;
 }
 
-/* All that --help shows. */
+/* Offer all options that --help shows. */
 static void offer_options(struct completing *c, const struct option_set *sets)
 {
     for (; sets != NULL && sets->rows != NULL; sets++)
@@ -121,7 +121,7 @@ static void offer_options(struct completing *c, const struct option_set *sets)
         }
 }
 
-/* Every program has these behind its own. */
+/* Every program has these after its own. */
 static const struct option_set globals[] = {{.rows = option_global_rows}, {.rows = NULL}};
 
 /* ---- a daemon's table, as it tells it itself ---- */
@@ -143,7 +143,7 @@ static void parse_choices(const char **choices, char *words)
     choices[count] = NULL;
 }
 
-/* "name<TAB>letter<TAB>value<TAB>choices<TAB>help", as --help-as rows writes it. */
+/* Parse "name<TAB>letter<TAB>value<TAB>choices<TAB>help", as --help-as rows writes it. */
 static bool parse_row(struct option *row, char *line, const char **choices)
 {
     char *fields[5];
@@ -183,9 +183,9 @@ static const struct option_set *daemon_options(const char *program)
 
 /* ---- the line so far ---- */
 
-/* What may come next, as far as the words in front of the cursor tell. */
+/* What may come next, according to the words before the cursor. */
 struct place {
-    const struct command *const *commands; /* NULL: one was named that has no parts */
+    const struct command *const *commands; /* NULL: the command that was named has no parts */
     const struct option_set *sets;
     const char *operand;
 };
@@ -195,7 +195,7 @@ static void follow_commands(struct place *place, const struct option_list *words
     for (size_t i = 1; place->commands != NULL && i + 1 < words->count; i++) {
         const struct command *found = command_find(place->commands, words->items[i], NULL);
         if (found == NULL)
-            continue; /* `help`, an option, or a mistake */
+            continue; /* `help`, an option, or a typing error */
         place->commands = found->parts;
         place->sets = found->sets;
         place->operand = found->operand;
@@ -225,7 +225,7 @@ static void offer_operand(struct completing *c, const struct place *place)
         offer(c, (*p)->name, (*p)->brief);
     if (place->operand == NULL)
         return;
-    /* Commands that take a NAME are about rings. */
+    /* A command that takes a NAME is about rings. */
     offer_named(c, strcmp(place->operand, "NAME") == 0 ? "RING" : place->operand, "");
 }
 

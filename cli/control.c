@@ -1,4 +1,4 @@
-/* control.c - roll, flush, mark, attach and detach: the recorder is asked. */
+/* control.c - roll, flush, mark, attach and detach: requests to the recorder. */
 #include <stdio.h>
 
 #include "base/name.h"
@@ -29,7 +29,7 @@ static const struct option_set sets[] = {
     {.rows = NULL},
 };
 
-/* One number of the answer, as a list of one. */
+/* Show one number of the answer, as a table with one row. */
 static int show(struct wire_map result, const struct column *column)
 {
     struct table *table;
@@ -65,8 +65,8 @@ static void put_params(struct text_buffer *params, const char *key, const char *
     wire_close_map(params, opened, pairs);
 }
 
-/* Ask for `method`; `column`: what of the answer is shown, NULL: there is nothing in it. `name`: a
- * param, of this key. */
+/* Call `method` with the param `key`: `name` (none if NULL), and show `column` of the answer (NULL:
+ * there is nothing to show). */
 static int call(const char *method, const char *key, const char *name, const struct column *column)
 {
     struct tdk_client *client;

@@ -11,7 +11,7 @@ static void key(struct text_buffer *text, const char *name)
     text_add_string(text, "\":");
 }
 
-/* 64-bit integers are strings in JSON, here as everywhere. */
+/* 64-bit integers are strings in JSON, as everywhere in tapedeck. */
 static void number(struct text_buffer *text, const char *name, uint64_t value)
 {
     key(text, name);

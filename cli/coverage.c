@@ -1,4 +1,4 @@
-/* coverage.c - is a range of a tape whole? `coverage` tells all of it, `gaps` what is missing. */
+/* coverage.c - is a range of a tape whole? `coverage` shows everything, `gaps` what is missing. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ static const struct option_set sets[] = {
     {.rows = NULL},
 };
 
-/* What is told, as it comes: rows of a table, or JSON. */
+/* What has been written so far, as rows of a table or as JSON. */
 struct telling {
     struct progress progress;
     struct table *table;
@@ -54,7 +54,7 @@ struct telling {
     int failed;                                /* why it cannot be written */
     bool any_track, any_epoch, in_epoch, any_loss;
     uint64_t ticks, gaps, missing;
-    uint64_t retired_ticks, away_ticks; /* of those missing */
+    uint64_t retired_ticks, away_ticks; /* parts of `missing` */
 };
 
 /* ---- what both count ---- */
@@ -97,7 +97,7 @@ static int conclude(const struct telling *t)
     return CLI_LOSSY;
 }
 
-/* Walk the range with these, then `show` what they made of it. */
+/* Walk the range with these callbacks, then `show` the result. */
 static int survey(const struct cli *cli, const char *what, struct tdk_coverage_walk walk,
                   struct telling *t, int (*show)(struct telling *t))
 {
@@ -137,7 +137,7 @@ static int show_table(struct telling *t)
     return rc;
 }
 
-/* The table is closed, and with it freed, by show_table(); not when the walk failed. */
+/* show_table() closes the table and so frees it, but is not called when the walk fails. */
 static int survey_table(const struct cli *cli, const char *what, struct tdk_coverage_walk walk,
                         const struct column *columns, size_t count)
 {
@@ -236,7 +236,8 @@ static int only_count(const struct tdk_gap *gap, void *context)
 
 /* ---- coverage as JSON: tracks, their epochs, the gaps of each ---- */
 
-/* As of a table: what fails soon has written nothing, and what is long is written as it comes. */
+/* As with a table: a command that fails early has written nothing, and long output is written as it
+ * comes. */
 static void write_text(struct telling *t, size_t kept)
 {
     if (t->failed == 0)
@@ -271,7 +272,7 @@ static int add_track(const char *track, void *context)
     return 0;
 }
 
-/* With its losses first, which may be millions. */
+/* An epoch begins with its losses, which may be millions. */
 static void begin_epoch(struct telling *t, uint64_t epoch)
 {
     if (t->in_epoch)

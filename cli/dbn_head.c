@@ -16,7 +16,7 @@
 #include "tape/select.h"
 #include "tapedeck/dbn.h"
 
-#define PROBE_SIZE (UINT64_C(16) << 20) /* bytes looked at for what the head must say */
+#define PROBE_SIZE (UINT64_C(16) << 20) /* bytes of records to look at */
 
 /* One epoch of one track. */
 struct origin {
@@ -24,7 +24,7 @@ struct origin {
     uint64_t epoch;
     uint8_t kind;      /* enum tdk_kind of the track */
     bool in_range;     /* may hold ticks of the range */
-    bool has_metadata; /* a DBN file went into it */
+    bool has_metadata; /* from a DBN file that the epoch was made from */
     uint64_t first_ts, last_ts;
     struct dbn_metadata metadata; /* decoded: owned */
 };
@@ -37,7 +37,7 @@ struct dbn_head {
     struct mappings mappings;
     const char **names[3]; /* symbols, partial, not_found */
     struct dbn_metadata metadata;
-    const char *track; /* being looked at */
+    const char *track; /* the one being looked at */
     uint8_t track_kind;
     struct tdk_err *err;
 };
@@ -49,7 +49,7 @@ static int no_memory(struct tdk_err *err)
 
 /* ---- which epochs ---- */
 
-/* A track whose file has another schema than those asked for adds nothing. */
+/* Is the file's schema among those asked for? If not, the track adds nothing. */
 static bool schema_is_asked_for(const struct tdk_query *query, uint16_t schema)
 {
     uint8_t rtype;
@@ -67,7 +67,7 @@ static bool meets_range(const struct tdk_query *query, const struct tdk_epoch_in
     if (epoch->last_seq == 0)
         return false;
     if (query->axis == TDK_AXIS_EVENT || epoch->first_ts > epoch->last_ts)
-        return true; /* the epoch does not say */
+        return true; /* the epoch does not say which */
     return epoch->last_ts >= query->from &&
            (epoch->first_ts < query->to || query->to == UINT64_MAX);
 }
@@ -117,8 +117,8 @@ static int add_track(const struct tdk_track_info *track, void *context)
     return depot_epochs(h->depot, track->name, add_epoch, h, h->err);
 }
 
-/* Epochs outside the range count only when there are no others: what an empty answer would be is
- * still worth saying. */
+/* Epochs outside the range count only when there are no others: even an empty answer should say
+ * what it would be. */
 static void keep_in_range(struct dbn_head *h)
 {
     size_t kept = 0;
@@ -138,7 +138,7 @@ static void keep_in_range(struct dbn_head *h)
 
 /* ---- version, send times, schema, times ---- */
 
-/* Do records of this schema lie the same in every version? Mixed ones may not. */
+/* Do records of this schema have the same layout in every version? Mixed ones may not. */
 static bool is_same_in_all_versions(uint16_t schema)
 {
     uint8_t rtype;
@@ -162,11 +162,11 @@ static bool is_dbn(const struct origin *origin)
     return origin->kind != TDK_KIND_WIDE && origin->kind != TDK_KIND_OPAQUE;
 }
 
-/* What records say of themselves. */
+/* What the records themselves show. */
 struct probe {
-    uint8_t version;  /* of the first that differs between versions; 0: none did */
-    bool any, ts_out; /* there is one, and the first has a send time */
-    bool stamped;     /* and a time in its frame that is not its own */
+    uint8_t version;  /* of the first that depends on the version; 0: none does */
+    bool any, ts_out; /* there is a record; the first one has a send time */
+    bool stamped;     /* the first one's frame has another time than the record */
 };
 
 static void probe_record(struct probe *probe, const struct tdk_frame *frame)
@@ -194,9 +194,9 @@ static void probe_run(struct probe *probe, const struct tdk_run *run)
         probe_record(probe, at);
 }
 
-/* Records that came without a head (fragments, live feeds) tell their version and whether they have
- * a send time by their length: look at the first of them, up to one that differs between versions.
- */
+/* Records that came without a head (fragments, live feeds) show their version, and whether they
+ * have a send time, by their length. Look at the first of them, up to one that depends on the
+ * version. */
 static struct probe probe_records(const struct dbn_head *h, bool for_version)
 {
     struct probe probe = {.version = 0};
@@ -212,14 +212,14 @@ static struct probe probe_records(const struct dbn_head *h, bool for_version)
             probe_run(&probe, &run);
             seen += run.size;
         } else if (rc != TDK_ECORRUPT) {
-            break; /* who reads it all will meet it again, and say so */
+            break; /* delivering the range will meet and report it */
         }
     }
     reader_close(reader);
     return probe;
 }
 
-/* Is there a track of DBN that no file with a head went into? */
+/* Is there a DBN track that was not made from a file with a head? */
 static bool has_headless(const struct dbn_head *h)
 {
     for (size_t i = 0; i < h->origin_count; i++)
@@ -244,7 +244,8 @@ static uint8_t choose_version(const struct dbn_head *h)
     return version != 0 ? version : DBN_VERSION_MAX;
 }
 
-/* A file has one kind: that which a head says, else that of the first record. */
+/* Either all or no records of a file have send times: as a head says, else as the first record
+ * has. */
 static bool choose_ts_out(const struct dbn_head *h)
 {
     bool headed = false, ts_out = false;
@@ -256,7 +257,7 @@ static bool choose_ts_out(const struct dbn_head *h)
     return !headed && has_headless(h) ? probe_records(h, false).ts_out : ts_out;
 }
 
-/* What all agree on stays; what they do not becomes "mixed". */
+/* Keep what all heads agree on; anything else becomes "mixed". */
 static void merge_head(struct dbn_metadata *to, const struct dbn_metadata *from, bool first)
 {
     if (first) {
@@ -279,7 +280,7 @@ static void merge_head(struct dbn_metadata *to, const struct dbn_metadata *from,
     to->limit = 0;
 }
 
-/* A track that no file went into: as a live client would describe itself. */
+/* The head of a track that was not made from a file: what a live client would write. */
 static struct dbn_metadata live_head(const struct origin *origin)
 {
     bool ticks = origin->first_ts <= origin->last_ts;
@@ -296,7 +297,7 @@ static struct dbn_metadata live_head(const struct origin *origin)
 static void merge_heads(struct dbn_head *h)
 {
     bool first = true;
-    h->metadata = live_head(&(struct origin){.first_ts = 1}); /* should there be nothing at all */
+    h->metadata = live_head(&(struct origin){.first_ts = 1}); /* for a tape with nothing at all */
     for (size_t i = 0; i < h->origin_count; i++) {
         const struct origin *origin = &h->origins[i];
         if (!is_dbn(origin))
@@ -313,7 +314,7 @@ static bool is_of_rtype_of(uint16_t schema, uint16_t other)
     return dbn_schema_rtype(schema, &a) && dbn_schema_rtype(other, &b) && a == b;
 }
 
-/* The one that was asked for, unless a file says that its records of this type are of another. */
+/* The schema asked for, unless a file says that its records of this type have another one. */
 static uint16_t choose_schema(const struct dbn_head *h, uint16_t asked)
 {
     for (size_t i = 0; i < h->origin_count; i++) {
@@ -325,8 +326,8 @@ static uint16_t choose_schema(const struct dbn_head *h, uint16_t asked)
     return asked != DBN_SCHEMA_MIXED ? asked : h->metadata.schema;
 }
 
-/* What the range says of the times in the records; nothing where their producer stamped the ticks
- * anew (feed --stamp now). */
+/* Limit the head's times to the range. If the producer gave the ticks new times (feed --stamp now),
+ * the range says nothing about the times in the records. */
 static void bound_times(struct dbn_head *h)
 {
     struct dbn_metadata *head = &h->metadata;
@@ -372,7 +373,7 @@ static const struct dbn_names *names_of(const struct dbn_metadata *metadata, int
     return list == 0 ? &metadata->symbols : list == 1 ? &metadata->partial : &metadata->not_found;
 }
 
-/* As the one file had them; of several, sorted and each once. */
+/* The names of a single file in its order; those of several files sorted, each once. */
 static int merge_names(struct dbn_head *h, int list, struct dbn_names *names)
 {
     size_t count = 0;
@@ -400,7 +401,7 @@ static int merge_names(struct dbn_head *h, int list, struct dbn_names *names)
     return 0;
 }
 
-/* The epoch a symbol belongs to, when no file speaks for it. */
+/* Is this symbol of an epoch that was not made from a file? */
 static bool is_live(const struct dbn_head *h, const struct tdk_symbol_info *symbol)
 {
     for (size_t i = 0; i < h->origin_count; i++)
@@ -497,7 +498,7 @@ const struct dbn_metadata *dbn_head_metadata(const struct dbn_head *h)
     return &h->metadata;
 }
 
-/* As a file without ticks said. */
+/* What a file without ticks said of itself. */
 static uint8_t told_rtype(const struct dbn_head *h, const struct origin *origin)
 {
     uint8_t rtype = TDK_RTYPE_WIDE_TRADE;
@@ -513,7 +514,7 @@ static uint8_t told_rtype(const struct dbn_head *h, const struct origin *origin)
     return rtype;
 }
 
-/* Of a wide track: as its first record is, from that epoch on. */
+/* Of a wide track: the type of its first record from that epoch on. */
 static uint8_t wide_rtype(const struct dbn_head *h, const struct origin *origin)
 {
     const char *track = origin->track;
@@ -557,7 +558,7 @@ struct output_schema dbn_head_schema(const struct dbn_head *h)
         struct output_schema one = schema_of_origin(h, &h->origins[i]);
         if (i > 0 && (one.type != schema.type || one.rtype != schema.rtype))
             return (struct output_schema){.type = 0};
-        one.ts_out = one.ts_out || schema.ts_out; /* a column that some leave empty */
+        one.ts_out = one.ts_out || schema.ts_out; /* some tracks may leave this column empty */
         schema = one;
     }
     return schema;

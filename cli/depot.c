@@ -11,8 +11,8 @@
 #include "tape/segment.h"
 #include "tape/tape.h"
 
-/* A sealed segment ends with a foot. One that stands alone has neither index nor neighbours that
- * would tell what is missing behind its last whole block. */
+/* A sealed segment ends with a foot. Without the foot, a segment file that stands alone has neither
+ * an index nor neighbours that would show what is missing after its last whole block. */
 static void look_at_end(const char *path)
 {
     static const char sealed[] = ".seg";
@@ -167,7 +167,7 @@ struct output_facts depot_facts(struct depot *s)
 /* ---- ticks ---- */
 
 struct reader {
-    struct tdk_cursor *cursor; /* or */
+    struct tdk_cursor *cursor; /* or the two below */
     struct tdk_client *client;
     struct tdk_stream *stream;
 };

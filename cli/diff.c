@@ -59,9 +59,9 @@ static const struct column missing_columns[] = {
     {"to", COLUMN_TIME},
 };
 
-/* Ticks in a row that one tape has not; epoch and seqs are those of the other. */
+/* Successive ticks that one tape does not have. Epoch and seqs are those of the other. */
 struct stretch {
-    enum pairing_side side; /* that has them */
+    enum pairing_side side; /* the tape that has them */
     uint64_t epoch, first_seq, count, from, to;
 };
 
@@ -70,11 +70,11 @@ struct comparison {
     struct progress progress;
     struct table *table;
     const char *track;
-    struct histogram *apart; /* ns between the receive times of one tick */
+    struct histogram *apart; /* ns between the two receive times of a tick */
     uint64_t both, only[SIDES], same_time, earlier, later;
     struct stretch stretch;  /* count 0: none */
-    bool any_difference;     /* and the first of them is told */
-    uint64_t missing[SIDES]; /* in all, from that side */
+    bool any_difference;     /* and the first one has been reported */
+    uint64_t missing[SIDES]; /* in all, on that side */
     uint64_t damaged, times;
 };
 

@@ -60,12 +60,12 @@ static void show_intervals(const struct intervals *in)
                in->items[i].hex, in->items[i].ticks);
 }
 
-/* Where the ticks go: into one digest, or into one an interval. */
+/* Where the ticks go: into one digest, or into one for each interval. */
 struct target {
     struct tdk_digest *digest;
     struct intervals intervals;
     struct losses losses;
-    bool told; /* what is lost or damaged, in the first pass */
+    bool told; /* losses and damage have been reported, in the first pass */
 };
 
 static int take_run(struct target *target, const struct tdk_run *run, struct tdk_err *err)
@@ -138,7 +138,7 @@ static int run(const struct cli *cli)
         return status;
     interrupt_catch();
     range.query.limit = args.limit;
-    range.query.control = true; /* to tell of losses */
+    range.query.control = true; /* to report losses */
     int rc = tdk_digest_open(&target.digest);
     if (rc < 0)
         rc = err_set(&err, rc, "digest");

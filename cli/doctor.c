@@ -1,4 +1,4 @@
-/* doctor.c - what is wrong with this host, and how to mend it. */
+/* doctor.c - what is wrong with this host, and how to repair it. */
 #include "cli/doctor.h"
 
 #include <stddef.h>
@@ -41,7 +41,7 @@ static const struct option_set sets[] = {
     {.rows = NULL},
 };
 
-/* Bytes a second over what is on the tape, the pauses included; 0: not known. */
+/* Bytes a second over all of the tape, including pauses. 0: not known. */
 static uint64_t recorded_rate(const char *path)
 {
     struct tdk_tape *tape;

@@ -1,4 +1,4 @@
-/* doctor_disk.c - the disk that a tape is on, or is to be on. */
+/* doctor_disk.c - checks the disk that a tape is on, or will be on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,7 +20,7 @@
 #define ALIGNMENT   4096u
 #define SYNC_LATE   (500 * NS_PER_MS)
 #define INDEX_LEAST (UINT64_C(64) << 20)
-#define SPACE_LEAST (UINT64_C(2) << 30) /* the segment being written and the one made ready */
+#define SPACE_LEAST (UINT64_C(2) << 30) /* for the segment being written and the next one */
 
 /* ---- the file system ---- */
 
@@ -93,7 +93,7 @@ static void look_at_room(struct health *h, const struct doctor_disk *disk, const
                 "more disk, smaller --segment-size, or `tapedeck retain`", "%s free%s%s",
                 quantity_size_text(text, room),
                 left[0] != '\0' ? ", at the recorded rate full in " : "", left);
-    /* The index grows by doubling its map, and its file with what is in it. */
+    /* The index grows by doubling its map; its file grows with its contents. */
     uint64_t used = size_of(disk->path, "index/data.mdb");
     bool tight = room < used + INDEX_LEAST;
     if (fs.f_files > 0 && fs.f_favail < 64)
@@ -146,7 +146,7 @@ static int measure(int fd, uint64_t size, struct measured *m)
     void *bytes = NULL;
     if (posix_memalign(&bytes, ALIGNMENT, WRITE_SIZE) != 0)
         return -ENOMEM;
-    uint64_t word = 0x9e3779b97f4a7c15u; /* nothing that a disk could compress */
+    uint64_t word = 0x9e3779b97f4a7c15u; /* so that no disk can compress it */
     for (size_t i = 0; i < WRITE_SIZE; i += sizeof word) {
         word = word * 6364136223846793005u + 1442695040888963407u;
         memcpy((char *)bytes + i, &word, sizeof word);
@@ -198,7 +198,7 @@ static void look_at_bandwidth(struct health *h, const struct doctor_disk *disk, 
                 quantity_duration_text(sync, m.sync_ns));
 }
 
-/* Where the tape is, or the nearest folder above where it is to be. */
+/* The tape's folder, or the nearest existing folder above where it will be. */
 static void existing(const char *path, char *folder, size_t room)
 {
     struct stat st;
@@ -221,7 +221,7 @@ void doctor_disk(struct health *h, const struct doctor_disk *disk)
     look_at_type(h, folder);
     look_at_room(h, disk, folder);
     look_at_addresses(h);
-    /* A file without a name: nothing is left of it, however this ends. */
+    /* The file has no name, so nothing of it is left, whatever happens. */
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) {
         health_find(h, errno == EACCES || errno == EROFS ? HEALTH_CRITICAL : HEALTH_UNKNOWN,

@@ -1,4 +1,4 @@
-/* doctor_host.c - shared memory, limits, namespaces and clocks. */
+/* doctor_host.c - checks shared memory, limits, namespaces and clocks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 #define CLOCK_DEAR_NS  200u
 #define CLOCK_WRONG_US 100000
 
-/* The first line of a small file, without its end; "" if it cannot be read. */
+/* The first line of a small file, without its newline; "" if it cannot be read. */
 static const char *read_line(const char *path, char *line, size_t room)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -36,7 +36,7 @@ static const char *read_line(const char *path, char *line, size_t room)
 
 /* ---- shared memory ---- */
 
-/* The rings directory is made by the first ring: until then look where it will be. */
+/* The first ring makes the rings directory. Until then, look at the folder that it will be in. */
 static void existing_folder(char *path, size_t room)
 {
     struct stat st;
@@ -83,7 +83,7 @@ static bool swaps(void)
     if (fd >= 0)
         close(fd);
     line[n > 0 ? n : 0] = '\0';
-    const char *end = strchr(line, '\n'); /* behind the heading */
+    const char *end = strchr(line, '\n'); /* after the heading */
     return end != NULL && end[1] != '\0';
 }
 
@@ -109,7 +109,7 @@ static void look_at_limits(struct health *h)
 
 /* ---- namespaces ---- */
 
-/* "NSpid: 4711 12": as seen from outside, and from here. */
+/* "NSpid: 4711 12": our pid as seen from outside, and from here. */
 static void look_at_pids(struct health *h)
 {
     char line[256] = "";

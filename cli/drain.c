@@ -1,4 +1,4 @@
-/* drain.c - consume a ring to stdout or a file. */
+/* drain.c - consumes a ring and writes it to stdout or a file. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -32,8 +32,8 @@ enum ending { ENDED_DONE, ENDED_TIMEOUT, ENDED_INTERRUPT, ENDED_FAILED };
 struct drain {
     struct tdk_ring *ring;
     struct listener listener;
-    uint64_t heard_ns; /* when a tick came last */
-    bool has_released; /* something that is in the output alone */
+    uint64_t heard_ns; /* when the last tick came */
+    bool has_released; /* some ticks are now only in the output */
 };
 
 static bool is_done(const struct drain *d)
@@ -42,21 +42,21 @@ static bool is_done(const struct drain *d)
            (args.stop.count != 0 && d->listener.ticks == args.stop.count) || d->listener.gone;
 }
 
-/* All that is there, up to where we are done; then its room is given back. */
+/* Take all that is there, or up to where we are done, and then release it. */
 static int take_all(struct drain *d, struct tdk_err *err)
 {
     uint64_t ticks = d->listener.ticks;
     const struct tdk_frame *frame;
     size_t taken = 0;
     int rc = 0;
-    /* Flushed by pieces: the producer may be waiting for this room. */
+    /* Flush piece by piece: the producer may be waiting for this room. */
     while (rc == 0 && !is_done(d) && taken < 1 << 20 && (frame = tdk_ring_next(d->ring)) != NULL) {
         rc = listener_take(&d->listener, frame, err);
         taken += tdk_frame_span(frame->size);
     }
     if (rc == 0)
         rc = listener_flush(&d->listener, taken < 1 << 20, err);
-    if (rc == 0) { /* what could not be put out stays in the ring, for another try */
+    if (rc == 0) { /* otherwise it stays in the ring, for another try */
         tdk_ring_release(d->ring);
         d->has_released = d->has_released || taken > 0;
     }
@@ -95,7 +95,7 @@ static enum ending drain_loop(struct drain *d, struct tdk_err *err)
     }
 }
 
-/* What was refused after the last tick that came is told by the ring alone. */
+/* If ticks were refused after the last one that came, only the ring's counters show it. */
 static void count_refused_last(struct drain *d)
 {
     struct listener *l = &d->listener;
@@ -105,7 +105,7 @@ static void count_refused_last(struct drain *d)
         l->lost += info.seq - l->next_seq + 1;
 }
 
-/* END says what was played; this is what came. */
+/* Compare what END says was played with what came. */
 static int check_end(const struct listener *l)
 {
     static const uint8_t none[16];
@@ -125,7 +125,7 @@ static int check_end(const struct listener *l)
         return CLI_LOSSY;
     }
     if (ticks > l->end.ticks || memcmp(l->end.digest, none, sizeof none) == 0)
-        return CLI_OK; /* something else was in the ring too, or END bears no digest */
+        return CLI_OK; /* the ring had other ticks, too, or END has no digest */
     tdk_digest_value(l->digest, value, hex);
     if (memcmp(l->end.digest, value, sizeof value) == 0)
         return CLI_OK;
@@ -159,7 +159,7 @@ static int drain_report(struct drain *d, enum ending ending, const struct tdk_er
     return status;
 }
 
-/* The ring has given its room back: what was taken must not go with the file. */
+/* Their room in the ring has been given back, so keep in the file what was taken. */
 static void save(struct drain *d)
 {
     struct tdk_err err;

@@ -11,7 +11,7 @@
 #include "cli/publisher.h"
 #include "replayer/pace.h"
 
-#define AHEAD_MAX_NS (86400 * NS_PER_S) /* a time further ahead of the clock is no schedule */
+#define AHEAD_MAX_NS (86400 * NS_PER_S) /* a time further ahead of the clock is not scheduled */
 
 static const char *const stamps[] = {"file", "now", NULL};
 enum { STAMP_FILE, STAMP_NOW };
@@ -42,10 +42,10 @@ struct feed {
     struct publisher publisher;
     struct intake intake;
     struct pace pace;
-    uint64_t paced; /* ticks that had a place in the schedule */
+    uint64_t paced; /* ticks that were scheduled */
     bool anchored;  /* this file's first tick has been seen */
-    bool is_filled; /* the epoch has something */
-    bool is_headed; /* and it is a DBN file with a head, which speaks for all of the epoch */
+    bool is_filled; /* the epoch has an item */
+    bool is_headed; /* and is a DBN file's with a head, which applies to the whole epoch */
 };
 
 static int put_info(const char *key, const void *value, size_t size, void *context,
@@ -57,7 +57,7 @@ static int put_info(const char *key, const void *value, size_t size, void *conte
     return 0;
 }
 
-/* What is so of all files is told once an epoch. */
+/* Announce what is true of all files, once in each epoch. */
 static int begin_epoch(struct feed *feed, struct tdk_err *err)
 {
     feed->is_filled = feed->is_headed = false;
@@ -74,7 +74,7 @@ static int new_epoch(struct feed *feed, struct tdk_err *err)
     return rc == 0 ? begin_epoch(feed, err) : rc;
 }
 
-/* The first thing that a DBN file says, unless it is a fragment. */
+/* Is it a DBN file's head? That comes first, unless the file is a fragment. */
 static bool is_dbn_head(const struct source_item *item)
 {
     static const char key[] = "dbn.metadata";
@@ -86,8 +86,8 @@ static bool is_dbn_head(const struct source_item *item)
            memcmp((const char *)item->payload + sizeof info, key, strlen(key)) == 0;
 }
 
-/* A head has an epoch of its own, as on a tape that it is imported to: with two of them in one,
- * that which came last would speak for the ticks of both. */
+/* A head gets an epoch of its own, as on a tape that the file is imported to. With two heads in one
+ * epoch, the last one would apply to the ticks of both. */
 static int look_for_head(struct feed *feed, const struct source_item *item, struct tdk_err *err)
 {
     bool begins = is_dbn_head(item) && !feed->is_headed;
@@ -97,11 +97,12 @@ static int look_for_head(struct feed *feed, const struct source_item *item, stru
     return rc;
 }
 
-/* Until the tick is due. The anchor is one a file: the next file begins when this one is over. */
+/* Wait until the tick is due. Each file has its own anchor: the next file begins when this one is
+ * over. */
 static void keep_pace(struct feed *feed, uint64_t ts)
 {
     if (args.speed.kind == SPEED_SCALED && ts > clock_wall() + AHEAD_MAX_NS)
-        return; /* an undefined time, or one that nobody will live to see */
+        return; /* an undefined time, or one too far in the future */
     if (!feed->anchored)
         pace_anchor(&feed->pace, ts, feed->paced, clock_mono());
     feed->anchored = true;
@@ -128,12 +129,12 @@ static int publish_item(const struct source_item *item, void *context, struct td
     frame->flags = item->flags;
     frame->ts = args.stamp == STAMP_NOW ? clock_wall() : item->ts;
     memcpy(frame + 1, item->payload, item->size);
-    /* At once: the next line of a pipe may be long in coming. */
+    /* Publish at once, because the next line of a pipe may be a long time coming. */
     publisher_flush(p);
     return 0;
 }
 
-/* One more: in the epoch that goes on, unless a head speaks for that. */
+/* Feed one more file, in the current epoch unless a head applies to that. */
 static int feed_file(struct feed *feed, const char *path, struct tdk_err *err)
 {
     int rc = feed->is_headed ? new_epoch(feed, err) : 0;

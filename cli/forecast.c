@@ -2,7 +2,7 @@
 
 #include "cli/interrupt.h"
 
-/* By directories; those of the two ends of the range are read. */
+/* Count by the blocks' directories. Only the blocks at the two ends of the range are read. */
 static uint64_t count_here(struct tdk_tape *tape, const struct tdk_query *query)
 {
     struct tdk_cursor *cursor;
@@ -45,7 +45,7 @@ uint64_t forecast_bytes(uint64_t forecast, uint64_t ticks, uint64_t bytes)
 {
     if (forecast == 0 || ticks == 0)
         return 0;
-    if (ticks >= forecast) /* a tape that is being recorded */
+    if (ticks >= forecast) /* possible when the tape is being recorded */
         return bytes;
     return (uint64_t)((double)bytes / (double)ticks * (double)forecast);
 }

@@ -1,4 +1,4 @@
-/* gen.c - synthetic ticks into a ring; their payloads hang on the seed alone. */
+/* gen.c - publishes synthetic ticks into a ring. Their payloads depend on the seed alone. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -63,10 +63,10 @@ struct gen {
     struct pace pace;
     struct sizes sizes;
     struct market market;
-    struct random random; /* of opaque payloads */
+    struct random random; /* for opaque payloads */
 };
 
-/* What a reader needs to know before the first tick. */
+/* Announce what a reader needs to know before the first tick. */
 static void announce(struct gen *gen)
 {
     if (gen->sizes.kind != SIZES_MARKET) {
@@ -82,7 +82,7 @@ static void announce(struct gen *gen)
     }
 }
 
-/* Words of the generator, the last one cut; `room` is 8-aligned and padded to 8. */
+/* Fill with numbers of the generator; the last one is cut. `room` is 8-aligned and padded to 8. */
 static void fill_opaque(struct random *random, void *room, uint32_t size)
 {
     unsigned char *p = room;
@@ -95,8 +95,7 @@ static void fill_opaque(struct random *random, void *room, uint32_t size)
     }
 }
 
-/* What a dropped tick would have held is spent too: the next one's payload hangs on its seq only.
- */
+/* A dropped tick uses up its random numbers, too, so the next payload depends only on its seq. */
 static void make_payload(struct gen *gen, struct tdk_frame *frame, uint32_t size)
 {
     uint64_t scratch[sizeof(struct tdk_dbn_mbp_1) / 8];
@@ -122,7 +121,7 @@ static void one_tick(struct gen *gen)
     }
 }
 
-enum { BURST = 64 }; /* ticks that go out with one publish when there is no rate to keep */
+enum { BURST = 64 }; /* ticks for each publish, if no rate was asked for */
 
 static void produce(struct gen *gen)
 {

@@ -34,7 +34,8 @@ void health_measure(struct health *h, const char *name, const char *unit, double
         h->measures[h->measured++] = (struct measure){name, unit, value};
 }
 
-/* Where something is surely bad, that we could not see something else matters less. */
+/* The worst first. Something that could not be checked matters less than something known to be
+ * bad. */
 static const enum health_level by_weight[] = {HEALTH_CRITICAL, HEALTH_WARNING, HEALTH_UNKNOWN,
                                               HEALTH_OK};
 
@@ -55,7 +56,7 @@ static const char *health_word(enum health_level level)
 
 /* ---- one line ---- */
 
-/* What is wrong, the worst first; all that was found, if nothing is. */
+/* Put what is wrong, the worst first; or all findings, if nothing is wrong. */
 static void put_findings(const struct health *h, struct text_buffer *out)
 {
     bool all = health_worst(h) == HEALTH_OK;
@@ -126,7 +127,7 @@ static void put_json(const struct health *h, struct text_buffer *out)
     text_add_string(out, "}}]\n");
 }
 
-/* A label's value: backslash, quote and newline are escaped. */
+/* Put a label's value: backslash, quote and newline are escaped. */
 static void put_label(struct text_buffer *out, const char *text)
 {
     text_add_char(out, '"');

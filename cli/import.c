@@ -1,4 +1,5 @@
-/* import.c - files straight onto a tape, each an epoch of one track; all of it or nothing. */
+/* import.c - imports files straight onto a tape, each as an epoch of one track: all of it or
+ * nothing. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -51,7 +52,7 @@ struct import {
     bool begun; /* this file's epoch */
 };
 
-/* What the first thing that a file says makes of its track. */
+/* The kind of track that a file's first item makes. */
 static enum tdk_kind kind_of(const struct source_item *item)
 {
     static const char opaque[] = "type.";
@@ -64,7 +65,7 @@ static enum tdk_kind kind_of(const struct source_item *item)
         bool is_type = info.key_size >= strlen(opaque) &&
                        info.key_size <= item->size - sizeof info &&
                        memcmp(key, opaque, strlen(opaque)) == 0;
-        bool decoded = intake_args.decode != SOURCE_AS_IS; /* wide ticks are among them */
+        bool decoded = intake_args.decode != SOURCE_AS_IS; /* there are wide ticks among them */
         return is_type && !decoded                       ? TDK_KIND_OPAQUE
                : is_type                                 ? TDK_KIND_MIXED
                : info.key_size == strlen("dbn.metadata") ? TDK_KIND_DBN
@@ -101,7 +102,7 @@ static int append_item(const struct source_item *item, void *context, struct tdk
                        err);
 }
 
-/* A file without anything in it makes the track all the same. */
+/* Import a file. Even an empty one makes the track. */
 static int import_file(struct import *import, const char *path, struct tdk_err *err)
 {
     import->begun = false;

@@ -1,4 +1,4 @@
-/* info.c - what a tape, or a lone segment file, is: one row. */
+/* info.c - describes a tape, or a lone segment file, in one row. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -39,7 +39,7 @@ static const struct column columns[] = {
     {"index_used", COLUMN_FLAG}, {"state", COLUMN_TEXT},
 };
 
-/* How its recorder does: "ok", "degraded: no space", ... ; empty when it does not answer. */
+/* Ask the recorder for its state: "ok", "degraded: no space", ... Empty if it does not answer. */
 static void ask_state(const char *tape, char *state, size_t room)
 {
     const struct ask_args recorder = {.tape = tape, .timeout_ns = NS_PER_S};
@@ -60,7 +60,7 @@ static void put_time(struct table *table, const struct tdk_tape_info *info, uint
     if (info->first_ts <= info->last_ts)
         table_number(table, ts);
     else
-        table_none(table); /* no tick whose time can be trusted */
+        table_none(table); /* no tick had a time that can be trusted */
 }
 
 static int show(const char *path, const struct tdk_tape_info *info, const char *state)

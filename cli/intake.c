@@ -91,7 +91,7 @@ const struct option intake_rows[] = {
     {.name = NULL},
 };
 
-/* Midnight of --date in --tz, or of that UTC day. */
+/* Find the midnight of --date in --tz; without --tz, of that UTC day. */
 static int check_date(struct intake_options *options)
 {
     struct moment moment;
@@ -111,7 +111,7 @@ static int check_date(struct intake_options *options)
     return CLI_OK;
 }
 
-/* What the rows alone cannot say. */
+/* Check what the option rows alone cannot. */
 static int check_csv(const struct intake_options *options)
 {
     const char *separator = options->separator;
@@ -133,7 +133,7 @@ static int check_csv(const struct intake_options *options)
     return CLI_OK;
 }
 
-/* An option that would do nothing is a mistake. */
+/* Refuse options that would have no effect. */
 static int check_fit(const struct intake_options *options)
 {
     int format = options->format;
@@ -238,7 +238,7 @@ void intake_expect(struct intake *in, const struct option_list *files)
     in->total = 0;
     for (size_t i = 0; i < files->count; i++) {
         if (stat(files->items[i], &stat_of) < 0 || !S_ISREG(stat_of.st_mode)) {
-            in->total = 0; /* a pipe has no end that could be known */
+            in->total = 0; /* a pipe's size is not known */
             return;
         }
         in->total += (uint64_t)stat_of.st_size;
@@ -259,7 +259,7 @@ int intake_new_epoch(struct intake *in, struct tdk_err *err)
     return rc < 0 ? err_set(err, rc, "begin an epoch") : 0;
 }
 
-/* A part that has to be passed over. 0: told, go on. */
+/* Report and pass over a part that cannot be used. 0: go on. */
 static int pass_over(struct intake *in, int rc, bool had_ticks, const struct tdk_err *err)
 {
     if (rc == TDK_EVALUE) {

@@ -7,7 +7,7 @@
 #include "base/array.h"
 #include "base/err.h"
 
-#define INTERVALS_MAX (4u << 20) /* some hundred MiB of results */
+#define INTERVALS_MAX (4u << 20) /* their results take some hundred MiB */
 
 void intervals_init(struct intervals *in, uint64_t by_ns)
 {
@@ -49,7 +49,7 @@ static void shut(struct intervals *in, struct interval *interval)
     in->open--;
 }
 
-/* The earliest goes first: it is the least likely to get another tick. */
+/* Close the earliest open interval: it is the least likely to get another tick. */
 static void shut_earliest(struct intervals *in)
 {
     size_t i = 0;

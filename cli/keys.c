@@ -33,7 +33,7 @@ void keys_close(void)
     open_now = false;
 }
 
-/* ESC [ A and ESC O A: terminals send an arrow either way. */
+/* ESC [ A and ESC O A: terminals send an arrow in either form. */
 static enum key arrow(char last)
 {
     switch (last) {

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "cli/command.h"
 
-#define RUN_MAX (256u << 10) /* bytes that are put out at a time */
+#define RUN_MAX (256u << 10) /* bytes put out at a time */
 
 const struct option listen_rows[] = {
     {.name = "format",
@@ -129,7 +129,7 @@ void listener_close(struct listener *l)
 
 /* ---- a run ---- */
 
-/* A play with --rebase shifted the times; the digest is of the tape's own. */
+/* A play with --rebase shifted the times. The digest is of the tape's own times. */
 static int digest_shifted(struct listener *l, const struct lore_track *track)
 {
     if (l->copy == NULL)
@@ -146,7 +146,7 @@ static int digest_shifted(struct listener *l, const struct lore_track *track)
     return 0;
 }
 
-/* A tap that came later than a TRACK frame knows the number only. */
+/* A tap that attached after a TRACK frame knows only the number. */
 static const char *name_of(const struct listener *l, const struct lore_track *track,
                            char text[TDK_NAME_MAX + 1])
 {
@@ -195,7 +195,7 @@ int listener_flush(struct listener *l, bool through, struct tdk_err *err)
 
 /* ---- a frame ---- */
 
-/* Ticks of track 0 are the producer's own: a hole in their seq is loss. */
+/* Ticks of track 0 are the producer's own, so a hole in their seq is loss. */
 static void count_hole(struct listener *l, uint64_t seq)
 {
     if (l->next_seq != 0 && seq > l->next_seq)
@@ -209,7 +209,7 @@ static void take_epoch(struct listener *l, const struct tdk_frame *frame)
     if (frame->size < sizeof epoch || frame->track != 0)
         return;
     memcpy(&epoch, tdk_frame_payload(frame), sizeof epoch);
-    /* What the epoch before this one lost at its very end. */
+    /* Count what the previous epoch lost at its very end. */
     if (epoch.previous == l->epoch && l->next_seq != 0 && epoch.previous_seq >= l->next_seq)
         l->lost += epoch.previous_seq - l->next_seq + 1;
     l->epoch = epoch.epoch;
@@ -237,7 +237,7 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
     bool joins = l->run_size > 0 && l->run_size < RUN_MAX && frame->track == l->run_number &&
                  (const char *)l->run + l->run_size == (const char *)frame;
     int rc = 0;
-    /* What a control frame says is true from it on: what came before goes out first. */
+    /* A control frame applies to what follows it, so put out first what came before. */
     if (!joins || !tick)
         rc = put_run(l, err);
     if (rc == 0 && (rc = lore_learn(l->lore, frame)) < 0)
@@ -246,7 +246,7 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
         return rc;
     if (!tick) {
         take_control(l, frame);
-    } else if ((frame->flags & TDK_FLAG_PROLOGUE) == 0) { /* that is shown, and not counted */
+    } else if ((frame->flags & TDK_FLAG_PROLOGUE) == 0) { /* a prologue is shown, but not counted */
         l->ticks++;
         if (frame->track == 0)
             count_hole(l, frame->seq);
@@ -262,7 +262,7 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
 void listener_overtaken(struct listener *l, const struct tdk_ring *ring)
 {
     l->epoch = tdk_ring_epoch(ring);
-    l->next_seq = 0; /* the hole is ours, not the producer's */
+    l->next_seq = 0; /* we missed these ticks; the producer did not lose them */
     lore_begin(l->lore, l->epoch);
 }
 

@@ -10,7 +10,7 @@
 
 #define AGAIN_NS   (500 * NS_PER_MS)
 #define POLL_NS    (20 * NS_PER_MS)
-#define TIMEOUT_NS (10 * NS_PER_S) /* for its answer */
+#define TIMEOUT_NS (10 * NS_PER_S) /* to wait for the recorder's answer */
 
 static int lend(struct loan *loan, struct tdk_err *err)
 {
@@ -24,7 +24,8 @@ static int lend(struct loan *loan, struct tdk_err *err)
     return rc;
 }
 
-/* Nobody is there yet, or it still has what the feed before us lent. */
+/* Is this an error that may pass: nobody is there yet, or the recorder still has the ring that the
+ * feed before us lent? */
 static bool may_pass(int rc)
 {
     return rc == -ENOENT || rc == -ECONNREFUSED || rc == -ECONNRESET || rc == -EPIPE ||

@@ -13,18 +13,18 @@
 #include "tapedeck/dbn.h"
 
 #define TRACKS_MAX 65536u
-#define KEPT_MAX   (256u << 20) /* bytes of properties and symbols, whatever the ring tells */
+#define KEPT_MAX   (256u << 20) /* bytes of properties and symbols, whatever the ring sends */
 #define KEY_MAX    256u
-#define KEYS_MAX   1024u /* of an epoch: they are looked through one by one */
+#define KEYS_MAX   1024u /* in an epoch; they are searched one by one */
 
 struct property {
     struct property *next;
-    size_t size, filled; /* of the value; bytes that have come */
+    size_t size, filled; /* of the value; how many bytes have come */
     char *key;
     unsigned char *value;
 };
 
-/* What is known of one track's epoch. */
+/* What is known of a track's current epoch. */
 struct track {
     char name[TDK_NAME_MAX + 1];
     bool named;
@@ -32,12 +32,12 @@ struct track {
     struct property *properties;
     size_t property_count;
     struct symbols_of symbols;
-    struct dbn_metadata metadata; /* the file's, where the track is one; and its mappings */
+    struct dbn_metadata metadata; /* the file's, if the track is of one; and mappings */
     struct dbn_symbols mappings;
 };
 
 struct lore {
-    struct track *tracks[TRACKS_MAX]; /* by number; NULL: nothing told */
+    struct track *tracks[TRACKS_MAX]; /* by number; NULL: nothing known */
     size_t kept;
 };
 
@@ -152,7 +152,8 @@ static int learn_epoch(struct lore *lore, const struct tdk_frame *frame)
     return 0;
 }
 
-/* A definition names what nothing else does; what a file's metadata say is kept apart. */
+/* Is it a definition of an instrument that the file's metadata already name? Only other definitions
+ * are kept here. */
 static bool is_named(const struct track *track, const struct tdk_frame *frame)
 {
     const struct tdk_dbn_head *record = (const struct tdk_dbn_head *)(frame + 1);
@@ -160,7 +161,7 @@ static bool is_named(const struct track *track, const struct tdk_frame *frame)
            dbn_symbols_find(&track->mappings, record->instrument_id, frame->ts) != NULL;
 }
 
-/* From a SYMBOL frame, or from a DBN record that names an instrument, as a tape learns them. */
+/* Learn from a SYMBOL frame, or from a DBN record that names an instrument, as a tape does. */
 static int learn_name(struct lore *lore, const struct tdk_frame *frame)
 {
     const struct tdk_symbol *symbol = (const struct tdk_symbol *)(frame + 1);
@@ -168,7 +169,7 @@ static int learn_name(struct lore *lore, const struct tdk_frame *frame)
     int rc = track_of(lore, frame->track, &track);
     if (rc < 0 || lore->kept > KEPT_MAX)
         return rc;
-    /* The times of a play with --rebase are not those that names hold at; it has told them all. */
+    /* Names do not hold at the shifted times of a play with --rebase; it has announced them all. */
     if (frame->type == TDK_TYPE_DBN && (track->shift != 0 || is_named(track, frame)))
         return 0;
     size_t before = size_of(&track->symbols);
@@ -189,8 +190,8 @@ static struct property *property_of(struct track *track, const char *key)
     return NULL;
 }
 
-/* The first part of a value: whatever the key meant before is over. NULL: no memory, or no more of
- * it for this ring. */
+/* Begin a value with its first part, which replaces the key's old value. NULL: no memory, or the
+ * ring has reached its limit. */
 static struct property *begin_property(struct lore *lore, struct track *track, const char *key,
                                        size_t size)
 {
@@ -229,7 +230,7 @@ static void adopt_metadata(struct track *track, const struct property *p)
 {
     dbn_symbols_close(&track->mappings);
     dbn_metadata_free(&track->metadata);
-    /* A header that cannot be read names no instruments; that is all. */
+    /* If the header cannot be read, the instruments have no names. */
     if (dbn_metadata_decode(&track->metadata, p->value, p->size, NULL) == 0)
         (void)dbn_symbols_open(&track->mappings, &track->metadata);
 }
@@ -261,7 +262,7 @@ static int learn_info(struct lore *lore, const struct tdk_frame *frame)
     memcpy(key, info + 1, info->key_size);
     struct property *p =
         info->offset == 0 ? begin_property(lore, track, key, info->total) : property_of(track, key);
-    /* Parts come in order; one that does not fit what came before is not taken. */
+    /* Parts come in order. One that does not follow on what came before is ignored. */
     if (p == NULL || p->filled != info->offset || part_size > p->size - p->filled)
         return 0;
     memcpy(p->value + p->filled, part, part_size);

@@ -1,4 +1,4 @@
-/* ls.c - tracks, symbols, segments and marks of a tape, as lists. */
+/* ls.c - lists the tracks, symbols, segments and marks of a tape. */
 #include <fnmatch.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -29,8 +29,8 @@ static struct args args;
         .help = "print a JSON array"                                                               \
     }
 
-/* Open the depot, open the table, let `fill` put the rows, show them. `where` NULL: only a tape
- * will do. */
+/* Open the depot and the table, let `fill` put the rows, and show them. `where` NULL: it must be a
+ * tape. */
 static int list(const struct ask_args *where, const struct column *columns, size_t count,
                 int (*fill)(struct depot *depot, struct table *table, struct tdk_err *err))
 {
@@ -135,11 +135,11 @@ struct symbol_walk {
     struct table *table;
     uint64_t shown;
     uint64_t from, to;
-    uint32_t instrument_id; /* that is asked for */
+    uint32_t instrument_id; /* the one asked for */
     bool by_id;
 };
 
-/* While it means this symbol, there is some of the time that is asked for. */
+/* Does the name hold at any time that was asked for? */
 static bool is_in_time(const struct symbol_walk *walk, const struct tdk_symbol_info *symbol)
 {
     return walk->from < walk->to && symbol->from < walk->to &&
@@ -241,7 +241,7 @@ static const struct column segment_columns[] = {
 
 struct segment_walk {
     struct table *table;
-    const struct folder *folder; /* NULL: one segment file, without a tape around it */
+    const struct folder *folder; /* NULL: a lone segment file, without a tape */
     struct annexes annexes;
 };
 
@@ -252,7 +252,7 @@ static void path_of(const struct segment_walk *walk, const struct segment_ref *s
                         segment->generation == 0 ? SEGMENT_SEALED : SEGMENT_PACKED, path);
 }
 
-/* Where it was moved to; NULL: nowhere. */
+/* The place it was moved to; NULL: it was not moved. */
 static const struct annex *find_moved(const struct segment_walk *walk,
                                       const struct segment_ref *segment)
 {
@@ -266,8 +266,8 @@ static const struct annex *find_moved(const struct segment_walk *walk,
                : NULL;
 }
 
-/* The index knows it sealed: is its file as it was? One that was packed or deleted since is no
- * damage. */
+/* The index says that it is sealed. Is its file as it was? A segment that has been packed or
+ * deleted since is no damage. */
 static const char *sealed_state(const struct segment_walk *walk, const struct segment_ref *segment)
 {
     char path[TAPE_PATH_MAX];

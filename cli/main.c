@@ -8,7 +8,7 @@
 #include "cli/manual.h"
 #include "tapedeck/ring.h"
 
-/* A line each. */
+/* One command per line. */
 /* clang-format off */
 static const struct command *const commands[] = {
     &ring_command,
@@ -90,7 +90,7 @@ static int unknown_command(const char *name, const char *near)
     return cli_usage("there is no command '%s'", name);
 }
 
-/* A key of the config file is fine when any command has it: one file serves all of them. */
+/* Is this key of the config file known to any command? One file serves all of them. */
 static bool known_to(const struct command *const *list, const char *key)
 {
     for (; *list != NULL; list++)
@@ -105,7 +105,7 @@ static bool known_elsewhere(const char *key)
     return known_to(commands, key);
 }
 
-/* A command in its place: "tapedeck ring create" is the section [ring create]. */
+/* The command that was called. "tapedeck ring create" has the section [ring create]. */
 struct called {
     const struct command *command;
     char program[64];
@@ -171,8 +171,8 @@ static bool is_word(const char *arg, const char *word, char letter)
            (arg[0] == '-' && arg[1] == '-' && strcmp(arg + 2, word) == 0);
 }
 
-/* Follow the words from *at on to a command, two words to one of `ring`. False: there is none such.
- */
+/* Follow the words from *at on to a command; those of `ring` take two words. False: no such
+ * command. */
 static bool resolve(int argc, char **argv, int *at, struct called *called)
 {
     const struct command *const *list = commands;
@@ -209,7 +209,8 @@ static int help(int argc, char **argv, int at)
     return CLI_OK;
 }
 
-/* Options before the command are those that all commands have: how many arguments they are. */
+/* How many arguments come before the command. Only options that all commands have can stand
+ * there. */
 static int count_leading(int argc, char **argv)
 {
     int at = 1;
@@ -252,7 +253,7 @@ static int dispatch(int argc, char **argv)
             return cli_usage("what to do comes first, then %s", argv[at]);
         return cli_usage("what to do is missing");
     }
-    /* The leading options move behind the command's words, to be read with its own. */
+    /* Move the leading options after the command's words, so that they are read with its own. */
     int words = at - leading - 1;
     memmove(argv + 1 + words, argv + 1, (size_t)leading * sizeof *argv);
     return run(&called, argc - words, argv + words);
@@ -263,7 +264,7 @@ int main(int argc, char **argv)
     struct tdk_err err;
     standard_hold();
     int status = tdk_ring_guard(&err) < 0 ? cli_fail(&err, NULL) : dispatch(argc, argv);
-    /* Help may still be in stdio's buffer, and the disk behind it full. */
+    /* The help may still be in stdio's buffer, and its disk may be full. */
     if (standard_flush(&err) < 0 && status == CLI_OK)
         status = cli_fail(&err, NULL);
     return status;

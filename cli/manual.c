@@ -1,11 +1,11 @@
-/* manual.c - the commands as parts of tapedeck(1) and tapedeck.conf(5). */
+/* manual.c - writes the commands' parts of tapedeck(1) and tapedeck.conf(5). */
 #include "cli/manual.h"
 
 #include <string.h>
 
 typedef void show_cb(const char *words, const struct command *command, FILE *out);
 
-/* Each command that can be run, with its words: "ring create". */
+/* Call `each` for each command that can be run, with its words: "ring create". */
 static void walk(const struct command *const *list, const char *before, show_cb *show, FILE *out)
 {
     for (; *list != NULL; list++) {
@@ -30,7 +30,7 @@ static void show_man(const char *words, const struct command *command, FILE *out
     option_own_help_as(&spec, OPTION_FORM_MAN, out);
 }
 
-/* The keys of a section, in a row: tapedeck(1) says what each means. */
+/* Only list a section's keys: tapedeck(1) says what each means. */
 static void show_conf(const char *words, const struct command *command, FILE *out)
 {
     const char *between = "";

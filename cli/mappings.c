@@ -87,7 +87,7 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->symbol, y->symbol);
 }
 
-/* Both arrays are as long as the items, which is enough. */
+/* Both arrays get as many places as there are items, which is always enough. */
 static void group(struct mappings *m)
 {
     size_t interval_count = 0;

@@ -7,19 +7,19 @@
 
 #define CENT      INT64_C(10000000)             /* in 1e-9 */
 #define FIRST_TS  UINT64_C(1767623400000000000) /* 2026-01-05T14:30:00Z: New York opens */
-#define TRADE_IN  5u                            /* one event in so many is a trade */
+#define TRADE_IN  5u                            /* one event in this many is a trade */
 #define F_LAST    0x80u                         /* DBN: the last record of its event */
 #define PUBLISHER 1u
 
 struct market_book {
     int64_t mid;  /* cents */
-    int64_t home; /* where it began: it is drawn back there */
+    int64_t home; /* where it began; it tends back to it */
     uint32_t bid_sz, ask_sz, bid_ct, ask_ct;
     int32_t spread; /* cents, at least 1 */
 };
 
-/* Walker's alias table: pick a slot evenly, then the slot's own symbol or the one it lends room to.
- * The weight of symbol i is 1 / (i + 1). */
+/* Walker's alias table: pick a slot at random, then either the slot's own symbol or the one that
+ * shares the slot. The weight of symbol i is 1 / (i + 1). */
 static int fill_alias(struct market *m)
 {
     uint32_t n = m->symbols, small = 0, large = n;
@@ -102,7 +102,7 @@ char *market_name(char name[MARKET_NAME], uint32_t instrument_id)
     return name;
 }
 
-/* A bit of the number that the next event draws anyway: looking ahead spends nothing. */
+/* Looks at the number that the next event will draw anyway, so it does not change the sequence. */
 static bool next_is_trade(const struct market *m)
 {
     struct random ahead = m->random;
@@ -115,14 +115,14 @@ uint32_t market_next_size(struct market *m)
     return trade ? sizeof(struct tdk_dbn_trades) : sizeof(struct tdk_dbn_mbp_1);
 }
 
-/* Time moves: mostly by microseconds, now and then by milliseconds. */
+/* Advance the time: mostly by microseconds, now and then by milliseconds. */
 static void clock_step(struct market *m, uint64_t r)
 {
     uint64_t step = r & 0xffff;
     m->ts += (r >> 16 & 0xff) == 0 ? step * 512 : step;
 }
 
-/* One cent up or down now and then, more likely towards home; the spread breathes. */
+/* Move by one cent now and then, more likely towards home, and let the spread vary. */
 static void book_step(struct market_book *book, uint64_t r)
 {
     uint32_t dice = (uint32_t)r & 0xff;
@@ -158,7 +158,7 @@ static struct tdk_dbn_head head_of(const struct market *m, uint32_t symbol, uint
 static void write_trade(struct market *m, uint32_t symbol, uint64_t r, void *record)
 {
     const struct market_book *book = &m->books[symbol];
-    bool buyer = (r >> 40 & 1) != 0; /* who began it takes from the other side */
+    bool buyer = (r >> 40 & 1) != 0; /* the one who began the trade pays the spread */
     struct tdk_dbn_trades trade = {
         .head = head_of(m, symbol, TDK_RTYPE_TRADES, sizeof trade),
         .price = (buyer ? book->mid + book->spread : book->mid) * CENT,

@@ -1,4 +1,4 @@
-/* move.c - old segments on another disk, and still part of the tape. */
+/* move.c - moves old segments to another disk, where they are still part of the tape. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -153,7 +153,7 @@ struct place_of {
     uint64_t segments, bytes, first, last;
 };
 
-/* Of segments first to last (0: to the end) those that are in this annex. */
+/* Count those of segments first to last (0: to the end) that are in this annex. */
 static int count_moved(const struct folder *folder, const struct annex *annex, uint64_t first,
                        uint64_t last, struct place_of *p, struct tdk_err *err)
 {
@@ -182,7 +182,8 @@ static int count_moved(const struct folder *folder, const struct annex *annex, u
 
 /* ---- from where, to where ---- */
 
-/* An absolute path; *made if it was not there, but not what it is in. */
+/* Make the path absolute. If the directory does not exist it is made (*made), but not its
+ * parents. */
 static int find_directory(const char *given, char path[PATH_MAX], bool *made, struct tdk_err *err)
 {
     bool make = !args.back && !args.relocate && !args.adopt && !args.dry_run;
@@ -212,7 +213,7 @@ static bool is_inside(const char *path, const char *folder)
     return strncmp(path, whole, size) == 0 && (path[size] == '/' || path[size] == '\0');
 }
 
-/* Not wrong, but hardly what is wanted. */
+/* This is allowed, but hardly what is wanted. */
 static void warn_same_disk(const struct folder *folder, const char *path)
 {
     struct stat here, there;
@@ -221,7 +222,7 @@ static void warn_same_disk(const struct folder *folder, const char *path)
         cli_note("%s is on the disk of the tape: that frees no room on it", path);
 }
 
-/* A folder that root has made before: what root puts there would be for root alone. */
+/* Warn about a folder that root has made: what root puts there is for root alone. */
 static void warn_other_owner(const struct folder *folder, const char *path)
 {
     struct stat here, there;
@@ -232,7 +233,7 @@ static void warn_other_owner(const struct folder *folder, const char *path)
                  path, (unsigned)here.st_uid, (unsigned)here.st_uid, (unsigned)here.st_gid, path);
 }
 
-/* The annex that is at a path. For a dry run it need not be one yet. */
+/* Find the annex at a path. For a dry run it need not be an annex yet. */
 static int find_annex(const struct folder *folder, char *path, struct annex *annex,
                       struct tdk_err *err)
 {
@@ -266,7 +267,7 @@ static int move(const struct folder *folder, const struct annex *annex, struct w
     return move_segments(folder, annex, &options, &w->totals, err);
 }
 
-/* What is on a disk that is not there stays where it is, and keeps nothing else from coming. */
+/* What is on a missing disk stays there, and does not keep other segments from coming back. */
 static int pass_over(const struct folder *folder, const struct annex *annex, const char *where,
                      struct work *w, struct tdk_err *err)
 {
@@ -287,7 +288,7 @@ static int pass_over(const struct folder *folder, const struct annex *annex, con
     return 0;
 }
 
-/* From each of them that there is. */
+/* Move back from every annex there is. */
 static int move_all_back(const struct folder *folder, struct work *w, struct tdk_err *err)
 {
     struct annexes annexes;
@@ -397,7 +398,7 @@ static int list(const struct folder *folder)
 
 /* ---- the command ---- */
 
-/* `move DIR -T TAPE`, and `move TAPE DIR`. */
+/* The operands of `move DIR -T TAPE` and `move TAPE DIR`. */
 static int read_operands(const struct cli *cli, const char **directory)
 {
     const struct option_list *words = cli->operands;
@@ -451,7 +452,7 @@ static int run(const struct cli *cli)
     else
         status = move_now(cli, &folder, directory != NULL ? path : NULL);
     if (made)
-        (void)rmdir(path); /* unless something is in it now */
+        (void)rmdir(path); /* fails if something is in it now */
     return status;
 }
 

@@ -11,7 +11,7 @@
 #include "formats/dbn_metadata.h"
 
 #define FLUSH_SIZE                                                                                 \
-    (256u << 10) /* a write of this size costs nothing beside the making of the text */
+    (256u << 10) /* so large that a write costs little beside making the text that it holds */
 
 /* ---- formats by name ---- */
 
@@ -196,8 +196,8 @@ int output_flush(struct output *o, struct tdk_err *err)
     return rc;
 }
 
-/* TRACK frames name what follows where it is read on its own: in a ring, a segment. An answer names
- * each tick's track itself. */
+/* TRACK frames are needed where frames are read on their own: in a ring, in a segment. Elsewhere
+ * each tick's track is named with it. */
 static bool is_shown(const struct output *o, const struct tdk_frame *frame)
 {
     if (frame->type == TDK_TYPE_TRACK && !o->options.live)

@@ -1,4 +1,4 @@
-/* output_columns.c - formats that are written column by column: ticks gather in a sheet. */
+/* output_columns.c - formats written column by column: ticks are collected in a sheet. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@
 #define BATCH                                                                                      \
     512 /* ticks whose fields are copied column by column: their bytes stay in the cache */
 
-/* Who makes bytes of sheets. */
+/* Turns sheets into bytes. */
 union writer {
     struct parquet *parquet;
     struct arrow *arrow;
@@ -20,7 +20,7 @@ union writer {
 struct columns_state {
     struct output_layout layout;
     struct sheet *sheet;    /* NULL: no tick yet */
-    union writer writer;    /* the one that the format says; NULL likewise */
+    union writer writer;    /* that of the format; NULL likewise */
     const struct output *o; /* for symbol_of() */
     struct output_run run;  /* of the batch */
     const struct tdk_frame *batch[BATCH];
@@ -85,7 +85,7 @@ static void columns_close(struct output *o)
     free(state);
 }
 
-/* The columns are known: begin the file. */
+/* The columns are known now: begin the file. */
 static int begin(struct output *o, struct columns_state *state, struct tdk_err *err)
 {
     struct sheet_options options = {.envelope = o->options.envelope,
@@ -115,7 +115,7 @@ static const char *symbol_of(void *context, const struct tdk_frame *frame)
     return output_record_symbol(state->o, &state->run, frame);
 }
 
-/* The batch into the sheet, and the sheet out whenever it is full. */
+/* Put the batch into the sheet, and write the sheet whenever it is full. */
 static int put_batch(struct output *o, struct columns_state *state, struct tdk_err *err)
 {
     struct sheet_part part = {.frames = state->batch,
@@ -164,10 +164,10 @@ static int columns_run(struct output *o, const struct output_run *run,
         if (rc < 0)
             return rc;
     }
-    return put_batch(o, state, err); /* the frames are borrowed until here */
+    return put_batch(o, state, err); /* frames are not borrowed any longer */
 }
 
-/* A range without ticks still says what would have been in it. */
+/* A range without ticks still has the columns that ticks would have had. */
 static int columns_finish(struct output *o, struct tdk_err *err)
 {
     struct columns_state *state = o->state;

@@ -1,8 +1,8 @@
 /*
- * output_dbn.c - DBN records as they came in, behind metadata of our own.
+ * output_dbn.c - DBN records as they came in, after metadata of our own.
  *
- * Who reads a ring learns what a file's head would say when the first record is there (`live`
- * below), and a pipe's head cannot be written again: so what comes later has to agree with it.
+ * Whoever reads a ring (`live` below) learns what the file's head should say when the first record
+ * comes, and the head of a pipe cannot be changed later. So later records have to agree with it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,12 +20,12 @@ struct dbn_state {
     struct sink *sink;
     uint8_t version;
     bool ts_out;
-    /* The last record that was found to fit the file's version. */
+    /* The last record that was found to have the file's version. */
     uint8_t rtype;
     uint32_t size;
-    /* Of a head that was made of its first record: */
+    /* If the head was made from the first record: */
     uint16_t schema;
-    uint16_t number; /* whose records were found to go with it last, */
+    uint16_t number; /* the track whose records were last found to agree with it, */
     uint64_t epoch;
 };
 
@@ -66,7 +66,7 @@ static int dbn_open(struct output *o, struct tdk_err *err)
 
 /* ---- live: no head before the first record ---- */
 
-/* What a live client would say of a track that no file went into. */
+/* What a live client would write for a track that was not made from a file. */
 static struct dbn_metadata bare_head(uint64_t start)
 {
     return (struct dbn_metadata){.version = DBN_VERSION_MAX,
@@ -77,7 +77,7 @@ static struct dbn_metadata bare_head(uint64_t start)
                                  .end = UINT64_MAX};
 }
 
-/* The head of the file that went into a track, else a bare one. To be freed. */
+/* Get the head of the file that a track was made from, else a bare one. The caller frees it. */
 static int told_head(const struct output *o, const struct output_run *run, uint64_t start,
                      struct dbn_metadata *head, struct tdk_err *err)
 {
@@ -98,7 +98,8 @@ static int told_head(const struct output *o, const struct output_run *run, uint6
     return rc < 0 ? err_wrap(err, rc, "the DBN head of track %s", run->track) : 0;
 }
 
-/* As the record lies. Where that is the same in all versions: 3, unless others may follow. */
+/* The version of the record's layout. If that is the same in all versions: 3, unless other records
+ * may follow. */
 static uint8_t version_of(const struct dbn_metadata *head, const struct dbn_layout *layout)
 {
     if (layout != NULL && (layout->first_version > 1 || layout->last_version < DBN_VERSION_MAX))
@@ -113,7 +114,7 @@ static int write_live_head(struct output *o, const struct output_run *run,
     const struct dbn_layout *layout = dbn_layout_find(TDK_TYPE_DBN, record->rtype, frame->size);
     struct dbn_state *state = o->state;
     struct dbn_metadata head = {.version = 0};
-    uint64_t start = dbn_index_ts(record, frame->size); /* the frame's may be stamped or shifted */
+    uint64_t start = dbn_index_ts(record, frame->size); /* the frame's may have been shifted */
     int rc = told_head(o, run, start != TDK_TS_UNDEFINED ? start : 0, &head, err);
     if (rc < 0)
         return rc;
@@ -127,7 +128,7 @@ static int write_live_head(struct output *o, const struct output_run *run,
     return rc;
 }
 
-/* Another track, or another file of this one: does what the head says hold for it, too? */
+/* Another track, or another file of the same track: does the head apply to it, too? */
 static int check_run(struct output *o, const struct output_run *run, struct tdk_err *err)
 {
     struct dbn_state *state = o->state;
@@ -160,7 +161,7 @@ static int go_live(struct output *o, const struct output_run *run, const struct 
 
 /* ---- records ---- */
 
-/* What the sink said is closer to the matter than what the writer makes of it. */
+/* The sink's error is more precise than what the writer makes of it. */
 static int tell(const struct dbn_state *state, int rc, struct tdk_err *err)
 {
     if (rc < 0 && err != NULL && state->sink_err.code == rc)
@@ -168,8 +169,8 @@ static int tell(const struct dbn_state *state, int rc, struct tdk_err *err)
     return rc;
 }
 
-/* Records that changed between versions of DBN are told apart by the file's version: a file holds
- * those of one. */
+/* Records that changed between versions of DBN can only be told apart by the file's version. So a
+ * file holds those of one version. */
 static int check_record(struct dbn_state *state, const struct tdk_dbn_head *head, uint32_t size,
                         struct tdk_err *err)
 {

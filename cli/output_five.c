@@ -1,5 +1,4 @@
-/* output_five.c - ticks of five fields, for those who speak JSON lines of symbol, time, price,
- * volume, type. */
+/* output_five.c - ticks of five fields as JSON lines: symbol, time, price, volume, type. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #include "formats/dbn_names.h"
 #include "formats/five.h"
 
-/* The name behind a wide trade's kind, as asked for last. */
+/* The name of a wide trade's kind, as last looked up. */
 struct kind_name {
     uint64_t epoch;
     uint16_t number, kind;
@@ -22,7 +21,7 @@ struct kind_name {
 
 struct five_state {
     struct kind_name kind;
-    char id[16]; /* "#123": an instrument whose symbol nobody has told */
+    char id[16]; /* "#123": an instrument whose symbol is not known */
 };
 
 static int five_open(struct output *o, struct tdk_err *err)
@@ -100,7 +99,7 @@ static int refuse(const struct output *o, const struct tdk_frame *frame, struct 
                    o->options.live ? "" : "choose -t trades or -t wide-trade, or ");
 }
 
-/* What is undefined has no word in five fields, and what is beyond it would not be read back. */
+/* Five fields cannot express undefined values, and larger ones could not be read back. */
 static bool is_said_in_five(const struct five_tick *tick)
 {
     return tick->price < TDK_PRICE_UNDEFINED && tick->price > -TDK_PRICE_UNDEFINED &&
@@ -121,7 +120,7 @@ static int five_tick(struct output *o, const struct output_run *run, const struc
     }
     if (head->rtype == TDK_RTYPE_WIDE_TRADE) {
         const struct tdk_wide_trade *trade = (const struct tdk_wide_trade *)head;
-        if (head->ts_event != TDK_TS_UNDEFINED) /* as given, whatever a feed stamped later */
+        if (head->ts_event != TDK_TS_UNDEFINED) /* as given, even if a feed changed the frame's */
             tick.ts = head->ts_event;
         tick.price = trade->price;
         tick.volume = trade->size;

@@ -1,4 +1,5 @@
-/* output_frames.c - frames as they lie on a tape, each track named before its first. */
+/* output_frames.c - frames as they lie on a tape, with each track announced before its first
+ * frame. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 
 #define TRACKS_MAX 65536u
 
-/* By track number: what the reader has been told. */
+/* By track number: what has been announced to the reader. */
 struct told {
     uint64_t epoch;
     bool named;
@@ -25,7 +26,7 @@ static void frames_close(struct output *o)
     free(o->state);
 }
 
-/* Control frames carry the seq and ts of the next tick. */
+/* Like all control frames, TRACK carries the seq and ts of the next tick. */
 static void add_track(struct text_buffer *text, const struct output_run *run,
                       const struct tdk_frame *next)
 {
@@ -48,7 +49,7 @@ static int frames_frame(struct output *o, const struct output_run *run,
                         const struct tdk_frame *frame, struct tdk_err *err)
 {
     (void)err;
-    if (frame->type == TDK_TYPE_TRACK) /* placed by us, where a reader needs them */
+    if (frame->type == TDK_TYPE_TRACK) /* we place our own, where a reader needs them */
         return 0;
     struct told *told = (struct told *)o->state + run->number;
     if (!told->named || told->epoch != run->epoch) {

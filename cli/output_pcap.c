@@ -8,9 +8,9 @@
 #include "formats/pcap_write.h"
 
 #define TRACKS_MAX 65536u
-#define PORT_FIRST 20000u /* of a track's wrapped payloads: this and its number */
+#define PORT_FIRST 20000u /* of wrapped payloads: this plus the track's number */
 
-/* By track number: what its ticks are. */
+/* By track number: what the track's ticks are. */
 struct wire {
     uint64_t epoch;
     uint32_t interface; /* pcapng: its number + 1; 0: none yet */
@@ -21,7 +21,7 @@ struct wire {
 struct pcap_state {
     struct wire *wires;
     uint32_t interfaces;
-    bool headed; /* pcap: */
+    bool headed; /* pcap only, as is link: */
     uint16_t link;
 };
 
@@ -52,7 +52,7 @@ static void pcap_close(struct output *o)
 
 /* ---- what a track's payloads are: the properties `pcap.whole` and `pcap.linktype` ---- */
 
-/* A property that is a decimal number; `otherwise` where it is not there. */
+/* Get a property that is a decimal number, or `otherwise` if there is none. */
 static long number_of(const struct output *o, const struct output_run *run, const char *key,
                       long otherwise)
 {
@@ -82,7 +82,7 @@ static int learn(const struct output *o, const struct output_run *run, struct wi
                        "of which link type; -o frames has them as they are",
                        run->track);
     if (wire->known && wire->link != (uint16_t)link)
-        wire->interface = 0; /* an epoch of another kind: another interface */
+        wire->interface = 0; /* another kind of link needs another interface */
     wire->epoch = run->epoch;
     wire->link = (uint16_t)link;
     wire->whole = whole;
@@ -103,7 +103,7 @@ static int check_type(const struct output_run *run, const struct tdk_frame *fram
                    run->track, frame->type == TDK_TYPE_WIDE ? "wide ticks" : "DBN records");
 }
 
-/* What the tick's track is, known from here on. */
+/* Find out what the tick's track is; it is kept from then on. */
 static int look_up(const struct output *o, const struct output_run *run,
                    const struct tdk_frame *frame, struct wire *wire, struct tdk_err *err)
 {
@@ -112,7 +112,7 @@ static int look_up(const struct output *o, const struct output_run *run,
     return rc < 0 || known ? rc : learn(o, run, wire, err);
 }
 
-/* The packet of a tick: as it is, or with `head` in front. False: there can be none. */
+/* Get the packet of a tick: as it is, or with `head` in front. False: there can be none. */
 static bool make_packet(const struct wire *wire, const struct output_run *run,
                         const struct tdk_frame *frame, unsigned char *head,
                         struct pcap_bytes *packet)
@@ -186,7 +186,7 @@ static int pcapng_tick(struct output *o, const struct output_run *run,
     return 0;
 }
 
-/* Without a packet it is a file all the same. */
+/* A file without packets still has a head. */
 static int pcap_finish(struct output *o, struct tdk_err *err)
 {
     (void)err;

@@ -1,4 +1,4 @@
-/* output_text.c - csv and jsonl: a line a tick. */
+/* output_text.c - csv and jsonl: one line for each tick. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -78,7 +78,7 @@ static int csv_tick(struct output *o, const struct output_run *run, const struct
     return 0;
 }
 
-/* A range without ticks still says what would have been in it. */
+/* A range without ticks still has the columns that ticks would have had. */
 static int csv_finish(struct output *o, struct tdk_err *err)
 {
     (void)err;

@@ -1,4 +1,4 @@
-/* pack.c - a stretch of a tape as one file that stands alone; unpack.c makes a tape of it again. */
+/* pack.c - a range of a tape as one file that stands alone; unpack.c makes a tape from it again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,7 +84,7 @@ struct packing {
     struct bundle *bundle;
     struct lease lease;
     uint64_t from, to;            /* [from, to) */
-    struct segment_ref *segments; /* first to last that meet it; ours */
+    struct segment_ref *segments; /* from the first to the last that meets it; ours */
     size_t count, room;
     uint64_t done, total;
     const char *config; /* --config */
@@ -103,7 +103,7 @@ static int match_mark(const struct mark_ref *mark, void *context)
 {
     struct mark_search *search = context;
     if (strcmp(mark->name, args.mark) == 0) {
-        search->found = *mark; /* by time: the last one stays */
+        search->found = *mark; /* marks come in order of time, so the last one stays */
         search->any = true;
     }
     return 0;
@@ -153,7 +153,7 @@ static int note_segment(const struct segment_ref *segment, void *context)
     return 0;
 }
 
-/* The row from the first that meets the range to the last: it has no holes of our making. */
+/* All segments from the first to the last that meets the range, so that packing adds no holes. */
 static int find_segments(struct packing *p, struct tdk_err *err)
 {
     struct view *view = tape_view(p->range.tape);
@@ -179,7 +179,7 @@ static int on_bytes(uint64_t bytes, void *context)
     return interrupted() ? 1 : 0;
 }
 
-/* Of one that was moved the whole file, from where it is now. */
+/* Open the whole file of a segment that was moved, where it is now. */
 static int open_moved(const struct packing *p, uint64_t number, enum segment_stage stage,
                       struct tdk_err *err)
 {
@@ -194,7 +194,7 @@ static int open_moved(const struct packing *p, uint64_t number, enum segment_sta
     return fd;
 }
 
-/* One that is being recorded may be sealed while we look, and a sealed one packed. */
+/* A segment that is being recorded may be sealed meanwhile, and a sealed one packed. */
 static int open_segment(const struct packing *p, const struct segment_ref *ref,
                         enum segment_stage *stage, char path[TAPE_PATH_MAX], struct tdk_err *err)
 {
@@ -232,7 +232,7 @@ static int add_segment(struct packing *p, const struct segment_ref *ref, struct 
     return rc;
 }
 
-/* A tape of its own, whose row begins with our first segment. */
+/* Write the meta file of a tape of its own, which begins with our first segment. */
 static int add_meta(struct packing *p, struct tdk_err *err)
 {
     const struct folder *folder = &p->range.tape->folder;
@@ -326,7 +326,8 @@ static int put_track(const struct tdk_track_info *track, void *context)
     return 0;
 }
 
-/* The counters of the whole tape, as of now; a recorder's own are in its log and its status. */
+/* Write the counters of the whole tape, as of now. A recorder's own are in its log and its
+ * status. */
 static int add_counters(struct packing *p, struct tdk_err *err)
 {
     struct tdk_tape_info info;

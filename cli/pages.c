@@ -16,7 +16,7 @@ static int add_page(const char *name, void *context)
     if (pages->writer != NULL && strncmp(name, pages->writer, strlen(pages->writer)) != 0)
         return 0;
     if (counters_read(&copy, name, &err) < 0) {
-        if (err.code != -ENOENT && !pages->quiet) /* gone since it was listed is no news */
+        if (err.code != -ENOENT && !pages->quiet) /* it may have gone since it was listed */
             cli_warn("%s", err.text);
         return 0;
     }
@@ -27,7 +27,7 @@ static int add_page(const char *name, void *context)
     return 0;
 }
 
-/* Those of one tape. */
+/* Add the pages of one tape. */
 static int add_pages_of(struct pages *pages, const char *tape, struct tdk_err *err)
 {
     static const char *const writers[] = {"recorder", "replayer"};
@@ -70,7 +70,8 @@ const struct counters_copy *pages_same(const struct pages *pages, const struct c
 
 /* ---- a canary ---- */
 
-/* How long its tick has not been found; of a replayer that found none yet, since both run. */
+/* How long the canary's tick has not been found. If a replayer has found none yet: since both
+ * run. */
 static uint64_t canary_age(const struct counters_copy *recorder,
                            const struct counters_copy *replayer)
 {
@@ -109,7 +110,7 @@ const char *page_state(const struct counters_copy *page)
     return state < sizeof words / sizeof words[0] ? words[state] : "unknown";
 }
 
-/* A ring that is well is as well as its recorder. */
+/* A ring without a problem of its own has its recorder's state. */
 static const char *ring_state_word(const struct counters_copy *page, const char *ring)
 {
     static const char *const words[] = {[RING_WAITING] = "waiting",

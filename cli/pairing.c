@@ -11,7 +11,7 @@
 #include "cli/interrupt.h"
 #include "tape/cursor.h"
 
-#define WINDOW_BYTES ((size_t)64 << 20) /* of payload that one side holds ahead */
+#define WINDOW_BYTES ((size_t)64 << 20) /* of payloads that one side holds ahead */
 #define REPEATED     0x80000000u        /* in the lookup table: b has more ticks like this */
 
 enum {
@@ -22,17 +22,17 @@ enum {
     PROGRESS = 4096
 };
 
-/* A tick that was read ahead: a copy. */
+/* A copy of a tick that was read ahead. */
 struct held {
     struct pairing_tick tick;
     struct tdk_frame *frame; /* ours */
 };
 
-/* One tape's ticks to come, in a ring. */
+/* The next ticks of one tape, in a ring. */
 struct side {
-    struct tdk_cursor *cursor; /* NULL: the tape has not the track, or it is at its end */
+    struct tdk_cursor *cursor; /* NULL: the tape does not have the track, or is at its end */
     struct tdk_run run;
-    const struct tdk_frame *at; /* next in the run; NULL: take another */
+    const struct tdk_frame *at; /* next in the run; NULL: a new run is needed */
     uint64_t lost;              /* since the last tick */
     struct held *items;         /* PAIRING_WINDOW of them */
     size_t first, count, bytes;
@@ -93,14 +93,14 @@ static void note_damage(struct pairing *p, size_t which)
     struct pairing_totals *t = p->totals;
     struct tdk_damage damage;
     tdk_cursor_damage(p->sides[which].cursor, &damage);
-    p->sides[which].lost += damage.ticks; /* as if they never came: the other may have them */
+    p->sides[which].lost += damage.ticks; /* as if they never came; the other may have them */
     t->damaged[which]++;
     t->uncounted += damage.ticks == 0;
     if (t->damage[0] == '\0')
         snprintf(t->damage, sizeof t->damage, "%.199s", p->err->text);
 }
 
-/* 1: s->run is the next; 0: no more. Damage is counted and passed over. */
+/* Read the next run into s->run. 1: there is one. 0: no more. Damage is counted and passed over. */
 static int next_run(struct pairing *p, size_t which)
 {
     struct side *s = &p->sides[which];
@@ -132,14 +132,15 @@ static int take_frame(struct pairing *p, size_t which)
     return 0;
 }
 
-/* As many ticks as are wanted, if there are so many and they fit. */
+/* Read ahead as many ticks as wanted, if there are that many and they fit. */
 static int fill(struct pairing *p, size_t which, size_t wanted)
 {
     struct side *s = &p->sides[which];
     int rc = 0;
     while (rc == 0 && s->cursor != NULL && s->count < wanted && s->count < PAIRING_WINDOW &&
            (s->count < 2 * ALIKE || s->bytes < WINDOW_BYTES)) {
-        /* A run is borrowed until the cursor's next call, and ours goes on in it. */
+        /* A run is borrowed until the cursor's next call, so a run that is not used up is used
+         * first. */
         rc = s->at != NULL ? 1 : next_run(p, which);
         if (rc == 1)
             rc = take_frame(p, which);
@@ -162,7 +163,7 @@ static int tell_only(struct pairing *p, size_t which)
     return rc;
 }
 
-/* `a` and `b` ticks that only one has, by their times. */
+/* Report `a` and `b` ticks that only one side has, in order of their times. */
 static int tell_apart(struct pairing *p, size_t a, size_t b)
 {
     int rc = 0;
@@ -202,7 +203,7 @@ static bool is_same(const struct held *a, const struct held *b)
            memcmp(tdk_frame_payload(a->frame), tdk_frame_payload(b->frame), a->frame->size) == 0;
 }
 
-/* So many ticks from here on match, or all that there are up to the end of one. */
+/* Do `wanted` ticks from here on match, or all up to the end of one side? */
 static bool is_alike(const struct pairing *p, size_t a, size_t b, size_t wanted)
 {
     const struct side *x = &p->sides[SIDE_A], *y = &p->sides[SIDE_B];
@@ -225,7 +226,8 @@ static size_t place_of(uint32_t sum)
     return (sum * 0x9e3779b1u) >> 15; /* 17 bits */
 }
 
-/* The first of b's next `limit` ticks by their sums; of several alike the first, with REPEATED. */
+/* Enter b's next `limit` ticks by their sums. Of several with the same sum the first is entered,
+ * with REPEATED. */
 static void note_places(struct pairing *p, size_t limit)
 {
     const struct side *b = &p->sides[SIDE_B];
@@ -239,7 +241,8 @@ static void note_places(struct pairing *p, size_t limit)
     }
 }
 
-/* Where b has a tick like this first, and no other like it in sight; false: nowhere. */
+/* Find the first tick of b like this one. *unique: no other in sight is like it. False: there is
+ * none. */
 static bool find_place(const struct pairing *p, const struct held *tick, size_t *j, bool *unique)
 {
     const struct side *b = &p->sides[SIDE_B];
@@ -253,7 +256,8 @@ static bool find_place(const struct pairing *p, const struct held *tick, size_t 
     return false;
 }
 
-/* The nearest such pair of places within `limit` ticks: the fewest ticks passed over. */
+/* Find the nearest pair of common places within `limit` ticks: the one that passes over the
+ * fewest. */
 static bool find_alike(struct pairing *p, size_t limit, size_t wanted, size_t *skip_a,
                        size_t *skip_b)
 {
@@ -314,8 +318,8 @@ static int give_up(struct pairing *p)
     return tell_apart(p, which == SIDE_A ? count : 0, which == SIDE_B ? count : 0);
 }
 
-/* Where two windows have no tick in common, only what comes anew behind them can be: to look for it
- * at every tick would cost a window a tick. */
+/* If two windows have no tick in common, only ticks that come later can match. To search for them
+ * after each tick would cost a whole window for each. */
 static int resync(struct pairing *p)
 {
     size_t skip_a = 0, skip_b = 0;
@@ -330,7 +334,7 @@ static int resync(struct pairing *p)
         if (find_alike(p, limit, ALIKE, &skip_a, &skip_b))
             return tell_apart(p, skip_a, skip_b);
     }
-    /* Where every few ticks are lost, so many in a row are nowhere. */
+    /* If every few ticks are lost, no ALIKE ticks in a row match: look for a single one. */
     if (find_alike(p, PAIRING_WINDOW, 1, &skip_a, &skip_b))
         return tell_apart(p, skip_a, skip_b);
     p->barren = (p->sides[SIDE_A].count + p->sides[SIDE_B].count) / BARREN;
@@ -419,5 +423,5 @@ int pairing_run(struct tdk_tape *const tapes[SIDES], const char *track,
         close_side(&p.sides[i]);
     }
     free(p.places);
-    return rc == -ECANCELED ? 1 : rc; /* interrupted, as progress() says it */
+    return rc == -ECANCELED ? 1 : rc; /* progress() returns that when interrupted */
 }

@@ -9,7 +9,7 @@
 #include "shm/counters.h"
 
 #define LOOK_NS (50 * NS_PER_MS) /* between looks at the page */
-#define CALM_NS NS_PER_S         /* of a recorder that is not behind, before the job goes on */
+#define CALM_NS NS_PER_S /* the recorder must have kept up for this long before the job goes on */
 
 enum { NICE = 10, BEHIND_PART = 4, STATE_NO_SPACE = 1 };
 
@@ -19,7 +19,7 @@ static uint64_t value_of(const struct counters_copy *page, const char *name, con
     return value != NULL ? value->value : 0;
 }
 
-/* On a full disk the recorder waits for room, which is what the job may bring. */
+/* On a full disk the recorder waits for room, and the job may be what makes room. */
 static bool page_is_behind(const struct counters_copy *page)
 {
     uint64_t state = value_of(page, "recorder_state", NULL);

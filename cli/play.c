@@ -1,4 +1,4 @@
-/* play.c - a range of a tape into rings, as fast or as slow as asked for. */
+/* play.c - plays a range of a tape into rings, as fast or as slow as asked for. */
 #include <errno.h>
 #include <string.h>
 
@@ -124,7 +124,7 @@ struct play {
     struct range range;
     struct player *player;
     struct losses losses;
-    bool signalled; /* SIGINT or SIGTERM ended it, not the key */
+    bool signalled; /* ended by SIGINT or SIGTERM, not by a key */
 };
 
 static enum player_order next_order(void *context)
@@ -198,7 +198,7 @@ static int report(const struct play *play, const struct fidelity *fidelity)
 
 /* ---- the command ---- */
 
-/* What does not go together. CLI_OK, or the exit status after saying it. */
+/* Refuse options that exclude each other. CLI_OK, or the exit status after printing why. */
 static int check_args(void)
 {
     if (args.fidelity != NULL && args.speed.kind == SPEED_MAX)
@@ -224,7 +224,7 @@ uint64_t play_rebase(const struct play_args *asked, struct depot *depot)
     struct moment_bounds bounds = {
         .now = clock_wall(), .start = info.first_ts, .end = info.last_ts + 1};
     if (asked->rebase.anchor == MOMENT_NOW && asked->rebase.ns == 0)
-        return UINT64_MAX; /* when the first tick is played, not when we were asked */
+        return UINT64_MAX; /* the time of the first tick, not of the command */
     return moment_resolve(&asked->rebase, &bounds, UINT64_MAX);
 }
 
@@ -262,7 +262,7 @@ static int wait_and_run(struct play *play, const struct fidelity *fidelity)
     if (args.wait_consumers > 0)
         rc = player_wait_consumers(play->player, args.wait_consumers, args.timeout_ns, &err);
     if (rc < 0)
-        (void)player_run(play->player, NULL); /* END, to those that came */
+        (void)player_run(play->player, NULL); /* puts END, for those that came */
     if (rc == -ETIMEDOUT) {
         cli_fail(&err, NULL);
         return CLI_MISSED;

@@ -1,4 +1,4 @@
-/* play_ask.c - a play in a replayer: asked for, watched, steered by keys. */
+/* play_ask.c - a play in a replayer: starts it, follows it, steers it by keys. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static void put_rebase(const struct play_args *a, struct depot *depot, struct te
         wire_put_u64(out, ts);
 }
 
-/* Zeros of what is counted mean that nothing is asked. */
+/* A count of 0 means that nothing is asked for. */
 static void put_params(const struct play_args *a, struct range *range, struct text_buffer *out)
 {
     char speed[QUANTITY_TEXT];
@@ -117,8 +117,8 @@ static void read_outcome(struct wire_map last, struct play_outcome *o)
     (void)wire_string(last, "digest", o->digest, sizeof o->digest, NULL);
 }
 
-/* What was missing is named, as far as it lay in what was played: of a play that was stopped its
- * counts alone say so. */
+/* Report what was missing, one by one, as far as it was in what was played. For a play that was
+ * stopped, the counts alone say that. */
 static void tell_losses(struct losses *losses, struct wire_map last, const struct play_outcome *o)
 {
     struct wire_map coverage = {0};
@@ -140,7 +140,8 @@ static int fail(const struct tdk_err *err)
     return err->code == -ETIMEDOUT ? CLI_MISSED : CLI_FAILED;
 }
 
-/* What the last word says of how it went wrong, or that it says nothing. 0: it went well. */
+/* Read from the last notification how the play failed, or that it says nothing. 0: it did not
+ * fail. */
 static int read_failure(struct wire_map last, bool failed, struct tdk_err *err)
 {
     struct wire_map error = {0};
@@ -204,7 +205,7 @@ static int call(struct watch *w, const char *method, const char *key, const char
     int rc = client_call(w->client, hear, w, &result, &err);
     if (rc == 0 || rc == -ESRCH) /* it has just ended by itself */
         return CLI_OK;
-    if (rc == -EAGAIN) { /* of so many keys one may be lost, but not the order to end */
+    if (rc == -EAGAIN) { /* one of many keys may be lost, but not the order to end */
         w->stopping = false;
         return CLI_OK;
     }
@@ -252,7 +253,7 @@ static int watch(struct watch *w)
         struct pollfd fd = {.fd = w->client->fd, .events = POLLIN};
         struct wire_message message;
         struct tdk_err err;
-        /* What came behind the last answer is in memory already. */
+        /* What came after the last answer is in memory already. */
         if (w->client->in.size > w->client->used || poll(&fd, 1, LOOK_MS) > 0) {
             if (client_next(w->client, &message, &err) < 0) {
                 cli_fail(&err, NULL);
@@ -273,8 +274,7 @@ int play_in_replayer(const struct play_args *args, const struct fidelity *fideli
     struct wire_map result;
     struct tdk_err err;
     struct ask_args where = args->where;
-    where.timeout_ns =
-        ASK_SILENCE_NS; /* of answers: a play may be silent for as long as it likes */
+    where.timeout_ns = ASK_SILENCE_NS; /* of answers: a play itself may be silent for any time */
     int status = ask_open(&w.client, &where, ASK_REPLAYER);
     if (status != CLI_OK)
         return status;

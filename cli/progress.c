@@ -25,7 +25,7 @@ uint64_t progress_elapsed(const struct progress *progress)
     return clock_mono() - progress->begin_ns;
 }
 
-/* What is left at the pace so far; UINT64_MAX: nobody knows. */
+/* The time left at the pace so far. UINT64_MAX: not known. */
 static uint64_t time_left(uint64_t done, uint64_t total, uint64_t elapsed_ns)
 {
     if (done == 0 || total <= done)

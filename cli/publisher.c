@@ -12,9 +12,9 @@
 #include "cli/interrupt.h"
 
 #define ROOM_SLICE_NS (100 * NS_PER_MS) /* how often a wait looks for an interrupt */
-#define SPIN_NS       (60 * NS_PER_US)  /* sleeps end late by about so much */
-#define BATCH_MAX     65536u /* bytes: enough that waiting for room costs nothing a tick */
-#define EPOCH_SPAN    128u   /* the frame that begins an epoch takes room too */
+#define SPIN_NS       (60 * NS_PER_US)  /* sleeps end late by about this much */
+#define BATCH_MAX     65536u            /* bytes: enough to make the wait for room cheap per tick */
+#define EPOCH_SPAN    128u              /* room for the frame that begins an epoch */
 
 const struct option publisher_rows[] = {
     {.name = "ring",
@@ -78,7 +78,7 @@ static int lend_ring(struct publisher *p, const struct publisher_options *option
 static void begin_epoch(struct publisher *p)
 {
     struct tdk_ring_info info;
-    if (p->no_wait) /* where a late tick may be a lost one */
+    if (p->no_wait) /* a late tick may be a lost one */
         attach_warm(p->ring);
     tdk_ring_info(p->ring, &info);
     memcpy(p->track, info.track, sizeof p->track);
@@ -154,7 +154,7 @@ int publisher_new_epoch(struct publisher *p, struct tdk_err *err)
     return rc;
 }
 
-/* Frames claimed one after the other lie one after the other, but for the ring's seam. */
+/* Frames claimed one after the other are contiguous, except at the ring's seam. */
 static void run_add(struct publisher *p, const struct tdk_frame *frame, size_t span)
 {
     if (p->run_size > 0 && (const char *)p->run + p->run_size != (const char *)frame)
@@ -192,7 +192,7 @@ static bool wait_room(struct publisher *p, size_t span)
             return false;
         loan_tend(&p->loan);
     }
-    /* The first frame of an epoch goes in before ours: until then count on a little less. */
+    /* The first frame of an epoch goes in before ours, so count on a little less. */
     p->room = wanted > span + EPOCH_SPAN ? wanted - EPOCH_SPAN : span;
     return true;
 }

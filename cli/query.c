@@ -1,4 +1,4 @@
-/* query.c - a range of a tape to a file or to stdout. */
+/* query.c - writes a range of a tape to a file or to stdout. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -133,11 +133,11 @@ static const struct option_set sets[] = {
     {.rows = NULL},
 };
 
-/* What a query is doing, for those who do it. */
+/* The state of a query. */
 struct query {
     const struct cli *cli;
     struct range range;
-    struct tdk_query delivered; /* the range, and what --prime puts in front of it */
+    struct tdk_query delivered; /* the range, and what --prime puts before it */
     struct dbn_head *head;
     struct output *output;
     struct reader *reader;
@@ -145,7 +145,7 @@ struct query {
     struct losses losses;
     struct progress progress;
     uint64_t ticks, bytes;
-    uint64_t forecast; /* of ticks */
+    uint64_t forecast; /* in ticks */
 };
 
 static int unknown_format(const char *word)
@@ -186,7 +186,7 @@ static int show_count(const struct query *q)
 
 /* ---- delivering ---- */
 
-/* The schema that was asked for by name, when it is one. */
+/* The schema asked for by name, if it is just one. */
 static uint16_t asked_schema(void)
 {
     uint16_t schema;
@@ -195,7 +195,7 @@ static uint16_t asked_schema(void)
     return DBN_SCHEMA_MIXED;
 }
 
-/* What a tick would have been: of the one type that was asked for, else what the tracks hold. */
+/* What a tick would have been: of the one type asked for, else what the tracks hold. */
 static struct output_schema likely_schema(const struct query *q)
 {
     const struct tdk_type_filter *type = q->range.query.types;
@@ -207,7 +207,7 @@ static struct output_schema likely_schema(const struct query *q)
         return held;
     struct output_schema asked = {.type = type->type, .rtype = record ? (uint8_t)type->rtype : 0};
     bool alike = held.type == asked.type && held.rtype == asked.rtype;
-    return alike ? held : asked; /* what is held has a version, too */
+    return alike ? held : asked; /* `held` has a version, too */
 }
 
 static struct tdk_query delivered_range(const struct query *q)
@@ -264,7 +264,7 @@ static int deliver_run(struct query *q, const struct tdk_run *run, struct tdk_er
     return 0;
 }
 
-/* The state that the range begins with. */
+/* Deliver the state that the range begins with. */
 static int deliver_prologue(struct query *q, struct tdk_err *err)
 {
     const struct prime_options options = {.back_ns = args.prime_back_ns,
@@ -285,7 +285,7 @@ static int deliver_prologue(struct query *q, struct tdk_err *err)
     return rc;
 }
 
-/* All of it. -EPIPE: nobody wants more; -ECANCELED: interrupted. */
+/* Deliver the range. -EPIPE: the reader has gone. -ECANCELED: interrupted. */
 static int deliver(struct query *q, struct tdk_err *err)
 {
     struct tdk_run run;
@@ -341,7 +341,7 @@ static int finish(struct query *q)
 static int run_delivery(struct query *q, enum output_format format)
 {
     struct tdk_err err;
-    q->range.query.control = true; /* LOSS frames are told even where they are not delivered */
+    q->range.query.control = true; /* LOSS frames are reported even if not delivered */
     if (open_output(q, format, &err) < 0)
         return err.code == -EEXIST ? cli_usage("%s", err.text) : range_fail(&err);
     if (args.require_complete) {
@@ -370,7 +370,7 @@ static int run_delivery(struct query *q, enum output_format format)
 
 /* ---- counting ---- */
 
-/* Read here: each block's directory tells. */
+/* Count on a tape that is read here, by each block's directory. */
 static int count_here(struct query *q, uint64_t *lost, struct tdk_err *err)
 {
     struct tdk_cursor *cursor;
@@ -493,7 +493,7 @@ static int run(const struct cli *cli)
     q.range.query.reverse = args.reverse;
     if (args.explain)
         status = run_explain(&q);
-    else if (args.count && !args.digest) /* for a digest, each tick must be read */
+    else if (args.count && !args.digest) /* for a digest each tick must be read */
         status = run_count(&q);
     else
         status = run_delivery(&q, args.count ? OUTPUT_NONE : format);

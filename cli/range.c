@@ -168,7 +168,7 @@ static int look_for_track(const struct tdk_track_info *track, void *context)
     return 0;
 }
 
-/* A track that is not there is told as that, whatever else the query asks of it. */
+/* A track that does not exist is reported first, whatever else the query asks for. */
 static int find_tracks(struct depot *depot, const struct option_list *tracks, struct tdk_err *err)
 {
     for (size_t i = 0; i < tracks->count; i++) {

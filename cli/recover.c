@@ -1,4 +1,4 @@
-/* recover.c - what the recorder does at its start, by hand. */
+/* recover.c - by hand, what the recorder does at its start. */
 #include "tape/recover.h"
 
 #include <errno.h>
@@ -78,7 +78,7 @@ static int recover(struct recovering *r, struct tdk_err *err)
 
 /* ---- is what is left what was written? ---- */
 
-/* Segments that are missing have been named already, as the index was made. */
+/* Missing segments have been reported when the index was made. */
 static void on_finding(const struct verify_finding *finding, void *context)
 {
     if (finding->code != -ENOENT)
@@ -107,7 +107,7 @@ static const struct column columns[] = {
     {"findings", COLUMN_COUNT},       {"whole", COLUMN_FLAG},
 };
 
-/* Recovery reads no block that a footer tells of; the check behind it does. */
+/* Recovery does not read blocks that a footer describes. The check after it does. */
 static uint64_t damaged(const struct recovering *r)
 {
     return r->report.damaged + r->check.bad_blocks;

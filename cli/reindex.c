@@ -1,4 +1,4 @@
-/* reindex.c - the index of a tape built anew from its segments. */
+/* reindex.c - builds the index of a tape anew from its segments. */
 #include "tape/reindex.h"
 
 #include <inttypes.h>

@@ -16,8 +16,8 @@ int remote_code(int code, struct tdk_err *err)
 {
     int own = code == -EINVAL       ? TDK_EVALUE
               : code == -EPIPE      ? -ECONNRESET
-              : code == TDK_EFORMAT ? -EPROTO       /* what came is, nothing that was said here */
-              : code == -ECANCELED  ? -ECONNABORTED /* by the other side: we were not interrupted */
+              : code == TDK_EFORMAT ? -EPROTO       /* about what came, not about anything here */
+              : code == -ECANCELED  ? -ECONNABORTED /* by the other side; we were not interrupted */
                                     : code;
     if (err != NULL && code < 0)
         err->code = own;
@@ -147,7 +147,7 @@ static int keep_track(const struct tdk_track_info *track, void *context)
     return 0;
 }
 
-/* Read before any is told: `each` may ask on. */
+/* All tracks are read before the first is reported, because `each` may send requests of its own. */
 int remote_tracks(struct remote *r, int (*each)(const struct tdk_track_info *track, void *context),
                   void *context, struct tdk_err *err)
 {
@@ -191,7 +191,8 @@ static int read_epoch(struct wire_list list, uint32_t i, struct tdk_epoch_info *
     return rc < 0 ? rc : remote_numbers(row, rows, sizeof rows / sizeof rows[0], err);
 }
 
-/* The rows of a page, all of them before any is told: `each` may ask on. */
+/* All rows of a page are read before the first is reported, because `each` may send requests of its
+ * own. */
 static int read_epochs(struct remote *r, struct page *page, struct tdk_epoch_info *epochs,
                        uint32_t *count, bool *more, struct tdk_err *err)
 {
@@ -277,7 +278,7 @@ int remote_property(struct remote *r, const char *track, uint64_t epoch, const c
         if (rc == 0 && (part.size == 0 || text_error(&whole) < 0))
             break;
     }
-    text_add_char(&whole, '\0'); /* so that there is memory, even for nothing */
+    text_add_char(&whole, '\0'); /* so that there is memory even if it is empty */
     if (rc == 0 && text_error(&whole) < 0)
         rc = err_set(err, -ENOMEM, "read a property");
     if (rc < 0) {

@@ -5,11 +5,11 @@
 #include "cli/control_text.h"
 #include "cli/remote_private.h"
 
-/* Up to where an answer told; what comes with the next one is behind it. */
+/* How far an answer has reported. The next one goes on after this place. */
 struct place {
     char track[TDK_NAME_MAX + 1]; /* "": nothing */
     uint64_t epoch, seq;          /* seq UINT64_MAX: all of the epoch */
-    uint64_t walk;                /* where the rest waits at the other side */
+    uint64_t walk;                /* number of the walk whose rest is kept at the other side */
 };
 
 struct walker {
@@ -17,7 +17,7 @@ struct walker {
     const struct tdk_query *query;
     const char *track;
     uint64_t epoch, ticks;
-    struct place after, next; /* of the answer at hand; next: "" in the last one */
+    struct place after, next; /* of the current answer; next: "" in the last one */
     struct tdk_err *err;
 };
 
@@ -45,7 +45,7 @@ static int read_gap(const struct walker *w, struct wire_list list, uint32_t i, s
     return rc < 0 ? rc : 0;
 }
 
-/* Gaps of an epoch come in some lists, and are told as one, by seq. */
+/* An answer has the gaps of an epoch in several lists; they are reported together, by seq. */
 enum { LISTS = 4 };
 struct gap_lists {
     struct wire_list lists[LISTS];
@@ -90,7 +90,7 @@ static int tell_gaps(const struct walker *w, struct wire_map epoch)
     return rc;
 }
 
-/* Its gaps go on in the next answer, and it comes again with them. */
+/* Do the gaps of this epoch go on in the next answer? The epoch comes again with them. */
 static bool is_cut(const struct walker *w)
 {
     return w->next.seq != UINT64_MAX && w->next.epoch == w->epoch &&
@@ -156,7 +156,7 @@ static void put_params(struct text_buffer *out, const void *context)
     wire_pair_u64(out, "walk", w->after.walk);
 }
 
-/* It must lead on: an answer that says the same again and again would never end. */
+/* `next` must be further on: an answer that repeats itself would never end. */
 static int read_next(struct walker *w, struct wire_map map)
 {
     struct wire_map next = {NULL, 0};

@@ -1,4 +1,4 @@
-/* remote_symbols.c - all symbols of a replayer's tape, in the order that a tape gives them. */
+/* remote_symbols.c - all symbols of a replayer's tape, in the order in which a tape gives them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static int read_row(struct wire_list list, uint32_t i, struct remote_symbol *sym
     return rc < 0 ? rc : 0;
 }
 
-/* One page behind those that are there; 1: there is more. */
+/* Fetch one page after what is there. 1: there is more. */
 static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct tdk_err *err)
 {
     struct wire_map map = {NULL, 0};
@@ -150,7 +150,7 @@ const char *remote_symbol(struct remote *r, const char *track, uint64_t epoch,
         return NULL;
     struct remote_symbol wanted = {.epoch = epoch, .instrument_id = instrument_id, .from = ts};
     snprintf(wanted.track, sizeof wanted.track, "%s", track);
-    size_t low = 0, high = r->symbol_count; /* the last that begins at `ts` or before */
+    size_t low = 0, high = r->symbol_count; /* the last one that begins at or before `ts` */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (compare(&r->symbols[middle], &wanted) <= 0)
@@ -158,7 +158,7 @@ const char *remote_symbol(struct remote *r, const char *track, uint64_t epoch,
         else
             high = middle;
     }
-    for (; low > 0; low--) { /* the latest that still holds; they may overlap */
+    for (; low > 0; low--) { /* the latest that still holds; several may overlap */
         const struct remote_symbol *at = &r->symbols[low - 1];
         if (at->epoch != epoch || at->instrument_id != instrument_id ||
             strcmp(at->track, track) != 0)

@@ -121,7 +121,7 @@ static int look_for_track(const struct track_ref *track, void *context)
     return 0;
 }
 
-/* A name with a slip in it would leave the track that was meant to the other limits. */
+/* With a typing error in a name, the other limits would apply to the track that was meant. */
 static void warn_unknown_tracks(const struct retain_policy *policy, struct index *index)
 {
     for (size_t i = 0; i < policy->track_count; i++) {
@@ -132,7 +132,7 @@ static void warn_unknown_tracks(const struct retain_policy *policy, struct index
     }
 }
 
-/* On a tape that nobody has to hold for it. */
+/* Make the plan for a tape without holding it. */
 static int make_plan(struct retain_plan *plan, struct folder *folder,
                      const struct retain_policy *policy, struct tdk_err *err)
 {
@@ -160,7 +160,8 @@ static int plan_only(const struct retain_policy *policy)
     return status;
 }
 
-/* The policy, and what it is about. CLI_OK, or the exit status after saying why. */
+/* Read the policy, and check that there is a tape. CLI_OK, or the exit status after printing
+ * why. */
 static int read_policy(struct retain_policy *policy)
 {
     struct tdk_err err;
@@ -204,7 +205,7 @@ static const struct command plan_command = {
 struct applying {
     struct progress progress;
     struct retain_plan plan;
-    struct table *deleted; /* NULL: nobody asked for it */
+    struct table *deleted; /* NULL: not asked for */
     uint64_t segments, bytes, bytes_total, kept;
 };
 
@@ -215,7 +216,7 @@ static void put_deleted(struct applying *a, uint64_t segment)
             put_item(a->deleted, &a->plan.items[i]);
 }
 
-/* Why one that was to go stays; NULL: it does not. */
+/* Why a segment that was to be deleted stays. NULL: it was deleted. */
 static const char *why_it_stays(enum retire_fate fate)
 {
     static const char *const words[] = {
@@ -260,7 +261,7 @@ static void on_found(const char *text, void *context)
     cli_warn("%s", text);
 }
 
-/* With the tape in our hands: the index is ours to keep. */
+/* We hold the tape: we have to update the index ourselves. */
 static int apply_held(struct applying *a, struct recovered *tape,
                       const struct retain_policy *policy, struct tdk_err *err)
 {
@@ -272,7 +273,8 @@ static int apply_held(struct applying *a, struct recovered *tape,
     return rc < 0 ? rc : closed;
 }
 
-/* A writer has it: it takes them out of its index when it looks, a few times a second. */
+/* A writer holds the tape. It looks a few times a second, and takes deleted segments out of its
+ * index. */
 static int apply_beside(struct applying *a, const struct retain_policy *policy, struct tdk_err *err)
 {
     struct folder folder;
@@ -289,7 +291,7 @@ static int apply(struct applying *a, const struct retain_policy *policy, struct 
     return rc == 0 ? apply_held(a, &tape, policy, err) : rc;
 }
 
-/* Also of an apply that failed or was interrupted. */
+/* Also after an apply that failed or was interrupted. */
 static int show_deleted(struct applying *a)
 {
     int rc = a->deleted != NULL ? table_close(a->deleted) : 0;
@@ -381,7 +383,7 @@ static int note_present(const struct segment_ref *segment, void *context)
 {
     struct presence *p = context;
     for (size_t i = 0; i < p->count; i++)
-        p->found += p->numbers[i] == segment->number; /* one may be named twice */
+        p->found += p->numbers[i] == segment->number; /* a number may be given twice */
     return 0;
 }
 

@@ -104,7 +104,7 @@ static void put_pid(struct table *table, uint32_t pid)
         table_number(table, pid);
 }
 
-/* The ring counts ticks that went in; what is not in it any more was consumed. */
+/* The ring counts the ticks that went in. Those that are not in it any more were consumed. */
 static uint64_t count_consumed(const struct tdk_ring_info *info)
 {
     uint64_t unread;
@@ -127,7 +127,7 @@ static void put_row(struct table *table, const struct tdk_ring_info *info)
     table_number(table, info->lost);
     table_number(table, info->lost_total);
     table_number(table, info->fill);
-    /* The consumer keeps the mark; while there is none, what lies there is the most that did. */
+    /* The consumer keeps the high-water mark. Without a consumer, the fill itself may be higher. */
     table_number(table, info->fill > info->high_water ? info->fill : info->high_water);
     put_pid(table, info->producer_pid);
     put_pid(table, info->consumer_pid);
@@ -148,7 +148,7 @@ static int list_one(const char *name, void *context)
     int rc = tdk_ring_stat(name, &info, &err);
     if (rc == 0) {
         put_row(listing->table, &info);
-    } else if (rc != TDK_ENORING) { /* gone since it was listed is no news */
+    } else if (rc != TDK_ENORING) { /* it may have gone since it was listed */
         cli_warn("%s", err.text);
         listing->skipped++;
     }
@@ -161,7 +161,7 @@ static int finish(struct table *table, int status)
     return rc < 0 ? cli_fail_stdout(rc) : status;
 }
 
-/* No rings, or another directory than the one that was meant? */
+/* There are no rings, or another directory was meant. */
 static void note_no_directory(void)
 {
     if (access(rings_path(), F_OK) < 0 && errno == ENOENT)

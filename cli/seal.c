@@ -1,4 +1,4 @@
-/* seal.c - sealed segments made small. */
+/* seal.c - packs sealed segments. */
 #include <inttypes.h>
 
 #include "cli/command.h"

@@ -12,7 +12,7 @@
 #define TIMEOUT_NS (30 * NS_PER_S)
 #define LOOK_US    100000u
 
-/* What its status says of packing. */
+/* What the recorder's status says about packing. */
 struct view {
     bool asked;
     uint64_t packed, failed, ticks, before, after, read, left, left_bytes;
@@ -50,7 +50,7 @@ static int begin(struct tdk_client *client, const struct seal_tape_options *o, s
     return client_call(client, NULL, NULL, &result, err);
 }
 
-/* Since the recorder was asked. */
+/* Count what happened since the recorder was asked. */
 static void count(struct seal_totals *t, const struct view *begun, const struct view *now)
 {
     t->segments = now->packed - begun->packed;
@@ -91,7 +91,7 @@ int seal_by_recorder(const char *tape, const struct seal_tape_options *o,
     struct view begun;
     snprintf(address, sizeof address, "unix:%s/%s", tape, ASK_RECORDER);
     if (tdk_client_open(&client, address, &options, &why) < 0)
-        return TDK_EBUSY; /* as err says already */
+        return TDK_EBUSY; /* err says so already */
     int rc = look(client, &begun, err);
     if (rc == 0)
         rc = begin(client, o, err);

@@ -1,4 +1,4 @@
-/* session.c - plays that run in the replayer: look at them, and steer them. */
+/* session.c - lists the plays that run in the replayer, and steers them. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -75,7 +75,7 @@ static const struct column columns[] = {
     {"owner", COLUMN_TEXT},
 };
 
-/* What is not there, or is no such thing, is none. */
+/* A value that is missing or of another type makes an empty cell. */
 static void put_cell(struct table *table, struct wire_map map, const struct column *column)
 {
     char text[256];
@@ -148,7 +148,7 @@ static int show_answer(struct wire_map result)
     return close_table(table);
 }
 
-/* `key` NULL: no param beside the session; `text` NULL: it is the number. */
+/* `key` NULL: no param besides the session. `text` NULL: the param is the number. */
 static int steer(const struct cli *cli, const char *method, const char *key, const char *text,
                  uint64_t number)
 {
@@ -190,7 +190,7 @@ static int run_stop(const struct cli *cli)
     return steer(cli, "stop", NULL, NULL, 0);
 }
 
-/* The word behind ID; NULL: there is none. */
+/* The operand after ID; NULL: there is none. */
 static const char *word_of(const struct cli *cli)
 {
     return cli->operands->count > 1 ? cli->operands->items[1] : NULL;

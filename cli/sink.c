@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-/* As the shell would have made it with `>`, not 0600 as mkostemp() does. */
+/* The mode that the shell would give with `>`, not 0600 as mkostemp() does. */
 static int make_public(int fd)
 {
     mode_t mask = umask(0);
@@ -94,7 +94,7 @@ int sink_write(struct sink *sink, const void *bytes, size_t size, struct tdk_err
     return 0;
 }
 
-/* Somebody may have made a file of that name meanwhile. Not every system can tell. */
+/* Somebody may have made a file of that name meanwhile. Not every file system can check that. */
 static int give_name(const struct sink *sink)
 {
     if (sink->force)
@@ -104,7 +104,7 @@ static int give_name(const struct sink *sink)
     return errno == EINVAL || errno == ENOSYS ? rename(sink->temporary, sink->path) : -1;
 }
 
-/* What was written may be nowhere else. */
+/* Keep the temporary file: what was written may be nowhere else. */
 static int keep(struct sink *sink, struct tdk_err *err)
 {
     int rc = err_say(err, -EEXIST, "%s has come meanwhile, and what was written is in %s",

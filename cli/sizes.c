@@ -31,7 +31,7 @@ static bool read_size(const char *text, size_t length, uint32_t *size)
     return true;
 }
 
-/* "64", or "0-4K" for the kinds that have two. */
+/* "64", or "0-4K" for the kinds that take two numbers. */
 static bool read_bounds(const char *text, struct sizes *sizes)
 {
     const char *dash = strchr(text, '-');
@@ -70,7 +70,7 @@ static uint32_t between(uint32_t least, uint32_t most, struct random *random)
     return least + random_below(random, most - least + 1);
 }
 
-/* A power of two first, then a size up to it. */
+/* Pick a power of two first, then a size up to it. */
 static uint32_t log_between(uint32_t least, uint32_t most, struct random *random)
 {
     unsigned low = 0, high = 0;

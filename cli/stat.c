@@ -1,4 +1,4 @@
-/* stat.c - what the daemons count, once or again and again, out of their counters pages. */
+/* stat.c - what the daemons count, from their counters pages, once or repeatedly. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -173,7 +173,7 @@ static const struct column ring_columns[] = {
 
 struct sheet {
     struct table *table;
-    const struct pages *before; /* NULL: there are no rates yet */
+    const struct pages *before; /* NULL: no rates yet */
     uint64_t elapsed_ns;
 };
 
@@ -233,7 +233,7 @@ static void put_all(struct table *table, const struct counters_copy *page)
     }
 }
 
-/* A replayer has no rings: alone, it is shown counter by counter. */
+/* A replayer has no rings. If there are only replayers, show them counter by counter. */
 static bool is_by_counter(const struct pages *pages)
 {
     for (unsigned i = 0; i < pages->count; i++)
@@ -270,7 +270,7 @@ static int nobody(const char *writer)
     return CLI_UNREACHABLE;
 }
 
-/* A round; then *now has become *before. 0, CLI_..., after it was said. */
+/* Show one round. Then *now has become *before. 0, or CLI_... after printing why. */
 static int show(struct pages *now, struct pages *before, uint64_t *shown_ns)
 {
     struct tdk_err err;
@@ -288,8 +288,8 @@ static int show(struct pages *now, struct pages *before, uint64_t *shown_ns)
     return rc < 0 ? cli_fail_stdout(rc) : CLI_OK;
 }
 
-/* Whether there is to be another round, once the time for it has come. Where writing failed and the
- * status is good, nobody reads any more. */
+/* Wait for the next round, and return whether there is to be one. If writing failed and the status
+ * is good, the reader has gone. */
 static bool goes_on(int status, uint64_t shown)
 {
     if (status != CLI_OK || args.interval_ns == 0 || interrupted() || ferror(stdout) ||

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/table.h"
 
-/* An answer is borrowed until the next call: what is kept of it is its text. */
+/* An answer is borrowed until the next call, so its text is kept. */
 struct told {
     bool recorder;
     struct text_buffer status, counters; /* JSON objects; status only of a recorder */
@@ -88,7 +88,7 @@ static int show_rings(struct wire_list rings)
 
 /* ---- asking ---- */
 
-/* Who knows no `status` is a replayer. */
+/* A daemon that does not know `status` is a replayer. */
 static int ask_status(struct tdk_client *client, struct told *told, struct wire_map *result)
 {
     struct tdk_err err;

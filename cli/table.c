@@ -25,9 +25,9 @@ struct table {
     enum table_form form;
     const struct column *columns;
     size_t columns_count;
-    struct cell *cells; /* whole rows, and the one that is being put */
+    struct cell *cells; /* complete rows, and the current one */
     size_t count, room;
-    bool begun; /* rows before them are written */
+    bool begun; /* earlier rows have been written */
     int failed;
 };
 
@@ -62,7 +62,7 @@ int table_open(struct table **table, enum table_form form, const struct column *
 
 enum { CELL_TEXT = 64 };
 
-/* Of a number, as the form and the column want it. */
+/* The text of a number, as the form and the column require it. */
 static const char *number_text(const struct table *t, const struct column *column,
                                const struct cell *cell, char text[CELL_TEXT])
 {
@@ -83,7 +83,7 @@ static const char *number_text(const struct table *t, const struct column *colum
     return text;
 }
 
-/* A tab or newline inside of a cell would be another cell; an escape sequence worse. */
+/* A tab or newline inside a cell would begin another cell; an escape sequence would be worse. */
 static void put_plain(struct text_buffer *out, const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -95,7 +95,7 @@ static void put_plain(struct text_buffer *out, const char *text)
     }
 }
 
-/* Columns on a screen: bytes that begin a character, four for one that is escaped. */
+/* Width on a screen: counts bytes that begin a character, and four for one that is escaped. */
 static size_t width_of(const char *text)
 {
     size_t width = 0;
@@ -161,7 +161,7 @@ static size_t column_width(const struct table *t, size_t column)
     return width;
 }
 
-/* Numbers stand to the right, words to the left; nothing trails at the end of a line. */
+/* Numbers are aligned to the right, words to the left. Lines have no trailing spaces. */
 static void put_cell(const struct table *t, size_t column, const char *text, size_t width,
                      struct text_buffer *out)
 {
@@ -215,11 +215,11 @@ static void put_sheet(const struct table *t, struct text_buffer *out)
     }
 }
 
-/* `last`: no more rows come. */
+/* `last`: no more rows will come. */
 static int put_rows(const struct table *t, bool last, struct text_buffer *out)
 {
     int rc = 0;
-    assert(t->columns_count > 0); /* table_open() saw to it */
+    assert(t->columns_count > 0); /* table_open() checks that */
     switch (t->form) {
     case TABLE_ALIGNED:
         rc = put_aligned(t, out);
@@ -246,7 +246,7 @@ static void forget_cells(struct table *t)
     t->count = 0;
 }
 
-/* What is there goes to stdout; after a failure nowhere. */
+/* Write what there is to stdout; after a failure, nothing. */
 static void write_rows(struct table *t, bool last)
 {
     struct text_buffer out;

@@ -1,4 +1,4 @@
-/* tail.c - the last ticks of a tape, and with -f those that come behind them. */
+/* tail.c - the last ticks of a tape, and with -f those that follow. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -44,18 +44,18 @@ static const struct option rows[] = {
     {.name = NULL},
 };
 
-/* A tick kept until its turn comes. */
+/* A tick kept until it can be put out. */
 struct kept {
-    struct tdk_run run; /* but for frames */
+    struct tdk_run run; /* all but frames */
     size_t offset;
 };
 
 struct tail {
     struct range range;
     struct output *output;
-    bool shows_control; /* it tells of control frames */
+    bool shows_control; /* control frames are to be shown */
     struct losses losses;
-    struct tdk_cursor *cursor; /* from the last tick down */
+    struct tdk_cursor *cursor; /* from the last tick backwards */
     struct live *live;
     struct kept *kept;
     size_t kept_count, kept_room;
@@ -83,7 +83,7 @@ static int keep(struct tail *t, const struct tdk_run *run, const struct tdk_fram
     return 0;
 }
 
-/* A loss is told by us, whatever the output shows. */
+/* A LOSS frame is always reported, whatever the output shows. */
 static bool is_told(const struct tail *t, const struct tdk_frame *frame)
 {
     return tdk_frame_is_tick(frame) || frame->type == TDK_TYPE_LOSS || t->shows_control;
@@ -104,7 +104,7 @@ static int put(struct tail *t, const struct tdk_run *run, struct tdk_err *err)
     return output_put(t->output, run->track, run->number, run->epoch, run->frames, run->size, err);
 }
 
-/* They are told from the last one down. */
+/* The last ticks are read from the last one backwards. */
 static int put_last(struct tail *t, struct tdk_err *err)
 {
     struct tdk_run run;
@@ -131,7 +131,7 @@ static int put_last(struct tail *t, struct tdk_err *err)
 static int follow(struct tail *t, struct tdk_err *err)
 {
     struct tdk_run run;
-    bool owed = false; /* something is put and not flushed */
+    bool owed = false; /* something was put out and not flushed */
     uint64_t heard = clock_mono();
     int rc = live_open(&t->live, t->range.tape, &t->range.query, 0, t->cursor, err);
     tdk_cursor_close(t->cursor);
@@ -182,7 +182,7 @@ static int open_output(struct tail *t, struct tdk_err *err)
 
 static int deliver(struct tail *t, struct tdk_err *err)
 {
-    t->range.query.control = true; /* losses are told even where they are not shown */
+    t->range.query.control = true; /* losses are reported even if not shown */
     t->range.query.reverse = true;
     t->range.query.limit = args.count > 0 ? args.count : 1;
     int rc = tdk_cursor_open(&t->cursor, t->range.tape, &t->range.query, err);

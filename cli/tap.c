@@ -1,4 +1,4 @@
-/* tap.c - look at a live ring without consuming: neither side knows that we are there. */
+/* tap.c - looks at a live ring without consuming; neither side knows that we are there. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct tap {
     struct listener listener;
     void *room; /* frames copied out of the ring */
     size_t room_size;
-    uint64_t laps, missed; /* how often we were overtaken, and by how many bytes */
+    uint64_t laps, missed; /* how often we were overtaken, and how many bytes we missed */
     uint64_t heard_ns;
 };
 
@@ -42,7 +42,7 @@ static int take_copied(struct tap *t, size_t size, struct tdk_err *err)
     return rc;
 }
 
-/* 1: something came. 0: nothing. */
+/* 1: something came. 0: nothing did. */
 static int take_some(struct tap *t, struct tdk_err *err)
 {
     uint64_t missed = 0, ticks = t->listener.ticks;
@@ -53,7 +53,7 @@ static int take_some(struct tap *t, struct tdk_err *err)
         listener_overtaken(&t->listener, t->ring);
         return 1;
     }
-    if (size == 0 || size == TDK_EHOSTILE) /* the ring itself says which rule was broken */
+    if (size == 0 || size == TDK_EHOSTILE) /* the ring's own state says which rule was broken */
         return 0;
     if (size < 0)
         return err_set(err, (int)size, "follow the ring");

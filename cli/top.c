@@ -51,7 +51,7 @@ static void close_terminal(void)
     terminal = NULL;
 }
 
-/* False: this terminal can do nothing but print. */
+/* False: this terminal cannot do more than print. */
 static bool open_terminal(void)
 {
     terminal = newterm(NULL, stdout, stdin);
@@ -96,7 +96,8 @@ static void show(void)
     refresh();
 }
 
-/* Its window was closed, and no signal said so: a key that is waited for is then at once none. */
+/* Was the terminal's window closed without a signal? Then waiting for a key ends at once without
+ * one. */
 static bool has_hung_up(void)
 {
     struct pollfd fd = {.fd = STDIN_FILENO};
@@ -123,10 +124,10 @@ static void pause_or_play(uint64_t *due_ns)
     }
     view.on_players = true;
     top_toggle(&gather, &view, &view.players[view.player_at]);
-    *due_ns = clock_mono() + 50 * NS_PER_MS; /* the play does it within 20 ms */
+    *due_ns = clock_mono() + 50 * NS_PER_MS; /* the play obeys within 20 ms */
 }
 
-/* False: to quit. */
+/* False: quit. */
 static bool on_key(int key, uint64_t *due_ns)
 {
     if (key != ERR && key != KEY_RESIZE)
@@ -182,7 +183,7 @@ static int look(struct tdk_err *err)
 
 static int watch(struct tdk_err *err)
 {
-    uint64_t due_ns = clock_mono() + args.interval_ns / 4; /* the first rates soon */
+    uint64_t due_ns = clock_mono() + args.interval_ns / 4; /* so that the first rates come soon */
     bool goes_on = true;
     int rc = 0;
     while (goes_on && rc == 0 && !interrupted()) {
@@ -208,7 +209,7 @@ static int run(const struct cli *cli)
                          "a pipe or a file");
     gather.ask = &args.ask;
     interrupt_catch();
-    int rc = look(&err); /* what is wrong with -T is said before there is a screen */
+    int rc = look(&err); /* reports a wrong -T before the screen begins */
     if (rc == 0 && !open_terminal())
         rc = 1;
     if (rc == 0)

@@ -93,7 +93,7 @@ static int gather_pages(struct top_gather *g, struct top_view *view, struct tdk_
 
 /* ---- players ---- */
 
-/* Who was not named is asked where the only recorder's tape is. */
+/* If none was named, ask the replayer of the only recorder's tape. */
 static bool replayer_address(const struct top_gather *g, char *address, size_t room)
 {
     const char *tape = g->ask->tape;
@@ -111,7 +111,7 @@ static void let_go(struct top_gather *g)
     g->retry_ns = clock_mono() + RETRY_NS;
 }
 
-/* One that was named and is not there is told; one that might have been there is not. */
+/* If a replayer was named, its absence is reported. If we only guessed it, it is not. */
 static bool reach(struct top_gather *g, struct top_view *view)
 {
     char address[PATH_MAX + 64], token[256];
@@ -171,7 +171,7 @@ static bool is_open_ended(const struct top_player *player)
     return player->from == 0 || player->to == UINT64_MAX;
 }
 
-/* What was asked for without a beginning or an end has the tape's, as it is now. */
+/* A play without a beginning or an end has the tape's, as they are now. */
 static void bound_players(struct top_gather *g, struct top_view *view)
 {
     struct wire_map tape;
@@ -184,7 +184,7 @@ static void bound_players(struct top_gather *g, struct top_view *view)
     wire_put_map(client_begin(g->client, "info"), 0);
     if (!call(g, view, &tape) || wire_u64(tape, "first_ts", &first, NULL) != 1 ||
         wire_u64(tape, "last_ts", &last, NULL) != 1)
-        return; /* or there is no tick whose time can be trusted */
+        return; /* or no tick has a time that can be trusted */
     for (unsigned i = 0; i < view->player_count; i++) {
         struct top_player *player = &view->players[i];
         player->from = player->from == 0 ? first : player->from;

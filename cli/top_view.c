@@ -12,8 +12,8 @@
 
 enum {
     HEIGHT_MIN = 8,
-    PLAYERS_SHOWN = 6, /* at least, if there are so many */
-    FIRST_MAX = 60,    /* columns of the first column */
+    PLAYERS_SHOWN = 6, /* at least, if there are that many */
+    FIRST_MAX = 60,    /* widest that the first column gets */
     CELLS_MAX = 8,
     NARROW = 80,
     FILL_WARN = 80,
@@ -27,11 +27,11 @@ enum {
 
 struct top_column {
     const char *title;
-    unsigned width; /* at 80 columns; the first takes what a wider screen gives */
+    unsigned width; /* at 80 columns; on a wider screen the first grows */
     bool right;
 };
 
-/* What came from elsewhere; cut at its left where it is too long: the end of a path tells more. */
+/* Foreign text. If it is too long it is cut at its left, because the end of a path says more. */
 static void clean(char *to, size_t room, const char *from, bool keep_end)
 {
     size_t size = strlen(from);
@@ -54,7 +54,7 @@ static struct top_line *add_line(struct top_screen *screen, enum top_tone tone)
     return line;
 }
 
-/* `left` at the left, `right` at the right, if there is room for both. */
+/* Put `left` at the left, and `right` at the right if there is room for both. */
 static struct top_line *add_words(struct top_screen *screen, enum top_tone tone, const char *left,
                                   const char *right)
 {
@@ -123,7 +123,7 @@ static void cell(struct cells *cells, const char *format, ...)
     va_end(args);
 }
 
-/* 0 is none. */
+/* 0 means none. */
 static void cell_duration(struct cells *cells, uint64_t ns)
 {
     char *text = next_cell(cells);
@@ -181,7 +181,7 @@ static uint64_t weight(const struct top_ring *ring, enum top_order order)
     }
 }
 
-/* Names from A, numbers from the largest. */
+/* Names in ascending order, numbers in descending order. */
 static int compare(const void *left, const void *right, void *context)
 {
     const struct top_view *view = context;
@@ -232,7 +232,7 @@ static void draw_tape(struct top_screen *screen, const struct top_tape *tape)
     add_cells(screen, silent || !well ? TOP_BAD : TOP_PLAIN, tape_columns, c.at, c.count);
 }
 
-/* A tape's canary has a line of its own: few have one. */
+/* A tape's canary has a line of its own, because few tapes have one. */
 static void draw_canary(struct top_screen *screen, const struct top_tape *tape)
 {
     char words[TOP_WIDTH_MAX], period[QUANTITY_TEXT], age[QUANTITY_TEXT];
@@ -295,7 +295,7 @@ static struct top_line *draw_ring(struct top_screen *screen, const struct top_ri
     return add_cells(screen, ring_tone(ring), ring_columns, c.at, c.count);
 }
 
-/* The window over a list that the chosen one is in. */
+/* The first line shown, so that the chosen one is visible. */
 static unsigned window(unsigned top, unsigned chosen, unsigned count, unsigned room)
 {
     if (chosen < top)
@@ -394,7 +394,8 @@ static void draw_foot(struct top_screen *screen, const struct top_view *view)
               order);
 }
 
-/* Players get what they need up to a few lines, rings the rest, and players what rings leave. */
+/* Players get what they need, up to a few lines. Rings get the rest. Players also get what rings
+ * leave. */
 static void share(const struct top_view *view, unsigned room, unsigned *rings, unsigned *players)
 {
     unsigned wanted = view->player_count > 0 ? view->player_count + 1 : 0;
@@ -420,7 +421,7 @@ void top_draw(struct top_view *view, struct top_screen *screen, unsigned width, 
     }
     draw_title(screen, view);
     draw_tapes(screen, view);
-    unsigned used = screen->count + 2; /* the head of the rings, and the foot */
+    unsigned used = screen->count + 2; /* the head of the rings, and the last line */
     share(view, screen->height > used ? screen->height - used : 0, &rings, &players);
     draw_rings(screen, view, rings);
     if (players > 1)

@@ -32,7 +32,7 @@ const struct option two_tapes_rows[] = {
     {.name = NULL},
 };
 
-/* Over both. */
+/* Resolve the times over both tapes together. */
 static void resolve(struct two_tapes *two, const struct two_tapes_args *args)
 {
     struct moment_bounds bounds = {.now = clock_wall(), .start = UINT64_MAX};

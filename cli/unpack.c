@@ -1,4 +1,4 @@
-/* unpack.c - a pack is a tape again. */
+/* unpack.c - makes a tape from a pack again. */
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ static const struct option_set sets[] = {
 struct unpacking {
     struct progress progress;
     uint64_t done;
-    char aside[PATH_SIZE]; /* "DIR.unpacking": what an earlier try left there is ours too */
+    char aside[PATH_SIZE]; /* "DIR.unpacking": left by an earlier try, it is ours, too */
 };
 
 static int on_bytes(uint64_t bytes, void *context)
@@ -75,7 +75,8 @@ static void on_found(const char *text, void *context)
     cli_warn("%s", text);
 }
 
-/* The last segment may have been recorded while it was packed: seal it, build the index. */
+/* The last segment may have been packed while it was being recorded: seal it, and build the
+ * index. */
 static int make_tape(const struct unpacking *u, bool *lost, struct tdk_err *err)
 {
     struct recovered tape;

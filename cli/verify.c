@@ -54,7 +54,7 @@ struct verification {
     struct progress progress;
     struct table *table; /* NULL while nothing was found */
     uint64_t away;
-    int rc; /* why there is none although something was */
+    int rc; /* why there is no table although something was found */
 };
 
 static bool open_table(struct verification *v)
@@ -65,7 +65,7 @@ static bool open_table(struct verification *v)
     return v->rc == 0;
 }
 
-/* Findings are what the command is asked for: a line each on stdout, however many. */
+/* Findings are the output of this command: one line each on stdout, however many there are. */
 static void on_finding(const struct verify_finding *finding, void *context)
 {
     struct verification *v = context;
@@ -73,7 +73,7 @@ static void on_finding(const struct verify_finding *finding, void *context)
     if (!open_table(v))
         return;
     if (finding->segment == 0)
-        table_none(v->table); /* the tape as a whole, or its index */
+        table_none(v->table); /* about the tape as a whole, or its index */
     else
         table_number(v->table, finding->segment);
     if (finding->offset == UINT64_MAX)
@@ -135,7 +135,7 @@ static int conclude(const struct verify_totals *totals, uint64_t elapsed_ns)
 static int show(struct verification *v)
 {
     if (args.json)
-        (void)open_table(v); /* an empty array is an answer */
+        (void)open_table(v); /* an empty array is an answer, too */
     if (v->table != NULL)
         v->rc = table_close(v->table);
     return v->rc;
