@@ -12,9 +12,9 @@
 struct arrow {
     struct outlet outlet;
     struct flat flat;
-    struct text_buffer body; /* of the message that is being made */
+    struct text_buffer body; /* of the current message */
     int64_t (*nodes)[2];
-    int64_t (*buffers)[2]; /* three a column at most */
+    int64_t (*buffers)[2]; /* at most three for each column */
     size_t node_count, buffer_count;
 };
 
@@ -30,7 +30,7 @@ int arrow_open(struct arrow **arrow, const struct sheet *sheet, outlet_write_cb 
     a->buffers = calloc(sheet->column_count * 3, sizeof *a->buffers);
     size_t size = 0;
     const char *schema = arrow_meta_schema(&a->flat, sheet, &size);
-    const char *room = text_reserve(&a->body, ALIGN); /* a place even for empty buffers */
+    const char *room = text_reserve(&a->body, ALIGN); /* so that even empty buffers have a place */
     if (a->nodes == NULL || a->buffers == NULL || schema == NULL || room == NULL) {
         arrow_close(a);
         return err_set(err, -ENOMEM, "write Arrow");
@@ -62,7 +62,7 @@ static void body_begin(struct arrow *a)
     a->node_count = a->buffer_count = 0;
 }
 
-/* What was added to the body since `begin` is a buffer. */
+/* Enter what was added to the body since `begin` as a buffer. */
 static void mark_buffer(struct arrow *a, size_t begin)
 {
     int64_t *buffer = a->buffers[a->buffer_count++];
@@ -91,10 +91,10 @@ static void add_node(struct arrow *a, const struct sheet_column *column, size_t 
     if (node[1] > 0)
         add_buffer(a, column->valid, (rows + 7) / 8);
     else
-        add_buffer(a, NULL, 0); /* all there: no bits */
+        add_buffer(a, NULL, 0); /* no bits: every row has a value */
 }
 
-/* The same number in 128 bits. */
+/* Add the same numbers in 128 bits. */
 static void add_decimals(struct arrow *a, const struct sheet_column *column, size_t rows)
 {
     const int64_t *values = column->values;
@@ -110,7 +110,7 @@ static void add_decimals(struct arrow *a, const struct sheet_column *column, siz
     mark_buffer(a, begin);
 }
 
-/* Room for the offsets of `rows` texts, filled in when they are known. */
+/* Make room for the offsets of `rows` texts, which are filled in later. */
 static size_t begin_offsets(struct arrow *a, size_t rows)
 {
     size_t begin = a->body.size, size = (rows + 1) * sizeof(uint32_t);
@@ -174,7 +174,7 @@ static void add_column(struct arrow *a, const struct sheet_column *column, size_
 
 /* ---- messages ---- */
 
-/* The head goes out with what waits, the body by itself: it is large. */
+/* Write a message. Its head goes out with what waits, its body directly, because it is large. */
 static int put_message(struct arrow *a, const char *message, size_t size, struct tdk_err *err)
 {
     if (message == NULL || text_error(&a->body) < 0)
@@ -200,7 +200,7 @@ static struct arrow_body body_of(const struct arrow *a, size_t rows)
     };
 }
 
-/* The column's names, by number. */
+/* Write the column's names, by number. */
 static int put_dictionary(struct arrow *a, const struct sheet_column *column, int64_t id,
                           struct tdk_err *err)
 {

@@ -1,4 +1,5 @@
-/* arrow_meta.c - the numbers below are the format's: Message.fbs and Schema.fbs name each. */
+/* arrow_meta.c - Arrow's messages. The numbers below are the format's: Message.fbs and Schema.fbs
+ * name each. */
 #include "formats/arrow_meta.h"
 
 #include <stdlib.h>
@@ -153,8 +154,8 @@ const char *arrow_meta_batch(struct flat *flat, const struct arrow_body *body, s
     return finish(flat, HEADER_BATCH, put_batch(flat, body), body->size, size);
 }
 
-/* In the place of the one before it, not in addition: a batch stands by itself, and readers that
- * know no additions are many. */
+/* The dictionary replaces the one before and does not add to it. So each batch stands by itself,
+ * and many readers do not support additions. */
 const char *arrow_meta_dictionary(struct flat *flat, int64_t id, const struct arrow_body *body,
                                   size_t *size)
 {

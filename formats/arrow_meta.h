@@ -9,19 +9,19 @@
 #include "formats/flat.h"
 #include "formats/sheet.h"
 
-/* Is it a number into a dictionary, which goes before each batch? Texts of records are not: they
- * are told in full. The dictionary of column i has the id i. */
+/* Are the column's values numbers into a dictionary, which is written before each batch? Texts of
+ * records are not: they are written in full. The dictionary of column i has the id i. */
 bool arrow_has_dictionary(const struct sheet_column *column);
 
-/* What the message of a batch says of its body. */
+/* What a batch's message says about its body. */
 struct arrow_body {
-    const int64_t (*nodes)[2];   /* a column: rows, nulls */
-    const int64_t (*buffers)[2]; /* offset, size */
+    const int64_t (*nodes)[2];   /* for each column: rows, nulls */
+    const int64_t (*buffers)[2]; /* for each buffer: offset, size */
     size_t node_count, buffer_count;
     int64_t rows, size;
 };
 
-/* Each returns the message, in `flat` until that is cleared; NULL: no memory. */
+/* Each returns the message, which is in `flat` until that is cleared. NULL: no memory. */
 const char *arrow_meta_schema(struct flat *flat, const struct sheet *sheet, size_t *size);
 const char *arrow_meta_batch(struct flat *flat, const struct arrow_body *body, size_t *size);
 const char *arrow_meta_dictionary(struct flat *flat, int64_t id, const struct arrow_body *body,

@@ -11,7 +11,7 @@
 #include "formats/five.h"
 #include "formats/json_line.h"
 
-/* The keys of a message that mean something here; all have one letter. */
+/* The keys that mean something here. All have one letter. */
 static const char keys[] = "EATabBempqstu";
 
 struct text {
@@ -25,7 +25,7 @@ struct fields {
 };
 
 struct binance_decoder {
-    struct json_line line; /* for what takes the long way */
+    struct json_line line; /* for messages that are read the long way */
 };
 
 int binance_open(struct binance_decoder **decoder)
@@ -67,7 +67,7 @@ static bool is(struct text text, const char *word)
 
 /* ---- what the fields say ---- */
 
-/* Spot's best bid and ask bear no "e", and nothing else has all of these. */
+/* Spot's best bid and ask have no "e". No other message has all of these keys. */
 static enum binance_kind kind_of(const struct fields *f)
 {
     struct text event = value_of(f, 'e');
@@ -105,7 +105,7 @@ static int read_size(const struct fields *f, char key, uint64_t *units, struct t
     return rc < 0 ? rc : five_size(text.at, text.size, what, units, err);
 }
 
-/* 2^64-1 is what json-c makes of all that is larger. */
+/* json-c turns every larger number into 2^64-1. */
 static int read_number(const struct fields *f, char key, uint64_t *number, struct tdk_err *err)
 {
     struct text text;
@@ -119,7 +119,8 @@ static int read_number(const struct fields *f, char key, uint64_t *number, struc
     return 0;
 }
 
-/* Milliseconds, or in newer streams microseconds if asked for: those are 1e15 and more. */
+/* Times are in milliseconds, or in newer streams in microseconds if the client asked for that.
+ * Those are 1e15 and more. */
 static int read_time(const struct fields *f, uint64_t *ts, struct tdk_err *err)
 {
     char key = value_of(f, 'T').at != NULL ? 'T' : 'E';
@@ -150,7 +151,7 @@ static int read_symbol(const struct fields *f, struct binance_tick *tick, struct
     return 0;
 }
 
-/* "m": the buyer was there first, so whoever came sold. */
+/* "m": the buyer is the maker, so the taker sold. */
 static int read_trade(const struct fields *f, struct binance_tick *tick, struct tdk_err *err)
 {
     struct text maker = value_of(f, 'm');
@@ -201,7 +202,7 @@ static bool take(const char **at, const char *end, const char *word)
     return true;
 }
 
-/* Up to the closing quote. */
+/* Take a string up to the closing quote. */
 static bool take_string(const char **at, const char *end, struct text *text)
 {
     const char *p = *at;
@@ -213,7 +214,7 @@ static bool take_string(const char **at, const char *end, struct text *text)
     return p < end && *p == '"';
 }
 
-/* A number, true, false: whatever it is, it is checked when it is used. */
+/* Take a number, true or false. It is checked when it is used. */
 static bool take_word(const char **at, const char *end, struct text *text)
 {
     const char *p = *at;
@@ -225,8 +226,8 @@ static bool take_word(const char **at, const char *end, struct text *text)
     return text->size > 0;
 }
 
-/* Numbers are read by five_decimal_in() where they are used; one that is passed over has to be JSON
- * as well, or the short way would take what the long one refuses. */
+/* Numbers are read by five_decimal_in() where they are used. One that is not used must be JSON,
+ * too: otherwise the short way would accept what the long way refuses. */
 static bool is_scalar(struct text text)
 {
     uint64_t units;
@@ -249,13 +250,13 @@ static enum scan scan_pair(const char **at, const char *end, struct fields *f)
         return SCAN_GIVE_UP;
     }
     if (is(key, "data"))
-        return SCAN_GIVE_UP; /* not where it wraps a message: the long way tells what it is */
+        return SCAN_GIVE_UP; /* not a wrapped message: leave it to the long way */
     if (key.size != 1 || key.at[0] == '\0')
         return SCAN_DONE;
     struct text *to = field(f, key.at[0]);
     if (to != NULL)
         *to = !quoted && is(value, "null") ? (struct text){NULL, 0} : value;
-    /* What it is comes first in most messages, and saves reading what is long. */
+    /* In most messages "e" comes first, so long ones of other kinds need not be read. */
     if (key.at[0] == 'e' && kind_of(f) == BINANCE_OTHER)
         return SCAN_OTHER;
     return SCAN_DONE;
@@ -286,7 +287,7 @@ static int collect(const struct binance_decoder *d, struct fields *f, struct tdk
     if (json_object_object_get_ex(data, "data", &inner))
         data = inner;
     if (!json_object_is_type(data, json_type_object))
-        return 0; /* an array: nothing that is known */
+        return 0; /* an array: of no kind that is known */
     for (size_t i = 0; i < sizeof keys - 1; i++) {
         const char key[2] = {keys[i], '\0'};
         struct json_object *value;

@@ -1,7 +1,7 @@
 /*
  * cryptofeed.h - lines of raw captures as cryptofeed writes them.
  *
- *   1618677817.061845: {"type":"subscriptions", ...}           a message, its time in seconds
+ *   1618677817.061845: {"type":"subscriptions", ...}           a message, with its time in seconds
  *   wss://ws.kraken.com <-> 1618678132.3858151                 a connection
  *   wss://ws.kraken.com <- 1618678132.8253062: {"event": ...}  a request
  *
@@ -15,8 +15,8 @@
 
 #include "tapedeck/err.h"
 
-/* One line without its newline. 1: a message, its payload a part of the line; 0: a connection or a
- * request; TDK_EVALUE: neither. */
+/* Decode one line without its newline. 1: a message; its payload is a part of the line. 0: a
+ * connection or a request. TDK_EVALUE: none of these. */
 int cryptofeed_decode(const char *line, size_t size, uint64_t *ts, const char **payload,
                       size_t *payload_size, struct tdk_err *err);
 

@@ -8,10 +8,9 @@
 #include "base/moment.h"
 #include "formats/five.h"
 
-#define VALUE_MAX 80 /* bytes of a value that means something to us */
+#define VALUE_MAX 80 /* the longest value that is read, in bytes */
 
-/* The end of a value in quotes that begins at `at`; NULL: it has none. Quotes inside are doubled.
- */
+/* The end of a quoted value that begins at `at`. NULL: it has no end. Quotes inside are doubled. */
 static const char *quoted_end(const char *at, const char *end)
 {
     for (at++; at < end; at++) {
@@ -66,7 +65,7 @@ size_t csv_value(const struct csv_field *field, char *to)
 static const char *const roles[] = {"ts", "ts_event", "symbol", "price",  "size",   "side",
                                     "id", "sequence", "bid_px", "ask_px", "bid_sz", "ask_sz"};
 
-/* Of `role`, ended by NUL. 1; 0: it is empty, or not in the map; TDK_EVALUE. */
+/* Get the value of `role`, ended by NUL. 1; 0: it is empty, or not in the map; TDK_EVALUE. */
 static int get(const struct csv_map *map, enum csv_role role, const struct csv_field *fields,
                int count, char value[VALUE_MAX + 1], size_t *size, struct tdk_err *err)
 {
@@ -96,7 +95,7 @@ static int read_number(const char *value, size_t size, const char *what, uint64_
     return 0;
 }
 
-/* A time that bears no zone. Zones change their clocks between minutes, never inside one. */
+/* Read a time without a zone. Zones change their clocks only between minutes. */
 static int read_local(struct csv_context *context, const char *value, uint64_t *ts,
                       struct tdk_err *err)
 {
@@ -116,7 +115,7 @@ static int read_local(struct csv_context *context, const char *value, uint64_t *
     return 0;
 }
 
-/* RFC 3339. */
+/* Read a time in RFC 3339. */
 static int read_text(struct csv_context *context, const char *value, uint64_t *ts,
                      struct tdk_err *err)
 {

@@ -1,11 +1,11 @@
 /*
- * csv.h - lines of separated values, and what their columns mean.
+ * csv.h - lines of separated values, and the meaning of their columns.
  *
  * A map says which column is what: "ts=local_timestamp:us,price=price,size=amount,symbol=symbol".
- * Columns are named as in the file's first line, or by their place ("#1" is the first; then there
- * is no such line). Which ones are given decides what a line becomes: a price a wide trade, bid and
- * ask a wide quote, a time alone an opaque tick that is the line itself. Pure but for malloc; one
- * thread.
+ * Columns have the names in the file's first line, or are given by their place ("#1" is the first;
+ * the file then has no such line). The columns that are mapped decide what a line becomes: with a
+ * price it is a wide trade, with bid and ask a wide quote, with only a time an opaque tick that
+ * contains the line itself. Pure but for malloc; one thread.
  */
 #ifndef TDK_FORMATS_CSV_H
 #define TDK_FORMATS_CSV_H
@@ -19,17 +19,17 @@
 
 #define CSV_COLUMNS_MAX 1024
 
-/* A value: between its separators, its quotes included. */
+/* A value between its separators, with its quotes. */
 struct csv_field {
     const char *at;
     size_t size;
 };
 
-/* One line without its end. Returns the number of fields, of which the first `max` are stored; -1:
- * a quote that is not closed, or has something behind it. */
+/* Split one line without its end. Returns the number of fields, of which the first `max` are
+ * stored. -1: a quote is not closed, or something follows it. */
 int csv_split(const char *line, size_t size, char separator, struct csv_field *fields, int max);
 
-/* The value without its quotes: at most field->size bytes to `to`. Returns its size. */
+/* Copy the value without its quotes to `to`: at most field->size bytes. Returns its size. */
 size_t csv_value(const struct csv_field *field, char *to);
 
 enum csv_role {
@@ -51,34 +51,35 @@ enum csv_role {
 enum csv_unit { CSV_NS, CSV_US, CSV_MS, CSV_S, CSV_TEXT };
 
 struct csv_column {
-    char *name; /* owned; NULL: not asked for, or by its place */
-    int place;  /* from 0; -1: not asked for, or not known yet */
+    char *name; /* owned; NULL: not mapped, or mapped by place */
+    int place;  /* from 0; -1: not mapped, or not known yet */
     enum csv_unit unit;
 };
 
 struct csv_map {
     struct csv_column columns[CSV_ROLES];
-    bool named;      /* there is a first line with names */
-    bool of_the_day; /* times are from midnight: a date is needed */
+    bool named;      /* the file's first line has names */
+    bool of_the_day; /* times count from midnight: a date is needed */
     bool quotes, trades;
 };
 
-/* The words of --map: roles and columns, and names of maps that are known ("tardis-trades"). Close
- * it in any case. TDK_EVALUE, -ENOMEM. */
+/* Parse the words of --map: roles and columns, and the names of known maps ("tardis-trades"). Close
+ * the map in any case. TDK_EVALUE, -ENOMEM. */
 int csv_map_parse(struct csv_map *map, const char *text, struct tdk_err *err);
 void csv_map_close(struct csv_map *map);
 
-/* The map for a first line that is known; NULL: it is not. */
+/* The map for a known first line. NULL: it is not known. */
 const char *csv_map_known(const char *line, size_t size);
 
 /* The names of the known maps, for messages. */
 #define CSV_MAPS_KNOWN "tardis-trades, tardis-quotes, tardis-book, lean-quotes"
 
-/* Find the columns in the first line. TDK_EVALUE: one is not there. */
+/* Find the columns in the first line. TDK_EVALUE: one is missing. */
 int csv_map_bind(struct csv_map *map, const struct csv_field *names, int count,
                  struct tdk_err *err);
 
-/* What a line says. Strings are in `symbol`; what is not in the map, or empty, is undefined. */
+/* The values of a line. `symbol` contains the string itself. What is not in the map, or is empty,
+ * is undefined. */
 struct csv_tick {
     uint64_t ts, ts_event;
     char symbol[72];
@@ -89,9 +90,10 @@ struct csv_tick {
 };
 
 struct csv_context {
-    const char *zone;  /* of times that bear none; NULL: those are refused */
-    uint64_t midnight; /* what numbers are added to; 0: they are since 1970 */
-    /* The minute, as if it were UTC, that the zone was asked about last: asking is slow. */
+    const char *zone;  /* of times without a zone; NULL: those are refused */
+    uint64_t midnight; /* added to numbers; 0: they count from 1970 */
+    /* The last minute, read as if it were UTC, for which the zone was looked up, because a look-up
+     * is slow. */
     uint64_t minute, minute_shift; /* what to add, modulo 2^64 */
 };
 

@@ -11,7 +11,7 @@
 
 static const struct {
     const char *name, *map;
-    const char *first_line; /* by which it is known; NULL: it has to be named */
+    const char *first_line; /* identifies the map; NULL: only by name */
     bool of_the_day;
 } known[] = {
     {"tardis-trades", TARDIS_TIMES "price=price,size=amount,side=side",
@@ -53,7 +53,7 @@ static bool find_role(const char *word, size_t size, enum csv_role *role)
     return false;
 }
 
-/* Behind the last colon of a time's column. */
+/* Take the unit after the last colon of a time's column. */
 static int take_unit(const char *at, size_t *size, enum csv_unit *unit, struct tdk_err *err)
 {
     static const char *const names[] = {
@@ -85,7 +85,7 @@ static int parse_place(const char *at, size_t size, int *place, struct tdk_err *
     return 0;
 }
 
-/* "ROLE=COLUMN[:UNIT]" */
+/* Parse "ROLE=COLUMN[:UNIT]". */
 static int parse_column(struct csv_map *map, const char *word, size_t size, struct tdk_err *err)
 {
     const char *equals = memchr(word, '=', size);
@@ -130,7 +130,8 @@ static int parse_word(struct csv_map *map, const char *word, size_t size, struct
     return parse_column(map, word, size, err);
 }
 
-/* The known maps name no others, so this goes one level deep. NOLINTNEXTLINE(misc-no-recursion) */
+/* Known maps do not name other maps, so this goes one level deep.
+ * NOLINTNEXTLINE(misc-no-recursion) */
 static int parse_words(struct csv_map *map, const char *text, struct tdk_err *err)
 {
     int rc = 0;

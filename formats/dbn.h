@@ -1,5 +1,4 @@
-/* dbn.h - all of DBN that is not the records themselves (tapedeck/dbn.h) or writing (dbn_write.h).
- */
+/* dbn.h - all of DBN except the records themselves (tapedeck/dbn.h) and writing (dbn_write.h). */
 #ifndef TDK_FORMATS_DBN_H
 #define TDK_FORMATS_DBN_H
 

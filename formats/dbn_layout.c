@@ -1,9 +1,9 @@
 #include "formats/dbn_layout.h"
 
 /*
- * A table is read with the struct of tapedeck/dbn.h beside it: the struct has the order of the
- * bytes, the table the order of the text. Of the JSON around a record each field has its part, the
- * text between the value before it and its own, so that writing JSON is: text, value, text, value.
+ * Read a table beside its struct in tapedeck/dbn.h: the struct has the order of the bytes, the
+ * table that of the text. The JSON around a record is divided among its fields: each has the text
+ * between the previous value and its own. So writing JSON is: text, value, text, value.
  */
 /* clang-format off */
 #define FIELD(name, text, kind, member) \
@@ -20,7 +20,8 @@
 #define HEAD      HEAD_FROM("{")
 #define HEAD_RECV FIELD("ts_recv", "{\"ts_recv\":", TIME, ts_recv), HEAD_FROM(",")
 
-/* Level n, in text nn: a column each; in JSON an object in the array `levels`. */
+/* Level n, written nn in names: each of its fields is a column; in JSON it is an object in the
+ * array `levels`. */
 #define OPEN ",\"levels\":[{"
 #define MORE "},{"
 #define PRICES(n, nn, open) \
@@ -277,7 +278,7 @@ static const struct dbn_layout system_message = LAYOUT(system_fields, 2, 3, "", 
 #undef RECORD
 
 
-/* Sizes are fractions: u64 in 1e-9, strings in JSON. */
+/* Sizes are fractions: u64 in 1e-9, and strings in JSON. */
 #define RECORD tdk_wide_trade
 static const struct dbn_field wide_trade_fields[] = {
     HEAD, FIRST(side, CHAR), NEXT(price, PRICE), NEXT(size, SIZE), NEXT(flags, U8), NEXT(id, U64),
@@ -298,7 +299,7 @@ static const struct dbn_layout wide_quote = LAYOUT(wide_quote_fields, 1, 3, "}]"
 #undef RECORD
 /* clang-format on */
 
-/* The newest of each type; older versions behind it. */
+/* The newest layout of each type. Older versions follow by `older`. */
 static const struct dbn_layout *const layouts[256] = {
     [TDK_RTYPE_TRADES] = &trades,
     [TDK_RTYPE_MBP_1] = &mbp_1,

@@ -9,7 +9,7 @@
 
 /*
  * Bytes 0 to 57 are the same in all versions. Version 1 goes on with a record count that nobody
- * uses, so what follows lies 8 higher there, up to the reserved bytes that end at 108.
+ * uses, so what follows is 8 bytes further there, up to the reserved bytes, which end at 108.
  */
 enum {
     OFFSET_VERSION = 3,
@@ -58,11 +58,11 @@ int dbn_metadata_size(const void *prelude, size_t *size, struct tdk_err *err)
 /* ---- decoding: the lists are walked twice, first to check and to count, then to copy ---- */
 
 struct lists {
-    const uint8_t *at; /* what is left of the bytes */
+    const uint8_t *at; /* the bytes not yet read */
     size_t left;
     size_t symbol_size;
     bool copying;
-    /* Where the next one goes while copying; how many there are is counted both times. */
+    /* While copying: where the next one goes. The counts are kept in both passes. */
     const char **names;
     struct dbn_mapping *mappings;
     struct dbn_interval *intervals;
@@ -181,7 +181,7 @@ static void decode_fixed(struct dbn_metadata *m, const uint8_t *bytes)
     m->symbol_size = m->version == 1 ? SYMBOL_SIZE_V1 : load_u16(bytes + OFFSET_SYMBOL_SIZE);
 }
 
-/* One piece for all: pointers first, so that each part is aligned, text last. */
+/* One allocation for all: pointers first, so that each part is aligned, and text last. */
 static int lists_allocate(struct lists *l, const struct lists *counted, void **memory)
 {
     size_t mappings = counted->mapping_count * sizeof(struct dbn_mapping);
@@ -239,7 +239,7 @@ void dbn_metadata_free(struct dbn_metadata *metadata)
 
 /* ---- encoding ---- */
 
-/* In 64 bits nothing here can overflow: each item is in memory. */
+/* Nothing here can overflow 64 bits, because each item is in memory. */
 static size_t encoded_length(const struct dbn_metadata *m, size_t symbol_size)
 {
     size_t names = m->symbols.count + m->partial.count + m->not_found.count;
@@ -261,7 +261,7 @@ static void put_u32(struct encoder *e, size_t value)
     e->at += 4;
 }
 
-/* The memory is zeroed already. */
+/* The memory has been zeroed. */
 static void put_string(struct encoder *e, const char *string, size_t room)
 {
     size_t size = strlen(string);
@@ -304,7 +304,7 @@ static void put_fixed(struct encoder *e, const struct dbn_metadata *m, size_t le
     store_u64(bytes + OFFSET_LIMIT, m->limit);
     uint8_t *stypes = bytes + stypes_offset(m->version);
     if (m->version == 1)
-        store_u64(stypes - 8, UINT64_MAX); /* the record count, which nobody fills in */
+        store_u64(stypes - 8, UINT64_MAX); /* the record count, which is never filled in */
     else
         store_u16(bytes + OFFSET_SYMBOL_SIZE, (uint16_t)e->symbol_size);
     stypes[0] = m->stype_in;

@@ -1,9 +1,9 @@
 /*
  * dbn_metadata.h - what stands before the records of a DBN file, versions 1 to 3.
  *
- * Decoding makes one allocation that holds everything, at most some times the size of the bytes;
- * every count in them is checked against what is left before it is used. Encoding is the reverse
- * and checks what it is given as strictly. Pure; any thread.
+ * Decoding makes one allocation that holds everything, at most a few times the size of the bytes.
+ * Every count in the bytes is checked against what is left before it is used. Encoding is the
+ * reverse, and checks its input as strictly. Pure; any thread.
  */
 #ifndef TDK_FORMATS_DBN_METADATA_H
 #define TDK_FORMATS_DBN_METADATA_H
@@ -20,7 +20,7 @@
 #define DBN_DATASET_MAX  15 /* characters */
 
 struct dbn_interval {
-    uint32_t start_date, end_date; /* decimal YYYYMMDD; the end is exclusive */
+    uint32_t start_date, end_date; /* decimal YYYYMMDD; end_date is exclusive */
     const char *symbol;            /* "": not resolved */
 };
 
@@ -39,31 +39,29 @@ struct dbn_metadata {
     uint8_t version;
     uint8_t stype_in, stype_out; /* DBN_STYPE_MIXED: several */
     bool ts_out;
-    uint16_t schema; /* DBN_SCHEMA_MIXED: none, or several */
-    uint16_t
-        symbol_size; /* of a symbol's field, its NUL included; 0 when encoding: the version's own */
+    uint16_t schema;      /* DBN_SCHEMA_MIXED: none, or several */
+    uint16_t symbol_size; /* of a symbol's field, with its NUL; encoding: 0 means the version's */
     char dataset[DBN_DATASET_MAX + 2];
     uint64_t start, end, limit; /* end UINT64_MAX: none; limit 0: none */
     struct dbn_names symbols, partial, not_found;
     const struct dbn_mapping *mappings;
     size_t mapping_count;
-    void *memory; /* owned: all that is pointed to above; NULL when the caller made it */
+    void *memory; /* owned: everything pointed to above; NULL if the caller made that */
 };
 
-/* The size of the whole metadata by its first 8 bytes. TDK_EFORMAT: not DBN. TDK_EVERSION: newer
- * than 3. TDK_ECORRUPT: a length that cannot be. TDK_EFULL: more than DBN_METADATA_MAX. */
+/* The size of the whole metadata, from its first 8 bytes. TDK_EFORMAT: not DBN. TDK_EVERSION: newer
+ * than 3. TDK_ECORRUPT: an impossible length. TDK_EFULL: more than DBN_METADATA_MAX. */
 int dbn_metadata_size(const void *prelude, size_t *size, struct tdk_err *err);
 
-/* `size` bytes from "DBN" on. What follows the metadata is not looked at. TDK_ETRUNCATED when it is
- * not all there. */
+/* Decode `size` bytes, beginning with "DBN". What follows the metadata is ignored. TDK_ETRUNCATED:
+ * some of the metadata is missing. */
 int dbn_metadata_decode(struct dbn_metadata *metadata, const void *bytes, size_t size,
                         struct tdk_err *err);
 
-/* Frees what decoding made; fine twice, and on a zeroed struct. */
+/* Frees what decoding made. May be called twice, and on a zeroed struct. */
 void dbn_metadata_free(struct dbn_metadata *metadata);
 
-/* The bytes as in a file, malloc'ed, the caller's to free. TDK_EVALUE: a string that does not fit.
- */
+/* The bytes as in a file, malloc'ed; the caller frees them. TDK_EVALUE: a string does not fit. */
 int dbn_metadata_encode(const struct dbn_metadata *metadata, void **bytes, size_t *size,
                         struct tdk_err *err);
 

@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "tapedeck/dbn.h"
 
-/* By number, which is what files have. */
+/* By number, as files have them. */
 static const struct {
     const char *name;
     uint8_t rtype;
@@ -32,7 +32,7 @@ static const struct {
     {"bbo-1m", TDK_RTYPE_BBO_1M},
 };
 
-/* Record types that no schema is made of. */
+/* Record types that no schema has. */
 static const struct {
     const char *name;
     uint8_t rtype;

@@ -13,7 +13,7 @@ bool dbn_date_to_ns(uint32_t date, uint64_t *ns)
 {
     struct civil c = {
         .year = (int)(date / 10000), .month = (int)(date / 100 % 100), .day = (int)(date % 100)};
-    /* 2554-07-21 is the last whole day of a u64 of ns. */
+    /* 2554-07-21 is the last whole day that fits in a u64 of ns. */
     if (c.year < 1970 || date > 25540721 || civil_check(&c, NULL) < 0)
         return false;
     *ns = (uint64_t)civil_to_utc(&c) * NS_PER_S;
@@ -34,7 +34,7 @@ static void add_interval(struct dbn_symbols *symbols, const char *id, const char
     if (*symbol == '\0' || !digits_read_u32(id, strlen(id), &s.instrument_id) ||
         !dbn_date_to_ns(interval->start_date, &s.from) ||
         !dbn_date_to_ns(interval->end_date, &s.to))
-        return; /* "not resolved", or no id at all */
+        return; /* "not resolved", or not an id */
     symbols->items[symbols->count++] = s;
 }
 

@@ -11,7 +11,7 @@
 
 struct dbn_symbol {
     uint32_t instrument_id;
-    uint32_t order;    /* in the metadata: of several names at one time the first counts */
+    uint32_t order;    /* in the metadata: of several names at one time, the first counts */
     uint64_t from, to; /* ns; to is exclusive */
     const char *symbol;
 };
@@ -21,15 +21,15 @@ struct dbn_symbols {
     size_t count;
 };
 
-/* Empty when the metadata has no ids in it. 0 or -ENOMEM. */
+/* Empty if the metadata has no ids. 0 or -ENOMEM. */
 int dbn_symbols_open(struct dbn_symbols *symbols, const struct dbn_metadata *metadata);
 void dbn_symbols_close(struct dbn_symbols *symbols);
 
-/* The symbol of an instrument at an index time; NULL: no mapping holds. */
+/* The symbol of an instrument at an index time. NULL: no mapping holds then. */
 const char *dbn_symbols_find(const struct dbn_symbols *symbols, uint32_t instrument_id,
                              uint64_t ts);
 
-/* "20201228" as ns of that UTC day's start, and the other way round. False: no such day. */
+/* Convert "20201228" to the start of that UTC day in ns, and back. False: there is no such day. */
 bool dbn_date_to_ns(uint32_t date, uint64_t *ns);
 uint32_t dbn_date_of_ns(uint64_t ns);
 

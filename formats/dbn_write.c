@@ -23,7 +23,7 @@ static int give(struct dbn_writer *w, const void *bytes, size_t size)
     return size == 0 ? 0 : w->write(w->context, bytes, size);
 }
 
-/* What is in `plain` through the compressor. */
+/* Compress what is in `plain` and write it. */
 static int pack(struct dbn_writer *w, ZSTD_EndDirective how, struct tdk_err *err)
 {
     ZSTD_inBuffer in = {w->plain, w->size, 0};

@@ -10,14 +10,14 @@
 #include "base/utf8.h"
 #include "formats/json_line.h"
 
-#define PRICE_MAX    ((uint64_t)INT64_MAX - 1) /* the next means undefined */
+#define PRICE_MAX    ((uint64_t)INT64_MAX - 1) /* the next value means undefined */
 #define UNSIGNED_MAX (UINT64_MAX - 1)          /* likewise */
 
-/* json-c keeps the text of a number that has a point or an exponent; one without is an integer, and
- * where json-c would saturate it, it is far beyond our limits. So each value can be read digit by
+/* json-c keeps the text of a number that has a point or an exponent. A number without them is an
+ * integer, and json-c saturates it only far beyond our limits. So each value can be read digit by
  * digit. */
 struct five_decoder {
-    struct json_line line; /* the strings handed out are its */
+    struct json_line line; /* owns the strings that are returned */
 };
 
 int five_decoder_open(struct five_decoder **decoder)
@@ -41,7 +41,7 @@ void five_decoder_close(struct five_decoder *decoder)
     free(decoder);
 }
 
-/* The four hex digits of "\uXXXX"; UINT_MAX: there is no such escape here. */
+/* The value of the four hex digits of "\uXXXX". UINT_MAX: there is no such escape here. */
 static unsigned escaped_unit(const char *at, const char *end)
 {
     unsigned unit = 0;
@@ -56,8 +56,8 @@ static unsigned escaped_unit(const char *at, const char *end)
     return unit;
 }
 
-/* Half of a pair of surrogates is no character. json-c would put U+FFFD in its place: what was
- * given could not come back. NULL, or where it is. */
+/* Find half of a surrogate pair, which is no character. json-c would replace it by U+FFFD, so the
+ * input could not be reproduced. NULL: there is none. */
 static const char *lone_surrogate(const char *line, const char *end)
 {
     const char *at = line;
@@ -77,7 +77,7 @@ static const char *lone_surrogate(const char *line, const char *end)
     return NULL;
 }
 
-/* One object and nothing behind it. */
+/* Parse one object with nothing after it. */
 static int parse_object(struct five_decoder *d, const char *line, size_t size, struct tdk_err *err)
 {
     int rc = json_line_parse(&d->line, line, size, err);
@@ -106,7 +106,7 @@ static int read_string(const struct five_decoder *d, const char *key, size_t max
     return 0;
 }
 
-/* The value's magnitude in 1e-9, at most `max`. */
+/* Read the value's magnitude in 1e-9, at most `max`. */
 static int read_decimal(const struct five_decoder *d, const char *key, uint64_t max,
                         uint64_t *units, bool *negative, struct tdk_err *err)
 {
@@ -128,7 +128,7 @@ static int read_decimal(const struct five_decoder *d, const char *key, uint64_t 
     return 0;
 }
 
-/* From 0 up to the last value before the one that means undefined. */
+/* Read a number from 0 up to the last value before the one that means undefined. */
 static int read_unsigned(const struct five_decoder *d, const char *key, uint64_t *units,
                          struct tdk_err *err)
 {
@@ -184,7 +184,7 @@ static bool take_text(const char **at, const char *end, const char *text)
     return true;
 }
 
-/* Up to the closing quote, without escapes. */
+/* Take a string up to the closing quote, if it has no escapes. */
 static bool take_plain(const char **at, const char *end, size_t max, const char **string,
                        size_t *size)
 {
@@ -247,7 +247,7 @@ int five_decode(struct five_decoder *decoder, const char *line, size_t size, str
     struct five_tick t = {0};
     while (size > 0 && is_space(line[size - 1]))
         size--;
-    size_t good = utf8_span(line, size); /* json-c's own check lets some through */
+    size_t good = utf8_span(line, size); /* json-c's own check misses some */
     if (good < size)
         return err_say(err, TDK_EVALUE, "no UTF-8 at column %zu", good + 1);
     int rc = decode_plain(line, size, &t) ? 0 : decode_json(decoder, line, size, &t, err);

@@ -5,11 +5,11 @@
 #include "base/err.h"
 #include "formats/five.h"
 
-/* A JSON number taken apart: [-]digits[.digits][e[+-]digits], no zero in front of other digits. */
+/* A JSON number split into its parts: [-]digits[.digits][e[+-]digits], without leading zeros. */
 struct number {
     const char *whole, *fraction;
     size_t whole_size, fraction_size;
-    int exponent; /* cut at +-EXPONENT_MAX, where the answer is no other */
+    int exponent; /* cut at +-EXPONENT_MAX, beyond which the result is the same */
     bool negative;
 };
 
@@ -69,7 +69,8 @@ static bool push_digit(uint64_t *value, unsigned digit)
            !__builtin_add_overflow(*value, (uint64_t)digit, value);
 }
 
-/* What nearly every number is: digits and a point, no exponent, few enough to need no checks. */
+/* The form of nearly all numbers: digits and a point, no exponent, and few enough to need no
+ * checks. */
 static bool read_short(const char *at, const char *end, unsigned places, uint64_t *units,
                        bool *negative)
 {
@@ -108,7 +109,7 @@ int five_decimal_in(const char *bytes, size_t size, unsigned places, uint64_t *u
         return 0;
     if (!read_number(bytes, bytes + size, &n))
         return TDK_EVALUE;
-    /* The place of each digit, in units: 10^place. Those below a unit have to be zeros. */
+    /* The place of each digit is 10^place units. Digits below one unit have to be zeros. */
     int64_t place = (int64_t)n.whole_size - 1 + n.exponent + (int64_t)places;
     uint64_t value = 0;
     for (size_t i = 0; i < n.whole_size + n.fraction_size; i++, place--) {
@@ -132,7 +133,7 @@ int five_decimal(const char *bytes, size_t size, uint64_t *units, bool *negative
     return five_decimal_in(bytes, size, 9, units, negative);
 }
 
-/* At most `max` units, which is the last value before the one that means undefined. */
+/* Read at most `max` units, which is the last value before the one that means undefined. */
 static int limited(const char *bytes, size_t size, const char *what, uint64_t max, uint64_t *units,
                    bool *negative, struct tdk_err *err)
 {

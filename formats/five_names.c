@@ -13,12 +13,12 @@ struct name {
     uint32_t size, number;
 };
 
-/* Open addressing; a slot holds the index of a name + 1, 0: free. At most half of the slots are
- * used. */
+/* Open addressing. A slot holds the index of a name + 1, or 0 if it is free. At most half of the
+ * slots are used. */
 struct table {
     struct name *names;
     uint32_t *by_name, *by_number;
-    uint32_t count, slots; /* slots: a power of two; the names have room for half as many */
+    uint32_t count, slots; /* slots: a power of two; there is room for half as many names */
     uint32_t max;          /* names */
     uint32_t number_max;
 };
@@ -77,7 +77,7 @@ static uint32_t *find_number(const struct table *t, uint32_t number)
     }
 }
 
-/* Room for one more: twice the slots, everything put in anew. */
+/* Make room for more: double the slots and insert all names again. */
 static int table_grow(struct table *t)
 {
     uint32_t slots = t->slots == 0 ? 64 : t->slots * 2;
@@ -104,7 +104,7 @@ static int table_grow(struct table *t)
     return 0;
 }
 
-/* From the hash's low bits, never 0, the next that is free. */
+/* Take the hash's low bits, but not 0, or else the next number that is free. */
 static uint32_t free_number(const struct table *t, uint64_t hash)
 {
     uint32_t number = (uint32_t)hash & t->number_max;

@@ -18,7 +18,7 @@ void flat_clear(struct flat *flat)
     flat->failed = false;
 }
 
-/* Room for `size` bytes more in front. */
+/* Make room for `size` more bytes in front. */
 static bool grow(struct flat *flat, size_t size)
 {
     if (flat->failed)
@@ -46,7 +46,7 @@ static char *front(const struct flat *flat)
     return flat->bytes + flat->room - flat->size;
 }
 
-/* `size` bytes in front; NULL: zeros. */
+/* Put `size` bytes in front. bytes NULL: zeros. */
 static void put(struct flat *flat, const void *bytes, size_t size)
 {
     if (!grow(flat, size) || size == 0)
@@ -58,7 +58,7 @@ static void put(struct flat *flat, const void *bytes, size_t size)
         memset(front(flat), 0, size);
 }
 
-/* Zeros, so that what is aligned to `align` when `size` bytes more are in front. */
+/* Put zeros in front, so that the buffer is aligned to `align` after `size` more bytes. */
 static void pad(struct flat *flat, size_t size, size_t align)
 {
     put(flat, NULL, align_up(flat->size + size, align) - flat->size - size);
@@ -75,7 +75,7 @@ static uint32_t here(const struct flat *flat)
     return (uint32_t)flat->size;
 }
 
-/* A pointer is the distance from where it stands. */
+/* A pointer is stored as the distance from its own place. */
 static void put_place(struct flat *flat, uint32_t place)
 {
     pad(flat, sizeof place, sizeof place);
@@ -85,7 +85,7 @@ static void put_place(struct flat *flat, uint32_t place)
 uint32_t flat_string(struct flat *flat, const char *string)
 {
     size_t size = strlen(string);
-    pad(flat, size + 1, sizeof(uint32_t)); /* with its NUL */
+    pad(flat, size + 1, sizeof(uint32_t)); /* including its NUL */
     put(flat, NULL, 1);
     put(flat, string, size);
     put_u32(flat, (uint32_t)size);
@@ -126,7 +126,7 @@ static void mark(struct flat *flat, unsigned field)
 void flat_number(struct flat *flat, unsigned field, int64_t value, size_t width)
 {
     pad(flat, width, width);
-    put(flat, &value, width); /* little-endian: the low bytes are the first */
+    put(flat, &value, width); /* little-endian: the low bytes come first */
     mark(flat, field);
 }
 
@@ -136,8 +136,8 @@ void flat_place(struct flat *flat, unsigned field, uint32_t place)
     mark(flat, field);
 }
 
-/* In front of a table is the list of where its fields are, and the table begins with the way back
- * to that. */
+/* The list of the places of a table's fields stands in front of the table. The table begins with
+ * the distance back to that list. */
 uint32_t flat_end(struct flat *flat)
 {
     put_u32(flat, 0);

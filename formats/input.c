@@ -17,7 +17,7 @@ static struct input_file *file_of(struct input *input)
 
 static size_t read_some(struct input_file *f, unsigned char *bytes, size_t size)
 {
-    /* EINTR is an end like others: whoever catches a signal while we wait for a pipe wants us to
+    /* EINTR counts as an end, too: a process that catches a signal while it waits for a pipe is to
      * stop. */
     ssize_t n = read(f->fd, bytes, size);
     if (n < 0)
@@ -58,7 +58,7 @@ void input_fail(struct input_file *f, int status, const char *reason)
     f->reason = reason;
 }
 
-/* The raw bytes are used up. */
+/* The raw bytes are used up. If something is not complete, that is an error. */
 static void end(struct input_file *f)
 {
     f->ended = true;
@@ -73,7 +73,7 @@ static void end(struct input_file *f)
 
 static size_t step_plain(struct input_file *f, unsigned char *out, size_t room)
 {
-    size_t n = f->raw_size - f->raw_at; /* what was read to see what it is */
+    size_t n = f->raw_size - f->raw_at; /* already read to detect the format */
     if (n > 0) {
         n = n < room ? n : room;
         memcpy(out, f->raw + f->raw_at, n);
@@ -86,8 +86,8 @@ static size_t step_plain(struct input_file *f, unsigned char *out, size_t room)
     return n;
 }
 
-/* Behind a member: another one, zeros that fill up a block of a tape drive, or what does not belong
- * there. */
+/* After a member there may be another one, zeros that fill a tape drive's block, or bytes that do
+ * not belong there. */
 static void gzip_next_member(struct input_file *f)
 {
     unsigned char first = f->raw[f->raw_at];
@@ -153,7 +153,7 @@ static size_t step_zstd(struct input_file *f, unsigned char *out, size_t room)
     else
         f->inside = rc != 0;
     if (!more && to.pos == 0 && !f->ended)
-        end(f); /* the context had nothing left to give either */
+        end(f); /* the context had nothing left to give, either */
     return to.pos;
 }
 
@@ -168,7 +168,7 @@ static size_t step(struct input_file *f, unsigned char *out, size_t room)
 
 /* ---- the window ---- */
 
-/* What is not consumed goes to the buffer's beginning; a larger buffer when that is full. */
+/* Move what is not consumed to the buffer's beginning. If the buffer is full, make it larger. */
 static bool make_room(struct input_file *f)
 {
     struct input *w = &f->window;
@@ -202,7 +202,7 @@ void input_fill(struct input *input, size_t want)
     }
 }
 
-/* Consume up to and with the next newline. */
+/* Consume everything up to and including the next newline. */
 static void skip_line(struct input *input)
 {
     while (input_peek(input, 1) > 0) {
@@ -229,7 +229,7 @@ int input_line(struct input *input, size_t max, const char **line, size_t *size)
         if (newline == NULL && input_peek(input, held + 1) > held)
             continue;
         if (newline == NULL && file_of(input)->status < 0)
-            input->at = input->end; /* the beginning of a line that broke off is no line */
+            input->at = input->end; /* a line that broke off does not count */
         if (newline == NULL && input->at == input->end)
             return 0;
         *line = (const char *)input->at;
@@ -255,7 +255,8 @@ static int open_inflate(struct input_file *f, int window_bits, struct tdk_err *e
     return 0;
 }
 
-/* By the first bytes, and no more of them than it takes: they may come through a pipe, slowly. */
+/* Detect the compression by the first bytes. Ask for no more than needed: they may come slowly,
+ * through a pipe. */
 static int detect(struct input_file *f, struct tdk_err *err)
 {
     bool four = input_raw_want(f, 4);
@@ -299,7 +300,7 @@ static int file_init(struct input_file *f, const char *path, struct tdk_err *err
     struct stat st;
     if (fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode))
         f->raw_total = (uint64_t)st.st_size;
-    posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only advice: a pipe refuses it */
+    posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only advice; fails on a pipe */
     return detect(f, err);
 }
 

@@ -1,6 +1,7 @@
 /*
- * A zip is read from its beginning, as it comes through a pipe: the head of its first file, the
- * file, then a look at what follows. The directory at its end is not needed for that.
+ * input_zip.c - reads a zip from its beginning, so that it may come through a pipe: the head of its
+ * first file, the file, then a look at what follows. The directory at the zip's end is not needed
+ * for that.
  */
 #include "base/bytes.h"
 #include "formats/input_private.h"
@@ -20,7 +21,7 @@ static uint32_t signature(struct input_file *f)
     return input_raw_want(f, 4) ? load_u32(f->raw + f->raw_at) : 0;
 }
 
-/* One head with its name. *folder: it is that of a folder, and nothing belongs to it. */
+/* Read one head with its name. *folder: it is a folder's, and no data follows it. */
 static bool read_head(struct input_file *f, bool *folder)
 {
     if (!input_raw_want(f, HEAD_SIZE))
@@ -62,7 +63,8 @@ static void begin_file(struct input_file *f)
         input_fail(f, TDK_EFORMAT, "a zip that is packed in a way we do not know; unpack it first");
 }
 
-/* Behind a file whose head did not know it: its checksum and sizes, of 4 or 8 bytes each. */
+/* Pass over the checksum and sizes (of 4 or 8 bytes each) that follow a file whose head did not
+ * have them. */
 static void pass_descriptor(struct input_file *f)
 {
     if (signature(f) == ZIP_DESCRIPTOR)
@@ -114,7 +116,7 @@ size_t input_step_zip(struct input_file *f, unsigned char *out, size_t room)
     bool stored = f->zip.method == ZIP_STORED, over = stored && f->zip.left == 0;
     size_t n = 0;
     if (!over && !input_raw(f)) {
-        if (f->status < 0) /* the file could not be read */
+        if (f->status < 0) /* reading the file failed */
             input_fail(f, f->status, NULL);
         else
             input_fail(f, TDK_ETRUNCATED, "the zip breaks off");

@@ -4,7 +4,7 @@
  *   offset size
  *        0    1 type, a letter
  *        1    2 stock locate   2 tracking number
- *        5    6 time, ns since midnight, big-endian like all of it
+ *        5    6 time, ns since midnight; big-endian, like everything here
  *
  * Pure; any thread.
  */
@@ -17,14 +17,14 @@
 
 #define ITCH_HEAD_SIZE ((size_t)11)
 
-/* Bytes of a message of this type; 0: there is no such type. */
+/* The size of a message of this type, in bytes. 0: there is no such type. */
 size_t itch_size(unsigned char type);
 
-/* Of at least ITCH_HEAD_SIZE bytes. */
+/* The time of a message, which has at least ITCH_HEAD_SIZE bytes. */
 uint64_t itch_ns(const unsigned char *message);
 
-/* The opaque type that a message is on a tape, by its letter: A to Z are 3 to 28, a to z 29 to 54.
- * False: no letter. */
+/* The opaque type that a message gets on a tape, by its letter: A to Z are 3 to 28, a to z are 29
+ * to 54. False: not a letter. */
 bool itch_type(unsigned char letter, uint8_t *type);
 
 #endif

@@ -12,8 +12,8 @@
 
 #include "tapedeck/err.h"
 
-/* One line without its newline; the payload is a part of it. TDK_EVALUE: malformed, err says why.
- */
+/* Decode one line without its newline; the payload is a part of it. TDK_EVALUE: malformed, and err
+ * says why. */
 int lines_decode(const char *line, size_t size, uint64_t *ts, const char **payload,
                  size_t *payload_size, struct tdk_err *err);
 

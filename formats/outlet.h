@@ -1,7 +1,7 @@
 /*
- * outlet.h - bytes on their way out: gathered into large pieces, and counted.
+ * outlet.h - collects bytes into large pieces, writes them, and counts them.
  *
- * For writers of files that tell where in them something lies. One thread.
+ * For writers of files that state offsets within themselves. One thread.
  */
 #ifndef TDK_FORMATS_OUTLET_H
 #define TDK_FORMATS_OUTLET_H
@@ -9,28 +9,28 @@
 #include "base/text_buffer.h"
 #include "tapedeck/err.h"
 
-/* Takes all `size` bytes; 0, or a negative code that ends the writing and is what the caller gets.
- */
+/* Takes all `size` bytes. Returns 0, or a negative code, which ends the writing and is returned to
+ * the caller. */
 typedef int outlet_write_cb(void *context, const void *bytes, size_t size, struct tdk_err *err);
 
 struct outlet {
     outlet_write_cb *write;
     void *context;
-    struct text_buffer text; /* what waits: added to at will, see outlet_settle() */
+    struct text_buffer text; /* not written yet; add to it freely, see outlet_settle() */
     uint64_t gone;           /* bytes written before it */
 };
 
 void outlet_init(struct outlet *outlet, outlet_write_cb *write, void *context);
-void outlet_close(struct outlet *outlet); /* writes nothing; fine twice */
+void outlet_close(struct outlet *outlet); /* writes nothing; may be called twice */
 
-/* Where the next byte will lie. */
+/* The offset at which the next byte will be. */
 static inline uint64_t outlet_offset(const struct outlet *outlet)
 {
     return outlet->gone + outlet->text.size;
 }
 
-/* Write what waits if it is a large piece; outlet_flush() whatever it is. -ENOMEM: not all that was
- * added is there. */
+/* outlet_settle() writes what is there if it is a large piece, outlet_flush() in any case. -ENOMEM:
+ * some of what was added is missing. */
 int outlet_settle(struct outlet *outlet, struct tdk_err *err);
 int outlet_flush(struct outlet *outlet, struct tdk_err *err);
 

@@ -6,7 +6,7 @@
 #define ETHER_IPV6           0x86dd
 #define ETHER_MPLS           0x8847
 #define ETHER_MPLS_MULTICAST 0x8848
-#define ETHER_PPP            0x8864 /* PPPoE, in its session */
+#define ETHER_PPP            0x8864 /* PPPoE session */
 #define PPP_IPV4             0x0021
 #define PPP_IPV6             0x0057
 
@@ -17,7 +17,7 @@
 #define IP_AH         51
 #define IP_OPTIONS    60
 
-/* Headers are taken off the front, trailers off the end. */
+/* What is left of a packet: headers are taken off the front, trailers off the end. */
 struct rest {
     const unsigned char *at;
     size_t size;
@@ -39,7 +39,7 @@ static enum packet_kind read_udp(struct rest rest, bool whole, struct packet_udp
     if (head == NULL)
         return PACKET_BROKEN;
     size_t length = load_be16(head + 4);
-    if (length == 0) /* longer than 16 bits can say: IPv6's jumbograms, and offloaded sending */
+    if (length == 0) /* too long for 16 bits: an IPv6 jumbogram, or offloaded sending */
         length = 8 + rest.size;
     if (length < 8 || (whole && length - 8 > rest.size))
         return PACKET_BROKEN;
@@ -53,8 +53,8 @@ static enum packet_kind read_udp(struct rest rest, bool whole, struct packet_udp
     return PACKET_UDP;
 }
 
-/* What is behind the IP datagram is the link's padding. 0: longer than can be said. True: all of
- * the datagram is here. */
+/* Cut off what follows the IP datagram, which is the link's padding. size 0: the length is not
+ * known. True: all of the datagram is here. */
 static bool trim(struct rest *rest, size_t size)
 {
     if (size > rest->size)
@@ -73,12 +73,12 @@ static enum packet_kind read_ipv4(struct rest rest, struct packet_udp *udp)
     bool whole = trim(&rest, total);
     if (head_size < 20 || take(&rest, head_size) == NULL)
         return PACKET_BROKEN;
-    if ((load_be16(head + 6) & 0x3fff) != 0) /* more follow, or more came before */
+    if ((load_be16(head + 6) & 0x3fff) != 0) /* more fragments follow, or came before */
         return PACKET_FRAGMENT;
     return head[9] == IP_UDP ? read_udp(rest, whole, udp) : PACKET_OTHER;
 }
 
-/* Behind IPv6's fixed header: extension headers, each naming the next. */
+/* Read what follows IPv6's fixed header: extension headers, each of which names the next. */
 static enum packet_kind read_extensions(struct rest rest, uint8_t next, bool whole,
                                         struct packet_udp *udp)
 {
@@ -88,7 +88,7 @@ static enum packet_kind read_extensions(struct rest rest, uint8_t next, bool who
             return PACKET_BROKEN;
         const unsigned char *head = rest.at;
         if (next == IP_FRAGMENT && (load_be16(head + 2) & 0xfff9) != 0)
-            return PACKET_FRAGMENT; /* one that is the whole of it passes */
+            return PACKET_FRAGMENT; /* a fragment that is the whole datagram passes */
         size_t size = next == IP_FRAGMENT ? 8
                       : next == IP_AH     ? ((size_t)head[1] + 2) * 4
                                           : ((size_t)head[1] + 1) * 8;
@@ -120,8 +120,8 @@ static bool is_vlan(uint16_t type)
     return type == 0x8100 || type == 0x88a8 || type == 0x9100;
 }
 
-/* Labels up to the one that says it is the last. What is behind it they do not say: IP begins with
- * its version, and others take care not to begin like that. */
+/* Read labels up to the one that is marked as the last. They do not say what follows. But IP begins
+ * with its version, and other protocols avoid beginning like that. */
 static enum packet_kind read_mpls(struct rest rest, struct packet_udp *udp)
 {
     const unsigned char *label;
@@ -148,7 +148,7 @@ static enum packet_kind read_pppoe(struct rest rest, struct packet_udp *udp)
     return load_be16(protocol) == PPP_IPV6 ? read_ipv6(rest, udp) : PACKET_OTHER;
 }
 
-/* By an Ethernet type, with any number of VLAN tags in front of it. */
+/* Read by Ethernet type, with any number of VLAN tags in front. */
 static enum packet_kind read_typed(struct rest rest, uint16_t type, struct packet_udp *udp)
 {
     while (is_vlan(type)) {
@@ -172,14 +172,14 @@ static enum packet_kind read_typed(struct rest rest, uint16_t type, struct packe
     }
 }
 
-/* A link header of `size` bytes that has an Ethernet type at `at`. */
+/* Read a link header of `size` bytes with an Ethernet type at `at`. */
 static enum packet_kind read_link(struct rest rest, size_t size, size_t at, struct packet_udp *udp)
 {
     const unsigned char *head = take(&rest, size);
     return head == NULL ? PACKET_BROKEN : read_typed(rest, load_be16(head + at), udp);
 }
 
-/* The family is 2 for IPv4 everywhere, 24, 28 or 30 for IPv6; the IP header says it as well. */
+/* The family is 2 for IPv4 everywhere, and 24, 28 or 30 for IPv6. The IP header shows it, too. */
 static enum packet_kind read_loopback(struct rest rest, struct packet_udp *udp)
 {
     const unsigned char *head = take(&rest, 4);

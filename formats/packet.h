@@ -1,10 +1,10 @@
 /*
- * packet.h - what a captured packet carries by UDP.
+ * packet.h - the UDP payload of a captured packet.
  *
- * From the link layer inwards: Ethernet (with VLAN tags, MPLS labels, PPPoE), Linux cooked (SLL,
- * SLL2), BSD loopback, raw IP; then IPv4 or IPv6 with its extension headers, then UDP. No length in
- * a packet is believed beyond the bytes that are there. Nothing is put together: a fragment is told
- * as one. Pure; any thread.
+ * It reads from the link layer inwards: Ethernet (with VLAN tags, MPLS labels, PPPoE), Linux cooked
+ * (SLL, SLL2), BSD loopback, or raw IP; then IPv4, or IPv6 with its extension headers; then UDP. No
+ * length in a packet is trusted beyond the bytes that are there. Fragments are not reassembled;
+ * they are reported as such. Pure; any thread.
  */
 #ifndef TDK_FORMATS_PACKET_H
 #define TDK_FORMATS_PACKET_H
@@ -30,15 +30,15 @@ enum packet_link {
 enum packet_kind {
     PACKET_UDP,      /* *udp is set */
     PACKET_OTHER,    /* no UDP in it: ARP, TCP, IGMP ... */
-    PACKET_FRAGMENT, /* a part of a datagram */
+    PACKET_FRAGMENT, /* part of a datagram */
     PACKET_BROKEN,   /* its headers end too early or contradict each other */
-    PACKET_UNKNOWN,  /* a link type that is not among those above */
+    PACKET_UNKNOWN,  /* a link type other than those above */
 };
 
 struct packet_udp {
     const unsigned char *payload; /* inside the packet */
     size_t size;
-    bool cut; /* the datagram is longer: the capture holds only its beginning */
+    bool cut; /* the capture has only the beginning of the datagram */
     uint16_t source_port, port;
 };
 

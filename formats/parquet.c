@@ -11,7 +11,7 @@
 #include "formats/thrift.h"
 
 #define LEVEL      1                 /* of zstd: 3 costs twice the time for 6 % */
-#define BYTES_PAGE ((size_t)1 << 20) /* of payloads in a page; one that is longer has its own */
+#define BYTES_PAGE ((size_t)1 << 20) /* of payloads in a page; a longer one has its own */
 
 static const char magic[] = {'P', 'A', 'R', '1'};
 
@@ -19,9 +19,9 @@ struct parquet {
     struct outlet outlet;
     ZSTD_CCtx *zstd;
     struct parquet_values values;
-    struct text_buffer footer; /* its first half: the schema */
-    struct thrift thrift;      /* in the midst of it */
-    struct text_buffer groups; /* of the footer, one behind the other */
+    struct text_buffer footer; /* the first half: the schema */
+    struct thrift thrift;      /* inside an open struct of it */
+    struct text_buffer groups; /* the footer's row groups, one after the other */
     struct parquet_chunk *chunks;
     size_t column_count, group_count;
     uint64_t rows;
@@ -67,8 +67,8 @@ void parquet_close(struct parquet *p)
 
 /* ---- pages ---- */
 
-/* Behind its head, whose size depends on how much the page shrinks: so it is packed to where the
- * longest head would end, and moved. */
+/* Write a page after its head. The head's size depends on the compressed size, so the page is
+ * compressed to where the longest head would end, and then moved. */
 static int put_page(struct parquet *p, struct parquet_chunk *chunk, struct parquet_page *page,
                     const struct text_buffer *raw, struct tdk_err *err)
 {
@@ -119,7 +119,7 @@ static int put_data(struct parquet *p, struct parquet_chunk *chunk,
     return put_page(p, chunk, &page, &p->values.page, err);
 }
 
-/* How many payloads from `first` on make a page. */
+/* How many payloads, from `first` on, make a page. */
 static size_t page_rows(const struct sheet_column *column, size_t first, size_t rows)
 {
     if (column->type != SHEET_BYTES)

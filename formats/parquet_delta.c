@@ -7,7 +7,7 @@
 #define PARTS 4u
 #define PART  (BLOCK / PARTS)
 
-/* The differences of a block, less their smallest; what is behind the last is 0. */
+/* The differences of a block, less the smallest of them. Unused places at the end are 0. */
 struct block {
     uint64_t deltas[BLOCK];
     size_t count;
@@ -21,7 +21,7 @@ static inline void differ_8(struct block *block, const uint64_t *values)
         block->deltas[i] = values[i] - before[i];
 }
 
-/* In 32 bits, with the sign carried on. */
+/* 32 bits wide, with the sign extended. */
 static inline void differ_4(struct block *block, const uint32_t *values)
 {
     const uint32_t *before = values - 1;
@@ -49,7 +49,7 @@ static unsigned bits_of(const uint64_t *deltas)
     return all == 0 ? 0 : 64 - (unsigned)__builtin_clzll(all);
 }
 
-/* 32 numbers of so many bits, the lowest first: bits * 4 bytes. */
+/* Pack 32 numbers of `bits` bits, the lowest first, into bits * 4 bytes. */
 static char *pack(char *at, const uint64_t *deltas, unsigned bits)
 {
     uint64_t word = 0;
@@ -64,7 +64,7 @@ static char *pack(char *at, const uint64_t *deltas, unsigned bits)
             word = used == 0 ? 0 : deltas[i] >> (bits - used);
         }
     }
-    if (used > 0) /* 32 numbers of an odd count of bits end in half a word */
+    if (used > 0) /* if `bits` is odd, 32 numbers end in half a word */
         store_u32(at, (uint32_t)word);
     return at + used / 8;
 }

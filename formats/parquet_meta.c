@@ -1,4 +1,5 @@
-/* parquet_meta.c - the numbers below are the format's: parquet.thrift names each. */
+/* parquet_meta.c - Parquet's metadata. The numbers below are the format's: parquet.thrift names
+ * each. */
 #include "formats/parquet_meta.h"
 
 enum { PHYSICAL_INT32 = 1, PHYSICAL_INT64 = 2, PHYSICAL_BYTE_ARRAY = 6 };
@@ -7,14 +8,14 @@ enum { CODEC_ZSTD = 6 };
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
 enum { LOGICAL_STRING = 1, LOGICAL_DECIMAL = 5, LOGICAL_TIMESTAMP = 8, LOGICAL_INTEGER = 10 };
 
-/* What readers go by that are older than logical types. */
+/* For readers that are older than logical types. */
 enum { NONE = -1, UTF8 = 0, DECIMAL = 5, UINT_8 = 11, INT_8 = 15 };
 
 /* By enum sheet_type. */
 static const struct {
     int8_t physical;
     int8_t logical; /* 0: none */
-    int8_t bits;    /* of LOGICAL_INTEGER; 0: the physical type says it all */
+    int8_t bits;    /* of LOGICAL_INTEGER; 0: the physical type says enough */
     bool is_signed;
     int8_t converted;
 } kinds[] = {
@@ -47,7 +48,7 @@ void parquet_meta_page(struct text_buffer *out, const struct parquet_page *page)
     thrift_i32(&t, 2, (int32_t)page->encoding);
     if (!page->dictionary) {
         thrift_i32(&t, 3, PARQUET_RLE); /* definition levels */
-        thrift_i32(&t, 4, PARQUET_RLE); /* repetition levels, of which there are none */
+        thrift_i32(&t, 4, PARQUET_RLE); /* repetition levels; there are none */
     }
     thrift_end(&t);
     thrift_end(&t);

@@ -8,7 +8,7 @@
 #include "formats/thrift.h"
 
 #define SLOTS       65536u
-#define ENTRIES_MAX 16384u /* more different numbers than this make no dictionary */
+#define ENTRIES_MAX 16384u /* if there are more different numbers, there is no dictionary */
 
 int parquet_values_init(struct parquet_values *v)
 {
@@ -34,14 +34,14 @@ void parquet_values_close(struct parquet_values *v)
 
 /* ---- levels: 1 where there is a value ---- */
 
-/* A run of `count` equal numbers of one byte. */
+/* Add a run of `count` equal numbers of one byte. */
 static void add_run(struct text_buffer *out, size_t count, char number)
 {
     thrift_varint(out, (uint64_t)count << 1);
     text_add_char(out, number);
 }
 
-/* The head of numbers packed bit by bit, which come in groups of eight. */
+/* Add the head of bit-packed numbers, which come in groups of eight. */
 static void add_groups(struct text_buffer *out, size_t count)
 {
     thrift_varint(out, (uint64_t)(count + 7) / 8 << 1 | 1);
@@ -50,7 +50,7 @@ static void add_groups(struct text_buffer *out, size_t count)
 static void add_levels(struct text_buffer *out, const struct sheet_column *column, size_t count)
 {
     size_t begin = out->size;
-    text_add(out, "\0\0\0\0", 4); /* the size, when it is known */
+    text_add(out, "\0\0\0\0", 4); /* room for the size */
     if (column->nulls == 0) {
         add_run(out, count, 1);
     } else {
@@ -67,7 +67,7 @@ static inline void pick(char *to, const struct sheet_column *column, size_t coun
 {
     const char *from = column->values;
     for (size_t i = 0; i < count; i++) {
-        memcpy(to, from + i * width, width); /* overwritten by the next if it is none */
+        memcpy(to, from + i * width, width); /* overwritten by the next one if it is null */
         to += (column->valid[i / 8] >> i % 8 & 1) != 0 ? width : 0;
     }
 }
@@ -100,13 +100,13 @@ static inline void narrow_4(char *to, const uint32_t *from, size_t count, size_t
         memcpy(to + i * width, &from[i], width);
 }
 
-/* `from` has numbers of `width` bytes; they go out in as few whole bytes as they need. */
+/* Add numbers of `width` bytes from `from`, in as few whole bytes as they need. */
 static void add_indices(struct parquet_values *v, const void *from, size_t width, size_t count)
 {
     struct text_buffer *out = &v->page;
     v->encoding = PARQUET_DICTIONARY;
     if (v->dictionary_count == 1) {
-        text_add_char(out, 1); /* bit */
+        text_add_char(out, 1); /* bits of a number */
         add_run(out, count, 0);
         return;
     }
@@ -137,7 +137,7 @@ static bool is_signed(enum sheet_type type)
            type == SHEET_PRICE || type == SHEET_TIME;
 }
 
-/* In the width in which Parquet has them: 4 or 8 bytes, with their sign. */
+/* The value in the width that Parquet has it in, 4 or 8 bytes, with the sign extended. */
 static uint64_t widened(enum sheet_type type, uint64_t raw)
 {
     if (type == SHEET_I8)
@@ -157,7 +157,7 @@ static void set_bounds(struct parquet_values *v, size_t width, uint64_t min, uin
     memcpy(v->max.bytes, &max, width);
 }
 
-/* The sign bit turned makes unsigned order of signed numbers and the other way round. */
+/* Inverting the sign bit turns the order of signed numbers into that of unsigned ones, and back. */
 static inline void bounds_8(struct parquet_values *v, const uint64_t *values, size_t count,
                             uint64_t turn)
 {
@@ -249,7 +249,7 @@ static void make_chars(struct parquet_values *v, const void *values, size_t coun
 
 /* ---- four or eight bytes: a dictionary while it pays ---- */
 
-/* Are so many different ones among the first `count` too many to go on? */
+/* Are this many different values among the first `count` too many to go on? */
 static bool too_many(size_t entries, size_t count)
 {
     return entries > count / 8 + 256 || entries > ENTRIES_MAX - 1024;
@@ -260,7 +260,8 @@ static inline uint64_t load_number(const void *values, size_t i, size_t width)
     return width == 8 ? ((const uint64_t *)values)[i] : ((const uint32_t *)values)[i];
 }
 
-/* Slots hold number + 1 of an entry; at most a quarter of them is taken. False: it does not pay. */
+/* Number the values. A slot holds an entry's number + 1; at most a quarter of the slots are used.
+ * False: a dictionary does not pay. */
 static inline bool number_some(struct parquet_values *v, const void *values, size_t count,
                                size_t width)
 {

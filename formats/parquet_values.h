@@ -1,10 +1,9 @@
 /*
  * parquet_values.h - one page of one column, before it is compressed.
  *
- * Which encoding, by what the values are:
- *   few different ones     a dictionary, and a number of 8 or 16 bits a value: zstd makes of whole
- *                          bytes what packed bits would have been, and faster
- *   growing in small steps DELTA_BINARY_PACKED
+ * The encoding depends on the values:
+ *   few different ones     a dictionary, and 8 or 16 bits for each value: zstd makes of whole bytes
+ * what packed bits would have been, and is faster growing in small steps DELTA_BINARY_PACKED
  *   anything else          PLAIN
  * One thread.
  */
@@ -20,7 +19,7 @@ enum parquet_encoding {
     PARQUET_DICTIONARY = 8,
 };
 
-/* Texts longer than this have no statistics: they would be the bulk of the footer. */
+/* Longer texts have no statistics, because they would make up most of the footer. */
 #define PARQUET_BOUND_MAX 64
 
 struct parquet_bound {
@@ -29,24 +28,24 @@ struct parquet_bound {
 };
 
 struct parquet_values {
-    /* The page, until the next is made. */
+    /* The page, until the next one is made. */
     enum parquet_encoding encoding;
     struct text_buffer page;       /* levels and values */
     struct text_buffer dictionary; /* its entries */
-    size_t dictionary_count;       /* 0: the page has none */
+    size_t dictionary_count;       /* 0: the page has no dictionary */
     bool bounded;                  /* the two below are known */
     struct parquet_bound min, max;
-    /* Room to work in, ours. */
+    /* Scratch memory, ours. */
     void *present; /* values without the nulls between them */
     uint16_t *indices, *slots;
     uint64_t *entries;
 };
 
 int parquet_values_init(struct parquet_values *values);
-void parquet_values_close(struct parquet_values *values); /* fine twice */
+void parquet_values_close(struct parquet_values *values); /* may be called twice */
 
-/* Rows [first, first + count) of a sealed sheet's column; all of them unless it is SHEET_BYTES.
- * -ENOMEM. */
+/* Make a page of the rows [first, first + count) of a sealed sheet's column: all rows, unless it is
+ * SHEET_BYTES. -ENOMEM. */
 int parquet_values_make(struct parquet_values *values, const struct sheet_column *column,
                         size_t first, size_t count);
 

@@ -10,7 +10,7 @@
 
 #define MAGIC_MICRO    0xa1b2c3d4u
 #define MAGIC_NANO     0xa1b23c4du
-#define MAGIC_MODIFIED 0xa1b2cd34u /* an old patched libpcap: other packet heads */
+#define MAGIC_MODIFIED 0xa1b2cd34u /* an old patched libpcap, with other packet heads */
 #define MAGIC_SECTION  0x0a0d0d0au
 #define MAGIC_ORDER    0x1a2b3c4du
 
@@ -32,10 +32,10 @@ struct pcap_interface {
     int64_t offset_s;
 };
 
-/* A block without its head and its tail. */
+/* A block without its head and tail. */
 struct block {
     uint32_t type;
-    uint64_t offset; /* of its head, in the file */
+    uint64_t offset; /* of its head in the file */
     const unsigned char *body;
     size_t size;
 };
@@ -60,7 +60,7 @@ static uint64_t get_u64(const struct pcap *p, const unsigned char *at)
 
 __extension__ typedef unsigned __int128 u128;
 
-/* Seconds and a fraction of one in ns, UINT64_MAX where that is none. */
+/* Convert seconds and a fraction to ns. UINT64_MAX: it does not fit. */
 static uint64_t to_ns(int64_t seconds, uint64_t fraction, uint64_t per_second)
 {
     u128 ns = (u128)fraction * NS_PER_S / per_second;
@@ -78,7 +78,7 @@ static int damaged(uint64_t offset, struct tdk_err *err, const char *what, uint6
                    offset, what, value);
 }
 
-/* The input has less than is needed, of something that begins at the next byte. */
+/* The input has less than is needed of something that begins at the next byte. */
 static int cut(struct pcap *p, const char *what, size_t size, struct tdk_err *err)
 {
     struct input *in = p->input;
@@ -96,7 +96,7 @@ static int open_plain(struct pcap *p, struct tdk_err *err)
     struct input *in = p->input;
     if (input_peek(in, 24) < 24)
         return cut(p, "the head of a pcap file", 24, err);
-    p->link = get_u32(p, in->at + 20) & 0xffff; /* above it: about checksums of frames */
+    p->link = get_u32(p, in->at + 20) & 0xffff; /* the upper bits are about frame checksums */
     input_consume(in, 24);
     return 0;
 }
@@ -127,7 +127,7 @@ static int next_plain(struct pcap *p, struct pcap_packet *packet, struct tdk_err
 
 /* ---- pcapng ---- */
 
-/* The byte order is told inside the section's own head. */
+/* Read the byte order, which is in the section's own head. */
 static int read_order(struct pcap *p, struct tdk_err *err)
 {
     struct input *in = p->input;
@@ -186,7 +186,7 @@ static int begin_section(struct pcap *p, const struct block *block, struct tdk_e
     return 0;
 }
 
-/* if_tsresol: 10^-n, or 2^-n with the top bit. 0: finer than 64 bits of it can say. */
+/* if_tsresol: 10^-n, or 2^-n if the top bit is set. 0: too fine for 64 bits. */
 static uint64_t resolution(uint8_t value)
 {
     unsigned n = value & 0x7f;
@@ -240,7 +240,7 @@ static int add_interface(struct pcap *p, const struct block *block, struct tdk_e
     return 0;
 }
 
-/* NULL: TDK_ECORRUPT, err says it. */
+/* NULL: TDK_ECORRUPT, and err says why. */
 static const struct pcap_interface *find_interface(const struct pcap *p, const struct block *block,
                                                    uint32_t number, struct tdk_err *err)
 {
@@ -262,7 +262,7 @@ static uint64_t interface_ns(const struct pcap_interface *interface, uint64_t un
     return to_ns(seconds, units % interface->per_second, interface->per_second);
 }
 
-/* The fixed part of a packet block is `head` bytes, the packet follows. */
+/* The packet follows the fixed part of a packet block, which is `head` bytes. */
 static int put_packet(const struct block *block, size_t head, uint32_t size, uint32_t wire_size,
                       const struct pcap_interface *interface, struct pcap_packet *packet,
                       struct tdk_err *err)
@@ -297,7 +297,7 @@ static int read_packet(struct pcap *p, const struct block *block, struct pcap_pa
     return 1;
 }
 
-/* A packet that bears neither time nor interface: it is of the first. */
+/* A simple packet has neither a time nor an interface: it belongs to the first one. */
 static int read_simple(struct pcap *p, const struct block *block, struct pcap_packet *packet,
                        struct tdk_err *err)
 {
@@ -313,7 +313,7 @@ static int read_simple(struct pcap *p, const struct block *block, struct pcap_pa
     return put_packet(block, 4, size, wire_size, interface, packet, err);
 }
 
-/* One block. 1: it was a packet. 2: it was something else. */
+/* Read one block. 1: it was a packet. 2: it was something else. */
 static int step_ng(struct pcap *p, struct pcap_packet *packet, struct tdk_err *err)
 {
     struct block block = {.type = 0};
@@ -332,7 +332,7 @@ static int step_ng(struct pcap *p, struct pcap_packet *packet, struct tdk_err *e
         return read_packet(p, &block, packet, err);
     case BLOCK_PACKET_SIMPLE:
         return read_simple(p, &block, packet, err);
-    default: /* names, statistics, secrets, other people's */
+    default: /* names, statistics, secrets, vendors' blocks */
         rc = 0;
     }
     return rc < 0 ? rc : 2;
@@ -347,7 +347,7 @@ static int next_ng(struct pcap *p, struct pcap_packet *packet, struct tdk_err *e
     return rc;
 }
 
-/* The first interface comes before the first packet, which without it would be damage. */
+/* The first interface must come before the first packet, which would be damage without it. */
 static int open_ng(struct pcap *p, struct tdk_err *err)
 {
     struct pcap_packet none;

@@ -30,9 +30,9 @@ void pcap_udp_head(unsigned char head[PCAP_UDP_HEAD], uint16_t port, size_t size
 {
     static const unsigned char form[PCAP_UDP_HEAD] = {
         0x02, 0,  0, 0, 0,    2,    0x02, 0,
-        0,    0,  0, 1, 0x08, 0x00,          /* to, from: local addresses; IPv4 */
-        0x45, 0,  0, 0, 0,    0,    0x40, 0, /* size; may not be cut */
-        64,   17, 0, 0,                      /* hops, UDP, checksum */
+        0,    0,  0, 1, 0x08, 0x00,          /* to, from: local addresses; type: IPv4 */
+        0x45, 0,  0, 0, 0,    0,    0x40, 0, /* size; do not fragment */
+        64,   17, 0, 0,                      /* hops; UDP; checksum */
         192,  0,  2, 1, 192,  0,    2,    2, /* from, to */
         0,    0,  0, 0, 0,    0,    0,    0, /* ports, size, no checksum */
     };
@@ -96,10 +96,10 @@ void pcapng_add_section(struct text_buffer *out)
     const uint32_t size = 28;
     add_u32(out, SECTION);
     add_u32(out, size);
-    add_u32(out, 0x1A2B3C4D); /* by which a reader knows the byte order */
+    add_u32(out, 0x1A2B3C4D); /* shows a reader the byte order */
     add_u16(out, 1);
     add_u16(out, 0);
-    text_add(out, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8); /* how long it is: not known */
+    text_add(out, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 8); /* the section's length: not known */
     add_u32(out, size);
 }
 

@@ -1,5 +1,6 @@
 /*
- * pcap_write.h - packets as pcap and pcapng, times in ns, and UDP headers for payloads without any.
+ * pcap_write.h - writes packets as pcap and pcapng, with times in ns, and UDP headers for payloads
+ * that have none.
  *
  * Everything goes to the end of a text buffer, which remembers if memory ran out. Any thread.
  */
@@ -13,15 +14,15 @@
 /* Readers refuse larger packets. */
 #define PCAP_PACKET_MAX (256u << 10)
 
-/* In front of a payload that came without: Ethernet, IPv4, UDP. */
+/* The headers before a payload that came without: Ethernet, IPv4, UDP. */
 #define PCAP_UDP_HEAD        42u
 #define PCAP_UDP_PAYLOAD_MAX 65507u
 
-/* From 192.0.2.1 port 20000 to 192.0.2.2 port `port`, addresses that are kept for examples. IPv4
- * has its checksum, UDP none. SIZE: of the payload, at most PCAP_UDP_PAYLOAD_MAX. */
+/* From 192.0.2.1 port 20000 to 192.0.2.2 port `port`; these addresses are reserved for examples.
+ * IPv4 has its checksum, UDP has none. `size` is the payload's, at most PCAP_UDP_PAYLOAD_MAX. */
 void pcap_udp_head(unsigned char head[PCAP_UDP_HEAD], uint16_t port, size_t size);
 
-/* What a packet is made of: a head that we made, or none, and the bytes behind it. */
+/* The contents of a packet: a head that we made, or none, and the bytes after it. */
 struct pcap_bytes {
     const void *head, *bytes;
     size_t head_size, size;

@@ -7,9 +7,9 @@
 #include "base/err.h"
 
 #define HEAD        ((uint16_t)sizeof(struct tdk_frame))
-#define FIXED_MAX   ((size_t)64 << 20) /* bytes of all values that have a width */
-#define BYTES_MAX   ((size_t)32 << 20) /* of payloads; the last may go over it */
-#define COLUMNS_OWN 6                  /* envelope, ts_out, symbol */
+#define FIXED_MAX   ((size_t)64 << 20) /* bytes of all values of fixed width */
+#define BYTES_MAX   ((size_t)32 << 20) /* of payloads; the last one may go beyond */
+#define COLUMNS_OWN 6                  /* those of the envelope, ts_out, symbol */
 
 /* ---- which columns ---- */
 
@@ -95,7 +95,7 @@ static int make_room(struct sheet *sheet)
     return 0;
 }
 
-/* LAYOUT NULL: the envelope, and with `opaque` the payload. */
+/* `layout` NULL: only the envelope, and with `opaque` the payload. */
 static int open_sheet(struct sheet **sheet, const struct dbn_layout *layout, bool opaque,
                       const struct sheet_options *options, struct tdk_err *err)
 {
@@ -162,7 +162,7 @@ void sheet_clear(struct sheet *sheet)
 
 /* ---- filling ---- */
 
-/* With a width that the compiler knows the copy is a load and a store. */
+/* If the compiler knows the width, the copy is one load and one store. */
 static inline void gather(const struct sheet_column *column, size_t row,
                           const struct sheet_part *part, size_t width)
 {
@@ -283,7 +283,7 @@ bool sheet_is_full(const struct sheet *sheet)
     return sheet->rows == sheet->rows_max || (payload != NULL && payload->bytes.size >= BYTES_MAX);
 }
 
-/* As many as there is room for: rows, and bytes of payload. */
+/* How many ticks there is room for, by rows and by bytes of payload. */
 static size_t fitting(const struct sheet *sheet, const struct sheet_part *part)
 {
     size_t left = sheet->rows_max - sheet->rows;

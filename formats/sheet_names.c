@@ -29,7 +29,7 @@ static bool is_text(const struct sheet_names *names, uint32_t number, const char
     return known_size == size && memcmp(known, text, size) == 0;
 }
 
-/* The slot of a text, or the free one where it belongs. */
+/* The slot of a text, or the free slot where it belongs. */
 static uint32_t *slot_of(const struct sheet_names *names, const char *text, size_t size)
 {
     uint32_t mask = 2 * names->room - 1, at = (uint32_t)XXH3_64bits(text, size) & mask;
@@ -45,7 +45,7 @@ static bool grow(struct sheet_names *names)
     if (ends != NULL)
         names->ends = ends;
     uint32_t *slots = calloc(2 * (size_t)room, sizeof *slots);
-    char *bytes = text_reserve(&names->bytes, 1); /* there even for the empty text */
+    char *bytes = text_reserve(&names->bytes, 1); /* so that even the empty text has an address */
     if (ends == NULL || slots == NULL || bytes == NULL) {
         free(slots);
         return false;

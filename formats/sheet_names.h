@@ -1,7 +1,7 @@
 /*
- * sheet_names.h - the different texts of a column, numbered from 0 as they come.
+ * sheet_names.h - the different texts of a column, numbered from 0 in the order they come.
  *
- * All zeros is an empty one. When memory runs out it says SHEET_NAMES_NONE and remembers. One
+ * A zeroed one is empty. When memory runs out it returns SHEET_NAMES_NONE, and remembers that. One
  * thread.
  */
 #ifndef TDK_FORMATS_SHEET_NAMES_H
@@ -16,7 +16,7 @@
 #define SHEET_NAMES_NONE UINT32_MAX
 
 struct sheet_names {
-    struct text_buffer bytes; /* one behind the other */
+    struct text_buffer bytes; /* one after the other */
     uint32_t *ends;           /* of each, in `bytes` */
     uint32_t *slots;          /* number + 1 by hash; 0: free */
     uint32_t count, room;     /* slots: 2 * room, a power of two */
@@ -26,7 +26,7 @@ struct sheet_names {
 void sheet_names_close(struct sheet_names *names);
 void sheet_names_clear(struct sheet_names *names);
 
-/* Its number. What is not UTF-8 is kept as U+FFFD a byte. */
+/* The text's number. Bytes that are not UTF-8 are kept as U+FFFD each. */
 uint32_t sheet_names_add(struct sheet_names *names, const char *text, size_t size);
 
 static inline const char *sheet_names_text(const struct sheet_names *names, uint32_t number,

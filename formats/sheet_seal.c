@@ -1,4 +1,4 @@
-/* sheet_seal.c - which values of a sheet are none, and whether the others fit. */
+/* sheet_seal.c - finds which values of a sheet are missing, and whether the others fit. */
 #include <errno.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 /* ---- no value ---- */
 
-/* Plain loops, one a type: the compiler makes vectors of them. */
+/* Plain loops, one for each type, so that the compiler can vectorise them. */
 static size_t count_equal_8(const uint64_t *values, size_t count, uint64_t none)
 {
     size_t found = 0;
@@ -48,7 +48,7 @@ static size_t count_none(const struct sheet_column *column, size_t rows)
         return count_equal_8(column->values, rows, (uint64_t)TDK_PRICE_UNDEFINED);
     case SHEET_SIZE:
         return count_equal_8(column->values, rows, UINT64_MAX);
-    case SHEET_TIME: /* undefined, or later than i64 can say */
+    case SHEET_TIME: /* undefined, or too late for i64 */
         return count_negative(column->values, rows);
     case SHEET_NAME:
         return count_equal_4(column->values, rows, SHEET_NAMES_NONE);
@@ -85,7 +85,7 @@ static bool is_none(const struct sheet_column *column, size_t row)
     return column->type == SHEET_SIZE ? value == UINT64_MAX : value > INT64_MAX;
 }
 
-/* The bits; and 0 in the place of what stands for nothing, so that it stands out nowhere. */
+/* Set the bits. Missing values become 0, so that they do not stand out. */
 static void mark_none(struct sheet_column *column, size_t rows)
 {
     memset(column->valid, 0, (rows + 7) / 8);
@@ -111,7 +111,7 @@ static int refuse_decimal(const struct sheet_column *column, uint64_t value, str
                    SHEET_DECIMAL_DIGITS - SHEET_DECIMAL_PLACES, SHEET_DECIMAL_DIGITS);
 }
 
-/* Undefined values are 0 by now. */
+/* By now undefined values are 0. */
 static int check_decimal(const struct sheet_column *column, size_t rows, struct tdk_err *err)
 {
     const uint64_t *values = column->values;

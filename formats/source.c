@@ -10,15 +10,15 @@
 #include "formats/dbn_names.h"
 #include "formats/source_reader.h"
 
-#define PAYLOAD_LEAST 4096u /* a DBN record has to fit, and a useful part of a property */
+#define PAYLOAD_LEAST 4096u /* enough for any DBN record, and for a useful part of a property */
 
 static bool may_be_text(enum source_format format)
 {
     return format != SOURCE_DBN && format != SOURCE_PCAP && format != SOURCE_ITCH;
 }
 
-/* The byte order mark that some editors put in front of a text is nothing. No other format that is
- * detected begins like that. Bytes are asked for one after the other: a pipe may have no more. */
+/* Ignore the byte order mark that some editors put in front of a text. No other format that is
+ * detected begins like that. Bytes are asked for one by one, because a pipe may have no more. */
 static void drop_mark(struct input *in)
 {
     static const unsigned char mark[] = {0xef, 0xbb, 0xbf};
@@ -100,7 +100,7 @@ void source_close(struct source *source)
     free(source);
 }
 
-/* A file without a tick says at its end what they would have been. */
+/* At the end of a file without ticks, return the property that says what they would have been. */
 static int tell_schema(struct source *s, struct source_item *item, struct tdk_err *err)
 {
     const char *schema = dbn_rtype_name(s->rtype);
@@ -154,7 +154,7 @@ int source_cut(struct source *s, const char *what, size_t size, size_t have, str
                    input_offset(s->input), have, size);
 }
 
-/* Memory for one control item, kept until the next. */
+/* Memory for one control item, which is kept until the next one. */
 static void *control_room(struct source *s, size_t size, struct tdk_err *err)
 {
     if (size > s->control_room) {

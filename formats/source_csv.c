@@ -69,7 +69,7 @@ static int next_line(struct source *s, const char **line, size_t *size, int *cou
     return source_bad_line(s, TDK_EVALUE, err);
 }
 
-/* A time alone: the line itself is the tick. */
+/* The line has only a time: the tick is the line itself. */
 static int make_opaque(struct source *s, const struct csv_tick *t, const char *line, size_t size,
                        struct source_item *item, struct tdk_err *err)
 {
@@ -154,7 +154,7 @@ static int check_map(const struct source *s, struct tdk_err *err)
     return 0;
 }
 
-/* The first line that is not empty. */
+/* Read the first line that is not empty. */
 static int bind_names(struct source *s, struct tdk_err *err)
 {
     struct csv *csv = s->state;
@@ -165,7 +165,7 @@ static int bind_names(struct source *s, struct tdk_err *err)
         return 0;
     int rc = next_line(s, &line, &size, &count, err);
     if (rc == 0)
-        s->ended = false; /* who asks for its ticks is told so */
+        s->ended = false; /* whoever asks for its ticks is told */
     if (rc <= 0)
         return rc;
     rc = csv_map_bind(&csv->map, csv->fields, count < CSV_COLUMNS_MAX ? count : CSV_COLUMNS_MAX,

@@ -25,7 +25,7 @@ static int next_record(struct source *s, struct source_item *item, struct tdk_er
                        "than 16",
                        s->path, input_offset(in), size);
     }
-    if (have >= 4 && memcmp(record, "DBN", 3) == 0) { /* no record looks so: no rtype is a 'B' */
+    if (have >= 4 && memcmp(record, "DBN", 3) == 0) { /* not a record: no rtype is a 'B' */
         s->ended = true;
         return err_say(err, TDK_ECORRUPT,
                        "%s: at offset %" PRIu64 " another DBN file begins: import each by itself",
@@ -45,7 +45,7 @@ static int next_record(struct source *s, struct source_item *item, struct tdk_er
     return 1;
 }
 
-/* Kept as it is in the file, once it has been seen to make sense. */
+/* The metadata is kept as it is in the file, after it has been decoded once as a check. */
 static int read_metadata(struct source *s, size_t size, struct tdk_err *err)
 {
     size_t have = input_peek(s->input, size);
@@ -70,7 +70,7 @@ int source_open_dbn(struct source *s, struct tdk_err *err)
     size_t size = 0, have = input_peek(s->input, DBN_PRELUDE_SIZE);
     s->next = next_record;
     if (have < 3 || memcmp(s->input->at, "DBN", 3) != 0)
-        return 0; /* a fragment: records alone */
+        return 0; /* a fragment, which has only records */
     if (have < DBN_PRELUDE_SIZE)
         return source_cut(s, "its metadata", DBN_PRELUDE_SIZE, have, err);
     int rc = dbn_metadata_size(s->input->at, &size, err);

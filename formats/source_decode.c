@@ -50,7 +50,7 @@ static void tell_quote(struct source *s, uint64_t ts, const struct binance_tick 
     source_tell_tick(s, TDK_TYPE_WIDE, ts, &d->quote, sizeof d->quote);
 }
 
-/* Nothing is lost by what cannot be read: it stays the line that it was, and is counted. */
+/* A message that cannot be decoded is not lost: it stays the line that it was, and is counted. */
 int source_decode(struct source *s, uint64_t ts, const char *message, size_t size,
                   struct source_item *item, struct tdk_err *err)
 {

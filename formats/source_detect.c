@@ -1,5 +1,5 @@
-/* source_detect.c - what a file is, by its first bytes. No more is asked for than is needed: a
- * pipe's other end may be waiting for us. */
+/* source_detect.c - detects what a file is by its first bytes. It asks for no more than needed,
+ * because the other end of a pipe may be waiting for us. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -28,7 +28,7 @@ static bool looks_like_pcap(struct input *in)
     return input_peek(in, 4) >= 4 && pcap_begins(in->at);
 }
 
-/* What is packed is unpacked once. */
+/* Data that is still compressed: input.c undoes only one layer. */
 static const char *packing_of(struct input *in)
 {
     static const struct {
@@ -53,7 +53,7 @@ static bool looks_like_tar(struct input *in)
            memcmp(in->at + MAGIC_AT, "ustar", 5) == 0;
 }
 
-/* Other programs' files, that need another program before this one. */
+/* Refuse files that need another program first. */
 static int refuse(struct source *s, struct tdk_err *err)
 {
     const char *packing = packing_of(s->input);
@@ -72,14 +72,14 @@ static int refuse(struct source *s, struct tdk_err *err)
                    s->path);
 }
 
-/* The message that begins a day's messages, alone in its form. */
+/* The message that begins a day. No other message has its form. */
 static bool looks_like_itch(struct input *in)
 {
     return in->at[0] == 0 && input_peek(in, 3) >= 3 && (in->at[1] == 0 || in->at[1] == 12) &&
            in->at[2] == 'S' && input_peek(in, 14) >= 14 && in->at[13] == 'O';
 }
 
-/* A known first line, or whatever a map was given for. */
+/* A known first line, or any if a map was given. */
 static bool looks_like_csv(struct source *s)
 {
     static const char tardis[] = "exchange,";
@@ -91,7 +91,7 @@ static bool looks_like_csv(struct source *s)
            memcmp(in->at, tardis, sizeof tardis - 1) == 0;
 }
 
-/* SECONDS with a fraction, and a colon; or a connection, with which such a file begins. */
+/* SECONDS with a fraction, and a colon; or a connection, which begins such a file. */
 static bool looks_like_cryptofeed(struct input *in)
 {
     size_t at = 0;
@@ -105,7 +105,7 @@ static bool looks_like_cryptofeed(struct input *in)
     return message || memmem(line, at, " <-> ", 5) != NULL;
 }
 
-/* The first byte that is no blank; '\0': there is none. */
+/* The first byte that is not blank. '\0': there is none. */
 static char first_letter(struct input *in, size_t *at)
 {
     for (*at = 0; *at < BLANKS_MAX && input_peek(in, *at + 1) > *at; ++*at)
@@ -124,7 +124,8 @@ static bool looks_like_lines(struct input *in, size_t at)
     return end > at && input_peek(in, end + 1) > end && in->at[end] == ' ';
 }
 
-/* Its first line may be a bad one: another in what is at hand will do, if it is beyond doubt. */
+/* The first line may be a bad one. Another line among the bytes read so far is enough, if it is
+ * beyond doubt. */
 static bool has_five_line(struct input *in)
 {
     static const char line[] = "\n{\"symbol\":";

@@ -2,7 +2,7 @@
 #include "base/err.h"
 #include "formats/source_reader.h"
 
-#define LINE_MAX_BYTES 65536 /* five fields; whatever else is in the object is passed over */
+#define LINE_MAX_BYTES 65536 /* for five fields, and other keys that are ignored */
 
 /* line -> [SYMBOL] -> [INFO message_type.N] -> tick */
 

@@ -11,14 +11,14 @@
 #include "formats/source_reader.h"
 
 #define MOLD_HEAD_SIZE ((size_t)20) /* session 10, sequence 8, count 2 */
-#define MOLD_END       0xffff       /* a count that means the end of the session */
+#define MOLD_END       0xffff       /* as a count: the session ends */
 
-/* message -> [INFO type.N, the first of its letter] -> tick */
+/* message -> [INFO type.N, for the first one of its letter] -> tick */
 struct itch {
-    bool told[256]; /* types whose name is out */
+    bool told[256]; /* types whose name has been returned */
     char key[16], name[64];
 
-    /* In packets: what is left of the datagram that came last. */
+    /* For packets: what is left of the last datagram. */
     const unsigned char *at;
     size_t left;
     unsigned count;
@@ -53,13 +53,13 @@ static int damaged(struct source *s, const char *what, unsigned value, struct td
                    input_offset(s->input), what, value);
 }
 
-/* Some writers leave the length 0: then the type says it. */
+/* Some writers leave the length 0. Then the type gives it. */
 static int next_plain(struct source *s, struct source_item *item, struct tdk_err *err)
 {
     struct input *in = s->input;
     uint8_t type = 0;
     size_t have = input_peek(in, 3);
-    if (have == 0 || (have == 2 && load_be16(in->at) == 0)) { /* nothing, or a mark of the end */
+    if (have == 0 || (have == 2 && load_be16(in->at) == 0)) { /* the end, or a mark of the end */
         s->ended = true;
         return input_status(in, err);
     }
@@ -112,7 +112,7 @@ static void begin_datagram(struct itch *itch, const struct source_item *packet)
     note_sequence(itch, head);
 }
 
-/* The next message of this datagram; false: none is left. */
+/* Take the next message of this datagram. False: there is none. */
 static bool take_message(struct itch *itch, const unsigned char **message, size_t *size,
                          uint8_t *type)
 {

@@ -3,9 +3,9 @@
 #include "formats/lines.h"
 #include "formats/source_reader.h"
 
-#define PREFIX_MAX 64 /* the time, its space; zeros in front of it */
+#define PREFIX_MAX 64 /* the time with leading zeros, and the space */
 
-/* line -> message: opaque, or what source_decode() makes of it */
+/* line -> message: opaque, or decoded by source_decode() */
 static int take_message(struct source *s, uint64_t ts, const char *message, size_t size,
                         struct source_item *item, struct tdk_err *err)
 {

@@ -8,15 +8,15 @@
 #include "formats/pcap.h"
 #include "formats/source_reader.h"
 
-/* What of the packets became no tick, or not a whole one. */
+/* Counts packets that did not become a tick, or not a whole one. */
 struct capture {
     struct pcap pcap;
-    int properties; /* that are still to be told */
+    int properties; /* still to be returned */
     char link[16];
     uint64_t others, fragments, broken, unknown, cut, foreign, large;
 };
 
-/* The payload of a packet's tick; false: it has none, which is counted. */
+/* Choose the payload of a packet's tick. False: it has none, and that is counted. */
 static bool choose(struct source *s, const struct pcap_packet *packet, struct source_item *item)
 {
     struct capture *c = s->capture;
@@ -49,7 +49,7 @@ static bool choose(struct source *s, const struct pcap_packet *packet, struct so
     return true;
 }
 
-/* "pcap.whole" and "pcap.linktype": enough to make a capture of the ticks again. */
+/* Return "pcap.whole" and "pcap.linktype": enough to make a capture from the ticks again. */
 static int tell_property(struct source *s, struct source_item *item, struct tdk_err *err)
 {
     struct capture *c = s->capture;

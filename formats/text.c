@@ -5,11 +5,11 @@
 #include "base/digits.h"
 #include "base/utf8.h"
 
-/* No record's text is longer, whatever its bytes: the test of the layouts computes the longest.
- * What the caller adds (track, symbol) is counted apart. */
+/* No record's text is longer, whatever its bytes: the test of the layouts computes the longest one.
+ * What the caller adds (track, symbol) is counted separately. */
 #define RECORD_TEXT_MAX 16384
 
-/* A string of the caller's, at its worst: each byte escaped in six. */
+/* The room for a string of the caller's in the worst case, with each byte escaped in six. */
 static size_t string_room(const char *string)
 {
     return string == NULL ? 8 : strlen(string) * 6 + 2;
@@ -36,7 +36,7 @@ static inline char *put(char *at, const char *bytes, size_t size)
 
 /* ---- values: the same for CSV and JSON, but for quotes and what stands for nothing ---- */
 
-/* Pretty text shows nothing where nothing is defined. */
+/* Pretty text shows nothing for undefined values. */
 static inline bool is_undefined(enum dbn_kind kind, uint64_t raw)
 {
     if (kind == DBN_PRICE)
@@ -46,7 +46,7 @@ static inline bool is_undefined(enum dbn_kind kind, uint64_t raw)
     return kind == DBN_SIZE && raw == UINT64_MAX;
 }
 
-/* Eight bytes wide: a price, a size, a time or a plain integer. */
+/* Put a value of eight bytes: a price, a size, a time or a plain integer. */
 static inline char *put_wide(char *at, enum dbn_kind kind, uint64_t raw, bool pretty)
 {
     if (kind == DBN_PRICE)
@@ -156,7 +156,7 @@ static inline char *put_value_json(char *at, const struct dbn_field *f, const ui
     return put_narrow(at, kind, value);
 }
 
-/* Of the record behind its layout; NULL: the record has none. */
+/* The send time that follows the record. NULL: there is none. */
 static const uint8_t *ts_out_of(const struct dbn_layout *layout, const struct text_tick *tick)
 {
     return tick->size >= layout->size + DBN_TS_OUT_SIZE
@@ -244,7 +244,7 @@ static char *put_u64_json(char *at, uint64_t value)
     return at;
 }
 
-/* With the brace that opens the line, and the comma before what comes next. */
+/* Includes the brace that opens the line, and the comma before what follows. */
 static char *put_envelope_json(char *at, const struct text_tick *tick, bool pretty)
 {
     at = PUT(at, "{\"tape\":{\"track\":");
@@ -271,11 +271,11 @@ void text_json_record(struct text_buffer *text, const struct dbn_layout *layout,
         at = opening = put_envelope_json(at, tick, pretty) - 1;
     for (size_t i = 0; i < layout->count; i++) {
         const struct dbn_field *f = &layout->fields[i];
-        memcpy(at, f->json, sizeof f->json); /* of constant size: what is too much is overwritten */
+        memcpy(at, f->json, sizeof f->json); /* of constant size: the excess is overwritten */
         at = put_value_json(at + f->json_size, f, record + f->offset, pretty);
     }
     if (options->envelope)
-        *opening = ','; /* where the first field has opened the object once more */
+        *opening = ','; /* where the first field has opened the object again */
     at = put(at, layout->json_end, strlen(layout->json_end));
     if (ts_out != NULL) {
         at = PUT(at, ",\"ts_out\":");

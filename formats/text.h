@@ -1,10 +1,10 @@
 /*
  * text.h - ticks as CSV and as JSON lines.
  *
- * DBN records (and the wide ticks in their manner): the vendor's columns, keys and order. Plain
- * text has raw integers; pretty has decimals and RFC 3339, and nothing where nothing is defined.
- * Opaque payloads: text where it is UTF-8, else base64. Lines end in "\n". Everything goes to the
- * end of a text buffer, which remembers if memory ran out. Any thread.
+ * DBN records have the vendor's columns, keys and order, and the wide ticks follow the same manner.
+ * Plain text has raw integers. Pretty text has decimals and RFC 3339, and nothing for undefined
+ * values. Opaque payloads are text if they are UTF-8, else base64. Lines end in "\n". Everything
+ * goes to the end of a text buffer, which remembers if memory ran out. Any thread.
  */
 #ifndef TDK_FORMATS_TEXT_H
 #define TDK_FORMATS_TEXT_H
@@ -14,12 +14,12 @@
 
 struct text_options {
     bool pretty;
-    bool map_symbols; /* a last column or key `symbol` */
-    bool envelope;    /* track, epoch, seq, ts: in front (CSV), under "tape" (JSON) */
-    bool ts_out; /* CSV: a column for it, before `symbol`; JSON shows it when the record has it */
+    bool map_symbols; /* add a last column or key `symbol` */
+    bool envelope;    /* add track, epoch, seq, ts: in front (CSV), under "tape" (JSON) */
+    bool ts_out;      /* CSV: add a column for it, before `symbol`; JSON: always shown if there */
 };
 
-/* One tick and what is known about it. All borrowed for the call. */
+/* One tick and what is known about it. Everything is borrowed for the call. */
 struct text_tick {
     const char *track;
     uint64_t epoch, seq, ts;

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-/* What a field's head says of its type; the rest of them are in the header. */
+/* Types in a field's head, besides those in the header file. */
 enum { TYPE_TRUE = 1, TYPE_FALSE = 2, TYPE_BYTE = 3, TYPE_I64 = 6, TYPE_LIST = 9 };
 
 void thrift_varint(struct text_buffer *out, uint64_t value)

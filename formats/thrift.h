@@ -1,5 +1,5 @@
 /*
- * thrift.h - writing Thrift's compact protocol, as far as Parquet's footer and page heads need it.
+ * thrift.h - writes Thrift's compact protocol, as far as Parquet's footer and page heads need it.
  *
  * Fields are written in the order of their numbers. Everything goes to the end of a text buffer,
  * which remembers if memory ran out. One thread.
@@ -19,11 +19,12 @@ struct thrift {
 
 enum thrift_type { THRIFT_I32 = 5, THRIFT_BINARY = 8, THRIFT_STRUCT = 12 };
 
-/* LEB128, the lowest seven bits first; and with the sign in the lowest bit. */
+/* varint: LEB128, the lowest seven bits first. zigzag: the same, with the sign in the lowest
+ * bit. */
 void thrift_varint(struct text_buffer *out, uint64_t value);
 void thrift_zigzag(struct text_buffer *out, int64_t value);
 
-/* A struct that stands by itself; thrift_end() closes it. */
+/* Begin a struct that stands by itself; thrift_end() closes it. */
 struct thrift thrift_begin(struct text_buffer *out);
 void thrift_end(struct thrift *t);
 
@@ -36,8 +37,8 @@ void thrift_string(struct thrift *t, int16_t field, const char *string);
 void thrift_struct(struct thrift *t, int16_t field); /* until thrift_end() */
 void thrift_empty(struct thrift *t, int16_t field);  /* a struct with nothing in it */
 
-/* The head of a list; its elements follow: thrift_zigzag() for an i32, thrift_element_string(), or
- * thrift_element() ... thrift_end() for a struct. */
+/* Write the head of a list. Its elements follow: thrift_zigzag() for an i32,
+ * thrift_element_string(), or thrift_element() ... thrift_end() for a struct. */
 void thrift_list(struct thrift *t, int16_t field, enum thrift_type type, size_t count);
 void thrift_element(struct thrift *t);
 void thrift_element_string(struct thrift *t, const char *string);
