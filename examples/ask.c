@@ -1,10 +1,10 @@
 /*
- * ask.c - ask a replayer: what is there, and the first ticks of it.
+ * ask.c - asks a replayer what it has, and for the first ticks of it.
  *
  *     ask ADDRESS          "unix:/data/tape/replayer.sock", or "HOST:PORT"
  *
- * Prints each track, how many ticks there are in all, and the first ten of them as they would come
- * out of a ring. Exit 3: something in the range was lost or cannot be read.
+ * Prints each track, the number of all ticks, and the first ten of them as they would come out of a
+ * ring. Exit 3: something in the range was lost or cannot be read.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,7 +27,8 @@ static void print_run(const struct tdk_run *run)
                    at->ts, at->type, at->size);
 }
 
-/* The answer comes in runs of frames, each of one track. 0, 3, or 1 when it had to give up. */
+/* The answer comes in runs of frames, each of one track. Returns 0, 3, or 1 when it had to give
+ * up. */
 static int print_first(struct tdk_client *client, struct tdk_err *err)
 {
     const struct tdk_client_query first = {.range = {.to = UINT64_MAX, .limit = 10}};
@@ -41,7 +42,7 @@ static int print_first(struct tdk_client *client, struct tdk_err *err)
         if (rc == 1)
             print_run(&run);
         else
-            status = 3; /* a damaged block was passed over; the rest is still to come */
+            status = 3; /* a damaged block was passed over; the rest follows */
     }
     tdk_stream_stats(stream, &stats);
     tdk_stream_close(stream);

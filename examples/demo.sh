@@ -22,7 +22,7 @@ show() { printf '   $ %s\n' "$*"; }
 now() { date +%s%N; }
 rate() { awk -v n="$1" -v ns="$(($2 > 0 ? $2 : 1))" 'BEGIN { printf "%.2f million a second", n / ns * 1e3 }'; }
 digest_of() { sed -n 's/^digest \([0-9a-f]\{32\}\) ticks \([0-9]*\).*$/\1 \2/p' "$1" | tail -n 1; }
-# Two rings at a time, and as much room again; a container has 64 MiB unless it was given more.
+# There are two rings at a time, and as much room is left free. A container has 64 MiB by default.
 ring_size() { [ "$(df -k --output=avail "$TAPEDECK_RINGS" | tail -n 1)" -ge 262144 ] && echo 64M || echo 16M; }
 wait_for() { # FILE PATTERN: at most 20 s
     local i

@@ -1,5 +1,5 @@
 /*
- * feed.c - a feed handler in its smallest form: publish N trades into a ring.
+ * feed.c - the smallest possible feed handler: publishes N trades into a ring.
  *
  *     feed RING N
  *
@@ -33,13 +33,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "feed: %s\n", err.text);
         return 1;
     }
-    while (tdk_ring_warm(ring, 1 << 20)) /* so that no tick is the first to touch a page */
+    while (tdk_ring_warm(ring, 1 << 20)) /* so that no tick has to touch a page first */
         continue;
 
     unsigned long long refused = 0, n = strtoull(argv[2], NULL, 10);
     for (unsigned long long i = 0; i < n; i++) {
         struct tdk_frame *frame = tdk_ring_claim(ring, sizeof(struct tdk_wide_trade));
-        if (frame == NULL) { /* full: this tick is lost, and everyone will know that it was */
+        if (frame == NULL) { /* full: this tick is lost, and every reader will see that */
             refused++;
             continue;
         }

@@ -1,11 +1,11 @@
 /*
- * scan.c - read a whole tape in order, all tracks merged by time.
+ * scan.c - reads a whole tape in order, with all tracks merged by time.
  *
  *     scan TAPE
  *
- * Prints each track's ticks, then a line with the digest of all, which is the same on every machine
- * and for every way in which these ticks are delivered. Exit 3: all that could be read was, but not
- * all is there.
+ * Prints each track's ticks, then a line with the digest of all of them. The digest is the same on
+ * every machine, and however these ticks are delivered. Exit 3: everything readable was read, but
+ * some ticks are missing.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@ static int print_track(const struct tdk_track_info *track, void *context)
     return 0;
 }
 
-/* Everything, run by run. A run is one contiguous piece of frames of one track: no copy, no call a
- * tick. Returns 0 or 3, or 1 when it had to give up. */
+/* Read everything, run by run. A run is one contiguous piece of frames of one track, so no tick
+ * costs a copy or a call. Returns 0 or 3, or 1 when it had to give up. */
 static int scan(struct tdk_cursor *cursor, struct tdk_digest *digest)
 {
     struct tdk_run run;
@@ -35,7 +35,7 @@ static int scan(struct tdk_cursor *cursor, struct tdk_digest *digest)
         fprintf(stderr, "scan: %s\n", err.text);
         if (rc != TDK_ECORRUPT)
             return 1;
-        status = 3; /* a damaged block was passed over; the rest is still to come */
+        status = 3; /* a damaged block was passed over; the rest follows */
     }
 
     struct tdk_cursor_stats stats;

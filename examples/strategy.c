@@ -3,9 +3,10 @@
  *
  *     strategy RING
  *
- * It keeps a moving average of each instrument's trades and tells when a price crosses it. Live, it
- * taps the ring that a recorder consumes; a play's ring it consumes itself, so that the tape waits
- * for it. Time is asked of the ring's clock. It ends with END, or after three seconds of silence.
+ * It keeps a moving average of each instrument's trades, and prints a line when a price crosses it.
+ * Live, it taps the ring that a recorder consumes. A play's ring it consumes itself, so that the
+ * tape waits for it. The time comes from the ring's clock. It ends with END, or after three seconds
+ * of silence.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -28,7 +29,7 @@ static struct state states[INSTRUMENTS];
 static struct tdk_clock_page *tape_clock;
 static uint64_t ticks, signals, age_ns;
 
-/* A trade's instrument and price, whatever kind of trade it is. */
+/* Get a trade's instrument and price, whatever kind of trade it is. */
 static bool read_trade(const struct tdk_frame *frame, uint32_t *instrument, int64_t *price)
 {
     const void *payload = frame + 1;
@@ -40,7 +41,7 @@ static bool read_trade(const struct tdk_frame *frame, uint32_t *instrument, int6
     if (head.rtype != (frame->type == TDK_TYPE_DBN ? TDK_RTYPE_TRADES : TDK_RTYPE_WIDE_TRADE))
         return false;
     *instrument = head.instrument_id;
-    memcpy(price, (const char *)payload + sizeof head, sizeof *price); /* in both right behind it */
+    memcpy(price, (const char *)payload + sizeof head, sizeof *price); /* in both, after the head */
     return *price != TDK_PRICE_UNDEFINED;
 }
 
@@ -48,7 +49,7 @@ static void on_trade(const struct tdk_frame *frame, uint32_t instrument, int64_t
 {
     struct state *s = &states[instrument % INSTRUMENTS];
     bool above = price > s->average;
-    /* The prologue of a primed play is state to begin with, nothing to act on. */
+    /* The prologue of a primed play is state to begin with, not something to act on. */
     if (s->average != 0 && above != s->above && (frame->flags & TDK_FLAG_PROLOGUE) == 0) {
         signals++;
         printf("%" PRIu64 " %s %" PRIu32 " at %.4f\n", frame->ts, above ? "buy" : "sell",
@@ -58,7 +59,7 @@ static void on_trade(const struct tdk_frame *frame, uint32_t instrument, int64_t
     s->average = s->average == 0 ? price : s->average + (price - s->average) / 16;
 }
 
-/* False: the play is over. */
+/* Returns false when the play is over. */
 static bool on_frame(const struct tdk_frame *frame, const char *ring)
 {
     uint32_t instrument;
@@ -77,7 +78,8 @@ static bool on_frame(const struct tdk_frame *frame, const char *ring)
     return true;
 }
 
-/* A ring that nobody else consumes: the producer waits for us (a play), or refuses (a feed). */
+/* For a ring that nobody else consumes: the producer waits for us (a play), or refuses ticks (a
+ * feed). */
 static void consume(struct tdk_ring *ring, const char *name)
 {
     for (;;) {
@@ -94,10 +96,10 @@ static void consume(struct tdk_ring *ring, const char *name)
     }
 }
 
-/* A ring that is being recorded: nobody knows that we look. */
+/* For a ring that is being recorded: a tap, which nobody notices. */
 static void follow(struct tdk_ring *ring, const char *name)
 {
-    static uint64_t room[(2u << 20) / 8]; /* 8-aligned, as frames are */
+    static uint64_t room[(2u << 20) / 8]; /* 8-aligned, like frames */
     for (;;) {
         uint64_t missed;
         int64_t size = tdk_ring_tap(ring, room, sizeof room, &missed);
@@ -125,7 +127,7 @@ int main(int argc, char **argv)
     }
     int rc = tdk_ring_attach(&ring, argv[1], TDK_RING_CONSUMER, &err);
     bool consumes = rc == 0;
-    if (rc == TDK_EBUSY) /* a recorder has it */
+    if (rc == TDK_EBUSY) /* a recorder consumes it */
         rc = tdk_ring_attach(&ring, argv[1], TDK_RING_TAP, &err);
     if (rc < 0) {
         fprintf(stderr, "strategy: %s\n", err.text);

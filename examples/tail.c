@@ -1,9 +1,9 @@
 /*
- * tail.c - a strategy in its smallest form: read N ticks from a ring, live or replayed.
+ * tail.c - the smallest possible strategy: reads N ticks from a ring, live or replayed.
  *
  *     tail RING N
  *
- * Whether a feed or a replay publishes into the ring makes no difference here.
+ * It makes no difference here whether a feed or a replay publishes into the ring.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     unsigned long long left = strtoull(argv[2], NULL, 10);
     while (left > 0) {
         const struct tdk_frame *frame = tdk_ring_next(ring);
-        if (frame == NULL) { /* dry: sleep until somebody publishes, at most ten seconds */
+        if (frame == NULL) { /* empty: sleep until somebody publishes, at most ten seconds */
             if (!tdk_ring_wait_frame(ring, TDK_WAIT_PARK, UINT64_C(10000000000)))
                 break;
             continue;

@@ -10,7 +10,7 @@
         for batch in ring.batches():
             trades = batch.records("trades")
 
-docs/python.md has the whole of it. Errors are tapedeck.Error, with the library's text and code.
+docs/python.md describes all of it. Errors are tapedeck.Error, with the library's text and code.
 """
 
 from . import records

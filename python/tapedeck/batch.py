@@ -1,8 +1,8 @@
-"""Frames out of a tape or a ring, many at a time, as arrays over the memory that they came in.
+"""Frames from a tape or a ring, many at a time, as arrays over the memory that they came in.
 
-A batch owns its memory: out of a tape it is what tdk_cursor_batch() allocated, out of a ring it is a
-copy that was checked. Arrays made of it are views (read-only) and keep it alive, so they may be kept
-for as long as one likes: nothing that is read or closed later changes or frees them.
+A batch owns its memory. From a tape it is what tdk_cursor_batch() allocated; from a ring it is a copy
+that was checked. Arrays made from a batch are read-only views and keep it alive. So they may be kept
+for any time: nothing that is read or closed later changes or frees them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _U64 = np.dtype("<u8")
 
 
 class Part(NamedTuple):
-    """Frames of one track and epoch that came one behind the other: [first, first + count)."""
+    """Successive frames of one track and epoch: [first, first + count)."""
 
     track: str
     epoch: int
@@ -27,9 +27,9 @@ class Part(NamedTuple):
 
 
 class Batch:
-    """Some frames: `frames` their bytes, `offsets` where each begins.
+    """Some frames: `frames` has their bytes, `offsets` says where each begins.
 
-    len(batch) counts frames, control frames among them if they were asked for.
+    len(batch) counts frames, including control frames if they were asked for.
     """
 
     def __init__(self, frames: np.ndarray, offsets: np.ndarray, parts: list[Part]) -> None:
@@ -50,7 +50,7 @@ class Batch:
 
     @property
     def parts(self) -> list[Part]:
-        """Which track and epoch the frames are of."""
+        """Which track and epoch the frames belong to."""
         return self._parts
 
     @property
@@ -85,13 +85,13 @@ class Batch:
 
     @property
     def heads(self) -> np.ndarray:
-        """Heads of the frames: records.HEAD. A view if all frames are of one size."""
+        """Heads of the frames, as records.HEAD. A view if all frames have one size."""
         return self._view(r.HEAD, 0, slice(None))
 
     # ---- payloads ----
 
     def _uniform(self) -> int:
-        """The bytes from each frame to the next if they are all alike, else 0."""
+        """The bytes from each frame to the next if that is the same for all, else 0."""
         if self._span < 0:
             size = self.frames.nbytes
             span = size // max(len(self), 1)
@@ -101,7 +101,7 @@ class Batch:
         return self._span
 
     def _view(self, dtype: np.dtype, behind: int, which: Union[slice, np.ndarray]) -> np.ndarray:
-        """What lies `behind` bytes after the frames' beginnings, as dtype: in place if it can be."""
+        """What lies `behind` bytes after the beginning of each frame, as dtype; in place if possible."""
         span = self._uniform()
         if span and isinstance(which, slice):
             return np.ndarray((len(self),), dtype, self.frames, behind, (span,))
@@ -114,19 +114,19 @@ class Batch:
             out = np.empty(len(offsets), dtype)
         if len(offsets) == 0:
             return out
-        raw = np.dtype((np.void, dtype.itemsize))  # as bytes: NumPy copies fields one by one
+        raw = np.dtype((np.void, dtype.itemsize))  # as bytes, because NumPy copies fields one by one
         span = self._uniform() if len(offsets) == len(self) else 0
         if span:
             out.view(raw)[:] = np.ndarray((len(self),), raw, self.frames, behind, (span,))
         else:
-            # Every place where one could begin, 8 bytes apart: they overlap, and the index picks.
+            # Every place where one could begin, 8 bytes apart. They overlap; the index picks some.
             places = (self.frames.nbytes - behind - dtype.itemsize) // 8 + 1
             every = np.ndarray((places,), raw, self.frames, behind, (8,))
             out.view(raw)[:] = every[(offsets // 8).view(np.int64)]
         return out
 
     def _kinds(self) -> np.ndarray:
-        """size << 16 | rtype << 8 | type of each frame; no record: rtype and type 0."""
+        """size << 16 | rtype << 8 | type of each frame. If it is no record, rtype and type are 0."""
         second = (self.offsets // 8 + 3).clip(max=max(len(self._words) - 1, 0))
         rtype = self._words[second] >> np.uint64(8) & np.uint64(0xFF)
         kind = self._first >> np.uint64(48) & np.uint64(0xFF)
@@ -136,13 +136,13 @@ class Batch:
         return size << np.uint64(16) | np.where(valid, rtype << np.uint64(8) | kind, 0)
 
     def schemas(self) -> list[str]:
-        """Names of the schemas that are in it."""
+        """Names of the schemas in the batch."""
         kinds = np.unique(self._kinds()).tolist()
         found = [r.schema_of(kind & 0xFF, kind >> 8 & 0xFF) for kind in kinds if kind & 0xFF]
         return sorted({s.name for s in found if s is not None})
 
     def find(self, schema: Union[str, Schema]) -> list[tuple[np.dtype, np.ndarray]]:
-        """Which frames hold records of a schema: for each of its layouts met, dtype and indices."""
+        """The frames that have records of a schema: for each of its layouts found, dtype and indices."""
         kind, found = r.schema(schema), []
         wanted = np.uint64(kind.rtype << 8 | kind.type)
         kinds = self._kinds()
@@ -156,10 +156,10 @@ class Batch:
         return found
 
     def records(self, schema: Union[str, Schema, None] = None) -> np.ndarray:
-        """The records of a schema, in order; without one, of the only one that is here.
+        """The records of a schema, in order. Without a schema: of the only one in the batch.
 
-        A view over the batch if it holds nothing else, else a copy. ValueError where several
-        layouts of a schema (versions of DBN) meet: see find().
+        This is a view of the batch if it holds nothing else, else a copy. ValueError if the batch has
+        several layouts of the schema (versions of DBN): see find().
         """
         if schema is None:
             names = self.schemas()

@@ -1,4 +1,4 @@
-"""Ask a replayer: any method of docs/protocol.md, and plays that run there. Needs msgpack."""
+"""Requests to a replayer: any method of docs/protocol.md, and plays that run there. Needs msgpack."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Client:
                 lib.lib.tdk_client_hang_up(self._at)
 
     def call(self, method: str, **params: Any) -> Any:
-        """Any method; params that are None are left out."""
+        """Call any method. Params that are None are left out."""
         packed = self._msgpack.packb({k: v for k, v in params.items() if v is not None})
         answer = [b"\x80"]
 
@@ -131,7 +131,7 @@ class Client:
                types: Union[str, int, Sequence[Union[str, int]], None] = None, axis: str = "recv",
                limit: int = 0, reverse: bool = False, control: bool = False,
                written: bool = False) -> "Stream":
-        """Ticks of [start, end) as Tape.cursor() gives them, in batches; `types` are words of
+        """Ticks of [start, end) in batches, like those of Tape.cursor(). `types` are words of
         `tapedeck query -t`."""
         from .stream import Stream
         asked = lib.ClientQuery(range=_range(start, end, tracks, symbols, axis, limit=limit,
@@ -143,7 +143,7 @@ class Client:
     def query(self, schema: Union[str, r.Schema], start: Optional[Moment] = None,
               end: Optional[Moment] = None, *, heads: bool = False, damage: str = "raise",
               **which: Any) -> Any:
-        """The records of one schema in [start, end) as one array: what Tape.query() gives."""
+        """The records of one schema in [start, end) as one array, as Tape.query() returns them."""
         kind = r.schema(schema)
         stream = self.stream(start, end, types=kind.name, **which)
         collected = _Collection(kind, heads)
@@ -157,7 +157,7 @@ class Client:
 
     def play(self, into: str, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
              speed: str = "max", create: Optional[int] = None, **params: Any) -> int:
-        """Begin to play a range into the ring `into`; the session's number. `params` are those of
+        """Begin to play a range into the ring `into`. Returns the session's number. `params` are those of
         the protocol: tracks, symbols, types, paused, loop, prime, wait_consumers, detach, ..."""
         answer = self.call("play", into=into, speed=speed, create=create,
                            **{"from": None if start is None else to_ns(start),
@@ -165,7 +165,7 @@ class Client:
         return int(answer["session"])
 
     def session(self, session: int) -> Optional[dict[str, Any]]:
-        """How a play stands (state, at, speed, ...); None: it is over and gone."""
+        """The status of a play (state, at, speed, ...). None: it is over and gone."""
         for row in self.call("sessions")["sessions"]:
             if row["session"] == session:
                 return dict(row)
@@ -178,7 +178,7 @@ class Client:
         self.call("resume", session=session)
 
     def step(self, session: int, ticks: int = 1) -> None:
-        """Pause if need be, then so many ticks."""
+        """Pause if it is not paused, then play this many ticks."""
         self.call("step", session=session, n=ticks)
 
     def seek(self, session: int, to: Moment) -> None:
@@ -192,7 +192,7 @@ class Client:
         self.call("stop", session=session)
 
     def wait(self, session: int, timeout: float = 60) -> bool:
-        """Until the play is over; False: it is not, after so many seconds."""
+        """Wait until the play is over. False: it is not over after `timeout` seconds."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             row = self.session(session)

@@ -35,7 +35,7 @@ def _column(values: np.ndarray, name: str, exact: bool) -> Any:
 
 def symbols_of(values: np.ndarray, heads: np.ndarray, symbols: Sequence[Any],
                tracks: dict[int, str]) -> np.ndarray:
-    """What each record's instrument id meant at its time, on its track, in its epoch; "" unknown."""
+    """The symbol of each record's instrument id at its time, on its track, in its epoch. "": unknown."""
     meant: dict[tuple[str, int, int], list[Any]] = {}
     for entry in symbols:
         meant.setdefault((entry.track, entry.epoch, entry.instrument_id), []).append(entry)

@@ -1,4 +1,4 @@
-"""Points in time as people have them in Python, to ns since 1970 in UTC and back."""
+"""Converts points in time between Python's usual types and ns since 1970 in UTC."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 def to_ns(moment: Moment) -> int:
-    """ns since 1970. int: as it is; "2026-11-20T09:30:00.5Z" with a zone, "2026-11-20" that UTC day's
-    start; numpy.datetime64: UTC; datetime and pandas.Timestamp: with a zone. ValueError else, and for
-    a time before 1970 or past 2554."""
+    """A time as ns since 1970. An int is taken as it is. Texts are "2026-11-20T09:30:00.5Z" with a zone,
+    or "2026-11-20" for the start of that UTC day. numpy.datetime64 is UTC. datetime and pandas.Timestamp
+    must have a zone. ValueError for anything else, and for a time before 1970 or past 2554."""
     ns = _to_int(moment)
     if not 0 <= ns <= U64_MAX:
         raise ValueError(f"{moment}: times are from 1970 to 2554")
@@ -28,7 +28,8 @@ def to_ns(moment: Moment) -> int:
 
 
 def times_to_ns(times: Any) -> np.ndarray:
-    """Many times as uint64 ns since 1970: integers as they are, numpy.datetime64 of any unit in UTC."""
+    """Many times as uint64 ns since 1970. Integers are taken as they are, numpy.datetime64 of any unit
+    as UTC."""
     times = np.asarray(times)
     if times.dtype.kind == "M":
         times = _of_datetime64(times)
@@ -56,8 +57,8 @@ def _to_int(moment: Moment) -> int:
 
 
 def _of_datetime64(times: np.ndarray) -> np.ndarray:
-    """int64 ns. NumPy wraps what has no room there and says nothing, so look whether it comes back;
-    NaT never does."""
+    """Times as int64 ns. NumPy silently wraps values that do not fit, so convert back and compare. NaT is
+    never equal."""
     ns = times.astype("datetime64[ns]")
     if not (ns.astype(times.dtype) == times).all():
         raise ValueError("a datetime64 that is NaT, out of 1677 to 2262, or finer than ns")
@@ -80,8 +81,8 @@ def _of_text(text: str) -> int:
 
 
 def to_datetime64(ns: Any) -> np.ndarray:
-    """Times of records (uint64) as datetime64[ns] in UTC; NaT: undefined, or past 2262 and so beyond
-    what a datetime64 can say."""
+    """Times of records (uint64) as datetime64[ns] in UTC. NaT: undefined, or past 2262, which a
+    datetime64 cannot hold."""
     times = np.asarray(ns, np.uint64)
     limits = np.iinfo(np.int64)
     out = np.where(times > np.uint64(limits.max), limits.min, times.astype(np.int64))

@@ -1,7 +1,6 @@
-"""libtapedeck by ctypes: where it is, what it is called with, and what it answers when it fails.
+"""libtapedeck through ctypes: finds the library, declares its calls, and turns its errors into exceptions.
 
-The structs below are those of include/tapedeck, field by field. Nothing else in this package knows
-an address.
+The structs below are those of include/tapedeck, field by field.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from .helper import aside
 U32_MAX = (1 << 32) - 1
 U64_MAX = (1 << 64) - 1
 
-# Codes of err.h that this package looks at.
+# Codes of err.h that this package checks.
 ECORRUPT, EVALUE, ELAPPED, EHOSTILE = -20001, -20007, -20012, -20013
 
 
 class Error(Exception):
-    """What libtapedeck refused: `str(error)` says what, on what and why; `code` is err.h's number.
+    """An error of libtapedeck. `str(error)` says what failed, on what and why; `code` is err.h's number.
 
-    Some have a class of their own, so that they can be caught alone.
+    Some errors have a class of their own, so that they can be caught separately.
     """
 
     def __init__(self, code: int, text: str) -> None:
@@ -40,11 +39,11 @@ class Missing(Error):
 
 
 class Busy(Error):
-    """Another process that is alive holds this, or a stream its client."""
+    """Another living process holds this; or a stream holds its client."""
 
 
 class Damaged(Error):
-    """Bytes of a tape cannot be read. A cursor goes on behind them."""
+    """Bytes of a tape cannot be read. A cursor goes on after them."""
 
 
 class Lapped(Error):
@@ -65,7 +64,7 @@ _CLASSES = {-_errno.ENOENT: Missing, -20009: Missing, -20010: Missing, -20011: M
 
 
 def check_unsigned(what: str, value: int, most: int = U64_MAX) -> int:
-    """ctypes would cut it without a word."""
+    """Check a value that ctypes would silently truncate."""
     if not 0 <= value <= most:
         raise ValueError(f"{what} {value}: 0 to {most}")
     return value
@@ -265,7 +264,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "tdk_cursor_batch": (c_int, [_HANDLE, c_size_t, POINTER(POINTER(Batch)), _ERR]),
     "tdk_cursor_stats": (None, [_HANDLE, POINTER(CursorStats)]),
     "tdk_batch_free": (None, [POINTER(Batch)]),
-    # who speaks to a replayer
+    # clients of a replayer
     "tdk_client_open": (c_int, [_OUT, c_char_p, POINTER(ClientOptions), _ERR]),
     "tdk_client_close": (None, [_HANDLE]),
     "tdk_client_hang_up": (None, [_HANDLE]),
@@ -279,7 +278,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 
 
 def _candidates() -> list[str]:
-    """Where it may lie, in order: $TAPEDECK_LIB, the tree this package lies in, the system."""
+    """Where the library may be, in order: $TAPEDECK_LIB, the tree that has this package, the system."""
     told = os.environ.get("TAPEDECK_LIB")
     if told:
         path = pathlib.Path(told)
@@ -289,7 +288,7 @@ def _candidates() -> list[str]:
     for tree in above[2:3]:
         if (tree / "include" / "tapedeck" / "ring.h").exists():
             found.append(str(tree / "build" / "release" / "lib" / "libtapedeck.so.0"))
-    # Installed beside us: PREFIX/lib/python3/dist-packages/tapedeck and PREFIX/lib[/TRIPLET].
+    # Installed with this package: PREFIX/lib/python3/dist-packages/tapedeck and PREFIX/lib[/TRIPLET].
     for folder in above[3:5]:
         found += [str(path) for path in sorted(folder.glob("libtapedeck.so.0"))]
         found += [str(path) for path in sorted(folder.glob("*-linux-gnu/libtapedeck.so.0"))]
@@ -320,7 +319,7 @@ lib = _load()
 
 
 def failure(code: int, err: Optional[Err] = None, what: str = "") -> Error:
-    """The exception for a code, with the library's text where it told one."""
+    """The exception for a code, with the library's text if there is one."""
     if err is not None and err.code != 0:
         text = err.text.decode("utf-8", "backslashreplace")
     else:
@@ -329,8 +328,9 @@ def failure(code: int, err: Optional[Err] = None, what: str = "") -> Error:
 
 
 class Walk:
-    """A call that calls back. What is raised meanwhile, ^C too, ends the walk and is raised behind it:
-    ctypes would print it and go on without the row that was being told, and the answer would look whole.
+    """A library call with callbacks. An exception in a callback, even ^C, ends the walk and is raised after
+    it. ctypes alone would print the exception and go on without the current row, and the answer would
+    look complete.
 
     `keep` lives as long as it takes.
     """
@@ -340,7 +340,7 @@ class Walk:
         self._raised: Optional[BaseException] = None
 
     def each(self, kind: Any, tell: Callable[..., None]) -> Any:
-        """`tell` as a callback of that kind, called without the context that comes last."""
+        """`tell` as a callback of that kind. It is called without the context, which comes last."""
         def told(*arguments: Any) -> int:
             if self._raised is None:
                 try:
@@ -373,7 +373,7 @@ class Walk:
 
 
 def call(name: str, *arguments: Any) -> int:
-    """Call what takes a struct tdk_err last; raise what it says."""
+    """Call a function whose last argument is a struct tdk_err, and raise the error that it reports."""
     err = Err()
     code = getattr(lib, name)(*arguments, ctypes.byref(err))
     if code < 0:

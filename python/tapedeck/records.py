@@ -1,9 +1,9 @@
 """Records as NumPy structured types: DBN's schemas in all their versions, and tapedeck's wide ticks.
 
-Fields, sizes and places are those of include/tapedeck/dbn.h (a test compares them one by one).
+Fields, sizes and offsets are those of include/tapedeck/dbn.h (a test compares them one by one).
 Levels of a book are flat and named as in the vendor's CSV: bid_px_00, ask_px_00, ... Reserved
-bytes have no name. Prices are int64 in 1e-9, PRICE_UNDEFINED is none; times are uint64, ns since
-1970 in UTC, TS_UNDEFINED is none; texts are bytes.
+bytes have no name. Prices are int64 in 1e-9; PRICE_UNDEFINED is none. Times are uint64, ns since
+1970 in UTC; TS_UNDEFINED is none. Texts are bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DBN, WIDE, OPAQUE, CONTROL = 1, 2, 3, 0xC0  # types of a frame
 LOSS, CLOCK, EPOCH, SYMBOL, MARK, TRACK, JOIN, END, INFO = range(0xC0, 0xC9)
 UNTRUSTED, CLOCK_BACK, AFTER_LOSS, PROLOGUE, SOURCE_SEQUENCE, INVALID = 1, 2, 4, 8, 16, 32  # flags
 
-# A frame's head, as it lies in front of each payload.
+# A frame's head, which stands in front of each payload.
 HEAD = np.dtype([("size", "<u4"), ("track", "<u2"), ("type", "u1"), ("flags", "u1"), ("seq", "<u8"),
                  ("ts", "<u8")])
 
@@ -39,7 +39,7 @@ def _levels(fields: str, count: int) -> str:
     return "; ".join(out)
 
 
-# "KIND NAME ...; KIND NAME ..." behind the 16 bytes of DBN's head; "-" is reserved, "-N" N bytes.
+# "KIND NAME ...; KIND NAME ..." after the 16 bytes of DBN's head. "-" is reserved, "-N" is N of these.
 _LAYOUTS = {
     "trades": [_TRADE],
     "mbp-1": [_TRADE + _levels(_BIDS, 1)],
@@ -146,7 +146,7 @@ def _dtype(layout: str) -> np.dtype:
 
 
 def _with_send_time(dtype: np.dtype) -> np.dtype:
-    """DBN's ts_out: a send time behind each record of a live stream."""
+    """The same with DBN's ts_out: a send time after each record of a live stream."""
     fields = dtype.fields or {}
     return np.dtype({"names": list(fields) + ["ts_out"],
                      "formats": [fields[n][0] for n in fields] + ["<u8"],
@@ -155,7 +155,7 @@ def _with_send_time(dtype: np.dtype) -> np.dtype:
 
 
 class Schema(NamedTuple):
-    """One kind of record: what a frame that holds one says, and how it is laid out by its size."""
+    """One kind of record: how its frame identifies it, and its layouts by size."""
 
     name: str
     type: int  # of the frame
@@ -203,7 +203,7 @@ def schema_of(type: int, rtype: int) -> Optional[Schema]:
 
 
 def schema(name: Union[str, Schema]) -> Schema:
-    """By name: "mbo", "wide-trade", ... ValueError lists them."""
+    """The schema of this name: "mbo", "wide-trade", ... The text of the ValueError lists them all."""
     if isinstance(name, Schema):
         return name
     try:
@@ -213,7 +213,7 @@ def schema(name: Union[str, Schema]) -> Schema:
 
 
 def make(name: Union[str, Schema], count: int) -> np.ndarray:
-    """`count` records of a schema with nothing in them but length and rtype, to fill and publish."""
+    """`count` records of a schema, with only length and rtype set, to be filled and published."""
     kind = schema(name)
     records = np.zeros(count, kind.dtype)
     records["length"] = kind.dtype.itemsize // 4
@@ -222,8 +222,8 @@ def make(name: Union[str, Schema], count: int) -> np.ndarray:
 
 
 def to_float(values: np.ndarray) -> np.ndarray:
-    """Prices (int64) or wide sizes (uint64) of 1e-9 as floats, undefined as NaN. For looking and
-    for statistics: what has to be exact stays a whole number."""
+    """Prices (int64) or wide sizes (uint64) in 1e-9 as floats, undefined ones as NaN. This is for display
+    and statistics; keep integers where exactness matters."""
     undefined = PRICE_UNDEFINED if values.dtype.kind == "i" else TS_UNDEFINED
     floats = values / 1e9
     floats[values == undefined] = np.nan

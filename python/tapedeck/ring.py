@@ -1,7 +1,7 @@
 """Rings: publish arrays of ticks, consume or tap them in batches, and the clock of a play.
 
-A handle is of one thread at a time; calls from several take turns. What is read is copied and
-checked, so a batch stays as it is whatever becomes of the ring.
+A handle belongs to one thread at a time; calls from several threads wait for each other. What is read
+is copied and checked, so a batch does not change, whatever becomes of the ring.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .moments import Moment, times_to_ns, to_ns
 
 _PRODUCER, _CONSUMER, _TAP = 0, 1, 2
 _SPIN, _YIELD, _PARK = 0, 1, 2
-_SLICE = 0.05  # s; how long a wait is deaf to ^C
-_TOLD_SIZES = {r.TRACK: 16, r.EPOCH: 72, r.END: 40}  # of the structs of tick.h that readers look at
+_SLICE = 0.05  # s; how long a wait may ignore ^C
+_TOLD_SIZES = {r.TRACK: 16, r.EPOCH: 72, r.END: 40}  # of the structs of tick.h that readers use
 
 Seconds = Optional[float]  # None: for ever
 
@@ -33,7 +33,7 @@ def _ns(seconds: Seconds) -> int:
 
 
 class RingInfo(NamedTuple):
-    """Of a ring, as `tapedeck ring info` has it."""
+    """The facts about a ring that `tapedeck ring info` shows."""
 
     name: str
     track: str
@@ -66,7 +66,7 @@ def create_ring(name: str, capacity: int = 64 << 20, *, track: Optional[str] = N
 
 
 def remove_ring(name: str, *, force: bool = False) -> None:
-    """Unlink it. Busy while somebody is attached, unless `force`."""
+    """Unlink a ring. Busy while a producer or consumer is attached, unless `force`."""
     lib.call("tdk_ring_remove", name.encode(), force)
 
 
@@ -79,7 +79,7 @@ def rings() -> list[str]:
 
 
 def ring_info(name: str) -> RingInfo:
-    """Of a ring by name, without attaching."""
+    """The RingInfo of a ring by name, without attaching."""
     raw = lib.RingInfo()
     lib.call("tdk_ring_stat", name.encode(), byref(raw))
     return _info(raw)
@@ -87,12 +87,12 @@ def ring_info(name: str) -> RingInfo:
 
 @functools.cache
 def _guard() -> None:
-    """Once: a ring whose file is cut is Hostile, and not the end of the interpreter."""
+    """Called once: a ring whose file is cut then raises Hostile instead of ending the interpreter."""
     lib.call("tdk_ring_guard")
 
 
 class _Ring:
-    """A handle. Closed with `with`, close(), or when nobody has it any more."""
+    """A handle. It is closed by `with`, by close(), or when there is no reference to it any more."""
 
     _role = _TAP
 
@@ -117,7 +117,7 @@ class _Ring:
         return self._at
 
     def close(self) -> None:
-        """Detach. Twice is fine."""
+        """Detach. It may be called twice."""
         with self._lock:
             at, self._at = self._at, ctypes.c_void_p()
         if at:
@@ -145,7 +145,7 @@ class _Ring:
 
     @property
     def epoch(self) -> int:
-        """A producer's own; else that of the frame at which this side attached."""
+        """A producer's own epoch; else that of the frame at which this side attached."""
         with self._lock:
             return int(lib.lib.tdk_ring_epoch(self._open()))
 
@@ -155,17 +155,17 @@ class _Ring:
 
 
 class RingBatch(Batch):
-    """A batch out of a ring: its frames tell where tracks and epochs begin."""
+    """A batch from a ring: its frames say where tracks and epochs begin."""
 
     def __init__(self, frames: np.ndarray, offsets: np.ndarray, parts: list[Part]) -> None:
         super().__init__(frames, offsets, parts)
         self.numbers = (self._first >> np.uint64(32)).astype(np.uint16)  # of tracks
-        self.told: dict[int, list[tuple[int, tuple[str, int]]]] = {}  # from which frame on: track, epoch
-        self.borders = np.empty(0, np.int64)  # frames that tell it
+        self.told: dict[int, list[tuple[int, tuple[str, int]]]] = {}  # by number: first frame, (track, epoch)
+        self.borders = np.empty(0, np.int64)  # the frames that say so
 
     @property
     def parts(self) -> list[Part]:
-        """Looked at when they are asked for: tracks that take turns make many."""
+        """Computed when first used, because tracks that alternate make many parts."""
         if not self._parts:
             changes = np.flatnonzero(self.numbers[1:] != self.numbers[:-1]) + 1
             starts = np.unique(np.concatenate([[0], self.borders, changes]))
@@ -190,7 +190,7 @@ class RingBatch(Batch):
 
 
 class Producer(_Ring):
-    """The one who publishes. Nothing here waits unless it is told to.
+    """The publishing side. Nothing here waits unless it is asked to.
 
         trades = tapedeck.records.make("wide-trade", 1000)
         trades["price"] = ...
@@ -202,12 +202,12 @@ class Producer(_Ring):
 
     def publish(self, records: np.ndarray, ts: Any = None, *,
                 type: Optional[int] = None, flags: int = 0, wait: Seconds = 0) -> int:
-        """A tick for each record of an array; how many are in the ring.
+        """Publish a tick for each record of an array. Returns how many are in the ring.
 
-        `records` may have any dtype without objects: what is no record of a schema needs a `type` from 3
-        up.
-        `ts`: of each, ns since 1970 or datetime64; without it, now. wait=0: what a full ring refuses is
-        lost, and counted there; else room is waited for, for so many seconds at a time.
+        `records` may have any dtype without objects. If they are not records of a schema, they need a
+        `type` of 3 or more. `ts` has the time of each, ns since 1970 or datetime64; without it the time
+        is now. wait=0: ticks that a full ring refuses are lost, and counted there. Otherwise room is
+        waited for, `wait` seconds at a time.
         """
         values = records if records.ndim == 1 and records.strides[0] >= 0 else records.reshape(-1).copy()
         count, size = len(values), values.dtype.itemsize
@@ -225,7 +225,7 @@ class Producer(_Ring):
 
     def publish_bytes(self, payload: bytes, ts: Optional[Moment] = None, *, type: int = r.OPAQUE,
                       flags: int = 0, wait: Seconds = 0) -> bool:
-        """One tick of any bytes; False: the ring was full."""
+        """Publish one tick of any bytes. False: the ring was full."""
         times = None if ts is None else np.array([to_ns(ts)], np.uint64)
         lib.check_unsigned("the payload's size", len(payload), lib.U32_MAX)
         at = ctypes.cast(ctypes.c_char_p(payload), ctypes.c_void_p).value
@@ -274,10 +274,10 @@ class _Reader(_Ring):
     def __init__(self, name: str, *, wait: Seconds = 0) -> None:
         super().__init__(name, wait=wait)
         self._names: dict[int, tuple[str, int]] = {}
-        self.ended: Optional[dict[str, Any]] = None  # what the END frame of a play told
+        self.ended: Optional[dict[str, Any]] = None  # what the END frame of a play said
 
     def read(self, timeout: Seconds = 0, size: int = 1 << 20) -> Optional[Batch]:
-        """At most `size` bytes of frames, at once if there are any; None: nothing came in time."""
+        """At most `size` bytes of frames; returns at once if there are any. None: nothing came in time."""
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._lock:
@@ -301,14 +301,14 @@ class _Reader(_Ring):
             lib.lib.tdk_ring_info(at, byref(raw))
             return self._copy(max(2 * room, raw.payload_max + 32))
         if count == lib.ELAPPED:
-            self._names.pop(0, None)  # a new epoch may have begun in what was not seen
+            self._names.pop(0, None)  # a new epoch may have begun in the part that was missed
             raise lib.Lapped(count, f"ring {self.name}: the producer overtook this tap, "
                                     f"{missed.value} bytes were not seen", missed.value)
         if count < 0:
             raise self._failure(count)
         if count == 0:
             return None
-        # A batch is kept as long as somebody likes: no more memory than it needs.
+        # A batch may be kept for long, so it should take no more memory than it needs.
         if used.value * 2 < room:
             frames, offsets = frames[:used.value].copy(), offsets[:count].copy()
         frames, offsets = frames[:used.value], offsets[:count]
@@ -318,7 +318,7 @@ class _Reader(_Ring):
         return batch
 
     def _told(self, batch: "RingBatch") -> None:
-        """Tracks and epochs, as TRACK, EPOCH and END frames between the ticks tell them."""
+        """Note tracks and epochs as the TRACK, EPOCH and END frames among the ticks give them."""
         types, numbers = batch.types, batch.numbers
         if 0 not in self._names:
             raw = lib.RingInfo()
@@ -336,7 +336,7 @@ class _Reader(_Ring):
     def _learn(self, batch: Batch, at: int, kind: int, number: int) -> None:
         payload = bytes(batch.payload(at))
         if len(payload) < _TOLD_SIZES[kind]:
-            return  # whoever put it in keeps no rules, and it tells nothing
+            return  # the producer breaks the rules, so the frame says nothing
         if kind == r.EPOCH:
             self._names[number] = (self._names[0][0], int.from_bytes(payload[:8], "little"))
         elif kind == r.TRACK:
@@ -353,8 +353,8 @@ class _Reader(_Ring):
         """Give back the room of what was read."""
 
     def batches(self, timeout: Seconds = None, size: int = 1 << 20) -> Iterator[Batch]:
-        """Until the END of a play, or until nothing came for `timeout` seconds. What a batch took in
-        the ring is given back when the next is asked for."""
+        """Batches until the END of a play, or until nothing came for `timeout` seconds. The room that a
+        batch took in the ring is given back when the next batch is requested."""
         self.ended = None
         while self.ended is None:
             batch = self.read(timeout, size)
@@ -366,12 +366,12 @@ class _Reader(_Ring):
     __iter__ = batches
 
     def clock(self) -> "Clock":
-        """What time it is, live as in a replay: see Clock."""
+        """The ring's time, both live and in a replay: see Clock."""
         return Clock(self.name)
 
 
 class Consumer(_Reader):
-    """The one who consumes. What was read and not released is there again for who comes next."""
+    """The consuming side. What was read and not released is there again for the next consumer."""
 
     _role = _CONSUMER
 
@@ -381,8 +381,9 @@ class Consumer(_Reader):
 
 
 class Tap(_Reader):
-    """Looks on; neither side knows. Lapped is raised when the producer has overtaken it, and
-    reading goes on at the newest frame. `unreleased`: begin with what the consumer still holds."""
+    """Reads without consuming; neither side notices. When the producer has overtaken it, Lapped is
+    raised, and reading goes on at the newest frame. `unreleased`: begin with the oldest frame that the
+    consumer has not released."""
 
     _role = _TAP
 
@@ -396,7 +397,7 @@ _STATES = ("live", "waiting", "playing", "paused", "stalled", "ended")
 
 
 class Clock:
-    """The time of a ring: that of the tape while a play plays into it, else that of the host."""
+    """The time of a ring: the tape's while a play plays into it, else the host's."""
 
     def __init__(self, ring: str) -> None:
         self._at = ctypes.c_void_p()

@@ -1,4 +1,4 @@
-"""A range that a replayer answers with, as batches."""
+"""A range that a replayer sends, as batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Whole(NamedTuple):
-    """What the replayer says of an answer when it is at its end."""
+    """What the replayer says about an answer at its end."""
 
     ticks: int
     bytes: int
@@ -35,8 +35,8 @@ class _Heard(NamedTuple):
 
 
 class Stream:
-    """An answer on its way; iterate it for batches. Until it is over or closed it has the client to
-    itself: other calls raise Busy."""
+    """An answer that is arriving; iterate it for batches. Until it is over or closed, other calls on the
+    client raise Busy."""
 
     def __init__(self, client: "Client", query: lib.ClientQuery) -> None:
         self._client = client  # lives as long as we do
@@ -91,7 +91,7 @@ class Stream:
     # ---- reading ----
 
     def read(self, enough: int = BATCH_SIZE) -> Optional[Batch]:
-        """The next batch: at least `enough` bytes of frames, or all that is left; None: the end."""
+        """The next batch: at least `enough` bytes of frames, or all that is left. None: the end."""
         if self._pending is not None:
             pending, self._pending = self._pending, None
             raise pending
@@ -110,7 +110,7 @@ class Stream:
         return heard.batch
 
     def batches(self, damage: str = "raise", enough: int = BATCH_SIZE) -> Iterator[Batch]:
-        """All of them. damage="skip": what cannot be read is a LossWarning, and the rest comes."""
+        """All batches. damage="skip": a part that cannot be read is a LossWarning, and the rest follows."""
         if damage not in ("raise", "skip"):
             raise ValueError(f"damage {damage!r}: raise or skip")
         while True:

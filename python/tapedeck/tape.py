@@ -1,4 +1,4 @@
-"""Tapes: what is on them, ranges as arrays and frames, and whether a range is whole."""
+"""Tapes: what is on them, their ranges as arrays and frames, and whether a range is whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .moments import Moment, to_ns
 from .records import Schema
 from .types import Type, choose
 
-BATCH_SIZE = 1 << 20  # bytes of frames asked for at a time: as much as stays in a cache
+BATCH_SIZE = 1 << 20  # bytes of frames read at a time: as much as stays in a cache
 PIECE_SIZE = 32 << 20
 _PATIENCE_NS = 10**8  # how long a search for what is rare is deaf to ^C
 _NOTHING_YET = -errno.EAGAIN
@@ -28,11 +28,11 @@ CANARY = "tapedeck.canary"  # the track that a query has only by its name
 
 
 class LossWarning(UserWarning):
-    """An answer is not whole: ticks were lost before they could be recorded."""
+    """An answer is not whole."""
 
 
 class Info(NamedTuple):
-    """A tape as a whole. Without a tick first_ts and last_ts are None."""
+    """A tape as a whole. If it has no tick, first_ts and last_ts are None."""
 
     tape_id: str
     created_ns: int
@@ -61,7 +61,7 @@ class Track(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """From `start` up to `end` (None: open) instrument_id means this on this track."""
+    """From `start` up to `end` (None: open), instrument_id means this symbol on this track."""
 
     symbol: str
     track: str
@@ -72,7 +72,7 @@ class Symbol(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Seqs of an epoch that an answer does not have. `start` and `end`: ts between which they lie."""
+    """Seqs of an epoch that an answer does not have. They lie between the ts `start` and `end`."""
 
     track: str
     epoch: int
@@ -117,7 +117,7 @@ class Coverage(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """What a cursor met so far."""
+    """What a cursor has met so far."""
 
     ticks: int
     bytes: int
@@ -134,10 +134,10 @@ _KINDS = ("mixed", "dbn", "wide", "opaque")
 
 
 class _Handle:
-    """The C tape; closed when nobody has it any more: the Tape, its cursors, batches of them.
+    """The C tape. It is closed when neither the Tape nor its cursors have it any more.
 
-    Counted, not left to references alone: of a cycle that is garbage Python finalizes the tape and
-    its cursors in any order, and the tape must be closed last.
+    Users are counted, because references alone do not suffice: Python finalizes the members of a garbage
+    cycle in any order, and the tape must be closed after its cursors.
     """
 
     def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
@@ -163,7 +163,7 @@ class _Handle:
 
 
 class _Memory:
-    """Part of a C batch, as NumPy wants to be told of it; the batch is freed with the last."""
+    """Part of a C batch, in the form that NumPy expects. The batch is freed with its last part."""
 
     def __init__(self, owner: "_Owner", address: int, size: int, typestr: str) -> None:
         self.owner = owner
@@ -184,8 +184,8 @@ _PART = np.dtype([("first", "<u8"), ("count", "<u8"), ("epoch", "<u8"), ("track"
 
 
 class LibraryBatch(Batch):
-    """A batch that the library put together. `names` of tracks by number, which is of all batches
-    of one source: what it lacks is added while the library still knows it."""
+    """A batch that the library made. `names` has the names of tracks by number, for all batches of one
+    source. A missing name is added here, while the library still knows it."""
 
     def __init__(self, out: Any, names: dict[int, str]) -> None:
         batch, owner = out.contents, _Owner(out)
@@ -201,7 +201,7 @@ class LibraryBatch(Batch):
 
     @property
     def parts(self) -> list[Part]:
-        """Looked at when they are asked for: tracks that take turns make many."""
+        """Computed when first used, because tracks that alternate make many parts."""
         if not self._parts:
             names = self._track_names
             self._parts = [Part(names[number], epoch, first, count) for first, count, epoch, number in
@@ -231,7 +231,7 @@ def _range(start: Optional[Moment], end: Optional[Moment], tracks: Union[str, Se
 
 
 class Tape:
-    """A tape's directory, or one segment file, open for reading. Writes nothing; works beside a
+    """A tape's directory, or one segment file, open for reading. It writes nothing, and works beside a
     recorder. Any number of threads may use it.
 
         with tapedeck.Tape("/data/tape") as tape:
@@ -243,14 +243,14 @@ class Tape:
         self._handle: Optional[_Handle] = _Handle(path)
 
     def _open(self) -> _Handle:
-        """To be held for as long as the library is at it: another thread may close() meanwhile."""
+        """The handle. Hold it during a library call, because another thread may close() meanwhile."""
         handle = self._handle
         if handle is None:
             raise ValueError(f"tape {self.path} is closed")
         return handle
 
     def close(self) -> None:
-        """No more queries. Cursors that are open go on; twice is fine."""
+        """Allow no more queries. Cursors that are open go on. It may be called twice."""
         self._handle = None
 
     def __enter__(self) -> "Tape":
@@ -263,7 +263,7 @@ class Tape:
         return f"<tapedeck.Tape {self.path}{'' if self._handle else ' closed'}>"
 
     def refresh(self) -> None:
-        """See what a recorder has made durable since."""
+        """Take in what a recorder has made durable since."""
         handle = self._open()
         lib.call("tdk_tape_refresh", handle.at)
 
@@ -279,7 +279,7 @@ class Tape:
                     raw.size_on_disk, raw.tracks, raw.segments, raw.recording, raw.index_used)
 
     def tracks(self) -> list[Track]:
-        """Each track, by name."""
+        """All tracks, by name."""
         found: list[Track] = []
 
         def each(at: Any) -> None:
@@ -295,7 +295,7 @@ class Tape:
         return found
 
     def symbols(self, track: Optional[str] = None) -> list[Symbol]:
-        """What instrument ids meant, and when; of one track or of all."""
+        """What instrument ids meant, and when, on one track or on all."""
         found: list[Symbol] = []
 
         def each(at: Any) -> None:
@@ -311,7 +311,7 @@ class Tape:
         return found
 
     def property(self, track: str, key: str, epoch: int = 0) -> Optional[bytes]:
-        """A property of a track's epoch (0: the last); None if it has none of that name."""
+        """A property of a track's epoch (0: the last). None: it has no property of that name."""
         value, size, handle = ctypes.c_void_p(), ctypes.c_size_t(), self._open()
         check_unsigned("epoch", epoch)
         try:
@@ -349,11 +349,11 @@ class Tape:
                symbols: Union[str, Sequence[str], None] = None,
                types: Union[Type, Sequence[Type], None] = None, axis: str = "recv", limit: int = 0,
                reverse: bool = False, control: bool = False, written: bool = False) -> "Cursor":
-        """Ticks of [start, end), tracks merged by time; iterate it for batches.
+        """Ticks of [start, end), with tracks merged by time. Iterate the cursor for batches.
 
         `symbols`: exact ones, "#ID", or globs. `types`: schemas, numbers, or names that tracks gave.
-        `axis`: recv or event, which time the range means. `control`: LOSS, SYMBOL ... too.
-        `written`: also what a recorder has written and not yet synced.
+        `axis`: the time that the range means, recv or event. `control`: include LOSS, SYMBOL ...
+        `written`: include what a recorder has written and not yet synced.
         """
         return Cursor(self._open(), self._query(start, end, tracks, symbols, types, axis, limit=limit,
                                                 reverse=reverse, control=control, written=written))
@@ -361,11 +361,11 @@ class Tape:
     def query(self, schema: Union[str, Schema], start: Optional[Moment] = None,
               end: Optional[Moment] = None, *, heads: bool = False, damage: str = "raise",
               **which: Any) -> Any:
-        """The records of one schema in [start, end) as one array; `which` is as of cursor().
+        """The records of one schema in [start, end) as one array. `which`: see cursor().
 
-        With heads=True a pair: the records, and an array {size, track, type, flags, seq, ts, epoch}.
-        An answer that is not whole is said: LossWarning where ticks were never recorded; Damaged
-        where they cannot be read (damage="skip": a LossWarning, and what can be read).
+        With heads=True the result is a pair: the records, and an array {size, track, type, flags, seq,
+        ts, epoch}. If the answer is not whole, that is reported: LossWarning if ticks were never
+        recorded, Damaged if they cannot be read (damage="skip": a LossWarning, and what can be read).
         """
         kind = r.schema(schema)
         cursor = self.cursor(start, end, types=kind, **which)
@@ -379,7 +379,7 @@ class Tape:
               end: Optional[Moment] = None, *, exact: bool = False, **which: Any) -> Any:
         """The same as a pandas DataFrame, by receive time, with a column `symbol`.
 
-        Prices are floats and undefined ones NaN, unless `exact`: then they stay int64 in 1e-9.
+        Prices are floats, and undefined ones NaN. With `exact` they stay int64 in 1e-9.
         """
         from .frame import to_frame
         values, heads = self.query(schema, start, end, heads=True, **which)
@@ -389,14 +389,14 @@ class Tape:
               tracks: Union[str, Sequence[str], None] = None,
               symbols: Union[str, Sequence[str], None] = None,
               types: Union[Type, Sequence[Type], None] = None, axis: str = "recv") -> int:
-        """How many ticks there are: from the blocks' directories where they suffice."""
+        """How many ticks there are. They are counted from the blocks' directories where these suffice."""
         cursor = Cursor(self._open(), self._query(start, end, tracks, symbols, types, axis,
                                                   count_only=True))
         return cursor.count()
 
     def coverage(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
                  tracks: Union[str, Sequence[str], None] = None, axis: str = "recv") -> Coverage:
-        """Is the range whole: per epoch what there is, and each gap with its reason."""
+        """Is the range whole? Lists what there is of each epoch, and each gap with its reason."""
         epochs: list[EpochCoverage] = []
         gaps: list[Gap] = []
         segments: list[LostSegments] = []
@@ -426,9 +426,9 @@ class Tape:
 
 
 class Cursor:
-    """A place in an answer. Iterating gives batches; one thread at a time.
+    """A place in an answer. Iterating it yields batches. One thread at a time.
 
-    Damaged may be raised in between: a cursor that is iterated again goes on behind the damage.
+    Damaged may be raised in between. A cursor that is then iterated again goes on after the damage.
     """
 
     def __init__(self, tape: _Handle, query: lib.Query) -> None:
@@ -444,7 +444,7 @@ class Cursor:
         self.close()
 
     def close(self) -> None:
-        """Twice is fine."""
+        """Close the cursor. It may be called twice."""
         at, self._at = self._at, ctypes.c_void_p()
         if at:
             lib.lib.tdk_cursor_close(at)
@@ -482,11 +482,11 @@ class Cursor:
             told = lib.failure(code, err)
             if not out:
                 raise told
-            self._pending = told  # what came before the damage is given first
+            self._pending = told  # what came before the damage is returned first
         return LibraryBatch(out, self._names) if out else None
 
     def batches(self, damage: str = "raise", enough: int = BATCH_SIZE) -> Iterator[Batch]:
-        """All of them. damage="skip": what cannot be read is a LossWarning, and the rest comes."""
+        """All batches. damage="skip": a part that cannot be read is a LossWarning, and the rest follows."""
         if damage not in ("raise", "skip"):
             raise ValueError(f"damage {damage!r}: raise or skip")
         while True:
@@ -518,8 +518,8 @@ HEADS = np.dtype(r.HEAD.descr + [("epoch", "<u8")])
 
 
 class _Pile:
-    """An array whose length is not known yet: pieces that double, joined at the end. Large ones, so
-    that they lie on huge pages: touching memory the first time costs more than the copy."""
+    """An array whose length is not known yet: pieces that double in size, joined at the end. They are
+    large so that they get huge pages, because the first touch of memory costs more than the copy."""
 
     def __init__(self, dtype: np.dtype) -> None:
         self.dtype = dtype
@@ -527,7 +527,7 @@ class _Pile:
         self.used = 0  # of the last
 
     def room(self, count: int) -> np.ndarray:
-        """The next `count` places, to be filled."""
+        """The next `count` places, for the caller to fill."""
         if not self.pieces or self.used + count > len(self.pieces[-1]):
             last = 0
             if self.pieces:
@@ -548,7 +548,7 @@ class _Pile:
         raw = np.dtype((np.void, self.dtype.itemsize))
         out = np.empty(sum(map(len, self.pieces)), self.dtype)
         to, end = out.view(raw), len(out)
-        while self.pieces:  # each is given back once it is copied: little more memory than one
+        while self.pieces:  # each is freed once copied, so that little more memory than one is needed
             piece = self.pieces.pop()
             to[end - len(piece):end] = piece.view(raw)
             end -= len(piece)
@@ -556,7 +556,7 @@ class _Pile:
 
 
 class _Collection:
-    """Records of one schema, and their heads if they are wanted."""
+    """Records of one schema, and their heads if asked for."""
 
     def __init__(self, kind: Schema, heads: bool) -> None:
         self.kind = kind
