@@ -1,8 +1,8 @@
-/* page.js - the page of recorder and replayer. What comes from elsewhere gets into it as text, never as markup. */
+/* page.js - the page of recorder and replayer. Foreign text is put into it as text, never as markup. */
 "use strict";
 
 const KEPT = 300; // seconds of live values in a chart
-const LINES = 6;  // rings with a line of their own: the busiest
+const LINES = 6;  // rings with a line of their own, the busiest ones
 const DAY = 86400e3;
 const hasCharts = typeof Dygraph !== "undefined";
 const $ = (id) => document.getElementById(id);
@@ -41,7 +41,7 @@ function element(name, text, classes) {
   return made;
 }
 
-/* rows: lists of [text, classes] or text. */
+/* rows: lists whose items are [text, classes] or text. */
 function fillTable(id, rows, nothing) {
   const body = $(id).tBodies[0];
   const made = rows.map((cells) => {
@@ -80,7 +80,7 @@ function colour(name) {
 }
 const colours = () => ["one", "two", "three", "four", "five", "six"].map(colour);
 
-/* A chart in the element, or the same one with other data. Rows begin with a Date. */
+/* Draw a chart in the element, or update it. Each row begins with a Date. */
 function draw(id, labels, rows, options) {
   if (!hasCharts || rows.length === 0) return;
   const known = charts.find((chart) => chart.id === id);
@@ -110,7 +110,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 
 const past = []; // {at, rates: {ring: n}, fills: {ring: n}, write, sync}
 let before = null;
-let bounds = { low: 0, high: Infinity }; // of the tape, ns, once coverage has told
+let bounds = { low: 0, high: Infinity }; // of the tape, in ns, once its coverage is known
 
 function ringState(ring, own) {
   const words = ["waiting", "held by another", null, "quarantined"];
@@ -119,7 +119,7 @@ function ringState(ring, own) {
 }
 
 function rated(state) {
-  const seconds = before ? (state.beat - before.beat) / 1e3 : 0; // of when they were counted, not told
+  const seconds = before ? (state.beat - before.beat) / 1e3 : 0; // between the counts, not between their reports
   const old = new Map(before && before.started === state.started ? before.rings.map((r) => [r.ring, r]) : []);
   for (const ring of state.rings) {
     const was = old.get(ring.ring);
@@ -134,7 +134,7 @@ function rated(state) {
   }
 }
 
-/* How much a total of the daemon's own grew in a second. */
+/* By how much a total of the daemon's own grew per second. */
 function ownRate(state, key) {
   const seconds = before ? (state.beat - before.beat) / 1e3 : 0;
   return seconds > 0 ? Math.max(0, state.own[key] - before.own[key]) / seconds : 0;
@@ -174,7 +174,7 @@ function showTiles(state) {
   }));
 }
 
-/* A canary's ring is named for its tape; there is one, and its name takes a phone's width. */
+/* A canary's ring has the tape's name. There is only one, and its full name would fill a phone's width. */
 const isCanary = (ring) => ring.track === "tapedeck.canary";
 const nameOf = (ring) => (isCanary(ring) ? "canary" : ring.ring);
 
@@ -232,7 +232,7 @@ function chooseLines(state) {
 
 const value = (v) => (v === undefined ? null : v);
 
-/* Plays of the last minutes, the newest. */
+/* The newest plays of the last minutes. */
 function showPlayCharts() {
   const plays = [...new Set(past.flatMap((m) => Object.keys(m.late)))].sort((a, b) => a - b).slice(-LINES);
   if (!plays.length || past.length < 2) return;
@@ -280,7 +280,7 @@ function health(words, bad) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/* Stretches of a track: [from, to] in ms, covered and missing. */
+/* The stretches of a track, covered and missing, as [from, to] in ms. */
 function stretches(track) {
   const covered = [], missing = [];
   for (const epoch of track.epochs) {
@@ -296,7 +296,7 @@ function bar(svg, from, to, low, span, kind) {
   const rect = document.createElementNS(SVG, "rect");
   const x = (1000 * (from - low)) / span, width = (1000 * (to - from)) / span;
   rect.setAttribute("x", Math.min(x, 997));
-  rect.setAttribute("width", Math.max(width, 3)); // a gap of a tick is still seen
+  rect.setAttribute("width", Math.max(width, 3)); // so that a gap of a single tick is visible
   rect.setAttribute("height", 10);
   rect.setAttribute("class", kind);
   svg.append(rect);
@@ -320,7 +320,7 @@ function showStrips(tracks, low, high) {
   $("strips").replaceChildren(...rows, ends);
 }
 
-/* A column a week, Monday on top; at most the last year. */
+/* One column for each week, with Monday at the top; at most the last year. */
 function showCalendar(tracks, low, high) {
   const last = Math.floor(high / DAY), first = Math.max(Math.floor(low / DAY), last - 370);
   const monday = first - ((first + 3) % 7); // day 0 was a Thursday
@@ -375,7 +375,7 @@ async function listSymbols() {
 
 const number = (text) => (text === null ? null : Number(text));
 
-/* Volume by time: nothing where there is no row. */
+/* Volume by time; 0 where there is no row. */
 function volumes(rows) {
   const points = [], gaps = rows.slice(1).map((row, i) => row.time - rows[i].time);
   const step = Math.min(...gaps);

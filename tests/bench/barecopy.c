@@ -1,14 +1,14 @@
 /*
- * barecopy.c - the least that a play at full speed has to do, without a tape: what the machine
- * gives.
+ * barecopy.c - the minimum that a play at full speed has to do, without a tape: what this machine
+ * allows.
  *
  *   barecopy [ROUNDS]
  *
  * One process reads a file of frames by the MiB, sums each KiB, and copies 64 KiB at a time into a
- * ring of 16 MiB; another goes from frame to frame. Ticks of 72 bytes a second, best of the rounds,
- * a line of JSON for each: copying alone; with reading, from the page cache; with reading and sums;
- * and the same where the page cache has nothing of the file. To be compared with `tapedeck bench
- * play --unpaced` in the same minute.
+ * ring of 16 MiB. Another goes from frame to frame. The result is ticks of 72 bytes per second, the
+ * best of the rounds, one line of JSON each for: copying alone; with reading from the page cache;
+ * with reading and sums; and the same with nothing of the file in the page cache. To be compared
+ * with `tapedeck bench play --unpaced` in the same minute.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -48,8 +48,8 @@ static void fill_block(unsigned char *block)
     }
 }
 
-/* Two small reads first, as a scan of a tape does: what the kernel reads ahead then lies in large
- * pieces nearly from the beginning. */
+/* Begin with two small reads, as a scan of a tape does. Then the kernel reads ahead in large pieces
+ * nearly from the beginning. */
 static bool evict_file(int fd)
 {
     char byte;
@@ -82,7 +82,7 @@ static bool read_file(int fd, unsigned char *block)
 
 /* ---- both sides ---- */
 
-/* Says when it is ready, and when it has all of them. */
+/* Consume the ticks. Reports when it is ready, and when it has all of them. */
 static void consume(int told)
 {
     struct tdk_ring *ring;
@@ -123,8 +123,8 @@ static bool produce(struct tdk_ring *ring, int fd, unsigned char *block, enum wo
     return true;
 }
 
-/* ns until the last tick was taken; 0: it failed. The block is mapped behind the fork: each page of
- * an older one would be copied at the first write to it. */
+/* Returns ns until the last tick was taken; 0: it failed. The block is mapped after the fork,
+ * because each page of an older one would be copied at the first write to it. */
 static uint64_t play(struct tdk_ring *ring, int fd, enum work work, const int told[2])
 {
     unsigned char *block = buffers_map(BLOCK);
@@ -153,7 +153,7 @@ static uint64_t measure(int fd, enum work work)
     pid_t pid = fork();
     if (pid == 0)
         consume(told[1]);
-    close(told[1]); /* a consumer that ended early is seen, not waited for */
+    close(told[1]); /* so that the early end of a consumer is noticed */
     uint64_t took = pid > 0 ? play(ring, fd, work, told) : 0;
     if (pid > 0 && took == 0)
         kill(pid, SIGKILL);

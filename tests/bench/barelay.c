@@ -1,15 +1,16 @@
 /*
- * barelay.c - the least that an answer from a sealed tape has to do, without a tape: what the
- * machine gives.
+ * barelay.c - the minimum that an answer from a sealed tape has to do, without a tape: what this
+ * machine allows.
  *
  *   barelay FILE SPAN LAID [ROUNDS]
  *
- * Two threads take turns: each reads the next SPAN bytes of the file, and lays down LAID bytes of
- * frames, copied from a few that lie in the nearest cache; then it may look at each frame, as who
- * adds them up. Nothing is checked or unpacked. As in a new process that asks once, opening,
- * threads and the first touch of memory count: from the page cache, and from the disk. To be
- * compared with everything in order, sealed, in a store bench in the same minute: blocks of some
- * 308 KB, out of which 4187 KB of frames come. One line of JSON for each, best of the rounds.
+ * Two threads take turns. Each reads the next SPAN bytes of the file and writes LAID bytes of
+ * frames, copied from a few that are in the nearest cache. Then it may look at each frame, like a
+ * reader that adds them up. Nothing is checked or decompressed. As in a new process that makes one
+ * query, the time includes opening, starting threads and the first touch of memory. It is measured
+ * from the page cache, and from the disk. To be compared with a store bench's "everything in order,
+ * sealed" in the same minute: blocks of some 308 KB, which contain 4187 KB of frames. One line of
+ * JSON for each, best of the rounds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,12 +37,12 @@ struct answer {
     int fd;
     size_t size, span, laid;
     enum work work;
-    atomic_size_t next; /* offset of what nobody has read yet */
+    atomic_size_t next; /* offset of what has not been read yet */
     atomic_uint_fast64_t walked;
     atomic_bool failed;
 };
 
-/* `size` bytes of frames, and a look at each. */
+/* Write `size` bytes of frames, and look at each. */
 static uint64_t lay(const struct answer *answer, unsigned char *frames, size_t size)
 {
     static const unsigned char some[FRAMES * FRAME] = {1};
@@ -60,7 +61,7 @@ static bool read_all(struct answer *answer, unsigned char *block, unsigned char 
         ssize_t n = pread(answer->fd, block, answer->span, (off_t)at);
         if (n <= 0)
             return false;
-        if (answer->work >= LAY) /* of a cut block as many as of its share */
+        if (answer->work >= LAY) /* a cut block gives frames in proportion */
             answer->walked += lay(answer, frames, answer->laid * (size_t)n / answer->span);
     }
     return true;
@@ -77,7 +78,7 @@ static void *take_turns(void *context)
     return NULL;
 }
 
-/* The scan advised as a tape's is, beginning with two small reads. */
+/* Open the file and advise the scan as for a tape, beginning with two small reads. */
 static bool begin(struct answer *answer, const char *path)
 {
     char byte;
@@ -89,7 +90,7 @@ static bool begin(struct answer *answer, const char *path)
     return pread(answer->fd, &byte, 1, 0) == 1 && pread(answer->fd, &byte, 1, 4096) == 1;
 }
 
-/* ns; 0: it failed. */
+/* Returns ns; 0: it failed. */
 static uint64_t measure(struct answer *answer, const char *path)
 {
     pthread_t other;
@@ -160,5 +161,5 @@ int main(int argc, char **argv)
                 fprintf(stderr, "barelay: cannot read %s\n", argv[1]);
                 return 1;
             }
-    return answer.walked == UINT64_MAX; /* it was looked at */
+    return answer.walked == UINT64_MAX; /* uses the sum */
 }

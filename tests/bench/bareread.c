@@ -1,15 +1,15 @@
 /*
- * bareread.c - the least that an answer from a tape has to do, without a tape: what the machine
- * gives.
+ * bareread.c - the minimum that an answer from a tape has to do, without a tape: what this machine
+ * allows.
  *
  *   bareread FILE [SPAN TAKE [ROUNDS]]
  *
- * Of each SPAN bytes of the file TAKE are read into one warm buffer (both 1 MiB), with their sums
- * by the KiB, and every 72nd byte looked at, as by who adds up frames: from the page cache, and
- * from the disk, with the next eight pieces asked for ahead or the kernel's own reading ahead. To
- * be compared with `tapedeck bench query` and a store bench in the same minute: everything in order
- * takes all of a tape, a symbol's day sealed about 116 KB of each block of 310. One line of JSON
- * for each, best of the rounds.
+ * Of each SPAN bytes of the file, TAKE bytes are read into one warm buffer (both 1 MiB by default).
+ * Each KiB is summed, and every 72nd byte is looked at, like a reader that adds up frames. It is
+ * measured from the page cache, and from the disk, either with the next eight pieces requested
+ * ahead or with the kernel's own reading ahead. To be compared with `tapedeck bench query` and a
+ * store bench in the same minute: everything in order takes all of a tape, a symbol's day in a
+ * sealed tape about 116 KB of each block of 310. One line of JSON for each, best of the rounds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ static bool read_piece(struct file *file, size_t at, enum work work)
     return true;
 }
 
-/* ns; 0: it failed. */
+/* Returns ns; 0: it failed. */
 static uint64_t measure(struct file *file, enum work work, bool cold)
 {
     bool pieces = file->take < file->span;
@@ -96,7 +96,7 @@ static bool open_file(struct file *file, const char *path)
     if (file->fd < 0 || fstat(file->fd, &status) < 0)
         return false;
     if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-        errno = ENODATA; /* nothing is read in no time */
+        errno = ENODATA; /* reading nothing takes no time */
         return false;
     }
     file->size = (size_t)status.st_size;
@@ -127,5 +127,5 @@ int main(int argc, char **argv)
                 fprintf(stderr, "bareread: cannot read %s\n", argv[1]);
                 return 1;
             }
-    return file.walked == UINT64_MAX; /* it was looked at */
+    return file.walked == UINT64_MAX; /* uses the sum */
 }

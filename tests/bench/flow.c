@@ -1,11 +1,11 @@
 /*
- * flow.c - how fast a query comes over a socket, beside what a bare socket carries.
+ * flow.c - how fast a query comes over a socket, compared with a bare socket.
  *
  *   flow ADDRESS [ROUNDS]
  *
- * Each round times both, one after the other, so that they meet the same machine: bytes from one
- * process to another over a Unix socket in pieces as large as a batch, read as the client reads;
- * and all ticks of the replayer's tape, without a digest. Prints a row a round.
+ * Each round times both, one after the other, so that they run under the same conditions: bytes
+ * from one process to another over a Unix socket, in pieces as large as a batch, read as the client
+ * reads; and all ticks of the replayer's tape, without a digest. Prints one row for each round.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static void pour(int fd, uint64_t size)
     _exit(0);
 }
 
-/* Bytes a second that a socket carries from one process to another; 0: it failed. */
+/* The bytes a second that a socket carries from one process to another; 0: it failed. */
 static double bare(uint64_t size)
 {
     static char buffer[BUFFER];
@@ -54,7 +54,7 @@ static double bare(uint64_t size)
     return taken == size ? (double)taken / (double)took : 0;
 }
 
-/* The same of a query; 0: it failed. `first_ns`: until the first ticks were there. */
+/* The same for a query; 0: it failed. `first_ns`: until the first ticks had come. */
 static double flow(const char *address, uint64_t *bytes, uint64_t *first_ns)
 {
     struct tdk_client *client = NULL;

@@ -1,11 +1,10 @@
 /*
- * lateness.c - how late things are on this machine in this minute, to hold a play against.
+ * lateness.c - how late things are on this machine in this minute, to compare a play with.
  *
- *   lateness loop RATE SECONDS   a bare loop with a schedule: it watches the clock and does nothing
- *                                else; when it notices that a moment has come, and how long it all
- *                                took
- *   lateness ring RING COUNT     what comes through a ring behind JOIN: from the ts of each tick,
- *                                which the feed stamped, to when it is seen here
+ *   lateness loop RATE SECONDS   a bare loop with a schedule, which only watches the clock: how
+ * late it notices that a moment has come, and how long everything took lateness ring RING COUNT for
+ * what comes through a ring after JOIN: the time from each tick's ts, which the feed stamped, to
+ * when it is seen here
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * asking.h - a tape asked for a range, for tests. What fails, fails the test it runs in.
+ * asking.h - asks a tape for a range, for tests. A failure fails the test that called.
  */
 #ifndef TDK_TESTS_ASKING_H
 #define TDK_TESTS_ASKING_H
@@ -26,7 +26,7 @@ static inline struct tdk_cursor *asking_cursor(struct tdk_tape *tape, const stru
     return cursor;
 }
 
-/* Ticks of all tracks in [from, to), and how they were found. */
+/* Count the ticks of all tracks in [from, to), and return how they were found. */
 static inline uint64_t asking_count(struct tdk_tape *tape, uint64_t from, uint64_t to,
                                     struct tdk_cursor_stats *stats)
 {

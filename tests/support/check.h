@@ -1,4 +1,4 @@
-/* check.h - cmocka, and the headers it wants before it. */
+/* check.h - cmocka, and the headers that it needs before it. */
 #ifndef TDK_TESTS_CHECK_H
 #define TDK_TESTS_CHECK_H
 

@@ -1,5 +1,5 @@
-/* clock_shim.c - put before the C library: the wall clock stands apart from the true one by the
- * seconds that are written in the file $TDK_CLOCK_APART. */
+/* clock_shim.c - preloaded before the C library: shifts the wall clock by the number of seconds in
+ * the file $TDK_CLOCK_APART. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -1,4 +1,4 @@
-/* dice.h - numbers by chance that are the same for the same seed. */
+/* dice.h - random numbers that are the same for the same seed. */
 #ifndef TDK_TESTS_DICE_H
 #define TDK_TESTS_DICE_H
 
@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct dice {
-    uint64_t state; /* the seed, before the first */
+    uint64_t state; /* the seed, before the first number */
 };
 
 /* splitmix64. */

@@ -1,7 +1,7 @@
 /*
- * dirty.h - what a power cut could still take: bytes that were written, and names that were given,
- * whose sync has not come. Where a file gives way (another takes its name, or it is removed),
- * nothing may be.
+ * dirty.h - tracks what a power cut could still take: bytes that were written, and names that were
+ * given, but not synced yet. When a file gives way (another takes its name, or it is removed),
+ * there must be nothing of that kind.
  */
 #ifndef TDK_TESTS_DIRTY_H
 #define TDK_TESTS_DIRTY_H
@@ -60,7 +60,7 @@ static inline ssize_t dirty_pwrite(int fd, const void *bytes, size_t size, uint6
 {
     char path[DIRTY_PATH];
     dirty_path_of(fd, path);
-    if (strcmp(strrchr(path, '/'), "/lock") != 0) /* what is in it is a comment */
+    if (strcmp(strrchr(path, '/'), "/lock") != 0) /* the contents of a lock are only a comment */
         dirty_add(path);
     return files_posix.pwrite(fd, bytes, size, offset);
 }
@@ -103,7 +103,7 @@ static inline void dirty_begin(void)
     files = &ops;
 }
 
-/* Fails when something gave way too early; how much gave way. */
+/* Fails the test if something gave way too early. Returns how many files gave way. */
 static inline unsigned dirty_end(void)
 {
     files = &files_posix;

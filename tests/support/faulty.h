@@ -1,8 +1,8 @@
 /*
  * faulty.h - files that fail on command: the nth call that changes something, and those after it.
  *
- * Reading works always, so that what fails is what a full or dying disk would fail. A half-way
- * death of the process is the same as all calls failing from one on.
+ * Reading always works, so the calls that fail are those that would fail on a full or dying disk. A
+ * process that dies half-way is the same as one in which all calls fail from some call on.
  */
 #ifndef TDK_TESTS_FAULTY_H
 #define TDK_TESTS_FAULTY_H
@@ -14,10 +14,10 @@
 #include "tape/files.h"
 
 struct faulty {
-    unsigned calls;   /* that changed something so far */
-    unsigned fail_at; /* the first to fail, from 1; 0: none */
-    bool for_ever;    /* and all after it */
-    bool torn;        /* a write that fails has written half of it */
+    unsigned calls;   /* calls that changed something so far */
+    unsigned fail_at; /* the first call to fail, from 1; 0: none */
+    bool for_ever;    /* and all calls after it */
+    bool torn;        /* half of a write that fails is written */
     int code;
 };
 
@@ -81,7 +81,7 @@ static inline int faulty_mkdir(const char *path, mode_t mode)
     return faulty_now() ? faulty.code : files_posix.mkdir(path, mode);
 }
 
-/* From here on the calls are counted, and fail as `faulty` says. */
+/* From here on calls are counted, and fail as `faulty` says. */
 static inline void faulty_begin(unsigned fail_at, bool for_ever, int code)
 {
     static struct file_ops ops;

@@ -1,6 +1,6 @@
 /*
- * feeding.h - a block for tests: what a feed would leave in its ring, taken into it, sealed,
- * checked.
+ * feeding.h - a block for tests: takes in what a feed would leave in its ring, seals the block, and
+ * checks it.
  */
 #ifndef TDK_TESTS_FEEDING_H
 #define TDK_TESTS_FEEDING_H
@@ -74,7 +74,7 @@ static inline struct tdk_frame *feed_bytes(struct feeding *f, const void *bytes,
     return feed_frame(f, TDK_TYPE_OPAQUE, seq, FEED_NOW + seq, bytes, size);
 }
 
-/* Trades of three instruments in turn. */
+/* Feed trades of three instruments by turns. */
 static inline void feed_market(struct feeding *f, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -86,7 +86,7 @@ static inline enum block_stop feed_add(struct feeding *f, size_t *taken)
     return block_add_run(&f->block, f->ring, f->ring_size, taken);
 }
 
-/* All that was fed, sealed, in its place and checked. */
+/* Seal the block with all that was fed, put it in its place, and check it. */
 static inline struct block_view feed_seal(struct feeding *f)
 {
     struct block_view view;

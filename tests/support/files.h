@@ -1,8 +1,8 @@
 /*
- * files.h - files for tests: those that come with the project's surroundings, and scratch ones.
+ * files.h - files for tests: real market data, and scratch files.
  *
- * Real market data lies in $TDK_SHARED/data, by default in ../shared/data next to the project.
- * Where it is not there, a test that needs it says so and is skipped.
+ * Real market data is in $TDK_SHARED/data, by default in ../shared/data next to the project. Where
+ * it does not exist, a test that needs it says so and is skipped.
  */
 #ifndef TDK_TESTS_FILES_H
 #define TDK_TESTS_FILES_H
@@ -15,7 +15,7 @@
 
 #define PATH_SIZE 4096
 
-/* "DIR/NAME" of real data, or the test ends here as skipped. */
+/* The path of NAME in the real data. If it does not exist, the test ends here as skipped. */
 static inline void shared_path(char path[PATH_SIZE], const char *name)
 {
     const char *shared = getenv("TDK_SHARED"), *source = getenv("TDK_SOURCE_DIR");
@@ -29,7 +29,7 @@ static inline void shared_path(char path[PATH_SIZE], const char *name)
     }
 }
 
-/* A file of its own with these bytes; the caller unlinks it. */
+/* Make a file with these bytes; the caller unlinks it. */
 static inline void scratch_file(char path[PATH_SIZE], const void *bytes, size_t size)
 {
     snprintf(path, PATH_SIZE, "/tmp/tdk-test-XXXXXX");
@@ -39,7 +39,7 @@ static inline void scratch_file(char path[PATH_SIZE], const void *bytes, size_t 
     close(fd);
 }
 
-/* All of a file, malloc'ed, with a NUL behind it. */
+/* Read all of a file; malloc'ed, with a NUL after it. */
 static inline char *read_file(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");

@@ -1,4 +1,4 @@
-/* folder.h - scratch folders for tests, in memory where the host has a tmpfs. */
+/* folder.h - scratch folders for tests, in memory if the host has a tmpfs. */
 #ifndef TDK_TESTS_FOLDER_H
 #define TDK_TESTS_FOLDER_H
 
@@ -32,7 +32,7 @@ static inline void folder_remove(const char *path)
     nftw(path, folder_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* For cmocka_unit_test_setup_teardown(): *state is the path of a folder that the test has alone. */
+/* For cmocka_unit_test_setup_teardown(): *state is the path of a folder for this test alone. */
 static inline int folder_setup(void **state)
 {
     char *path = malloc(FOLDER_PATH);
@@ -49,7 +49,7 @@ static inline int folder_teardown(void **state)
     return 0;
 }
 
-/* Names in it. */
+/* The number of names in the folder. */
 static inline int folder_count(const char *path)
 {
     int count = 0;

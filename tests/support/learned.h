@@ -1,6 +1,6 @@
 /*
- * learned.h - what a catalogue has learned of an epoch, for tests: programs ask the index, where
- * catalog_store() puts it.
+ * learned.h - what a catalogue has learned of an epoch, for tests. Programs ask the index instead,
+ * where catalog_store() puts it.
  */
 #ifndef TDK_TESTS_LEARNED_H
 #define TDK_TESTS_LEARNED_H
@@ -10,8 +10,7 @@
 #include "tape/catalog.h"
 #include "tape/catalog_epoch.h"
 
-/* A property, as it was told whole the last time; NULL. Borrowed until the catalogue learns more.
- */
+/* A property as it was last complete, or NULL. Borrowed until the catalogue learns more. */
 static inline const void *learned_info(const struct catalog *catalog, uint16_t track,
                                        uint64_t epoch, const char *key, size_t *size)
 {
@@ -25,7 +24,7 @@ static inline const void *learned_info(const struct catalog *catalog, uint16_t t
     return p->value;
 }
 
-/* The symbol of an instrument at a time; NULL. Borrowed likewise. */
+/* The symbol of an instrument at a time, or NULL. Borrowed in the same way. */
 static inline const char *learned_symbol(const struct catalog *catalog, uint16_t track,
                                          uint64_t epoch, uint32_t instrument_id, uint64_t ts)
 {

@@ -1,5 +1,5 @@
-/* one_ring.h - a test's own ring "sim", its ends by name as two processes would have them, and
- * ticks whose bytes follow from their seq. */
+/* one_ring.h - a test's own ring "sim", its ends attached by name as in two processes, and ticks
+ * whose bytes depend on their seq. */
 #ifndef TDK_TESTS_ONE_RING_H
 #define TDK_TESTS_ONE_RING_H
 
@@ -13,7 +13,7 @@
 #define CAPACITY ((size_t)64 << 10)
 #define SECOND   UINT64_C(1000000000)
 
-/* A directory of our own, with one small ring, and handles that teardown closes. */
+/* A directory of our own with one small ring, and handles that teardown closes. */
 struct fixture {
     char folder[RINGS_FOLDER_SIZE];
     struct tdk_ring *producer, *consumer, *tap;
@@ -58,7 +58,7 @@ static inline void attach_both(struct fixture *f)
     f->consumer = attach(TDK_RING_CONSUMER);
 }
 
-/* Claim one tick whose bytes follow from its seq. */
+/* Claim one tick whose bytes depend on its seq. */
 static inline bool claim_tick(struct tdk_ring *ring, uint32_t size)
 {
     struct tdk_frame *frame = tdk_ring_claim(ring, size);
@@ -94,7 +94,7 @@ static inline void assert_tick(const struct tdk_frame *frame, uint64_t seq, uint
         assert_int_equal(payload[i], 0);
 }
 
-/* The next frame must be an EPOCH frame: its payload. */
+/* The next frame must be an EPOCH frame. Returns its payload. */
 static inline struct tdk_epoch next_epoch(struct tdk_ring *consumer)
 {
     struct tdk_epoch epoch;

@@ -55,7 +55,7 @@ static void make_payload(struct oracle *oracle, struct oracle_tick *tick)
         tick->type = TDK_TYPE_DBN;
         make_record(oracle, tick, TDK_RTYPE_MBP_1, 80);
         return;
-    case 3: /* not the record that its length byte says */
+    case 3: /* not the record that its length byte claims */
         tick->type = TDK_TYPE_DBN;
         tick->size = 20;
         tick->payload[0] = 99;
@@ -101,8 +101,8 @@ static void add_symbol(struct oracle *oracle, struct append *append,
                      0);
 }
 
-/* Half of the ids mean one thing for ever, half change in the middle; some names are on every
- * track, some ids change their name from epoch to epoch. */
+/* Half of the ids have one meaning for ever, half change in the middle. Some names are on every
+ * track. Some ids change their name from epoch to epoch. */
 static void name_instruments(struct oracle *oracle, struct append *append, unsigned track,
                              unsigned epoch_number, uint64_t middle)
 {
@@ -130,7 +130,7 @@ static uint64_t next_ts(struct oracle *oracle, const struct oracle_plan *plan, u
 {
     if (plan->odd != 0 && oracle_random(oracle, plan->odd) == 0)
         return oracle_random(oracle, 2) == 0 ? UINT64_MAX : UINT64_C(9000000000000000000);
-    if (oracle_random(oracle, 3) != 0) /* else a tie */
+    if (oracle_random(oracle, 3) != 0) /* otherwise a tie */
         *clock += oracle_random(oracle, 40);
     uint64_t back = plan->disorder != 0 && oracle_random(oracle, 5) == 0
                         ? oracle_random(oracle, plan->disorder)
@@ -144,7 +144,7 @@ static void make_epoch(struct oracle *oracle, struct append *append, const struc
     struct tdk_err err;
     if (append_begin(append, oracle->names[track], TDK_KIND_MIXED, &err) != 0)
         fail_msg("%s", err.text);
-    /* Epochs of a disordered market overlap in time. */
+    /* The epochs of a disordered market overlap in time. */
     uint64_t clock =
         1000000 + (uint64_t)plan->ticks * epoch_number * (plan->disorder != 0 ? 8 : 30);
     name_instruments(oracle, append, track, epoch_number, clock + plan->ticks * 6);
@@ -217,8 +217,8 @@ static bool is_called(const struct oracle *oracle, const struct oracle_tick *tic
     snprintf(id, sizeof id, "#%u", tick->instrument_id);
     if (strcmp(id, pattern) == 0)
         return true;
-    /* Mappings go by index time: of a record that has none of its own, the frame's or its event's.
-     */
+    /* Mappings hold by index time. A record without one of its own has the frame's, or its
+     * event's. */
     bool event = tick->type == TDK_TYPE_DBN && tick->rtype != TDK_RTYPE_TRADES &&
                  tick->rtype != TDK_RTYPE_MBP_1;
     uint64_t ts = event ? tick->event_ts : tick->ts;
@@ -250,7 +250,7 @@ static bool passes(const struct oracle *oracle, const struct tdk_query *query,
            has_symbol(oracle, query, tick);
 }
 
-/* The next one of this track that passes, from `at` on. */
+/* The next tick of this track that passes the query, from `at` on. */
 static size_t next_of_track(const struct oracle *oracle, const struct tdk_query *query,
                             unsigned track, size_t at)
 {
@@ -273,7 +273,7 @@ size_t *oracle_answer(const struct oracle *oracle, const struct tdk_query *query
             if (heads[track] < oracle->count &&
                 (first == oracle->tracks ||
                  oracle->ticks[heads[track]].ts < oracle->ticks[heads[first]].ts))
-                first = track; /* on a tie the lower name, which came first, stays */
+                first = track; /* on a tie the lower name stays, because it came first */
         if (first == oracle->tracks)
             break;
         answer[*count] = heads[first];

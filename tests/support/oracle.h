@@ -1,9 +1,9 @@
 /*
- * oracle.h - a made-up market on a tape, and in memory what every query of it must answer.
+ * oracle.h - a synthetic market on a tape, and in memory what every query of it must answer.
  *
- * Ticks of several tracks and epochs with all that time can do: ties by the hundred, disorder,
- * absurd stamps. The answer is worked out in the plainest way: look at every tick, sort nothing,
- * merge by comparing all heads.
+ * It has ticks of several tracks and epochs, with everything that time can do: ties by the hundred,
+ * disorder, absurd stamps. The answer is computed in the plainest way: look at every tick, sort
+ * nothing, merge by comparing all heads.
  */
 #ifndef TDK_TESTS_ORACLE_H
 #define TDK_TESTS_ORACLE_H
@@ -18,7 +18,7 @@
 enum { ORACLE_PAYLOAD = 96 };
 
 struct oracle_tick {
-    unsigned track; /* number in the oracle, by name */
+    unsigned track; /* the track's number in the oracle, by name */
     uint64_t epoch, seq, ts, event_ts;
     uint32_t instrument_id;
     uint8_t type;
@@ -27,7 +27,7 @@ struct oracle_tick {
     unsigned char payload[ORACLE_PAYLOAD];
 };
 
-/* On one track in one epoch, from `from` up to `to`, the id means this. */
+/* On this track, in this epoch, the id means this symbol from `from` up to `to`. */
 struct oracle_symbol {
     unsigned track;
     uint64_t epoch;
@@ -50,19 +50,19 @@ struct oracle {
 struct oracle_plan {
     unsigned tracks, epochs; /* of each track */
     unsigned ticks;          /* of each epoch */
-    unsigned disorder;       /* ns that time may go back */
-    unsigned odd;            /* one in so many is stamped absurdly; 0: none */
+    unsigned disorder;       /* ns by which time may go back */
+    unsigned odd;            /* one tick in this many has an absurd time; 0: none */
     uint32_t block_size;
     uint64_t segment_size;
 };
 
-/* A fresh folder under /tmp, and the tape in it. Asserts that all works. */
+/* Make a new folder under /tmp with the tape in it. Asserts that everything works. */
 void oracle_make(struct oracle *oracle, uint64_t seed, const struct oracle_plan *plan);
-void oracle_remove(struct oracle *oracle); /* the folder too */
+void oracle_remove(struct oracle *oracle); /* removes the folder, too */
 
 uint64_t oracle_random(struct oracle *oracle, uint64_t below);
 
-/* What the query must answer: places in oracle->ticks, malloc'ed. */
+/* The correct answer to the query, as places in oracle->ticks; malloc'ed. */
 size_t *oracle_answer(const struct oracle *oracle, const struct tdk_query *query, size_t *count);
 
 #endif

@@ -1,5 +1,5 @@
-// Other people's readers, asked by tests/support/readers.py. Answers are text where a number could
-// lose digits.
+// Readers that are not ours, called by tests/support/readers.py. Answers are text where a number
+// could lose digits.
 const { createRequire } = require("module");
 const fs = require("fs");
 const readline = require("readline");
@@ -14,7 +14,7 @@ async function duck(queries) {
   return answers;
 }
 
-// A column of one batch, as text: what the getters of the library make of times goes through a float.
+// A column of one batch as text. The library's own getters turn times into floats.
 function texts(type, data) {
   const { DataType } = load("apache-arrow");
   const { makeVector } = load("apache-arrow");
@@ -32,7 +32,7 @@ function texts(type, data) {
   return Array.from({ length: data.length }, (_, i) => (vector.isValid(i) ? text(i) : null));
 }
 
-// Of each batch its columns; types as [name, type].
+// The columns of each batch; types are [name, type].
 async function arrow(path) {
   const { RecordBatchReader } = load("apache-arrow");
   const reader = await RecordBatchReader.from(fs.createReadStream(path));
@@ -46,7 +46,7 @@ async function arrow(path) {
 
 const readers = { duck, arrow };
 
-// A question a line, an answer a line, until stdin ends.
+// One question on each line, one answer on each line, until stdin ends.
 (async () => {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const asked = JSON.parse(line);

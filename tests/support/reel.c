@@ -68,7 +68,7 @@ static void write_block(struct reel *reel, size_t size, uint8_t flags)
     struct block_place place = {.segment = 1,
                                 .block = reel->blocks++,
                                 .span = (uint32_t)span,
-                                .synced_upto = reel->offset, /* none of it is a torn tail */
+                                .synced_upto = reel->offset, /* so no part is a torn tail */
                                 .written_ns = clock_wall(),
                                 .flags = flags};
     memcpy(place.tape_id, reel->folder.tape_id, sizeof place.tape_id);

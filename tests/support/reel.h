@@ -1,11 +1,11 @@
 /*
- * reel.h - a tape written block by block, each frame where a test wants it.
+ * reel.h - a tape written block by block, with each frame where a test wants it.
  *
  * The segment stays unsealed and there is no index, as after a crash: readers make their own.
  *
  *     reel_open(&reel, path);
  *     reel_begin(&reel, 1, "t", 77);                 a block of track 1, epoch 77
- *     block_add_tick(&reel.block, ...);              whatever it shall hold
+ *     block_add_tick(&reel.block, ...);              whatever it is to contain
  *     reel_write(&reel);
  *     reel_close(&reel);
  */
@@ -30,18 +30,19 @@ struct reel {
 void reel_open(struct reel *reel, const char *path);
 void reel_close(struct reel *reel);
 
-/* Its first block has a TRACK frame, that of an epoch an EPOCH frame. */
+/* A track's first block begins with a TRACK frame, an epoch's first block with an EPOCH frame. */
 void reel_begin(struct reel *reel, uint16_t track, const char *name, uint64_t epoch);
 
-/* An opaque tick of 8 bytes that holds its own ts; seq is the next. */
+/* Add an opaque tick of 8 bytes that contain its own ts. seq is the next. */
 void reel_tick(struct reel *reel, uint64_t ts);
 
-/* The next `count` seqs were lost, between these times. `ts`: of the tick behind, 0 at the end. */
+/* Say that the next `count` seqs were lost between these times. `ts` is that of the next tick, 0 at
+ * the end. */
 void reel_loss(struct reel *reel, uint64_t count, uint64_t first_ts, uint64_t last_ts, uint64_t ts);
 
 void reel_write(struct reel *reel);
 
-/* Write the block again, as after a write that failed. */
+/* Write the block again, as is done after a write that failed. */
 void reel_write_again(struct reel *reel);
 
 /* Two blocks of track "t", epoch 77: ticks at 100, 101 and 102; then, behind a loss of seqs 4 to 8

@@ -1,4 +1,4 @@
-/* rings.h - a rings directory of a test's own under /dev/shm, and nothing left of it. */
+/* rings.h - a rings directory of the test's own under /dev/shm, which is removed completely. */
 #ifndef TDK_TESTS_RINGS_H
 #define TDK_TESTS_RINGS_H
 
@@ -11,7 +11,7 @@
 
 #define RINGS_FOLDER_SIZE 40
 
-/* Make one and point $TAPEDECK_RINGS at it. 0 or -1. */
+/* Make the directory and point $TAPEDECK_RINGS at it. 0 or -1. */
 static inline int rings_open(char folder[RINGS_FOLDER_SIZE])
 {
     snprintf(folder, RINGS_FOLDER_SIZE, "/dev/shm/tapedeck-test-XXXXXX");

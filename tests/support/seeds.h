@@ -1,8 +1,8 @@
 /*
- * seeds.h - one case for each of many seeds: as many as time allows, and again those that failed
- * once.
+ * seeds.h - runs one case for each of many seeds: as many as time allows, and always those that
+ * failed once.
  *
- * $TDK_SEED runs one seed alone (to look at it), $TDK_SEEDS that many, $TDK_SECONDS bounds the
+ * $TDK_SEED runs that seed alone (to examine it), $TDK_SEEDS that many, $TDK_SECONDS limits the
  * time.
  */
 #ifndef TDK_TESTS_SEEDS_H
@@ -17,9 +17,8 @@
 
 #include "base/clock.h"
 
-/* Under a sanitizer the same takes five to ten times as long: fewer rounds, the others see the
- * rest.
- */
+/* Under a sanitizer the same takes five to ten times as long. So there are fewer rounds; runs
+ * without one cover the rest. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SEEDS_SANITIZED true
@@ -29,12 +28,12 @@
 #define SEEDS_SANITIZED false
 #endif
 
-/* What is wrong with a case, in words: the first thing that was. */
+/* The first thing that is wrong with a case, in words. */
 struct verdict {
     char text[600]; /* empty: nothing */
 };
 
-/* False, for whoever returns it. */
+/* Blame the case. Returns false, for the caller to return. */
 static inline bool __attribute__((format(printf, 2, 3)))
 verdict_blame(struct verdict *verdict, const char *format, ...)
 {
@@ -50,9 +49,9 @@ verdict_blame(struct verdict *verdict, const char *format, ...)
 struct seeds {
     const char *name;
     void (*run)(uint64_t seed, struct verdict *verdict);
-    const uint64_t *kept; /* that failed once, ended by 0 */
-    unsigned count;       /* unless told otherwise */
-    unsigned seconds;     /* likewise */
+    const uint64_t *kept; /* seeds that failed once, ended by 0 */
+    unsigned count;       /* unless $TDK_SEEDS says otherwise */
+    unsigned seconds;     /* unless $TDK_SECONDS says otherwise */
 };
 
 static inline unsigned seeds_number(const char *name, unsigned otherwise)
@@ -70,7 +69,7 @@ static inline void seeds_one(const struct seeds *seeds, uint64_t seed)
                  verdict.text, (unsigned long long)seed);
 }
 
-/* Fails the test it runs in at the first seed that fails. */
+/* Fails the calling test at the first seed that fails. */
 static inline void seeds_hold(const struct seeds *seeds)
 {
     struct timespec now;
@@ -92,12 +91,12 @@ static inline void seeds_hold(const struct seeds *seeds)
     print_message("%s: %u seeds held\n", seeds->name, done);
 }
 
-/* The control: of so many seeds one must fail, else 0. */
+/* The control: one of this many seeds must fail. Returns it, else 0. */
 static inline unsigned seeds_failing(const struct seeds *seeds, unsigned count)
 {
     unsigned failed = 0;
     if (getenv("TDK_SEED") != NULL)
-        skip(); /* somebody looks at one */
+        skip(); /* somebody is examining a single seed */
     for (unsigned i = 0; i < count && failed == 0; i++) {
         struct verdict verdict = {.text = ""};
         seeds->run(1 + i, &verdict);

@@ -18,7 +18,7 @@ enum { PATH = 200, NOTHING = -1, LOCK_BYTES = 3 };
 
 struct image {
     unsigned char *bytes;
-    size_t size, room; /* behind size everything is zero */
+    size_t size, room; /* beyond size everything is zero */
 };
 
 /* A write (bytes not NULL), or a change of size. */
@@ -31,7 +31,7 @@ struct change {
 struct node {
     bool is_folder;
     struct image now, durable;
-    struct change *changes; /* between the two, in order */
+    struct change *changes; /* between the two images, in order */
     size_t change_count, change_room;
     int locked_by[LOCK_BYTES]; /* handle, or NOTHING */
 };
@@ -46,14 +46,14 @@ struct names {
     size_t count;
 };
 
-/* What a name shall mean; node NOTHING: it is gone. */
+/* What a name is to mean. node NOTHING: it is gone. */
 struct name_set {
     char path[PATH];
     int node;
-    bool synced; /* its folder was, since */
+    bool synced; /* its folder has been synced since */
 };
 
-/* A create, a rename, an unlink: whole or not at all. */
+/* A create, a rename or an unlink: it happens whole or not at all. */
 struct name_op {
     struct name_set sets[2];
     unsigned count;
@@ -117,7 +117,7 @@ static void apply(struct image *image, const struct change *change)
         image_size(image, change->size);
 }
 
-/* Some of its sectors: the first few, all but them, or any. */
+/* Apply some sectors of a write: the first few, all but the first few, or any. */
 static void apply_torn(struct image *image, const struct change *change, struct dice *dice)
 {
     size_t sectors = (change->size + SECTOR - 1) / SECTOR;
@@ -134,7 +134,7 @@ static void apply_torn(struct image *image, const struct change *change, struct 
 
 /* ---- what may survive ---- */
 
-/* Of a row of things not yet durable: none, all, a beginning, or any. */
+/* Which of a row of changes that are not yet durable survive: none, all, the first few, or any. */
 struct fate {
     uint32_t how;
     size_t upto;
@@ -283,7 +283,7 @@ static int node_new(bool is_folder)
 
 /* ---- faults ---- */
 
-/* Before each change: 0, or what it fails with. */
+/* Called before each change. Returns 0, or the error that it fails with. */
 static int change_fails(const int *codes, uint32_t count, bool needs_room)
 {
     if (fs.crashed)
@@ -415,7 +415,7 @@ static ssize_t sim_pread(int fd, void *bytes, size_t size, uint64_t offset)
     return n;
 }
 
-/* A short write is no fault; one that fails may have written something. */
+/* A short write is no fault. A write that fails may have written something. */
 static ssize_t write_locked(int fd, const void *bytes, size_t size, uint64_t offset)
 {
     struct node *node = node_at(fd);
@@ -428,7 +428,7 @@ static ssize_t write_locked(int fd, const void *bytes, size_t size, uint64_t off
     size_t done = size;
     if (rc < 0 || dice_one_in(&fs.dice, 2 * fs.one_in))
         done = dice_roll(&fs.dice, (uint32_t)(size / SECTOR) + 1) * (size_t)SECTOR;
-    if (done > 0 && !was_crashed) /* the last of all may be half done */
+    if (done > 0 && !was_crashed) /* the last change may be half done */
         note_change(node, bytes, offset, done);
     return rc < 0 ? rc : done > 0 ? (ssize_t)done : -EIO;
 }
@@ -450,8 +450,8 @@ static const char *path_of(int node)
 }
 
 /*
- * A sync that fails drops what it could not write: the pages count as clean, and the next sync of
- * the file says yes. So does Linux.
+ * A sync that fails drops what it could not write: the pages count as clean, and the file's next
+ * sync succeeds. Linux does the same.
  */
 static int sync_locked(int fd)
 {
@@ -618,7 +618,7 @@ static int sim_mkdir(const char *path, mode_t mode)
     return rc;
 }
 
-/* As they were when it began: `each` may change them. */
+/* Lists the names as they were at the beginning, because `each` may change them. */
 static int sim_list(const char *path, int (*each)(const char *name, void *context), void *context)
 {
     static struct names names;

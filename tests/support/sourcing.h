@@ -1,5 +1,5 @@
 /*
- * sourcing.h - a file read to its end through a source, for tests: what it told.
+ * sourcing.h - reads a file to its end through a source, for tests, and keeps what it returned.
  */
 #ifndef TDK_TESTS_SOURCING_H
 #define TDK_TESTS_SOURCING_H
@@ -12,8 +12,8 @@ static const struct source_options defaults = {.payload_max = TDK_PAYLOAD_DEFAUL
 
 struct told {
     uint64_t ticks, controls, malformed;
-    int rc;             /* of the last call, or of source_open() */
-    struct tdk_err err; /* of the last failure */
+    int rc;             /* from the last call, or from source_open() */
+    struct tdk_err err; /* the last failure */
 };
 
 static inline struct told read_path(const char *path, const struct source_options *options)
@@ -35,7 +35,7 @@ static inline struct told read_path(const char *path, const struct source_option
         else
             told.ticks++;
     }
-    assert_int_equal(source_next(source, &item, NULL), 0); /* once over, it stays over */
+    assert_int_equal(source_next(source, &item, NULL), 0); /* after the end it stays ended */
     source_close(source);
     return told;
 }

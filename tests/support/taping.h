@@ -1,7 +1,7 @@
 /*
- * taping.h - small tapes for tests: made by appending, looked at by their files.
+ * taping.h - small tapes for tests: made by appending, examined through their files.
  *
- * Everything fails the test it runs in; nothing is returned that could be forgotten.
+ * Every failure fails the calling test, so there is no result that a test could forget to check.
  */
 #ifndef TDK_TESTS_TAPING_H
 #define TDK_TESTS_TAPING_H
@@ -18,7 +18,7 @@
 
 #define TAPING_NOW UINT64_C(1700000000000000000)
 
-/* Fail with what went wrong. */
+/* Fail with the error's text. */
 static inline void taping_ok(int rc, const struct tdk_err *err)
 {
     if (rc < 0)
@@ -36,7 +36,7 @@ static inline struct append *taping_open(const char *path, uint32_t block_size,
     return append;
 }
 
-/* `count` ticks of 40 bytes, times one apart. */
+/* Append `count` ticks of 40 bytes, each 1 ns after the last. */
 static inline void taping_ticks(struct append *append, const char *track, unsigned count)
 {
     struct tdk_err err;
@@ -56,7 +56,7 @@ static inline void taping_close(struct append *append)
     taping_ok(append_close(append, NULL, &err), &err);
 }
 
-/* A tape with one track of so many ticks. */
+/* Make a tape with one track of this many ticks. */
 static inline void taping_make(const char *path, unsigned count, uint32_t block_size,
                                uint64_t segment_size)
 {
@@ -71,7 +71,7 @@ static inline void taping_path(const char *tape, uint64_t number, const char *su
     snprintf(path, 128, "%s/segments/%010llu%s", tape, (unsigned long long)number, suffix);
 }
 
-/* All of a file in memory, malloc'ed, and back. */
+/* Load all of a file into memory, malloc'ed; or write it back. */
 static inline unsigned char *taping_load(const char *path, size_t *size)
 {
     struct stat stat_of;

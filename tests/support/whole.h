@@ -1,11 +1,11 @@
-/* whole.h - every frame of a tape, in the order of its tracks, as any reader gets them. */
+/* whole.h - reads every frame of a tape, in the order of its tracks, as any reader gets them. */
 #ifndef TDK_TESTS_WHOLE_H
 #define TDK_TESTS_WHOLE_H
 
 #include "tapedeck/tape.h"
 
 /* Not 0 from `each` ends the walk and is returned. `damaged` counts blocks that could not be read;
- * with NULL the first such one ends the walk. */
+ * if it is NULL, the first of them ends the walk. */
 static inline int whole_read(const char *path,
                              int (*each)(const struct tdk_run *run, const struct tdk_frame *frame,
                                          void *context),

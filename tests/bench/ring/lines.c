@@ -1,8 +1,9 @@
 /*
- * lines.c - the least that a batch can do, as a contestant of the ring bench: lines of 64 bytes,
- * two counters, many lines a copy. No heads, no losses counted, no taps, nothing checked. By the
- * string instruction, which suits sides on cores of their own, or (-DBY_MEMCPY) as boost copies,
- * which suits two that share one. The consumer asks for lines and waits as ours does.
+ * lines.c - the minimum that a batch can do, as a contestant of the ring bench: lines of 64 bytes,
+ * two counters, many lines in a copy. There are no heads, no counts of losses, no taps and no
+ * checks. It copies by the string instruction, which is best for sides on cores of their own, or
+ * (-DBY_MEMCPY) as boost does, which is best for two sides that share a core. The consumer
+ * prefetches lines and waits as ours does.
  */
 #include "ring_iface.h"
 
@@ -21,9 +22,9 @@ struct shared {
 
 typedef struct side {
     struct shared *shared;
-    uint64_t count, next; /* lines in the ring; the next to write or read */
-    uint64_t end;         /* there is room, or something to read, up to here */
-    uint64_t pauses;      /* of the consumer, before it looks again */
+    uint64_t count, next; /* lines in the ring; the next one to write or read */
+    uint64_t end;         /* up to here there is room, or something to read */
+    uint64_t pauses;      /* of the consumer before it looks again */
 } rc;
 
 static size_t rc_bytes(size_t cap)
@@ -48,7 +49,7 @@ RB_INLINE uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Lines from the next one to the end of the ring. */
+/* How many lines there are from the next one to the end of the ring. */
 RB_INLINE uint64_t in_one_piece(const rc *r)
 {
     return r->count - (r->next & (r->count - 1));
@@ -105,7 +106,7 @@ RB_INLINE unsigned rc_pop_n(rc *r, void *msgs, unsigned n)
     uint64_t done = least(least(n, r->end - r->next), in_one_piece(r)), before = r->next;
     memcpy(msgs, line_at(r), done * RB_LEN);
     r->next += done;
-    if (rb_unlikely(((before ^ r->next) & ~(r->count / 8 - 1)) != 0)) /* an eighth is read */
+    if (rb_unlikely(((before ^ r->next) & ~(r->count / 8 - 1)) != 0)) /* an eighth more */
         __atomic_store_n(&r->shared->consumed, r->next, __ATOMIC_RELEASE);
     return (unsigned)done;
 }

@@ -1,8 +1,8 @@
 /*
- * slots.c - the least that a ring can do, as a contestant of the ring bench: 64 bytes and a number
- * a slot, the number stored last. No lengths, no losses counted, no taps, nothing checked, and no
- * position that the two sides share but how much was read, an eighth of the ring at a time. Its
- * delay is what the machine itself takes from one side to the other.
+ * slots.c - the minimum that a ring can do, as a contestant of the ring bench: slots of 64 bytes
+ * and a number, which is stored last. There are no lengths, no counts of losses, no taps and no
+ * checks. The two sides share no position except how much was read, which is updated for each
+ * eighth of the ring. The delay is what the machine itself takes from one side to the other.
  */
 #include "ring_iface.h"
 

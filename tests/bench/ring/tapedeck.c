@@ -1,9 +1,9 @@
 /*
  * tapedeck.c - our ring as a contestant of the ring bench.
  *
- * The harness maps a piece of shared memory into both processes; ours needs a file of its own,
- * mapped twice in a row, so that memory only carries its name. The rings directory is made and
- * removed here. The bench's README says how to build this (make extra SRC=...).
+ * The harness maps a piece of shared memory into both processes. Our ring needs a file of its own,
+ * mapped twice in a row, so the harness's memory only contains the ring's name. The rings directory
+ * is made and removed here. The bench's README says how to build this (make extra SRC=...).
  */
 #include "ring_iface.h"
 
@@ -17,7 +17,7 @@ static_assert(RB_LEN == 64, "two halves of 32");
 #define RC_ZC     1
 typedef struct tdk_ring rc;
 
-/* What lies in the harness's memory: which ring it is, and how many have come to it. */
+/* The contents of the harness's memory: the ring's name, and how many sides have attached. */
 struct rendezvous {
     char name[32];
     int sides;
@@ -51,7 +51,7 @@ static rc *rc_open(void *mem, size_t cap, int role)
         rings_directory();
         snprintf(meeting->name, sizeof meeting->name, "bench-%d", rings++);
         rc = tdk_ring_create(meeting->name, &options, &err);
-        ring = mem; /* any non-NULL will do */
+        ring = mem; /* any value but NULL */
     } else {
         rc = tdk_ring_attach(&ring, meeting->name,
                              role == RC_PRODUCER ? TDK_RING_PRODUCER : TDK_RING_CONSUMER, &err);
@@ -79,7 +79,7 @@ RB_INLINE struct tdk_frame *frame_claim(rc *r, uint32_t len)
     return frame;
 }
 
-/* The EPOCH frame is no message. */
+/* Skips the EPOCH frame, which is no message. */
 RB_INLINE const struct tdk_frame *frame_next(rc *r)
 {
     const struct tdk_frame *frame;
@@ -90,8 +90,8 @@ RB_INLINE const struct tdk_frame *frame_next(rc *r)
 }
 
 /*
- * A size that is known needs no call. The harness stores and loads its messages by halves of 32
- * bytes: one load of 64 behind two stores would wait until both have left the store buffer.
+ * Copying a known size needs no call. The harness stores and loads its messages by halves of 32
+ * bytes. One load of 64 after two such stores would wait until both have left the store buffer.
  */
 RB_INLINE void copy_message(void *to, const void *from, uint32_t len)
 {
@@ -129,7 +129,7 @@ RB_INLINE uint32_t rc_pop(rc *r, void *buf)
 
 RB_INLINE unsigned rc_push_n(rc *r, const void *msgs, unsigned n)
 {
-    static uint64_t ts[1024]; /* the harness batches no more */
+    static uint64_t ts[1024]; /* the harness's batches are not larger */
     const struct tdk_put put = {
         .payloads = msgs,
         .stride = RB_LEN,
@@ -138,7 +138,7 @@ RB_INLINE unsigned rc_push_n(rc *r, const void *msgs, unsigned n)
         .size = RB_LEN,
         .type = TDK_TYPE_OPAQUE,
     };
-    return (unsigned)tdk_ring_put(r, &put, 1); /* what there is room for */
+    return (unsigned)tdk_ring_put(r, &put, 1); /* as many as there is room for */
 }
 
 RB_INLINE unsigned rc_pop_n(rc *r, void *msgs, unsigned n)

@@ -1,12 +1,12 @@
 /*
  * tapedeck.c - a tape as a contestant of the store bench: what `adapter` runs.
  *
- *     record DATA DIR                        publish DATA into a ring, have a recorder tape it
- *     query DIR rows|count SYM|-1 T0 T1 REPS ask the tape, through the public header
+ *     record DATA DIR                        publish DATA into a ring that a recorder records
+ *     query DIR rows|count SYM|-1 T0 T1 REPS query the tape through the public header
  *
  * Each tick becomes a DBN trade (48 bytes, 72 with the frame's head) in the ring. The clock starts
- * with the first publish, beside a recorder that is ready and in a ring whose pages are touched, as
- * a server's would be. Behind the last publish comes a flush; the clock stops when the recorder has
+ * with the first publish, when the recorder is ready and the ring's pages have been touched, as on
+ * a running server. After the last publish comes a flush. The clock stops when the recorder has
  * acknowledged the last tick as durable.
  */
 #include <errno.h>
@@ -31,7 +31,7 @@
 
 #define RING        "day"
 #define RING_SIZE   ((size_t)64 << 20)
-#define BURST       64     /* ticks that go out with one publish */
+#define BURST       64     /* ticks for each publish */
 #define PRICE_SCALE 100000 /* 1e-4 -> 1e-9 */
 #define PATIENCE_S  60.0
 
@@ -83,10 +83,10 @@ static void tape_path(char path[PATH_MAX], const char *dir)
 struct recorder {
     char rings[64];
     pid_t pid;
-    int acks, log; /* ends to read */
+    int acks, log; /* reading ends */
 };
 
-/* Our neighbour in the folder of programs, whatever it is called here. */
+/* The path of another program in the same folder as this one, whatever this one is called. */
 static void program_path(char path[PATH_MAX], const char *name)
 {
     ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 64);
@@ -108,7 +108,7 @@ static void make_ring(struct recorder *recorder)
         fail("make a ring", &err);
 }
 
-/* Its acknowledgements on 3, its log on stderr. */
+/* Its acknowledgements go to descriptor 3, its log to stderr. */
 static void run_recorder(const char *tape, int acks, int log)
 {
     char program[PATH_MAX];
@@ -138,7 +138,7 @@ static void start_recorder(struct recorder *recorder, const char *tape)
     recorder->log = log[0];
 }
 
-/* What it says up to its ready line; all of it, if there is none. */
+/* Read its log up to the ready line, or all of it if there is none. */
 static void wait_until_ready(const struct recorder *recorder)
 {
     char line[4096], said[4096] = "nothing";
@@ -154,8 +154,8 @@ static void wait_until_ready(const struct recorder *recorder)
     exit(1);
 }
 
-/* As `tapedeck flush`: not at the next sync (100 ms) but now, as others call fdatasync at the end.
- */
+/* Flush now instead of at the next sync (100 ms), like `tapedeck flush`, because others call
+ * fdatasync at the end. */
 static void flush_recorder(struct tdk_client *client)
 {
     const void *result;
@@ -176,7 +176,8 @@ static struct tdk_client *ask_recorder(const char *tape)
     return client;
 }
 
-/* Lines TRACK EPOCH SEQ, each written at once: the clock stops when one tells the last tick. */
+/* Read lines TRACK EPOCH SEQ, each written as it happens. The clock stops at the line of the last
+ * tick. */
 static void wait_until_durable(const struct recorder *recorder, uint64_t ticks)
 {
     double deadline = now_s() + PATIENCE_S;
@@ -297,7 +298,7 @@ static int record(const char *data, const char *dir)
     char tape[PATH_MAX];
     size_t count;
     const struct day_tick *ticks = map_day(data, &count);
-    long base_kb = resident_kb(); /* the mapped day is not ours */
+    long base_kb = resident_kb(); /* the mapped input is not the tape's memory */
     tape_path(tape, dir);
     make_ring(&recorder);
     start_recorder(&recorder, tape);
@@ -341,8 +342,8 @@ static void add_tick(struct sums *sums, const struct tdk_frame *frame)
     sums->flags += (uint32_t)(trade->flags | trade->depth << 8);
 }
 
-/* While ticks are as long as the one before, the next one's place is known without waiting for its
- * size. */
+/* While ticks have the size of the one before, the next one's place is known without waiting for
+ * its size. */
 static void add_run(struct sums *sums, const struct tdk_run *run)
 {
     const unsigned char *at = (const unsigned char *)run->frames, *end = at + run->size;
@@ -351,7 +352,7 @@ static void add_run(struct sums *sums, const struct tdk_run *run)
         const uint32_t size = first->size;
         const size_t span = tdk_frame_span(size);
         struct sums all = *sums;
-        all.price = 0; /* in 1e-9 of a block's ticks fits */
+        all.price = 0; /* in 1e-9, the sum over a block fits */
         for (const struct tdk_frame *f = first; at < end && f->size == size;
              at += span, f = (const void *)at)
             add_tick(&all, f);
@@ -379,7 +380,7 @@ static void ask(struct tdk_tape *tape, const struct tdk_query *query, struct sum
     tdk_cursor_close(cursor);
 }
 
-/* The first answer pays for opening the tape. */
+/* The first answer includes the cost of opening the tape. */
 static int query(char **args)
 {
     char path[PATH_MAX], id[32];
