@@ -34,7 +34,7 @@ class Bench:
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=120)
 
     def count(self, *args):
-        """Instructions of one run. On one processor, so that nobody reads ahead of what is asked for."""
+        """Instructions of one run. It has one processor, so that nothing is read ahead."""
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", self.programs / args[0],
              *map(str, args[1:])], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -78,7 +78,7 @@ def play(bench, ticks, tape=None):
 
 
 def play_merged(bench, ticks):
-    """The same ticks on four tracks: they take turns, and every time is a tie."""
+    """The same ticks on four tracks, which alternate, with a tie at every time."""
     tape = bench.scratch / "merged"
     if not tape.exists():
         source = bench.scratch / "merged.dbn"
@@ -106,7 +106,7 @@ def seal(bench, ticks):
 
 
 def query_sealed(bench, ticks):
-    """All of a tape of its own: a packed block is unpacked whole."""
+    """All of a tape of its own, because a packed block is always unpacked whole."""
     tape = recorded(bench, "sealed", ticks)
     bench.run("tapedeck", "-q", "seal", "-T", tape)
     return bench.count("tapedeck", "-q", "query", "-T", tape, "-o", "none")

@@ -2,8 +2,8 @@
 """How fast Python reads tapes, asks a replayer, and reads and writes rings:
 tests/bench/python_speed.py [TAPE [SCHEMA]]
 
-Without a tape: made-up ones of 2 M trades, of one track and of two that take turns tick by tick. Uses
-the library that the package finds, and the programs beside it in build/release/bin.
+Without a tape it makes synthetic ones of 2 M trades, with one track and with two that alternate tick by
+tick. It uses the library that the package finds, and the programs beside it in build/release/bin.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def tell(what, rows, wall, cpu):
 
 
 class Watch:
-    """Seconds on the wall and of processor time, of all threads: the latter a neighbour cannot take."""
+    """Seconds of wall time, and of processor time of all threads. Other processes cannot distort the latter."""
 
     def __init__(self):
         self.wall, self.cpu = time.perf_counter(), time.process_time()
@@ -47,7 +47,7 @@ class Watch:
 
 @contextlib.contextmanager
 def replayer(path):
-    """The address of one for a tape."""
+    """Start a replayer for a tape; yields its address."""
     socket = path / "speed.sock"
     started = subprocess.Popen([BIN / "tapedeck-replayer", "--tape", path, "--socket", socket],
                                stderr=subprocess.DEVNULL)
@@ -87,7 +87,7 @@ def ask(path, schema, what):
 
 
 def drain(schema, rows):
-    """What is in a ring already, again and again: no producer beside it, and no memory is new."""
+    """Read what is in a ring already, again and again: no producer runs, and no memory is new."""
     values = tapedeck.records.make(schema, 10_000)
     tapedeck.create_ring("speed", 32 << 20)
     with tapedeck.Producer("speed") as feed, tapedeck.Consumer("speed") as ring:
@@ -104,7 +104,7 @@ def drain(schema, rows):
 
 
 def replay(path, what):
-    """A play into a ring, as fast as it goes: what the program and the consumer take together."""
+    """A play into a ring at full speed: what the program and the consumer take together."""
     tapedeck.create_ring("speed", 32 << 20)
     played = subprocess.Popen([BIN / "tapedeck", "play", "-q", "-T", path, "--into", "speed", "--speed",
                                "max"])
@@ -118,7 +118,7 @@ def replay(path, what):
 
 
 def publish(rows, batch):
-    """A consumer beside it makes room."""
+    """Publish while a consumer makes room."""
     values = tapedeck.records.make("mbo", batch)
     tapedeck.create_ring("speed", 64 << 20)
     stop = threading.Event()
@@ -141,7 +141,7 @@ def publish(rows, batch):
 
 
 def make(path, rows, tracks):
-    """A tape of trades; its tracks take turns."""
+    """Make a tape of trades whose tracks alternate."""
     for i, track in enumerate(tracks):
         made = tapedeck.records.make("trades", rows // len(tracks))
         made["ts_recv"] = made["ts_event"] = 10**18 + i + len(tracks) * np.arange(len(made))

@@ -89,13 +89,13 @@ def read_bench(path):
 
 
 def read_bare(out):
-    """What bare loops reached, by name: a second, or seconds."""
+    """What bare loops reached, by name: a rate per second, or seconds."""
     rows = [json.loads(line) for path in out.glob("bare-*.json") for line in path.read_text(encoding="utf-8").splitlines()]
     return {row["name"]: row.get("per_s", row.get("seconds")) for row in rows}
 
 
 def read_failures(out, store):
-    """What the harnesses say went wrong, and who answers otherwise than the first."""
+    """What the harnesses report as failed, and which contestants answer differently from the first."""
     said = [line for path in (out / "ring.log", out / "store.log") if path.exists()
             for line in path.read_text(encoding="utf-8").splitlines()]
     return [line for line in said if line.startswith("FAILED") or line.endswith("record failed")] + [
@@ -124,8 +124,8 @@ def table(head, rows):
 # ---- the targets ----
 
 class Targets:
-    """limit: the same figure of a bare loop in the same run, which does the least that has to be done. Not sound: whoever
-    was measured gave wrong answers, and has reached nothing."""
+    """limit: the same figure of a bare loop in the same run, which does the minimum. Not sound: the contestant gave wrong
+    answers, so it has not reached the target."""
 
     def __init__(self):
         self.rows = []
@@ -137,7 +137,7 @@ class Targets:
         self._add(what, value, target, "at most", unit, limit, sound and value is not None and value <= target)
 
     def aside(self, what, value, unit="x"):
-        """For whoever compares: nothing was asked of it."""
+        """A figure for comparison only, without a target."""
         if value is not None:
             self.rows.append([what, "", f"{value:.3g} {unit}", "", ""])
 

@@ -1,4 +1,4 @@
-"""Two charts as SVG text: lines over named steps, bars by name. Both with a logarithmic axis of values."""
+"""Two kinds of charts as SVG text: lines over named steps, and bars by name. Both have a logarithmic axis of values."""
 
 import math
 
@@ -34,7 +34,7 @@ def number(value):
 
 
 def apart(places, least):
-    """The same places, in their order, moved down until each is `least` from the one before."""
+    """The same places in their order, moved down until each is at least `least` from the one before."""
     moved, last = {}, -math.inf
     for key, y in sorted(places.items(), key=lambda item: item[1]):
         last = moved[key] = max(y, last + least)
@@ -70,7 +70,7 @@ def lines(title, unit, series, ours):
 
 
 def bars(title, unit, rows, ours):
-    """rows[name]: [value], or [value, a lighter one behind it]."""
+    """rows[name]: [value], or [value, a second one drawn lighter behind it]."""
     low, high = decades([value for values in rows.values() for value in values])
     step = 24
     bottom = TOP + step * len(rows)

@@ -1,4 +1,4 @@
-"""Chromium without a window, spoken to over its debugging pipe: look at a page, ask it, take its picture.
+"""Headless Chromium, controlled over its debugging pipe: open a page, evaluate in it, take its picture.
 
     with Browser() as browser:
         page = browser.open(url, width=390, dark=True)
@@ -114,7 +114,7 @@ class Page:
             time.sleep(0.1)
 
     def complaints(self):
-        """Errors of scripts, and what the content policy refused."""
+        """Errors of scripts, and violations of the content policy."""
         self.ask("1")
         told = []
         for event in self.browser.events:

@@ -1,4 +1,4 @@
-"""Packets and the files that hold them, built by hand: pcap and pcapng as their specifications say."""
+"""Packets and the files that hold them, built by hand according to the specifications of pcap and pcapng."""
 
 import struct
 

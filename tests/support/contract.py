@@ -1,4 +1,4 @@
-"""What the tests of the command line's contract share."""
+"""Shared by the tests of the command line's contract."""
 
 import ctypes
 import ctypes.util
@@ -21,7 +21,7 @@ def five(symbol='"A"', timestamp="1", price="1", volume="1", message_type='"trad
 
 
 class Xxh3:
-    """XXH3-128 as the library has it, in canonical order."""
+    """XXH3-128 as the library computes it, in canonical byte order."""
 
     class Hash(ctypes.Structure):
         _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
@@ -67,7 +67,7 @@ class Contract(tapedeck.Case):
         return found
 
     def refused(self, *args, code=2, says="", **how):
-        """Not done, and said in one line; the rest of the line is in `says`."""
+        """The command must refuse, with one line; `says` has the rest of the line."""
         done = self.run_cli(*args, **how)
         self.assertEqual(done.returncode, code, f"{args}: {done.stderr}")
         self.assertEqual(len(done.stderr.splitlines()), 1, f"{args}: {done.stderr}")
@@ -76,7 +76,7 @@ class Contract(tapedeck.Case):
         return done
 
     def on_terminal(self, *args):
-        """(status, what the terminal got, stderr)."""
+        """Run with stdout on a terminal. Returns (status, what the terminal got, stderr)."""
         master, slave = pty.openpty()
         process = subprocess.Popen([tapedeck.BIN / "tapedeck", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL,
                                    stdout=slave, stderr=subprocess.PIPE)

@@ -1,11 +1,11 @@
-"""Exports in columns, held against the CSV of the same query."""
+"""Exports in columns, compared with the CSV of the same query."""
 
 import csv
 import io
 
 from tests.support import readers, records, tapedeck
 
-# Columns in which "" is a text, and not the lack of a char or of a symbol.
+# Columns in which "" is a text, and does not mean that a char or a symbol is missing.
 STRINGS = set("""asset cfi currency err exchange group leg_raw_symbol msg raw_symbol secsubtype
     security_type settl_currency strike_price_currency stype_in_symbol stype_out_symbol underlying
     unit_of_measure track""".split())
@@ -25,7 +25,7 @@ class Case(tapedeck.Case):
         raise NotImplementedError
 
     def take(self, data, *options, track="a", form="dbn"):
-        """Bytes of a fragment (or lines) onto the tape."""
+        """Import the bytes of a fragment (or lines) onto the tape."""
         path = self.scratch / "taken"
         path.write_bytes(data)
         self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", form, *options)
@@ -47,7 +47,7 @@ class Case(tapedeck.Case):
 
     @staticmethod
     def value_of(name, text):
-        """What a CSV's field is in a column: no value, or the same."""
+        """What a CSV field must be in a column: no value, or the same text."""
         if text == "":
             return text if name in STRINGS else None
         if text == str(records.TIME_NONE):
@@ -55,7 +55,7 @@ class Case(tapedeck.Case):
         return None if text == str(records.PRICE_NONE) and name != "quantity" else text
 
     def assert_all_real_files_same(self):
-        """One file of each schema, version and record size."""
+        """Check one file of each schema, version and record size."""
         seen = {}
         for name, fact in records.facts().items():
             path = records.DATA / name

@@ -1,8 +1,7 @@
 """Readers that share no code with tapedeck: DuckDB and Apache Arrow, from npm.
 
-They are put into build/readers once, by the first test that wants them, and never into the
-repository. Where there is no node, no npm or no way to the registry, the tests that need them skip
-and say so.
+The first test that needs them installs them into build/readers, never into the repository. Where
+there is no node, no npm or no way to the registry, the tests that need them are skipped and say so.
 """
 
 import atexit
@@ -47,7 +46,7 @@ def _install():
 
 
 def need():
-    """Skip the test that calls, unless the readers can be asked."""
+    """Skip the calling test unless the readers are available."""
     if shutil.which("node") is None:
         raise unittest.SkipTest("there is no node to run DuckDB and Arrow with")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -58,7 +57,7 @@ def need():
         raise unittest.SkipTest(why)
 
 
-_process = []  # of node, once something has been asked
+_process = []  # node's, once it has been started
 
 
 def _end():

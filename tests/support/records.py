@@ -1,4 +1,4 @@
-"""DBN records made up in a test: a fragment's bytes, and real files of the data beside us."""
+"""Synthetic DBN records as a fragment's bytes, and files of the real data."""
 
 import json
 import struct
@@ -14,7 +14,7 @@ TRADE = struct.Struct("<BBHIQqIccBBQiI")
 
 
 def facts():
-    """Path below the data's folder -> what is known about each DBN file."""
+    """What is known about each DBN file, by its path below the data's folder."""
     path = DATA / "expected.json"
     if not path.exists():
         raise unittest.SkipTest(f"{path} is not there: the real data stands beside the project")
@@ -30,5 +30,5 @@ def mbo(order_id, ts_recv, price=1_000_000_000, size=1, instrument=7, ts_event=N
 
 
 def trade(number, ts, price=1, size=1):
-    """Of the instrument `number`, at `ts` as it happened and as it was received."""
+    """A trade of the instrument `number`, with `ts` as its event time and its receive time."""
     return TRADE.pack(12, 0x00, 1, number, ts, price, size, b"T", b"A", 0, 0, ts, 0, price % 2**32)

@@ -1,11 +1,11 @@
-"""A program in a terminal of its own, and what is on its screen.
+"""A program in a terminal of its own, and the contents of its screen.
 
     with Terminal([BIN / "tapedeck", "top"], env, rows=24, columns=80) as terminal:
         terminal.wait("RING")
         terminal.type("q")
         self.assertEqual(terminal.end(), 0)
 
-Knows what ncurses sends for TERM=linux: enough to read a screen and to draw a picture of it.
+It knows what ncurses sends for TERM=linux: enough to read a screen and to draw a picture of it.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ SEQUENCE = re.compile(r"\x1b(?:\[([?>=]?)([0-9;]*)([A-Za-z@`])|[()][0-9A-Za-z]|\
 
 
 class Screen:
-    """Cells of (character, look), written to as a terminal would."""
+    """Cells of (character, look), changed by output as a terminal's would be."""
 
     def __init__(self, rows, columns):
         self.rows, self.columns = rows, columns
@@ -151,7 +151,7 @@ class Terminal:
         self.hang_up()
 
     def hang_up(self):
-        """The window is closed."""
+        """Close the terminal's window."""
         if not self.hung_up:
             os.close(self.master)
         self.hung_up = True
@@ -168,7 +168,7 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def read(self, seconds):
-        """What comes in so long; False: nothing will any more."""
+        """Read what comes within this time. False: nothing will come any more."""
         if not select.select([self.master], [], [], seconds)[0]:
             return True
         try:
@@ -179,7 +179,7 @@ class Terminal:
         return bool(data)
 
     def wait(self, pattern, timeout=tapedeck.PATIENCE):
-        """Until the screen shows it; the screen's text."""
+        """Wait until the screen shows it. Returns the screen's text."""
         end = time.monotonic() + timeout
         while not re.search(pattern, self.screen.text(), re.M):
             if time.monotonic() > end or not self.read(0.1):
@@ -187,7 +187,7 @@ class Terminal:
         return self.screen.text()
 
     def end(self, timeout=tapedeck.PATIENCE):
-        """The exit status, when it has ended by itself."""
+        """Wait until the program has ended by itself. Returns its exit status."""
         end = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < end:
             self.read(0.05)

@@ -1,4 +1,4 @@
-"""Something worth looking at: a tape of some days with a loss on it, rings that are busy, a play."""
+"""Something to show: a tape of several days with a loss on it, busy rings, a play."""
 
 import datetime
 import json
@@ -38,7 +38,7 @@ class Stage(tapedeck.Case):
         for day, lines in days.items():
             files.append(self.scratch / f"{day}.jsonl")
             files[-1].write_text("\n".join(lines) + "\n")
-        for file in files:  # an epoch a day
+        for file in files:  # one epoch for each day
             self.run_ok("import", file, "-T", self.tape, "--track", "crypto", "--format", "jsonl")
         self.run_ok("ring", "create", "equities", "--size", "64K")
         self.run_ok("gen", "--ring", "equities", "--count", "3000", "--no-wait", "--symbols", "5", code=3)

@@ -1,4 +1,4 @@
-"""Drive the programs from outside: private rings and tapes, started programs, nothing left behind.
+"""Drives the programs from outside, with private rings and tapes, and leaves nothing behind.
 
     class Recording(tapedeck.Case):
         def test_what_is_published_is_on_the_tape(self):
@@ -6,8 +6,8 @@
             self.run_ok("gen", "--ring", "a", "--count", "1000")
             self.assertEqual(recorder.stop(), 0)
 
-Programs are found in $TDK_BIN (build/release/bin if it is not set). Everything a test starts is
-ended by its own pid; rings live in a directory of their own under /dev/shm.
+Programs are found in $TDK_BIN (build/release/bin if it is not set). Every program that a test starts
+is ended by its pid. Rings are in a directory of their own under /dev/shm.
 """
 
 import json
@@ -34,8 +34,8 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def some(cases, every=3):
-    """All of them; under a sanitizer, where a program takes ten times as long to begin, each third:
-    what they prove of a program's words was proven without one, its memory shows in some."""
+    """All of them; under a sanitizer, where a program takes ten times as long to begin, every third. What
+    a program prints is tested without a sanitizer, and errors of memory show in some of them."""
     cases = list(cases)
     if not SANITIZED:
         return cases
@@ -44,13 +44,13 @@ def some(cases, every=3):
 
 
 def often(variable, usual):
-    """How often chance is given one: what $VARIABLE says, else the usual; under a sanitizer a third of
-    it: every moment is tried without one, and what memory does in them shows in few."""
+    """How many rounds a random test has: what $VARIABLE says, else the usual number; under a sanitizer a
+    third of that. All moments are tried without a sanitizer, and errors of memory show in a few."""
     return int(os.environ.get(variable) or (-(-usual // 3) if SANITIZED else usual))
 
 
 class Program:
-    """A started program whose stderr is read as it comes, so that it never waits for us."""
+    """A running program. Its stderr is read as it comes, so that it never waits for us."""
 
     def __init__(self, args, env, stdin=None, stdout=subprocess.DEVNULL, pass_fds=(), cwd=None, user=None,
                  preexec_fn=None):
@@ -85,7 +85,7 @@ class Program:
         return self.process.poll() is None
 
     def wait_line(self, pattern, timeout=PATIENCE, after=0):
-        """The first line of stderr, from number `after` on, that the pattern is found in."""
+        """The first line of stderr, from number `after` on, that has a match of the pattern."""
         end = time.monotonic() + timeout
         with self.changed:
             while True:
@@ -99,7 +99,7 @@ class Program:
                 self.changed.wait(min(left, 0.1))
 
     def wait_ready(self, timeout=PATIENCE):
-        """Until it says that it is ready, or has ended."""
+        """Wait until it says that it is ready, or has ended."""
         end = time.monotonic() + timeout
         with self.changed:
             while not any(line.startswith("ready ") for line in self.lines) and self.alive():
@@ -116,12 +116,12 @@ class Program:
         return code
 
     def stop(self, timeout=PATIENCE):
-        """SIGTERM; the exit status."""
+        """Send SIGTERM. Returns the exit status."""
         self.signal(signal.SIGTERM)
         return self.wait(timeout)
 
     def kill(self):
-        """SIGKILL, and gone when this returns."""
+        """Send SIGKILL. The process is gone when this returns."""
         if self.alive():
             self.process.kill()
         return self.wait()
@@ -146,7 +146,7 @@ class Case(unittest.TestCase):
         self.addCleanup(self._end_programs)
 
     def run(self, result=None):
-        """One that is interrupted, or terminated, leaves nothing behind either."""
+        """A test that is interrupted or terminated leaves nothing behind, either."""
         try:
             return super().run(result)
         except BaseException:
@@ -162,8 +162,8 @@ class Case(unittest.TestCase):
                 program.process.stdout.close()
 
     def once(self, make):
-        """self.tape as make() leaves it. Only the first test of a class makes it, the others have a copy:
-        what stands before every test is tested by one."""
+        """self.tape as make() leaves it. Only the first test of a class calls make(), and the others get a
+        copy, because one test of it is enough."""
         kept = type(self).__dict__.get("kept_tape")
         if kept is not None:
             shutil.copytree(kept, self.tape)
@@ -175,7 +175,7 @@ class Case(unittest.TestCase):
         type(self).kept_tape = folder / "tape"
 
     def wait_for(self, condition, timeout=PATIENCE):
-        """Until it is so, which it must be some time."""
+        """Wait until it is so, which must happen at some time."""
         end = time.monotonic() + timeout
         while not condition():
             self.assertLess(time.monotonic(), end, "it never came to pass")
@@ -187,7 +187,7 @@ class Case(unittest.TestCase):
     # ---- one command, to its end ----
 
     def run_cli(self, *args, stdin=None, timeout=PATIENCE, env=None):
-        """`tapedeck ARGS`; .returncode, .stdout (bytes), .stderr (text)."""
+        """Run `tapedeck ARGS`. The result has .returncode, .stdout (bytes) and .stderr (text)."""
         done = subprocess.run([str(BIN / "tapedeck"), *map(str, args)], input=stdin,
                               stdin=None if stdin is not None else subprocess.DEVNULL,
                               capture_output=True, timeout=timeout, env=env or self.env, check=False)
@@ -204,7 +204,7 @@ class Case(unittest.TestCase):
     STRANGER = 4242
 
     def program_of_a_stranger(self):
-        """A copy of `tapedeck`: where it is built may be closed to others."""
+        """A copy of `tapedeck`, because other users may not reach the folder where it is built."""
         program = self.scratch / "tapedeck"
         if not program.exists():
             shutil.copy(BIN / "tapedeck", program)
@@ -229,7 +229,7 @@ class Case(unittest.TestCase):
         return self.start("tapedeck", *args, **how)
 
     def recorder(self, *args, tape=None, ready=True, **how):
-        """A recorder on self.tape; returns when it is ready."""
+        """Start a recorder on self.tape. Returns when it is ready."""
         started = self.start("tapedeck-recorder", "--tape", tape or self.tape, *args, **how)
         if ready:
             started.wait_line(r"^ready ")
@@ -273,7 +273,7 @@ class Case(unittest.TestCase):
 
 
 class Frame:
-    """A frame outside a ring: its head, its payload, and the track and epoch it belongs to."""
+    """A frame outside a ring: its head, its payload, and its track and epoch."""
 
     def __init__(self, track, epoch, kind, flags, seq, ts, payload):
         self.track, self.epoch, self.type, self.flags = track, epoch, kind, flags
@@ -291,7 +291,7 @@ LOSS, CLOCK, EPOCH, SYMBOL, MARK, TRACK, JOIN, END, INFO = range(0xC0, 0xC9)
 
 
 def parse_frames(data):
-    """Frames as they lie in a ring, on a tape, in `-o frames`: TRACK frames name what follows."""
+    """Parse frames as they lie in a ring, on a tape, or in `-o frames`: TRACK frames name what follows."""
     names, at = {}, 0
     while at < len(data):
         size = int.from_bytes(data[at:at + 4], "little")

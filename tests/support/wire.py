@@ -1,4 +1,4 @@
-"""A client of the wire that shares no code with tapedeck: sockets, and Debian's python3-msgpack."""
+"""A client of the protocol that shares no code with tapedeck: sockets, and Debian's python3-msgpack."""
 
 import socket
 import sys
@@ -7,7 +7,7 @@ import unittest
 
 try:
     import msgpack
-except ImportError:  # another Python than Debian's: its modules serve as well
+except ImportError:  # this Python is not Debian's, but can use its modules
     sys.path.append("/usr/lib/python3/dist-packages")
     try:
         import msgpack
@@ -18,7 +18,7 @@ PATIENCE = 30.0
 
 
 class Error(Exception):
-    """What the other side answered instead of a result."""
+    """An error that the other side answered instead of a result."""
 
     def __init__(self, error):
         super().__init__(f"{error['name']}: {error['message']}")
@@ -31,7 +31,7 @@ class Closed(Exception):
 
 
 class Client:
-    """One connection. Notifications that come while an answer is waited for are kept."""
+    """One connection. Notifications that come while it waits for an answer are kept."""
 
     def __init__(self, path=None, address=None, hello=True, token=None):
         if path is not None:
@@ -71,7 +71,7 @@ class Client:
         self.send(msgpack.packb([2, method, params]))
 
     def message(self, timeout=PATIENCE):
-        """The next message as it comes."""
+        """The next message, of any kind."""
         end = time.monotonic() + timeout
         while True:
             for message in self.unpacker:
