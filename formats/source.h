@@ -51,10 +51,9 @@ struct source_options {
         *content_type;        /* of opaque payloads; NULL: "line", "application/octet-stream" */
     struct five_names *names; /* five_names.h: shared by all sources of an epoch; NULL: its own */
     bool whole;               /* pcap: keep packets as captured, not only their UDP payload */
-    const char *map,
-        *symbol;    /* csv: the meaning of columns, NULL: by the first line; and the symbol of lines
-                       that have no column for it, NULL: those are refused */
-    char separator; /* csv; 0: a comma */
+    const char *map, *symbol; /* csv: what columns mean, NULL: by the first line; and the symbol of
+                                 lines that have no column for it, NULL: those are refused */
+    char separator;           /* csv; 0: a comma */
     uint64_t midnight; /* csv, itch: of the day that times count from, ns since 1970; 0: none */
     const char *zone;  /* csv: of times without one; NULL: those are refused */
     enum source_decode decode;
