@@ -35,7 +35,7 @@ wait_for() { # FILE PATTERN: at most 20 s
     return 1
 }
 
-# One market (or one file) through everything. publish = the command that feeds the ring.
+# Takes one market (or one file) through everything. PUBLISH is the command that feeds the ring.
 journey() { # NAME PUBLISH...
     local name=$1 tape=$work/$1 size status=0 t0 t1 sent taped queried played ticks
     shift

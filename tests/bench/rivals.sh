@@ -20,7 +20,7 @@ trap 'rm -rf "$rings"' EXIT
 
 wants() { case "$parts" in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 
-bare() { # PROGRAM NAME BYTES [SPAN TAKE]: a file of so many bytes, read by a bare loop
+bare() { # PROGRAM NAME BYTES [SPAN TAKE]: a file of this many bytes, read by a bare loop
     head -c "$3" /dev/zero >"$out/bare.bin"
     "$bin/$1" "$out/bare.bin" "${@:4}" | sed "s/\"name\": \"/&$2: /"
     rm "$out/bare.bin"
@@ -73,7 +73,7 @@ EOF
     } >"$out/bare-store.json"
 fi
 
-if wants play; then # what a bare loop does, beside it
+if wants play; then # and a bare loop, for comparison
     TAPEDECK_RINGS=$rings "$bin/barecopy" >"$out/bare-play.json"
 fi
 
