@@ -26,11 +26,10 @@ struct tdk_cursor {
     uint64_t left;   /* ticks up to the limit */
     uint64_t lowest; /* the earliest min_ts of the blocks whose ticks were returned */
     bool count_only;
+    bool is_begun;
     size_t counting;                /* the stream that is being counted */
     uint64_t lost_told;             /* see tape_next_lost() */
     struct tdk_err failed;          /* what ended it; code 0: nothing did */
-    bool (*stopped)(void *context); /* NULL: nobody stops it */
-    void *stop_context;
     uint64_t patience_ns, begun_ns; /* of the call that reads; 0: no end of it */
     struct lease lease;             /* on what it may yet read */
     struct run_copy copy;           /* reverse: frames the other way round */
@@ -68,11 +67,14 @@ static uint64_t bound_of(const struct stream *stream)
     return stream->is_ordered ? stream->ref.min_ts : 0;
 }
 
-/* Nothing is read yet. Each stream comes to the top of the heap once, and then looks for its first
- * block. */
-static int start(struct tdk_cursor *cursor, struct tdk_err *err)
+/* Nothing is read yet, except that a cursor that goes back looks into the blocks of tracks whose
+ * time went back. That takes long, so the first read does it, not the opening, for which other
+ * requests wait. Each stream comes to the top of the heap once, and then looks for its first block.
+ */
+static int begin(struct tdk_cursor *cursor, struct tdk_err *err)
 {
     bool reverse = cursor->answer.reverse;
+    cursor->is_begun = true;
     cursor->merge.reverse = reverse;
     for (size_t i = 0; i < cursor->stream_count; i++) {
         struct stream *stream = &cursor->streams[i];
@@ -118,8 +120,6 @@ static int open_cursor(struct tdk_cursor **cursor, struct tdk_tape *tape,
         if (place != NULL)
             search_begin_behind(&c->streams[i].search, place);
     }
-    if (rc == 0 && !c->count_only)
-        rc = start(c, err);
     free(tracks);
     if (rc < 0) {
         tdk_cursor_close(c);
@@ -182,9 +182,8 @@ static int check_time(const struct tdk_cursor *cursor, struct tdk_err *err)
 /* Nothing of it passed: is it wanted at all any more? */
 static int go_on(const struct tdk_cursor *cursor, struct tdk_err *err)
 {
-    if (cursor->stopped == NULL || !cursor->stopped(cursor->stop_context))
-        return check_time(cursor, err);
-    return err_say(err, -ECANCELED, "read tape: stopped");
+    int rc = answer_go_on(&cursor->answer, err);
+    return rc < 0 ? rc : check_time(cursor, err);
 }
 
 /*
@@ -252,6 +251,9 @@ static int take(struct tdk_cursor *cursor, struct stream *stream, struct tdk_run
 
 static int read_run(struct tdk_cursor *cursor, struct tdk_run *run, struct tdk_err *err)
 {
+    int begun = cursor->is_begun ? 0 : begin(cursor, err);
+    if (begun < 0)
+        return begun;
     while (cursor->merge.count > 0 && cursor->left > 0) {
         struct stream *stream = cursor->merge.heap[0].stream;
         if (stream->loaded)
@@ -387,8 +389,8 @@ bool cursor_counts(const struct tdk_cursor *cursor)
 
 void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context), void *context)
 {
-    cursor->stopped = stopped;
-    cursor->stop_context = context;
+    cursor->answer.stopped = stopped;
+    cursor->answer.stop_context = context;
 }
 
 void cursor_fail(struct tdk_cursor *cursor, int code, const struct tdk_err *err)

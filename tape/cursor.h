@@ -26,9 +26,9 @@ size_t cursor_weave_size(const struct tdk_cursor *cursor, size_t max);
  * of; its epoch is the one that the track's last run reported. */
 void cursor_weave(struct tdk_cursor *cursor, struct woven *woven);
 
-/* `stopped` is asked after each block of which nothing passes. When it returns true, that call
- * fails with -ECANCELED, and so does each later one. A caller that gets runs can ask for itself.
- * Called on the cursor's thread. */
+/* `stopped` is asked after each block of which nothing passes, and before each block that is looked
+ * into beforehand. When it returns true, that call fails with -ECANCELED, and so does each later
+ * one. A caller that gets runs can ask for itself. Called on the cursor's thread. */
 void cursor_stop_when(struct tdk_cursor *cursor, bool (*stopped)(void *context), void *context);
 
 /* tdk_cursor_read() in two: a call begins, whose time tdk_cursor_set_patience() has limited, and

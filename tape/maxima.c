@@ -84,8 +84,10 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
                                   .offset = stream->ref.offset,
                                   .generation = block_ref_generation(&stream->ref),
                                   .before = highest};
-        uint64_t here;
-        rc = highest_of_block(stream, &here, err);
+        uint64_t here = 0;
+        rc = answer_go_on(answer, err);
+        if (rc == 0)
+            rc = highest_of_block(stream, &here, err);
         if (rc < 0)
             break;
         if (here > highest)

@@ -8,6 +8,9 @@
 #ifndef TDK_TAPE_SEARCH_H
 #define TDK_TAPE_SEARCH_H
 
+#include <errno.h>
+
+#include "base/err.h"
 #include "tape/absence.h"
 #include "tape/listing.h"
 #include "tape/select.h"
@@ -20,9 +23,19 @@ struct answer {
     struct select select;
     bool reverse;
     struct tdk_cursor_stats stats;
-    struct tdk_damage damage; /* the last that was told */
-    struct absence absence;   /* can blocks be read that are only counted? */
+    struct tdk_damage damage;       /* the last that was told */
+    struct absence absence;         /* can blocks be read that are only counted? */
+    bool (*stopped)(void *context); /* NULL: nobody stops it */
+    void *stop_context;
 };
+
+/* -ECANCELED: the answer is not wanted any more. */
+static inline int answer_go_on(const struct answer *answer, struct tdk_err *err)
+{
+    return answer->stopped != NULL && answer->stopped(answer->stop_context)
+               ? err_say(err, -ECANCELED, "read tape: stopped")
+               : 0;
+}
 
 /* How far a track has been told. */
 struct place {

@@ -12,16 +12,16 @@
 #include "tests/support/asking.h"
 #include "tests/support/oracle.h"
 
-/* A track with `ticks` trades; tick i is stamped when(i). */
-static void make_track(const char *path, unsigned ticks, uint64_t (*when)(unsigned i),
-                       uint32_t block_size)
+/* `ticks` trades; tick i is stamped when(i). */
+static void make_track_named(const char *path, const char *name, unsigned ticks,
+                             uint64_t (*when)(unsigned i), uint32_t block_size)
 {
     struct append *append;
     const struct append_options options = {
         .block_size = block_size, .payload_max = 1024, .segment_size = 8 << 20};
     struct tdk_err err;
     if (append_open(&append, path, &options, &err) < 0 ||
-        append_begin(append, "t", TDK_KIND_DBN, &err) < 0)
+        append_begin(append, name, TDK_KIND_DBN, &err) < 0)
         fail_msg("%s", err.text);
     for (unsigned i = 0; i < ticks; i++) {
         unsigned char record[48] = {48 / 4, TDK_RTYPE_TRADES};
@@ -32,6 +32,12 @@ static void make_track(const char *path, unsigned ticks, uint64_t (*when)(unsign
     }
     if (append_close(append, NULL, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+static void make_track(const char *path, unsigned ticks, uint64_t (*when)(unsigned i),
+                       uint32_t block_size)
+{
+    make_track_named(path, "t", ticks, when, block_size);
 }
 
 /* 1000 ticks, then 13601 at one time, then 1000 more. */
@@ -254,6 +260,49 @@ static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **st
     files = &files_posix;
 }
 
+static uint64_t back_in_the_middle(unsigned i)
+{
+    return i < 10000 ? 1000 + i : 900 + i;
+}
+
+static bool always(void *context)
+{
+    (void)context;
+    return true;
+}
+
+/* Of several tracks in reverse, one whose time goes back is looked into block by block before the
+ * first tick is returned. That is part of the first read, and can be stopped there. */
+static void cursor_looks_into_nothing_before_it_is_read(void **state)
+{
+    const char *folder = *state;
+    static struct file_ops counting; /* outlives a test that fails */
+    make_track_named(folder, "t", 20000, back_in_the_middle, 16 << 10);
+    make_track_named(folder, "u", 1000, in_order, 16 << 10);
+    struct tdk_run run;
+    struct tdk_err err;
+    struct tdk_tape *tape = asking_open(folder);
+    const struct tdk_type_filter trades = {.type = TDK_TYPE_DBN, .rtype = TDK_RTYPE_TRADES};
+    const struct tdk_query query = {
+        .to = UINT64_MAX, .reverse = true, .types = &trades, .type_count = 1};
+    counting = files_posix;
+    counting.pread = count_read;
+    files = &counting;
+    reads = 0;
+    struct tdk_cursor *cursor = asking_cursor(tape, &query);
+    assert_in_range(reads, 0, 4);
+    cursor_stop_when(cursor, always, NULL);
+    assert_int_equal(tdk_cursor_read(cursor, &run, &err), -ECANCELED);
+    assert_in_range(reads, 0, 4);
+    tdk_cursor_close(cursor);
+    cursor = asking_cursor(tape, &query);
+    assert_int_equal(tdk_cursor_read(cursor, &run, &err), 1);
+    assert_true(reads > 40); /* blocks there are */
+    tdk_cursor_close(cursor);
+    tdk_tape_close(tape);
+    files = &files_posix;
+}
+
 static void cursor_counts_again_without_reading(void **state)
 {
     const char *folder = *state;
@@ -473,6 +522,7 @@ int main(void)
         IN_FOLDER(cursor_ends_in_any_block),
         IN_FOLDER(cursor_ends_in_any_block_that_is_damaged),
         IN_FOLDER(cursor_reads_a_block_by_one_call_where_much_of_it_is_asked),
+        IN_FOLDER(cursor_looks_into_nothing_before_it_is_read),
         IN_FOLDER(cursor_counts_again_without_reading),
         IN_FOLDER(cursor_tells_each_block_of_a_missing_segment),
         IN_FOLDER(count_tells_a_segment_that_is_missing_or_cut),
