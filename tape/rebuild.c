@@ -1,5 +1,6 @@
 #include "tape/rebuild.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -383,6 +384,7 @@ static bool table_begins(const struct segment *segment, const struct found *foun
 /* Its foot counts more blocks than up to the last that was found: the last ones are lost. */
 static bool lacks_last(const struct found *found)
 {
+    assert(found->count == 0 || found->refs != NULL);
     return found->count == 0 ? found->foot.blocks > 0
                              : found->refs[found->count - 1].block + 1 < found->foot.blocks;
 }
