@@ -241,6 +241,7 @@ class ByTheRecorder(Packed):
         self.gen(400000)
         self.run_ok("roll", "-T", self.tape)
         self.run_ok("flush", "-T", self.tape)
+        self.wait_for(lambda: "0000000001.seg" in self.names()) # durable before it is sealed
         with wire.Client(self.tape / "recorder.sock") as client:
             self.wait_for(lambda: client.call("seal", first=1, last=1) is not None and self.status()["state"] == "packing")
         return recorder

@@ -301,6 +301,7 @@ class Plays(Sessions):
         client = self.client()
         whole, cut = (self.play(client, into=into, paused=True) for into in ("whole", "cut"))
         for name in ("cut.ring", "cut.clock"):
+            self.wait_for((self.rings / name).exists) # a play is answered before it has begun
             os.truncate(self.rings / name, 0)
         client.call("resume", session=cut)
         self.assertEqual(self.until(client, cut, "failed", "ended")["error"]["name"], "EHOSTILE")
