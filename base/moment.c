@@ -102,8 +102,7 @@ static int parse_civil(const char *text, const char *zone, struct moment *moment
             goto syntax;
         seconds = civil_to_utc(&civil) - east;
     } else if (zone == NULL) {
-        return err_say(err, TDK_EVALUE,
-                       "'%s' has no zone; write a Z or +01:00 behind it, or use --tz", text);
+        return err_say(err, TDK_EVALUE, "'%s' has no zone; append Z or +01:00, or use --tz", text);
     } else {
         rc = zone_to_utc(zone, &civil, &seconds, err);
         if (rc < 0)

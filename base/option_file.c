@@ -34,7 +34,7 @@ static int unknown_key(struct reader *reader, const struct config_line *line, st
 {
     const char *near = place_nearest(reader, line->key);
     if (near != NULL && strcmp(near, line->key) == 0)
-        return err_say(err, TDK_EVALUE, "'%s' has no meaning in a file", line->key);
+        return err_say(err, TDK_EVALUE, "'%s' cannot be set in a file", line->key);
     if (near != NULL)
         return err_say(err, TDK_EVALUE, "there is no option '%s'; did you mean '%s'?", line->key,
                        near);
@@ -49,8 +49,8 @@ static int check_section(const struct option_spec *spec, const char *name, struc
     const char *near = section_nearest(name);
     if (near == NULL)
         return err_say(err, TDK_EVALUE,
-                       "there is no section [%.80s]; it is [recorder], [replayer] or a command, as "
-                       "[ring create]",
+                       "there is no section [%.80s]; use [recorder], [replayer] or a command, as "
+                       "in [ring create]",
                        name);
     return err_say(err, TDK_EVALUE, "there is no section [%.80s]; did you mean [%s]?", name, near);
 }

@@ -91,7 +91,7 @@ static int read_choice(const struct option *row, const char *text, int *choice, 
     if (near.best != NULL)
         return err_say(err, TDK_EVALUE, "there is no '%s'; did you mean '%s'? (%s)", text,
                        near.best, words);
-    return err_say(err, TDK_EVALUE, "there is no '%s'; write one of %s", text, words);
+    return err_say(err, TDK_EVALUE, "there is no '%s'; choose one of %s", text, words);
 }
 
 /* The error gives the row's bounds in the row's own unit. */
@@ -112,7 +112,7 @@ static int check_bounds(const struct option *row, uint64_t value, const char *te
         snprintf(high, sizeof high, "%" PRIu64, row->max);
     }
     if (row->max == 0)
-        return err_say(err, TDK_EVALUE, "%s is too little; at least %s", text, low);
+        return err_say(err, TDK_EVALUE, "%s is too small; at least %s", text, low);
     return err_say(err, TDK_EVALUE, "%s is out of range; from %s to %s", text, low, high);
 }
 
@@ -165,7 +165,7 @@ int option_store(const struct option *row, void *field, const char *text, bool f
         return store_text(text, field);
     case OPTION_TEXT:
         if (*text == '\0')
-            return err_say(err, TDK_EVALUE, "'' is no value");
+            return err_say(err, TDK_EVALUE, "the value is empty");
         return store_text(text, field);
     case OPTION_ZONE:
         rc = moment_check_zone(text, err);

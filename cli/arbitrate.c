@@ -318,7 +318,7 @@ static int arbitrate_track(const char *track, struct tdk_tape *const tapes[SIDES
     a->lost += a->still_lost;
     a->uncounted += totals.uncounted;
     if (totals.damage[0] != '\0')
-        cli_warn("%s; the other tape stands in where it can", totals.damage);
+        cli_warn("%s; ticks are taken from the other tape where it has them", totals.damage);
     put_row(a, &totals);
     return 0;
 }
@@ -328,15 +328,15 @@ static int arbitrate_track(const char *track, struct tdk_tape *const tapes[SIDES
 static int conclude(const struct arbitration *a)
 {
     if (a->lost + a->uncounted == 0) {
-        cli_note("whole: no tick that both lost");
+        cli_note("whole: no tick is missing from both tapes");
         return CLI_OK;
     }
     if (a->uncounted > 0)
-        cli_warn("not known to be whole: nobody can say how many ticks were where the tapes are "
-                 "damaged");
+        cli_warn(
+            "not known to be whole: how many ticks the damaged parts of the tapes held is unknown");
     if (a->lost == 0)
         return CLI_LOSSY;
-    cli_warn("%" PRIu64 " %s told as lost on the new one", a->lost,
+    cli_warn("%" PRIu64 " %s recorded as lost on the new one", a->lost,
              quantity_word(a->lost, "tick is on neither tape; it is",
                            "ticks are on neither tape; they are"));
     return CLI_LOSSY;
@@ -377,7 +377,7 @@ static int check_output(void)
         if (info.tracks == 0 && info.segments == 0)
             return CLI_OK;
     }
-    return cli_usage("-O %s: it is there already; name a new tape", args.output);
+    return cli_usage("-O %s: it exists already; name a new tape", args.output);
 }
 
 static int open_output(struct arbitration *a, struct tdk_err *err)

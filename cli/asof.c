@@ -150,7 +150,8 @@ static int run(const struct cli *cli)
     args.verbose = cli->globals->verbose;
     if (!output_format_parse(args.format, &format) ||
         (format != OUTPUT_JSONL && format != OUTPUT_FRAMES))
-        return cli_usage("-o %s: states are of several kinds: jsonl or frames", args.format);
+        return cli_usage("-o %s: asof prints ticks of several kinds; choose jsonl or frames",
+                         args.format);
     interrupt_catch();
     int status = range_open(&range, &args.range);
     if (status != CLI_OK)
@@ -165,7 +166,8 @@ static int run(const struct cli *cli)
         return rc == -EEXIST ? cli_usage("%s", err.text) : cli_refuse(&err, NULL);
     if (damaged == 0)
         return CLI_OK;
-    cli_warn("%" PRIu64 " %s of the tape before it cannot be read: there may have been later ticks",
+    cli_warn("%" PRIu64
+             " %s of the tape before that time cannot be read, and may have held later ticks",
              damaged, quantity_word(damaged, "part", "parts"));
     return CLI_LOSSY;
 }

@@ -156,9 +156,10 @@ static int divide(struct bars *bars, const struct tdk_query *query)
     bars->step = bars->step > 0 ? bars->step : 1;
     uint64_t count = span / bars->step + (span % bars->step != 0);
     if (count > BARS_MAX)
-        return cli_usage("--every: that would be %" PRIu64 " bars, at most %u are made; "
-                         "choose longer ones, or a shorter range",
-                         count, (unsigned)BARS_MAX);
+        return cli_usage(
+            "--every: that would be %" PRIu64
+            " bars, and at most %u are allowed; choose longer bars, or a shorter range",
+            count, (unsigned)BARS_MAX);
     bars->count = (size_t)count;
     bars->list = calloc(bars->count + 1, sizeof *bars->list);
     if (bars->list == NULL)
@@ -278,8 +279,8 @@ static int make(struct bars *bars, struct range *range)
         return status;
     if (walk(range, &bars->losses, add, bars, &err) < 0)
         return range_fail(&err);
-    return bars->is_mixed ? cli_usage("more than one instrument is in the range: name one, as in "
-                                      "-s SYMBOL (`tapedeck ls symbols` lists them)")
+    return bars->is_mixed ? cli_usage("the range has more than one instrument: choose one with -s "
+                                      "SYMBOL (`tapedeck ls symbols` lists them)")
                           : CLI_OK;
 }
 

@@ -96,7 +96,7 @@ static int read_baseline(struct bench *b, struct tdk_err *err)
         return err_set(err, -ENOMEM, "read the baseline %s", b->options->baseline);
     if (b->baseline_count == 0)
         return err_say(err, TDK_EFORMAT,
-                       "%s is no baseline: write one with `tapedeck bench ... >FILE`",
+                       "%s is not a baseline; write one with `tapedeck bench ... >FILE`",
                        b->options->baseline);
     return 0;
 }
@@ -222,8 +222,7 @@ int bench_close(struct bench *b, int rc, const struct tdk_err *err)
     if (rc < 0) {
         status = cli_fail(err, NULL);
     } else if (b->count == 0) {
-        status =
-            cli_usage("--only: nothing that is measured has '%s' in its name", b->options->only);
+        status = cli_usage("--only: no operation has '%s' in its name", b->options->only);
     } else {
         rc = show(b);
         if (rc < 0)

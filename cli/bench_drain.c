@@ -77,7 +77,7 @@ static int drain_all(struct drain *d, const struct bench_feeds *feeds, struct td
         d->elapsed_ns += clock_mono() - begin_ns;
     }
     if (!right || d->state.next_seq != feeds->count + 1)
-        return err_say(err, TDK_EHOLE, "%" PRIu64 " ticks were drained of %" PRIu64,
+        return err_say(err, TDK_EHOLE, "%" PRIu64 " of %" PRIu64 " ticks were drained",
                        d->state.next_seq - 1, feeds->count);
     return 0;
 }

@@ -27,7 +27,7 @@ int bench_pair_cpus(const char *text, int cpus[2], struct tdk_err *err)
         return 0;
     if (sscanf(text, "%d,%d%c", &cpus[0], &cpus[1], &more) == 2 && cpus[0] >= 0 && cpus[1] >= 0)
         return 0;
-    return err_say(err, TDK_EVALUE, "'%s' is not two processors, as 0,1", text);
+    return err_say(err, TDK_EVALUE, "'%s' does not name two processors, as in 0,1", text);
 }
 
 int bench_pair_pin(int cpu, struct tdk_err *err)
@@ -50,7 +50,7 @@ bool bench_pair_is_over(struct bench_pair *pair)
 
 int bench_pair_say_over(struct tdk_err *err)
 {
-    return err_say(err, -ECANCELED, interrupted() ? "interrupted" : "the other side has ended");
+    return err_say(err, -ECANCELED, interrupted() ? "interrupted" : "the other process has ended");
 }
 
 bool bench_pair_meet(struct bench_pair *pair)

@@ -122,11 +122,12 @@ static int check_end(const struct playing *p, const struct tdk_frame *frame,
     char hex[33];
     memcpy(&end, frame + 1, sizeof end);
     if (end.ticks != p->ticks || !end.complete)
-        return err_say(err, TDK_EHOLE, "%" PRIu64 " ticks came, %" PRIu64 " were played%s",
+        return err_say(err, TDK_EHOLE, "%" PRIu64 " ticks arrived, %" PRIu64 " were played%s",
                        p->ticks, end.ticks, end.complete ? "" : ", and not all of the range");
     tdk_digest_value(digest, value, hex);
     if (p->digest && memcmp(value, end.digest, sizeof value) != 0)
-        return err_say(err, TDK_ECORRUPT, "what came is not what was played: digests differ");
+        return err_say(err, TDK_ECORRUPT,
+                       "the ticks that arrived are not those that were played: the digests differ");
     return 0;
 }
 

@@ -69,7 +69,9 @@ static int ask(struct question *q, struct tdk_tape *tape, uint64_t *ticks, uint6
             walked += f->ts != 0;
     }
     tdk_cursor_close(cursor);
-    return rc == 0 && walked > *ticks ? err_say(err, TDK_EINTERNAL, "more came than was told") : rc;
+    return rc == 0 && walked > *ticks
+               ? err_say(err, TDK_EINTERNAL, "more ticks came than were announced")
+               : rc;
 }
 
 static int ask_anew(struct question *q, uint64_t *ticks, uint64_t *bytes, uint64_t *elapsed_ns,
@@ -111,8 +113,8 @@ static int measure(void *context, struct bench_run *run, struct tdk_err *err)
             return rc;
         if (q->expected != UINT64_MAX && ticks != q->expected)
             return err_say(err, TDK_ECORRUPT,
-                           "the same question was answered with %" PRIu64 " ticks, then %" PRIu64,
-                           q->expected, ticks);
+                           "the same query gave %" PRIu64 " ticks, then %" PRIu64, q->expected,
+                           ticks);
         q->expected = ticks;
         histogram_add(&latency, elapsed_ns);
         run->operations += q->streams ? ticks : 1;

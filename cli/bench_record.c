@@ -293,9 +293,9 @@ static int run(const struct cli *cli)
     struct bench *bench;
     (void)cli;
     if (args.size % 8 != 0)
-        return cli_usage("--size: a multiple of 8");
+        return cli_usage("--size must be a multiple of 8");
     if (BENCH_FEEDS_BURST * tdk_frame_span((uint32_t)args.size) > args.ring_size / 4)
-        return cli_usage("--ring-size: at least four times %u ticks", BENCH_FEEDS_BURST);
+        return cli_usage("--ring-size must hold at least four times %u ticks", BENCH_FEEDS_BURST);
     if (bench_open(&bench, &args.bench, &err) < 0)
         return cli_fail(&err, NULL);
     return bench_close(bench, measure_all(bench, &err), &err);

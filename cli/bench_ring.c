@@ -402,7 +402,7 @@ static int run(const struct cli *cli)
     if (bench_pair_cpus(args.cpus, traffic.cpus, &err) < 0)
         return cli_usage("--cpus: %s", err.text);
     if (args.size % 8 != 0 || args.size > args.ring_size / 4)
-        return cli_usage("--size: a multiple of 8, and at most a quarter of the ring");
+        return cli_usage("--size must be a multiple of 8, and at most a quarter of the ring");
     if (bench_open(&bench, &args.bench, &err) < 0)
         return cli_fail(&err, NULL);
     int rc = make_rings(&traffic, &err);

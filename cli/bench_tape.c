@@ -65,11 +65,11 @@ const struct option bench_tape_rows[] = {
 int bench_folder_make(char path[PATH_MAX], const char *dir, struct tdk_err *err)
 {
     if (snprintf(path, PATH_MAX, "%s/tapedeck-bench-XXXXXX", dir) >= PATH_MAX)
-        return err_set(err, -ENAMETOOLONG, "make a folder in %s", dir);
+        return err_set(err, -ENAMETOOLONG, "create a directory in %s", dir);
     if (mkdtemp(path) != NULL)
         return 0;
     path[0] = '\0';
-    return err_set(err, -errno, "make a folder in %s", dir);
+    return err_set(err, -errno, "create a directory in %s", dir);
 }
 
 /* Call `each` for each file and folder below `path`, and for folders after their contents. */
@@ -143,7 +143,7 @@ static int fill_track(struct append *append, const struct bench_tape_options *o,
     if (rc == 0)
         rc = name_symbols(append, o, err);
     if (rc == 0 && market_open(&market, MARKET_TRADES, (uint32_t)o->symbols, 1) < 0)
-        rc = err_set(err, -ENOMEM, "make up %" PRIu64 " symbols", o->symbols);
+        rc = err_set(err, -ENOMEM, "generate %" PRIu64 " symbols", o->symbols);
     if (rc < 0)
         return rc;
     for (uint64_t i = 0; rc == 0 && i < o->ticks * o->days; i++) {
@@ -154,7 +154,7 @@ static int fill_track(struct append *append, const struct bench_tape_options *o,
         uint64_t ts = DAY_BEGIN + i / o->ticks * (DAY_NS + NIGHT_NS) + i % o->ticks * step_ns;
         rc = append_tick(append, TDK_TYPE_DBN, 0, ts, record, size, err);
         if (i % 65536 == track && interrupted())
-            rc = err_set(err, -ECANCELED, "make up days");
+            rc = err_set(err, -ECANCELED, "generate days");
     }
     market_close(&market);
     return rc;
@@ -189,7 +189,7 @@ static int look(struct bench_tape *tape, struct tdk_err *err)
     tdk_tape_info(opened, &info);
     tdk_tape_close(opened);
     if (info.first_ts > info.last_ts)
-        return err_say(err, TDK_EVALUE, "%s has no tick to ask for", tape->path);
+        return err_say(err, TDK_EVALUE, "%s has no tick to query", tape->path);
     tape->from = info.first_ts;
     tape->to = info.last_ts + 1;
     tape->noon = tape->from + (tape->to - tape->from) / 2;
@@ -205,7 +205,7 @@ int bench_tape_open(struct bench_tape *tape, const struct bench_tape_options *o,
             return err_set(err, -ENAMETOOLONG, "open %s", o->tape);
         return look(tape, err);
     }
-    cli_note("making up %" PRIu64 " day%s of %" PRIu64 " ticks in %s", o->days,
+    cli_note("generating %" PRIu64 " day%s of %" PRIu64 " ticks in %s", o->days,
              o->days == 1 ? "" : "s", o->ticks, o->dir);
     int rc = make_days(tape, o, tracks, err);
     if (rc == 0)

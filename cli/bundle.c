@@ -368,7 +368,7 @@ static int open_read(struct extraction *x, const char *path, struct tdk_err *err
     int code = archive_errno(a);
     if (code == ENOENT || code == EACCES || code == EISDIR)
         return err_set(err, -code, "open %s", path);
-    return err_say(err, TDK_EFORMAT, "%s is no pack of a tape", x->in.what);
+    return err_say(err, TDK_EFORMAT, "%s is not a pack of a tape", x->in.what);
 }
 
 int bundle_extract(const char *path, const char *folder,

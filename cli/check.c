@@ -108,7 +108,7 @@ static void check_ring(struct health *h, const struct counters_copy *page, const
     double fill =
         percent_of(page_value(page, "ring_fill", ring), page_value(page, "ring_capacity", ring));
     if (state == RING_QUARANTINED)
-        health_find(h, HEALTH_CRITICAL, "ring", "remove it, and let its producer make it anew",
+        health_find(h, HEALTH_CRITICAL, "ring", "remove it, and let its producer create it again",
                     "ring %s is quarantined", ring);
     else if (state == RING_HELD)
         health_find(h, HEALTH_CRITICAL, "ring", "end the other consumer",

@@ -91,7 +91,7 @@ static int show_script(const char *shell)
             fputs(scripts[i].script, stdout);
             return CLI_OK;
         }
-    return cli_usage("there is no completion for '%s'; write one of bash, zsh, fish", shell);
+    return cli_usage("there is no completion for '%s'; choose bash, zsh or fish", shell);
 }
 
 static int run(const struct cli *cli)

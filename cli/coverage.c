@@ -104,7 +104,7 @@ static int survey(const struct cli *cli, const char *what, struct tdk_coverage_w
     struct tdk_err err;
     struct range range;
     if (args.quick && ask_by_address(args.range.tape, args.where.address))
-        return cli_usage("--quick looks at the tape's index: it goes with -T");
+        return cli_usage("--quick reads the tape's index, so it needs -T");
     args.range.where = &args.where;
     int status = range_open(&range, &args.range);
     if (status != CLI_OK)

@@ -23,7 +23,7 @@ static void look_at_end(const char *path)
         segment_open(&segment, path, NULL, NULL) < 0)
         return;
     if (segment_read_foot(segment, &foot, NULL) < 0)
-        cli_lossy("%s is cut or damaged at its end: it has no foot, and what stood behind its last "
+        cli_lossy("%s is cut or damaged at its end: it has no foot, and what followed its last "
                   "whole block is missing",
                   path);
     segment_close(segment);

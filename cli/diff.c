@@ -228,10 +228,11 @@ static int compare_track(const char *track, struct tdk_tape *const tapes[SIDES],
 static int conclude(const struct comparison *c)
 {
     if (c->missing[SIDE_A] + c->missing[SIDE_B] + c->damaged == 0 && !c->any_difference) {
-        cli_note(c->times == 0 ? "equal" : "equal but for the times at which ticks were received");
+        cli_note(c->times == 0 ? "equal"
+                               : "equal, except for the times at which ticks were received");
         return CLI_OK;
     }
-    cli_warn("different: B misses %" PRIu64 " %s that A has, A misses %" PRIu64 " that B has",
+    cli_warn("different: B lacks %" PRIu64 " %s that A has, A lacks %" PRIu64 " that B has",
              c->missing[SIDE_A], quantity_word(c->missing[SIDE_A], "tick", "ticks"),
              c->missing[SIDE_B]);
     return CLI_LOSSY;

@@ -68,7 +68,7 @@ static int run(const struct cli *cli)
         };
         doctor_disk(&health, &disk);
     } else {
-        cli_note("no tape was named (-T DIR): its disk was not looked at");
+        cli_note("no tape was named with -T DIR, so no disk was checked");
     }
     int rc = health_table(&health, args.json);
     if (rc < 0)

@@ -100,7 +100,7 @@ static void look_at_room(struct health *h, const struct doctor_disk *disk, const
         health_find(h, HEALTH_CRITICAL, "inodes", "remove files", "%" PRIu64 " inodes left",
                     (uint64_t)fs.f_favail);
     health_find(h, tight ? HEALTH_CRITICAL : HEALTH_OK, "index-room",
-                "more disk; the index is made anew from the segments if it ever is too small",
+                "more disk; the index is rebuilt from the segments if it is ever too small",
                 "the index has %s and can grow by %s", quantity_size_text(index, used),
                 quantity_size_text(text, room));
 }
@@ -124,7 +124,7 @@ static void look_at_fallocate(struct health *h, int fd, uint64_t size)
                                   : HEALTH_WARNING,
                 "fallocate",
                 errno == ENOSPC ? "free space"
-                                : "xfs or ext4: each write has to find its space now",
+                                : "xfs or ext4: here each write has to find its own space",
                 "%s", rc == 0 ? "space is taken ahead of writing" : tdk_strerror(-errno));
 }
 
@@ -176,7 +176,7 @@ static void look_at_bandwidth(struct health *h, const struct doctor_disk *disk, 
     char text[QUANTITY_TEXT], longest[QUANTITY_TEXT], sync[QUANTITY_TEXT], rate[QUANTITY_TEXT];
     int rc = measure(fd, disk->write_size, &m);
     if (rc < 0) {
-        health_find(h, HEALTH_CRITICAL, "bandwidth", "mend that first", "writing failed: %s",
+        health_find(h, HEALTH_CRITICAL, "bandwidth", "fix that first", "writing failed: %s",
                     tdk_strerror(rc));
         return;
     }

@@ -156,7 +156,7 @@ static void look_at_clock_source(struct health *h)
     bool slow = strcmp(source, "hpet") == 0 || strcmp(source, "acpi_pm") == 0 ||
                 strcmp(source, "jiffies") == 0 || cost > CLOCK_DEAR_NS;
     health_find(h, slow ? HEALTH_WARNING : HEALTH_OK, "clock-source",
-                "boot with tsc=reliable if the hardware is; each stamp of a tick costs so much",
+                "boot with tsc=reliable if the hardware is; each stamp of a tick costs this much",
                 "%s, %" PRIu64 " ns a reading", source[0] != '\0' ? source : "not told", cost);
 }
 
@@ -165,14 +165,14 @@ static void look_at_clock_sync(struct health *h)
     struct timex timex = {.modes = 0};
     int state = adjtimex(&timex);
     if (state < 0) {
-        health_find(h, HEALTH_UNKNOWN, "clock-sync", NULL, "the kernel does not tell: %s",
+        health_find(h, HEALTH_UNKNOWN, "clock-sync", NULL, "the kernel does not say: %s",
                     tdk_strerror(-errno));
         return;
     }
     bool synchronised = state != TIME_ERROR && (timex.status & STA_UNSYNC) == 0;
     bool far = timex.maxerror > CLOCK_WRONG_US;
     health_find(h, synchronised && !far ? HEALTH_OK : HEALTH_WARNING, "clock-sync",
-                "chronyd or ptp4l with phc2sys; in a container it is the host's affair",
+                "chronyd or ptp4l with phc2sys; in a container, do it on the host",
                 "%s, at most %ld us wrong (estimated %ld us)",
                 synchronised ? "synchronised" : "nothing synchronises the clock", timex.maxerror,
                 timex.esterror);

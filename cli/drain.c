@@ -114,13 +114,13 @@ static int check_end(const struct listener *l)
     if (!l->ended)
         return CLI_OK;
     if (!l->end.complete) {
-        cli_warn("the play was not whole: %" PRIu64 " %s lost, or it was ended", l->end.lost,
-                 quantity_word(l->end.lost, "tick of the range is", "ticks of the range are"));
+        cli_warn("the play was not whole: %" PRIu64 " %s lost, or it was stopped", l->end.lost,
+                 quantity_word(l->end.lost, "tick of the range was", "ticks of the range were"));
         return CLI_LOSSY;
     }
     uint64_t ticks = tdk_digest_ticks(l->digest);
     if (ticks < l->end.ticks) {
-        cli_warn("only %" PRIu64 " of the %" PRIu64 " %s played came by here", ticks, l->end.ticks,
+        cli_warn("only %" PRIu64 " of the %" PRIu64 " %s played arrived here", ticks, l->end.ticks,
                  quantity_word(l->end.ticks, "tick that was", "ticks that were"));
         return CLI_LOSSY;
     }
@@ -129,7 +129,7 @@ static int check_end(const struct listener *l)
     tdk_digest_value(l->digest, value, hex);
     if (memcmp(l->end.digest, value, sizeof value) == 0)
         return CLI_OK;
-    cli_warn("what came is not what was played: the digests differ");
+    cli_warn("the ticks that arrived are not those that were played: the digests differ");
     return CLI_LOSSY;
 }
 
@@ -142,8 +142,8 @@ static int drain_report(struct drain *d, enum ending ending, const struct tdk_er
         count_refused_last(d);
     if (l->lost > 0) {
         cli_warn("%" PRIu64 " %s here", l->lost,
-                 quantity_word(l->lost, "tick was lost before it came",
-                               "ticks were lost before they came"));
+                 quantity_word(l->lost, "tick was lost before it arrived",
+                               "ticks were lost before they arrived"));
         status = CLI_LOSSY;
     }
     if (args.until_end && check_end(l) != CLI_OK)
@@ -151,7 +151,7 @@ static int drain_report(struct drain *d, enum ending ending, const struct tdk_er
     if (ending == ENDED_FAILED)
         status = listener_fail(err);
     else if (ending == ENDED_TIMEOUT && wanted_more) {
-        cli_warn("no new tick for as long as --timeout says; %" PRIu64 " came", l->ticks);
+        cli_warn("no new tick for as long as --timeout says; %" PRIu64 " arrived", l->ticks);
         status = CLI_MISSED;
     } else if (ending == ENDED_INTERRUPT && wanted_more)
         status = cli_fail_words("interrupted after %" PRIu64 " %s", l->ticks,
@@ -166,10 +166,9 @@ static void save(struct drain *d)
     if (!d->has_released || listen_args.path == NULL)
         return;
     if (output_save(d->listener.output, &err) == 0)
-        cli_warn("what was taken before that is in %s; the last of it may come again",
-                 listen_args.path);
+        cli_warn("what was taken before is in %s; its last ticks may come again", listen_args.path);
     else
-        cli_warn("what was taken before that is lost: %s", err.text);
+        cli_warn("what was taken before is lost: %s", err.text);
 }
 
 static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
@@ -204,7 +203,9 @@ static int drain_run(const struct cli *cli)
 
     interrupt_catch();
     if (attach_ring(&drain.ring, name, TDK_RING_CONSUMER, args.stop.wait_ns, &err) < 0)
-        return cli_refuse(&err, err.code == TDK_EBUSY ? "`tapedeck tap` looks on" : NULL);
+        return cli_refuse(&err, err.code == TDK_EBUSY
+                                    ? "`tapedeck tap` shows its ticks without consuming them"
+                                    : NULL);
     if (listener_open(&drain.listener, &listen_args, drain.ring, args.stop.digest || args.until_end,
                       &err) < 0)
         status = listener_fail(&err);

@@ -174,9 +174,10 @@ static int feed_report(struct feed *feed, int rc, const struct tdk_err *err)
         status = CLI_LOSSY;
     if (interrupted())
         status = cli_fail_words("interrupted after %" PRIu64 " %s", p->ticks,
-                                quantity_word(p->ticks, "tick; it stays", "ticks; they stay"));
+                                quantity_word(p->ticks, "tick, which stays in the ring",
+                                              "ticks, which stay in the ring"));
     else if (rc < 0)
-        status = cli_fail(err, p->ticks > 0 ? "what was published before stays" : NULL);
+        status = cli_fail(err, p->ticks > 0 ? "what was published before stays in the ring" : NULL);
     if (p->digest != NULL)
         cli_digest_line(p->digest);
     return status;

@@ -152,7 +152,7 @@ static int gen_open(struct gen *gen, bool quiet, struct tdk_err *err)
     gen->random.state = args.seed;
     rc = market_open(&gen->market, gen->sizes.market, (uint32_t)args.symbols, args.seed);
     if (rc < 0)
-        return err_set(err, rc, "make up %" PRIu64 " symbols", args.symbols);
+        return err_set(err, rc, "generate %" PRIu64 " symbols", args.symbols);
     struct speed speed = {SPEED_PER_SECOND, args.rate, 1};
     if (args.rate != 0) {
         pace_init(&gen->pace, &speed, 0);
@@ -176,9 +176,10 @@ static int gen_report(struct gen *gen)
     int status = publisher_verdict(p);
     if (interrupted())
         status = cli_fail_words("interrupted after %" PRIu64 " %s", p->ticks,
-                                quantity_word(p->ticks, "tick; it stays", "ticks; they stay"));
+                                quantity_word(p->ticks, "tick, which stays in the ring",
+                                              "ticks, which stay in the ring"));
     else if (publisher_check(p, &err) < 0)
-        status = cli_fail(&err, "what was published before stays");
+        status = cli_fail(&err, "what was published before stays in the ring");
     if (p->digest != NULL)
         cli_digest_line(p->digest);
     return status;

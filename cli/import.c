@@ -141,15 +141,17 @@ static int import_report(struct import *import, const struct append_totals *tota
              quantity_count_text(rate, quantity_per_second(totals->ticks, elapsed)));
     if (totals->invalid > 0)
         cli_warn("%" PRIu64 " %s", totals->invalid,
-                 quantity_word(totals->invalid, "record is not what DBN says; it is kept as it is",
-                               "records are not what DBN says; they are kept as they are"));
+                 quantity_word(totals->invalid,
+                               "record does not follow the DBN format; it is kept as it is",
+                               "records do not follow the DBN format; they are kept as they are"));
     if (totals->odd > 0)
         cli_warn("%" PRIu64 " %s kept, flagged", totals->odd,
-                 quantity_word(totals->odd, "tick bears a time that cannot be; it is",
-                               "ticks bear a time that cannot be; they are"));
+                 quantity_word(totals->odd, "tick has an impossible time; it is",
+                               "ticks have an impossible time; they are"));
     if (totals->refused > 0)
-        cli_warn("%" PRIu64 " names or parts of properties are more than an epoch may have (2M "
-                 "names, 128 MiB of properties): they are on the tape, and no query finds their "
+        cli_warn("%" PRIu64
+                 " names or parts of properties exceed what an epoch may have (2M names, 128 MiB "
+                 "of properties): they are on the tape, but no query finds their "
                  "instruments by name",
                  totals->refused);
     int status = intake_verdict(&import->intake);
@@ -188,7 +190,7 @@ static int import_run(const struct cli *cli)
     if (status != CLI_OK)
         return status;
     if (args.segment_size < 2 * args.block_size)
-        return cli_usage("--segment-size: a segment holds at least two blocks");
+        return cli_usage("--segment-size must hold at least two blocks");
     interrupt_catch();
     if (intake_probe(&intake_args, cli->operands, &err) < 0 ||
         intake_open(&import.intake, &intake_args, TDK_PAYLOAD_DEFAULT_MAX, "import",

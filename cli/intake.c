@@ -106,7 +106,7 @@ static int check_date(struct intake_options *options)
         return cli_usage("--date: '%s' is not a day (2026-11-20) that begins in its zone",
                          options->date);
     if (moment.ns == 0)
-        return cli_usage("--date: '%s' is before what ns since 1970 can say", options->date);
+        return cli_usage("--date: '%s' is before 1970", options->date);
     options->midnight = moment.ns;
     return CLI_OK;
 }
@@ -121,7 +121,7 @@ static int check_csv(const struct intake_options *options)
         return cli_usage("--symbol: a symbol has 1 to %d bytes of UTF-8", FIVE_SYMBOL_MAX);
     if (separator != NULL && strcmp(separator, "tab") != 0 &&
         (strlen(separator) != 1 || strchr("\"\r\n", separator[0]) != NULL))
-        return cli_usage("--separator: '%s' is not one character, or tab", separator);
+        return cli_usage("--separator: '%s' is neither one character nor tab", separator);
     if (options->map != NULL) {
         struct csv_map map;
         struct tdk_err err;
@@ -138,12 +138,12 @@ static int check_fit(const struct intake_options *options)
 {
     int format = options->format;
     if (options->map != NULL && format != SOURCE_AUTO && format != SOURCE_CSV)
-        return cli_usage("--map: is for CSV, not for %s", formats[format]);
+        return cli_usage("--map is for CSV, not for %s", formats[format]);
     if (options->whole && format != SOURCE_AUTO && format != SOURCE_PCAP)
-        return cli_usage("--whole: is for captures of packets, not for %s", formats[format]);
+        return cli_usage("--whole is for captures of packets, not for %s", formats[format]);
     if (options->decode != SOURCE_AS_IS && format != SOURCE_AUTO && format != SOURCE_LINES &&
         format != SOURCE_CRYPTOFEED)
-        return cli_usage("--decode: is for lines and cryptofeed, not for %s", formats[format]);
+        return cli_usage("--decode is for lines and cryptofeed, not for %s", formats[format]);
     return CLI_OK;
 }
 

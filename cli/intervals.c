@@ -70,7 +70,7 @@ static int insert(struct intervals *in, size_t place, uint64_t number, struct td
 {
     if (in->count == INTERVALS_MAX)
         return err_say(err, TDK_EFULL,
-                       "the range has ticks in more than %u intervals; take a longer one for --by",
+                       "the range has ticks in more than %u intervals; choose a longer --by",
                        INTERVALS_MAX);
     struct interval *items = array_grow(in->items, &in->room, in->count + 1, sizeof *items);
     if (items == NULL)

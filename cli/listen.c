@@ -79,7 +79,7 @@ static int settle_format(const struct listen_options *options, struct output_opt
 {
     output->format = output_has_name(options->path) ? OUTPUT_AUTO : OUTPUT_JSONL;
     if (options->format != NULL && !output_format_parse(options->format, &output->format))
-        return err_say(err, TDK_EVALUE, "-o %s: no such format, there are %s", options->format,
+        return err_say(err, TDK_EVALUE, "-o %s: no such format; choose one of %s", options->format,
                        output_format_words);
     return output_settle_format(output, err);
 }
@@ -241,7 +241,7 @@ int listener_take(struct listener *l, const struct tdk_frame *frame, struct tdk_
     if (!joins || !tick)
         rc = put_run(l, err);
     if (rc == 0 && (rc = lore_learn(l->lore, frame)) < 0)
-        return err_set(err, rc, "keep what the ring tells of its tracks");
+        return err_set(err, rc, "keep what the ring says about its tracks");
     if (rc < 0)
         return rc;
     if (!tick) {

@@ -57,8 +57,8 @@ void loan_tend(struct loan *loan)
     if (loan->client != NULL && tdk_client_is_open(loan->client))
         return;
     if (loan->client != NULL) {
-        cli_warn("%s has hung up; ring %s waits for the next recorder there", loan->address,
-                 loan->name);
+        cli_warn("%s closed the connection; ring %s waits for the next recorder there",
+                 loan->address, loan->name);
         loan_close(loan);
     }
     if (lend(loan, &err) == 0)

@@ -45,7 +45,7 @@ static void tell_gap(struct losses *losses, const struct tdk_gap *gap)
                             : "lost",
              gap->track, gap->epoch, gap->first_seq, gap->first_seq + gap->count - 1, gap->count,
              moment_text(first, gap->from), moment_text(last, gap->to),
-             gap->damaged ? "recorded, and not to be read any more" : reason_words(gap->reason));
+             gap->damaged ? "recorded, but cannot be read any more" : reason_words(gap->reason));
 }
 
 static void tell_loss(struct losses *losses, const struct tdk_run *run, const struct tdk_loss *loss)
@@ -126,6 +126,6 @@ int losses_check(struct depot *depot, const struct tdk_query *query)
         return cli_fail_words("interrupted");
     int status = cli_is_lossy() ? CLI_LOSSY : losses_status(&losses);
     if (status != CLI_OK)
-        cli_warn("nothing is delivered, as --require-complete was asked for");
+        cli_warn("nothing is delivered, because of --require-complete");
     return status;
 }

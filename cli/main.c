@@ -235,7 +235,7 @@ static int dispatch(int argc, char **argv)
     if (at == argc && leading == 2 && strcmp(argv[1], "--help-as") == 0)
         return manual_show(commands, argv[2], stdout);
     if (at == argc && leading > 0)
-        return cli_usage("a command is missing: %s is an option of one", argv[leading]);
+        return cli_usage("a command is missing: %s is an option of a command", argv[leading]);
     if (at == argc) {
         show_front_page(stderr);
         return CLI_USAGE;
@@ -250,8 +250,8 @@ static int dispatch(int argc, char **argv)
         if (at < argc && is_word(argv[at], "version", 'V'))
             return show_version();
         if (at < argc)
-            return cli_usage("what to do comes first, then %s", argv[at]);
-        return cli_usage("what to do is missing");
+            return cli_usage("a subcommand must come before %s", argv[at]);
+        return cli_usage("a subcommand is missing");
     }
     /* Move the leading options after the command's words, so that they are read with its own. */
     int words = at - leading - 1;

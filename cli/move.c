@@ -134,8 +134,8 @@ static int conclude(const struct work *w, const char *where)
     else if (t->to_do == 0)
         cli_note("there is nothing to move");
     if (t->left > 0)
-        cli_note("%" PRIu64 " of them %s there, too, as another copy of this tape moved %s; where "
-                 "that copy is gone, `tapedeck move --adopt DIR`",
+        cli_note("%" PRIu64 " of them also %s there, because another copy of this tape moved %s; "
+                 "if that copy is gone, use `tapedeck move --adopt DIR`",
                  t->left, quantity_word(t->left, "stays", "stay"),
                  quantity_word(t->left, "it", "them"));
     if (t->failed == 0)
@@ -219,7 +219,7 @@ static void warn_same_disk(const struct folder *folder, const char *path)
     struct stat here, there;
     if (!args.back && stat(folder->segments, &here) == 0 && stat(path, &there) == 0 &&
         here.st_dev == there.st_dev)
-        cli_note("%s is on the disk of the tape: that frees no room on it", path);
+        cli_note("%s is on the tape's own disk: moving segments there frees no space", path);
 }
 
 /* Warn about a folder that root has made: what root puts there is for root alone. */
@@ -228,8 +228,8 @@ static void warn_other_owner(const struct folder *folder, const char *path)
     struct stat here, there;
     if (geteuid() == 0 && stat(folder->path, &here) == 0 && stat(path, &there) == 0 &&
         there.st_uid == 0 && here.st_uid != 0)
-        cli_warn("%s is root's, and so is what is moved there: the tape's user (uid %u) cannot "
-                 "read it; chown -R %u:%u %s",
+        cli_warn("%s belongs to root, and so does what is moved there: the tape's user (uid %u) "
+                 "cannot read it; run chown -R %u:%u %s",
                  path, (unsigned)here.st_uid, (unsigned)here.st_uid, (unsigned)here.st_gid, path);
 }
 
@@ -321,9 +321,9 @@ static int move_now(const struct cli *cli, const struct folder *folder, char *pa
         rc = path != NULL ? move(folder, &annex, &w, &err) : move_all_back(folder, &w, &err);
     progress_clear(&w.progress);
     if (rc < 0)
-        return cli_fail(&err, w.totals.segments > 0 ? "what was moved stays so; run it again for "
-                                                      "the rest"
-                                                    : NULL);
+        return cli_fail(&err, w.totals.segments > 0
+                                  ? "what was moved stays moved; run it again for the rest"
+                                  : NULL);
     int shown = show(&w);
     if (shown < 0)
         return cli_fail_stdout(shown);
@@ -336,7 +336,7 @@ static int relocate(const struct folder *folder, char *path)
     struct annex annex;
     if (find_annex(folder, path, &annex, &err) < 0)
         return cli_fail(&err, NULL);
-    cli_note("what was moved is looked for in %s from now on", path);
+    cli_note("moved segments are looked for in %s from now on", path);
     return CLI_OK;
 }
 
@@ -349,7 +349,7 @@ static int adopt(const struct folder *folder, char *path)
         rc = move_adopt(folder, &annex, &err);
     if (rc < 0)
         return cli_fail(&err, NULL);
-    cli_note("what was moved to %s is this tape's alone from now on", path);
+    cli_note("what was moved to %s belongs to this tape alone from now on", path);
     return CLI_OK;
 }
 
@@ -379,7 +379,7 @@ static int list(const struct folder *folder)
     struct annexes annexes;
     struct table *table;
     if (annexes_load(&annexes, folder, &err) < 0)
-        return cli_fail(&err, "`tapedeck move --relocate DIR` makes it anew");
+        return cli_fail(&err, "`tapedeck move --relocate DIR` writes it anew");
     int rc = table_open(&table, table_form(args.json), columns, sizeof columns / sizeof columns[0]);
     int counted = 0;
     for (size_t i = 0; i < annexes.count && rc == 0 && counted == 0; i++) {
@@ -409,20 +409,19 @@ static int read_operands(const struct cli *cli, const char **directory)
     if (args.range.tape == NULL)
         return cli_usage("no tape: name one with -T DIR, or in TAPEDECK_TAPE");
     if (args.back + args.relocate + args.adopt + args.list > 1)
-        return cli_usage("--back, --relocate, --adopt and --list do not go together");
+        return cli_usage("choose one of --back, --relocate, --adopt and --list");
     if (*directory == NULL && !args.back && !args.list)
         return cli_usage("no directory: name the one to move to");
     if (*directory != NULL && args.list)
-        return cli_usage("--list tells of all directories");
+        return cli_usage("--list shows all directories, so it takes no DIR");
     if ((args.relocate || args.adopt) && args.dry_run)
-        return cli_usage("--dry-run is for what moves segments, not --%s",
+        return cli_usage("--dry-run cannot be combined with --%s, which moves no segment",
                          args.adopt ? "adopt" : "relocate");
     if (args.back && args.older_ns != 0)
-        return cli_usage("--older-than is for what is moved there, not --back");
+        return cli_usage("--older-than cannot be combined with --back");
     if (!stretch_parse(args.segments, &first, &last))
-        return cli_usage(
-            "--segments %s: a number, or two with a dash between (7, 7-19, 7- to the end)",
-            args.segments);
+        return cli_usage("--segments %s: neither a number nor a range (7, 7-19, or 7- to the end)",
+                         args.segments);
     return CLI_OK;
 }
 

@@ -113,9 +113,8 @@ int output_settle_format(struct output_options *options, struct tdk_err *err)
     if (file && format_of_name(options->path, &options->format))
         return 0;
     if (file)
-        return err_say(err, TDK_EVALUE,
-                       "the name %s does not tell a format; choose one with -o: %s", options->path,
-                       output_format_words);
+        return err_say(err, TDK_EVALUE, "the name %s implies no format; choose one with -o: %s",
+                       options->path, output_format_words);
     return err_say(err, TDK_EVALUE, "no output format; choose one with -o: %s",
                    output_format_words);
 }
@@ -124,22 +123,22 @@ static int check_options(const struct output_options *options, const struct outp
                          struct tdk_err *err)
 {
     if (options->five && kind != &output_five)
-        return err_say(err, TDK_EVALUE, "--five goes with -o jsonl only");
+        return err_say(err, TDK_EVALUE, "--five works with -o jsonl only");
     if (options->five && (options->pretty || options->map_symbols || options->envelope))
         return err_say(err, TDK_EVALUE,
-                       "--five has its five keys and no others; it goes with "
-                       "neither --pretty nor --map-symbols nor --envelope");
+                       "--five writes its five keys and no others; it cannot be combined with "
+                       "--pretty, --map-symbols or --envelope");
     if (!kind->text && options->pretty)
-        return err_say(err, TDK_EVALUE, "--pretty goes with text only: -o csv or -o jsonl");
+        return err_say(err, TDK_EVALUE, "--pretty works with text only: -o csv or -o jsonl");
     if (!kind->columns && (options->map_symbols || options->envelope))
         return err_say(err, TDK_EVALUE,
-                       "%s goes with text and columns only: -o csv, jsonl, parquet or arrow",
+                       "%s works with text and columns only: -o csv, jsonl, parquet or arrow",
                        options->map_symbols ? "--map-symbols" : "--envelope");
     if (options->decimal && (kind->text || !kind->columns))
-        return err_say(err, TDK_EVALUE, "--decimal goes with -o parquet and -o arrow only");
+        return err_say(err, TDK_EVALUE, "--decimal works with -o parquet and -o arrow only");
     if (options->control && !kind->control)
         return err_say(err, TDK_EVALUE,
-                       "control frames have no form in this format; --control goes with -o jsonl "
+                       "this format cannot hold control frames; --control works with -o jsonl "
                        "and -o frames");
     return 0;
 }

@@ -140,8 +140,8 @@ static int check_run(struct output *o, const struct output_run *run, struct tdk_
     dbn_metadata_free(&head);
     if (state->schema != DBN_SCHEMA_MIXED && schema != state->schema)
         return err_say(err, TDK_EFORMAT,
-                       "track %s holds another schema than what the file's head says by now: "
-                       "choose -o jsonl or -o frames",
+                       "track %s holds another schema than the file's header already says: choose "
+                       "-o jsonl or -o frames",
                        run->track);
     state->number = run->number;
     state->epoch = run->epoch;
@@ -181,13 +181,12 @@ static int check_record(struct dbn_state *state, const struct tdk_dbn_head *head
         if (state->version < layout->first_version || state->version > layout->last_version)
             return err_say(err, TDK_EFORMAT,
                            "the range holds %s records of DBN version %u and others of version %u, "
-                           "a file has one version: choose a track with --track",
+                           "but a file has one version: choose a track with --track",
                            dbn_rtype_name(head->rtype), layout->first_version, state->version);
         if ((size > layout->size) != state->ts_out)
-            return err_say(
-                err, TDK_EFORMAT,
-                "the range holds records with a send time (ts_out) and others without, a "
-                "DBN file has one kind: choose a track with --track");
+            return err_say(err, TDK_EFORMAT,
+                           "the range holds records with a send time (ts_out) and others without, "
+                           "but a DBN file has one kind: choose a track with --track");
     }
     state->rtype = head->rtype;
     state->size = size;
@@ -204,7 +203,7 @@ static int dbn_tick(struct output *o, const struct output_run *run, const struct
                        "track %s holds %s, which are not DBN: choose %s-o frames or "
                        "-o jsonl",
                        run->track, frame->type == TDK_TYPE_WIDE ? "wide ticks" : "opaque payloads",
-                       o->options.live ? "" : "what is with --track or -t, or ");
+                       o->options.live ? "" : "DBN records with --track or -t, or ");
     if (frame->size < sizeof *head || head->length * 4u != frame->size) {
         o->skipped++;
         return 0;

@@ -48,8 +48,8 @@ static int look_up_kind(const struct output *o, struct kind_name *kind,
         rc = facts->property(facts->context, run->track, run->epoch, key, &value, &size);
     if (rc < 0 || size > FIVE_TYPE_MAX) {
         free(value);
-        return err_say(err, TDK_EFORMAT, "track %s does not tell the name of message type %u",
-                       run->track, number);
+        return err_say(err, TDK_EFORMAT, "track %s gives no name for message type %u", run->track,
+                       number);
     }
     *kind = (struct kind_name){
         .epoch = run->epoch, .number = run->number, .kind = number, .size = size};
@@ -94,7 +94,7 @@ static int refuse(const struct output *o, const struct tdk_frame *frame, struct 
     if (frame->type <= TDK_TYPE_WIDE && frame->size >= sizeof(struct tdk_dbn_head))
         name = dbn_rtype_name(((const struct tdk_dbn_head *)(frame + 1))->rtype);
     return err_say(err, TDK_EFORMAT,
-                   "the %s holds %s, which five fields cannot say: %sleave out --five",
+                   "the %s holds %s, which five fields cannot hold: %sleave out --five",
                    o->options.live ? "ring" : "range", name != NULL ? name : "unknown records",
                    o->options.live ? "" : "choose -t trades or -t wide-trade, or ");
 }

@@ -39,12 +39,13 @@ static int refuse(const struct output *o, const struct output_layout *state, boo
 {
     const char *one = o->kind->one_schema;
     if (rtype == state->rtype && opaque == state->opaque)
-        return err_say(err, TDK_EFORMAT,
-                       "the range holds %s of more than one version of DBN, %s has one: choose a "
-                       "track with --track, or -o jsonl",
-                       name_of(opaque, rtype), one);
+        return err_say(
+            err, TDK_EFORMAT,
+            "the range holds %s of more than one version of DBN, but %s has one: choose a "
+            "track with --track, or -o jsonl",
+            name_of(opaque, rtype), one);
     return err_say(err, TDK_EFORMAT,
-                   "the %s holds more than one schema (%s, %s), %s has one: choose %s-o jsonl",
+                   "the %s holds more than one schema (%s, %s), but %s has one: choose %s-o jsonl",
                    o->options.live ? "ring" : "range", name_of(state->opaque, state->rtype),
                    name_of(opaque, rtype), one, o->options.live ? "" : "with -t, or ");
 }
@@ -72,11 +73,11 @@ int output_layout_match(const struct output *o, struct output_layout *state,
     if (layout == state->layout && rtype == state->rtype) {
         if (state->ts_out || !has_ts_out(layout, frame))
             return 0;
-        return err_say(err, TDK_EFORMAT,
-                       "%s of the %s have a send time (ts_out), those before them have none, and "
-                       "%s has its columns by now: choose a track with --track, or -o jsonl",
-                       name_of(opaque, rtype), o->options.live ? "ring" : "range",
-                       o->kind->one_schema);
+        return err_say(
+            err, TDK_EFORMAT,
+            "%s of the %s have a send time (ts_out), those before them have none, and the columns "
+            "of %s are fixed by now: choose a track with --track, or -o jsonl",
+            name_of(opaque, rtype), o->options.live ? "ring" : "range", o->kind->one_schema);
     }
     return refuse(o, state, opaque, rtype, err);
 }

@@ -78,8 +78,8 @@ static int learn(const struct output *o, const struct output_run *run, struct wi
     long link = whole ? number_of(o, run, "pcap.linktype", -1) : (long)PCAP_LINK_ETHERNET;
     if (link < 0 || link > UINT16_MAX)
         return err_say(err, TDK_EFORMAT,
-                       "track %s has whole packets, but its property pcap.linktype does not tell "
-                       "of which link type; -o frames has them as they are",
+                       "track %s has whole packets, but its property pcap.linktype does not say of "
+                       "which link type; -o frames gives them as they are",
                        run->track);
     if (wire->known && wire->link != (uint16_t)link)
         wire->interface = 0; /* another kind of link needs another interface */
@@ -98,8 +98,8 @@ static int check_type(const struct output_run *run, const struct tdk_frame *fram
     if (frame->type > TDK_TYPE_WIDE)
         return 0;
     return err_say(err, TDK_EFORMAT,
-                   "track %s holds %s, which are no packets: choose what is with --track or -t, or "
-                   "another format",
+                   "track %s holds %s, which are not packets: choose packets with --track or -t, "
+                   "or another format",
                    run->track, frame->type == TDK_TYPE_WIDE ? "wide ticks" : "DBN records");
 }
 
@@ -140,10 +140,11 @@ static int settle_link(struct output *o, const struct wire *wire, struct tdk_err
     }
     if (wire->link == state->link)
         return 0;
-    return err_say(err, TDK_EFORMAT,
-                   "the range holds packets of link types %u and %u, a pcap file has one: choose a "
-                   "track with --track, or -o pcapng",
-                   state->link, wire->link);
+    return err_say(
+        err, TDK_EFORMAT,
+        "the range holds packets of link types %u and %u, but a pcap file has one: choose a "
+        "track with --track, or -o pcapng",
+        state->link, wire->link);
 }
 
 static int pcap_tick(struct output *o, const struct output_run *run, const struct tdk_frame *frame,

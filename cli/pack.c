@@ -165,7 +165,7 @@ static int find_segments(struct packing *p, struct tdk_err *err)
     for (size_t i = 0; i < p->count; i++)
         p->total += p->segments[i].size;
     if (rc == 0 && p->count == 0)
-        return err_say(err, TDK_EVALUE, "no segment of this tape has ticks of these times");
+        return err_say(err, TDK_EVALUE, "no segment of this tape has ticks in this range");
     return rc == -ENOMEM ? err_set(err, rc, "list segments") : rc;
 }
 
@@ -358,8 +358,10 @@ static int add_one_file(struct packing *p, const char *path, struct tdk_err *err
     char name[256];
     snprintf(name, sizeof name, "pack/files/%.200s", slash != NULL ? slash + 1 : path);
     if (!bundle_name_is_valid(name))
-        return err_say(err, TDK_EVALUE,
-                       "--include %s: give it a name of letters, digits, '.', '_' and '-'", path);
+        return err_say(
+            err, TDK_EVALUE,
+            "--include %s: its name may have only letters, digits, '.', '_' and '-'; rename it",
+            path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
     int rc = end < 0 ? err_set(err, -errno, "read %s", path)
@@ -460,12 +462,13 @@ static int run(const struct cli *cli)
 {
     struct packing p = {.whole = true, .config = cli->globals->config};
     if (args.mark != NULL && (args.range.from.text != NULL || args.range.to.text != NULL))
-        return cli_usage("--mark, or --from and --to: not both");
+        return cli_usage("choose --mark, or --from and --to, not both");
     int status = range_open(&p.range, &args.range);
     if (status != CLI_OK)
         return status;
-    status = p.range.tape->lone[0] != '\0' ? cli_usage("-T: a segment alone is no tape to pack")
-                                           : find_range(&p);
+    status = p.range.tape->lone[0] != '\0'
+                 ? cli_usage("-T: a lone segment cannot be packed; name the tape's directory")
+                 : find_range(&p);
     if (status == CLI_OK) {
         interrupt_catch();
         text_init(&p.text);

@@ -207,13 +207,13 @@ static int check_args(void)
     if (!args.then_live)
         return CLI_OK;
     if (args.range.to.anchor != MOMENT_UNSET)
-        return cli_usage("--then-live goes on without an end; it does not go with --to");
+        return cli_usage("--then-live has no end; it cannot be combined with --to");
     if (args.lockstep)
-        return cli_usage("--lockstep: the present waits for nobody; it does not go with "
-                         "--then-live");
+        return cli_usage(
+            "--lockstep cannot be combined with --then-live: the present waits for nobody");
     if (args.loop != 1 || args.rebase.anchor != MOMENT_UNSET)
-        return cli_usage("--then-live: the present has one round and its own times; it does not go "
-                         "with --loop and --rebase");
+        return cli_usage("--then-live cannot be combined with --loop or --rebase: the present has "
+                         "one round and its own times");
     return CLI_OK;
 }
 
@@ -307,7 +307,7 @@ static int run(const struct cli *cli)
         status = wait_and_run(&play, gate);
     else
         status =
-            err.code == TDK_ENORING ? cli_fail(&err, "--create SIZE makes it") : range_fail(&err);
+            err.code == TDK_ENORING ? cli_fail(&err, "--create SIZE creates it") : range_fail(&err);
     keys_close();
     player_close(play.player);
     range_close(&play.range);

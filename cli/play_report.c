@@ -15,7 +15,7 @@ static void tell_summary(const struct play_args *args, const struct play_outcome
              quantity_count_text(rate, quantity_per_second(o->ticks, o->elapsed_ns)),
              o->stopped ? "; stopped before the end" : "");
     if (args->prime)
-        cli_note("%" PRIu64 " %s in front, the state before the range", o->primed,
+        cli_note("%" PRIu64 " %s of the state before the range came first", o->primed,
                  quantity_word(o->primed, "tick", "ticks"));
     if (args->speed.kind != SPEED_MAX && o->stalls > 0)
         cli_note("full ring: %" PRIu64 " %s, %s in all; the tape stood still", o->stalls,
@@ -103,9 +103,10 @@ int play_report(const struct play_args *args, const struct fidelity *fidelity,
         status = cli_fail_words("interrupted after %" PRIu64 " %s", outcome->ticks,
                                 quantity_word(outcome->ticks, "tick", "ticks"));
     else if (outcome->taken && !args->then_live)
-        status = cli_fail_words("stopped after %" PRIu64 " %s by somebody else (session stop), or "
-                                "because the replayer ends",
-                                outcome->ticks, quantity_word(outcome->ticks, "tick", "ticks"));
+        status = cli_fail_words(
+            "stopped after %" PRIu64
+            " %s by somebody else (session stop), or because the replayer is stopping",
+            outcome->ticks, quantity_word(outcome->ticks, "tick", "ticks"));
     else if (is_missed(args, fidelity, outcome))
         status = CLI_MISSED;
     if (args->digest)

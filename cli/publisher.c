@@ -143,7 +143,7 @@ int publisher_new_epoch(struct publisher *p, struct tdk_err *err)
     tdk_ring_info(p->ring, &info);
     if (p->loan.address != NULL)
         return err_say(err, -ENOTSUP,
-                       "ring %s is lent, for one epoch: what needs another needs another feed",
+                       "ring %s is lent for one epoch: what needs another epoch needs another feed",
                        info.name);
     publisher_flush(p);
     tdk_ring_detach(p->ring);

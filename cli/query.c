@@ -158,7 +158,7 @@ static int unknown_format(const char *word)
         nearest_try(&nearest, known[i]);
     if (nearest.best != NULL)
         return cli_usage("-o %s: no such format; did you mean '%s'?", word, nearest.best);
-    return cli_usage("-o %s: no such format, there are %s", word, output_format_words);
+    return cli_usage("-o %s: no such format; choose one of %s", word, output_format_words);
 }
 
 /* ---- numbers ---- */
@@ -471,17 +471,17 @@ static int run(const struct cli *cli)
     if (args.count && args.explain)
         return cli_usage("--count and --explain: choose one");
     if (numbers && args.file != NULL)
-        return cli_usage("%s prints numbers to stdout; it does not go with -O",
+        return cli_usage("%s prints numbers to stdout; it cannot be combined with -O",
                          args.count ? "--count" : "--explain");
     if (args.prime && (numbers || args.reverse))
-        return cli_usage("--prime puts ticks in front of the first; it does not go with %s",
+        return cli_usage("--prime puts ticks in front of the range; it cannot be combined with %s",
                          numbers ? "--count and --explain" : "--reverse");
     if (args.explain && args.digest)
-        return cli_usage("--explain reads no tick; it does not go with --digest");
+        return cli_usage("--explain reads no tick; it cannot be combined with --digest");
     if (!numbers && args.format == NULL && args.file == NULL)
         return cli_usage("no output format: choose one with -o (%s)", output_format_words);
     if ((args.explain || args.prime) && ask_by_address(args.range.tape, args.where.address))
-        return cli_usage("%s is worked out from the tape itself: it goes with -T",
+        return cli_usage("%s is computed from the tape itself, so it needs -T",
                          args.explain ? "--explain" : "--prime");
     struct query q = {.cli = cli};
     args.range.where = &args.where;

@@ -119,7 +119,7 @@ int range_instrument(const char *symbol, uint32_t *id, struct tdk_err *err)
         return 0;
     if (quantity_count(symbol + 1, &number, NULL) < 0 || number > UINT32_MAX)
         return err_say(err, TDK_EVALUE,
-                       "symbol '%.80s': behind # an instrument id is expected, 0 to 4294967295",
+                       "symbol '%.80s': after # an instrument id is expected, 0 to 4294967295",
                        symbol);
     *id = (uint32_t)number;
     return 1;

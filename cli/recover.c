@@ -155,22 +155,19 @@ static int conclude(const struct recovering *r)
     const struct recover_report *report = &r->report;
     char torn[QUANTITY_TEXT];
     if (report->sealed_now > 0 || report->torn_bytes > 0)
-        cli_note("%" PRIu64 " %s sealed; %s of writes that were never completed cut, kept in "
-                 "quarantine/",
+        cli_note("%" PRIu64 " %s sealed; %s of unfinished writes cut, and kept in quarantine/",
                  report->sealed_now, quantity_word(report->sealed_now, "segment", "segments"),
                  quantity_size_text(torn, report->torn_bytes));
     if (report->imports_undone > 0)
-        cli_note("%" PRIu64 " %s of an import that was never finished removed",
-                 report->imports_undone,
+        cli_note("%" PRIu64 " %s of an unfinished import removed", report->imports_undone,
                  quantity_word(report->imports_undone, "segment", "segments"));
     if (is_whole(r)) {
-        cli_note("%s: %" PRIu64 " %s, index built anew",
-                 args.quick ? "ready" : "ready, and all of it is whole", report->segments,
-                 quantity_word(report->segments, "segment", "segments"));
+        cli_note("%s: %" PRIu64 " %s, index rebuilt", args.quick ? "ready" : "ready and whole",
+                 report->segments, quantity_word(report->segments, "segment", "segments"));
         return CLI_OK;
     }
     if (r->check.away > 0)
-        cli_warn("%" PRIu64 " %s blocks were not looked at", r->check.away,
+        cli_warn("%" PRIu64 " %s blocks were not checked", r->check.away,
                  quantity_word(r->check.away, "segment is on a disk that is not there now: its",
                                "segments are on a disk that is not there now: their"));
     cli_warn("ready, but not whole: damage %" PRIu64 ", set aside %" PRIu64 ", findings %" PRIu64
@@ -194,7 +191,7 @@ static int run(const struct cli *cli)
     if (rc == TDK_EBUSY)
         return cli_fail(&err, NULL);
     if (rc < 0)
-        return cli_fail(&err, "nothing is lost by trying again");
+        return cli_fail(&err, "it is safe to try again");
     rc = show(&r);
     if (rc < 0)
         return cli_fail_stdout(rc);

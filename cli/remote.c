@@ -207,7 +207,7 @@ static int read_epochs(struct remote *r, struct page *page, struct tdk_epoch_inf
     for (uint32_t i = 0; rc >= 0 && i < list.count; i++) {
         rc = read_epoch(list, i, &epochs[i], err);
         if (rc >= 0 && epochs[i].epoch <= last)
-            rc = err_say(err, TDK_EFORMAT, "epochs: the answer does not lead on");
+            rc = err_say(err, TDK_EFORMAT, "epochs: the pages of the answer do not advance");
         last = epochs[i].epoch;
     }
     if (rc >= 0)
@@ -270,9 +270,8 @@ int remote_property(struct remote *r, const char *track, uint64_t epoch, const c
             rc = wire_must(wire_u64(map, "size", &total, err), "size", err);
         rc = rc < 0 ? rc : 0;
         if (rc == 0 && total > PROPERTY_MAX)
-            rc = err_say(err, TDK_EFULL,
-                         "property %s has %llu bytes, and more than %zu are not taken", key,
-                         (unsigned long long)total, PROPERTY_MAX);
+            rc = err_say(err, TDK_EFULL, "property %s has %llu bytes, and at most %zu are accepted",
+                         key, (unsigned long long)total, PROPERTY_MAX);
         if (rc == 0 && wire_bytes(map, "value", &part, NULL) == 1)
             text_add(&whole, part.bytes, part.size);
         if (rc == 0 && (part.size == 0 || text_error(&whole) < 0))

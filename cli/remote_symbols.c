@@ -65,7 +65,7 @@ static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct t
     if (rc < 0)
         return rc;
     if (r->symbol_count > SYMBOLS_MAX)
-        return err_say(err, TDK_EFULL, "symbols: more than %zu are not taken", SYMBOLS_MAX);
+        return err_say(err, TDK_EFULL, "symbols: at most %zu are accepted", SYMBOLS_MAX);
     struct remote_symbol *symbols =
         reallocarray(r->symbols, r->symbol_count + list.count + 1, sizeof *symbols);
     if (symbols == NULL)
@@ -75,7 +75,7 @@ static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct t
         struct remote_symbol *symbol = &symbols[r->symbol_count++];
         rc = read_row(list, i, symbol, err);
         if (rc >= 0 && strcmp(symbol->symbol, after) <= 0 && after[0] != '\0')
-            rc = err_say(err, TDK_EFORMAT, "symbols: the answer does not lead on");
+            rc = err_say(err, TDK_EFORMAT, "symbols: the pages of the answer do not advance");
     }
     if (rc >= 0)
         rc = wire_may(wire_bool(map, "more", &more, err), err);

@@ -86,7 +86,7 @@ static int warn_unmet(const struct retain_plan *plan)
     char bytes[QUANTITY_TEXT], free_text[QUANTITY_TEXT];
     if (!plan->verdict.unmet)
         return CLI_OK;
-    cli_warn("the limits cannot be kept: %" PRIu64 " %s of %s %s, %s are free; column "
+    cli_warn("the limits cannot be met: %" PRIu64 " %s of %s %s, %s are free; column "
              "kept_by of `tapedeck retain plan` says what keeps %s",
              plan->verdict.segments, quantity_word(plan->verdict.segments, "segment", "segments"),
              quantity_size_text(bytes, plan->verdict.bytes),
@@ -313,7 +313,7 @@ static int apply_now(const struct cli *cli, const struct retain_policy *policy)
     int status = rc == 0 ? warn_unmet(&a.plan) : CLI_OK;
     retain_plan_close(&a.plan);
     if (rc < 0)
-        return cli_fail(&err, "nothing is lost by trying again");
+        return cli_fail(&err, "it is safe to try again");
     cli_note("%" PRIu64 " %s of %s deleted", a.segments,
              quantity_word(a.segments, "segment", "segments"), quantity_size_text(bytes, a.bytes));
     if (interrupted())
@@ -328,7 +328,7 @@ static int run_apply(const struct cli *cli)
     struct retain_policy policy = {.tracks = NULL};
     int status = read_policy(&policy);
     if (status == CLI_OK && !retain_is_set(&policy))
-        status = cli_usage("no limit: name one, as in --max-age 30d");
+        status = cli_usage("no limit was given; name one, as in --max-age 30d");
     else if (status == CLI_OK)
         status = args.dry_run ? plan_only(&policy) : apply_now(cli, &policy);
     retain_limits_close(&policy);
@@ -369,7 +369,7 @@ static int read_numbers(const struct option_list *words, uint64_t *numbers)
     struct tdk_err err;
     for (size_t i = 0; i < words->count; i++)
         if (quantity_count(words->items[i], &numbers[i], &err) < 0 || numbers[i] == 0)
-            return cli_usage("'%s' is no segment's number; `tapedeck ls segments` lists them",
+            return cli_usage("'%s' is not a segment number; `tapedeck ls segments` lists them",
                              words->items[i]);
     return CLI_OK;
 }
@@ -400,7 +400,7 @@ static int check_present(const struct folder *folder, const uint64_t *numbers, s
     if (rc < 0)
         return cli_fail(&err, NULL);
     return p.found >= count ? CLI_OK
-                            : cli_fail_words("%s has not all of these segments; `tapedeck ls "
+                            : cli_fail_words("%s does not have all of these segments; `tapedeck ls "
                                              "segments` lists those it has",
                                              folder->path);
 }

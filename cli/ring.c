@@ -55,7 +55,7 @@ static int create_run(const struct cli *cli)
     if (rc < 0)
         return cli_refuse(&err, rc == -EEXIST ? "`tapedeck ring rm` removes it" : NULL);
     char size[QUANTITY_TEXT];
-    cli_note("%s is there, %s", name, quantity_size_text(size, create_args.size));
+    cli_note("created ring %s, %s", name, quantity_size_text(size, create_args.size));
     return CLI_OK;
 }
 
@@ -165,7 +165,7 @@ static int finish(struct table *table, int status)
 static void note_no_directory(void)
 {
     if (access(rings_path(), F_OK) < 0 && errno == ENOENT)
-        cli_note("there is no rings directory %s; TAPEDECK_RINGS names another", rings_path());
+        cli_note("there is no rings directory %s; set TAPEDECK_RINGS to use another", rings_path());
 }
 
 static int ls_run(const struct cli *cli)
@@ -188,7 +188,7 @@ static int info_run(const struct cli *cli)
     struct table *table;
     if (tdk_ring_stat(cli->operands->items[0], &info, &err) < 0)
         return cli_refuse(
-            &err, err.code == TDK_ENORING ? "`tapedeck ring ls` shows those that are there" : NULL);
+            &err, err.code == TDK_ENORING ? "`tapedeck ring ls` lists the rings that exist" : NULL);
     if (table_open(&table, table_form_single(show_args.json), columns, array_size(columns)) < 0)
         return cli_fail_words("show the ring: no memory");
     put_row(table, &info);
@@ -243,13 +243,13 @@ static int rm_one(const char *name)
         char fill[QUANTITY_TEXT];
         if (tdk_ring_stat(name, &ring, &err) < 0)
             return cli_refuse(&err, NULL);
-        cli_note("%s would go, with %s that nobody has read", name,
+        cli_note("would remove ring %s, with %s that nobody has read", name,
                  quantity_size_text(fill, ring.fill));
         return CLI_OK;
     }
     if (tdk_ring_remove(name, rm_args.force, &err) < 0)
         return cli_refuse(&err, err.code == TDK_EHOSTILE && !rm_args.force
-                                    ? "--force removes what is there all the same"
+                                    ? "--force removes it all the same"
                                     : NULL);
     return CLI_OK;
 }

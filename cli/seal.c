@@ -137,9 +137,8 @@ static int run(const struct cli *cli)
     if (args.range.tape == NULL)
         return range_no_tape();
     if (!stretch_parse(args.segments, &options.first, &options.last))
-        return cli_usage(
-            "--segments %s: a number, or two with a dash between (7, 7-19, 7- to the end)",
-            args.segments);
+        return cli_usage("--segments %s: neither a number nor a range (7, 7-19, or 7- to the end)",
+                         args.segments);
     interrupt_catch();
     progress_begin(&w.progress, "seal", args.progress, cli->globals->quiet);
     int rc = seal_tape(args.range.tape, &options, &w.totals, &err);
@@ -148,11 +147,11 @@ static int run(const struct cli *cli)
     uint64_t elapsed_ns = progress_elapsed(&w.progress);
     progress_clear(&w.progress);
     if (rc < 0 && w.totals.failed == 0)
-        return cli_fail(&err, w.totals.segments > 0 ? "what was packed stays so" : NULL);
+        return cli_fail(&err, w.totals.segments > 0 ? "what was packed stays packed" : NULL);
     int shown = show(&w.totals, elapsed_ns);
     if (shown < 0)
         return cli_fail_stdout(shown);
-    return rc < 0 ? cli_fail(&err, "the others were not tried; --keep-going does")
+    return rc < 0 ? cli_fail(&err, "the others were not tried; --keep-going tries them")
                   : conclude(&w.totals);
 }
 

@@ -76,7 +76,7 @@ static int watch(struct tdk_client *client, const struct seal_tape_options *o,
             return rc;
         count(totals, begun, &now);
         if (o->go_on != NULL && !o->go_on(totals, o->context))
-            return err_say(err, -ECANCELED, "the recorder goes on packing without being watched");
+            return err_say(err, -ECANCELED, "interrupted; the recorder goes on packing by itself");
     }
     return 0;
 }

@@ -156,7 +156,7 @@ static int steer(const struct cli *cli, const char *method, const char *key, con
     struct wire_map result;
     uint64_t session;
     if (quantity_count(cli->operands->items[0], &session, NULL) < 0)
-        return cli_usage("'%s': a session's number is wanted; `tapedeck session ls` lists them",
+        return cli_usage("'%s' is not a session number; `tapedeck session ls` lists them",
                          cli->operands->items[0]);
     int status = ask_open(&client, &args.ask, ASK_REPLAYER);
     if (status != CLI_OK)
@@ -202,14 +202,14 @@ static int read_step(const char *word)
     uint64_t *to = quantity_count(word, &args.ticks, NULL) == 0 ? &args.ticks : &args.by_ns;
     if (to == &args.by_ns && quantity_duration(word, to, NULL) < 0)
         return cli_usage("'%s' is neither a number of ticks nor a duration as in 250ms", word);
-    return *to > 0 ? CLI_OK : cli_usage("'%s': a step of nothing", word);
+    return *to > 0 ? CLI_OK : cli_usage("'%s': a step cannot be zero", word);
 }
 
 static int run_step(const struct cli *cli)
 {
     const char *word = word_of(cli);
     if ((args.ticks != 0) + (args.by_ns != 0) + (word != NULL) > 1)
-        return cli_usage("a number of ticks, a duration, --ticks and --by: choose one");
+        return cli_usage("choose one of a number of ticks, a duration, --ticks and --by");
     int status = word != NULL ? read_step(word) : CLI_OK;
     if (status != CLI_OK)
         return status;
@@ -239,8 +239,9 @@ static int read_seek(const char *word)
 {
     struct tdk_err err;
     if ((word != NULL) == (args.to.anchor != MOMENT_UNSET))
-        return cli_usage("where to go on, behind ID or with --to: %s",
-                         word ? "choose one" : "it is missing");
+        return cli_usage(word != NULL
+                             ? "choose one of TIME and --to"
+                             : "the time to seek is missing: give it after ID or with --to");
     if (word != NULL && moment_parse(word, NULL, &args.to, &err) < 0)
         return cli_usage("%s", err.text);
     return CLI_OK;

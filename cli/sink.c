@@ -40,7 +40,7 @@ static int open_temporary(struct sink *sink, struct tdk_err *err)
 
 static int refuse(const struct sink *sink, struct tdk_err *err)
 {
-    return err_say(err, -EEXIST, "%s is there already; --force replaces it", sink->path);
+    return err_say(err, -EEXIST, "%s exists already; --force replaces it", sink->path);
 }
 
 static int open_file(struct sink *sink, bool force, struct tdk_err *err)
@@ -71,9 +71,9 @@ int sink_open(struct sink *sink, const char *path, bool binary, bool force, stru
         rc = open_file(sink, force, err);
     }
     if (rc == 0 && binary && isatty(sink->fd))
-        rc =
-            err_say(err, TDK_EVALUE,
-                    "this is binary and would garble the terminal; name a file with -O, or a pipe");
+        rc = err_say(err, TDK_EVALUE,
+                     "this is binary and would garble the terminal; write it to a file with -O, or "
+                     "to a pipe");
     if (rc < 0)
         sink_close(sink);
     return rc;
@@ -107,7 +107,8 @@ static int give_name(const struct sink *sink)
 /* Keep the temporary file: what was written may be nowhere else. */
 static int keep(struct sink *sink, struct tdk_err *err)
 {
-    int rc = err_say(err, -EEXIST, "%s has come meanwhile, and what was written is in %s",
+    int rc = err_say(err, -EEXIST,
+                     "%s was created by somebody else meanwhile; what was written is in %s",
                      sink->path, sink->temporary);
     free(sink->temporary);
     sink->temporary = NULL;

@@ -265,7 +265,7 @@ static int show_table(const struct pages *pages, const struct pages *before, uin
 
 static int nobody(const char *writer)
 {
-    cli_warn("no %s runs here%s; is it started, and TAPEDECK_RINGS the same for it and us?",
+    cli_warn("no %s runs here%s; is it started, and with the same TAPEDECK_RINGS as this command?",
              writer != NULL ? writer : "daemon", args.range.tape != NULL ? " on that tape" : "");
     return CLI_UNREACHABLE;
 }
@@ -322,7 +322,7 @@ static int run(const struct cli *cli)
     if (writer != NULL && strcmp(writer, "recorder") != 0 && strcmp(writer, "replayer") != 0)
         return cli_usage("'%s' is neither recorder nor replayer", writer);
     if (args.count != 0 && args.interval_ns == 0)
-        return cli_usage("--count without --interval: how long is it from one time to the next?");
+        return cli_usage("--count needs --interval, the time between the reports");
     interrupt_catch();
     if (ask_by_address(args.range.tape, args.where.address))
         return run_asking();

@@ -172,8 +172,8 @@ static int open_output(struct tail *t, struct tdk_err *err)
     if (output_args.format == NULL && output_has_name(output_args.path))
         options.format = OUTPUT_AUTO;
     if (output_args.format != NULL && !output_format_parse(output_args.format, &options.format))
-        return err_say(err, TDK_EVALUE, "-o %s: no such format, there are %s", output_args.format,
-                       output_format_words);
+        return err_say(err, TDK_EVALUE, "-o %s: no such format; choose one of %s",
+                       output_args.format, output_format_words);
     int rc = output_settle_format(&options, err);
     t->shows_control = output_args.control || options.format == OUTPUT_FRAMES;
     options.control = t->shows_control;
@@ -211,7 +211,7 @@ static int tail_run(const struct cli *cli)
     struct tail tail = {.output = NULL};
     struct tdk_err err;
     if (args.follow && args.range.to.anchor != MOMENT_UNSET)
-        return cli_usage("-f goes on without an end; it does not go with --to");
+        return cli_usage("-f has no end; it cannot be combined with --to");
     int status = range_open(&tail.range, &args.range);
     if (status != CLI_OK) {
         range_close(&tail.range);

@@ -98,12 +98,12 @@ static int tap_report(struct tap *t, int rc, const struct tdk_err *err)
     }
     if (l->lost > 0) {
         cli_warn("%" PRIu64 " %s here", l->lost,
-                 quantity_word(l->lost, "tick was lost before it came",
-                               "ticks were lost before they came"));
+                 quantity_word(l->lost, "tick was lost before it arrived",
+                               "ticks were lost before they arrived"));
         status = CLI_LOSSY;
     }
     if (rc == -ETIMEDOUT && args.count != 0) {
-        cli_warn("no new tick for as long as --timeout says; %" PRIu64 " came", l->ticks);
+        cli_warn("no new tick for as long as --timeout says; %" PRIu64 " arrived", l->ticks);
         status = CLI_MISSED;
     } else if (rc < 0 && rc != -ETIMEDOUT) {
         status = listener_fail(err);

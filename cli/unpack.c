@@ -133,9 +133,9 @@ static int check_output(struct unpacking *u)
     while (size > 1 && args.output[size - 1] == '/')
         size--;
     if (size == 0 || size > PATH_SIZE - 32)
-        return cli_usage("-O: no name for a folder");
+        return cli_usage("-O: not a name for a directory");
     if (lstat(args.output, &there) == 0)
-        return cli_usage("-O %s: it is there already; name a new folder", args.output);
+        return cli_usage("-O %s: it exists already; name a new directory", args.output);
     snprintf(u->aside, sizeof u->aside, "%.*s.unpacking", (int)size, args.output);
     return CLI_OK;
 }
@@ -155,7 +155,7 @@ static int run(const struct cli *cli)
     progress_end(&u.progress, u.done, u.done, "bytes", 0);
     if (rc < 0)
         return cli_fail(&err, "nothing of it is left");
-    cli_note("%s is a tape; its file pack/manifest says what it is of", args.output);
+    cli_note("%s is a tape; its file pack/manifest says where it comes from", args.output);
     return lost ? CLI_LOSSY : CLI_OK;
 }
 

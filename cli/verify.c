@@ -98,7 +98,7 @@ static void on_unread(const char *why, void *context)
 {
     struct verification *v = context;
     progress_clear(&v->progress);
-    cli_warn("the index was not looked at, only the segments: %s", why);
+    cli_warn("only the segments were checked, not the index: %s", why);
 }
 
 static void on_progress(const struct verify_totals *totals, void *context)
@@ -116,15 +116,14 @@ static int conclude(const struct verify_totals *totals, uint64_t elapsed_ns)
              quantity_word(totals->ticks, "tick", "ticks"),
              quantity_size_text(bytes, totals->bytes), quantity_duration_text(elapsed, elapsed_ns),
              totals->findings > 0 ? "damage"
-             : totals->away > 0   ? "whole, as far as it is there"
+             : totals->away > 0   ? "whole, as far as it is here"
                                   : "all whole");
     if (totals->away > 0)
         cli_warn(
-            "%" PRIu64 " %s looked at", totals->away,
-            quantity_word(
-                totals->away,
-                "segment is on a disk that is not there now: of it only the footer was",
-                "segments are on a disk that is not there now: of those only the footers were"));
+            "%" PRIu64 " %s checked", totals->away,
+            quantity_word(totals->away,
+                          "segment is on a disk that is not there now: only its footer was",
+                          "segments are on a disk that is not there now: only their footers were"));
     if (totals->findings == 0)
         return totals->away == 0 ? CLI_OK : CLI_LOSSY;
     cli_warn("findings: %" PRIu64 "; `tapedeck query` still gives all that is not damaged",

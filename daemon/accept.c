@@ -42,7 +42,7 @@ static int peer_of(const struct server *s, int fd, struct peer *who, struct tdk_
     *who = (struct peer){.uid = peer.uid, .guest = !user};
     if (user || has_uid(&o->guests, peer.uid))
         return 0;
-    return err_say(err, -EACCES, "uid %u may not connect; --allow-uid %u would let it", peer.uid,
+    return err_say(err, -EACCES, "uid %u may not connect; --allow-uid %u would allow it", peer.uid,
                    peer.uid);
 }
 
@@ -81,7 +81,7 @@ void connection_accept(struct server *s, int fd, bool local)
         refuse(s, fd, &err);
     } else if (!make_room(s, who.guest, now_ns) || s->free == NULL) {
         s->counts.refused_full++;
-        err_say(&err, TDK_EFULL, "%u connections are there, and no more are taken; try later",
+        err_say(&err, TDK_EFULL, "%u connections are open, and there can be no more; try later",
                 who.guest ? s->guest_count : s->live_count);
         refuse(s, fd, &err);
     } else {

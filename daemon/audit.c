@@ -95,7 +95,7 @@ static void on_written(uv_work_t *work, int status)
     bool was_full = audit_is_full(a);
     a->busy = false;
     if (a->status < 0 && !a->failed)
-        log_error("write the audit log: %s; lines are missing in it", tdk_strerror(a->status));
+        log_error("write the audit log: %s; lines are missing from it", tdk_strerror(a->status));
     a->failed = a->status < 0;
     start(a);
     if (was_full)

@@ -276,7 +276,7 @@ static void take_message(struct connection *c, const char *bytes, size_t size)
     if (wire_decode(c->server->decoder, bytes, size, &m, &err) < 0) {
         malformed(c, &err);
     } else if (m.kind == WIRE_RESPONSE) {
-        err_say(&err, TDK_EFORMAT, "no request: a response, and nothing was asked of you");
+        err_say(&err, TDK_EFORMAT, "not a request: a response, although nothing was asked of you");
         malformed(c, &err);
     } else if (m.kind == WIRE_NOTIFICATION) {
         take_notification(c, &m);
@@ -536,11 +536,11 @@ static void check_speaking(struct connection *c, uint64_t now_ns)
     struct tdk_err err;
     if (c->begun_ns != 0 && now_ns - c->begun_ns >= o->half_ns) {
         c->server->counts.closed_half++;
-        err_say(&err, -ETIMEDOUT, "half a message came, and not the rest of it in time");
+        err_say(&err, -ETIMEDOUT, "only part of a message came in time");
         connection_break(c, &err);
     } else if (!c->asked && c->streams == 0 && now_ns - c->heard_ns >= o->idle_ns) {
         c->server->counts.closed_idle++;
-        err_say(&err, -ETIMEDOUT, "nothing was asked for too long");
+        err_say(&err, -ETIMEDOUT, "no request came for too long");
         connection_break(c, &err);
     }
 }
@@ -580,8 +580,8 @@ int connection_hold(struct connection *c, struct tdk_err *err)
 {
     unsigned most = c->server->options.streams_max;
     if (c->streams >= most)
-        return err_say(err, TDK_EFULL, "a connection may have %u streams and sessions at a time",
-                       most);
+        return err_say(err, TDK_EFULL,
+                       "a connection may have at most %u streams and sessions at a time", most);
     c->streams++;
     return 0;
 }

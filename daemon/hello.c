@@ -33,10 +33,10 @@ static int check(struct connection *c, struct wire_map params, struct tdk_err *e
     if (rc < 0)
         return rc;
     if (protocol != SERVER_PROTOCOL)
-        return err_say(err, TDK_EVERSION, "hello: protocol %llu is not spoken here, only %u",
+        return err_say(err, TDK_EVERSION, "hello: protocol %llu is not supported here, only %u",
                        (unsigned long long)protocol, SERVER_PROTOCOL);
     if (!c->local && !is_token(c->server, token))
-        return err_say(err, -EACCES, "hello: over TCP the token is needed, and this is not it");
+        return err_say(err, -EACCES, "hello: TCP needs the token, and this is not the token");
     return 0;
 }
 

@@ -45,7 +45,7 @@ static int remove_stale(const char *path, struct tdk_err *err)
     if (lstat(path, &info) < 0)
         return errno == ENOENT ? 0 : err_set(err, -errno, "socket %s", path);
     if (!S_ISSOCK(info.st_mode))
-        return err_say(err, -EEXIST, "socket %s: something else than a socket has this name", path);
+        return err_say(err, -EEXIST, "socket %s: this name exists and is not a socket", path);
     strncpy(address.path, path, sizeof address.path - 1);
     int rc = address_connect(&address, PROBE_TIME_NS, &fd, NULL);
     if (rc == 0)
@@ -74,7 +74,7 @@ static int lock_folder(const char *path, int *lock, struct tdk_err *err)
     if (*lock < 0 || lock_wait(*lock, LOCK_TIME_NS) != -EWOULDBLOCK)
         return 0;
     close(*lock);
-    return err_say(err, TDK_EBUSY, "socket %s: another process has locked its folder", path);
+    return err_say(err, TDK_EBUSY, "socket %s: another process has locked its directory", path);
 }
 
 static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *err)
@@ -176,7 +176,8 @@ static int resolve(const char *text, bool remote, struct addrinfo **list, struct
     if (rc < 0)
         return rc;
     if (address.local)
-        return err_say(err, TDK_EVALUE, "%.200s is no HOST:PORT; a Unix socket is --socket", text);
+        return err_say(err, TDK_EVALUE, "%.200s is not HOST:PORT; for a Unix socket use --socket",
+                       text);
     rc = getaddrinfo(address.host, address.port, &hints, list);
     if (rc != 0)
         return err_say(err, TDK_EVALUE, "%.200s: %s", text, gai_strerror(rc));
@@ -184,8 +185,8 @@ static int resolve(const char *text, bool remote, struct addrinfo **list, struct
         return 0;
     freeaddrinfo(*list);
     *list = NULL;
-    return err_say(err, TDK_EVALUE, "%.200s is reached from other hosts: --allow-remote lets it be",
-                   text);
+    return err_say(err, TDK_EVALUE,
+                   "%.200s can be reached from other hosts, which needs --allow-remote", text);
 }
 
 int listen_check(const char *address, bool remote, struct tdk_err *err)

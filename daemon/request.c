@@ -130,10 +130,12 @@ static int check(const struct request *r, const struct method *m, struct wire_te
         return err_say(err, -ENOSYS, "%.*s: %s has no such method", shown, name.bytes,
                        r->connection->server->options.program);
     if (r->connection->guest && !(m->flags & METHOD_GUEST))
-        return err_say(err, -EACCES, "%s: not for uid %u, which is a guest here", m->name,
-                       r->connection->uid);
+        return err_say(
+            err, -EACCES,
+            "%s: uid %u may not ask this: it may only lend rings, flush and ask for status",
+            m->name, r->connection->uid);
     if (r->batch != NULL && !(m->flags & METHOD_BATCH))
-        return err_say(err, TDK_EVALUE, "%s: may not stand in a batch", m->name);
+        return err_say(err, TDK_EVALUE, "%s: not allowed in a batch", m->name);
     return 0;
 }
 

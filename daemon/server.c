@@ -40,7 +40,7 @@ void server_defaults(struct server_options *o)
 static void refuse_starved(struct server *s, int listening)
 {
     if (!s->starved)
-        log_error("no file descriptors are left: connections are refused until some are");
+        log_error("no file descriptors are left: connections are refused until some are free");
     s->starved = true;
     close(s->reserve);
     int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
@@ -122,7 +122,8 @@ static void on_tend(uv_timer_t *timer)
     }
     bool full = s->live_count >= s->options.connections_max;
     if (full != s->full)
-        log_warn(full ? "%u connections: no more are taken" : "%u connections: there is room again",
+        log_warn(full ? "%u connections: no more are accepted"
+                      : "%u connections: there is room again",
                  s->live_count);
     s->full = full;
 }

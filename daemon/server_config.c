@@ -108,7 +108,7 @@ int server_config_check(struct server_config *c, const char *tape, const char *n
         rc = server_config_uids(&c->uid_words, "--allow-uid", &c->users, err);
     if (rc == 0 && c->listen != NULL && c->token_file == NULL)
         rc = err_say(err, TDK_EVALUE,
-                     "--listen needs --token-file: who connects over TCP has to know the token");
+                     "--listen needs --token-file: clients over TCP must know the token");
     if (rc == 0)
         rc = check_address(c->listen, "--listen", c, err);
     return rc < 0 ? rc : check_address(c->http, "--http", c, err);

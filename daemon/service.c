@@ -46,7 +46,7 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct service *s = timer->data;
     log_error(
-        "stop: not done after %llu ms, leaving as it is; the next start takes it up from there",
+        "stop: not done after %llu ms, exiting all the same; the next start continues from there",
         (unsigned long long)s->stop_ms);
     _exit(1); /* atexit handlers and the pool would wait for whatever hangs */
 }

@@ -228,10 +228,10 @@ int tool_run(const char *const argv[], const atomic_bool *stopping, struct tool_
     if (rc < 0)
         return rc;
     if (atomic_fetch_add(&waiting, 1) >= WAITING_MAX) {
-        rc = err_say(err, -EBUSY, "so many ask already; again in a moment");
+        rc = err_say(err, -EBUSY, "too many requests at once; try again in a moment");
     } else {
         pthread_mutex_lock(&one);
-        rc = *stopping ? err_say(err, -ECANCELED, "the daemon ends")
+        rc = *stopping ? err_say(err, -ECANCELED, "the daemon is stopping")
                        : run(path, argv, stopping, answer, err);
         pthread_mutex_unlock(&one);
     }

@@ -86,7 +86,7 @@ static enum binance_kind kind_of(const struct fields *f)
 static int need(const struct fields *f, char key, struct text *text, struct tdk_err *err)
 {
     *text = value_of(f, key);
-    return text->at != NULL ? 0 : err_say(err, TDK_EVALUE, "no \"%c\"", key);
+    return text->at != NULL ? 0 : err_say(err, TDK_EVALUE, "\"%c\" is missing", key);
 }
 
 static int read_price(const struct fields *f, char key, int64_t *price, struct tdk_err *err)
@@ -115,7 +115,7 @@ static int read_number(const struct fields *f, char key, uint64_t *number, struc
         return rc;
     if (five_decimal_in(text.at, text.size, 0, number, &negative) < 0 ||
         (negative && *number > 0) || *number == UINT64_MAX)
-        return err_say(err, TDK_EVALUE, "\"%c\" is no number from 0 to 2^64-2", key);
+        return err_say(err, TDK_EVALUE, "\"%c\" is not a number from 0 to 2^64-2", key);
     return 0;
 }
 
@@ -144,7 +144,7 @@ static int read_symbol(const struct fields *f, struct binance_tick *tick, struct
         return rc;
     if (text.size == 0 || text.size > FIVE_SYMBOL_MAX || memchr(text.at, '\0', text.size) != NULL ||
         utf8_span(text.at, text.size) < text.size)
-        return err_say(err, TDK_EVALUE, "\"s\" is no symbol of 1 to %d bytes of UTF-8",
+        return err_say(err, TDK_EVALUE, "\"s\" is not a symbol of 1 to %d bytes of UTF-8",
                        FIVE_SYMBOL_MAX);
     tick->symbol = text.at;
     tick->symbol_size = text.size;

@@ -91,7 +91,7 @@ static int read_number(const char *value, size_t size, const char *what, uint64_
 {
     bool negative = false;
     if (five_decimal_in(value, size, 0, number, &negative) < 0 || (negative && *number != 0))
-        return err_say(err, TDK_EVALUE, "%s: '%s' is no number from 0 to 2^64-1", what, value);
+        return err_say(err, TDK_EVALUE, "%s: '%s' is not a number from 0 to 2^64-1", what, value);
     return 0;
 }
 
@@ -143,7 +143,7 @@ static int read_time(struct csv_context *context, enum csv_unit unit, const char
     if (rc == -EDOM)
         return err_say(err, TDK_EVALUE, "%s: %s is finer than a ns", what, value);
     if (rc < 0 || (negative && *ts != 0) || __builtin_add_overflow(*ts, context->midnight, ts))
-        return err_say(err, TDK_EVALUE, "%s: '%s' is no time", what, value);
+        return err_say(err, TDK_EVALUE, "%s: '%s' is not a time", what, value);
     return 0;
 }
 

@@ -69,7 +69,8 @@ static int take_unit(const char *at, size_t *size, enum csv_unit *unit, struct t
             *size -= length + 1;
             return 0;
         }
-    return err_say(err, TDK_EVALUE, "'%.*s' is no unit of time: s, ms, us, ns, or text (RFC 3339)",
+    return err_say(err, TDK_EVALUE,
+                   "'%.*s' is not a unit of time: choose s, ms, us, ns, or text (RFC 3339)",
                    (int)length, colon + 1);
 }
 
@@ -79,7 +80,7 @@ static int parse_place(const char *at, size_t size, int *place, struct tdk_err *
     for (size_t i = 1; i < size && number <= CSV_COLUMNS_MAX; i++)
         number = at[i] >= '0' && at[i] <= '9' ? number * 10 + (at[i] - '0') : CSV_COLUMNS_MAX + 1;
     if (number < 1 || number > CSV_COLUMNS_MAX)
-        return err_say(err, TDK_EVALUE, "'%.*s' is no column: #1 to #%d", (int)size, at,
+        return err_say(err, TDK_EVALUE, "'%.*s' is not a column: choose #1 to #%d", (int)size, at,
                        CSV_COLUMNS_MAX);
     *place = number - 1;
     return 0;
@@ -111,7 +112,7 @@ static int parse_column(struct csv_map *map, const char *word, size_t size, stru
     column->name = NULL;
     column->place = -1;
     if (size == 0)
-        return err_say(err, TDK_EVALUE, "'%s': which column?", word);
+        return err_say(err, TDK_EVALUE, "'%s' names no column", word);
     if (at[0] == '#')
         return parse_place(at, size, &column->place, err);
     column->name = strndup(at, size);
@@ -160,7 +161,7 @@ static int check(struct csv_map *map, struct tdk_err *err)
     map->quotes = has(map, CSV_BID_PX) || has(map, CSV_ASK_PX);
     map->trades = has(map, CSV_PRICE);
     if (!has(map, CSV_TS))
-        return err_say(err, TDK_EVALUE, "which column has the time? (ts=COLUMN:UNIT)");
+        return err_say(err, TDK_EVALUE, "no column has the time: add ts=COLUMN:UNIT");
     if (map->named && by_place)
         return err_say(err, TDK_EVALUE, "columns are either named or numbered, not both");
     if (map->quotes && map->trades)

@@ -82,7 +82,7 @@ static int parse_object(struct five_decoder *d, const char *line, size_t size, s
 {
     int rc = json_line_parse(&d->line, line, size, err);
     if (rc == 0 && !json_object_is_type(d->line.object, json_type_object))
-        rc = err_say(err, TDK_EVALUE, "no JSON object");
+        rc = err_say(err, TDK_EVALUE, "not a JSON object");
     return rc;
 }
 
@@ -91,9 +91,9 @@ static int read_string(const struct five_decoder *d, const char *key, size_t max
 {
     struct json_object *value;
     if (!json_object_object_get_ex(d->line.object, key, &value))
-        return err_say(err, TDK_EVALUE, "no \"%s\"", key);
+        return err_say(err, TDK_EVALUE, "\"%s\" is missing", key);
     if (!json_object_is_type(value, json_type_string))
-        return err_say(err, TDK_EVALUE, "\"%s\" is no string", key);
+        return err_say(err, TDK_EVALUE, "\"%s\" is not a string", key);
     *string = json_object_get_string(value);
     *size = (size_t)json_object_get_string_len(value);
     if (*size == 0 && strcmp(key, "symbol") == 0)
@@ -112,9 +112,9 @@ static int read_decimal(const struct five_decoder *d, const char *key, uint64_t 
 {
     struct json_object *value;
     if (!json_object_object_get_ex(d->line.object, key, &value))
-        return err_say(err, TDK_EVALUE, "no \"%s\"", key);
+        return err_say(err, TDK_EVALUE, "\"%s\" is missing", key);
     if (!json_object_is_type(value, json_type_double) && !json_object_is_type(value, json_type_int))
-        return err_say(err, TDK_EVALUE, "\"%s\" is no number", key);
+        return err_say(err, TDK_EVALUE, "\"%s\" is not a number", key);
     const char *text = json_object_get_string(value);
     if (text == NULL)
         return err_set(err, -ENOMEM, "read a number");
@@ -124,7 +124,7 @@ static int read_decimal(const struct five_decoder *d, const char *key, uint64_t 
     if (rc == -ERANGE || (rc == 0 && *units > max))
         return err_say(err, TDK_EVALUE, "\"%s\": %.60s is too large", key, text);
     if (rc < 0)
-        return err_say(err, TDK_EVALUE, "\"%s\": %.60s is no number", key, text);
+        return err_say(err, TDK_EVALUE, "\"%s\": %.60s is not a number", key, text);
     return 0;
 }
 
@@ -153,7 +153,7 @@ static int decode_json(struct five_decoder *d, const char *line, size_t size,
 {
     const char *lone = lone_surrogate(line, line + size);
     if (lone != NULL)
-        return err_say(err, TDK_EVALUE, "no UTF-16 at column %zu", (size_t)(lone - line) + 1);
+        return err_say(err, TDK_EVALUE, "not UTF-16 at column %zu", (size_t)(lone - line) + 1);
     int rc = parse_object(d, line, size, err);
     if (rc == 0)
         rc = read_string(d, "symbol", FIVE_SYMBOL_MAX, &tick->symbol, &tick->symbol_size, err);
@@ -249,7 +249,7 @@ int five_decode(struct five_decoder *decoder, const char *line, size_t size, str
         size--;
     size_t good = utf8_span(line, size); /* json-c's own check misses some */
     if (good < size)
-        return err_say(err, TDK_EVALUE, "no UTF-8 at column %zu", good + 1);
+        return err_say(err, TDK_EVALUE, "not UTF-8 at column %zu", good + 1);
     int rc = decode_plain(line, size, &t) ? 0 : decode_json(decoder, line, size, &t, err);
     if (rc == 0)
         *tick = t;

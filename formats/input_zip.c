@@ -60,7 +60,7 @@ static void begin_file(struct input_file *f)
              ((f->zip.flags & ZIP_SIZES_FOLLOW) != 0 || f->zip.left == UINT32_MAX))
         input_fail(f, TDK_EFORMAT, "a zip whose file is neither packed nor of a known size");
     else if (f->zip.method != ZIP_STORED && f->zip.method != ZIP_DEFLATED)
-        input_fail(f, TDK_EFORMAT, "a zip that is packed in a way we do not know; unpack it first");
+        input_fail(f, TDK_EFORMAT, "a zip that is compressed in an unknown way; unpack it first");
 }
 
 /* Pass over the checksum and sizes (of 4 or 8 bytes each) that follow a file whose head did not

@@ -86,14 +86,14 @@ int json_line_parse(struct json_line *line, const char *bytes, size_t size, stru
     if (rc == json_tokener_continue)
         return err_say(err, TDK_EVALUE, "the JSON ends too early");
     if (rc != json_tokener_success)
-        return err_say(err, TDK_EVALUE, "no JSON: %s at column %zu", json_tokener_error_desc(rc),
+        return err_say(err, TDK_EVALUE, "not JSON: %s at column %zu", json_tokener_error_desc(rc),
                        end + 1);
     if (end != size)
         return err_say(err, TDK_EVALUE, "more than one JSON value: column %zu", end + 1);
     const char *lax = find_lax(bytes, bytes + size);
     if (lax != NULL)
         return err_say(err, TDK_EVALUE,
-                       "no JSON: a number or text that it does not allow at column %zu",
+                       "not JSON: a number or text that JSON does not allow at column %zu",
                        (size_t)(lax - bytes) + 1);
     return 0;
 }

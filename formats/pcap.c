@@ -248,7 +248,7 @@ static const struct pcap_interface *find_interface(const struct pcap *p, const s
         return &p->interfaces[number];
     err_say(err, TDK_ECORRUPT,
             "damaged at offset %" PRIu64 ": a packet of interface %" PRIu32
-            ", of which nothing is told",
+            ", which is not described",
             block->offset, number);
     return NULL;
 }
@@ -382,7 +382,7 @@ int pcap_open(struct pcap *pcap, struct input *input, struct tdk_err *err)
     uint32_t found = load_u32(input->at);
     if (!pcap_begins(input->at))
         return err_say(err, TDK_EFORMAT,
-                       "no capture: begins with %08" PRIx32 ", neither pcap nor pcapng",
+                       "not a capture: begins with %08" PRIx32 ", neither pcap nor pcapng",
                        __builtin_bswap32(found));
     if (is_magic(found, MAGIC_MODIFIED))
         return err_say(

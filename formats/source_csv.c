@@ -65,7 +65,7 @@ static int next_line(struct source *s, const char **line, size_t *size, int *cou
     *count = csv_split(*line, *size, csv->separator, csv->fields, CSV_COLUMNS_MAX);
     if (*count >= 0)
         return 1;
-    err_say(err, TDK_EVALUE, "a quote that is not closed, or has something behind it");
+    err_say(err, TDK_EVALUE, "a quote that is not closed, or has something after it");
     return source_bad_line(s, TDK_EVALUE, err);
 }
 
@@ -96,7 +96,7 @@ static int next_tick(struct source *s, struct source_item *item, struct tdk_err 
     rc = csv_read(&csv->map, &csv->context, csv->fields,
                   count < CSV_COLUMNS_MAX ? count : CSV_COLUMNS_MAX, &t, err);
     if (rc == 0 && utf8_span(t.symbol, t.symbol_size) < t.symbol_size)
-        rc = err_say(err, TDK_EVALUE, "symbol: is no UTF-8");
+        rc = err_say(err, TDK_EVALUE, "symbol: is not UTF-8");
     if (rc < 0)
         return source_bad_line(s, rc, err);
     if (!csv->map.quotes && !csv->map.trades)
@@ -130,11 +130,11 @@ static int choose_map(struct source *s, struct tdk_err *err)
         map = csv_map_known((const char *)s->input->at, have);
     }
     if (map == NULL)
-        return err_say(err, TDK_EVALUE,
-                       "%s: what do its columns mean? Say it with --map (for example "
-                       "ts=time:us,symbol=symbol,price=price,size=amount, or one of " CSV_MAPS_KNOWN
-                       ")",
-                       s->path);
+        return err_say(
+            err, TDK_EVALUE,
+            "%s: the meaning of its columns is not known; give it with --map (for example "
+            "ts=time:us,symbol=symbol,price=price,size=amount, or one of " CSV_MAPS_KNOWN ")",
+            s->path);
     int rc = csv_map_parse(&csv->map, map, err);
     return rc < 0 ? err_wrap(err, rc, "--map") : 0;
 }
@@ -145,12 +145,12 @@ static int check_map(const struct source *s, struct tdk_err *err)
     const struct csv_column *symbol = &csv->map.columns[CSV_SYMBOL];
     bool ticks = csv->map.quotes || csv->map.trades;
     if (ticks && symbol->name == NULL && symbol->place < 0 && s->options.symbol == NULL)
-        return err_say(err, TDK_EVALUE,
-                       "%s: no column has the symbol: use symbol=COLUMN, or --symbol NAME for all",
-                       s->path);
+        return err_say(
+            err, TDK_EVALUE,
+            "%s: no column has the symbol; use symbol=COLUMN, or --symbol NAME for all lines",
+            s->path);
     if (csv->map.of_the_day && s->options.midnight == 0)
-        return err_say(err, TDK_EVALUE, "%s: its times are those of a day: which one? (--date)",
-                       s->path);
+        return err_say(err, TDK_EVALUE, "%s: its times have no date; give it with --date", s->path);
     return 0;
 }
 

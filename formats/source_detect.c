@@ -58,18 +58,19 @@ static int refuse(struct source *s, struct tdk_err *err)
 {
     const char *packing = packing_of(s->input);
     if (packing != NULL)
-        return err_say(err, TDK_EFORMAT,
-                       "%s: holds what is packed by %s: unpack it first, and import what comes out "
-                       "('-' is stdin)",
-                       s->path, packing);
+        return err_say(
+            err, TDK_EFORMAT,
+            "%s: is compressed by %s: decompress it first, and import the result ('-' is stdin)",
+            s->path, packing);
     if (looks_like_tar(s->input))
         return err_say(err, TDK_EFORMAT,
-                       "%s: is a tar archive: take the files out of it, and import those", s->path);
-    return err_say(err, TDK_EFORMAT,
-                   "%s: not a format that is known: neither DBN (no \"DBN\", no record at its "
-                   "beginning), nor a capture of packets, nor JSON lines (no \"{\"), nor lines of "
-                   "'NS PAYLOAD' (no digits and a space); is it CSV? Then say so with --map",
-                   s->path);
+                       "%s: is a tar archive: extract its files, and import those", s->path);
+    return err_say(
+        err, TDK_EFORMAT,
+        "%s: not a known format: neither DBN (no \"DBN\", no record at its "
+        "beginning), nor a capture of packets, nor JSON lines (no \"{\"), nor lines of "
+        "'NS PAYLOAD' (no digits and a space); if it is CSV, give its columns with --map",
+        s->path);
 }
 
 /* The message that begins a day. No other message has its form. */
@@ -140,7 +141,7 @@ int source_detect(struct source *s, enum source_format *format, struct tdk_err *
         int rc = input_status(in, err);
         return rc < 0 ? rc
                       : err_say(err, TDK_EFORMAT,
-                                "%s: is empty; with --format it is taken for a file of no ticks",
+                                "%s: is empty; with --format it counts as a file without ticks",
                                 s->path);
     }
     char first = first_letter(in, &at);

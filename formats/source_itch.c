@@ -173,8 +173,9 @@ int source_open_itch(struct source *s, struct tdk_err *err)
     }
     s->next = next_plain;
     if (s->options.midnight == 0)
-        return err_say(
-            err, TDK_EVALUE,
-            "%s: ITCH has times of a day: which one? (--date, and --tz for its midnight)", s->path);
+        return err_say(err, TDK_EVALUE,
+                       "%s: the times of ITCH have no date; give it with --date, and the zone of "
+                       "its midnight with --tz",
+                       s->path);
     return 0;
 }

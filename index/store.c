@@ -408,7 +408,7 @@ int store_misfit(struct tdk_err *err)
 {
     return err_say(err, TDK_ECORRUPT,
                    "the index has something else where an entry should be; when no recorder holds "
-                   "the tape, tapedeck reindex builds it anew");
+                   "the tape, `tapedeck reindex` rebuilds it");
 }
 
 int store_cursor_open(struct store_cursor *cursor, struct store_view *view)

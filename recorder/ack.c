@@ -30,7 +30,7 @@ bool ack_tell(struct ack *a, const char *track, uint64_t epoch, uint64_t seq)
         return true;
     if (errno == EAGAIN || errno == EINTR)
         return false;
-    log_warn("ack-fd %d: %s; nothing more is told there", a->fd, tdk_strerror(-errno));
+    log_warn("ack-fd %d: %s; nothing more is written to it", a->fd, tdk_strerror(-errno));
     a->fd = -1;
     return true;
 }

@@ -214,7 +214,7 @@ static int parse_rings(struct config *c, struct tdk_err *err)
 {
     size_t count = c->ring_words.count;
     if (count > CONFIG_RINGS_MAX)
-        return err_say(err, TDK_EVALUE, "%zu rings; at most %u to one tape", count,
+        return err_say(err, TDK_EVALUE, "%zu rings are too many: one tape takes at most %u", count,
                        CONFIG_RINGS_MAX);
     c->rings = calloc(count + 1, sizeof *c->rings);
     if (c->rings == NULL)
@@ -258,7 +258,7 @@ static int check_sizes(const struct config *c, struct tdk_err *err)
 static int check_canary(const struct config *c, struct tdk_err *err)
 {
     if (c->canary_ns != 0 && (c->canary_ns < NS_PER_S || c->canary_ns > 60 * NS_PER_S))
-        return err_say(err, TDK_EVALUE, "--canary: from 1s to 1m; 0 or nothing: none");
+        return err_say(err, TDK_EVALUE, "--canary must be from 1s to 1m, or 0 for none");
     for (unsigned i = 0; i < c->ring_count; i++)
         if (strcmp(c->rings[i].track, TDK_CANARY_TRACK) == 0)
             return err_say(err, TDK_EVALUE,

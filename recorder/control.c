@@ -187,7 +187,7 @@ static int take_ring(struct wire_map params, struct config_ring *ring, struct td
     memset(ring, 0, sizeof *ring);
     int rc = wire_string(params, "ring", ring->name, sizeof ring->name, err);
     if (rc == 0)
-        return err_say(err, TDK_EVALUE, "ring: it is missing");
+        return err_say(err, TDK_EVALUE, "ring is missing");
     if (rc > 0 && !name_is_valid(ring->name, strlen(ring->name)))
         return err_set(err, TDK_ENAME, "ring '%s'", ring->name);
     if (rc > 0)

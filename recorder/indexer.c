@@ -67,7 +67,8 @@ static void commit(struct indexer *x)
 static void give_up_held(struct indexer *x)
 {
     char size[QUANTITY_TEXT];
-    err_say(&x->err, TDK_EFULL, "it has grown to %s, since process %d is stopped while it reads it",
+    err_say(&x->err, TDK_EFULL,
+            "it has grown to %s, because process %d is stopped while it reads the index",
             quantity_size_text(size, x->held.size), x->held.pid);
     give_up(x);
 }
@@ -158,9 +159,10 @@ static void tell_held(struct indexer *x)
     char size[QUANTITY_TEXT];
     if (x->held.pid == 0)
         return;
-    log_warn("index: process %d has been stopped for a minute or more while it looked into it; "
-             "until it goes on or ends no room in it is used again, and it grows: %s by now",
-             x->held.pid, quantity_size_text(size, x->held.size));
+    log_warn(
+        "index: process %d has been stopped for a minute or more while it looked into it; until it "
+        "continues or exits, no room in the index is reused and the index grows: %s by now",
+        x->held.pid, quantity_size_text(size, x->held.size));
     x->held.pid = 0;
 }
 
@@ -185,9 +187,9 @@ void indexer_tell(struct indexer *x)
         return;
     x->told = (int)state;
     if (state == INDEXER_BEHIND)
-        log_error("degraded: index: %s; readers look into the segments themselves; trying again "
-                  "each second",
-                  x->err.text);
+        log_error(
+            "degraded: index: %s; readers use the segments themselves; trying again each second",
+            x->err.text);
     else if (state == INDEXER_GIVEN_UP)
         log_error("degraded: index: %s; recording goes on without it, readers look into the "
                   "segments themselves; the next start builds it anew",

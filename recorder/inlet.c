@@ -53,7 +53,7 @@ void inlet_detach(struct inlet *s)
 {
     inlet_close(s);
     s->state = RING_DETACHED;
-    log_info("ring %s detached, as was asked: what was published is recorded", s->asked->name);
+    log_info("ring %s detached as requested: what was published is recorded", s->asked->name);
 }
 
 void inlet_close(struct inlet *s)
@@ -69,7 +69,7 @@ void inlet_quarantine(struct inlet *s, const char *why)
     snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, why);
     s->waiting = 0;
     s->since_ns = 0;
-    log_error("ring %s quarantined: %s; it is left alone until another takes its name",
+    log_error("ring %s quarantined: %s; it is ignored until another ring takes its name",
               s->asked->name, s->reason);
 }
 

@@ -114,8 +114,8 @@ static struct inlet *add_passing(struct inlet *all, unsigned count, const struct
         passing += all[i].passing && strcmp(all[i].asked->name, ring->name) != 0;
     if (passing >= INLETS_PASSING) {
         err_say(err, TDK_EFULL,
-                "rings of %u names were lent since the recorder started, and no more are taken; "
-                "attach %s first, or lend it under a name that was there before",
+                "rings under %u names were lent since the recorder started, and no new name is "
+                "accepted; attach %s first, or lend it under a name that was used before",
                 passing, ring->name);
         return NULL;
     }

@@ -156,8 +156,8 @@ static void tell_refused(struct journal *j)
     uint64_t refused = catalog_refused(j->tape->catalog);
     if (refused == j->refused)
         return;
-    log_warn("%llu names or parts of properties are more than an epoch may have (2M names, 128 MiB "
-             "of properties): they are recorded, and no query finds their instruments by name",
+    log_warn("%llu names or parts of properties exceed what an epoch may have (2M names, 128 MiB "
+             "of properties): they are recorded, but no query finds their instruments by name",
              (unsigned long long)(refused - j->refused));
     j->refused = refused;
 }
@@ -169,7 +169,7 @@ static void on_done(uv_work_t *work, int status)
     (void)status;
     j->busy = false;
     if (j->status < 0)
-        log_error("%s; segment %llu is left for the next start to look after", j->err.text,
+        log_error("%s; segment %llu is left for the next start to recover", j->err.text,
                   (unsigned long long)j->reel->number);
     indexer_tell(&j->indexer);
     tell_refused(j);

@@ -60,7 +60,7 @@ static void move(struct writer *w, uint64_t now_ns)
     if (fresh == NULL)
         return; /* it is being made: we are called again */
     place_again(w, fresh, now_ns);
-    log_warn("segment %llu takes up what segment before it could not keep: %llu writes",
+    log_warn("segment %llu takes over what the segment before it could not keep: %llu writes",
              (unsigned long long)fresh->number, (unsigned long long)(w->formed - w->synced));
     w->abandoned = false;
     w->sync_failed = false;

@@ -125,7 +125,7 @@ static void on_stop(void *context)
 {
     struct recorder *r = context;
     r->stopping = true;
-    log_info("stopping: what is in the rings goes to the tape");
+    log_info("stopping: writing what is in the rings to the tape");
     sealers_stop(&r->sealers);
     canary_stop(&r->canary);
     pump_end(&r->pump);
@@ -243,7 +243,7 @@ static void watch_idle(struct recorder *r, uint64_t now_ns)
     uint64_t since = r->pump.moved_ns > r->ready_ns ? r->pump.moved_ns : r->ready_ns;
     if (r->config->idle_exit_ns != 0 && !r->stopping && r->pump.waiting == 0 &&
         r->writer.told == r->writer.formed && now_ns - since >= r->config->idle_exit_ns) {
-        log_info("idle for long enough");
+        log_info("the rings have been empty for long enough");
         service_stop(&r->service);
     }
 }

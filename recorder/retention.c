@@ -209,11 +209,11 @@ static void tell_failure(struct retention *r)
 {
     const bool is_busy = r->status == TDK_EBUSY, failed = r->status < 0 && !is_busy;
     if (is_busy && !r->busy_told)
-        log_warn("retention: segments that are to go stay for now, as another job deletes or moves "
-                 "segments of %s, or begins to write to it; tried again in %d s",
+        log_warn("retention: nothing is deleted for now, because another job deletes or moves "
+                 "segments of %s, or begins to write to it; trying again in %d s",
                  r->tape->folder.path, (int)((r->urgent ? LOOK_NS : PLAN_NS) / NS_PER_S));
     if (failed && !r->failed_told)
-        log_error("retention: %s; tried again each %d s", r->err.text, (int)(PLAN_NS / NS_PER_S));
+        log_error("retention: %s; trying again every %d s", r->err.text, (int)(PLAN_NS / NS_PER_S));
     r->busy_told = is_busy;
     r->failed_told = failed;
 }
@@ -225,7 +225,7 @@ static void tell_trouble(struct retention *r)
     if (r->status < 0)
         return;
     if (r->verdict.unmet && !r->unmet_told)
-        log_warn("retention: the limits cannot be kept: what is left is held, marked, being read, "
+        log_warn("retention: the limits cannot be met: what is left is held, marked, being read, "
                  "being written or cannot be read; `tapedeck retain plan` says what keeps it");
     r->unmet_told = r->verdict.unmet;
 }
@@ -234,8 +234,8 @@ static void tell_waiting(struct retention *r)
 {
     char bytes[QUANTITY_TEXT], patience[QUANTITY_TEXT];
     if (r->waits && !r->waits_told)
-        log_warn("retention: %s that were deleted are not free yet, as somebody has the files "
-                 "open: for up to %s nothing is deleted in their place",
+        log_warn("retention: %s of deleted segments are not free yet, because a process has the "
+                 "files open: for up to %s nothing is deleted in their place",
                  quantity_size_text(bytes, r->memory.unfreed),
                  quantity_duration_text(patience, UNFREED_PATIENCE_NS));
     r->waits_told = r->waits;
@@ -270,8 +270,8 @@ static void look_ahead(struct retention *r, uint64_t now_ns)
         return;
     r->warned_ns = now_ns;
     r->warned_full_ns = r->full_ns;
-    log_warn("the disk of %s is full in %s at the present %s/s: %s are free; delete or pack "
-             "segments (tapedeck retain, tapedeck seal), or give --retain-min-free",
+    log_warn("the disk of %s will be full in %s at the present %s/s: %s are free; delete or pack "
+             "segments (tapedeck retain, tapedeck seal), or set --retain-min-free",
              r->tape->folder.path, quantity_duration_text(in, r->full_ns),
              quantity_size_text(rate, per_second), quantity_size_text(free_text, r->free_bytes));
 }

@@ -126,7 +126,7 @@ void rounds_turn(struct rounds *rs)
 static void give_up(struct round_task *tasks)
 {
     struct tdk_err err;
-    err_say(&err, -ECANCELED, "the recorder ends");
+    err_say(&err, -ECANCELED, "the recorder is stopping");
     while (tasks != NULL) {
         struct round_task *next = tasks->next;
         if (tasks->request != NULL)

@@ -299,7 +299,7 @@ void sealer_close(struct sealer *s)
     s->stop = true;
     for (unsigned ms = 0; s->state == SEALER_WORKING && !s->returned; ms += NAP_MS) {
         if (ms >= CLOSE_MS) {
-            log_error("packing hangs on the disk, leaving as it is; the next start takes it up");
+            log_error("packing hangs on the disk, so it is abandoned; the next start takes it up");
             _exit(1);
         }
         uv_sleep(NAP_MS);

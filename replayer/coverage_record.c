@@ -178,7 +178,7 @@ int coverage_record_make(struct coverage_record **record, struct tdk_tape *tape,
     if (r.failed)
         rc = err_set(err, -ENOMEM, "coverage");
     else if (rc == -ECANCELED)
-        rc = err_say(err, rc, "coverage: the replayer ends");
+        rc = err_say(err, rc, "coverage: the replayer is stopping");
     if (rc < 0) {
         coverage_record_free(r.record);
         return rc;

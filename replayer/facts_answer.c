@@ -12,7 +12,7 @@
 
 static int need(int rc, const char *key, struct tdk_err *err)
 {
-    return rc == 0 ? err_say(err, TDK_EVALUE, "%s: it is missing", key) : rc;
+    return rc == 0 ? err_say(err, TDK_EVALUE, "%s is missing", key) : rc;
 }
 
 int facts_take_epochs(struct facts_wish *wish, struct wire_map params, struct tdk_err *err)

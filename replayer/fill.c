@@ -19,7 +19,7 @@ static bool is_ending(void *context)
 int fill_open(struct fill *f, struct replayer *r, struct inquiry *inquiry)
 {
     if (is_ending(f)) /* while it was in the queue */
-        return err_say(&f->err, -ECANCELED, "query: nobody waits for it any more");
+        return err_say(&f->err, -ECANCELED, "query: nobody waits for the answer any more");
     int rc = inquiry->digest ? tdk_digest_open(&f->digest) : 0;
     if (rc < 0)
         return err_set(&f->err, rc, "query");

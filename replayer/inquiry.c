@@ -88,7 +88,7 @@ static int take_axis(struct inquiry *q, struct wire_map params, struct tdk_err *
     bool event = wire_text_is(axis, "event");
     q->query.axis = event ? TDK_AXIS_EVENT : TDK_AXIS_RECV;
     if (!event && !wire_text_is(axis, "recv"))
-        return err_say(err, TDK_EVALUE, "axis: recv or event");
+        return err_say(err, TDK_EVALUE, "axis must be recv or event");
     return 0;
 }
 

@@ -73,9 +73,10 @@ static uint64_t consumed_bytes(const struct lane *lane)
 int lane_check(const struct lane *lane, struct tdk_err *err)
 {
     const char *broken = tdk_ring_hostile(lane->ring);
-    return broken == NULL ? 0
-                          : err_say(err, TDK_EHOSTILE, "ring %s: who shares it broke the rules: %s",
-                                    lane->name, broken);
+    return broken == NULL
+               ? 0
+               : err_say(err, TDK_EHOSTILE, "ring %s: a process that shares it broke its rules: %s",
+                         lane->name, broken);
 }
 
 /* May a wait go on in which the consumer has taken nothing for `quiet_ns`? */
@@ -128,8 +129,8 @@ int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patienc
 {
     if (bytes > tdk_frame_span(lane->payload_max))
         return err_say(err, TDK_EFULL,
-                       "ring %s takes payloads of up to %u bytes, here is one of about %zu: play "
-                       "into a larger ring",
+                       "ring %s takes payloads of up to %u bytes, and one has about %zu: play into "
+                       "a larger ring",
                        lane->name, lane->payload_max, bytes - sizeof(struct tdk_frame));
     for (;;) {
         *room = lane_try(lane, bytes);

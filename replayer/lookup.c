@@ -38,7 +38,7 @@ static void run(struct job *job)
     struct lookup *l = container_of(job, struct lookup, job);
     l->status = l->ending ? -ECANCELED : l->read(l, &l->err); /* while it stood in the row */
     if (l->status == -ECANCELED)
-        err_say(&l->err, -ECANCELED, "%s: the replayer ends", l->request->method->name);
+        err_say(&l->err, -ECANCELED, "%s: the replayer is stopping", l->request->method->name);
     if (l->status == 0 && text_error(&l->result) < 0)
         l->status = err_set(&l->err, -ENOMEM, "make the answer");
 }
@@ -87,7 +87,7 @@ static struct lookup *begin(struct request *request,
     struct lookup *l = NULL;
     struct tdk_err err;
     if (replayer_of(request)->stopping) /* clients that keep asking must not delay the end */
-        err_say(&err, -ECANCELED, "%s: the replayer ends", method);
+        err_say(&err, -ECANCELED, "%s: the replayer is stopping", method);
     else if ((l = calloc(1, sizeof *l)) == NULL)
         err_set(&err, -ENOMEM, "%s", method);
     if (l == NULL) {

@@ -98,7 +98,8 @@ int player_seat_late(struct player *p, const struct tdk_run *run, struct tdk_err
     for (size_t i = before; i < p->lane_count && rc == 0 && p->joined; i++)
         rc = player_put_join(p, &p->lanes[i], err);
     if (rc == 0 && seat->lane == NULL)
-        rc = err_say(err, TDK_EFULL, "track %s: %zu rings are played into, and no more are begun",
+        rc = err_say(err, TDK_EFULL,
+                     "track %s: %zu rings are being played into, and there can be no more",
                      run->track, p->lane_count);
     if (rc == 0)
         return 0;
@@ -201,8 +202,8 @@ static int find_prologue(struct player *p, const struct tdk_query *query, struct
     uint64_t damaged = prime_damaged(p->prime);
     if (damaged > 0) {
         err_say(&damage, TDK_ECORRUPT,
-                "%" PRIu64 " %s of the tape before the range cannot be read: the state that it "
-                "begins with may be older than it should",
+                "%" PRIu64 " %s of the tape before the range cannot be read: the state that the "
+                           "play begins with may be older than it should be",
                 damaged, quantity_word(damaged, "part", "parts"));
         player_tell_damage(p, &damage);
     }

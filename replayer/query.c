@@ -347,9 +347,9 @@ static void on_opened(struct job *job)
 static int check_room(const struct replayer *r, struct tdk_err *err)
 {
     if (r->stopping)
-        return err_say(err, -ECANCELED, "query: the replayer ends");
+        return err_say(err, -ECANCELED, "query: the replayer is stopping");
     if (r->stream_count >= r->config->streams)
-        return err_say(err, TDK_EFULL, "query: %u streams are there, and no more are begun",
+        return err_say(err, TDK_EFULL, "query: %u streams are open, and there can be no more",
                        r->stream_count);
     return 0;
 }
@@ -480,6 +480,6 @@ void query_stop(struct replayer *r)
 {
     for (struct query_stream *s = r->streams, *next; s != NULL; s = next) {
         next = s->next;
-        cancel(s, "the replayer ends");
+        cancel(s, "the replayer is stopping");
     }
 }

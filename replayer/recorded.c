@@ -23,8 +23,8 @@ static int look_at_page(const char *name, void *context)
     const struct counter_value *state = counters_find(&page, "ring_state", search->ring);
     if (page.alive && state != NULL && state->value < RING_QUARANTINED)
         rc = err_say(search->err, TDK_EBUSY,
-                     "ring %s is recorded to tape %s, and a replay in it would end that: play into "
-                     "another ring",
+                     "ring %s is being recorded to tape %s, and a play into it would end the "
+                     "recording: play into another ring",
                      search->ring, page.tape);
     counters_forget(&page);
     return rc;

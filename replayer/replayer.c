@@ -29,7 +29,7 @@ void replayer_refresh(struct replayer *r)
     int rc = tdk_tape_refresh(r->tape, &err);
     pthread_rwlock_unlock(&r->gate);
     if (rc < 0 && !atomic_exchange(&r->refresh_failed, true))
-        log_warn("%s: answering from what was there before", err.text);
+        log_warn("%s; answering from what was known before", err.text);
     if (rc == 0)
         atomic_store(&r->refresh_failed, false);
 }

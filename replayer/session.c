@@ -276,7 +276,7 @@ int session_start(struct sessions *sessions, struct request *request, struct ses
                   struct tdk_err *err)
 {
     if (sessions->stopping)
-        return err_say(err, -ECANCELED, "the replayer ends");
+        return err_say(err, -ECANCELED, "the replayer is stopping");
     if (sessions->count == SESSIONS_MAX)
         return err_say(err, TDK_EFULL, "%u plays run already", SESSIONS_MAX);
     int rc = connection_hold(request->connection, err);

@@ -30,7 +30,7 @@ static struct session *session_asked(struct request *request, struct wire_map pa
     if (s != NULL)
         return s;
     if (rc == 0)
-        err_say(&err, TDK_EVALUE, "session: a number is wanted");
+        err_say(&err, TDK_EVALUE, "session must be a number");
     else if (rc == 1)
         err_say(&err, -ESRCH, "there is no session %" PRIu64, number);
     request_fail(request, &err);
@@ -101,9 +101,9 @@ static void on_step(struct request *request, struct wire_map params)
     if (ticks == 0 && time == 0)
         command.ticks = 1;
     if (ticks == 1 && time == 1)
-        fail(request, "step: n ticks or by so many ns, not both");
+        fail(request, "step takes n (ticks) or by (ns), not both");
     else if (command.ticks == 0 && command.by_ns == 0)
-        fail(request, "step: at least one tick, or one ns");
+        fail(request, "step must be at least one tick or one ns");
     else
         steer(request, session_asked(request, params), &command, PLAYER_PAUSED);
 }
@@ -144,7 +144,7 @@ static void on_seek(struct request *request, struct wire_map params)
     if (rc < 0)
         request_fail(request, &err);
     else if (rc == 0)
-        fail(request, "to: a time in ns is wanted");
+        fail(request, "to must be a time in ns");
     else
         seek(request, session_asked(request, params), to);
 }
@@ -157,7 +157,7 @@ static void on_speed(struct request *request, struct wire_map params)
     if (rc < 0)
         request_fail(request, &err);
     else if (rc == 0)
-        fail(request, "speed: max, 1x or 1000/s is wanted");
+        fail(request, "speed must be max, or as in 1x or 1000/s");
     else
         steer(request, session_asked(request, params), &command, PLAYER_WAITING);
 }

@@ -24,7 +24,7 @@ static int read_rebase(struct session_params *p, struct wire_map map, struct tdk
     p->rebase_ts = UINT64_MAX;
     int rc = wire_text(map, "rebase", &text, NULL);
     if (rc == 1 && !wire_text_is(text, "now"))
-        return err_say(err, TDK_EVALUE, "rebase: now or a time in ns is wanted");
+        return err_say(err, TDK_EVALUE, "rebase must be now, or a time in ns");
     if (rc < 0)
         rc = wire_u64(map, "rebase", &p->rebase_ts, err);
     p->rebase = rc == 1;
@@ -35,30 +35,29 @@ static int read_into(struct session_params *p, struct wire_map map, struct tdk_e
 {
     int rc = wire_string(map, "into", p->into, sizeof p->into, err);
     if (rc == 0)
-        return err_say(err, TDK_EVALUE, "into: the name of a ring is wanted");
+        return err_say(err, TDK_EVALUE, "into must be the name of a ring");
     if (rc == 1 && !name_is_valid(p->into, strlen(p->into)))
-        return err_say(err, TDK_EVALUE, "into: '%.64s' is no name of a ring", p->into);
+        return err_say(err, TDK_EVALUE, "into: '%.64s' cannot be a ring's name", p->into);
     return rc;
 }
 
 static int check(const struct session_params *p, struct tdk_err *err)
 {
     if (p->loop == 0)
-        return err_say(err, TDK_EVALUE, "loop: how often, at least once");
+        return err_say(err, TDK_EVALUE, "loop must be at least 1");
     if (p->stall_ns == 0)
-        return err_say(err, TDK_EVALUE, "stall_timeout: at least a nanosecond");
+        return err_say(err, TDK_EVALUE, "stall_timeout must be at least a nanosecond");
     if (p->create_size != 0 && (p->create_size < 65536 || !is_power_of_two(p->create_size)))
         return err_say(err, TDK_EVALUE,
-                       "create: a ring has a power of two of bytes, at least 65536");
+                       "create: a ring's size must be a power of two, at least 65536");
     if (p->inquiry.query.reverse)
         return err_say(err, TDK_EVALUE,
-                       "reverse: time goes forward in a play; query can tell it "
-                       "the other way round");
+                       "reverse: a play goes forward in time; query can give the reverse");
     if (p->then_live &&
         (p->inquiry.query.to != UINT64_MAX || p->loop != 1 || p->rebase || p->lockstep))
         return err_say(err, TDK_EVALUE,
-                       "then_live: the present has no end, one round and its own times; it does "
-                       "not go with to, loop, rebase and lockstep");
+                       "then_live cannot be combined with to, loop, rebase or lockstep: the "
+                       "present has no end, one round and its own times");
     return 0;
 }
 

@@ -136,8 +136,8 @@ static int check_property(const char *key, const void *value, size_t size, void 
         is_asked_for(check, &name))
         return 0;
     return err_say(check->err, TDK_EVALUE,
-                   "--type '%.80s': it is number %u, which is '%.*s' on track %s in this range: "
-                   "name the tracks (--track), or another range",
+                   "--type '%.80s' is number %u, which is '%.*s' on track %s in this range: choose "
+                   "tracks with --track, or another range",
                    check->named[name.number], (unsigned)name.number,
                    (int)(name.size < 80 ? name.size : 80), name.at, check->track);
 }
@@ -179,11 +179,11 @@ static int say_unknown(const char *word, struct tdk_err *err)
             nearest_try(&nearest, dbn_rtype_name((uint8_t)rtype));
     nearest_try(&nearest, "tbbo"); /* shares its records with mbp-1 */
     bool near = nearest.best != NULL;
-    return err_say(
-        err, TDK_EVALUE,
-        "--type '%.80s': no DBN schema, not wide-trade or wide-quote, and no opaque type "
-        "of these tracks is called so%s%s%s",
-        word, near ? "; did you mean '" : "", near ? nearest.best : "", near ? "'?" : "");
+    return err_say(err, TDK_EVALUE,
+                   "--type '%.80s' is neither a DBN schema, nor wide-trade or wide-quote, nor an "
+                   "opaque type of these tracks%s%s%s",
+                   word, near ? "; did you mean '" : "", near ? nearest.best : "",
+                   near ? "'?" : "");
 }
 
 static int add_by_name(struct search *search, const char *named[TYPES_MAX])

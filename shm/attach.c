@@ -45,7 +45,8 @@ static int say_busy(const struct region *region, const char *name, enum tdk_ring
     bool producer = role == TDK_RING_PRODUCER;
     uint32_t pid = producer ? (line ? line->pid : 0) : copy.consumer_pid;
     return err_say(err, TDK_EBUSY,
-                   "ring %s has a living %s already (pid %u, as it sees itself): a ring has one",
+                   "ring %s already has a living %s (pid %u in its own pid namespace), and a ring "
+                   "takes only one",
                    name, producer ? "producer" : "consumer", pid);
 }
 

@@ -107,8 +107,7 @@ static int link_page(const struct clock_writer *w, const char *file, struct tdk_
         if (errno != EEXIST)
             break;
         if (is_held(w->folder, file))
-            return err_say(err, TDK_EBUSY, "%s: another producer plays by this clock, and is alive",
-                           file);
+            return err_say(err, TDK_EBUSY, "%s: another living producer uses this clock", file);
         unlinkat(w->folder, file, 0);
     }
     return err_set(err, -errno, "name the clock page %s", file);

@@ -29,7 +29,7 @@ static int check_head(const struct counters_head *head, off_t size, const char *
                       struct tdk_err *err)
 {
     if (head->magic != COUNTERS_MAGIC)
-        return err_say(err, TDK_EHOSTILE, "%s is no counters page", name);
+        return err_say(err, TDK_EHOSTILE, "%s is not a counters page", name);
     if (head->version != COUNTERS_VERSION)
         return err_say(err, TDK_EVERSION, "%s has layout version %u, this program knows %u", name,
                        head->version, COUNTERS_VERSION);
@@ -89,7 +89,7 @@ static int read_page(struct counters_copy *copy, int fd, const char *name, struc
     if (fstat(fd, &st) < 0)
         return err_set(err, -errno, "look at %s", name);
     if (!S_ISREG(st.st_mode) || pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
-        return err_say(err, TDK_EHOSTILE, "%s is no counters page", name);
+        return err_say(err, TDK_EHOSTILE, "%s is not a counters page", name);
     int rc = check_head(&head, st.st_size, name, err);
     if (rc < 0)
         return rc;

@@ -191,7 +191,7 @@ static int check_unused(const char *name, struct tdk_err *err)
     region_close(&region);
     if (!producer && !consumer)
         return 0;
-    return err_say(err, TDK_EBUSY, "ring %s has a living %s: stop it first, or --force", name,
+    return err_say(err, TDK_EBUSY, "ring %s has a living %s: stop it first, or use --force", name,
                    producer ? "producer" : "consumer");
 }
 
@@ -206,11 +206,12 @@ int tdk_ring_remove(const char *name, bool force, struct tdk_err *err)
     int folder = rings_open(false, err);
     if (folder < 0)
         return folder == -ENOENT
-                   ? err_say(err, TDK_ENORING, "ring %s: there is no %s", name, rings_path())
+                   ? err_say(err, TDK_ENORING, "ring %s: there is no rings directory %s", name,
+                             rings_path())
                    : folder;
     if (unlinkat(folder, file, 0) < 0)
         rc = errno == ENOENT
-                 ? err_say(err, TDK_ENORING, "ring %s: there is none in %s", name, rings_path())
+                 ? err_say(err, TDK_ENORING, "there is no ring %s in %s", name, rings_path())
                  : err_set(err, -errno, "remove ring %s", name);
     close(folder);
     return rc;

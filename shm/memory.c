@@ -78,13 +78,13 @@ static int check_file(int fd, const char *name, struct tdk_err *err)
     int seals = fcntl(fd, F_GET_SEALS);
     if (seals < 0 || (seals & SEALS) != SEALS)
         return err_say(err, TDK_EHOSTILE,
-                       "ring %s: what was passed is not memory that is sealed against being cut",
+                       "ring %s: what was passed is not memory that is sealed against shrinking",
                        name);
     if (fstat(fd, &st) < 0)
         return err_set(err, -errno, "look at ring %s", name);
     if ((uint64_t)st.st_size > region_header_size() + MEMORY_CAPACITY_MAX)
         return err_say(err, TDK_EHOSTILE,
-                       "ring %s: more than the %zu MiB that a ring in memory has", name,
+                       "ring %s: more than the %zu MiB that a ring in memory can have", name,
                        MEMORY_CAPACITY_MAX >> 20);
     if ((uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size)
         return err_say(err, TDK_EHOSTILE, "ring %s: its pages are not all there", name);

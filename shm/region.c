@@ -67,11 +67,12 @@ static int say_no_space(const char *name, int folder, uint64_t size, struct tdk_
 {
     struct statvfs fs = {0};
     uint64_t free_bytes = fstatvfs(folder, &fs) == 0 ? fs.f_bavail * fs.f_frsize : 0;
-    return err_say(err, -ENOSPC,
-                   "create ring %s: needs %llu MiB and %s has %llu MiB free; make the ring smaller "
-                   "or the file system larger (Docker gives /dev/shm 64 MiB: --shm-size)",
-                   name, (unsigned long long)((size + 0xfffff) >> 20), rings_path(),
-                   (unsigned long long)(free_bytes >> 20));
+    return err_say(
+        err, -ENOSPC,
+        "cannot create ring %s: it needs %llu MiB, and %s has %llu MiB free; make the ring smaller "
+        "or the file system larger (Docker gives /dev/shm 64 MiB: --shm-size)",
+        name, (unsigned long long)((size + 0xfffff) >> 20), rings_path(),
+        (unsigned long long)(free_bytes >> 20));
 }
 
 /* Allocate every page now. A file with holes would be filled at the first touch of each page. If
@@ -95,7 +96,7 @@ static int link_into(int fd, int folder, const char *file, const char *name, str
     if (linkat(AT_FDCWD, self, folder, file, AT_SYMLINK_FOLLOW) == 0)
         return 0;
     if (errno == EEXIST)
-        return err_say(err, -EEXIST, "ring %s is there already in %s", name, rings_path());
+        return err_say(err, -EEXIST, "ring %s exists already in %s", name, rings_path());
     return err_set(err, -errno, "create ring %s: link it into %s", name, rings_path());
 }
 
@@ -159,24 +160,23 @@ int region_check(const struct tdk_ring_shared *head, uint64_t file_size, size_t 
                  const char *name, struct tdk_err *err)
 {
     if (head->magic != TDK_RING_MAGIC)
-        return err_say(err, TDK_EHOSTILE, "%s is no ring: its file begins with something else",
+        return err_say(err, TDK_EHOSTILE, "%s is not a ring: its file begins with something else",
                        name);
     if (head->version != TDK_RING_VERSION)
-        return err_say(
-            err, TDK_EVERSION,
-            "ring %s has layout version %u, this program knows %u: make it anew with the "
-            "programs of one version",
-            name, head->version, TDK_RING_VERSION);
+        return err_say(err, TDK_EVERSION,
+                       "ring %s has layout version %u, this program knows %u: create it again with "
+                       "programs of one version",
+                       name, head->version, TDK_RING_VERSION);
     if (file_size < header_size + RING_CAPACITY_MIN || !is_power_of_two(file_size - header_size) ||
         file_size - header_size > RING_CAPACITY_MAX)
-        return err_say(err, TDK_EHOSTILE, "ring %s: a file of %llu bytes is no ring's", name,
+        return err_say(err, TDK_EHOSTILE, "ring %s: a file of %llu bytes cannot be a ring", name,
                        (unsigned long long)file_size);
     if (head->header_size != header_size || head->capacity != file_size - header_size ||
         head->payload_max == 0 || head->payload_max > payload_limit((size_t)head->capacity))
         return err_say(err, TDK_EHOSTILE, "ring %s: its header and its size contradict each other",
                        name);
     if (!name_is_valid(head->track, strnlen(head->track, sizeof head->track)))
-        return err_say(err, TDK_EHOSTILE, "ring %s: its track's name is none", name);
+        return err_say(err, TDK_EHOSTILE, "ring %s: its track's name is not valid", name);
     return 0;
 }
 
@@ -202,10 +202,10 @@ static int open_file(const char *name, bool writable, struct tdk_err *err)
         return rc;
     if (rc == -ENOENT)
         return err_say(err, TDK_ENORING,
-                       "ring %s: there is none in %s (tapedeck ring create %s makes it)", name,
+                       "there is no ring %s in %s (`tapedeck ring create %s` creates it)", name,
                        rings_path(), name);
     if (rc == -ELOOP || rc == -EISDIR || rc == -ENXIO)
-        return err_say(err, TDK_EHOSTILE, "%s is no ring but a link, a directory or a device",
+        return err_say(err, TDK_EHOSTILE, "%s is not a ring but a link, a directory or a device",
                        name);
     err_set(err, rc, "open ring %s in %s", name, rings_path());
     return err_advise(err, rc, -EACCES, "join its group");
@@ -218,7 +218,7 @@ static int check_file(int fd, const char *name, struct tdk_err *err)
     if (fstat(fd, &st) < 0)
         return err_set(err, -errno, "look at ring %s", name);
     if (!S_ISREG(st.st_mode))
-        return err_say(err, TDK_EHOSTILE, "%s is no ring but a special file", name);
+        return err_say(err, TDK_EHOSTILE, "%s is not a ring but a special file", name);
     if ((st.st_mode & S_IWOTH) != 0)
         return err_say(err, TDK_EHOSTILE, "ring %s can be written by everybody: chmod o-w it",
                        name);

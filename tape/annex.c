@@ -138,7 +138,7 @@ int annexes_put(struct annexes *annexes, const uint8_t id[16], const char *path,
     while (at < annexes->count && memcmp(annexes->items[at].id, id, 16) != 0)
         at++;
     if (size == 0 || size > ANNEX_PATH_MAX || path[0] != '/')
-        return err_say(err, TDK_EVALUE, "%s is no absolute path of at most %u bytes", path,
+        return err_say(err, TDK_EVALUE, "%s is not an absolute path of at most %u bytes", path,
                        ANNEX_PATH_MAX);
     if (at == ANNEXES_MAX)
         return err_say(err, TDK_EFULL, "a tape can be in %u directories at most", ANNEXES_MAX);

@@ -137,7 +137,7 @@ int folder_open(struct folder *folder, const char *path, struct tdk_err *err)
         return rc;
     int fd = files->open(folder->path, O_RDONLY | O_DIRECTORY, 0);
     if (fd == -ENOTDIR)
-        return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is no folder", folder->path);
+        return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is not a directory", folder->path);
     if (fd < 0) {
         err_set(err, fd, "open tape %s", folder->path);
         return err_advise(err, fd, -EACCES, "join its group");
@@ -210,7 +210,7 @@ static int make_root(struct folder *folder, bool create, struct tdk_err *err)
     if (rc == 0) {
         int fd = files->open(path, O_RDONLY | O_DIRECTORY, 0); /* possibly through a link */
         if (fd < 0)
-            return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is no folder", path);
+            return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is not a directory", path);
         files->close(fd);
         return 0;
     }
@@ -233,7 +233,8 @@ static int refuse_foreign(const struct folder *folder, struct tdk_err *err)
     if (files->list(folder->path, name_is_foreign, NULL) != 1)
         return 0;
     return err_say(err, TDK_ENOTAPE,
-                   "%s is not a tape, and not empty: give a new or an empty folder", folder->path);
+                   "%s is not a tape, and not empty: name a new or an empty directory",
+                   folder->path);
 }
 
 /* A folder that belongs to something else is refused before anything is put into it, even a

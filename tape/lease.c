@@ -142,8 +142,8 @@ int leases_hold_row(int *fd, const struct folder *folder, unsigned wait_ms, stru
     close(file);
     if (rc == -EAGAIN || rc == -EACCES)
         return err_say(err, TDK_EBUSY,
-                       "tape %s: another job deletes or moves segments, or a writer starts; try "
-                       "again when it is done",
+                       "tape %s: another job deletes or moves segments, or a writer is starting; "
+                       "try again when it is done",
                        folder->path);
     return err_set(err, rc, "lock %s/leases", folder->path);
 }

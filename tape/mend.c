@@ -293,7 +293,7 @@ static int mend_stranger(const struct folder *folder, const struct segment_name 
     folder_segment_path(folder, name->number, name->stage, path);
     if (name->stage == SEGMENT_OPEN && doubled && is_blank(path))
         return remove_segment(folder, name, err);
-    int rc = doubled ? err_say(&why, TDK_EFOREIGN, "%s is there twice", path)
+    int rc = doubled ? err_say(&why, TDK_EFOREIGN, "%s exists twice", path)
                      : segment_open_number(&segment, folder, name->number, name->stage, &why);
     segment_close(segment);
     *spoilt = rc == TDK_ECORRUPT && segment_is_sealed(name->stage);
@@ -387,7 +387,7 @@ static int cut_tail(struct rebuild *r, const struct segment *segment, const stru
         report->torn_bytes += data_end - end;
         damage_tell(r->damage,
                     "segment %llu: %llu bytes of a write that was never completed cut at offset "
-                    "%llu, kept in quarantine/",
+                    "%llu, and kept in quarantine/",
                     (unsigned long long)segment->head.number, (unsigned long long)(data_end - end),
                     (unsigned long long)end);
     }
@@ -483,10 +483,10 @@ static int mend_empty(struct rebuild *r, const struct segment *segment, const st
     if (found->scan.data_end > begin) {
         uint64_t size = found->scan.data_end - begin;
         report->torn_bytes += size;
-        damage_tell(r->damage,
-                    "segment %llu: %llu bytes behind a write that was never completed, kept in "
-                    "quarantine/",
-                    (unsigned long long)name.number, (unsigned long long)size);
+        damage_tell(
+            r->damage,
+            "segment %llu: %llu bytes after a write that was never completed, kept in quarantine/",
+            (unsigned long long)name.number, (unsigned long long)size);
         rc = keep_torn(r->folder, segment, begin, found->scan.data_end, r->err);
     }
     if (rc == 0)

@@ -166,7 +166,7 @@ static int lock_annex(struct moving *m)
     }
     int rc = files->lock(m->lock, 0);
     if (rc == -EAGAIN || rc == -EACCES)
-        return err_say(m->err, TDK_EBUSY, "somebody moves segments to or from %s now",
+        return err_say(m->err, TDK_EBUSY, "another process moves segments to or from %s now",
                        m->annex->path);
     return rc < 0 ? err_set(m->err, rc, "lock %s", path) : 0;
 }
@@ -189,9 +189,8 @@ static int check_ours(struct moving *m)
         return 0;
     return err_say(
         m->err, TDK_EFOREIGN,
-        "%s has what another copy of this tape moved there; give this one a directory of "
-        "its own or, where that other is gone, let it take over: `tapedeck move --adopt "
-        "DIR`",
+        "%s has what another copy of this tape moved there; give this copy a directory of its own "
+        "or, if the other copy is gone, take over with `tapedeck move --adopt DIR`",
         m->annex->path);
 }
 

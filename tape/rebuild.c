@@ -116,7 +116,7 @@ static int read_states(struct found *found, const struct segment *segment, struc
         return err_say(err, rc, "%s", why.text);
     if (damage != NULL)
         damage->footers++;
-    damage_tell(damage, "segment %llu: what state its blocks have will be looked for, for %s",
+    damage_tell(damage, "segment %llu: the states in its blocks will be searched for: %s",
                 number_of(segment), why.text);
     return 0;
 }
@@ -242,7 +242,7 @@ int found_open(struct found *found, const struct segment *segment, bool sealed,
         return err_say(err, rc, "%s", why.text);
     if (damage != NULL)
         damage->footers++;
-    damage_tell(damage, "segment %llu: its blocks were looked for one by one, for %s",
+    damage_tell(damage, "segment %llu: its blocks were searched for one by one: %s",
                 number_of(segment), why.text);
     return scan_blocks(found, segment, true, damage, err);
 }

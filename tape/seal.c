@@ -399,7 +399,7 @@ static int finish_file(struct worker *w)
 static int differs(const struct worker *w)
 {
     return err_say(w->err, TDK_EINTERNAL,
-                   "segment %llu: what was packed is not what comes out; it stays as it is",
+                   "segment %llu: what was packed does not read back the same; it stays as it is",
                    (unsigned long long)w->sealing->number);
 }
 
@@ -484,7 +484,7 @@ static int open_source(struct worker *w)
     struct sealing *s = w->sealing;
     int rc = segment_open_number(&w->segment, s->folder, s->number, SEGMENT_SEALED, w->err);
     if (rc == 0 && segment_is_moved(w->segment))
-        return err_say(w->err, -EXDEV, "segment %llu was moved; what is moved is not packed",
+        return err_say(w->err, -EXDEV, "segment %llu was moved, and moved segments are not packed",
                        (unsigned long long)s->number);
     if (rc == 0)
         rc = segment_read_foot(w->segment, &w->foot, w->err);

@@ -74,8 +74,8 @@ static int refuse_stub(const struct segment *s, struct tdk_err *err)
     if (!segment_is_moved(s))
         return 0;
     return err_say(err, TDK_EAWAY,
-                   "%s is what stays of a segment that was moved: ask its tape, or the file where "
-                   "it was moved to",
+                   "%s is what remains of a segment that was moved: use its tape, or the file "
+                   "where it was moved to",
                    s->path);
 }
 
@@ -124,7 +124,7 @@ static int open_number(struct segment *s, const struct folder *folder, uint64_t 
         rc = 0;
     }
     if (rc == 0 && s->head.number != number)
-        rc = err_say(err, TDK_EFOREIGN, "%s is segment %llu under another's name", s->path,
+        rc = err_say(err, TDK_EFOREIGN, "%s is segment %llu under the name of another", s->path,
                      (unsigned long long)s->head.number);
     if (rc == 0 && segment_is_moved(s))
         s->fd = -1; /* what is open is the stub */
@@ -357,7 +357,7 @@ static int unpack_footer(const struct segment *s, const void *packed, size_t pac
 {
     unsigned long long claimed = ZSTD_getFrameContentSize(packed, packed_size);
     if (claimed > max) /* also if the size is not known, or this is not zstd */
-        return err_set(err, TDK_ECORRUPT, "%s: its footer is none", s->path);
+        return err_set(err, TDK_ECORRUPT, "%s: its footer is not valid", s->path);
     void *plain = malloc(claimed > 0 ? claimed : 1);
     if (plain == NULL)
         return err_set(err, -ENOMEM, "read %s", s->path);

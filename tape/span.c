@@ -220,11 +220,10 @@ int tape_say_lost(const struct tdk_lost_segments *lost, struct tdk_err *err)
 {
     const unsigned long long first = lost->first, last = lost->last;
     if (lost->is_cut)
-        return err_say(
-            err, TDK_ECORRUPT,
-            "segment %llu is cut or damaged at its end: what stood behind its last whole "
-            "block is missing",
-            first);
+        return err_say(err, TDK_ECORRUPT,
+                       "segment %llu is cut or damaged at its end: what followed its last whole "
+                       "block is missing",
+                       first);
     if (first == last)
         return err_say(err, TDK_ECORRUPT,
                        "segment %llu is missing, and what was in it: put it back from a copy",

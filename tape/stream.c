@@ -87,7 +87,7 @@ static int tell_damage(const struct stream *stream, struct tdk_err *err)
     if (!timed && ref->count == 0)
         return err_wrap(
             err, TDK_ECORRUPT,
-            "segment %llu offset %llu: what track %s tells between ticks cannot be read",
+            "segment %llu offset %llu: what track %s announces between ticks cannot be read",
             (unsigned long long)ref->segment, (unsigned long long)ref->offset,
             stream->track->ref.name);
     return err_wrap(err, TDK_ECORRUPT,

@@ -71,7 +71,7 @@ static int by_way_of_folder(const char *path, struct sockaddr_un *un, int *folde
     if (parent == NULL)
         return err_set(err, -ENOMEM, "socket %s", path);
     int fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? err_set(err, -errno, "open the folder of socket %s", path) : 0;
+    int rc = fd < 0 ? err_set(err, -errno, "open the directory of socket %s", path) : 0;
     free(parent);
     if (rc < 0)
         return rc;
@@ -150,8 +150,8 @@ static int connect_unix(const char *path, uint64_t timeout_ns, int *fd, struct t
         close(folder);
     if (rc == -EACCES)
         return err_say(err, rc,
-                       "connect to unix:%s: %s; the daemon's --allow-uid %u lets this user in, the "
-                       "group of the socket's folder leads there",
+                       "connect to unix:%s: %s; start the daemon with --allow-uid %u, and add this "
+                       "user to the group of the socket's directory",
                        path, tdk_strerror(rc), (unsigned)geteuid());
     if (rc < 0)
         return err_set(err, rc, "connect to unix:%s", path);

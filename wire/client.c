@@ -159,8 +159,8 @@ int client_next(struct tdk_client *c, struct wire_message *message, struct tdk_e
     if (rc == 0)
         rc = wire_decode(c->decoder, c->in.bytes, c->used, message, err);
     if (rc == 0 && message->kind == WIRE_REQUEST)
-        rc = err_say(err, TDK_EFORMAT, "it asks us something");
-    return rc < 0 ? err_wrap(err, rc, "hear %s", c->address) : 0;
+        rc = err_say(err, TDK_EFORMAT, "it sent a request");
+    return rc < 0 ? err_wrap(err, rc, "read from %s", c->address) : 0;
 }
 
 /* ---- calls ---- */
@@ -186,7 +186,7 @@ static int check_answer(const struct tdk_client *c, const struct wire_message *m
 {
     if (m->has_id ? m->id == c->id : m->failed)
         return 0;
-    return err_say(err, TDK_EFORMAT, "hear %s: an answer to what was not asked", c->address);
+    return err_say(err, TDK_EFORMAT, "read from %s: an answer to no request", c->address);
 }
 
 int client_call(struct tdk_client *c, client_other_cb *other, void *context,
@@ -246,7 +246,7 @@ int tdk_client_call(struct tdk_client *c, const char *method, const void *params
         *result_size = c->used - head.size;
     }
     text_close(&head);
-    return rc < 0 ? err_set(err, rc, "hear %s", c->address) : 0;
+    return rc < 0 ? err_set(err, rc, "read from %s", c->address) : 0;
 }
 
 /* ---- open, close ---- */
@@ -267,8 +267,8 @@ static int hello(struct tdk_client *c, const struct tdk_client_options *o, struc
     if (rc < 0)
         return err_wrap(err, rc, "hello to %s", c->address);
     if (protocol != PROTOCOL)
-        return err_say(err, TDK_EVERSION, "%s speaks protocol %llu, and we speak %u", c->address,
-                       (unsigned long long)protocol, PROTOCOL);
+        return err_say(err, TDK_EVERSION, "%s speaks protocol %llu, and this program speaks %u",
+                       c->address, (unsigned long long)protocol, PROTOCOL);
     return 0;
 }
 

@@ -119,7 +119,8 @@ static int read_page(struct tdk_client *c, char after[TDK_NAME_MAX + 1],
         if (rc < 0)
             break;
         if (strcmp(track.name, after) <= 0) /* or it would go on for ever */
-            return err_say(err, TDK_EFORMAT, "hear %s: tracks that are not in order", c->address);
+            return err_say(err, TDK_EFORMAT, "read from %s: tracks that are not in order",
+                           c->address);
         snprintf(after, TDK_NAME_MAX + 1, "%s", track.name);
         *ended = each(&track, context);
     }
@@ -138,6 +139,6 @@ int tdk_client_tracks(struct tdk_client *c,
     for (size_t count = 0; rc == 1 && ended == 0;)
         rc = count < TRACKS_MAX
                  ? read_page(c, after, each, context, &ended, &count, err)
-                 : err_say(err, TDK_EFULL, "%s tells of more tracks than a tape has", c->address);
+                 : err_say(err, TDK_EFULL, "%s lists more tracks than a tape can have", c->address);
     return rc < 0 ? rc : ended;
 }

@@ -99,7 +99,7 @@ static int promise(struct frame *f, uint64_t bytes, struct tdk_err *err)
 {
     f->owed += bytes;
     if (f->size + f->owed > f->limits->size)
-        return err_say(err, TDK_EFULL, "a message of more than %llu bytes is not taken",
+        return err_say(err, TDK_EFULL, "a message of more than %llu bytes is not accepted",
                        (unsigned long long)f->limits->size);
     return 0;
 }
@@ -108,7 +108,7 @@ static int open_items(struct frame *f, uint64_t count, unsigned each, struct tdk
 {
     if (count > f->limits->items)
         return err_say(err, TDK_EFULL,
-                       "an array or map of more than %u items is not taken: it says %llu",
+                       "an array or map of more than %u items is not accepted: it has %llu",
                        f->limits->items, (unsigned long long)count);
     if (f->depth == f->limits->depth)
         return err_say(err, TDK_EFULL, "more than %u arrays or maps inside each other",
@@ -150,11 +150,13 @@ static int take_head(struct frame *f, const struct head *head, uint64_t length, 
 static int check_first(const struct frame *f, const struct head *head, struct tdk_err *err)
 {
     if (head->item == ITEM_NONE)
-        return err_say(err, TDK_EFORMAT, "no msgpack: the byte 0x%02x begins nothing", f->head[0]);
-    if (f->size == 1 && head->item != ITEM_ARRAY)
-        return err_say(err, TDK_EFORMAT,
-                       "no message: it begins with 0x%02x, and each is an array of three or four",
+        return err_say(err, TDK_EFORMAT, "not msgpack: no value begins with the byte 0x%02x",
                        f->head[0]);
+    if (f->size == 1 && head->item != ITEM_ARRAY)
+        return err_say(
+            err, TDK_EFORMAT,
+            "not a message: it begins with 0x%02x, and a message is an array of three or four",
+            f->head[0]);
     return 0;
 }
 

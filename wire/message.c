@@ -42,7 +42,7 @@ static int take_id(const msgpack_object *o, struct wire_message *m, struct tdk_e
     m->has_id = o->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
     m->id = m->has_id ? o->via.u64 : 0;
     if (!m->has_id && !(m->kind == WIRE_RESPONSE && o->type == MSGPACK_OBJECT_NIL))
-        return err_say(err, TDK_EFORMAT, "no message: its id is not a number from 0 on");
+        return err_say(err, TDK_EFORMAT, "not a message: its id is not a number from 0 on");
     return 0;
 }
 
@@ -50,9 +50,9 @@ static int take_id(const msgpack_object *o, struct wire_message *m, struct tdk_e
 static int take_call(const msgpack_object *o, struct wire_message *m, struct tdk_err *err)
 {
     if (o[0].type != MSGPACK_OBJECT_STR)
-        return err_say(err, TDK_EFORMAT, "no message: its method is not a text");
+        return err_say(err, TDK_EFORMAT, "not a message: its method is not a text");
     if (o[1].type != MSGPACK_OBJECT_MAP && o[1].type != MSGPACK_OBJECT_NIL)
-        return err_say(err, TDK_EFORMAT, "no message: its params are not a map");
+        return err_say(err, TDK_EFORMAT, "not a message: its params are not a map");
     m->method = (struct wire_text){o[0].via.str.ptr, o[0].via.str.size};
     if (o[1].type == MSGPACK_OBJECT_MAP)
         m->params = (struct wire_map){o[1].via.map.ptr, o[1].via.map.size};
@@ -65,11 +65,11 @@ static int take_result(const msgpack_object *o, struct wire_message *m, struct t
     if (m->failed)
         m->error = (struct wire_map){o[0].via.map.ptr, o[0].via.map.size};
     else if (o[0].type != MSGPACK_OBJECT_NIL)
-        return err_say(err, TDK_EFORMAT, "no message: its error is neither nil nor a map");
+        return err_say(err, TDK_EFORMAT, "not a message: its error is neither nil nor a map");
     if (o[1].type == MSGPACK_OBJECT_MAP)
         m->params = (struct wire_map){o[1].via.map.ptr, o[1].via.map.size};
     else if (!m->failed)
-        return err_say(err, TDK_EFORMAT, "no message: its result is not a map");
+        return err_say(err, TDK_EFORMAT, "not a message: its result is not a map");
     return 0;
 }
 
@@ -78,9 +78,10 @@ static int take_message(const msgpack_object *o, uint32_t count, struct wire_mes
 {
     uint64_t kind = count > 0 && o[0].type == MSGPACK_OBJECT_POSITIVE_INTEGER ? o[0].via.u64 : 3;
     if (kind > WIRE_NOTIFICATION || count != (kind == WIRE_NOTIFICATION ? 3u : 4u))
-        return err_say(err, TDK_EFORMAT,
-                       "no message: neither [0, id, method, params] nor [1, id, error, result] nor "
-                       "[2, method, params]");
+        return err_say(
+            err, TDK_EFORMAT,
+            "not a message: neither [0, id, method, params] nor [1, id, error, result] nor "
+            "[2, method, params]");
     memset(m, 0, sizeof *m);
     m->kind = (enum wire_kind)kind;
     if (kind == WIRE_NOTIFICATION)
@@ -101,9 +102,9 @@ int wire_decode(struct wire_decoder *d, const void *bytes, size_t size, struct w
     if (rc == MSGPACK_UNPACK_NOMEM_ERROR)
         return err_set(err, -ENOMEM, "decode a message of %zu bytes", size);
     if (rc != MSGPACK_UNPACK_SUCCESS || at != size)
-        return err_say(err, TDK_EFORMAT, "no message: not one whole piece of msgpack");
+        return err_say(err, TDK_EFORMAT, "not a message: not one whole piece of msgpack");
     if (o.type != MSGPACK_OBJECT_ARRAY)
-        return err_say(err, TDK_EFORMAT, "no message: not an array");
+        return err_say(err, TDK_EFORMAT, "not a message: not an array");
     return take_message(o.via.array.ptr, o.via.array.size, m, err);
 }
 
@@ -215,10 +216,10 @@ int wire_string(struct wire_map map, const char *key, char *value, size_t room, 
     if (rc <= 0)
         return rc;
     if (text.size >= room)
-        return err_say(err, TDK_EVALUE, "%s: %u bytes, and at most %zu are taken", key, text.size,
-                       room - 1);
+        return err_say(err, TDK_EVALUE, "%s: %u bytes, and at most %zu are accepted", key,
+                       text.size, room - 1);
     if (memchr(text.bytes, '\0', text.size) != NULL)
-        return err_say(err, TDK_EVALUE, "%s: there is a NUL in it", key);
+        return err_say(err, TDK_EVALUE, "%s: it has a NUL in it", key);
     memcpy(value, text.bytes, text.size);
     value[text.size] = '\0';
     return 1;

@@ -47,7 +47,7 @@ static int fail(struct tdk_stream *s, int code, const struct tdk_err *err)
 
 static int refuse(struct tdk_stream *s, const char *why, struct tdk_err *err)
 {
-    err_say(err, TDK_EFORMAT, "hear %s: %s", s->client->address, why);
+    err_say(err, TDK_EFORMAT, "read from %s: %s", s->client->address, why);
     return fail(s, TDK_EFORMAT, err);
 }
 
@@ -176,7 +176,7 @@ static int on_end(struct tdk_stream *s, struct wire_map params, struct tdk_err *
     if (rc < 0)
         return fail(s, rc, err);
     if (rc == 0 && stats->ticks != s->ticks) {
-        err_say(err, TDK_EFORMAT, "hear %s: %" PRIu64 " %s came, and it says %" PRIu64,
+        err_say(err, TDK_EFORMAT, "read from %s: %" PRIu64 " %s came, and it says %" PRIu64,
                 s->client->address, s->ticks, quantity_word(s->ticks, "tick", "ticks"),
                 stats->ticks);
         return fail(s, TDK_EFORMAT, err);
@@ -193,7 +193,7 @@ static int on_answer(struct tdk_stream *s, const struct wire_message *m, struct 
 {
     struct tdk_err told;
     if (!m->failed || !wire_get_error(m->error, &told))
-        err_say(&told, TDK_EFORMAT, "hear %s: an answer that nobody asked for", s->client->address);
+        err_say(&told, TDK_EFORMAT, "read from %s: an answer to no request", s->client->address);
     return fail(s, err_say(err, told.code, "%s", told.text), &told);
 }
 
@@ -247,7 +247,7 @@ static int collect(struct tdk_stream *s, struct batch *b, size_t enough, struct 
     while (rc == 1 && b->batch->size < enough) {
         rc = tdk_stream_read(s, &run, err);
         if (rc == 1 && !batch_add(b, &run)) {
-            err_set(err, -ENOMEM, "hear %s", s->client->address);
+            err_set(err, -ENOMEM, "read from %s", s->client->address);
             return fail(s, -ENOMEM, err); /* or the run would be missing from what comes next */
         }
     }
@@ -261,7 +261,7 @@ int tdk_stream_batch(struct tdk_stream *s, size_t enough, struct tdk_batch **bat
     struct tdk_err told;
     int rc = batch_begin(&b);
     if (rc < 0)
-        return err_set(err, rc, "hear %s", s->client->address);
+        return err_set(err, rc, "read from %s", s->client->address);
     rc = batch_give(&b, collect(s, &b, enough == 0 ? 1 : enough, &told), batch);
     if (rc < 0 && err != NULL)
         *err = told;

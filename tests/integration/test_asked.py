@@ -215,7 +215,7 @@ class Broken(Asked):
             pass
         os.close(reader)
         self.assertEqual(query.wait(), 1)
-        self.assertIn("the replayer ends", query.stderr)
+        self.assertIn("the replayer is stopping", query.stderr)
 
     def test_one_that_speaks_nonsense_is_told(self):
         listener = socket.socket(socket.AF_UNIX)

@@ -80,7 +80,7 @@ class AsOf(tapedeck.Case):
         os.truncate(segment, segment.stat().st_size // 2)
         shutil.rmtree(self.tape / "index")
         told = self.run_ok("asof", "-T", self.tape, "--at", "end", code=3)
-        self.assertIn("1 part of the tape before it cannot be read", told.stderr)
+        self.assertIn("1 part of the tape before that time cannot be read", told.stderr)
         self.assertEqual(self.seqs("--at", self.times[5000]), self.expected(self.times[5000]))
 
     def test_a_file_is_written_as_by_query_and_never_over_another(self):

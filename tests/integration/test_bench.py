@@ -170,7 +170,7 @@ class Bench(tapedeck.Case):
                 (("ring", "--size", "12"), 2, "multiple of 8"),
                 (("ring", "--cpus", "7"), 2, "two processors"),
                 (("ring", "--cpus", "0,4000", "--runs", "1", "--count", "1000"), 1, "pin to processor 4000"),
-                (("query", "--baseline", nothing), 1, "no baseline"),
+                (("query", "--baseline", nothing), 1, "not a baseline"),
                 (("record", "--only", "no such row", "--dir", self.scratch), 2, "no such row"),
                 (("query", "-T", self.scratch), 1, str(self.scratch)),
                 (("record", "--dir", self.scratch / "gone", "--runs", "1"), 1, "gone")):

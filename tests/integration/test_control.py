@@ -292,7 +292,7 @@ class Sockets(Control):
         self.path.write_text("mine")
         recorder = self.recorder("--ring", "a", ready=False)
         self.assertEqual(recorder.wait(), 1)
-        self.assertIn("something else than a socket", recorder.stderr)
+        self.assertIn("is not a socket", recorder.stderr)
         self.assertEqual(self.path.read_text(), "mine")
 
     def test_one_that_somebody_listens_on_is_left_alone(self):
@@ -314,7 +314,7 @@ class Sockets(Control):
         fcntl.flock(lock, fcntl.LOCK_EX)
         recorder = self.recorder("--ring", "a", "--socket", folder / "s", ready=False)
         self.assertEqual(recorder.wait(), 1)
-        self.assertIn("another process has locked its folder", recorder.stderr)
+        self.assertIn("another process has locked its directory", recorder.stderr)
         recorder = self.recorder("--ring", "a", "--socket", folder / "s", ready=False)
         fcntl.flock(lock, fcntl.LOCK_UN)
         recorder.wait_line("^ready ")

@@ -167,7 +167,7 @@ class Feed(tapedeck.Case):
         self.run_ok("drain", "a", "-o", "none", "--count", "1")
         feed.signal(signal.SIGINT)
         self.assertEqual(feed.wait(), 1)
-        self.assertIn("interrupted after 1 tick; it stays", feed.stderr)
+        self.assertIn("interrupted after 1 tick, which stays", feed.stderr)
 
     def test_a_line_is_published_as_soon_as_it_is_there(self):
         drain = self.start_cli("drain", "a", "-o", "none", "--count", "1")

@@ -131,7 +131,7 @@ class Move(tapedeck.Case):
         self.run_ok("retain", "apply", "-T", reader, "--max-segments", "1")
         self.run_ok("verify", "-T", reader)
         told = self.run_ok("move", "--back", "-T", mover).stderr
-        self.assertRegex(told, "3 segments .* moved back\\n.*3 of them stay there, too")
+        self.assertRegex(told, "3 segments .* moved back\\n.*3 of them also stay there")
         self.assertEqual(self.tape_digest(tape=mover), digest)
         for args in ((), ("--dry-run",)):
             self.assertIn("another copy", self.run_ok("move", self.disk, "-T", mover, *args, code=1).stderr)

@@ -111,7 +111,7 @@ class Packets(tapedeck.Case):
         path.write_bytes(records.mbo(1, T0))
         self.run_ok("import", path, "-T", self.tape, "--track", "a", "--format", "dbn")
         done = self.run_ok("query", "-T", self.tape, "-o", "pcap", code=2)
-        self.assertIn("track a holds DBN records, which are no packets", done.stderr)
+        self.assertIn("track a holds DBN records, which are not packets", done.stderr)
         self.assertEqual(json.loads(self.run_ok("query", "-T", self.tape, "--count", "--json").stdout),
                          [{"ticks": 1}])
 

@@ -302,7 +302,7 @@ class Refusals(Play):
         self.run_ok("gen", "--ring", "live", "--count", "10")
         done = self.run_cli("play", "-T", self.tape, "--into", "live")
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn(f"ring live is recorded to tape {tape}", done.stderr)
+        self.assertIn(f"ring live is being recorded to tape {tape}", done.stderr)
         self.run_ok("gen", "--ring", "live", "--count", "10")
         self.run_ok("flush", "-T", tape)
         self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"20\n")

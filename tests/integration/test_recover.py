@@ -197,7 +197,7 @@ class Recover(Tape):
         digest, names = self.tape_digest(), self.names()
         (self.tape / "segments" / name).write_bytes(half)
         self.assertEqual(self.tape_digest(), digest)
-        self.assertIn(f"{name} is there twice", self.report(code=3)["stderr"])
+        self.assertIn(f"{name} exists twice", self.report(code=3)["stderr"])
         self.assertEqual((self.tape_digest(), self.names(), self.quarantine()), (digest, names, [name]))
         self.run_ok("verify", "-T", self.tape)
 

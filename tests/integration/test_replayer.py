@@ -77,7 +77,7 @@ class Begin(tapedeck.Case):
         for mode in (0o750, 0o755):
             self.tape.chmod(mode)
             denied = self.run_as_a_stranger("flush", "-T", self.tape, code=1)
-            self.assertIn(f"--allow-uid {self.STRANGER} lets this user in", denied.stderr)
+            self.assertIn(f"--allow-uid {self.STRANGER}, and add this user to the group", denied.stderr)
         self.assertIn("join its group", self.run_as_a_stranger("query", "-T", self.tape, "--count", code=1).stderr)
         for words in (("recover",), ("import", "-", "--track", "b")):
             denied = self.run_as_a_stranger(*words, "-T", self.tape, code=1)
@@ -469,7 +469,7 @@ class Crowds(Replayer):
             crowd.append(client)
             try:
                 if i % 3 == 0:
-                    client.send(b"\x94\x00\x01")  # half a message
+                    client.send(b"\x94\x00\x01")  # only part of a message
                 elif i % 3 == 1:
                     client.send(os.urandom(64))
             except (BrokenPipeError, ConnectionResetError):
@@ -500,7 +500,7 @@ class Crowds(Replayer):
         while not select.select([half.socket], [], [], 0.1)[0]:
             half.send(b"x")  # now and then one of them
             self.assertLess(time.monotonic(), end)
-        for client, word in ((half, "half a message"), (idle, "nothing was asked")):
+        for client, word in ((half, "only part of a message"), (idle, "no request came")):
             (last,) = client.until_closed()
             self.assertEqual((last[1], last[2]["name"]), (None, "ETIMEDOUT"))
             self.assertIn(word, last[2]["message"])

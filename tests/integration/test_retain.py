@@ -135,7 +135,7 @@ class Retention(tapedeck.Case):
             row = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
             fcntl.fcntl(leases, 37, row)  # F_OFD_SETLK: as `move` has it, and `retain apply`
             self.run_ok("gen", "--ring", "a", "--count", "40000")
-            recorder.wait_line(r"warn .*retention: .* another job .*; tried again in 10 s")
+            recorder.wait_line(r"warn .*retention: .* another job .*; trying again in 10 s")
         recorder.wait_line(r"retention: \d+ segments .*deleted")
         self.assertNotRegex(recorder.stderr, r"Z error ")
         self.assertEqual(recorder.stop(), 0, recorder.stderr)

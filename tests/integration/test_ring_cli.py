@@ -71,13 +71,13 @@ class Rings(tapedeck.Case):
 
     def test_who_drains_a_ring_that_is_recorded_is_told_of_tap(self):
         self.recorder("--ring", "a", "--create-ring", "1M")
-        self.assertIn("`tapedeck tap` looks on", self.run_ok("drain", "a", code=1).stderr)
+        self.assertIn("`tapedeck tap` shows its ticks", self.run_ok("drain", "a", code=1).stderr)
 
     def test_a_ring_that_is_there_is_never_replaced(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
         self.run_ok("gen", "--ring", "a", "--count", "3")
         done = self.run_ok("ring", "create", "a", "--size", "64K", code=1)
-        self.assertIn("a is there already", done.stderr)
+        self.assertIn("a exists already", done.stderr)
         self.assertEqual(self.ring_info("a")["produced"], 3)
 
     def test_wrong_sizes_and_names_are_wrong_usage(self):
@@ -101,7 +101,7 @@ class Rings(tapedeck.Case):
 
     def test_dry_run_removes_nothing(self):
         self.run_ok("ring", "create", "a", "--size", "64K")
-        self.assertIn("a would go", self.run_ok("ring", "rm", "a", "--dry-run").stderr)
+        self.assertIn("would remove ring a", self.run_ok("ring", "rm", "a", "--dry-run").stderr)
         self.ring_info("a")
 
     def test_a_ring_that_is_used_is_removed_only_by_force(self):

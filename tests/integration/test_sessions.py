@@ -509,7 +509,7 @@ class CommandLine(Sessions):
         player, _ = self.start_play(client)
         self.replayer.stop()
         self.assertEqual(player.wait(), 1, player.stderr)
-        self.assertIn("the replayer ends", player.stderr)
+        self.assertIn("the replayer is stopping", player.stderr)
 
     def test_wrong_words(self):
         self.session("stop", "x", code=2)

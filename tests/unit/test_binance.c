@@ -90,12 +90,12 @@ static void what_is_missing_or_wrong_is_named(void **state)
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":1,\"p\":\"1\",\"q\":\"-1\"}", "negative"},
         /* The long way, for the escape in it, and the short one. */
         {"{\"e\":\"trade\",\"s\":\"\\u0058\",\"t\":18446744073709551616,\"p\":\"1\",\"q\":\"1\"}",
-         "\"t\" is no number"},
+         "\"t\" is not a number"},
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":18446744073709551616,\"p\":\"1\",\"q\":\"1\"}",
-         "\"t\" is no number"},
+         "\"t\" is not a number"},
         {"{\"e\":\"trade\",\"s\":\"\\u0058\",\"t\":00,\"p\":\"1\",\"q\":\"1\"}", "column 31"},
         {"{\"e\":\"trade\"", "too early"},
-        {"nothing", "no JSON"},
+        {"nothing", "not JSON"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct binance_tick tick;

@@ -232,7 +232,7 @@ static void a_consumer_that_breaks_the_rules_ends_the_wait(void **state)
     for (uint64_t seq = 1; rc == 0 && seq < 1000; seq++)
         rc = put_tick(f, 1000, seq);
     assert_int_equal(rc, TDK_EHOSTILE);
-    assert_non_null(strstr(f->err.text, "broke the rules"));
+    assert_non_null(strstr(f->err.text, "broke its rules"));
 }
 
 /* What fits is put into memory that is nobody's; no more is claimed once it is known. */
@@ -296,7 +296,7 @@ static void a_ring_that_is_recorded_is_refused_and_none_is_made(void **state)
     for (uint64_t value = 0; value < 3; value++) { /* waiting, held by another, attached */
         counters_set(page, row, value);
         assert_int_equal(lane_open(&other, "feed", CAPACITY, false, &f->err), TDK_EBUSY);
-        assert_non_null(strstr(f->err.text, "ring feed is recorded to tape /t"));
+        assert_non_null(strstr(f->err.text, "ring feed is being recorded to tape /t"));
         lane_close(&other);
         assert_int_equal(tdk_ring_stat("feed", &(struct tdk_ring_info){.epoch = 0}, NULL),
                          TDK_ENORING);

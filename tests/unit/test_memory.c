@@ -130,7 +130,7 @@ static void what_is_no_sealed_ring_is_refused(void **state)
     refused(copy_with(file, F_SEAL_GROW | F_SEAL_SEAL, 0), "sealed");
     refused(copy_with(file, all, (off_t)4 << 30), "more than");
     refused(copy_with(file, all, (off_t)256 << 20), "pages");
-    refused(copy_with(file, all, 4096), "no ring");
+    refused(copy_with(file, all, 4096), "cannot be a ring");
     refused(open("/dev/null", O_RDWR | O_CLOEXEC), "sealed");
     refused(open("/", O_RDONLY | O_CLOEXEC), "sealed");
     tdk_ring_detach(ring);

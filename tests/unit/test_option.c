@@ -203,7 +203,7 @@ static void wrong_usage_is_named_with_what_would_be_right(void **state)
         {{"--ring-size", "1023G"}, "512G or 1T would do"},
         {{"--ring-size", "32K"}, "--ring-size: 32K is out of range; from 64K to 1T"},
         {{"--sync", "batsh"}, "did you mean 'batch'? (none, interval, batch)"},
-        {{"--sync", "sometimes"}, "write one of none, interval, batch"},
+        {{"--sync", "sometimes"}, "choose one of none, interval, batch"},
         {{"--ring", "../x"}, "--ring: '../x' is not a valid name"},
         {{"--age", "5"}, "--age: '5' is not a duration"},
         {{"--speed", "2"}, "--speed: '2' is not a speed"},
@@ -233,10 +233,10 @@ static void what_is_wrong_in_a_file_is_named_with_its_line(void **state)
         {"[recorder]\nlisten = x\n", ":2: there is no option 'listen'"},
         {"\n[recordr]\ncount = 1\n", ":2: there is no section [recordr]; did you mean [recorder]?"},
         {"[tapedeck-recordr]\n", ":1: there is no section [tapedeck-recordr]; did you mean"},
-        {"[moon base]\n", ":1: there is no section [moon base]; it is [recorder]"},
+        {"[moon base]\n", ":1: there is no section [moon base]; use [recorder]"},
         {"[ring]\nsize = 1M\n", ":1: there is no section [ring]"}, /* its commands have some */
         {"[]\n", ":1: there is no section []"},
-        {"help = yes\n", ":1: 'help' has no meaning in a file"},
+        {"help = yes\n", ":1: 'help' cannot be set in a file"},
     };
     for (size_t i = 0; i < array_size(cases); i++) {
         const char *path = config_of(cases[i].text);

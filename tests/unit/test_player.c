@@ -307,7 +307,7 @@ static void a_consumer_that_breaks_the_rules_ends_the_lockstep(void **state)
     assert_int_equal(player_open(&f->player, f->tape, &f->query, &f->options, &f->err), 0);
     listen(f, "replay");
     assert_int_equal(player_run(f->player, &f->err), TDK_EHOSTILE);
-    assert_non_null(strstr(f->err.text, "broke the rules"));
+    assert_non_null(strstr(f->err.text, "broke its rules"));
 }
 
 static enum player_order order_once(void *context)

@@ -145,7 +145,7 @@ static void a_malformed_line_is_skipped_and_named(void **state)
     assert_int_equal(told.rc, 0);
     assert_int_equal(told.ticks, 2);
     assert_int_equal(told.malformed, 1);
-    assert_non_null(strstr(told.err.text, ": line 2: no \"timestamp\""));
+    assert_non_null(strstr(told.err.text, ": line 2: \"timestamp\" is missing"));
 
     static const char plain[] = "1 a\nbad\n3 c";
     told = read_bytes(plain, sizeof plain - 1, &defaults);
