@@ -293,7 +293,7 @@ static int take_manifest(struct extraction *x, struct tdk_err *err)
     }
     x->manifest[size] = '\0';
     if (strlen(x->manifest) != size)
-        return damaged(x, "its manifest is no text", err);
+        return damaged(x, "its manifest is not text", err);
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", x->folder, BUNDLE_MANIFEST);
     int fd = owner_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
@@ -311,7 +311,7 @@ static int extract_member(struct extraction *x, struct archive_entry *entry, str
     if (name == NULL || archive_entry_filetype(entry) != AE_IFREG || !bundle_name_is_valid(name))
         return damaged(x, "it holds something that belongs into no pack", err);
     if (x->manifest != NULL)
-        return damaged(x, "something comes behind its manifest", err);
+        return damaged(x, "something follows its manifest", err);
     return strcmp(name, BUNDLE_MANIFEST) == 0 ? take_manifest(x, err) : extract_file(x, name, err);
 }
 
@@ -323,7 +323,7 @@ static int check_manifest(const struct extraction *x, struct tdk_err *err)
     size_t all = strlen(x->manifest), files = x->found.size;
     if (all < files || memcmp(x->manifest + all - files, x->found.bytes, files) != 0 ||
         (all > files && x->manifest[all - files - 1] != '\n'))
-        return damaged(x, "its files are not those that its manifest tells: it was changed", err);
+        return damaged(x, "its files are not those of its manifest: it was changed", err);
     return 0;
 }
 

@@ -320,9 +320,9 @@ static void check_quarantine(struct health *h, const struct folder *folder)
     if (dir != NULL)
         closedir(dir);
     if (set_aside > 0)
-        health_find(h, HEALTH_WARNING, "quarantine", "look who put them there, then remove them",
-                    "recovery has set aside %u %s", set_aside,
-                    quantity_word(set_aside, "file", "files"));
+        health_find(h, HEALTH_WARNING, "quarantine",
+                    "find out who put them there, then remove them", "recovery has set aside %u %s",
+                    set_aside, quantity_word(set_aside, "file", "files"));
 }
 
 static int run(const struct cli *cli)

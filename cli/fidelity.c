@@ -23,7 +23,7 @@ int fidelity_parse(const char *text, struct fidelity *fidelity, struct tdk_err *
         return rc;
     }
     return err_say(err, TDK_EVALUE,
-                   "'%.80s' is no condition: p50, p99, p99.9 or max, then < and a duration, as in "
-                   "p99<50us",
+                   "'%.80s' is not a condition; write p50, p99, p99.9 or max, then < and a "
+                   "duration, as in p99<50us",
                    text);
 }

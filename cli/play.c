@@ -307,7 +307,7 @@ static int run(const struct cli *cli)
         status = wait_and_run(&play, gate);
     else
         status =
-            err.code == TDK_ENORING ? cli_fail(&err, "--create SIZE creates it") : range_fail(&err);
+            err.code == TDK_ENORING ? cli_fail(&err, "or use --create SIZE") : range_fail(&err);
     keys_close();
     player_close(play.player);
     range_close(&play.range);

@@ -104,7 +104,7 @@ static int conclude_plan(const struct retain_plan *plan)
         return cli_fail_stdout(rc);
     cli_note("%zu of %zu %s %s, %s", plan->verdict.going, plan->count,
              quantity_word(plan->count, "segment", "segments"),
-             quantity_word(plan->verdict.going, "goes", "go"),
+             quantity_word(plan->verdict.going, "is to be deleted", "are to be deleted"),
              quantity_size_text(bytes, plan->verdict.going_bytes));
     return warn_unmet(plan);
 }
@@ -220,10 +220,10 @@ static void put_deleted(struct applying *a, uint64_t segment)
 static const char *why_it_stays(enum retire_fate fate)
 {
     static const char *const words[] = {
-        [RETIRE_LEASED] = "is being read: it stays until then",
-        [RETIRE_HELD] = "is held now: it stays until it is released",
-        [RETIRE_AWAY] = "was moved to a disk that is not there: it stays until then",
-        [RETIRE_UNREADABLE] = "cannot be read: it stays; `tapedeck verify` says more"};
+        [RETIRE_LEASED] = "is being read, so it stays for now",
+        [RETIRE_HELD] = "is held, so it stays until it is released",
+        [RETIRE_AWAY] = "was moved to a disk that is not there, so it stays for now",
+        [RETIRE_UNREADABLE] = "cannot be read, so it stays; `tapedeck verify` says more"};
     return (size_t)fate < sizeof words / sizeof words[0] ? words[fate] : NULL;
 }
 

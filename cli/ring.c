@@ -243,8 +243,7 @@ static int rm_one(const char *name)
         char fill[QUANTITY_TEXT];
         if (tdk_ring_stat(name, &ring, &err) < 0)
             return cli_refuse(&err, NULL);
-        cli_note("would remove ring %s, with %s that nobody has read", name,
-                 quantity_size_text(fill, ring.fill));
+        cli_note("would remove ring %s, with %s unread", name, quantity_size_text(fill, ring.fill));
         return CLI_OK;
     }
     if (tdk_ring_remove(name, rm_args.force, &err) < 0)

@@ -119,7 +119,7 @@ static void move_by(int by)
 static void pause_or_play(uint64_t *due_ns)
 {
     if (view.player_count == 0) {
-        snprintf(view.message, sizeof view.message, "no play runs here that could be paused");
+        snprintf(view.message, sizeof view.message, "no play runs here");
         return;
     }
     view.on_players = true;

@@ -154,7 +154,7 @@ static int run(const struct cli *cli)
     int rc = unpack(&u, path, &lost, &err);
     progress_end(&u.progress, u.done, u.done, "bytes", 0);
     if (rc < 0)
-        return cli_fail(&err, "nothing of it is left");
+        return cli_fail(&err, "nothing was unpacked");
     cli_note("%s is a tape; its file pack/manifest says where it comes from", args.output);
     return lost ? CLI_LOSSY : CLI_OK;
 }

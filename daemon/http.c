@@ -161,7 +161,7 @@ void http_answer_stream(struct http_request *request, const char *type, http_nex
         atomic_fetch_sub(&http->streams, 1);
         free(s);
         http_answer_words(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-                          "so many look on already that there is no room for one more\n");
+                          "too many are watching already; try again later\n");
         return;
     }
     request->endless = true;

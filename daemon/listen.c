@@ -98,8 +98,8 @@ static int bind_in_place(int fd, const char *path, mode_t mode, struct tdk_err *
         close(lock);
     if (rc == 0 || mode == 0)
         return rc;
-    static const char remedy[] = "name a place where one can be made (--socket)";
-    rc = err_set(err, rc, "make the socket %s", path);
+    static const char remedy[] = "name a place where one can be created, with --socket";
+    rc = err_set(err, rc, "create the socket %s", path);
     return err_advise(err, err_advise(err, rc, -EROFS, remedy), -EACCES, remedy);
 }
 
@@ -109,7 +109,7 @@ int listen_unix(const char *path, mode_t mode, int *out, struct listen_file *fil
     struct stat info = {.st_dev = 0};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return err_set(err, -errno, "make the socket %s", path);
+        return err_set(err, -errno, "create the socket %s", path);
     int rc = bind_in_place(fd, path, mode, err);
     if (rc == 0 && lstat(path, &info) < 0)
         rc = err_set(err, -errno, "socket %s", path);

@@ -373,9 +373,9 @@ static void on_ticks(struct http_request *request)
         }
     const char *symbol = http_param(request, "symbol");
     if (symbol == NULL || symbol[0] == '\0')
-        answer_error(request, WRONG, "a symbol is wanted");
+        answer_error(request, WRONG, "the symbol is missing");
     else if (!is_few(http_param(request, "bars")))
-        answer_error(request, WRONG, "bars: a number up to 9999 is wanted");
+        answer_error(request, WRONG, "bars must be a number up to 9999");
     else
         answer_tool(request, argv);
 }

@@ -46,7 +46,7 @@ int dbn_metadata_size(const void *prelude, size_t *size, struct tdk_err *err)
                        DBN_VERSION_MAX);
     uint32_t length = load_u32(bytes + OFFSET_LENGTH);
     if (version == 0 || length < FIXED_LENGTH)
-        return err_say(err, TDK_ECORRUPT, "DBN metadata of version %u and %u bytes cannot be",
+        return err_say(err, TDK_ECORRUPT, "DBN metadata of version %u cannot have %u bytes",
                        version, length);
     if (length > DBN_METADATA_MAX)
         return err_say(err, TDK_EFULL, "DBN metadata of %u bytes; at most %u are read", length,

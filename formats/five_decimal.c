@@ -144,7 +144,7 @@ static int limited(const char *bytes, size_t size, const char *what, uint64_t ma
     if (rc == -ERANGE || (rc == 0 && *units > max))
         return err_say(err, TDK_EVALUE, "%s: %.*s is too large", what, shown, bytes);
     if (rc < 0)
-        return err_say(err, TDK_EVALUE, "%s: '%.*s' is no number", what, shown, bytes);
+        return err_say(err, TDK_EVALUE, "%s: '%.*s' is not a number", what, shown, bytes);
     return 0;
 }
 

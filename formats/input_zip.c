@@ -58,7 +58,7 @@ static void begin_file(struct input_file *f)
         input_fail(f, TDK_EFORMAT, "the file in the zip is encrypted");
     else if (f->zip.method == ZIP_STORED &&
              ((f->zip.flags & ZIP_SIZES_FOLLOW) != 0 || f->zip.left == UINT32_MAX))
-        input_fail(f, TDK_EFORMAT, "a zip whose file is neither packed nor of a known size");
+        input_fail(f, TDK_EFORMAT, "a zip whose file is neither compressed nor of a known size");
     else if (f->zip.method != ZIP_STORED && f->zip.method != ZIP_DEFLATED)
         input_fail(f, TDK_EFORMAT, "a zip that is compressed in an unknown way; unpack it first");
 }

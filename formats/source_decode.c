@@ -80,7 +80,7 @@ static void told(const struct source *s, source_told_cb *each, void *context)
 {
     const struct decode *d = s->state;
     source_tell_count(s, d->bad,
-                      "messages are no JSON, or trades or quotes in which something is missing or "
+                      "messages are not JSON, or are trades or quotes with something missing or "
                       "wrong; they are kept as lines",
                       true, each, context);
 }

@@ -101,7 +101,7 @@ void source_told_packets(const struct source *s, source_told_cb *each, void *con
     source_tell_count(s, c->large, "packets are larger than a payload may be", true, each, context);
     source_tell_count(s, c->cut, "packets were cut when they were captured; what is there is kept",
                       true, each, context);
-    source_tell_count(s, c->pcap.untimed, "packets bear no time; theirs is undefined", true, each,
+    source_tell_count(s, c->pcap.untimed, "packets have no time; it is undefined", true, each,
                       context);
 }
 

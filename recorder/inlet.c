@@ -136,7 +136,7 @@ static bool learn_track(struct inlet *s, const struct tdk_ring_info *info)
     if (s->track[0] != '\0')
         return true;
     if (!name_is_valid(info->track, strnlen(info->track, sizeof info->track))) {
-        inlet_quarantine(s, "the track's name in its header is none");
+        inlet_quarantine(s, "the track's name in its header is not valid");
         return false;
     }
     memcpy(s->track, info->track, sizeof s->track);

@@ -202,8 +202,8 @@ static int find_prologue(struct player *p, const struct tdk_query *query, struct
     uint64_t damaged = prime_damaged(p->prime);
     if (damaged > 0) {
         err_say(&damage, TDK_ECORRUPT,
-                "%" PRIu64 " %s of the tape before the range cannot be read: the state that the "
-                           "play begins with may be older than it should be",
+                "%" PRIu64 " %s of the tape before the range cannot be read: the initial state may "
+                "be older than it should be",
                 damaged, quantity_word(damaged, "part", "parts"));
         player_tell_damage(p, &damage);
     }

@@ -66,11 +66,11 @@ static int make_page(struct clock_writer *w, struct tdk_err *err)
 {
     w->fd = openat(w->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
     if (w->fd < 0 || fchmod(w->fd, 0660) < 0 || flock(w->fd, LOCK_EX | LOCK_NB) < 0)
-        return err_set(err, -errno, "make a clock page in %s", rings_path());
+        return err_set(err, -errno, "create a clock page in %s", rings_path());
     owner_give(w->fd, w->folder);
     int rc = posix_fallocate(w->fd, 0, sizeof *w->page);
     if (rc != 0)
-        return err_set(err, -rc, "make a clock page in %s", rings_path());
+        return err_set(err, -rc, "create a clock page in %s", rings_path());
     void *at = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
     if (at == MAP_FAILED)
         return err_set(err, -errno, "map a clock page");
@@ -137,7 +137,7 @@ int clock_writer_open(struct clock_writer **writer, const char *ring, struct tdk
 {
     struct clock_writer *w = malloc(sizeof *w);
     if (w == NULL)
-        return err_set(err, -ENOMEM, "make a clock page");
+        return err_set(err, -ENOMEM, "create a clock page");
     *w = (struct clock_writer){.fd = -1, .folder = -1};
     w->folder = rings_open(true, err);
     int rc = w->folder < 0 ? w->folder : make_page(w, err);

@@ -38,7 +38,7 @@ bool tdk_ring_refill_slow(struct tdk_ring *ring, uint64_t produced)
     if (ring->more->hostile)
         return false;
     if (fill > capacity || produced - ring->cursor > capacity || (produced & 7) != 0) {
-        ring_set_hostile(ring, "the producer published what cannot be");
+        ring_set_hostile(ring, "the producer published an impossible position");
         return false;
     }
     ring->high = fill;

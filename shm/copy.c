@@ -60,7 +60,7 @@ int64_t tdk_ring_copy(struct tdk_ring *ring, void *buffer, size_t room, uint64_t
         if (tdk_ring_hostile(ring) != NULL) /* its file was cut, and we have copied zeros */
             return TDK_EHOSTILE;
         if (count < 0 || (bytes == 0 && fill <= room)) {
-            ring_set_hostile(ring, "a frame has a size that cannot be");
+            ring_set_hostile(ring, "a frame has an impossible size");
             return TDK_EHOSTILE;
         }
         if (bytes == 0)

@@ -61,7 +61,8 @@ static int map_page(struct counters *c, const struct counters_options *options, 
     c->size = sizeof *c->head + (size_t)options->rows_max * sizeof(struct counters_row);
     int rc = posix_fallocate(c->fd, 0, (off_t)c->size);
     if (rc != 0)
-        return err_set(err, -rc, "make the counters page, %zu bytes in %s", c->size, rings_path());
+        return err_set(err, -rc, "create the counters page, %zu bytes in %s", c->size,
+                       rings_path());
     void *at = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, c->fd, 0);
     if (at == MAP_FAILED)
         return err_set(err, -errno, "map the counters page");
@@ -79,7 +80,7 @@ static int make_file(struct counters *c, const struct counters_options *options,
              0); /* left by a writer that died just here; the tape's lock keeps others out */
     c->fd = openat(c->folder, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (c->fd < 0)
-        return err_set(err, -errno, "make the counters page in %s", rings_path());
+        return err_set(err, -errno, "create the counters page in %s", rings_path());
     int rc =
         flock(c->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : err_set(err, -errno, "lock the counters page");
     if (rc == 0)
@@ -98,7 +99,7 @@ int counters_create(struct counters **counters, const struct counters_options *o
 {
     struct counters *c = malloc(sizeof *c);
     if (c == NULL)
-        return err_set(err, -ENOMEM, "make the counters page");
+        return err_set(err, -ENOMEM, "create the counters page");
     *c = (struct counters){.fd = -1};
     counters_file(c->file, options->writer, options->tape_id);
     c->folder = rings_open(true, err);

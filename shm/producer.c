@@ -30,7 +30,7 @@ static bool look_at_consumer(struct tdk_ring *ring)
     struct tdk_ring_private *more = ring->more;
     uint64_t consumed = __atomic_load_n(&ring->shared->consumed, __ATOMIC_ACQUIRE);
     if (consumed < more->released || consumed > ring->position || (consumed & 7) != 0) {
-        ring_set_hostile(ring, "the consumer released what was not there");
+        ring_set_hostile(ring, "the consumer released what it had not been given");
         return false;
     }
     more->released = consumed;

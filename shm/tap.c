@@ -18,7 +18,7 @@ void tap_open(struct tdk_ring *ring)
     struct tdk_ring_shared copy;
     ring_copy_shared(ring->shared, &copy);
     if ((copy.produced & 7) != 0 || copy.produced < ring->cursor)
-        ring_set_hostile(ring, "the producer published what cannot be");
+        ring_set_hostile(ring, "the producer published an impossible position");
     ring->cursor = copy.produced;
     ring->more->epoch = epoch_of_last(&copy);
 }
@@ -99,7 +99,7 @@ int64_t tdk_ring_tap(struct tdk_ring *ring, void *buffer, size_t room, uint64_t 
     if (taken == 0)
         taken = size < fill ? -ENOBUFS : TDK_EHOSTILE;
     if (taken == TDK_EHOSTILE)
-        ring_set_hostile(ring, "a frame has a size that cannot be");
+        ring_set_hostile(ring, "a frame has an impossible size");
     if (taken > 0)
         ring->cursor += (uint64_t)taken;
     return taken;

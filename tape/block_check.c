@@ -228,7 +228,7 @@ int block_check(const void *bytes, size_t size, struct block_view *view, struct 
             : crc32c(0, stored, head->stored_size) != head->tail_crc)
         return corrupt(err, "contents fail their checksum");
     if (!all_zeros(stored + head->stored_size, head->span - sizeof *head - head->stored_size))
-        return corrupt(err, "something is written behind its end");
+        return corrupt(err, "something is written after its end");
     *view = (struct block_view){.head = head};
     if (!raw)
         return 0;

@@ -111,7 +111,7 @@ int pack_begin_directory(struct pack *pack, struct tdk_err *err)
     free(order);
     if (rc == -ENOMEM)
         return err_set(err, rc, "unpack a block");
-    return rc == 0 ? 0 : pack_corrupt(err, "it tells other instruments than its head");
+    return rc == 0 ? 0 : pack_corrupt(err, "it names other instruments than its head");
 }
 
 uint16_t *pack_ordinals(const struct pack *pack)

@@ -290,7 +290,7 @@ static void chain_segment(struct verify *v, struct report *report)
     if (v->last_digest != 0 && report->has_foot && report->previous_digest != 0 &&
         report->previous_digest != v->last_digest)
         report_add(report, UINT64_MAX, TDK_ECORRUPT,
-                   "it does not follow the one before it: one of both was replaced");
+                   "it does not follow the one before it: one of the two was replaced");
     v->last_number = report->number;
     v->last_digest = report->has_foot ? report->digest : 0;
 }
@@ -501,7 +501,7 @@ static int open_view(struct verify *v)
         return 0;
     }
     struct report report = {0};
-    report_add(&report, UINT64_MAX, rc, "index: it is marked as whole and cannot be read: %s",
+    report_add(&report, UINT64_MAX, rc, "index: it is marked as whole, but cannot be read: %s",
                tdk_strerror(rc));
     return tell_report(v, &report);
 }

@@ -259,7 +259,7 @@ static void check_place(const struct segment *segment, const struct block_head *
                    offset, head->block, number);
     if (head->written_ns < report->written_ns || head->synced_upto > ref->offset)
         report_add(report, ref->offset, TDK_ECORRUPT,
-                   "offset %llu: it was not written behind the one before it", offset);
+                   "offset %llu: it was not written after the one before it", offset);
     report->written_ns = head->written_ns;
     report->blocks_digest = crc32c(report->blocks_digest, &head->head_crc, sizeof head->head_crc);
 }

@@ -71,7 +71,7 @@ static void compare_blocks(struct verify_reader *reader, const struct states *st
     if (made == NULL || size != states->starts[states->blocks] ||
         memcmp(made, states->bytes, size) != 0)
         find(report, foot, TDK_ECORRUPT,
-             "its footer tells of other instruments or state than its blocks have");
+             "its footer names other instruments or states than its blocks have");
 }
 
 void verify_states(struct verify_reader *reader, const struct segment *segment,

@@ -135,7 +135,7 @@ class Pack(tapedeck.Case):
         subprocess.run(["tar", "--zstd", "-cf", self.pack, "-C", evil, "--transform",
                         "s,^,pack/,", "manifest"], check=True)
         done = self.run_ok("unpack", self.pack, "-O", self.other, code=1)
-        self.assertIn("no text", done.stderr)
+        self.assertIn("not text", done.stderr)
 
     def test_wrong_usage(self):
         self.make_tape()

@@ -622,8 +622,8 @@ class Hostility(Recording):
 
     def test_what_cannot_be_is_quarantined_with_its_reason_and_what_came_before_is_kept(self):
         larger = "a frame in it is larger than what is published"
-        reasons = {"far": "the producer published what cannot be", "odd": "the producer published what cannot be",
-                   "large": larger, "beyond": larger}
+        impossible = "the producer published an impossible position"
+        reasons = {"far": impossible, "odd": impossible, "large": larger, "beyond": larger}
         self.create("good", *reasons, size="64K")
         recorder = self.recorder(*self.asked("good", *reasons))
         for name in reasons:

@@ -67,7 +67,8 @@ static unsigned write_on(struct fixture *f, unsigned samples, uint64_t full_s)
         retention_tend(&f->retention, f->now_ns, f->bytes, false);
         uv_run(&f->loop, UV_RUN_DEFAULT);
     }
-    for (const char *at = logged_end(&f->logged); (at = strstr(at, " will be full in ")) != NULL; at++)
+    for (const char *at = logged_end(&f->logged); (at = strstr(at, " will be full in ")) != NULL;
+         at++)
         warnings++;
     return warnings;
 }
