@@ -65,6 +65,14 @@ static bool is_repeat(const struct maximum *m, const struct maximum *of)
            m->last_seq >= m->first_seq;
 }
 
+/* It was packed since we began, and begins with ticks that were met: what is in front of them was
+ * noted of other blocks. */
+static bool was_packed_since(const struct maximum *m, const struct maximum *met)
+{
+    return m->epoch == met->epoch && m->generation != met->generation &&
+           m->first_seq <= m->last_seq && m->first_seq <= met->last_seq;
+}
+
 int stream_find_maxima(struct stream *stream, struct tdk_err *err)
 {
     struct answer *answer = stream->answer;
@@ -94,6 +102,8 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
             highest = here;
         maximum.with = highest;
         const size_t count = stream->maximum_count;
+        if (count > 0 && was_packed_since(&maximum, &stream->maxima[count - 1]))
+            continue; /* not known on the way back, and then all are found once more */
         if (count > 0 && is_repeat(&maximum, &stream->maxima[count - 1]))
             maximum.before = stream->maxima[count - 1].before;
         rc = add_maximum(stream, &room, &maximum, err);
@@ -109,8 +119,8 @@ int stream_find_maxima(struct stream *stream, struct tdk_err *err)
 int stream_renew_maxima(struct stream *stream, struct tdk_err *err)
 {
     struct stream fresh;
-    if (stream->maxima == NULL)
-        return 0;
+    if (stream->maxima == NULL || !stream->answer->reverse)
+        return 0; /* none are needed, or they are being found: on the way back it is seen */
     int rc = stream_open(&fresh, stream->answer, stream->track, err);
     if (rc < 0)
         return rc;

@@ -369,6 +369,47 @@ static void packing_meanwhile_is_no_gap(void **state)
     }
 }
 
+/* Packs a tape at one of the reads of whoever looks at it. */
+static struct packer {
+    const struct fixture *fixture;
+    unsigned reads, pack_at;
+} packer;
+
+static ssize_t packing_pread(int fd, void *bytes, size_t size, uint64_t offset)
+{
+    if (packer.reads++ == packer.pack_at) {
+        struct seal_totals totals;
+        struct tdk_err err;
+        files = &files_posix;
+        taping_ok(seal(packer.fixture, &totals, &err), &err);
+    }
+    return files_posix.pread(fd, bytes, size, offset);
+}
+
+/* In reverse, blocks are looked through from the first on before any is told. */
+static void packing_is_no_trouble_to_who_looks_for_the_way_back(void **state)
+{
+    struct file_ops packing = files_posix;
+    struct fixture *f = *state;
+    unsigned at = 0;
+    packing.pread = packing_pread;
+    packing.pread_cached = NULL;
+    do {
+        make_tape(f);
+        const struct answer before = answer_of(f, true, true);
+        struct answer after = {.ticks = 0};
+        struct tdk_tape *tape = open_tape(f);
+        packer = (struct packer){.fixture = f, .pack_at = at};
+        files = &packing;
+        struct tdk_cursor *cursor = ask(tape, true, true);
+        files = &files_posix;
+        finish(cursor, open_digest(), &after);
+        tdk_tape_close(tape);
+        assert_answer(&after, &before);
+    } while (packer.reads > at++);
+    assert_true(at > SEGMENTS_MIN);
+}
+
 static void whatever_fails_the_tape_stays_whole_and_packing_can_go_on(void **state)
 {
     struct fixture *f = *state;
@@ -475,6 +516,7 @@ int main(void)
         TEST(a_loss_is_met_between_its_ticks_when_it_is_packed),
         TEST(controls_and_one_tick_lie_at_one_place),
         TEST(packing_meanwhile_is_no_gap),
+        TEST(packing_is_no_trouble_to_who_looks_for_the_way_back),
         TEST(whatever_fails_the_tape_stays_whole_and_packing_can_go_on),
         TEST(what_cannot_be_read_is_not_packed),
         TEST(a_tick_that_steps_back_is_found_in_what_is_packed),
