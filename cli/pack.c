@@ -232,14 +232,28 @@ static int add_segment(struct packing *p, const struct segment_ref *ref, struct 
     return rc;
 }
 
-/* Write the meta file of a tape of its own, which begins with our first segment. */
+/* The row begins with our first segment, or with what is missing in front of it and may have been
+ * in the range. */
+static uint64_t row_begin(const struct packing *p)
+{
+    const struct tdk_query range = {.from = p->from, .to = p->to};
+    const uint64_t first = p->segments[0].number;
+    struct tdk_lost_segments lost;
+    uint64_t told = 0;
+    while (tape_next_lost(p->range.tape, &range, &told, &lost))
+        if (!lost.is_cut && lost.last + 1 == first)
+            return lost.first;
+    return first;
+}
+
+/* Write the meta file of a tape of its own, whose row begins with what we have. */
 static int add_meta(struct packing *p, struct tdk_err *err)
 {
     const struct folder *folder = &p->range.tape->folder;
     struct tape_meta meta = {.magic = TAPE_MAGIC,
                              .version = TAPE_VERSION,
                              .created_ns = folder->created_ns,
-                             .first_segment = p->segments[0].number};
+                             .first_segment = row_begin(p)};
     memcpy(meta.tape_id, folder->tape_id, sizeof meta.tape_id);
     meta.crc = crc32c(0, &meta, sizeof meta);
     return bundle_add(p->bundle, "tape.meta", &meta, sizeof meta, err);

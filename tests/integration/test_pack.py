@@ -89,6 +89,20 @@ class Pack(tapedeck.Case):
         self.run_ok("verify", "-T", self.other)
         self.assertIn("retired", (self.other / "pack/coverage").read_text())
 
+    def test_a_segment_that_is_missing_in_front_is_missing_from_the_pack(self):
+        first = self.scratch / "first"
+        first.write_text(f"{START} x\n")
+        self.run_ok("import", first, "-T", self.tape, "--track", "first", "--format", "lines")
+        self.fill()
+        (self.tape / "segments/0000000001.seg").unlink()
+        self.run_ok("reindex", "-T", self.tape, code=3)
+        self.run_ok("pack", "-T", self.tape, "-O", self.pack, code=3)
+        self.run_ok("unpack", self.pack, "-O", self.other, code=3)
+        self.run_ok("query", "-T", self.other, "--count", code=3)
+        self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack, "--force")
+        self.run_ok("unpack", self.pack, "-O", self.scratch / "part")
+        self.run_ok("coverage", "-T", self.scratch / "part", *self.range())
+
     def test_each_damaged_pack_is_refused_and_leaves_nothing(self):
         self.make_tape()
         self.run_ok("pack", "-T", self.tape, *self.range(), "-O", self.pack)
