@@ -157,7 +157,7 @@ static int mend_segments(struct recovery *r)
 static int mend_all(struct recovery *r)
 {
     struct recovered *tape = r->tape;
-    uint64_t row_end;
+    uint64_t row_end = 0;
     int rc = mend_leftovers(&tape->folder, &r->damage, &tape->report, r->err);
     if (rc == 0)
         rc = mend_imports(&tape->folder, &tape->report, r->err);
