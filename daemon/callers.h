@@ -4,7 +4,8 @@
  * A caller that sends its request byte by byte, or takes its answer so, is never idle and could
  * keep its place for ever. So from CALLERS_CALM on, each newcomer ends the one that has waited
  * longest without our working for it. The places from there up to CALLERS_MAX are for callers that
- * we work for, or that are on their way out. Any thread; nothing is allocated.
+ * we work for, or that are on their way out: a crowd that comes at once is that for some
+ * milliseconds. Any thread; all memory is in place.
  */
 #ifndef TDK_DAEMON_CALLERS_H
 #define TDK_DAEMON_CALLERS_H
@@ -13,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CALLERS_MAX  64u
+#define CALLERS_MAX  256u
 #define CALLERS_CALM 32u
 
 struct caller {

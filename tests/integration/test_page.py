@@ -184,6 +184,17 @@ class Page(stage.Stage):
                     connection.send(bytes([byte]))
             self.assertEqual(self.get("/healthz")[0], 200)
 
+    def test_a_crowd_that_comes_at_once_keeps_no_monitor_out(self):
+        self.recording()
+        tasks = f"/proc/{self.watched.pid}/task"  # each connection has one, and the pool some
+        few = len(os.listdir(tasks)) + 20
+        for _ in range(10):
+            with contextlib.ExitStack() as crowd:
+                for _ in range(200):
+                    crowd.enter_context(socket.create_connection(("127.0.0.1", self.port)))
+                self.assertEqual(self.get("/healthz")[0], 200)
+            self.wait_for(lambda: len(os.listdir(tasks)) <= few)
+
     def test_pages_of_others_cannot_make_it_work(self):
         self.recording()
         self.assertEqual(self.get("/coverage", Sec_Fetch_Site="cross-site")[0], 403)
