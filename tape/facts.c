@@ -71,9 +71,13 @@ int tdk_tape_property(struct tdk_tape *tape, const char *track, uint64_t epoch, 
     struct view *view = tape_view(tape);
     int rc = resolve_epoch(view, t->ref.number, &epoch, err);
     if (rc == 0 && epoch == 0)
-        rc = err_say(err, -ENOENT, "the track has no epoch yet");
-    if (rc == 0)
+        rc = err_say(err, -ENOENT, "track %s has no epoch yet", track);
+    if (rc == 0) {
         rc = index_info(view->index, t->ref.number, epoch, key, value, size, err);
+        if (rc == -ENOENT)
+            err_say(err, rc, "track %s has no property %.100s in its epoch %llu", track, key,
+                    (unsigned long long)epoch);
+    }
     view_drop(view);
     return rc;
 }

@@ -199,6 +199,19 @@ static void tape_shows_what_was_added_after_a_refresh(void **state)
     tdk_tape_close(tape);
 }
 
+static void a_property_that_is_not_there_is_told_with_its_track(void **state)
+{
+    const char *folder = *state;
+    struct tdk_err err;
+    void *value;
+    size_t size;
+    taping_make(folder, 10, 4096, 0);
+    struct tdk_tape *tape = asking_open(folder);
+    assert_int_equal(tdk_tape_property(tape, "t", 0, "nope", &value, &size, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "track t has no property nope in its epoch "));
+    tdk_tape_close(tape);
+}
+
 /* Moved, or its disk is away: it is not there, which is another thing than empty. */
 static void a_tape_that_is_elsewhere_is_not_taken_for_an_empty_one(void **state)
 {
@@ -258,6 +271,7 @@ int main(void)
         cmocka_unit_test(tape_is_shared_by_threads),
         cmocka_unit_test(tape_is_refreshed_beside_those_who_ask_for_symbols),
         IN_FOLDER(tape_shows_what_was_added_after_a_refresh),
+        IN_FOLDER(a_property_that_is_not_there_is_told_with_its_track),
         IN_FOLDER(a_tape_that_is_elsewhere_is_not_taken_for_an_empty_one),
         cmocka_unit_test(tape_tells_symbols_by_time),
     };
