@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -224,14 +225,11 @@ static int add_interface(struct pcap *p, const struct block *block, struct tdk_e
         return err_say(err, TDK_ECORRUPT,
                        "damaged at offset %" PRIu64 ": a section with more than %u interfaces",
                        block->offset, INTERFACES_MAX);
-    if (p->interface_count == p->interface_room) {
-        uint32_t room = p->interface_room == 0 ? 4 : 2 * p->interface_room;
-        struct pcap_interface *grown = realloc(p->interfaces, room * sizeof *grown);
-        if (grown == NULL)
-            return err_set(err, -ENOMEM, "read an interface");
-        p->interfaces = grown;
-        p->interface_room = room;
-    }
+    struct pcap_interface *grown =
+        array_grow(p->interfaces, &p->interface_room, p->interface_count + 1, sizeof *grown);
+    if (grown == NULL)
+        return err_set(err, -ENOMEM, "read an interface");
+    p->interfaces = grown;
     struct pcap_interface *interface = &p->interfaces[p->interface_count++];
     *interface = (struct pcap_interface){.link = get_u16(p, block->body),
                                          .snaplen = get_u32(p, block->body + 4),

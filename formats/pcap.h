@@ -22,7 +22,8 @@ struct pcap {
     uint64_t per_second;               /* pcap: units of a second's fraction */
     uint32_t link;                     /* pcap: of all packets; pcapng: of the first interface */
     struct pcap_interface *interfaces; /* pcapng: owned; those of the current section */
-    uint32_t interface_count, interface_room;
+    uint32_t interface_count;
+    size_t interface_room;
     uint64_t untimed; /* packets that had no time of their own */
 };
 

@@ -4,16 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 
 #define SMALL          ((size_t)64 << 10) /* a smaller write may wait five times as long */
 #define SMALL_PATIENCE 5u
 #define WARM_NS        (100 * NS_PER_MS) /* after the last tick; then it looks less often */
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 int pump_init(struct pump *p, struct inlet *inlets, unsigned count, struct writer *writer,
               const struct pump_options *options)
@@ -24,8 +20,8 @@ int pump_init(struct pump *p, struct inlet *inlets, unsigned count, struct write
     p->writer = writer;
     p->block_size = options->block_size;
     uint64_t longest = options->sync_interval_ns != 0 ? options->sync_interval_ns : UINT64_MAX;
-    p->age_ns = least(options->block_age_ns, longest);
-    p->small_age_ns = least(options->block_age_ns * SMALL_PATIENCE, longest);
+    p->age_ns = min_u64(options->block_age_ns, longest);
+    p->small_age_ns = min_u64(options->block_age_ns * SMALL_PATIENCE, longest);
     p->filler.scratch = malloc(sizeof *p->filler.scratch);
     if (p->filler.scratch == NULL)
         return -ENOMEM;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/tape.h"
@@ -15,14 +16,11 @@ struct span_list {
 static int note_span(const struct segment_ref *segment, void *context)
 {
     struct span_list *list = context;
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 64 : 2 * list->room;
-        struct segment_span *items = realloc(list->items, room * sizeof *items);
-        if (items == NULL)
-            return -ENOMEM;
-        list->items = items;
-        list->room = room;
-    }
+    struct segment_span *items =
+        array_grow(list->items, &list->room, list->count + 1, sizeof *items);
+    if (items == NULL)
+        return -ENOMEM;
+    list->items = items;
     list->items[list->count++] =
         (struct segment_span){.number = segment->number,
                               .min_ts = segment->min_ts,
