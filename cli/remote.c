@@ -207,7 +207,7 @@ static int read_epochs(struct remote *r, struct page *page, struct tdk_epoch_inf
     for (uint32_t i = 0; rc >= 0 && i < list.count; i++) {
         rc = read_epoch(list, i, &epochs[i], err);
         if (rc >= 0 && epochs[i].epoch <= last)
-            rc = err_say(err, TDK_EFORMAT, "epochs: the pages of the answer do not advance");
+            rc = err_say(err, TDK_EFORMAT, "epochs: the answer is out of order");
         last = epochs[i].epoch;
     }
     if (rc >= 0)

@@ -178,7 +178,7 @@ static int read_next(struct walker *w, struct wire_map map)
         order > 0 || (order == 0 && (w->next.epoch > after->epoch ||
                                      (w->next.epoch == after->epoch && w->next.seq > after->seq)));
     if (rc >= 0 && !leads_on)
-        rc = err_say(w->err, TDK_EFORMAT, "coverage: the pages of the answer do not advance");
+        rc = err_say(w->err, TDK_EFORMAT, "coverage: the answer is out of order");
     return rc < 0 ? rc : 0;
 }
 

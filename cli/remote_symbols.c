@@ -75,7 +75,7 @@ static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct t
         struct remote_symbol *symbol = &symbols[r->symbol_count++];
         rc = read_row(list, i, symbol, err);
         if (rc >= 0 && strcmp(symbol->symbol, after) <= 0 && after[0] != '\0')
-            rc = err_say(err, TDK_EFORMAT, "symbols: the pages of the answer do not advance");
+            rc = err_say(err, TDK_EFORMAT, "symbols: the answer is out of order");
     }
     if (rc >= 0)
         rc = wire_may(wire_bool(map, "more", &more, err), err);

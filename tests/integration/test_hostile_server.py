@@ -365,7 +365,7 @@ class Endless(Case):
             status, told = self.ask("query -o dbn {a}", "epochs", saying(
                 lambda number, epochs=epochs: answer(number, {"epochs": epochs, "more": True})))
             self.assertEqual(status, 1)
-            self.assertIn("do not advance", told)
+            self.assertIn("out of order", told)
 
     @staticmethod
     def losses(first, last=False):
