@@ -25,7 +25,7 @@ static int config_load(struct reader *reader, const char *path, char **text, str
         rc = err_say(err, TDK_EVALUE, "%s is not a config file: %s", path,
                      size == CONFIG_SIZE_MAX ? "larger than 1M" : "it has a zero byte");
     fclose(file);
-    if (rc == 0) /* behind a byte order mark, as some editors put one in front */
+    if (rc == 0 && bytes != NULL) /* behind a byte order mark, as some editors put one in front */
         *text = strncmp(bytes, "\xef\xbb\xbf", 3) == 0 ? bytes + 3 : bytes;
     return rc;
 }
