@@ -1,4 +1,4 @@
-"""-o arrow, read by Apache Arrow's own JavaScript: the values of the CSV, exactly."""
+"""-o arrow: Apache Arrow's own JavaScript library reads exactly the values that the CSV has."""
 
 import os
 import unittest

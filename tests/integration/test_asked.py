@@ -1,4 +1,4 @@
-"""What a replayer is asked for (-a) is what the tape gives itself (-T): to the byte, to the exit status."""
+"""A replayer (-a) answers as the tape itself does (-T): the same bytes and the same exit status."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Asked(tapedeck.Case):
         self.address = f"unix:{self.path}"
 
     def fill(self, count=4000, lossy=False):
-        """A track of ticks with symbols, and one of lines."""
+        """Record a track of ticks with symbols, and a track of lines."""
         record = ("--ring", "gen", "--segment-size", "64K", "--block-size", "4K")
         self.run_ok("ring", "create", "gen", "--size", "64K" if lossy else "4M")
         if lossy:
@@ -61,7 +61,7 @@ class Asked(tapedeck.Case):
         return started
 
     def compare(self, *args):
-        """Both ways; what they have in common."""
+        """Run the command with -T and with -a, and check that status and output are equal. Returns both results."""
         here = self.run_cli(*args, "-T", self.tape)
         there = self.run_cli(*args, "-a", self.address)
         self.assertEqual(there.returncode, here.returncode, (args, here.stderr, there.stderr))
@@ -95,14 +95,14 @@ class Same(Asked):
         self.serve()
         for args in tapedeck.some(RANGES):
             here, there = self.compare(*args)
-            if "--count" not in args:  # there, damaged blocks have a number and no names
+            if "--count" not in args:  # a count says how many blocks are damaged, but not which
                 self.assertEqual(there.stderr, here.stderr, args)
         here, there = self.compare("query", "-o", "none")
         self.assertEqual(there.returncode, 3)
         self.assertIn("the rest is delivered", there.stderr)
 
     def test_a_tape_whose_last_segment_is_cut(self):
-        """Its end is that of its epoch: no seq tells that there was more."""
+        """The cut end is also the end of the epoch, so no later seq shows that there was more."""
         self.fill()
         last = max((self.tape / "segments").glob("*.seg"))
         os.truncate(last, last.stat().st_size // 2)
@@ -119,7 +119,7 @@ class Same(Asked):
                          [(True, []), (False, [{"first": int(last.stem), "last": int(last.stem), "cut": True}])])
 
     def test_a_symbol_that_a_page_would_cut_is_whole(self):
-        """A page has 1024 rows, each symbol three: a thousand and twenty-four is no multiple."""
+        """A page has 1024 rows and each symbol has three. 1024 is no multiple of 3."""
         for track in ("a", "b", "c"):
             rows = "".join(f"{T0 + i},S{i:04d},1.5,1,buy\n" for i in range(400))
             self.run_ok("import", "-", "--format", "csv", "--map", "ts=ts:ns,symbol=sym,price=px,size=size,side=side",

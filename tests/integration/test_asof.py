@@ -1,4 +1,4 @@
-"""What stood at a time, from outside: against all that lies before it, whatever became of the tape."""
+"""asof from outside: its answer is checked against all ticks before the time, on intact and damaged tapes."""
 
 import os
 import random
@@ -49,7 +49,7 @@ class AsOf(tapedeck.Case):
                          {max(f.seq for f in one if f.payload[1] == kind) for kind in STATEFUL})
 
     def check_short(self):
-        """As few blocks at the end of the tape as there are ticks to find, and at most one more each."""
+        """At the end of the tape, asof reads at most two blocks for each tick it has to find."""
         self.assertLessEqual(self.blocks("--at", "end", "-s", "S002"), 4)
 
     def test_it_is_the_last_of_each_kind_before_the_time(self):
@@ -67,14 +67,14 @@ class AsOf(tapedeck.Case):
     def test_from_an_index_that_was_made_anew(self):
         self.make_tape()
         shutil.rmtree(self.tape / "index")
-        self.check()  # in memory, by a reader
+        self.check()  # a reader makes the index in memory
         self.run_ok("reindex", "-T", self.tape)
         self.check()
         self.check_short()
         self.run_ok("verify", "-T", self.tape)
 
     def test_what_stood_at_the_end_of_a_segment_that_is_cut_is_missed(self):
-        """No seq behind it tells that there was more."""
+        """No later seq shows that there was more."""
         self.make_tape()
         segment = sorted((self.tape / "segments").glob("*.seg"))[-1]
         os.truncate(segment, segment.stat().st_size // 2)

@@ -1,4 +1,4 @@
-"""tapedeck bench: every row is measured and checked, comparisons and mistakes are told. No figure is judged."""
+"""tapedeck bench: every row is measured and checked; comparisons and mistakes are reported. No figure is judged."""
 
 import contextlib
 import io
@@ -34,7 +34,7 @@ class Bench(tapedeck.Case):
         rows = self.bench("record", "--count", "20000", "--producers", "2", "--rate", "20000", "--ring-size", "1M",
                           "--dir", self.scratch)
         for row in ("the disk alone, durable", "a bare recorder, durable"):
-            rows.pop(row, None)  # where there is a way past the page cache
+            rows.pop(row, None)  # only measured where the page cache can be bypassed
         self.assertEqual(list(rows), ["copy and CRC-32C alone", "copy and CRC-32C, three ways", "drained, no disk",
                                       "written, 1 ring", "written, 2 rings", "durable, 1 ring", "durable, 2 rings", "publish, nobody reads",
                                       "publish, recorded"])
@@ -50,7 +50,7 @@ class Bench(tapedeck.Case):
         def proc(pid, file):
             try:
                 return pathlib.Path(f"/proc/{pid}/{file}").read_text()
-            except OSError:  # it is gone
+            except OSError:  # the process is gone
                 return ""
 
         found = []

@@ -1,4 +1,4 @@
-"""A recorder's canary: found by the replayer, told by check, and in nobody's way."""
+"""A recorder's canary: the replayer finds it, check reports it, and it disturbs nobody."""
 
 import json
 import re
@@ -22,7 +22,7 @@ class Canary(tapedeck.Case):
         return replayer
 
     def until(self, what, seen):
-        """What `seen` gives, once that is something."""
+        """Wait until `seen()` returns something true, and return that."""
         end = time.monotonic() + tapedeck.PATIENCE
         while time.monotonic() < end:
             got = seen()
@@ -39,7 +39,7 @@ class Canary(tapedeck.Case):
         return json.loads(self.run_ok("stat", daemon, "--json").stdout)[0]["counters"]
 
     def finding(self, *args):
-        """What check says of the canary, or None."""
+        """The status that check gives for the canary, or None."""
         done = self.run_cli("check", "-T", self.tape, "--json", *args)
         found = json.loads(done.stdout)[0]["findings"]
         return next((finding["status"] for finding in found if finding["check"] == "canary"), None)
@@ -55,7 +55,7 @@ class Canary(tapedeck.Case):
             return client.call("stats")["counters"]["write_max_ns"]
 
         self.wait_for(longest)
-        recorder.signal(signal.SIGUSR1)  # the report that tells of the first segment
+        recorder.signal(signal.SIGUSR1)  # request the report that names the first segment
         recorder.wait_line("segment=1")
         seen = [longest()]
 
@@ -126,7 +126,7 @@ class Canary(tapedeck.Case):
         self.until("it is critical", lambda: self.finding("--canary-critical", "2s") == "critical")
         recorder.signal(signal.SIGCONT)
         self.until("check is content", lambda: self.finding("--canary-warning", "5s") == "ok")
-        self.assertEqual(recorder.stop(), 0)  # and says that none will come
+        self.assertEqual(recorder.stop(), 0)  # the recorder also announces that no more canaries will come
         self.until("none is expected", lambda: self.counters()["replayer_canary_age"] == 0)
         self.assertTrue(replayer.alive())
 
@@ -137,7 +137,7 @@ class Canary(tapedeck.Case):
         recorder.kill()
         killed = time.time_ns()
         self.until("its age grows", lambda: self.counters()["replayer_canary_age"] > 3 * 10**9)
-        self.recording()  # takes the ring up where it is
+        self.recording()  # continues with the ring where it is
         self.until("it is fresh", lambda: self.counters()["replayer_canary"] > killed)
         gaps = self.run_ok("gaps", "-T", self.tape, "--track", TRACK, "--json")
         self.assertEqual(json.loads(gaps.stdout), [])

@@ -1,4 +1,4 @@
-"""Captures of packets and other people's files, against what independent decoders counted in them."""
+"""Packet captures and files from other programs, compared with what independent decoders counted in them."""
 
 import functools
 import gzip
@@ -43,11 +43,11 @@ class Captures(tapedeck.Case):
 
     @staticmethod
     def crc(values):
-        """Of prices in order, as expected.json has it."""
+        """The CRC of prices in order, as expected.json states it."""
         return f"{zlib.crc32(b''.join(struct.pack('<q', value) for value in values)):08x}"
 
     def records(self, *args):
-        """Wide ticks as integers, by name of the column."""
+        """Wide ticks as integers, keyed by column name."""
         lines = self.run_ok("query", "-T", self.tape, "-o", "csv", *args).stdout.decode().splitlines()
         names = lines[0].split(",")
         return [dict(zip(names, line.split(","))) for line in lines[1:]]
@@ -102,7 +102,7 @@ class Packets(Captures):
         file = b""
         for order in "<>":
             file += captures.section(order)
-            file += captures.interface(order, link=101)  # microseconds if nothing is said
+            file += captures.interface(order, link=101)  # without if_tsresol: microseconds
             file += captures.interface(order, link=101, tsresol=9)
             file += captures.interface(order, link=101, tsresol=0x8A)  # 2^-10 s
             file += captures.interface(order, link=1, tsresol=3, offset=100)
@@ -288,7 +288,7 @@ class Columns(Captures):
                 '2026-11-20T09:30:00.000000001,"A""B",-0.000000001,18446744073.709551614,sell\r\n'
                 '2026-11-20T09:30:01,C,9223372036.854775806,,\r\n')
         self.put("-", "--map", "ts=when:text,symbol=the, symbol,price=px,size=qty,side=side", stdin=text.encode(),
-                 code=2)  # a comma ends a column's name
+                 code=2)  # a comma ends the column's name
         self.put("-", "--map", "ts=#1:text,symbol=#2,price=#3,size=#4,side=#5", "--tz", "Europe/Berlin",
                  stdin=text.split("\n", 1)[1].encode())
         trades = self.records()
@@ -327,7 +327,7 @@ class Columns(Captures):
         self.assertIn("several files", done.stderr)
         self.assertEqual([t.payload for t in self.ticks()], [b"a"])
         damaged = bytearray(packed.getvalue())
-        damaged[14] ^= 1  # the checksum of the first
+        damaged[14] ^= 1  # the checksum of the first packet
         done = self.put(self.write("bad.zip", bytes(damaged)), code=3, track="bad")
         self.assertIn("checksum", done.stderr)
 

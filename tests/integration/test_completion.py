@@ -1,4 +1,4 @@
-"""Completions as the shells really run them, and the manual as it is built."""
+"""Completions, run by the real shells, and the manual as it is built."""
 
 import os
 import re
@@ -24,7 +24,7 @@ class Shell(tapedeck.Case):
         return done.stdout.splitlines()
 
     def bash(self, *words):
-        """What bash would put on the line for these words, the last one unfinished."""
+        """What bash would complete for these words, of which the last is unfinished."""
         script = ('eval "$(tapedeck completion bash)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
                   '_tapedeck; printf "%s\\n" "${COMPREPLY[@]}"')
         return [line for line in self.shell("bash", "-c", script, "bash", *words) if line]
@@ -91,7 +91,7 @@ class Others(Shell):
         if shutil.which("zsh") is None:
             self.skipTest("zsh is not installed")
         self.run_ok("ring", "create", "binance", "--size", "64K")
-        # _describe draws on a terminal; here it prints what it is given.
+        # The real _describe draws on a terminal. This one prints what it is given.
         lines = self.shell("zsh", "-fc", 'compdef() { :; }; _describe() { print -l -- "${(@P)2}"; }; '
                            'source <(tapedeck completion zsh); '
                            'words=(tapedeck ring info b); CURRENT=4; _tapedeck')

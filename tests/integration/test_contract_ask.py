@@ -1,5 +1,6 @@
-"""The command line against its contract, where it is asked: what scripts stand on, tried with all
-that a hostile or hurried user types. A class a section; what it says is in the names of the tests."""
+"""The command line against its contract, for commands that query. Scripts rely on this contract, so it is
+tried with whatever a hostile or hurried user might type. Each class is a section of the contract, and the
+names of its tests say what the section promises."""
 
 import json
 import os
@@ -201,7 +202,7 @@ class Times(Contract):
             self.refused("query", "-T", self.tape, "--count", "--tz", zone, "--from", "2023-11-14T22:13:21")
         if pathlib.Path("/usr/share/zoneinfo/Europe/Berlin").exists():
             self.assertEqual(self.count("--tz", "Europe/Berlin", "--from", "2023-11-14T23:13:21"), 3)
-            for time_ in ("2023-03-26T02:30:00", "2023-10-29T02:30:00"):  # never was, was twice
+            for time_ in ("2023-03-26T02:30:00", "2023-10-29T02:30:00"):  # this time did not exist, this one came twice
                 self.refused("query", "-T", self.tape, "--count", "--tz", "Europe/Berlin", "--from", time_, says="clocks")
 
     def test_a_range_has_its_beginning_and_not_its_end(self):
@@ -244,7 +245,7 @@ class Times(Contract):
 
 
 class Sources(Contract):
-    """No value, no guess."""
+    """Without a value the command fails. It does not guess one."""
 
     def test_no_source_is_2_and_one_that_cannot_be_opened_is_1(self):
         for command in (["query", "--count"], ["digest"], ["info"], ["verify"], ["ls", "tracks"], ["play", "--into", "r"]):
@@ -253,7 +254,7 @@ class Sources(Contract):
             self.refused(*command, "-T")
             self.refused(*command, "-T", self.scratch / "nothing", code=1, says="nothing")
             self.refused(*command, "-T", self.scratch, code=1)
-            if command != ["verify"]:  # to it, what is no segment is one that is damaged
+            if command != ["verify"]:  # to verify, a file that is no segment is a damaged segment
                 self.refused(*command, "-T", self.write("file", "no tape"), code=1)
             self.refused(*command, env=dict(self.env, TAPEDECK_TAPE=str(self.scratch / "other")), code=1, says="other")
         self.assertEqual(os.listdir(self.rings), [])
@@ -291,7 +292,7 @@ class Sources(Contract):
     def test_minus_is_stdin_and_stdout(self):
         self.run_ok("import", "-", "-T", self.tape, "--track", "a", "-q", stdin=b"1 x\n")
         self.assertEqual(len(self.query("-o", "jsonl", "-O", "-").stdout.splitlines()), 1)
-        self.refused("query", "-T", self.tape, "-O", "-")  # no name that tells a format
+        self.refused("query", "-T", self.tape, "-O", "-")  # no file name from which the format could be taken
 
     def test_a_closed_pipe_is_success(self):
         self.put_lines("a", [(T0 + i, "x" * 100) for i in range(20000)])
@@ -313,7 +314,7 @@ class Sources(Contract):
                 done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {shut}', tapedeck.BIN / "tapedeck", *args], env=self.env,
                                       capture_output=True, check=False, timeout=tapedeck.PATIENCE)
                 if "1>&-" in shut and args[-1] == "jsonl":
-                    self.assertEqual(done.returncode, 1, done.stderr) # who asked gets nothing, and that is no success
+                    self.assertEqual(done.returncode, 1, done.stderr) # the output went nowhere, so this is a failure
                 for path in index:
                     self.assertFalse(b"tapedeck " in path.read_bytes(), (shut, *args))
         self.run_ok("verify", "-T", self.tape)
@@ -362,7 +363,7 @@ class Order(Contract):
         self.once(lambda: [self.put_lines(*file, "--block-size", "4K") for file in files])
 
     def merged(self, low=0, high=U64_MAX):
-        """Seq inside a track; heads of tracks by (ts, name bytewise, epoch, seq)."""
+        """Merge the tracks: by seq inside a track, and by (ts, name bytewise, epoch, seq) between tracks."""
         left = {track: [tick for tick in ticks if low <= tick[0] < high] for track, ticks in self.streams.items()}
         out = []
         while any(left.values()):
@@ -464,7 +465,7 @@ class Choosing(Contract):
     def test_an_empty_csv_has_the_head_of_what_was_asked_for(self):
         self.run_ok("ring", "create", "feed", "--size", "256K")
         recorder = self.recorder("--ring", "feed")
-        self.run_ok("gen", "--ring", "feed", "--count", 100) # trades and mbp-1, and no file that told of them
+        self.run_ok("gen", "--ring", "feed", "--count", 100) # trades and mbp-1; no file's head announced them
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         query = ("query", "-T", self.tape, "-o", "csv", "-t", "trades")
         some, none = self.run_ok(*query, "--track", "feed"), self.run_ok(*query, "--track", "feed", "--to", 1000)
@@ -527,7 +528,7 @@ class Signals(Contract):
         writer = os.open(fifo, os.O_WRONLY)
         query = self.start_cli("query", "-T", self.tape, "-o", "jsonl", stdout=writer)
         os.close(writer)
-        self.assertTrue(select.select([reader], [], [], tapedeck.PATIENCE)[0])  # it writes: it is at work
+        self.assertTrue(select.select([reader], [], [], tapedeck.PATIENCE)[0])  # it has begun to write
         query.signal(signal.SIGINT)
         os.set_blocking(reader, True)
         while os.read(reader, 1 << 20):
@@ -542,7 +543,7 @@ class Signals(Contract):
         self.wait_for(lambda: (self.rings / "r.ring").exists() and self.ring_info("r")["producer"] == play.pid)
         play.signal(signal.SIGHUP)
         self.assertEqual(play.wait(), 1, play.stderr)
-        self.run_ok("drain", "r", "--until-end", "-o", "none", code=3)  # it was not whole
+        self.run_ok("drain", "r", "--until-end", "-o", "none", code=3)  # the play was not whole
 
     def test_what_nohup_ignores_stays_ignored(self):
         self.run_ok("ring", "create", "r", "--size", "64K")

@@ -1,5 +1,5 @@
 """The command line against its contract, where ticks come in and go out: files, captures, rings and
-plays. A class a section; what it says is in the names of the tests."""
+plays. Each class is a section of the contract, and the names of its tests say what the section promises."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ from tests.support.contract import Contract, DATA, SECOND, T0, five
 
 class FiveFields(Contract):
     def one(self, line):
-        """The line as it comes back, or None for one that was malformed, with its number named."""
+        """Import one line and return it as it comes back, or None if it was refused as malformed, with its number."""
         tape = self.scratch / "one"
         shutil.rmtree(tape, ignore_errors=True)
         data = line if isinstance(line, bytes) else line.encode()
@@ -30,7 +30,7 @@ class FiveFields(Contract):
         return out.rstrip("\n")
 
     def many(self, lines):
-        """{name: (line, what must come back or None)}: all in one file, each found by its number."""
+        """Import (line, what must come back, or None if malformed) pairs in one file, and check what comes back."""
         data = "\n".join(line for line, _ in lines)
         done = self.run_cli("import", "-", "-T", self.tape, "--track", "t", "--format", "jsonl", "-q", stdin=data.encode())
         self.assertEqual(done.returncode, 3 if any(want is None for _, want in lines) else 0, done.stderr)
@@ -188,7 +188,7 @@ class Import(Contract):
 
 
 class Captures(Contract):
-    """The files of the real data: their payloads come back as the independent decoder read them."""
+    """Captures of real data: their payloads come back as the independent decoder read them."""
 
     def test_captures_by_count_times_and_payloads(self):
         facts = self.shared("expected.json")
@@ -283,7 +283,7 @@ class Rings(Contract):
         self.assertEqual(recorder.stop(), 0)
         losses = [frame for frame in self.frames(code=3) if frame.type == tapedeck.LOSS]
         self.assertEqual([struct.unpack_from("<QQ", frame.payload) for frame in losses], [(sent[1] + 1, lost)])
-        # Raw frames tell of it without being asked, and nothing else that is no tick.
+        # Raw frames include the loss without --control. Besides the TRACK frames they include no other control frame.
         raw = list(tapedeck.parse_frames(self.query("-o", "frames", code=3).stdout))
         self.assertEqual([frame.type for frame in raw if not frame.is_tick()], [tapedeck.TRACK, tapedeck.LOSS, tapedeck.TRACK])
         epoch = raw[0].epoch
@@ -294,7 +294,7 @@ class Rings(Contract):
             self.assertEqual(self.query(*args, "--require-complete", code=3).stdout, b"")
         self.run_ok("play", "-T", self.tape, "--into", "new", "--create", "64K", "--require-complete", code=3)
         self.run_ok("ring", "info", "new", code=1)
-        # The part without a hole is whole.
+        # A range without the hole is whole.
         last = [frame.ts for frame in raw if frame.is_tick() and frame.epoch != epoch]
         self.assertEqual(self.count("--from", last[0], "--require-complete"), 5)
         self.assertEqual(len(self.rows("--reverse", "-n", 5, "--require-complete", "--from", last[0])), 5)
@@ -356,7 +356,7 @@ class Play(Contract):
             self.put_lines(track, [(T0 + offset + i * 40_000_000, f"{track}{i}") for i in range(5)])
 
     def played(self, *args, ring="r", code=0):
-        """(frames, digest of the drain, the play)."""
+        """Play into a ring and drain it. Returns (frames, digest of the drain, the play)."""
         self.run_ok("ring", "create", ring, "--size", "64K")
         done = self.run_ok("play", "-T", self.tape, "--into", ring, *args, code=code)
         drain = self.run_ok("drain", ring, "-o", "frames", "--until-end", "--digest")

@@ -1,4 +1,4 @@
-"""The recorder's socket: what it tells, what it does when asked, and who may ask."""
+"""The recorder's socket: what it reports, what it does on request, and who may ask."""
 
 import fcntl
 import json
@@ -46,7 +46,7 @@ class Answers(Control):
         client.call("flush")
         (first,) = client.call("status")["rings"]
         self.assertEqual((first["produced"], first["written"], first["durable"]), (1000, 1000, 1000))
-        self.gen(1000) # the next epoch: it waits in the ring, and its seqs are the same
+        self.gen(1000) # the next epoch, with the same seqs: it waits in the ring
         (row,) = client.call("status")["rings"]
         self.assertGreater(row["epoch"], first["epoch"])
         self.assertEqual((row["produced"], row["written"], row["durable"]), (1000, 0, 0))
@@ -120,7 +120,7 @@ class Answers(Control):
         self.gen(10)
         client = self.client()
         self.assertEqual(client.call("flush", ring="a"), {})
-        self.assertEqual(client.call("flush", ring="absent"), {})  # nothing was published in it
+        self.assertEqual(client.call("flush", ring="absent"), {})  # nothing was published into it
         for ring, name in (("nosuch", "ENOENT"), ("bad", "EHOSTILE"), ("../a", "EINVAL"), (7, "EINVAL"), ("", "EINVAL")):
             with self.assertRaises(wire.Error, msg=ring) as caught:
                 client.call("flush", ring=ring)
@@ -133,7 +133,7 @@ class Answers(Control):
         first = client.call("roll")["segment"]
         self.gen(300)
         self.assertEqual(client.call("roll")["segment"], first + 1)
-        self.assertEqual(client.call("roll")["segment"], first + 1)  # nothing in it: it stays
+        self.assertEqual(client.call("roll")["segment"], first + 1)  # the segment is empty, so it stays
         client.call("flush")
         rows = json.loads(self.run_ok("ls", "segments", "-T", self.tape, "--json").stdout)
         self.assertEqual([row["ticks"] for row in rows if row["ticks"]], [300])
@@ -170,7 +170,7 @@ class Answers(Control):
 
     def test_whoever_waits_when_it_ends_is_told(self):
         recorder = self.record()
-        recorder.signal(19)  # SIGSTOP: it hears nothing
+        recorder.signal(19)  # SIGSTOP: the recorder does not answer
         client = self.client(hello=False)
         client.request("hello", {"client": "x", "protocol": 1})
         client.request("flush", {})
@@ -396,13 +396,13 @@ class Commands(Control):
 
 
 class Rings(Control):
-    """Rings that are recorded from while the recorder runs, and let go of."""
+    """Rings that are attached and detached while the recorder runs."""
 
     def count(self, track):
         return int(self.run_ok("query", "-T", self.tape, "--count", "--track", track).stdout)
 
     def test_a_track_that_goes_back_to_a_ring_whose_feed_lives_misses_nothing(self):
-        """Ticks of an older epoch that the tape has not get one of their own, behind that of the other ring."""
+        """Ticks of an older epoch that the tape lacks get an epoch of their own, after that of the other ring."""
         self.record()
         client = self.client()
         for ring in ("one", "two"):
@@ -435,14 +435,14 @@ class Rings(Control):
         self.assertEqual(client.call("detach", ring="b"), {})
         self.assertEqual(self.count("bee"), 800)
         self.assertEqual([r["ring"] for r in client.call("status")["rings"]], ["a"])
-        for _ in range(100): # the page of counters is filled a little later
+        for _ in range(100): # the page of counters is updated a little later
             rows = json.loads(self.run_ok("stat", "recorder", "-T", self.tape, "--json").stdout)
             rings = [r["ring"] for r in rows[0]["rings"]]
             if rings == ["a"]:
                 break
             time.sleep(0.05)
         self.assertEqual(rings, ["a"])
-        # What comes now stays in the ring, which is free for another; then it is taken up again.
+        # What is published now stays in the ring, which another recorder could take. Then it is attached again.
         self.run_ok("gen", "--ring", "b", "--count", 200)
         client.call("flush")
         self.assertEqual(self.count("bee"), 800)
@@ -477,7 +477,7 @@ class Rings(Control):
             time.sleep(0.05)
         client.call("flush")
         self.assertEqual(self.count("later"), 100)
-        client.call("detach", ring="a")  # one that was never there
+        client.call("detach", ring="a")  # this ring never existed
 
     def test_what_cannot_be(self):
         self.record()

@@ -1,4 +1,4 @@
-"""coverage, gaps, --require-complete from outside: what is missing, exactly, and what is said of it."""
+"""coverage, gaps and --require-complete from outside: exactly what is missing, and how it is reported."""
 
 import json
 
@@ -38,7 +38,7 @@ class Surveyed(tapedeck.Case):
         return rows
 
     def missing(self, *args):
-        """{(track, seq)} that gaps names."""
+        """The set of (track, seq) that gaps names."""
         return {(row["track"], seq) for row in self.gaps(*args)
                 for seq in range(row["first_seq"], row["first_seq"] + row["count"])}
 
@@ -50,7 +50,7 @@ class Surveyed(tapedeck.Case):
         return {(track, seq) for track in "ab" for seq in range(1, self.COUNT + 1)}
 
     def check_split(self):
-        """What gaps names and what a query gives are all there ever was, and nothing is both."""
+        """What gaps names and what a query gives are together all that was recorded, and they do not overlap."""
         missing, served = self.missing(), self.served()
         self.assertTrue(missing)
         self.assertFalse(missing & served)
@@ -122,7 +122,7 @@ class Lost(tapedeck.Case):
         self.assertRegex(done.stderr.splitlines()[-1], r"not whole: \d+ ticks lost in \d+ places?")
         nothing = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--require-complete", code=3)
         self.assertEqual(nothing.stdout, b"")
-        # What is before the first loss is whole.
+        # The range before the first loss is whole.
         self.run_ok("query", "-T", self.tape, "-o", "none", "--to", rows[0]["from"], "--require-complete")
 
 
@@ -137,12 +137,12 @@ class Damaged(Surveyed):
         self.assertEqual((row["from"], row["to"]),
                          (T0 + row["first_seq"] - 1, T0 + row["first_seq"] + row["count"] - 2))
         self.run_ok("verify", "-T", self.tape, code=5)
-        # What is counted by reading is what a query gives; by directories, what was recorded.
+        # A count that reads the blocks counts what a query gives. One from directories counts what was recorded.
         for how, code, told in (((), 0, len(self.everything())), (("--digest",), 3, len(self.served())),
                                 (("--require-complete",), 3, None)):
             done = self.run_ok("query", "-T", self.tape, "--count", *how, code=code)
             self.assertEqual(done.stdout, b"" if told is None else b"%d\n" % told, how)
-        # A range beside it is whole, and so is the other track.
+        # A range beside the gap is whole, and so is the other track.
         other = "b" if row["track"] == "a" else "a"
         self.assertEqual(self.gaps("--track", other), [])
         self.assertEqual(self.gaps("--to", row["from"]), [])

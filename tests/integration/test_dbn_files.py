@@ -1,4 +1,4 @@
-"""Every real DBN file: onto a tape and back, the same record bytes; text equal to the vendor's."""
+"""Every real DBN file, to a tape and back: the record bytes are the same, and the text equals the vendor's."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ import unittest
 from tests.support import records, tapedeck
 
 DATA = tapedeck.SHARED / "data"
-RTYPES = {  # as the facts call them
+RTYPES = {  # by the names that the facts use
     0x00: "mbp-0", 0x01: "mbp-1", 0x0A: "mbp-10", 0x12: "status", 0x13: "instrument-def",
     0x14: "imbalance", 0x15: "error", 0x16: "symbol-mapping", 0x17: "system", 0x18: "statistics",
     0x20: "ohlcv-1s", 0x21: "ohlcv-1m", 0x22: "ohlcv-1h", 0x23: "ohlcv-1d", 0xA0: "mbo",
@@ -30,7 +30,7 @@ def facts():
 
 
 class Dbn:
-    """A decoder of its own: it shares no code with the one that is tested."""
+    """An independent decoder: it shares no code with the decoder under test."""
 
     def __init__(self, data):
         assert data[:3] == b"DBN", data[:8]
@@ -113,13 +113,13 @@ class EveryFile(tapedeck.Case):
         self.assertEqual(dbn.limit, head["limit"] or 0)
         self.assertEqual(dbn.ts_out, head["ts_out"])
         for key in ("symbols", "partial", "not_found", "mappings"):
-            if isinstance(head[key], str):  # too long a list: "N mappings, ..."
+            if isinstance(head[key], str):  # a list that is too long is given as "N mappings, ..."
                 self.assertEqual(len(getattr(dbn, key)), int(head[key].split()[0]), key)
             else:
                 self.assertEqual(getattr(dbn, key), head[key], key)
 
     def test_the_same_records_come_back(self):
-        """unit/test_source_real.c reads all of them under a sanitizer, too, in one process."""
+        """unit/test_source_real.c also reads all of them under a sanitizer, in one process."""
         for name, fact in tapedeck.some(facts().items()):
             with self.subTest(name):
                 dbn = self.export(DATA / name)
@@ -179,13 +179,13 @@ class EveryFile(tapedeck.Case):
         self.run_ok("query", "-T", self.tape, "-O", out)
         plain = subprocess.run(["zstd", "-dc", out], stdout=subprocess.PIPE, check=True).stdout
         self.check_records(Dbn(plain), fact)
-        # And it can be imported again.
+        # The export can be imported again.
         self.run_ok("import", out, "-T", self.tape, "--track", "again")
         again = Dbn(self.run_ok("query", "-T", self.tape, "--track", "again", "-o", "dbn").stdout)
         self.check_records(again, fact)
 
     def test_files_through_a_ring_come_back_too(self):
-        """feed -> ring -> recorder: the head travels in the ring."""
+        """feed -> ring -> recorder: the file's head travels through the ring."""
         names = ["dbn/databento-dbn/test_data.mbo.v3.dbn", "dbn/databento-dbn/test_data.definition.v1.dbn.zst",
                  "dbn/databento-python/LIVE/test_data.live.dbn.zst"]
         known = facts()
@@ -257,14 +257,14 @@ class SeveralFiles(tapedeck.Case):
 
 
 def head(ts_out=0, schema=0, start=0, end=UNSET):
-    """Of a file of version 3 that maps no symbols; mbo unless said."""
+    """The head of a DBN version 3 file that maps no symbols. The default schema is mbo."""
     body = struct.pack("<16sHQQQBBBH53xI", b"TEST", schema, start, end, 0, 1, 0, ts_out, 71, 0) + bytes(16)
     body += bytes(-len(body) % 8)
     return b"DBN\x03" + struct.pack("<I", len(body)) + body
 
 
 class Times(tapedeck.Case):
-    """A head's start is no later than the first of its records, and its end is behind the last."""
+    """A head's start is not later than its first record, and its end is after its last."""
 
     FIRST, LAST = 1_000_000_000, 1_000_000_500
 
@@ -295,7 +295,7 @@ class Times(tapedeck.Case):
         self.check(Dbn(self.run_ok("drain", "r", "-o", "dbn", "--count", 2).stdout))
 
     def test_of_a_range_with_the_state_in_front_of_it(self):
-        """Of two files: the first is before the range."""
+        """There are two files, and the first is before the range."""
         for ts in (self.FIRST, self.LAST):
             self.file.write_bytes(head(schema=4, start=ts, end=ts + 1) + records.trade(7, ts))
             self.run_ok("import", self.file, "-T", self.tape, "--track", "t")
@@ -306,12 +306,12 @@ class Times(tapedeck.Case):
 
 
 class Schemas(tapedeck.Case):
-    """mbp-1 and tbbo are of one rtype: only a file's head can tell them apart."""
+    """mbp-1 and tbbo share an rtype: only a file's head can tell them apart."""
 
     MBP_1, TBBO, MIXED = 1, 3, 0xFFFF
 
     def exported(self, *schemas, asked):
-        """What the head of an export says, of files whose heads say `schemas` (None: no head)."""
+        """The schema in the head of an export of files whose heads say `schemas` (None: a file without a head)."""
         tape = self.scratch / "-".join(map(str, (*schemas, asked)))
         record = struct.pack("<BBHIQ", 20, 0x01, 1, 7, 1) + bytes(64)
         for schema in schemas:
@@ -334,7 +334,7 @@ class Schemas(tapedeck.Case):
 
 
 class SendTimes(tapedeck.Case):
-    """Records with a send time behind them (ts_out), and without, in files with a head and without."""
+    """Records with and without a send time (ts_out) after them, in files with and without a head."""
 
     SENT = 77
 
@@ -349,7 +349,7 @@ class SendTimes(tapedeck.Case):
         return bytes(record)
 
     def column(self):
-        """ts_out of each row of the CSV."""
+        """The ts_out of each row of the CSV."""
         names, *rows = self.run_ok("query", "-T", self.tape, "-o", "csv").stdout.decode().splitlines()
         at = names.split(",").index("ts_out")
         return [row.split(",")[at] for row in rows]

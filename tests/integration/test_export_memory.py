@@ -1,4 +1,4 @@
-"""An export's memory is bounded: eight times the ticks take no more of it."""
+"""An export's memory is bounded: eight times as many ticks take no more memory."""
 
 import os
 import subprocess
@@ -7,11 +7,11 @@ import unittest
 from tests.support import records, tapedeck
 
 T0 = 1_700_000_000_000_000_000
-SLACK = 6 << 10  # KiB: what two runs of the same program differ by, and the footer of Parquet
+SLACK = 6 << 10  # KiB: the difference between two runs of the same program, and Parquet's footer
 
 
 class Memory(tapedeck.Case):
-    """One tape is more than a cursor keeps (32 MiB), the other eight times that."""
+    """One tape is larger than what a cursor keeps (32 MiB). The other is eight times as large."""
 
     TIMES = 8
 
@@ -27,7 +27,7 @@ class Memory(tapedeck.Case):
             self.run_ok("import", path, "-T", tape, "--track", "a", "--format", form)
 
     def peak(self, tape, form):
-        """(KiB of the largest resident set, bytes written) of one export into a pipe."""
+        """Export into a pipe. Returns (largest resident set in KiB, bytes written)."""
         process = subprocess.Popen([tapedeck.BIN / "tapedeck", "query", "-T", tape, "-o", form, "-O", "-"],
                                    stdout=subprocess.PIPE, env=self.env)
         size = 0

@@ -1,4 +1,4 @@
-"""Files into a ring as a live producer would publish them."""
+"""feed publishes files into a ring as a live producer would."""
 
 import gzip
 import hashlib
@@ -146,7 +146,7 @@ class Feed(tapedeck.Case):
             took = time.monotonic() - begin
             self.assertGreaterEqual(took, least, speed)
             self.assertLess(took, least + tapedeck.SOON, speed)
-        # A time that nobody will live to see is no reason to wait.
+        # A time in the far future is not waited for.
         self.run_ok("feed", "-", "--ring", "a", "--speed", "1x",
                     stdin=f"{base} a\n18446744073709551615 b\n{base + 1} c\n".encode(), timeout=20)
 

@@ -1,5 +1,5 @@
-"""Our client against a server that says what it likes: every reply that it decodes, broken in every
-way. It ends, in time, with an error that names the other side's mistake, and with little memory."""
+"""Our client against a server that may send anything. Every reply that the client decodes is broken in
+many ways. The client must end in time, use little memory, and report the other side's mistake."""
 
 import json
 import os
@@ -17,7 +17,8 @@ from tests.support.wire import msgpack
 DEEP = b"\x91" * 64
 NESTED = {"a": [[[[[[[[[[[[[[1]]]]]]]]]]]]]]}
 
-# What is asked, with the method whose answer is broken; {a} is the address, {b} with a time-out.
+# For each method whose answer is broken, the commands that ask it. {a} is the address, {b} the address with
+# a time-out.
 QUESTIONS = {
     "tracks": ("ls tracks {a}", "ls symbols --track t {a}"),
     "symbols": ("ls symbols {a}",),
@@ -40,10 +41,10 @@ QUESTIONS = {
     "attach": ("attach r {b}",),
     "detach": ("detach r {b}",),
 }
-# Those who take nothing out of the answer: any map will do.
+# These commands use nothing from the answer: any map will do.
 DEAF = ("flush", "attach", "detach")
 
-# What they ask before or beside.
+# Answers to the methods that the commands call besides the one that is broken.
 WHOLE = {
     "hello": {"server": "fake", "version": "0", "protocol": 1, "tape": "/t", "limits": {}},
     "info": {"id": "0" * 32, "created": 1, "first_ts": 1, "last_ts": 9, "ticks": 3, "bytes": 72,
@@ -64,8 +65,8 @@ def failure(number, error):
 
 
 class Server:
-    """Speaks to each connection in a thread of its own: `hello` and what is in WHOLE are answered, and
-    what was asked for `method` is what `say(connection, id)` sends."""
+    """A server with one thread for each connection. It answers `hello` and the methods in WHOLE; the answer to
+    `method` is whatever `say(connection, id)` sends."""
 
     def __init__(self, path, method, say):
         self.method, self.say = method, say
@@ -102,7 +103,7 @@ class Server:
                     else:
                         peer.sendall(failure(number, {"code": -38, "name": "ENOSYS", "message": "no"}))
         except OSError:
-            pass  # it has hung up on us, as it should
+            pass  # the client has closed the connection, as it should
         finally:
             peer.close()
 
@@ -122,7 +123,7 @@ class Server:
 
 
 def saying(make):
-    """One message, or bytes, made of the request's id."""
+    """Send one message, or raw bytes, that `make` builds from the request's id."""
     def say(peer, number):
         made = make(number)
         peer.sendall(made if isinstance(made, bytes) else msgpack.packb(made))
@@ -130,14 +131,14 @@ def saying(make):
 
 
 def hanging_up(make):
-    """The same, and the end."""
+    """The same, and then close the connection."""
     def say(peer, number):
         saying(make)(peer, number)
         peer.shutdown(socket.SHUT_RDWR)
     return say
 
 
-# Each is wrong as an answer to anything.
+# Each of these is wrong as an answer to any method.
 BROKEN = {
     "rubbish": saying(lambda n: b"\xc1\xc1\xc1\xc1"),
     "text": saying(lambda n: b"HTTP/1.1 400 Bad Request\r\n\r\n"),
@@ -165,7 +166,7 @@ BROKEN = {
     "an error with escapes": saying(lambda n: failure(
         n, {"code": -5, "name": "EIO", "message": "\x1b[2J" + "x" * 5000})),
 }
-# Wrong for who takes something out of it.
+# Wrong for commands that use something from the answer.
 EMPTY = {
     "an empty map": saying(lambda n: answer(n, {})),
     "another kind": saying(lambda n: answer(n, {key: {"x": 1} for key in (
@@ -186,11 +187,11 @@ class Case(tapedeck.Case):
         self.addCleanup(lambda: [server.close() for server in self.served])
 
     def ask(self, question, method, say, timeout=None):
-        """Its exit status and what it said."""
+        """Run the command. Returns its exit status and what it wrote to stderr."""
         address = self.serve(method, say)
         words = question.format(a=f"-a {address}", b=f"-a {address} --timeout {timeout or '5s'}").split()
         done = self.run_cli(*words)
-        self.assertGreaterEqual(done.returncode, 0, (question, done.stderr))  # no signal
+        self.assertGreaterEqual(done.returncode, 0, (question, done.stderr))  # it did not die by a signal
         self.assertNotIn("Sanitizer", done.stderr)
         self.assertNotIn("\x1b", done.stderr)
         return done.returncode, done.stderr
@@ -208,7 +209,7 @@ class Case(tapedeck.Case):
 
 class Answers(Case):
     def test_an_answer_that_is_none_is_an_error(self):
-        """One decoder is before all others: not each question has to be asked in each way."""
+        """One decoder comes before all others, so not every question has to be tried in every way."""
         self.break_all(BROKEN, tapedeck.some(("count", "query", "sessions")))
         few = {name: BROKEN[name] for name in ("rubbish", "a number", "another id")}
         self.break_all(few, QUESTIONS)
@@ -233,7 +234,7 @@ class Answers(Case):
 
 class Silence(Case):
     def test_silence_and_dribble_end_in_time(self):
-        """A byte now and then is silence too; what is not about the question is no answer."""
+        """A byte now and then counts as silence too, and a message about something else is no answer."""
         def dribble(peer, number):
             for byte in answer(number, {"x": "y" * 4000}):
                 peer.sendall(bytes([byte]))
@@ -254,14 +255,14 @@ class Silence(Case):
             peer.sendall(answer(number, {"stream": 1}))
         query = self.start_cli("query", "-o", "none", "-a", self.serve("query", begin))
         self.wait_for(lambda: len(self.served[0].peers) >= 2)
-        while query.alive():  # the first may come before it is ready for it, the second ends it
+        while query.alive():  # the first signal may come before the client can handle it; the second ends it
             query.signal(signal.SIGINT)
             time.sleep(0.1)
         self.assertIn(query.wait(), (130, -signal.SIGINT))
 
 
 def stream(*messages):
-    """An answer to `query`, and what follows it."""
+    """An answer to `query`, and the messages after it."""
     def say(peer, number):
         peer.sendall(answer(number, {"stream": 5}) + b"".join(
             m if isinstance(m, bytes) else msgpack.packb(m) for m in messages))
@@ -316,10 +317,10 @@ class Streams(Case):
 
 
 class Endless(Case):
-    """What never ends is ended: by a bound, or by whoever waits; memory does not grow with it."""
+    """An answer that never ends is ended by a limit, or by the user. Memory does not grow with it."""
 
     def rest_of(self, question, method, say):
-        """The process's most memory, and its exit status; ended after a while if it does not end."""
+        """The process's peak memory in bytes, and its stderr. It is ended if it does not end by itself."""
         address = self.serve(method, say)
         process = subprocess.Popen([tapedeck.BIN / "tapedeck", *question.format(a=f"-a {address}").split()],
                                    env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -327,9 +328,9 @@ class Endless(Case):
 
         def watch():
             if not ended.wait(1.5):
-                process.terminate()  # to be stopped in order
+                process.terminate()  # ask for an orderly stop
             if not ended.wait(3):
-                process.terminate()  # for whom is deaf meanwhile
+                process.terminate()  # in case it did not act on the first
             if not ended.wait(10):
                 process.kill()
         watcher = threading.Thread(target=watch)
@@ -346,7 +347,7 @@ class Endless(Case):
 
     @staticmethod
     def page(rows, key):
-        """Page behind page of rows that lead on, for ever."""
+        """Pages of rows without end; each page continues the one before."""
         state = {"next": 0}
 
         def say(peer, number):
@@ -369,7 +370,7 @@ class Endless(Case):
 
     @staticmethod
     def losses(first, last=False):
-        """A thousand more of one epoch, in which nothing else is."""
+        """A page with the next thousand losses of one epoch, and nothing else."""
         gaps = [{"first_seq": first + i, "count": 1, "from": 1, "to": 2, "reason": "ring full"} for i in range(1000)]
         told = {"tracks": [{"track": "t", "epochs": [{"epoch": 1, "ticks": 1, "lost": gaps}]}], "complete": False}
         return told if last else {**told, "more": True, "next": {"track": "t", "epoch": 1, "seq": first + 999}}
@@ -421,7 +422,7 @@ class Endless(Case):
 
 
 class Plays(Case):
-    """What comes after `play` is answered."""
+    """Messages that come after the answer to `play`."""
 
     def test_a_play_that_ends_in_nonsense_is_an_error(self):
         def begin(*messages):
