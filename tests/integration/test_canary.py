@@ -22,7 +22,7 @@ class Canary(tapedeck.Case):
         return replayer
 
     def until(self, what, seen):
-        """Wait until `seen()` returns something true, and return that."""
+        """Wait until `seen()` returns a true value, and return it."""
         end = time.monotonic() + tapedeck.PATIENCE
         while time.monotonic() < end:
             got = seen()

@@ -442,7 +442,7 @@ class Rings(Control):
                 break
             time.sleep(0.05)
         self.assertEqual(rings, ["a"])
-        # What is published now stays in the ring, which another recorder could take. Then it is attached again.
+        # What is published now stays in the ring, which another consumer may take. Then the ring is attached again.
         self.run_ok("gen", "--ring", "b", "--count", 200)
         client.call("flush")
         self.assertEqual(self.count("bee"), 800)

@@ -1,4 +1,4 @@
-"""Files straight onto a tape: all of it or nothing, and what is wrong is named."""
+"""import puts files straight on a tape: all of a file or nothing, and what is wrong is named."""
 
 import bz2
 import gzip
@@ -94,7 +94,7 @@ class Import(tapedeck.Case):
         self.run_ok("verify", "-T", self.tape)
 
     def test_a_file_that_may_not_grow_is_an_error(self):
-        """What the shell's `ulimit -f` does; what is allocated ahead of the writes is no part of it."""
+        """The limit is that of the shell's `ulimit -f`. Space allocated ahead of the writes does not count."""
         path = self.write("lines", b"".join(b"%d %s\n" % (i, b"x" * 1000) for i in range(3000)))
         for limit, code in ((1 << 20, 1), (4 << 20, 0)):
             done = subprocess.run([tapedeck.BIN / "tapedeck", "import", path, "-T", self.tape, "--track", "t"],
@@ -110,10 +110,10 @@ class Import(tapedeck.Case):
         for path in (self.scratch / "none", self.scratch, self.write("random", bytes(range(1, 200)))):
             self.put(path, code=1)
             self.assertFalse(self.tape.exists())
-        for bad in (bytes(range(1, 200)), b""):  # a pipe is looked into when the tape is there
+        for bad in (bytes(range(1, 200)), b""):  # a pipe is first read when the tape has been made
             self.assertIn("nothing was imported", self.put("-", stdin=bad, code=1).stderr)
             self.assertFalse(self.tape.exists())
-        self.tape.mkdir()  # somebody's
+        self.tape.mkdir()  # an empty folder that belongs to somebody
         self.put("-", stdin=b"", code=1)
         self.assertEqual(os.listdir(self.tape), [])
 

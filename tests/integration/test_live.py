@@ -1,4 +1,4 @@
-"""--then-live and tail -f from outside: history, JOIN, and the present, each tick exactly once."""
+"""--then-live and tail -f from outside: history, JOIN, then live ticks, and each tick exactly once."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Live(tapedeck.Case):
         return self.start_cli("play", "-T", self.tape, "--then-live", "--into", into, "--create", create, *args)
 
     def wait_quiet(self, ring="r", least=1):
-        """Until the ring has `least` bytes, and no more come."""
+        """Wait until the ring holds at least `least` bytes, and no more arrive."""
         fill = [-1]
 
         def is_quiet():
@@ -40,7 +40,7 @@ class Live(tapedeck.Case):
         self.wait_for(is_quiet)
 
     def wait_for_all_of(self, ring, into="r"):
-        """Until what was published into the ring is on the tape, and all the tape has is played."""
+        """Wait until all that was published into `ring` is on the tape, and all that is on the tape is played."""
         self.run_ok("flush", "-T", self.tape)
         count = int(self.run_cli("query", "-T", self.tape, "--count", "--track", ring).stdout)
         self.wait_for(lambda: self.ring_info(into)["produced"] >= count)
@@ -55,7 +55,7 @@ class Live(tapedeck.Case):
         return list(tapedeck.parse_frames(done.stdout)), self.digest_of(done.stderr)
 
     def assert_each_once(self, frames, track, epochs):
-        """EPOCHS: how many ticks each has, in order."""
+        """Check that each tick came once. `epochs` has the number of ticks of each epoch, in order."""
         seqs = {}
         for frame in frames:
             if frame.is_tick() and frame.track == track:
@@ -70,10 +70,10 @@ class Live(tapedeck.Case):
 
 @unittest.skipUnless(os.getuid() == 0, "needs root: it reads as another user")
 class OtherUser(Live):
-    """One of the tape's group, who may read all and write nothing."""
+    """A user in the tape's group, who may read everything and write nothing."""
 
     def test_who_may_not_lock_the_index_follows_by_copies_of_it(self):
-        """LMDB's writer would not know of its reading, and might take pages from under it."""
+        """Without a lock LMDB's writer does not know of this reader, and might reuse pages that it reads."""
         recorder = self.record()
         self.run_ok("gen", "--ring", "feed", "--count", 1000)
         self.run_ok("flush", "-T", self.tape)
@@ -88,7 +88,7 @@ class OtherUser(Live):
         self.assertEqual(recorder.stop(), 0)
 
     def test_what_came_last_is_followed_also_when_its_recorder_is_gone(self):
-        self.rings.chmod(0o700)  # no way around the tape
+        self.rings.chmod(0o700)  # the other user cannot reach the ring, only the tape
         for seed, end in enumerate((tapedeck.Program.stop, tapedeck.Program.kill), 1):
             recorder = self.record()
             self.run_ok("gen", "--ring", "feed", "--count", 100, "--seed", seed)
@@ -110,13 +110,13 @@ class OtherUser(Live):
         recorder = self.record()
         feed = self.feed(100000, "20000/s")
         self.run_ok("flush", "-T", self.tape)
-        for _ in range(5):  # while it is written to
+        for _ in range(5):  # while the index is written to
             verify = self.run_as_a_stranger("verify", "-T", self.tape, group=os.getgid())
             self.assertNotIn("index", verify.stderr)
             info = self.run_as_a_stranger("info", "-T", self.tape, "--json", group=os.getgid())
             self.assertTrue(json.loads(info.stdout)[0]["index_used"])
         self.assertEqual(feed.wait(), 0, feed.stderr)
-        os.truncate(self.tape / "index" / "data.mdb", (1 << 30) + 4096)  # too large to be copied
+        os.truncate(self.tape / "index" / "data.mdb", (1 << 30) + 4096)  # too large to copy
         verify = self.run_as_a_stranger("verify", "-T", self.tape, group=os.getgid())
         self.assertIn("only the segments were checked, not the index", verify.stderr)
         self.assertEqual(recorder.stop(), 0)
@@ -145,7 +145,7 @@ class ThenLive(Live):
         self.assertEqual(self.digest_of(follower.stderr), digest)
 
     def test_a_recorder_that_is_killed_and_comes_back(self):
-        """Again and again, while it rolls: nothing twice, nothing left out."""
+        """It is killed again and again while it rolls segments: no tick comes twice and none is left out."""
         count = 40000
         recorder = self.record()
         follower = self.follow("-n", count)
@@ -163,12 +163,12 @@ class ThenLive(Live):
         self.assert_like_the_tape(frames, digest)
 
     def test_a_ring_too_small_to_wait_in(self):
-        """The tap is lapped now and then: what it missed comes from the tape."""
+        """The tap is overtaken now and then. What it missed comes from the tape."""
         count = 60000
         recorder = self.record(size="128K")
         follower = self.follow("-n", count)
         feed = self.feed(count, "20000/s")
-        # A follower that is stopped in between has to catch up.
+        # A follower that is stopped for a while has to catch up.
         for _ in range(5):
             time.sleep(0.3)
             follower.signal(signal.SIGSTOP)
@@ -182,7 +182,7 @@ class ThenLive(Live):
         self.assert_like_the_tape(frames, digest)
 
     def test_feeds_that_come_and_go(self):
-        """Each begins an epoch; the last tick of one and the first of the next are both there."""
+        """Each feed begins an epoch. The last tick of one epoch and the first of the next are both there."""
         recorder = self.record()
         follower = self.follow("-n", 5 * 2000)
         for seed in range(5):
@@ -201,7 +201,7 @@ class ThenLive(Live):
             time.sleep(0.5)
             feed.kill()
         self.run_ok("ring", "rm", "feed", "--force")
-        self.run_cli("ring", "create", "feed", "--size", "1M")  # unless the recorder was quicker
+        self.run_cli("ring", "create", "feed", "--size", "1M")  # fails if the recorder has made it already
         self.assertEqual(self.feed(3000, "5000/s", seed=9).wait(), 0)
         self.wait_for_all_of("feed")
         follower.signal(signal.SIGINT)
@@ -263,7 +263,7 @@ class ThenLive(Live):
         self.assert_each_once(self.frames_of("p.a", code=3)[0], "a", [100, 50])
 
     def test_losses_are_told_live(self):
-        """A ring that nobody records any more fills up: what is refused is counted, in its place."""
+        """A ring fills up while nobody records it. The refused ticks are counted, and the loss stands in its place."""
         recorder = self.record(size="64K")
         self.run_ok("gen", "--ring", "feed", "--count", 10)
         follower = self.follow()
@@ -319,7 +319,7 @@ class Tail(Live):
         self.assertRegex(done.stderr, "lost: track feed epoch .*: the ring was full")
         shown = self.run_ok("tail", "-T", self.tape, "-n", 15, "--control", code=3).stdout
         asked = self.run_ok("query", "-T", self.tape, "-n", 15, "--reverse", "-o", "jsonl", "--control", code=3).stdout
-        self.assertGreater(len(shown.splitlines()), 16)  # the loss, and the epoch behind it
+        self.assertGreater(len(shown.splitlines()), 16)  # with the loss, and the epoch after it
         self.assertEqual(shown.splitlines(), asked.splitlines()[::-1])
 
     def test_and_what_comes_behind_them(self):

@@ -1,4 +1,4 @@
-"""Metrics over HTTP: what Prometheus scrapes, and who may."""
+"""Metrics over HTTP: what Prometheus scrapes, and who may scrape it."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ class Metrics(tapedeck.Case):
                 return error.code, error.read().decode(), error.headers
 
     def scrape(self, want):
-        """/metrics, once a line of it begins with `want`."""
+        """Get /metrics again and again until one of its lines begins with `want`."""
         for _ in range(600):
             status, text, headers = self.get("/metrics")
             self.assertEqual(status, 200)

@@ -1,4 +1,4 @@
-"""tapedeck move: old segments on another disk, still part of the tape."""
+"""tapedeck move: old segments are on another disk and are still part of the tape."""
 
 import json
 import os
@@ -99,7 +99,7 @@ class Move(tapedeck.Case):
         for disk, some in ((empty, "1"), (away, "2-3"), (self.disk, "4")):
             self.move(disk, "--segments", some)
         self.move("--back", empty)
-        shutil.rmtree(empty) # nothing of the tape is there any more
+        shutil.rmtree(empty) # nothing of the tape is left there
         away.rename(self.scratch / "elsewhere")
         told = self.run_ok("move", "--back", "-T", self.tape, code=3).stderr
         self.assertIn(f"2 segments stay where they are: they should be at {away}", told)
@@ -140,7 +140,7 @@ class Move(tapedeck.Case):
         self.assertEqual({path.name for path in self.disk.iterdir()}, there)
         self.assertEqual(self.tape_digest(), digest)
 
-        # It may be called something else, and is the same; and when it is gone, a copy has its place.
+        # A tape that is renamed is still the same tape. When it is gone, a copy can take its place.
         renamed = self.tape.rename(self.scratch / "renamed")
         self.run_ok("move", "--back", "--segments", "1", "-T", renamed)
         self.assertEqual({path.name for path in self.disk.iterdir()}, there - {"0000000001.seg"})
@@ -153,7 +153,7 @@ class Move(tapedeck.Case):
         self.run_ok("verify", "-T", heir)
 
     def test_what_is_there_is_no_file(self):
-        """One segment's ticks are missing then, and the rest is there."""
+        """Only the ticks of that one segment are missing."""
         whole = int(self.run_ok("query", "-T", self.tape, "--count").stdout)
         self.move(self.disk, "--segments", "2-3")
         path, kept = self.disk / "0000000002.seg", self.scratch / "kept"
@@ -180,7 +180,7 @@ class Move(tapedeck.Case):
             told = self.run_ok("query", "-T", self.tape, "-o", "none", "--digest", code=3 if lost else 0).stderr
             gaps = self.rows("gaps", "-T", self.tape, code=3 if lost else 0)
             missing = sum(gap["count"] for gap in gaps)
-            self.assertLess(missing, TICKS / 6 if lost else 1) # of one segment, and the half of it
+            self.assertLess(missing, TICKS / 6 if lost else 1) # about half of one segment
             self.assertEqual(self.digest_of(told)[1] + missing, whole)
             found = self.rows("verify", "-T", self.tape, code=5)
             self.assertIn(f"segment 2: {path} has {len(left)} bytes, and had {len(data)} when it was moved",

@@ -1,4 +1,4 @@
-"""A stretch of a tape as one file, and a tape of it again somewhere else."""
+"""pack makes a range of a tape one file, and unpack makes a tape of it elsewhere."""
 
 import json
 import os
@@ -112,7 +112,7 @@ class Pack(tapedeck.Case):
             changed[place] ^= 0x10
             self.pack.write_bytes(changed)
             done = self.run_cli("unpack", self.pack, "-O", self.other)
-            if done.returncode == 0:  # a byte that nothing depends on: then all is as it was
+            if done.returncode == 0:  # nothing depends on this byte, so the tape is unchanged
                 self.run_ok("verify", "-T", self.other)
                 subprocess.run(["rm", "-r", self.other], check=True)
                 continue

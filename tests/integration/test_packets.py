@@ -1,4 +1,4 @@
-"""-o pcap and -o pcapng, read by tshark."""
+"""-o pcap and -o pcapng, as tshark reads them."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ class Packets(tapedeck.Case):
         return path
 
     def fields(self, path, *names, options=()):
-        """What tshark says of each packet."""
+        """The fields that tshark shows for each packet."""
         wanted = [word for name in names for word in ("-e", name)]
         done = subprocess.run(["tshark", "-n", "-r", path, "-T", "fields", *options, *wanted],
                               capture_output=True, text=True, timeout=60, check=False)
@@ -58,7 +58,7 @@ class Packets(tapedeck.Case):
         self.assertGreater(len(wanted), 10000)
         for form in ("pcap", "pcapng"):
             self.assertEqual(self.fields(self.export(form), *names), wanted)
-        # Without --whole the payloads are all there is.
+        # Without --whole only the payloads are recorded.
         self.tape = self.scratch / "payloads"
         self.run_ok("import", IEX, "-T", self.tape, "--track", "a")
         found = self.fields(self.export("pcap"), "frame.time_epoch", "udp.payload")

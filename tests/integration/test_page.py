@@ -1,4 +1,4 @@
-"""The page at --http /: every address there is, who may ask, and what a browser makes of it."""
+"""The page at --http /: every address it has, who may ask, and what a browser shows."""
 
 import contextlib
 import ctypes
@@ -97,7 +97,7 @@ class Page(stage.Stage):
             if line.startswith("data: "):
                 beats.append(json.loads(line[6:])["now"])
         self.assertLess(beats[0], beats[1])
-        self.assertEqual(self.get("/healthz")[0], 200)  # monitors still have room
+        self.assertEqual(self.get("/healthz")[0], 200)  # there is still room for monitors
         begun = time.monotonic()
         self.assertEqual(self.watched.stop(), 0)
         self.assertLess(time.monotonic() - begun, tapedeck.PATIENCE / 2)
@@ -110,12 +110,12 @@ class Page(stage.Stage):
         listening.listen()
         asking = threading.Thread(target=self.hear_nothing, daemon=True)
         asking.start()
-        peer, _ = listening.accept()  # the command, which asks for plays and is not answered
+        peer, _ = listening.accept()  # the command asks for the plays and gets no answer
         self.addCleanup(peer.close)
         pid, _, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         if LIBC.ptrace(PTRACE_SEIZE, pid, None, None) != 0:
             self.skipTest("nothing may be traced here")
-        self.addCleanup(os.waitpid, pid, WALL)  # until then it is not gone for its parent
+        self.addCleanup(os.waitpid, pid, WALL)  # before this wait the traced process is not gone for its parent
         self.assertEqual(self.watched.stop(), 0, self.watched.stderr)
         asking.join()
 
@@ -146,7 +146,7 @@ class Page(stage.Stage):
         for query in ("", "symbol=", "symbol=a&from=yesterday", "symbol=a&bars=many", "symbol=a&bars=99999",
                       "symbol=a&from=end&to=start", "symbol=" + "x" * 300, "symbol=a&track=../etc"):
             self.assertIn("error", self.rows("/ticks?" + query, status=400), query)
-        # It stays a value, whatever it looks like.
+        # A symbol is always taken as a value, whatever it looks like.
         for symbol in ("--help", "-T/", "; touch x", "a\nb", "%00", "$(id)", "'"):
             status, text, _ = self.get("/ticks?symbol=" + urllib.parse.quote(symbol))
             self.assertIn(status, (200, 400), symbol)
@@ -186,7 +186,7 @@ class Page(stage.Stage):
 
     def test_a_crowd_that_comes_at_once_keeps_no_monitor_out(self):
         self.recording()
-        tasks = f"/proc/{self.watched.pid}/task"  # each connection has one, and the pool some
+        tasks = f"/proc/{self.watched.pid}/task"  # a thread for each connection, and some for the pool
         few = len(os.listdir(tasks)) + 20
         for _ in range(10):
             with contextlib.ExitStack() as crowd:
@@ -205,7 +205,7 @@ class Page(stage.Stage):
     # ---- of a replayer ----
 
     def replaying(self, *args):
-        """A replayer of a tape with some trades, and a play of them that goes on."""
+        """A replayer of a tape with some trades, and a play of them that keeps running."""
         self.recording(lines=self.trades())
         replayer = self.start("tapedeck-replayer", "--tape", self.tape, "--http", "127.0.0.1:0", *args)
         replayer.wait_line("^ready ")

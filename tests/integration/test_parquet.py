@@ -1,4 +1,4 @@
-"""-o parquet, read by DuckDB: the values of the CSV, exactly, whatever they are."""
+"""-o parquet: DuckDB reads exactly the values that the CSV has, whatever they are."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ DECIMAL_MAX = 10**18 - 1
 
 
 def value_of(column, kind):
-    """SQL that makes text of a value without losing any of it."""
+    """SQL that turns a value into text without loss."""
     if kind == "TIMESTAMP_NS":
         return f'epoch_ns("{column}")::varchar'
     return f'"{column}"::varchar' if kind != "BLOB" else f'hex("{column}")'
@@ -21,7 +21,7 @@ class Parquet(exports.Case):
     FORMAT = "parquet"
 
     def columns(self, path):
-        """{column: type}, in order."""
+        """{column: type}, in the order of the file."""
         rows, = readers.duck(f"describe select * from '{path}'")
         return {row[0]: row[1] for row in rows}
 
@@ -65,7 +65,7 @@ class Edges(Parquet):
         self.take(b"%d text\n" % T0, form="lines")
         names, found = self.rows(self.export("--to", T0))
         self.assertEqual((names, found), (envelope + ["type", "payload"], []))
-        # Where nobody can say, what any tick has.
+        # Where the kind is not known, only the columns that every tick has.
         self.take(records.mbo(1, T0), track="b")
         names, found = self.rows(self.export("--to", T0))
         self.assertEqual((names, found), (envelope, []))

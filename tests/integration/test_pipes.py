@@ -1,4 +1,4 @@
-"""Every format through a pipe: in from `-`, out to `-`, cut, closed, and in bounded memory."""
+"""Every format through a pipe: read from `-`, written to `-`, cut short, closed early, in bounded memory."""
 
 import gzip
 import json
@@ -38,7 +38,7 @@ def packets_ng(count):
 
 
 def samples(count=COUNT):
-    """Name -> (bytes of a file of about `count` ticks, options)."""
+    """{name: (bytes of a file of about `count` ticks, options)}."""
     numbers = range(count)
     dbn = b"".join(records.mbo(i, T0 + i) for i in numbers)
     lines = b"".join(b"%d line %d\n" % (T0 + i, i) for i in numbers)
@@ -66,7 +66,7 @@ class Pipes(tapedeck.Case):
         return self.run_ok("import", source, "-T", tape, "--track", "t", *options, code=code, **how)
 
     def put_in_pieces(self, data, tape, *options):
-        """As from a slow writer: pieces that end inside of whatever they end in."""
+        """Write the data in pieces, as a slow writer does. A piece may end in the middle of anything."""
         process = subprocess.Popen([tapedeck.BIN / "tapedeck", "import", "-", "-T", tape, "--track", "t", *options],
                                    stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
         size, at = 1, 0
@@ -81,7 +81,7 @@ class Pipes(tapedeck.Case):
         self.assertEqual(process.wait(tapedeck.PATIENCE), 0, stderr)
 
     def said(self, tape):
-        """What the ticks of a tape are, whatever epoch they are of."""
+        """The ticks of a tape as text, without their epochs."""
         return self.run_ok("query", "-T", tape, "-o", "jsonl").stdout
 
     def start_query(self, *args):
@@ -106,7 +106,7 @@ class In(Pipes):
                   "itch": "offset", "pcap": "offset", "pcapng": "offset", "pcap --whole": "offset"}
         for name, (data, options) in samples().items():
             if name not in places:
-                continue  # the beginning of a line of this format is a line
+                continue  # in this format the beginning of a line is itself a line
             with self.subTest(name):
                 tape = self.scratch / f"{name}.cut"
                 cut = data.rindex(b",") if name == "csv" else len(data) - 3
@@ -116,7 +116,7 @@ class In(Pipes):
                 self.assertIn(places[name], done.stderr)
                 kept = self.tape_digest(tape=tape)[1]
                 self.assertLessEqual(kept, COUNT + 1)
-                if not name.endswith(("zst", "gz")):  # packed, all may be in the last piece
+                if not name.endswith(("zst", "gz")):  # in a compressed file, all may be in the last piece
                     self.assertGreaterEqual(kept, COUNT - 1)
 
     def test_a_pipe_of_nothing_needs_a_format(self):
@@ -134,7 +134,7 @@ class Out(Pipes):
 
     def setUp(self):
         super().setUp()
-        self.samples = samples(40_000)  # more than a pipe holds, whatever it is written in
+        self.samples = samples(40_000)  # more than a pipe holds, in any format
 
     def use(self, name):
         self.tape = self.scratch / name
@@ -178,7 +178,7 @@ class Out(Pipes):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_one_command_feeds_another(self):
-        """Out of one tape into the next, by pipes alone: all ticks are there again."""
+        """From one tape to the next by pipes alone: all ticks are there again."""
         for name, form, options in (("dbn", "dbn", ()), ("dbn", "dbn.zst", ()), ("jsonl", "jsonl", ("--five",)),
                                     ("lines", "pcap", ()), ("lines", "pcapng", ())):
             with self.subTest(f"{name} as {form}"):
@@ -193,15 +193,15 @@ class Out(Pipes):
                 self.assertEqual((out.wait(tapedeck.PATIENCE), done.returncode), (0, 0), done.stderr)
                 if name == "dbn":
                     self.assertEqual(self.said(tape), self.said(self.tape))
-                else:  # types are named anew, kinds numbered
+                else:  # types get new names, and kinds new numbers
                     self.assertEqual(self.tape_digest(tape=tape)[1], self.tape_digest()[1])
 
 
 class Memory(Pipes):
-    """What comes through a pipe is not gathered: buffers and no more, however much it is."""
+    """What comes through a pipe is not collected: memory is that of the buffers, however long the input is."""
 
     SIZE = 96 << 20
-    BOUND = 48 << 10  # KiB, of which up to 18 MiB are the writes that may be out
+    BOUND = 48 << 10  # KiB; up to 18 MiB of it are writes in flight
 
     def peak(self, data, head, options, tape):
         process = subprocess.Popen([tapedeck.BIN / "tapedeck", "import", "-", "-T", tape, "--track", "t", "-q", *options],
@@ -211,7 +211,7 @@ class Memory(Pipes):
             for _ in range(self.SIZE // len(data)):
                 pipe.write(memoryview(data)[head:])
             pipe.flush()
-            with open(f"/proc/{process.pid}/status", encoding="ascii") as status:  # it waits for more
+            with open(f"/proc/{process.pid}/status", encoding="ascii") as status:  # the program now waits for more input
                 found, = (int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
         self.assertEqual(process.wait(tapedeck.PATIENCE), 0)
         return found

@@ -1,4 +1,4 @@
-"""play from outside: the tape into rings, at the right time, whole, and told when it is not."""
+"""play from outside: it puts the tape into rings, at the right time and whole, and reports what is not."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ MS = 1_000_000
 
 
 class Play(tapedeck.Case):
-    """A tape with tracks a and b, 100 ticks each, 2 ms apart, b in the middle."""
+    """A tape with tracks a and b, of 100 ticks each. Ticks are 2 ms apart, and those of b lie between those of a."""
 
     COUNT = 100
 
@@ -34,7 +34,7 @@ class Play(tapedeck.Case):
         return self.run_ok("play", "-T", self.tape, "--into", into, "--create", "1M", *args, code=code, **how)
 
     def drained(self, ring="r", code=0):
-        """What is in the ring, control frames too; it has an END."""
+        """All frames in the ring, with control frames. The last is an END."""
         done = self.run_ok("drain", ring, "-o", "frames", "--control", "--until-end", "--timeout", "20s",
                            "--digest", code=code)
         return list(tapedeck.parse_frames(done.stdout)), self.digest_of(done.stderr)
@@ -74,7 +74,7 @@ class Whole(Play):
         self.play("--from", T0 + 10 * MS, "--to", T0 + 12 * MS)
         frames, _ = self.drained()
         self.assertEqual([frame.payload for frame in self.ticks(frames)], [b"a5", b"b5"])
-        # What lies before the range on the tape is told all the same.
+        # Properties that lie before the range on the tape are played all the same.
         self.assertIn(tapedeck.INFO, {frame.type for frame in frames})
 
     def test_an_empty_range_is_an_end(self):
@@ -96,7 +96,7 @@ class Whole(Play):
         frames, _ = self.drained()
         self.assertEqual(len(self.ticks(frames)), 600)
         (end,) = [frame for frame in frames if frame.type == tapedeck.END]
-        self.assertEqual(end.payload[16:32], bytes(16))  # of several rounds there is no one digest
+        self.assertEqual(end.payload[16:32], bytes(16))  # several rounds have no common digest
         self.assertEqual(self.digest_of(done.stderr), self.tape_digest())
 
     def test_more_than_a_ring_holds_goes_through_it(self):
@@ -188,7 +188,7 @@ class Waiting(Play):
 
 
     def test_an_interrupt_ends_one_whose_consumer_takes_nothing(self):
-        """While it waits for room."""
+        """The interrupt comes while the play waits for room."""
         self.run_ok("ring", "create", "r", "--size", "64K")
         play = self.start_cli("play", "-T", self.tape, "--into", "r", "--loop", "100", "--stall-timeout", "1h")
         self.wait_for(lambda: self.ring_info("r")["fill"] > 50000)
@@ -237,7 +237,7 @@ class NotWhole(Play):
 
 class Keys(Play):
     def press(self, *keys, args=()):
-        """Play on a terminal, press keys in turn; (exit status, what was said, frames of the ring)."""
+        """Play on a terminal and press keys in turn. Returns (exit status, output, frames of the ring)."""
         ours, theirs = os.openpty()
         play = subprocess.Popen(
             [tapedeck.BIN / "tapedeck", "play", "-T", self.tape, "--into", "r", "--create", "1M", *args],
@@ -274,7 +274,7 @@ class Keys(Play):
         self.assertEqual(frames[-1].payload[32], 1)
 
     def test_up_makes_it_faster(self):
-        """At 0.001x it would take 200 s; each key halves that."""
+        """At 0.001x the play would take 200 s. Each key halves that."""
         code, said, frames = self.press(*[b"\x1b[A"] * 10, args=("--speed", "0.001x"))
         self.assertEqual(code, 0, said)
         self.assertEqual(len(self.ticks(frames)), 200)
@@ -322,14 +322,14 @@ class Refusals(Play):
 
 class Lockstep(Play):
     def test_each_moment_waits_for_its_release(self):
-        """A consumer that takes one tick at a time: the ring never holds ticks of two moments."""
+        """The consumer takes one tick at a time, and the ring never holds ticks of two moments."""
         player = self.start_cli("play", "-T", self.tape, "--into", "r", "--create", "1M", "--lockstep",
                                 "--track", "a", "--stall-timeout", "20s")
         first = self.run_ok("drain", "r", "--count", "1", "--timeout", "20s", "-o", "none", "--wait", "20s")
         self.assertEqual(first.returncode, 0)
         time.sleep(0.3)
         info = self.ring_info("r")
-        self.assertLess(info["fill"], 100)  # one tick of a few bytes, and no more
+        self.assertLess(info["fill"], 100)  # one tick of a few bytes, not more
         done = self.run_ok("drain", "r", "--until-end", "--timeout", "20s", "-o", "none", "--digest", code=3)
         self.assertEqual(self.digest_of(done.stderr)[1], self.COUNT - 1)
         self.assertEqual(player.wait(), 0, player.stderr)

@@ -1,4 +1,4 @@
-"""--prime from outside: the state that a range begins with, against all that lies before it."""
+"""--prime from outside: the state that a range begins with is checked against all ticks before it."""
 
 import random
 import struct
@@ -14,7 +14,7 @@ PROLOGUE = 8
 
 
 def record(rtype, instrument, ts, number):
-    """A DBN record: head, then bytes that name it; ts_recv where this rtype keeps it."""
+    """A DBN record: its head, bytes that identify it, and ts_recv at the place where this rtype has it."""
     size = SIZES[rtype]
     body = bytearray(struct.pack("<BBHIQ", size // 4, rtype, 1, instrument, ts) + bytes(size - 16))
     at = {TRADE: 32, MBP1: 32, STATUS: 16, MBO: 40}[rtype]
@@ -35,7 +35,7 @@ class Prime(tapedeck.Case):
             for epoch in range(2):
                 records = []
                 for i in range(3000):
-                    # Instrument 9 is only ever in the first epoch; times go back now and then.
+                    # Instrument 9 is only in the first epoch. Times go back now and then.
                     instrument = shuffled.choice((1, 2, 3, 4) if epoch else (1, 2, 3, 9))
                     ts = T0 + (epoch * 3000 + i - shuffled.randrange(3)) * MS
                     rtype = shuffled.choice((TRADE, MBP1, MBP1, MBO) + ((STATUS,) if i < 40 else ()))
@@ -46,7 +46,7 @@ class Prime(tapedeck.Case):
                             "--block-size", "64K", "-q")
 
     def expected(self, start, keep=lambda frame: True):
-        """Of each track, instrument and kind the last by (epoch, seq) before the start."""
+        """The last tick before the start, by (epoch, seq), of each track, instrument and kind."""
         last = {}
         for frame in self.all:
             kind, instrument = frame.payload[1], struct.unpack("<I", frame.payload[4:8])[0]
@@ -61,7 +61,7 @@ class Prime(tapedeck.Case):
             self.run_ok("query", "-T", self.tape, "--prime", "-o", "frames", *args).stdout))
         ticks = [frame for frame in frames if frame.is_tick()]
         states = [frame for frame in ticks if frame.flags & PROLOGUE]
-        self.assertEqual(ticks[:len(states)], states)  # all of them in front
+        self.assertEqual(ticks[:len(states)], states)  # all states come first
         return states, ticks[len(states):]
 
     @staticmethod

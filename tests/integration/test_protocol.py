@@ -1,4 +1,4 @@
-"""The bytes of docs/protocol.md are those that a replayer takes and gives."""
+"""The bytes in docs/protocol.md are those that a replayer accepts and sends."""
 
 import re
 import socket
@@ -9,7 +9,7 @@ DOCUMENT = tapedeck.SOURCE / "docs" / "protocol.md"
 
 
 def exchange():
-    """(direction, bytes, whole) of each line of hex in the document's exchange."""
+    """(direction, bytes, whole) for each line of hex in the document's exchange."""
     text = DOCUMENT.read_text(encoding="utf-8")
     block = re.search(r"## One exchange\n.*?```\n(.*?)```", text, re.S).group(1)
     for line in block.splitlines():
@@ -57,5 +57,5 @@ class Exchange(tapedeck.Case):
             message = self.message()
             self.assertEqual(message[:len(data)].hex(" "), data.hex(" "))
             self.assertTrue(not whole or len(message) == len(data), message)
-        self.socket.sendall(wire.msgpack.packb([0, 9, "stats", {}]))  # it lives
+        self.socket.sendall(wire.msgpack.packb([0, 9, "stats", {}]))  # the replayer is still alive
         self.assertEqual(wire.msgpack.unpackb(self.message())[1], 9)
