@@ -211,7 +211,7 @@ class Memory(Pipes):
             for _ in range(self.SIZE // len(data)):
                 pipe.write(memoryview(data)[head:])
             pipe.flush()
-            with open(f"/proc/{process.pid}/status", encoding="ascii") as status:  # the program now waits for more input
+            with open(f"/proc/{process.pid}/status", encoding="ascii") as status:  # it waits for more input
                 found, = (int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
         self.assertEqual(process.wait(tapedeck.PATIENCE), 0)
         return found

@@ -1,5 +1,5 @@
-"""python/tapedeck from outside: tapes against what others counted, rings between processes, and the
-examples as they are."""
+"""python/tapedeck from outside: tapes compared with what other decoders counted, rings between processes,
+and the examples as they are."""
 
 import contextlib
 import datetime
@@ -25,11 +25,11 @@ from unittest import mock
 from tests.support import tapedeck as support
 
 LIBRARY = support.BIN.parent / "lib" / "libtapedeck.so.0"
-DEBIAN = "/usr/lib/python3/dist-packages"  # where apt puts NumPy; another python3 may come first
+DEBIAN = "/usr/lib/python3/dist-packages"  # apt installs NumPy here; another python3 may be first on the PATH
 
 
 def preload_sanitizer():
-    """A sanitized library wants its runtime loaded before anything else: begin anew with it."""
+    """A sanitized library needs its runtime loaded before anything else: start this process again with it."""
     if not LIBRARY.exists() or b"__asan_init" not in LIBRARY.read_bytes():
         return
     if "LD_PRELOAD" in os.environ:
@@ -65,7 +65,7 @@ from tapedeck import records  # noqa: E402
 class Case(support.Case):
     def setUp(self):
         super().setUp()
-        self.env.pop("LD_PRELOAD", None)  # the programs have their runtime inside
+        self.env.pop("LD_PRELOAD", None)  # the programs have their own runtime linked in
         before = os.environ.get("TAPEDECK_RINGS")
         os.environ["TAPEDECK_RINGS"] = str(self.rings)
         self.addCleanup(lambda: os.environ.pop("TAPEDECK_RINGS") if before is None
@@ -90,12 +90,12 @@ def expected():
 
 
 def whole(values):
-    """Exact sum: NumPy's wraps."""
+    """The exact sum. NumPy's wraps around."""
     return sum(values.tolist())
 
 
 class Truth(Case):
-    """Each DBN file on a tape, as an independent decoder counted it."""
+    """Each DBN file is put on a tape and compared with what an independent decoder counted in it."""
 
     def test_counts_and_sums_of_real_files_are_those_that_others_counted(self):
         files = {name: facts for name, facts in expected().items()
@@ -104,7 +104,7 @@ class Truth(Case):
                     "--track", "all")
         with tapedeck.Tape(self.tape) as tape:
             self.assertEqual(tape.count(), sum(facts["records"] for facts in files.values()))
-            epochs = [e.epoch for e in tape.coverage().epochs]  # each file is one, in order
+            epochs = [e.epoch for e in tape.coverage().epochs]  # each file is one epoch, in order
             found = self.by_epoch(tape)
         self.assertEqual(len(epochs), len(files))
         for epoch, (name, facts) in zip(epochs, files.items()):
@@ -113,7 +113,7 @@ class Truth(Case):
 
     @staticmethod
     def by_epoch(tape):
-        """{epoch: {schema: records}} of all that is on a tape."""
+        """{epoch: {schema: records}} of everything on a tape."""
         found = {}
         for batch in tape.cursor():
             for schema in batch.schemas():
@@ -126,7 +126,7 @@ class Truth(Case):
                 for epoch, kinds in found.items()}
 
     def compare(self, found, facts):
-        names = {"mbp-0": "trades", "instrument-def": "definition"}  # the vendor's of rtypes
+        names = {"mbp-0": "trades", "instrument-def": "definition"}  # the vendor's names for rtypes
         self.assertEqual({s: len(v) for s, v in found.items()},
                          {names.get(s, s): n for s, n in facts["by_rtype"].items()})
         if len(found) != 1:
@@ -170,7 +170,7 @@ class Layouts(unittest.TestCase):
                 for field in fields.split(",")]
 
     def fields(self, struct, number=""):
-        """(name, offset in the struct, dtype) of each field, and the struct's size, from dbn.h."""
+        """From dbn.h: (name, offset in the struct, dtype) of each field, and the struct's size."""
         found, at = [], 0
         for kind, field in self.structs[struct]:
             name, _, count = field.rstrip("]").partition("[")
@@ -282,13 +282,13 @@ class Tapes(Case):
         self.assertFalse(view.flags.writeable)
         tape.close()
         del batch, tape
-        junk = [np.ones(1 << 16) for _ in range(50)]  # whatever was freed is written over
+        junk = [np.ones(1 << 16) for _ in range(50)]  # overwrites anything that was freed
         self.assertEqual(whole(view["size"]), 300 * 25 * 10**7)
         self.assertEqual(whole(seq), 300 * 301 // 2)
         del junk
 
     def test_a_tape_that_is_garbage_with_its_cursors_is_closed_last(self):
-        for first in (True, False):  # finalized in the order of creation
+        for first in (True, False):  # objects are finalized in the order of creation
             knot = []
             tape = tapedeck.Tape(self.tape)
             cursors = [tape.cursor() for _ in range(3)]
@@ -352,10 +352,10 @@ class Tapes(Case):
         self.assertEqual(tapedeck.to_ns(np.datetime64("2026-11-20", "D")), tapedeck.to_ns("2026-11-20"))
 
     WALKS = {"Track": tapedeck.Tape.tracks, "Symbol": tapedeck.Tape.symbols,
-             "EpochCoverage": tapedeck.Tape.coverage}  # the row that is told, and who is told
+             "EpochCoverage": tapedeck.Tape.coverage}  # the class of the rows, and the method that walks them
 
     def test_what_is_raised_in_the_midst_of_a_walk_ends_it(self):
-        """^C while the library is at it: without the row that was being told the answer looks whole."""
+        """^C comes while the library walks. Without the row that was being made the answer would look whole."""
         class Interrupt(BaseException):
             pass
 
@@ -403,7 +403,7 @@ class Tapes(Case):
             self.assertEqual((sum(map(len, cursor)), tape.count()), (310, 310))
 
     def test_a_walk_that_does_not_come_about_is_no_empty_one(self):
-        """What is raised on the thread that it is made on, too."""
+        """This also holds for what is raised on the thread that makes the walk."""
         with tapedeck.Tape(self.tape) as tape, \
                 mock.patch.object(tapedeck.native, "Err", side_effect=MemoryError):
             for walk in self.WALKS.values():
@@ -464,7 +464,7 @@ class Tapes(Case):
                              [("words", 10, True)])
 
     def test_a_segment_that_lost_its_end_is_not_complete(self):
-        """It is the end of its epoch: no seq tells that there was more."""
+        """The lost end is the end of its epoch, so no later seq shows that there was more."""
         segment = max((self.tape / "segments").iterdir())
         os.truncate(segment, segment.stat().st_size // 2)
         shutil.rmtree(self.tape / "index")
@@ -521,7 +521,7 @@ class Rings(Case):
             fit = feed.publish(records.make("wide-trade", 2000))
             self.assertEqual(feed.info.lost, 2000 - fit)
             self.assertEqual(feed.publish(records.make("wide-trade", 1), wait=0.01), 0)
-            self.assertEqual(feed.info.lost, 2000 - fit)  # waited for in vain: nothing was spent
+            self.assertEqual(feed.info.lost, 2000 - fit)  # it waited in vain, and no seq was spent
             self.assertEqual(len(ring.read().records("wide-trade")), fit)
             self.assertEqual(len(tap.read().records("wide-trade")), fit)
             ring.release()
@@ -579,7 +579,7 @@ class Rings(Case):
             with self.subTest(kind=kind), tapedeck.Producer("r") as feed, tapedeck.Consumer("r") as ring:
                 feed.publish_bytes(b"good")
                 feed.publish_bytes(payload)
-                with open(self.rings / "r.ring", "r+b") as file:  # its type, in its head
+                with open(self.rings / "r.ring", "r+b") as file:  # overwrite the type in the frame's head
                     file.seek(file.read().rfind(payload) - 24 + 6)
                     file.write(bytes([kind]))
                 batch = ring.read()
@@ -670,7 +670,7 @@ class Plays(Case):
                 tracks |= {p.track for p in batch.parts}
             want, heads = tape.query("mbo", tape.info.first_ts + 10**6, heads=True)
             self.assertEqual(play.wait(), 0)
-            self.assertEqual(tracks - {"p"}, {"es"})  # p: what is about the ring itself
+            self.assertEqual(tracks - {"p"}, {"es"})  # p: frames about the ring itself
             np.testing.assert_array_equal(np.concatenate(got), want)
             np.testing.assert_array_equal(np.concatenate(seqs), heads["seq"])
             self.assertEqual(ring.ended["ticks"], len(want))
@@ -680,7 +680,7 @@ class Plays(Case):
         lines = "".join(f"{i}000000 text {i}\n" for i in range(1, 501))
         self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "w",
                     stdin=lines.encode())
-        self.run_ok("play", "-T", self.tape, "--into", "p", "--create", "1M")  # it has room for all
+        self.run_ok("play", "-T", self.tape, "--into", "p", "--create", "1M")  # the ring has room for all ticks
         with tapedeck.Consumer("p") as ring:
             for batch in ring.batches(timeout=30):
                 clock = ring.clock()
@@ -689,7 +689,7 @@ class Plays(Case):
             self.assertEqual(ring.ended["ticks"], 500)
 
     def test_tracks_that_take_turns_keep_their_names_and_epochs(self):
-        """Out of a tape, a replayer and a ring alike: two tracks, one of them of two epochs."""
+        """From a tape, a replayer and a ring alike. There are two tracks, one of them with two epochs."""
         lines = [b"".join(b"%d %d\n" % (10**18 + 10 * i + k, i) for i in range(first, first + 2000))
                  for k, first in ((0, 0), (1, 0), (1, 2000))]
         for track, text in zip("abb", lines):
@@ -698,7 +698,7 @@ class Plays(Case):
         play = self.start_cli("play", "-T", self.tape, "--into", "p")
 
         def runs(batches):
-            """(track, epoch, ticks) of what stands side by side; and the epochs frame by frame."""
+            """(track, epoch, ticks) of each run of neighbouring ticks, and the epochs of the ticks one by one."""
             found, epochs = [], []
             for batch in batches:
                 ticks = batch.types < records.CONTROL
@@ -748,7 +748,7 @@ class Plays(Case):
                 while len(texts) < 3:
                     texts += map(bytes, ring.read(30).payloads(3))
                 self.assertEqual(texts, [b"text 1", b"text 2", b"text 3"])
-                self.wait_for(lambda: ring.clock().now() == 3 * 10**6)  # it follows what is published
+                self.wait_for(lambda: ring.clock().now() == 3 * 10**6)  # the clock follows what is published
                 self.assertEqual(ring.clock().state, "paused")
                 client.speed(session, "max")
                 client.resume(session)
@@ -783,7 +783,7 @@ class Plays(Case):
                 np.testing.assert_array_equal(tapedeck.ask(there, name, **which), tape.query(name, **which))
             stream = client.stream(control=True)
             begun = stream.read(1)
-            asked = ("tdk_client_call", "tdk_client_query")  # not even: another thread may read the stream
+            asked = ("tdk_client_call", "tdk_client_query")  # not even called: another thread may be reading the stream
             with mock.patch.multiple(tapedeck.native.lib, **{name: mock.DEFAULT for name in asked}) as calls:
                 self.assertRaisesRegex(tapedeck.Busy, there, client.call, "count")
                 self.assertRaisesRegex(tapedeck.Busy, there, client.stream)
@@ -797,7 +797,7 @@ class Plays(Case):
             stream.close()
             self.assertRaisesRegex(ValueError, "before its end", stream.read)
             stream = client.stream()
-            stream.read(1)  # closed with its client, in the middle
+            stream.read(1)  # the stream is closed with its client, before its end
         self.assertRaisesRegex(ValueError, "before its end", list, stream)
         with self.assertRaises(ValueError):
             client.stream()
@@ -829,7 +829,7 @@ class Plays(Case):
 
     @unittest.skipIf("LD_PRELOAD" in os.environ, "its programs have a sanitizer's runtime of their own")
     def test_the_backtest_runs_with_programs_that_are_installed(self):
-        """Where the tree is not built, those on the PATH are all there is."""
+        """Without a build tree only the programs on the PATH can be used."""
         script = self.scratch / "python" / "examples" / "backtest.py"
         script.parent.mkdir(parents=True)
         shutil.copy(support.SOURCE / "python" / "examples" / "backtest.py", script)
@@ -842,7 +842,7 @@ class Plays(Case):
 
 @unittest.skipIf(importlib.util.find_spec("msgpack") is None, "python3-msgpack is not installed")
 class Interrupted(Case):
-    """^C while the other side is waited for."""
+    """^C while the client waits for the other side."""
 
     class Interrupt(BaseException):
         pass
@@ -857,7 +857,7 @@ class Interrupted(Case):
 
     @contextlib.contextmanager
     def client(self, method, say, timeout=10 * support.PATIENCE):
-        """Of a server that answers this method with say(connection, id)."""
+        """A client of a server that answers this method with say(connection, id)."""
         from tests.integration import test_hostile_server as fake
         path = self.scratch / "fake.sock"
         server = fake.Server(path, method, lambda *who: say(fake, *who))
@@ -892,7 +892,7 @@ class Interrupted(Case):
             connection.sendall(fake.answer(number, {"asked": "before"}))
 
         with self.client("count", say) as client, \
-                contextlib.suppress(ValueError):  # it was not answered within a moment
+                contextlib.suppress(ValueError):  # the answer may not come soon enough
             for _ in range(20):
                 self.assertRaises(self.Interrupt, client.call, "count")
                 self.assertEqual(list(client.call("tracks")), ["tracks", "more"])
@@ -903,7 +903,7 @@ class Interrupted(Case):
         def say(fake, connection, number):
             os.kill(os.getpid(), signal.SIGUSR1)
             left.wait(support.PATIENCE)
-            time.sleep(0.1)  # so that the next could be at it, too
+            time.sleep(0.1)  # time for the next call to use the connection, too
             connection.sendall(fake.answer(number, {"asked": "before"}))
 
         with self.client("count", say) as client:
@@ -934,12 +934,12 @@ class Interrupted(Case):
             try:
                 came = [bytes(payload) for batch in stream for payload in batch.payloads(3)]
             except tapedeck.Error:
-                return  # it did not come within a moment
+                return  # the frames did not come soon enough
             self.assertEqual((came, stream.whole.ticks), ([b"12345678"], 1))
 
 
     def test_a_stream_that_is_closed_is_not_listened_to_for_ever(self):
-        """Where the other side's disk hangs it says all the while that it is at work."""
+        """A server whose disk hangs keeps sending heartbeats."""
         left = threading.Event()
 
         def say(fake, connection, number):

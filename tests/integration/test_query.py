@@ -1,4 +1,4 @@
-"""query, digest, info, ls, verify from outside: what comes out, and what is said when it cannot."""
+"""query, digest, info, ls and verify from outside: what they put out, and what they report when they fail."""
 
 import json
 import os
@@ -12,7 +12,7 @@ SECOND = 1_000_000_000
 
 
 class Lines(tapedeck.Case):
-    """Two tracks of opaque ticks: a at T0, +1 s, +2 s ...; b half a second later."""
+    """Two tracks of opaque ticks: those of a at T0, +1 s, +2 s and so on, those of b half a second later."""
 
     COUNT = 10
 
@@ -123,7 +123,7 @@ class Forms(Lines):
         lines = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--control").stdout.splitlines()
         kinds = {json.loads(line).get("control") for line in lines}
         self.assertLessEqual({None, "epoch", "info"}, kinds)
-        self.assertNotIn("track", kinds) # each line names its own
+        self.assertNotIn("track", kinds) # each line names its own track
 
     def test_the_envelope_says_whose_tick_it_is(self):
         line = json.loads(self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--envelope", "-n", 1).stdout)
@@ -161,7 +161,7 @@ class Files(Lines):
         self.assertIn("--force", done.stderr)
         self.run_ok("query", "-T", self.tape, "-O", out, "--force", "-n", 1)
         self.assertEqual(len(out.read_text(encoding="utf-8").splitlines()), 1)
-        # One that fails leaves neither the file nor a piece of it.
+        # A query that fails leaves neither the file nor a part of it.
         other = self.scratch / "out.dbn"
         self.run_ok("query", "-T", self.tape, "-O", other, code=2)
         self.assertEqual(sorted(path.name for path in self.scratch.iterdir()),
@@ -260,7 +260,7 @@ class Lists(Lines):
         refused = self.run_ok("query", "-T", cut, "-o", "jsonl", "--require-complete", code=3)
         self.assertEqual(refused.stdout, b"")
         self.run_ok("verify", "-T", cut, code=5)
-        opened = self.scratch / "cut.open"  # one that is being written has no foot yet
+        opened = self.scratch / "cut.open"  # a segment that is being written has no foot yet
         cut.rename(opened)
         self.run_ok("query", "-T", opened, "--count")
 
@@ -285,7 +285,7 @@ class Lists(Lines):
 
 
 class Nothing(tapedeck.Case):
-    """An answer without a tick in it is of the columns that one would have had."""
+    """An answer without ticks has the columns that a tick would have had."""
 
     MAPS = {"trades": "ts=t,symbol=s,price=p,size=q", "quotes": "ts=t,symbol=s,bid_px=p,ask_px=q"}
 

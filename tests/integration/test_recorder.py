@@ -1,4 +1,4 @@
-"""The recorder from outside: what was published is on the tape, exactly once, whatever happens."""
+"""The recorder from outside: whatever happens, what was published is on the tape exactly once."""
 
 import contextlib
 import fcntl
@@ -37,7 +37,7 @@ class Recording(tapedeck.Case):
         return sorted(path.name for path in (self.tape / "segments").iterdir())
 
     def check_sequences(self, frames):
-        """Inside each track and epoch: dense from 1, but for what LOSS frames tell. Ticks by epoch."""
+        """In each track and epoch seqs are dense from 1, except for those in LOSS frames. Returns ticks by epoch."""
         expected, ticks, lost = {}, {}, {}
         for frame in frames:
             key = (frame.track, frame.epoch)
@@ -112,7 +112,7 @@ class Whole(Recording):
         self.create("a", size="16M")
         recorder = self.recorder("--ring", "a", "--block-size", "4K", "--segment-size", "64K")
         sent = self.gen("a", 40, "--size-dist", "uniform:0-1048576")
-        self.run_ok("flush", "-T", self.tape)  # a slow disk needs longer for 40 segments than a stop may take
+        self.run_ok("flush", "-T", self.tape)  # on a slow disk 40 segments take longer than a stop may
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest(), sent)
 
@@ -155,11 +155,11 @@ class Restarts(Recording):
         self.assertEqual(self.tape_digest(), self.digest_of(feed.stderr))
 
     def test_a_restart_before_the_first_tick_goes_on_in_the_epoch_that_has_begun(self):
-        """What its producer has told of it already, symbols and properties, is told of its ticks."""
+        """Symbols and properties that the producer announced before the restart hold for the epoch's ticks."""
         recorder = self.recorder("--ring", "a", "--create-ring", "1M")
         feed = self.start_cli("feed", "-", "--format", "lines", "--ring", "a", "--track-info", "venue=X",
                               stdin=subprocess.PIPE)
-        feed.process.stdin.write(b"17")  # it looks into its input before it comes
+        feed.process.stdin.write(b"17")  # feed reads some input before it attaches to the ring
         feed.process.stdin.flush()
         recorder.wait_line("ring a track=a epoch=")
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
@@ -207,7 +207,7 @@ class Restarts(Recording):
         self.kill_again_and_again("--sync", "batch", names=("a", "b"))
 
     def wait_for_another_epoch(self, name, before):
-        """A feed has come, and published: killed earlier, it would have had no epoch."""
+        """Wait until a new feed has attached and published. A feed that is killed earlier has no epoch."""
         for _ in range(1200):
             info = self.ring_info(name)
             if info["epoch"] != before and int(info["produced"]) > 0:
@@ -326,7 +326,7 @@ class HostClock(Recording):
         self.set_apart(0)
 
     def set_apart(self, seconds):
-        """As one step: half a number would be another jump."""
+        """Replace the file in one step: a partly written number would be another jump."""
         fresh = self.scratch / "apart.new"
         fresh.write_text(str(seconds))
         fresh.replace(self.scratch / "apart")
@@ -340,7 +340,7 @@ class HostClock(Recording):
             self.env = good
 
     def written(self):
-        """When the blocks of the tape's segments were written, as their heads say."""
+        """The times at which the blocks of the tape's segments were written, from their heads."""
         stamps = []
         for name in self.segments():
             data = (self.tape / "segments" / name).read_bytes()
@@ -365,7 +365,7 @@ class HostClock(Recording):
         (mark,) = [i for i, frame in enumerate(frames) if frame.type == CLOCK]
         old, new = struct.unpack("<QQ", frames[mark].payload)
         self.assertAlmostEqual((old - new) / 1e9, 3600, delta=60)
-        self.assertTrue(frames[mark + 1].is_tick() and frames[mark + 1].flags & 2 == 0)  # the feed's own goes on
+        self.assertTrue(frames[mark + 1].is_tick() and frames[mark + 1].flags & 2 == 0)  # the feed's own clock goes on
         stamps = self.written()
         self.assertGreater(len(stamps), 2)
         self.assertEqual(stamps, sorted(stamps))
@@ -433,7 +433,7 @@ class Segments(Recording):
 
 class Watermarks(Recording):
     def acks(self, *args):
-        """A recorder with --ack-fd, and the descriptor to read its lines from."""
+        """A recorder with --ack-fd, and the descriptor from which its lines are read."""
         read, write = os.pipe()
         self.addCleanup(os.close, read)
         recorder = self.recorder(*args, "--ack-fd", write, pass_fds=(write,))
@@ -519,7 +519,7 @@ class Watermarks(Recording):
 
 class Neighbours(Recording):
     def test_one_that_locks_the_whole_file_holds_the_tape_and_keeps_its_index(self):
-        """As recorders of before did."""
+        """Earlier recorders locked the whole file."""
         self.create("a")
         recorder = self.recorder("--ring", "a")
         self.gen("a", 10)
@@ -562,14 +562,14 @@ class Neighbours(Recording):
         (self.rings / "old.ring").write_bytes((self.rings / "good.ring").read_bytes()[:8] + b"\xff" * 65528)
         self.create("wild")
         with open(self.rings / "wild.ring", "r+b") as wild:
-            wild.seek(256)  # `produced`: more than there is room for
+            wild.seek(256)  # `produced`: more than the ring has room for
             wild.write((1 << 40).to_bytes(8, "little"))
         bad = ("text", "fifo", "folder", "link", "old", "wild")
         recorder = self.recorder(*self.asked("good", *bad))
         for name in bad:
             recorder.wait_line(f"ring {name} quarantined")
         sent = self.gen("good", 1000)
-        time.sleep(1.2)  # it looks for rings twice a second
+        time.sleep(1.2)  # the recorder looks for rings twice a second
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest(), sent)
         for name in bad:
@@ -586,10 +586,10 @@ class Neighbours(Recording):
 
 
 class Hostility(Recording):
-    """A ring's producer may store anything, at any moment."""
+    """A ring's producer may store anything at any moment."""
 
     def scribble(self, name, chance, seconds, where):
-        """Random words into the ring's file while it is being recorded."""
+        """Write random words into the ring's file while it is being recorded."""
         end = time.monotonic() + seconds
         with open(self.rings / f"{name}.ring", "r+b") as file, \
                 mmap.mmap(file.fileno(), 0) as memory:
@@ -631,11 +631,11 @@ class Hostility(Recording):
         self.run_ok("flush", "-T", self.tape)
         recorder.signal(signal.SIGSTOP)
         for name in reasons:
-            self.gen(name, 400 if name == "large" else 10)  # so that it would fit into what waits, or not
+            self.gen(name, 400 if name == "large" else 10)  # so that the size written below fits into what waits (`large`), or does not
             with open(self.rings / f"{name}.ring", "r+b", buffering=0) as ring:
                 shared = ring.read(4096)
                 produced, consumed = (int.from_bytes(shared[at:at + 8], "little") for at in (256, 896))
-                first = 4096 + consumed % (64 << 10)  # the head of what waits
+                first = 4096 + consumed % (64 << 10)  # the head of the first waiting frame
                 at, word = {"far": (256, produced + (1 << 40)), "odd": (256, produced + 4),
                             "large": (first, 20000), "beyond": (first, 16000)}[name]
                 os.pwrite(ring.fileno(), word.to_bytes(8 if at == 256 else 4, "little"), at)
@@ -688,7 +688,7 @@ class Hostility(Recording):
         self.run_ok("flush", "-T", self.tape)
         recorder.signal(signal.SIGSTOP)
         publish(100, 100, 1_700_000_000_000_001_000)
-        publish(200, 2000, 1_600_000_000_000_000_000)  # another run of the same block
+        publish(200, 2000, 1_600_000_000_000_000_000)  # another run in the same block
         os.truncate(self.rings / "a.ring", 100_000)
         recorder.signal(signal.SIGCONT)
         recorder.wait_line("ring a quarantined: its file was cut")
@@ -801,7 +801,7 @@ class Service(Recording):
             after = sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
         used = (after - before) / os.sysconf("SC_CLK_TCK") / 3
         self.assertEqual(recorder.stop(), 0)
-        self.assertLess(used, 0.05)  # the aim is 1 %: this only finds a loop that spins
+        self.assertLess(used, 0.05)  # the aim is 1 %; this only finds a loop that spins
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""recover and reindex from outside: whatever is done to a tape's files, what is left is served and told."""
+"""recover and reindex from outside: whatever happens to a tape's files, what is left is served, and what is
+missing is reported."""
 
 import json
 import os
@@ -45,7 +46,7 @@ class Tape(tapedeck.Case):
         return row
 
     def gaps(self, code):
-        """Which seqs; the times around them are known better while the index remembers their blocks."""
+        """The missing seqs. Times are left out: they are more exact while the index still has the blocks."""
         rows = json.loads(self.run_ok("gaps", "-T", self.tape, "--json", code=code).stdout)
         return [{key: row[key] for key in ("track", "epoch", "first_seq", "count")} for row in rows]
 
@@ -69,13 +70,13 @@ class Recover(Tape):
             self.run_ok(command, code=2)
 
     def test_a_segment_that_is_gone_is_told_to_whoever_asks_for_its_times(self):
-        """It had all of a track's epoch, so that no seq tells; nor does the index that is made then."""
+        """The segment had a track's whole epoch, so no seq shows the loss, nor does the index that is made then."""
         day = 86_400_000_000_000
         for track in range(3):
             self.run_ok("import", "-", "-T", self.tape, "--track", f"day{track}", "--format", "lines",
                         stdin=b"%d one\n" % (T0 + day * (track + 1)))
         *_, gone, last = self.segments()
-        for path in (last, gone): # the end of the row, then a hole in it
+        for path in (last, gone): # the last number is missing, then there is a hole in the numbers
             number = int(path.name.partition(".")[0])
             data = path.read_bytes()
             path.unlink()
@@ -88,7 +89,7 @@ class Recover(Tape):
                 self.assertIn(f"segment {number} is missing",
                               self.run_ok(command, "-T", self.tape, "--from", at, code=3).stderr)
             self.run_ok("query", "-T", self.tape, "--from", at, "--count", code=3)
-            path.mkdir() # nor is it there when something else has its name
+            path.mkdir() # a folder of the same name is not the segment either
             for command in ("reindex", "recover", "recover"):
                 self.run_ok(command, "-T", self.tape, "-q", code=3)
                 self.run_ok("query", "-T", self.tape, "--to", T0 + day, "-o", "none")
@@ -123,11 +124,11 @@ class Recover(Tape):
         self.report(code=3)
 
     def test_what_rotted_before_the_index_was_made_is_a_gap_of_its_size(self):
-        """The foot is gone, too, which would have told of the block."""
+        """The foot, which would have shown that the block existed, is gone too."""
         for segment in self.segments()[:2]:
             with self.subTest(segment.name):
                 data = segment.read_bytes()
-                at = 4096 + 300  # in its first block
+                at = 4096 + 300  # in the segment's first block
                 segment.write_bytes(data[:at] + bytes([data[at] ^ 16]) + data[at + 1:-256])
                 self.run_ok("reindex", "-T", self.tape, code=3)
                 (gap,) = self.gaps(3)
@@ -139,10 +140,10 @@ class Recover(Tape):
                 self.run_ok("reindex", "-T", self.tape)
 
     def test_what_rots_at_the_end_with_the_list_of_blocks_is_told(self):
-        """The foot counts one more than can be found; no seq behind it tells, and no list."""
+        """The foot counts one block more than can be found. Neither a later seq nor the list shows it."""
         path = self.segments()[-1]
         data = bytearray(path.read_bytes())
-        (end,) = struct.unpack_from("<Q", data, len(data) - 256 + 72) # where the list begins
+        (end,) = struct.unpack_from("<Q", data, len(data) - 256 + 72) # where the list of blocks begins
         data[end + 50] ^= 1
         data[end - 4000] ^= 1 # in the last block
         path.write_bytes(data)
@@ -185,7 +186,7 @@ class Recover(Tape):
         self.assertEqual(self.report()["torn_bytes"], 0)
 
     def test_an_old_copy_of_an_unsealed_segment_does_not_replace_the_sealed_one(self):
-        """As a backup has it to which files were only ever added."""
+        """A backup to which files are only ever added has both."""
         recorder = self.recorder("--ring", "r", "--create-ring", "8M")
         self.run_ok("gen", "--ring", "r", "--count", "1000")
         self.run_ok("flush", "-T", self.tape)
@@ -234,7 +235,7 @@ class Recover(Tape):
         self.assertEqual(sum(gap["count"] for gap in self.gaps(3)), 3000 - served)
 
     def last_written(self):
-        """The unsealed segment that holds blocks."""
+        """The unsealed segment that has blocks in it."""
         return max(self.segments("*.open"), key=self.data_end)
 
     @staticmethod
@@ -281,7 +282,7 @@ class Recover(Tape):
         row = self.report(code=3)
         self.assertEqual(row["set_aside"], 1)
         self.assertEqual(self.tape_digest(), digest)
-        # In the place of one of ours: that one is missing, and nothing of the other is served.
+        # A foreign segment replaces one of ours: ours is reported as missing, and nothing of the other is served.
         ours = self.segments()[1]
         kept = ours.read_bytes()
         shutil.copy(foreign[1], ours)
@@ -310,7 +311,7 @@ class Recover(Tape):
         self.assertNotEqual(self.run_cli("reindex", "-T", self.tape).returncode, 0)
 
     def test_no_seq_tells_of_an_epoch_that_is_gone_with_its_segments(self):
-        """Each import is an epoch. Of one whose segments are gone the row of segments has a hole, or its end."""
+        """Each import is an epoch. When its segments are gone, the segment numbers have a hole or end too early."""
         names = self.names()
         self.load("b", 100)
         self.load("c", 100)
@@ -330,17 +331,17 @@ class Recover(Tape):
             self.assertEqual(self.gaps(0), [])
         (self.tape / "index" / "clean").unlink()
         b.unlink()
-        self.load("d", 100, code=3)  # a number that is given later closes no hole
+        self.load("d", 100, code=3)  # a number that is given out later does not close the hole
         self.run_ok("query", "-T", self.tape, "--count", code=3)
 
     def test_the_number_of_a_last_segment_of_which_nothing_is_left_is_not_given_again(self):
-        """Set aside it would be told once, and by nobody any more when another has its number."""
+        """If the number of the segment set aside were given again, its loss would be reported only once."""
         self.load("b", 100)
         for mark in (False, True):
             with self.subTest(mark=mark):
                 last = self.segments()[-1]
                 os.truncate(last, 100)
-                if not mark:  # as after a crash
+                if not mark:  # without the index, as after a crash
                     shutil.rmtree(self.tape / "index")
                 self.run_ok("query", "-T", self.tape, "-o", "none", code=3)
                 self.load(f"c{mark}", 10, code=3)
@@ -382,7 +383,7 @@ class Recover(Tape):
         self.assertEqual(self.tape_digest(), digest)
 
     def test_a_range_inside_a_hole_is_not_whole(self):
-        """Packed segments begin with blocks of control frames alone, which lie on either side of it."""
+        """Packed segments begin with blocks that hold only control frames, and these lie on either side of the hole."""
         self.run_ok("seal", "-T", self.tape, "-q")
         segment = self.segments()[1]
         data = segment.read_bytes()
@@ -400,7 +401,7 @@ class Recover(Tape):
                 self.assertTrue(T0 <= gap["from"] <= gap["to"] < T0 + self.COUNT, gap)
 
     def test_the_end_of_the_last_segment_is_missed(self):
-        """No seq behind it tells that there was more, and no index where there is none."""
+        """No later seq shows that there was more, and neither does an index, since there is none."""
         segment = self.segments()[-1]
         before = T0 + int(self.COUNT / len(self.segments()))
         os.truncate(segment, segment.stat().st_size // 2)
@@ -423,7 +424,7 @@ class Recover(Tape):
 
 
 class Index(Tape):
-    """Whatever is in index/, answers are the same; and recover and reindex mend it."""
+    """Whatever is in index/, answers are the same, and recover and reindex repair it."""
 
     def setUp(self):
         super().setUp()
@@ -516,14 +517,14 @@ class Index(Tape):
 
 @unittest.skipUnless(os.getuid() == 0, "needs root: it reads as another user")
 class Closed(Tape):
-    """Files that this reader may not open, as one that root has made beside those of a recorder."""
+    """Files that this reader may not open, such as a file that root has made among those of a recorder."""
 
     def test_a_segment_that_may_not_be_read_is_no_empty_one(self):
         for path in (self.tape, *self.tape.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         closed = self.segments()[-1]
         closed.chmod(0o600)
-        (self.tape / "index" / "clean").chmod(0o600)  # so that the segments are all there is to go by
+        (self.tape / "index" / "clean").chmod(0o600)  # so that only the segments can be used
         for command in (["query", "--count"], ["digest"], ["coverage"], ["gaps"], ["info"], ["ls", "tracks"],
                         ["query", "-o", "none", "--require-complete"], ["verify"]):
             done = self.run_as_a_stranger(*command, "-T", self.tape, code=1)
@@ -533,7 +534,7 @@ class Closed(Tape):
 
 @unittest.skipUnless(os.getuid() == 0, "needs root: what it makes is given to another user")
 class OfAnother(Tape):
-    """What root does to a recorder's tape leaves it to the recorder."""
+    """When root works on a recorder's tape, the files still belong to the recorder's user."""
 
     def setUp(self):
         super().setUp()
@@ -569,7 +570,7 @@ class OfAnother(Tape):
         self.assertIn(f"chown -R {self.STRANGER}:{self.STRANGER} {cold}", moved.stderr)
 
     def test_what_was_there_before_keeps_its_owner(self):
-        """A link to a file of root's would else be a way to get it."""
+        """Otherwise a link to one of root's files would be a way to become its owner."""
         kept = self.scratch / "kept"
         kept.write_text("")
         (self.tape / "leases").unlink()
@@ -579,7 +580,7 @@ class OfAnother(Tape):
 
 
 class Killed(Tape):
-    """Death at any moment of it, and doing it again, gives the same tape."""
+    """A command that is killed at any moment and run again gives the same tape."""
 
     COUNT = 60000
 

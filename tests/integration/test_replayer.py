@@ -1,4 +1,4 @@
-"""The replayer asked by an independent client: ranges, streams and their credit, many at once."""
+"""The replayer, asked by an independent client: ranges, streams and their credit, many at once."""
 
 import contextlib
 import json
@@ -37,14 +37,14 @@ class Replayer(tapedeck.Case):
         return client
 
     def grow(self):
-        """More of a tape than is read in a moment."""
+        """Make the tape so large that reading it takes a while."""
         self.record.stop()
         lines = b"".join(b"%d %900d\n" % (10**18 + i, i) for i in range(60000))
         self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "wide", stdin=lines)
 
     @staticmethod
     def stream(client, grant=True, **params):
-        """A query to its end: (frames, end)."""
+        """Read a query to its end. Returns (frames, end)."""
         stream = client.call("query", **params)["stream"]
         data, ticks = [], 0
         while True:
@@ -208,7 +208,7 @@ class Watched(Replayer):
         self.wait_for(log.read_text)
         full = (log.stat().st_size + 50, resource.RLIM_INFINITY)
         before = resource.prlimit(replayer.pid, resource.RLIMIT_FSIZE, full)
-        client.call("info")  # as on a full disk: the first half of its line fits
+        client.call("info")  # as on a full disk, only the first part of its line fits
         replayer.wait_line("lines are missing")
         resource.prlimit(replayer.pid, resource.RLIMIT_FSIZE, before)
         client.call("stats")
@@ -240,7 +240,7 @@ class Streams(Replayer):
         client.notify("cancel", stream=stream)
         method, end = client.notification()
         self.assertEqual((method, end["error"]["name"]), ("end", "ECANCELED"))
-        client.notify("credit", stream=stream, bytes=5000)  # of one that has ended: nothing
+        client.notify("credit", stream=stream, bytes=5000)  # for a stream that has ended: no effect
         client.call("stats")
 
     def test_a_silent_stream_gives_a_sign_of_life(self):
@@ -311,7 +311,7 @@ class Streams(Replayer):
         self.assertEqual(ends, [want] * 100)
         with open(f"/proc/{replayer.pid}/status", encoding="ascii") as status:
             (peak,) = [int(line.split()[1]) for line in status if line.startswith("VmHWM")]
-        # 128 MiB outstanding, two blocks in large pages a stream, 32 MiB of blocks kept, the program.
+        # 128 MiB outstanding, two blocks in large pages for each stream, 32 MiB of kept blocks, and the program.
         self.assertLess(peak, (128 + 100 * 2 * 2 + 32 + 64) * 1024)
 
     def test_stopping_ends_streams_and_says_so(self):
@@ -345,7 +345,7 @@ class Streams(Replayer):
 
 
 class Limits(Replayer):
-    """Each is what it was set to, and is told by `hello`."""
+    """Each limit is what it was set to, and `hello` states it."""
 
     def limited(self, told, *args):
         """Two clients of a replayer with these options."""
@@ -356,7 +356,7 @@ class Limits(Replayer):
         return clients
 
     def refused(self, client, method, **params):
-        """The error's name; None: it is answered."""
+        """The error's name, or None if the request is answered."""
         try:
             client.call(method, **params)
         except wire.Error as error:
@@ -390,7 +390,7 @@ class Limits(Replayer):
         self.assertEqual(rows[-1]["reads_running"], 1)
 
     def unread(self, clients, watch):
-        """What is read for four streams, while nobody takes any of it, when they wait for room."""
+        """The bytes that are read for four streams by the time they wait for room, when nobody takes any."""
         asked = {client: [] for client in clients}
         for i in range(4):
             client = clients[i % len(clients)]
@@ -414,7 +414,7 @@ class Limits(Replayer):
 
 
 class Left(Replayer):
-    """Who closes his connection is worked for no longer."""
+    """When a client closes its connection, the work for it ends."""
 
     def test_what_is_answered_once_is_read_no_further(self):
         self.grow()
@@ -473,13 +473,13 @@ class Crowds(Replayer):
                 elif i % 3 == 1:
                     client.send(os.urandom(64))
             except (BrokenPipeError, ConnectionResetError):
-                pass  # refused: there are as many as may be
+                pass  # refused: the limit of connections is reached
         slow = 0
         for _ in range(50):
             begun = time.monotonic()
             good.call("stats")
             slow = max(slow, time.monotonic() - begun)
-        self.assertLess(slow, tapedeck.SOON)  # of some ms, and a busy host
+        self.assertLess(slow, tapedeck.SOON)  # it takes some ms; the host may be busy
         counters = good.call("stats")["counters"]
         self.assertGreater(counters["connections_closed_malformed"], 0)
         self.assertLessEqual(counters["connections"], 1024)
@@ -498,13 +498,13 @@ class Crowds(Replayer):
         half.send(b"\x94\x00\x01\xda\xea\x60")  # a method of 60,000 bytes
         end = time.monotonic() + tapedeck.PATIENCE
         while not select.select([half.socket], [], [], 0.1)[0]:
-            half.send(b"x")  # now and then one of them
+            half.send(b"x")  # one byte of it now and then
             self.assertLess(time.monotonic(), end)
         for client, word in ((half, "only part of a message"), (idle, "no request came")):
             (last,) = client.until_closed()
             self.assertEqual((last[1], last[2]["name"]), (None, "ETIMEDOUT"))
             self.assertIn(word, last[2]["message"])
-        counters = streaming.call("stats")["counters"]  # who has a stream may be silent
+        counters = streaming.call("stats")["counters"]  # a client that has a stream may be silent
         self.assertEqual([counters[f"connections_closed_{why}"] for why in ("half_sent", "idle")], [1, 1])
 
     def test_who_takes_nothing_is_closed_and_costs_nobody_else(self):

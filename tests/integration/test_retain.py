@@ -1,4 +1,4 @@
-"""Segments that are deleted by a policy: from outside, beside a recorder, killed on the way."""
+"""Segments are deleted by a policy: from outside, beside a recorder, and killed on the way."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ from tests.support import tapedeck
 
 class Retention(tapedeck.Case):
     def make_tape(self, count=40000):
-        """A tape of many small segments."""
+        """Make a tape of many small segments."""
         recorder = self.recorder("--ring", "a", "--create-ring", "1M", "--segment-size", "256K",
                                  "--block-size", "16K")
         self.run_ok("gen", "--ring", "a", "--count", count)
@@ -33,7 +33,7 @@ class Retention(tapedeck.Case):
     def open_segments(process):
         names = []
         for fd in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            with contextlib.suppress(FileNotFoundError):  # the descriptor was closed meanwhile
                 names.append(os.readlink(fd))
         return [name for name in names if "/segments/" in name]
 
@@ -133,7 +133,7 @@ class Retention(tapedeck.Case):
                                  "--retain-max-segments", "3")
         with open(self.tape / "leases", "r+b") as leases:
             row = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
-            fcntl.fcntl(leases, 37, row)  # F_OFD_SETLK: as `move` has it, and `retain apply`
+            fcntl.fcntl(leases, 37, row)  # F_OFD_SETLK: the lock that `move` and `retain apply` take
             self.run_ok("gen", "--ring", "a", "--count", "40000")
             recorder.wait_line(r"warn .*retention: .* another job .*; trying again in 10 s")
         recorder.wait_line(r"retention: \d+ segments .*deleted")
@@ -158,7 +158,7 @@ class Retention(tapedeck.Case):
                      self.start_cli("play", "--then-live", "-T", self.tape, "--into", "b", "--create", "8M")]
         self.wait_for(lambda: self.run_cli("ring", "info", "b").returncode == 0)
         self.wait_for(lambda: self.ring_info("b")["produced"] == 40000)
-        # Each asks the tape again and again for what has come, and has a lease for as long as that takes.
+        # Each follower asks the tape again and again for new ticks, and holds a lease while it does.
         self.wait_for(lambda: "read" not in {row["kept_by"] for row in self.rows("retain", "plan")})
         self.wait_for(lambda: self.run_cli("retain", "apply", "-T", self.tape, "--max-segments", "3").returncode == 0)
         for follower in followers:

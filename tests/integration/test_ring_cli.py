@@ -48,7 +48,7 @@ class Rings(tapedeck.Case):
         self.assertEqual(recorder.wait(), 0)
         play = self.start_cli("play", "-T", self.tape, "--into", "b", "--create", "64K",
                               "--wait-consumers", 1, "--timeout", "60s")
-        self.wait_for((self.rings / "b.ring").exists)  # behind its clock
+        self.wait_for((self.rings / "b.ring").exists)  # the ring is made after its clock
         for name in ("a.ring", "b.ring", "b.clock"):
             made = (self.rings / name).stat()
             self.assertEqual((made.st_uid, made.st_gid, made.st_mode & 0o777),
@@ -213,7 +213,7 @@ class Rings(tapedeck.Case):
             waiting = self.start_cli(*command, "--ring", ring)
             with open(self.rings / f"{ring}.ring", "r+b", buffering=0) as shared:
                 self.wait_for(lambda: os.pread(shared.fileno(), 1, 1280) == b"\1")  # `room_wanted`
-                # `consumed`: more than was produced
+                # `consumed`: more than was produced.
                 os.pwrite(shared.fileno(), (1 << 40).to_bytes(8, "little"), 896)
             self.assertEqual(waiting.wait(), 1, waiting.stderr)
             self.assertIn(f"ring {ring}: ", waiting.stderr)
@@ -235,7 +235,7 @@ class Rings(tapedeck.Case):
                 self.assertIn("its file was cut", waiting.stderr)
 
     def is_shared(self, ring, shared):
-        """Who produces has filled it, who reads is there."""
+        """A reader has attached, or a producer has filled the ring and waits for room."""
         info = self.ring_info(ring)
         is_read = info["taps"] > 0 or info["consumer"]
         return is_read or os.pread(shared.fileno(), 1, 1280) == b"\1"  # `room_wanted`
@@ -299,7 +299,7 @@ class Rings(tapedeck.Case):
         self.assertIn("parquet", self.run_ok("drain", "a", "-n", "1", "-o", "xml", code=2).stderr)
         for form in ("dbn", "dbn.zst"):
             self.assertIn("not DBN", self.run_ok("drain", "a", "-n", "1", "-o", form, code=1).stderr)
-        self.assertIn("packets", self.run_ok("drain", "a", "-n", "1", "-o", "pcap", code=1).stderr) # no wide trade is one
+        self.assertIn("packets", self.run_ok("drain", "a", "-n", "1", "-o", "pcap", code=1).stderr) # a wide trade is no packet
         self.assertEqual(self.run_ok("drain", "a", "-n", "1", "-o", "parquet").stdout[:4], b"PAR1")
         self.assertIn(b"parquet", self.run_ok("drain", "--help").stdout)
 
@@ -352,7 +352,7 @@ class Rings(tapedeck.Case):
             tap = self.start_cli("tap", "a", "--envelope", stdout=out)
         self.wait_for(lambda: self.run_ok("gen", "--ring", "a", "--count", "1") and epochs())
         tap.signal(signal.SIGSTOP)
-        os.waitpid(tap.pid, os.WUNTRACED)  # it has stopped
+        os.waitpid(tap.pid, os.WUNTRACED)  # wait until it has stopped
         self.run_ok("gen", "--ring", "a", "--count", "5000")  # more than the ring holds
         passed = len(epochs())
         feed = self.start_cli("gen", "--ring", "a", "--count", "1000000", "--rate", "100/s")
@@ -413,7 +413,7 @@ class Rings(tapedeck.Case):
         self.assertNotIn("\x1b", done.stderr)
 
     def test_what_a_drain_took_is_not_lost_with_its_file(self):
-        """A CSV has one schema; the first ticks are out of the ring when the other one comes."""
+        """A CSV has one schema. When a tick of the other comes, the first ticks have already left the ring."""
         out = self.scratch / "out.csv"
         self.run_ok("ring", "create", "two", "--size", "16M")
         self.run_ok("gen", "--ring", "two", "--count", 60000, "--size-dist", "trades")

@@ -1,4 +1,4 @@
-"""The main job, whole: ring -> recorder -> tape -> query -> play -> ring, and one digest throughout."""
+"""The whole main job: ring -> recorder -> tape -> query -> play -> ring, with one digest throughout."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ class Roundtrip(tapedeck.Case):
         return self.digest_of(done.stderr)
 
     def played(self, *query, create="4M"):
-        """The digest of what a consumer of `play` sees."""
+        """The digest of the ticks that a consumer of `play` sees."""
         self.run_ok("ring", "create", "replay", "--size", create)
         drain = self.start_cli("drain", "replay", "--until-end", "--digest", "-o", "none",
                                "--timeout", "60s")

@@ -1,4 +1,4 @@
-"""Packing segments: by hand, by a recorder, beside one; nothing that is asked of the tape changes."""
+"""Packing segments: by hand, by a recorder, and beside a recorder. No answer of the tape changes."""
 
 import json
 import shutil
@@ -126,7 +126,7 @@ class ByTheRecorder(Packed):
         self.assertFalse([name for name in self.names() if name.endswith("packing")])
 
     def test_a_verify_that_has_the_file_of_before_open_finds_nothing(self):
-        """Or that of after, while the index still leads to the other: the first block's number is the same."""
+        """Or the new file, while the index still points at the old one: the number of the first block is the same."""
         self.make_tape(10000)
         folder, raw, packed = self.tape / "segments", self.scratch / "raw", self.scratch / "packed"
         shutil.copytree(folder, raw)
@@ -236,12 +236,12 @@ class ByTheRecorder(Packed):
         self.assertEqual(recorder.stop(), 0)
 
     def pack_slowly(self, size="4M", *options):
-        """A recorder that packs one large segment at the level that takes longest, and has begun."""
+        """A recorder that has begun to pack one large segment at the slowest level."""
         recorder = self.recorder("--ring", "a", "--create-ring", size, "--segment-size", "1G", "--seal-level", "19", *options)
         self.gen(400000)
         self.run_ok("roll", "-T", self.tape)
         self.run_ok("flush", "-T", self.tape)
-        self.wait_for(lambda: "0000000001.seg" in self.names()) # durable before it is sealed
+        self.wait_for(lambda: "0000000001.seg" in self.names()) # the segment is durable before it is sealed
         with wire.Client(self.tape / "recorder.sock") as client:
             self.wait_for(lambda: client.call("seal", first=1, last=1) is not None and self.status()["state"] == "packing")
         return recorder
@@ -253,20 +253,20 @@ class ByTheRecorder(Packed):
         return self.status()
 
     def test_it_holds_still_while_a_ring_is_full(self):
-        # By writes so small, four at most, a full ring takes longer than the recorder needs to see that it is full.
+        # With at most four such small writes in flight, the ring is full long enough for the recorder to see it.
         recorder = self.pack_slowly("32M", "--block-size", "16K", "--buffer-memory", "4M")
-        recorder.signal(signal.SIGSTOP) # so that the ring fills: more than some turns of it take
+        recorder.signal(signal.SIGSTOP) # so that the ring fills up with more than a few turns of the loop take out
         self.run_ok("gen", "--ring", "a", "--count", 400000, "--no-wait", code=3)
         recorder.signal(signal.SIGCONT)
         self.wait_state("paused")
-        self.wait_state("packing", "idle", "off") # and goes on when there is room again
+        self.wait_state("packing", "idle", "off") # it goes on when there is room again
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.run_ok("verify", "-T", self.tape)
 
     def test_a_stop_in_the_middle_gives_up_what_is_half_packed(self):
         recorder = self.pack_slowly()
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
-        self.assertIn("0000000001.seg", self.names(), recorder.stderr) # or it had been done before
+        self.assertIn("0000000001.seg", self.names(), recorder.stderr) # otherwise the packing was already done
         digest = self.tape_digest()
         self.assertFalse([name for name in self.names() if name.endswith("packing")])
         self.run_ok("verify", "-T", self.tape)

@@ -1,4 +1,4 @@
-"""Plays that run in the replayer: asked for over its socket, steered, and told how they went."""
+"""Plays that run in the replayer: its socket starts them, steers them and reports how they went."""
 
 import json
 import os
@@ -13,7 +13,7 @@ MS = 1_000_000
 
 
 class Sessions(tapedeck.Case):
-    """A tape with tracks a and b, 100 ticks each, 2 ms apart, b in the middle; and a replayer."""
+    """A replayer, and a tape with tracks a and b of 100 ticks each. Ticks are 2 ms apart, b's between a's."""
 
     def setUp(self):
         super().setUp()
@@ -36,7 +36,7 @@ class Sessions(tapedeck.Case):
         return client.call("play", into=into, **{"create": 1 << 20, **params})["session"]
 
     def until(self, client, session, *states):
-        """The first notification of the session that is in one of these states."""
+        """The first notification that the session is in one of these states."""
         while True:
             method, params = client.notification()
             self.assertEqual(method, "session")
@@ -56,7 +56,7 @@ class Sessions(tapedeck.Case):
 
 class Lockstep(Sessions):
     def test_a_session_holds_one_ring_until_the_other_is_released(self):
-        """A backtest with two rings: a's second tick waits until b's first was taken."""
+        """A backtest with two rings: a's second tick waits until b's first has been taken."""
         client = self.client()
         session = self.play(client, per_track=True, lockstep=True, stall_timeout=600 * 10**9)
 
@@ -72,7 +72,7 @@ class Lockstep(Sessions):
                 self.assertIn(b'"seq":"%d"' % (i + 1), take_one(ring))
                 self.wait_for(lambda at=other: fill(at) > 0)
                 time.sleep(0.1)
-                self.assertEqual(fill(ring), 0)  # whatever time it has
+                self.assertEqual(fill(ring), 0)  # however long we wait
         client.call("stop", session=session)
         self.assertTrue(self.until(client, session, "ended", "failed")["stopped"])
 
@@ -136,7 +136,7 @@ class Plays(Sessions):
         self.assertEqual(client.call("resume", session=session)["state"], "playing")
         last = self.until(client, session, "ended")
         self.assertEqual(last["ticks"], 7 + 110)
-        self.assertFalse(last["complete"])  # a part was passed over
+        self.assertFalse(last["complete"])  # a part was skipped
         self.assert_error("ESRCH", client, "pause", session=session)
 
     def test_a_time_outside_of_the_range_is_not_sought(self):
@@ -245,7 +245,7 @@ class Plays(Sessions):
         other.call("stop", session=kept)
 
     def test_many_side_by_side(self):
-        """Sixteen at once, one of them with a consumer that takes nothing."""
+        """There are sixteen at once, one of them with a consumer that takes nothing."""
         client, digest = self.client(), self.tape_digest()
         sessions = [self.play(client, into=f"r{i}", speed="1x") for i in range(16)]
         left = set(sessions)
@@ -285,7 +285,7 @@ class Plays(Sessions):
         self.drained(code=3)
 
     def test_sigterm_ends_plays_that_come_with_it(self):
-        """Whichever of the two is seen first: the play is refused, or stopped as soon as it is open."""
+        """Depending on which of the two is seen first, the play is refused, or stopped as soon as it is open."""
         client = self.client()
         self.replayer.signal(signal.SIGSTOP)
         for into in ("x", "y"):
@@ -301,7 +301,7 @@ class Plays(Sessions):
         client = self.client()
         whole, cut = (self.play(client, into=into, paused=True) for into in ("whole", "cut"))
         for name in ("cut.ring", "cut.clock"):
-            self.wait_for((self.rings / name).exists) # a play is answered before it has begun
+            self.wait_for((self.rings / name).exists) # the answer to a play comes before the play begins
             os.truncate(self.rings / name, 0)
         client.call("resume", session=cut)
         self.assertEqual(self.until(client, cut, "failed", "ended")["error"]["name"], "EHOSTILE")
@@ -320,7 +320,7 @@ class Plays(Sessions):
         self.assertEqual(self.until(client, session, "ended")["ticks"], 20)
 
     def record_feed(self):
-        """A recorder of the ring feed, with 100 ticks of it on the tape, and a replayer that knows them."""
+        """A recorder of the ring `feed`, with 100 of its ticks on the tape, and a replayer that knows them."""
         self.replayer.stop()
         recorder = self.recorder("--ring", "feed", "--create-ring", "1M")
         self.run_ok("gen", "--ring", "feed", "--count", 100)
@@ -391,7 +391,7 @@ class CommandLine(Sessions):
         self.run_ok("play", "-a", "unix:/nowhere", "--into", "r", code=6)
 
     def both(self, *words, code=0):
-        """The same play here and there, each into a ring of its own: what they say, without times."""
+        """Run one play here and in the replayer, each into its own ring. Returns what they report, without times."""
         said = []
         for where in (("-T", self.tape), ("-a", f"unix:{self.tape}/replayer.sock")):
             ring = f"r{len(said)}.{code}"
@@ -401,7 +401,7 @@ class CommandLine(Sessions):
             for row in rows:
                 for key in ("elapsed", "rate", "bytes"):
                     row.pop(key, None)
-            states = ("waiting", "paused", "stalled")  # only told of a play that is elsewhere
+            states = ("waiting", "paused", "stalled")  # only reported for a play in the replayer
             said.append((rows, [line.replace(ring, "RING") for line in done.stderr.splitlines()
                                 if " in " not in line and not line.endswith(states)]))
         self.assertEqual(said[0], said[1])
@@ -434,7 +434,7 @@ class CommandLine(Sessions):
             self.assertNotIn("nothing of the range is missing", done.stderr)
 
     def test_a_loss_is_named_there_as_it_is_here(self):
-        """The last word of the play has the coverage, deeper than any request may be."""
+        """The play's last notification has the coverage, which is nested deeper than any request may be."""
         recorder = self.recorder("--ring", "feed", "--create-ring", "64K", "--sync", "none", tape=self.scratch / "lossy")
         recorder.signal(signal.SIGSTOP)
         self.run_ok("gen", "--ring", "feed", "--count", 5000, "--rate", "max", "--no-wait", code=3)
@@ -485,7 +485,7 @@ class CommandLine(Sessions):
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
     def start_play(self, client, *words):
-        """A play of the command line that lasts, and its session."""
+        """Start a long play with the command line. Returns it and its session."""
         player = self.start_cli("play", "-a", f"unix:{self.tape}/replayer.sock", "--into", "r", "--create", "1M",
                                 "--speed", "0.01x", *words)
         self.wait_for(lambda: client.call("sessions")["sessions"])
@@ -503,7 +503,7 @@ class CommandLine(Sessions):
         player, number = self.start_play(client)
         self.session("stop", number)
         self.assertEqual(player.wait(), 1, player.stderr)
-        player, number = self.start_play(client, "--then-live")  # has no other end
+        player, number = self.start_play(client, "--then-live")  # such a play does not end by itself
         self.session("stop", number)
         self.assertEqual(player.wait(), 0, player.stderr)
         player, _ = self.start_play(client)

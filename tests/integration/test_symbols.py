@@ -1,4 +1,4 @@
-"""What an instrument was called when: mappings by day, gateways' records, definitions, announcements."""
+"""The name of an instrument at each time: mappings by day, gateways' records, definitions, announcements."""
 
 import json
 import struct
@@ -18,7 +18,7 @@ def text(value, size=WIDTH):
 
 
 def metadata(mappings, stype_in=1, stype_out=0, schema=0):
-    """DBN version 2; mappings: {symbol: [(first day, day behind the last, id)]}; raw symbols to ids."""
+    """A DBN version 2 head. mappings: {symbol: [(first day, day after the last, id)]}, from raw symbols to ids."""
     body = struct.pack("<16sHQQQBBBH53xI", b"TEST.DATA", schema, MONDAY, MONDAY + 2 * DAY, 0, stype_in, stype_out, 0,
                        WIDTH, 0)
     body += struct.pack("<I", len(mappings)) + b"".join(text(symbol) for symbol in mappings) + bytes(8)
@@ -49,7 +49,7 @@ class Symbols(tapedeck.Case):
         return json.loads(self.run_ok("ls", "symbols", "-T", self.tape, "--json", *args).stdout)
 
     def rolled(self):
-        """On Tuesday 1 means B, and A has become 2. The price says which: day * 10 + id."""
+        """On Tuesday id 1 means B, and A has become 2. Prices are 11 to 13 on Monday, and 21 and 22 on Tuesday."""
         head = metadata({"A": [(20240617, 20240618, 1), (20240618, 20240619, 2)],
                          "B": [(20240618, 20240619, 1)]})
         ticks = [(1, MONDAY, 11), (1, TUESDAY - 1, 12), (1, TUESDAY, 21), (2, TUESDAY, 22), (2, MONDAY + 5, 13)]

@@ -47,7 +47,7 @@ class Top(tapedeck.Case):
         self.start_cli("drain", "out", "-o", "none", "--until-end")
         with self.top("-T", self.tape) as top:
             top.wait("no recorder runs")
-            top.wait(r"^1 > out +playing +\d{4}-\S+ \S+ +\d+%")  # of the tape: no end was asked for
+            top.wait(r"^1 > out +playing +\d{4}-\S+ \S+ +\d+%")  # the percentage is of the tape, since no end was given
             top.type(" ")
             top.wait(r"^1 > out +paused ")
             top.type(" ")
@@ -75,7 +75,7 @@ class Top(tapedeck.Case):
         done = self.run_ok("top", code=2)
         self.assertIn("terminal", done.stderr)
         self.assertIn("tapedeck stat", done.stderr)
-        self.env["ASAN_OPTIONS"] = "detect_leaks=0"  # ncurses keeps what it had begun for it
+        self.env["ASAN_OPTIONS"] = "detect_leaks=0"  # ncurses does not free what it allocated for this terminal
         with self.top(term="no-such-terminal") as top:
             self.assertEqual(top.end(), 2)
 

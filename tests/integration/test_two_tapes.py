@@ -1,4 +1,4 @@
-"""Two recorders of one feed: which missed what, and one whole tape of both."""
+"""Two recorders of one feed: what each of them missed, and one whole tape made of both."""
 
 import json
 import random
@@ -16,7 +16,7 @@ class TwoTapes(tapedeck.Case):
         self.lines = [f"{1700000000000000000 + 1000 * i} tick number {i}" for i in range(30000)]
 
     def put(self, tape, lines, late=0, track="t"):
-        """An import of these lines, received so much later."""
+        """Import these lines as if they were received `late` ns later."""
         moved = []
         for line in lines:
             ts, text = line.split(" ", 1)
@@ -186,7 +186,7 @@ class TwoTapes(tapedeck.Case):
         if self.c.exists():
             done = self.run_cli("ls", "segments", "-T", self.c, "--json")
             if done.returncode == 0 and json.loads(done.stdout):
-                return  # it was quicker
+                return  # it was done before the kill
         self.run_ok("arbitrate", self.a, self.b, "-O", self.c)
         self.assertEqual(len(self.texts(self.c)), 30000)
 

@@ -1,4 +1,4 @@
-"""stat, check and doctor: what the person on call types."""
+"""stat, check and doctor: the commands that the person on call types."""
 
 import json
 import os
@@ -16,7 +16,7 @@ class Watch(tapedeck.Case):
         return self.recorder("--ring", "a", "--ring", "b=bb", "--create-ring", "1M", *args)
 
     def settled(self, ticks):
-        """The recorder's status once it has counted so many ticks of ring a."""
+        """Wait until the recorder has counted `ticks` ticks of ring a, all durable. Returns its status."""
         for _ in range(600):
             status = json.loads(self.run_ok("stat", "recorder", "--json").stdout)[0]
             ring = next((ring for ring in status["rings"] if ring["name"] == "a"), None)
@@ -54,7 +54,7 @@ class Watch(tapedeck.Case):
                 break
             self.pause()
         self.assertGreater(status["rings"][0]["lost_total"], 1000)
-        self.assertEqual(status["rings"][0]["lost"], 0)  # of this epoch
+        self.assertEqual(status["rings"][0]["lost"], 0)  # lost counts this epoch only
         self.assertRegex(self.check(code=1), r"^warning: \d+ ticks lost since it started\n$")
         self.assertRegex(self.check("--recent", "1ns"), r"^ok: 2 of 2 rings recorded; \d+ ticks lost since it started;")
 
@@ -109,7 +109,7 @@ class Watch(tapedeck.Case):
                          r"^TAPEDECK OK - [^|\n]+ \| rings=2 ring_fill=\S+% .*disk_free=\d+B\n$")
         report = json.loads(self.check("--json"))[0]
         self.assertEqual((report["status"], report["exit"], report["values"]["rings"]), ("ok", 0, 2))
-        self.assertIsInstance(report["values"]["disk_free"], int)  # with all its digits
+        self.assertIsInstance(report["values"]["disk_free"], int)  # exact, not rounded
         metrics = self.check("-o", "prometheus")
         self.assertIn(f'tapedeck_check_status{{tape="{self.tape}"}} 0\n', metrics)
 
@@ -150,7 +150,7 @@ class Watch(tapedeck.Case):
         self.assertEqual(recorder.stderr.count("waiting for it"), 2)
 
     def test_a_ring_that_fills_up_is_judged_by_each_threshold_on_its_own(self):
-        # Nothing makes a write of these ticks: the ring stays as full as it is.
+        # Nothing causes these ticks to be written, so the ring stays as full as it is.
         self.recorder("--ring", "a", "--create-ring", "1M", "--sync", "batch", "--block-age", "1h")
         self.run_ok("gen", "--ring", "a", "--count", "1500")
 
@@ -170,7 +170,7 @@ class Watch(tapedeck.Case):
         self.assertEqual(judged(), [])
         self.assertEqual(judged("--fill-warning", "5"), [("warning", told)])
         self.assertEqual(judged("--fill-warning", "1", "--fill-critical", "5"), [("critical", told)])
-        self.assertEqual(judged("--fill-critical", "5"), [("critical", told)])  # below the warning's
+        self.assertEqual(judged("--fill-critical", "5"), [("critical", told)])  # below the warning threshold
         for option in ("--fill-warning", "--fill-critical"):
             self.run_ok("check", "-T", self.tape, option, "0", code=2)
             self.run_ok("check", "-T", self.tape, option, "101", code=2)

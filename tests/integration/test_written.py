@@ -1,4 +1,4 @@
-"""What a recorder has written and not yet synced: seen by who asks for it, and by nobody else."""
+"""What a recorder has written but not yet synced: those who ask for it see it, and nobody else does."""
 
 import json
 import time
@@ -15,7 +15,7 @@ class Written(tapedeck.Case):
                                     "--block-age", "10ms", "--block-size", "16K")
 
     def gen(self, ring, count, seed=1):
-        """Published, and written when this returns."""
+        """Publish ticks, and return when they are written."""
         self.run_ok("gen", "--ring", ring, "--count", count, "--seed", seed)
         with wire.Client(self.tape / "recorder.sock") as client:
             end = time.monotonic() + tapedeck.PATIENCE
@@ -33,7 +33,7 @@ class Written(tapedeck.Case):
         return self.digest_of(self.run_ok("query", "-T", self.tape, "-o", "none", "--digest", *args).stderr)
 
     def both_ways(self, *args):
-        """Forward, and that backward is its reverse."""
+        """Query forward and backward and check that one is the reverse of the other. Returns the forward lines."""
         forward, back = (self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--envelope", "--written", *args,
                                      *more).stdout.splitlines() for more in ((), ("--reverse",)))
         self.assertEqual(forward, back[::-1])
