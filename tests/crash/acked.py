@@ -1,6 +1,6 @@
-"""Is all that was acknowledged on the tape, in order and without a hole?   acked.py TAPE ACKS
+"""Check that all that was acknowledged is on the tape, in order and without a hole: acked.py TAPE ACKS
 
-ACKS has the lines that `tapedeck-recorder --ack-fd` wrote. Says what is wrong, and exits 1.
+ACKS is a file with the lines that `tapedeck-recorder --ack-fd` wrote. If something is wrong, says what, and exits 1.
 """
 
 import subprocess
@@ -10,7 +10,7 @@ from tests.support import tapedeck
 
 
 def last_seqs(tape):
-    """(track, epoch) -> its last seq; what does not follow ends it here."""
+    """{(track, epoch): its last seq}. Exits if a seq does not follow the one before it."""
     done = subprocess.run([tapedeck.BIN / "tapedeck", "query", "-T", tape, "-o", "frames", "--control"],
                           capture_output=True, check=False)
     if done.returncode != 0:

@@ -1,7 +1,7 @@
 /*
- * A small tape, each byte of its segments changed in turn, each segment cut at many lengths: no
- * changed tick is ever served, all ticks of all other blocks are, and what is missing is told. With
- * an index, and without one.
+ * Each byte of a small tape's segments is changed in turn, and each segment is cut at many lengths.
+ * No changed tick may ever be served, all ticks of all other blocks must be, and what is missing
+ * must be reported. This is tested with an index and without one.
  */
 #include "tests/support/check.h"
 
@@ -16,7 +16,7 @@ enum { TICKS = 200, SEGMENTS_MAX = 8, BLOCKS_MAX = 32 };
 
 /* ---- checksums that can be switched off ---- */
 
-static bool blind; /* every checksum is the same: nothing is ever found changed */
+static bool blind; /* all checksums are equal, so no change is ever found */
 
 uint32_t __real_crc32c(uint32_t crc, const void *bytes, size_t size);
 uint32_t __wrap_crc32c(uint32_t crc, const void *bytes, size_t size);
@@ -140,7 +140,7 @@ static int look_at(const struct tdk_run *run, const struct tdk_frame *frame, voi
     return 0;
 }
 
-/* Reads all of it. False: a tick was served that nobody ever wrote. */
+/* Read the whole tape. False: a tick was served that nobody wrote. */
 static bool read_all(struct fixture *f)
 {
     struct tdk_err err;
@@ -167,7 +167,7 @@ static const struct block_known *block_at(const struct file_known *file, size_t 
     return NULL;
 }
 
-/* At most the block with the byte is missing, and then all of it. */
+/* Only the block with the changed byte may be missing, and only as a whole. */
 static void check_flip(const struct fixture *f, const struct file_known *file, size_t offset,
                        struct verdict *verdict)
 {
@@ -227,7 +227,7 @@ static void nor_without_an_index(void **state)
     check_verdict(&verdict);
 }
 
-/* The control. */
+/* The control: without checksums the tests above must fail. */
 static void without_checksums_it_would_be_noticed(void **state)
 {
     struct fixture *f = *state;
@@ -261,8 +261,7 @@ static void cut_each(struct fixture *f)
         for (size_t size = file->size; size-- > 0; size -= size > 61 ? 61 : 0) {
             assert_int_equal(truncate(file->path, (off_t)size), 0);
             assert_true(read_all(f));
-            if (size >
-                SEGMENT_FIRST_OFFSET) /* the head of a shorter one is gone: told as a whole */
+            if (size > SEGMENT_FIRST_OFFSET) /* a shorter file is lost as a whole */
                 check_cut(f, file, size);
             taping_store(file->path, file->bytes, file->size);
         }

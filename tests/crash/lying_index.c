@@ -1,7 +1,7 @@
 /*
- * An index that lies: each entry in turn says another place, another size, another count, and its
- * clean mark vouches for it; or is no entry at all. What is served is right all the same, what is
- * not served is told.
+ * An index that lies. Each entry in turn states another place, size or count, or is no entry at
+ * all, and the clean mark vouches for it. What is served must still be right, and what is not
+ * served must be reported.
  */
 #include "tests/support/check.h"
 
@@ -18,7 +18,7 @@ struct fixture {
     struct folder folder;
     struct block_ref refs[BLOCKS_MAX];
     int count;
-    uint64_t next; /* payload of the tick that may come next, at least */
+    uint64_t next; /* the next tick's payload must be at least this */
     unsigned served, damaged;
 };
 
@@ -63,7 +63,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Into the index, marked as clean. */
+/* Put an entry into the index and mark the index as clean. */
 static void put(const struct fixture *f, const struct block_ref *ref)
 {
     struct tdk_err err;
@@ -138,7 +138,7 @@ static void a_lie_about_a_blocks_place_or_size_is_not_believed(void **state)
     assert_int_equal(f->served, TICKS);
 }
 
-/* In the place of a block's entry, one that is too short for one. */
+/* Replace a block's entry by a value that is too short for an entry. */
 static void put_short(const struct fixture *f, const struct block_ref *ref)
 {
     struct tdk_err err;

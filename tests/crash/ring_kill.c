@@ -1,8 +1,8 @@
 /*
- * One ring between two processes, one of which is killed again and again at random moments.
+ * Two processes share a ring, and one of them is killed again and again at random moments.
  *
- * The victim notes in memory of its own what it has done, just after it did it: the survivor may
- * find one step more than was noted, never less, and never anything twice or torn.
+ * Just after each step the victim notes it, in memory outside the ring. The survivor may find one
+ * step more than was noted, never less, and never anything twice or torn.
  */
 #include "tests/support/check.h"
 
@@ -26,8 +26,8 @@ struct notes {
     uint64_t published;         /* seq of the last tick whose publish returned */
     uint64_t spent;             /* seq of the last claim that returned, given or refused */
     uint64_t refused;           /* claims refused so far */
-    uint64_t refused_published; /* and as of the last publish */
-    uint64_t seen;              /* by a consumer: seq of the last tick it has looked at */
+    uint64_t refused_published; /* claims refused as of the last publish */
+    uint64_t seen;              /* seq of the last tick that a consumer has looked at */
     uint64_t failed;            /* line of a check that failed in the child */
 };
 
@@ -126,7 +126,7 @@ static void kill_child(pid_t pid)
 
 /* ---- the producer dies ---- */
 
-/* Claims one to four ticks a publish, and goes on when it is refused. */
+/* Publishes after one claim in four, at random, and goes on when a claim is refused. */
 static void produce_for_ever(struct notes *notes, uint64_t random)
 {
     struct tdk_ring *ring = attach(TDK_RING_PRODUCER);
@@ -194,11 +194,11 @@ static void drain(struct tdk_ring *ring, struct seen *seen)
     while ((frame = tdk_ring_next(ring)) != NULL)
         look_at(seen, frame);
     tdk_ring_release(ring);
-    assert_null(tdk_ring_next(ring)); /* dry: what was released is told */
+    assert_null(tdk_ring_next(ring)); /* it is empty: this tells the producer what was released */
     assert_null(tdk_ring_hostile(ring));
 }
 
-/* The epoch that the victim noted, as far as it got to say anything. */
+/* Compare what was seen of the victim's epoch with its notes, as far as it got to write any. */
 static void compare(const struct seen *seen, const struct notes *notes)
 {
     struct tdk_ring_info info;
@@ -214,12 +214,12 @@ static void compare(const struct seen *seen, const struct notes *notes)
         assert_int_equal(seen->holes, notes->refused_published);
     else
         assert_true(seen->holes >= notes->refused_published);
-    /* What the page says for a loss at the end: all refused claims, and nothing never claimed. */
+    /* What the page says of a loss at the end: all refused claims, and nothing never claimed. */
     assert_int_equal(info.epoch, seen->epoch);
     assert_true(info.lost == notes->refused || info.lost == notes->refused + 1);
     assert_true(info.seq <= notes->spent + 1);
     assert_true(info.seq >= notes->published);
-    if (info.lost == 0) /* then nothing was, and a tick that was only claimed is no loss */
+    if (info.lost == 0) /* a tick that was only claimed is no loss */
         assert_true(info.seq <= seen->seq);
 }
 
@@ -235,7 +235,7 @@ static void a_producer_killed_at_any_moment_leaves_what_it_published(void **stat
         assert_true(pid >= 0);
         if (pid == 0)
             produce_for_ever(f->notes, seed);
-        /* Sometimes nobody consumes, and the ring is full when it happens. */
+        /* Sometimes nobody consumes, and the ring is full when the producer is killed. */
         if (seed % 3 == 0)
             sleep_ns(seed / 3 % (1 * NS_PER_MS));
         else
@@ -252,11 +252,11 @@ static void a_producer_killed_at_any_moment_leaves_what_it_published(void **stat
 static void consume_for_ever(struct notes *notes, uint64_t epoch, uint64_t last)
 {
     struct tdk_ring *ring = attach(TDK_RING_CONSUMER);
-    uint64_t seq = 0; /* the last this life has looked at */
+    uint64_t seq = 0; /* of the last tick that this life has looked at */
     while (seq < last && tdk_ring_wait_frame(ring, TDK_WAIT_PARK, 10 * NS_PER_S)) {
         const struct tdk_frame *frame = tdk_ring_next(ring);
         if (tdk_frame_is_tick(frame)) {
-            /* The first may repeat what an earlier life saw, but leaves nothing out. */
+            /* The first tick may repeat what an earlier life saw, but none is left out. */
             uint64_t before = seq != 0 ? seq : frame->seq - 1;
             bool dense = frame->seq == before + 1 && (seq != 0 || before <= notes->seen);
             if (!dense || !is_as_filled(frame, epoch))

@@ -1,13 +1,15 @@
 /*
- * A whole recorder on a disk that loses, tears, reorders and fails: several lives a seed.
+ * A whole recorder on a disk that loses, tears, reorders and fails writes. Each seed is several
+ * lives.
  *
- * Nothing here runs by itself. The recorder's loop is turned step by step; its thread pool is a row
- * of jobs that are done, and told, in an order by chance; its clock is ours. Rings are real, but
- * memory is all they are. So a life is the same for the same seed, and takes milliseconds.
+ * Nothing here runs by itself. The test turns the recorder's loop step by step. The thread pool is
+ * an array of jobs that are run and completed in random order. The clock is the test's. Rings are
+ * real, but they are only memory. So the same seed always gives the same life, and a life takes
+ * milliseconds.
  *
- * A life ends in order, by a kill, or by a power cut, which takes the rings along. Afterwards each
- * tick published is on the tape once and in order, or told as lost; of an epoch that a power cut
- * ended, a beginning that holds all that was acknowledged.
+ * A life ends in order, by a kill, or by a power cut, which also destroys the rings. Afterwards
+ * each published tick must be on the tape once and in order, or be reported as lost. Of an epoch
+ * that a power cut ended, a beginning must be there that holds all that was acknowledged.
  */
 #include "tests/support/check.h"
 
@@ -30,14 +32,14 @@
 
 enum { LIVES = 3, TRACKS = 2, FEEDS_MAX = 64, EPOCHS_MAX = 64, JOBS_MAX = 64, STEPS_MAX = 250 };
 
-/* What takes the place of a library's function is seen by the other libraries, too. */
+/* A function that replaces a library's must be visible to the other libraries, too. */
 #define IN_PLACE __attribute__((visibility("default")))
 
 /* ---- the clock ---- */
 
 static uint64_t now_ns = UINT64_C(1800000000) * NS_PER_S;
 
-/* The C library's, for the recorder and for libuv. */
+/* Replaces the C library's, for the recorder and for libuv. */
 IN_PLACE int clock_gettime(clockid_t id, struct timespec *t)
 {
     uint64_t ns = id == CLOCK_REALTIME ? now_ns : now_ns - UINT64_C(1700000000) * NS_PER_S;
@@ -48,14 +50,14 @@ IN_PLACE int clock_gettime(clockid_t id, struct timespec *t)
 
 /* ---- memory ---- */
 
-/* The C library's, without touching all of it at once: a life uses little of its rings. */
+/* Replaces the C library's. It does not populate the mapping: a life uses little of its rings. */
 IN_PLACE void *mmap(void *at, size_t size, int access, int flags, int fd, off_t offset)
 {
     long address = syscall(SYS_mmap, at, size, access, flags & ~MAP_POPULATE, fd, offset);
     return (void *)address; /* MAP_FAILED is -1 */
 }
 
-/* base/buffers.c's, for the same reason. */
+/* Replaces base/buffers.c's, for the same reason. */
 IN_PLACE void *buffers_map(size_t size)
 {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -80,18 +82,18 @@ struct job {
 static struct job jobs[JOBS_MAX];
 static unsigned job_count;
 
-/* libuv's. */
+/* Replaces libuv's. */
 IN_PLACE int uv_queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb run, uv_after_work_cb after)
 {
     assert_true(job_count < JOBS_MAX);
     for (unsigned i = 0; i < job_count; i++)
-        assert_ptr_not_equal(jobs[i].work, work); /* the pool has it still */
+        assert_ptr_not_equal(jobs[i].work, work); /* the pool still has it */
     work->loop = loop;
     jobs[job_count++] = (struct job){work, run, after, false};
     return 0;
 }
 
-/* One of the jobs is done, or told of. */
+/* Run one of the jobs, or complete one that has run. */
 static void pool_step(struct dice *dice)
 {
     if (job_count == 0)
@@ -112,9 +114,9 @@ static void pool_step(struct dice *dice)
 /* One life of a producer. */
 struct feed {
     unsigned track;
-    uint64_t spent, published; /* seqs; ticks */
-    bool cut;                  /* the power was cut since it began: what was in its ring is gone */
-    unsigned epochs;           /* of the tape that have ticks of it */
+    uint64_t spent, published; /* seqs spent; ticks published that were not yet seen on the tape */
+    bool cut;                  /* the power was cut after it began, so its ring's content is gone */
+    unsigned epochs;           /* epochs of the tape that have its ticks */
 };
 
 /* An epoch of the tape. */
@@ -138,11 +140,11 @@ struct sim {
     int acks[2];
     char line[128];
     size_t line_size;
-    unsigned steps;   /* of this life still to come */
-    bool quiet, stop; /* nothing is published; when steps are over: in order */
+    unsigned steps;   /* steps left in this life */
+    bool quiet, stop; /* publish nothing; end in order after the last step */
 };
 
-static struct sim *running; /* whose loop uv_run() turns; NULL: nobody's */
+static struct sim *running; /* the one whose loop uv_run() turns; NULL: none */
 static enum simfs_lie lie;
 static const char *const names[TRACKS] = {"a", "b"};
 
@@ -159,7 +161,7 @@ static struct seen *seen_of(struct sim *sim, unsigned track, uint64_t epoch)
 
 /* ---- feeds ---- */
 
-/* One whose predecessor got nothing at all into the ring goes on with its seqs. */
+/* A feed whose predecessor put nothing at all into the ring continues with its seqs. */
 static void feed_start(struct sim *sim, unsigned track)
 {
     struct tdk_err err;
@@ -276,10 +278,10 @@ static void world_step(struct sim *sim)
     take_acks(sim);
 }
 
-/* The recorder's loop, until it ends, the disk ends, or we have seen enough. */
+/* Turn the recorder's loop until it ends, the disk crashes, or the steps are used up. */
 static void live_on(struct sim *sim, uv_loop_t *loop)
 {
-    unsigned patience = 3000; /* of a stop */
+    unsigned patience = 3000; /* steps that an orderly stop may take */
     while (real_uv_run(loop, UV_RUN_NOWAIT) != 0 && !simfs_has_crashed()) {
         world_step(sim);
         if (sim->steps > 0) {
@@ -294,7 +296,7 @@ static void live_on(struct sim *sim, uv_loop_t *loop)
     take_acks(sim);
 }
 
-/* libuv's, too: service_run() comes here. */
+/* Replaces libuv's: service_run() calls it. */
 IN_PLACE int uv_run(uv_loop_t *loop, uv_run_mode mode)
 {
     struct sim *sim = running;
@@ -307,14 +309,14 @@ IN_PLACE int uv_run(uv_loop_t *loop, uv_run_mode mode)
 
 static int errors_fd, null_fd;
 
-/* Ready lines of thousands of lives go nowhere. */
+/* Discard stderr, with the ready lines of thousands of lives. */
 static void hush(bool on)
 {
     if (getenv("TDK_VERBOSE") == NULL)
         dup2(on ? null_fd : errors_fd, STDERR_FILENO);
 }
 
-/* 0: it ended in order. 1: it did not. */
+/* Run a recorder. 0: it ended in order. 1: it did not. */
 static int record(struct sim *sim)
 {
     static struct config_ring rings[TRACKS] = {{.name = "a"}, {.name = "b"}};
@@ -351,7 +353,7 @@ static int record(struct sim *sim)
     return rc;
 }
 
-/* What becomes of LMDB's file must not matter. */
+/* Whatever happens to LMDB's file must not matter. */
 static void hurt_index(struct sim *sim)
 {
     char path[FOLDER_PATH + 32];
@@ -486,7 +488,7 @@ static void lives_of_a_recorder(uint64_t seed, struct verdict *verdict)
     begin(&sim, seed);
     for (unsigned i = 0; i < LIVES && verdict->text[0] == '\0'; i++)
         live(&sim);
-    /* The last one is in peace: it takes what is in the rings, and tells what was lost. */
+    /* The last recorder is undisturbed: it takes what is in the rings and reports what was lost. */
     sim.quiet = sim.stop = true;
     sim.steps = 60;
     int rc = record(&sim);
@@ -505,7 +507,7 @@ static void each_tick_is_on_the_tape_once_or_told_lost_whatever_the_disk_does(vo
     seeds_hold(&seeds);
 }
 
-/* The controls: a disk that lies must be noticed, else the test above says nothing. */
+/* The controls: if a disk that lies is not noticed, the test above proves nothing. */
 static void a_disk_that_does_not_sync_is_noticed(void **state)
 {
     (void)state;

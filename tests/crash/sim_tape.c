@@ -1,8 +1,8 @@
 /*
- * Imports and recoveries on a disk that loses, tears, reorders and fails: three lives of a tape a
- * seed. Each life imports something and ends by a crash, somewhere; the recovery behind it may
- * crash too. Whatever an import had been told to be on the tape is there afterwards, any other is
- * there whole or not at all, and nothing that recovery leaves is damaged.
+ * Imports and recoveries on a disk that loses, tears, reorders and fails writes. Each seed is three
+ * lives of a tape. Each life imports something and ends by a crash at some point; the recovery
+ * after it may crash too. Afterwards every import that was reported to be on the tape must be
+ * there, any other must be there whole or not at all, and recovery must leave no damage.
  */
 #include "tests/support/check.h"
 
@@ -18,12 +18,12 @@ enum { LIVES = 3, TICKS_MAX = 900 };
 
 struct import {
     unsigned ticks, found;
-    bool told; /* that it is on the tape */
+    bool told; /* its success was reported: it must be on the tape */
 };
 
 struct sim {
     char path[FOLDER_PATH];
-    struct dice dice; /* the test's own: what it does must not hang on what the disk does */
+    struct dice dice; /* the test's own, so that its choices do not depend on the disk's */
     struct verdict *verdict;
     struct import imports[LIVES];
     unsigned count;
@@ -50,7 +50,7 @@ static void import(struct sim *sim)
 {
     const struct append_options options = {
         .block_size = 4096, .segment_size = 16 << 10, .payload_max = 4096, .writes = 1};
-    struct append *append; /* one write after another: the same seed is the same life */
+    struct append *append; /* one write at a time, so that a seed always gives the same life */
     struct import *import = &sim->imports[sim->count];
     import->ticks = 1 + dice_roll(&sim->dice, TICKS_MAX);
     if (append_open(&append, sim->path, &options, NULL) < 0)
@@ -64,7 +64,7 @@ static void import(struct sim *sim)
     sim->count++;
 }
 
-/* LMDB's file is not ours to simulate; whatever becomes of it must not matter. */
+/* LMDB's file is not simulated. Whatever happens to it must not matter. */
 static void hurt_index(struct sim *sim)
 {
     char path[FOLDER_PATH + 32];
@@ -75,7 +75,7 @@ static void hurt_index(struct sim *sim)
         break;
     case 1:
         if (truncate(path, dice_roll(&sim->dice, 40000)) < 0)
-            break; /* there is none */
+            break; /* there is no such file */
         break;
     default:
         break;
@@ -89,7 +89,7 @@ static void crash(struct sim *sim)
     hurt_index(sim);
 }
 
-/* A recovery that may end anywhere, too. */
+/* A recovery, which may also crash at any point. */
 static void recover(struct sim *sim)
 {
     struct recovered tape;
@@ -140,7 +140,7 @@ static void on_found(const char *text, void *context)
         print_message("recovery: %s (import %u)\n", text, sim->count);
 }
 
-/* After a recovery in peace. */
+/* Recover without a crash, then check what is on the tape. */
 static void look(struct sim *sim)
 {
     struct recovered tape;
@@ -168,7 +168,7 @@ static void look(struct sim *sim)
     }
 }
 
-/* What an import that was not told left whole stays whole from now on. */
+/* An import that was not reported but is there as a whole must stay whole from now on. */
 static void settle(struct sim *sim)
 {
     for (unsigned i = 0; i < sim->count; i++) {
@@ -206,7 +206,7 @@ static void what_was_told_to_be_on_the_tape_stays_whatever_the_disk_does(void **
     seeds_hold(&seeds);
 }
 
-/* The controls: a disk that lies must be noticed, else the test above says nothing. */
+/* The controls: if a disk that lies is not noticed, the test above proves nothing. */
 static void a_disk_that_does_not_sync_is_noticed(void **state)
 {
     (void)state;

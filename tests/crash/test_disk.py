@@ -1,7 +1,7 @@
 """The recorder on disks that are full, fail, or hang: nothing is lost, and it says what it is doing.
 
-The faults come from a library put before the C library (../shared/tools/faultshim.c), from strace, and
-from the kernel (a tmpfs that is too small, limits). Where one of them cannot be had, its test is skipped.
+The faults come from a preloaded library (../shared/tools/faultshim.c), from strace, and from the kernel
+(a tmpfs that is too small, limits). A test whose source of faults is not available is skipped.
 """
 
 import json
@@ -22,14 +22,14 @@ SHIM_SOURCE = tapedeck.SHARED / "tools" / "faultshim.c"
 
 
 class Disk(tapedeck.Case):
-    """A ring `a`, recorded to a tape on a bad disk; then on a good one, which must find everything."""
+    """A ring `a` is recorded to a tape on a bad disk. Then a recorder on a good disk must find everything."""
 
     def setUp(self):
         super().setUp()
         self.run_ok("ring", "create", "a", "--size", "4M")
 
     def shim(self):
-        """The library that makes calls fail, built."""
+        """Build the library that makes calls fail. Returns its path."""
         if not SHIM_SOURCE.exists():
             self.skipTest(f"no {SHIM_SOURCE} (set TDK_SHARED)")
         library = self.scratch / "faultshim.so"
@@ -39,7 +39,7 @@ class Disk(tapedeck.Case):
         return library
 
     def faulty(self, rule, *args, path="/segments/", **how):
-        """A recorder whose calls on files under `path` fail by the rule."""
+        """A recorder whose calls on files under `path` fail according to `rule`."""
         good = self.env
         self.env = {**good, "LD_PRELOAD": str(self.shim()), "FAULT": rule, "FAULT_PATH": path,
                     "FAULT_LOG": str(self.scratch / "fired")}
@@ -59,7 +59,7 @@ class Disk(tapedeck.Case):
         return self.ring_info("a")
 
     def check_all_there(self, tape=None):
-        """After a recorder on a good disk: every tick once and in order, every loss exactly."""
+        """Run a recorder on a good disk. Then every tick must be there once and in order, and every loss exact."""
         recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         info, seq, ticks = self.produced(), 0, 0
@@ -78,7 +78,7 @@ class Disk(tapedeck.Case):
 
 class Failing(Disk):
     def test_a_write_that_fails_goes_to_a_fresh_segment(self):
-        self.shim() # or skip all of it
+        self.shim() # skip the whole test without it
         for rule in ("pwrite@12=EIO", "pwrite@9=short:100", "pwrite@20..21=EIO"):
             with self.subTest(rule):
                 recorder = self.faulty(rule)
@@ -91,7 +91,7 @@ class Failing(Disk):
         self.check_last_feed()
 
     def test_only_failures_in_a_row_end_it(self):
-        """What was synced in between was good."""
+        """The syncs in between succeeded."""
         failing = (12, 80, 150, 220)
         recorder = self.faulty(";".join(f"pwrite@{n}=EIO" for n in failing), "--sync", "batch")
         feed = self.feed(60000)
@@ -111,7 +111,7 @@ class Failing(Disk):
         self.check_all_there()
 
     def test_what_found_no_space_goes_out_as_it_was(self):
-        """Writes behind it were in flight with it, and there was space for them."""
+        """Later writes were in flight at the same time, and there was space for them."""
         self.shim()
         self.run_ok("gen", "--ring", "a", "--count", 30000)
         recorder = self.faulty("pwrite@12=ENOSPC")
@@ -156,7 +156,7 @@ class Failing(Disk):
         self.check_all_there()
 
     def test_nor_is_one_at_a_segments_end(self):
-        """Where nothing was synced before, it is the only one that tells of the blocks."""
+        """Where nothing was synced before, this sync is the only one that covers the blocks."""
         recorder = self.faulty("fsync@3..6=EIO", "--sync", "none")
         self.assertEqual(self.feed(20000).wait(), 0)
         recorder.wait_line(r"Input/output error; segment \d+ is left unsealed")
@@ -182,8 +182,8 @@ class Failing(Disk):
         self.check_epochs(len(chance) * 4000)
 
     def check_answers(self, recorder, count, index_used):
-        """What readers say of the live tape, who look into its index or not. While they look the recorder
-        stands still, and does not try again."""
+        """Check what readers say of the live tape, whether they use its index or not. While they read, the recorder
+        is stopped, so that it does not try again."""
         self.run_ok("flush", "-T", self.tape)
         recorder.signal(signal.SIGSTOP)
         self.assertEqual(int(self.run_ok("query", "-T", self.tape, "--count").stdout), count)
@@ -221,7 +221,7 @@ class Failing(Disk):
         self.run_ok("verify", "-T", self.tape)
 
     def fires_in(self, index, before):
-        """False: it was written to since, and for a second no more; so there was no such call."""
+        """Wait for the fault. False: the index was written, then not for a second, so there was no such call."""
         written, at = before, time.monotonic()
         while not self.fired():
             now = index.stat().st_mtime_ns
@@ -234,7 +234,7 @@ class Failing(Disk):
         return True
 
     def test_what_is_deleted_leaves_the_index_when_that_can_be_written_again(self):
-        """It goes in some transactions; whichever of their writes fails, a head's too, the rest is right."""
+        """It leaves in several transactions. Whichever of their writes fails, even a head's, the rest is right."""
         recorder = self.recorder("--ring", "a", *SMALL)
         self.assertEqual(self.feed(40000).wait(), 0)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
@@ -246,7 +246,7 @@ class Failing(Disk):
             before = index.stat().st_mtime_ns
             left -= 1
             self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", left)
-            if not self.fires_in(index, before):  # then it is the mark at the end that cannot be written
+            if not self.fires_in(index, before):  # then the mark at the end is what cannot be written
                 recorder.stop()
                 break
             recorder.wait_line("No space left on device; what was deleted stays in it")
@@ -267,7 +267,7 @@ class Slow(Disk):
         return trace.read_text().count(".seg>") if trace.exists() else 0
 
     def interrupted(self, trace, *command):
-        """A command that reads a block each 100 ms, and is interrupted after some of them."""
+        """Start a command that reads a block each 100 ms, and interrupt it after some blocks."""
         if shutil.which("strace") is None:
             self.skipTest("no strace")
         program = tapedeck.Program(
@@ -323,7 +323,7 @@ class Hanging(Disk):
         feed = self.feed(20000)
         self.assertEqual(feed.wait(), 0, feed.stderr)
         recorder.signal(signal.SIGUSR1)
-        recorder.wait_line("state=", timeout=tapedeck.SOON) # it answers meanwhile
+        recorder.wait_line("state=", timeout=tapedeck.SOON) # it still answers
         begun = time.monotonic()
         self.assertEqual(recorder.stop(), 1, recorder.stderr)
         self.assertLess(time.monotonic() - begun, tapedeck.SOON)
@@ -343,7 +343,7 @@ class Hanging(Disk):
         recorder = self.faulty("pwrite@8+=delay:45")
         feed = self.feed(24000, 40000)
         time.sleep(0.5)
-        recorder.signal(signal.SIGTERM) # what comes from here on is for the next recorder
+        recorder.signal(signal.SIGTERM) # what is published from here on is left to the next recorder
         self.assertEqual(feed.wait(), 0, feed.stderr)
         self.assertEqual(recorder.wait(), 0, recorder.stderr)
         self.check_all_there()
@@ -404,12 +404,12 @@ class Full(Disk):
         filler.unlink()
         freed = time.monotonic()
         recorder.wait_line("there is space again", after=before)
-        self.assertLess(time.monotonic() - freed, tapedeck.SOON) # 1 s, and a busy host
+        self.assertLess(time.monotonic() - freed, tapedeck.SOON) # it takes 1 s; the host may be busy
         subprocess.run(["mount", "-o", "remount,size=200m", self.small], check=True)
         feed.wait()
         self.run_ok("flush", "-T", tape)
         self.wait_for(lambda: json.loads(self.run_ok("info", "-T", tape, "--json").stdout)[0]["state"] == "ok")
-        live = self.run_ok("query", "-T", tape, "--count").stdout # the index has all of it again
+        live = self.run_ok("query", "-T", tape, "--count").stdout # the index is complete again
         self.assertEqual(int(live), int(self.produced()["produced"]))
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertGreater(int(self.produced()["lost"]), 0)
@@ -473,7 +473,7 @@ class Full(Disk):
         self.run_ok("flush", "-T", tape)
         filler = self.fill()
         os.truncate(filler, filler.stat().st_size - (128 << 10)) # enough for the index, and for no segment
-        self.run_ok("gen", "--ring", "a", "--count", 5000) # one may have been made ahead
+        self.run_ok("gen", "--ring", "a", "--count", 5000) # one segment may have been made ahead
         recorder.wait_line("No space left")
         self.fill()
         told = self.run_ok("seal", "-T", tape, "--segments", "1-3", code=3).stderr

@@ -1,6 +1,6 @@
-"""Jobs on a tape, killed at any moment and run again: seal, move, retain apply, pack, unpack, reindex, recover.
+"""Jobs on a tape are killed at any moment and run again: seal, move, retain apply, pack, unpack, reindex, recover.
 
-$TDK_JOB_KILLS says how often each.
+$TDK_JOB_KILLS says how often each of them is killed.
 """
 
 import os
@@ -29,11 +29,11 @@ class Jobs(tapedeck.Case):
                                  "--segment-size", "512K", "--block-size", "16K")
         for seed, ring in enumerate(("a", "b")):
             self.run_ok("gen", "--ring", ring, "--count", TICKS, "--seed", seed)
-        self.run_ok("flush", "-T", self.tape) # a stop waits 5 s, which is short for a slow disk
+        self.run_ok("flush", "-T", self.tape) # a stop waits 5 s, which is not enough for a slow disk
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
 
     def renew(self):
-        """The tape as it was recorded."""
+        """Put the tape back as it was recorded."""
         shutil.rmtree(self.tape)
         shutil.copytree(self.whole, self.tape)
 
@@ -44,12 +44,12 @@ class Jobs(tapedeck.Case):
         return time.monotonic() - begun
 
     def kill_at_random(self, seconds, *args):
-        """True: it was killed before it was done."""
+        """Returns True if the command was killed before it was done."""
         job = self.start_cli(*args)
         time.sleep(self.chance.random() * seconds * self.haste)
         job.signal(signal.SIGKILL)
         killed = job.wait() == -signal.SIGKILL
-        if not killed:  # it takes less than it took when that was measured
+        if not killed:  # it is faster than when its time was measured
             self.haste /= 2
         return killed
 
@@ -63,7 +63,7 @@ class Jobs(tapedeck.Case):
         killed = 0
         for _ in range(KILLS):
             killed += self.kill_at_random(seconds / 2, "seal", "-T", self.tape)
-            self.assertEqual(self.tape_digest(), digest) # with whatever it left
+            self.assertEqual(self.tape_digest(), digest) # whatever the kill left behind
         self.assertGreater(killed, 0)
         self.run_ok("seal", "-T", self.tape)
         self.run_ok("verify", "-T", self.tape)
@@ -78,8 +78,8 @@ class Jobs(tapedeck.Case):
         killed = 0
         for command in (back, there) * KILLS:
             killed += self.kill_at_random(seconds, *command)
-            self.assertEqual(self.tape_digest(), digest) # with whatever it left
-            self.run_ok("recover", "-T", self.tape, "-q") # as a recorder that starts
+            self.assertEqual(self.tape_digest(), digest) # whatever the kill left behind
+            self.run_ok("recover", "-T", self.tape, "-q") # as a recorder does at its start
             self.assertEqual(self.tape_digest(), digest)
             self.run_ok(*command)
             self.assertEqual(self.tape_digest(), digest)
@@ -106,7 +106,7 @@ class Jobs(tapedeck.Case):
 
     def test_recover(self):
         def spoil():
-            """A crash's leftovers: no footer, a torn block, no index."""
+            """Leave the tape as a crash does: no footer, a torn block, no index."""
             self.renew()
             last = max((self.tape / "segments").iterdir())
             os.truncate(last, last.stat().st_size * 3 // 4)
@@ -146,7 +146,7 @@ class Jobs(tapedeck.Case):
             if not bundle.exists():
                 self.run_ok(*command)
             shutil.rmtree(out, ignore_errors=True)
-            self.run_ok("unpack", bundle, "-O", out) # what has the name is whole
+            self.run_ok("unpack", bundle, "-O", out) # a file with the final name is whole
         self.assertEqual(self.tape_digest(tape=out), self.tape_digest())
         self.run_ok("verify", "-T", self.tape)
 

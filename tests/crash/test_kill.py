@@ -1,6 +1,6 @@
-"""Killed at any moment, again and again: four rings under load, and nothing is lost or there twice.
+"""A recorder of four rings under load is killed at any moment, again and again. No tick is lost or comes twice.
 
-$TDK_RECORDER_KILLS says how often.
+$TDK_RECORDER_KILLS says how often it is killed.
 """
 
 import os
@@ -13,8 +13,8 @@ from tests.support import tapedeck
 from tests.support.tapedeck import LOSS
 
 KILLS = tapedeck.often("TDK_RECORDER_KILLS", 40)
-READY = float(os.environ.get("TDK_READY", tapedeck.SOON)) # s; 2 are promised, where nobody else computes
-RATE = 10000 if KILLS <= 100 else 1000 # ticks a second and ring: all of them are looked at in the end
+READY = float(os.environ.get("TDK_READY", tapedeck.SOON)) # seconds; 2 are promised on a host that is idle otherwise
+RATE = 10000 if KILLS <= 100 else 1000 # ticks per second and ring; all of them are checked at the end
 NAMES = ("a", "b", "c", "d")
 OPTIONS = ("--block-size", "64K", "--segment-size", "1M", "--buffer-memory", "8M")
 
@@ -36,7 +36,7 @@ class Kills(tapedeck.Case):
         return self.start_cli("gen", "--ring", name, "--count", 10**9, "--rate", RATE, "--seed", seed)
 
     def check(self, published):
-        """Each epoch dense from 1; of each track as many ticks as were published."""
+        """Check that each epoch is dense from 1, and that each track has as many ticks as were published."""
         last, ticks = {}, dict.fromkeys(NAMES, 0)
         for frame in self.frames(timeout=600):
             key = (frame.track, frame.epoch)
@@ -65,7 +65,7 @@ class Kills(tapedeck.Case):
         self.assertLess(self.slowest, READY)
 
     def test_feeds_are_killed_while_they_publish(self):
-        chance, published = random.Random(12), {}  # by ring and epoch: one killed before it came has none
+        chance, published = random.Random(12), {}  # by ring and epoch; a feed killed before it attached has none
         recorder = self.record()
         for round_ in range(max(4, KILLS // 8)):
             feeds = {name: self.start_cli("gen", "--ring", name, "--count", 10**9, "--seed", round_)

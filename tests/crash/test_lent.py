@@ -1,4 +1,4 @@
-"""Rings in memory that are lent to the recorder: by feeds that live, die, come too often, or lie."""
+"""Rings in memory that are lent to the recorder by feeds that live, die, come too often, or lie."""
 
 import array
 import fcntl
@@ -66,7 +66,7 @@ class Lent(tapedeck.Case):
 
     def test_all_of_it_is_recorded_and_the_ring_is_let_go_of(self):
         recorder = self.recorder("--ring", "other")
-        for _ in range(3): # feeds come and go, each with a ring of its own
+        for _ in range(3): # each feed comes and goes with a ring of its own
             said = len(recorder.lines)
             feed = self.feed(20000, "--wait", "10s")
             self.assertEqual(feed.wait(), 0, feed.stderr)
@@ -127,7 +127,7 @@ class Lent(tapedeck.Case):
                 client = self.ask()
                 self.lend(client, *files, ring="mine")
                 client.message()
-        for client in (self.ask(), self.ask()): # a file that nobody asks for goes with its connection
+        for client in (self.ask(), self.ask()): # a file that no request mentions is closed with its connection
             client.socket.sendmsg([b"\x94"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files[:1]))])
             client.close()
         end = time.monotonic() + 20
@@ -147,7 +147,7 @@ class Lent(tapedeck.Case):
         recorder = self.recorder("--ring", "other")
         recorder.wait_line("ring other attached")
         client = self.ask()
-        self.assertEqual(client.call("attach", ring="mine")["track"], "") # waited for, of no track yet
+        self.assertEqual(client.call("attach", ring="mine")["track"], "") # the ring is waited for and has no track yet
         for track in ("other", "x", "y"):
             if track == "x":
                 self.assertEqual(self.lend(client, file, ring="mine", track=track)["track"], track)
@@ -209,7 +209,7 @@ class Lent(tapedeck.Case):
                         client.call(method, ring="other", name="m", first=1, last=1)
                     self.assertEqual(refused.exception.name, "EACCES")
         as_another(4242, ask_for_more)
-        program = shutil.copy(tapedeck.BIN / "tapedeck", self.scratch) # where it is built may be closed to others
+        program = shutil.copy(tapedeck.BIN / "tapedeck", self.scratch) # the build folder may be closed to others
         feed = self.start(program, "gen", "--ring", "mine", "--lend", self.address, "--create", "256K", "--count", 5000,
                           "--digest", user=4242)
         self.assertEqual(feed.wait(), 0, feed.stderr)
@@ -225,7 +225,7 @@ class Lent(tapedeck.Case):
         def crowd():
             taken = []
             os.seteuid(4242)
-            with self.assertRaises((Error, Closed, ConnectionError)): # as the answer or the end comes first
+            with self.assertRaises((Error, Closed, ConnectionError)): # whichever comes first
                 for _ in range(1100):
                     taken.append(Client(path=self.tape / "recorder.sock"))
             self.assertEqual(len(taken), 512)

@@ -1,4 +1,4 @@
-"""Neighbours that misbehave: what is put in a ring's place, and containers that share no pids."""
+"""Neighbours that misbehave: files put in a ring's place, and containers that do not share pids."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tests.support import tapedeck
 
 
 class Replaced(tapedeck.Case):
-    """While it is recorded, a ring's file is replaced by something else; another ring misses nothing."""
+    """While a ring is recorded, something else replaces its file. Another ring misses nothing."""
 
     def replace(self, how, told="quarantined"):
         good = f"good-{how.__name__.strip('_')}"
@@ -23,11 +23,11 @@ class Replaced(tapedeck.Case):
         feed = self.start_cli("gen", "--ring", good, "--count", 30000, "--rate", 20000, "--digest")
         liar = self.start_cli("gen", "--ring", "bad", "--count", 1000, "--rate", 10000)
         self.assertEqual(liar.wait(), 0, liar.stderr)
-        self.run_ok("flush", "-T", tape) # holes take what nobody has read yet
+        self.run_ok("flush", "-T", tape) # a hole punched in the file would take ticks that nobody has read yet
         path = self.rings / "bad.ring"
         how(path)
         self.assertEqual(feed.wait(), 0, feed.stderr)
-        recorder.wait_line(f"ring bad .*{told}") # it is looked at twice a second
+        recorder.wait_line(f"ring bad .*{told}") # the recorder checks it twice a second
         self.assertTrue(recorder.alive(), recorder.stderr)
         self.assertEqual(recorder.stop(), 0, recorder.stderr)
         self.assertEqual(self.tape_digest("--track", good, tape=tape), self.digest_of(feed.stderr))
@@ -121,7 +121,7 @@ class Containers(tapedeck.Case):
                               capture_output=True, text=True, check=False)
 
     def test_two_readers_with_one_pid_in_two_namespaces_get_the_same_answer(self):
-        """LMDB takes them for one process; the second one then goes by a copy of the index."""
+        """LMDB takes them for one process, so the second uses a copy of the index."""
         recorder = self.recorder("--ring", "a", "--create-ring", "1M")
         self.run_ok("gen", "--ring", "a", "--count", 20000, "--rate", 10000)
         self.assertEqual(recorder.stop(), 0)

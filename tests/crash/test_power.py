@@ -1,7 +1,7 @@
-"""Power cuts: every state of the disk that one may leave behind a recorder, recovered and looked at.
+"""Power cuts: every state of the disk that one may leave behind a recorder is recovered and checked.
 
 ../shared/tools/crashstates.py records what a recorder writes, syncs, creates and renames, and builds the
-states. $TDK_STATES says how many of them are looked at.
+states from it. $TDK_STATES says how many of them are checked.
 """
 
 import re
@@ -17,7 +17,7 @@ TOOLS = tapedeck.SHARED / "tools"
 
 
 class Cut(tapedeck.Case):
-    """A command under strace, and the states that a power cut may have left behind it."""
+    """A command is run under strace, and the states that a power cut may leave are built from that."""
     def setUp(self):
         super().setUp()
         if not (TOOLS / "crashstates.py").exists():
@@ -36,7 +36,7 @@ class Cut(tapedeck.Case):
 
 class Power(Cut):
     def record(self, *before):
-        """Three rolls of a tape, two rings, acknowledged on stdout."""
+        """Record two rings over at least three rolls of the tape, with acknowledgements on stdout."""
         for name in ("a", "b"):
             self.run_ok("ring", "create", name, "--size", "1M")
         feeds = [self.start_cli("gen", "--ring", name, "--count", 1200, "--rate", 1500)
@@ -49,7 +49,7 @@ class Power(Cut):
         self.assertGreater(len(list((self.tape / "segments").glob("*.seg"))), 3)
 
     def check(self, model, *args, code=0, states=STATES):
-        """A tape that was not made yet when the power went is none: the recorder's start makes it."""
+        """If the power was cut before the tape was made, recover finds no tape, and the recorder's start makes it."""
         recover = (f"{tapedeck.BIN}/tapedeck recover --quick -q -T {{dir}}; rc=$?; [ $rc = 1 ] || exit $rc; "
                    f"{tapedeck.BIN}/tapedeck-recorder -q --tape {{dir}} --ring none --exit-when-idle 10ms")
         return self.states("check", "--model", model, "--again", "--ignore", "index/lock.mdb",
@@ -73,7 +73,7 @@ class Power(Cut):
 
 
 class Unpacked(Cut):
-    """A pack is looked at on another host, and the pack may be gone then."""
+    """A pack is unpacked on another host, and the pack itself may be gone afterwards."""
     def test_what_is_there_is_whole_and_what_was_done_is_there(self):
         pack = self.scratch / "lunch.tar.zst"
         lines = b"".join(b"%d tick %d\n" % (1700000000000000000 + i, i) for i in range(3000))

@@ -1,7 +1,7 @@
-"""Memory that is refused, at each of many places: an error and no signal, and nothing left out in silence.
+"""Allocations are refused at many places: this gives an error and no signal, and nothing is left out in silence.
 
-../shared/tools/faultshim.c fails the N-th allocation of a program, or that one and all behind it.
-$TDK_REFUSALS says at how many places of each command.
+../shared/tools/faultshim.c fails the N-th allocation of a program, or that one and all later ones.
+$TDK_REFUSALS says at how many places of each command allocations fail.
 """
 
 import os
@@ -40,7 +40,7 @@ class ShortMemory(tapedeck.Case):
         return self.run_cli("-q", *args, env=env)
 
     def sweep(self, *args, same=True):
-        """Each place fails alone, and with all that follow. `same`: what ends with 0 says the same."""
+        """Fail each place alone, and with all later ones. `same`: a run that ends with 0 must give the same output."""
         whole = self.run_with(*args, FAULT_COUNT=str(self.counted))
         self.assertEqual(whole.returncode, 0, whole.stderr)
         count = dict(line.split()[:2] for line in self.counted.read_text().splitlines()).get("malloc")
@@ -55,7 +55,7 @@ class ShortMemory(tapedeck.Case):
             elif done.returncode != 0:
                 self.assertIn("memory", done.stderr, f"{args} malloc {place}")
             self.run_ok("verify", "-T", self.ours)
-        self.assertGreater(refused, 0) # or the shim does nothing
+        self.assertGreater(refused, 0) # otherwise the shim did nothing
 
     def test_reading(self):
         self.sweep("query", "-T", self.ours, "-o", "jsonl", "--map-symbols", "-n", 100)
@@ -69,7 +69,7 @@ class ShortMemory(tapedeck.Case):
         self.sweep("digest", "-T", self.ours)
 
     def test_changing(self):
-        self.sweep("seal", "-T", self.ours, same=False) # it tells how long it took
+        self.sweep("seal", "-T", self.ours, same=False) # its output says how long it took
         self.sweep("reindex", "-T", self.ours, same=False)
         self.sweep("retain", "apply", "-T", self.ours, "--max-segments", 2)
 

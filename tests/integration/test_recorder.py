@@ -631,7 +631,7 @@ class Hostility(Recording):
         self.run_ok("flush", "-T", self.tape)
         recorder.signal(signal.SIGSTOP)
         for name in reasons:
-            self.gen(name, 400 if name == "large" else 10)  # so that the size written below fits into what waits (`large`), or does not
+            self.gen(name, 400 if name == "large" else 10)  # so that `large` fits into what waits, and `beyond` not
             with open(self.rings / f"{name}.ring", "r+b", buffering=0) as ring:
                 shared = ring.read(4096)
                 produced, consumed = (int.from_bytes(shared[at:at + 8], "little") for at in (256, 896))

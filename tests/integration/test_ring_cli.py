@@ -299,7 +299,7 @@ class Rings(tapedeck.Case):
         self.assertIn("parquet", self.run_ok("drain", "a", "-n", "1", "-o", "xml", code=2).stderr)
         for form in ("dbn", "dbn.zst"):
             self.assertIn("not DBN", self.run_ok("drain", "a", "-n", "1", "-o", form, code=1).stderr)
-        self.assertIn("packets", self.run_ok("drain", "a", "-n", "1", "-o", "pcap", code=1).stderr) # a wide trade is no packet
+        self.assertIn("packets", self.run_ok("drain", "a", "-n", "1", "-o", "pcap", code=1).stderr) # a trade is none
         self.assertEqual(self.run_ok("drain", "a", "-n", "1", "-o", "parquet").stdout[:4], b"PAR1")
         self.assertIn(b"parquet", self.run_ok("drain", "--help").stdout)
 
