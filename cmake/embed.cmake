@@ -1,4 +1,4 @@
-# Files as arrays of bytes in a C file: cmake -DOUT=page_assets.c -DDIR=daemon/page -DFILES=a,b -P embed.cmake
+# Writes files as byte arrays into a C file: cmake -DOUT=page_assets.c -DDIR=daemon/page -DFILES=a,b -P embed.cmake
 string(REPLACE "," ";" files "${FILES}")
 set(arrays "")
 set(list "")

@@ -1,4 +1,4 @@
-# The manual: docs/man/*.in with the options filled in by the programs themselves.
+# Makes the manual from docs/man/*.in and the options that the programs themselves print, and the completions.
 #   cmake -DBIN=... -DIN=... -DOUT=... -DVERSION=... [-DEMULATOR=...] -P manual.cmake
 function(ask result program)
     execute_process(COMMAND ${EMULATOR} ${BIN}/${program} ${ARGN}
