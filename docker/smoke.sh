@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Build the image, run the compose file, kill each container, and see that nothing published is
-# lost. Starts an engine of its own where there is none (root, Debian's docker.io and
-# docker-compose, and debootstrap for the base image); where that cannot be it says so and exits 0.
-#   docker/smoke.sh [IMAGE]        with IMAGE, that one is tried and nothing is built
-# TDK_DOCKER_CACHE=DIR keeps the engine's images and layers there, for the next time;
-# TDK_CHROOT_CACHE=FILE.tar the base that debootstrap made (packaging/debian_base.sh).
+# Build the image, run the compose file, kill each container, and check that nothing published is
+# lost. If no engine runs, it starts one (this needs root, Debian's docker.io and docker-compose, and
+# debootstrap for the base image). Where that is not possible it says so and exits 0.
+#   docker/smoke.sh [IMAGE]        with IMAGE, test that image and build nothing
+# TDK_DOCKER_CACHE=DIR keeps the engine's images and layers there for the next run.
+# TDK_CHROOT_CACHE=FILE.tar keeps the base that debootstrap made (packaging/debian_base.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 image=${1:-}
@@ -50,7 +50,7 @@ fi
 
 # ---- an image ----
 
-answers() { # a registry is asked only where one is: a pull may wait for minutes
+answers() { # is the registry reachable? a pull without one may wait for minutes
     timeout 10 bash -c 'exec 3<>/dev/tcp/registry-1.docker.io/443' 2>/dev/null
 }
 has_base() {
@@ -66,7 +66,7 @@ if [ -z "$image" ]; then
         why=$(packaging/debian_base.sh "$archive") || skip "no base image: $why"
         docker image inspect "$base" >/dev/null 2>&1 || docker import "$archive" "$base" >/dev/null
     fi
-    # Packages that cannot be had are the mirror's affair; from there on it is ours.
+    # Packages that cannot be fetched are the mirror's fault, so skip. Later failures are ours.
     build tapedeck-tools --target tools || skip "no packages in a container"
     build tapedeck
     image=tapedeck
@@ -76,13 +76,13 @@ export TAPEDECK_IMAGE=$image TAPEDECK_RATE=2000
 # ---- the smoke ----
 
 services="recorder replayer feed consumer"
-id_of() { # also of one that has ended
+id_of() { # of a service's container, even if it has ended
     docker ps -aqf label=com.docker.compose.project=tapedeck-smoke \
         -f "label=com.docker.compose.service=$1"
 }
 cli() { docker exec "$(id_of recorder)" tapedeck "$@"; }
 ticks() { cli query -T /tape --count 2>/dev/null | tr -dc 0-9; }
-until_more() { # than N ticks on the tape
+until_more() { # N: wait until the tape has more than N ticks
     for _ in $(seq 120); do
         now=$(ticks || echo 0)
         [ "${now:-0}" -gt "$1" ] && return 0
@@ -90,12 +90,12 @@ until_more() { # than N ticks on the tape
     done
     fail "the tape does not grow beyond $1 ticks"
 }
-crash() { # SIGKILL from outside; `restart` brings it back, as after a crash
+crash() { # SERVICE: SIGKILL from outside; `restart` brings it back, as after a crash
     local pid
     pid=$(docker inspect -f '{{.State.Pid}}' "$(id_of "$1")")
     kill -9 "$pid"
 }
-up_again() { # SERVICE, once it has been restarted more than N times
+up_again() { # SERVICE N: wait until it runs and was restarted more than N times
     local state
     for _ in $(seq 120); do
         state=$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' "$(id_of "$1")")
@@ -105,7 +105,7 @@ up_again() { # SERVICE, once it has been restarted more than N times
     fail "$1 did not come back"
 }
 restarts_of() { docker inspect -f '{{.RestartCount}}' "$(id_of "$1")"; }
-replayer_answers() { # also when the recorder took its pid namespace away
+replayer_answers() { # even after the recorder took its pid namespace away
     for _ in $(seq 120); do
         docker exec "$(id_of replayer)" tapedeck ls tracks -a unix:/tape/replayer.sock 2>/dev/null |
             grep -q ^market && return 0
@@ -114,7 +114,7 @@ replayer_answers() { # also when the recorder took its pid namespace away
     fail "the replayer does not answer"
 }
 
-# shellcheck disable=SC2086 # words are wanted
+# shellcheck disable=SC2086 # word splitting is wanted
 compose up -d $services
 until_more 0
 for service in $services; do

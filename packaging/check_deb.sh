@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install a package in a fresh Debian, use it as its user would, purge it, and see that nothing is
-# left but what was recorded. Needs root, debootstrap and a mirror; says so where it has not.
+# Install a package in a fresh Debian, use it as its user would, purge it, and check that only the
+# recording is left. This needs root, debootstrap and a mirror; without them it says so and skips.
 set -euo pipefail
 deb=$(realpath "$1")
 cache=${TDK_CHROOT_CACHE:-build/chroot.tar}
@@ -16,7 +16,7 @@ inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEB
 fail() { echo "check_deb: $*" >&2; exit 1; }
 
 tar -xf "$cache" -C "$root"
-# How packages are fetched is the host's affair.
+# Fetch packages in the same way as the host.
 cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 rm -f "$root/etc/apt/sources.list"
 for part in sources.list sources.list.d apt.conf.d trusted.gpg.d; do
@@ -26,9 +26,9 @@ mount -t proc proc "$root/proc"
 mkdir -p "$root/dev/shm"
 mount -t tmpfs -o size=256m tmpfs "$root/dev/shm"
 inside apt-get update -qq >/dev/null || { echo "package: skipped: no mirror answers"; exit 0; }
-# What it leans on first, so that before and after differ by the package alone.
+# Install its dependencies first, so that `before` and `after` differ only by the package.
 depends=$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed 's/ *\([^ ]*\).*/\1/')
-# shellcheck disable=SC2086 # words are wanted
+# shellcheck disable=SC2086 # word splitting is wanted
 inside apt-get install -y -qq --no-install-recommends $depends >/dev/null 2>&1 || fail "depends: $depends"
 
 files() {
@@ -46,7 +46,7 @@ for page in man1/tapedeck.1 man8/tapedeck-recorder.8 man5/tapedeck.conf.5; do
 done
 inside bash -c 'tapedeck --version && tapedeck-recorder --version' >/dev/null
 as() { inside setpriv --reuid tapedeck --regid tapedeck --init-groups "$@"; }
-# The configuration as it is installed: its ring is made, and recorded until it is idle.
+# With the configuration as installed, the recorder makes its ring and records it until it is idle.
 as tapedeck-recorder --config /etc/tapedeck/tapedeck.conf --exit-when-idle 3s 2>"$root.log" &
 recorder=$!
 for _ in $(seq 100); do grep -q ^ready "$root.log" && break; sleep 0.1; done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A fresh Debian in an archive, from which the checks of the package and of the image begin: made
-# once, and kept where the caller says.
-#   packaging/debian_base.sh FILE.tar      exit 1, and why on stdout, where it cannot be had
+# Makes an archive of a fresh Debian, from which the checks of the package and of the image start. It
+# is made once and kept where the caller says.
+#   packaging/debian_base.sh FILE.tar      if it cannot be made: exit 1, and the reason on stdout
 set -euo pipefail
 archive=$1
 [ ! -f "$archive" ] || exit 0
@@ -15,11 +15,11 @@ end() {
     rm -rf --one-file-system "$root" "$root.log"
 }
 trap end EXIT
-# In memory where that can be had: dpkg syncs each file.
+# Work in memory where possible, because dpkg syncs each file.
 mount -t tmpfs -o size=2g,mode=755 tmpfs "$root" 2>/dev/null || chmod 755 "$root"
 timeout 900 debootstrap --variant=minbase bookworm "$root" >"$root.log" 2>&1 ||
     no "debootstrap: $(tail -n 1 "$root.log")"
-# Nothing that is installed in it outlives a power cut, nor has to.
+# Packages installed in it do not survive a power cut, and need not.
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 mkdir -p "$(dirname "$archive")"

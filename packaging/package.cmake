@@ -1,6 +1,6 @@
-# The Debian package: `./run deb`. One package, since programs, library and headers are of one version.
-# What belongs to a system and not to a prefix is the component `system`, which `cmake --install`
-# leaves out; the package leaves out `prefix`.
+# The Debian package: `./run deb`. It is one package, since programs, library and headers have one version.
+# Files that belong to a system and not to a prefix are the component `system`, which `cmake --install`
+# leaves out. The package leaves out the component `prefix`.
 install(FILES packaging/tapedeck.conf DESTINATION /etc/tapedeck COMPONENT system EXCLUDE_FROM_ALL)
 install(FILES packaging/systemd/tapedeck-recorder.service
     DESTINATION /usr/lib/systemd/system COMPONENT system EXCLUDE_FROM_ALL)
@@ -27,7 +27,7 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION misc)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libjs-dygraphs") # the charts of the page at --http
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libjs-dygraphs") # draws the charts of the page at --http
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, prometheus, python3-numpy, python3-pandas, python3-msgpack")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Feeds publish ticks into rings and never wait.
 The recorder loses nothing that was published, and any range comes back exactly,
