@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install into a folder of its own, build the examples against it twice (CMake, pkg-config), and run
-# them against each other through a ring.
+# Install into a temporary folder, build the examples against it twice (with CMake and with pkg-config),
+# and run them against each other through a ring.
 set -euo pipefail
 build=$1
 root=$(mktemp -d)
@@ -16,10 +16,10 @@ export LD_LIBRARY_PATH=$lib PATH=$root/usr/bin:$PATH PKG_CONFIG_PATH=$lib/pkgcon
 
 cmake -S examples -B "$root/examples" -DCMAKE_PREFIX_PATH="$root/usr" >/dev/null
 cmake --build "$root/examples" >/dev/null
-# shellcheck disable=SC2046 # words are wanted
+# shellcheck disable=SC2046 # word splitting is wanted
 cc -std=c11 -D_GNU_SOURCE -o "$root/scan" examples/scan.c $(pkg-config --cflags --libs tapedeck)
 
-test -f "$root/usr/share/zsh/site-functions/_tapedeck" # $fpath has it of /usr/local, not vendor-completions
+test -f "$root/usr/share/zsh/site-functions/_tapedeck" # /usr/local: $fpath has this, not vendor-completions
 
 tapedeck ring create ex --size 1M >/dev/null
 test "$("$root/examples/feed" ex abc >/dev/null 2>&1; echo $?)" = 2
@@ -29,7 +29,7 @@ tapedeck-recorder --tape "$root/tape" --ring ex --exit-when-idle 1s 2>/dev/null
 "$root/scan" "$root/tape"
 test "$(tapedeck query -T "$root/tape" --count)" = 100
 
-# The same strategy live, beside a recorder, and in a replay: only the name of its ring differs.
+# The same strategy runs live beside a recorder and in a replay. Only the name of its ring differs.
 tapedeck ring create live --size 1M >/dev/null
 tapedeck-recorder --tape "$root/day" --ring live >/dev/null 2>"$root/recorder.log" &
 recorder=$!
@@ -50,7 +50,7 @@ wait "$strategy"
 test -s "$root/live.txt"
 cmp "$root/live.txt" "$root/replay.txt"
 
-# A replayer answers a program of ours what the tape itself gives.
+# A replayer gives our program the same answer as the tape itself.
 tapedeck-replayer --tape "$root/day" >/dev/null 2>"$root/replayer.log" &
 replayer=$!
 for _ in $(seq 100); do grep -q '^ready' "$root/replayer.log" && break; sleep 0.1; done
