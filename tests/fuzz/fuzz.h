@@ -1,5 +1,5 @@
-/* fuzz.h - what each fuzzer defines: one input, whatever its bytes. It must return 0 and leave
- * nothing. */
+/* fuzz.h - the function that each fuzzer defines. It takes one input, whatever its bytes. It must
+ * return 0 and leave nothing behind. */
 #ifndef TDK_TESTS_FUZZ_H
 #define TDK_TESTS_FUZZ_H
 

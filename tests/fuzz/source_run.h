@@ -1,4 +1,5 @@
-/* source_run.h - a whole file through a source, from memory: what fuzzers of file formats share. */
+/* source_run.h - read a whole file through a source, from memory. Fuzzers of file formats share
+ * this. */
 #ifndef TDK_TESTS_FUZZ_SOURCE_RUN_H
 #define TDK_TESTS_FUZZ_SOURCE_RUN_H
 
@@ -36,7 +37,7 @@ static inline void read_source(const char *path, const struct source_options *op
     source_close(source);
 }
 
-/* The bytes as each of these. */
+/* Read the bytes as each of these kinds. */
 static inline void source_run(const uint8_t *bytes, size_t size,
                               const struct source_options *options, size_t count)
 {

@@ -1,5 +1,5 @@
-/* The other disk that segments were moved to: what the tape says when it is not there, and what of
- * it goes when they are deleted. */
+/* The other disk that segments were moved to: what the tape says when the disk is not there, and
+ * what is removed from it when segments are deleted. */
 #include "tests/support/moving.h"
 
 #include "tape/retain_plan.h"
@@ -23,7 +23,7 @@ static void a_disk_that_is_not_there_is_neither_damage_nor_loss(void **state)
         struct verify_totals totals = telling_verify(f->path);
         assert_int_equal(totals.findings, 0);
         assert_int_equal(totals.away, MOVING_MOVED);
-        moving_rebuild(f->path); /* and the index still knows of them */
+        moving_rebuild(f->path); /* and afterwards the index still knows them */
     }
     struct move_totals totals;
     assert_int_equal(moving_some(f, true, &totals), -ENOENT);
@@ -44,7 +44,7 @@ static void another_disk_under_that_path_is_not_taken_for_it(void **state)
     snprintf(gone, sizeof gone, "%s.gone", f->disk);
     assert_int_equal(rename(f->disk, gone), 0);
     assert_int_equal(mkdir(f->disk, 0700), 0);
-    assert_int_equal(moving_some(f, false, &totals), TDK_EAWAY); /* it is not made another one */
+    assert_int_equal(moving_some(f, false, &totals), TDK_EAWAY); /* it is not made a new annex */
     taping_ok(annex_write_meta(f->disk, &other, id, &err), &err);
     assert_int_equal(moving_some(f, false, &totals), TDK_EFOREIGN);
     assert_true(telling_gaps(f->path).away > 0);
@@ -141,7 +141,8 @@ static void what_is_away_is_not_deleted_behind_its_back(void **state)
     assert_int_equal(rename(gone, f->disk), 0);
 }
 
-/* Who was killed with the copy made and the stub not yet: nothing here knows of it. */
+/* A move was killed after the copy was made and before the stub was. Nothing here knows of the
+ * copy. */
 static void what_was_deleted_on_its_way_there_goes_with_the_next_move(void **state)
 {
     static const uint64_t going[] = {4, 5};
@@ -174,7 +175,8 @@ static int unlink_elsewhere(const char *path)
     return strncmp(path, read_only, strlen(read_only)) == 0 ? -EROFS : files_posix.unlink(path);
 }
 
-/* As the kernel makes a disk that fails. What was deleted from it counts no more all the same. */
+/* The kernel makes a failing disk read-only. What was deleted from it is nevertheless no longer
+ * counted. */
 static void a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape(void **state)
 {
     static const uint64_t going[] = {1};
@@ -200,7 +202,7 @@ static void a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape(void **st
     assert_int_equal(telling_verify(f->path).findings, 0);
 }
 
-static const char *retiring; /* the tape of which the second goes when the first is opened */
+static const char *retiring; /* the tape whose segment 2 is deleted when its file is opened */
 
 static int unlink_there_alone(const char *path)
 {
@@ -224,7 +226,7 @@ static int open_and_retire(const char *path, int flags, mode_t mode)
     return files_posix.open(path, flags, mode);
 }
 
-/* Its whole file is gone already, and what stayed here is not yet. */
+/* The whole file on the other disk is already gone. The stub here is not gone yet. */
 static void what_is_being_deleted_while_it_is_verified_is_no_damage(void **state)
 {
     struct moving *f = *state;
@@ -240,7 +242,7 @@ static void what_is_being_deleted_while_it_is_verified_is_no_damage(void **state
     assert_int_equal(totals.findings + totals.away, 0);
 }
 
-/* Nobody can say where it is: it stays, and others go in its place. */
+/* Nobody can say where the moved segment is. It stays, and others are deleted in its place. */
 static void what_is_moved_stays_where_the_list_of_disks_is_rotten(void **state)
 {
     struct moving *f = *state;

@@ -14,7 +14,8 @@ static int names_in(const char *tape, const char *folder)
     return folder_count(path);
 }
 
-/* Every block of a tape, read without the index: ticks, and that their seqs go on. */
+/* Every block of a tape, read without the index: counts the ticks, and checks that their seqs go on
+ * without a gap. */
 struct counted {
     uint64_t ticks, segments, next_seq;
     uint64_t epoch;
@@ -195,7 +196,8 @@ static void abort_leaves_the_tape_as_it_was(void **state)
     taping_ok(recover_close(&tape, true, &err), &err);
 }
 
-/* As far as it was made for this: a folder that was there stays, and what others have put there. */
+/* Abort removes only what was made for this append. A folder that existed before stays, and so do
+ * the files that others have put there. */
 static void abort_leaves_no_tape_that_was_made_for_it(void **state)
 {
     const char *path = *state;

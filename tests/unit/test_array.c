@@ -41,7 +41,7 @@ static void without_memory_it_is_as_it_was(void **state)
     assert_non_null(items);
     const size_t before = room;
     *items = 7;
-    assert_null(array_grow(items, &room, SIZE_MAX / 4, sizeof *items)); /* its bytes: too many */
+    assert_null(array_grow(items, &room, SIZE_MAX / 4, sizeof *items)); /* too many bytes */
     assert_int_equal(room, before);
     assert_int_equal(*items, 7);
     free(items);

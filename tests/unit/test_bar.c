@@ -100,7 +100,7 @@ static void a_bar_that_came_as_a_record_is_one_tick_with_its_prices(void **state
     assert_int_equal(bar.ticks, 3);
 }
 
-/* 2^64 - 2 parts of 1e-9, again and again: more than 64 bits hold in one number. */
+/* 2^64 - 2 parts of 1e-9, added again and again: more than a single 64-bit number holds. */
 static void wide_sizes_add_up_exactly(void **state)
 {
     const struct tdk_wide_trade trade = {

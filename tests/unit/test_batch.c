@@ -1,5 +1,5 @@
-/* Many ticks a call: a cursor's runs in one piece, a ring's frames copied, ticks put in by arrays.
- */
+/* Many ticks a call: a cursor's runs in one batch, a ring's frames copied, ticks put in from
+ * arrays. */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static const struct tdk_frame *frame_at(const struct tdk_batch *batch, size_t i)
     return (const struct tdk_frame *)(const void *)(bytes + batch->offsets[i]);
 }
 
-/* Compare a batch with what a second cursor tells run by run; both have come equally far. */
+/* Compare a batch with the runs of a second cursor. Both cursors have come equally far. */
 static void assert_same_frames(const struct tdk_batch *batch, struct tdk_cursor *runs)
 {
     size_t at = 0, part = 0;
@@ -79,7 +79,7 @@ static void batches_of_any_size_hold_what_runs_hold(void **state)
     oracle_remove(&oracle);
 }
 
-/* What came before a failure is given first; the failure still says what it was about. */
+/* What came before a failure is returned first. The failure then still says what it was about. */
 static void a_failure_behind_a_batch_is_told_whole(void **state)
 {
     (void)state;
@@ -105,7 +105,7 @@ static void a_failure_behind_a_batch_is_told_whole(void **state)
     int second = tdk_cursor_batch(cursor, SIZE_MAX, &batch, &err);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(first, 1);
-    assert_int_equal(code, 0); /* a success tells nothing */
+    assert_int_equal(code, 0); /* a success leaves the error text empty */
     assert_true(batch->ticks > 0 && batch->ticks < oracle.count);
     assert_int_equal(second, -EMFILE);
     assert_non_null(strstr(err.text, ".seg: "));
@@ -217,7 +217,7 @@ static void what_is_put_is_copied(void **state)
     put(f, 300, 0, 300);
     struct tdk_ring *sides[] = {f->tap, f->consumer};
     for (size_t s = 0; s < 2; s++) {
-        assert_int_equal(copy(f, sides[s], sizeof f->buffer), 301); /* EPOCH in front */
+        assert_int_equal(copy(f, sides[s], sizeof f->buffer), 301); /* EPOCH comes first */
         assert_int_equal(copied(f, 0)->type, TDK_TYPE_EPOCH);
         for (int64_t i = 1; i <= 300; i++) {
             const struct tdk_frame *frame = copied(f, i);
@@ -243,7 +243,7 @@ static void a_small_buffer_takes_whole_frames_and_less_is_too_little(void **stat
     assert_int_equal(copied(f, 0)->seq, 2);
 }
 
-/* A put of any size and count leaves the bytes that claims one by one leave, padding and all. */
+/* A put of any size and count leaves the same bytes as claims one by one, padding included. */
 static void a_put_leaves_what_claims_leave(void **state)
 {
     static const uint32_t sizes[] = {0, 1, 8, 17, 31, 32, 48, 63, 64, 65, 200, 9000};
@@ -286,7 +286,8 @@ static void a_put_leaves_what_claims_leave(void **state)
     }
 }
 
-/* Ticks of one kind come together, at most as many as asked for; what differs begins anew. */
+/* Ticks of one kind come together, at most as many as were asked for. A tick that differs begins a
+ * new group. */
 static void ticks_alike_are_read_together(void **state)
 {
     struct fixture *f = *state;
@@ -317,7 +318,7 @@ static void ticks_alike_are_read_together(void **state)
     assert_int_equal(tdk_ring_position(f->consumer), 96 + 303 * 48);
 }
 
-/* Copied is not given back: who comes next finds it again. */
+/* Copying does not give room back. The next consumer finds the same frames again. */
 static void only_what_is_given_back_is_gone(void **state)
 {
     struct fixture *f = *state;
@@ -332,7 +333,7 @@ static void only_what_is_given_back_is_gone(void **state)
     assert_int_equal(copy(f, f->consumer, sizeof f->buffer), 0);
 }
 
-/* 64 KiB hold 1363 frames of 48 bytes behind the EPOCH frame. */
+/* 64 KiB hold the EPOCH frame and 1363 frames of 48 bytes after it. */
 static void a_full_ring_refuses_and_counts_or_is_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -357,7 +358,7 @@ static void what_is_no_tick_is_refused(void **state)
     assert_int_equal(tdk_ring_put(f->producer, &one, 0), TDK_EVALUE);
 }
 
-/* What a producer writes over its own heads is found in the copy. */
+/* If a producer writes over its own heads, the copy finds it. */
 static void a_head_that_cannot_be_makes_the_ring_hostile(void **state)
 {
     struct fixture *f = *state;

@@ -1,4 +1,4 @@
-/* Writes behind their owner: how many are out, what comes of one that fails. */
+/* Writes that go on behind their owner: how many are in flight, and what happens when one fails. */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -11,15 +11,15 @@
 
 enum { ROOM = 4096, FILE_SIZE = 256 };
 
-/* A file of which each buffer is a byte, and who writes to it. */
+/* A file in which one byte stands for each buffer, and the state of the writes to it. */
 static struct disk {
     pthread_mutex_t lock;
     pthread_cond_t moved;
     unsigned char bytes[FILE_SIZE];
     uint64_t order[FILE_SIZE];
     unsigned written, out, out_most;
-    unsigned meet;    /* so many must be out before the first of them returns */
-    uint64_t fail_at; /* the write there fails; UINT64_MAX: none */
+    unsigned meet;    /* this many writes must be in flight before the first returns */
+    uint64_t fail_at; /* the write at this offset fails; UINT64_MAX: none */
 } disk;
 
 static ssize_t disk_pwrite(int fd, const void *bytes, size_t size, uint64_t offset)
@@ -70,7 +70,7 @@ static struct behind *open_behind(unsigned writes)
     return behind;
 }
 
-/* The byte `i` + 1 at `i`. */
+/* Write a buffer full of the byte `i` + 1 at offset `i`. */
 static int write_one(struct behind *behind, unsigned i)
 {
     unsigned char *buffer = behind_buffer(behind);
@@ -97,7 +97,7 @@ static void so_many_are_out_and_no_more(void **state)
 {
     struct behind *behind = open_behind(3);
     (void)state;
-    disk.meet = 3; /* it would hang if there were fewer */
+    disk.meet = 3; /* with fewer in flight the test would hang */
     for (unsigned i = 0; i < 50; i++)
         assert_int_equal(write_one(behind, i), 0);
     assert_int_equal(behind_wait(behind), 0);

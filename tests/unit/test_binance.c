@@ -29,7 +29,7 @@ static void a_trade_is_read_to_its_last_digit(void **state)
         "{\"stream\":\"btcusdt@trade\",\"data\":{\"e\":\"trade\",\"E\":1723161255343,"
         "\"s\":\"BTCUSDT\",\"t\":3735683259,\"p\":\"61837.63000001\",\"q\":\"0.020000003\","
         "\"T\":1723161255342,\"m\":true,\"M\":true}}",
-        /* the same with blanks, and without its wrapping: the long way */
+        /* the same with blanks and without the wrapper: read the long way */
         "{ \"e\":\"trade\", \"E\":1723161255343, \"s\":\"BTC\\u0055SDT\", \"t\":3735683259, "
         "\"p\":\"61837.63000001\", \"q\":\"0.020000003\", \"T\":1723161255342, \"m\":true}",
     };
@@ -88,7 +88,7 @@ static void what_is_missing_or_wrong_is_named(void **state)
         {"{\"e\":\"trade\",\"s\":\"\",\"t\":1,\"p\":\"1\",\"q\":\"1\"}", "\"s\""},
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":1,\"p\":\"1.0000000001\",\"q\":\"1\"}", "nine places"},
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":1,\"p\":\"1\",\"q\":\"-1\"}", "negative"},
-        /* The long way, for the escape in it, and the short one. */
+        /* One is read the long way, because it has an escape, and one the short way. */
         {"{\"e\":\"trade\",\"s\":\"\\u0058\",\"t\":18446744073709551616,\"p\":\"1\",\"q\":\"1\"}",
          "\"t\" is not a number"},
         {"{\"e\":\"trade\",\"s\":\"X\",\"t\":18446744073709551616,\"p\":\"1\",\"q\":\"1\"}",

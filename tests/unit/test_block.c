@@ -39,7 +39,7 @@ static void block_keeps_what_a_feed_published(void **state)
     }
 }
 
-/* Pieces are cut anywhere; where a run is cut must not show. */
+/* A feed's frames may be cut into runs anywhere. The cuts must not show in the block. */
 static void block_is_the_same_however_its_runs_are_cut(void **state)
 {
     struct feeding *f = *state;
@@ -202,8 +202,9 @@ static void block_holds_65536_ticks_and_no_more(void **state)
     free(bytes);
 }
 
-/* The bound is on what a directory needs: each tick may be of an instrument of its own. */
-/* Taken by runs, whatever is alike: as many, and the next block goes on with the next one. */
+/* The bound is on what a directory needs, because each tick may be of a different instrument. */
+/* Taken by runs of ticks that are alike, the bound is the same, and the next block goes on with the
+ * next tick. */
 static void block_of_runs_holds_65536_ticks_and_no_more(void **state)
 {
     struct feeding *f = *state;
@@ -214,7 +215,7 @@ static void block_of_runs_holds_65536_ticks_and_no_more(void **state)
     while (stop == BLOCK_TAKEN) {
         f->ring_size = 0;
         for (unsigned i = 0; i < 1000; i++)
-            feed_bytes(f, "sixteen bytes..", i % 100 < 50 ? 0 : 16); /* of two sizes, by turns */
+            feed_bytes(f, "sixteen bytes..", i % 100 < 50 ? 0 : 16); /* two sizes in turn */
         stop = feed_add(f, &taken);
     }
     assert_int_equal(stop, BLOCK_FULL);

@@ -1,4 +1,4 @@
-/* Blocks read back: whole, flipped, cut, made by a stranger, packed. */
+/* Blocks that are read back: whole, flipped, cut, made by a stranger, packed. */
 #include "tests/support/check.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ static void block_check_finds_a_flip_in_any_byte(void **state)
     assert_int_equal(block_check(f->bytes, f->place.span, &view, NULL), 0);
 }
 
-/* And whoever asks for the first frame gets it as long as the rot is behind its chunk. */
+/* The first frame can still be read as long as the damage lies after the first frame's chunk. */
 static void first_frame_is_had_unless_it_may_have_rotted(void **state)
 {
     struct feeding *f = *state;
@@ -72,7 +72,8 @@ static void zeros_are_no_block(void **state)
     assert_int_equal(block_check(f->bytes, sizeof f->bytes, &view, NULL), TDK_ECORRUPT);
 }
 
-/* Put right all checksums over bytes that were changed: what is left are contradictions. */
+/* Correct all checksums over bytes that were changed. Only contradictions in the contents are
+ * left. */
 static void sum_contents(unsigned char *bytes)
 {
     struct block_head *head = (void *)bytes;
@@ -91,7 +92,8 @@ static void sum_head(unsigned char *bytes)
     head->head_crc = crc32c(0, head, sizeof *head);
 }
 
-/* A stranger may have made the checksums: then a change is refused or harmless, never a crash. */
+/* A stranger may have computed the checksums. Then a change is refused or harmless, and never a
+ * crash. */
 static void block_with_right_sums_and_wrong_contents_does_no_harm(void **state)
 {
     struct feeding *f = *state;
@@ -154,7 +156,7 @@ static void packed_block_comes_back_as_it_was(void **state)
     assert_memory_equal(view.frames, raw.frames, raw.head->frames_size);
     assert_int_equal(directory_check(&view), 0);
 
-    /* The size that it unpacks to is asked before anything is unpacked. */
+    /* The size that the block unpacks to is checked before anything is unpacked. */
     head.frames_size -= 8;
     memcpy(packed, &head, sizeof head);
     assert_int_equal(block_unpack(packed, NULL, plain, plain_size, &view, NULL), TDK_ECORRUPT);

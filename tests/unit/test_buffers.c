@@ -1,4 +1,4 @@
-/* Large buffers: aligned, zero, whole, and given back. */
+/* Large buffers: aligned, zeroed, whole, and given back. */
 #include "tests/support/check.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 struct fixture {
     struct callers callers;
     struct caller *all[CALLERS_MAX];
-    int ends[CALLERS_MAX][2]; /* ours, theirs */
+    int ends[CALLERS_MAX][2]; /* our end, their end */
 };
 
 static int setup(void **state)
@@ -56,7 +56,7 @@ static void who_stands_longest_gives_way(void **state)
         assert_false(is_dismissed(f, i));
     callers_serve(&f->callers, f->all[0]);
     callers_serve(&f->callers, f->all[1]);
-    callers_served(&f->callers, f->all[1]); /* as if it had just come */
+    callers_served(&f->callers, f->all[1]); /* counts as if it had just come */
     come(f, CALLERS_CALM, CALLERS_CALM + 2);
     for (unsigned i = 0; i < CALLERS_CALM + 2; i++)
         assert_int_equal(is_dismissed(f, i), i == 2 || i == 3);

@@ -50,7 +50,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What is in the block so far is on the tape; the next one begins. */
+/* Treat the block so far as written to the tape, and begin the next one. */
 static struct block_ref learn(struct fixture *f)
 {
     struct tdk_err err;
@@ -225,12 +225,12 @@ static void property_comes_in_parts(void **state)
     assert_int_equal(size, 10);
     assert_non_null(learned_info(f->catalog, 1, 5, "empty", &size));
     assert_int_equal(size, 0);
-    add_info(f, "venue", 3, 0, "CME", 3); /* told again */
+    add_info(f, "venue", 3, 0, "CME", 3); /* sent again */
     learn(f);
     assert_memory_equal(learned_info(f->catalog, 1, 5, "venue", &size), "CME", 3);
 }
 
-/* Whoever told it died at half of it: the index keeps what it had. */
+/* The sender died half way through. The index keeps what it had. */
 static void property_told_in_part_leaves_the_index_as_it_was(void **state)
 {
     struct fixture *f = *state;
@@ -251,7 +251,7 @@ static void property_told_in_part_leaves_the_index_as_it_was(void **state)
         assert_memory_equal(value, "CME", 3);
         free(value);
         add_info(f, "venue", 3, 0, "CME", 3); /* whole, */
-        add_info(f, "venue", 10, 0, "BI", 2); /* and begun anew before it is stored */
+        add_info(f, "venue", 10, 0, "BI", 2); /* and begun again before it is stored */
         learn(f);
     }
     index_close(index);
@@ -262,10 +262,10 @@ static void property_parts_that_do_not_fit_teach_nothing(void **state)
     struct fixture *f = *state;
     size_t size;
     add_info(f, "a", 4, 0, "ab", 2);
-    add_info(f, "a", 4, 1, "bcd", 3);        /* not where the last ended */
-    add_info(f, "a", 5, 2, "cde", 3);        /* of another length */
-    add_info(f, "b", 2, 0, "too long", 8);   /* more than it was to be */
-    add_info(f, "c", UINT32_MAX, 0, "x", 1); /* nothing is allocated for a promise */
+    add_info(f, "a", 4, 1, "bcd", 3);        /* does not begin where the last part ended */
+    add_info(f, "a", 5, 2, "cde", 3);        /* says another total length */
+    add_info(f, "b", 2, 0, "too long", 8);   /* more than it announced */
+    add_info(f, "c", UINT32_MAX, 0, "x", 1); /* nothing is allocated for an announced size */
     learn(f);
     assert_null(learned_info(f->catalog, 1, 5, "a", &size));
     assert_null(learned_info(f->catalog, 1, 5, "b", &size));
@@ -293,7 +293,7 @@ static void symbol_holds_from_when_to_when(void **state)
     assert_string_equal(name_at(f, 7, 100), "BTC-USD");
     assert_string_equal(name_at(f, 7, 199), "BTC-USD");
     assert_string_equal(name_at(f, 7, 200), "-");
-    assert_string_equal(name_at(f, 7, 399), "BTC-USDT"); /* open, until the next came */
+    assert_string_equal(name_at(f, 7, 399), "BTC-USDT"); /* it was open until the next came */
     assert_string_equal(name_at(f, 7, 400), "BTC-EUR");
     assert_string_equal(name_at(f, 7, NEVER), "BTC-EUR");
     assert_string_equal(name_at(f, 8, 100), "-");
@@ -346,13 +346,13 @@ static void dbn_records_name_their_instruments(void **state)
     definition.head.instrument_id = 7;
     assert_true(block_add_tick(&f->block, TDK_TYPE_DBN, 0, NOW, &definition, sizeof definition));
     learn(f);
-    assert_string_equal(name_at(f, 7, NOW - 1), "ESH1"); /* the first also for what was before */
+    assert_string_equal(name_at(f, 7, NOW - 1), "ESH1"); /* the first also holds before */
     assert_string_equal(name_at(f, 7, NOW + 9), "ESH1");
     assert_string_equal(name_at(f, 7, NOW + 10), "ESM1");
     assert_string_equal(name_at(f, 8, NOW), "NQH1");
 }
 
-/* A metadata header with one mapping of two days; `id_first`: from ids to symbols. */
+/* A metadata header with one mapping over two days. `id_first`: it maps ids to symbols. */
 static size_t make_metadata(unsigned char *bytes, uint8_t version, bool id_first)
 {
     size_t width = version == 1 ? 22 : 71, fixed = 112, at = fixed;
@@ -363,7 +363,7 @@ static size_t make_metadata(unsigned char *bytes, uint8_t version, bool id_first
     bytes[version == 1 ? 59 : 51] = id_first ? 1 : 0;
     if (version > 1)
         store_u16(bytes + 53, 71);
-    store_u32(bytes + at, 1); /* one symbol asked for */
+    store_u32(bytes + at, 1); /* one symbol was requested */
     at += 4 + width;
     store_u32(bytes + at, 0);
     store_u32(bytes + at + 4, 0);
@@ -412,7 +412,7 @@ static void dbn_metadata_that_is_cut_or_changed_does_no_harm(void **state)
     size_t size = make_metadata(bytes, 3, false);
     for (size_t cut = 0; cut <= size; cut++) {
         struct symbols_of symbols = {.track = 1, .epoch = 1};
-        unsigned char *copy = malloc(cut + 1); /* so that a step too far is seen */
+        unsigned char *copy = malloc(cut + 1); /* so that a read too far is seen */
         memcpy(copy, bytes, cut);
         assert_int_equal(symbols_from_metadata(&symbols, copy, cut), 0);
         symbols_close(&symbols);
@@ -427,7 +427,7 @@ static void dbn_metadata_that_is_cut_or_changed_does_no_harm(void **state)
     }
 }
 
-/* ---- leaving memory, and coming back ---- */
+/* ---- out of memory into the index, and back ---- */
 
 static void fill(struct fixture *f)
 {
@@ -466,9 +466,9 @@ static void footer_holds_what_its_segment_needs(void **state)
     ok(catalog_open(&f->catalog, &err), &err);
     ok(catalog_decode(f->catalog, bytes, size, &err), &err);
     assert_filled(f);
-    assert_int_equal(catalog_epoch(f->catalog, 1, 5)->ticks, 0); /* these come by its blocks */
+    assert_int_equal(catalog_epoch(f->catalog, 1, 5)->ticks, 0); /* blocks count them */
 
-    /* A cut is an error or ends between two items; it is never a crash. */
+    /* A cut is an error, or it falls between two items. It is never a crash. */
     for (size_t cut = 0; cut < size; cut++) {
         unsigned char *copy = malloc(cut + 1);
         struct catalog *other;
@@ -500,7 +500,7 @@ static void index_holds_all_of_it(void **state)
     assert_filled(f);
     assert_int_equal(catalog_epoch(f->catalog, 1, 5)->ticks, 2);
 
-    /* What changes after that goes to the same places. */
+    /* What changes after the load is stored in the same places. */
     add_tick(f, NOW + 2);
     add_symbol(f, 7, 500, NEVER, "BTC-GBP");
     learn(f);
@@ -523,8 +523,8 @@ static void reopen(struct fixture *f)
     ok(catalog_open(&f->catalog, &err), &err);
 }
 
-/* The index lists names of one time in another order than they were told; feet are made from that.
- */
+/* For names of one time, the index lists them in another order than they came in. Feet are made
+ * from that list. */
 static void of_two_names_at_one_time_the_first_stays_the_first(void **state)
 {
     struct fixture *f = *state;

@@ -1,4 +1,4 @@
-/* The clock that a ring's reader asks, live and in a replay. */
+/* The clock that a ring's reader asks, both live and in a replay. */
 #include "tests/support/check.h"
 #include "tests/support/rings.h"
 
@@ -140,7 +140,8 @@ struct contender {
     int unexpected;
 };
 
-/* A page that nobody holds lies there; both are at it; whoever got it leaves. */
+/* A page that nobody holds is left in the folder. Both threads try to open it, and the one that got
+ * it closes it. */
 static void *contend(void *context)
 {
     struct contender *c = context;
@@ -151,7 +152,7 @@ static void *contend(void *context)
         int rc = clock_writer_open(&c->writer, "r", &err);
         c->unexpected += rc != 0 && rc != TDK_EBUSY;
         pthread_barrier_wait(c->line);
-        pthread_barrier_wait(c->line); /* looked at */
+        pthread_barrier_wait(c->line); /* the main thread has looked */
         clock_writer_close(c->writer);
         pthread_barrier_wait(c->line);
     }
@@ -231,11 +232,11 @@ static void a_page_whose_file_is_cut_ends_nobodys_life(void **state)
     snprintf(path, sizeof path, "%s/r.clock", f->folder);
     assert_int_equal(truncate(path, 0), 0);
     clock_writer_set(f->writer, &words);
-    uint64_t before = clock_wall(), now = tdk_clock_now(f->clock); /* as where there is no page */
+    uint64_t before = clock_wall(), now = tdk_clock_now(f->clock); /* the same as without a page */
     assert_in_range(now, before, clock_wall());
 }
 
-/* Whoever may read it may lock it, and go away. */
+/* Anybody who may read the folder may lock it, and never unlock it. */
 static void a_folder_that_another_has_locked_keeps_no_player(void **state)
 {
     struct fixture *f = *state;
@@ -271,7 +272,7 @@ static void who_cannot_look_is_not_told_that_it_is_live(void **state)
 
 /* ---- a play that is over ---- */
 
-/* A tick of `size` and an END at `ts`, as a player puts them in and goes. */
+/* A tick of `size` bytes and an END at `ts`, put in by a player that then detaches. */
 static void play_over(uint32_t size, uint64_t ts, uint64_t played)
 {
     struct tdk_ring *ring;
@@ -298,7 +299,7 @@ static void release_all(void)
     tdk_ring_detach(ring);
 }
 
-/* Attached anew, as by one who begins to read now. */
+/* Attach anew, as a reader would that begins now. */
 static enum tdk_clock_state look(struct fixture *f, uint64_t *now)
 {
     struct tdk_clock_info info;
@@ -321,7 +322,7 @@ static void a_play_that_is_over_is_told_by_its_ring(void **state)
         assert_int_equal(look(f, &now), TDK_CLOCK_ENDED);
         assert_int_equal(now, ts);
         release_all();
-        assert_int_equal(look(f, &now), TDK_CLOCK_ENDED); /* read, it is over all the same */
+        assert_int_equal(look(f, &now), TDK_CLOCK_ENDED); /* still over once read */
     }
 }
 
@@ -339,7 +340,7 @@ static void a_feed_behind_a_play_is_live_again(void **state)
     tdk_ring_detach(feed);
     assert_int_equal(look(f, &now), TDK_CLOCK_LIVE);
     assert_in_range(now, before, clock_wall());
-    play_over(8, 1000, 0); /* what looks like an END, of one who has played nothing */
+    play_over(8, 1000, 0); /* looks like an END, but its sender has played nothing */
     assert_int_equal(look(f, &now), TDK_CLOCK_LIVE);
 }
 

@@ -1,5 +1,5 @@
-/* Columns: in planes and in bits, values come out as they went in; what contradicts itself is none.
- */
+/* Columns, in planes and in bits: values come out as they went in, and a column that contradicts
+ * itself is refused. */
 #include "tape/column.h"
 
 #include <setjmp.h>
@@ -25,7 +25,7 @@ struct made {
     uint32_t count;
     uint16_t starts[64];
     struct column_strands strands;
-    unsigned char *bytes; /* of exactly its size, and what its reader may read behind */
+    unsigned char *bytes; /* exactly its size, plus what its reader may read after it */
     size_t size;
     struct column_head head;
 };
@@ -110,7 +110,7 @@ static void walks_come_back(void **state)
             }
 }
 
-/* Far apart, but few: 100, 200, 1600, 77. */
+/* The values are far apart, but few: 100, 200, 1600, 77. */
 static void a_few_different_values_are_places_in_a_table(void **state)
 {
     (void)state;

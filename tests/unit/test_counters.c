@@ -1,4 +1,4 @@
-/* The counters page: what is written is read, and nothing that lies there is trusted. */
+/* The counters page: what is written can be read, and nothing in the file is trusted. */
 #include "shm/counters.h"
 
 #include "tests/support/check.h"
@@ -103,7 +103,7 @@ static void rows_have_a_limit_and_beyond_it_nothing_is_written(void **state)
         assert_int_equal(counters_add(page, &ticks, "a", "a"), i);
     int row = counters_add(page, &ticks, "a", "a");
     assert_int_equal(row, TDK_EFULL);
-    counters_set(page, row, 1); /* is nothing */
+    counters_set(page, row, 1); /* does nothing */
     counters_close(page);
 }
 
@@ -114,7 +114,7 @@ static void copy_file(const char *from, const char *to)
     assert_int_equal(system(command), 0);
 }
 
-/* A writer that was killed leaves its page: it is read, and known to be dead. */
+/* A writer that was killed leaves its page. The page can be read, and is known to be dead. */
 static void a_page_without_its_writer_is_known_as_that(void **state)
 {
     (void)state;
@@ -132,7 +132,7 @@ static void a_page_without_its_writer_is_known_as_that(void **state)
     assert_int_equal(copy.rows, 1);
     counters_forget(&copy);
 
-    /* And a new writer takes its place. */
+    /* A new writer takes its place. */
     struct counters *next = NULL;
     assert_int_equal(counters_create(&next, &options, NULL), 0);
     assert_int_equal(counters_read(&copy, file, NULL), 0);
@@ -143,7 +143,8 @@ static void a_page_without_its_writer_is_known_as_that(void **state)
     counters_close(next);
 }
 
-/* Any byte changed, any length: an answer, never a signal; and texts end. */
+/* Whatever byte is changed and whatever the length is, the reader gets an answer and never a
+ * signal. Texts are terminated. */
 static void a_page_of_any_bytes_is_answered(void **state)
 {
     (void)state;

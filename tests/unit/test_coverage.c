@@ -1,4 +1,4 @@
-/* What a tape knows of its own gaps, against what was put on it. */
+/* What a tape knows of its own gaps, compared with what was written to it. */
 #include "tests/support/check.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 /* ---- coverage as words ---- */
 
-/* "lost t/77 4+5 [102,200] ring; t/77 1-10 5 ticks;" */
+/* Coverage as text, such as "lost t/77 4+5 [102,200] ring; t/77 1-10 5 ticks;" */
 struct words {
     char text[2000];
 };
@@ -60,7 +60,7 @@ static struct words cover(const char *path, const struct tdk_query *query, bool 
 
 static const struct tdk_query everything = {.to = UINT64_MAX};
 
-/* Whether its blocks are read or not. */
+/* The answer is the same whether the blocks are read or not. */
 static void assert_covered(const char *path, const struct tdk_query *query, const char *want)
 {
     struct words words = cover(path, query, false);
@@ -94,7 +94,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The tape as a writer leaves it in order: sealed, with an index. */
+/* Leave the tape as a writer does that ends in order: sealed, with an index. */
 static void seal(struct fixture *f)
 {
     struct recovered tape;
@@ -188,7 +188,7 @@ static void damage_side_by_side_is_one_gap(void **state)
                         "damaged t/77 5+2 [120,121]; t/77 5-6: 0 ticks; ");
 }
 
-/* A block with one tick of an epoch that says what was before it. */
+/* A block with one tick of an epoch. The epoch names the one before it. */
 static void write_epoch(struct fixture *f, uint64_t epoch, uint64_t previous, uint64_t previous_seq,
                         uint64_t ts)
 {
@@ -211,7 +211,7 @@ static void the_next_epoch_knows_how_far_the_last_one_came(void **state)
     write_epoch(f, 77, 0, 0, 100);
     write_epoch(f, 80, 77, 1, 300);
     write_epoch(f, 90, 80, 4, 400);
-    write_epoch(f, 99, 95, 4, 500); /* there is nothing of 95 */
+    write_epoch(f, 99, 95, 4, 500); /* nothing of epoch 95 is on the tape */
     seal(f);
     assert_covered(f->path, &everything,
                    "t/77 1-1: 1 ticks; damaged t/80 2+3 [300,400]; t/80 1-4: 1 ticks; "
@@ -308,7 +308,7 @@ static int sum_gap(const struct tdk_gap *gap, void *context)
     return 0;
 }
 
-/* Ticks that a query gives, whatever it meets. */
+/* How many ticks a query returns, whatever damage it meets. */
 static uint64_t served(const char *path)
 {
     struct tdk_tape *tape;
@@ -350,7 +350,7 @@ static void served_and_missing_are_all_there_was(void **state)
     folder_remove(path);
 }
 
-/* What the end of an epoch lost no seq tells. */
+/* No seq tells what the end of an epoch has lost. */
 static int note_lost(const struct tdk_lost_segments *lost, void *context)
 {
     say(context, "%s %llu; ", lost->is_cut ? "cut" : "missing", (ull)lost->first);

@@ -1,5 +1,5 @@
-/* Answers that go on: all of them together are what one walk of the tape tells, however much of a
- * walk is kept between them. */
+/* Answers in pages: together they say what one walk of the tape says, however much of a walk is
+ * kept between them. */
 #include "tests/support/check.h"
 
 #include <stdio.h>
@@ -14,8 +14,8 @@ enum { LOSSES = 1500, TOLD_MAX = 16384, PAGES_MAX = 200 };
 
 struct told {
     char track[TDK_NAME_MAX + 1];
-    uint64_t epoch, seq; /* seq UINT64_MAX: the epoch's row */
-    uint64_t count;      /* of the gap; of a row, its ticks */
+    uint64_t epoch, seq; /* seq UINT64_MAX: this is the epoch's row */
+    uint64_t count;      /* ticks lost in the gap; for a row, the epoch's ticks */
 };
 
 struct list {
@@ -115,7 +115,7 @@ static void take_epoch(struct list *got, const char *track, struct wire_map epoc
     struct wire_map row;
     assert_int_equal(wire_u64(epoch, "epoch", &number, NULL), 1);
     assert_int_equal(wire_u64(epoch, "ticks", &ticks, NULL), 1);
-    assert_int_equal(ticks, LOSSES); /* of all, also where the gaps go on */
+    assert_int_equal(ticks, LOSSES); /* all ticks of the epoch, also where its gaps go on */
     assert_int_equal(wire_list(epoch, "lost", &lost, NULL), 1);
     for (uint32_t i = 0; i < lost.count; i++) {
         assert_int_equal(wire_item_map(lost, i, &row, NULL), 1);
@@ -144,7 +144,7 @@ static void take_track(struct list *got, struct wire_map track, const struct cov
     }
 }
 
-/* Take one answer in, and what is to be asked next. False: it was the last. */
+/* Take in one answer, and work out what to ask next. False: it was the last. */
 static bool ask(struct fixture *f, struct coverage_wish *wish)
 {
     struct text_buffer out;
@@ -206,7 +206,8 @@ static void many_answers_cost_one_walk(void **state)
     assert_int_equal(f->shelf.walks, 1);
 }
 
-/* Who has more gaps than a record holds walks once a record, wherever that is cut. */
+/* A caller with more gaps than a record holds causes one walk a record, wherever the record is
+ * cut. */
 static void a_record_that_is_cut_goes_on_with_the_next(void **state)
 {
     struct fixture *f = *state;
@@ -251,7 +252,7 @@ static void what_waits_is_of_one_range_and_not_for_ever(void **state)
     assert_null(coverage_shelf_take(&f->shelf, number, &everything));
 }
 
-/* One more than there are places: the oldest is walked for anew. */
+/* With one more than there are places, the oldest is dropped and has to be walked for again. */
 static void the_oldest_makes_room(void **state)
 {
     struct fixture *f = *state;

@@ -69,7 +69,7 @@ static void a_map_is_checked_word_by_word(void **state)
     }
 }
 
-/* ts=#1:UNIT,price=#2,size=#3,side=#4 over one line. */
+/* Read one line by the map ts=#1:UNIT,price=#2,size=#3,side=#4. */
 static int read_bytes(const char *map_text, struct csv_context *context, const char *line,
                       size_t size, struct csv_tick *tick, struct tdk_err *err)
 {
@@ -120,7 +120,7 @@ static void times_are_exact_in_every_unit(void **state)
     }
 }
 
-/* Berlin: 02:30 comes twice on 2026-10-25, and not at all on 2026-03-29. */
+/* In Berlin 02:30 comes twice on 2026-10-25, and not at all on 2026-03-29. */
 static void a_zone_is_asked_again_where_its_clock_may_change(void **state)
 {
     (void)state;

@@ -11,7 +11,7 @@
 #include "tests/support/folder.h"
 #include "tests/support/oracle.h"
 
-/* Two hundred small blocks in several segments, everything that time can do. */
+/* Two hundred small blocks in several segments, with every kind of disorder in time. */
 static const struct oracle_plan disordered = {.tracks = 4,
                                               .epochs = 3,
                                               .ticks = 900,
@@ -86,16 +86,16 @@ static void check_ticks(const struct oracle *oracle, struct tdk_tape *tape,
     free(answer);
 }
 
-/* ---- the same, woven where tracks take turns ---- */
+/* ---- the same, woven: tracks that take turns in one run ---- */
 
 struct woven_check {
     const struct oracle *oracle;
     const size_t *answer; /* places in oracle->ticks */
     size_t count, at;
-    uint64_t epochs[16]; /* told by runs, by a track's number */
+    uint64_t epochs[16]; /* as runs have said, by track number */
 };
 
-static uint64_t ticks_woven; /* by all checks */
+static uint64_t ticks_woven; /* by all checks together */
 
 static void check_frames(struct woven_check *check, const struct tdk_run *run)
 {
@@ -132,7 +132,7 @@ static void check_woven(struct woven_check *check, const struct woven *woven)
     ticks_woven += ticks;
 }
 
-/* Into pieces of any size: from one that takes no tick to one that takes several blocks. */
+/* Weave into pieces of any size, from one that takes no tick to one that takes several blocks. */
 static void check_ticks_woven(struct oracle *oracle, struct tdk_tape *tape,
                               const struct tdk_query *query)
 {
@@ -197,7 +197,7 @@ static void check_query(const struct oracle *oracle, struct tdk_tape *tape,
 
 static const struct tdk_query everything = {.to = UINT64_MAX};
 
-/* ---- queries by chance ---- */
+/* ---- random queries ---- */
 
 struct words {
     const char *tracks[3], *symbols[3];
@@ -217,7 +217,7 @@ static void choose_range(struct oracle *oracle, struct tdk_query *query)
     switch (oracle_random(oracle, 5)) {
     case 0:
         return;
-    case 1: /* all at t */
+    case 1: /* everything at one time */
         query->from = some_ts(oracle);
         query->to = query->from == UINT64_MAX ? UINT64_MAX : query->from + 1;
         return;
@@ -288,7 +288,8 @@ static void seal_all(const char *path)
     assert_true(totals.segments > 0 && totals.segments == totals.to_do);
 }
 
-/* As it was recorded; packed, by who had it open before; and packed, opened anew. */
+/* Ask the tape as it was recorded, packed under a handle that was opened before, and packed and
+ * opened again. */
 static void check_many_queries(const struct oracle_plan *plan, uint64_t seed, unsigned queries)
 {
     struct oracle oracle;
@@ -339,7 +340,7 @@ static void cursor_answers_the_same_without_an_index(void **state)
     assert_int_equal(info.tracks, 4);
     tdk_tape_close(tape);
 
-    snprintf(path, sizeof path, "%s/index/clean", oracle.path); /* nobody vouches for it */
+    snprintf(path, sizeof path, "%s/index/clean", oracle.path); /* nobody vouches for the index */
     assert_int_equal(unlink(path), 0);
     tape = asking_open(oracle.path);
     tdk_tape_info(tape, &info);

@@ -1,4 +1,5 @@
-/* How a cursor reads: which blocks, how often, and what it tells of those that are bad or gone. */
+/* How a cursor reads: which blocks, how often, and what it reports of blocks that are damaged or
+ * gone. */
 #include "tests/support/taping.h"
 
 #include <errno.h>
@@ -99,7 +100,7 @@ struct outcome {
     unsigned bad; /* runs that could not be read */
 };
 
-/* All of it; whatever could not be read is told in such words (a pattern). */
+/* Read everything. `words` is a pattern for the errors of what cannot be read. */
 static struct outcome read_all(struct tdk_cursor *cursor, const char *words)
 {
     struct outcome answer = {0};
@@ -139,7 +140,7 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
     tdk_tape_close(tape);
 }
 
-/* Each call reads a block at most. */
+/* Each call reads at most one block. */
 static void cursor_without_patience_tells_the_same_in_more_calls(void **state)
 {
     const char *folder = *state;
@@ -166,13 +167,14 @@ static void cursor_without_patience_tells_the_same_in_more_calls(void **state)
             calls++;
         }
         assert_int_equal(ticks, wanted);
-        assert_true(calls > 10); /* blocks there are */
+        assert_true(calls > 10); /* there are more blocks than that */
         tdk_cursor_close(cursor);
     }
     tdk_tape_close(tape);
 }
 
-/* The index tells blocks in batches, and a range may end in the last of one as in any other. */
+/* The index gives blocks in batches. A range may end in the last block of a batch as well as in any
+ * other. */
 static void cursor_ends_in_any_block(void **state)
 {
     enum { TICKS = 8000, STEP = 20 };
@@ -229,7 +231,7 @@ static ssize_t count_read(int fd, void *bytes, size_t size, uint64_t offset)
     return files_posix.pread(fd, bytes, size, offset);
 }
 
-/* Blocks of 256 KiB, every seventh tick of which is asked for. */
+/* Blocks of 256 KiB. The query asks for every seventh tick. */
 static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **state)
 {
     const char *folder = *state;
@@ -249,7 +251,8 @@ static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **st
         read_all(cursor, "*");
         tdk_cursor_stats(cursor, &stats);
         assert_in_range(stats.blocks_read + stats.damaged_blocks, 16, 20);
-        /* Opening, the first, and what a scout had begun with beside the damage. */
+        /* More reads are for opening, for the first block, and for what a scout had begun beside
+         * the damage. */
         assert_in_range(reads, stats.blocks_read, stats.blocks_read + 16);
         assert_int_equal(stats.damaged_blocks, damaged);
         tdk_cursor_close(cursor);
@@ -271,8 +274,8 @@ static bool always(void *context)
     return true;
 }
 
-/* Of several tracks in reverse, one whose time goes back is looked into block by block before the
- * first tick is returned. That is part of the first read, and can be stopped there. */
+/* With several tracks in reverse, a track whose time goes back is looked into block by block before
+ * the first tick is returned. This is part of the first read, and can be stopped there. */
 static void cursor_looks_into_nothing_before_it_is_read(void **state)
 {
     const char *folder = *state;
@@ -297,7 +300,7 @@ static void cursor_looks_into_nothing_before_it_is_read(void **state)
     tdk_cursor_close(cursor);
     cursor = asking_cursor(tape, &query);
     assert_int_equal(tdk_cursor_read(cursor, &run, &err), 1);
-    assert_true(reads > 40); /* blocks there are */
+    assert_true(reads > 40); /* there are more blocks than that */
     tdk_cursor_close(cursor);
     tdk_tape_close(tape);
     files = &files_posix;
@@ -325,7 +328,7 @@ static void cursor_counts_again_without_reading(void **state)
     tdk_tape_close(tape);
 }
 
-/* The index knows what was in a segment that is gone. */
+/* The index knows what was in a missing segment. */
 static void cursor_tells_each_block_of_a_missing_segment(void **state)
 {
     const char *folder = *state;
@@ -343,7 +346,7 @@ static void cursor_tells_each_block_of_a_missing_segment(void **state)
     tdk_tape_close(tape);
 }
 
-/* Counted by the index alone: what is not there is not counted, and told. */
+/* A count asks the index alone. What is missing is not counted, and is reported. */
 static void count_tells_a_segment_that_is_missing_or_cut(void **state)
 {
     const char *folder = *state;
@@ -373,8 +376,8 @@ static void count_tells_a_segment_that_is_missing_or_cut(void **state)
     free(bytes);
 }
 
-/* Without the index only the seqs and the row of segments tell, and they do: at the range, and
- * nowhere else. */
+/* Without the index only the seqs and the segments' numbers show that a segment is missing. They
+ * show it at the range where it was, and nowhere else. */
 static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
 {
     (void)state;
@@ -389,7 +392,7 @@ static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
     folder_remove(path);
 
     struct tdk_tape *tape = asking_open(oracle.path);
-    const char *const track = oracle.names[0]; /* the first segments are all its */
+    const char *const track = oracle.names[0]; /* the first segments belong to this track alone */
     struct tdk_query query = {.to = UINT64_MAX, .tracks = &track, .track_count = 1};
     for (int mode = 0; mode < 3; mode++) {
         query.reverse = mode == 1;
@@ -401,7 +404,7 @@ static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
         tdk_cursor_close(cursor);
     }
 
-    /* Where it is: the time of the first tick that is not told any more. */
+    /* Find where the hole is, by the first tick that is not returned any more. */
     struct tdk_cursor *cursor = asking_cursor(tape, &query);
     struct tdk_run run;
     uint64_t told = 0;
@@ -411,7 +414,7 @@ static void cursor_tells_a_missing_segment_that_no_index_knows(void **state)
     while (tdk_cursor_read(cursor, &run, NULL) == 1)
         told += run.ticks;
     tdk_cursor_close(cursor);
-    const uint64_t inside = oracle.ticks[told + 200].ts; /* in the middle of what is missing */
+    const uint64_t inside = oracle.ticks[told + 200].ts; /* in the middle of the hole */
     query.from = inside;
     query.to = inside + 1;
     cursor = asking_cursor(tape, &query);
@@ -485,7 +488,8 @@ static bool is_third(void *context)
     return ++*asked == 3;
 }
 
-/* Of a tape on which nothing passes, read or counted: it is stopped at the third block. */
+/* Nothing on the tape passes the filter, whether it is read or counted. The cursor is stopped at
+ * the third block. */
 static void cursor_is_stopped_where_nothing_passes(void **state)
 {
     const char *folder = *state;

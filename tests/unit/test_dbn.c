@@ -27,8 +27,8 @@ static void every_layout_lies_inside_its_record(void **state)
         }
 }
 
-/* What passes tdk_dbn_check() has a layout, and nothing else: two lists of sizes that must agree.
- */
+/* Whatever passes tdk_dbn_check() has a layout, and nothing else has one. These are two lists of
+ * sizes that must agree. */
 static void a_record_has_a_layout_if_it_passes_its_check(void **state)
 {
     (void)state;
@@ -98,7 +98,7 @@ static void the_index_time_is_ts_recv_where_there_is_one(void **state)
     struct tdk_dbn_ohlcv bar = {.head = {14, TDK_RTYPE_OHLCV_1D, 1, 2, 5}};
     assert_int_equal(dbn_index_ts(&mbo, sizeof mbo), 4);
     assert_int_equal(dbn_index_ts(&bar, sizeof bar), 5);
-    assert_int_equal(dbn_index_ts(&mbo, 16), 3); /* too short to hold what its type says */
+    assert_int_equal(dbn_index_ts(&mbo, 16), 3); /* too short for what its type says */
 }
 
 /* ---- metadata ---- */
@@ -163,8 +163,8 @@ static void metadata_comes_back_from_each_version(void **state)
     }
 }
 
-/* Each byte of a small header takes each of a few values: an answer every time, no crash, no huge
- * allocation (the sanitizers look on). */
+/* Each byte of a small header takes each of a few values. There is an answer every time, no crash
+ * and no huge allocation (the sanitizers watch). */
 static void metadata_with_any_byte_changed_is_decoded_or_refused(void **state)
 {
     (void)state;
@@ -194,7 +194,7 @@ static void metadata_cut_anywhere_is_truncated(void **state)
     size_t size;
     assert_int_equal(dbn_metadata_encode(&in, &bytes, &size, NULL), 0);
     for (size_t cut = 0; cut < size; cut++) {
-        void *copy = malloc(cut + 1); /* so that a byte too many is seen */
+        void *copy = malloc(cut + 1); /* so that a read too far is seen */
         memcpy(copy, bytes, cut);
         assert_int_equal(dbn_metadata_decode(&out, copy, cut, NULL), TDK_ETRUNCATED);
         free(copy);
@@ -266,12 +266,12 @@ static void a_symbol_holds_from_its_first_day_up_to_its_last(void **state)
     struct dbn_metadata m = example(3);
     struct dbn_symbols symbols;
     assert_int_equal(dbn_symbols_open(&symbols, &m), 0);
-    assert_int_equal(symbols.count, 3); /* the one that is not resolved is left out */
+    assert_int_equal(symbols.count, 3); /* an interval without a symbol id is left out */
     assert_null(dbn_symbols_find(&symbols, 77, day(20201228) - 1));
     assert_string_equal(dbn_symbols_find(&symbols, 77, day(20201228)), "ESM1");
     assert_string_equal(dbn_symbols_find(&symbols, 77, day(20201230) - 1), "ESM1");
     assert_null(dbn_symbols_find(&symbols, 77, day(20201230)));
-    /* Two names at one time: the first in the file. */
+    /* Of two names at one time, the first in the file counts. */
     assert_string_equal(dbn_symbols_find(&symbols, 5482, day(20201231)), "ESH1");
     assert_string_equal(dbn_symbols_find(&symbols, 5482, day(20210102)), "ESM1");
     assert_null(dbn_symbols_find(&symbols, 1, day(20210102)));
@@ -293,7 +293,7 @@ static void mappings_are_understood_in_both_directions(void **state)
     assert_int_equal(symbols.count, 1);
     assert_string_equal(dbn_symbols_find(&symbols, 5482, day(20201228)), "ESH1");
     dbn_symbols_close(&symbols);
-    m.stype_in = 3; /* continuous to raw: no ids anywhere */
+    m.stype_in = 3; /* continuous to raw: there are no ids */
     assert_int_equal(dbn_symbols_open(&symbols, &m), 0);
     assert_int_equal(symbols.count, 0);
     dbn_symbols_close(&symbols);

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "tapedeck/digest.h"
 
-/* Frames back to back, as a run has them. */
+/* Frames one after another, as in a run. */
 struct frames {
     _Alignas(8) unsigned char bytes[1 << 20];
     size_t size;
@@ -25,7 +25,7 @@ static void put(struct frames *f, uint8_t type, uint8_t flags, uint64_t seq, uin
     assert_true(f->size <= sizeof f->bytes);
 }
 
-/* WIRE's words, in the plainest way. */
+/* Add a tick by the definition of the digest, in the plainest way. */
 static void plain_add(XXH3_state_t *x, const char *track, uint64_t epoch,
                       const struct tdk_frame *frame)
 {
@@ -100,7 +100,7 @@ static void digest_is_the_plain_hash_of_its_definition(void **state)
         for (const struct tdk_frame *at = first(&f); at != end; at = tdk_frame_after(at)) {
             tdk_digest_add(one, names[t], epoch, at);
             plain_add(plain, names[t], epoch, at);
-            assert_value(one, plain); /* and it goes on behind its value */
+            assert_value(one, plain); /* and asking for the value does not end the digest */
         }
     }
     assert_value(run, plain);
@@ -122,7 +122,7 @@ static void digest_passes_over_control_frames_padding_and_prologue(void **state)
         put(&all, TDK_TYPE_DBN, TDK_FLAG_PROLOGUE, seq, 48);
         put(&all, TDK_TYPE_OPAQUE_LAST, TDK_FLAG_AFTER_LOSS, seq, 9);
         put(&all, TDK_TYPE_END, 0, seq, 40);
-        put(&ticks, TDK_TYPE_OPAQUE_LAST, 0, seq, 9); /* flags are not in it */
+        put(&ticks, TDK_TYPE_OPAQUE_LAST, 0, seq, 9); /* the digest leaves flags out */
     }
     struct tdk_digest *a, *b;
     assert_int_equal(tdk_digest_open(&a), 0);

@@ -1,4 +1,4 @@
-/* The symbol directory of a block: an instrument's ticks without the others. */
+/* The symbol directory of a block: the ticks of one instrument, without the others. */
 #include "tests/support/check.h"
 
 #include "tape/frame.h"

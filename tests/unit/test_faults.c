@@ -1,5 +1,5 @@
-/* Each call that changes a tape's files fails in turn, once and for ever; and each is the last
- * before a death. Afterwards the tape is what it was before, or what it was to become. */
+/* Each call that changes a tape's files fails in turn, once or from then on, and each is once the
+ * last call before a death. Afterwards the tape is as it was before, or as it was to become. */
 #include "tests/support/check.h"
 
 #include <string.h>
@@ -36,7 +36,8 @@ static void start_anew(struct fixture *f)
     folder_make(f->path);
 }
 
-/* Into an existing tape, in several segments. 0, or the error; then nothing of it must be there. */
+/* Import into an existing tape, in several segments. Returns 0, or the error; in that case nothing
+ * of the import may be there. */
 static int import_ticks(const struct fixture *f)
 {
     const struct append_options options = {
@@ -63,7 +64,8 @@ static uint64_t ticks_of(const struct recovered *tape, const char *track)
     return ref != NULL ? ref->ticks : 0;
 }
 
-/* What is on the tape now, found twice the same; and whether nothing of it is damaged. */
+/* How many ticks are on the tape now. It is looked at twice with the same result, and nothing may
+ * be damaged. */
 static uint64_t look(const struct fixture *f)
 {
     struct recovered tape;
@@ -103,7 +105,8 @@ static void import_that_meets_a_fault_is_whole_or_not_there(void **state)
     }
 }
 
-/* A recorder's segments, the last with a torn write: what recovery has to do. */
+/* A recorder's segments, the last of which ends in a torn write. This is what recovery has to
+ * repair. */
 static void make_torn_tape(struct fixture *f)
 {
     char from[128], to[128];
@@ -113,7 +116,7 @@ static void make_torn_tape(struct fixture *f)
     taping_path(f->path, 1, ".seg", from);
     taping_path(f->path, 1, ".open", to);
     unsigned char *bytes = taping_load(from, &size);
-    memset(bytes + size - 4096, 'x', 4096); /* where the footer was */
+    memset(bytes + size - 4096, 'x', 4096); /* the footer was here */
     taping_store(to, bytes, size);
     free(bytes);
     assert_int_equal(unlink(from), 0);
