@@ -1,5 +1,5 @@
-/* One message, the short way and the long way: what the short one takes, the long one reads alike.
- */
+/* One message, read the short way and the long way. What the short way takes, the long way must
+ * read alike. */
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct binance_tick one, other;
     char one_symbol[80], other_symbol[80];
-    char *spaced = malloc(size + 1); /* a blank in front is not what the short way expects */
+    char *spaced = malloc(size + 1); /* the short way does not expect a blank in front */
     if (spaced == NULL)
         abort();
     spaced[0] = ' ';

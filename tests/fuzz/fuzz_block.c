@@ -1,7 +1,7 @@
 /*
  * A block as it comes from a disk, and a run of frames as it comes from a ring.
  *
- * Checksums keep a fuzzer out, so they are put right where the sizes allow it: what is left to find
+ * Checksums keep a fuzzer out, so they are corrected where the sizes allow it. What is left to find
  * are contents that contradict themselves. A block made of a ring's bytes must pass its own check.
  */
 #include "tests/fuzz/fuzz.h"
@@ -41,7 +41,7 @@ static void mend_contents(unsigned char *bytes, const struct block_head *head)
     memcpy(bytes, &mended, sizeof mended);
 }
 
-/* Magic, version and checksums as they must be. */
+/* Set magic, version and checksums to what they must be. */
 static void mend(unsigned char *bytes, size_t size)
 {
     struct block_head head;

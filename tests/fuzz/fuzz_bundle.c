@@ -11,7 +11,7 @@
 
 #include "cli/bundle.h"
 
-#define BYTES_MAX (4u << 20) /* that a few bytes under zstd may become */
+#define BYTES_MAX (4u << 20) /* what a few bytes under zstd may become */
 
 static int count(uint64_t bytes, void *context)
 {

@@ -1,5 +1,6 @@
-/* Bytes from a server, to the client: a query to its end, then tracks and a count. Whatever is
- * said, runs lie inside of what came, names end, and it is over when the bytes are. */
+/* Bytes from a server to the client: a query to its end, then tracks and a count. Whatever the
+ * server says, runs lie inside what came, names are terminated, and everything is over when the
+ * bytes are. */
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
@@ -10,7 +11,7 @@
 
 #include "wire/client.h"
 
-#define SAID_MAX (64u << 10) /* a socket holds so much */
+#define SAID_MAX (64u << 10) /* a socket holds this much */
 
 static void look_at(const struct tdk_run *run)
 {

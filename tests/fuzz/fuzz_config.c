@@ -1,4 +1,4 @@
-/* A config file: each line is an answer or a refusal, and all of them end. */
+/* A config file. Each line is taken or refused, and reading always comes to an end. */
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>

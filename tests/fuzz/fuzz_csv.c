@@ -1,4 +1,4 @@
-/* The first line is a map, the rest a file: columns by name, by place, known ones. */
+/* The first line is a map, and the rest is a file: columns by name, by place, and known ones. */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

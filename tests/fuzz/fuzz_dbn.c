@@ -1,5 +1,5 @@
-/* A whole DBN file as a source sees it, and each record as text; metadata that decodes must encode
- * to something that decodes to the same. */
+/* A whole DBN file as a source sees it, and each record as text. Metadata that can be decoded must
+ * encode to something that decodes to the same. */
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>

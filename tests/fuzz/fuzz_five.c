@@ -1,5 +1,5 @@
-/* A five-field line. One that is read must be written as a line that is read as the same tick, and
- * the decoder's short way and its long way, which a space sends a line, must agree. */
+/* A five-field line. If it can be read, it must be written as a line that is read as the same tick.
+ * The decoder's short way and its long way, which a space in the line selects, must agree. */
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>

@@ -1,9 +1,9 @@
 /*
- * A whole segment file: head, blocks, table, catalogue, states, foot; and a catalogue and a list of
- * states alone.
+ * A whole segment file: head, blocks, table, catalogue, states, foot. Also a catalogue and a list
+ * of states alone.
  *
- * The input is the file. It is read as it is, and again with the checksums of head and foot and
- * of what the foot points to put right.
+ * The input is the file. It is read as it is, and again with correct checksums for the head, the
+ * foot and what the foot points to.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -67,7 +67,7 @@ static int pass_over(const struct state_ref *state, void *context)
     return 0;
 }
 
-/* The list alone: as a segment of so many blocks would have it. */
+/* The list of states alone, as a segment of at most 8 blocks would have it. */
 static void read_states(const uint8_t *bytes, size_t size)
 {
     static const struct block_ref refs[8];

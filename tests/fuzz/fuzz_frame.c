@@ -1,5 +1,6 @@
-/* Bytes from a socket. The walk must end a message at the same byte whether it sees them at once or
- * one by one, never beyond its limit; and what it lets through must be msgpack to the decoder. */
+/* Bytes from a socket. The walk must end a message at the same byte whether it sees the bytes at
+ * once or one by one, and never beyond its limit. What it lets through must be msgpack to the
+ * decoder. */
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>

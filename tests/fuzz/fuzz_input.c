@@ -1,4 +1,4 @@
-/* A file, packed or not: its bytes are the same however much of them is asked for at once. */
+/* A file, packed or not. Its bytes are the same however many of them are asked for at once. */
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
@@ -10,7 +10,7 @@
 
 #include "formats/input.h"
 
-#define BYTES_MAX ((size_t)8 << 20) /* what is packed may be a thousand times as large */
+#define BYTES_MAX ((size_t)8 << 20) /* what is packed may become a thousand times as large */
 
 struct outcome {
     int opened, status;

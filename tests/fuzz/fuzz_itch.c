@@ -1,4 +1,4 @@
-/* Messages of ITCH, each behind its length, or in datagrams of a capture. */
+/* ITCH messages, each after its length, or in datagrams of a capture. */
 #include "tests/fuzz/fuzz.h"
 
 #include "tests/fuzz/source_run.h"

@@ -1,10 +1,10 @@
 /*
- * What a tape keeps of its keeping: the tombstones of deleted segments, holds, and where moved
- * segments are.
+ * What a tape keeps about its own upkeep: the tombstones of deleted segments, holds, and where
+ * moved segments are.
  *
- * The input is any of these files. It is read as it is, and again with magic, version, tape and
- * checksum put right. Tombstones that are taken come out as they went in, and answer what is asked
- * of them.
+ * The input is one of these files. It is read as it is, and again with correct magic, version, tape
+ * and checksum. Tombstones that are accepted come out as they went in, and answer questions about
+ * them.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -25,7 +25,7 @@ static void ask(const struct retired *retired)
         uint64_t first = e->first_seq, last = e->last_seq;
         if (retired_of(retired, e->track, e->epoch, &end) > end ||
             retired_trim(retired, e->track, e->epoch, &first, &last))
-            abort(); /* it was deleted: nothing of it is left over */
+            abort(); /* it was deleted: none of it is left */
     }
     for (size_t i = 0; i < retired->range_count; i++)
         if (retired_find(retired, retired->ranges[i].first) != &retired->ranges[i] ||
@@ -84,7 +84,7 @@ static void read_annexes(const uint8_t *bytes, size_t size)
     annexes_close(&annexes);
 }
 
-/* Signed, and zero where a head of any of them has zeros: at its end. */
+/* Sign the file, and clear the bytes that are zero at the end of each kind of head. */
 static void mend(uint8_t *bytes, size_t size, uint64_t magic)
 {
     const size_t zeros = offsetof(struct holds_head, zero);

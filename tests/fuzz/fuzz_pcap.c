@@ -1,4 +1,4 @@
-/* A capture, whole and unwrapped; and the same bytes as one packet of each link type. */
+/* A capture, whole and unwrapped, and the same bytes as one packet of each link type. */
 #include "tests/fuzz/fuzz.h"
 
 #include "formats/packet.h"

@@ -1,6 +1,6 @@
 /*
- * A ring whose producer stored anything: in its counters, its epoch, its frames. Input: eight words
- * for the shared page, then what lies from `consumed` on.
+ * A ring whose producer stored anything: in its counters, its epoch, its frames. The input is eight
+ * words for the shared page, then what lies from `consumed` on.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -16,7 +16,7 @@
 #define CAPACITY ((size_t)64 << 10)
 
 static char folder[] = "/dev/shm/tapedeck-fuzz-XXXXXX";
-static struct tdk_ring *victim; /* whose mapping the input is written through */
+static struct tdk_ring *victim; /* the input is written through its mapping */
 
 static void remove_ring(void)
 {
@@ -97,7 +97,7 @@ static void look(void)
         abort();
 }
 
-/* The same bytes as a header: accepted only where it says what the file's size says. */
+/* Read the same bytes as a header. It is accepted only if it says the same as the file's size. */
 static void check_header(const uint8_t *bytes, size_t size)
 {
     struct tdk_ring_shared head = {0};

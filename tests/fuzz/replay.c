@@ -1,5 +1,5 @@
-/* Gives each file of a folder to a fuzzer, so that every test run sees what fuzzing has found. Also
- * cut at each byte of a small one, at so many places of others. */
+/* Gives each file of a folder to a fuzzer, so that every test run sees what fuzzing has found. Each
+ * file is also cut: a small one at each byte, others at a fixed number of places. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #define SIZE_MAX_INPUT (1 << 20)
 #define CUTS           24
 
-/* In memory of its own size, so that a sanitizer sees one byte too far. */
+/* Run on memory of exactly this size, so that a sanitizer sees a read one byte too far. */
 static void run(const uint8_t *bytes, size_t size)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
