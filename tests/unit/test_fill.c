@@ -1,4 +1,4 @@
-/* What a stream reads ends when nobody wants it any more. */
+/* What is read for a stream ends when nobody wants the stream any more. */
 #include "tests/support/asking.h"
 #include "tests/support/taping.h"
 

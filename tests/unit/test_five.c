@@ -107,7 +107,7 @@ static void decimals_are_exact_up_to_their_limits(void **state)
     }
 }
 
-/* With an exponent of nothing behind it a number takes the long way. */
+/* With an exponent that changes nothing, a number is read the long way. */
 static void numbers_are_the_same_by_the_short_and_the_long_way(void **state)
 {
     (void)state;
@@ -159,7 +159,7 @@ static void the_limits_of_each_field_are_its_own(void **state)
     }
 }
 
-/* A library's saturation must not make a good value of a bad one. */
+/* A library's saturation must not turn a bad value into a good one. */
 static void integers_beyond_64_bits_are_refused(void **state)
 {
     static const char *const lines[] = {
@@ -232,7 +232,7 @@ static void a_malformed_line_is_named(void **state)
         assert_int_equal(rc, TDK_EVALUE);
         assert_true(strlen(err.text) > 0);
     }
-    /* And a good line is read after all that. */
+    /* A good line is still read after all that. */
     struct five_tick tick;
     const char *line = " " LINE("1", "2", "3") " \r";
     assert_int_equal(five_decode(*state, line, strlen(line), &tick, NULL), 0);
@@ -318,7 +318,7 @@ static int compare_ids(const void *a, const void *b)
 static void many_names_have_numbers_of_their_own(void **state)
 {
     (void)state;
-    enum { COUNT = 300000 }; /* enough for collisions in 32 bits to be there: n^2 / 2^33 is ten */
+    enum { COUNT = 300000 }; /* n^2 / 2^33 is ten: enough for collisions in 32 bits */
     struct five_names *names;
     uint32_t *ids = calloc(COUNT, sizeof *ids), id;
     char name[16];

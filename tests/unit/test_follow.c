@@ -1,4 +1,4 @@
-/* A cursor behind another one's end tells what has come since, and nothing else. */
+/* A cursor that begins after another one's end returns what has come since, and nothing else. */
 #include "tests/support/taping.h"
 
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Ticks behind the places, which move behind them. */
+/* Read the ticks after the places, and move the places past them. Returns how many there were. */
 static uint64_t read_behind(struct fixture *f)
 {
     struct tdk_err err;
@@ -82,7 +82,7 @@ static void a_place_is_the_end_of_the_last_epoch(void **state)
     assert_int_equal(f->places.items[0].place.last_seq, 300);
 }
 
-/* It was told up to the middle of a block (out of a ring, say). */
+/* It was delivered up to the middle of a block (out of a ring, say). */
 static void a_place_inside_a_block_tells_the_rest_of_it(void **state)
 {
     struct fixture *f = *state;
@@ -95,7 +95,7 @@ static void a_place_inside_a_block_tells_the_rest_of_it(void **state)
 static void what_a_range_leaves_out_is_told_all_the_same(void **state)
 {
     struct fixture *f = *state;
-    f->query.from = TAPING_NOW + 5000; /* later than all there is */
+    f->query.from = TAPING_NOW + 5000; /* later than everything on the tape */
     assert_int_equal(read_behind(f), 0);
     assert_int_equal(f->places.items[0].place.last_seq, 1000);
 }

@@ -1,4 +1,4 @@
-/* How much an answer will be, before it is read. */
+/* How large an answer will be, before it is read. */
 #include "tests/support/taping.h"
 
 #include "cli/forecast.h"

@@ -1,4 +1,4 @@
-/* The walk that finds where a message ends, against every cut and every bound. */
+/* The walk that finds where a message ends, tried at every cut and every bound. */
 #include "tests/support/check.h"
 
 #include <string.h>
@@ -62,7 +62,7 @@ static void a_message_ends_at_the_same_byte_when_it_comes_byte_by_byte(void **st
     text_close(&m);
 }
 
-/* Each kind of item, and one byte less of it, which is not enough. */
+/* Each kind of item passes. With one byte less it is not complete. */
 static void every_kind_of_item_has_its_size(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void a_message_of_the_largest_size_passes_and_one_byte_more_does_not(void
     assert_int_equal(walk(bytes, 6, &used), TDK_EFULL);
 }
 
-/* What has been promised is known at each moment, and is what the limit looks at. */
+/* What a message has promised so far is known at each moment. The limit looks at that. */
 static void promises_add_up(void **state)
 {
     (void)state;
@@ -138,7 +138,7 @@ static void promises_add_up(void **state)
     struct frame frame;
     frame_begin(&frame, &frame_from_client);
     assert_int_equal(frame_walk(&frame, "\xdc\x04\x00", 3, &used, NULL), 0);
-    for (unsigned i = 0; i < 7; i++) /* inside each other: none of them comes to its end */
+    for (unsigned i = 0; i < 7; i++) /* nested: none of them comes to its end */
         assert_int_equal(frame_walk(&frame, "\xde\x04\x00", 3, &used, NULL), 0);
     assert_int_equal(frame.owed, 1024 - 1 + 7 * (2048 - 1) + 1);
     assert_int_equal(walk("\xdc\x04\x01", 3, &used), TDK_EFULL); /* 1025 items */

@@ -107,7 +107,8 @@ struct market {
     uint64_t step_back;
 };
 
-/* Times between 1000 and about 3000: ties, disorder, absurd ones, blocks of control frames only. */
+/* Times between 1000 and about 3000: ties, disorder, absurd times, blocks of control frames
+ * only. */
 static void make_market(struct fixture *f, struct market *m, unsigned disorder, unsigned odd)
 {
     uint64_t running = 0, seq = 1;
@@ -165,7 +166,7 @@ static void put_market(struct fixture *f, const struct market *m)
     assert_int_equal(index_begin(f->index, &err), 0);
     for (int i = 0; i < m->count; i++)
         assert_int_equal(index_put_block(f->index, &m->blocks[i], &err), 0);
-    /* Neighbours that must never be found. */
+    /* Neighbours of the range that must never be found. */
     other.epoch = 6;
     assert_int_equal(index_put_block(f->index, &other, &err), 0);
     other.epoch = 8;
@@ -192,7 +193,7 @@ static bool must_be_found(const struct index_range *range, const struct block_re
     return spans(range, b->min_ts, b->max_ts) || spans(range, b->odd_min, b->odd_max);
 }
 
-/* Every batch size must give the same row. */
+/* Every batch size must give the same blocks. */
 static void assert_found(struct fixture *f, const struct market *m, const struct index_range *range,
                          bool reverse, int room)
 {
@@ -254,7 +255,7 @@ static void find_equals_looking_at_every_block(void **state)
     free(m);
 }
 
-/* Some blocks lie in the one, some in the other, some in both. */
+/* Some blocks are in one index, some in the other, some in both. */
 static void index_over_another_finds_as_one_that_has_all(void **state)
 {
     struct fixture *f = *state;
@@ -403,7 +404,7 @@ static void index_tells_what_was_put_into_memory(void **state)
     assert_all_kinds(f->index);
 }
 
-/* What is new comes in its place; what both have is told as the upper one has it. */
+/* New entries come in their place. Of what both indexes have, the upper one's entry counts. */
 static void index_over_another_tells_what_both_have(void **state)
 {
     struct fixture *f = *state;
@@ -516,7 +517,7 @@ static void index_grows_when_its_map_is_full(void **state)
     free(value);
 }
 
-/* Reads until the writer says that it is done; 0: everything that was read was right. */
+/* Reads until the writer says that it is done. Returns 0 if everything that was read was right. */
 static int read_on(const char *path)
 {
     struct index *index;
@@ -574,7 +575,7 @@ static void reader_in_another_process_follows_a_growing_index(void **state)
     free(value);
 }
 
-/* Looks into the index, and stops. */
+/* Opens a view of the index, and stops the process while it is open. */
 static int stop_in_a_look(const char *path)
 {
     struct store *store;
@@ -585,7 +586,7 @@ static int stop_in_a_look(const char *path)
     return 0;
 }
 
-/* Who is found in a look after some more transactions. */
+/* Returns the process that still has a view open after some more transactions, or 0. */
 static int commit_and_tidy(struct index *index)
 {
     struct index_held held;

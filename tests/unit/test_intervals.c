@@ -6,7 +6,7 @@
 
 #define COUNT 3000u
 
-/* Ticks without payload, one behind the other. */
+/* Ticks without payload, one after another. */
 static struct tdk_frame frames[COUNT];
 
 static void fill(uint64_t (*ts_of)(unsigned i))
@@ -28,7 +28,7 @@ static unsigned digest_by(struct intervals *in, uint64_t by_ns)
     return passes;
 }
 
-/* Each interval against a digest of its ticks alone. */
+/* Check each interval against a digest of its ticks alone. */
 static void check(const struct intervals *in)
 {
     uint64_t ticks = 0;

@@ -40,7 +40,7 @@ static int teardown(void **state)
     return rc;
 }
 
-/* One tick of `size` bytes, every byte of it `byte`. */
+/* One tick of `size` bytes, all of them zero. */
 static int put_tick(struct fixture *f, uint32_t size, uint64_t seq)
 {
     void *room;
@@ -114,7 +114,7 @@ static void the_padding_of_a_control_frame_is_zeros(void **state)
     struct fixture *f = *state;
     const struct tdk_frame head = {.type = TDK_TYPE_MARK};
     attach_consumer(f);
-    memset(f->lane.ring->data, 0xff, CAPACITY); /* what a lap before left there */
+    memset(f->lane.ring->data, 0xff, CAPACITY); /* what an earlier lap left there */
     assert_int_equal(lane_control(&f->lane, &head, "abc", 3, NULL, 0, &f->patience, &f->err), 0);
     lane_publish(&f->lane);
     const struct tdk_frame *frame = next_frame(f);
@@ -130,7 +130,7 @@ static bool take_one(void *context)
     return false;
 }
 
-/* Each time that it is looked at, less was taken than is waited for, but something. */
+/* Each time it is looked at, the consumer has taken something, but less than is waited for. */
 static void a_consumer_that_takes_little_is_not_stalled(void **state)
 {
     struct fixture *f = *state;
@@ -138,7 +138,7 @@ static void a_consumer_that_takes_little_is_not_stalled(void **state)
     attach_consumer(f);
     f->patience.stopped = take_one;
     f->patience.context = f;
-    for (unsigned i = 0; i < CAPACITY / 1024 - 1; i++) /* all but the room of EPOCH is taken */
+    for (unsigned i = 0; i < CAPACITY / 1024 - 1; i++) /* all but the room of EPOCH is filled */
         assert_int_equal(put_tick(f, 1000, 1), 0);
     assert_int_equal(lane_claim(&f->lane, 12 << 10, &room, &f->patience, &f->err), 0);
     assert_true(f->patience.waited_ns > f->patience.stall_ns);
@@ -164,7 +164,7 @@ struct reader {
     bool in_order;
 };
 
-/* Slow, but never for as long as the patience lasts. */
+/* Slow, but never idle for as long as the patience lasts. */
 static void *read_slowly(void *context)
 {
     struct reader *r = context;
@@ -235,7 +235,8 @@ static void a_consumer_that_breaks_the_rules_ends_the_wait(void **state)
     assert_non_null(strstr(f->err.text, "broke its rules"));
 }
 
-/* What fits is put into memory that is nobody's; no more is claimed once it is known. */
+/* What still fits goes into memory that belongs to nobody. Once the cut is known, no more is
+ * claimed. */
 static void a_ring_whose_file_is_cut_takes_nothing_more(void **state)
 {
     struct fixture *f = *state;
@@ -278,7 +279,7 @@ static void a_ring_that_is_not_there_is_made_only_when_asked_for(void **state)
     lane_close(&other);
 }
 
-/* As a recorder's page tells it. */
+/* The ring's recorder is known by its counters page. */
 static void a_ring_that_is_recorded_is_refused_and_none_is_made(void **state)
 {
     struct fixture *f = *state;

@@ -1,4 +1,4 @@
-/* What keeps a segment from being deleted: who reads it, who holds it, a job on the row. */
+/* What keeps a segment from being deleted: a reader, a hold, or a job on the row of segments. */
 #include "tests/support/retiring.h"
 
 #include <sys/wait.h>
@@ -7,7 +7,7 @@
 #include "tape/holds.h"
 #include "tape/lease.h"
 
-/* Workers that were forked with the tape open: what one of them gives back is its own. */
+/* Workers were forked with the tape open. What one of them gives back is only its own. */
 static void what_a_forked_child_gives_back_its_parent_still_has(void **state)
 {
     struct retiring *f = *state;
@@ -70,7 +70,7 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     assert_int_equal(fates[1], RETIRE_LEASED);
     assert_int_equal(fates[4], RETIRE_LEASED);
 
-    tdk_cursor_close(cursor); /* the other still needs the first */
+    tdk_cursor_close(cursor); /* the other cursor still needs the first segment */
     taping_ok(retire_segments(&folder, retiring_going, RETIRING_GOING, &options, &err), &err);
     assert_int_equal(fates[1], RETIRE_LEASED);
     assert_int_equal(fates[2], RETIRE_DONE);
@@ -80,7 +80,7 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     taping_ok(retire_segments(&folder, retiring_going, RETIRING_GOING, &options, &err), &err);
     assert_int_equal(fates[1], RETIRE_DONE);
 
-    /* Nor does who has read all of it and has not closed it yet. */
+    /* A cursor that has read everything and is not closed yet does not keep a segment either. */
     taping_ok(tdk_cursor_open(&cursor, tape, &all, &err), &err);
     while (tdk_cursor_read(cursor, &run, &err) == 1)
         continue;
@@ -88,8 +88,8 @@ static void what_a_reader_needs_stays_until_it_is_done(void **state)
     assert_int_equal(fates[last], RETIRE_DONE);
     tdk_cursor_close(cursor);
 
-    /* A tape that was open all the while meets no damage: its index knows them, their file says
-     * that they were deleted. */
+    /* A tape that was open all the time meets no damage. Its index knows the segments, and the file
+     * of tombstones says that they were deleted. */
     assert_true(telling_ticks(tape, false, NULL).ticks < RETIRING_TICKS);
     tdk_tape_close(tape);
 }
@@ -108,15 +108,15 @@ static void who_cannot_wait_for_the_row_is_told(void **state)
     assert_int_equal(retire_segments(&folder, retiring_going, RETIRING_GOING, &options, &err),
                      TDK_EBUSY);
     taping_ok(retire_segments(&folder, retiring_going, 0, &options, &err),
-              &err);                                     /* nothing waits for it */
-    assert_true(clock_mono() - begun_ns < 9 * NS_PER_S); /* unless said otherwise it is 10 s */
+              &err);                                     /* it has nothing to wait for */
+    assert_true(clock_mono() - begun_ns < 9 * NS_PER_S); /* the default wait is 10 s */
     assert_true(retiring_is_there(f->path, retiring_going[0]));
     leases_give_row(row);
     taping_ok(retire_segments(&folder, retiring_going, RETIRING_GOING, &options, &err), &err);
     assert_false(retiring_is_there(f->path, retiring_going[0]));
 }
 
-/* Of ticks whose time cannot be no segment tells where they lie. */
+/* If the time of a tick is impossible, no segment tells where the tick lies. */
 static void what_has_no_time_is_held_by_who_may_read_it(void **state)
 {
     struct retiring *f = *state;
@@ -147,7 +147,8 @@ static void what_has_no_time_is_held_by_who_may_read_it(void **state)
     tdk_tape_close(tape);
 }
 
-/* A plan of many segments takes its time, and who holds one meanwhile was told that it stays. */
+/* A plan of many segments takes time. Whoever took a hold meanwhile was told that the segment
+ * stays. */
 static void what_is_held_behind_the_plan_stays(void **state)
 {
     struct retiring *f = *state;

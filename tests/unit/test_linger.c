@@ -1,4 +1,5 @@
-/* How long a consumer waits before it looks again: as long as more comes for it, and no longer. */
+/* How long a consumer waits before it looks again: as long as waiting brings more, and no
+ * longer. */
 #include "tests/support/check.h"
 
 #include <string.h>
@@ -9,12 +10,13 @@
 #define SHORTEST TDK_RING_LINGER_SHORTEST
 #define ROUNDS   2000u
 
-/* Bytes a ms that come with waits of a power: of 0, 1, ... SHORTEST. */
+/* Bytes a ms that come if waits have the power 0, 1, ... SHORTEST. */
 struct feed {
     uint64_t rates[SHORTEST + 1];
 };
 
-/* Waits in rounds of a feed: how many went with each power; returns the power that is kept. */
+/* Let a feed go through ROUNDS waits. `rounds` counts how many had each power. Returns the power
+ * that is kept. */
 static uint32_t go_on(struct linger *linger, uint32_t shift, const struct feed *feed,
                       unsigned rounds[SHORTEST + 1])
 {
@@ -36,7 +38,7 @@ static void a_feed_at_its_own_pace_is_waited_for_as_shortly_as_can_be(void **sta
     uint32_t shift = linger_begin(&linger);
     assert_int_equal(shift, SHORTEST);
     assert_int_equal(go_on(&linger, shift, &paced, rounds), SHORTEST);
-    assert_true(rounds[SHORTEST] > ROUNDS * 9 / 10); /* to try costs little */
+    assert_true(rounds[SHORTEST] > ROUNDS * 9 / 10); /* trying others costs little */
     assert_true(rounds[0] > 0);
 }
 
@@ -51,7 +53,7 @@ static void waits_grow_while_an_eighth_more_comes(void **state)
     assert_true(rounds[SHORTEST - 1] > ROUNDS * 9 / 10);
 }
 
-/* Where waits of some pauses bring nothing and long ones do. */
+/* Waits that are a little longer bring nothing, and much longer ones do. */
 static void longer_waits_are_tried_by_leaps(void **state)
 {
     (void)state;

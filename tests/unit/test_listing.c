@@ -1,4 +1,5 @@
-/* Rare instruments on a long tape: found in few blocks, where segments list what is in them. */
+/* Rare instruments on a long tape. They are found in few blocks if segments list what is in
+ * them. */
 #include "tests/support/taping.h"
 
 #include <stdlib.h>
@@ -16,7 +17,8 @@ struct fixture {
     char path[FOLDER_PATH];
 };
 
-/* 200 instruments in turn, which fill every filter; RARE twice in the last quarter, RARER once. */
+/* 200 instruments in turn, which fill every filter. RARE occurs twice, in the last quarter, and
+ * RARER once. */
 static uint32_t instrument_of(unsigned i)
 {
     if (i == 15001 || i == 19991)
@@ -24,7 +26,7 @@ static uint32_t instrument_of(unsigned i)
     return i == 8001 ? RARER : 1 + i % COMMON * 7919;
 }
 
-/* An order: it has no state. */
+/* An order has no state. */
 static void append_order(struct append *append, uint32_t instrument_id, uint64_t ts)
 {
     struct tdk_err err;
@@ -59,7 +61,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What a query for these finds; the blocks that were read for it. */
+/* How many ticks a query for these symbols finds. *blocks_read: the blocks that were read for
+ * it. */
 static uint64_t find(const struct fixture *f, const char *const *symbols, size_t count,
                      bool reverse, uint64_t *blocks_read)
 {
@@ -94,7 +97,7 @@ static void a_rare_instrument_costs_few_blocks(void **state)
     struct fixture *f = *state;
     uint64_t read;
     assert_int_equal(find_one(f, "#2900001", &read), 2);
-    assert_in_range(read, 2, 6); /* four, until the lists are asked */
+    assert_in_range(read, 2, 6); /* four before the lists are asked */
     assert_int_equal(find_one(f, "#2900002", &read), 1);
     assert_in_range(read, 1, 5);
     assert_int_equal(find_one(f, "#2900003", &read), 0); /* none at all */
@@ -133,7 +136,7 @@ static void break_lists(const struct fixture *f)
     }
 }
 
-/* The index says which segments have it; in those each block is looked into. */
+/* The index says which segments have the instrument. In those, each block is looked into. */
 static void a_list_that_is_rotten_costs_its_segment(void **state)
 {
     struct fixture *f = *state;
@@ -143,7 +146,8 @@ static void a_list_that_is_rotten_costs_its_segment(void **state)
     assert_in_range(read, 4, 40);
 }
 
-/* As what was recorded before there were such lists: neither footers nor the index tell. */
+/* As on a tape that was recorded before such lists existed: neither the footers nor the index say
+ * anything. */
 static void where_nothing_is_told_all_are_looked_into(void **state)
 {
     struct fixture *f = *state;
@@ -169,16 +173,16 @@ static void an_index_that_was_made_anew_knows_them_too(void **state)
 
 /* ---- lists that lie ---- */
 
-/* In the first block's list instrument 2 stands in the place of 1. */
+/* In the first block's list, put instrument 2 in the place of 1. */
 static void change_list(unsigned char *list)
 {
     static const unsigned char as_made[] = {0xc8, 0x01, 1, 0, 0xef, 0x3d, 0};
-    assert_memory_equal(list, as_made, sizeof as_made); /* 200 of them: 1, and 7919 above it */
+    assert_memory_equal(list, as_made, sizeof as_made); /* 200 of them: 1, then 7919 higher */
     list[2] = 2;
     list[4]--;
 }
 
-/* The same in the foot of a segment, where all checksums are right. */
+/* Put the same lie into the foot of a segment, with all checksums right. */
 static void lie(const struct fixture *f, uint64_t number)
 {
     char path[128];

@@ -1,4 +1,4 @@
-/* A line is a line, whatever is in it. */
+/* A line stays one line, whatever is in it. */
 #include "tests/support/logged.h"
 
 #include <string.h>
@@ -48,7 +48,7 @@ static void a_long_text_is_cut_between_characters(void **state)
     char text[4096];
     for (size_t i = 0; i + 2 < sizeof text; i += 2)
         memcpy(text + i, "é", 3);
-    const char *json = logged(true, text); /* 1023 bytes of it, the last is half a character */
+    const char *json = logged(true, text); /* 1023 bytes fit, and the last is half a character */
     assert_non_null(strstr(json, "éé\\ufffd\"}\n"));
     memset(text, 1, sizeof text - 1);
     text[sizeof text - 1] = '\0';

@@ -130,7 +130,7 @@ static void parts_that_do_not_fit_are_not_taken(void **state)
     struct fixture *f = *state;
     void *value;
     size_t size;
-    tell_info(f, 0, "k", "abcdef", 4, 0); /* more than it says there is */
+    tell_info(f, 0, "k", "abcdef", 4, 0); /* more than its total */
     tell_info(f, 0, "l", "ab", 4, 0);
     tell_info(f, 0, "l", "cd", 4, 3);          /* a hole */
     tell_info(f, 0, "m", "ab", UINT32_MAX, 0); /* more than anybody has */
@@ -165,7 +165,7 @@ static void a_live_mapping_record_names_its_instrument(void **state)
     assert_string_equal(symbol(f, 0, 100, 9, 1), "ESH1");
 }
 
-/* As on a tape, too. */
+/* As on a tape, a definition names an instrument only if nothing else does. */
 static void a_definition_names_what_nothing_else_does(void **state)
 {
     struct fixture *f = *state;
@@ -181,7 +181,7 @@ static void a_definition_names_what_nothing_else_does(void **state)
     assert_string_equal(symbol(f, 0, 100, 10, 1), "ES.c.0");
 }
 
-/* With a list of names for each of 512 remainders this took minutes. */
+/* With one list of names for each of 512 remainders this took minutes. */
 static void names_are_not_looked_through_one_by_one(void **state)
 {
     struct fixture *f = *state;
@@ -189,7 +189,7 @@ static void names_are_not_looked_through_one_by_one(void **state)
     char name[16];
     for (uint32_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "S%u", i);
-        tell_symbol(f, 0, i * 512, 0, UINT64_MAX, name); /* in one bucket of 512, when there were */
+        tell_symbol(f, 0, i * 512, 0, UINT64_MAX, name); /* one bucket, when there were 512 */
     }
     for (uint32_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "S%u", i);
@@ -197,7 +197,8 @@ static void names_are_not_looked_through_one_by_one(void **state)
     }
 }
 
-/* As on a tape: the first of two that hold from the same time, and a later one ends an earlier. */
+/* As on a tape: of two names that hold from the same time the first counts, and a later name ends
+ * an earlier one. */
 static void of_two_names_the_one_that_a_tape_would_tell(void **state)
 {
     struct fixture *f = *state;
@@ -208,7 +209,7 @@ static void of_two_names_the_one_that_a_tape_would_tell(void **state)
     assert_string_equal(symbol(f, 0, 100, 7, 20), "C");
 }
 
-/* Every length of every kind: what is too short is passed over. */
+/* Frames of every kind are cut to every length. One that is too short is passed over. */
 static void frames_cut_anywhere_teach_nothing_and_break_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -245,7 +246,7 @@ static void more_properties_than_can_be_are_passed_over(void **state)
     free(value);
     assert_int_equal(f->facts.property(f->facts.context, "live", 100, "key.2999", &value, &size),
                      -ENOENT);
-    tell_info(f, 0, "key.0", "again", 5, 0); /* one that is known may change */
+    tell_info(f, 0, "key.0", "again", 5, 0); /* a known one may change */
     assert_int_equal(f->facts.property(f->facts.context, "live", 100, "key.0", &value, &size), 0);
     assert_int_equal(size, 5);
     free(value);

@@ -1,4 +1,4 @@
-/* Losses, control frames and repeats, as cursors tell them. */
+/* Losses, control frames and repeats, as cursors return them. */
 #include "tests/support/check.h"
 
 #include <stdio.h>
@@ -34,7 +34,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- what a query tells, as words: "t1@100 t2@101 LOSS" ---- */
+/* ---- what a query returns, as words: "t1@100 t2@101 LOSS" ---- */
 
 static void add_word(char *text, size_t room, const struct tdk_run *run,
                      const struct tdk_frame *frame)
@@ -84,7 +84,7 @@ static void assert_told(const struct fixture *f, const struct tdk_query *query, 
     assert_string_equal(text, want);
     assert_int_equal(stats.lost, lost);
 
-    struct tdk_query counting = *query; /* and a count knows of the same losses */
+    struct tdk_query counting = *query; /* a count knows of the same losses */
     counting.count_only = true;
     struct tdk_cursor_stats counted;
     struct tdk_tape *tape;
@@ -171,7 +171,8 @@ static void loss_of_one_track_is_not_another_s(void **state)
                 "t10@201 t9@200 u1@150 t3@102 t2@101 t1@100", 5);
 }
 
-/* An epoch that has lost all it had says no time: what comes behind it keeps its place. */
+/* An epoch that has lost everything gives no time for its loss. What comes after it keeps its
+ * place. */
 static void a_loss_without_a_time_holds_nobody_back(void **state)
 {
     struct fixture *f = *state;
@@ -195,7 +196,8 @@ static void a_loss_without_a_time_holds_nobody_back(void **state)
                 "a4@400 b2@310 a3@300 b1@210 a2@200 b1@110 a1@100", 3);
 }
 
-/* The clock was set back between the ticks around it: it was at some time between both. */
+/* The clock was set back between the ticks around the loss. The loss was at some time between the
+ * two. */
 static void a_loss_over_which_time_went_back_meets_all_ranges_between(void **state)
 {
     struct fixture *f = *state;
@@ -213,7 +215,8 @@ static void a_loss_over_which_time_went_back_meets_all_ranges_between(void **sta
     assert_told(f, &(struct tdk_query){.from = 100, .to = 101}, "t1@100", 0);
 }
 
-/* A stamp that is not trusted says nothing of when a loss was: it came behind what is trusted. */
+/* A stamp that is not trusted says nothing about when a loss was. The loss came after the last
+ * trusted stamp. */
 static void a_loss_beside_absurd_times_is_met_where_it_lies(void **state)
 {
     struct fixture *f = *state;
@@ -234,7 +237,7 @@ static void a_loss_beside_absurd_times_is_met_where_it_lies(void **state)
     assert_told(f, &(struct tdk_query){.to = 100}, "", 0);
 }
 
-/* A loss has no time of an event: on that axis it is when it came, too. */
+/* A loss has no event time. On that axis, too, it is placed by when it came. */
 static void a_loss_is_told_on_the_axis_of_events(void **state)
 {
     struct fixture *f = *state;
@@ -283,8 +286,8 @@ static void a_block_that_was_written_again_counts_once(void **state)
     assert_told(f, &(struct tdk_query){.from = 99, .to = 102}, "t1@100 t2@99 t3@101", 2);
 }
 
-/* Time goes back in the track, so that a place is by what came before it; all of it, and a range
- * for which the blocks are looked into. */
+/* Time goes back in the track, so a block's place depends on what came before it. Read all of it,
+ * and a range for which the blocks are looked into. */
 static void a_block_that_was_written_again_keeps_its_place_in_reverse(void **state)
 {
     struct fixture *f = *state;
