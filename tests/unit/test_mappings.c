@@ -38,7 +38,7 @@ static void a_symbol_covers_each_day_it_touches(void **state)
     struct mappings m = {.items = NULL};
     assert_int_equal(mappings_add_symbol(&m, "B", 5, NOV_20 + 1, NOV_20 + DAY_NS), 0);
     assert_int_equal(mappings_add_symbol(&m, "C", 6, NOV_20, NOV_20 + DAY_NS + 1), 0);
-    assert_int_equal(mappings_add_symbol(&m, "A", 4, 7, 7), 0); /* never */
+    assert_int_equal(mappings_add_symbol(&m, "A", 4, 7, 7), 0); /* holds at no time */
     assert_int_equal(mappings_make(&m), 0);
 
     assert_int_equal(m.mapping_count, 2);

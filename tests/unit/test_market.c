@@ -84,7 +84,8 @@ static void it_looks_like_a_market(void **state)
             assert_true(quote.levels[0].ask_px > quote.levels[0].bid_px);
         }
     }
-    /* Zipf: the first has twice the second's, and fifty times the last one's. */
+    /* Zipf: the first instrument has twice as many ticks as the second, and fifty times as many as
+     * the last. */
     assert_in_range(count[1], count[2] * 19 / 10, count[2] * 21 / 10);
     assert_in_range(count[1], count[SYMBOLS] * 40, count[SYMBOLS] * 60);
     assert_in_range(trades, TICKS / 6, TICKS / 4);

@@ -1,4 +1,4 @@
-/* Rings in memory that is passed on: what their consumer need not fear. */
+/* Rings in memory that is passed on: what their consumer is safe from. */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -93,7 +93,7 @@ static void nobody_can_cut_it(void **state)
     tdk_ring_detach(ring);
 }
 
-/* A copy of a ring's memory that is sealed with `seals`. */
+/* Make a copy of a ring's memory, sealed with `seals`. */
 static int copy_with(int file, int seals, off_t size)
 {
     static unsigned char bytes[2 * CAPACITY];

@@ -1,4 +1,4 @@
-/* What messages say, and what is none. */
+/* What messages say, and what is not a message. */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -118,7 +118,7 @@ static void an_error_comes_back_as_it_went(void **state)
     assert_true(m.failed && m.has_id && m.id == 3);
     assert_true(wire_get_error(m.error, &told));
     assert_int_equal(told.code, TDK_ECORRUPT);
-    assert_string_equal(told.text, "segment 3: damaged ?"); /* text, whatever was in it */
+    assert_string_equal(told.text, "segment 3: damaged ?"); /* always text, whatever was in it */
     assert_int_equal(wire_string(m.error, "name", name, sizeof name, NULL), 1);
     assert_string_equal(name, "ECORRUPT");
     assert_int_equal(wire_u64(m.error, "retry_after", &wait, NULL), 1);
@@ -149,9 +149,9 @@ static void what_is_no_message_is_no_message(void **state)
         const char *bytes;
         size_t size;
     } wrong[] = {
-        {"\x90", 1},                  /* nothing in it */
+        {"\x90", 1},                  /* empty */
         {"\x93\x02\xa1x", 3},         /* cut */
-        {"\x93\x02\xa1x\x80\x00", 6}, /* something behind it */
+        {"\x93\x02\xa1x\x80\x00", 6}, /* something after it */
         {"\x93\x00\xa1x\x80", 5},     /* a request without id */
         {"\x94\x00\xff\xa1x\x80", 6}, /* an id below 0 */
         {"\x94\x00\x01\x01\x80", 5},  /* a method that is a number */

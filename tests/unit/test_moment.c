@@ -46,7 +46,7 @@ static void relative_times_hang_on_the_clock_or_the_tape(void **state)
     assert_true(at("start+10ns", NULL) == 110);
     assert_true(at("end", NULL) == 201);
     assert_true(at("end-1ns", NULL) == 200);
-    assert_true(at("start-1h", NULL) == 0); /* before everything is 0 */
+    assert_true(at("start-1h", NULL) == 0); /* it stops at 0 */
     assert_true(at("end+213503d", NULL) > UINT64_MAX / 2);
     struct moment unset = {.anchor = MOMENT_UNSET};
     assert_true(moment_resolve(&unset, &bounds, 7) == 7);
@@ -121,7 +121,7 @@ static void a_zone_that_is_not_there_is_told(void **state)
     assert_int_equal(moment_check_zone("", &err), TDK_EVALUE);
 }
 
-/* Folders and tables, which libc takes for UTC. */
+/* Folders and tables beside the zones. libc would take them for UTC. */
 static void what_lies_beside_zones_is_none(void **state)
 {
     static const char *const names[] = {"Europe", "US", "Chile", "zone.tab", "tzdata.zi", "."};
@@ -152,7 +152,7 @@ static void a_time_that_a_zone_skips_or_has_twice_is_refused(void **state)
     refuse("2026-10-25T02:30:00", "Europe/Berlin", "twice");
 }
 
-/* Zones that moved, summer time or not. */
+/* Zones whose offset changed, with summer time or without. */
 static void so_it_is_where_the_zone_itself_was_another(void **state)
 {
     (void)state;
@@ -160,7 +160,7 @@ static void so_it_is_where_the_zone_itself_was_another(void **state)
     refuse("2011-03-27T02:30:00", "Europe/Moscow", "skipped");
     refuse("2014-10-26T01:30:00", "Europe/Moscow", "twice");
     refuse("2021-01-31T23:00:00", "Africa/Juba", "twice");
-    refuse("2011-12-30T12:00:00", "Pacific/Apia", "skipped"); /* all of that day */
+    refuse("2011-12-30T12:00:00", "Pacific/Apia", "skipped"); /* the whole day */
     assert_true(at("2011-12-29T23:59:59", "Pacific/Apia") == UINT64_C(1325239199) * NS_PER_S);
     assert_true(at("2011-12-31T00:00:00", "Pacific/Apia") == UINT64_C(1325239200) * NS_PER_S);
     assert_true(at("2014-10-26T02:00:00", "Europe/Moscow") == UINT64_C(1414278000) * NS_PER_S);

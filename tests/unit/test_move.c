@@ -1,4 +1,4 @@
-/* Segments to another disk and back: the tape answers as before, whatever dies on the way. */
+/* Segments move to another disk and back. The tape answers as before, whatever dies on the way. */
 #include "tests/support/moving.h"
 
 #include "tape/seal_tape.h"
@@ -30,11 +30,12 @@ static void moved_segments_answer_as_before(void **state)
     moving_whole(f, before.digest);
 }
 
-/* There: its stub takes a segment's place. Back: the one on the disk is removed, too. */
+/* On the way there, its stub takes the segment's place. On the way back, the file on the disk is
+ * removed, too. */
 static void nothing_gives_way_before_its_copy_is_durable(void **state)
 {
     struct moving *f = *state;
-    moving_ok(f, false); /* the first time the disk becomes the tape's, too */
+    moving_ok(f, false); /* the first move also makes the disk the tape's */
     moving_ok(f, true);
     dirty_begin();
     moving_ok(f, false);
@@ -44,7 +45,7 @@ static void nothing_gives_way_before_its_copy_is_durable(void **state)
     assert_int_equal(dirty_end(), 2 * MOVING_MOVED);
 }
 
-/* A disk that keeps something else than it was given. */
+/* A disk that stores something else than it was given. */
 static ssize_t rotting_pwrite(int fd, const void *bytes, size_t size, uint64_t offset)
 {
     unsigned char *rotten = malloc(size);
@@ -110,7 +111,7 @@ static void what_was_moved_is_not_packed_and_what_is_packed_may_be_moved(void **
     moving_whole(f, before.digest);
 }
 
-/* The tape has a copy of it, and answers by that. */
+/* The tape has its own copy of the foot, and answers from it. */
 static void a_rotten_foot_there_does_not_replace_the_good_one_here(void **state)
 {
     struct moving *f = *state;
@@ -130,7 +131,7 @@ static void a_rotten_foot_there_does_not_replace_the_good_one_here(void **state)
     assert_string_equal(telling_all(f->path, NULL).digest, before.digest);
 }
 
-/* Where the files of another tape are, perhaps the only ones. */
+/* The files of another tape lie there, perhaps its only ones. */
 static void what_others_have_there_is_not_written_over(void **state)
 {
     struct moving *f = *state, there = *f;
@@ -155,7 +156,8 @@ static int sync_fails(int fd)
     return -EIO;
 }
 
-/* Who was killed behind the rename has not synced the folder: in a power cut the stub is back. */
+/* A move that is killed after the rename has not synced the folder. After a power cut the stub
+ * would be back. */
 static void the_one_there_goes_when_the_one_here_has_its_name_for_good(void **state)
 {
     struct moving *f = *state;
@@ -191,7 +193,8 @@ static int note_parent_sync(int fd)
     return files_posix.fsync(fd);
 }
 
-/* Made a moment ago, it would be gone in a power cut, and with it all that was moved there. */
+/* If the folder was made a moment ago and its name is not durable, a power cut removes it and
+ * everything that was moved into it. */
 static void the_name_of_the_folder_there_is_durable_before_it_is_used(void **state)
 {
     struct moving *f = *state;
@@ -207,12 +210,12 @@ static void the_name_of_the_folder_there_is_durable_before_it_is_used(void **sta
     files = &ops;
     taping_ok(move_join(&folder, f->disk, &meta, &err), &err);
     assert_int_equal(parent_syncs, 1);
-    taping_ok(move_join(&folder, f->disk, &meta, &err), &err); /* it is known: durable long ago */
+    taping_ok(move_join(&folder, f->disk, &meta, &err), &err); /* known, so durable long ago */
     assert_int_equal(parent_syncs, 1);
     files = &files_posix;
 }
 
-/* Each byte that says where it is, and what it has. */
+/* Change each byte that says where the segment is and what it has. */
 static void a_rotten_head_costs_no_block(void **state)
 {
     struct moving *f = *state;
@@ -235,7 +238,8 @@ static void a_rotten_head_costs_no_block(void **state)
     moving_whole(f, before.digest);
 }
 
-/* Every call that changes something fails in turn, and all behind it: there, and back. */
+/* Each call that changes something fails in turn, and all calls after it, on the way there and on
+ * the way back. */
 static void each_death_on_the_way_leaves_a_whole_tape(void **state)
 {
     struct moving *f = *state;
@@ -254,7 +258,7 @@ static void each_death_on_the_way_leaves_a_whole_tape(void **state)
             faulty_end();
             failed += rc < 0 || totals.failed > 0;
             assert_string_equal(telling_all(f->path, NULL).digest, before.digest);
-            moving_rebuild(f->path); /* a recorder starts before anybody goes on with it */
+            moving_rebuild(f->path); /* a recorder starts before the move goes on */
             assert_int_equal(moving_some(f, back != 0, &totals), 0);
             assert_int_equal(totals.failed, 0);
             moving_whole(f, before.digest);

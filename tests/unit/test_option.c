@@ -105,7 +105,7 @@ static int teardown(void **state)
     return setup(state);
 }
 
-/* A config file that is gone at the end of the test. */
+/* Write a config file, which is removed at the end of the test. */
 static const char *config_of(const char *text)
 {
     static char path[] = "/tmp/tdk-test-option-XXXXXX";
@@ -234,7 +234,7 @@ static void what_is_wrong_in_a_file_is_named_with_its_line(void **state)
         {"\n[recordr]\ncount = 1\n", ":2: there is no section [recordr]; did you mean [recorder]?"},
         {"[tapedeck-recordr]\n", ":1: there is no section [tapedeck-recordr]; did you mean"},
         {"[moon base]\n", ":1: there is no section [moon base]; use [recorder]"},
-        {"[ring]\nsize = 1M\n", ":1: there is no section [ring]"}, /* its commands have some */
+        {"[ring]\nsize = 1M\n", ":1: there is no section [ring]"}, /* only its commands have any */
         {"[]\n", ":1: there is no section []"},
         {"help = yes\n", ":1: 'help' cannot be set in a file"},
     };
@@ -264,7 +264,7 @@ static void help_is_shown_whatever_else_is_wrong(void **state)
     assert_int_equal(read_words("--count", "x", "--config", "/nonexistent", "-h"), 0);
     assert_true(result.globals.help);
     option_close(&result);
-    setenv("TAPEDECK_VERSION", "1.2", 1); /* others set that too: it is no wish of ours */
+    setenv("TAPEDECK_VERSION", "1.2", 1); /* others set this, too, and do not mean us */
     assert_int_equal(read_words("x"), 0);
     assert_false(result.globals.version);
 }
@@ -356,7 +356,7 @@ static void the_manual_and_the_shells_get_the_same_rows(void **state)
     assert_non_null(strstr(man, "\\fB\\-\\-sync\\fR \\fInone|interval|batch\\fR\n"));
     assert_non_null(strstr(man, "\\fB\\-q\\fR, "));
     assert_non_null(strstr(conf, "\\fBsync\\fR = "));
-    assert_null(strstr(conf, "\\fBconfig\\fR")); /* has no meaning in a file */
+    assert_null(strstr(conf, "\\fBconfig\\fR")); /* it has no meaning in a file */
     assert_non_null(strstr(lines, "sync\t\tVALUE\tnone|interval|batch\t"));
     assert_non_null(strstr(lines, "\nquiet\tq\t\t\t"));
     assert_null(strstr(lines, "block-size"));
@@ -408,7 +408,7 @@ static void nearest_forgives_slips_but_not_other_words(void **state)
     }
 }
 
-/* It is seen by nobody who looks at the file. */
+/* Nobody who looks at the file sees the mark. */
 static void a_byte_order_mark_in_front_of_a_config_file_is_nothing(void **state)
 {
     (void)state;

@@ -45,7 +45,7 @@ static void a_speed_is_exact_after_a_day(void **state)
     assert_int_equal(pace_due(&third, OPEN_TS + DAY_NS, 9), 1000 + DAY_NS / 3);
 }
 
-/* Were each tick timed from the one before, the rounding of a million thirds would show. */
+/* If each tick were timed from the one before, the rounding of a million thirds would show. */
 static void a_million_small_steps_do_not_drift(void **state)
 {
     (void)state;
@@ -125,7 +125,7 @@ static void a_pause_moves_what_is_to_come_by_its_length(void **state)
     struct pace p = paced(1, 1);
     assert_int_equal(pace_due(&p, OPEN_TS + 100, 1), 1100);
     pace_pause(&p, 1150);
-    pace_pause(&p, 1160); /* twice is once */
+    pace_pause(&p, 1160); /* a second pause changes nothing */
     pace_resume(&p, 2150);
     pace_resume(&p, 9999);
     assert_int_equal(pace_due(&p, OPEN_TS + 200, 2), 2200);
@@ -144,7 +144,7 @@ static void another_speed_goes_on_from_where_the_tape_stands(void **state)
     (void)state;
     struct pace p = paced(1, 1);
     struct speed half = times(1, 2), thousand = per_second(1000);
-    /* 400 of a gap of 1000 have passed; the other 600 take twice as long. */
+    /* 400 of a gap of 1000 have passed. The other 600 take twice as long. */
     pace_speed(&p, &half, OPEN_TS + 1000, 1, 1400);
     assert_int_equal(p.anchor_ts, OPEN_TS + 400);
     assert_int_equal(pace_due(&p, OPEN_TS + 1000, 1), 1400 + 1200);
@@ -158,8 +158,8 @@ static void another_speed_that_comes_late_passes_over_nothing(void **state)
     (void)state;
     struct pace p = paced(1, 1);
     const struct speed twice = times(2, 1);
-    /* The tick at 1 s is next, though its time is long over: the one at 2 s comes half a second
-     * behind it. */
+    /* The tick at 1 s is next, although its time is long past. The tick at 2 s comes half a second
+     * after it. */
     pace_speed(&p, &twice, OPEN_TS + NS_PER_S, 1, 9 * NS_PER_S);
     assert_int_equal(pace_due(&p, OPEN_TS + NS_PER_S, 1), 9 * NS_PER_S);
     assert_int_equal(pace_due(&p, OPEN_TS + 2 * NS_PER_S, 2), 9 * NS_PER_S + NS_PER_S / 2);

@@ -1,4 +1,4 @@
-/* Blocks by columns: what comes out is what went in, and what is hostile does not come out. */
+/* Blocks by columns: what comes out is what went in, and what is hostile is refused. */
 #include "tape/pack.h"
 
 #include <setjmp.h>
@@ -121,7 +121,7 @@ static void add_tick(struct block *block, struct feed *feed, enum mix mix)
     case ODD_SIZES:
     case MIXED:
     default:
-        type = draw() % 9 == 0 ? TDK_TYPE_DBN : 9; /* at times a record that is none */
+        type = draw() % 9 == 0 ? TDK_TYPE_DBN : 9; /* sometimes called a record and not one */
         size = make_opaque(payload, (uint32_t)(draw() % 200));
         break;
     }
@@ -140,7 +140,7 @@ static void add_controls(struct block *block, struct feed *feed)
     assert_true(block_add_control(block, TDK_TYPE_MARK, feed->ts, "noon", 4));
 }
 
-/* A block in `raw`; its size. */
+/* Make a block in `raw`. Returns its size. */
 static size_t make_block(unsigned char *raw, enum mix mix, uint32_t ticks, uint32_t symbols,
                          unsigned controls)
 {
@@ -164,7 +164,7 @@ static size_t make_block(unsigned char *raw, enum mix mix, uint32_t ticks, uint3
 
 static enum pack_forms forms;
 
-/* As a sealed segment would have it. */
+/* Pack a block as a sealed segment would have it. */
 static size_t pack_block(const unsigned char *raw, size_t size, unsigned char *packed)
 {
     struct block_view view = block_view_of(raw);
@@ -284,7 +284,7 @@ static int count_need(void *context, size_t at, size_t size, struct tdk_err *err
     return 0;
 }
 
-/* The picked ticks of a raw block, one behind the other; how many. */
+/* Copy the picked ticks of a raw block, one after another. Returns how many there were. */
 static uint32_t pick_raw(const struct block_view *view, const struct picks *picks,
                          unsigned char *out)
 {
@@ -358,7 +358,7 @@ static void one_instrument_comes_without_the_others(void **state)
     close_parts(&parts);
 }
 
-/* 50 and 60 instruments: most groups have several of them. */
+/* With 50 and 60 instruments, most groups have several of those asked for. */
 static void some_instruments_come_side_by_side_in_their_order(void **state)
 {
     (void)state;
@@ -395,7 +395,7 @@ static void who_asks_again_reads_nothing(void **state)
 
 /* ---- hostile bytes ---- */
 
-/* Checksums made right again, so that what is behind them has to hold. */
+/* Make the checksums right again, so that what comes after them has to hold. */
 static void mend(unsigned char *packed)
 {
     struct block_head head;
@@ -415,8 +415,7 @@ static void mend(unsigned char *packed)
     memcpy(packed, &head, sizeof head);
 }
 
-/* What is let through can be walked over: ticks of the block's track, in the order of their seqs.
- */
+/* Whatever passes can be walked: it has ticks of the block's track, in the order of their seqs. */
 static void assert_walkable(const struct block_view *view)
 {
     uint64_t next = view->head->first_seq;
@@ -433,7 +432,7 @@ static void assert_walkable(const struct block_view *view)
     assert_int_equal(next - 1, view->head->last_seq);
 }
 
-/* What is asked of a group, once, is as strict as what is asked of each frame. */
+/* What is checked once for a group is as strict as what is checked for each frame. */
 static void a_record_without_a_record_is_refused(void **state)
 {
     (void)state;
@@ -444,7 +443,7 @@ static void a_record_without_a_record_is_refused(void **state)
     unsigned char *type = room.packed + sizeof(struct block_head) + sizeof(struct pack_head) +
                           offsetof(struct pack_class, type);
     assert_int_equal(*type, 7);
-    *type = TDK_TYPE_DBN; /* of 13 bytes */
+    *type = TDK_TYPE_DBN; /* in 13 bytes */
     mend(room.packed);
     assert_int_equal(block_check(room.packed, packed, &view, NULL), 0);
     assert_int_equal(block_unpack(room.packed, NULL, room.plain, ROOM, &view, NULL), TDK_ECORRUPT);
@@ -501,7 +500,7 @@ int main(void)
         cmocka_unit_test(one_instrument_comes_without_the_others),
     };
     int failed = cmocka_run_group_tests_name("tape.pack", tests, NULL, NULL);
-    forms = PACK_COMPRESSED; /* as they were before there were bits */
+    forms = PACK_COMPRESSED; /* the form from before there were bits */
     failed += cmocka_run_group_tests_name("tape.pack.compressed", both_ways, NULL, NULL);
     wide_is_off = true; /* where there are wide registers, both ways are tested */
     return failed + cmocka_run_group_tests_name("tape.pack.narrow", both_ways, NULL, NULL);

@@ -63,11 +63,11 @@ static void what_is_not_udp_or_not_whole_is_told_apart(void **state)
     } cases[] = {
         {IP + 9, 6, PACKET_OTHER},       /* TCP */
         {13, 6, PACKET_OTHER},           /* ARP */
-        {IP + 6, 0x20, PACKET_FRAGMENT}, /* more of it follow */
-        {IP + 7, 1, PACKET_FRAGMENT},    /* more of it came before */
-        {IP + 6, 0x40, PACKET_UDP},      /* must not be fragmented: is none */
+        {IP + 6, 0x20, PACKET_FRAGMENT}, /* more fragments follow */
+        {IP + 7, 1, PACKET_FRAGMENT},    /* fragments came before */
+        {IP + 6, 0x40, PACKET_UDP},      /* "don't fragment": no fragment */
         {IP, 0x44, PACKET_BROKEN},       /* an IP header of 16 bytes */
-        {IP, 0x4f, PACKET_BROKEN},       /* one of 60, of which 33 are there */
+        {IP, 0x4f, PACKET_BROKEN},       /* 60 bytes, of which 33 are there */
         {IP, 0x65, PACKET_BROKEN},       /* IPv6 where the link says IPv4 */
         {UDP + 5, 7, PACKET_BROKEN},     /* UDP shorter than its own header */
         {UDP + 4, 1, PACKET_BROKEN},     /* UDP longer than IP says */
@@ -80,7 +80,7 @@ static void what_is_not_udp_or_not_whole_is_told_apart(void **state)
     }
 }
 
-/* The frame with `more` between its Ethernet type, which is `type` then, and IP. */
+/* Put `more` between the Ethernet type, which becomes `type`, and IP. */
 static enum packet_kind behind(uint16_t type, const void *more, size_t more_size, size_t cut,
                                struct packet_udp *udp)
 {
@@ -104,10 +104,10 @@ static void headers_between_the_link_and_ip_are_stepped_over(void **state)
     } cases[] = {
         {0x8847, 4, {0, 1, 0x01, 64}, PACKET_UDP},
         {0x8848, 8, {0, 1, 0x00, 64, 0, 2, 0x01, 64}, PACKET_UDP},
-        {0x8100, 8, {0, 5, 0x88, 0x47, 0, 1, 0x01, 64}, PACKET_UDP}, /* a VLAN with labels in it */
+        {0x8100, 8, {0, 5, 0x88, 0x47, 0, 1, 0x01, 64}, PACKET_UDP}, /* labels inside a VLAN */
         {0x8847, 8, {0, 1, 0x01, 64, 0, 0, 0, 0}, PACKET_OTHER},     /* a pseudowire */
         {0x8864, 8, {0x11, 0, 0, 1, 0, 35, 0x00, 0x21}, PACKET_UDP},
-        {0x8864, 8, {0x11, 0, 0, 1, 0, 35, 0xc0, 0x21}, PACKET_OTHER},  /* the link's own */
+        {0x8864, 8, {0x11, 0, 0, 1, 0, 35, 0xc0, 0x21}, PACKET_OTHER},  /* PPP's own */
         {0x8864, 8, {0x11, 0, 0, 1, 0, 1, 0x00, 0x21}, PACKET_BROKEN},  /* too short for a type */
         {0x8864, 8, {0x21, 0, 0, 1, 0, 35, 0x00, 0x21}, PACKET_BROKEN}, /* another version */
         {0x8863, 8, {0x11, 9, 0, 0, 0, 35, 0x00, 0x21}, PACKET_OTHER},  /* before its session */

@@ -61,7 +61,7 @@ static void decode(const struct text_buffer *text, uint64_t *values, size_t coun
     assert_ptr_equal(r.at, r.end);
 }
 
-/* What comes back, in the width it went in with. */
+/* Encode and decode. Each value must come back in the width it went in with. */
 static void check_round(const void *values, size_t count, size_t width)
 {
     struct text_buffer text;
@@ -172,7 +172,7 @@ static void a_struct_has_the_protocols_bytes(void **state)
         0x26, 0xD8, 0x04,             /* 3: i64 300 */
         0x11,                         /* 4: true */
         0x1C, 0x13, 0x08, 0x12, 0x00, /* 5: {1: byte 8, 2: false} */
-        0x08, 0x3C, 0x02, 'a',  'b',  /* 30: too far for a step: its number follows */
+        0x08, 0x3C, 0x02, 'a',  'b',  /* 30: too far for a step, so its number follows */
         0x19, 0x25, 0x00, 0x02,       /* 31: two i32 */
         0x19, 0xFC, 0x0F,             /* 32: fifteen structs */
         0x00,

@@ -2,7 +2,7 @@
 
 #include "formats/source.h"
 
-/* The fuzzer's corpus holds a capture of each kind; here is what each of them has to give. */
+/* The fuzzer's corpus holds a capture of each kind. These are the answers that each must give. */
 static void corpus_path(char path[PATH_SIZE], const char *name)
 {
     const char *source = getenv("TDK_SOURCE_DIR");
@@ -100,7 +100,8 @@ static void each_capture_gives_the_payloads_that_it_holds(void **state)
     }
 }
 
-/* 2^-10 of a second and an offset of -5 s: 77 units are before 1970, which ns cannot say. */
+/* The interface counts in 2^-10 s, with an offset of -5 s. 77 units are then before 1970, which ns
+ * cannot express. */
 static void each_interface_has_a_resolution_of_its_own(void **state)
 {
     (void)state;
@@ -120,7 +121,7 @@ static void whole_packets_come_with_their_link_type(void **state)
                                       "pcap.linktype101|");
     assert_int_equal(a.ticks, 1);
     read_capture(&a, "ng-little", true);
-    assert_int_equal(a.ticks, 3); /* one of four is of another link type */
+    assert_int_equal(a.ticks, 3); /* one of four has another link type */
     assert_int_equal(a.losses, 2);
 }
 

@@ -1,4 +1,4 @@
-/* A small tape into rings: what arrives, in which order, when. */
+/* Play a small tape into rings: what arrives, in which order, and when. */
 #include "tests/support/check.h"
 #include "tests/support/rings.h"
 
@@ -27,7 +27,7 @@ struct fixture {
     unsigned asked, order_at;
     enum player_order order;
     int rc;
-    unsigned states; /* a bit for each that was told */
+    unsigned states; /* a bit for each that was reported */
 };
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -38,7 +38,8 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-/* COUNT ticks from `ts` on, `step` ns apart; the payload is the track's letter and a number. */
+/* Append `count` ticks from `ts` on, `step` ns apart. The payload is the track's letter and a
+ * number. */
 static int append_track(const struct fixture *f, const char *track, unsigned count, uint64_t ts,
                         uint64_t step)
 {
@@ -175,7 +176,7 @@ static void tracks_are_announced_then_merged_then_ended(void **state)
     }
     frame = next_tick(f);
     assert_end(frame, 100, true);
-    assert_int_equal(frame->ts, last_ts); /* by which it is known when tape time stood still */
+    assert_int_equal(frame->ts, last_ts); /* so that a reader knows where tape time stopped */
     assert_null(next_frame(f));
 }
 
@@ -212,7 +213,7 @@ static void each_track_can_have_its_ring(void **state)
     assert_int_equal(play(f), 0);
     assert_int_equal(tdk_clock_attach(&clock, "replay.b", &f->err), 0);
     tdk_clock_info(clock, &info);
-    assert_true(info.generation > 0); /* the player's page, and not what END tells */
+    assert_true(info.generation > 0); /* from the player's page, not from END */
     assert_int_equal(info.state, TDK_CLOCK_ENDED);
     tdk_clock_detach(clock);
     listen(f, "replay.b");
@@ -421,7 +422,7 @@ static bool is_at(struct fixture *f, enum player_state state, uint64_t ticks)
     return status.state == state && status.ticks == ticks;
 }
 
-/* Whatever it takes, but not for ever. */
+/* However long it takes, but not for ever. */
 static void wait_until(struct fixture *f, enum player_state state, uint64_t ticks)
 {
     uint64_t end = clock_mono() + 20 * NS_PER_S;
@@ -460,9 +461,9 @@ static void another_thread_steps_seeks_and_goes_on(void **state)
     command(f, (struct player_command){.order = PLAYER_RESUME});
     pthread_join(thread, NULL);
     assert_int_equal(f->rc, 0);
-    assert_true(is_at(f, PLAYER_ENDED, 17)); /* 90 to 99 ms: ten of them */
+    assert_true(is_at(f, PLAYER_ENDED, 17)); /* ten more, from 90 to 99 ms */
     assert_int_equal(f->states, 1u << PLAYER_PAUSED | 1u << PLAYER_PLAYING | 1u << PLAYER_ENDED);
-    assert_false(player_report(f->player)->complete); /* a part was passed over */
+    assert_false(player_report(f->player)->complete); /* a part was skipped */
     const struct player_command late = {.order = PLAYER_PAUSE};
     assert_int_equal(player_command(f->player, &late), -ESRCH);
 }
@@ -482,7 +483,8 @@ static void too_many_commands_are_refused(void **state)
 
 #define TURNS 8000u
 
-/* c0 d0 c1 d1 ..., a microsecond apart, into 64 KiB; the player runs on a thread of its own. */
+/* c0 d0 c1 d1 ..., a microsecond apart, into a ring of 64 KiB. The player runs in a thread of its
+ * own. */
 static void play_turns(struct fixture *f, pthread_t *thread)
 {
     static const char *const tracks[] = {"c", "d"};
@@ -509,7 +511,7 @@ static void wait_until_stalled(struct fixture *f)
     }
 }
 
-/* The next tick or END, whenever it comes; what came before it is given back. */
+/* Wait for the next tick or END. What came before it is given back. */
 static const struct tdk_frame *await_tick(struct fixture *f)
 {
     const struct tdk_frame *frame;
@@ -519,7 +521,7 @@ static const struct tdk_frame *await_tick(struct fixture *f)
     return frame;
 }
 
-/* From the i-th of all on, so many. */
+/* The next `count` ticks are those from number `i` on, counted over both tracks. */
 static void assert_turns(struct fixture *f, unsigned i, unsigned count)
 {
     for (; count > 0; i++, count--)
@@ -543,8 +545,9 @@ static void assert_digest_of_query(struct fixture *f, const uint8_t digest[16])
     tdk_digest_close(expected);
 }
 
-/* With a digest ticks are woven beside the ring, without one in it. */
-/* Of its blocks only the first has something that passes, what is told between ticks. */
+/* With a digest, ticks are woven beside the ring. Without one, they are woven in it. */
+/* Of the track's blocks only the first has something that passes: control frames, which come
+ * between ticks. */
 static void open_where_nothing_passes(struct fixture *f)
 {
     static const char *const tracks[] = {"c"};
@@ -578,7 +581,7 @@ static void a_seek_is_done_while_nothing_passes(void **state)
     command(f, (struct player_command){.order = PLAYER_SEEK, .to = T0 + 100});
     assert_int_equal(player_run(f->player, &f->err), 0);
     assert_false(player_report(f->player)->stopped);
-    assert_false(player_report(f->player)->complete); /* a part was passed over */
+    assert_false(player_report(f->player)->complete); /* a part was skipped */
     player_status(f->player, &status);
     assert_int_equal(status.state, PLAYER_ENDED);
 }
@@ -619,7 +622,7 @@ static void tracks_in_turn_pause_step_seek_and_quit_anywhere(void **state)
     wait_until_stalled(f);
     command(f, (struct player_command){.order = PLAYER_PAUSE});
     unsigned at = 0;
-    do { /* what was under way is put in, and nothing behind it */
+    do { /* what was under way is put in, and nothing after it */
         const struct tdk_frame *frame = next_tick(f);
         if (frame != NULL)
             assert_tick(frame, "cd"[at % 2], at / 2), at++;

@@ -1,4 +1,4 @@
-/* The state before a range: what is found, what is not looked for. */
+/* The state before a range: what is found, and what is not looked for. */
 #include "tests/support/taping.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static void append_trade(struct append *append, uint32_t instrument_id, uint64_t
     taping_ok(append_tick(append, TDK_TYPE_DBN, 0, ts, payload, sizeof payload, &err), &err);
 }
 
-/* Instrument 7 trades once, in the beginning; 8 all day long. */
+/* Instrument 7 trades once, at the beginning. Instrument 8 trades all day. */
 static int setup(void **state)
 {
     struct tdk_err err;
@@ -77,7 +77,7 @@ static void prime_finds_the_last_tick_of_each_instrument(void **state)
 {
     struct fixture *f = *state;
     open_prime(f);
-    for (int round = 0; round < 2; round++) { /* and once more from the beginning */
+    for (int round = 0; round < 2; round++) { /* the second time from the beginning again */
         struct tdk_run run;
         assert_next(f, 7, TAPING_NOW);
         assert_next(f, 8, TAPING_NOW + 1499);
@@ -85,7 +85,7 @@ static void prime_finds_the_last_tick_of_each_instrument(void **state)
     }
 }
 
-/* What a track's first tick is says nothing of those behind it. */
+/* The type of a track's first tick says nothing about the ticks after it. */
 static void prime_looks_also_where_the_first_tick_is_opaque(void **state)
 {
     struct fixture *f = *state;
@@ -143,7 +143,7 @@ static void a_range_from_the_beginning_has_no_state_before_it(void **state)
 /* ---- what stood at a time: the same for programs ---- */
 
 struct stood {
-    unsigned ticks, end_at; /* `each` ends the walk there; 0: it does not */
+    unsigned ticks, end_at; /* `each` ends the walk at this tick; 0: it does not */
     uint64_t ts[4];
 };
 
@@ -186,7 +186,7 @@ static void what_stood_is_told_until_somebody_has_enough(void **state)
 
 enum { LONG_TICKS = 20000 };
 
-/* Instrument 7 in the first block alone, 8 all along, 9 from the middle on. */
+/* Instrument 7 is in the first block alone, 8 all along, 9 from the middle on. */
 static void make_long(const char *path)
 {
     struct tdk_err err;
@@ -267,7 +267,7 @@ static void an_index_that_was_made_anew_leads_as_straight(void **state)
     assert_true(prime_blocks(f->prime) <= 3);
 }
 
-/* As what was recorded before there were such lists. */
+/* As on a tape that was recorded before there were such lists. */
 static void an_index_without_them_walks(void **state)
 {
     struct fixture *f = *state;

@@ -125,7 +125,7 @@ static void a_speed_is_exact_and_in_lowest_terms(void **state)
     }
 }
 
-/* However often it is halved, or doubled. */
+/* However often a speed is halved or doubled. */
 static void every_speed_can_be_written_and_read_back(void **state)
 {
     static const char *const begins[] = {"max", "1x", "3x", "0.7x", "1000/s", "0.000000001x"};
