@@ -1,4 +1,5 @@
-/* The pure parts of the recorder: what a frame is to its tape, and what the command line means. */
+/* The pure parts of the recorder: what a frame means for its tape, and what the command line
+ * means. */
 #include "tests/support/check.h"
 
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 
 static const struct sequence_known nothing = {0, 0, 0};
 
-/* A sequence in the middle of a ring's epoch that the tape has too. */
+/* A sequence in the middle of a ring's epoch that the tape has, too. */
 static struct sequence running(uint64_t epoch, uint64_t next_seq)
 {
     struct sequence s = {0};
@@ -109,7 +110,7 @@ static void an_epoch_that_the_tape_has_left_is_passed_over_as_far_as_it_has_it(v
     assert_int_equal(lost, 2);
 }
 
-/* Ticks that another consumer had are no loss of this tape. */
+/* Ticks that another consumer took are no loss of this tape. */
 static void an_epoch_joined_in_the_middle_begins_with_what_comes(void **state)
 {
     (void)state;
@@ -149,7 +150,7 @@ static void the_end_of_an_epoch_tells_what_it_lost_last(void **state)
     uint64_t lost = 0;
     assert_int_equal(sequence_turn(&s, &told, &lost), SEQUENCE_HOLE);
     assert_int_equal(lost, 10);
-    sequence_take(&s, 61); /* told: it is not told again */
+    sequence_take(&s, 61); /* reported, so not reported again */
     assert_int_equal(sequence_turn(&s, &told, &lost), SEQUENCE_NEXT);
 }
 

@@ -1,7 +1,7 @@
 /*
- * The recorder on a disk that fails on command: a whole recorder in a child process, its file calls
- * through a table that refuses some of them; a producer and, afterwards, a reader here. Whatever
- * fails, each tick published is on the tape exactly once or told as lost.
+ * The recorder on a disk that fails on command. A whole recorder runs in a child process, and its
+ * file calls go through a table that refuses some of them. A producer and, afterwards, a reader run
+ * here. Whatever fails, each published tick is on the tape exactly once or is reported as lost.
  */
 #include "tests/support/check.h"
 
@@ -27,7 +27,7 @@
 
 enum call { CALL_WRITE, CALL_SYNC, CALL_FALLOCATE, CALL_RENAME, CALLS };
 
-/* Of each kind, the calls from number `from` on (the first is 1), `count` of them, fail. */
+/* Of each kind of call, the calls from number `from` on (the first is 1), `count` of them, fail. */
 struct fault {
     unsigned from, count;
     int code;
@@ -35,13 +35,13 @@ struct fault {
 
 struct faults {
     struct fault of[CALLS];
-    uint64_t seed; /* not 0: besides, one call in `one_in` of any kind fails */
+    uint64_t seed; /* not 0: in addition, one call in `one_in` of any kind fails */
     unsigned one_in;
     atomic_uint seen[CALLS];
     atomic_uint failed;
     bool unsynced;       /* recorded with --sync none */
-    atomic_bool overlap; /* each write is out until the next one is: never are all back */
-    atomic_uint stuck;   /* writes behind which none came */
+    atomic_bool overlap; /* each write stays out until the next is out, so one always is */
+    atomic_uint stuck;   /* writes after which no other came */
 };
 
 static struct faults *faults; /* shared with the child */
@@ -51,7 +51,7 @@ static uint64_t mix(uint64_t x)
     return dice_next(&(struct dice){x});
 }
 
-/* 0, or what this call fails with. */
+/* Returns 0, or what this call fails with. */
 static int refuse(enum call call)
 {
     static const int codes[] = {-EIO, -ENOSPC, -EIO, -EDQUOT};
@@ -68,8 +68,8 @@ static int refuse(enum call call)
     return code;
 }
 
-/* Only what ticks depend on: writes of blocks, syncs of them, the making and sealing of segments.
- */
+/* Only calls that ticks depend on can fail: writes of blocks, syncs of them, the making and sealing
+ * of segments. */
 static void wait_for_next(unsigned number)
 {
     for (unsigned ms = 0; atomic_load(&faults->overlap); ms++) {
@@ -153,8 +153,8 @@ static int record(const char *tape)
     return recorder_close(&recorder, exit_code);
 }
 
-/* It has its signals in hand once it has the ring. One that ended before that is met by who waits.
- */
+/* The recorder handles its signals once it has the ring. One that ends before that is noticed by
+ * the waiting side. */
 static void wait_ready(const struct fixture *f, pid_t pid)
 {
     struct tdk_ring_info info = {.consumer_pid = 0};
@@ -171,7 +171,7 @@ static pid_t start(const struct fixture *f)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would end it after a test that failed */
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would end it after a failed test */
         if (getenv("TDK_VERBOSE") == NULL)
             assert_non_null(freopen("/dev/null", "w", stderr));
         _exit(record(f->tape));
@@ -197,7 +197,8 @@ static int wait_end(pid_t pid)
     return WEXITSTATUS(status);
 }
 
-/* A tick, to be published with what follows; what finds the ring full is refused and counted. */
+/* Claim a tick, to be published with what follows. A tick that finds the ring full is refused and
+ * counted. */
 static bool put(struct fixture *f)
 {
     struct tdk_frame *frame = tdk_ring_claim(f->ring, 40);
@@ -212,7 +213,7 @@ static bool put(struct fixture *f)
     return true;
 }
 
-/* Ticks in bursts for some time. */
+/* Publish ticks in bursts for some time. */
 static void publish(struct fixture *f, unsigned bursts)
 {
     for (unsigned i = 0; i < bursts; i++) {
@@ -241,7 +242,8 @@ static void look_at(const struct tdk_frame *frame, struct tally *found)
     }
 }
 
-/* Everything on the tape, in order, nothing twice and no hole that is not told. */
+/* Read everything on the tape. It must be in order, with nothing twice and no hole that is not
+ * reported. */
 static struct tally read_tape(const struct fixture *f)
 {
     struct tdk_query query = {.to = UINT64_MAX, .control = true};
@@ -303,7 +305,8 @@ static int teardown(void **state)
 
 /* ---- a batch ---- */
 
-/* One is refused behind it: to a recorder that ends then, it all looks like a loss. */
+/* One tick is refused after the batch. To a recorder that ends then, the whole batch looks like a
+ * loss. */
 static void what_is_claimed_and_not_published_yet_is_no_loss(void **state)
 {
     struct fixture *f = *state;
@@ -390,7 +393,8 @@ static void three_failed_segments_are_the_end_and_the_ring_keeps_its_ticks(void 
     check_all_there(f);
 }
 
-/* Anything may fail at any time. A recorder that gives up is started again. */
+/* In whatever_fails_each_tick_is_there_once_or_told_lost() anything may fail at any time. A
+ * recorder that gives up is started again. */
 static void buffers_come_back_while_later_writes_are_out(void **state)
 {
     struct fixture *f = *state;

@@ -10,7 +10,7 @@
 struct fixture {
     char path[FOLDER_PATH];
     struct recovered tape;
-    char told[4096]; /* what recovery said */
+    char told[4096]; /* what recovery reported */
 };
 
 static int setup(void **state)
@@ -50,7 +50,7 @@ static void leave(struct fixture *f)
     taping_ok(recover_close(&f->tape, true, &err), &err);
 }
 
-/* As a writer that dies: nothing is synced, marked or taken back. */
+/* Close as a writer that dies: nothing is synced, marked or taken back. */
 static void die(struct fixture *f)
 {
     recover_close(&f->tape, false, NULL);
@@ -78,7 +78,7 @@ static bool exists(const struct fixture *f, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* In the tape's folder. */
+/* Run a command in the tape's folder. */
 static void shell(const struct fixture *f, const char *command)
 {
     char line[512];
@@ -90,7 +90,7 @@ static void shell(const struct fixture *f, const char *command)
 
 enum { BLOCK = 4096, PER_BLOCK = 10 };
 
-/* A segment as a recorder writes it: each block a write of its own. */
+/* A segment as a recorder writes it: each block is a write of its own. */
 struct recording {
     struct segment_writer *writer;
     struct track_state state;
@@ -119,7 +119,7 @@ static void open_segment(struct fixture *f, struct recording *r)
     r->synced_upto = SEGMENT_FIRST_OFFSET;
 }
 
-/* `lost`: the write never came to the disk, though others behind it did. */
+/* `lost`: the write never reached the disk, although others after it did. */
 static void record_block(struct fixture *f, struct recording *r, bool lost)
 {
     static struct block_scratch scratch;
@@ -197,7 +197,7 @@ static void unsealed_segment_is_sealed(void **state)
     assert_true(exists(f, "segments/0000000001.seg"));
     leave(f);
 
-    report = recover(f); /* and again: there is nothing left to do */
+    report = recover(f); /* and again: nothing is left to do */
     assert_int_equal(report->sealed_now, 0);
     assert_false(report->index_rebuilt);
     assert_int_equal(ticks_on(f, "rec"), 50);
@@ -247,7 +247,7 @@ static void damage_in_what_was_synced_is_kept_and_told(void **state)
     leave(f);
 }
 
-/* Nothing else in its segment tells it. */
+/* Nothing else in the segment names the track. */
 static void rot_behind_the_name_of_a_new_track_does_not_cost_it(void **state)
 {
     struct fixture *f = *state;
@@ -259,7 +259,7 @@ static void rot_behind_the_name_of_a_new_track_does_not_cost_it(void **state)
     r.synced_upto = r.writer->end;
     record(f, &r, 2);
     stop_recording(f, &r);
-    scribble(f, "segments/0000000001.open", 4096 * 2 - 100, "rot"); /* the first block's */
+    scribble(f, "segments/0000000001.open", 4096 * 2 - 100, "rot"); /* in the first block */
 
     const struct recover_report *report = recover(f);
     assert_int_equal(report->damaged, 1);
@@ -268,7 +268,8 @@ static void rot_behind_the_name_of_a_new_track_does_not_cost_it(void **state)
     leave(f);
 }
 
-/* Its room in the ring has not been given back: it will come again, and must not come twice. */
+/* The room of what follows has not been given back to the ring. It will come again, and must not be
+ * there twice. */
 static void what_follows_a_lost_write_is_cut_with_it(void **state)
 {
     struct fixture *f = *state;
@@ -295,10 +296,10 @@ static void lost_write_at_the_end_of_a_segment_takes_the_next_one_with_it(void *
     begin_recording(f, &r, 1000);
     open_segment(f, &r);
     record(f, &r, 3);
-    record_block(f, &r, true); /* nothing of it, not even bytes that are torn */
+    record_block(f, &r, true); /* nothing of it is there, not even torn bytes */
     open_segment(f, &r);
     record(f, &r, 2);
-    r.state.epoch = 2000; /* nor does what began there count */
+    r.state.epoch = 2000; /* what began there does not count either */
     r.state.next_seq = 1;
     record(f, &r, 1);
     stop_recording(f, &r);
@@ -313,7 +314,8 @@ static void lost_write_at_the_end_of_a_segment_takes_the_next_one_with_it(void *
     leave(f);
 }
 
-/* As any torn tail: what is set aside under a segment's name somebody would have to look at. */
+/* It is kept like any torn tail. If it were set aside under a segment's name, somebody would have
+ * to look at it. */
 static void torn_first_write_of_a_segment_is_kept_as_one(void **state)
 {
     struct fixture *f = *state;
@@ -348,7 +350,7 @@ static void lost_write_that_was_synced_is_damage_and_the_next_segment_stays(void
     record_block(f, &r, true);
     open_segment(f, &r);
     record(f, &r, 2);
-    r.synced_upto = r.writer->end; /* so all of segment 1 was, too */
+    r.synced_upto = r.writer->end; /* so all of segment 1 was synced, too */
     record(f, &r, 1);
     stop_recording(f, &r);
 
@@ -372,7 +374,7 @@ static void segment_without_blocks_is_removed(void **state)
     stop_recording(f, &r);
     char path[160];
     snprintf(path, sizeof path, "%s/segments/0000000003.open", f->path);
-    taping_store(path, "", 0); /* dead between creating and allocating */
+    taping_store(path, "", 0); /* died between creating and allocating */
 
     recover(f);
     assert_int_equal(f->tape.next_segment, 2);
@@ -391,7 +393,7 @@ static void footer_begun_and_not_finished_is_written_again(void **state)
     begin_recording(f, &r, 1000);
     open_segment(f, &r);
     record(f, &r, 5);
-    /* Dead after the first sector of the footer. */
+    /* The writer died after the first sector of the footer. */
     unsigned char sector[512] = {0};
     memcpy(sector, r.writer->refs, sizeof sector);
     assert_int_equal(fcntl(r.writer->fd, F_SETFL, 0), 0);
@@ -453,7 +455,7 @@ static void import_that_died_leaves_nothing(void **state)
     taping_make(f->path, 100, 4096, 1 << 20);
     struct append *append = taping_open(f->path, 4096, 64 << 10);
     taping_ticks(append, "half", 10000);
-    /* A copy of the folder is what a crash would leave: the lock is not copied. */
+    /* A copy of the folder is what a crash would leave, because the lock is not copied. */
     char copy[FOLDER_PATH], command[256];
     folder_make(copy);
     snprintf(command, sizeof command, "cp -r . %s/", copy);
@@ -547,7 +549,7 @@ static void missing_segment_is_told(void **state)
     taping_make(f->path, 5000, 4096, 64 << 10);
     taping_path(f->path, 2, ".seg", path);
     assert_int_equal(unlink(path), 0);
-    const struct recover_report *report = recover(f); /* though the index says all is well */
+    const struct recover_report *report = recover(f); /* although the index says all is well */
     assert_int_equal(report->damaged, 1);
     assert_non_null(strstr(f->told, "missing"));
     assert_true(ticks_on(f, "t") < 5000);
@@ -616,7 +618,7 @@ static void damaged_head_of_a_segment_costs_no_tick(void **state)
 {
     struct fixture *f = *state;
     taping_make(f->path, 500, 4096, 1 << 20);
-    scribble(f, "segments/0000000001.seg", 100, "x"); /* what should be zero */
+    scribble(f, "segments/0000000001.seg", 100, "x"); /* it should be zero */
     forget_index(f);
     const struct recover_report *report = recover(f);
     assert_int_equal(report->damaged, 1);
@@ -625,7 +627,7 @@ static void damaged_head_of_a_segment_costs_no_tick(void **state)
     leave(f);
 }
 
-/* Whatever its length, a cut tape is read as far as it goes, and twice the same way. */
+/* Whatever its length, a cut tape is read as far as it goes, and a second time in the same way. */
 static void unsealed_segment_cut_at_any_length_keeps_its_good_prefix(void **state)
 {
     struct fixture *f = *state;

@@ -1,12 +1,12 @@
-/* The policy, on numbers. */
+/* The retention policy, in numbers. */
 #include "tests/support/check.h"
 
 #include "tape/retain.h"
 
 enum { COUNT = 6 };
 
-/* Segments 1 to 6 of 100 bytes, a second each; the last is being recorded, the one before it is the
- * newest. */
+/* Segments 1 to 6 have 100 bytes and 1000 ns each. The last one is being recorded, and the one
+ * before it is the newest. */
 static void make(struct retain_item items[COUNT])
 {
     for (uint64_t i = 0; i < COUNT; i++)
@@ -19,7 +19,7 @@ static void make(struct retain_item items[COUNT])
     items[5].pin = PIN_OPEN;
 }
 
-/* "aa----": which go, by the first letter of why. */
+/* "aa----": which segments go, with a letter for why. */
 static void assert_goes(const struct retain_item items[COUNT], const char *expected)
 {
     char found[COUNT + 1] = {0};

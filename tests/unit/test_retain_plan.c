@@ -1,4 +1,4 @@
-/* What a policy lets go of a tape as it is: by the ages of tracks, where no time is to be trusted,
+/* What a policy deletes from a tape as it is: by the ages of tracks, where no time can be trusted,
  * and where nobody can say what lies on other disks. */
 #include "tests/support/check.h"
 
@@ -11,7 +11,8 @@
 
 #define DAY (UINT64_C(86400) * NS_PER_S)
 
-/* Larger than a block, so that each has a block of its own and some make a segment. */
+/* The payload takes more than half a block, so each tick has a block of its own and a few make a
+ * segment. */
 static void put(struct append *append, const char *track, unsigned count, uint64_t ts)
 {
     static const unsigned char payload[3000];
@@ -36,7 +37,7 @@ static size_t going(const char *path, const struct retain_policy *policy,
     return going;
 }
 
-/* So many segments that a plan with a memory cannot look into all of those that stay. */
+/* There are so many segments that a plan with a memory cannot look into all of those that stay. */
 static void what_stays_does_not_hide_what_goes(void **state)
 {
     const char *path = *state;
@@ -60,7 +61,7 @@ static void what_stays_does_not_hide_what_goes(void **state)
     retain_memory_close(&memory);
 }
 
-/* A tick without a time is as old as the others of its segment. */
+/* A tick without a time counts as old as the others of its segment. */
 static void where_no_time_is_trusted_a_track_keeps_its_age(void **state)
 {
     const char *path = *state;
@@ -79,7 +80,7 @@ static void where_no_time_is_trusted_a_track_keeps_its_age(void **state)
     assert_int_equal(going(path, &policy, NULL, &count), 1);
 }
 
-/* Who has deleted enough does not go on because the room comes back later. */
+/* Retention that has deleted enough does not go on only because the room comes back later. */
 static void what_is_not_free_yet_counts_as_free(void **state)
 {
     const char *path = *state;
@@ -94,8 +95,8 @@ static void what_is_not_free_yet_counts_as_free(void **state)
     retain_memory_close(&memory);
 }
 
-/* Somebody has made room by hand, beside a recorder whose index still has them: to delete them once
- * more frees nothing, and they must not stand before those that can go. */
+/* Somebody has made room by hand, beside a recorder whose index still has the segments. Deleting
+ * them once more frees nothing, and they must not take the place of those that can be deleted. */
 static void what_is_not_there_does_not_go_in_place_of_what_is(void **state)
 {
     const char *path = *state;

@@ -1,4 +1,4 @@
-/* When a recorder warns that its disk will be full: --warn-full, at a clock of our own. */
+/* When a recorder warns that its disk will be full: --warn-full, with a clock of our own. */
 #include "tests/support/folder.h"
 #include "tests/support/logged.h"
 
@@ -55,8 +55,8 @@ static void warn_below(struct fixture *f, uint64_t warn_ns)
     retention_init(&f->retention, &f->loop, &f->tape, NULL, &f->policy, warn_ns);
 }
 
-/* So many samples more, at the rate that fills in `full_s` what was free when the test began. How
- * often it warned meanwhile. */
+/* Take `samples` more samples, at the rate that in `full_s` fills what was free when the test
+ * began. Returns how often it warned meanwhile. */
 static unsigned write_on(struct fixture *f, unsigned samples, uint64_t full_s)
 {
     unsigned warnings = 0;
@@ -77,7 +77,7 @@ static void a_disk_that_will_be_full_sooner_is_warned_of_once(void **state)
 {
     struct fixture *f = *state;
     warn_below(f, DAY_NS);
-    assert_int_equal(write_on(f, MINUTE, HOUR_S), 0); /* it looks at a minute at least */
+    assert_int_equal(write_on(f, MINUTE, HOUR_S), 0); /* it looks for at least a minute */
     assert_int_equal(write_on(f, 1, HOUR_S), 1);
     assert_non_null(strstr(f->logged.text, f->tape.folder.path));
     assert_non_null(strstr(f->logged.text, "--retain-min-free"));

@@ -1,4 +1,5 @@
-/* Segments that are deleted on purpose: told as that, gone for good, whatever dies on the way. */
+/* Segments that are deleted on purpose: reported as deleted, gone for good, whatever dies on the
+ * way. */
 #include "tests/support/retiring.h"
 
 #include <pthread.h>
@@ -16,7 +17,7 @@ static void deleted_is_not_never_recorded_and_not_damage(void **state)
         assert_false(retiring_is_there(f->path, retiring_going[i]));
     uint64_t left = retiring_consistent(f->path);
     assert_true(left > 0 && left < RETIRING_TICKS);
-    assert_int_equal(telling_gaps(f->path).gaps, 2); /* 1 and 2 are one, 4 is the other */
+    assert_int_equal(telling_gaps(f->path).gaps, 2); /* 1 and 2 are one gap, 4 is the other */
 }
 
 static void a_segment_goes_when_its_tombstone_is_durable(void **state)
@@ -36,7 +37,7 @@ static void without_its_index_the_tape_says_the_same(void **state)
     snprintf(path, sizeof path, "%s/index", f->path);
     folder_remove(path);
     assert_int_equal(retiring_consistent(f->path), left);            /* in private memory */
-    assert_int_equal(retiring_apply(f->path, retiring_going, 0), 0); /* built anew, by a writer */
+    assert_int_equal(retiring_apply(f->path, retiring_going, 0), 0); /* built by a writer */
     assert_int_equal(retiring_consistent(f->path), left);
 }
 
@@ -60,7 +61,7 @@ static void what_lost_its_tombstones_counts_as_missing(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-/* What the next one's foot chains to is the segment as it was recorded, packed or not. */
+/* What the next segment's foot chains to is the segment as it was recorded, packed or not. */
 static void a_packed_segment_that_goes_leaves_its_link_in_the_chain(void **state)
 {
     const struct seal_tape_options options = {.threads = 1};
@@ -74,11 +75,12 @@ static void a_packed_segment_that_goes_leaves_its_link_in_the_chain(void **state
     snprintf(path, sizeof path, "%s/index", f->path);
     folder_remove(path);
     assert_int_equal(retiring_apply(f->path, retiring_going, 0),
-                     0); /* the chain is looked at once more */
+                     0); /* the chain is checked once more */
     assert_int_equal(retiring_consistent(f->path), left);
 }
 
-/* Between two of them, or at one: whoever deletes beside a seal is no failure of it. */
+/* Deletes segments beside a seal, between two of its segments or during one. That is no failure of
+ * the seal. */
 static bool retire_beside_seal(const struct seal_totals *totals, void *context)
 {
     const char *path = context;
@@ -99,7 +101,7 @@ static void what_goes_while_it_is_packed_leaves_nothing(void **state)
         .threads = 1, .go_on = retire_beside_seal, .context = f->path};
     folder_remove(f->path);
     folder_make(f->path);
-    taping_make(f->path, 40 * RETIRING_TICKS, 4096, 1 << 20); /* so that there is time to */
+    taping_make(f->path, 40 * RETIRING_TICKS, 4096, 1 << 20); /* so that there is time for it */
     taping_ok(seal_tape(f->path, &options, &totals, &err), &err);
     assert_int_equal(totals.failed, 0);
     for (int i = 0; i < RETIRING_GOING; i++) {
@@ -135,8 +137,8 @@ static int unlink_but_the_first(const char *path)
     return strstr(path, "/0000000001.") != NULL ? -EPERM : files_posix.unlink(path);
 }
 
-/* Its tombstone is there, so no plan has it again: without this its room would be lost until a
- * writer starts. */
+/* Its tombstone exists, so no plan has the segment again. Without this its file's room would be
+ * lost until a writer starts. */
 static void a_file_that_stays_keeps_no_other_and_goes_with_the_next(void **state)
 {
     struct retiring *f = *state;
@@ -158,7 +160,7 @@ static void a_file_that_stays_keeps_no_other_and_goes_with_the_next(void **state
     assert_int_equal(fates[2], RETIRE_DONE);
     assert_int_equal(fates[4], RETIRE_DONE);
     taping_ok(retire_segments(&folder, &retiring_going[1], 1, &options, &err),
-              &err); /* nor the next */
+              &err); /* nor with the next one */
     assert_true(retiring_is_there(f->path, 1));
     files = &files_posix;
     taping_ok(retire_segments(&folder, NULL, 0, &options, &err), &err);
@@ -172,7 +174,7 @@ static int open_but_the_first(const char *path, int flags, mode_t mode)
     return strstr(path, "/0000000001.") != NULL ? -EACCES : files_posix.open(path, flags, mode);
 }
 
-/* Restored by somebody else, perhaps. Whoever asked must not take it for gone. */
+/* Somebody else may have restored it. The caller must not take it for deleted. */
 static void what_cannot_be_opened_is_told_and_keeps_no_other(void **state)
 {
     struct retiring *f = *state;
@@ -192,12 +194,12 @@ static void what_cannot_be_opened_is_told_and_keeps_no_other(void **state)
 }
 
 struct meanwhile {
-    struct told_gaps seen; /* first: the callbacks take it for all there is */
+    struct told_gaps seen; /* first: the callbacks take the whole for it */
     const struct folder *folder;
     bool done;
 };
 
-/* What was passed already goes, and what is still to come. */
+/* Delete a segment that the walk has passed, and one that is still to come. */
 static int retire_on_the_way(uint64_t bytes, uint64_t ticks, void *context)
 {
     static const uint64_t more[] = {2, 4};
@@ -225,7 +227,7 @@ static void what_goes_while_it_is_counted_is_counted_once(void **state)
     char leases[FOLDER_PATH + 16];
     assert_int_equal(retiring_apply(f->path, retiring_going, 1), 0);
     snprintf(leases, sizeof leases, "%s/leases", f->path);
-    assert_int_equal(unlink(leases), 0); /* with it nothing would go now */
+    assert_int_equal(unlink(leases), 0); /* with it nothing would be deleted now */
     taping_ok(tdk_tape_open(&tape, f->path, &err), &err);
     taping_ok(folder_open(&folder, f->path, &err), &err);
     taping_ok(tdk_tape_coverage(tape, &all, &walk, &err), &err);
@@ -236,7 +238,7 @@ static void what_goes_while_it_is_counted_is_counted_once(void **state)
     tdk_tape_close(tape);
 }
 
-/* As `retain apply` may, while a recorder starts: it has its turn, or waits for it. */
+/* As `retain apply` may do while a recorder starts: it gets its turn, or waits for it. */
 struct beside {
     const char *path;
     pthread_t thread;
@@ -297,7 +299,7 @@ static void each_death_on_the_way_leaves_a_whole_tape(void **state)
         faulty_end();
         failed += rc < 0;
         struct told_gaps seen =
-            telling_gaps(f->path); /* as a reader finds it, before anybody mends it */
+            telling_gaps(f->path); /* as a reader finds it before it is mended */
         assert_int_equal(seen.ticks + seen.retired, RETIRING_TICKS);
         assert_int_equal(seen.damaged, 0);
         assert_int_equal(telling_all(f->path, NULL).ticks, seen.ticks);

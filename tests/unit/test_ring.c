@@ -28,7 +28,7 @@ static void a_claim_is_not_seen_before_it_is_published(void **state)
     struct fixture *f = *state;
     attach_both(f);
     assert_true(claim_tick(f->producer, 64));
-    next_epoch(f->consumer); /* which went ahead */
+    next_epoch(f->consumer); /* which was published first */
     assert_null(tdk_ring_next(f->consumer));
     assert_true(claim_tick(f->producer, 0));
     tdk_ring_publish(f->producer);
@@ -69,7 +69,7 @@ static void a_full_ring_refuses_and_counts(void **state)
         assert_tick(tdk_ring_next(f->consumer), seq, 64);
     tdk_ring_release(f->consumer);
     assert_true(put_tick(f->producer, 64));
-    assert_tick(tdk_ring_next(f->consumer), fit + 6, 64); /* the hole is the loss */
+    assert_tick(tdk_ring_next(f->consumer), fit + 6, 64); /* the hole in seq is the loss */
 }
 
 static void a_raw_frame_spends_no_seq(void **state)
@@ -152,7 +152,8 @@ static void peek_shows_all_that_is_published_in_one_piece(void **state)
     }
 }
 
-/* A batch is waited behind, so that the next one is no smaller; what comes alone is not. */
+/* The consumer waits after a batch, so that the next one is no smaller. It does not wait after a
+ * single frame. */
 static void a_consumer_waits_behind_a_batch_and_never_behind_one_frame(void **state)
 {
     struct fixture *f = *state;
@@ -188,7 +189,7 @@ static void room_released_by_position_is_the_producers_at_once(void **state)
     assert_false(put_tick(f->producer, 64));
     tdk_ring_release_to(f->consumer, first + 88);
     assert_true(put_tick(f->producer, 64));
-    tdk_ring_release_to(f->consumer, first); /* never back */
+    tdk_ring_release_to(f->consumer, first); /* never goes back */
     assert_true(put_tick(f->producer, 64));
     assert_false(put_tick(f->producer, 64));
 }
@@ -202,7 +203,7 @@ static void what_was_not_released_is_there_for_the_next_consumer(void **state)
     next_epoch(f->consumer);
     for (uint64_t seq = 1; seq <= 4; seq++)
         assert_tick(tdk_ring_next(f->consumer), seq, 64);
-    tdk_ring_release(f->consumer); /* too little to be told at once: detach tells it */
+    tdk_ring_release(f->consumer); /* too little to be shown at once: detach shows it */
     assert_tick(tdk_ring_next(f->consumer), 5, 64);
     tdk_ring_detach(f->consumer);
     f->consumer = attach(TDK_RING_CONSUMER);
@@ -211,7 +212,7 @@ static void what_was_not_released_is_there_for_the_next_consumer(void **state)
     assert_null(tdk_ring_next(f->consumer));
 }
 
-/* It has its parent's handle as it was at the fork, and ends as programs do. */
+/* The child has its parent's handle as it was at the fork, and ends as programs do. */
 static void a_forked_child_that_detaches_takes_nothing_back(void **state)
 {
     struct fixture *f = *state;
@@ -220,7 +221,7 @@ static void a_forked_child_that_detaches_takes_nothing_back(void **state)
     attach_both(f);
     assert_true(put_tick(f->producer, 64));
     assert_non_null(tdk_ring_next(f->consumer));
-    tdk_ring_release(f->consumer); /* too little to be told */
+    tdk_ring_release(f->consumer); /* too little to be shown at once */
     assert_int_equal(pipe(go), 0);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -231,7 +232,7 @@ static void a_forked_child_that_detaches_takes_nothing_back(void **state)
     }
     assert_true(put_tick(f->producer, 64));
     while (tdk_ring_next(f->consumer) != NULL)
-        tdk_ring_release(f->consumer); /* run dry, it is told */
+        tdk_ring_release(f->consumer); /* shown when the ring runs dry */
     struct tdk_ring_info before, after;
     tdk_ring_info(f->consumer, &before);
     assert_int_equal(before.fill, 0);
@@ -258,7 +259,7 @@ static void touching_the_pages_changes_nothing_that_is_in_them(void **state)
     struct fixture *f = *state;
     attach_both(f);
     f->tap = attach(TDK_RING_TAP);
-    for (uint64_t seq = 1; seq <= 3000; seq++) { /* some rounds, so that it begins in the middle */
+    for (uint64_t seq = 1; seq <= 3000; seq++) { /* some laps, so as to begin in the middle */
         assert_true(put_tick(f->producer, 64));
         if (seq == 1)
             next_epoch(f->consumer);
@@ -357,7 +358,7 @@ static void a_producer_that_put_nothing_in_leaves_no_trace_but_its_losses(void *
     uint64_t fit = fill_ring(f->producer, 64);
     tdk_ring_detach(f->producer);
 
-    f->producer = attach(TDK_RING_PRODUCER); /* full: not even its EPOCH frame finds room */
+    f->producer = attach(TDK_RING_PRODUCER); /* full: no room even for its EPOCH frame */
     uint64_t silent = tdk_ring_epoch(f->producer);
     assert_false(put_tick(f->producer, 64));
     assert_false(put_tick(f->producer, 64));
@@ -373,7 +374,7 @@ static void a_producer_that_put_nothing_in_leaves_no_trace_but_its_losses(void *
     assert_true(tdk_ring_epoch(f->producer) > silent);
     assert_false(put_tick(f->producer, 64));
     tdk_ring_info(f->producer, &info);
-    assert_int_equal(info.lost_total, 4); /* with what the silent one refused */
+    assert_int_equal(info.lost_total, 4); /* with those that the silent producer refused */
     next_epoch(f->consumer);
     for (uint64_t seq = 1; seq <= fit; seq++)
         assert_tick(tdk_ring_next(f->consumer), seq, 64);
@@ -418,7 +419,7 @@ static void the_epoch_of_a_frame_is_known_wherever_a_consumer_comes_in(void **st
         assert_true(put_tick(f->producer, 8));
         tdk_ring_detach(f->producer);
     }
-    f->producer = attach(TDK_RING_PRODUCER); /* one more, that says nothing */
+    f->producer = attach(TDK_RING_PRODUCER); /* one more, which publishes nothing */
     for (int i = 0; i < 4; i++)
         for (int frame = 0; frame < 3; frame++) {
             f->consumer = attach(TDK_RING_CONSUMER);
@@ -437,7 +438,7 @@ static void an_epoch_is_above_the_floor_that_the_tape_sets(void **state)
     f->consumer = attach(TDK_RING_CONSUMER);
     uint64_t floor = UINT64_C(1) << 62;
     tdk_ring_epoch_floor(f->consumer, floor);
-    tdk_ring_epoch_floor(f->consumer, 5); /* never lower */
+    tdk_ring_epoch_floor(f->consumer, 5); /* it never goes lower */
     f->producer = attach(TDK_RING_PRODUCER);
     assert_int_equal(tdk_ring_epoch(f->producer), floor + 1);
     assert_true(put_tick(f->producer, 8));
@@ -509,7 +510,7 @@ static void a_tap_that_is_lapped_is_told_how_much_it_missed(void **state)
     assert_int_equal(tap_ticks(f->tap, sent + 2), 1);
 }
 
-/* Not lapped yet, but the producer has announced that it may be writing there. */
+/* The tap is not lapped yet, but the producer has announced that it may be writing there. */
 static void a_tap_does_not_believe_bytes_that_may_be_overwritten(void **state)
 {
     struct fixture *f = *state;
@@ -554,7 +555,7 @@ static void waits_end_when_their_time_is_over(void **state)
     }
     fill_ring(f->producer, 64);
     assert_false(tdk_ring_wait_room(f->producer, 64, SECOND / 100));
-    assert_false(tdk_ring_wait_room(f->producer, CAPACITY, SECOND)); /* never: at once */
+    assert_false(tdk_ring_wait_room(f->producer, CAPACITY, SECOND)); /* impossible: at once */
     assert_true(tdk_ring_wait_frame(f->consumer, TDK_WAIT_PARK, 0));
     assert_true(tdk_ring_wait_frame(f->tap, TDK_WAIT_PARK, 0));
 }
@@ -571,7 +572,8 @@ static void waiting_for_room_publishes_first(void **state)
 
 /* ---- the document ---- */
 
-/* "00001060  05 00 .. 00": the bytes at an offset of the file, `..` may be anything. */
+/* A line such as "00001060  05 00 .. 00" gives the bytes at an offset of the file. `..` may be
+ * anything. */
 static void compare_line(const char *line, FILE *ring)
 {
     char *rest;

@@ -1,4 +1,4 @@
-/* A ring whose memory breaks its rules, by somebody else's hand. */
+/* A ring whose memory breaks its rules because somebody else wrote into it. */
 #include "tests/support/one_ring.h"
 
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void a_head_that_cannot_be_ends_the_ring_for_its_consumer(void **state)
     }
 }
 
-/* More than there is, less than before, between two words. */
+/* It releases more than there is, less than before, and to a place between two words. */
 static void a_consumer_that_releases_what_was_not_there_is_not_believed(void **state)
 {
     struct fixture *f = *state;
@@ -245,7 +245,7 @@ static void a_cut_file_ends_the_ring_and_nobodys_life(void **state)
             ;
         assert_non_null(tdk_ring_hostile(f->tap));
         put_tick(f->producer, 64);
-        if (sizes[i] == 0) /* else nothing that is gone was touched */
+        if (sizes[i] == 0) /* otherwise nothing that is gone was touched */
             assert_string_equal(tdk_ring_hostile(f->producer), "its file was cut");
         tdk_ring_detach(f->tap);
         tdk_ring_detach(f->consumer);

@@ -77,7 +77,7 @@ static void a_disk_is_no_place_for_a_ring_unless_allowed(void **state)
     tdk_ring_remove("disk", false, NULL);
     int removed = rmdir(folder);
     setenv("TAPEDECK_RINGS", f->folder, 1);
-    if (rc == 0) /* /var/tmp is memory here */
+    if (rc == 0) /* here /var/tmp is in memory */
         skip();
     assert_int_equal(rc, TDK_EVALUE);
     assert_int_equal(allowed, 0);

@@ -1,6 +1,7 @@
 /*
- * Both ends of a ring in two threads on one mapping: what the thread sanitizer can look at. With
- * two mappings, as two processes have them, it would see no relation between the two sides at all.
+ * Both ends of a ring in two threads on one mapping, so that the thread sanitizer can check them.
+ * With two mappings, as two processes have them, it would see no relation between the two sides at
+ * all.
  */
 #include "tests/support/check.h"
 
@@ -18,7 +19,7 @@
 struct fixture {
     char folder[64];
     struct tdk_ring *producer, *consumer;
-    enum tdk_ring_wait how; /* the consumer waits */
+    enum tdk_ring_wait how; /* how the consumer waits */
     bool lossy;             /* the producer does not wait */
     bool peeks;             /* the consumer takes runs, and gives room back later */
     uint64_t got, bad, lost;
@@ -81,7 +82,8 @@ static void *produce(void *argument)
     return NULL;
 }
 
-/* True at END. A hole in seq is a loss; all else must be as produce() made it. */
+/* Returns true at END. A hole in seq is a loss, and everything else must be as produce() made
+ * it. */
 static bool look_at(struct fixture *f, const struct tdk_frame *frame)
 {
     if (frame->type == TDK_TYPE_EPOCH)
@@ -177,7 +179,7 @@ static void each_refused_tick_is_a_hole_of_one(void **state)
     run(f);
 }
 
-/* A look at the ring from a third side, while both live. */
+/* Looks at the ring from a third side, while both ends are alive. */
 static void *look(void *argument)
 {
     struct fixture *f = argument;
@@ -208,7 +210,7 @@ struct tap {
     uint64_t got, bad, lapped;
 };
 
-/* Whatever a tap delivers is whole; what it missed it knows of. */
+/* Whatever a tap delivers is whole, and the tap knows what it missed. */
 static void tap_look_at(struct tap *tap, const void *bytes, size_t size)
 {
     const struct tdk_frame *frame = bytes;

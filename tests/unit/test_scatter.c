@@ -1,4 +1,4 @@
-/* Ids that somebody chose so that they meet in a table do not meet in ours. */
+/* Ids that somebody chose to meet in one slot of a table do not meet in ours. */
 #include "tests/support/check.h"
 
 #include <stdlib.h>
@@ -7,7 +7,8 @@
 
 enum { IDS = 16384, SLOTS = 32768 };
 
-/* What a table with linear probing costs: slots looked at for all ids, as they come. */
+/* The cost of a table with linear probing: the slots looked at for all ids, in the order they
+ * come. */
 static uint64_t steps_of(uint32_t (*id)(uint32_t i))
 {
     struct scatter scatter;
@@ -34,7 +35,8 @@ static uint32_t stride(uint32_t i)
     return 4096 * i;
 }
 
-/* Of one slot under the multiplication that tables of this size mostly use: its inverse. */
+/* Ids of one slot under the multiplication that tables of this size mostly use. They are made with
+ * its inverse. */
 static uint32_t meeting(uint32_t i)
 {
     return (UINT32_C(77) << 17 | i) * UINT32_C(0x0e8b2f51);
@@ -46,7 +48,7 @@ static void ids_of_any_kind_are_spread(void **state)
     uint32_t (*const kinds[])(uint32_t) = {row, stride, meeting};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         for (int again = 0; again < 200; again++)
-            assert_true(steps_of(kinds[i]) < 2 * IDS); /* 0.5 by chance; in one slot: 8000 */
+            assert_true(steps_of(kinds[i]) < 2 * IDS); /* 0.5 by chance; 8000 in one slot */
 }
 
 static void two_tables_are_not_alike(void **state)

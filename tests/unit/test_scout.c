@@ -15,20 +15,20 @@
 
 enum { TICKS = 120000, BLOCK_SIZE = 256 << 10, BLOCKS_MAX = 64 };
 
-/* Ticks of which 10,700 fill a packed block, and still have 200 KiB there. */
+/* 10,700 of these ticks fill a block, and still take 200 KiB when it is packed. */
 enum { LARGE_TICKS = 160000, LARGE_SIZE = 368, LARGE_ODD = 24 };
 
 struct fixture {
     char path[64];
     struct tdk_tape *tape;
     struct answer answer;
-    struct search search; /* of everything */
+    struct search search; /* for everything */
     struct block_ref refs[BLOCKS_MAX];
     int count;
 };
 
-/* Blocks of trades, of each instrument one in so many: of seven 34 blocks, which an index tells in
- * two batches. */
+/* Blocks of trades, in which each instrument has one trade in `instruments`. With seven instruments
+ * there are 34 blocks, which an index returns in two batches. */
 static void make_track(const char *path, unsigned instruments)
 {
     const struct append_options options = {
@@ -122,7 +122,8 @@ static int make_packed_folder(void **state)
     return rc;
 }
 
-/* Of each instrument one tick: what a directory says of it is more than an eighth of the tick. */
+/* One tick of each instrument. What a directory says of it takes more than an eighth of the
+ * tick. */
 static int make_scattered_folder(void **state)
 {
     int rc = make_empty_folder(state);
@@ -172,12 +173,13 @@ static void send(struct scout *scout, const struct block_ref *ref)
     scout_send(scout, &errand);
 }
 
-/* Sent for, and read by the scout or by whoever asks for what comes before it. */
+/* Send for a block and take it. The scout reads it, or it is read by a caller that asks for what
+ * comes before it. */
 static struct slice *take_or_wait(struct scout *scout, const struct block_ref *refs, int at,
                                   uint64_t *bytes_read)
 {
     struct slice *slice = NULL;
-    for (int i = 0; i < 100000 && slice == NULL; i++) { /* it may not have begun yet */
+    for (int i = 0; i < 100000 && slice == NULL; i++) { /* the scout may not have begun */
         send(scout, &refs[at]);
         usleep(100);
         slice = scout_take(scout, &refs[at], bytes_read);
@@ -204,7 +206,8 @@ static void scout_reads_the_blocks_that_it_is_sent_for(void **state)
     close_search(f);
 }
 
-/* One slice of its own, which it waits for; the other on the shelf is its caller's. */
+/* The scout has one slice of its own, and waits for it. The other slice on the shelf is its
+ * caller's. */
 static void scout_reads_into_the_same_memory_again(void **state)
 {
     struct fixture *f = *state;
@@ -220,7 +223,7 @@ static void scout_reads_into_the_same_memory_again(void **state)
     }
     scout_stop(scout);
     assert_in_range(f->tape->shelf.count, 0, 1);
-    assert_true(slice_holds(lent, &f->refs[f->count - 1])); /* what it lent stays */
+    assert_true(slice_holds(lent, &f->refs[f->count - 1])); /* the slice it lent stays */
     shelf_give(&f->tape->shelf, lent);
     close_search(f);
 }
@@ -307,7 +310,7 @@ static struct result ask(struct tdk_tape *tape, const struct tdk_query *query)
         result.failures += rc < 0;
         if (rc < 0)
             continue;
-        if (run.ticks >= 1000) /* a block's: a scout shall have its turn on busy processors, too */
+        if (run.ticks >= 1000) /* a block: let a scout have its turn on busy processors, too */
             usleep(500);
         size_t span = cursor_run_span(cursor);
         result.spans += span > 0;
@@ -334,7 +337,8 @@ static void read_and_close(struct tdk_tape *tape, const struct tdk_query *query,
     tdk_cursor_close(cursor);
 }
 
-/* As many slices on its shelf as it takes to send a scout for parts early, and the caller's. */
+/* Put as many slices on the shelf as it takes to send a scout early for parts, and one for the
+ * caller. */
 static void warm(struct tdk_tape *tape, const struct tdk_query *query)
 {
     struct tdk_cursor *cursors[1 + SCOUT_AHEAD_MAX];
@@ -347,7 +351,7 @@ static void warm(struct tdk_tape *tape, const struct tdk_query *query)
         tdk_cursor_close(cursors[i]);
 }
 
-/* Forward and back, everything and one instrument, with a scout and without. */
+/* Forward and in reverse, everything and one instrument, with a scout and without. */
 static void compare_answers(const char *path, uint64_t failures)
 {
     static const char *const symbol = "#3";
@@ -404,7 +408,8 @@ static void packed_blocks_in_parts_are_the_same_with_a_scout(void **state)
     compare_answers(f->path, 0);
 }
 
-/* In the outline of a block that a scout comes to, and in the times of one behind it. */
+/* The damage is in the outline of a block that a scout comes to, and in the times of a later
+ * block. */
 static void damage_of_packed_blocks_in_parts_is_told_the_same_with_a_scout(void **state)
 {
     struct fixture *f = *state;
@@ -426,13 +431,13 @@ static void cursors_are_closed_while_a_scout_is_out(void **state)
     assert_true(shelf_is_warm(&tape->shelf, 1 + SCOUT_AHEAD_MAX));
     for (int runs = 8; runs < 13; runs++)
         read_and_close(tape, &query, runs);
-    struct scout *scout = scout_start(&tape->shelf); /* all others are gone */
+    struct scout *scout = scout_start(&tape->shelf); /* all others have ended */
     assert_non_null(scout);
     scout_stop(scout);
     tdk_tape_close(tape);
 }
 
-/* Which does not fit behind what was read. */
+/* The directory does not fit after what was read. */
 static void blocks_of_large_directories_are_scanned(void **state)
 {
     const struct fixture *f = *state;
@@ -447,7 +452,7 @@ static void blocks_of_large_directories_are_scanned(void **state)
     }
 }
 
-/* What it passed through is on the shelf behind it. */
+/* The block that the scan passed through is on the shelf afterwards. */
 static void scan_without_a_scout_needs_memory_for_one_block(void **state)
 {
     const struct fixture *f = *state;

@@ -1,6 +1,5 @@
-/* Segments that are packed: the same answers, whatever fails on the way and whoever reads
- * meanwhile.
- */
+/* Segments that are packed: the answers stay the same, whatever fails on the way and whoever reads
+ * meanwhile. */
 #include "tests/support/check.h"
 
 #include <string.h>
@@ -39,7 +38,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Trades of a few instruments, with marks and ties between them; two tracks, several segments. */
+/* Trades of a few instruments, with marks and ties between them, on two tracks and in several
+ * segments. */
 static void add_trades(struct append *append, const char *track, unsigned count)
 {
     struct tdk_err err;
@@ -212,7 +212,7 @@ static void a_packed_tape_is_known_without_its_index(void **state)
     telling_whole(f->path);
 }
 
-/* More is written behind packed segments, and what was there stays in the chain. */
+/* More is written after packed segments. What was there stays in the chain. */
 static void a_packed_tape_is_written_on(void **state)
 {
     struct fixture *f = *state;
@@ -228,7 +228,7 @@ static void a_packed_tape_is_written_on(void **state)
     assert_int_equal(answer.ticks, TICKS + 500);
 }
 
-/* Who reads then goes by an index of his own, which nobody tells of what is packed. */
+/* A reader then goes by an index of its own, and nobody tells that index what is packed. */
 static void lose_index(const struct fixture *f)
 {
     char path[FOLDER_PATH + 8];
@@ -263,7 +263,7 @@ static void who_reads_meanwhile_is_not_disturbed(void **state)
     }
 }
 
-/* Wherever losses lie: one behind the other, behind a first tick, behind many of one size. */
+/* Losses lie everywhere: one after another, after a first tick, after many ticks of one size. */
 static const unsigned lost_before[] = {1, 2, 3, 10, 12, 5000, 5001, 5003};
 
 static void assert_holes_are_told(const struct fixture *f)
@@ -302,8 +302,8 @@ static void a_loss_is_met_between_its_ticks_when_it_is_packed(void **state)
     telling_whole(f->path);
 }
 
-/* What is told of a track before its first tick becomes a block of its own, at that tick's place:
- * both are there, and each is missed once when they are not. */
+/* What a track says before its first tick becomes a block of its own, at that tick's place. Both
+ * blocks are there, and each is missed once when they are not. */
 static void controls_and_one_tick_lie_at_one_place(void **state)
 {
     struct fixture *f = *state;
@@ -323,7 +323,7 @@ static void controls_and_one_tick_lie_at_one_place(void **state)
     assert_int_equal(answer.damaged, 2);
 }
 
-/* Coverage that is told how many ticks there are, and has the tape packed under it. */
+/* A coverage walk that is told how many ticks there are, while the tape is packed under it. */
 struct survey {
     const struct fixture *fixture;
     unsigned blocks, pack_at;
@@ -369,7 +369,7 @@ static void packing_meanwhile_is_no_gap(void **state)
     }
 }
 
-/* Packs a tape at one of the reads of whoever looks at it. */
+/* Packs a tape during one of the reads of whoever looks at it. */
 static struct packer {
     const struct fixture *fixture;
     unsigned reads, pack_at;
@@ -386,7 +386,7 @@ static ssize_t packing_pread(int fd, void *bytes, size_t size, uint64_t offset)
     return files_posix.pread(fd, bytes, size, offset);
 }
 
-/* In reverse, blocks are looked through from the first on before any is told. */
+/* In reverse, blocks are looked through from the first on before any is returned. */
 static void packing_is_no_trouble_to_who_looks_for_the_way_back(void **state)
 {
     struct file_ops packing = files_posix;
@@ -443,7 +443,8 @@ static void whatever_fails_the_tape_stays_whole_and_packing_can_go_on(void **sta
     }
 }
 
-/* A byte of a block is wrong: that segment stays as it is, and the others are packed if asked. */
+/* A byte of a block is wrong. Its segment stays as it is, and the others are packed if that is
+ * asked for. */
 static void what_cannot_be_read_is_not_packed(void **state)
 {
     struct fixture *f = *state;
@@ -467,7 +468,8 @@ static void what_cannot_be_read_is_not_packed(void **state)
     telling_whole(f->path);
 }
 
-/* Each second tick steps back, also the first of some segments: none of them is missed alone. */
+/* Every second tick steps back, also the first of some segments. Each tick is found when it alone
+ * is asked for. */
 static void a_tick_that_steps_back_is_found_in_what_is_packed(void **state)
 {
     struct fixture *f = *state;

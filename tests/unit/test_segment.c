@@ -95,7 +95,8 @@ static void scan_finds_what_the_table_tells(void **state)
     assert_int_equal(scan.end, foot.end);
     segment_scan_close(&scan);
 
-    /* Without knowing where it ends, the footer is what no block begins with. */
+    /* If the scan does not know where the segment ends, it takes the footer for a gap: no block
+     * begins there. */
     taping_ok(segment_scan(segment, UINT64_MAX, &scan, &err), &err);
     assert_int_equal(scan.count, foot.blocks);
     assert_int_equal(scan.gap_count, 1);
@@ -105,7 +106,7 @@ static void scan_finds_what_the_table_tells(void **state)
     segment_close(segment);
 }
 
-/* How much of a segment can be read: 0 when it cannot be opened. */
+/* How many ticks of a segment can be read. 0 when it cannot be opened. */
 static uint64_t ticks_of(const struct fixture *f, const char *file)
 {
     struct segment *segment;
@@ -160,7 +161,7 @@ static void flip_of_any_byte_of_the_footer_is_found(void **state)
     size_t used = foot.end + foot.table_size + foot.catalog_size;
     for (size_t i = foot.end; i < size; i++) {
         if (i == used)
-            i = size - sizeof foot; /* zeros between: nothing is read there */
+            i = size - sizeof foot; /* the zeros between are not read */
         struct segment *segment;
         struct block_ref *refs = NULL;
         void *catalog = NULL;
@@ -260,7 +261,7 @@ static void segment_under_another_name_is_refused(void **state)
 
 /* ---- written by hand ---- */
 
-/* A block of one tick with what a writer would know. */
+/* A block of one tick, finished with what a writer would know. */
 static size_t make_block(unsigned char *bytes, const struct folder *folder, uint64_t segment,
                          uint32_t block, uint64_t synced_upto)
 {
@@ -278,7 +279,7 @@ static size_t make_block(unsigned char *bytes, const struct folder *folder, uint
     return size;
 }
 
-/* Ten blocks in segment 2, the last of which tells what was synced. */
+/* Ten blocks in segment 2. The last one says what was synced. */
 static struct segment *make_open_segment(const struct fixture *f, unsigned char *bytes,
                                          uint64_t synced_upto)
 {
@@ -328,7 +329,7 @@ static void hole_is_torn_unless_something_behind_it_was_synced(void **state)
     assert_int_equal(scan.data_end, scan.end);
     segment_scan_close(&scan);
 
-    memset(bytes + 4096 * 7, 0, 4096); /* block 6 never came: it and what is behind it is cut */
+    memset(bytes + 4096 * 7, 0, 4096); /* block 6 never came: it is cut with all that follows */
     scan_again(f, &segment, bytes, &scan);
     assert_int_equal(scan.count, 9);
     assert_int_equal(scan.gap_count, 1);
@@ -339,7 +340,7 @@ static void hole_is_torn_unless_something_behind_it_was_synced(void **state)
     segment_scan_close(&scan);
 
     make_block(bytes + 4096 * 7, &f->folder, 2, 6, 0);
-    bytes[4096 * 3 + 300] ^= 1; /* block 2 was synced: it is damaged, and the rest stays */
+    bytes[4096 * 3 + 300] ^= 1; /* block 2 was synced: it is damage, and the rest stays */
     scan_again(f, &segment, bytes, &scan);
     segment_scan_trim(&scan);
     assert_int_equal(scan.count, 9);
@@ -371,21 +372,21 @@ static void scan_tells_what_lies_behind_the_last_block(void **state)
     free(bytes);
 }
 
-/* A feed that can read the tape may put its blocks into payloads. */
+/* A feed that can read the tape may put the tape's blocks into payloads. */
 static void scan_takes_no_block_out_of_a_payload(void **state)
 {
     const struct fixture *f = *state;
     unsigned char *bytes = malloc(65536);
     struct segment_scan scan;
     struct segment *segment = make_open_segment(f, bytes, 65536);
-    memcpy(bytes + 4096 * 6 + 1024, bytes + 4096 * 3, 1024); /* an older one */
+    memcpy(bytes + 4096 * 6 + 1024, bytes + 4096 * 3, 1024); /* an older block */
     scan_again(f, &segment, bytes, &scan);
     assert_int_equal(scan.count, 9);
     for (size_t i = 1; i < scan.count; i++)
         assert_true(scan.refs[i].block > scan.refs[i - 1].block);
     segment_scan_close(&scan);
 
-    /* Of another segment. */
+    /* A block of another segment. */
     make_block(bytes + 4096 * 6, &f->folder, 1, 5, 0);
     scan_again(f, &segment, bytes, &scan);
     assert_int_equal(scan.count, 9);
@@ -435,11 +436,11 @@ static void what_has_its_name_is_not_written_again(void **state)
     struct tdk_err err;
     taping_ok(segment_create(&w, &f->folder, 2, SEGMENT_OPEN, 1 << 20, &err), &err);
     taping_ok(segment_seal(w, "", 0, 0x1234, &err), &err);
-    faulty_begin(2, true, -EIO); /* renamed, and its folder is not synced */
+    faulty_begin(2, true, -EIO); /* renamed, but the folder is not synced */
     assert_int_equal(segment_publish(w, &err), -EIO);
     assert_int_equal(faulty.calls, 2);
 
-    /* Tried again, on a disk that tears whatever is written. */
+    /* It is tried again, on a disk that tears whatever is written. */
     taping_ok(segment_seal(w, "", 0, 0x5678, &err), &err);
     assert_int_equal(segment_publish(w, &err), -EIO);
     assert_int_equal(faulty.calls, 3);

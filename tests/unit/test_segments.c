@@ -99,7 +99,7 @@ static void without_a_free_descriptor_the_one_for_all_serves(void **state)
     assert_ptr_equal(f->handles[1], f->handles[0]);
 }
 
-/* Whoever reads goes on with what it has; whoever comes gets another. */
+/* A reader goes on with the file that it has. The next reader gets another. */
 static void forgotten_is_every_file_of_that_number(void **state)
 {
     struct fixture *f = *state;
@@ -120,7 +120,7 @@ static void delete_file(const struct fixture *f)
     assert_int_equal(unlink(path), 0);
 }
 
-/* Else the disk would have no room back as long as the tape is open. */
+/* Otherwise the disk would not get its room back as long as the tape is open. */
 static void what_is_deleted_is_kept_open_for_nobody(void **state)
 {
     struct fixture *f = *state;
@@ -132,7 +132,7 @@ static void what_is_deleted_is_kept_open_for_nobody(void **state)
     delete_file(f);
     segments_tidy(segments);
     assert_int_equal(segments->idle, 0);
-    assert_ptr_equal(segments->handles, f->handles[0]); /* who reads goes on */
+    assert_ptr_equal(segments->handles, f->handles[0]); /* the reader goes on */
     segments_give(segments, f->handles[0]);
     f->handles[0] = NULL;
     segments_tidy(segments);

@@ -5,7 +5,7 @@
 
 #include "tape/select.h"
 
-/* Symbols of one track: two epochs, one name that moves from id to id. */
+/* The symbols of one track: two epochs, and one name that moves from id to id. */
 static struct symbols *some_symbols(void)
 {
     static const struct symbol_ref refs[] = {
@@ -25,7 +25,7 @@ static struct symbols *some_symbols(void)
     return symbols;
 }
 
-/* The ids that a word means in an epoch: "1 2 3". */
+/* Check the ids that a word stands for in an epoch, such as "1 2 3". */
 static void assert_means(const char *word, uint64_t epoch, const char *want)
 {
     const struct tdk_query query = {.to = UINT64_MAX, .symbols = &word, .symbol_count = 1};
@@ -67,7 +67,7 @@ static void symbols_match_globs(void **state)
     assert_means("BTC-USD?", 1, "2");
     assert_means("ES[HZ][67]", 1, "3 3");
     assert_means("*", 2, "7 8 9");
-    assert_means("a*", 2, "9"); /* a '/' is a character like others */
+    assert_means("a*", 2, "9"); /* '/' is a character like others */
     assert_means("[", 1, "");
 }
 
@@ -79,11 +79,11 @@ static void symbols_match_instrument_ids(void **state)
     assert_means("#4294967295", 1, "4294967295");
     assert_means("#4294967296", 1, "");
     assert_means("#", 1, "");
-    assert_means("#ODD", 2, "8"); /* a symbol that only looks like one */
+    assert_means("#ODD", 2, "8"); /* a symbol that only looks like an id */
     assert_means("#3x", 1, "");
 }
 
-/* A tick of an instrument; a trade that was received at `ts`. */
+/* A tick of an instrument: a trade that was received at `ts`. */
 struct trade {
     struct tdk_frame frame;
     struct tdk_dbn_trades record;
@@ -111,7 +111,7 @@ static void symbols_hold_in_their_time_by_the_records_own(void **state)
     assert_int_equal(select_init(&select, &query, NULL), 0);
     assert_int_equal(select_picks(&select, symbols, &all, NULL), 0);
     assert_int_equal(picks_of_epoch(&picks, &select, &all, 1, NULL), 0);
-    /* The frames were stamped anew at 5000: what counts is when the venue's record was received. */
+    /* The frames were stamped anew at 5000. What counts is when the venue's record was received. */
     static const struct {
         uint64_t ts;
         bool holds;

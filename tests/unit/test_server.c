@@ -1,4 +1,5 @@
-/* A server and its peers in one thread: bytes go in, the loop turns until the answer is there. */
+/* A server and its peers in one thread. Bytes go in, and the loop turns until the answer is
+ * there. */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static void call_large(struct request *request, struct wire_map params)
     request_done(request);
 }
 
-/* More than there is memory for. */
+/* An answer for which there is no memory. */
 static void call_endless(struct request *request, struct wire_map params)
 {
     (void)params;
@@ -61,7 +62,7 @@ static void on_gone(void *context, struct connection *c)
     gone_count++;
 }
 
-/* What it is told between two answers there is no memory for. */
+/* A message between two answers, for which there is no memory. */
 static void call_untold(struct request *request, struct wire_map params)
 {
     struct text_buffer lost;
@@ -69,7 +70,7 @@ static void call_untold(struct request *request, struct wire_map params)
     assert_null(text_reserve(&lost, SIZE_MAX / 2));
     connection_send(request->connection, &lost);
     text_close(&lost);
-    assert_int_equal(gone_count, 0); /* not while we are at it */
+    assert_int_equal(gone_count, 0); /* not while the call runs */
     call_small(request, params);
 }
 
@@ -153,7 +154,7 @@ static void send_all(const struct peer_side *p, struct text_buffer *out)
     text_close(out);
 }
 
-/* Until a whole message is there. */
+/* Turn the loop until a whole message is there. */
 static void hear(struct peer_side *p)
 {
     size_t size = 0;
@@ -226,7 +227,7 @@ static void who_cannot_be_told_something_is_closed_in_the_next_turn(void **state
         uv_run(&f->loop, UV_RUN_ONCE);
     while (f->server.live != NULL)
         uv_run(&f->loop, UV_RUN_ONCE);
-    assert_int_equal(recv(peer.fd, peer.bytes, sizeof peer.bytes, 0), 0); /* nothing behind it */
+    assert_int_equal(recv(peer.fd, peer.bytes, sizeof peer.bytes, 0), 0); /* nothing after it */
     assert_int_equal(gone_count, 1);
     close(peer.fd);
 }
@@ -268,17 +269,17 @@ static void one_of_a_batch_has_no_memory_alone(void **state)
     close(peer.fd);
 }
 
-/* What is allocated already stays; nothing large comes to it. */
+/* What is allocated already stays, but nothing large can be allocated any more. */
 static void a_batch_that_cannot_keep_an_answer_fails_as_a_whole(void **state)
 {
     static const char *const ops[] = {"small", "large", "small"};
     struct rlimit before, none;
     struct peer_side peer;
     if (SEEDS_SANITIZED)
-        skip(); /* its allocator ends the process instead */
+        skip(); /* its allocator would end the process */
     assert_int_equal(mallopt(M_MMAP_THRESHOLD, 128 << 10), 1);
     greet(&peer, *state);
-    ask(&peer, "large"); /* the server's buffer has the room from here on */
+    ask(&peer, "large"); /* from here on the server's buffer has the room */
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
     none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
@@ -293,7 +294,7 @@ static void a_batch_that_cannot_keep_an_answer_fails_as_a_whole(void **state)
 
 /* ---- room ---- */
 
-/* Somebody who comes over TCP and says nothing. */
+/* A peer that connects over TCP and says nothing. */
 static int come_in_silence(const struct fixture *f)
 {
     struct sockaddr_in in = {.sin_family = AF_INET,
@@ -315,7 +316,7 @@ static void silence_over_tcp_keeps_nobody_out_who_is_local(void **state)
         uv_run(&f->loop, UV_RUN_ONCE);
     for (size_t i = 0; i < CONNECTIONS; i++)
         greet(&peers[i], f);
-    one_more = come_in_silence(f); /* and who has greeted stays */
+    one_more = come_in_silence(f); /* peers that have greeted stay */
     while (f->server.counts.refused_full == 0)
         uv_run(&f->loop, UV_RUN_ONCE);
     for (size_t i = 0; i < CONNECTIONS; i++) {

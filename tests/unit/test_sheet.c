@@ -1,4 +1,4 @@
-/* Ticks as columns: what is copied where, what is no value, and when a sheet is full. */
+/* Ticks as columns: what is copied where, what counts as no value, and when a sheet is full. */
 #include "tests/support/check.h"
 
 #include <string.h>
@@ -139,7 +139,7 @@ static const char *follow(const char *at)
     return at + load_u32(at);
 }
 
-/* NULL: the table does not have it. */
+/* NULL: the table does not have the field. */
 static const char *field_of(const char *table, unsigned field)
 {
     const char *list = table - (int32_t)load_u32(table);
@@ -155,7 +155,7 @@ static void a_table_is_found_from_the_front(void **state)
     struct flat flat = {.size = 0};
     static const int64_t pairs[][2] = {{1, -2}, {3, 4}};
     size_t size;
-    for (int turn = 0; turn < 2; turn++) { /* the same again in memory that was used */
+    for (int turn = 0; turn < 2; turn++) { /* the second time in used memory */
         flat_clear(&flat);
         uint32_t name = flat_string(&flat, "odd"), list = flat_pairs(&flat, pairs, 2);
         uint32_t names = flat_places(&flat, &name, 1);

@@ -1,4 +1,4 @@
-/* A copy of an index is of one moment, however fast that is written to. */
+/* A copy of an index shows one moment, however fast the index is written to. */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static struct block_ref nth_block(uint64_t n)
                               .count = 1};
 }
 
-/* One more block, the oldest goes, and the epoch tells which is the last. */
+/* One more block is put in, the oldest one is removed, and the epoch tells which is the last. */
 static void commit_next(struct index *index, uint64_t last)
 {
     struct epoch_ref epoch = {.track = 1, .epoch = 5, .ticks = last, .last_seq = last};
@@ -65,7 +65,8 @@ static void *commit_on_and_on(void *context)
     return NULL;
 }
 
-/* All that stood at one moment, and nothing else; which was the last then. */
+/* The index has all that stood at one moment, and nothing else. Returns the last block of that
+ * moment. */
 static uint64_t check_standing(struct index *index)
 {
     static struct block_ref refs[STANDING + 2];

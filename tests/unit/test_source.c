@@ -1,4 +1,4 @@
-/* Files of lines, and how a source tells what a file is. */
+/* Files of lines, and how a source finds out what a file is. */
 #include "tests/support/sourcing.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ static void members_one_after_another_are_one_file(void **state)
     unlink(path);
 }
 
-/* The beginning of a line that broke off could pass for a line. */
+/* The beginning of a line that broke off could pass for a whole line. */
 static void a_line_that_breaks_off_in_packed_data_is_not_taken(void **state)
 {
     (void)state;
@@ -191,7 +191,7 @@ static void what_is_nothing_known_says_what_was_tried(void **state)
     assert_int_equal(read_bytes("DBN\x04\x64\0\0\0", 8, &defaults).rc, TDK_EVERSION);
     assert_int_equal(read_bytes("12345\n", 6, &defaults).rc, TDK_EFORMAT);
     for (options.format = SOURCE_DBN; options.format <= SOURCE_LINES; options.format++) {
-        told = read_bytes("", 0, &options); /* it was said what it is: no ticks, no error */
+        told = read_bytes("", 0, &options); /* the format was given: no ticks, no error */
         assert_int_equal(told.rc, 0);
         assert_int_equal(told.ticks, 0);
     }
@@ -217,7 +217,7 @@ static void a_bad_first_line_does_not_hide_what_follows(void **state)
     assert_int_equal(read_bytes(other, sizeof other - 1, &defaults).rc, TDK_EFORMAT);
 }
 
-/* Whoever writes slowly into a pipe sees each line taken when it is whole. */
+/* Whoever writes slowly into a pipe sees each line taken as soon as it is whole. */
 static void a_pipe_is_read_as_it_comes(void **state)
 {
     (void)state;

@@ -19,7 +19,7 @@ static int to_bytes(void *context, const void *bytes, size_t size)
     return 0;
 }
 
-/* `count` bars of a second each; metadata or none. */
+/* `count` bars of a second each, with metadata or without. */
 static struct bytes make_dbn(uint32_t count, bool metadata, bool zstd)
 {
     static const char *const names[] = {"ESH1", "ESM1"};
@@ -93,7 +93,8 @@ static void packed_data_with_a_flipped_byte_is_damage_not_ticks_in_silence(void 
     for (size_t i = 0; i < whole.size; i++) {
         whole.at[i] ^= 0x10;
         struct told told = read_bytes(whole.at, whole.size, &defaults);
-        /* A bit that changes nothing is fine: the checksum says that the content is the same. */
+        /* A flip that changes nothing is fine, because the checksum says that the content is the
+         * same. */
         assert_true(told.rc < 0 || told.ticks == 40);
         whole.at[i] ^= 0x10;
     }
@@ -139,7 +140,7 @@ static void a_fragment_is_told_by_its_first_record(void **state)
     assert_int_equal(told.rc, 0);
     assert_int_equal(told.ticks, 3);
 
-    fragment.at[1] = 0x77; /* nothing tells what this is, unless somebody says so */
+    fragment.at[1] = 0x77; /* nothing tells what this is, unless the caller does */
     told = read_bytes(fragment.at, fragment.size, &defaults);
     assert_int_equal(told.rc, TDK_EFORMAT);
     struct source_options dbn = {.format = SOURCE_DBN};
@@ -184,7 +185,7 @@ static void long_metadata_is_told_in_parts(void **state)
     free(wanted);
 }
 
-/* A length may say anything: memory is taken only for bytes that are there. */
+/* A length may say anything. Memory is taken only for bytes that are there. */
 static void metadata_that_claims_to_be_huge_takes_no_memory(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Real files, against what independent decoders counted; skipped where they are not at hand. */
+/* Real files, compared with what independent decoders counted. A test is skipped where its files
+ * are not at hand. */
 #include "tests/support/files.h"
 
 #include <json-c/json.h>
@@ -12,7 +13,7 @@ static const struct source_options defaults = {.payload_max = TDK_PAYLOAD_DEFAUL
 struct facts {
     uint64_t records, by_rtype[256];
     uint64_t first_event, last_event, first_recv, last_recv;
-    FILE *body; /* "sha256sum", which tells what it was given */
+    FILE *body; /* a pipe to "sha256sum", which gives the sum of all records */
 };
 
 static void count_record(struct facts *facts, const struct source_item *item)
@@ -83,7 +84,7 @@ static void check_facts(const struct facts *facts, struct json_object *wanted)
     }
 }
 
-/* Of a list, or where it was too long to be listed its text: "11294 mappings, ...". */
+/* The length of a list. A list that was too long is there as a text: "11294 mappings, ...". */
 static uint64_t count_of(struct json_object *object, const char *key)
 {
     struct json_object *list = member(object, key);

@@ -1,5 +1,5 @@
-/* Receive times: what comes out is what went in, with and without wide registers, and nothing comes
- * out of bytes that are too few. */
+/* Receive times: what comes out is what went in, with and without wide registers. Nothing comes out
+ * of too few bytes. */
 #include "tape/stamps.h"
 
 #include <setjmp.h>
@@ -22,7 +22,7 @@ static uint64_t draw(void)
     return dice_next(&dice);
 }
 
-/* Distances of up to so many bytes each; one in `rare` has more. */
+/* Distances of at most `bytes` bytes each. One in `rare` has up to `more` bytes. */
 struct plan {
     unsigned bytes, more, rare;
     bool is_signed;
@@ -41,7 +41,7 @@ static void make(const struct plan *plan, uint64_t *stamps, uint32_t count)
     }
 }
 
-/* From a buffer that ends where the times do. */
+/* Read from a buffer that ends where the times do. */
 static void check(const struct plan *plan, uint32_t count)
 {
     static struct stamps stamps;
@@ -85,7 +85,7 @@ static void a_pause_here_and_there_is_no_harm(void **state)
         }
 }
 
-/* Whatever the tables at its beginning say. */
+/* This holds whatever the tables at the beginning of the data say. */
 static void nothing_is_read_from_behind_the_data(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What state the blocks of a segment have: made, packed, read back, refused. */
+/* Which state the blocks of a segment have. The list is made, packed, read back, refused. */
 #include "tests/support/taping.h"
 
 #include <errno.h>
@@ -129,7 +129,7 @@ static void a_block_says_whether_it_has_one_of_some(void **state)
     states_close(&states);
 }
 
-/* A segment of before tells of state alone: what is not in its list may be in the block. */
+/* An older segment lists state alone. What is not in its list may still be in the block. */
 static void an_older_list_has_no_more_than_it_says(void **state)
 {
     struct states states;
@@ -217,7 +217,7 @@ static void what_is_cut_or_counts_wrongly_is_refused(void **state)
     assert_int_equal(open_copy(made, size, BLOCKS - 1, KINDS_TOLD), TDK_ECORRUPT);
     assert_int_equal(open_copy(made, size, BLOCKS + 1, KINDS_TOLD), TDK_ECORRUPT);
     assert_int_equal(open_copy(made, size, BLOCKS, HERE | 3),
-                     TDK_ECORRUPT); /* a kind nobody looked for */
+                     TDK_ECORRUPT); /* a kind that nobody looked for */
 }
 
 static void lists_that_go_back_or_overflow_are_refused(void **state)

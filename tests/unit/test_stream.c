@@ -1,5 +1,5 @@
-/* The client against a server that says what it likes: it believes nothing that it has not checked,
- * and whatever comes has an end. */
+/* The client against a server that says whatever it likes. The client believes nothing that it has
+ * not checked, and whatever comes has an end. */
 #include "tests/support/check.h"
 
 #include <errno.h>
@@ -158,7 +158,7 @@ static void a_stream_comes_as_runs_of_one_track(void **state)
     add_track(&frames, 2, "long-name", 9);
     add_tick(&frames, 2);
     say_stream(f, 5);
-    say_data(f, 9, &frames); /* of another stream: passed over */
+    say_data(f, 9, &frames); /* of another stream: skipped */
     say_data(f, 5, &frames);
     say_end(f, 5, 3, 0);
     struct tdk_stream *stream = ask(f, 0);
@@ -172,7 +172,7 @@ static void a_stream_comes_as_runs_of_one_track(void **state)
     tdk_stream_close(stream);
 }
 
-/* The same in one piece, which outlives what it came in; names are the stream's. */
+/* The same ticks in one piece, which outlives what they came in. The names belong to the stream. */
 static void a_batch_holds_what_the_runs_hold(void **state)
 {
     struct fixture *f = *state;
@@ -189,7 +189,7 @@ static void a_batch_holds_what_the_runs_hold(void **state)
     say_end(f, 5, 6, -ECANCELED);
     struct tdk_stream *stream = ask(f, 0);
     assert_int_equal(tdk_stream_batch(stream, SIZE_MAX, &batch, &f->err), 1);
-    assert_int_equal(tdk_stream_batch(stream, 1, &none, &f->err), -ECANCELED); /* told behind it */
+    assert_int_equal(tdk_stream_batch(stream, 1, &none, &f->err), -ECANCELED); /* comes after it */
     assert_null(none);
     assert_int_equal(batch->ticks, 6);
     assert_int_equal(batch->count, 6);
@@ -205,7 +205,7 @@ static void a_batch_holds_what_the_runs_hold(void **state)
     tdk_batch_free(batch);
 }
 
-/* Damage stands between two batches: what came before it is given with it, and the rest behind. */
+/* Damage ends a batch. The ticks before it come with the error, and the rest in the next batch. */
 static void a_batch_ends_at_damage(void **state)
 {
     struct fixture *f = *state;
@@ -232,7 +232,7 @@ static void a_batch_ends_at_damage(void **state)
     tdk_stream_close(stream);
 }
 
-/* What was taken is granted again, a quarter of the credit at a time. */
+/* Credit for what was taken is granted again, a quarter of the credit at a time. */
 static void what_was_taken_is_granted_again(void **state)
 {
     struct fixture *f = *state;
@@ -255,13 +255,13 @@ static void what_was_taken_is_granted_again(void **state)
     tdk_stream_close(stream);
 }
 
-/* One way in which frames lie each; none is handed out, and the stream is over. */
+/* Each of these frames lies in one way. None is handed out, and the stream is over. */
 static void frames_that_lie_end_the_stream(void **state)
 {
     struct fixture *f = *state;
     struct frames lies[10];
     memset(lies, 0, sizeof lies);
-    add_tick(&lies[0], 3); /* of a track that nobody named */
+    add_tick(&lies[0], 3); /* of a track that was not named */
     add_track(&lies[1], 3, "x", 0);
     add_track(&lies[2], 3, "x", 65);
     add_track(&lies[3], 3, "x", 2); /* longer than its frame */
@@ -273,7 +273,7 @@ static void frames_that_lie_end_the_stream(void **state)
     lies[7].size = 8;               /* less than a head */
     add_track(&lies[8], 3, "x", 1); /* a number has one name */
     add_track(&lies[8], 3, "y", 1);
-    add_track(&lies[9], 3, "\033[2J", 4); /* what no track is called, and a terminal would obey */
+    add_track(&lies[9], 3, "\033[2J", 4); /* no track's name, and a terminal would obey it */
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         struct tdk_run run;
         void *again = f;
@@ -327,7 +327,7 @@ static void an_end_with_an_error_is_that_error_each_time(void **state)
     tdk_stream_close(stream);
 }
 
-/* Or ticks could be missing and nobody would know. */
+/* Otherwise ticks could be missing and nobody would know. */
 static void an_end_that_tells_of_other_ticks_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -344,7 +344,8 @@ static void an_end_that_tells_of_other_ticks_is_refused(void **state)
     tdk_stream_close(stream);
 }
 
-/* One thing is asked at a time: an answer to another is a mistake, not to be waited out. */
+/* The client asks one thing at a time. An answer to something else is a mistake, and the client
+ * does not wait it out. */
 static void an_answer_to_what_was_not_asked_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -377,10 +378,10 @@ static void a_server_that_goes_in_the_middle_is_told(void **state)
     hang_up(f);
     struct tdk_stream *stream = ask(f, 0);
     assert_int_equal(tdk_stream_read(stream, &run, &f->err), -ECONNRESET);
-    tdk_stream_close(stream); /* and does not wait for an end */
+    tdk_stream_close(stream); /* it does not wait for an end */
 }
 
-/* A length counts when it is declared: nothing is allocated for it. */
+/* A length counts when it is declared. Nothing is allocated for it. */
 static void a_message_larger_than_any_is_refused_at_its_head(void **state)
 {
     struct fixture *f = *state;
@@ -418,7 +419,7 @@ static int count_track(const struct tdk_track_info *track, void *context)
     return 0;
 }
 
-/* Or it would go on for ever. */
+/* Otherwise the walk would go on for ever. */
 static void pages_that_do_not_lead_on_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -437,7 +438,7 @@ enum { ALARM_US = 5000, ALARMS_MAX = 2000 };
 static int alarmed_server;
 static volatile sig_atomic_t alarms;
 
-/* In the end it hangs up, so that who waits for ever is seen to. */
+/* In the end the server hangs up, so that a client that waits for ever is noticed. */
 static void on_alarm(int number)
 {
     (void)number;
@@ -451,7 +452,7 @@ static void set_alarm(suseconds_t us)
     assert_int_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
-/* Who samples itself, or has a timer for other things. */
+/* A program may profile itself, or have a timer for other things. */
 static void silence_ends_also_for_who_is_interrupted_all_the_time(void **state)
 {
     struct fixture *f = *state;
@@ -467,7 +468,7 @@ static void silence_ends_also_for_who_is_interrupted_all_the_time(void **state)
     assert_int_equal(rc, -ETIMEDOUT);
 }
 
-/* Nobody accepts, and there is no more room to wait in. */
+/* Nobody accepts, and the queue of the listener is full. */
 static void connecting_goes_on_for_who_is_interrupted_and_ends_in_time(void **state)
 {
     struct fixture *f = *state;
