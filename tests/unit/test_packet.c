@@ -110,7 +110,7 @@ static void headers_between_the_link_and_ip_are_stepped_over(void **state)
         {0x8864, 8, {0x11, 0, 0, 1, 0, 35, 0xc0, 0x21}, PACKET_OTHER},  /* PPP's own */
         {0x8864, 8, {0x11, 0, 0, 1, 0, 1, 0x00, 0x21}, PACKET_BROKEN},  /* too short for a type */
         {0x8864, 8, {0x21, 0, 0, 1, 0, 35, 0x00, 0x21}, PACKET_BROKEN}, /* another version */
-        {0x8863, 8, {0x11, 9, 0, 0, 0, 35, 0x00, 0x21}, PACKET_OTHER},  /* before its session */
+        {0x8863, 8, {0x11, 9, 0, 0, 0, 35, 0x00, 0x21}, PACKET_OTHER},  /* before the session */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct packet_udp udp = {.size = 0};

@@ -10,7 +10,7 @@
 static const struct column columns[] = {
     {"name", COLUMN_TEXT}, {"size", COLUMN_SIZE}, {"at", COLUMN_TIME}, {"whole", COLUMN_FLAG}};
 
-/* A file in stdout's place, until redirect_end(). */
+/* Put a file in stdout's place, until redirect_end(). */
 static FILE *redirect(int *saved)
 {
     FILE *file = tmpfile();
@@ -97,7 +97,8 @@ static void people_get_columns_and_units(void **state)
 
 enum { MANY = 40000 };
 
-/* So many rows, whose first cell is their number; *before: bytes that were there before the end. */
+/* MANY rows, whose first cell is their number. *before: the bytes that were written before the
+ * end. */
 static FILE *many(enum table_form form, long *before)
 {
     static const struct column two[] = {{"n", COLUMN_COUNT}, {"word", COLUMN_TEXT}};

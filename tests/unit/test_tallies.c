@@ -5,7 +5,8 @@
 #include "tape/select.h"
 #include "tape/tallies.h"
 
-/* The directory of a block with `count` instruments, 10, 20, ...: one tick, two ticks, ... */
+/* The directory of a block with `count` instruments, 10, 20, ...: the first has one tick, the
+ * second two, and so on. */
 struct sample {
     struct block_head head;
     struct block_ref ref;
@@ -66,7 +67,7 @@ static void tallies_take_no_block_for_another(void **state)
     tallies_init(&tallies);
     tallies_keep(&tallies, &s->ref, &s->view);
     struct block_ref packed = s->ref;
-    packed.flags = 1 << 8; /* of another generation */
+    packed.flags = 1 << 8; /* another generation */
     assert_false(tallies_count(&tallies, &packed, &picks, &ticks));
     assert_false(tallies_count(&tallies, &other->ref, &picks, &ticks));
     tallies_keep(&tallies, &other->ref, &other->view); /* the same slot: the newer one stays */
@@ -94,7 +95,7 @@ static void tallies_have_a_bound(void **state)
     for (s->ref.block = 0; s->ref.block < 2000; s->ref.block++)
         kept += tallies_count(&tallies, &s->ref, &picks, &ticks);
     assert_in_range(kept, 100, 1999);
-    s->ref.block = 0; /* what came first stays */
+    s->ref.block = 0; /* the first ones stay */
     assert_true(tallies_count(&tallies, &s->ref, &picks, &ticks));
     tallies_close(&tallies);
     free(s);

@@ -1,4 +1,5 @@
-/* A tape that is opened: what is none, what is shared, what came later, what its symbols mean. */
+/* A tape that is opened: what is not a tape, what is shared, what came later, and what its symbols
+ * mean. */
 #include "tests/support/taping.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ static void tape_refuses_what_is_none(void **state)
     tdk_tape_close(NULL);
 }
 
-/* Two handles of one tape in one process, one of them closed: the other goes on. */
+/* A process has two handles of one tape. When one is closed, the other goes on. */
 static void tape_opens_twice_in_one_process(void **state)
 {
     const char *folder = *state;
@@ -49,7 +50,8 @@ static int end_with(const char *key, const void *value, size_t size, void *conte
     return *(const int *)context;
 }
 
-/* Whatever it is: what the walk may not find is no end of it. */
+/* The walk returns what its callback returned, whatever that is. A -ENOENT of the callback is not
+ * taken for something that the walk did not find. */
 static void a_walk_of_properties_ends_with_what_ended_it(void **state)
 {
     const char *folder = *state;
@@ -78,7 +80,7 @@ struct asker {
     uint64_t wrong;
 };
 
-/* The same part of the tape, again and again; each answer as long as the first. */
+/* Ask for parts of the tape again and again. Each answer must be as long as the oracle's. */
 static void *ask(void *context)
 {
     struct asker *asker = context;
@@ -132,7 +134,7 @@ static void *refresh(void *context)
     return rc == 0 ? NULL : context;
 }
 
-/* What a refresh does away with others may be reading. */
+/* Others may be reading what a refresh removes. */
 static void tape_is_refreshed_beside_those_who_ask_for_symbols(void **state)
 {
     (void)state;
@@ -152,7 +154,7 @@ static void tape_is_refreshed_beside_those_who_ask_for_symbols(void **state)
     oracle_remove(&oracle);
 }
 
-/* In a process of its own: who writes and who reads an index are never one process. */
+/* Append in a process of its own: the writer and the readers of an index are never one process. */
 static void append_elsewhere(const char *path)
 {
     fflush(NULL);
@@ -192,7 +194,7 @@ static void tape_shows_what_was_added_after_a_refresh(void **state)
     assert_int_equal(asking_count(tape, 0, UINT64_MAX, &stats), 1001);
     assert_int_equal(asking_count(tape, 777, 778, &stats), 1);
 
-    while (tdk_cursor_read(cursor, &run, NULL) == 1) /* the old one tells what there was */
+    while (tdk_cursor_read(cursor, &run, NULL) == 1) /* the old cursor returns what there was */
         ticks += run.ticks;
     assert_int_equal(ticks, 1000);
     tdk_cursor_close(cursor);
@@ -212,7 +214,7 @@ static void a_property_that_is_not_there_is_told_with_its_track(void **state)
     tdk_tape_close(tape);
 }
 
-/* Moved, or its disk is away: it is not there, which is another thing than empty. */
+/* The tape was moved, or its disk is away. That it is not there is different from being empty. */
 static void a_tape_that_is_elsewhere_is_not_taken_for_an_empty_one(void **state)
 {
     const char *folder = *state;

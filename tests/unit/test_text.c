@@ -8,7 +8,8 @@
 
 enum style { CSV, PRETTY_SYMBOL_CSV, JSON };
 
-/* What a query does: the metadata's mappings name the records, the schema gives the header. */
+/* Does what a query does: the metadata's mappings name the records, and the schema gives the
+ * header. */
 struct rendering {
     struct text_buffer text;
     struct dbn_metadata metadata;
@@ -80,7 +81,8 @@ static void check_golden(const char *dbn, const char *golden, enum style style)
     dbn_metadata_free(&r.metadata);
 }
 
-/* ".../test_data.mbo.v3" -> its style by what follows; the file it was made from. */
+/* The style of a rendered file, by the ending of its name. *stem_size: how much of the name is that
+ * of the file it was made from, such as ".../test_data.mbo.v3". */
 static enum style style_of(const char *name, size_t *stem_size)
 {
     const struct {
@@ -322,7 +324,7 @@ static void opaque_payloads_are_text_or_base64(void **state)
     text_close(&text);
 }
 
-/* The writers reserve room once a record; here is the proof that it is enough. */
+/* The writers reserve room once a record. This test proves that it is enough. */
 static void the_longest_text_of_any_record_fits_its_room(void **state)
 {
     (void)state;

@@ -131,7 +131,7 @@ static void a_long_list_shows_the_one_that_is_chosen(void **state)
     view.ring_at = 3;
     top_draw(&view, &screen, 80, 24);
     assert_true(line_with(view.rings[3].name)->chosen);
-    view.ring_at = 5000; /* of a list that was longer */
+    view.ring_at = 5000; /* from a longer list */
     top_draw(&view, &screen, 80, 24);
     assert_true(line_with(view.rings[101].name)->chosen);
 }

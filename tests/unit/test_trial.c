@@ -1,9 +1,10 @@
-/* Three ways tried in turn: the one that takes least gets the rest of the round. */
+/* Three ways are tried in turn. The one that takes least gets the rest of the round. */
 #include "tests/support/check.h"
 
 #include "shm/trial.h"
 
-/* One round, in which a piece of each way takes so long. Returns the way of those not timed. */
+/* One round. A piece of each way takes as long as `ns` says. Returns the way of the pieces that
+ * were not timed. */
 static unsigned round_of(struct trial *trial, const uint64_t ns[TRIAL_WAYS], unsigned *timed_pieces)
 {
     unsigned untimed = TRIAL_WAYS;
@@ -35,7 +36,8 @@ static void the_way_that_takes_least_is_gone(void **state)
     assert_int_equal(round_of(&trial, (uint64_t[]){100, 1, 90}, &timed), 1);
 }
 
-/* One piece of the faster way was interrupted, and the first ones pay for what was before them. */
+/* One piece of the faster way was interrupted, and the first pieces pay for what was before
+ * them. */
 static void a_single_slow_piece_does_not_decide(void **state)
 {
     (void)state;

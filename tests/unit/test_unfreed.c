@@ -1,4 +1,4 @@
-/* What retention deleted and the disk does not have back yet, on numbers. */
+/* What retention has deleted and the disk does not have back yet, in numbers. */
 #include "tests/support/check.h"
 
 #include "recorder/unfreed.h"
@@ -29,10 +29,10 @@ static void what_is_held_open_is_waited_for_until_it_is_free(void **state)
     assert_int_equal(bytes(&unfreed, SUM - 400, 3), 400);
     assert_int_equal(bytes(&unfreed, SUM - 100, 4), 100);
     assert_int_equal(bytes(&unfreed, SUM, 5), 0);
-    assert_int_equal(bytes(&unfreed, SUM - 100, 6), 0); /* and never again */
+    assert_int_equal(bytes(&unfreed, SUM - 100, 6), 0); /* and never again after that */
 }
 
-/* What others write beside us is not ours to wait for. */
+/* What others write at the same time is not ours to wait for. */
 static void no_more_is_waited_for_than_was_deleted(void **state)
 {
     struct unfreed unfreed = {.bytes = 0};

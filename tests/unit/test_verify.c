@@ -104,13 +104,13 @@ static void verify_finds_nothing_on_a_whole_tape(void **state)
     }
     char path[128];
     struct verify_totals totals;
-    segment_path(&oracle, 2, path); /* one alone, in the middle of its epochs */
+    segment_path(&oracle, 2, path); /* one segment alone, in the middle of its epochs */
     assert_int_equal(verify(path, 1, &totals).count, 0);
     assert_int_equal(totals.segments, 1);
     oracle_remove(&oracle);
 }
 
-/* A loss reaches to the tick behind it, which need not be in its block. */
+/* A loss reaches to the tick after it, which need not be in the same block. */
 static void verify_finds_nothing_where_a_block_ends_with_a_loss(void **state)
 {
     (void)state;
@@ -233,7 +233,7 @@ static int take_back_and_open(const char *path, int flags, mode_t mode)
     return files_posix.open(path, flags, mode);
 }
 
-/* The next one is made ahead, and goes again with the recorder: perhaps while we look. */
+/* The next segment is made ahead and removed again with the recorder, perhaps while we look. */
 static void verify_misses_no_segment_that_never_began(void **state)
 {
     (void)state;
@@ -292,7 +292,7 @@ static int first_epoch(const struct epoch_ref *epoch, void *context)
     return 1;
 }
 
-/* Somebody vouches for it as it is. */
+/* Vouch for the index as it is. */
 static void mark(const struct folder *folder)
 {
     uint64_t segment;
@@ -302,7 +302,7 @@ static void mark(const struct folder *folder)
         fail_msg("%s", err.text);
 }
 
-/* The index leads nowhere for one block, and has one that does not exist. */
+/* For one block the index leads nowhere, and it has a block that does not exist. */
 static void verify_finds_an_index_that_says_something_else(void **state)
 {
     (void)state;
@@ -327,7 +327,7 @@ static void verify_finds_an_index_that_says_something_else(void **state)
     assert_int_equal(index_commit(index, NULL), 0);
     index_close(index);
     struct findings f = verify(oracle.path, 2, &totals);
-    assert_int_equal(f.count, 1); /* its checksum already tells */
+    assert_int_equal(f.count, 1); /* its checksum shows it */
     assert_int_equal(f.last_offset, UINT64_MAX);
     mark(&folder);
     f = verify(oracle.path, 2, &totals);
@@ -347,7 +347,7 @@ static void verify_finds_an_index_that_says_something_else(void **state)
     assert_int_equal(f.count, 1);
     assert_non_null(strstr(f.last, "index: track 1"));
 
-    /* Queries look so far back for ticks that stepped back, and no further. */
+    /* Queries look this far back for ticks that stepped back, and no further. */
     assert_true(epoch.step_back > 0);
     epoch.step_back--;
     assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
