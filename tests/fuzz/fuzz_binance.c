@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     int rc = decode((const char *)bytes, size, &one, one_symbol);
     int again = decode(spaced, size + 1, &other, other_symbol);
     free(spaced);
-    if (rc == 0 && one.kind != BINANCE_OTHER) { /* others are told by their beginning alone */
+    if (rc == 0 && one.kind != BINANCE_OTHER) { /* others are known by their beginning alone */
         assert(again == 0 && strcmp(one_symbol, other_symbol) == 0);
         assert(one.kind == other.kind && one.ts_event == other.ts_event && one.side == other.side);
         assert(one.price == other.price && one.size == other.size && one.id == other.id);

@@ -129,7 +129,7 @@ static void add_as_run(const uint8_t *bytes, size_t size)
                     break;
             }
             if (state.next_seq == 0 || state.next_seq > UINT64_MAX / 2)
-                return; /* the caller's business: a recorder tells a loss, or sets the ring aside */
+                return; /* the caller's part: a recorder reports a loss, or sets the ring aside */
             if (block_is_empty(&block))
                 block.head.first_seq = state.next_seq;
         }

@@ -1,5 +1,5 @@
 /* Gives each file of a folder to a fuzzer, so that every test run sees what fuzzing has found. Each
- * file is also cut: a small one at each byte, others at a fixed number of places. */
+ * file is also cut: a small one at each byte, others at up to CUTS places. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

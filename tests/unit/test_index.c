@@ -166,7 +166,7 @@ static void put_market(struct fixture *f, const struct market *m)
     assert_int_equal(index_begin(f->index, &err), 0);
     for (int i = 0; i < m->count; i++)
         assert_int_equal(index_put_block(f->index, &m->blocks[i], &err), 0);
-    /* Neighbours of the range that must never be found. */
+    /* Blocks of neighbouring epochs and tracks. They must never be found. */
     other.epoch = 6;
     assert_int_equal(index_put_block(f->index, &other, &err), 0);
     other.epoch = 8;

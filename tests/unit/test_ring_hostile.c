@@ -60,7 +60,7 @@ static void a_head_that_cannot_be_ends_the_ring_for_its_consumer(void **state)
     }
 }
 
-/* It releases more than there is, less than before, and to a place between two words. */
+/* It releases more than there is, less than before, or to a place between two words. */
 static void a_consumer_that_releases_what_was_not_there_is_not_believed(void **state)
 {
     struct fixture *f = *state;
@@ -185,7 +185,7 @@ static void what_is_no_ring_is_refused_without_harm(void **state)
     put_file(f, "empty", "", 0);
     put_file(f, "text", "not a ring\n", 11);
     struct tdk_ring_shared head = good_head();
-    put_file(f, "short", &head, sizeof head); /* true words, but no data behind them */
+    put_file(f, "short", &head, sizeof head); /* true words, but no data after them */
     assert_int_equal(attach_to("empty", &f->err), TDK_EHOSTILE);
     assert_int_equal(attach_to("text", &f->err), TDK_EHOSTILE);
     assert_int_equal(attach_to("short", &f->err), TDK_EHOSTILE);

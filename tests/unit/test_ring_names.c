@@ -132,7 +132,7 @@ static void a_ring_in_use_is_removed_only_by_force(void **state)
     assert_int_equal(tdk_ring_remove("sim", false, &f->err), TDK_EBUSY);
     assert_int_equal(tdk_ring_remove("sim", true, &f->err), 0);
     assert_int_equal(tdk_ring_remove("sim", true, &f->err), TDK_ENORING);
-    assert_null(tdk_ring_next(f->consumer)); /* the memory stays for those who have it */
+    assert_null(tdk_ring_next(f->consumer)); /* whoever has it attached keeps the memory */
 }
 
 /* ---- roles ---- */
