@@ -299,7 +299,7 @@ static void release_all(void)
     tdk_ring_detach(ring);
 }
 
-/* Attach anew, as a reader would that begins now. */
+/* Attach anew, like a reader that begins now. */
 static enum tdk_clock_state look(struct fixture *f, uint64_t *now)
 {
     struct tdk_clock_info info;

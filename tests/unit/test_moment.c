@@ -46,7 +46,7 @@ static void relative_times_hang_on_the_clock_or_the_tape(void **state)
     assert_true(at("start+10ns", NULL) == 110);
     assert_true(at("end", NULL) == 201);
     assert_true(at("end-1ns", NULL) == 200);
-    assert_true(at("start-1h", NULL) == 0); /* it stops at 0 */
+    assert_true(at("start-1h", NULL) == 0); /* clamped to 0 */
     assert_true(at("end+213503d", NULL) > UINT64_MAX / 2);
     struct moment unset = {.anchor = MOMENT_UNSET};
     assert_true(moment_resolve(&unset, &bounds, 7) == 7);

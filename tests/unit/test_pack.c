@@ -121,7 +121,7 @@ static void add_tick(struct block *block, struct feed *feed, enum mix mix)
     case ODD_SIZES:
     case MIXED:
     default:
-        type = draw() % 9 == 0 ? TDK_TYPE_DBN : 9; /* sometimes called a record and not one */
+        type = draw() % 9 == 0 ? TDK_TYPE_DBN : 9; /* sometimes a record that is not one */
         size = make_opaque(payload, (uint32_t)(draw() % 200));
         break;
     }

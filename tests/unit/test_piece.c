@@ -46,7 +46,7 @@ static void a_piece_is_as_many_frames_as_fit(void **state)
     assert_int_equal(piece.bytes, 10 * 64);
 }
 
-/* The plainest way to do the same. */
+/* Form a piece in the plainest way, to compare with. */
 static struct piece walk(size_t max)
 {
     struct piece piece = {.first = first()};

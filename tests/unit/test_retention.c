@@ -77,7 +77,7 @@ static void a_disk_that_will_be_full_sooner_is_warned_of_once(void **state)
 {
     struct fixture *f = *state;
     warn_below(f, DAY_NS);
-    assert_int_equal(write_on(f, MINUTE, HOUR_S), 0); /* it looks for at least a minute */
+    assert_int_equal(write_on(f, MINUTE, HOUR_S), 0); /* it watches for at least a minute */
     assert_int_equal(write_on(f, 1, HOUR_S), 1);
     assert_non_null(strstr(f->logged.text, f->tape.folder.path));
     assert_non_null(strstr(f->logged.text, "--retain-min-free"));

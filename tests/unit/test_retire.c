@@ -37,7 +37,7 @@ static void without_its_index_the_tape_says_the_same(void **state)
     snprintf(path, sizeof path, "%s/index", f->path);
     folder_remove(path);
     assert_int_equal(retiring_consistent(f->path), left);            /* in private memory */
-    assert_int_equal(retiring_apply(f->path, retiring_going, 0), 0); /* built by a writer */
+    assert_int_equal(retiring_apply(f->path, retiring_going, 0), 0); /* built anew by a writer */
     assert_int_equal(retiring_consistent(f->path), left);
 }
 

@@ -1,4 +1,4 @@
-/* Which state the blocks of a segment have. The list is made, packed, read back, refused. */
+/* Which state the blocks of a segment have: the lists are made, packed, read back, refused. */
 #include "tests/support/taping.h"
 
 #include <errno.h>

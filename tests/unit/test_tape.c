@@ -50,7 +50,7 @@ static int end_with(const char *key, const void *value, size_t size, void *conte
     return *(const int *)context;
 }
 
-/* The walk returns what its callback returned, whatever that is. A -ENOENT of the callback is not
+/* The walk returns what its callback returned, whatever that is. -ENOENT from the callback is not
  * taken for something that the walk did not find. */
 static void a_walk_of_properties_ends_with_what_ended_it(void **state)
 {

@@ -205,7 +205,8 @@ static void verify_finds_a_missing_last_segment(void **state)
     oracle_remove(&oracle);
 }
 
-/* Recovery has made an index of what is left: nothing else speaks of it any more. */
+/* Recovery has made an index of what is left. Only the clean mark still shows that there was a last
+ * segment. */
 static void verify_finds_a_missing_last_segment_behind_a_recovery(void **state)
 {
     (void)state;
