@@ -218,7 +218,7 @@ def store_targets(targets, store, record, bare):
 def play_targets(targets, play, bare):
     least = "bare play: read, sum, copy"
     for what, wanted, limit in (("at full speed", 100, least), ("at full speed, cold", 40, least + ", cold"),
-                                ("at full speed, sealed, cold", 100, None), ("at full speed, 4 tracks merged", 40, least)):
+                                ("at full speed, sealed, cold", 100, "bare play: read, lay, copy, cold"), ("at full speed, 4 tracks merged", 40, least)):
         targets.least(f"play {what}", what in play and play[what]["rate"] / 1e6 or None, wanted, "Mt/s", limit in bare and bare[limit] / 1e6)
 
 
