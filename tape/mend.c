@@ -306,9 +306,10 @@ static int mend_stranger(const struct folder *folder, const struct segment_name 
     return set_aside(folder, name, err);
 }
 
-/* Remove segments at the end of the sequence that were made ahead of time. */
+/* Remove segments at the end of the sequence that were made ahead of time. None of them was in the
+ * row, though a mark that was set beside it counts it. */
 static int remove_blanks(const struct folder *folder, const struct segment_name *names,
-                         size_t *count, struct tdk_err *err)
+                         size_t *count, uint64_t *row_end, struct tdk_err *err)
 {
     int rc = 0;
     for (; *count > 0 && rc == 0; --*count) {
@@ -318,6 +319,8 @@ static int remove_blanks(const struct folder *folder, const struct segment_name 
         if (last->stage != SEGMENT_OPEN || !is_blank(path))
             break;
         rc = remove_segment(folder, last, err);
+        if (*row_end == last->number)
+            --*row_end;
     }
     return rc;
 }
@@ -328,11 +331,10 @@ int mend_strangers(const struct folder *folder, struct damage *damage,
     struct segment_name *names;
     size_t count;
     uint64_t last = 0; /* of the row so far, sealed or not */
-    *row_end = 0;
     int rc = folder_segments(folder, &names, &count, err);
     if (rc < 0)
         return rc;
-    rc = remove_blanks(folder, names, &count, err);
+    rc = remove_blanks(folder, names, &count, row_end, err);
     for (size_t i = 0; i < count && rc == 0; i++) {
         bool doubled = i > 0 && names[i].number == names[i - 1].number, spoilt = false;
         uint64_t before = report->set_aside;
@@ -341,7 +343,7 @@ int mend_strangers(const struct folder *folder, struct damage *damage,
             continue;
         last = names[i].number;
         if (segment_is_sealed(names[i].stage))
-            *row_end = last;
+            *row_end = max_u64(*row_end, last);
     }
     free(names);
     return rc;

@@ -18,9 +18,10 @@ int mend_leftovers(const struct folder *folder, struct damage *damage,
 int mend_imports(const struct folder *folder, struct recover_report *report, struct tdk_err *err);
 
 /* Files under a segment's name that are none of this tape's go to quarantine/. Unsealed ones at the
- * end of the row that hold nothing at all are removed. *row_end: the last number that the row had;
- * also of a sealed segment that follows and is set aside because nothing of it can be read: its
- * number is not to be given again, for the hole in the row is all that tells of it. */
+ * end of the row that hold nothing at all are removed. *row_end is the last number that the row is
+ * known to have had. It goes down with those that are removed. It goes up to the last sealed
+ * segment, and to one that follows and is set aside because nothing of it can be read: that number
+ * must not be given again, for the hole in the row is all that tells of it. */
 int mend_strangers(const struct folder *folder, struct damage *damage,
                    struct recover_report *report, uint64_t *row_end, struct tdk_err *err);
 

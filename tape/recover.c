@@ -157,21 +157,23 @@ static int mend_segments(struct recovery *r)
 static int mend_all(struct recovery *r)
 {
     struct recovered *tape = r->tape;
-    uint64_t row_end = 0;
     int rc = mend_leftovers(&tape->folder, &r->damage, &tape->report, r->err);
     if (rc == 0)
         rc = mend_imports(&tape->folder, &tape->report, r->err);
     if (rc == 0)
-        rc = mend_strangers(&tape->folder, &r->damage, &tape->report, &row_end, r->err);
+        rc = mend_strangers(&tape->folder, &r->damage, &tape->report, &r->row_end, r->err);
     if (rc == 0)
         rc = list_segments(r);
     if (rc == 0)
         rc = open_fresh_index(r);
     if (rc < 0)
         return rc;
-    r->row_end = max_u64(r->row_end, row_end);
-    rebuild_tell_gone(last_number(r), r->row_end, &r->damage);
-    return mend_segments(r);
+    const uint64_t listed = last_number(r);
+    rebuild_tell_gone(listed, r->row_end, &r->damage);
+    rc = mend_segments(r);
+    if (rc == 0 && r->row_end == listed)
+        r->row_end = last_number(r); /* the last one may have been unsealed, and without a block */
+    return rc;
 }
 
 /* ---- both ---- */

@@ -100,6 +100,15 @@ class Recover(Tape):
         self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", 1)
         self.run_ok("query", "-T", self.tape, "-o", "none")
 
+    def test_a_segment_that_was_made_ahead_and_holds_nothing_is_not_missed(self):
+        digest, names = self.tape_digest(), self.names()
+        self.recorder("--ring", "r", "--create-ring", "1M").kill()
+        self.assertEqual(len(self.segments("*.open")), 1)
+        self.run_ok("reindex", "-T", self.tape)
+        self.report()
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual((self.tape_digest(), self.names()), (digest, names))
+
     def test_a_recorder_that_holds_the_tape_keeps_it(self):
         recorder = self.recorder("--ring", "r", "--create-ring", "1M")
         for command in ("recover", "reindex"):
