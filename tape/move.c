@@ -1,4 +1,4 @@
-#include "tape/move.h"
+#include "tape/move_inner.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,64 +8,34 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
-#include <xxhash.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/files.h"
 #include "tape/lease.h"
-#include "tape/retired.h"
 #include "tape/segment.h"
 
-enum {
-    ROW_WAIT_MS = 10000,
-    SYNC_EACH = 16, /* MiB between syncs: the most that queues at a disk that others write to */
-};
-#define COPY_SIZE ((size_t)1 << 20)
-
-struct moving {
-    const struct folder *folder;
-    const struct annex *annex;
-    const struct move_options *options;
-    struct move_totals *totals;
-    struct retired *retired;
-    int lock;  /* on annex.meta */
-    bool ours; /* the annex; else that of another copy of the tape */
-    unsigned char *buffer;
-    XXH3_state_t *digest;
-    struct tdk_err *err;
-};
-
-/* Where a segment's file goes, and its name on the way. */
-struct route {
-    char to[TAPE_PATH_MAX], aside[TAPE_PATH_MAX];
-};
+enum { ROW_WAIT_MS = 10000 };
 
 static const char *name_of(const char *path)
 {
     return strrchr(path, '/') + 1;
 }
 
-/* ".0123456789abcdef.moving". A move to or from another annex at the same time has another suffix,
- * and its files are left alone. */
-struct suffix {
-    char text[32];
-};
-
-static struct suffix suffix_of(const struct annex *annex)
+struct move_suffix move_suffix_of(const struct annex *annex)
 {
-    struct suffix suffix;
+    struct move_suffix suffix;
     uint64_t id = load_u64(annex->id);
     snprintf(suffix.text, sizeof suffix.text, ".%016llx.moving", (unsigned long long)id);
     return suffix;
 }
 
-static void make_route(struct route *route, const struct annex *annex, const char *folder,
-                       const char *name)
+void move_route(struct route *route, const struct annex *annex, const char *folder,
+                const char *name)
 {
     snprintf(route->to, sizeof route->to, "%.*s/%.64s", (int)ANNEX_PATH_MAX, folder, name);
     snprintf(route->aside, sizeof route->aside, "%.*s/%.64s%s", (int)ANNEX_PATH_MAX, folder, name,
-             suffix_of(annex).text);
+             move_suffix_of(annex).text);
 }
 
 /* ---- the annex ---- */
@@ -194,92 +164,6 @@ static int check_ours(struct moving *m)
         m->annex->path);
 }
 
-/* ---- one file, copied ---- */
-
-static int go_on(struct moving *m, uint64_t bytes)
-{
-    m->totals->bytes_done += bytes;
-    if (m->options->go_on == NULL || m->options->go_on(m->totals, m->options->context))
-        return 0;
-    return err_say(m->err, -ECANCELED, "interrupted");
-}
-
-static int copy_bytes(struct moving *m, int from, int to, uint64_t size, const char *path)
-{
-    int rc = 0;
-    XXH3_128bits_reset(m->digest);
-    for (uint64_t at = 0, pieces = 0; at < size && rc == 0; pieces++) {
-        size_t n = size - at < COPY_SIZE ? size - at : COPY_SIZE;
-        rc = files_read(from, m->buffer, n, at);
-        if (rc == 0)
-            rc = files_write(to, m->buffer, n, at);
-        if (rc == 0 && pieces % SYNC_EACH == SYNC_EACH - 1)
-            rc = files->fdatasync(to);
-        if (rc < 0)
-            return err_set(m->err, rc, "copy to %s", path);
-        XXH3_128bits_update(m->digest, m->buffer, n);
-        at += n;
-        rc = go_on(m, n);
-    }
-    if (rc == 0 && (rc = files->fsync(to)) < 0)
-        err_set(m->err, rc, "sync %s", path);
-    /* The copy must be read back from the disk, and neither it nor its source is needed in
-     * memory. */
-    posix_fadvise(to, 0, 0, POSIX_FADV_DONTNEED);
-    posix_fadvise(from, 0, 0, POSIX_FADV_DONTNEED);
-    return rc;
-}
-
-/* Does the file read back as it was written? */
-static int compare_bytes(struct moving *m, const char *path, uint64_t size)
-{
-    XXH128_hash_t digest = XXH3_128bits_digest(m->digest);
-    int fd = files->open(path, O_RDONLY | O_NOFOLLOW, 0);
-    int rc = fd < 0 ? fd : 0;
-    XXH3_128bits_reset(m->digest);
-    for (uint64_t at = 0; at < size && rc == 0;) {
-        size_t n = size - at < COPY_SIZE ? size - at : COPY_SIZE;
-        rc = files_read(fd, m->buffer, n, at);
-        if (rc == 0) {
-            XXH3_128bits_update(m->digest, m->buffer, n);
-            at += n;
-            rc = go_on(m, 0);
-        }
-    }
-    if (fd >= 0) {
-        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-        files->close(fd);
-    }
-    if (rc == -ECANCELED)
-        return rc;
-    if (rc < 0)
-        return err_set(m->err, rc, "read back %s", path);
-    if (XXH128_isEqual(digest, XXH3_128bits_digest(m->digest)))
-        return 0;
-    return err_say(m->err, TDK_ECORRUPT,
-                   "%s does not read back as it was written: is its disk bad?", path);
-}
-
-/* Copy all of a file under the name on the way, durable and compared. On failure nothing is
- * left. */
-static int copy_file(struct moving *m, int from, const char *path, uint64_t size)
-{
-    int fd = files->open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
-    if (fd < 0)
-        return err_set(m->err, fd, "create %s", path);
-    int rc = files->fallocate(fd, 0, size); /* so that a disk that is too small fails at once */
-    if (rc < 0)
-        err_set(m->err, rc, "allocate %s", path);
-    else
-        rc = copy_bytes(m, from, fd, size, path);
-    files->close(fd);
-    if (rc == 0)
-        rc = compare_bytes(m, path, size);
-    if (rc < 0)
-        files->unlink(path);
-    return rc;
-}
-
 /* ---- the two truths change places ---- */
 
 /* Is the file under this name in the tape still the one that was copied? It may have been deleted,
@@ -348,7 +232,7 @@ static int copy_out(struct moving *m, const struct segment *segment, const struc
 {
     int rc = check_there(m, segment, route->to);
     if (rc == 0)
-        rc = copy_file(m, segment->fd, route->aside, segment->size);
+        rc = move_copy_file(m, segment->fd, route->aside, segment->size);
     if (rc < 0)
         return rc;
     rc = files->rename(route->aside, route->to);
@@ -361,8 +245,8 @@ static int move_out(struct moving *m, const struct segment *segment)
 {
     struct segment_foot foot;
     struct route out, home;
-    make_route(&out, m->annex, m->annex->path, name_of(segment->path));
-    make_route(&home, m->annex, m->folder->segments, name_of(segment->path));
+    move_route(&out, m->annex, m->annex->path, name_of(segment->path));
+    move_route(&home, m->annex, m->folder->segments, name_of(segment->path));
     int rc = segment->head_damaged
                  ? err_say(m->err, TDK_ECORRUPT, "%s: its head is damaged", segment->path)
                  : segment_read_foot(segment, &foot, m->err);
@@ -421,7 +305,7 @@ static int check_behind_blocks(const struct moving *m, const struct segment *seg
 static int move_back(struct moving *m, const struct segment *segment)
 {
     struct route home;
-    make_route(&home, m->annex, m->folder->segments, name_of(segment->path));
+    move_route(&home, m->annex, m->folder->segments, name_of(segment->path));
     int rc = segment->head_damaged
                  ? err_say(m->err, TDK_ECORRUPT, "%s: its head is damaged", segment->path)
                  : check_room(m, segment);
@@ -430,7 +314,7 @@ static int move_back(struct moving *m, const struct segment *segment)
     if (rc == 0)
         rc = check_behind_blocks(m, segment);
     if (rc == 0)
-        rc = copy_file(m, segment->fd, home.aside, segment->size);
+        rc = move_copy_file(m, segment->fd, home.aside, segment->size);
     if (rc < 0)
         return rc;
     rc = take_place(m, segment, home.aside);
@@ -523,90 +407,6 @@ static void count(struct moving *m, const struct segment_name *names, size_t cou
     }
 }
 
-/* ---- what a death left ---- */
-
-struct sweep {
-    struct suffix suffix;
-    const struct retired *retired; /* borrowed */
-    size_t count;
-    char names[64][96]; /* the rest goes the next time */
-};
-
-static int note_aside(const char *name, void *context)
-{
-    struct sweep *s = context;
-    size_t size = strlen(name), end = strlen(s->suffix.text);
-    if (size > end && size < sizeof s->names[0] && s->count < array_size(s->names) &&
-        strcmp(name + size - end, s->suffix.text) == 0)
-        memcpy(s->names[s->count++], name, size + 1);
-    return 0;
-}
-
-static void sweep(const struct moving *m, const char *folder)
-{
-    struct sweep s = {.suffix = suffix_of(m->annex)};
-    char path[TAPE_PATH_MAX];
-    files->list(folder, note_aside, &s);
-    for (size_t i = 0; i < s.count; i++) {
-        snprintf(path, sizeof path, "%.*s/%s", (int)ANNEX_PATH_MAX, folder, s.names[i]);
-        files->unlink(path);
-    }
-}
-
-static int note_deleted(const char *name, void *context)
-{
-    struct sweep *s = context;
-    struct segment_name segment;
-    if (segment_name_parse(name, &segment) && segment_is_sealed(segment.stage) &&
-        s->count < array_size(s->names) && retired_find(s->retired, segment.number) != NULL)
-        memcpy(s->names[s->count++], name, strlen(name) + 1);
-    return 0;
-}
-
-/* A segment may have been deleted when it was copied to the annex but not moved yet. Nothing in the
- * tape refers to that copy any more. */
-static void sweep_deleted(const struct moving *m)
-{
-    struct sweep s = {.retired = m->retired};
-    char path[TAPE_PATH_MAX];
-    files->list(m->annex->path, note_deleted, &s);
-    for (size_t i = 0; i < s.count; i++) {
-        struct segment_head head = {.magic = 0};
-        snprintf(path, sizeof path, "%.*s/%s", (int)ANNEX_PATH_MAX, m->annex->path, s.names[i]);
-        if (stub_read_head(path, &head, NULL) == 0 &&
-            memcmp(head.tape_id, m->folder->tape_id, sizeof head.tape_id) == 0)
-            files->unlink(path);
-    }
-}
-
-/* When a segment is whole in the tape, its file in the annex is not needed: it was left when a move
- * there or back was cut short. That may have been before the sync, so the folder is synced
- * first. */
-static int sweep_doubles(struct moving *m, const struct segment_name *names, size_t count)
-{
-    int rc = files_sync_folder(m->folder->segments, m->err);
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        char home[TAPE_PATH_MAX];
-        struct route there;
-        struct file_stat stat;
-        struct segment_head head = {.magic = 0}, other = {.magic = 0};
-        folder_segment_path(m->folder, names[i].number, names[i].stage, home);
-        make_route(&there, m->annex, m->annex->path, name_of(home));
-        if (segment_is_sealed(names[i].stage) && files->stat(there.to, &stat) == 0 &&
-            stub_read_head(home, &head, NULL) == 0 && !head_is_stub(&head) &&
-            stub_read_head(there.to, &other, NULL) == 0 && memcmp(&head, &other, sizeof head) == 0)
-            files->unlink(there.to);
-    }
-    return rc;
-}
-
-static int sweep_annex(struct moving *m, const struct segment_name *names, size_t count)
-{
-    sweep(m, m->annex->path);
-    sweep_deleted(m);
-    return sweep_doubles(m, names, count);
-}
-
 /* ---- all of them ---- */
 
 static int move_all(struct moving *m)
@@ -618,9 +418,9 @@ static int move_all(struct moving *m)
         return rc;
     count(m, names, found);
     if (!m->options->dry_run)
-        sweep(m, m->folder->segments);
+        move_sweep(m, m->folder->segments);
     if (!m->options->dry_run && m->ours)
-        rc = sweep_annex(m, names, found);
+        rc = move_sweep_annex(m, names, found);
     for (size_t i = 0; i < found && rc == 0 && !m->options->dry_run; i++)
         rc = move_one(m, &names[i]);
     free(names);
@@ -637,7 +437,7 @@ int move_segments(const struct folder *folder, const struct annex *annex,
                        .options = options,
                        .totals = totals,
                        .lock = -1,
-                       .buffer = malloc(COPY_SIZE),
+                       .buffer = malloc(MOVE_COPY_SIZE),
                        .digest = XXH3_createState(),
                        .err = err != NULL ? err : &own};
     int rc = m.buffer == NULL || m.digest == NULL ? err_set(err, -ENOMEM, "move segments") : 0;
