@@ -13,12 +13,35 @@ SLICE = 0.1  # s: a signal that the system gave to another thread wakes nobody
 Make = Callable[[], object]
 
 
+class Raised:
+    """The first thing that was raised in one place, to be raised in another."""
+
+    def __init__(self) -> None:
+        self._it: Optional[BaseException] = None
+
+    def __bool__(self) -> bool:
+        return self._it is not None
+
+    def keep(self, raised: BaseException) -> None:
+        if self._it is None:
+            self._it = raised
+
+    def again(self) -> None:
+        """Raise it, if there is anything, and forget it: it would hold us, and we it."""
+        raised, self._it = self._it, None
+        if raised is not None:
+            try:
+                raise raised
+            finally:
+                del raised
+
+
 class _Job:
     """Something to make, once."""
 
     def __init__(self, make: Make) -> None:
         self._todo = [make]  # whoever pops it has it
-        self._raised: Optional[BaseException] = None
+        self._raised = Raised()
         self._is_over = False
         self._over = threading.Lock()
         self._over.acquire()
@@ -36,7 +59,7 @@ class _Job:
             if make is not None:
                 make()
         except BaseException as raised:
-            self._raised = raised
+            self._raised.keep(raised)
 
     def tell(self) -> None:
         self._is_over = True
@@ -45,12 +68,7 @@ class _Job:
     def wait(self) -> None:
         while not self._over.acquire(timeout=SLICE):
             pass
-        raised, self._raised = self._raised, None  # or what was raised would hold us, and we it
-        if raised is not None:
-            try:
-                raise raised
-            finally:
-                del raised
+        self._raised.again()
 
     def finish(self, end: Optional[Make], moment: float) -> None:
         """The wait was interrupted: to its end all the same, if it has begun. One more ^C is no news."""

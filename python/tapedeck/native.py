@@ -14,7 +14,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_i
                     c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
 from typing import Any, Callable, Iterable, Optional, Union
 
-from .helper import aside
+from .helper import Raised, aside
 
 U32_MAX = (1 << 32) - 1
 U64_MAX = (1 << 64) - 1
@@ -337,17 +337,17 @@ class Walk:
 
     def __init__(self, keep: Any = None) -> None:
         self._keep = keep
-        self._raised: Optional[BaseException] = None
+        self._raised = Raised()
 
     def each(self, kind: Any, tell: Callable[..., None]) -> Any:
         """`tell` as a callback of that kind. It is called without the context, which comes last."""
         def told(*arguments: Any) -> int:
-            if self._raised is None:
+            if not self._raised:
                 try:
                     tell(*arguments[:-1])
                 except BaseException as raised:
-                    self._raised = raised
-            return int(self._raised is not None)
+                    self._raised.keep(raised)
+            return int(bool(self._raised))
 
         return kind(told)
 
@@ -357,19 +357,14 @@ class Walk:
             try:
                 call(*arguments)
             except Error:
-                if self._raised is None:
+                if not self._raised:
                     raise
 
         aside(make, self._end)
-        raised, self._raised = self._raised, None  # or what was raised would hold us, and we it
-        if raised is not None:
-            try:
-                raise raised
-            finally:
-                del raised
+        self._raised.again()
 
     def _end(self) -> None:
-        self._raised = self._raised or KeyboardInterrupt()
+        self._raised.keep(KeyboardInterrupt())
 
 
 def call(name: str, *arguments: Any) -> int:
