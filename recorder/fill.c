@@ -92,6 +92,8 @@ static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t
     };
     if (!block_add_loss(&f->block, &loss, next_ts))
         return false;
+    if (loss.reason == TDK_LOSS_RING_FULL)
+        s->high_water = s->capacity; /* even if the ring was never looked at while it was full */
     f->content = true;
     sequence_take(&s->sequence, s->at.next_seq);
     s->counts.lost += count;

@@ -192,7 +192,7 @@ static void warn_of_fill(struct inlet *s)
     s->fill_level = level;
     log_warn("ring %s is %u %% full (%llu of %llu bytes): %s", s->asked->name, percent,
              (unsigned long long)s->high_water, (unsigned long long)s->capacity,
-             level == 95 ? "claims will be refused; a larger ring or a faster disk is needed"
+             level == 95 ? "what does not fit is lost; a larger ring or a faster disk is needed"
                          : "the recorder is behind");
 }
 

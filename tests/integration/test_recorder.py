@@ -274,7 +274,39 @@ class Losses(Recording):
         self.assertGreater(len(behind), 0)
         for frame in behind:
             self.assertTrue(frame.is_tick() and frame.flags & 4, frame)
-        recorder.wait_line(r"% full")
+        recorder.wait_line(r"100 % full")
+
+    def test_what_was_refused_is_a_full_ring_even_if_nobody_looked_while_it_was(self):
+        self.create("a", size="64K")
+        recorder = self.recorder("--ring", "a")
+        feed = self.start_cli("feed", "-", "--ring", "a", "--format", "lines", stdin=subprocess.PIPE)
+
+        def publish(line):
+            feed.process.stdin.write(line)
+            feed.process.stdin.flush()
+
+        publish(b"1700000000000000000 first\n")
+        self.wait_for(lambda: self.ring_info("a")["produced"] == 1)
+        self.run_ok("flush", "-T", self.tape)
+        recorder.signal(signal.SIGSTOP)
+        publish(b"1700000000000000001 second\n")
+        self.wait_for(lambda: self.ring_info("a")["produced"] == 2)
+        with open(self.rings / "a.ring", "r+b", buffering=0) as ring:
+            consumed, generation = (self.word(ring, at) for at in (896, 512))
+            lost = 640 + generation % 2 * 128 + 48
+            seq = 4096 + consumed % (64 << 10) + 8
+            os.pwrite(ring.fileno(), (self.word(ring, lost) + 5).to_bytes(8, "little"), lost)
+            os.pwrite(ring.fileno(), (self.word(ring, seq) + 5).to_bytes(8, "little"), seq)
+        recorder.signal(signal.SIGCONT)
+        recorder.wait_line(r"ring a is 100 % full")
+        feed.kill()
+        feed.process.stdin.close()
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertEqual(self.check_sequences(self.frames(code=3))[1].popitem()[1], 5)
+
+    @staticmethod
+    def word(ring, at):
+        return int.from_bytes(os.pread(ring.fileno(), 8, at), "little")
 
 
 class Epochs(Recording):
