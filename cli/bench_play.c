@@ -156,7 +156,7 @@ static int drain(struct bench_pair *pair, struct playing *p, struct tdk_ring *ri
                  struct tdk_digest *digest, struct tdk_err *err)
 {
     static struct announced tracks[MERGED + 1];
-    p->ticks = p->bytes = 0;
+    uint64_t ticks = 0, bytes = 0; /* in registers, while it goes from frame to frame */
     for (;;) {
         const struct tdk_frame *frame = tdk_ring_next(ring);
         if (frame == NULL) {
@@ -165,8 +165,8 @@ static int drain(struct bench_pair *pair, struct playing *p, struct tdk_ring *ri
             continue;
         }
         if (tdk_frame_is_tick(frame)) {
-            p->ticks++;
-            p->bytes += tdk_frame_span(frame->size);
+            ticks++;
+            bytes += tdk_frame_span(frame->size);
             if (p->digest && frame->track <= MERGED)
                 tdk_digest_add(digest, tracks[frame->track].track, tracks[frame->track].epoch,
                                frame);
@@ -174,6 +174,8 @@ static int drain(struct bench_pair *pair, struct playing *p, struct tdk_ring *ri
             hear_track(tracks, frame);
         } else if (frame->type == TDK_TYPE_END) {
             p->elapsed_ns = clock_mono() - pair->gone_ns;
+            p->ticks = ticks;
+            p->bytes = bytes;
             return check_end(p, frame, digest, err);
         }
         tdk_ring_release(ring);

@@ -142,6 +142,11 @@ int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patienc
     }
 }
 
+void lane_copy(struct lane *lane, void *room, const void *frames, size_t bytes)
+{
+    producer_copy(lane->ring, room, frames, bytes);
+}
+
 void lane_shrink(struct lane *lane, size_t bytes)
 {
     tdk_ring_shrink_run(lane->ring, bytes);

@@ -54,6 +54,9 @@ void *lane_try(struct lane *lane, size_t bytes);
 int lane_claim(struct lane *lane, size_t bytes, void **room, struct lane_patience *patience,
                struct tdk_err *err);
 
+/* Copy whole frames into room that was claimed. */
+void lane_copy(struct lane *lane, void *room, const void *frames, size_t bytes);
+
 /* TDK_EHOSTILE: another process broke the ring's rules or cut its file. Nothing can be put in any
  * more. */
 int lane_check(const struct lane *lane, struct tdk_err *err);

@@ -81,10 +81,10 @@ static bool has_time(const struct tdk_frame *frame)
     return frame->ts != TDK_TS_UNDEFINED && (frame->ts != 0 || !tdk_type_is_control(frame->type));
 }
 
-void piece_copy(void *to, const struct tdk_frame *from, size_t bytes, uint64_t shift)
+void piece_copy_shifted(void *to, const struct tdk_frame *from, size_t bytes, uint64_t shift)
 {
     memcpy(to, from, bytes);
-    for (size_t at = 0; shift != 0 && at < bytes;) {
+    for (size_t at = 0; at < bytes;) {
         const struct tdk_frame *frame = nth(from, 1, at);
         struct tdk_frame *copy = (struct tdk_frame *)(void *)((unsigned char *)to + at);
         if (has_time(frame))

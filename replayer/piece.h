@@ -42,6 +42,6 @@ static inline bool piece_is_timed(const struct tdk_frame *frame)
 /* Copy frames into a ring, and add `shift` (modulo 2^64) to the time of each that has one (a
  * control frame may have 0). Nothing is read back from the ring, because its consumer can write
  * there, too. */
-void piece_copy(void *to, const struct tdk_frame *from, size_t bytes, uint64_t shift);
+void piece_copy_shifted(void *to, const struct tdk_frame *from, size_t bytes, uint64_t shift);
 
 #endif

@@ -79,6 +79,15 @@ static void count(struct player *p, struct lane *lane, const struct tdk_run *run
         tdk_digest_run(lane->digest, run->track, run->epoch, piece->first, piece->bytes);
 }
 
+static void copy(struct player *p, struct lane *lane, void *room, const struct tdk_frame *frames,
+                 size_t bytes)
+{
+    if (p->shift == 0)
+        lane_copy(lane, room, frames, bytes);
+    else
+        piece_copy_shifted(room, frames, bytes, p->shift);
+}
+
 static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
                const struct piece *piece, struct tdk_err *err)
 {
@@ -86,7 +95,7 @@ static int put(struct player *p, struct lane *lane, const struct tdk_run *run,
     int rc = player_claim(p, lane, piece->bytes, &room, err);
     if (rc < 0)
         return rc;
-    piece_copy(room, piece->first, piece->bytes, p->shift);
+    copy(p, lane, room, piece->first, piece->bytes);
     player_note_put(p, lane, piece->bytes, piece->ticks);
     count(p, lane, run, piece);
     return 0;
@@ -156,7 +165,7 @@ static int put_state(struct player *p, const struct tdk_run *run, struct tdk_err
     if (rc < 0)
         return rc;
     assert(room != NULL);
-    piece_copy(room, run->frames, run->size, p->shift);
+    copy(p, seat->lane, room, run->frames, run->size);
     player_note_put(p, seat->lane, run->size, run->ticks);
     if (p->pending_bytes >= seat->lane->piece_max / 2)
         player_show(p);

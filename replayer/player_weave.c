@@ -1,6 +1,5 @@
 /* player_weave.c - where tracks alternate tick by tick: puts many ticks into the ring at once. */
 #include <assert.h>
-#include <string.h>
 
 #include "replayer/player_private.h"
 #include "tape/cursor.h"
@@ -48,7 +47,7 @@ static void weave(struct player *p, struct woven *woven)
     woven->bytes = p->aside;
     cursor_weave(p->cursor, woven);
     add_to_digest(p, woven);
-    memcpy(room, p->aside, woven->size);
+    lane_copy(&p->lanes[0], room, p->aside, woven->size);
 }
 
 int player_put_woven(struct player *p, size_t size, struct tdk_err *err)

@@ -1,7 +1,11 @@
 #include "shm/producer.h"
 
+#include <string.h>
+
+#include "base/clock.h"
 #include "base/err.h"
 #include "shm/epoch.h"
+#include "shm/past_cache.h"
 #include "shm/ring_private.h"
 
 int producer_open(struct tdk_ring *ring, struct tdk_err *err)
@@ -97,4 +101,20 @@ void tdk_ring_refuse(struct tdk_ring *ring)
 void tdk_ring_set_clock(struct tdk_ring *ring, enum tdk_clock clock)
 {
     ring->more->clock = clock;
+}
+
+void producer_copy(struct tdk_ring *ring, void *room, const void *frames, size_t bytes)
+{
+    enum { THROUGH_CACHE, PAST_CACHE, WAYS };
+    enum { TRIED_MIN = 4096 }; /* less than that costs no more than to look at the clock */
+    struct trial *trial = &ring->more->copying;
+    bool timed = false;
+    unsigned way = bytes < TRIED_MIN ? THROUGH_CACHE : trial_next(trial, WAYS, &timed);
+    uint64_t start = timed ? clock_mono() : 0;
+    if (way == PAST_CACHE)
+        past_cache_copy(room, frames, bytes);
+    else
+        memcpy(room, frames, bytes);
+    if (timed)
+        trial_tell(trial, WAYS, way, clock_mono() - start, bytes);
 }

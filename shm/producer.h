@@ -15,6 +15,10 @@ void producer_tell_played(struct tdk_ring *ring, uint64_t ticks);
  * Check tdk_ring_hostile() before believing it. */
 uint64_t producer_fill(struct tdk_ring *ring);
 
+/* Copy frames that lie elsewhere into room that was claimed, in the way that is the fastest here
+ * and now. They are published as if they had been written there. */
+void producer_copy(struct tdk_ring *ring, void *room, const void *frames, size_t bytes);
+
 /* Raise ring->limit until `span` bytes fit. False: the ring is full. */
 bool producer_make_room(struct tdk_ring *ring, size_t span);
 

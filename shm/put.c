@@ -3,11 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-#if defined __x86_64__
-#include <immintrin.h>
-#endif
-
 #include "base/clock.h"
+#include "shm/past_cache.h"
 #include "shm/ring_private.h"
 
 /*
@@ -20,17 +17,15 @@
  * on, that instruction writes whole lines without fetching what was in them. So there is no wait
  * for lines that the other side's processor still has.
  *
- * Past the cache: as aside, but straight to memory, from where the other side reads it. This leaves
- * no lines to be taken away, but costs a fence.
+ * Past the cache: as aside, but straight to memory (past_cache.h). This leaves no lines to be taken
+ * away, but costs a fence.
  *
  * Which way is the fastest cannot be known, so it is tried (trial.h).
  */
 #define PIECE_MAX 8192u
 #define PIECE_MIN 2048u
-#define LINE      64u
 
-enum { ASIDE, IN_PLACE, PAST_CACHE };
-static_assert(PAST_CACHE + 1 == TRIAL_WAYS, "one each");
+enum { ASIDE, IN_PLACE, PAST_CACHE, WAYS };
 
 static void copy_words(void *to, const void *from, size_t words)
 {
@@ -40,30 +35,6 @@ static void copy_words(void *to, const void *from, size_t words)
     memcpy(to, from, words * 8);
 #endif
 }
-
-#if defined __x86_64__
-/* Whole lines go past the cache; the partial lines at both ends go through it. The fence makes sure
- * that a reader that sees the piece published also sees its bytes. */
-static void copy_past_cache(unsigned char *to, const unsigned char *from, size_t bytes)
-{
-    const size_t before = (0 - (uintptr_t)to) % LINE, lines = (bytes - before) / LINE;
-    memcpy(to, from, before);
-    to += before;
-    from += before;
-    for (size_t i = 0; i < lines; i++, to += LINE, from += LINE)
-#pragma GCC unroll 4
-        for (size_t at = 0; at < LINE; at += sizeof(__m128i))
-            _mm_stream_si128((__m128i *)(void *)(to + at),
-                             _mm_loadu_si128((const __m128i *)(const void *)(from + at)));
-    memcpy(to, from, bytes - before - lines * LINE);
-    _mm_sfence();
-}
-#else
-static void copy_past_cache(unsigned char *to, const unsigned char *from, size_t bytes)
-{
-    memcpy(to, from, bytes);
-}
-#endif
 
 /* Ticks `first` to `first` + n of a put, and what their frames have in common. */
 struct part {
@@ -120,7 +91,7 @@ static void fill_room(struct trial *trial, void *room, size_t bytes, const struc
 {
     _Alignas(64) unsigned char piece[PIECE_MAX];
     bool timed;
-    unsigned way = trial_next(trial, &timed);
+    unsigned way = trial_next(trial, WAYS, &timed);
     uint64_t start = timed ? clock_mono() : 0;
     if (way == IN_PLACE) {
         lay_down(room, part, TDK_RING_AHEAD_WRITE);
@@ -129,10 +100,10 @@ static void fill_room(struct trial *trial, void *room, size_t bytes, const struc
         if (way == ASIDE)
             copy_words(room, piece, bytes / 8);
         else
-            copy_past_cache(room, piece, bytes);
+            past_cache_copy(room, piece, bytes);
     }
     if (timed)
-        trial_tell(trial, way, clock_mono() - start, bytes);
+        trial_tell(trial, WAYS, way, clock_mono() - start, bytes);
 }
 
 /* How many of `n` frames there is room for. */

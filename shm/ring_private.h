@@ -25,7 +25,7 @@ struct tdk_ring_private {
     uint64_t attached_ns;
     bool announced; /* the EPOCH frame of this epoch is in the ring */
     enum tdk_clock clock;
-    struct trial filling; /* which way of writing ticks is the fastest: put.c */
+    struct trial filling, copying; /* which way is the fastest: put.c, producer_copy() */
     /* consumer */
     struct linger linger;
 };

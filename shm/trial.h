@@ -12,19 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRIAL_WAYS  3u
-#define TRIAL_ROUND 512u
-#define TRIAL_EACH  4u
+#define TRIAL_WAYS_MAX 3u
+#define TRIAL_ROUND    512u
+#define TRIAL_EACH     4u
 
 /* All zero before the first piece. */
 struct trial {
-    uint32_t at;                /* pieces done in this round */
-    uint32_t fastest;           /* the way for pieces that are not timed */
-    uint64_t least[TRIAL_WAYS]; /* of each way: the least ns per 64 KiB in this round */
+    uint32_t at;                    /* pieces done in this round */
+    uint32_t fastest;               /* the way for pieces that are not timed */
+    uint64_t least[TRIAL_WAYS_MAX]; /* of each way: the least ns per 64 KiB in this round */
 };
 
-/* Which way to do the next piece. If *timed, measure it and call trial_tell(). */
-unsigned trial_next(struct trial *trial, bool *timed);
-void trial_tell(struct trial *trial, unsigned way, uint64_t ns, size_t bytes);
+/* Which of the `ways` to do the next piece in. If *timed, measure it and call trial_tell(). */
+unsigned trial_next(struct trial *trial, unsigned ways, bool *timed);
+void trial_tell(struct trial *trial, unsigned ways, unsigned way, uint64_t ns, size_t bytes);
 
 #endif

@@ -23,6 +23,7 @@
 #include "base/buffers.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "shm/producer.h"
 #include "tapedeck/ring.h"
 
 #define RING     "barecopy"
@@ -149,7 +150,7 @@ static void put_block(struct tdk_ring *ring, const unsigned char *block)
         void *room;
         while ((room = tdk_ring_claim_run(ring, size)) == NULL)
             continue;
-        memcpy(room, block + at, size);
+        producer_copy(ring, room, block + at, size);
         tdk_ring_publish(ring);
     }
 }

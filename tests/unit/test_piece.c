@@ -144,11 +144,11 @@ static void a_shift_moves_all_times_but_undefined_ones(void **state)
     const size_t bytes = (size_t)(fill_at - memory);
     unsigned char *copy = malloc(bytes);
     assert_non_null(copy);
-    piece_copy(copy, first(), bytes, (uint64_t)-300);
+    piece_copy_shifted(copy, first(), bytes, (uint64_t)-300);
     assert_int_equal(ts_in(copy, a), 700);
     assert_true(ts_in(copy, b) == TDK_TS_UNDEFINED);
     assert_int_equal(ts_in(copy, c), 4700);
-    piece_copy(copy, first(), bytes, 0);
+    piece_copy_shifted(copy, first(), bytes, 0);
     assert_memory_equal(copy, memory, bytes);
     free(copy);
 }
