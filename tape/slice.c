@@ -163,6 +163,11 @@ bool slice_is_near(const struct block_ref *ref, const struct block_ref *before)
            ref->offset - before->offset <= NEAR * (uint64_t)before->span;
 }
 
+bool slice_scans(const struct slice *slice, const struct block_ref *ref)
+{
+    return slice->passing && ref->span >= SCAN_MIN;
+}
+
 int slice_change(struct slice *slice, const struct block_ref *ref, bool in_parts,
                  struct tdk_err *err)
 {

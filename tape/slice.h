@@ -62,6 +62,9 @@ static inline bool slice_fetches_front(const struct slice *slice)
 /* Does this packed block follow that one, with hardly anything between them? */
 bool slice_is_near(const struct block_ref *ref, const struct block_ref *before);
 
+/* Will reading all of this block make its file a scan, of which the kernel reads ahead? */
+bool slice_scans(const struct slice *slice, const struct block_ref *ref);
+
 /* Is at least a part of this block there? */
 bool slice_holds(const struct slice *slice, const struct block_ref *ref);
 

@@ -122,6 +122,23 @@ static void expect_block(const struct handle *handle, const struct block_ref *re
     }
 }
 
+/* True: whole blocks follow, one after the other, from here on. They are read as a scan, and asking
+ * for pages of the first ones would only hinder that: the kernel begins to read ahead where it had
+ * to read. */
+static bool begins_scan(const struct stream *stream)
+{
+    const struct select *select = &stream->answer->select;
+    return !search_is_short(&stream->search) && !is_reverse(stream) && !select->by_symbol &&
+           stream->only == NULL && select_covers(select, &stream->ref);
+}
+
+/* This block was too small to begin it. */
+static bool is_before_scan(const struct stream *stream)
+{
+    const struct block_ref *next = search_ahead(&stream->search, 1);
+    return begins_scan(stream) && next != NULL && slice_scans(stream->sieve.slice, next);
+}
+
 /* Blocks are asked for some time before they are read, so that a cold disk has several reads to do:
  * the next few of each batch from the index, and then one more for each that was read. */
 static void expect_next(struct stream *stream, enum expectation what)
@@ -132,7 +149,8 @@ static void expect_next(struct stream *stream, enum expectation what)
     bool is_scanned =
         slice->handle != NULL && slice->handle->is_scanned; /* the kernel reads ahead */
     bool is_fetched = slice_fetches_front(slice);           /* it is fetched when it is needed */
-    bool is_wanted = slice->handle != NULL && !is_scanned && !is_fetched && !stream->is_alone;
+    bool is_wanted = slice->handle != NULL && !is_scanned && !is_fetched && !stream->is_alone &&
+                     !is_before_scan(stream);
     if (stream->expected_to < here || stream->expected_to > here + ahead)
         stream->expected_to = here; /* a new batch */
     while (is_wanted && stream->expected_to < here + ahead) {
@@ -141,15 +159,6 @@ static void expect_next(struct stream *stream, enum expectation what)
             expect_block(slice->handle, ref, what);
     }
     stream->is_expected = true;
-}
-
-/* True: whole blocks follow, one after the other, from here on. They are read as a scan, and asking
- * for single pages of the first would only hinder that. */
-static bool begins_scan(const struct stream *stream)
-{
-    const struct select *select = &stream->answer->select;
-    return !search_is_short(&stream->search) && !is_reverse(stream) && !select->by_symbol &&
-           stream->only == NULL && select_covers(select, &stream->ref);
 }
 
 /* Ask for the very first block: all of it at once, not piece by piece as it turns out what is
