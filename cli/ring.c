@@ -181,14 +181,20 @@ static int ls_run(const struct cli *cli)
     return rc < 0 ? cli_fail(&err, NULL) : status;
 }
 
+/* A ring that was to be there already. */
+static int refuse_ring(const struct tdk_err *err, const char *hint)
+{
+    return cli_refuse(
+        err, err->code == TDK_ENORING ? "`tapedeck ring ls` lists the rings that exist" : hint);
+}
+
 static int info_run(const struct cli *cli)
 {
     struct tdk_ring_info info;
     struct tdk_err err = {.code = 0};
     struct table *table;
     if (tdk_ring_stat(cli->operands->items[0], &info, &err) < 0)
-        return cli_refuse(
-            &err, err.code == TDK_ENORING ? "`tapedeck ring ls` lists the rings that exist" : NULL);
+        return refuse_ring(&err, NULL);
     if (table_open(&table, table_form_single(show_args.json), columns, array_size(columns)) < 0)
         return cli_fail_words("show the ring: no memory");
     put_row(table, &info);
@@ -242,14 +248,14 @@ static int rm_one(const char *name)
     if (rm_args.dry_run) {
         char fill[QUANTITY_TEXT];
         if (tdk_ring_stat(name, &ring, &err) < 0)
-            return cli_refuse(&err, NULL);
+            return refuse_ring(&err, NULL);
         cli_note("would remove ring %s, with %s unread", name, quantity_size_text(fill, ring.fill));
         return CLI_OK;
     }
     if (tdk_ring_remove(name, rm_args.force, &err) < 0)
-        return cli_refuse(&err, err.code == TDK_EHOSTILE && !rm_args.force
-                                    ? "--force removes it all the same"
-                                    : NULL);
+        return refuse_ring(&err, err.code == TDK_EHOSTILE && !rm_args.force
+                                     ? "--force removes it all the same"
+                                     : NULL);
     return CLI_OK;
 }
 

@@ -98,7 +98,7 @@ int tdk_ring_attach(struct tdk_ring **ring, const char *name, enum tdk_ring_role
     bool writable = role != TDK_RING_TAP;
     int rc = region_open(&region, name, writable, err);
     if (rc < 0)
-        return rc;
+        return err_advise(err, rc, TDK_ENORING, "`tapedeck ring create` creates it");
     rc = region_map(&region, writable, err);
     if (rc == 0)
         rc = ring_open(ring, &region, name, role, err);

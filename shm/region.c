@@ -201,9 +201,7 @@ static int open_file(const char *name, bool writable, struct tdk_err *err)
     if (rc >= 0)
         return rc;
     if (rc == -ENOENT)
-        return err_say(err, TDK_ENORING,
-                       "there is no ring %s in %s (`tapedeck ring create %s` creates it)", name,
-                       rings_path(), name);
+        return err_say(err, TDK_ENORING, "there is no ring %s in %s", name, rings_path());
     if (rc == -ELOOP || rc == -EISDIR || rc == -ENXIO)
         return err_say(err, TDK_EHOSTILE, "%s is not a ring but a link, a directory or a device",
                        name);

@@ -38,6 +38,20 @@ class Rings(tapedeck.Case):
         self.assertIn(f"there is no rings directory {self.scratch / 'none'}", listed.stderr)
         self.assertEqual(self.run_ok("ring", "ls").stderr, "")
 
+    def test_a_ring_that_is_not_there_is_told_with_what_helps(self):
+        nowhere = dict(self.env, TAPEDECK_RINGS=str(self.scratch / "none"))
+        for words in (["rm", "a"], ["rm", "--force", "a"], ["rm", "--dry-run", "a"], ["info", "a"]):
+            told = self.run_ok("ring", *words, code=1).stderr
+            self.assertIn(f"there is no ring a in {self.rings}", told)
+            self.assertIn("`tapedeck ring ls`", told)
+            self.assertNotIn("create", told)
+            told = self.run_ok("ring", *words, env=nowhere, code=1).stderr
+            self.assertIn(f"there is no rings directory {self.scratch / 'none'}", told)
+            self.assertNotIn("create", told)
+        for words in (["drain", "a"], ["tap", "a"], ["gen", "--ring", "a", "--count", "1"]):
+            told = self.run_ok(*words, code=1).stderr
+            self.assertIn(f"there is no ring a in {self.rings}; `tapedeck ring create` creates it", told)
+
     @unittest.skipUnless(os.getuid() == 0, "needs root: what it makes is given to another user")
     def test_a_ring_that_root_makes_belongs_to_who_owns_the_directory(self):
         os.chown(self.rings, self.STRANGER, self.STRANGER)
