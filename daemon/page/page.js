@@ -28,7 +28,8 @@ function duration(ns) {
 }
 function moment(ns) {
   if (ns === null || ns === undefined || ns <= 0 || ns > 8.6e21) return "-";
-  return new Date(ns / 1e6).toISOString().replace("T", " ").replace(/\.?0*Z$/, "");
+  // A double knows such times to some 100 ns only: one that is just below a ms is that ms.
+  return new Date(ns / 1e6 + 1e-3).toISOString().replace("T", " ").replace(/\.?0*Z$/, "");
 }
 const percent = (part, whole) => (whole > 0 ? Math.round((100 * part) / whole) + " %" : "-");
 

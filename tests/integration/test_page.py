@@ -286,6 +286,9 @@ class Page(stage.Stage):
                     self.assertGreater(page.ask("document.querySelectorAll('#price-chart canvas').length"), 0)
                 else:
                     self.assertFalse(page.ask("document.getElementById('no-charts').hidden"))
+            shown = [page.ask(f"moment({(1700000000000 + ms) * 10**6})") for ms in (0, 7, 10, 970, 986, 1994)]
+            self.assertEqual([moment.split(" 22:13:")[1] for moment in shown],
+                             ["20", "20.007", "20.01", "20.97", "20.986", "21.994"])
             told = [str(line) for line in page.complaints()]
             self.assertEqual([line for line in told if "dygraph" not in line], [])
 
