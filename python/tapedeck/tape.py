@@ -15,6 +15,7 @@ import numpy as np
 from . import native as lib
 from . import records as r
 from .batch import Batch, Part
+from .helper import aside
 from .native import U64_MAX, check_unsigned
 from .moments import Moment, to_ns
 from .records import Schema
@@ -144,8 +145,16 @@ class _Handle:
         self.at = ctypes.c_void_p()
         self.users = 0
         self._lock = threading.RLock()  # a finalizer may run while it is held
-        lib.call("tdk_tape_open", byref(self.at), os.fsencode(path))
+        # It may have to make an index. Interrupted, it goes its way, and is closed when it is of use
+        # to nobody.
+        aside(lambda: self._open(os.fsencode(path)), None)
+
+    def _open(self, path: bytes) -> None:
+        lib.call("tdk_tape_open", byref(self.at), path)
         self.users = 1
+
+    def refresh(self) -> None:
+        aside(lambda: lib.call("tdk_tape_refresh", self.at), None)
 
     def take(self) -> None:
         with self._lock:
@@ -264,8 +273,7 @@ class Tape:
 
     def refresh(self) -> None:
         """Take in what a recorder has made durable since."""
-        handle = self._open()
-        lib.call("tdk_tape_refresh", handle.at)
+        self._open().refresh()
 
     # ---- what is there ----
 

@@ -402,6 +402,35 @@ class Tapes(Case):
                     self.assertRaises(Interrupt, read)
             self.assertEqual((sum(map(len, cursor)), tape.count()), (310, 310))
 
+    def test_an_interrupt_does_not_wait_until_an_index_is_made(self):
+        """The library may be at that for long; what it opens for nobody is closed."""
+        class Interrupt(BaseException):
+            pass
+
+        def interrupt(*_):
+            raise Interrupt
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, interrupt))
+        library, closed, tape = tapedeck.native.lib, [], tapedeck.Tape(self.tape)
+        close = library.tdk_tape_close
+        for name, ask in (("tdk_tape_open", lambda: tapedeck.Tape(self.tape)), ("tdk_tape_refresh", tape.refresh)):
+            call, interrupted, on_main, made = getattr(library, name), threading.Event(), [], []
+
+            def make(*arguments, call=call, interrupted=interrupted, on_main=on_main, made=made):
+                on_main.append(threading.current_thread() is threading.main_thread())
+                os.kill(os.getpid(), signal.SIGUSR1)
+                interrupted.wait(support.PATIENCE)
+                made.append(call(*arguments))
+                return made[-1]
+
+            with self.subTest(name), mock.patch.object(library, name, make), \
+                    mock.patch.object(library, "tdk_tape_close", lambda at: (closed.append(at), close(at))):
+                self.assertRaises(Interrupt, ask)
+                interrupted.set()
+                self.assertEqual(on_main, [False])
+                self.wait_for(lambda name=name, made=made: made and (name != "tdk_tape_open" or closed))
+        self.assertEqual((tape.count(), len(closed)), (310, 1))
+
     def test_a_walk_that_does_not_come_about_is_no_empty_one(self):
         """This also holds for what is raised on the thread that makes the walk."""
         with tapedeck.Tape(self.tape) as tape, \
