@@ -49,14 +49,14 @@ static int take_all(struct drain *d, struct tdk_err *err)
     const struct tdk_frame *frame;
     size_t taken = 0;
     int rc = 0;
-    /* Flush piece by piece: the producer may be waiting for this room. */
+    /* Piece by piece: the producer may be waiting for this room. */
     while (rc == 0 && !is_done(d) && taken < 1 << 20 && (frame = tdk_ring_next(d->ring)) != NULL) {
         rc = listener_take(&d->listener, frame, err);
         taken += tdk_frame_span(frame->size);
     }
     if (rc == 0)
-        rc = listener_flush(&d->listener, taken < 1 << 20, err);
-    if (rc == 0) { /* otherwise it stays in the ring, for another try */
+        rc = listener_flush(&d->listener, err);
+    if (rc == 0 && !d->listener.gone) { /* otherwise it stays in the ring, for another try */
         tdk_ring_release(d->ring);
         d->has_released = d->has_released || taken > 0;
     }
@@ -188,7 +188,9 @@ static int drain_end(struct drain *d, enum ending ending, struct tdk_err *err)
     }
     if (output_tell_losses(l->output) && status == CLI_OK)
         status = CLI_LOSSY;
-    cli_note("%" PRIu64 " %s", l->ticks, quantity_word(l->ticks, "tick", "ticks"));
+    cli_note("%" PRIu64 " %s%s", l->ticks, quantity_word(l->ticks, "tick", "ticks"),
+             l->gone ? "; nobody reads them any more, and what was being written stays in the ring"
+                     : "");
     if (args.stop.digest)
         cli_digest_line(l->digest);
     return status;
@@ -222,7 +224,8 @@ const struct command drain_command = {
     .usage = "NAME [-o FMT] [--count N] [--until-end] [--timeout D] [options]",
     .about = "Consumes the ticks of ring NAME, as a strategy or recorder would: they leave the\n"
              "ring. Runs until interrupted, unless --count, --until-end or --timeout ends it.\n"
-             "Loss is named (exit 3).",
+             "Whatever was written has left the ring, even if a reader such as `head` ends before\n"
+             "it has read that: for some ticks use --count. Loss is named (exit 3).",
     .sets = (const struct option_set[]){{"options", rows, &args},
                                         {NULL, listen_stop_rows, &args.stop},
                                         {"output", listen_rows, &listen_args},

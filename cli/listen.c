@@ -181,10 +181,10 @@ static int put_run(struct listener *l, struct tdk_err *err)
     return rc;
 }
 
-int listener_flush(struct listener *l, bool through, struct tdk_err *err)
+int listener_flush(struct listener *l, struct tdk_err *err)
 {
     int rc = put_run(l, err);
-    if (rc == 0 && through && !l->gone)
+    if (rc == 0 && !l->gone)
         rc = output_flush(l->output, err);
     if (rc == -EPIPE) {
         l->gone = true;

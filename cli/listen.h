@@ -59,8 +59,8 @@ void listener_close(struct listener *listener);
 /* Take one frame whose head has been checked. It is borrowed until the next listener_flush(). */
 int listener_take(struct listener *listener, const struct tdk_frame *frame, struct tdk_err *err);
 
-/* Put out what has been taken. With `through`, also write it out of this process. */
-int listener_flush(struct listener *listener, bool through, struct tdk_err *err);
+/* Put out what has been taken, and write it out of this process. */
+int listener_flush(struct listener *listener, struct tdk_err *err);
 
 /* The reader was overtaken, and what it had taken is flushed. Go on where it stands now. */
 void listener_overtaken(struct listener *listener, const struct tdk_ring *ring);

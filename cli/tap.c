@@ -38,7 +38,7 @@ static int take_copied(struct tap *t, size_t size, struct tdk_err *err)
     for (; rc == 0 && (const char *)frame < end && !is_done(t); frame = tdk_frame_after(frame))
         rc = listener_take(&t->listener, frame, err);
     if (rc == 0)
-        rc = listener_flush(&t->listener, true, err); /* before the copy is overwritten */
+        rc = listener_flush(&t->listener, err); /* before the copy is overwritten */
     return rc;
 }
 

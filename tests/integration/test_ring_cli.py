@@ -339,6 +339,24 @@ class Rings(tapedeck.Case):
         drain.stdout.close()
         self.assertEqual(drain.wait(timeout=tapedeck.PATIENCE), 0)
 
+    def test_what_a_closed_pipe_did_not_take_stays_in_the_ring(self):
+        self.run_ok("ring", "create", "a", "--size", "16M")
+        self.run_ok("gen", "--ring", "a", "--count", "40000")
+        drain = subprocess.Popen([tapedeck.BIN / "tapedeck", "drain", "a"], env=self.env,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        came = drain.stdout.readline()
+        drain.send_signal(signal.SIGSTOP)
+        os.waitpid(drain.pid, os.WUNTRACED)
+        os.set_blocking(drain.stdout.fileno(), False)
+        came += drain.stdout.read() or b""
+        drain.stdout.close()
+        drain.send_signal(signal.SIGCONT)
+        self.assertIn(b"stays in the ring", drain.stderr.read())
+        self.assertEqual(drain.wait(timeout=tapedeck.PATIENCE), 0)
+        drain.stderr.close()
+        more = self.run_ok("drain", "a", "--timeout", "50ms").stdout
+        self.assertGreaterEqual(came.count(b"\n") + more.count(b"\n"), 40000)
+
     # ---- tap ----
 
     def test_a_tap_takes_nothing_away(self):
