@@ -106,8 +106,7 @@ static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t
 static enum fill_step loss_before(struct filler *f, struct inlet *s, const struct tdk_frame *head,
                                   uint64_t count)
 {
-    size_t both = tdk_frame_span(sizeof(struct tdk_loss)) + tdk_frame_span(head->size) + 64;
-    if (f->inlet == s && f->block.left < (int64_t)both)
+    if (f->inlet == s && !block_has_room_for_loss(&f->block, head->size))
         filler_end(f);
     enum fill_step step = filler_need(f, s, head->size);
     if (step == STEP_ON && !loss_add(f, s, count, head->ts)) {

@@ -30,6 +30,7 @@ struct append {
     bool filling;                /* `block` has been begun */
     size_t staged;               /* bytes of ticks in the stage: see settle() */
     uint32_t staged_ticks;
+    struct tdk_loss loss; /* goes into a block with the tick after it; count 0: none */
     struct block block;
     struct block_scratch *scratch;
     /* Of `room` bytes: one block, one write; NULL: it must be taken first. */
@@ -316,10 +317,29 @@ static int settle(struct append *a, struct tdk_err *err)
     return rc;
 }
 
+/* Put a loss that waits into a block that has room for the tick after it, too. Only in one block do
+ * they cover the time in between. */
+static int put_loss(struct append *a, uint32_t size, struct tdk_err *err)
+{
+    struct tdk_loss loss = a->loss;
+    if (loss.count == 0)
+        return 0;
+    a->loss.count = 0;
+    int rc = block_has_room_for_loss(&a->block, size) ? 0 : next_block(a, size, err);
+    if (rc < 0)
+        return rc;
+    loss.first_seq = a->state.next_seq;
+    bool fits = block_add_loss(&a->block, &loss, loss.last_ts);
+    assert(fits);
+    return 0;
+}
+
 /* Empty the stage and write the block: nothing waits any more. */
 static int end_block(struct append *a, struct tdk_err *err)
 {
     int rc = settle(a, err);
+    if (rc == 0)
+        rc = put_loss(a, 0, err);
     return rc == 0 ? flush_block(a, err) : rc;
 }
 
@@ -382,9 +402,9 @@ int append_tick(struct append *append, uint8_t type, uint8_t flags, uint64_t ts,
     struct append *a = append;
     assert(a->filling); /* append_begin() comes first */
     assert(type != TDK_TYPE_PADDING && !tdk_type_is_control(type));
-    int rc = 0;
     bool waits = size <= STAGED_MAX && size <= a->options.payload_max;
-    if (!waits || STAGE_SIZE - a->staged < tdk_frame_span(size))
+    int rc = put_loss(a, size, err);
+    if (rc == 0 && (!waits || STAGE_SIZE - a->staged < tdk_frame_span(size)))
         rc = settle(a, err);
     if (rc < 0)
         return rc;
@@ -428,20 +448,12 @@ int append_loss(struct append *append, uint64_t count, uint64_t first_ts, uint64
 {
     assert(append->filling && count > 0);
     int rc = settle(append, err);
+    if (rc == 0)
+        rc = put_loss(append, 0, err); /* one that nothing came after */
     if (rc < 0)
         return rc;
-    struct tdk_loss loss = {.first_seq = append->state.next_seq,
-                            .count = count,
-                            .first_ts = first_ts,
-                            .last_ts = last_ts,
-                            .reason = TDK_LOSS_UNKNOWN};
-    if (block_add_loss(&append->block, &loss, last_ts))
-        return 0;
-    rc = next_block(append, sizeof loss, err);
-    if (rc < 0)
-        return rc;
-    bool fits = block_add_loss(&append->block, &loss, last_ts);
-    assert(fits);
+    append->loss = (struct tdk_loss){
+        .count = count, .first_ts = first_ts, .last_ts = last_ts, .reason = TDK_LOSS_UNKNOWN};
     return 0;
 }
 

@@ -265,6 +265,15 @@ static struct tdk_loss loss_in_time(const struct block *block, const struct tdk_
     return told;
 }
 
+bool block_has_room_for_loss(const struct block *block, uint32_t size)
+{
+    const size_t need = tdk_frame_span(sizeof(struct tdk_loss)) +
+                        tdk_frame_span(sizeof(struct tdk_clock_jump)) + tdk_frame_span(size) +
+                        DIRECTORY_TICK_ROOM + DIRECTORY_ENTRY_ROOM;
+    return block->left >= (int64_t)need && block->head.count < BLOCK_TICKS_MAX &&
+           block->scratch->entries < BLOCK_ENTRIES_MAX;
+}
+
 bool block_add_loss(struct block *block, const struct tdk_loss *loss, uint64_t ts)
 {
     struct track_state *state = block->state;

@@ -117,6 +117,10 @@ bool block_add_epoch(struct block *block, const struct tdk_epoch *epoch);
  * or 0 at the end of an epoch. */
 bool block_add_loss(struct block *block, const struct tdk_loss *loss, uint64_t ts);
 
+/* Is there room for a LOSS frame and the tick of this payload after it, with a CLOCK frame in
+ * between? They go into one block, because together they cover the time of the loss. */
+bool block_has_room_for_loss(const struct block *block, uint32_t size);
+
 /*
  * Add the next frame of a checked block of the same track and epoch, unchanged: flags, seq, padding
  * and all. Where a block begins, state->next_seq must be what its first frame needs, and

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "tapedeck/tape.h"
 #include "tests/support/learned.h"
 #include "tests/support/taping.h"
 
@@ -175,6 +176,50 @@ static void append_counts_what_it_flags(void **state)
     assert_int_equal(totals.segments, 1);
 }
 
+/* How many ticks were lost in a nanosecond of which nothing is on the tape. */
+static uint64_t lost_at(struct tdk_tape *tape, uint64_t ts)
+{
+    const struct tdk_query query = {.from = ts, .to = ts + 1};
+    struct tdk_cursor *cursor;
+    struct tdk_cursor_stats stats;
+    struct tdk_run run;
+    struct tdk_err err;
+    taping_ok(tdk_cursor_open(&cursor, tape, &query, &err), &err);
+    taping_ok(tdk_cursor_read(cursor, &run, &err), &err);
+    tdk_cursor_stats(cursor, &stats);
+    tdk_cursor_close(cursor);
+    assert_int_equal(stats.ticks, 0);
+    return stats.lost;
+}
+
+/* Wherever in a block it comes, and whatever is told between it and the tick after it. */
+static void loss_is_met_between_its_ticks(void **state)
+{
+    const char *path = *state;
+    const unsigned lost_each = 3, info_each = 5;
+    struct tdk_tape *tape;
+    struct tdk_err err;
+    struct append *append = taping_open(path, 4096, 64 << 10);
+    taping_ticks(append, "t", 1);
+    for (unsigned i = 1; i < 2000; i++) {
+        const uint64_t ts = TAPING_NOW + 10 * i;
+        const char payload[1000] = {0};
+        if (i % lost_each == 0)
+            taping_ok(append_loss(append, 2, ts - 10, ts, &err), &err);
+        if (i % info_each == 0)
+            taping_ok(append_info(append, "key", payload, 100 + i % 50, &err), &err);
+        taping_ok(append_tick(append, TDK_TYPE_OPAQUE, 0, ts, payload, i % 100 * 10, &err), &err);
+    }
+    taping_ok(append_loss(append, 7, TAPING_NOW + 19990, TAPING_NOW + 19990, &err), &err);
+    taping_close(append);
+
+    taping_ok(tdk_tape_open(&tape, path, &err), &err);
+    for (unsigned i = 1; i < 2000; i++)
+        assert_int_equal(lost_at(tape, TAPING_NOW + 10 * i - 5), i % lost_each == 0 ? 2 : 0);
+    tdk_tape_close(tape);
+    assert_int_equal(count_tape(path).next_seq, 2000 + 666 * 2 + 7 + 1);
+}
+
 static void abort_leaves_the_tape_as_it_was(void **state)
 {
     const char *path = *state;
@@ -281,6 +326,7 @@ int main(void)
         TEST(append_keeps_a_track_without_ticks),
         TEST(append_refuses_a_payload_that_is_too_large_and_goes_on),
         TEST(append_counts_what_it_flags),
+        TEST(loss_is_met_between_its_ticks),
         TEST(abort_leaves_the_tape_as_it_was),
         TEST(abort_leaves_no_tape_that_was_made_for_it),
         TEST(nothing_is_part_of_the_tape_before_the_end),

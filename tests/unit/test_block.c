@@ -193,6 +193,7 @@ static void block_holds_65536_ticks_and_no_more(void **state)
     for (unsigned i = 0; i < BLOCK_TICKS_MAX; i++)
         assert_true(block_add_tick(&f->block, TDK_TYPE_OPAQUE, 0, FEED_NOW, "", 0));
     assert_false(block_add_tick(&f->block, TDK_TYPE_OPAQUE, 0, FEED_NOW, "", 0));
+    assert_false(block_has_room_for_loss(&f->block, 0));
     size_t size = block_seal(&f->block);
     f->place.span = (uint32_t)size;
     block_finish(bytes, &f->place);
@@ -261,6 +262,26 @@ static void block_takes_the_largest_payload_that_its_room_is_for(void **state)
         feed_seal(f);
     }
     free(payload);
+}
+
+/* However full it is when it says so. */
+static void block_with_room_for_a_loss_takes_the_tick_after_it_too(void **state)
+{
+    struct feeding *f = *state;
+    const struct tdk_clock_jump jump = {0};
+    const char payload[100] = {0};
+    for (uint32_t size = 0; size < sizeof payload; size++) {
+        block_begin(&f->block, f->bytes, 4096, &f->scratch, &f->state, FEED_NOW);
+        while (
+            block_has_room_for_loss(&f->block, size + 32)) /* more than a tick of 0 bytes takes */
+            assert_true(block_add_tick(&f->block, TDK_TYPE_OPAQUE, 0, FEED_NOW, "", 0));
+        assert_true(block_has_room_for_loss(&f->block, size));
+        struct tdk_loss loss = {.first_seq = f->state.next_seq, .count = 1};
+        assert_true(block_add_loss(&f->block, &loss, FEED_NOW));
+        assert_true(block_add_control(&f->block, TDK_TYPE_CLOCK, FEED_NOW, &jump, sizeof jump));
+        assert_true(block_add_tick(&f->block, TDK_TYPE_OPAQUE, 0, FEED_NOW, payload, size));
+        feed_seal(f);
+    }
 }
 
 /* ---- what a tick says about its time, and its payload ---- */
@@ -405,6 +426,7 @@ int main(void)
         TEST(block_of_runs_holds_65536_ticks_and_no_more),
         TEST(block_of_a_thousand_instruments_fits),
         TEST(block_takes_the_largest_payload_that_its_room_is_for),
+        TEST(block_with_room_for_a_loss_takes_the_tick_after_it_too),
         TEST(ticks_with_absurd_times_are_kept_out_of_the_running_maximum),
         TEST(payload_that_fails_its_check_is_kept_and_flagged),
         TEST(flags_of_a_feed_are_not_believed),
