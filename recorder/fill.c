@@ -67,16 +67,31 @@ static enum fill_step epoch_begin(struct filler *f, struct inlet *s, const struc
 
 /* ---- losses ---- */
 
-static uint32_t loss_reason(const struct inlet *s, uint64_t count)
+/* Does the loss begin where the tape ended when we started, and was that not the tape's end? */
+static bool was_recorded(const struct inlet *s)
+{
+    return s->ledger->tape->lost_end && s->sequence.passing && s->counts.ticks == 0 &&
+           s->counts.lost_total == 0;
+}
+
+/* Has the ring refused as many? Of an epoch before its last one only the sum of all is known. */
+static bool is_admitted(const struct inlet *s, uint64_t count)
 {
     struct tdk_ring_info info;
+    tdk_ring_info(s->ring, &info);
+    uint64_t refused = info.epoch == s->sequence.ring_epoch ? info.lost : info.lost_total;
+    return refused >= s->counts.lost + count;
+}
+
+static uint32_t loss_reason(const struct inlet *s, uint64_t count)
+{
     if (s->state == RING_QUARANTINED)
         return TDK_LOSS_QUARANTINE;
     if (s->is_starved)
         return TDK_LOSS_NO_SPACE;
-    tdk_ring_info(s->ring, &info);
-    bool admitted = info.epoch != s->sequence.ring_epoch || info.lost >= s->counts.lost + count;
-    return admitted ? TDK_LOSS_RING_FULL : TDK_LOSS_UNKNOWN;
+    if (was_recorded(s))
+        return TDK_LOSS_DAMAGE;
+    return is_admitted(s, count) ? TDK_LOSS_RING_FULL : TDK_LOSS_UNKNOWN;
 }
 
 static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t next_ts)

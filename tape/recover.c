@@ -199,6 +199,7 @@ static int recover_all(struct recovery *r)
     if (rc == 0)
         rc = state == 0 ? read_last_foot(r) : mend_all(r);
     tape->next_segment = max_u64(r->row_end, last_number(r)) + 1;
+    tape->lost_end = r->row_end > last_number(r);
     tape->report.segments = r->count;
     tape->report.damaged = damage_count(&r->damage);
     return rc;

@@ -34,6 +34,7 @@ struct recovered {
     uint64_t previous_end;    /* for the blocks of that segment */
     uint32_t previous_digest; /* for its foot */
     uint64_t written_ns;      /* no block may have an earlier stamp */
+    bool lost_end;            /* there were segments behind the last one that is there */
     struct recover_report report;
 };
 

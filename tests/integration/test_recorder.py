@@ -257,6 +257,32 @@ class Losses(Recording):
         self.assertEqual(sum(ticks.values()), sent[1])
         self.assertEqual(sum(lost.values()), 5000 - sent[1])
 
+    def test_ticks_that_went_with_the_last_segment_were_refused_by_no_ring(self):
+        """The ring, which is still there, says that they came; what its feed put in since shows a hole."""
+        for goes_on in (True, False):
+            name = "a" if goes_on else "b"
+            tape = self.scratch / f"tape-{name}"
+            self.create(name)
+            feed = self.start_cli("feed", "-", "--format", "lines", "--ring", name, stdin=subprocess.PIPE)
+            for count in (10, 20):
+                feed.process.stdin.write(b"1700000000000000000 x\n" * 10)
+                feed.process.stdin.flush()
+                self.wait_for(lambda count=count, name=name: self.ring_info(name)["produced"] == count)
+                recorder = self.recorder("--ring", name, tape=tape)
+                self.assertEqual(recorder.stop(), 0, recorder.stderr)
+            *_, last = sorted((tape / "segments").glob("*.seg"))
+            last.unlink()
+            if goes_on:
+                feed.process.stdin.write(b"1700000000000000000 x\n")
+            feed.process.stdin.close()
+            self.assertEqual(feed.wait(), 0, feed.stderr)
+            self.gen(name, 5)
+            recorder = self.recorder("--ring", name, tape=tape)
+            self.assertEqual(recorder.stop(), 3, recorder.stderr)
+            gaps = json.loads(self.run_ok("gaps", "-T", tape, "--json", code=3).stdout)
+            self.assertEqual([(gap["first_seq"], gap["count"], gap["reason"]) for gap in gaps],
+                             [(11, 10, "damage")], goes_on)
+
     def test_a_hole_in_the_middle_flags_the_tick_behind_it(self):
         self.create("a", size="64K")
         recorder = self.recorder("--ring", "a", "--block-age", "1ms")
