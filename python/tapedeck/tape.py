@@ -143,15 +143,11 @@ class _Handle:
 
     def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
         self.at = ctypes.c_void_p()
-        self.users = 0
         self._lock = threading.RLock()  # a finalizer may run while it is held
+        self.users = 1
         # It may have to make an index. Interrupted, it goes its way, and is closed when it is of use
         # to nobody.
-        aside(lambda: self._open(os.fsencode(path)), None)
-
-    def _open(self, path: bytes) -> None:
-        lib.call("tdk_tape_open", byref(self.at), path)
-        self.users = 1
+        aside(lambda: lib.call("tdk_tape_open", byref(self.at), os.fsencode(path)), None)
 
     def refresh(self) -> None:
         aside(lambda: lib.call("tdk_tape_refresh", self.at), None)
@@ -440,12 +436,13 @@ class Cursor:
     """
 
     def __init__(self, tape: _Handle, query: lib.Query) -> None:
-        self._tape = tape
+        self._tape: Optional[_Handle] = None  # taken, and not dropped yet
         self._at = ctypes.c_void_p()
         self._pending: Optional[lib.Error] = None
         self._names: dict[int, str] = {}  # of tracks, by number
-        lib.call("tdk_cursor_open", byref(self._at), tape.at, byref(query))
         tape.take()
+        self._tape = tape
+        lib.call("tdk_cursor_open", byref(self._at), tape.at, byref(query))
         lib.lib.tdk_cursor_set_patience(self._at, _PATIENCE_NS)
 
     def __del__(self) -> None:
@@ -456,7 +453,9 @@ class Cursor:
         at, self._at = self._at, ctypes.c_void_p()
         if at:
             lib.lib.tdk_cursor_close(at)
-            self._tape.drop()
+        tape, self._tape = self._tape, None
+        if tape is not None:
+            tape.drop()
 
     def __enter__(self) -> "Cursor":
         return self

@@ -431,6 +431,29 @@ class Tapes(Case):
                 self.wait_for(lambda name=name, made=made: made and (name != "tdk_tape_open" or closed))
         self.assertEqual((tape.count(), len(closed)), (310, 1))
 
+    def test_an_interrupt_while_a_cursor_opens_leaves_its_tape_open(self):
+        """A signal's handler runs as soon as the library is back: the cursor is there, and nobody has it yet."""
+        class Interrupt(BaseException):
+            pass
+
+        library = tapedeck.native.lib
+        cursor_open, tape_close = library.tdk_cursor_open, library.tdk_tape_close
+
+        def interrupted(*arguments):
+            cursor_open(*arguments)
+            raise Interrupt
+
+        with mock.patch.object(library, "tdk_tape_close", mock.Mock()) as closed:
+            tape = tapedeck.Tape(self.tape)
+            with mock.patch.object(library, "tdk_cursor_open", interrupted):
+                self.assertRaises(Interrupt, tape.cursor)
+            gc.collect()
+            closed.assert_not_called()
+            self.assertEqual(tape.count(), 310)
+            closed.side_effect = tape_close
+            del tape
+            closed.assert_called_once()
+
     def test_a_walk_that_does_not_come_about_is_no_empty_one(self):
         """This also holds for what is raised on the thread that makes the walk."""
         with tapedeck.Tape(self.tape) as tape, \
