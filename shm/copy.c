@@ -5,14 +5,15 @@
 
 #include "shm/ring_private.h"
 
-/* Find where the frames of a copy begin, without padding. *size becomes what the whole frames take.
- * -1: a head is impossible. */
+/* Find where the frames of a copy begin, without padding. *size becomes what the whole frames take,
+ * up to an END: what comes behind it is of another play. -1: a head is impossible. */
 static int64_t find_frames(const struct tdk_ring *ring, const unsigned char *bytes, size_t *size,
                            uint64_t *offsets)
 {
     size_t at = 0;
     int64_t count = 0;
-    while (*size - at >= sizeof(struct tdk_frame)) {
+    bool ended = false;
+    while (!ended && *size - at >= sizeof(struct tdk_frame)) {
         const struct tdk_frame *frame = (const struct tdk_frame *)(const void *)(bytes + at);
         if (frame->size > ring->payload_max)
             return -1;
@@ -21,6 +22,7 @@ static int64_t find_frames(const struct tdk_ring *ring, const unsigned char *byt
             break;
         if (frame->type != TDK_TYPE_PADDING)
             offsets[count++] = at;
+        ended = frame->type == TDK_TYPE_END;
         at += span;
     }
     *size = at;
@@ -35,6 +37,7 @@ static int64_t copy_tapped(struct tdk_ring *ring, void *buffer, size_t room, uin
         return taken;
     size_t bytes = (size_t)taken;
     int64_t count = find_frames(ring, buffer, &bytes, offsets);
+    ring->cursor -= (uint64_t)taken - bytes; /* what is not given yet is for the next call */
     *size = bytes;
     return count; /* not -1: tdk_ring_tap() has checked each head */
 }

@@ -178,10 +178,11 @@ TDK_API void tdk_ring_tap_unreleased(struct tdk_ring *ring);
 /* ---- many ticks per call, out of line: for programs that cannot inline ---- */
 
 /* Copy whole frames from the cursor on into `buffer` and move past them. Each head is checked in
- * the copy, so the producer need not be trusted. Padding is left out. `offsets` has room for
- * room / 24 offsets. Returns the number of frames, 0 when there is nothing new; *size is how many
- * bytes they take. TDK_EHOSTILE. -ENOBUFS: the next frame is larger than `room`. TDK_ELAPPED, only
- * for a tap: see tdk_ring_tap(), with *missed. */
+ * the copy, so the producer need not be trusted. Padding is left out. An END, the end of a play, is
+ * the last frame of its copy: what comes behind it is of another play, and for the next call.
+ * `offsets` has room for room / 24 offsets. Returns the number of frames, 0 when there is nothing
+ * new; *size is how many bytes they take. TDK_EHOSTILE. -ENOBUFS: the next frame is larger than
+ * `room`. TDK_ELAPPED, only for a tap: see tdk_ring_tap(), with *missed. */
 TDK_API int64_t tdk_ring_copy(struct tdk_ring *ring, void *buffer, size_t room, uint64_t *offsets,
                               size_t *size, uint64_t *missed);
 

@@ -353,8 +353,9 @@ class _Reader(_Ring):
         """Give back the room of what was read."""
 
     def batches(self, timeout: Seconds = None, size: int = 1 << 20) -> Iterator[Batch]:
-        """Batches until the END of a play, or until nothing came for `timeout` seconds. The room that a
-        batch took in the ring is given back when the next batch is requested."""
+        """Batches until the END of a play, or until nothing came for `timeout` seconds. What another play
+        has put behind the END is for the next call. The room that a batch took in the ring is given back
+        when the next batch is requested."""
         self.ended = None
         while self.ended is None:
             batch = self.read(timeout, size)

@@ -740,6 +740,21 @@ class Plays(Case):
                 self.assertEqual(int(batch.ts[batch.types == records.OPAQUE].max()), clock.now())
             self.assertEqual(ring.ended["ticks"], 500)
 
+    def test_plays_that_lie_behind_each_other_in_a_ring_are_read_one_by_one(self):
+        """The second begins as soon as the ring has all of the first, which may be long before it is read."""
+        lines = "".join(f"{i}000000 text {i}\n" for i in range(1, 501))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "w",
+                    stdin=lines.encode())
+        tapedeck.create_ring("p", 1 << 20)
+        with tapedeck.Tap("p") as tap, tapedeck.Consumer("p") as consumer:
+            counts = (500, 7)
+            for count in counts:
+                self.run_ok("play", "-T", self.tape, "--into", "p", "-n", count)
+            for ring in (tap, consumer):
+                for count in counts:
+                    texts = [bytes(text) for batch in ring.batches(timeout=30) for text in batch.payloads(3)]
+                    self.assertEqual((texts, ring.ended["ticks"]), ([b"text %d" % i for i in range(1, count + 1)], count))
+
     def test_tracks_that_take_turns_keep_their_names_and_epochs(self):
         """From a tape, a replayer and a ring alike. There are two tracks, one of them with two epochs."""
         lines = [b"".join(b"%d %d\n" % (10**18 + 10 * i + k, i) for i in range(first, first + 2000))

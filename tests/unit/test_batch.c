@@ -243,6 +243,24 @@ static void a_small_buffer_takes_whole_frames_and_less_is_too_little(void **stat
     assert_int_equal(copied(f, 0)->seq, 2);
 }
 
+/* What comes behind it is of another play. */
+static void a_copy_ends_with_the_end_of_a_play(void **state)
+{
+    struct fixture *f = *state;
+    put(f, 2, 0, 2);
+    tdk_ring_claim_raw(f->producer, 0)->type = TDK_TYPE_END;
+    tdk_ring_publish(f->producer);
+    put(f, 3, 0, 3);
+    struct tdk_ring *sides[] = {f->tap, f->consumer};
+    for (size_t s = 0; s < 2; s++) {
+        assert_int_equal(copy(f, sides[s], sizeof f->buffer), 4); /* EPOCH comes first */
+        assert_int_equal(copied(f, 3)->type, TDK_TYPE_END);
+        assert_int_equal(copy(f, sides[s], sizeof f->buffer), 3);
+        assert_int_equal(copied(f, 0)->seq, 3);
+        assert_int_equal(copy(f, sides[s], sizeof f->buffer), 0);
+    }
+}
+
 /* A put of any size and count leaves the same bytes as claims one by one, padding included. */
 static void a_put_leaves_what_claims_leave(void **state)
 {
@@ -394,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_put_is_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(a_small_buffer_takes_whole_frames_and_less_is_too_little,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(a_copy_ends_with_the_end_of_a_play, setup, teardown),
         cmocka_unit_test_setup_teardown(a_put_leaves_what_claims_leave, setup, teardown),
         cmocka_unit_test_setup_teardown(ticks_alike_are_read_together, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_is_given_back_is_gone, setup, teardown),
