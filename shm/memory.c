@@ -53,6 +53,11 @@ int tdk_ring_create_memory(struct tdk_ring **ring, const char *name,
     if (rc < 0)
         return rc;
     region.capacity = (size_t)region.head.capacity;
+    if (region.capacity > MEMORY_CAPACITY_MAX) /* no file system stops it before the memory ends */
+        return err_say(err, TDK_EVALUE,
+                       "ring %s: a ring in memory can have at most %zu MiB, not %zu: make it "
+                       "smaller, or name it in a rings directory",
+                       name, MEMORY_CAPACITY_MAX >> 20, region.capacity >> 20);
     region.fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (region.fd < 0)
         return err_set(err, -errno, "create ring %s in memory", name);

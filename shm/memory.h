@@ -10,7 +10,7 @@
 
 #include "tapedeck/ring.h"
 
-/* The largest ring that is accepted from somebody else. */
+/* The largest ring that is made, or accepted from somebody else. */
 #define MEMORY_CAPACITY_MAX ((size_t)1 << 30)
 
 /* Attach to the ring in a file that was passed to us. The caller keeps the file: it is opened anew

@@ -53,7 +53,7 @@ struct tdk_ring;
  * trust, or that shares no rings directory with the recorder. From here on the caller is its
  * producer. A recorder consumes it once tdk_client_lend() (client.h) has passed it on. The ring
  * lasts as long as one of them holds it. `name` is what the recorder calls it. TDK_ENAME,
- * TDK_EVALUE, -ENOMEM. */
+ * TDK_EVALUE: also above 1 GiB, which no recorder takes. -ENOMEM. */
 TDK_API int tdk_ring_create_memory(struct tdk_ring **ring, const char *name,
                                    const struct tdk_ring_options *options, struct tdk_err *err);
 

@@ -144,6 +144,9 @@ static void a_bad_name_or_size_is_told(void **state)
     struct tdk_err err;
     assert_int_equal(tdk_ring_create_memory(&ring, "../m", NULL, &err), TDK_ENAME);
     assert_int_equal(tdk_ring_create_memory(&ring, "m", &options, &err), TDK_EVALUE);
+    options.capacity = 2 * MEMORY_CAPACITY_MAX; /* or there would be a ring that nobody takes */
+    assert_int_equal(tdk_ring_create_memory(&ring, "m", &options, &err), TDK_EVALUE);
+    assert_non_null(strstr(err.text, "at most 1024 MiB, not 2048"));
 }
 
 int main(void)
