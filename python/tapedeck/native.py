@@ -33,6 +33,10 @@ class Error(Exception):
         super().__init__(text)
         self.code = code
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Exception would pickle it without its code, and nobody could unpickle that."""
+        return type(self), (self.code, str(self)), self.__dict__
+
 
 class Missing(Error):
     """No such tape, track or ring."""

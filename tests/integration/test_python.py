@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import pickle
 import re
 import shutil
 import signal
@@ -313,6 +314,13 @@ class Tapes(Case):
                 tape.cursor(types=259)
         with self.assertRaisesRegex(ValueError, "is closed"):
             tape.query("mbo")
+
+    def test_an_error_passes_from_one_process_to_another(self):
+        """A pool of processes that cannot unpickle what a worker raised waits for it for ever."""
+        for kind, code in ((tapedeck.Error, -5), (tapedeck.Missing, -2), (tapedeck.Damaged, -20001)):
+            passed = pickle.loads(pickle.dumps(kind(code, "why")))
+            self.assertEqual((type(passed), passed.code, str(passed)), (kind, code, "why"))
+        self.assertEqual(pickle.loads(pickle.dumps(tapedeck.Lapped(-20012, "why", 7))).missed, 7)
 
     def test_an_empty_list_is_not_taken_for_everything(self):
         with tapedeck.Tape(self.tape) as tape:
