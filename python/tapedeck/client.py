@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 MOMENT = 0.2  # s that an answer has left when ^C was pressed
 
+# What `play` takes besides what Client.play() names. The replayer ignores what it does not know.
+_PLAY_PARAMS = frozenset((
+    "axis", "detach", "digest", "limit", "lockstep", "loop", "max_idle", "paused", "per_track", "prime",
+    "prime_back", "rebase", "stall_timeout", "then_live", "wait_consumers", "wait_timeout", "written"))
+
+Words = Union[str, Sequence[str], None]
+Types = Union[str, int, Sequence[Union[str, int]], None]
+
 
 class Client:
     """A connection to "unix:PATH" or "HOST:PORT" of a replayer or a recorder.
@@ -126,9 +134,7 @@ class Client:
         return self._msgpack.unpackb(answer[0], raw=False, unicode_errors="backslashreplace")
 
     def stream(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
-               tracks: Union[str, Sequence[str], None] = None,
-               symbols: Union[str, Sequence[str], None] = None,
-               types: Union[str, int, Sequence[Union[str, int]], None] = None, axis: str = "recv",
+               tracks: Words = None, symbols: Words = None, types: Types = None, axis: str = "recv",
                limit: int = 0, reverse: bool = False, control: bool = False,
                written: bool = False) -> "Stream":
         """Ticks of [start, end) in batches, like those of Tape.cursor(). `types` are words of
@@ -136,7 +142,7 @@ class Client:
         from .stream import Stream
         asked = lib.ClientQuery(range=_range(start, end, tracks, symbols, axis, limit=limit,
                                              reverse=reverse, control=control, written=written))
-        words = [types] if isinstance(types, (str, int)) else types
+        words = lib.words("types", types)
         asked.types, asked.type_count = lib.strings("types", None if words is None else map(str, words))
         return Stream(self, asked)
 
@@ -156,10 +162,14 @@ class Client:
         return collected.result()
 
     def play(self, into: str, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
-             speed: str = "max", create: Optional[int] = None, **params: Any) -> int:
+             tracks: Words = None, symbols: Words = None, types: Types = None, speed: str = "max",
+             create: Optional[int] = None, **params: Any) -> int:
         """Begin to play a range into the ring `into`. Returns the session's number. `params` are those of
-        the protocol: tracks, symbols, types, paused, loop, prime, wait_consumers, detach, ..."""
-        answer = self.call("play", into=into, speed=speed, create=create,
+        the protocol: paused, loop, prime, wait_consumers, detach, ..."""
+        for unknown in params.keys() - _PLAY_PARAMS:
+            raise TypeError(f"play() has no {unknown!r}: besides its own it takes {', '.join(sorted(_PLAY_PARAMS))}")
+        answer = self.call("play", into=into, speed=speed, create=create, tracks=lib.words("tracks", tracks),
+                           symbols=lib.words("symbols", symbols), types=lib.words("types", types),
                            **{"from": None if start is None else to_ns(start),
                               "to": None if end is None else to_ns(end)}, **params)
         return int(answer["session"])

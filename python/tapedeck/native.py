@@ -78,15 +78,20 @@ def check_byte(what: str, value: int) -> int:
     return check_unsigned(what, value, 255)
 
 
-def strings(what: str, values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
-    """An array of texts, and how many. To the library none are all: who asks for none does not mean
-    that."""
+def words(what: str, values: Union[str, int, Iterable[Any], None]) -> Optional[list[Any]]:
+    """A list of one or more. To the library none are all: who asks for none does not mean that."""
     if values is None:
-        return None, 0
-    encoded = [v.encode() for v in ([values] if isinstance(values, str) else values)]
-    if not encoded:
+        return None
+    listed = [values] if isinstance(values, (str, int)) else list(values)
+    if not listed:
         raise ValueError(f"{what}: an empty list; leave it out for all of them")
-    return (c_char_p * len(encoded))(*encoded), len(encoded)
+    return listed
+
+
+def strings(what: str, values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
+    """An array of texts, and how many."""
+    encoded = [v.encode() for v in words(what, values) or ()]
+    return ((c_char_p * len(encoded))(*encoded), len(encoded)) if encoded else (None, 0)
 
 
 class Err(Structure):

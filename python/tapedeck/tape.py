@@ -335,17 +335,17 @@ class Tape:
     def _query(self, start: Optional[Moment], end: Optional[Moment],
                tracks: Union[str, Sequence[str], None], symbols: Union[str, Sequence[str], None],
                types: Union[Type, Sequence[Type], None], axis: str, **flags: Any) -> lib.Query:
-        query = _range(start, end, tracks, symbols, axis, **flags)
+        asked = lib.words("tracks", tracks)
+        query = _range(start, end, asked, symbols, axis, **flags)
         if types is not None:
             words = [types] if isinstance(types, (str, int, Schema)) else list(types)
-            choose(query, words, self._open(), lambda: self._names(tracks))
+            choose(query, words, self._open(), lambda: self._names(asked))
         return query
 
-    def _names(self, tracks: Union[str, Sequence[str], None]) -> list[str]:
+    def _names(self, asked: Optional[list[str]]) -> list[str]:
         """Of the tracks that a query for these gives."""
-        if tracks is None:
+        if asked is None:
             return [track.name for track in self.tracks() if track.name != CANARY]
-        asked = [tracks] if isinstance(tracks, str) else tracks
         return [track.name for track in self.tracks() if track.name in asked]
 
     def cursor(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,

@@ -274,6 +274,7 @@ class Tapes(Case):
                 with self.assertRaisesRegex(ValueError, why):
                     tape.cursor(types=types, **how)
             self.assertEqual(tape.count(types=["late", 3]), 12)
+            self.assertEqual(tape.count(types="late", tracks=iter(["words"]), start=91 * 10**10), 1)
 
     def test_views_outlive_batch_cursor_and_tape(self):
         tape = tapedeck.Tape(self.tape)
@@ -836,6 +837,26 @@ class Plays(Case):
                 client.call("count", tracks=["none"])
         with self.assertRaises(tapedeck.Missing):
             tapedeck.Client(f"unix:{self.scratch}/none.sock")
+
+    def test_a_play_is_asked_for_as_a_query_is(self):
+        """The replayer passes over what it does not know, and takes an empty list for everything."""
+        if importlib.util.find_spec("msgpack") is None:
+            self.skipTest("python3-msgpack is not installed")
+        ticks = "".join(json.dumps({"symbol": f"S{i % 3}", "timestamp": 100 + i, "price": 1, "volume": 1,
+                                    "message_type": "trade"}) + "\n" for i in range(300))
+        self.run_ok("import", "-", "--format", "jsonl", "-T", self.tape, "--track", "five", stdin=ticks.encode())
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "words", stdin=b"1 a\n2 b\n")
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
+        tapedeck.create_ring("p", 1 << 20)
+        with tapedeck.Client(f"unix:{self.tape}/replayer.sock") as client, tapedeck.Consumer("p") as ring:
+            for which, count in (({"tracks": "five"}, 300), ({"tracks": ("five", "words")}, 302), ({"symbols": "S1"}, 100),
+                                 ({"types": "line"}, 2), ({"types": ["wide-trade", 3]}, 302), ({"limit": 5, "axis": "recv"}, 5)):
+                session = client.play("p", **which)
+                self.assertEqual(sum(int((batch.types < records.CONTROL).sum()) for batch in ring.batches(timeout=30)), count)
+                self.assertTrue(client.wait(session))
+            for which in ("tracks", "symbols", "types"):
+                self.assertRaisesRegex(ValueError, f"{which}: an empty list", client.play, "p", **{which: []})
+            self.assertRaisesRegex(TypeError, "no 'symbol':.* limit,", client.play, "p", symbol="S1")
 
     def test_a_replayer_answers_what_the_tape_answers(self):
         try:
