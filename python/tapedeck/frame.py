@@ -9,25 +9,30 @@ import numpy as np
 from . import records as r
 from .moments import to_datetime64
 
-_PRICES = ("price", "open", "high", "low", "close", "strike_price", "ref_price")
+# Fields whose names do not tell. DBN has whatever may be a fraction in units of 1e-9.
+_PRICES = frozenset((
+    "close", "display_factor", "high", "leg_delta", "low", "lower_collar", "max_price_variation",
+    "min_price_increment", "min_price_increment_amount", "open", "price", "price_ratio", "unit_of_measure_qty",
+    "upper_collar"))
+_TIMES = frozenset(("activation", "auction_time", "end_ts", "expiration", "start_ts"))
 
 
-def _is_price(name: str) -> bool:
+def is_price(name: str) -> bool:
     return name in _PRICES or name.startswith(("bid_px", "ask_px")) or name.endswith("_price")
 
 
-def _is_time(name: str) -> bool:
-    return name.startswith("ts_") and name != "ts_in_delta"
+def is_time(name: str) -> bool:
+    return name in _TIMES or (name.startswith("ts_") and name != "ts_in_delta")
 
 
 def _column(values: np.ndarray, name: str, exact: bool) -> Any:
     column = np.ascontiguousarray(values[name])
     if column.dtype.kind == "S":
         return column.astype(str)
-    if _is_time(name):
+    if is_time(name):
         return to_datetime64(column)
     wide = "id" in (values.dtype.names or ()) and name == "size" or name[:6] in ("bid_sz", "ask_sz")
-    if not exact and (_is_price(name) and column.dtype == np.int64
+    if not exact and (is_price(name) and column.dtype == np.int64
                       or wide and column.dtype == np.uint64):
         return r.to_float(column)
     return column

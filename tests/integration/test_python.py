@@ -61,6 +61,7 @@ if not LIBRARY.exists():
     raise unittest.SkipTest(f"{LIBRARY} is not built")
 import tapedeck  # noqa: E402
 from tapedeck import records  # noqa: E402
+from tapedeck.frame import is_price, is_time  # noqa: E402
 
 
 class Case(support.Case):
@@ -206,6 +207,13 @@ class Layouts(unittest.TestCase):
             found = [(size, [(n, dtype.fields[n][1], dtype.fields[n][0]) for n in dtype.names])
                      for size, dtype in schema.dtypes.items()]
             self.assertEqual(found, wanted, name)
+
+    def test_a_frame_takes_the_prices_and_times_for_such_that_csv_does(self):
+        text = (support.SOURCE / "formats" / "dbn_layout.c").read_text()
+        kinds = dict(re.findall(r"(?:NEXT|FIRST)\((\w+), (\w+)\)", text))
+        self.assertGreater(len(kinds), 100)
+        for name, kind in kinds.items():
+            self.assertEqual((is_price(name), is_time(name)), (kind == "PRICE", kind == "TIME"), name)
 
 
 class Tapes(Case):
