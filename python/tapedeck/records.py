@@ -8,7 +8,7 @@ bytes have no name. Prices are int64 in 1e-9; PRICE_UNDEFINED is none. Times are
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -221,10 +221,12 @@ def make(name: Union[str, Schema], count: int) -> np.ndarray:
     return records
 
 
-def to_float(values: np.ndarray) -> np.ndarray:
-    """Prices (int64) or wide sizes (uint64) in 1e-9 as floats, undefined ones as NaN. This is for display
-    and statistics; keep integers where exactness matters."""
+def to_float(values: Any) -> Any:
+    """Prices (int64) or wide sizes (uint64) in 1e-9 as floats, undefined ones as NaN: an array of them, or
+    one. This is for display and statistics; keep integers where exactness matters."""
     undefined = PRICE_UNDEFINED if values.dtype.kind == "i" else TS_UNDEFINED
+    if values.ndim == 0:
+        return np.float64(np.nan) if values == undefined else values / 1e9
     floats = values / 1e9
     floats[values == undefined] = np.nan
     return floats

@@ -514,6 +514,13 @@ class Tapes(Case):
         self.assertEqual(np.isnat(tapedeck.to_datetime64(times)).tolist(), [False, False, True, True, True])
         self.assertEqual(tapedeck.to_datetime64(times)[0], np.datetime64(5, "ns"))
 
+    def test_a_price_that_is_not_defined_is_no_number(self):
+        trades = records.make("wide-trade", 2)
+        trades["price"], trades["size"] = (-1500000000, records.PRICE_UNDEFINED), (250000000, 2**64 - 1)
+        for field, defined in (("price", -1.5), ("size", 0.25)):
+            np.testing.assert_array_equal(tapedeck.to_float(trades[field]), [defined, np.nan])
+            np.testing.assert_array_equal([tapedeck.to_float(trade[field]) for trade in trades], [defined, np.nan])
+
     def test_damage_is_raised_or_passed_over_with_a_warning(self):
         segment = next((self.tape / "segments").iterdir())
         data = bytearray(segment.read_bytes())
