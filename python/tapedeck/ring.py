@@ -223,13 +223,14 @@ class Producer(_Ring):
         return self._put(values.ctypes.data, values.strides[0] if count > 1 else size, times, count,
                          size, kind, flags, wait)
 
-    def publish_bytes(self, payload: bytes, ts: Optional[Moment] = None, *, type: int = r.OPAQUE,
+    def publish_bytes(self, payload: Any, ts: Optional[Moment] = None, *, type: int = r.OPAQUE,
                       flags: int = 0, wait: Seconds = 0) -> bool:
-        """Publish one tick of any bytes. False: the ring was full."""
+        """Publish one tick of any bytes: also a bytearray, or a payload of a batch. False: the ring was full."""
         times = None if ts is None else np.array([to_ns(ts)], np.uint64)
-        lib.check_unsigned("the payload's size", len(payload), lib.U32_MAX)
-        at = ctypes.cast(ctypes.c_char_p(payload), ctypes.c_void_p).value
-        return self._put(at, len(payload), times, 1, len(payload), type, flags, wait) == 1
+        data = bytes(memoryview(payload))
+        lib.check_unsigned("the payload's size", len(data), lib.U32_MAX)
+        at = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value
+        return self._put(at, len(data), times, 1, len(data), type, flags, wait) == 1
 
     @staticmethod
     def _type_of(values: np.ndarray) -> int:

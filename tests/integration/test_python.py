@@ -632,6 +632,19 @@ class Rings(Case):
                 with self.assertRaisesRegex(ValueError, "0 to 255"):
                     feed.publish_bytes(b"x", **{"type": 3, **byte})
 
+    def test_bytes_of_any_kind_can_be_published_and_what_was_read_again(self):
+        tapedeck.create_ring("r", 1 << 16)
+        with tapedeck.Producer("r") as feed, tapedeck.Consumer("r") as ring:
+            for payload in (b"a\0b", bytearray(b"cd"), memoryview(b"efgh")[::2], np.arange(2, dtype="<u2"), b""):
+                self.assertTrue(feed.publish_bytes(payload))
+            batch = ring.read()
+            for payload in batch.payloads(3):
+                feed.publish_bytes(payload)
+            for texts in (batch, ring.read()):
+                self.assertEqual([bytes(p) for p in texts.payloads(3)], [b"a\0b", b"cd", b"eg", b"\0\0\1\0", b""])
+            for no_bytes in ("text", 5, None):
+                self.assertRaises(TypeError, feed.publish_bytes, no_bytes)
+
     def test_a_ring_whose_file_is_cut_is_hostile_and_kills_nobody(self):
         tapedeck.create_ring("r", 1 << 16)
         child = self.python("""
