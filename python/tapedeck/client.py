@@ -37,9 +37,11 @@ class Client:
             session = replayer.play("bt", start="2024-05-08", speed="10x", create=64 << 20)
             ... tapedeck.Consumer("bt", wait=5) ...
             trades = replayer.query("trades", "2024-05-08", symbols="ESM4")
+
+    `timeout`: how many seconds the other side may be silent; None: for ever.
     """
 
-    def __init__(self, address: str, *, token: Optional[str] = None, timeout: float = 30) -> None:
+    def __init__(self, address: str, *, token: Optional[str] = None, timeout: Optional[float] = 30) -> None:
         try:
             import msgpack
         except ImportError:
@@ -51,8 +53,8 @@ class Client:
         self._using = threading.Lock()  # while the library is at it
         self._interrupted = False
         self._stream: Optional["Stream"] = None  # the last; it ends before we do
-        options = lib.ClientOptions(b"tapedeck-python", token.encode() if token else None,
-                                    round(timeout * 1e9))
+        timeout_ns = lib.check_unsigned("timeout", 0 if timeout is None else round(timeout * 1e9))
+        options = lib.ClientOptions(b"tapedeck-python", token.encode() if token else None, timeout_ns)
         # Interrupted, it goes its way, and is closed when it is of use to nobody.
         aside(lambda: lib.call("tdk_client_open", byref(self._at), address.encode(), byref(options)), None)
 

@@ -938,6 +938,13 @@ class Plays(Case):
             self.assertEqual([row.symbol for row in tape.symbols()], ["E\\xffH1"])
             self.assertEqual([row["symbol"] for row in client.call("symbols")["symbols"]], ["E\\xffH1"])
 
+    @unittest.skipIf(importlib.util.find_spec("msgpack") is None, "python3-msgpack is not installed")
+    def test_a_client_waits_for_a_time_or_for_ever(self):
+        nobody = f"unix:{self.scratch}/none.sock"
+        for seconds in (-1, 2**64):
+            self.assertRaisesRegex(ValueError, "timeout", tapedeck.Client, nobody, timeout=seconds)
+        self.assertRaises(tapedeck.Missing, tapedeck.Client, nobody, timeout=None)
+
     @unittest.skipIf("LD_PRELOAD" in os.environ, "its programs have a sanitizer's runtime of their own")
     def test_the_backtest_of_the_examples_runs_and_is_the_same_each_time(self):
         told = []
