@@ -314,12 +314,13 @@ int tdk_clock_attach(struct tdk_clock_page **clock, const char *ring, struct tdk
     if (c == NULL)
         return err_set(err, -ENOMEM, "attach to a clock page");
     *c = (struct tdk_clock_page){.fd = -1};
-    rc = look_for_page(c, file, err);
+    struct tdk_err why; /* also of what is not there, and need not be */
+    rc = look_for_page(c, file, &why);
     if (rc == 0 && c->page == NULL)
-        rc = look_for_end(c, ring, err);
+        rc = look_for_end(c, ring, &why);
     if (rc < 0) {
         tdk_clock_detach(c);
-        return rc;
+        return err_say(err, rc, "%s", why.text);
     }
     *clock = c;
     return 0;
