@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Iterator, NamedTuple, Optional
 
 from . import native as lib
 from .batch import Batch
-from .tape import BATCH_SIZE, LibraryBatch, LossWarning
+from .tape import BATCH_SIZE, Given, LibraryBatch, LossWarning
 
 if TYPE_CHECKING:
     from .client import Client
@@ -76,11 +76,10 @@ class Stream:
     def _hear(self, enough: int) -> None:
         if self._heard is not None or not self._at:
             return  # whoever asked before was interrupted
-        err, out = lib.Err(), ctypes.POINTER(lib.Batch)()
-        code = lib.lib.tdk_stream_batch(self._at, enough, byref(out), byref(err))
-        batch = LibraryBatch(out, self._names) if out else None
-        self._heard = _Heard(batch, lib.failure(code, err) if code < 0 else None,
-                             self._end() if code == 0 else None)
+        given = Given()
+        code = lib.lib.tdk_stream_batch(self._at, enough, byref(given.batch), byref(given.err))
+        batch = LibraryBatch(given, self._names) if given.batch else None
+        self._heard = _Heard(batch, given.failure, self._end() if code == 0 else None)
 
     def _end(self) -> Whole:
         raw = lib.StreamStats()

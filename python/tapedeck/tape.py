@@ -170,18 +170,28 @@ class _Handle:
 class _Memory:
     """Part of a C batch, in the form that NumPy expects. The batch is freed with its last part."""
 
-    def __init__(self, owner: "_Owner", address: int, size: int, typestr: str) -> None:
+    def __init__(self, owner: "Given", address: int, size: int, typestr: str) -> None:
         self.owner = owner
         self.__array_interface__ = {"data": (address, True), "shape": (size,), "typestr": typestr,
                                     "version": 3}
 
 
-class _Owner:
-    def __init__(self, batch: Any) -> None:
-        self.batch = batch
+class Given:
+    """Has room for a batch that the library gives, and for what went wrong; it owns the batch.
+
+    It is there before the library is asked: ^C may come as soon as that is back.
+    """
+
+    def __init__(self) -> None:
+        self.batch = ctypes.POINTER(lib.Batch)()
+        self.err = lib.Err()
 
     def __del__(self) -> None:
         lib.lib.tdk_batch_free(self.batch)
+
+    @property
+    def failure(self) -> Optional[lib.Error]:
+        return lib.failure(self.err.code, self.err) if self.err.code else None
 
 
 _PART = np.dtype([("first", "<u8"), ("count", "<u8"), ("epoch", "<u8"), ("track", "<u8"),
@@ -192,8 +202,8 @@ class LibraryBatch(Batch):
     """A batch that the library made. `names` has the names of tracks by number, for all batches of one
     source. A missing name is added here, while the library still knows it."""
 
-    def __init__(self, out: Any, names: dict[int, str]) -> None:
-        batch, owner = out.contents, _Owner(out)
+    def __init__(self, owner: Given, names: dict[int, str]) -> None:
+        batch = owner.batch.contents
         super().__init__(_array(owner, batch.frames, batch.size, "|u1"),
                          _array(owner, batch.offsets, batch.count, "<u8"), [])
         self._raw = _array(owner, batch.parts, batch.part_count * _PART.itemsize, "|u1").view(_PART)
@@ -218,7 +228,7 @@ class LibraryBatch(Batch):
         return np.repeat(self._raw["epoch"], self._raw["count"].view(np.int64))
 
 
-def _array(owner: _Owner, address: Optional[int], size: int, typestr: str) -> np.ndarray:
+def _array(owner: Given, address: Optional[int], size: int, typestr: str) -> np.ndarray:
     return np.asarray(_Memory(owner, address or 0, size, typestr))
 
 
@@ -438,6 +448,7 @@ class Cursor:
     def __init__(self, tape: _Handle, query: lib.Query) -> None:
         self._tape: Optional[_Handle] = None  # taken, and not dropped yet
         self._at = ctypes.c_void_p()
+        self._given: Optional[Given] = None  # by the library; not given on yet
         self._pending: Optional[lib.Error] = None
         self._names: dict[int, str] = {}  # of tracks, by number
         tape.take()
@@ -481,16 +492,23 @@ class Cursor:
         if self._pending is not None:
             pending, self._pending = self._pending, None
             raise pending
-        err, out, code = lib.Err(), ctypes.POINTER(lib.Batch)(), _NOTHING_YET
-        while code == _NOTHING_YET:
-            code = lib.lib.tdk_cursor_batch(self._open(), check_unsigned("enough", enough), byref(out),
-                                            byref(err))
-        if code < 0:
-            told = lib.failure(code, err)
-            if not out:
-                raise told
-            self._pending = told  # what came before the damage is returned first
-        return LibraryBatch(out, self._names) if out else None
+        given = self._ask(check_unsigned("enough", enough))
+        failure, batch = given.failure, LibraryBatch(given, self._names) if given.batch else None
+        self._given = None
+        if batch is None and failure is not None:
+            raise failure
+        self._pending = failure  # what came before the damage is returned first
+        return batch
+
+    def _ask(self, enough: int) -> Given:
+        """For more; or for what has come for a read that was interrupted."""
+        at = self._open()
+        given = self._given = self._given or Given()
+        while not given.batch and given.err.code in (0, _NOTHING_YET):
+            given.err.code = 0
+            if lib.lib.tdk_cursor_batch(at, enough, byref(given.batch), byref(given.err)) == 0:
+                break
+        return given
 
     def batches(self, damage: str = "raise", enough: int = BATCH_SIZE) -> Iterator[Batch]:
         """All batches. damage="skip": a part that cannot be read is a LossWarning, and the rest follows."""

@@ -448,6 +448,30 @@ class Tapes(Case):
                 self.wait_for(lambda name=name, made=made: made and (name != "tdk_tape_open" or closed))
         self.assertEqual((tape.count(), len(closed)), (310, 1))
 
+    def test_what_a_cursor_has_read_when_it_is_interrupted_comes_next(self):
+        """A signal's handler runs as soon as the library is back with the batch, or with the damage."""
+        class Interrupt(BaseException):
+            pass
+
+        library = tapedeck.native.lib
+        cursor_batch = library.tdk_cursor_batch
+
+        def interrupted(*arguments):
+            cursor_batch(*arguments)
+            raise Interrupt
+
+        def read(cursor):
+            with mock.patch.object(library, "tdk_cursor_batch", interrupted):
+                self.assertRaises(Interrupt, cursor.read, 1)
+            return cursor.read(1)
+
+        with tapedeck.Tape(self.tape) as tape, tape.cursor() as cursor:
+            self.assertEqual(sum(map(len, iter(lambda: read(cursor), None))), 310)
+        self.damage()
+        with tapedeck.Tape(self.tape) as tape, tape.cursor() as cursor:
+            self.assertRaises(tapedeck.Damaged, read, cursor)
+            self.assertEqual(sum(map(len, iter(lambda: read(cursor), None))), 300)
+
     def test_an_interrupt_while_a_cursor_opens_leaves_its_tape_open(self):
         """A signal's handler runs as soon as the library is back: the cursor is there, and nobody has it yet."""
         class Interrupt(BaseException):
@@ -521,12 +545,16 @@ class Tapes(Case):
             np.testing.assert_array_equal(tapedeck.to_float(trades[field]), [defined, np.nan])
             np.testing.assert_array_equal([tapedeck.to_float(trade[field]) for trade in trades], [defined, np.nan])
 
+    def damage(self):
+        """In the only block of `words`, which comes first."""
+        for segment in (self.tape / "segments").iterdir():
+            data = bytearray(segment.read_bytes())
+            if (at := data.find(b"text 3")) >= 0:
+                data[at] ^= 1
+                segment.write_bytes(data)
+
     def test_damage_is_raised_or_passed_over_with_a_warning(self):
-        segment = next((self.tape / "segments").iterdir())
-        data = bytearray(segment.read_bytes())
-        at = data.find(b"text 3")
-        data[at] ^= 1
-        segment.write_bytes(data)
+        self.damage()
         with tapedeck.Tape(self.tape) as tape:
             with self.assertRaises(tapedeck.Damaged):
                 list(tape.cursor())
