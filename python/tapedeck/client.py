@@ -14,6 +14,7 @@ from . import native as lib
 from . import records as r
 from .helper import aside
 from .moments import Moment, to_ns
+from .native import Words
 from .tape import _Collection, _range, _warn
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _PLAY_PARAMS = frozenset((
     "axis", "detach", "digest", "limit", "lockstep", "loop", "max_idle", "paused", "per_track", "prime",
     "prime_back", "rebase", "stall_timeout", "then_live", "wait_consumers", "wait_timeout", "written"))
 
-Words = Union[str, Sequence[str], None]
 Types = Union[str, int, Sequence[Union[str, int]], None]
 
 
@@ -121,7 +121,8 @@ class Client:
 
     def call(self, method: str, **params: Any) -> Any:
         """Call any method. Params that are None are left out."""
-        packed = self._msgpack.packb({k: v for k, v in params.items() if v is not None})
+        packed = self._msgpack.packb({k: v for k, v in params.items() if v is not None},
+                                     unicode_errors="surrogateescape")
         answer = [b"\x80"]
 
         def make() -> None:

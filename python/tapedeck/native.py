@@ -12,12 +12,14 @@ import os
 import pathlib
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int, c_int16, c_int64,
                     c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p)
-from typing import Any, Callable, Iterable, Optional, Union
+from typing import Any, Callable, Iterable, Optional, Sequence, Union
 
 from .helper import Raised, aside
 
 U32_MAX = (1 << 32) - 1
 U64_MAX = (1 << 64) - 1
+
+Words = Union[str, bytes, Sequence[Union[str, bytes]], None]  # names of tracks, or symbols; None: all
 
 # Codes of err.h that this package checks.
 ECORRUPT, EVALUE, ELAPPED, EHOSTILE = -20001, -20007, -20012, -20013
@@ -78,19 +80,24 @@ def check_byte(what: str, value: int) -> int:
     return check_unsigned(what, value, 255)
 
 
-def words(what: str, values: Union[str, int, Iterable[Any], None]) -> Optional[list[Any]]:
-    """A list of one or more. To the library none are all: who asks for none does not mean that."""
+def words(what: str, values: Union[str, bytes, int, Iterable[Any], None]) -> Optional[list[Any]]:
+    """A list of one or more. To the library none are all: who asks for none does not mean that. Texts in
+    records are bytes, of any code: they stay what they are."""
     if values is None:
         return None
-    listed = [values] if isinstance(values, (str, int)) else list(values)
+    listed = [values] if isinstance(values, (str, bytes, int)) else list(values)
     if not listed:
         raise ValueError(f"{what}: an empty list; leave it out for all of them")
-    return listed
+    return [v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else v for v in listed]
 
 
-def strings(what: str, values: Union[str, Iterable[str], None]) -> tuple[Any, int]:
+def strings(what: str, values: Union[str, bytes, Iterable[Any], None]) -> tuple[Any, int]:
     """An array of texts, and how many."""
-    encoded = [v.encode() for v in words(what, values) or ()]
+    encoded = []
+    for value in words(what, values) or ():
+        if not isinstance(value, str) or "\0" in value:
+            raise ValueError(f"{what}: {value!r} is no name")
+        encoded.append(value.encode("utf-8", "surrogateescape"))
     return ((c_char_p * len(encoded))(*encoded), len(encoded)) if encoded else (None, 0)
 
 

@@ -16,7 +16,7 @@ from . import native as lib
 from . import records as r
 from .batch import Batch, Part
 from .helper import aside
-from .native import U64_MAX, check_unsigned
+from .native import U64_MAX, Words, check_unsigned
 from .moments import Moment, to_ns
 from .records import Schema
 from .types import Type, choose
@@ -232,9 +232,8 @@ def _array(owner: Given, address: Optional[int], size: int, typestr: str) -> np.
     return np.asarray(_Memory(owner, address or 0, size, typestr))
 
 
-def _range(start: Optional[Moment], end: Optional[Moment], tracks: Union[str, Sequence[str], None],
-           symbols: Union[str, Sequence[str], None], axis: str, limit: int = 0,
-           **flags: Any) -> lib.Query:
+def _range(start: Optional[Moment], end: Optional[Moment], tracks: Words, symbols: Words, axis: str,
+           limit: int = 0, **flags: Any) -> lib.Query:
     if axis not in ("recv", "event"):
         raise ValueError(f"axis {axis!r}: recv or event")
     query = lib.Query(from_=0 if start is None else to_ns(start),
@@ -342,13 +341,12 @@ class Tape:
 
     # ---- ranges ----
 
-    def _query(self, start: Optional[Moment], end: Optional[Moment],
-               tracks: Union[str, Sequence[str], None], symbols: Union[str, Sequence[str], None],
+    def _query(self, start: Optional[Moment], end: Optional[Moment], tracks: Words, symbols: Words,
                types: Union[Type, Sequence[Type], None], axis: str, **flags: Any) -> lib.Query:
         asked = lib.words("tracks", tracks)
         query = _range(start, end, asked, symbols, axis, **flags)
         if types is not None:
-            words = [types] if isinstance(types, (str, int, Schema)) else list(types)
+            words = [types] if isinstance(types, (str, bytes, int, Schema)) else list(types)
             choose(query, words, self._open(), lambda: self._names(asked))
         return query
 
@@ -359,8 +357,7 @@ class Tape:
         return [track.name for track in self.tracks() if track.name in asked]
 
     def cursor(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
-               tracks: Union[str, Sequence[str], None] = None,
-               symbols: Union[str, Sequence[str], None] = None,
+               tracks: Words = None, symbols: Words = None,
                types: Union[Type, Sequence[Type], None] = None, axis: str = "recv", limit: int = 0,
                reverse: bool = False, control: bool = False, written: bool = False) -> "Cursor":
         """Ticks of [start, end), with tracks merged by time. Iterate the cursor for batches.
@@ -400,8 +397,7 @@ class Tape:
         return to_frame(values, heads, self.symbols(), {t.number: t.name for t in self.tracks()}, exact)
 
     def count(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
-              tracks: Union[str, Sequence[str], None] = None,
-              symbols: Union[str, Sequence[str], None] = None,
+              tracks: Words = None, symbols: Words = None,
               types: Union[Type, Sequence[Type], None] = None, axis: str = "recv") -> int:
         """How many ticks there are. They are counted from the blocks' directories where these suffice."""
         cursor = Cursor(self._open(), self._query(start, end, tracks, symbols, types, axis,
@@ -409,7 +405,7 @@ class Tape:
         return cursor.count()
 
     def coverage(self, start: Optional[Moment] = None, end: Optional[Moment] = None, *,
-                 tracks: Union[str, Sequence[str], None] = None, axis: str = "recv") -> Coverage:
+                 tracks: Words = None, axis: str = "recv") -> Coverage:
         """Is the range whole? Lists what there is of each epoch, and each gap with its reason."""
         epochs: list[EpochCoverage] = []
         gaps: list[Gap] = []
