@@ -289,9 +289,11 @@ TDK_API int tdk_tape_symbols(struct tdk_tape *tape, const char *track,
                              int (*each)(const struct tdk_symbol_info *symbol, void *context),
                              void *context, struct tdk_err *err);
 
-/* The symbol of an instrument at a time, or NULL. It is borrowed until the tape is closed or
- * refreshed, by any thread. If threads share a tape and one of them refreshes it, make that one
- * wait while others use the answer, or use tdk_tape_symbols(). */
+/* The symbol of an instrument at a time, or NULL. The time is that of the record itself: of DBN
+ * ts_recv, or ts_event where it has no ts_recv. A feed may have stamped the frame anew. The symbol
+ * is borrowed until the tape is closed or refreshed, by any thread. If threads share a tape and one
+ * of them refreshes it, make that one wait while others use the answer, or use tdk_tape_symbols().
+ */
 TDK_API const char *tdk_tape_symbol(struct tdk_tape *tape, uint16_t track, uint64_t epoch,
                                     uint32_t instrument_id, uint64_t ts);
 

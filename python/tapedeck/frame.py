@@ -38,6 +38,14 @@ def _column(values: np.ndarray, name: str, exact: bool) -> Any:
     return column
 
 
+def _own_times(values: np.ndarray, heads: np.ndarray) -> np.ndarray:
+    """The times that symbols are told for: a DBN record has its own, and a feed may stamp the frame anew."""
+    if len(heads) == 0 or heads["type"][0] != r.DBN:
+        return heads["ts"]
+    own = values["ts_recv" if "ts_recv" in (values.dtype.names or ()) else "ts_event"]
+    return np.where(own == np.uint64(r.TS_UNDEFINED), heads["ts"], own)
+
+
 def symbols_of(values: np.ndarray, heads: np.ndarray, symbols: Sequence[Any],
                tracks: dict[int, str]) -> np.ndarray:
     """The symbol of each record's instrument id at its time, on its track, in its epoch. "": unknown."""
@@ -50,9 +58,10 @@ def symbols_of(values: np.ndarray, heads: np.ndarray, symbols: Sequence[Any],
     found, inverse = np.unique(who, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
     bounds = np.searchsorted(inverse[order], np.arange(len(found) + 1))
+    times = _own_times(values, heads)
     for i, (track, epoch, instrument) in enumerate(found.tolist()):
         rows = order[bounds[i]:bounds[i + 1]]
-        ts = heads["ts"][rows]
+        ts = times[rows]
         for entry in meant.get((tracks.get(track, ""), epoch, instrument), ()):
             during = (ts >= np.uint64(entry.start)) & (
                 True if entry.end is None else ts < np.uint64(entry.end))

@@ -61,7 +61,7 @@ if not LIBRARY.exists():
     raise unittest.SkipTest(f"{LIBRARY} is not built")
 import tapedeck  # noqa: E402
 from tapedeck import records  # noqa: E402
-from tapedeck.frame import is_price, is_time  # noqa: E402
+from tapedeck.frame import is_price, is_time, symbols_of  # noqa: E402
 
 
 class Case(support.Case):
@@ -589,6 +589,22 @@ class Tapes(Case):
             self.assertTrue(tape.coverage(end=1).complete)
             with self.assertRaises(tapedeck.Damaged):
                 tape.count()
+
+    def test_a_symbol_is_that_of_a_records_own_time_as_in_a_query(self):
+        """A feed that passes a file on stamps the frames now, and the file tells its symbols by its own times."""
+        name = next(name for name in expected() if name.endswith("databento-dbn/test_data.mbo.v3.dbn"))
+        self.recorder("--ring", "r", "--create-ring", "1M")
+        self.run_ok("feed", support.SHARED / "data" / name, "--ring", "r", "--stamp", "now")
+        self.run_ok("flush", "-T", self.tape)
+        with tapedeck.Tape(self.tape) as tape:
+            row, = tape.symbols("r")
+            values, heads = tape.query("mbo", tracks="r", heads=True)
+            self.assertEqual(tape.count(tracks="r", symbols=row.symbol), len(values))
+            self.assertGreater(int(heads["ts"][0]), row.end)
+            found = symbols_of(values, heads, [row], {track.number: track.name for track in tape.tracks()})
+            self.assertEqual(found.tolist(), [row.symbol] * len(values))
+            values["ts_recv"][0] = records.TS_UNDEFINED
+            self.assertEqual(symbols_of(values, heads, [row], {heads["track"][0]: "r"})[0], "")
 
     def test_a_pandas_frame_has_times_prices_and_symbols(self):
         try:
