@@ -86,14 +86,15 @@ static size_t step_plain(struct input_file *f, unsigned char *out, size_t room)
     return n;
 }
 
-/* After a member there may be another one, zeros that fill a tape drive's block, or bytes that do
- * not belong there. */
+/* After a member there may be zeros that fill a tape drive's block, then another member, or bytes
+ * that do not belong there. */
 static void gzip_next_member(struct input_file *f)
 {
-    unsigned char first = f->raw[f->raw_at];
-    if (first == 0)
-        f->ended = true;
-    else if (first != 0x1f || inflateReset(&f->gzip) != Z_OK)
+    while (f->raw_at < f->raw_size && f->raw[f->raw_at] == 0)
+        f->raw_at++;
+    if (f->raw_at == f->raw_size)
+        return;
+    if (f->raw[f->raw_at] != 0x1f || inflateReset(&f->gzip) != Z_OK)
         input_fail(f, TDK_ECORRUPT, "other bytes follow the gzip data");
     else
         f->inside = true;
@@ -125,7 +126,7 @@ static size_t step_gzip(struct input_file *f, unsigned char *out, size_t room)
     }
     if (!f->inside) {
         gzip_next_member(f);
-        if (f->ended)
+        if (!f->inside)
             return 0;
     }
     bool over;

@@ -8,6 +8,13 @@
 #include "formats/five_names.h"
 #include "tapedeck/dbn.h"
 
+static void append_bytes(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "ab");
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
 static void members_one_after_another_are_one_file(void **state)
 {
     (void)state;
@@ -22,15 +29,36 @@ static void members_one_after_another_are_one_file(void **state)
     struct told told = read_path(path, &defaults);
     assert_int_equal(told.rc, 0);
     assert_int_equal(told.ticks, 6);
-    FILE *file = fopen(path, "ab");
-    fputs("junk", file);
-    fclose(file);
+    append_bytes(path, "junk", 4);
     told = read_path(path, &defaults);
     assert_int_equal(told.rc, TDK_ECORRUPT);
     assert_int_equal(told.ticks, 6);
     assert_int_equal(truncate(path, 20), 0); /* inside the first member */
     told = read_path(path, &defaults);
     assert_int_equal(told.rc, TDK_ETRUNCATED);
+    unlink(path);
+}
+
+/* As a tape drive pads, and as files are that were padded and then appended to. */
+static void zeros_between_members_hide_nothing(void **state)
+{
+    (void)state;
+    static const char zeros[512];
+    char path[PATH_SIZE];
+    scratch_file(path, "", 0);
+    for (int i = 0; i < 2; i++) {
+        gzFile file = gzopen(path, "ab");
+        gzprintf(file, "%d one\n", i);
+        gzclose(file);
+        append_bytes(path, zeros, sizeof zeros);
+    }
+    struct told told = read_path(path, &defaults);
+    assert_int_equal(told.rc, 0);
+    assert_int_equal(told.ticks, 2);
+    append_bytes(path, "junk", 4);
+    told = read_path(path, &defaults);
+    assert_int_equal(told.rc, TDK_ECORRUPT);
+    assert_int_equal(told.ticks, 2);
     unlink(path);
 }
 
@@ -249,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_one_after_another_are_one_file),
+        cmocka_unit_test(zeros_between_members_hide_nothing),
         cmocka_unit_test(a_line_that_breaks_off_in_packed_data_is_not_taken),
         cmocka_unit_test(five_field_lines_announce_what_is_new),
         cmocka_unit_test(a_byte_order_mark_in_front_of_a_text_is_nothing),
