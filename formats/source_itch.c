@@ -7,11 +7,9 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "formats/itch.h"
+#include "formats/mold.h"
 #include "formats/pcap.h"
 #include "formats/source_reader.h"
-
-#define MOLD_HEAD_SIZE ((size_t)20) /* session 10, sequence 8, count 2 */
-#define MOLD_END       0xffff       /* as a count: the session ends */
 
 /* message -> [INFO type.N, for the first one of its letter] -> tick */
 struct itch {
@@ -23,9 +21,8 @@ struct itch {
     size_t left;
     unsigned count;
     uint64_t ts;
-    unsigned char session[10];
-    uint64_t next_sequence; /* 0: no datagram yet */
-    uint64_t missing, strange;
+    struct mold mold;
+    uint64_t strange;
 };
 
 static int tell_message(struct source *s, const unsigned char *message, size_t size, uint8_t type,
@@ -84,17 +81,6 @@ static int next_plain(struct source *s, struct source_item *item, struct tdk_err
 
 /* ---- messages in packets: MoldUDP64 ---- */
 
-static void note_sequence(struct itch *itch, const unsigned char *head)
-{
-    uint64_t sequence = load_be64(head + 10);
-    bool same = itch->next_sequence > 0 && memcmp(itch->session, head, sizeof itch->session) == 0;
-    if (same && sequence > itch->next_sequence)
-        itch->missing += sequence - itch->next_sequence;
-    memcpy(itch->session, head, sizeof itch->session);
-    if (!same || sequence + itch->count > itch->next_sequence)
-        itch->next_sequence = sequence + itch->count;
-}
-
 static void begin_datagram(struct itch *itch, const struct source_item *packet)
 {
     const unsigned char *head = packet->payload;
@@ -104,12 +90,10 @@ static void begin_datagram(struct itch *itch, const struct source_item *packet)
         itch->strange++;
         return;
     }
-    unsigned count = load_be16(head + 18);
-    itch->count = count == MOLD_END ? 0 : count;
+    itch->count = mold_note(&itch->mold, head);
     itch->at = head + MOLD_HEAD_SIZE;
     itch->left = packet->size - MOLD_HEAD_SIZE;
     itch->ts = packet->ts;
-    note_sequence(itch, head);
 }
 
 /* Take the next message of this datagram. False: there is none. */
@@ -153,8 +137,8 @@ static int next_packed(struct source *s, struct source_item *item, struct tdk_er
 static void told(const struct source *s, source_told_cb *each, void *context)
 {
     const struct itch *itch = s->state;
-    source_tell_count(s, itch->missing, "messages are missing between the datagrams", true, each,
-                      context);
+    source_tell_count(s, itch->mold.missing, "messages are missing between the datagrams", true,
+                      each, context);
     source_tell_count(s, itch->strange, "datagrams or messages in them are not MoldUDP64", true,
                       each, context);
 }

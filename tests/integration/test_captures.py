@@ -230,24 +230,40 @@ class Venues(Captures):
         found = hashlib.sha256(b"".join(tick.payload for tick in ticks)).hexdigest()
         self.assertEqual(found, wanted["payload_sha256"])
 
+    @staticmethod
+    def itch(letter, size):
+        return letter + bytes(size - 1)
+
+    @staticmethod
+    def mold(sequence, *messages, session=b"SESSION001"):
+        body = b"".join(struct.pack(">H", len(m)) + m for m in messages)
+        return captures.ethernet(captures.ipv4(captures.udp(
+            session + struct.pack(">QH", sequence, len(messages)) + body)))
+
+    def put_mold(self, *packets, **how):
+        return self.put("-", "--format", "itch", **how,
+                        stdin=captures.pcap([(i + 1, 0, packet) for i, packet in enumerate(packets)]))
+
     def test_itch_in_packets_has_their_times_and_gaps_are_counted(self):
-        def message(letter, size):
-            return letter + bytes(size - 1)
-
-        def mold(sequence, *messages):
-            body = b"".join(struct.pack(">H", len(m)) + m for m in messages)
-            return captures.ethernet(captures.ipv4(captures.udp(
-                b"SESSION001" + struct.pack(">QH", sequence, len(messages)) + body)))
-
-        file = captures.pcap([(1, 0, mold(1, message(b"S", 12), message(b"A", 36))), (2, 0, mold(3)),
-                              (3, 0, mold(5, message(b"D", 19)))])
-        done = self.put("-", "--format", "itch", stdin=file, code=3)
+        mold, message = self.mold, self.itch
+        done = self.put_mold(mold(1, message(b"S", 12), message(b"A", 36)), mold(3),
+                             mold(5, message(b"D", 19)), code=3)
         self.assertIn("2 messages are missing", done.stderr)
         self.assertEqual([(t.ts // 10**9, t.payload[:1]) for t in self.ticks()],
                          [(1, b"S"), (1, b"A"), (3, b"D")])
         cut = self.put("-", "--format", "itch", "--date", "2010-12-24",
                        stdin=b"\0\0" + message(b"S", 12) + b"\0\0A", code=3, track="cut")
         self.assertIn("offset 14", cut.stderr)
+
+    def test_gaps_are_those_of_each_session_and_not_what_comes_on_a_second_line(self):
+        def datagram(number, session):
+            return self.mold(number, self.itch(b"D", 19), session=session)
+
+        a, b = b"SESSION00A", b"SESSION00B"
+        first, second = [datagram(n, a) for n in (1, 2, 4, 5)], [datagram(n, a) for n in (1, 2, 3)]
+        self.put_mold(*first, *second, track="lines")
+        done = self.put_mold(datagram(1, a), datagram(1, b), datagram(3, a), datagram(4, b), code=3)
+        self.assertIn("3 messages are missing", done.stderr)
 
 
 class Columns(Captures):
