@@ -24,6 +24,7 @@ struct origin {
     uint64_t epoch;
     uint8_t kind;      /* enum tdk_kind of the track */
     bool in_range;     /* may hold ticks of the range */
+    bool is_chosen;    /* the head is made from it */
     bool has_metadata; /* from a DBN file that the epoch was made from */
     uint64_t first_ts, last_ts;
     struct dbn_metadata metadata; /* decoded: owned */
@@ -86,24 +87,7 @@ static int add_epoch(const struct tdk_epoch_info *epoch, void *context)
                               .first_ts = epoch->first_ts,
                               .last_ts = epoch->last_ts};
     snprintf(origin->track, sizeof origin->track, "%s", h->track);
-    void *bytes = NULL;
-    size_t size;
-    int rc =
-        depot_property(h->depot, h->track, epoch->epoch, "dbn.metadata", &bytes, &size, h->err);
-    if (rc == -ENOENT) {
-        h->origin_count++;
-        return 0;
-    }
-    if (rc == 0)
-        rc = dbn_metadata_decode(&origin->metadata, bytes, size, h->err);
-    free(bytes);
-    if (rc < 0)
-        return err_wrap(h->err, rc, "track %s, epoch %" PRIu64, h->track, epoch->epoch);
-    origin->has_metadata = true;
-    if (schema_is_asked_for(h->query, origin->metadata.schema))
-        h->origin_count++;
-    else
-        dbn_metadata_free(&origin->metadata);
+    h->origin_count++;
     return 0;
 }
 
@@ -117,23 +101,58 @@ static int add_track(const struct tdk_track_info *track, void *context)
     return depot_epochs(h->depot, track->name, add_epoch, h, h->err);
 }
 
-/* Epochs outside the range count only when there are no others: even an empty answer should say
- * what it would be. */
-static void keep_in_range(struct dbn_head *h)
+/* Read the head of the DBN file that an epoch was made from, if it was. */
+static int read_metadata(const struct dbn_head *h, struct origin *origin)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < h->origin_count; i++)
-        kept += h->origins[i].in_range;
-    if (kept == 0)
-        return;
-    kept = 0;
-    for (size_t i = 0; i < h->origin_count; i++) {
-        if (h->origins[i].in_range)
-            h->origins[kept++] = h->origins[i];
-        else
-            dbn_metadata_free(&h->origins[i].metadata);
+    void *bytes = NULL;
+    size_t size;
+    int rc = depot_property(h->depot, origin->track, origin->epoch, "dbn.metadata", &bytes, &size,
+                            h->err);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc == 0)
+        rc = dbn_metadata_decode(&origin->metadata, bytes, size, h->err);
+    free(bytes);
+    if (rc < 0)
+        return err_wrap(h->err, rc, "track %s, epoch %" PRIu64, origin->track, origin->epoch);
+    origin->has_metadata = true;
+    return 0;
+}
+
+/* Choose among the epochs in range, or among the others: those of a schema that is asked for, and
+ * those that say none. *chosen: how many more. */
+static int choose_among(struct dbn_head *h, bool in_range, size_t *chosen)
+{
+    int rc = 0;
+    for (size_t i = 0; i < h->origin_count && rc == 0; i++) {
+        struct origin *origin = &h->origins[i];
+        if (origin->in_range != in_range)
+            continue;
+        rc = read_metadata(h, origin);
+        origin->is_chosen = rc == 0 && (!origin->has_metadata ||
+                                        schema_is_asked_for(h->query, origin->metadata.schema));
+        *chosen += origin->is_chosen;
+        if (!origin->is_chosen)
+            dbn_metadata_free(&origin->metadata);
     }
+    return rc;
+}
+
+/* Epochs outside the range count only when there are no others: even an empty answer should say
+ * what it would be. Otherwise their heads, which may be many and large, are not read. */
+static int choose_epochs(struct dbn_head *h)
+{
+    size_t chosen = 0, kept = 0;
+    int rc = choose_among(h, true, &chosen);
+    if (rc == 0 && chosen == 0)
+        rc = choose_among(h, false, &chosen);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < h->origin_count; i++)
+        if (h->origins[i].is_chosen)
+            h->origins[kept++] = h->origins[i];
     h->origin_count = kept;
+    return 0;
 }
 
 /* ---- version, send times, schema, times ---- */
@@ -467,8 +486,9 @@ int dbn_head_open(struct dbn_head **head, struct depot *depot, const struct tdk_
     h->query = query;
     h->err = err;
     int rc = depot_tracks(depot, add_track, h, err);
+    if (rc == 0)
+        rc = choose_epochs(h);
     if (rc == 0) {
-        keep_in_range(h);
         make_head(h, schema);
         rc = make_symbols(h);
     }

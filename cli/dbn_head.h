@@ -4,7 +4,8 @@
  * The head repeats what the files said from which the tracks were made (dataset, schema, symbology,
  * mappings). Several tracks or epochs are merged; where they contradict each other the head says
  * "mixed". Tracks that were not made from a file get mappings from the tape's symbols. The head has
- * version 3, unless the records may be of an older layout. Memory: proportional to the mappings.
+ * version 3, unless the records may be of an older layout. Memory: proportional to the mappings of
+ * the epochs in the range.
  */
 #ifndef TDK_CLI_DBN_HEAD_H
 #define TDK_CLI_DBN_HEAD_H

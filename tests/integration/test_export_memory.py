@@ -1,6 +1,7 @@
 """An export's memory is bounded: eight times as many ticks take no more memory."""
 
 import os
+import struct
 import subprocess
 import unittest
 
@@ -26,9 +27,9 @@ class Memory(tapedeck.Case):
         for _ in range(times):
             self.run_ok("import", path, "-T", tape, "--track", "a", "--format", form)
 
-    def peak(self, tape, form):
+    def peak(self, tape, form, *args):
         """Export into a pipe. Returns (largest resident set in KiB, bytes written)."""
-        process = subprocess.Popen([tapedeck.BIN / "tapedeck", "query", "-T", tape, "-o", form, "-O", "-"],
+        process = subprocess.Popen([tapedeck.BIN / "tapedeck", "query", "-T", tape, "-o", form, "-O", "-", *args],
                                    stdout=subprocess.PIPE, env=self.env)
         size = 0
         while chunk := process.stdout.read(1 << 20):
@@ -59,6 +60,26 @@ class Memory(tapedeck.Case):
         for tape, times in (("small", 1), ("large", self.TIMES)):
             self.put("payloads", data, "lines", self.scratch / tape, times)
         self.check(("parquet", "arrow", "pcap", "pcapng", "jsonl"))
+
+    def test_of_files_outside_the_range(self):
+        """Their heads, a MiB of symbols each, are not read."""
+        def head(ts):
+            names = b"".join(b"%070d\0" % i for i in range(15_000))
+            body = struct.pack("<16sHQQQBBBH53xII", b"TEST", 4, ts, ts + 1, 0, 1, 0, 0, 71, 0, 15_000)
+            body += names + bytes(12)
+            body += bytes(-len(body) % 8)
+            return b"DBN\x03" + struct.pack("<I", len(body)) + body
+
+        for tape, days in (("small", 2), ("large", 3 * self.TIMES)):
+            for day in range(days):
+                ts = T0 + day * 86_400 * 10**9
+                self.put("day", head(ts) + records.trade(1, ts), "dbn", self.scratch / tape, 1)
+        for form in ("csv", "parquet", "dbn"):
+            with self.subTest(form):
+                small, large = [self.peak(self.scratch / tape, form, "--to", str(T0 + 1))
+                                for tape in ("small", "large")]
+                self.assertEqual(large[1], small[1])
+                self.assertLess(large[0], small[0] + SLACK)
 
 
 if __name__ == "__main__":
