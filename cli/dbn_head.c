@@ -456,9 +456,10 @@ static int merge_mappings(struct dbn_head *h)
     return rc;
 }
 
-static int make_symbols(struct dbn_head *h)
+int dbn_head_add_symbols(struct dbn_head *h, struct tdk_err *err)
 {
     struct dbn_metadata *head = &h->metadata;
+    h->err = err;
     int rc = merge_names(h, 0, &head->symbols);
     if (rc == 0)
         rc = merge_names(h, 1, &head->partial);
@@ -488,14 +489,11 @@ int dbn_head_open(struct dbn_head **head, struct depot *depot, const struct tdk_
     int rc = depot_tracks(depot, add_track, h, err);
     if (rc == 0)
         rc = choose_epochs(h);
-    if (rc == 0) {
-        make_head(h, schema);
-        rc = make_symbols(h);
-    }
     if (rc < 0) {
         dbn_head_close(h);
         return rc;
     }
+    make_head(h, schema);
     *head = h;
     return 0;
 }

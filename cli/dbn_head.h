@@ -22,6 +22,10 @@ int dbn_head_open(struct dbn_head **head, struct depot *depot, const struct tdk_
                   uint16_t schema, struct tdk_err *err);
 void dbn_head_close(struct dbn_head *head); /* NULL is fine */
 
+/* Add the symbols and mappings. Only a DBN file has a place for them, and there may be very many.
+ */
+int dbn_head_add_symbols(struct dbn_head *head, struct tdk_err *err);
+
 /* Borrowed until close. */
 const struct dbn_metadata *dbn_head_metadata(const struct dbn_head *head);
 

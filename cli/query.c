@@ -239,6 +239,8 @@ static int open_output(struct query *q, enum output_format format, struct tdk_er
     q->delivered = delivered_range(q);
     if (rc == 0 && headed)
         rc = dbn_head_open(&q->head, &q->range.depot, &q->delivered, asked_schema(), err);
+    if (rc == 0 && (options.format == OUTPUT_DBN || options.format == OUTPUT_DBN_ZST))
+        rc = dbn_head_add_symbols(q->head, err);
     if (rc < 0)
         return rc;
     if (headed) {

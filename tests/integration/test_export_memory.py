@@ -81,6 +81,18 @@ class Memory(tapedeck.Case):
                 self.assertEqual(large[1], small[1])
                 self.assertLess(large[0], small[0] + SLACK)
 
+    def test_of_a_tape_that_knows_many_symbols(self):
+        """Only the head of a DBN file lists them."""
+        line = '{"symbol":"S%d","timestamp":%d,"price":1,"volume":1,"message_type":"trade"}\n'
+        for tape, symbols in (("small", 10), ("large", 100_000)):
+            lines = "".join(line % (i, 1_700_000_000 + i) for i in range(symbols))
+            self.put("lines", lines.encode(), "jsonl", self.scratch / tape, 1)
+        for form in ("csv", "parquet", "arrow"):
+            with self.subTest(form):
+                small, large = [self.peak(self.scratch / tape, form, "-n", "1")
+                                for tape in ("small", "large")]
+                self.assertLess(large[0], small[0] + SLACK)
+
 
 if __name__ == "__main__":
     unittest.main()
