@@ -14,6 +14,14 @@
 #include "formats/dbn_write.h"
 #include "tapedeck/dbn.h"
 
+#define TRACKS_MAX 65536u
+
+/* By track number: the epoch whose records were last found to agree with the head. */
+struct agreed {
+    uint64_t epoch;
+    bool known;
+};
+
 struct dbn_state {
     struct dbn_writer *writer;
     struct tdk_err sink_err; /* of the write that failed, if one did */
@@ -25,8 +33,7 @@ struct dbn_state {
     uint32_t size;
     /* If the head was made from the first record: */
     uint16_t schema;
-    uint16_t number; /* the track whose records were last found to agree with it, */
-    uint64_t epoch;
+    struct agreed *agreed; /* TRACKS_MAX of them; owned */
 };
 
 static int write_bytes(void *context, const void *bytes, size_t size)
@@ -41,6 +48,7 @@ static void dbn_close(struct output *o)
     if (state == NULL)
         return;
     dbn_writer_close(state->writer);
+    free(state->agreed);
     free(state);
 }
 
@@ -61,7 +69,10 @@ static int dbn_open(struct output *o, struct tdk_err *err)
         return err_set(err, -ENOMEM, "open the output");
     o->state = state;
     state->sink = &o->sink;
-    return o->options.metadata != NULL ? write_head(o, o->options.metadata, err) : 0;
+    if (o->options.metadata != NULL)
+        return write_head(o, o->options.metadata, err);
+    state->agreed = calloc(TRACKS_MAX, sizeof *state->agreed);
+    return state->agreed != NULL ? 0 : err_set(err, -ENOMEM, "open the output");
 }
 
 /* ---- live: no head before the first record ---- */
@@ -107,6 +118,11 @@ static uint8_t version_of(const struct dbn_metadata *head, const struct dbn_layo
     return head->schema == DBN_SCHEMA_MIXED ? head->version : DBN_VERSION_MAX;
 }
 
+static void agree(struct dbn_state *state, const struct output_run *run)
+{
+    state->agreed[run->number] = (struct agreed){.epoch = run->epoch, .known = true};
+}
+
 static int write_live_head(struct output *o, const struct output_run *run,
                            const struct tdk_frame *frame, struct tdk_err *err)
 {
@@ -123,8 +139,7 @@ static int write_live_head(struct output *o, const struct output_run *run,
     head.ts_out = layout != NULL && frame->size > layout->size;
     rc = write_head(o, &head, err);
     dbn_metadata_free(&head);
-    state->number = run->number;
-    state->epoch = run->epoch;
+    agree(state, run);
     return rc;
 }
 
@@ -143,8 +158,7 @@ static int check_run(struct output *o, const struct output_run *run, struct tdk_
                        "track %s holds another schema than the file's header already says: choose "
                        "-o jsonl or -o frames",
                        run->track);
-    state->number = run->number;
-    state->epoch = run->epoch;
+    agree(state, run);
     return 0;
 }
 
@@ -154,9 +168,8 @@ static int go_live(struct output *o, const struct output_run *run, const struct 
     const struct dbn_state *state = o->state;
     if (state->writer == NULL)
         return write_live_head(o, run, frame, err);
-    if (run->number != state->number || run->epoch != state->epoch)
-        return check_run(o, run, err);
-    return 0;
+    const struct agreed *agreed = &state->agreed[run->number];
+    return agreed->known && agreed->epoch == run->epoch ? 0 : check_run(o, run, err);
 }
 
 /* ---- records ---- */
