@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "replayer/piece.h"
+#include "tape/frame.h"
 
 #define ROOM     (1u << 20)             /* bytes copied out of the ring at a time */
 #define LOOK_NS  (50 * NS_PER_MS)       /* between two looks for the ring */
@@ -294,7 +295,7 @@ bool tail_peek(struct tail *t, struct place *place, uint64_t *ts, uint64_t now_n
 {
     int64_t rc = fill(t);
     if (rc > 0) {
-        *ts = frame_at(t)->ts;
+        *ts = frame_merge_ts(frame_at(t));
         t->looked_ns = now_ns;
         return true;
     }
@@ -329,7 +330,7 @@ bool tail_take(struct tail *t, struct place *place, uint64_t horizon, uint64_t t
     *run = (struct tdk_run){.track = t->track->ref.name, .number = t->track->ref.number};
     while (t->at < t->size && run->ticks < ticks) {
         const struct tdk_frame *frame = frame_at(t);
-        if (run->size > 0 && frame->ts > horizon)
+        if (run->size > 0 && frame_merge_ts(frame) > horizon)
             break;
         enum verdict verdict = look(t);
         if (verdict == STOP) {

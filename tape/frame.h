@@ -35,6 +35,14 @@ static inline uint64_t frame_event_ts(const struct tdk_frame *frame)
     return ts == TDK_TS_UNDEFINED ? frame->ts : ts;
 }
 
+/* Where a frame comes when tracks are merged: a tick by its time; a control frame at once, behind
+ * what its track had before it. Its own time is that of whoever wrote it, often years after the
+ * ticks beside it, and must not hold them back. */
+static inline uint64_t frame_merge_ts(const struct tdk_frame *frame)
+{
+    return tdk_frame_is_tick(frame) ? frame->ts : 0;
+}
+
 /* The record's type; -1: the payload is no record. */
 static inline int frame_rtype(const struct tdk_frame *frame)
 {

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "base/bytes.h"
 #include "base/err.h"
+#include "tape/frame.h"
 
 bool stream_is_ordered(const struct stream *stream)
 {
@@ -19,7 +21,7 @@ bool stream_is_ordered(const struct stream *stream)
             return false;
         highest = epoch->max_ts;
     }
-    return !stream->answer->select.control; /* control frames have times by other rules */
+    return !stream->answer->select.control; /* they come at once: their block is looked into */
 }
 
 /* ---- beforehand ---- */
@@ -39,8 +41,7 @@ static int highest_of_block(struct stream *stream, uint64_t *highest, struct tdk
     int rc = stream_load(stream, err);
     const struct tdk_frame *frame;
     while (rc == 1 && (frame = stream_peek(stream)) != NULL) {
-        if (frame->ts > *highest)
-            *highest = frame->ts;
+        *highest = max_u64(*highest, frame_merge_ts(frame));
         stream_step(stream);
     }
     return rc == TDK_ECORRUPT ? 0 : rc < 0 ? rc : 0; /* damage is reported on the way back */
@@ -188,12 +189,9 @@ int stream_key_list(struct stream *stream, struct tdk_err *err)
     }
     const struct maximum *maximum =
         stream->maxima == NULL ? NULL : maximum_of(stream, &stream->ref);
-    bool control = stream->answer->select.control;
     uint64_t highest = maximum != NULL ? maximum->before : 0;
     for (size_t i = 0; i < sieve->count; i++) {
-        const struct tdk_frame *frame = sieve_frame(sieve, sieve->offsets[i]);
-        if (frame->ts > highest && (control || tdk_frame_is_tick(frame)))
-            highest = frame->ts;
+        highest = max_u64(highest, frame_merge_ts(sieve_frame(sieve, sieve->offsets[i])));
         stream->keys[i] = highest;
     }
     return 0;

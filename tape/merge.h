@@ -1,11 +1,11 @@
 /*
  * merge.h - several streams as one, ordered by (key, rank of the track's name): a heap.
  *
- * Forward, the lowest key is on top, and a stream's key is the ts of its next frame. In reverse,
- * the highest is on top, and a key is the maximum of ts up to the stream's next frame: that makes
- * it the exact reverse even where time goes back inside a track (maxima.h). While a stream's next
- * frame is not known, its key is a bound: the frame cannot come before that. Pure; nothing is
- * allocated.
+ * Forward, the lowest key is on top, and a stream's key is the ts of its next tick; a control frame
+ * comes at once (frame_merge_ts()). In reverse, the highest is on top, and a key is the maximum of
+ * ts up to the stream's next frame: that makes it the exact reverse even where time goes back
+ * inside a track (maxima.h). While a stream's next frame is not known, its key is a bound: the
+ * frame cannot come before that. Pure; nothing is allocated.
  */
 #ifndef TDK_TAPE_MERGE_H
 #define TDK_TAPE_MERGE_H

@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tape/frame.h"
 
 /* Bytes of a run that is made by copying. */
 enum { COPY_ROOM = 256 << 10 };
 
 static uint64_t key_of(const struct stream *stream, const struct tdk_frame *frame)
 {
-    return stream->keys != NULL ? stream->keys[stream->at - 1] : frame->ts;
+    return stream->keys != NULL ? stream->keys[stream->at - 1] : frame_merge_ts(frame);
 }
 
 bool run_next_key(struct stream *stream, uint64_t *key)
@@ -75,7 +76,7 @@ static void take_listed(struct stream *stream, const struct run_limit *limit, st
         stream_step(stream);
         behind = tdk_frame_after(frame);
         frame = run->ticks < limit->ticks ? stream_peek(stream) : NULL;
-    } while (frame != NULL && frame == behind && frame->ts <= limit->horizon);
+    } while (frame != NULL && frame == behind && frame_merge_ts(frame) <= limit->horizon);
 }
 
 static int make_room(struct run_copy *copy, size_t size, struct tdk_err *err)

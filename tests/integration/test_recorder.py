@@ -141,6 +141,20 @@ class Whole(Recording):
         self.assertEqual({frame.track for frame in self.frames()}, {"venue.x"})
 
 
+    def test_old_files_that_are_fed_one_after_the_other_are_merged_by_their_times(self):
+        """What a feed says of its symbols is stamped when it is published, years after the ticks."""
+        recorder = self.recorder("--ring", "a", "--ring", "b", "--create-ring", "1M", *SMALL)
+        for ring, times in (("a", (10, 30, 50)), ("b", (20, 40, 60))):
+            lines = [json.dumps({"symbol": ring, "timestamp": at, "price": at, "volume": 1, "message_type": "trade"})
+                     for at in times]
+            self.run_ok("feed", "-", "--ring", ring, "-q", stdin="\n".join(lines).encode())
+        self.run_ok("flush", "-T", self.tape)
+        done = self.run_ok("query", "-T", self.tape, "-o", "jsonl", "--five")
+        self.assertEqual([json.loads(line)["timestamp"] for line in done.stdout.splitlines()],
+                         [10, 20, 30, 40, 50, 60])
+        self.assertEqual(recorder.stop(), 0)
+
+
 class Restarts(Recording):
     def test_a_restart_goes_on_where_the_tape_ends(self):
         self.create("a")

@@ -12,6 +12,7 @@
 #include "tapedeck/dbn.h"
 #include "tests/support/asking.h"
 #include "tests/support/oracle.h"
+#include "tests/support/reel.h"
 
 /* `ticks` trades; tick i is stamped when(i). */
 static void make_track_named(const char *path, const char *name, unsigned ticks,
@@ -514,6 +515,54 @@ static void cursor_is_stopped_where_nothing_passes(void **state)
     }
 }
 
+/* Ticks of a track, each followed by what its feed says, years later than the ticks. */
+static void write_announced(struct reel *reel, uint16_t track, const char *name, const uint64_t *ts)
+{
+    reel_begin(reel, track, name, 77);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(block_add_control(&reel->block, TDK_TYPE_MARK, TAPING_NOW + track, name, 1));
+        reel_tick(reel, ts[i]);
+    }
+    reel_write(reel);
+}
+
+static void check_times(struct tdk_tape *tape, const struct tdk_query *query)
+{
+    struct tdk_cursor *cursor = asking_cursor(tape, query);
+    struct tdk_run run;
+    uint64_t count = 0;
+    while (tdk_cursor_read(cursor, &run, NULL) == 1) {
+        const void *end = (const char *)run.frames + run.size;
+        for (const struct tdk_frame *at = run.frames; (const void *)at < end;
+             at = tdk_frame_after(at))
+            if (tdk_frame_is_tick(at)) {
+                count++;
+                assert_int_equal(at->ts, query->reverse ? 70 - 10 * count : 10 * count);
+            }
+    }
+    assert_int_equal(count, 6);
+    tdk_cursor_close(cursor);
+}
+
+/* A feed that publishes an old file stamps what it says of it with the clock. */
+static void control_frames_hold_no_tick_of_their_track_back(void **state)
+{
+    const char *folder = *state;
+    struct reel reel;
+    reel_open(&reel, folder);
+    write_announced(&reel, 1, "a", (const uint64_t[]){10, 30, 50});
+    write_announced(&reel, 2, "b", (const uint64_t[]){20, 40, 60});
+    reel_close(&reel);
+
+    struct tdk_tape *tape = asking_open(folder);
+    for (unsigned i = 0; i < 4; i++) {
+        const struct tdk_query query = {
+            .to = UINT64_MAX, .control = (i & 1) != 0, .reverse = (i & 2) != 0};
+        check_times(tape, &query);
+    }
+    tdk_tape_close(tape);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_setup, folder_teardown)
 
 int main(void)
@@ -535,6 +584,7 @@ int main(void)
         IN_FOLDER(cursor_refuses_a_track_that_is_not_there),
         IN_FOLDER(cursor_gives_nothing_for_an_empty_range),
         IN_FOLDER(cursor_is_stopped_where_nothing_passes),
+        IN_FOLDER(control_frames_hold_no_tick_of_their_track_back),
     };
     return cmocka_run_group_tests_name("tape.cursor_reading", tests, NULL, NULL);
 }
