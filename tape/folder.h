@@ -96,6 +96,10 @@ bool segment_name_parse(const char *name, struct segment_name *segment);
 int folder_segments(const struct folder *folder, struct segment_name **names, size_t *count,
                     struct tdk_err *err);
 
+/* The number that the row of segments ends with; 0: there is none. What an unfinished import left
+ * behind it is not in the row (yet). */
+int folder_row_end(const struct folder *folder, uint64_t *last, struct tdk_err *err);
+
 /* Only the files that folder_segments() passes over: half-packed segments, and those of which there
  * is a packed one. */
 int folder_leftovers(const struct folder *folder, struct segment_name **names, size_t *count,

@@ -117,6 +117,20 @@ int folder_segments(const struct folder *folder, struct segment_name **names, si
     return list_names(folder, false, names, count, err);
 }
 
+int folder_row_end(const struct folder *folder, uint64_t *last, struct tdk_err *err)
+{
+    struct segment_name *names;
+    size_t count;
+    int rc = folder_segments(folder, &names, &count, err);
+    if (rc < 0)
+        return rc;
+    while (count > 0 && names[count - 1].stage == SEGMENT_IMPORT)
+        count--;
+    *last = count > 0 ? names[count - 1].number : 0;
+    free(names);
+    return 0;
+}
+
 int folder_leftovers(const struct folder *folder, struct segment_name **names, size_t *count,
                      struct tdk_err *err)
 {

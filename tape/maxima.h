@@ -3,10 +3,10 @@
  *
  * A merge goes by the heads of its streams. When a tick is earlier than one before it in its track,
  * the merge puts it right after that one: its place is given not by its own ts but by M, the
- * maximum of ts so far in the ticks that its track delivers. In reverse, the merge goes by (M, rank) from the
- * highest down. In a track whose ts never goes back, M is ts. Otherwise one pass over the track
- * beforehand notes M before each block. It uses the index alone, except for blocks of which only a
- * part passes.
+ * maximum of ts so far in the ticks that its track delivers. In reverse, the merge goes by (M,
+ * rank) from the highest down. In a track whose ts never goes back, M is ts. Otherwise one pass
+ * over the track beforehand notes M before each block. It uses the index alone, except for blocks
+ * of which only a part passes.
  */
 #ifndef TDK_TAPE_MAXIMA_H
 #define TDK_TAPE_MAXIMA_H

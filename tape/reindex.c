@@ -1,23 +1,7 @@
 #include "tape/reindex.h"
 
-#include <stdlib.h>
-
 #include "base/bytes.h"
 #include "base/err.h"
-
-/* The last number there is, for the clean mark: also counts segments that are not part of the tape
- * (yet). */
-static int last_number(const struct folder *folder, uint64_t *last, struct tdk_err *err)
-{
-    struct segment_name *names;
-    size_t count;
-    int rc = folder_segments(folder, &names, &count, err);
-    if (rc < 0)
-        return rc;
-    *last = count > 0 ? names[count - 1].number : 0;
-    free(names);
-    return 0;
-}
 
 static int fill(struct rebuild *rebuild)
 {
@@ -36,7 +20,7 @@ static int reindex(struct rebuild *rebuild)
 {
     const struct folder *folder = rebuild->folder;
     uint64_t last, marked;
-    int rc = last_number(folder, &last, rebuild->err);
+    int rc = folder_row_end(folder, &last, rebuild->err);
     if (rc < 0)
         return rc;
     uint64_t end = folder_clean_segment(folder, &marked) ? max_u64(marked, last) : last;

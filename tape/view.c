@@ -100,13 +100,9 @@ static int open_shared(struct view **view, const struct folder *folder, const st
  * are gone are no argument against it: it knows what was in them. */
 static bool is_marked(const struct folder *folder, uint64_t *marked)
 {
-    struct segment_name *names = NULL;
-    size_t count = 0;
-    if (folder_segments(folder, &names, &count, NULL) < 0)
-        return false;
-    uint64_t last = count > 0 ? names[count - 1].number : 0;
-    free(names);
-    return folder_clean_segment(folder, marked) && last <= *marked;
+    uint64_t last;
+    return folder_row_end(folder, &last, NULL) == 0 && folder_clean_segment(folder, marked) &&
+           last <= *marked;
 }
 
 bool view_should_be_trusted(const struct folder *folder)

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import struct
+import subprocess
 import time
 import unittest
 
@@ -106,6 +107,22 @@ class Recover(Tape):
         self.assertEqual(len(self.segments("*.open")), 1)
         self.run_ok("reindex", "-T", self.tape)
         self.report()
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual((self.tape_digest(), self.names()), (digest, names))
+
+    def test_what_a_killed_import_leaves_is_not_missed(self):
+        digest, names = self.tape_digest(), self.names()
+        job = self.start_cli("import", "-", "-T", self.tape, "--track", "b", "--format", "lines",
+                             "--segment-size", "512K", "--block-size", "32K", stdin=subprocess.PIPE)
+        for i in range(self.COUNT):
+            job.process.stdin.write(b"%d %300d\n" % (T0 + i, i))
+        job.process.stdin.flush()
+        self.wait_for(lambda: self.segments("*.import"))
+        job.kill()
+        job.process.stdin.close()
+        self.run_ok("reindex", "-T", self.tape)
+        self.run_ok("verify", "-T", self.tape)
+        self.assertEqual(self.report()["damaged"], 0)
         self.run_ok("verify", "-T", self.tape)
         self.assertEqual((self.tape_digest(), self.names()), (digest, names))
 
