@@ -70,14 +70,15 @@ const struct counters_copy *pages_same(const struct pages *pages, const struct c
 
 /* ---- a canary ---- */
 
-/* How long the canary's tick has not been found. If a replayer has found none yet: since both
- * run. */
+/* How long the canary's tick has not been found. If a replayer has found none yet: since both run.
+ * A replayer that stands still tells the age of its last round: it has become older since. */
 static uint64_t canary_age(const struct counters_copy *recorder,
                            const struct counters_copy *replayer)
 {
-    uint64_t now_ns = clock_wall();
+    uint64_t now_ns = clock_wall(), mono_ns = clock_mono();
+    uint64_t stood_ns = mono_ns > replayer->beat ? mono_ns - replayer->beat : 0;
     if (page_value(replayer, "replayer_canary", NULL) != 0)
-        return page_value(replayer, "replayer_canary_age", NULL);
+        return page_value(replayer, "replayer_canary_age", NULL) + stood_ns;
     uint64_t since = recorder->started > replayer->started ? recorder->started : replayer->started;
     return now_ns > since ? now_ns - since : 0;
 }

@@ -130,6 +130,15 @@ class Canary(tapedeck.Case):
         self.until("none is expected", lambda: self.counters()["replayer_canary_age"] == 0)
         self.assertTrue(replayer.alive())
 
+    def test_its_age_grows_while_the_replayer_that_looks_for_it_stands_still(self):
+        self.recording()
+        replayer = self.replaying()
+        self.until("one was seen", lambda: self.counters().get("replayer_canary", 0) > 0)
+        self.until("check is content", lambda: self.finding("--canary-warning", "5s") == "ok")
+        replayer.signal(signal.SIGSTOP)
+        self.addCleanup(replayer.signal, signal.SIGCONT)
+        self.until("it is critical", lambda: self.finding("--canary-critical", "5s") == "critical")
+
     def test_a_killed_recorder_is_told_by_it(self):
         recorder = self.recording()
         self.replaying()
