@@ -242,7 +242,7 @@ static void check_recorder(struct health *h, const struct folder *folder)
 {
     struct counters_copy page;
     struct tdk_err err;
-    int rc = counters_read_of(&page, "recorder", folder->tape_id, &err);
+    int rc = page_read_recorder(&page, folder, &err);
     if (rc == 0 && page.alive)
         check_page(h, &page);
     else if (rc == 0 || rc == -ENOENT)
@@ -262,7 +262,7 @@ static void check_recorder(struct health *h, const struct folder *folder)
 static uint64_t seconds_left(const struct folder *folder, uint64_t free_bytes)
 {
     struct counters_copy page;
-    if (counters_read_of(&page, "recorder", folder->tape_id, NULL) < 0)
+    if (page_read_recorder(&page, folder, NULL) < 0)
         return UINT64_MAX;
     uint64_t now_ns = clock_wall(), written = page_value(&page, "recorder_written", NULL);
     uint64_t full_ns = page_value(&page, "recorder_disk_full_in", NULL);

@@ -4,42 +4,61 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "cli/command.h"
 #include "shm/ring_state.h"
-#include "tape/folder.h"
+
+static bool is_wanted(const struct pages *pages, const char *writer)
+{
+    return pages->writer == NULL || strncmp(writer, pages->writer, strlen(pages->writer)) == 0;
+}
+
+/* Add a page as it was read, with what reading it returned. It may have gone since it was listed.
+ */
+static void add(struct pages *pages, int rc, struct counters_copy *copy, const struct tdk_err *err)
+{
+    if (rc < 0 && rc != -ENOENT && !pages->quiet)
+        cli_warn("%s", err->text);
+    if (rc < 0)
+        return;
+    if (copy->alive && pages->count < PAGES_MAX)
+        pages->items[pages->count++] = *copy;
+    else
+        counters_forget(copy);
+}
 
 static int add_page(const char *name, void *context)
 {
-    struct pages *pages = context;
     struct counters_copy copy;
     struct tdk_err err;
-    if (pages->writer != NULL && strncmp(name, pages->writer, strlen(pages->writer)) != 0)
-        return 0;
-    if (counters_read(&copy, name, &err) < 0) {
-        if (err.code != -ENOENT && !pages->quiet) /* it may have gone since it was listed */
-            cli_warn("%s", err.text);
-        return 0;
-    }
-    if (copy.alive && pages->count < PAGES_MAX)
-        pages->items[pages->count++] = copy;
-    else
-        counters_forget(&copy);
+    if (is_wanted(context, name))
+        add(context, counters_read(&copy, name, &err), &copy, &err);
     return 0;
+}
+
+int page_read_recorder(struct counters_copy *page, const struct folder *folder, struct tdk_err *err)
+{
+    int rc = counters_read_of(page, "recorder", folder->tape_id, err);
+    if (rc < 0 || !page->alive || !folder_is_not_held_by(folder, page->pid))
+        return rc;
+    rc = err_say(err, -ENOENT, "the recorder with the tape's id records another copy, %s",
+                 page->tape);
+    counters_forget(page);
+    return rc;
 }
 
 /* Add the pages of one tape. */
 static int add_pages_of(struct pages *pages, const char *tape, struct tdk_err *err)
 {
-    static const char *const writers[] = {"recorder", "replayer"};
+    struct counters_copy copy;
     struct folder folder;
     int rc = folder_open(&folder, tape, err);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < sizeof writers / sizeof writers[0]; i++) {
-        char name[COUNTERS_FILE_MAX];
-        counters_file(name, writers[i], folder.tape_id);
-        add_page(name, pages);
-    }
+    if (is_wanted(pages, "recorder"))
+        add(pages, page_read_recorder(&copy, &folder, err), &copy, err);
+    if (is_wanted(pages, "replayer"))
+        add(pages, counters_read_of(&copy, "replayer", folder.tape_id, err), &copy, err);
     folder_close(&folder);
     return 0;
 }

@@ -7,6 +7,7 @@
 #define TDK_CLI_PAGES_H
 
 #include "shm/counters.h"
+#include "tape/folder.h"
 #include "tapedeck/ring.h"
 
 enum { PAGES_MAX = 16 };
@@ -22,6 +23,11 @@ struct pages {
  * reported and passed over. */
 int pages_read(struct pages *pages, const char *tape, struct tdk_err *err);
 void pages_forget(struct pages *pages);
+
+/* The page of the recorder of this tape; if that has died, the one that it left. -ENOENT: there is
+ * none, or it is of the recorder of another copy of the tape. */
+int page_read_recorder(struct counters_copy *page, const struct folder *folder,
+                       struct tdk_err *err);
 
 /* The page of the same run of the same daemon, or NULL. */
 const struct counters_copy *pages_same(const struct pages *pages, const struct counters_copy *page);

@@ -157,14 +157,23 @@ int folder_check(const struct folder *folder, struct tdk_err *err)
 
 /* ---- holding ---- */
 
+/* The pid that a holder leaves in TAPE/lock. 0: there is none. */
+static unsigned long holder_of(int fd)
+{
+    char text[24] = {0};
+    ssize_t n = files->pread(fd, text, sizeof text - 1, 0);
+    return n > 0 ? strtoul(text, NULL, 10) : 0;
+}
+
 static int refuse_second(int fd, const char *path, struct tdk_err *err)
 {
-    char who[64] = {0};
-    ssize_t n = files->pread(fd, who, sizeof who - 1, 0);
-    who[n > 0 ? strspn(who, "0123456789") : 0] = '\0';
+    char who[40] = "";
+    unsigned long pid = holder_of(fd);
+    if (pid != 0)
+        snprintf(who, sizeof who, ", pid %lu", pid);
     return err_say(err, TDK_EBUSY,
-                   "tape %s is in use by another writer%s%s; stop it first, or use another tape",
-                   path, who[0] != '\0' ? ", pid " : "", who);
+                   "tape %s is in use by another writer%s; stop it first, or use another tape",
+                   path, who);
 }
 
 /* Bytes of TAPE/lock. They are not adjacent, because adjacent locks become one. A program of an
@@ -317,11 +326,16 @@ void folder_close(struct folder *folder)
     folder->lock_fd = -1;
 }
 
-static bool is_locked(const struct folder *folder, unsigned byte)
+static int open_lock(const struct folder *folder)
 {
     char path[TAPE_PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/lock", folder->path);
-    int fd = files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    return files->open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+}
+
+static bool is_locked(const struct folder *folder, unsigned byte)
+{
+    int fd = open_lock(folder);
     if (fd < 0)
         return false;
     int rc = files->is_locked(fd, byte);
@@ -332,6 +346,17 @@ static bool is_locked(const struct folder *folder, unsigned byte)
 bool folder_is_held(const struct folder *folder)
 {
     return is_locked(folder, LOCK_HOLDER);
+}
+
+bool folder_is_not_held_by(const struct folder *folder, uint32_t pid)
+{
+    int fd = open_lock(folder);
+    if (fd < 0)
+        return fd == -ENOENT;
+    int rc = files->is_locked(fd, LOCK_HOLDER);
+    unsigned long holder = rc == 1 ? holder_of(fd) : 0;
+    files->close(fd);
+    return rc == 0 || (holder != 0 && holder != pid);
 }
 
 void folder_doubt_index(const struct folder *folder, bool doubt)

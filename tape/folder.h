@@ -51,6 +51,10 @@ void folder_discard(struct folder *folder);
 /* Does a writer hold the tape now? */
 bool folder_is_held(const struct folder *folder);
 
+/* Is it certain that the process with this pid, in its own pid namespace, does not hold the tape?
+ * It may hold another copy, which has the same id. */
+bool folder_is_not_held_by(const struct folder *folder, uint32_t pid);
+
 /* The holder of the tape tells readers that its index is behind what is on the tape. This needs no
  * room on the disk, and ends with the holder. */
 void folder_doubt_index(const struct folder *folder, bool doubt);

@@ -121,6 +121,16 @@ class Watch(tapedeck.Case):
         self.recording().kill()
         self.assertRegex(self.check(code=2), "^critical: no recorder runs, and the last one was killed")
 
+    def test_a_copy_is_not_recorded_because_the_tape_with_its_id_is(self):
+        self.recording()
+        copy = self.scratch / "copy"
+        shutil.copytree(self.tape, copy, ignore=shutil.ignore_patterns("*.sock"))
+        self.assertRegex(self.check(), "^ok: 2 of 2 rings recorded")
+        done = self.run_cli("check", "-T", copy, "--free-warning", "0", "--free-critical", "0")
+        self.assertRegex(done.stdout.decode(), "^critical: no recorder runs")
+        self.run_ok("stat", "-T", copy, code=6)
+        self.run_ok("stat", "-T", self.tape)
+
     def test_a_stopped_loop_is_critical(self):
         recorder = self.recording()
         os.kill(recorder.pid, signal.SIGSTOP)
