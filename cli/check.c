@@ -105,6 +105,7 @@ static double percent_of(uint64_t part, uint64_t whole)
 static void check_ring(struct health *h, const struct counters_copy *page, const char *ring)
 {
     uint64_t state = page_value(page, "ring_state", ring);
+    const char *reason = page_ring_reason(page, ring);
     double fill =
         percent_of(page_value(page, "ring_fill", ring), page_value(page, "ring_capacity", ring));
     if (state == RING_QUARANTINED)
@@ -113,6 +114,10 @@ static void check_ring(struct health *h, const struct counters_copy *page, const
     else if (state == RING_HELD)
         health_find(h, HEALTH_CRITICAL, "ring", "end the other consumer",
                     "ring %s is consumed by another process", ring);
+    else if (state == RING_REFUSED)
+        health_find(h, HEALTH_CRITICAL, "ring", "look at the recorder's log, which has all of it",
+                    "ring %s is refused%s%s", ring, reason != NULL ? ": " : "",
+                    reason != NULL ? reason : "");
     else if (state == RING_WAITING)
         health_find(h, HEALTH_WARNING, "ring", "start its producer, or use --create-ring",
                     "ring %s is not in %s", ring, rings_path());

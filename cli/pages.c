@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/command.h"
@@ -133,20 +134,25 @@ const char *page_state(const struct counters_copy *page)
 /* A ring without a problem of its own has its recorder's state. */
 static const char *ring_state_word(const struct counters_copy *page, const char *ring)
 {
-    static const char *const words[] = {[RING_WAITING] = "waiting",
-                                        [RING_HELD] = "held by another",
-                                        [RING_ATTACHED] = NULL,
-                                        [RING_QUARANTINED] = "quarantined"};
+    static const char *const words[] = {
+        [RING_WAITING] = "waiting",   [RING_HELD] = "held by another",
+        [RING_ATTACHED] = NULL,       [RING_QUARANTINED] = "quarantined",
+        [RING_DETACHED] = "detached", [RING_REFUSED] = "refused"};
     uint64_t state = page_value(page, "ring_state", ring);
     if (state >= sizeof words / sizeof words[0])
         return "unknown";
     return words[state] != NULL ? words[state] : page_state(page);
 }
 
-static const char *ring_reason(const struct counters_copy *page, const char *ring)
+const char *page_ring_reason(const struct counters_copy *page, const char *ring)
 {
-    const struct counter_value *note = counters_find(page, "ring_quarantined", ring);
-    return note != NULL && note->value != 0 ? note->help : NULL;
+    static const char *const notes[] = {"ring_quarantined", "ring_refused"};
+    for (size_t i = 0; i < array_size(notes); i++) {
+        const struct counter_value *note = counters_find(page, notes[i], ring);
+        if (note != NULL && note->value != 0)
+            return note->help;
+    }
+    return NULL;
 }
 
 static void view_ring(struct ring_view *v, const struct counters_copy *page,
@@ -157,7 +163,7 @@ static void view_ring(struct ring_view *v, const struct counters_copy *page,
         .name = ring,
         .track = row->track,
         .state = ring_state_word(page, ring),
-        .reason = ring_reason(page, ring),
+        .reason = page_ring_reason(page, ring),
         .epoch = page_value(page, "ring_epoch", ring),
         .written = page_value(page, "ring_written_seq", ring),
         .durable = page_value(page, "ring_durable_seq", ring),

@@ -41,9 +41,12 @@ const char *page_state(const struct counters_copy *page); /* "ok", "degraded: no
  * the recorder's canary. False: no replayer looks for it. */
 bool page_canary_age(const struct counters_copy *recorder, uint64_t *age_ns);
 
+/* Why the ring is quarantined or refused. NULL: it is neither. */
+const char *page_ring_reason(const struct counters_copy *page, const char *ring);
+
 struct ring_view {
     const char *name, *track, *state;
-    const char *reason; /* why it is quarantined; NULL: it is not */
+    const char *reason; /* why it is quarantined or refused; NULL: it is neither */
     bool seen;          /* the ring itself is visible from here: info is filled in */
     struct tdk_ring_info info;
     uint64_t epoch, written, durable, lost_total, fill, high_water, ticks, bytes;

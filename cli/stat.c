@@ -63,7 +63,7 @@ static void put_string(struct text_buffer *out, const char *text)
     text_add_json(out, text, strlen(text));
 }
 
-/* "ok", "quarantined: REASON" */
+/* "ok", "quarantined: REASON", "refused: REASON" */
 static const char *state_text(char text[STATE_TEXT], const struct ring_view *v)
 {
     snprintf(text, STATE_TEXT, "%s%s%s", v->state, v->reason != NULL ? ": " : "",

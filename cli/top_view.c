@@ -271,7 +271,8 @@ static const struct top_column ring_columns[] = {
 static enum top_tone ring_tone(const struct top_ring *ring)
 {
     uint64_t percent = ring->capacity > 0 ? ring->fill * 100 / ring->capacity : 0;
-    if (strncmp(ring->state, "quarantined", 11) == 0 || percent >= FILL_BAD)
+    if (strncmp(ring->state, "quarantined", 11) == 0 || strncmp(ring->state, "refused", 7) == 0 ||
+        percent >= FILL_BAD)
         return TOP_BAD;
     if (strcmp(ring->state, "ok") != 0 || percent >= FILL_WARN || ring->lost > 0)
         return TOP_WARN;

@@ -23,8 +23,8 @@ static struct recorder *recorder_of(const struct request *request)
 
 static void state_text(const struct inlet *s, const char *all, char *text, size_t room)
 {
-    if (s->state == RING_QUARANTINED)
-        snprintf(text, room, "quarantined: %s", s->reason);
+    if (inlet_reason(s) != NULL)
+        snprintf(text, room, "%s: %s", inlet_state_text(s), inlet_reason(s));
     else if (s->state == RING_ATTACHED)
         snprintf(text, room, "%s", all);
     else

@@ -61,9 +61,10 @@ static const struct counter_kind_of own_rows[GAUGES_OWN_COUNT] = {
 };
 
 static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
-    [GAUGES_RING_STATE] = {"ring_state",
-                           "0 waiting, 1 held by another, 2 attached, 3 quarantined, 4 detached",
-                           COUNTER_LEVEL, COUNTER_COUNT},
+    [GAUGES_RING_STATE] =
+        {"ring_state",
+         "0 waiting, 1 held by another, 2 attached, 3 quarantined, 4 detached, 5 refused",
+         COUNTER_LEVEL, COUNTER_COUNT},
     [GAUGES_RING_TICKS] = {"ring_ticks", "ticks taken from the ring", COUNTER_TOTAL, COUNTER_COUNT},
     [GAUGES_RING_BYTES] = {"ring_taken", "frames taken from the ring, with heads", COUNTER_TOTAL,
                            COUNTER_BYTES},
@@ -84,6 +85,9 @@ static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
     [GAUGES_RING_QUARANTINED] = {"ring_quarantined",
                                  "since when it is quarantined, and why; 0: it is not",
                                  COUNTER_NOTE, COUNTER_TIME},
+    [GAUGES_RING_REFUSED] = {"ring_refused",
+                             "since when it cannot be made or opened, and why; 0: it can",
+                             COUNTER_NOTE, COUNTER_TIME},
 };
 
 static void add_own(struct gauges *t)
@@ -185,6 +189,7 @@ static void update_ring(struct gauges *t, int rows[GAUGES_RING_COUNT], const str
         counters_set(t->page, rows[i], values[i]);
     counters_note(t->page, rows[GAUGES_RING_QUARANTINED],
                   s->state == RING_QUARANTINED ? s->reason : NULL);
+    counters_note(t->page, rows[GAUGES_RING_REFUSED], s->state == RING_REFUSED ? s->reason : NULL);
 }
 
 /* A ring's rows are there as soon as it is to be recorded, so that one that we wait for can be

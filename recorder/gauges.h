@@ -54,7 +54,8 @@ enum gauges_ring {
     GAUGES_RING_EPOCH,
     GAUGES_RING_WRITTEN,
     GAUGES_RING_DURABLE,
-    GAUGES_RING_QUARANTINED, /* a note; the others are numbers */
+    GAUGES_RING_QUARANTINED, /* this one and the next are notes; the others are numbers */
+    GAUGES_RING_REFUSED,
     GAUGES_RING_COUNT,
 };
 

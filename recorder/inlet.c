@@ -197,9 +197,11 @@ bool inlet_take(struct inlet *s, struct tdk_ring *ring)
 
 static void refuse(struct inlet *s, const struct tdk_err *err)
 {
-    if (s->state == RING_HELD)
+    enum ring_state state = err->code == TDK_EBUSY ? RING_HELD : RING_REFUSED;
+    snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, err->text);
+    if (s->state == state)
         return; /* logged already */
-    s->state = RING_HELD;
+    s->state = state;
     log_warn("ring %s: %s; no tick is taken, asking again", s->asked->name, err->text);
 }
 
@@ -293,6 +295,7 @@ void inlet_visit(struct inlet *s, const struct config *config, uint64_t now_ns)
     switch (s->state) {
     case RING_WAITING:
     case RING_HELD:
+    case RING_REFUSED:
         if (!s->leaving)
             look_for(s, config);
         break;
@@ -420,8 +423,14 @@ uint64_t inlet_lost_at_end(const struct inlet *s)
 const char *inlet_state_text(const struct inlet *s)
 {
     static const char *const texts[] = {
-        [RING_WAITING] = "waiting",         [RING_HELD] = "held by another", [RING_ATTACHED] = "ok",
-        [RING_QUARANTINED] = "quarantined", [RING_DETACHED] = "detached",
+        [RING_WAITING] = "waiting",   [RING_HELD] = "held by another",
+        [RING_ATTACHED] = "ok",       [RING_QUARANTINED] = "quarantined",
+        [RING_DETACHED] = "detached", [RING_REFUSED] = "refused",
     };
     return texts[s->state];
+}
+
+const char *inlet_reason(const struct inlet *s)
+{
+    return s->state == RING_QUARANTINED || s->state == RING_REFUSED ? s->reason : NULL;
 }

@@ -45,7 +45,7 @@ struct inlet {
     const struct inlet *all;         /* borrowed: every inlet, including this one */
     unsigned all_count;
     enum ring_state state;
-    char reason[240]; /* of the quarantine */
+    char reason[240]; /* why it is quarantined or refused */
 
     struct tdk_ring *ring; /* NULL unless attached */
     bool lent;        /* the ring is memory that was passed to us; it has no name in a folder */
@@ -144,5 +144,8 @@ void inlet_quarantine(struct inlet *inlet, const char *why);
 void inlet_close(struct inlet *inlet);
 
 const char *inlet_state_text(const struct inlet *inlet);
+
+/* Why it is quarantined or refused. NULL: it is neither. */
+const char *inlet_reason(const struct inlet *inlet);
 
 #endif

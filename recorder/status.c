@@ -77,11 +77,12 @@ bool status_moved(const struct status *status, const struct status *before)
 static void log_ring(const struct inlet *s)
 {
     char high[QUANTITY_TEXT];
+    const char *reason = inlet_reason(s);
     log_info(
         "ring %s track=%s state=%s%s%s epoch=%llu written=%llu durable=%llu ticks=%llu lost=%llu "
         "waiting=%zu high_water=%s",
         s->asked->name, s->track[0] != '\0' ? s->track : "?", inlet_state_text(s),
-        s->state == RING_QUARANTINED ? ": " : "", s->state == RING_QUARANTINED ? s->reason : "",
+        reason != NULL ? ": " : "", reason != NULL ? reason : "",
         (unsigned long long)s->sequence.epoch,
         (unsigned long long)inlet_marked(&s->written, s->sequence.epoch),
         (unsigned long long)inlet_marked(&s->durable, s->sequence.epoch),

@@ -1,5 +1,6 @@
 #include "replayer/recorded.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -11,7 +12,12 @@ struct search {
     struct tdk_err *err;
 };
 
-/* In a state below RING_QUARANTINED, a ring is read by its recorder, or will be. */
+/* Does the recorder read the ring, or will it when it can? */
+static bool is_recorded(uint64_t state)
+{
+    return state != RING_QUARANTINED && state != RING_DETACHED;
+}
+
 static int look_at_page(const char *name, void *context)
 {
     const struct search *search = context;
@@ -21,7 +27,7 @@ static int look_at_page(const char *name, void *context)
         counters_read(&page, name, NULL) < 0)
         return 0;
     const struct counter_value *state = counters_find(&page, "ring_state", search->ring);
-    if (page.alive && state != NULL && state->value < RING_QUARANTINED)
+    if (page.alive && state != NULL && is_recorded(state->value))
         rc = err_say(search->err, TDK_EBUSY,
                      "ring %s is being recorded to tape %s, and a play into it would end the "
                      "recording: play into another ring",

@@ -12,6 +12,7 @@ enum ring_state {
     RING_ATTACHED,    /* it is recorded */
     RING_QUARANTINED, /* it breaks the rules, and is left alone */
     RING_DETACHED,    /* the recorder was told to detach from it */
+    RING_REFUSED,     /* it cannot be made or opened: no room, no permission */
 };
 
 #endif

@@ -114,7 +114,7 @@ let before = null;
 let bounds = { low: 0, high: Infinity }; // of the tape, in ns, once its coverage is known
 
 function ringState(ring, own) {
-  const words = ["waiting", "held by another", null, "quarantined"];
+  const words = ["waiting", "held by another", null, "quarantined", "detached", "refused"];
   const degraded = ["ok", "no space", "sync fails", "write fails", "index fails"];
   return words[ring.state] === null ? degraded[own.recorder_state] || "unknown" : words[ring.state] || "unknown";
 }

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -102,6 +104,10 @@ class Watch(tapedeck.Case):
         return self.run_ok("check", "-T", self.tape, "--free-warning", "0", "--free-critical", "0",
                            *args, code=code).stdout.decode()
 
+    def check_says(self, pattern):
+        done = self.run_cli("check", "-T", self.tape, "--free-warning", "0", "--free-critical", "0")
+        return re.search(pattern, done.stdout.decode())
+
     def test_a_tape_that_is_recorded_is_ok_in_each_form(self):
         self.recording()
         self.assertRegex(self.check(), r"^ok: 2 of 2 rings recorded; 0 ticks lost since it started; .* free\n$")
@@ -158,6 +164,23 @@ class Watch(tapedeck.Case):
         rings = {ring["name"]: (ring["track"], ring["state"]) for ring in rows[0]["rings"]}
         self.assertEqual(rings, {"a": ("venue.a", "ok"), "typo": ("", "waiting")})
         self.assertEqual(recorder.stderr.count("waiting for it"), 2)
+
+    def test_a_ring_that_cannot_be_made_is_refused_with_the_reason_and_not_held_by_another(self):
+        small = (1 << 20, 1 << 20)  # the largest file that the recorder may make
+        recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "512K", "--block-size", "64K",
+                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, small))
+        reason = "create ring a: allocate its pages: File too large"
+        recorder.wait_line(f"ring a: {reason}; no tick is taken, asking again")
+        self.wait_for(lambda: self.run_cli("check", "-T", self.tape).returncode == 2)
+        self.assertRegex(self.check(code=2), f"^critical: ring a is refused: {reason}; 0 of 1 ring recorded")
+        for where in (("-T", self.tape), ("-a", f"unix:{self.tape}/recorder.sock")):
+            rings = json.loads(self.run_ok("stat", *where, "--json").stdout)[0]["rings"]
+            self.assertEqual(rings[0]["state"], f"refused: {reason}", where)
+        recorder.signal(signal.SIGUSR1)
+        recorder.wait_line(f"ring a track=. state=refused: {reason}")
+        self.run_ok("ring", "create", "a", "--size", "64K")
+        self.wait_for(lambda: self.check_says("^ok: 1 of 1 ring recorded"))
+        self.assertEqual(recorder.stderr.count("no tick is taken"), 1)
 
     def test_a_ring_that_fills_up_is_judged_by_each_threshold_on_its_own(self):
         # Nothing causes these ticks to be written, so the ring stays as full as it is.

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "replayer/lane.h"
 #include "shm/counters.h"
+#include "shm/ring_state.h"
 
 #define CAPACITY (64u << 10)
 
@@ -325,15 +327,16 @@ static void a_ring_that_is_recorded_is_refused_and_none_is_made(void **state)
     assert_int_equal(counters_create(&page, &options, &f->err), 0);
     (void)counters_add(page, &what, "nearby", "nearby");
     int row = counters_add(page, &what, "feed", "feed");
-    for (uint64_t value = 0; value < 3; value++) { /* waiting, held by another, attached */
-        counters_set(page, row, value);
+    static const uint64_t recorded[] = {RING_WAITING, RING_HELD, RING_ATTACHED, RING_REFUSED};
+    for (size_t i = 0; i < array_size(recorded); i++) {
+        counters_set(page, row, recorded[i]);
         assert_int_equal(lane_open(&other, "feed", CAPACITY, false, &f->err), TDK_EBUSY);
         assert_non_null(strstr(f->err.text, "ring feed is being recorded to tape /t"));
         lane_close(&other);
         assert_int_equal(tdk_ring_stat("feed", &(struct tdk_ring_info){.epoch = 0}, NULL),
                          TDK_ENORING);
     }
-    counters_set(page, row, 4); /* detached */
+    counters_set(page, row, RING_DETACHED);
     assert_int_equal(lane_open(&other, "feed", CAPACITY, false, &f->err), 0);
     lane_close(&other);
     counters_close(page);
