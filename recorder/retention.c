@@ -251,11 +251,32 @@ static void tell_retired(struct retention *r)
              quantity_size_text(bytes, r->bytes));
 }
 
-/* As long as the limits on the disk can be kept, they make sure that it is never full. */
-static bool policy_sees_to_it(const struct retention *r)
+static uint64_t left_of(uint64_t limit, uint64_t used)
+{
+    return limit > used ? limit - used : 0;
+}
+
+/* How much larger the limits let the tape become. Segments to come are taken to be as large as
+ * those that are there. */
+static uint64_t may_grow(const struct retention *r)
 {
     const struct retain_policy *p = r->policy;
-    return (p->max_size != 0 || p->max_segments != 0 || p->min_free != 0) && !r->verdict.unmet;
+    const struct retain_verdict *v = &r->verdict;
+    uint64_t bytes = UINT64_MAX;
+    if (p->max_size != 0)
+        bytes = left_of(p->max_size, v->bytes);
+    if (p->max_segments != 0 && v->segments != 0) {
+        uint64_t each = v->bytes / v->segments + 1, count = left_of(p->max_segments, v->segments);
+        bytes = min_u64(bytes, count < UINT64_MAX / each ? count * each : UINT64_MAX);
+    }
+    return bytes;
+}
+
+/* As long as the limits on the disk can be kept, and are not larger than the disk, they make sure
+ * that it is never full. */
+static bool policy_sees_to_it(const struct retention *r)
+{
+    return !r->verdict.unmet && (r->policy->min_free != 0 || may_grow(r) < r->free_bytes);
 }
 
 static void look_ahead(struct retention *r, uint64_t now_ns)

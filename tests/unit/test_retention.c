@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "recorder/retention.h"
@@ -116,6 +117,42 @@ static void a_recorder_that_writes_nothing_fills_no_disk(void **state)
     assert_true(f->retention.full_ns == UINT64_MAX);
 }
 
+/* Limits that keep segments of `each` bytes, of which there are 10. The plan is made up: there is
+ * no tape. */
+static void keep(struct fixture *f, struct retain_policy policy, uint64_t each)
+{
+    f->policy = policy;
+    warn_below(f, DAY_NS);
+    f->retention.plan_ns = UINT64_MAX;
+    f->retention.verdict = (struct retain_verdict){.segments = 10, .bytes = 10 * each};
+}
+
+static void limits_that_the_disk_has_room_for_keep_it_from_filling(void **state)
+{
+    struct fixture *f = *state;
+    const struct retain_policy policies[] = {{.max_size = f->free_bytes / 2},
+                                             {.max_segments = 100},
+                                             {.max_size = UINT64_MAX, .max_segments = 100},
+                                             {.min_free = 1}};
+    for (size_t i = 0; i < array_size(policies); i++) {
+        keep(f, policies[i], f->free_bytes / 1000);
+        assert_int_equal(write_on(f, 2 * MINUTE, HOUR_S), 0);
+        assert_true(f->retention.full_ns == UINT64_MAX);
+    }
+}
+
+static void limits_that_are_larger_than_the_disk_do_not(void **state)
+{
+    struct fixture *f = *state;
+    const struct retain_policy policies[] = {
+        {.max_size = 4 * f->free_bytes}, {.max_segments = 10000}, {.max_age_ns = DAY_NS}};
+    for (size_t i = 0; i < array_size(policies); i++) {
+        keep(f, policies[i], f->free_bytes / 1000);
+        assert_int_equal(write_on(f, 2 * MINUTE, HOUR_S), 1);
+        assert_true(f->retention.full_ns < DAY_NS);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -126,6 +163,8 @@ int main(void)
         TEST(a_disk_that_lasts_longer_is_not_warned_of),
         TEST(of_0_nothing_is_warned_of_and_the_time_is_known),
         TEST(a_recorder_that_writes_nothing_fills_no_disk),
+        TEST(limits_that_the_disk_has_room_for_keep_it_from_filling),
+        TEST(limits_that_are_larger_than_the_disk_do_not),
     };
     return cmocka_run_group_tests_name("recorder.retention", tests, NULL, NULL);
 }
