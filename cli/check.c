@@ -262,8 +262,8 @@ static void check_recorder(struct health *h, const struct folder *folder)
 
 #define RATE_AFTER_NS (600 * NS_PER_S) /* before that, a rate says little about the day */
 
-/* Seconds until the disk is full: as the recorder computes it from its last minutes and its limits,
- * else by the rate since its start. UINT64_MAX: not known. */
+/* Seconds until the disk is full: as the recorder computes it from its last minutes, else by the
+ * rate since its start. UINT64_MAX: not known, or the recorder's limits prevent it. */
 static uint64_t seconds_left(const struct folder *folder, uint64_t free_bytes)
 {
     struct counters_copy page;
@@ -272,10 +272,11 @@ static uint64_t seconds_left(const struct folder *folder, uint64_t free_bytes)
     uint64_t now_ns = clock_wall(), written = page_value(&page, "recorder_written", NULL);
     uint64_t full_ns = page_value(&page, "recorder_disk_full_in", NULL);
     uint64_t ran_ns = now_ns > page.started ? now_ns - page.started : 0;
+    bool limited = page_value(&page, "recorder_disk_limited", NULL) != 0;
     counters_forget(&page);
     if (full_ns != 0)
         return full_ns / NS_PER_S;
-    if (ran_ns < RATE_AFTER_NS || written == 0)
+    if (limited || ran_ns < RATE_AFTER_NS || written == 0)
         return UINT64_MAX;
     return (uint64_t)((double)free_bytes / ((double)written / ((double)ran_ns / 1e9)));
 }

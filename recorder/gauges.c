@@ -58,6 +58,9 @@ static const struct counter_kind_of own_rows[GAUGES_OWN_COUNT] = {
                           COUNTER_BYTES},
     [GAUGES_CANARY] = {"recorder_canary_period", "interval between the canary's ticks; 0: none",
                        COUNTER_LEVEL, COUNTER_NS},
+    [GAUGES_DISK_LIMITED] = {"recorder_disk_limited",
+                             "1: the limits of retention keep the disk from filling", COUNTER_LEVEL,
+                             COUNTER_COUNT},
 };
 
 static const struct counter_kind_of ring_rows[GAUGES_RING_COUNT] = {
@@ -159,6 +162,7 @@ static void update_own(struct gauges *t, const struct status *status)
         [GAUGES_PACKED_FROM] = status->packed.bytes_before,
         [GAUGES_PACKED_TO] = status->packed.bytes_after,
         [GAUGES_CANARY] = t->canary_ns,
+        [GAUGES_DISK_LIMITED] = status->disk_limited,
     };
     for (size_t i = 0; i < GAUGES_OWN_COUNT; i++)
         counters_set(t->page, t->own[i], values[i]);

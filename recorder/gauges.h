@@ -39,6 +39,7 @@ enum gauges_own {
     GAUGES_PACKED_FROM,
     GAUGES_PACKED_TO,
     GAUGES_CANARY,
+    GAUGES_DISK_LIMITED,
     GAUGES_OWN_COUNT,
 };
 

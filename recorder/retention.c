@@ -283,7 +283,8 @@ static void look_ahead(struct retention *r, uint64_t now_ns)
 {
     char in[QUANTITY_TEXT], rate[QUANTITY_TEXT], free_text[QUANTITY_TEXT];
     uint64_t per_second, full_ns = forecast_full_ns(&r->forecast, r->free_bytes, &per_second);
-    r->full_ns = policy_sees_to_it(r) ? UINT64_MAX : full_ns;
+    r->is_limited = policy_sees_to_it(r);
+    r->full_ns = r->is_limited ? UINT64_MAX : full_ns;
     if (r->warn_ns == 0 || r->full_ns >= r->warn_ns)
         return;
     bool worse = r->full_ns < r->warned_full_ns / 2;

@@ -51,6 +51,7 @@ struct retention {
     struct forecast forecast;
     uint64_t disk_free, tape_size; /* as the last finished work found them */
     uint64_t full_ns; /* until the disk is full; UINT64_MAX: not known, or the policy prevents it */
+    bool is_limited;  /* the policy prevents it */
     uint64_t warned_ns, warned_full_ns;
     bool unmet_told, failed_told, busy_told, waits_told;
 };

@@ -61,6 +61,7 @@ void status_add_tape(struct status *status, const struct retention *retention,
     status->tape_size = retention->tape_size;
     status->disk_free = retention->disk_free;
     status->disk_full_ns = retention->full_ns != UINT64_MAX ? retention->full_ns : 0;
+    status->disk_limited = retention->is_limited;
     status->packed = view.totals;
     status->packing = view.segment;
     status->packing_left = view.left;

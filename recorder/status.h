@@ -25,6 +25,7 @@ struct status {
     struct sealer_totals packed;
     uint64_t packing, packing_left; /* the segment being packed, 0: none; how many are to be */
     uint64_t tape_size, disk_free, disk_full_ns; /* as retention.h last saw them; 0: not yet */
+    bool disk_limited;                           /* the limits keep the disk from filling */
     enum status_level level;
     const char *state; /* the same in words: "ok", "degraded: no space", ... */
 };

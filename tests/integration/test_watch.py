@@ -208,6 +208,26 @@ class Watch(tapedeck.Case):
             self.run_ok("check", "-T", self.tape, option, "0", code=2)
             self.run_ok("check", "-T", self.tape, option, "101", code=2)
 
+    def started_long_ago(self):
+        """As if the recorder had run for an hour: its page says when it was started."""
+        page = next(self.rings.glob("recorder-*.counters"))
+        with open(page, "r+b") as file:
+            file.seek(32)
+            started = int.from_bytes(file.read(8), "little")
+            file.seek(32)
+            file.write((started - 3600 * 10**9).to_bytes(8, "little"))
+
+    def test_a_disk_that_limits_keep_from_filling_is_not_about_to_be_full(self):
+        small = ("--segment-size", "128K", "--block-size", "16K")
+        for limits in ((), ("--retain-max-size", "1M")):
+            recorder = self.recording(*small, *limits)
+            self.run_ok("gen", "--ring", "a", "--count", "2000")
+            self.run_ok("flush", "-T", self.tape)
+            self.started_long_ago()
+            pattern = r" free\n$" if limits else r" free, full in \S+\n$"
+            self.wait_for(lambda: self.check_says(pattern))
+            self.assertEqual(recorder.stop(), 0)
+
     def test_what_is_no_tape_is_unknown_and_nothing_at_all_is_usage(self):
         self.assertRegex(self.run_ok("check", "-T", self.scratch, code=3).stdout.decode(), "^unknown: ")
         self.run_ok("check", code=2)
