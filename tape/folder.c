@@ -35,7 +35,7 @@ static int read_meta(struct folder *folder, struct tdk_err *err)
         return rc;
     if (rc < 0 && rc != -EIO)
         return err_advise(err, err_set(err, rc, "read %s/tape.meta", folder->path), -EACCES,
-                          "join its group");
+                          FOLDER_READERS);
     if (rc == -EIO || meta.magic != TAPE_MAGIC || meta.crc != meta_crc(&meta))
         return err_set(err, TDK_ECORRUPT, "read %s/tape.meta", folder->path);
     if (meta.version != TAPE_VERSION)
@@ -140,7 +140,7 @@ int folder_open(struct folder *folder, const char *path, struct tdk_err *err)
         return err_say(err, TDK_ENOTAPE, "%s is not a tape: it is not a directory", folder->path);
     if (fd < 0) {
         err_set(err, fd, "open tape %s", folder->path);
-        return err_advise(err, fd, -EACCES, "join its group");
+        return err_advise(err, fd, -EACCES, FOLDER_READERS);
     }
     files->close(fd);
     return identify(folder, err);

@@ -17,7 +17,8 @@
 
 #define TAPE_PATH_MAX 4096
 
-/* What is advised to whoever may not write to a tape. */
+/* What is advised to whoever may not read a tape, and to whoever may not write to it. */
+#define FOLDER_READERS "join its group"
 #define FOLDER_WRITERS "only the user that the tape belongs to, and root, may write to it"
 
 struct folder {

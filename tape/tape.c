@@ -187,7 +187,7 @@ int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err)
 {
     struct stat file;
     if (stat(path, &file) < 0)
-        return err_set(err, -errno, "open tape %s", path);
+        return err_advise(err, err_set(err, -errno, "open tape %s", path), -EACCES, FOLDER_READERS);
 
     struct tdk_tape *t = calloc(1, sizeof *t);
     if (t == NULL)

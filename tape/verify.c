@@ -573,7 +573,7 @@ static int open_all(struct verify *v, const char *path, struct tdk_err *err)
 {
     struct stat file;
     if (stat(path, &file) < 0)
-        return err_set(err, -errno, "verify %s", path);
+        return err_advise(err, err_set(err, -errno, "verify %s", path), -EACCES, FOLDER_READERS);
     if (S_ISREG(file.st_mode))
         return open_lone(v, path, err);
     int rc = folder_open(&v->folder, path, err);

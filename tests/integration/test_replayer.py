@@ -71,6 +71,11 @@ class Begin(tapedeck.Case):
 
     @unittest.skipUnless(os.getuid() == 0, "needs root: it asks as another user")
     def test_who_may_not_connect_is_told_what_would_let_him(self):
+        within = self.scratch / "within"  # as /var/lib/tapedeck: the directory that the tape is in is closed, too
+        within.mkdir(mode=0o750)
+        for words in (("query", "--count"), ("verify",), ("info",), ("check",)):
+            done = self.run_as_a_stranger(*words, "-T", within / "tape", code=3 if words == ("check",) else 1)
+            self.assertIn("Permission denied; join its group", done.stdout + done.stderr, words)
         self.recorder("--ring", "a")
         self.assertIn("Permission denied; join its group",
                       self.run_as_a_stranger("query", "-T", self.tape, "--count", code=1).stderr)
