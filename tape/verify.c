@@ -8,13 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/array.h"
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "tape/holds.h"
 #include "tape/hole.h"
-#include "tape/rebuild.h"
+#include "tape/verify_chain.h"
 #include "tape/verify_segment.h"
 #include "tape/view.h"
 
@@ -34,9 +32,8 @@ struct job {
 struct verify {
     const struct verify_options *options;
     struct folder folder;
-    struct retired *retired; /* what was deleted on purpose; NULL: a lone segment */
-    const char *lone;        /* path of the one segment; NULL: a tape */
-    struct view *view;       /* of the index to compare; NULL: none */
+    const char *lone;  /* path of the one segment; NULL: a tape */
+    struct view *view; /* of the index to compare; NULL: none */
     struct job *jobs;
     size_t job_count;
     struct verify_totals totals;
@@ -47,15 +44,9 @@ struct verify {
     size_t next;            /* next job to be taken */
     _Atomic uint64_t bytes, blocks, ticks;
 
-    /* ---- the chain, as far as it was told ---- */
-    uint64_t last_number;
-    bool retired_since;   /* part of it was deleted while verify ran */
-    uint32_t last_digest; /* 0: not known */
-    /* The last segment when the tape was closed cleanly; 0: not known. */
-    uint64_t marked;
-    /* For each epoch of a track the sum of what was met; ours. */
-    struct extent *tracks;
-    size_t track_count, track_room;
+    struct chain chain;
+    bool retired_since; /* part of the tape was deleted while verify ran */
+    uint64_t marked;    /* the last segment when the tape was closed cleanly; 0: not known */
 };
 
 /* ---- what was found ---- */
@@ -200,109 +191,13 @@ static unsigned threads_of(const struct verify *v)
     return threads > THREADS_MAX ? THREADS_MAX : (unsigned)threads;
 }
 
-/* ---- the chain ---- */
-
-static struct extent *find_track(struct verify *v, const struct extent *extent)
-{
-    for (size_t i = 0; i < v->track_count; i++)
-        if (v->tracks[i].track == extent->track && v->tracks[i].epoch == extent->epoch)
-            return &v->tracks[i];
-    return NULL;
-}
-
-static int add_track(struct verify *v, const struct extent *extent)
-{
-    struct extent *tracks =
-        array_grow(v->tracks, &v->track_room, v->track_count + 1, sizeof *tracks);
-    if (tracks == NULL)
-        return -ENOMEM;
-    v->tracks = tracks;
-    v->tracks[v->track_count++] = *extent;
-    return 0;
-}
-
-static void tell_hole(const struct verify *v, struct report *report, const struct extent *extent,
-                      uint64_t first)
-{
-    uint64_t last = extent->first_seq - 1;
-    if (v->retired != NULL &&
-        !retired_trim(v->retired, extent->track, extent->epoch, &first, &last))
-        return;
-    report_add(report, UINT64_MAX, TDK_EHOLE,
-               "track %u epoch %llu: seqs %llu to %llu are missing before it", extent->track,
-               (unsigned long long)extent->epoch, (unsigned long long)first,
-               (unsigned long long)last);
-}
-
-/* Chain a stretch of seqs to what is known of its track. */
-static int chain_extent(struct verify *v, struct report *report, const struct extent *extent)
-{
-    struct extent *track = find_track(v, extent);
-    if (track == NULL) {
-        /* Where segments were given up, an epoch may begin anywhere. */
-        if (extent->first_seq != 1 && !extent->begins && v->lone == NULL &&
-            v->folder.first_segment <= 1)
-            tell_hole(v, report, extent, 1);
-        return add_track(v, extent);
-    }
-    if (extent->first_seq > track->last_seq + 1)
-        tell_hole(v, report, extent, track->last_seq + 1);
-    bool repeats = extent->first_seq <= track->last_seq && extent->last_seq >= extent->first_seq;
-    if (extent->last_seq > track->last_seq)
-        track->last_seq = extent->last_seq;
-    track->step_back = max_u64(track->step_back, extent->step_back);
-    if (!repeats) {
-        track->blocks += extent->blocks;
-        track->ticks += extent->ticks;
-        track->lost += extent->lost;
-    } else {
-        track->repeats = true;
-    }
-    return 0;
-}
-
-/* `where`: " before it", or nothing. */
-static void tell_missing(const struct verify *v, struct report *report, uint64_t first,
-                         uint64_t last, const char *where)
-{
-    uint64_t from, to;
-    for (uint64_t at = first; retired_next_missing(v->retired, &at, last, &from, &to);)
-        if (from == to)
-            report_add(report, UINT64_MAX, -ENOENT, "segment %llu%s is missing",
-                       (unsigned long long)from, where);
-        else
-            report_add(report, UINT64_MAX, -ENOENT, "segments %llu to %llu%s are missing",
-                       (unsigned long long)from, (unsigned long long)to, where);
-}
-
-static void chain_missing(struct verify *v, struct report *report, uint64_t first, uint64_t last)
-{
-    tell_missing(v, report, first, last, " before it");
-    const struct retired_range *gone = retired_find(v->retired, last);
-    v->last_digest = gone != NULL && gone->last == last ? gone->digest : 0;
-}
-
-static void chain_segment(struct verify *v, struct report *report)
-{
-    uint64_t next = v->last_number != 0 ? v->last_number + 1 : v->folder.first_segment;
-    if (v->lone == NULL && report->number > next)
-        chain_missing(v, report, next, report->number - 1);
-    if (v->last_digest != 0 && report->has_foot && report->previous_digest != 0 &&
-        report->previous_digest != v->last_digest)
-        report_add(report, UINT64_MAX, TDK_ECORRUPT,
-                   "it does not follow the one before it: one of the two was replaced");
-    v->last_number = report->number;
-    v->last_digest = report->has_foot ? report->digest : 0;
-}
+/* ---- in order ---- */
 
 /* Are segments missing after the last one? */
 static int check_end(struct verify *v)
 {
     struct report report = {.number = 0}; /* 0: the tape as a whole */
-    if (v->marked <= v->last_number)
-        return 0;
-    uint64_t next = v->last_number != 0 ? v->last_number + 1 : v->folder.first_segment;
-    tell_missing(v, &report, next, v->marked, "");
+    chain_end(&v->chain, v->marked, &report);
     return tell_report(v, &report);
 }
 
@@ -313,8 +208,8 @@ static void look_at_retired_again(struct verify *v)
     v->retired_since = true;
     if (retired_load(&now, &v->folder, NULL) < 0)
         return;
-    retired_drop(v->retired);
-    v->retired = now;
+    retired_drop(v->chain.retired);
+    v->chain.retired = now;
 }
 
 /* Called in order of segments: report a segment's own findings, then how it follows those before
@@ -322,7 +217,6 @@ static void look_at_retired_again(struct verify *v)
 static int finish_job(struct verify *v, struct job *job)
 {
     struct report *report = &job->report;
-    int rc = report->failed;
     if (job->retired) {
         look_at_retired_again(v);
         return 0;
@@ -331,11 +225,9 @@ static int finish_job(struct verify *v, struct job *job)
         return 0;
     if (job->refused.code != 0) {
         v->refused = &job->refused;
-        return rc;
+        return report->failed;
     }
-    chain_segment(v, report);
-    for (size_t i = 0; i < report->extent_count && rc == 0; i++)
-        rc = chain_extent(v, report, &report->extents[i]);
+    int rc = chain_add(&v->chain, report);
     v->totals.segments++;
     v->totals.bad_blocks += report->bad_blocks;
     v->totals.away += report->is_away;
@@ -346,74 +238,14 @@ static int finish_job(struct verify *v, struct job *job)
     return rc < 0 ? rc : told;
 }
 
-/* ---- the index, where more is in it than in the segments ---- */
-
-static int count_blocks(struct verify *v, const struct epoch_ref *epoch, uint64_t *count,
-                        struct tdk_err *err)
-{
-    enum { BATCH = 64 };
-    const struct index_range range = {
-        .track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
-    struct block_ref refs[BATCH], last;
-    int n = BATCH;
-    for (*count = 0; n == BATCH; last = refs[BATCH - 1]) {
-        n = index_find(v->view->index, &range, *count == 0 ? NULL : &last, false, refs, BATCH, err);
-        if (n < 0)
-            return n;
-        *count += (uint64_t)n;
-    }
-    return 0;
-}
-
-struct index_check {
-    struct verify *verify;
-    struct report report;
-};
-
-static int check_epoch(const struct epoch_ref *epoch, void *context)
-{
-    struct index_check *check = context;
-    const struct extent key = {.track = epoch->track, .epoch = epoch->epoch};
-    const struct extent *track = find_track(check->verify, &key);
-    uint64_t blocks;
-    struct tdk_err err;
-    int rc = count_blocks(check->verify, epoch, &blocks, &err);
-    if (rc < 0)
-        report_add(&check->report, UINT64_MAX, rc, "index: %s", err.text);
-    else if (track == NULL ? blocks != 0 : !track->repeats && blocks != track->blocks)
-        report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
-                   "index: track %u epoch %llu has %llu blocks in it, %llu in the segments",
-                   epoch->track, (unsigned long long)epoch->epoch, (unsigned long long)blocks,
-                   (unsigned long long)(track != NULL ? track->blocks : 0));
-    else if (track != NULL && !track->repeats &&
-             (epoch->ticks != track->ticks || epoch->lost != track->lost ||
-              epoch->last_seq != track->last_seq))
-        report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
-                   "index: track %u epoch %llu counts other ticks than the segments", epoch->track,
-                   (unsigned long long)epoch->epoch);
-    else if (track != NULL && epoch->step_back < track->step_back)
-        report_add(&check->report, UINT64_MAX, TDK_ECORRUPT,
-                   "index: track %u epoch %llu goes back further in time than it says",
-                   epoch->track, (unsigned long long)epoch->epoch);
-    return 0;
-}
-
-static int check_track(const struct track_ref *track, void *context)
-{
-    struct index_check *check = context;
-    return index_epochs(check->verify->view->index, track->number, check_epoch, check, NULL);
-}
-
+/* What a recorder adds meanwhile, or somebody deletes, would look like an error. */
 static int check_index(struct verify *v)
 {
-    struct index_check check = {.verify = v};
+    struct report report = {.number = 0};
     if (v->view == NULL || v->view->live || v->retired_since)
-        return 0; /* what is added or deleted meanwhile would look like an error */
-    struct tdk_err err;
-    int rc = index_tracks(v->view->index, check_track, &check, &err);
-    if (rc < 0)
-        report_add(&check.report, UINT64_MAX, rc, "index: %s", err.text);
-    return tell_report(v, &check.report);
+        return 0;
+    verify_index(v->view->index, &v->chain, &report);
+    return tell_report(v, &report);
 }
 
 /* ---- the whole ---- */
@@ -479,7 +311,8 @@ static int add_jobs(struct verify *v, const struct segment_name *names, size_t c
     v->jobs = calloc(count + 1, sizeof *v->jobs);
     for (size_t i = 0; i < count && v->jobs != NULL; i++) {
         char path[TAPE_PATH_MAX];
-        if (names[i].stage == SEGMENT_IMPORT || retired_find(v->retired, names[i].number) != NULL)
+        if (names[i].stage == SEGMENT_IMPORT ||
+            retired_find(v->chain.retired, names[i].number) != NULL)
             continue;
         v->jobs[v->job_count++].name = names[i];
         folder_segment_path(&v->folder, names[i].number, names[i].stage, path);
@@ -525,7 +358,7 @@ static int check_kept(struct verify *v)
 static int open_retired(struct verify *v, struct tdk_err *err)
 {
     struct tdk_err why;
-    int rc = retired_load(&v->retired, &v->folder, &why);
+    int rc = retired_load(&v->chain.retired, &v->folder, &why);
     if (rc == 0)
         return 0;
     if (retired_may_pass(rc))
@@ -533,7 +366,7 @@ static int open_retired(struct verify *v, struct tdk_err *err)
     struct report report = {0};
     report_add(&report, UINT64_MAX, rc, "%s", why.text);
     rc = tell_report(v, &report);
-    return rc == 0 ? retired_empty(&v->retired, err) : rc;
+    return rc == 0 ? retired_empty(&v->chain.retired, err) : rc;
 }
 
 /* The mark is read before the segments are listed, so it names none that is missing from the list
@@ -577,6 +410,7 @@ static int open_all(struct verify *v, const char *path, struct tdk_err *err)
     if (S_ISREG(file.st_mode))
         return open_lone(v, path, err);
     int rc = folder_open(&v->folder, path, err);
+    v->chain.folder = &v->folder;
     if (rc == 0)
         rc = check_kept(v);
     if (rc == 0)
@@ -591,9 +425,8 @@ static void close_all(struct verify *v)
     for (size_t i = 0; i < v->job_count; i++)
         report_close(&v->jobs[i].report);
     free(v->jobs);
-    free(v->tracks);
+    chain_close(&v->chain);
     view_drop(v->view);
-    retired_drop(v->retired);
     folder_close(&v->folder);
     pthread_cond_destroy(&v->changed);
     pthread_mutex_destroy(&v->lock);

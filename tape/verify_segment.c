@@ -1,12 +1,9 @@
 #include "tape/verify_segment.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
@@ -15,82 +12,6 @@
 #include "tape/frame.h"
 #include "tape/moved.h"
 #include "tape/pack.h"
-
-/* ---- the report ---- */
-
-void report_say(struct report *report, uint64_t offset, int code, const char *text)
-{
-    struct report_finding *findings = array_grow(report->findings, &report->finding_room,
-                                                 report->finding_count + 1, sizeof *findings);
-    if (findings != NULL)
-        report->findings = findings;
-    char *what = findings != NULL ? strdup(text) : NULL;
-    if (what == NULL) {
-        report->failed = -ENOMEM;
-        return;
-    }
-    findings[report->finding_count++] =
-        (struct report_finding){.offset = offset, .code = code, .what = what};
-}
-
-void report_add(struct report *report, uint64_t offset, int code, const char *format, ...)
-{
-    char text[600];
-    va_list args;
-    va_start(args, format);
-    int at = 0;
-    if (report->number != 0)
-        at = snprintf(text, sizeof text, "segment %llu: ", (unsigned long long)report->number);
-    vsnprintf(text + at, sizeof text - (size_t)at, format, args);
-    va_end(args);
-    report_say(report, offset, code, text);
-}
-
-void report_close(struct report *report)
-{
-    for (size_t i = 0; i < report->finding_count; i++)
-        free(report->findings[i].what);
-    free(report->findings);
-    free(report->extents);
-    report->findings = NULL;
-    report->extents = NULL;
-    report->finding_count = report->extent_count = 0;
-    report->finding_room = report->extent_room = 0;
-}
-
-static struct extent *find_extent(struct report *report, const struct block_ref *ref)
-{
-    for (size_t i = report->extent_count; i-- > 0;)
-        if (report->extents[i].track == ref->track && report->extents[i].epoch == ref->epoch)
-            return &report->extents[i];
-    return NULL;
-}
-
-/* Note the seqs of a block: they continue the stretch of its track, or begin another. */
-static void note_extent(struct report *report, const struct block_ref *ref)
-{
-    struct extent *extent = find_extent(report, ref);
-    if (extent == NULL || extent->last_seq + 1 != ref->first_seq) {
-        struct extent *extents = array_grow(report->extents, &report->extent_room,
-                                            report->extent_count + 1, sizeof *extents);
-        if (extents == NULL) {
-            report->failed = -ENOMEM;
-            return;
-        }
-        report->extents = extents;
-        extent = &extents[report->extent_count++];
-        *extent = (struct extent){.epoch = ref->epoch,
-                                  .track = ref->track,
-                                  .first_seq = ref->first_seq,
-                                  .begins = (ref->flags & BLOCK_BEGINS_EPOCH) != 0};
-    }
-    extent->last_seq = ref->last_seq;
-    extent->step_back = max_u64(extent->step_back, ref->step_back);
-    extent->blocks++;
-    extent->ticks += ref->count;
-    extent->bytes += ref->frames_size;
-    extent->lost += ref->lost;
-}
 
 /* ---- bytes ---- */
 
@@ -283,7 +204,7 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
     if (rc < 0) {
         report_say(report, ref->offset, rc, err.text);
         report->bad_blocks++;
-        note_extent(report, ref);
+        report_block(report, ref);
         return;
     }
     const struct block_head *head = view.head;
@@ -297,7 +218,7 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
     if (reader->index != NULL && !index_agrees(reader, ref))
         report_add(report, ref->offset, TDK_ECORRUPT, "offset %llu: the index does not have it",
                    offset);
-    note_extent(report, ref);
+    report_block(report, ref);
     if (reader->states != NULL)
         states_note(reader->states, &view);
     atomic_fetch_add(reader->blocks_done, 1);
@@ -346,7 +267,7 @@ static void believe_blocks(const struct segment *segment, const struct outline *
     else
         report_add(report, UINT64_MAX, segment->away.code, "%s", segment->away.text);
     for (size_t i = 0; outline->refs != NULL && i < outline->count; i++)
-        note_extent(report, &outline->refs[i]);
+        report_block(report, &outline->refs[i]);
 }
 
 /* For a segment that was moved: does the stub's end equal that of the whole file? */
