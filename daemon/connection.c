@@ -11,12 +11,9 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "daemon/audit.h"
-#include "daemon/passed.h"
 
-#define MESSAGES_A_TURN 64u
-#define LINGER_NS       (500 * NS_PER_MS) /* for the peer to read our last words */
-#define HEARTBEAT_NS    (5 * NS_PER_S)    /* how long a request may be worked on without a word */
+#define LINGER_NS    (500 * NS_PER_MS) /* for the peer to read our last words */
+#define HEARTBEAT_NS (5 * NS_PER_S)    /* how long a request may be worked on without a word */
 
 /* ---- lists ---- */
 
@@ -49,12 +46,6 @@ static void unref(struct connection *c)
     c->state = CONNECTION_FREE;
     c->next = s->free;
     s->free = c;
-}
-
-/* Is there nobody left to tell anything? */
-static bool is_gone(const struct connection *c)
-{
-    return c->state != CONNECTION_NEW && c->state != CONNECTION_GREETED;
 }
 
 /* Add it to those that get a turn in the next round of the loop. */
@@ -93,7 +84,7 @@ static void on_closed(uv_handle_t *handle)
 
 void connection_close(struct connection *c)
 {
-    if (!is_gone(c))
+    if (!connection_is_gone(c))
         part(c, CONNECTION_LEAVING);
     if (c->state != CONNECTION_LEAVING)
         return;
@@ -112,7 +103,7 @@ static void hang_up(const struct connection *c)
 void connection_break(struct connection *c, const struct tdk_err *err)
 {
     struct text_buffer last;
-    if (is_gone(c))
+    if (connection_is_gone(c))
         return;
     log_debug("connection %llu: %s", (unsigned long long)c->number, err->text);
     text_init(&last);
@@ -146,7 +137,7 @@ static void on_taken(struct connection *c, int status)
         return;
     if (c->state == CONNECTION_LEAVING)
         hang_up(c);
-    if (is_gone(c))
+    if (connection_is_gone(c))
         return;
     if (c->state == CONNECTION_GREETED && o->drained != NULL)
         o->drained(o->context, c);
@@ -180,7 +171,7 @@ static void give_up(struct connection *c, int rc)
 
 int connection_send_in_place(struct connection *c, struct outgoing *out)
 {
-    if (is_gone(c) || c->is_broken)
+    if (connection_is_gone(c) || c->is_broken)
         return -EPIPE;
     if (connection_queued(c) == 0)
         c->moved_ns = clock_mono();
@@ -221,7 +212,7 @@ static int send_rest(struct connection *c, const char *bytes, size_t size)
 void connection_send(struct connection *c, const struct text_buffer *message)
 {
     size_t done = 0;
-    if (is_gone(c) || c->is_broken)
+    if (connection_is_gone(c) || c->is_broken)
         return;
     int rc = text_error(message);
     if (rc == 0 && connection_queued(c) == 0) {
@@ -235,133 +226,7 @@ void connection_send(struct connection *c, const struct text_buffer *message)
         give_up(c, rc);
 }
 
-/* ---- in ---- */
-
-/* May the next message be looked at? */
-static bool can_take(const struct connection *c)
-{
-    const struct audit *audit = c->server->audit;
-    return !is_gone(c) && !c->is_broken && !c->asked && connection_queued(c) < SERVER_OUTPUT_MAX &&
-           (audit == NULL || !audit_is_full(audit));
-}
-
-static void malformed(struct connection *c, const struct tdk_err *err)
-{
-    c->server->counts.malformed++;
-    connection_break(c, err);
-}
-
-static void take_notification(struct connection *c, const struct wire_message *m)
-{
-    const struct method *method = server_method(c->server, m->method);
-    c->server->counts.notifications++;
-    if (c->state == CONNECTION_GREETED && method != NULL && method->note != NULL)
-        method->note(c, m->params);
-}
-
-static void take_request(struct connection *c, const struct wire_message *m)
-{
-    c->request = (struct request){.connection = c, .id = m->id};
-    c->asked = true;
-    c->asked_ns = clock_mono();
-    c->refs++;
-    c->server->counts.requests++;
-    request_start(&c->request, m->method, m->params);
-}
-
-static void take_message(struct connection *c, const char *bytes, size_t size)
-{
-    struct wire_message m;
-    struct tdk_err err;
-    if (wire_decode(c->server->decoder, bytes, size, &m, &err) < 0) {
-        malformed(c, &err);
-    } else if (m.kind == WIRE_RESPONSE) {
-        err_say(&err, TDK_EFORMAT, "not a request: a response, although nothing was asked of you");
-        malformed(c, &err);
-    } else if (m.kind == WIRE_NOTIFICATION) {
-        take_notification(c, &m);
-    } else {
-        take_request(c, &m);
-    }
-}
-
-/* Take whole messages from the front of these bytes, as many as may be looked at now. Returns how
- * many bytes they took. */
-static size_t take_some(struct connection *c, const char *bytes, size_t size)
-{
-    size_t used = 0, walked;
-    struct tdk_err err;
-    for (unsigned i = 0; i < MESSAGES_A_TURN && can_take(c); i++) {
-        size_t known = used + (size_t)c->frame.size;
-        if (known == size)
-            break;
-        int rc = frame_walk(&c->frame, bytes + known, size - known, &walked, &err);
-        if (rc < 0)
-            malformed(c, &err);
-        if (rc != 1)
-            break;
-        size_t whole = (size_t)c->frame.size;
-        frame_begin(&c->frame, &frame_from_client);
-        take_message(c, bytes + used, whole);
-        used += whole;
-    }
-    return used;
-}
-
-/* Keep what is left: it waits for the rest of a message, or for its turn. */
-static void keep(struct connection *c, const char *bytes, size_t size)
-{
-    char *at = c->in.bytes;
-    if (bytes == NULL) {
-        text_close(&c->in);
-        return;
-    }
-    if (at == NULL)
-        at = text_reserve(&c->in, size);
-    if (at == NULL) {
-        connection_close(c);
-        return;
-    }
-    memmove(at, bytes, size);
-    c->in.size = size;
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
-
-/* Reading goes on while there is room for more, so that the peer's end is noticed. */
-static void set_reading(struct connection *c)
-{
-    bool want = !c->ended && c->in.size < FRAME_REQUEST_SIZE;
-    if (want == c->reading)
-        return;
-    c->reading = want;
-    if (!want)
-        uv_read_stop(&c->uv.stream);
-    else if (uv_read_start(&c->uv.stream, on_alloc, on_read) < 0)
-        connection_close(c);
-}
-
-static void look(struct connection *c, const char *bytes, size_t size)
-{
-    c->is_taking = true;
-    size_t used = take_some(c, bytes, size);
-    c->is_taking = false;
-    if (is_gone(c))
-        return;
-    keep(c, used < size ? bytes + used : NULL, size - used); /* no arithmetic: bytes may be NULL */
-    bool half = c->in.size == c->frame.size;                 /* all that is here was looked at */
-    if (!half || !frame_is_begun(&c->frame))
-        c->begun_ns = 0;
-    else if (c->begun_ns == 0)
-        c->begun_ns = clock_mono();
-    if (!half && can_take(c))
-        connection_wake(c);
-    if (half && c->ended && !c->asked && connection_queued(c) == 0)
-        connection_close(c);
-    if (!is_gone(c))
-        set_reading(c);
-}
+/* ---- turns ---- */
 
 void connection_wake(struct connection *c)
 {
@@ -375,100 +240,17 @@ void connection_turn(struct connection *c)
     c->is_ready = false;
     if (c->is_broken)
         connection_close(c);
-    else if (!is_gone(c))
-        look(c, c->in.bytes, c->in.size);
+    else if (!connection_is_gone(c))
+        connection_take_input(c, c->in.bytes, c->in.size);
     unref(c);
 }
 
 void connection_answered(struct connection *c)
 {
     c->asked = false;
-    if (!c->is_taking && !is_gone(c))
+    if (!c->is_taking && !connection_is_gone(c))
         connection_wake(c);
     unref(c);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    struct connection *c = container_of(handle, struct connection, uv.handle);
-    size_t waits = is_gone(c) ? 0 : c->in.size;
-    (void)suggested;
-    *buf = uv_buf_init(c->server->scratch, (unsigned)(FRAME_REQUEST_SIZE - waits));
-}
-
-int connection_take_file(struct connection *c)
-{
-    int file = c->file;
-    c->file = -1;
-    return file;
-}
-
-/* A file that was passed with these bytes waits for the request that asks for it. */
-static void keep_files(struct connection *c)
-{
-    struct tdk_err err;
-    int file, rc = 0;
-    if (!c->local || !c->server->options.takes_files)
-        return;
-    while ((file = passed_take(c->server, &c->uv.pipe)) >= 0) {
-        if (c->file < 0 && !is_gone(c)) {
-            c->file = file;
-            continue;
-        }
-        close(file);
-        rc = TDK_EVALUE;
-    }
-    if (rc < 0) {
-        err_say(&err, rc, "a second file came before the first was asked for");
-        connection_break(c, &err);
-    } else if (file != -EAGAIN) {
-        err_set(&err, file, "take a file");
-        connection_break(c, &err);
-    }
-}
-
-/* The peer has not only ended what it says, it hears nothing either. Over TCP both look alike until
- * something is sent to it. */
-static bool is_deaf(const struct connection *c)
-{
-    struct pollfd poll_fd = {.fd = -1};
-    return uv_fileno(&c->uv.handle, &poll_fd.fd) == 0 && poll(&poll_fd, 1, 0) == 1 &&
-           (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct connection *c = container_of(stream, struct connection, uv.stream);
-    if (n == 0)
-        return;
-    if (n > 0)
-        keep_files(c);
-    if (c->state == CONNECTION_LEAVING && n > 0)
-        return; /* thrown away */
-    if (n != UV_EOF && n < 0) {
-        connection_close(c);
-        return;
-    }
-    if (n < 0) { /* earlier requests are still answered; streams, which never end, are over */
-        c->ended = true;
-        if (!c->local)
-            c->asked_ns = 0; /* a heartbeat is due: it shows whether anybody is there */
-        if (c->streams > 0 || is_gone(c) || is_deaf(c))
-            connection_close(c);
-        else
-            look(c, c->in.bytes, c->in.size);
-        return;
-    }
-    c->heard_ns = clock_mono();
-    if (c->in.size == 0) {
-        look(c, buf->base, (size_t)n);
-        return;
-    }
-    text_add(&c->in, buf->base, (size_t)n);
-    if (text_error(&c->in) < 0)
-        connection_close(c);
-    else
-        look(c, c->in.bytes, c->in.size);
 }
 
 /* ---- the beginning ---- */
@@ -511,10 +293,17 @@ void connection_begin(struct server *s, int fd, bool local, struct peer who, uin
     if (open_handle(c, fd) < 0)
         connection_close(c);
     else
-        set_reading(c);
+        connection_set_reading(c);
 }
 
 /* ---- time ---- */
+
+bool connection_is_deaf(const struct connection *c)
+{
+    struct pollfd poll_fd = {.fd = -1};
+    return uv_fileno(&c->uv.handle, &poll_fd.fd) == 0 && poll(&poll_fd, 1, 0) == 1 &&
+           (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
 
 static void check_taking(struct connection *c, uint64_t now_ns)
 {
@@ -564,13 +353,13 @@ static void say_working(struct connection *c, uint64_t now_ns)
 void connection_tend(struct connection *c, uint64_t now_ns)
 {
     bool lingered = c->state == CONNECTION_LEAVING && now_ns - c->left_ns >= LINGER_NS;
-    if (lingered || (c->ended && is_deaf(c)))
+    if (lingered || (c->ended && connection_is_deaf(c)))
         connection_close(c);
-    if (!is_gone(c))
+    if (!connection_is_gone(c))
         check_taking(c, now_ns);
-    if (!is_gone(c))
+    if (!connection_is_gone(c))
         check_speaking(c, now_ns);
-    if (!is_gone(c))
+    if (!connection_is_gone(c))
         say_working(c, now_ns);
 }
 

@@ -109,6 +109,25 @@ void connection_close(struct connection *c);
 /* Send an error without an id, and end the connection. */
 void connection_break(struct connection *c, const struct tdk_err *err);
 
+/* Is there nobody left to tell anything? */
+static inline bool connection_is_gone(const struct connection *c)
+{
+    return c->state != CONNECTION_NEW && c->state != CONNECTION_GREETED;
+}
+
+/* The peer has not only ended what it says, it hears nothing either. Over TCP both look alike until
+ * something is sent to it. */
+bool connection_is_deaf(const struct connection *c);
+
+/* ---- what it sends (connection_input.c) ---- */
+
+/* Take the messages at the front of these bytes that may be looked at now. The rest is kept in
+ * c->in, where `bytes` may be already. */
+void connection_take_input(struct connection *c, const char *bytes, size_t size);
+
+/* Reading goes on while there is room for more, so that the peer's end is noticed. */
+void connection_set_reading(struct connection *c);
+
 void server_run_hot(struct server *server);
 
 #endif
