@@ -284,8 +284,9 @@ static int apply_beside(struct applying *a, const struct retain_policy *policy, 
 
 static int apply(struct applying *a, const struct retain_policy *policy, struct tdk_err *err)
 {
+    const struct recover_options options = {.each = on_found};
     struct recovered tape;
-    int rc = recover_open(&tape, args.range.tape, false, on_found, NULL, err);
+    int rc = recover_open(&tape, args.range.tape, &options, err);
     if (rc == TDK_EBUSY)
         return apply_beside(a, policy, err);
     return rc == 0 ? apply_held(a, &tape, policy, err) : rc;

@@ -79,8 +79,9 @@ static void on_found(const char *text, void *context)
  * index. */
 static int make_tape(const struct unpacking *u, bool *lost, struct tdk_err *err)
 {
+    const struct recover_options options = {.each = on_found};
     struct recovered tape;
-    int rc = recover_open(&tape, u->aside, false, on_found, NULL, err);
+    int rc = recover_open(&tape, u->aside, &options, err);
     if (rc < 0)
         return rc;
     *lost = recover_lost(&tape.report);

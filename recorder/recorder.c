@@ -326,7 +326,8 @@ static void on_found(const char *text, void *context)
 
 static int hold_tape(struct recorder *r, struct tdk_err *err)
 {
-    int rc = recover_open(&r->tape, r->config->tape, true, on_found, NULL, err);
+    const struct recover_options options = {.create = true, .each = on_found};
+    int rc = recover_open(&r->tape, r->config->tape, &options, err);
     if (rc < 0)
         return rc;
     const struct recover_report *report = &r->tape.report;

@@ -88,7 +88,9 @@ static int open_all(struct append *a, const char *path, struct tdk_err *err)
     int rc = behind_open(&a->behind, a->room, a->options.writes, err);
     if (rc < 0)
         return rc;
-    rc = recover_open(&a->tape, path, true, a->options.each, a->options.context, err);
+    const struct recover_options options = {
+        .create = true, .each = a->options.each, .context = a->options.context};
+    rc = recover_open(&a->tape, path, &options, err);
     if (rc < 0)
         return rc;
     a->next_number = a->tape.next_segment;

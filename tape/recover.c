@@ -210,17 +210,12 @@ bool recover_lost(const struct recover_report *report)
     return report->damaged != 0 || report->set_aside != 0 || report->meta_rebuilt;
 }
 
-int recover_open(struct recovered *tape, const char *path, bool create,
-                 void (*each)(const char *text, void *context), void *context, struct tdk_err *err)
+int recover_open(struct recovered *tape, const char *path, const struct recover_options *options,
+                 struct tdk_err *err)
 {
-    return recover_open_with(
-        tape, path, &(struct recover_options){.create = create, .each = each, .context = context},
-        err);
-}
-
-int recover_open_with(struct recovered *tape, const char *path,
-                      const struct recover_options *options, struct tdk_err *err)
-{
+    static const struct recover_options none;
+    if (options == NULL)
+        options = &none;
     *tape = (struct recovered){0};
     int rc = folder_hold(&tape->folder, path, options->create, err);
     if (rc < 0)

@@ -41,7 +41,7 @@ struct recovered {
 struct recover_options {
     bool create; /* make the tape if there is none */
     bool anew;   /* look at every segment, and build the index anew, in any case */
-    void (*each)(const char *text, void *context);                        /* may be NULL */
+    void (*each)(const char *text, void *context); /* what was found, in words; may be NULL */
     void (*progress)(const struct rebuild_totals *totals, void *context); /* likewise */
     void *context;
 };
@@ -49,12 +49,10 @@ struct recover_options {
 /* Was something that had been durable lost, damaged or set aside? A torn tail does not count. */
 bool recover_lost(const struct recover_report *report);
 
-/* `each` (may be NULL) receives in words what was found. TDK_EBUSY, TDK_ENOTAPE, -ENOENT (without
+/* `options` NULL: the tape is there, and nobody listens. TDK_EBUSY, TDK_ENOTAPE, -ENOENT (without
  * `create`) ... */
-int recover_open(struct recovered *tape, const char *path, bool create,
-                 void (*each)(const char *text, void *context), void *context, struct tdk_err *err);
-int recover_open_with(struct recovered *tape, const char *path,
-                      const struct recover_options *options, struct tdk_err *err);
+int recover_open(struct recovered *tape, const char *path, const struct recover_options *options,
+                 struct tdk_err *err);
 
 /* Segments may be deleted while another process holds the tape (retire.h). Take them out of the
  * index, between two transactions. `left` receives what the catalogue must know about it, see

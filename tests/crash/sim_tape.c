@@ -92,9 +92,10 @@ static void crash(struct sim *sim)
 /* A recovery, which may also crash at any point. */
 static void recover(struct sim *sim)
 {
+    const struct recover_options options = {.create = true};
     struct recovered tape;
     simfs_crash_after(1 + dice_roll(&sim->dice, 40));
-    if (recover_open(&tape, sim->path, true, NULL, NULL, NULL) == 0)
+    if (recover_open(&tape, sim->path, &options, NULL) == 0)
         recover_close(&tape, dice_one_in(&sim->dice, 2), NULL);
     crash(sim);
 }
@@ -143,9 +144,10 @@ static void on_found(const char *text, void *context)
 /* Recover without a crash, then check what is on the tape. */
 static void look(struct sim *sim)
 {
+    const struct recover_options options = {.create = true, .each = on_found, .context = sim};
     struct recovered tape;
     struct tdk_err err = {.text = ""};
-    if (recover_open(&tape, sim->path, true, on_found, sim, &err) < 0) {
+    if (recover_open(&tape, sim->path, &options, &err) < 0) {
         verdict_blame(sim->verdict, "recovery fails: %s", err.text);
         return;
     }

@@ -93,7 +93,7 @@ static inline void moving_rebuild(const char *path)
     struct tdk_err err;
     snprintf(index, sizeof index, "%s/index", path);
     folder_remove(index);
-    taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, path, NULL, &err), &err);
     assert_int_equal(tape.report.damaged + tape.report.set_aside, 0);
     taping_ok(recover_close(&tape, true, &err), &err);
 }

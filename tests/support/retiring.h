@@ -44,7 +44,7 @@ static inline int retiring_apply(const char *path, const uint64_t *segments, siz
 {
     struct recovered tape;
     struct tdk_err err;
-    int rc = recover_open(&tape, path, false, NULL, NULL, &err);
+    int rc = recover_open(&tape, path, NULL, &err);
     if (rc < 0)
         return rc;
     rc = retire_segments(&tape.folder, segments, count, NULL, &err);

@@ -132,7 +132,7 @@ static void what_is_away_is_not_deleted_behind_its_back(void **state)
     taping_ok(folder_open(&folder, f->path, &err), &err);
     taping_ok(retire_segments(&folder, going, 1, &options, &err), &err);
     assert_int_equal(fates[1], RETIRE_AWAY);
-    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
     taping_ok(retain_plan_make(&plan, &tape.folder, tape.index, &policy, NULL, &err), &err);
     assert_int_equal(plan.items[0].pin, PIN_AWAY);
     assert_true(plan.items[0].elsewhere && !plan.items[MOVING_MOVED].elsewhere);
@@ -192,11 +192,11 @@ static void a_disk_that_may_only_be_read_keeps_no_writer_from_the_tape(void **st
     files = &ops;
     assert_true(retire_segments(&folder, going, 1, NULL, &err) < 0);
     assert_non_null(strstr(err.text, "Read-only"));
-    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
     taping_ok(recover_close(&tape, true, &err), &err);
     files = &files_posix;
     assert_true(moving_is_file(f->disk, "0000000001.seg"));
-    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
     taping_ok(recover_close(&tape, true, &err), &err);
     assert_false(moving_is_file(f->disk, "0000000001.seg"));
     assert_int_equal(telling_verify(f->path).findings, 0);
@@ -254,7 +254,7 @@ static void what_is_moved_stays_where_the_list_of_disks_is_rotten(void **state)
     moving_ok(f, false);
     snprintf(path, sizeof path, "%s/annexes", f->path);
     assert_int_equal(truncate(path, 9), 0);
-    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
     taping_ok(retain_plan_make(&plan, &tape.folder, tape.index, &policy, NULL, &err), &err);
     assert_int_equal(plan.items[0].pin, PIN_AWAY);
     assert_int_equal(plan.items[0].why, RETAIN_STAYS);

@@ -112,7 +112,7 @@ static void append_adds_epochs_to_what_is_there(void **state)
     taping_close(append);
     assert_int_equal(count_tape(path).ticks, 207);
 
-    taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, path, NULL, &err), &err);
     assert_false(tape.report.index_rebuilt);
     uint16_t t = catalog_find(tape.catalog, "t");
     assert_int_equal(t, 1);
@@ -135,7 +135,7 @@ static void append_keeps_a_track_without_ticks(void **state)
     taping_ok(append_info(append, "dbn.metadata", value, sizeof value, &err), &err);
     uint64_t epoch = append_epoch(append);
     taping_close(append);
-    taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, path, NULL, &err), &err);
     uint16_t track = catalog_find(tape.catalog, "empty");
     const void *back = learned_info(tape.catalog, track, epoch, "dbn.metadata", &size);
     assert_non_null(back);
@@ -236,7 +236,7 @@ static void abort_leaves_the_tape_as_it_was(void **state)
 
     struct recovered tape;
     struct tdk_err err;
-    taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, path, NULL, &err), &err);
     assert_int_equal(catalog_find(tape.catalog, "half"), 0);
     taping_ok(recover_close(&tape, true, &err), &err);
 }

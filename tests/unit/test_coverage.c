@@ -100,7 +100,7 @@ static void seal(struct fixture *f)
     struct recovered tape;
     struct tdk_err err;
     reel_close(&f->reel);
-    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
     taping_ok(recover_close(&tape, true, &err), &err);
 }
 

@@ -9,6 +9,8 @@
 
 enum { BEFORE = 100, IMPORTED = 3000 };
 
+static const struct recover_options making = {.create = true};
+
 struct fixture {
     char path[FOLDER_PATH];
 };
@@ -72,7 +74,7 @@ static uint64_t look(const struct fixture *f)
     struct tdk_err err;
     uint64_t ticks[2];
     for (int i = 0; i < 2; i++) {
-        taping_ok(recover_open(&tape, f->path, true, NULL, NULL, &err), &err);
+        taping_ok(recover_open(&tape, f->path, &making, &err), &err);
         assert_int_equal(tape.report.damaged, 0);
         assert_int_equal(ticks_of(&tape, "t"), BEFORE);
         ticks[i] = ticks_of(&tape, "new");
@@ -131,7 +133,7 @@ static void recovery_that_meets_a_fault_can_be_done_again(void **state)
             struct recovered tape;
             make_torn_tape(f);
             faulty_begin(++at, kind == 1, -EIO);
-            int rc = recover_open(&tape, f->path, true, NULL, NULL, NULL);
+            int rc = recover_open(&tape, f->path, &making, NULL);
             reached = faulty.calls >= faulty.fail_at;
             if (rc == 0)
                 recover_close(&tape, true, NULL);
@@ -151,7 +153,7 @@ static void tape_whose_making_meets_a_fault_can_be_made(void **state)
         struct recovered tape;
         start_anew(f);
         faulty_begin(++at, true, -ENOSPC);
-        int rc = recover_open(&tape, f->path, true, NULL, NULL, NULL);
+        int rc = recover_open(&tape, f->path, &making, NULL);
         reached = faulty.calls >= faulty.fail_at;
         if (rc == 0)
             recover_close(&tape, true, NULL);

@@ -38,9 +38,10 @@ static void hear(const char *text, void *context)
 
 static const struct recover_report *recover(struct fixture *f)
 {
+    const struct recover_options options = {.create = true, .each = hear, .context = f};
     struct tdk_err err;
     f->told[0] = '\0';
-    taping_ok(recover_open(&f->tape, f->path, true, hear, f, &err), &err);
+    taping_ok(recover_open(&f->tape, f->path, &options, &err), &err);
     return &f->tape.report;
 }
 

@@ -28,7 +28,7 @@ static size_t going(const char *path, const struct retain_policy *policy,
     struct recovered tape;
     struct retain_plan plan;
     struct tdk_err err;
-    taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, path, NULL, &err), &err);
     taping_ok(retain_plan_make(&plan, &tape.folder, tape.index, policy, memory, &err), &err);
     const size_t going = plan.verdict.going;
     *count = plan.count;
@@ -106,7 +106,7 @@ static void what_is_not_there_does_not_go_in_place_of_what_is(void **state)
     struct tdk_err err;
     char name[128];
     taping_make(path, 3000, 4096, 32 << 10);
-    taping_ok(recover_open(&tape, path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, path, NULL, &err), &err);
     for (uint64_t number = 1; number <= 2; number++) {
         taping_path(path, number, ".seg", name);
         assert_int_equal(unlink(name), 0);

@@ -54,7 +54,7 @@ static void what_lost_its_tombstones_counts_as_missing(void **state)
     assert_true(seen.damaged > 0);
     assert_int_equal(seen.retired, 0);
     assert_int_equal(seen.segments, RETIRING_GOING);
-    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
     assert_true(recover_lost(&tape.report));
     taping_ok(recover_close(&tape, true, &err), &err);
     snprintf(path, sizeof path, "%s/quarantine/retired", f->path);
@@ -277,7 +277,7 @@ static void what_goes_while_a_writer_starts_is_no_damage(void **state)
     struct tdk_err err;
     struct beside b = {.path = f->path};
     const struct recover_options options = {.anew = true, .progress = begin_beside, .context = &b};
-    taping_ok(recover_open_with(&tape, f->path, &options, &err), &err);
+    taping_ok(recover_open(&tape, f->path, &options, &err), &err);
     assert_int_equal(pthread_join(b.thread, NULL), 0);
     assert_int_equal(tape.report.damaged, 0);
     taping_ok(recover_close(&tape, true, &err), &err);

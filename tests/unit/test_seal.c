@@ -206,7 +206,7 @@ static void a_packed_tape_is_known_without_its_index(void **state)
     folder_remove(path);
     struct answer after = answer_of(f, false, true);
     assert_answer(&after, &before);
-    taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+    taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
     assert_int_equal(tape.report.damaged, 0);
     taping_ok(recover_close(&tape, true, &err), &err);
     telling_whole(f->path);
@@ -431,7 +431,7 @@ static void whatever_fails_the_tape_stays_whole_and_packing_can_go_on(void **sta
             faulty_end();
             after = answer_of(f, false, true);
             assert_answer(&after, &before);
-            taping_ok(recover_open(&tape, f->path, false, NULL, NULL, &err), &err);
+            taping_ok(recover_open(&tape, f->path, NULL, &err), &err);
             assert_int_equal(tape.report.damaged + tape.report.set_aside, 0);
             taping_ok(recover_close(&tape, true, &err), &err);
             taping_ok(seal(f, &totals, &err), &err);

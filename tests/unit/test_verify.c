@@ -218,7 +218,7 @@ static void verify_finds_a_missing_last_segment_behind_a_recovery(void **state)
     const unsigned last = count_segments(&oracle);
     segment_path(&oracle, last, path);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(recover_open(&tape, oracle.path, false, NULL, NULL, NULL), 0);
+    assert_int_equal(recover_open(&tape, oracle.path, NULL, NULL), 0);
     assert_int_equal(recover_close(&tape, true, NULL), 0);
     struct findings f = verify(oracle.path, 2, &totals);
     assert_int_equal(f.count, 1);
