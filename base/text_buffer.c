@@ -209,6 +209,29 @@ void text_add_csv(struct text_buffer *text, const char *bytes, size_t size)
         text_wrote(text, text_put_csv(at, bytes, size));
 }
 
+static void add_label_part(struct text_buffer *text, const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == '\\' || bytes[i] == '"' || bytes[i] == '\n')
+            text_add_char(text, '\\');
+        text_add_char(text, bytes[i] == '\n' ? 'n' : bytes[i]);
+    }
+}
+
+void text_add_label(struct text_buffer *text, const char *value)
+{
+    size_t size = strlen(value), good;
+    text_add_char(text, '"');
+    while ((good = utf8_span(value, size)) < size) {
+        add_label_part(text, value, good);
+        text_add_string(text, "\xef\xbf\xbd"); /* U+FFFD */
+        value += good + 1;
+        size -= good + 1;
+    }
+    add_label_part(text, value, size);
+    text_add_char(text, '"');
+}
+
 void text_add_base64(struct text_buffer *text, const void *bytes, size_t size)
 {
     static const char alphabet[] =

@@ -89,6 +89,9 @@ void text_add_json(struct text_buffer *text, const char *bytes, size_t size);
 /* Add a CSV field. It is quoted only if necessary; quotes inside are doubled. */
 void text_add_csv(struct text_buffer *text, const char *bytes, size_t size);
 
+/* Add the value of a label of Prometheus, with its quotes. It is always UTF-8, too. */
+void text_add_label(struct text_buffer *text, const char *value);
+
 /* RFC 4648, padded. */
 void text_add_base64(struct text_buffer *text, const void *bytes, size_t size);
 

@@ -127,21 +127,6 @@ static void put_json(const struct health *h, struct text_buffer *out)
     text_add_string(out, "}}]\n");
 }
 
-/* Put a label's value: backslash, quote and newline are escaped. */
-static void put_label(struct text_buffer *out, const char *text)
-{
-    text_add_char(out, '"');
-    for (; *text != '\0'; text++) {
-        if (*text == '\\' || *text == '"')
-            text_add_char(out, '\\');
-        if (*text == '\n')
-            text_add_string(out, "\\n");
-        else
-            text_add_char(out, *text);
-    }
-    text_add_char(out, '"');
-}
-
 static const char *metric_suffix(const struct measure *m)
 {
     return strcmp(m->unit, "B") == 0   ? "_bytes"
@@ -154,7 +139,7 @@ static void put_prometheus(const struct health *h, struct text_buffer *out)
 {
     text_add_string(out, "# HELP tapedeck_check_status 0 ok, 1 warning, 2 critical, 3 unknown\n"
                          "# TYPE tapedeck_check_status gauge\ntapedeck_check_status{tape=");
-    put_label(out, h->subject);
+    text_add_label(out, h->subject);
     text_add_format(out, "} %d\n", (int)health_worst(h));
     for (unsigned i = 0; i < h->measured; i++) {
         const struct measure *m = &h->measures[i];
@@ -163,7 +148,7 @@ static void put_prometheus(const struct health *h, struct text_buffer *out)
                         "# TYPE tapedeck_check_%s%s gauge\ntapedeck_check_%s%s{tape=",
                         m->name, metric_suffix(m), m->name, metric_suffix(m), m->name,
                         metric_suffix(m));
-        put_label(out, h->subject);
+        text_add_label(out, h->subject);
         text_add_format(out, "} %.15g\n", m->value);
     }
 }

@@ -10,13 +10,9 @@
 
 static void put_label(struct text_buffer *text, const char *name, const char *value)
 {
-    text_add_format(text, "%s=\"", name);
-    for (; *value != '\0'; value++) {
-        if (*value == '\\' || *value == '"')
-            text_add_char(text, '\\');
-        text_add_char(text, *value);
-    }
-    text_add_char(text, '"');
+    text_add_string(text, name);
+    text_add_char(text, '=');
+    text_add_label(text, value);
 }
 
 /* ns as seconds, exactly. */

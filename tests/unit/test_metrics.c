@@ -3,6 +3,7 @@
 
 #include "tests/support/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct counter_value values[] = {
@@ -54,6 +55,21 @@ static void samples_of_a_name_stand_together_behind_one_head(void **state)
     text_close(&text);
 }
 
+/* One line that is none, and all of a scrape is thrown away. The page has only the path's
+ * beginning, which may end inside a letter. */
+static void a_path_that_nobody_expects_does_not_cost_the_scrape(void **state)
+{
+    (void)state;
+    struct counters_copy copy = page();
+    struct text_buffer text;
+    snprintf(copy.tape, sizeof copy.tape, "/t\n\xc3");
+    text_init(&text);
+    metrics_put(&text, &copy, 1000000100);
+    text_add_char(&text, '\0');
+    assert_non_null(strstr(text.bytes, "tape=\"/t\\n\xef\xbf\xbd\"} 1\n"));
+    text_close(&text);
+}
+
 static void trouble_is_named(void **state)
 {
     (void)state;
@@ -71,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_of_a_name_stand_together_behind_one_head),
+        cmocka_unit_test(a_path_that_nobody_expects_does_not_cost_the_scrape),
         cmocka_unit_test(trouble_is_named),
     };
     return cmocka_run_group_tests_name("daemon.metrics", tests, NULL, NULL);

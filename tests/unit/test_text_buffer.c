@@ -107,6 +107,20 @@ static void json_strings_are_escaped_and_always_utf8(void **state)
     text_close(&text);
 }
 
+static void labels_are_escaped_and_always_utf8(void **state)
+{
+    struct text_buffer text;
+    (void)state;
+    text_init(&text);
+    text_add_label(&text, "a\"b\\c\nd");
+    expect(&text, "\"a\\\"b\\\\c\\nd\"");
+    text_add_label(&text, "\xc3\xa4\xff\xe2\x82");
+    expect(&text, "\"\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    text_add_label(&text, "");
+    expect(&text, "\"\"");
+    text_close(&text);
+}
+
 static void csv_fields_are_quoted_where_they_have_to_be(void **state)
 {
     (void)state;
@@ -240,6 +254,7 @@ int main(void)
         cmocka_unit_test(decimals_have_nine_places_or_as_few_as_are_exact),
         cmocka_unit_test(times_are_those_of_the_calendar),
         cmocka_unit_test(json_strings_are_escaped_and_always_utf8),
+        cmocka_unit_test(labels_are_escaped_and_always_utf8),
         cmocka_unit_test(csv_fields_are_quoted_where_they_have_to_be),
         cmocka_unit_test(base64_is_that_of_the_rfc),
         cmocka_unit_test(utf8_ends_at_the_first_byte_that_is_none),
