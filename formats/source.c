@@ -95,7 +95,7 @@ void source_close(struct source *source)
     five_names_close(source->own_names);
     free(source->metadata);
     free(source->type);
-    free(source->control);
+    scratch_close(&source->control);
     free(source->path);
     free(source);
 }
@@ -157,17 +157,11 @@ int source_cut(struct source *s, const char *what, size_t size, size_t have, str
 /* Memory for one control item, which is kept until the next one. */
 static void *control_room(struct source *s, size_t size, struct tdk_err *err)
 {
-    if (size > s->control_room) {
-        unsigned char *grown = realloc(s->control, size);
-        if (grown == NULL) {
-            s->ended = true;
-            err_set(err, -ENOMEM, "read %s", s->path);
-            return NULL;
-        }
-        s->control = grown;
-        s->control_room = size;
+    if (!scratch_need(&s->control, size)) {
+        s->ended = true;
+        err_set(err, -ENOMEM, "read %s", s->path);
     }
-    return s->control;
+    return s->control.bytes;
 }
 
 void source_tell_info(struct source *s, const char *key, const void *value, size_t size)

@@ -6,6 +6,7 @@
 #ifndef TDK_FORMATS_SOURCE_READER_H
 #define TDK_FORMATS_SOURCE_READER_H
 
+#include "base/scratch.h"
 #include "formats/five.h"
 #include "formats/five_names.h"
 #include "formats/input.h"
@@ -29,8 +30,7 @@ struct source {
     uint8_t rtype; /* of its ticks, if all are wide ones of one type; else 0 */
     uint64_t line; /* the last one read, counted from 1 */
     struct source_info info;
-    unsigned char *control; /* owned: the last control item that was returned */
-    size_t control_room;
+    struct scratch control; /* owned: the last control item that was returned */
 
     /* Numbers for names, and the tick that is returned after its control items. */
     struct five_names *names, *own_names;

@@ -1,8 +1,8 @@
 #include "replayer/tail.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "replayer/piece.h"
 #include "tape/frame.h"
@@ -30,13 +30,12 @@ static void lose_ring(struct tail *t)
 void tail_close(struct tail *t)
 {
     lose_ring(t);
-    free(t->frames);
-    t->frames = NULL;
+    scratch_close(&t->frames);
 }
 
 static struct tdk_frame *frame_at(const struct tail *t)
 {
-    return (struct tdk_frame *)(void *)(t->frames + t->at);
+    return (struct tdk_frame *)(void *)(t->frames.bytes + t->at);
 }
 
 /* ---- the ring ---- */
@@ -54,15 +53,7 @@ static int is_ours(const char *name, void *context)
 
 static bool make_room(struct tail *t, uint32_t payload_max)
 {
-    size_t room = tdk_frame_span(payload_max);
-    if (room < ROOM)
-        room = ROOM;
-    if (t->room < room) {
-        free(t->frames);
-        t->frames = malloc(room);
-        t->room = t->frames != NULL ? room : 0;
-    }
-    return t->frames != NULL;
+    return scratch_need(&t->frames, max_u64(tdk_frame_span(payload_max), ROOM));
 }
 
 static void find_ring(struct tail *t, const struct place *place)
@@ -90,7 +81,7 @@ static int64_t fill(struct tail *t)
     if (t->at < t->size)
         return 1;
     t->at = t->size = 0;
-    int64_t size = tdk_ring_tap(t->ring, t->frames, t->room, &missed);
+    int64_t size = tdk_ring_tap(t->ring, t->frames.bytes, t->frames.room, &missed);
     if (size > 0)
         t->size = (size_t)size;
     return size < 0 ? size : size > 0;

@@ -13,6 +13,7 @@
 #ifndef TDK_REPLAYER_TAIL_H
 #define TDK_REPLAYER_TAIL_H
 
+#include "base/scratch.h"
 #include "tape/follow.h"
 #include "tape/sift.h"
 #include "tapedeck/ring.h"
@@ -32,8 +33,8 @@ struct tail {
     uint64_t next_seq;
     uint64_t running_max, last_ts; /* the highest trusted ts of the epoch; the last tick's ts */
     bool after_loss;
-    unsigned char *frames; /* copied out of the ring; ours */
-    size_t room, size, at;
+    struct scratch frames; /* copied out of the ring; ours */
+    size_t size, at;
     uint64_t looked_ns; /* when the ring was last looked for, or looked at */
     struct sift sift;
     struct {

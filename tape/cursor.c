@@ -32,7 +32,7 @@ struct tdk_cursor {
     struct tdk_err failed;          /* what ended it; code 0: nothing did */
     uint64_t patience_ns, begun_ns; /* of the call that reads; 0: no end of it */
     struct lease lease;             /* on what it may yet read */
-    struct run_copy copy;           /* reverse: frames the other way round */
+    struct scratch copy;            /* reverse: frames the other way round */
     bool takes_turns;               /* the last run was short: tracks take turns */
     size_t run_span;                /* of its frames; 0: not known */
 };
@@ -162,7 +162,7 @@ void tdk_cursor_close(struct tdk_cursor *cursor)
         stream_close(&cursor->streams[i]);
     free(cursor->streams);
     free(cursor->merge.heap);
-    run_copy_close(&cursor->copy);
+    scratch_close(&cursor->copy);
     select_close(&cursor->answer.select);
     view_drop(cursor->answer.view);
     lease_give(&cursor->answer.tape->leases, &cursor->lease);

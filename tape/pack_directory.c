@@ -52,9 +52,9 @@ static bool place_directory(struct pack *pack)
         return true;
     }
     size_t size = sizeof(struct directory_head) + pack->entries * sizeof(struct directory_entry);
-    if (!pack_grow((void **)&pack->own_directory, &pack->own_directory_room, size))
+    if (!pack_need(&pack->own_directory, size))
         return false;
-    pack->directory = pack->own_directory;
+    pack->directory = pack->own_directory.bytes;
     return true;
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "base/scratch.h"
 #include "tape/column.h"
 #include "tape/directory.h"
 #include "tape/pack.h"
@@ -83,19 +84,18 @@ struct pack {
     struct pack_head outline;
     const unsigned char *classes,
         *groups_told;       /* struct pack_class, struct pack_group; unaligned */
-    struct strand *strands; /* outline.strands; ours */
-    struct group *groups;   /* outline.groups; ours */
-    size_t strand_room, group_room;
+    struct strand *strands; /* outline.strands */
+    struct group *groups;   /* outline.groups */
+    struct scratch strand_memory, group_memory; /* of these two; ours */
     uint32_t entries;
     uint32_t ticks;
     struct pack_layout layout; /* of class layout_of; layout_of 0: of none */
     uint8_t layout_of;
 
-    unsigned char *raw; /* unpacked groups; ours */
-    size_t raw_room, raw_size;
-    unsigned char *own_directory, *picked_frames; /* ours */
-    size_t own_directory_room, picked_room;
-    bool is_mapped; /* the whole struct is mapped, by buffers_map() */
+    struct scratch raw; /* unpacked groups; ours */
+    size_t raw_size;
+    struct scratch own_directory, picked_frames; /* ours */
+    bool is_mapped;                              /* the whole struct is mapped, by buffers_map() */
     struct stamps told_stamps;
     bool stamps_open;
     bool is_right; /* no frame has to be checked again */
@@ -161,9 +161,9 @@ static inline struct pack_class class_told(const struct pack *pack, uint8_t clas
 
 int pack_corrupt(struct tdk_err *err, const char *what);
 
-/* Make room for `size` bytes and for what a column's reader may read after them. The contents are
- * not kept. */
-bool pack_grow(void **bytes, size_t *room, size_t size);
+/* Make room for `size` bytes and for what a column's reader may read after them; for some more, so
+ * that a block that is a little larger does not need it made anew. */
+bool pack_need(struct scratch *scratch, size_t size);
 
 /* ---- pack_directory.c ---- */
 

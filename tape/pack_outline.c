@@ -13,15 +13,10 @@ int pack_corrupt(struct tdk_err *err, const char *what)
     return err_set(err, TDK_ECORRUPT, "packed block: %s", what);
 }
 
-bool pack_grow(void **bytes, size_t *room, size_t size)
+bool pack_need(struct scratch *scratch, size_t size)
 {
-    if (*room >= size)
-        return true;
-    free(*bytes);
-    size += size / 4;
-    *bytes = malloc(size + COLUMN_BEHIND);
-    *room = *bytes != NULL ? size : 0;
-    return *bytes != NULL;
+    return scratch->room >= size + COLUMN_BEHIND ||
+           scratch_need(scratch, size + size / 4 + COLUMN_BEHIND);
 }
 
 /* ---- the outline ---- */
@@ -149,10 +144,11 @@ static int parse(struct pack *pack, struct tdk_err *err)
     memcpy(o, pack->stored, sizeof *o);
     if (!outline_is_possible(pack))
         return pack_corrupt(err, "its outline contradicts its head");
-    if (!pack_grow((void **)&pack->strands, &pack->strand_room,
-                   o->strands * sizeof *pack->strands) ||
-        !pack_grow((void **)&pack->groups, &pack->group_room, o->groups * sizeof *pack->groups))
+    if (!pack_need(&pack->strand_memory, o->strands * sizeof *pack->strands) ||
+        !pack_need(&pack->group_memory, o->groups * sizeof *pack->groups))
         return err_set(err, -ENOMEM, "unpack a block");
+    pack->strands = (void *)pack->strand_memory.bytes;
+    pack->groups = (void *)pack->group_memory.bytes;
     pack->classes = pack->stored + sizeof *o;
     pack->groups_told = pack->classes + o->classes * sizeof(struct pack_class);
     struct input in = {pack->groups_told + o->groups * sizeof(struct pack_group),

@@ -80,11 +80,11 @@ static int find_places(struct pack *pack, uint32_t group, struct tdk_err *err)
     const struct pack_group told = group_told(pack, group);
     if (crc32c(0, pack->stored + g->at, told.stored) != told.crc)
         return pack_corrupt(err, "a group fails its checksum");
-    int rc = pack_unpack_group(pack, group, pack->raw + g->raw_at, err);
+    int rc = pack_unpack_group(pack, group, pack->raw.bytes + g->raw_at, err);
     if (rc < 0)
         return rc;
     const struct column_strands strands = pack_starts(pack, group, told.count);
-    size_t size = pack_read_places(pack, group, pack->raw + g->raw_at, &strands);
+    size_t size = pack_read_places(pack, group, pack->raw.bytes + g->raw_at, &strands);
     g->raw_at += size; /* the fields follow */
     return size > 0 ? 0 : contradicts(err);
 }
@@ -94,7 +94,7 @@ static int find_all_places(struct pack *pack, pack_need_cb *need, void *context,
 {
     int rc = 0;
     size_t size = choose_groups(pack);
-    if (!pack_grow((void **)&pack->raw, &pack->raw_room, size))
+    if (!pack_need(&pack->raw, size))
         return err_set(err, -ENOMEM, "unpack a block");
     for (uint32_t i = 0; i < pack->outline.groups && rc == 0; i++) {
         if (pack->groups[i].begin == pack->groups[i].end)
@@ -182,8 +182,8 @@ static int read_fields(struct pack *pack, struct tdk_err *err)
             continue;
         const struct column_strands strands = pack_starts(pack, i, group_told(pack, i).count);
         const struct pack_part part = {g->begin, g->end, pack->rank_of + g->first};
-        rc = pack_read_fields(pack, i, pack->raw + g->raw_at, g->raw_end - g->raw_at, &strands,
-                              &part, err);
+        rc = pack_read_fields(pack, i, pack->raw.bytes + g->raw_at, g->raw_end - g->raw_at,
+                              &strands, &part, err);
     }
     return rc;
 }
@@ -197,9 +197,9 @@ static int lay_picked(struct pack *pack, pack_need_cb *need, void *context, stru
         rc = contradicts(err);
     if (rc == 0)
         rc = read_times(pack, need, context, err);
-    if (rc == 0 && !pack_grow((void **)&pack->picked_frames, &pack->picked_room, size))
+    if (rc == 0 && !pack_need(&pack->picked_frames, size))
         rc = err_set(err, -ENOMEM, "unpack a block");
-    pack->frames = pack->picked_frames;
+    pack->frames = pack->picked_frames.bytes;
     return rc == 0 ? read_fields(pack, err) : rc;
 }
 
@@ -213,6 +213,6 @@ int pack_pick(struct pack *pack, const struct picks *picks, pack_need_cb *need, 
             return rc;
         pack->is_picked = true;
     }
-    *picked = (struct pack_picked){pack->picked_frames, pack->picked};
+    *picked = (struct pack_picked){pack->picked_frames.bytes, pack->picked};
     return 0;
 }

@@ -41,11 +41,11 @@ void pack_close(struct pack *pack)
     if (pack == NULL)
         return;
     ZSTD_freeDCtx(pack->zstd);
-    free(pack->strands);
-    free(pack->groups);
-    free(pack->raw);
-    free(pack->own_directory);
-    free(pack->picked_frames);
+    scratch_close(&pack->strand_memory);
+    scratch_close(&pack->group_memory);
+    scratch_close(&pack->raw);
+    scratch_close(&pack->own_directory);
+    scratch_close(&pack->picked_frames);
     give_back(pack);
 }
 
@@ -105,18 +105,19 @@ static void note_seen(struct pack *pack, uint32_t group)
 static int read_plain_group(struct pack *pack, uint32_t group, struct tdk_err *err)
 {
     struct pack_group told = group_told(pack, group);
-    if (!pack_grow((void **)&pack->raw, &pack->raw_room, told.raw))
+    if (!pack_need(&pack->raw, told.raw))
         return err_set(err, -ENOMEM, "unpack a block");
-    int rc = pack_unpack_group(pack, group, pack->raw, err);
+    int rc = pack_unpack_group(pack, group, pack->raw.bytes, err);
     if (rc < 0)
         return rc;
     struct column_strands strands = pack_starts(pack, group, told.count);
-    size_t size = pack_read_places(pack, group, pack->raw, &strands);
+    size_t size = pack_read_places(pack, group, pack->raw.bytes, &strands);
     if (size == 0)
         return contradicts(err);
     note_seen(pack, group);
     const struct pack_part all = all_of(pack, group);
-    return pack_read_fields(pack, group, pack->raw + size, told.raw - size, &strands, &all, err);
+    return pack_read_fields(pack, group, pack->raw.bytes + size, told.raw - size, &strands, &all,
+                            err);
 }
 
 /* The strands are in the order of the directory, and a tick's place is its ordinal. */
@@ -155,7 +156,7 @@ static bool note_whole(struct pack *pack, uint32_t group, const unsigned char *r
         if (pack->outline.uniform != 0 && span != pack->outline.uniform)
             return false;
         pack->offset_of[places[i]] = (uint32_t)span;
-        pack->raw_of[places[i]] = (uint32_t)(raw - pack->raw);
+        pack->raw_of[places[i]] = (uint32_t)(raw - pack->raw.bytes);
         raw += span;
         size -= span;
     }
@@ -184,7 +185,7 @@ static void note_strands(struct pack *pack, uint32_t group, const struct column_
 static bool find_group(struct pack *pack, uint32_t group)
 {
     struct pack_group told = group_told(pack, group);
-    unsigned char *raw = pack->raw + pack->groups[group].raw_at;
+    unsigned char *raw = pack->raw.bytes + pack->groups[group].raw_at;
     struct column_strands strands = pack_starts(pack, group, told.count);
     size_t size = pack_read_places(pack, group, raw, &strands);
     pack->groups[group].raw_at += size; /* the fields follow */
@@ -200,11 +201,11 @@ static bool find_group(struct pack *pack, uint32_t group)
 /* Unpack every group, and find the place and span of each frame. */
 static int find_all(struct pack *pack, struct tdk_err *err)
 {
-    if (!pack_grow((void **)&pack->raw, &pack->raw_room, pack->raw_size))
+    if (!pack_need(&pack->raw, pack->raw_size))
         return err_set(err, -ENOMEM, "unpack a block");
     memset(pack->offset_of, 0, pack->outline.frames * sizeof *pack->offset_of);
     for (uint32_t i = 0; i < pack->outline.groups; i++) {
-        int rc = pack_unpack_group(pack, i, pack->raw + pack->groups[i].raw_at, err);
+        int rc = pack_unpack_group(pack, i, pack->raw.bytes + pack->groups[i].raw_at, err);
         if (rc < 0)
             return rc;
         if (!find_group(pack, i))
@@ -235,7 +236,7 @@ static void list_tick(struct pack *pack, struct walk *w, const struct strand *st
 /* Put a frame that was kept whole into its place. */
 static void put_whole(struct pack *pack, struct walk *w, uint32_t place, uint32_t span)
 {
-    const unsigned char *raw = pack->raw + pack->raw_of[place];
+    const unsigned char *raw = pack->raw.bytes + pack->raw_of[place];
     struct tdk_frame frame;
     memcpy(&frame, raw, sizeof frame);
     memcpy(pack->frames + pack->offset_of[place], raw, span);
@@ -286,8 +287,8 @@ static int read_fields(struct pack *pack, struct tdk_err *err)
             continue;
         const struct column_strands strands = pack_starts(pack, i, told.count);
         const struct pack_part all = all_of(pack, i);
-        rc = pack_read_fields(pack, i, pack->raw + g->raw_at, g->raw_end - g->raw_at, &strands,
-                              &all, err);
+        rc = pack_read_fields(pack, i, pack->raw.bytes + g->raw_at, g->raw_end - g->raw_at,
+                              &strands, &all, err);
     }
     return rc;
 }

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/scratch.h"
 #include "tape/column.h"
 #include "tape/frame.h"
 #include "tape/stamps.h"
@@ -48,9 +50,8 @@ struct packer {
     size_t strands_size;
     unsigned char *packed; /* all groups */
     size_t packed_size, packed_room;
-    unsigned char *raw, *bits; /* one group; the same, its columns in bits */
-    size_t raw_room, bits_room;
-    bool has_bits; /* one of the groups has columns in bits */
+    struct scratch raw, bits; /* one group; the same, its columns in bits */
+    bool has_bits;            /* one of the groups has columns in bits */
 
     struct column_scratch scratch;
     uint16_t starts[COLUMN_TICKS_MAX];
@@ -90,21 +91,9 @@ void packer_close(struct packer *packer)
     ZSTD_freeCCtx(packer->zstd);
     free(packer->strands);
     free(packer->packed);
-    free(packer->raw);
-    free(packer->bits);
+    scratch_close(&packer->raw);
+    scratch_close(&packer->bits);
     free(packer);
-}
-
-static bool make_room(unsigned char **bytes, size_t *room, size_t size)
-{
-    if (*room >= size)
-        return true;
-    free(*bytes);
-    *room = 0;
-    *bytes = malloc(size);
-    if (*bytes != NULL)
-        *room = size;
-    return *bytes != NULL;
 }
 
 /* ---- shapes ---- */
@@ -386,22 +375,18 @@ static size_t group_bound(const struct packer *p, uint32_t begin, uint32_t end)
 static bool put_group(struct packer *p, uint32_t count, size_t raw, size_t bits)
 {
     size_t bound = ZSTD_compressBound(raw);
-    if (p->packed_room - p->packed_size < bound) {
-        size_t room = 2 * p->packed_room + bound;
-        unsigned char *packed = realloc(p->packed, room);
-        if (packed == NULL)
-            return false;
-        p->packed = packed;
-        p->packed_room = room;
-    }
+    unsigned char *packed = array_grow(p->packed, &p->packed_room, p->packed_size + bound, 1);
+    if (packed == NULL)
+        return false;
+    p->packed = packed;
     unsigned char *out = p->packed + p->packed_size;
-    size_t stored = ZSTD_compressCCtx(p->zstd, out, bound, p->raw, raw, p->level);
+    size_t stored = ZSTD_compressCCtx(p->zstd, out, bound, p->raw.bytes, raw, p->level);
     if (bits != 0 && (ZSTD_isError(stored) || bits <= stored + stored / BITS_MORE) && bits < raw) {
-        memcpy(out, p->bits, bits);
+        memcpy(out, p->bits.bytes, bits);
         stored = raw = bits;
         p->has_bits = true;
     } else if (ZSTD_isError(stored) || stored >= raw) {
-        memcpy(out, p->raw, raw);
+        memcpy(out, p->raw.bytes, raw);
         stored = raw;
     }
     p->groups[p->group_count++] = (struct pack_group){.count = count,
@@ -414,12 +399,12 @@ static bool put_group(struct packer *p, uint32_t count, size_t raw, size_t bits)
 
 static bool write_group(struct packer *p, uint32_t begin, uint32_t end)
 {
-    if (!make_room(&p->raw, &p->raw_room, group_bound(p, begin, end)) ||
-        !make_room(&p->bits, &p->bits_room, group_bound(p, begin, end)))
+    const size_t bound = group_bound(p, begin, end);
+    if (!scratch_need(&p->raw, bound) || !scratch_need(&p->bits, bound))
         return false;
     uint64_t *gaps = p->values[0];
     struct column_strands strands = find_starts(p, begin, end, gaps);
-    unsigned char *out = p->raw, *bits = p->bits;
+    unsigned char *out = p->raw.bytes, *bits = p->bits.bytes;
     const bool has_columns = ORDER_CLASS(p->order[begin]) >= PACK_CLASSES;
     const struct column_sizes took =
         column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, out,
@@ -430,7 +415,7 @@ static bool write_group(struct packer *p, uint32_t begin, uint32_t end)
         out = write_columns(p, begin, end, &strands, out, &bits);
     else
         out = write_whole(p, begin, end, out);
-    return put_group(p, end - begin, (size_t)(out - p->raw), (size_t)(bits - p->bits));
+    return put_group(p, end - begin, (size_t)(out - p->raw.bytes), (size_t)(bits - p->bits.bytes));
 }
 
 /* ---- together ---- */

@@ -1,7 +1,6 @@
 #include "tape/run.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -79,27 +78,13 @@ static void take_listed(struct stream *stream, const struct run_limit *limit, st
     } while (frame != NULL && frame == behind && frame_merge_ts(frame) <= limit->horizon);
 }
 
-static int make_room(struct run_copy *copy, size_t size, struct tdk_err *err)
-{
-    if (size <= copy->room)
-        return 0;
-    unsigned char *bytes = realloc(copy->bytes, size);
-    if (bytes == NULL)
-        return err_set(err, -ENOMEM, "read in reverse");
-    copy->bytes = bytes;
-    copy->room = size;
-    return 0;
-}
-
-static int take_reversed(struct stream *stream, const struct run_limit *limit,
-                         struct run_copy *copy, struct tdk_run *run, uint64_t *lost,
-                         struct tdk_err *err)
+static int take_reversed(struct stream *stream, const struct run_limit *limit, struct scratch *copy,
+                         struct tdk_run *run, uint64_t *lost, struct tdk_err *err)
 {
     const struct tdk_frame *frame = stream_peek(stream);
     size_t span = tdk_frame_span(frame->size);
-    int rc = make_room(copy, span > COPY_ROOM ? span : COPY_ROOM, err);
-    if (rc < 0)
-        return rc;
+    if (!scratch_need(copy, span > COPY_ROOM ? span : COPY_ROOM))
+        return err_set(err, -ENOMEM, "read in reverse");
     do {
         memcpy(copy->bytes + run->size, frame, tdk_frame_span(frame->size));
         count_frame(run, frame, lost);
@@ -111,7 +96,7 @@ static int take_reversed(struct stream *stream, const struct run_limit *limit,
     return 0;
 }
 
-int run_take(struct stream *stream, const struct run_limit *limit, struct run_copy *copy,
+int run_take(struct stream *stream, const struct run_limit *limit, struct scratch *copy,
              struct tdk_run *run, uint64_t *lost, struct tdk_err *err)
 {
     *run = (struct tdk_run){.epoch = stream->ref.epoch,
@@ -127,10 +112,4 @@ int run_take(struct stream *stream, const struct run_limit *limit, struct run_co
     else
         take_listed(stream, limit, run, lost);
     return rc;
-}
-
-void run_copy_close(struct run_copy *copy)
-{
-    free(copy->bytes);
-    *copy = (struct run_copy){0};
 }

@@ -7,13 +7,8 @@
 #ifndef TDK_TAPE_RUN_H
 #define TDK_TAPE_RUN_H
 
+#include "base/scratch.h"
 #include "tape/stream.h"
-
-/* Where the frames of a reverse run are put. */
-struct run_copy {
-    unsigned char *bytes; /* ours */
-    size_t room;
-};
 
 /* What ends a run. */
 struct run_limit {
@@ -21,12 +16,10 @@ struct run_limit {
     uint64_t ticks;   /* at most so many; at least 1 */
 };
 
-/* Fill *run. The stream must be loaded, and its next frame must be allowed to come. Losses that are
- * told on the way are added to *lost. -ENOMEM. */
-int run_take(struct stream *stream, const struct run_limit *limit, struct run_copy *copy,
+/* Fill *run. The stream must be loaded, and its next frame must be allowed to come. In reverse the
+ * frames are put into `copy`. Losses that are told on the way are added to *lost. -ENOMEM. */
+int run_take(struct stream *stream, const struct run_limit *limit, struct scratch *copy,
              struct tdk_run *run, uint64_t *lost, struct tdk_err *err);
-
-void run_copy_close(struct run_copy *copy);
 
 /* The key of the next frame of a loaded stream. False: there is none, and the stream is not loaded
  * any more. */

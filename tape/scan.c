@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/scratch.h"
 #include "tape/files.h"
 #include "tape/segment.h"
 
@@ -18,8 +19,7 @@ struct scanner {
     uint64_t at;    /* where the next block should begin */
     size_t room;    /* of refs and head_crcs */
     size_t gap_room;
-    unsigned char *buffer; /* of buffer_size bytes, 8-aligned, as malloc returns it */
-    size_t buffer_size;
+    struct scratch buffer;
     struct tdk_err *err;
 };
 
@@ -74,14 +74,7 @@ static int note_gap(struct scanner *s, uint64_t offset, uint64_t end)
 
 static int need_buffer(struct scanner *s, size_t size)
 {
-    if (size <= s->buffer_size)
-        return 0;
-    unsigned char *buffer = realloc(s->buffer, size);
-    if (buffer == NULL)
-        return fail(s, -ENOMEM);
-    s->buffer = buffer;
-    s->buffer_size = size;
-    return 0;
+    return scratch_need(&s->buffer, size) ? 0 : fail(s, -ENOMEM);
 }
 
 /* True: the block is of this file, and comes after those before it. Payloads may hold copies of
@@ -98,13 +91,14 @@ static bool belongs(const struct scanner *s, const struct block_head *head)
 /* A sector that cannot be read is no block, like any other damage. */
 static bool read_some(const struct scanner *s, size_t size)
 {
-    return size <= s->limit - s->at && files_read(s->segment->fd, s->buffer, size, s->at) == 0;
+    return size <= s->limit - s->at &&
+           files_read(s->segment->fd, s->buffer.bytes, size, s->at) == 0;
 }
 
 /* `size` bytes from s->at on are in the buffer. Note how far there is anything but zeros. */
 static void note_data(struct scanner *s, size_t size)
 {
-    while (size > 0 && s->buffer[size - 1] == 0)
+    while (size > 0 && s->buffer.bytes[size - 1] == 0)
         size--;
     if (size > 0)
         s->scan->data_end = s->at + size;
@@ -124,17 +118,17 @@ static int take_block(struct scanner *s, uint64_t *skip)
         s->scan->data_end = s->at + 1; /* it cannot be read, so it may not be zeros */
         return 0;
     }
-    assert(s->buffer != NULL);
-    memcpy(&head, s->buffer, sizeof head);
+    assert(s->buffer.bytes != NULL);
+    memcpy(&head, s->buffer.bytes, sizeof head);
     note_data(s, 8);
-    if (block_head_check(s->buffer, sizeof head, NULL) < 0 || !belongs(s, &head))
+    if (block_head_check(s->buffer.bytes, sizeof head, NULL) < 0 || !belongs(s, &head))
         return 0;
     int rc = need_buffer(s, head.span);
     if (rc < 0)
         return rc;
     *skip = head.span;
     s->scan->data_end = s->at + head.span;
-    if (!read_some(s, head.span) || block_check(s->buffer, head.span, &view, NULL) < 0)
+    if (!read_some(s, head.span) || block_check(s->buffer.bytes, head.span, &view, NULL) < 0)
         return 0;
     rc = note_block(s, &head);
     if (rc < 0)
@@ -177,7 +171,7 @@ static void seek_magic(struct scanner *s)
             s->scan->data_end = s->at < s->limit ? s->at : s->limit;
             continue;
         }
-        size_t found = find_magic(s->buffer, size);
+        size_t found = find_magic(s->buffer.bytes, size);
         note_data(s, found);
         s->at += found;
         if (found < size)
@@ -229,7 +223,7 @@ static int scan_between(const struct segment *segment, uint64_t from, uint64_t e
                         .at = from,
                         .err = err};
     int rc = scan_all(&s);
-    free(s.buffer);
+    scratch_close(&s.buffer);
     if (scan->data_end < scan->end)
         scan->data_end = scan->end;
     if (rc < 0)

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "base/scratch.h"
 #include "tape/files.h"
 #include "tape/pack.h"
 #include "tape/retired.h"
@@ -33,13 +34,11 @@ struct worker {
     struct packer *packer;
     struct block_scratch *scratch;
     struct pack *pack;
-    unsigned char *source; /* a block as it was read; ours, like all of these */
-    size_t source_room;
-    unsigned char *unpacked; /* the same, unpacked */
-    size_t unpacked_room;
-    unsigned char *built;  /* the block that is being put together */
-    unsigned char *output; /* packed blocks that are not written yet */
-    size_t output_room, used;
+    struct scratch source;   /* a block as it was read; ours, like all of these */
+    struct scratch unpacked; /* the same, unpacked */
+    unsigned char *built;    /* the block that is being put together */
+    struct scratch output;   /* packed blocks that are not written yet */
+    size_t used;
     size_t last; /* offset of the last of them */
 
     struct block block;
@@ -63,18 +62,6 @@ static int no_memory(const struct worker *w)
     return err_set(w->err, -ENOMEM, "pack segment %llu", (unsigned long long)w->sealing->number);
 }
 
-static bool make_room(unsigned char **bytes, size_t *room, size_t size)
-{
-    if (*room >= size)
-        return true;
-    free(*bytes);
-    *room = 0;
-    *bytes = aligned_alloc(TAPE_ALIGN, align_up(size, TAPE_ALIGN));
-    if (*bytes != NULL)
-        *room = align_up(size, TAPE_ALIGN);
-    return *bytes != NULL;
-}
-
 static void worker_close(struct worker *w)
 {
     segment_close(w->segment);
@@ -83,10 +70,10 @@ static void worker_close(struct worker *w)
     pack_close(w->pack);
     XXH3_freeState(w->digest);
     free(w->scratch);
-    free(w->source);
-    free(w->unpacked);
+    scratch_close(&w->source);
+    scratch_close(&w->unpacked);
+    scratch_close(&w->output);
     free(w->built);
-    free(w->output);
     free(w->digests);
     free(w->tracks);
 }
@@ -130,17 +117,17 @@ static int write_out(struct worker *w)
     if (w->used == 0)
         return 0;
     size_t size = align_up(w->used, TAPE_ALIGN);
-    struct block_head *last = (void *)(w->output + w->last);
-    memset(w->output + w->used, 0, size - w->used);
+    struct block_head *last = (void *)(w->output.bytes + w->last);
+    memset(w->output.bytes + w->used, 0, size - w->used);
     last->span = (uint32_t)(size - w->last);
     last->head_crc = 0;
     last->head_crc = crc32c(0, last, sizeof *last);
     uint64_t offset = w->writer->end;
-    int rc = files_write(w->writer->fd, w->output, size, offset);
+    int rc = files_write(w->writer->fd, w->output.bytes, size, offset);
     if (rc < 0)
         return err_set(w->err, rc, "write segment %llu", (unsigned long long)w->sealing->number);
     for (size_t at = 0; at < size && rc == 0;) {
-        const struct block_head *head = (const void *)(w->output + at);
+        const struct block_head *head = (const void *)(w->output.bytes + at);
         rc = segment_note(w->writer, head, offset + at, w->err);
         at += head->span;
     }
@@ -158,18 +145,18 @@ static int end_block(struct worker *w)
     size_t raw_size = block_seal(&w->block);
     struct block_view view = block_view_of(w->built);
     segment_note_states(w->writer, &view);
-    if (w->used > 0 && w->used + raw_size > w->output_room) {
+    if (w->used > 0 && w->used + raw_size > w->output.room) {
         int rc = write_out(w);
         if (rc < 0)
             return rc;
     }
-    if (w->used == 0 && !make_room(&w->output, &w->output_room, raw_size + WRITE_SIZE))
+    if (w->used == 0 && !scratch_need_aligned(&w->output, TAPE_ALIGN, raw_size + WRITE_SIZE))
         return no_memory(w);
-    size_t size = packer_pack(w->packer, &view, raw_size, w->output + w->used);
+    size_t size = packer_pack(w->packer, &view, raw_size, w->output.bytes + w->used);
     w->number++;
     w->last = w->used;
     struct block_place place = place_of(w, size);
-    block_finish(w->output + w->last, &place);
+    block_finish(w->output.bytes + w->last, &place);
     w->used += size;
     return w->used >= WRITE_SIZE ? write_out(w) : 0;
 }
@@ -251,15 +238,16 @@ static int keep_frame(struct worker *w, const struct tdk_frame *frame)
 static int read_block(struct worker *w, const struct segment *segment, const struct block_ref *ref,
                       struct block_view *view)
 {
-    if (!make_room(&w->source, &w->source_room, ref->span))
+    if (!scratch_need(&w->source, ref->span))
         return no_memory(w);
-    int rc = segment_read(segment, ref, w->source, view, w->err);
+    int rc = segment_read(segment, ref, w->source.bytes, view, w->err);
     if (rc < 0 || view->frames != NULL)
         return rc;
     size_t size = (size_t)view->head->frames_size + view->head->directory_size;
-    if (!make_room(&w->unpacked, &w->unpacked_room, size))
+    if (!scratch_need(&w->unpacked, size))
         return no_memory(w);
-    return block_unpack(w->source, w->pack, w->unpacked, w->unpacked_room, view, w->err);
+    return block_unpack(w->source.bytes, w->pack, w->unpacked.bytes, w->unpacked.room, view,
+                        w->err);
 }
 
 /*

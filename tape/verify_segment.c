@@ -15,31 +15,22 @@
 
 /* ---- bytes ---- */
 
-static bool need(struct report *report, unsigned char **bytes, size_t *room, size_t size)
+static bool need(struct report *report, struct scratch *scratch, size_t size)
 {
-    if (*room >= size)
+    if (scratch_need(scratch, size))
         return true;
-    free(*bytes);
-    *room = 0;
-    *bytes = aligned_alloc(TAPE_ALIGN, align_up(size, TAPE_ALIGN));
-    if (*bytes == NULL) {
-        report->failed = -ENOMEM;
-        return false;
-    }
-    *room = align_up(size, TAPE_ALIGN);
-    return true;
+    report->failed = -ENOMEM;
+    return false;
 }
 
 void verify_reader_close(struct verify_reader *reader)
 {
-    free(reader->bytes);
-    free(reader->unpacked);
+    scratch_close(&reader->stored);
+    scratch_close(&reader->unpacked);
     states_maker_close(reader->states);
     pack_close(reader->pack);
     reader->states = NULL;
     reader->pack = NULL;
-    reader->bytes = reader->unpacked = NULL;
-    reader->room = reader->unpacked_room = 0;
 }
 
 /* Bytes that hold nothing must be zeros. */
@@ -47,16 +38,16 @@ static void check_zeros(struct verify_reader *reader, int fd, struct report *rep
                         uint64_t end)
 {
     enum { PIECE = 1 << 20 };
-    while (begin < end && need(report, &reader->bytes, &reader->room, PIECE)) {
+    while (begin < end && need(report, &reader->stored, PIECE)) {
         size_t size = end - begin < PIECE ? end - begin : PIECE;
-        int rc = files_read(fd, reader->bytes, size, begin);
+        int rc = files_read(fd, reader->stored.bytes, size, begin);
         if (rc < 0) {
             report_add(report, begin, rc, "offset %llu: cannot be read: %s",
                        (unsigned long long)begin, tdk_strerror(rc));
             return;
         }
         for (size_t i = 0; i < size; i++)
-            if (reader->bytes[i] != 0) {
+            if (reader->stored.bytes[i] != 0) {
                 report_add(report, begin + i, TDK_ECORRUPT,
                            "offset %llu: something is written where nothing should be",
                            (unsigned long long)begin + i);
@@ -131,15 +122,15 @@ static bool facts_agree(const struct block_view *view)
 static int check_block(struct verify_reader *reader, const struct segment *segment,
                        const struct block_ref *ref, struct block_view *view, struct tdk_err *err)
 {
-    int rc = segment_read(segment, ref, reader->bytes, view, err);
+    int rc = segment_read(segment, ref, reader->stored.bytes, view, err);
     if (rc < 0 || view->frames != NULL)
         return rc;
     if (reader->pack == NULL)
         reader->pack = pack_open(PACK_WHOLE_BLOCKS);
     if (reader->pack == NULL)
         return err_set(err, -ENOMEM, "unpack a block");
-    rc = block_unpack(reader->bytes, reader->pack, reader->unpacked, reader->unpacked_room, view,
-                      err);
+    rc = block_unpack(reader->stored.bytes, reader->pack, reader->unpacked.bytes,
+                      reader->unpacked.room, view, err);
     return rc == 0 ? 0
                    : err_wrap(err, rc, "segment %llu offset %llu",
                               (unsigned long long)segment->head.number,
@@ -194,8 +185,7 @@ static void check_one(struct verify_reader *reader, const struct segment *segmen
     size_t unpacked = ref->frames_size + (ref->stored_size < ref->frames_size ? ref->span : 0) +
                       BLOCK_ENTRIES_MAX * sizeof(struct directory_entry) +
                       (size_t)4 * BLOCK_TICKS_MAX;
-    if (!need(report, &reader->bytes, &reader->room, ref->span) ||
-        !need(report, &reader->unpacked, &reader->unpacked_room, unpacked))
+    if (!need(report, &reader->stored, ref->span) || !need(report, &reader->unpacked, unpacked))
         return;
     int rc = check_block(reader, segment, ref, &view, &err);
     atomic_fetch_add(reader->bytes_done, ref->span);
@@ -275,16 +265,15 @@ static void compare_ends(struct verify_reader *reader, const struct segment *seg
                          const struct segment_foot *foot, struct report *report)
 {
     uint64_t size = segment->size - foot->end;
-    if (!need(report, &reader->bytes, &reader->room, size) ||
-        !need(report, &reader->unpacked, &reader->unpacked_room, size))
+    if (!need(report, &reader->stored, size) || !need(report, &reader->unpacked, size))
         return;
-    int rc = files_read(segment->home_fd, reader->bytes, size, foot->end);
+    int rc = files_read(segment->home_fd, reader->stored.bytes, size, foot->end);
     if (rc == 0)
-        rc = files_read(segment->fd, reader->unpacked, size, foot->end);
+        rc = files_read(segment->fd, reader->unpacked.bytes, size, foot->end);
     if (rc < 0)
         report_add(report, foot->end, rc, "offset %llu: cannot be read: %s",
                    (unsigned long long)foot->end, tdk_strerror(rc));
-    else if (memcmp(reader->bytes, reader->unpacked, size) != 0)
+    else if (memcmp(reader->stored.bytes, reader->unpacked.bytes, size) != 0)
         report_add(report, foot->end, TDK_ECORRUPT,
                    "its footer is another than that of %s, where it was moved to", segment->whole);
 }

@@ -10,17 +10,17 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/scratch.h"
 #include "tape/folder.h"
 #include "tape/segment.h"
 #include "tape/verify_report.h"
 
 /* What a segment is read into, and what it is compared with. */
 struct verify_reader {
-    struct index *index; /* NULL: no index is compared */
-    bool live;           /* a recorder is running: blocks may not be in the index yet */
-    unsigned char *bytes, *unpacked;
-    size_t room, unpacked_room;
-    struct pack *pack; /* ours; NULL until a packed block is met */
+    struct index *index;             /* NULL: no index is compared */
+    bool live;                       /* a recorder is running: blocks may not be in the index yet */
+    struct scratch stored, unpacked; /* the block that is read: as in the file, and its frames */
+    struct pack *pack;               /* ours; NULL until a packed block is met */
     /* The states of its blocks; ours, made when needed. */
     struct states_maker *states;
     _Atomic uint64_t *bytes_done, *blocks_done, *ticks_done; /* shared counters of all readers */
