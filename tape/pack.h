@@ -76,7 +76,7 @@ struct pack_layout {
 };
 void pack_layout(const struct pack_class *class, struct pack_layout *layout);
 
-/* ---- packing (pack_write.c) ---- */
+/* ---- packing (pack_write.c, pack_write_group.c; what they share: pack_write.h) ---- */
 
 struct packer;
 

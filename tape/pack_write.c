@@ -1,71 +1,15 @@
 /* pack_write.c - pack a block's frames into columns, or, where that is not possible or not smaller,
  * into one zstd frame. */
-#include "tape/pack.h"
+#include "tape/pack_write.h"
 
 #include <stdlib.h>
-#include <zstd.h>
 
-#include "base/array.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "base/scratch.h"
-#include "tape/column.h"
 #include "tape/frame.h"
 #include "tape/stamps.h"
 
-enum {
-    GROUP_MIN = 1024, /* instruments with fewer ticks share a group */
-    CLASS_MIN = 32,   /* frames from which on a class is worth its columns */
-    BITS_MORE = 16,   /* columns in bits may take up to 1/16 more than compressed ones */
-    REFS_MAX = 10,    /* fields that a column is tried against */
-    SHAPES_MAX = 256,
-};
-
-struct shape {
-    struct pack_class class;
-    uint32_t count;
-    uint8_t number; /* as a class; see PACK_WHOLE, PACK_CLASSES */
-};
-
-struct packer {
-    ZSTD_CCtx *zstd;
-    int level;
-    bool may_have_bits;
-
-    const struct block_view *view; /* of the block that is being packed; borrowed */
-    uint32_t frames;
-    struct shape shapes[SHAPES_MAX];
-    size_t shape_count;
-    struct pack_class classes[PACK_CLASSES_MAX];
-    uint32_t class_count;
-    uint32_t offsets[PACK_FRAMES_MAX]; /* by place in the block */
-    uint8_t shape_of[PACK_FRAMES_MAX];
-    uint64_t stamps[PACK_FRAMES_MAX];
-    uint64_t order[PACK_FRAMES_MAX],
-        spare[PACK_FRAMES_MAX]; /* class u8, instrument u32, place u16 */
-
-    struct pack_group groups[PACK_GROUPS_MAX];
-    uint32_t group_count, strand_count;
-    unsigned char *strands; /* varints */
-    size_t strands_size;
-    unsigned char *packed; /* all groups */
-    size_t packed_size, packed_room;
-    struct scratch raw, bits; /* one group; the same, its columns in bits */
-    bool has_bits;            /* one of the groups has columns in bits */
-
-    struct column_scratch scratch;
-    uint16_t starts[COLUMN_TICKS_MAX];
-    uint64_t values[PACK_FIELDS_MAX][COLUMN_TICKS_MAX];
-};
-
-/* Class, instrument and place in one number, so that sorting the numbers sorts the frames. */
-#define ORDER(class, instrument, place)                                                            \
-    ((uint64_t)(class) << 48 | (uint64_t)(instrument) << 16 | (uint64_t)(place))
-#define ORDER_STRAND(order) ((order) >> 16)
-#define ORDER_CLASS(order)  ((uint8_t)((order) >> 48))
-#define ORDER_ID(order)     ((uint32_t)((order) >> 16))
-#define ORDER_PLACE(order)  ((uint16_t)(order))
-
+enum { CLASS_MIN = 32 }; /* frames from which on a class is worth its columns */
 enum { VARINTS_MAX = 1 + 5 + 5 };
 
 struct packer *packer_open(int level, enum pack_forms forms)
@@ -117,7 +61,7 @@ static uint8_t shape_of(struct packer *p, const struct tdk_frame *frame)
     size_t i = PACK_CLASSES;
     while (i < p->shape_count && memcmp(&p->shapes[i].class, &class, sizeof class) != 0)
         i++;
-    if (i == SHAPES_MAX)
+    if (i == PACK_SHAPES_MAX)
         return PACK_WHOLE;
     if (i == p->shape_count)
         p->shapes[p->shape_count++] = (struct shape){.class = class};
@@ -231,191 +175,17 @@ static unsigned char *write_varint(unsigned char *out, uint32_t x)
     return out;
 }
 
-static uint32_t strand_end(const struct packer *p, uint32_t begin)
-{
-    uint32_t i = begin + 1;
-    while (i < p->frames && ORDER_STRAND(p->order[i]) == ORDER_STRAND(p->order[begin]))
-        i++;
-    return i;
-}
-
 static void write_strands(struct packer *p)
 {
     unsigned char *out = p->strands;
     p->strand_count = 0;
     for (uint32_t i = 0, end; i < p->frames; i = end, p->strand_count++) {
-        end = strand_end(p, i);
+        end = packer_strand_end(p, i);
         *out++ = ORDER_CLASS(p->order[i]);
         out = write_varint(out, ORDER_ID(p->order[i]));
         out = write_varint(out, end - i);
     }
     p->strands_size = (size_t)(out - p->strands);
-}
-
-/* ---- groups ---- */
-
-static const struct tdk_frame *frame_at(const struct packer *p, uint32_t i)
-{
-    return (const void *)(p->view->frames + p->offsets[ORDER_PLACE(p->order[i])]);
-}
-
-/* The end of the group that begins at `begin`: whole strands until it is large enough, or a piece
- * of a large strand. */
-static uint32_t group_end(const struct packer *p, uint32_t begin)
-{
-    uint8_t class = ORDER_CLASS(p->order[begin]);
-    uint32_t end = begin;
-    while (end - begin < GROUP_MIN && end < p->frames && ORDER_CLASS(p->order[end]) == class) {
-        uint32_t next = strand_end(p, end);
-        if (end > begin && next - begin > COLUMN_TICKS_MAX)
-            break;
-        end = next;
-    }
-    return end - begin > COLUMN_TICKS_MAX ? begin + COLUMN_TICKS_MAX : end;
-}
-
-/* Find where strands begin in the group, and how far apart their frames lie in the block. */
-static struct column_strands find_starts(struct packer *p, uint32_t begin, uint32_t end,
-                                         uint64_t *gaps)
-{
-    struct column_strands strands = {.starts = p->starts};
-    for (uint32_t i = begin; i < end; i++) {
-        uint16_t place = ORDER_PLACE(p->order[i]);
-        bool first = i == begin || ORDER_STRAND(p->order[i]) != ORDER_STRAND(p->order[i - 1]);
-        if (first)
-            p->starts[strands.count++] = (uint16_t)(i - begin);
-        gaps[i - begin] = first ? place : place - ORDER_PLACE(p->order[i - 1]) - 1u;
-    }
-    return strands;
-}
-
-static uint64_t load_field(const unsigned char *at, uint8_t size)
-{
-    switch (size) {
-    case 1:
-        return *at;
-    case 2:
-        return load_u16(at);
-    case 4:
-        return load_u32(at);
-    default:
-        return load_u64(at);
-    }
-}
-
-/* Find earlier fields that this field's values may be close to: those of the same size, the nearest
- * first, and times and seqs. */
-static size_t find_refs(struct packer *p, const struct pack_layout *layout, unsigned field,
-                        struct column_ref refs[REFS_MAX])
-{
-    size_t count = 0;
-    uint8_t size = layout->fields[field].size;
-    if (size < 4)
-        return 0;
-    for (unsigned f = field; f-- > 0 && count < REFS_MAX - 1;)
-        if (layout->fields[f].size == size && (f != PACK_FIELD_SEQ))
-            refs[count++] = (struct column_ref){(uint8_t)f, p->values[f]};
-    refs[count++] = (struct column_ref){PACK_FIELD_SEQ, p->values[PACK_FIELD_SEQ]};
-    return count;
-}
-
-static unsigned char *write_columns(struct packer *p, uint32_t begin, uint32_t end,
-                                    const struct column_strands *strands, unsigned char *out,
-                                    unsigned char **bits)
-{
-    struct pack_layout layout;
-    struct column_ref refs[REFS_MAX];
-    uint32_t count = end - begin;
-    pack_layout(&p->classes[ORDER_CLASS(p->order[begin]) - PACK_CLASSES], &layout);
-    for (unsigned f = 0; f < layout.count; f++) {
-        const struct pack_field *field = &layout.fields[f];
-        for (uint32_t i = 0; i < count; i++)
-            p->values[f][i] = load_field(
-                (const unsigned char *)frame_at(p, begin + i) + field->offset, field->size);
-        if (field->is_known)
-            continue;
-        size_t ref_count = find_refs(p, &layout, f, refs);
-        struct column_sizes took =
-            column_write(&p->scratch, p->values[f], count, field->size, refs, ref_count, strands,
-                         out, p->may_have_bits ? *bits : NULL);
-        out += took.planes;
-        *bits += took.bits;
-    }
-    return out;
-}
-
-static unsigned char *write_whole(const struct packer *p, uint32_t begin, uint32_t end,
-                                  unsigned char *out)
-{
-    for (uint32_t i = begin; i < end; i++) {
-        const struct tdk_frame *frame = frame_at(p, i);
-        memcpy(out, frame, tdk_frame_span(frame->size));
-        out += tdk_frame_span(frame->size);
-    }
-    return out;
-}
-
-/* The most bytes that a group's contents may take before they are compressed. */
-static size_t group_bound(const struct packer *p, uint32_t begin, uint32_t end)
-{
-    uint8_t class = ORDER_CLASS(p->order[begin]);
-    size_t size = column_bound(end - begin);
-    if (class >= PACK_CLASSES) {
-        struct pack_layout layout;
-        pack_layout(&p->classes[class - PACK_CLASSES], &layout);
-        return size + layout.count * column_bound(end - begin);
-    }
-    for (uint32_t i = begin; i < end; i++)
-        size += tdk_frame_span(frame_at(p, i)->size);
-    return size;
-}
-
-/* Store what was gathered in p->raw as the next group. If p->bits is hardly larger, store that
- * instead, uncompressed: it is unpacked in half the time. */
-static bool put_group(struct packer *p, uint32_t count, size_t raw, size_t bits)
-{
-    size_t bound = ZSTD_compressBound(raw);
-    unsigned char *packed = array_grow(p->packed, &p->packed_room, p->packed_size + bound, 1);
-    if (packed == NULL)
-        return false;
-    p->packed = packed;
-    unsigned char *out = p->packed + p->packed_size;
-    size_t stored = ZSTD_compressCCtx(p->zstd, out, bound, p->raw.bytes, raw, p->level);
-    if (bits != 0 && (ZSTD_isError(stored) || bits <= stored + stored / BITS_MORE) && bits < raw) {
-        memcpy(out, p->bits.bytes, bits);
-        stored = raw = bits;
-        p->has_bits = true;
-    } else if (ZSTD_isError(stored) || stored >= raw) {
-        memcpy(out, p->raw.bytes, raw);
-        stored = raw;
-    }
-    p->groups[p->group_count++] = (struct pack_group){.count = count,
-                                                      .stored = (uint32_t)stored,
-                                                      .raw = (uint32_t)raw,
-                                                      .crc = crc32c(0, out, stored)};
-    p->packed_size += stored;
-    return true;
-}
-
-static bool write_group(struct packer *p, uint32_t begin, uint32_t end)
-{
-    const size_t bound = group_bound(p, begin, end);
-    if (!scratch_need(&p->raw, bound) || !scratch_need(&p->bits, bound))
-        return false;
-    uint64_t *gaps = p->values[0];
-    struct column_strands strands = find_starts(p, begin, end, gaps);
-    unsigned char *out = p->raw.bytes, *bits = p->bits.bytes;
-    const bool has_columns = ORDER_CLASS(p->order[begin]) >= PACK_CLASSES;
-    const struct column_sizes took =
-        column_write(&p->scratch, gaps, end - begin, 4, NULL, 0, &strands, out,
-                     has_columns && p->may_have_bits ? bits : NULL);
-    out += took.planes;
-    bits += took.bits;
-    if (has_columns)
-        out = write_columns(p, begin, end, &strands, out, &bits);
-    else
-        out = write_whole(p, begin, end, out);
-    return put_group(p, end - begin, (size_t)(out - p->raw.bytes), (size_t)(bits - p->bits.bytes));
 }
 
 /* ---- together ---- */
@@ -475,15 +245,7 @@ static size_t by_columns(struct packer *p, unsigned char *out, size_t room)
         return 0;
     sort_frames(p);
     write_strands(p);
-    p->group_count = 0;
-    p->packed_size = 0;
-    p->has_bits = false;
-    for (uint32_t i = 0, end; i < p->frames; i = end) {
-        end = group_end(p, i);
-        if (p->group_count == PACK_GROUPS_MAX || !write_group(p, i, end))
-            return 0;
-    }
-    return assemble(p, out, room);
+    return packer_write_groups(p) ? assemble(p, out, room) : 0;
 }
 
 /* Pack frames and directory into one zstd frame, if there are no columns. */
