@@ -39,15 +39,6 @@ static bool fence_the_others(void)
     return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0;
 }
 
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("isb" ::: "memory");
-#endif
-}
-
 void tdk_ring_wake(uint32_t *wanted)
 {
     if (__atomic_exchange_n(wanted, 0, __ATOMIC_SEQ_CST) != 0)
@@ -83,7 +74,7 @@ static void sleep_parked(const struct wait *w, uint64_t ns)
 static void wait_once(const struct wait *w, unsigned turn, uint64_t left)
 {
     if (w->how == TDK_WAIT_SPIN || (w->how == TDK_WAIT_PARK && turn < SPINS_BEFORE_SLEEP)) {
-        relax();
+        clock_relax();
     } else if (w->how == TDK_WAIT_YIELD) {
         sched_yield();
     } else if (w->wanted) {

@@ -221,7 +221,7 @@ int pack_read_fields(struct pack *pack, uint32_t group, const unsigned char *raw
     struct pack_class class = class_told(pack, number);
     const struct pack_layout *layout = layout_of(pack, number);
     if (!tell_columns(pack, layout, raw, size, count))
-        return pack_corrupt(err, "its contents contradict themselves");
+        return pack_contradicts(err);
     make_pattern(pack, &class, layout);
     find_varying(pack, &class, layout);
     pack->is_right &= pattern_is_right(pack);

@@ -160,6 +160,7 @@ static inline struct pack_class class_told(const struct pack *pack, uint8_t clas
 /* ---- pack_outline.c ---- */
 
 int pack_corrupt(struct tdk_err *err, const char *what);
+int pack_contradicts(struct tdk_err *err); /* what is in it does: no place for a frame, or two */
 
 /* Make room for `size` bytes and for what a column's reader may read after them; for some more, so
  * that a block that is a little larger does not need it made anew. */

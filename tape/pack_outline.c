@@ -13,6 +13,11 @@ int pack_corrupt(struct tdk_err *err, const char *what)
     return err_set(err, TDK_ECORRUPT, "packed block: %s", what);
 }
 
+int pack_contradicts(struct tdk_err *err)
+{
+    return pack_corrupt(err, "its contents contradict themselves");
+}
+
 bool pack_need(struct scratch *scratch, size_t size)
 {
     return scratch->room >= size + COLUMN_BEHIND ||

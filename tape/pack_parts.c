@@ -13,11 +13,6 @@
 #include "tape/pack_inner.h"
 #include "tape/select.h"
 
-static int contradicts(struct tdk_err *err)
-{
-    return pack_corrupt(err, "its contents contradict themselves");
-}
-
 /* ---- which ---- */
 
 /* Mark the strands of these instruments. True: they are not the same as before. */
@@ -86,7 +81,7 @@ static int find_places(struct pack *pack, uint32_t group, struct tdk_err *err)
     const struct column_strands strands = pack_starts(pack, group, told.count);
     size_t size = pack_read_places(pack, group, pack->raw.bytes + g->raw_at, &strands);
     g->raw_at += size; /* the fields follow */
-    return size > 0 ? 0 : contradicts(err);
+    return size > 0 ? 0 : pack_contradicts(err);
 }
 
 static int find_all_places(struct pack *pack, pack_need_cb *need, void *context,
@@ -166,7 +161,7 @@ static int read_times(struct pack *pack, pack_need_cb *need, void *context, stru
     for (uint32_t i = 0; i < pack->picked && rc == 0; i++) {
         uint32_t place = pack->picked_place[i], stride = place / STAMPS_STRIDE;
         if (stride != here && !stamps_read(&pack->told_stamps, stride, stamps))
-            return contradicts(err);
+            return pack_contradicts(err);
         here = stride;
         pack->stamps[i] = stamps[place % STAMPS_STRIDE];
     }
@@ -194,7 +189,7 @@ static int lay_picked(struct pack *pack, pack_need_cb *need, void *context, stru
     const size_t size = (pack->picked + (size_t)1) * pack->outline.uniform + BEHIND;
     int rc = find_all_places(pack, need, context, err);
     if (rc == 0 && !rank_all(pack))
-        rc = contradicts(err);
+        rc = pack_contradicts(err);
     if (rc == 0)
         rc = read_times(pack, need, context, err);
     if (rc == 0 && !pack_need(&pack->picked_frames, size))

@@ -74,11 +74,6 @@ static int read_stamps(struct pack *pack, struct tdk_err *err)
     return rc;
 }
 
-static int contradicts(struct tdk_err *err)
-{
-    return pack_corrupt(err, "its contents contradict themselves");
-}
-
 /* All frames of a group, each going to its own place. */
 static struct pack_part all_of(const struct pack *pack, uint32_t group)
 {
@@ -113,7 +108,7 @@ static int read_plain_group(struct pack *pack, uint32_t group, struct tdk_err *e
     struct column_strands strands = pack_starts(pack, group, told.count);
     size_t size = pack_read_places(pack, group, pack->raw.bytes, &strands);
     if (size == 0)
-        return contradicts(err);
+        return pack_contradicts(err);
     note_seen(pack, group);
     const struct pack_part all = all_of(pack, group);
     return pack_read_fields(pack, group, pack->raw.bytes + size, told.raw - size, &strands, &all,
@@ -209,7 +204,7 @@ static int find_all(struct pack *pack, struct tdk_err *err)
         if (rc < 0)
             return rc;
         if (!find_group(pack, i))
-            return contradicts(err);
+            return pack_contradicts(err);
     }
     return 0;
 }

@@ -10,12 +10,6 @@
 #include "tape/hole.h"
 #include "tape/moved.h"
 
-static int compare_tracks(const void *a, const void *b)
-{
-    const struct track *const *x = a, *const *y = b;
-    return strcmp((*x)->ref.name, (*y)->ref.name);
-}
-
 /* True: the view may have tracks that the tape itself does not know yet. */
 static bool is_ahead(const struct view *view)
 {
@@ -75,7 +69,7 @@ int search_tracks(struct tdk_tape *tape, struct view *view, const struct tdk_que
             return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", query->tracks[i]);
         }
     }
-    qsort(tracks, query->track_count, sizeof(struct track *), compare_tracks);
+    tracks_sort(tracks, query->track_count);
     *count = 0;
     for (size_t i = 0; i < query->track_count; i++)
         if (*count == 0 || tracks[i] != tracks[*count - 1])

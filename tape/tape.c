@@ -22,6 +22,12 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*x)->ref.name, (*y)->ref.name);
 }
 
+void tracks_sort(struct track **tracks, size_t count)
+{
+    if (count > 0)
+        qsort(tracks, count, sizeof(struct track *), compare_names);
+}
+
 struct track_list {
     struct tdk_tape *tape;
     struct track **items;
@@ -86,8 +92,7 @@ static int list_tracks(struct tdk_tape *tape, struct index *index, struct track_
         free(list->items);
         return rc == -ENOMEM ? err_set(err, rc, "list tracks") : rc;
     }
-    if (list->count > 0)
-        qsort(list->items, list->count, sizeof(struct track *), compare_names);
+    tracks_sort(list->items, list->count);
     return 0;
 }
 

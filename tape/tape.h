@@ -71,7 +71,10 @@ struct track *tape_track(struct tdk_tape *tape, const char *name);
 /* By its number; NULL: no such track. */
 struct track *tape_track_number(struct tdk_tape *tape, uint16_t number);
 
-/* The tracks that are there now, by name bytewise. The list is the caller's, malloc'ed. NULL: no
+/* By name, bytewise: the order in which tracks come everywhere. */
+void tracks_sort(struct track **tracks, size_t count);
+
+/* The tracks that are there now, in that order. The list is the caller's, malloc'ed. NULL: no
  * memory. */
 struct track **tape_tracks(struct tdk_tape *tape, size_t *count);
 
@@ -89,7 +92,7 @@ bool tape_renew_view(struct tdk_tape *tape, const struct block_ref *ref, struct 
 /* From here to the next refresh all that is asked of the tape is told of what is written. */
 int tape_refresh_written(struct tdk_tape *tape, struct tdk_err *err);
 
-/* The tracks that a view has, by name bytewise, including those that are new with it; malloc'ed. */
+/* The tracks that a view has, in order, including those that are new with it; malloc'ed. */
 int tape_tracks_of(struct tdk_tape *tape, struct view *view, struct track ***tracks, size_t *count,
                    struct tdk_err *err);
 
