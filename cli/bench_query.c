@@ -134,7 +134,8 @@ static int ask_twice(struct bench *bench, struct question *q, const char *what, 
     int rc = bench_measure(bench, what, measure, q, err);
     if (rc < 0)
         return rc;
-    cli_note("%s: %" PRIu64 " ticks", what, q->expected);
+    if (q->expected != UINT64_MAX) /* else it was not asked for */
+        cli_note("%s: %" PRIu64 " ticks", what, q->expected);
     snprintf(row, sizeof row, "%s, cold", what);
     q->cold = q->anew = true;
     q->repeat = 1;
