@@ -164,13 +164,35 @@ static uint64_t next_cut(const struct tdk_tape *tape, const struct tdk_query *qu
     return 0;
 }
 
+/* Do times go back, from one whole segment to the next, among the few on both sides of a place? */
+static bool goes_back_about(const struct tdk_tape *tape, size_t place)
+{
+    enum { BESIDE = 2 };
+    size_t at = place, before = 0, behind = 0;
+    while (at > 0 && before < BESIDE)
+        before += is_timed(&tape->spans[--at]);
+    for (uint64_t begin = 0; at < tape->span_count && behind < BESIDE; at++) {
+        const struct segment_span *span = &tape->spans[at];
+        if (!is_timed(span))
+            continue;
+        if (span->max_ts < begin)
+            return true;
+        begin = span->min_ts;
+        behind += at >= place;
+    }
+    return false;
+}
+
 /* Segments are written one behind the other, so what was in one that is not there lay between what
- * is left on either side; where times go back between those, in that stretch. */
+ * is left on either side. Where times go back there, as between imports, it ended the one or began
+ * the other or was one of its own: it may have been of any time. */
 static bool missing_meets(const struct tdk_tape *tape, const struct missing_range *range,
                           const struct tdk_query *query)
 {
     const size_t behind = find_span(tape, range->first);
     size_t before = behind, next = behind;
+    if (goes_back_about(tape, behind))
+        return true;
     while (before > 0 && !is_timed(&tape->spans[before - 1]))
         before--;
     while (next < tape->span_count && !is_timed(&tape->spans[next]))

@@ -101,6 +101,25 @@ class Recover(Tape):
         self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", 1)
         self.run_ok("query", "-T", self.tape, "-o", "none")
 
+    def test_a_segment_that_is_gone_where_times_go_back_may_have_been_of_any_time(self):
+        day = 86_400_000_000_000
+        before = len(self.names())
+        for track, days in (("in", range(2, 8)), ("order", range(2, 8)), ("none", (13, 17, 15, 11, 18, 19))):
+            for number in days:
+                self.run_ok("import", "-", "-T", self.tape, "--track", track, "--format", "lines",
+                            stdin=b"%d one\n" % (T0 + day * number))
+        segments = self.segments()[before:]
+        for at, number, told in ((2, 4, False), (5, 7, True), (6, 2, True), (9, 5, False), (15, 11, True)):
+            segment, tick = segments[at], ["-T", self.tape, "--from", T0 + day * number, "--to", T0 + day * number + 1]
+            data = segment.read_bytes()
+            segment.unlink()
+            self.report(code=3)
+            for command in (["query", "-o", "none"], ["query", "--count"], ["gaps"], ["coverage"]):
+                self.assertIn(f"segment {before + 1 + at} is missing", self.run_ok(*command, *tick, code=3).stderr)
+            self.run_ok("query", "-T", self.tape, "--to", T0, "-o", "none", code=3 if told else 0)
+            segment.write_bytes(data)
+            self.report()
+
     def test_a_segment_that_was_made_ahead_and_holds_nothing_is_not_missed(self):
         digest, names = self.tape_digest(), self.names()
         self.recorder("--ring", "r", "--create-ring", "1M").kill()
@@ -351,7 +370,7 @@ class Recover(Tape):
                              ["play", "--into", "out", "--create", "64M", "--require-complete"]):
                     done = self.run_ok(*args, "-T", self.tape, code=3)
                     self.assertIn(f"segment {int(segment.stem)} is missing", done.stderr, args)
-                self.run_ok("query", "-T", self.tape, "-o", "none", "--to", T0)
+                self.run_ok("query", "-T", self.tape, "-o", "none", "--to", T0, code=3)  # of any time: see above
             aside.rename(segment)
             self.report()
             self.assertEqual(self.gaps(0), [])
