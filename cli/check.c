@@ -164,14 +164,23 @@ static void check_rings(struct health *h, const struct counters_copy *page)
 
 static void check_state(struct health *h, const struct counters_copy *page)
 {
-    static const char *const words[] = {"no space", "sync", "write", "index"};
+    static const struct {
+        const char *word;
+        enum health_level level;
+        const char *remedy;
+    } states[] = {
+        {"no space", HEALTH_CRITICAL, "free space on the tape's disk: recording goes on by itself"},
+        {"sync", HEALTH_WARNING, "look at the disk, and at the recorder's log"},
+        {"write", HEALTH_CRITICAL, "look at the disk, and at the recorder's log"},
+        {"index", HEALTH_WARNING,
+         "make room on the disk, or look at it: the index catches up by itself; where the log "
+         "says that the next start builds it anew, restart the recorder when convenient"},
+    };
     uint64_t state = page_value(page, "recorder_state", NULL);
-    if (state == 0 || state > array_size(words))
+    if (state == 0 || state > array_size(states))
         return;
-    health_find(h, state == 2 || state == 4 ? HEALTH_WARNING : HEALTH_CRITICAL, "state",
-                state == 1 ? "free space on the tape's disk: recording goes on by itself"
-                           : "look at the disk, and at the recorder's log",
-                "degraded: %s", words[state - 1]);
+    health_find(h, states[state - 1].level, "state", states[state - 1].remedy, "degraded: %s",
+                states[state - 1].word);
 }
 
 static void check_losses(struct health *h, const struct counters_copy *page)

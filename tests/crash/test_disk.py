@@ -206,10 +206,15 @@ class Failing(Disk):
         self.assertTrue((self.tape / "index" / "clean").exists())
         self.check_epochs(21000)
 
+    def remedies(self, finding):
+        findings = json.loads(self.run_cli("check", "-T", self.tape, "--json").stdout)[0]["findings"]
+        return [found["remedy"] for found in findings if found["text"] == finding]
+
     def test_an_index_that_fails_for_good_stops_neither_recording_nor_retention(self):
         recorder = self.faulty("pwrite@8+=EIO", "--retain-max-segments", "4", path="/index/")
         self.assertEqual(self.feed(20000).wait(), 0)
         recorder.wait_line("degraded: index")
+        self.wait_for(lambda: any("restart the recorder" in remedy for remedy in self.remedies("degraded: index")))
         self.assertEqual(self.feed(20000).wait(), 0)
         self.run_ok("flush", "-T", self.tape)
         self.wait_for(lambda: len(list((self.tape / "segments").glob("*.seg"))) <= 4)
