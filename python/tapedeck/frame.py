@@ -25,10 +25,18 @@ def is_time(name: str) -> bool:
     return name in _TIMES or (name.startswith("ts_") and name != "ts_in_delta")
 
 
+def texts_of(column: np.ndarray) -> np.ndarray:
+    """Bytes as texts, as Tape.symbols() has them. NumPy alone is fast, and knows ASCII only."""
+    try:
+        return column.astype(str)
+    except UnicodeDecodeError:
+        return np.char.decode(column, "utf-8", "backslashreplace")
+
+
 def _column(values: np.ndarray, name: str, exact: bool) -> Any:
     column = np.ascontiguousarray(values[name])
     if column.dtype.kind == "S":
-        return column.astype(str)
+        return texts_of(column)
     if is_time(name):
         return to_datetime64(column)
     wide = "id" in (values.dtype.names or ()) and name == "size" or name[:6] in ("bid_sz", "ask_sz")

@@ -61,7 +61,7 @@ if not LIBRARY.exists():
     raise unittest.SkipTest(f"{LIBRARY} is not built")
 import tapedeck  # noqa: E402
 from tapedeck import records  # noqa: E402
-from tapedeck.frame import is_price, is_time, symbols_of  # noqa: E402
+from tapedeck.frame import is_price, is_time, symbols_of, texts_of  # noqa: E402
 
 
 class Case(support.Case):
@@ -605,6 +605,11 @@ class Tapes(Case):
             self.assertEqual(found.tolist(), [row.symbol] * len(values))
             values["ts_recv"][0] = records.TS_UNDEFINED
             self.assertEqual(symbols_of(values, heads, [row], {heads["track"][0]: "r"})[0], "")
+
+    def test_a_text_of_any_code_can_be_in_a_frame(self):
+        found = texts_of(np.array([b"plain", "\u00e9".encode(), b"E\xffH1", b""]))
+        self.assertEqual(found.tolist(), ["plain", "\u00e9", "E\\xffH1", ""])
+        self.assertEqual(texts_of(np.array([b"A", b"N"])).tolist(), ["A", "N"])
 
     def test_a_pandas_frame_has_times_prices_and_symbols(self):
         try:
