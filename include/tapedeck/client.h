@@ -105,9 +105,9 @@ struct tdk_client_count {
 TDK_API int tdk_client_count(struct tdk_client *client, const struct tdk_client_query *query,
                              struct tdk_client_count *count, struct tdk_err *err);
 
-/* Ask for the ticks themselves. Until the stream is closed the client serves only the stream; other
- * calls return -EBUSY. Memory: one message, 1 MiB or the largest frame. The rest waits at the other
- * side. */
+/* Ask for the ticks themselves, whatever range.count_only says. Until the stream is closed the
+ * client serves only the stream; other calls return -EBUSY. Memory: one message, 1 MiB or the
+ * largest frame. The rest waits at the other side. */
 struct tdk_stream;
 TDK_API int tdk_client_query(struct tdk_client *client, const struct tdk_client_query *query,
                              struct tdk_stream **stream, struct tdk_err *err);

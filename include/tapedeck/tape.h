@@ -39,8 +39,10 @@ struct tdk_cursor;
 TDK_API int tdk_tape_open(struct tdk_tape **tape, const char *path, struct tdk_err *err);
 TDK_API void tdk_tape_close(struct tdk_tape *tape);
 
-/* See what a recorder has made durable since open or the last refresh. -ENOENT, TDK_ENOTAPE: the
- * path leads to the tape no more. What was known stays. */
+/* See what a recorder has made durable since open or the last refresh. New tracks and symbols are
+ * seen only then. New ticks of a known track may be seen without it, too, so two queries need not
+ * agree; a cursor returns what was there when it was opened. -ENOENT, TDK_ENOTAPE: the path leads
+ * to the tape no more. What was known stays. */
 TDK_API int tdk_tape_refresh(struct tdk_tape *tape, struct tdk_err *err);
 
 /* The track of a recorder's heartbeat (tapedeck-recorder --canary). It is left out of queries that

@@ -277,7 +277,8 @@ class Tape:
         return f"<tapedeck.Tape {self.path}{'' if self._handle else ' closed'}>"
 
     def refresh(self) -> None:
-        """Take in what a recorder has made durable since."""
+        """Take in what a recorder has made durable since. New tracks and symbols are seen only then; new ticks
+        may be seen without it, too. A cursor gives what was there when it was opened."""
         self._open().refresh()
 
     # ---- what is there ----
