@@ -29,8 +29,10 @@ def to_ns(moment: Moment) -> int:
 
 def times_to_ns(times: Any) -> np.ndarray:
     """Many times as uint64 ns since 1970. Integers are taken as they are, numpy.datetime64 of any unit
-    as UTC."""
+    as UTC; texts and datetimes (pandas has times with a zone as such) as to_ns() takes them."""
     times = np.asarray(times)
+    if times.dtype.kind in "OU":
+        times = np.array([to_ns(moment) for moment in times.ravel().tolist()], np.uint64).reshape(times.shape)
     if times.dtype.kind == "M":
         times = _of_datetime64(times)
     if times.dtype.kind not in "iu":

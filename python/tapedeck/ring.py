@@ -205,8 +205,8 @@ class Producer(_Ring):
         """Publish a tick for each record of an array. Returns how many are in the ring.
 
         `records` may have any dtype without objects. If they are not records of a schema, they need a
-        `type` of 3 or more. `ts` has the time of each, ns since 1970 or datetime64; without it the time
-        is now. wait=0: ticks that a full ring refuses are lost, and counted there. Otherwise room is
+        `type` of 3 or more. `ts` has the time of each, as to_ns() or datetime64 have it; without it the
+        time is now. wait=0: ticks that a full ring refuses are lost, and counted there. Otherwise room is
         waited for, `wait` seconds at a time.
         """
         values = records if records.ndim == 1 and records.strides[0] >= 0 else records.reshape(-1).copy()

@@ -746,8 +746,13 @@ class Rings(Case):
             feed.publish_bytes(b"x", days[0])
             ts = [tapedeck.to_ns(day) for day in days]
             self.assertEqual(ring.read().ts[-5:].tolist(), ts + [7, 8] + ts[:1])
+            for told in (["2026-11-20", "2026-11-21T00:00Z"],
+                         [datetime.datetime(2026, 11, day, tzinfo=datetime.timezone.utc) for day in (20, 21)]):
+                feed.publish(two, told)
+                self.assertEqual(ring.read().ts.tolist(), ts)
             for wrong in (np.array([0.5, 1]), np.array([-1, 1]), np.array(["NaT", "NaT"], "datetime64[s]"),
-                          np.array(["2500-01-01", "2026-11-20"], "datetime64[D]"), ["now", "now"]):
+                          np.array(["2500-01-01", "2026-11-20"], "datetime64[D]"), ["now", "now"],
+                          [datetime.datetime(2026, 11, 20)] * 2):
                 with self.assertRaises(ValueError, msg=wrong):
                     feed.publish(two, wrong)
             self.assertIsNone(ring.read())
