@@ -205,7 +205,7 @@ class Producer(_Ring):
         """Publish a tick for each record of an array. Returns how many are in the ring.
 
         `records` may have any dtype without objects. If they are not records of a schema, they need a
-        `type` of 3 or more. `ts` has the time of each, as to_ns() or datetime64 have it; without it the
+        `type` of 3 or more. `ts` has the time of each, as to_ns() takes one; without it the
         time is now. wait=0: ticks that a full ring refuses are lost, and counted there. Otherwise room is
         waited for, `wait` seconds at a time.
         """
@@ -249,24 +249,24 @@ class Producer(_Ring):
         lib.check_byte("flags", flags)
         end = None if wait is None else time.monotonic() + wait
         done = 0
-        with self._lock:
-            while True:
-                left = None if end is None else end - time.monotonic()
-                patience = 0 if wait == 0 else min(_SLICE, 9e9 if left is None else max(left, 1e-9))
-                put = lib.Put((at or 0) + done * stride, stride,
-                              None if times is None else times.ctypes.data + 8 * done, count - done,
-                              size, kind, flags)
+        while True:
+            left = None if end is None else end - time.monotonic()
+            patience = 0 if wait == 0 else min(_SLICE, 9e9 if left is None else max(left, 1e-9))
+            put = lib.Put((at or 0) + done * stride, stride,
+                          None if times is None else times.ctypes.data + 8 * done, count - done,
+                          size, kind, flags)
+            with self._lock:  # not for longer: another thread may close this meanwhile
                 code = lib.lib.tdk_ring_put(self._open(), byref(put), _ns(patience))
-                if code < 0:
-                    if code == lib.EVALUE:
-                        raise lib.Error(code, f"ring {self.name}: a payload of {size} bytes and type "
-                                              f"{kind} cannot be published: too large, or no tick's type")
+                if code < 0 and code != lib.EVALUE:
                     raise self._failure(code)
-                done += code
-                if done == count or wait == 0 or (left is not None and left <= 0):
-                    return done
-                if code > 0 and wait is not None:
-                    end = time.monotonic() + wait
+            if code < 0:
+                raise lib.Error(code, f"ring {self.name}: a payload of {size} bytes and type {kind} cannot "
+                                      "be published: too large, or no tick's type")
+            done += code
+            if done == count or wait == 0 or (left is not None and left <= 0):
+                return done
+            if code > 0 and wait is not None:
+                end = time.monotonic() + wait
 
 
 class _Reader(_Ring):

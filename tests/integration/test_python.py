@@ -666,6 +666,24 @@ class Rings(Case):
             self.assertEqual((batch.ts[0], batch.seq[0]), (77, 2001))
             self.assertIsNone(ring.read())
 
+    def test_a_producer_that_waits_for_room_can_be_closed(self):
+        tapedeck.create_ring("r", 1 << 16)
+        feed, told = tapedeck.Producer("r"), []
+
+        def publish():
+            try:
+                feed.publish(records.make("mbo", 2000), wait=None)
+            except ValueError as closed:
+                told.append(str(closed))
+
+        threads = [threading.Thread(target=publish, daemon=True), threading.Thread(target=feed.close, daemon=True)]
+        threads[0].start()
+        self.wait_for(lambda: tapedeck.ring_info("r").produced > 0)
+        threads[1].start()
+        for thread in threads:
+            thread.join(support.PATIENCE)
+        self.assertEqual(told, ["ring r: this handle is closed"])
+
     def test_any_layout_and_any_stride_can_be_published(self):
         tapedeck.create_ring("r", 1 << 16)
         every = records.make("mbo", 100)
