@@ -36,7 +36,11 @@ class _Heard(NamedTuple):
 
 class Stream:
     """An answer that is arriving; iterate it for batches. Until it is over or closed, other calls on the
-    client raise Busy."""
+    client raise Busy.
+
+        with replayer.stream(tracks="es") as stream:
+            for batch in stream: ...        # and break, if it is enough
+    """
 
     def __init__(self, client: "Client", query: lib.ClientQuery) -> None:
         self._client = client  # lives as long as we do
@@ -60,6 +64,12 @@ class Stream:
         if self._at:
             self._client.attend(self._close)
         self._heard = None
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # ---- what the client attends to ----
 

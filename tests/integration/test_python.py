@@ -1001,9 +1001,8 @@ class Plays(Case):
             self.assertEqual((ticks, stream.whole.ticks, stream.whole.lost), (6000, 6000, 0))
             self.assertEqual((stream.whole.digest, 6000), self.tape_digest())
             self.assertEqual(client.call("count")["ticks"], 6000)
-            stream = client.stream()
-            stream.read(1)
-            stream.close()
+            with client.stream() as stream:
+                stream.read(1)
             self.assertRaisesRegex(ValueError, "before its end", stream.read)
             stream = client.stream()
             stream.read(1)  # the stream is closed with its client, before its end
