@@ -234,11 +234,14 @@ class Producer(_Ring):
 
     @staticmethod
     def _type_of(values: np.ndarray) -> int:
-        names = values.dtype.names or ()
+        names, size = values.dtype.names or (), values.dtype.itemsize
         if "rtype" in names and "length" in names:
             for kind in (r.WIDE, r.DBN):
                 schema = r.schema_of(kind, int(values["rtype"][0]))
-                if schema and values.dtype.itemsize in schema.dtypes:
+                if schema and size in schema.dtypes:
+                    if values["length"][0] != size // 4:  # no query would find them
+                        raise ValueError(f"records of {schema.name} have length {size // 4}, not "
+                                         f"{values['length'][0]}; tapedeck.records.make() sets it")
                     return kind
         raise ValueError("records of no schema; tapedeck.records.make() makes some, type=3 and "
                          "above publishes any bytes")

@@ -698,6 +698,8 @@ class Rings(Case):
             self.assertEqual(batch.ts[batch.types == 9].tolist(), [5, 6, 7])
             with self.assertRaisesRegex(ValueError, "records of no schema"):
                 feed.publish(pairs.reshape(-1))
+            with self.assertRaisesRegex(ValueError, "records of trades have length 12, not 0; .*make"):
+                feed.publish(np.zeros(3, tapedeck.SCHEMAS["trades"].dtype))
             with self.assertRaisesRegex(tapedeck.Error, "cannot be published"):
                 feed.publish_bytes(b"x", type=0xC0)
             with self.assertRaisesRegex(ValueError, "100 records and 3 times"):
