@@ -1,6 +1,7 @@
 #include "formats/csv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -115,13 +116,24 @@ static int read_local(struct csv_context *context, const char *value, uint64_t *
     return 0;
 }
 
-/* Read a time in RFC 3339. */
+/* Read a time in RFC 3339, or a day, which means its midnight. A number would be read as ns, and
+ * nobody writes those as text. */
 static int read_text(struct csv_context *context, const char *value, uint64_t *ts,
                      struct tdk_err *err)
 {
     struct moment moment;
-    if (value[0] < '0' || value[0] > '9')
-        return err_say(err, TDK_EVALUE, "'%s' is not a time", value);
+    char midnight[sizeof "2026-11-20T00:00:00"];
+    size_t digits = strspn(value, "0123456789");
+    if (digits == 0 || value[digits] == '\0')
+        return err_say(
+            err, TDK_EVALUE,
+            "'%s' is not a time in RFC 3339 (2026-11-20T09:30:00Z); numbers have a unit: "
+            "choose s, ms, us or ns in --map",
+            value);
+    if (context->zone != NULL && strlen(value) == strlen("2026-11-20")) {
+        snprintf(midnight, sizeof midnight, "%sT00:00:00", value);
+        value = midnight;
+    }
     if (context->zone != NULL && moment_parse(value, NULL, &moment, NULL) < 0)
         return read_local(context, value, ts, err);
     int rc = moment_parse(value, NULL, &moment, err);
@@ -255,7 +267,7 @@ int csv_read(const struct csv_map *map, struct csv_context *context, const struc
         get_size(&l, CSV_ASK_SZ, &t.ask_sz) < 0)
         return TDK_EVALUE;
     if (t.ts == TDK_TS_UNDEFINED)
-        return err_say(err, TDK_EVALUE, "ts: is empty");
+        return err_say(err, TDK_EVALUE, "ts: is empty, or 2^64-1, which means that there is none");
     *tick = t;
     return 0;
 }
