@@ -136,6 +136,18 @@ static size_t step_gzip(struct input_file *f, unsigned char *out, size_t room)
     return n;
 }
 
+static void fail_zstd(struct input_file *f, ZSTD_ErrorCode code)
+{
+    if (code == ZSTD_error_memory_allocation)
+        input_fail(f, -ENOMEM, NULL);
+    else if (code == ZSTD_error_frameParameter_windowTooLarge)
+        input_fail(f, TDK_ECORRUPT,
+                   "zstd data that takes more than 128 MiB of memory to decompress: do that first, "
+                   "with zstd -d --long=31, and import the result; it begins");
+    else
+        input_fail(f, TDK_ECORRUPT, ZSTD_getErrorString(code));
+}
+
 static size_t step_zstd(struct input_file *f, unsigned char *out, size_t room)
 {
     bool more = input_raw(f);
@@ -148,9 +160,7 @@ static size_t step_zstd(struct input_file *f, unsigned char *out, size_t room)
     size_t rc = ZSTD_decompressStream(f->zstd, &to, &in);
     f->raw_at = in.pos;
     if (ZSTD_isError(rc))
-        input_fail(f,
-                   ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation ? -ENOMEM : TDK_ECORRUPT,
-                   ZSTD_getErrorName(rc));
+        fail_zstd(f, ZSTD_getErrorCode(rc));
     else
         f->inside = rc != 0;
     if (!more && to.pos == 0 && !f->ended)

@@ -62,6 +62,17 @@ static void zeros_between_members_hide_nothing(void **state)
     unlink(path);
 }
 
+/* A frame that needs 2 GiB of memory, of one block with "1 a". */
+static void a_window_that_is_too_large_says_what_to_do(void **state)
+{
+    (void)state;
+    static const char frame[] = "\x28\xb5\x2f\xfd\0\xa8\x21\0\0"
+                                "1 a\n";
+    struct told told = read_bytes(frame, sizeof frame - 1, &defaults);
+    assert_int_equal(told.rc, TDK_ECORRUPT);
+    assert_non_null(strstr(told.err.text, "zstd -d --long=31"));
+}
+
 /* The beginning of a line that broke off could pass for a whole line. */
 static void a_line_that_breaks_off_in_packed_data_is_not_taken(void **state)
 {
@@ -278,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_one_after_another_are_one_file),
         cmocka_unit_test(zeros_between_members_hide_nothing),
+        cmocka_unit_test(a_window_that_is_too_large_says_what_to_do),
         cmocka_unit_test(a_line_that_breaks_off_in_packed_data_is_not_taken),
         cmocka_unit_test(five_field_lines_announce_what_is_new),
         cmocka_unit_test(a_byte_order_mark_in_front_of_a_text_is_nothing),
