@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tape/tape.h"
 
 struct announcement {
     struct lane *lane;
@@ -49,20 +50,44 @@ static int put_info(const char *key, const void *value, size_t size, void *conte
     return 0;
 }
 
-struct symbols {
-    const struct announcement *announcement;
-    uint64_t epoch;
-};
-
-static int put_symbol(const struct tdk_symbol_info *symbol, void *context)
+static int put_symbol(const struct announcement *a, const struct symbol_ref *symbol)
 {
-    const struct symbols *s = context;
-    if (symbol->epoch != s->epoch)
-        return 0;
     struct tdk_symbol head = {
         .instrument_id = symbol->instrument_id, .from = symbol->from, .to = symbol->to};
-    return put(s->announcement, TDK_TYPE_SYMBOL, &head, sizeof head, symbol->symbol,
-               strlen(symbol->symbol));
+    return put(a, TDK_TYPE_SYMBOL, &head, sizeof head, symbol->symbol, strlen(symbol->symbol));
+}
+
+/* Of several names at one time the first that is told is used in text. The tape has it last. */
+static int put_symbols(const struct announcement *a, const struct symbols *symbols)
+{
+    const struct symbol_ref *items = symbols->items;
+    int rc = 0;
+    for (size_t first = 0, end; first < symbols->count && rc == 0; first = end) {
+        for (end = first + 1; end < symbols->count; end++)
+            if (items[end].instrument_id != items[first].instrument_id ||
+                items[end].from != items[first].from)
+                break;
+        for (size_t i = end; i > first && rc == 0; i--)
+            rc = put_symbol(a, &items[i - 1]);
+    }
+    return rc;
+}
+
+/* They are read at once and then put: a full ring may make us wait for long. */
+static int announce_symbols(const struct announcement *a, struct tdk_tape *tape,
+                            const struct tdk_run *run)
+{
+    const struct track *track = tape_track(tape, run->track);
+    if (track == NULL)
+        return err_say(a->err, TDK_ENOTRACK, "no track %.64s on this tape", run->track);
+    struct view *view = tape_view(tape);
+    struct symbols *symbols = NULL;
+    int rc = symbols_read(view, track->ref.number, run->epoch, &symbols, a->err);
+    view_drop(view);
+    if (rc == 0)
+        rc = put_symbols(a, symbols);
+    symbols_drop(symbols);
+    return rc;
 }
 
 static struct announcement announcement_of(struct lane *lane, const struct tdk_run *run,
@@ -86,10 +111,7 @@ int announce_track(struct lane *lane, struct tdk_tape *tape, const struct tdk_ru
     int rc = put(&a, TDK_TYPE_TRACK, &head, sizeof head, run->track, name_size);
     if (rc == 0)
         rc = tdk_tape_properties(tape, run->track, run->epoch, put_info, &a, err);
-    struct symbols symbols = {&a, run->epoch};
-    if (rc == 0)
-        rc = tdk_tape_symbols(tape, run->track, put_symbol, &symbols, err);
-    return rc;
+    return rc < 0 ? rc : announce_symbols(&a, tape, run);
 }
 
 int announce_rebase(struct lane *lane, const struct tdk_run *run, uint64_t shift,

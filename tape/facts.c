@@ -164,12 +164,13 @@ static int note_symbol(const struct symbol_ref *symbol, void *context)
 }
 
 /* The index returns them in the order that is needed. */
-int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, struct tdk_err *err)
+int symbols_read(struct view *view, uint16_t track, uint64_t epoch, struct symbols **symbols,
+                 struct tdk_err *err)
 {
     struct symbol_list list = {.symbols = calloc(1, sizeof *list.symbols)};
     int rc = list.symbols == NULL ? -ENOMEM : 0;
     if (rc == 0)
-        rc = index_symbols(view->index, track, 0, note_symbol, &list, err);
+        rc = index_symbols(view->index, track, epoch, note_symbol, &list, err);
     if (rc < 0) {
         free(list.symbols);
         return rc == -ENOMEM ? err_set(err, rc, "list symbols") : rc;
@@ -199,7 +200,7 @@ static int find_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **
     struct symbols *found = tape->symbols, *fresh = NULL;
     while (found != NULL && found->track != track)
         found = found->next;
-    int rc = found == NULL ? symbols_read(tape->view, track, &fresh, err) : 0;
+    int rc = found == NULL ? symbols_read(tape->view, track, 0, &fresh, err) : 0;
     if (fresh != NULL) {
         fresh->next = tape->symbols;
         found = tape->symbols = fresh;

@@ -89,7 +89,7 @@ static int find_picks(struct search *search, struct tdk_err *err)
     const struct answer *answer = search->answer;
     struct symbols *symbols = NULL;
     uint16_t number = search->track->ref.number;
-    int rc = answer->view->live ? symbols_read(answer->view, number, &symbols, err)
+    int rc = answer->view->live ? symbols_read(answer->view, number, 0, &symbols, err)
                                 : tape_symbols(answer->tape, number, &symbols, err);
     if (rc == 0)
         rc = select_picks(&answer->select, symbols, &search->all, err);

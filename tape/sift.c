@@ -10,7 +10,7 @@ static int find_picks(struct sift *sift, struct tdk_tape *tape, const char *name
         return err_say(err, TDK_ENOTRACK, "no track %.64s on this tape", name);
     struct view *view = tape_view(tape);
     struct symbols *symbols = NULL;
-    int rc = symbols_read(view, track->ref.number, &symbols, err);
+    int rc = symbols_read(view, track->ref.number, 0, &symbols, err);
     view_drop(view);
     if (rc == 0)
         rc = select_picks(&sift->select, symbols, &sift->all, err);

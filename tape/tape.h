@@ -21,7 +21,7 @@ struct track {
     struct track *next;
 };
 
-/* All symbols of a track at one time, by (epoch, instrument_id, from). Never changed: readers hold
+/* Symbols of a track at one time, by (epoch, instrument_id, from). Never changed: readers hold
  * a reference, and a refresh takes nothing away from them. */
 struct symbols {
     unsigned holders; /* atomic */
@@ -134,10 +134,11 @@ unsigned tape_generation(struct tdk_tape *tape, uint64_t segment);
 int tape_epochs(struct tdk_tape *tape, struct view *view, uint16_t track, struct epoch_ref **epochs,
                 size_t *count, struct tdk_err *err);
 
-/* All symbols of a track; the caller drops them. */
-int symbols_read(struct view *view, uint16_t track, struct symbols **symbols, struct tdk_err *err);
+/* The symbols of one epoch of a track, or with epoch 0 of all; the caller drops them. */
+int symbols_read(struct view *view, uint16_t track, uint64_t epoch, struct symbols **symbols,
+                 struct tdk_err *err);
 
-/* The same, read once between two refreshes. */
+/* Those of all epochs, read once between two refreshes. */
 int tape_symbols(struct tdk_tape *tape, uint16_t track, struct symbols **symbols,
                  struct tdk_err *err);
 void symbols_drop(struct symbols *symbols); /* NULL is fine */

@@ -97,6 +97,15 @@ class Symbols(tapedeck.Case):
         out = self.run_ok("query", "-T", self.tape, "-o", "csv", "--map-symbols").stdout.decode()
         self.assertEqual([line.rsplit(",", 1)[1] for line in out.splitlines()[1:]], ["A", "A", "B", "A", ""])
 
+    def test_of_two_names_the_first_in_the_file_is_told_by_a_play_too(self):
+        for track, names in (("a", "AB"), ("b", "BA")):
+            self.put(metadata({name: [(20240617, 20240618, 1)] for name in names}) + trade(1, MONDAY, 11), track)
+            told = self.run_ok("query", "-T", self.tape, "--track", track, "-o", "csv", "--map-symbols").stdout
+            self.assertTrue(told.endswith(b"," + names[0].encode() + b"\n"), told)
+            self.run_ok("play", "-T", self.tape, "--track", track, "--into", track, "--create", "64K")
+            played = self.run_ok("drain", track, "-o", "csv", "--map-symbols", "--until-end").stdout
+            self.assertEqual(played, told)
+
     def test_a_gateways_mapping_holds_from_there_on(self):
         records = [mapping(1, MONDAY, "A"), trade(1, MONDAY + 1, 1), mapping(1, MONDAY + 10, "B"),
                    trade(1, MONDAY + 11, 2), trade(1, MONDAY + 12, 3)]
