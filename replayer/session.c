@@ -205,6 +205,8 @@ static void end(struct session *s)
         struct player_status status;
         player_status(s->player, &status);
         status.state = s->rc < 0 ? PLAYER_FAILED : PLAYER_ENDED;
+        player_close(s->player); /* whoever hears of the end finds the rings free */
+        s->player = NULL;
         notify(s, &status, true);
     }
     let_go(s);
