@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -18,6 +19,7 @@
 
 #define MAP_FIRST   ((size_t)64 << 20)
 #define READERS_MAX 512                       /* in all processes together */
+#define ROOM_LEAST  ((uint64_t)1 << 20)       /* with less, a write may have been cut short */
 #define LOCK_ROOM   (READERS_MAX * 64 + 4096) /* 64 bytes for each, and a head */
 
 struct store {
@@ -58,8 +60,18 @@ static int code_of(int rc)
     }
 }
 
+/* LMDB calls it EIO when the disk had room for part of a write only. */
+static bool is_out_of_room(const struct store *store, int rc)
+{
+    struct statvfs disk;
+    return rc == EIO && !store->private && statvfs(store->dir, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_LEAST;
+}
+
 static int fail(const struct store *store, int rc, const char *doing, struct tdk_err *err)
 {
+    if (is_out_of_room(store, rc))
+        rc = ENOSPC;
     if (rc == EAGAIN)
         return err_say(err, -EAGAIN,
                        "%s index %s: a process with this one's pid, in another container, reads it "

@@ -15,6 +15,11 @@
 void indexer_init(struct indexer *x, struct ledger *ledger)
 {
     *x = (struct indexer){.tape = ledger->tape, .ledger = ledger};
+    if (x->tape->index_err.code == 0)
+        return;
+    x->err = x->tape->index_err;
+    folder_doubt_index(&x->tape->folder, true);
+    atomic_store(&x->state, INDEXER_GIVEN_UP);
 }
 
 enum indexer_state indexer_state(const struct indexer *x)

@@ -326,7 +326,8 @@ static void on_found(const char *text, void *context)
 
 static int hold_tape(struct recorder *r, struct tdk_err *err)
 {
-    const struct recover_options options = {.create = true, .each = on_found};
+    const struct recover_options options = {
+        .create = true, .index_may_fail = true, .each = on_found};
     int rc = recover_open(&r->tape, r->config->tape, &options, err);
     if (rc < 0)
         return rc;
@@ -399,6 +400,7 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     if (journal_init(&r->journal, loop, &r->tape, &r->ledger, r->writer.count) < 0)
         return err_set(err, -ENOMEM, "journal");
     writer_use_journal(&r->writer);
+    indexer_tell(&r->journal.indexer);
     retention_init(&r->retention, loop, &r->tape, &r->journal, &r->config->retain,
                    r->config->warn_full_ns);
     open_sealers(r);

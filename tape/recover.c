@@ -150,8 +150,39 @@ static int mend_segments(struct recovery *r)
     tape->written_ns = rebuild.written_ns;
     tape->previous_digest = rebuild.digest;
     tape->previous_end = rebuild.previous_end;
-    tape->report.index_rebuilt = r->count > 0;
+    tape->report.index_rebuilt = r->count > 0 && tape->index_err.code == 0;
     return rc == 0 ? list_segments(r) : rc;
+}
+
+/* Everything but the index itself may be done by a first try that failed, and is found done. */
+static int mend_in_memory(struct recovery *r, int why)
+{
+    struct recovered *tape = r->tape;
+    tape->index_err.code = why;
+    if (r->err != NULL)
+        tape->index_err = *r->err;
+    index_close(tape->index);
+    tape->index = NULL;
+    catalog_close(tape->catalog);
+    tape->catalog = NULL;
+    int rc = catalog_open(&tape->catalog, r->err);
+    if (rc == 0)
+        rc = list_segments(r);
+    if (rc == 0)
+        rc = index_open_private(&tape->index, tape->folder.tape_id, r->err);
+    return rc == 0 ? mend_segments(r) : rc;
+}
+
+static int mend_into_index(struct recovery *r)
+{
+    const struct damage before = r->damage;
+    int rc = open_fresh_index(r);
+    if (rc == 0)
+        rc = mend_segments(r);
+    if (rc == 0 || !r->options->index_may_fail)
+        return rc;
+    r->damage = before; /* what the segments lack is found, and told, a second time */
+    return mend_in_memory(r, rc);
 }
 
 static int mend_all(struct recovery *r)
@@ -164,13 +195,11 @@ static int mend_all(struct recovery *r)
         rc = mend_strangers(&tape->folder, &r->damage, &tape->report, &r->row_end, r->err);
     if (rc == 0)
         rc = list_segments(r);
-    if (rc == 0)
-        rc = open_fresh_index(r);
     if (rc < 0)
         return rc;
     const uint64_t listed = last_number(r);
     rebuild_tell_gone(listed, r->row_end, &r->damage);
-    rc = mend_segments(r);
+    rc = mend_into_index(r);
     if (rc == 0 && r->row_end == listed)
         r->row_end = last_number(r); /* the last one may have been unsealed, and without a block */
     return rc;
@@ -274,7 +303,7 @@ static void give_back(struct recovered *tape)
 int recover_close(struct recovered *tape, bool clean, struct tdk_err *err)
 {
     int rc = 0, row = -1;
-    clean = clean && follow_to_end(tape, &row);
+    clean = clean && tape->index_err.code == 0 && follow_to_end(tape, &row);
     if (clean)
         rc = index_sync(tape->index, err);
     index_close(tape->index);

@@ -30,6 +30,7 @@ struct recovered {
     struct retired *retired; /* what had been deleted on purpose when recovery began */
     struct catalog *catalog; /* every track with its last epoch, and how far it goes on the tape */
     struct index *index;
+    struct tdk_err index_err; /* of code 0, or why the index is in memory: see index_may_fail */
     uint64_t next_segment;    /* of the next segment */
     uint64_t previous_end;    /* for the blocks of that segment */
     uint32_t previous_digest; /* for its foot */
@@ -41,6 +42,9 @@ struct recovered {
 struct recover_options {
     bool create; /* make the tape if there is none */
     bool anew;   /* look at every segment, and build the index anew, in any case */
+    /* If the index cannot be written, mostly because the disk is full, have it in memory. Nobody
+     * else can read that one, and the next writer builds the index anew. */
+    bool index_may_fail;
     void (*each)(const char *text, void *context); /* what was found, in words; may be NULL */
     void (*progress)(const struct rebuild_totals *totals, void *context); /* likewise */
     void *context;
@@ -62,7 +66,7 @@ int recover_follow(struct recovered *tape,
                    struct tdk_err *err);
 
 /* `clean`: everything is on the tape and in the index; the index is synced and marked clean up to
- * tape->next_segment - 1. Then everything is given back, the lock last. */
+ * tape->next_segment - 1, unless it is in memory. Then everything is given back, the lock last. */
 int recover_close(struct recovered *tape, bool clean, struct tdk_err *err);
 
 /* Likewise for who has put nothing on it: a tape that was made for this is removed again. */

@@ -449,13 +449,41 @@ class Full(Disk):
         self.run_ok("import", "-", "-T", tape, "--track", "x", "--format", "lines", stdin=b"1 a\n2 b\n")
         for path in (tape / "index").iterdir():
             path.unlink()
-        self.fill()
-        for command in (["reindex"], ["recover"], ["retain", "apply", "--max-segments", "1"]):
+        filler = self.fill()
+        for command in (["reindex"], ["recover"]):
             done = self.run_ok(*command, "-T", tape, code=1)
             self.assertIn("No space left", done.stderr)
-        recorder = self.recorder("--ring", "a", tape=tape, ready=False)
-        self.assertEqual(recorder.wait(), 1)
+        recorder = self.recorder("--ring", "a", tape=tape)
+        recorder.wait_line("degraded: index: .*No space left.*the next start builds it anew")
         self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"2\n")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        filler.unlink()
+        recorder = self.recorder("--ring", "a", tape=tape)
+        recorder.wait_line("index rebuilt")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        self.assertNotIn("degraded", recorder.stderr)
+
+    def test_a_recorder_that_was_killed_on_a_full_disk_starts_and_makes_room(self):
+        tape = self.small / "tape"
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.run_ok("gen", "--ring", "a", "--count", 20000)
+        self.run_ok("flush", "-T", tape)
+        for how in ("recorder", "by hand"):
+            recorder.kill()
+            for path in (tape / "index").iterdir():
+                path.unlink()  # what a recorder left behind may be no larger than the room for a new one
+            self.fill()
+            if how == "by hand":
+                self.run_ok("retain", "apply", "-T", tape, "--max-segments", "2")
+            recorder = self.recorder("--ring", "a", *SMALL, "--retain-max-segments", "4", tape=tape)
+            self.run_ok("gen", "--ring", "a", "--count", 1000)
+            self.run_ok("flush", "-T", tape)
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        gaps = json.loads(self.run_cli("gaps", "-T", tape, "--json").stdout)
+        self.assertEqual({gap["reason"] for gap in gaps}, {"retired"})
+        left = int(self.run_ok("query", "-T", tape, "--count").stdout)
+        self.assertEqual(left + sum(gap["count"] for gap in gaps), 22000)
+        self.run_ok("verify", "-T", tape)
 
     def test_on_a_disk_without_a_byte_left_segments_can_be_deleted(self):
         tape = self.small / "tape"
