@@ -378,14 +378,17 @@ static int write_again(const struct segment *segment, const struct found *found,
                                   : 0;
 }
 
-/* Keep and cut what follows the good blocks. */
+/* Keep and cut what follows the good blocks. On a full disk, what was allocated ahead of them is
+ * the room to keep it in. */
 static int cut_tail(struct rebuild *r, const struct segment *segment, const struct found *found,
                     int fd, struct recover_report *report)
 {
     uint64_t end = found->scan.end, data_end = found->scan.data_end;
-    int rc = 0;
     if (data_end > end && !is_own_footer(segment, found)) {
-        rc = keep_torn(r->folder, segment, end, data_end, r->err);
+        (void)files->ftruncate(fd, data_end);
+        int rc = keep_torn(r->folder, segment, end, data_end, r->err);
+        if (rc < 0)
+            return rc;
         report->torn_bytes += data_end - end;
         damage_tell(r->damage,
                     "segment %llu: %llu bytes of a write that was never completed cut at offset "
@@ -393,16 +396,12 @@ static int cut_tail(struct rebuild *r, const struct segment *segment, const stru
                     (unsigned long long)segment->head.number, (unsigned long long)(data_end - end),
                     (unsigned long long)end);
     }
-    if (rc == 0) {
-        rc = write_again(segment, found, fd);
-        if (rc == 0)
-            rc = files->ftruncate(fd, end);
-        if (rc == 0)
-            rc = files->fsync(fd);
-        if (rc < 0)
-            err_set(r->err, rc, "cut %s", segment->path);
-    }
-    return rc;
+    int rc = write_again(segment, found, fd);
+    if (rc == 0)
+        rc = files->ftruncate(fd, end);
+    if (rc == 0)
+        rc = files->fsync(fd);
+    return rc < 0 ? err_set(r->err, rc, "cut %s", segment->path) : 0;
 }
 
 static int seal(struct rebuild *r, struct segment_writer *writer, const struct found *found)

@@ -485,6 +485,24 @@ class Full(Disk):
         self.assertEqual(left + sum(gap["count"] for gap in gaps), 22000)
         self.run_ok("verify", "-T", tape)
 
+    def test_a_torn_tail_is_cut_and_kept_on_a_full_disk(self):
+        tape = self.small / "tape"
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.run_ok("gen", "--ring", "a", "--count", 100)
+        self.run_ok("flush", "-T", tape)
+        recorder.kill()
+        segment = tape / "segments" / "0000000001.open"
+        size = len(segment.read_bytes().rstrip(b"\0"))
+        tail = -(-size // 4096) * 4096
+        with open(segment, "r+b") as file:  # as a write leaves it that was under way when the power was cut
+            file.seek(tail)
+            file.write(b"torn" * 10000)
+        self.fill()
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        recorder.wait_line("segment 1: .* bytes of a write that was never completed cut")
+        self.assertIn(b"torn" * 10000, (tape / "quarantine" / "0000000001.torn").read_bytes())
+        self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"100\n")
+
     def test_on_a_disk_without_a_byte_left_segments_can_be_deleted(self):
         tape = self.small / "tape"
         recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
