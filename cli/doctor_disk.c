@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/quantity.h"
 #include "cli/doctor.h"
@@ -214,6 +215,27 @@ static void existing(const char *path, char *folder, size_t room)
     }
 }
 
+/* Why the file to measure with could not be made. */
+static void tell_unwritable(struct health *h, const char *folder, int code)
+{
+    static const struct {
+        int code;
+        const char *remedy;
+    } remedies[] = {{-EACCES, "run it as the user that records"},
+                    {-EROFS, "mount it for writing"},
+                    {-ENOSPC, "free space, or remove files"},
+                    {-EDQUOT, "free space, or raise the quota"}};
+    for (size_t i = 0; i < array_size(remedies); i++)
+        if (remedies[i].code == code) {
+            health_find(h, HEALTH_CRITICAL, "write", remedies[i].remedy,
+                        "%s cannot be written to: %s", folder, tdk_strerror(code));
+            return;
+        }
+    health_find(h, HEALTH_UNKNOWN, "write", "xfs or ext4",
+                "%s is not measured, because no file without a name can be made there: %s", folder,
+                tdk_strerror(code));
+}
+
 void doctor_disk(struct health *h, const struct doctor_disk *disk)
 {
     char folder[4096];
@@ -224,10 +246,7 @@ void doctor_disk(struct health *h, const struct doctor_disk *disk)
     /* The file has no name, so nothing of it is left, whatever happens. */
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) {
-        health_find(h, errno == EACCES || errno == EROFS ? HEALTH_CRITICAL : HEALTH_UNKNOWN,
-                    "write",
-                    errno == EROFS ? "mount it for writing" : "run it as the user that records",
-                    "%s cannot be written to: %s", folder, tdk_strerror(-errno));
+        tell_unwritable(h, folder, -errno);
         return;
     }
     look_at_fallocate(h, fd, disk->write_size > WRITE_SIZE ? disk->write_size : WRITE_SIZE);

@@ -265,6 +265,20 @@ class Watch(tapedeck.Case):
         found = {finding["check"]: finding["found"] for finding in json.loads(done.stdout)}
         self.assertRegex(found["bandwidth"], r"written and synced, \S+/s recorded$")
 
+    @unittest.skipUnless(os.getuid() == 0, "needs root: it mounts a file system")
+    def test_doctor_says_what_keeps_a_disk_from_being_written_to(self):
+        small = self.scratch / "small"
+        small.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs", small], capture_output=True,
+                          check=False).returncode != 0:
+            self.skipTest("no tmpfs can be mounted")
+        self.addCleanup(subprocess.run, ["umount", "-l", small], check=False)
+        for options, remedy in (("rw", "free space, or remove files"), ("ro", "mount it for writing")):
+            subprocess.run(["mount", "-o", f"remount,{options}", small], check=True)
+            done = self.run_ok("doctor", "-T", small, "--json", code=2)
+            found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+            self.assertEqual((found["write"]["status"], found["write"]["remedy"]), ("critical", remedy))
+
     def test_doctor_sees_rings_on_a_disk_and_a_short_shm(self):
         self.env["TAPEDECK_RINGS"] = str(self.scratch / "rings")
         done = self.run_cli("doctor", "--json")
