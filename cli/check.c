@@ -246,7 +246,7 @@ static void check_silence(struct health *h, const struct folder *folder, bool le
         health_find(h, HEALTH_OK, "recorder", NULL, "nobody records it");
     else if (left || !folder_clean_segment(folder, &segment))
         health_find(h, HEALTH_CRITICAL, "recorder", "start it again: nothing published is lost",
-                    "no recorder runs, and the last one was killed");
+                    "no recorder runs, and the last one was killed, or could not start");
     else
         health_find(h, HEALTH_WARNING, "recorder", "start it; --archive if nobody should",
                     "no recorder runs; the last one ended in order");
