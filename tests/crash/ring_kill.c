@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "tapedeck/ring.h"
+#include "tests/support/dice.h"
 #include "tests/support/seeds.h"
 
 #define CAPACITY ((size_t)64 << 10)
@@ -34,7 +35,7 @@ struct notes {
 struct fixture {
     char folder[64];
     struct notes *notes; /* shared with the children */
-    uint64_t random;
+    struct dice dice;
 };
 
 static int setup(void **state)
@@ -43,7 +44,7 @@ static int setup(void **state)
     strcpy(f.folder, "/dev/shm/tapedeck-test-XXXXXX");
     f.notes =
         mmap(NULL, sizeof *f.notes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    f.random = 88172645463325252u;
+    f.dice.state = 88172645463325252u;
     if (f.notes == MAP_FAILED || !mkdtemp(f.folder) || setenv("TAPEDECK_RINGS", f.folder, 1) < 0)
         return -1;
     *state = &f;
@@ -57,14 +58,6 @@ static int teardown(void **state)
     int rc = tdk_ring_remove("sim", true, NULL);
     munmap(f->notes, sizeof *f->notes);
     return rc < 0 ? rc : rmdir(f->folder);
-}
-
-static uint64_t next_random(uint64_t *x)
-{
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return *x;
 }
 
 static unsigned kills(void)
@@ -127,8 +120,9 @@ static void kill_child(pid_t pid)
 /* ---- the producer dies ---- */
 
 /* Publishes after one claim in four, at random, and goes on when a claim is refused. */
-static void produce_for_ever(struct notes *notes, uint64_t random)
+static void produce_for_ever(struct notes *notes, uint64_t seed)
 {
+    struct dice dice = {seed};
     struct tdk_ring *ring = attach(TDK_RING_PRODUCER);
     uint64_t epoch = tdk_ring_epoch(ring), refused = 0;
     note(&notes->epoch, epoch);
@@ -141,7 +135,7 @@ static void produce_for_ever(struct notes *notes, uint64_t random)
             continue;
         }
         fill(frame, epoch);
-        if (next_random(&random) % 4 != 0)
+        if (!dice_one_in(&dice, 4))
             continue;
         tdk_ring_publish(ring);
         note(&notes->refused_published, refused);
@@ -230,7 +224,7 @@ static void a_producer_killed_at_any_moment_leaves_what_it_published(void **stat
     struct seen seen = {0};
     for (unsigned i = 0; i < kills(); i++) {
         memset(f->notes, 0, sizeof *f->notes);
-        uint64_t seed = next_random(&f->random);
+        uint64_t seed = dice_next(&f->dice);
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0)
@@ -290,7 +284,7 @@ static void a_consumer_killed_at_any_moment_leaves_what_it_had_not_released(void
         if (clock_mono() >= due) {
             kill_child(pid);
             pid = start_consumer(f, epoch, last);
-            due = clock_mono() + next_random(&f->random) % (2 * NS_PER_MS);
+            due = clock_mono() + dice_roll(&f->dice, 2 * NS_PER_MS);
         }
         if (!tdk_ring_wait_room(ring, size_of(epoch, seq + 1), NS_PER_MS))
             continue; /* the consumer may be dead */

@@ -61,4 +61,12 @@ static inline int folder_count(const char *path)
     return count;
 }
 
+/* The same for a folder in it. */
+static inline int folder_count_in(const char *path, const char *name)
+{
+    char inner[128];
+    snprintf(inner, sizeof inner, "%s/%s", path, name);
+    return folder_count(inner);
+}
+
 #endif

@@ -24,6 +24,15 @@ static inline int rings_remove_one(const char *name, void *context)
     return tdk_ring_remove(name, true, NULL);
 }
 
+/* The next tick or control frame that is not the ring's own EPOCH. */
+static inline const struct tdk_frame *rings_next(struct tdk_ring *consumer)
+{
+    const struct tdk_frame *frame = tdk_ring_next(consumer);
+    while (frame != NULL && frame->type == TDK_TYPE_EPOCH)
+        frame = tdk_ring_next(consumer);
+    return frame;
+}
+
 /* Detach everything first. 0 or -1. */
 static inline int rings_close(const char *folder)
 {

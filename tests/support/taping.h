@@ -94,6 +94,18 @@ static inline void taping_store(const char *path, const void *bytes, size_t size
     close(fd);
 }
 
+/* Flip a bit of the byte there. */
+static inline void taping_flip(const char *path, uint64_t offset)
+{
+    unsigned char byte;
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    close(fd);
+}
+
 /* Let the list of states behind a sealed segment's catalogue rot. */
 static inline void taping_break_states(const char *tape, uint64_t number)
 {

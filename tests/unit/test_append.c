@@ -8,13 +8,6 @@
 #include "tests/support/learned.h"
 #include "tests/support/taping.h"
 
-static int names_in(const char *tape, const char *folder)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", tape, folder);
-    return folder_count(path);
-}
-
 /* Every block of a tape, read without the index: counts the ticks, and checks that their seqs go on
  * without a gap. */
 struct counted {
@@ -227,9 +220,9 @@ static void abort_leaves_the_tape_as_it_was(void **state)
     taping_make(path, 100, 4096, 1 << 20);
     struct append *append = taping_open(path, 4096, 64 << 10);
     taping_ticks(append, "half", 10000);
-    assert_true(names_in(path, "segments") > 5);
+    assert_true(folder_count_in(path, "segments") > 5);
     append_abort(append);
-    assert_int_equal(names_in(path, "segments"), 1);
+    assert_int_equal(folder_count_in(path, "segments"), 1);
     assert_int_equal(count_tape(path).ticks, 100);
     taping_ok(folder_open(&folder, path, NULL), NULL);
     assert_true(folder_is_clean(&folder, 1));

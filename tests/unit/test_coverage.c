@@ -104,21 +104,11 @@ static void seal(struct fixture *f)
     taping_ok(recover_close(&tape, true, &err), &err);
 }
 
-static void flip(const char *path, uint64_t offset)
-{
-    size_t size;
-    unsigned char *bytes = taping_load(path, &size);
-    assert_true(offset < size);
-    bytes[offset] ^= 1;
-    taping_store(path, bytes, size);
-    free(bytes);
-}
-
 static void flip_in_segment(const struct fixture *f, uint64_t offset)
 {
     char path[128];
     taping_path(f->path, 1, ".seg", path);
-    flip(path, offset);
+    taping_flip(path, offset);
 }
 
 static void loss_is_a_gap_where_it_meets_the_range(void **state)
@@ -340,12 +330,12 @@ static void served_and_missing_are_all_there_was(void **state)
         struct tdk_err err;
         uint64_t missing = 0;
         const struct tdk_coverage_walk walk = {.gap = sum_gap, .context = &missing};
-        flip(segment, at);
+        taping_flip(segment, at);
         taping_ok(tdk_tape_open(&tape, path, &err), &err);
         taping_ok(tdk_tape_coverage(tape, &everything, &walk, &err), &err);
         tdk_tape_close(tape);
         assert_int_equal(served(path) + missing, 2000);
-        flip(segment, at);
+        taping_flip(segment, at);
     }
     folder_remove(path);
 }

@@ -85,17 +85,6 @@ static uint64_t in_order(unsigned i)
     return 1000 + i;
 }
 
-static void flip_byte(const char *path, off_t offset)
-{
-    int fd = open(path, O_RDWR);
-    unsigned char byte;
-    assert_true(fd >= 0);
-    assert_int_equal(pread(fd, &byte, 1, offset), 1);
-    byte ^= 0x10;
-    assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
-    close(fd);
-}
-
 struct outcome {
     uint64_t ticks;
     unsigned bad; /* runs that could not be read */
@@ -124,7 +113,7 @@ static void cursor_tells_a_damaged_block_and_goes_on_behind_it(void **state)
     make_track(folder, 5000, in_order, 16 << 10);
     char path[128];
     taping_path(folder, 1, ".seg", path);
-    flip_byte(path, 100 << 10);
+    taping_flip(path, 100 << 10);
 
     struct tdk_tape *tape = asking_open(folder);
     for (int reverse = 0; reverse <= 1; reverse++) {
@@ -209,8 +198,8 @@ static void cursor_ends_in_any_block_that_is_damaged(void **state)
     make_track(folder, 2 * TICKS, in_order, 4 << 10);
     char path[128];
     taping_path(folder, 1, ".seg", path);
-    for (off_t offset = 8 << 10; offset < BYTES; offset += 1 << 10)
-        flip_byte(path, offset);
+    for (uint64_t offset = 8 << 10; offset < BYTES; offset += 1 << 10)
+        taping_flip(path, offset);
 
     struct tdk_tape *tape = asking_open(folder);
     for (unsigned i = 0; i < TICKS; i += STEP) {
@@ -259,7 +248,7 @@ static void cursor_reads_a_block_by_one_call_where_much_of_it_is_asked(void **st
         tdk_cursor_close(cursor);
         tdk_tape_close(tape);
         taping_path(folder, 1, ".seg", path);
-        flip_byte(path, 1 << 20);
+        taping_flip(path, 1 << 20);
     }
     files = &files_posix;
 }

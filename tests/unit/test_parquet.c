@@ -7,6 +7,7 @@
 #include "formats/parquet_delta.h"
 #include "formats/sheet_names.h"
 #include "formats/thrift.h"
+#include "tests/support/dice.h"
 
 /* ---- a decoder of DELTA_BINARY_PACKED, by the format's text ---- */
 
@@ -79,24 +80,16 @@ static void check_round(const void *values, size_t count, size_t width)
     free(back);
 }
 
-/* xorshift: the same numbers in every run. */
-static uint64_t next(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 static void numbers_of_any_size_come_back(void **state)
 {
     (void)state;
     static const size_t counts[] = {1, 2, 31, 32, 33, 128, 129, 130, 1000};
-    uint64_t values[1000], seed = 1;
+    struct dice dice = {1};
+    uint64_t values[1000];
     uint32_t narrow[1000];
     for (unsigned bits = 0; bits <= 64; bits++) {
         for (size_t i = 0; i < array_size(values); i++) {
-            values[i] = bits == 0 ? 7 : next(&seed) >> (64 - bits);
+            values[i] = bits == 0 ? 7 : dice_next(&dice) >> (64 - bits);
             narrow[i] = (uint32_t)values[i];
         }
         for (size_t i = 0; i < array_size(counts); i++) {
@@ -134,12 +127,13 @@ static void equal_steps_cost_next_to_nothing(void **state)
 static void one_that_grows_too_long_is_taken_back(void **state)
 {
     (void)state;
-    uint64_t values[1000], seed = 3;
+    struct dice dice = {3};
+    uint64_t values[1000];
     struct text_buffer text;
     text_init(&text);
     text_add_string(&text, "before");
     for (size_t i = 0; i < array_size(values); i++)
-        values[i] = next(&seed);
+        values[i] = dice_next(&dice);
     assert_false(parquet_delta(&text, values, array_size(values), 8, 7000));
     assert_int_equal(text.size, 6);
     text_close(&text);

@@ -1,9 +1,8 @@
 /* Play a small tape into rings: what arrives, in which order, and when. */
-#include "tests/support/check.h"
+#include "tests/support/folder.h"
 #include "tests/support/rings.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <pthread.h>
 
@@ -29,14 +28,6 @@ struct fixture {
     int rc;
     unsigned states; /* a bit for each that was reported */
 };
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
 
 /* Append `count` ticks from `ts` on, `step` ns apart. The payload is the track's letter and a
  * number. */
@@ -93,7 +84,7 @@ static int teardown(void **state)
     player_close(f->player);
     tdk_ring_detach(f->consumer);
     tdk_tape_close(f->tape);
-    nftw(f->tape_path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(f->tape_path);
     int rc = rings_close(f->folder);
     free(f);
     return rc;
@@ -114,20 +105,11 @@ static void listen(struct fixture *f, const char *ring)
     assert_int_equal(tdk_ring_attach(&f->consumer, ring, TDK_RING_CONSUMER, &f->err), 0);
 }
 
-/* The next frame that is not the ring's own EPOCH. */
-static const struct tdk_frame *next_frame(struct fixture *f)
-{
-    const struct tdk_frame *frame = tdk_ring_next(f->consumer);
-    while (frame != NULL && frame->type == TDK_TYPE_EPOCH)
-        frame = tdk_ring_next(f->consumer);
-    return frame;
-}
-
 static const struct tdk_frame *next_tick(struct fixture *f)
 {
-    const struct tdk_frame *frame = next_frame(f);
+    const struct tdk_frame *frame = rings_next(f->consumer);
     while (frame != NULL && tdk_type_is_control(frame->type) && frame->type != TDK_TYPE_END)
-        frame = next_frame(f);
+        frame = rings_next(f->consumer);
     return frame;
 }
 
@@ -158,14 +140,14 @@ static void tracks_are_announced_then_merged_then_ended(void **state)
     assert_int_equal(play(f), 0);
     listen(f, "replay");
 
-    const struct tdk_frame *frame = next_frame(f);
+    const struct tdk_frame *frame = rings_next(f->consumer);
     assert_int_equal(frame->type, TDK_TYPE_TRACK);
     const struct tdk_track_head *head = (const struct tdk_track_head *)(frame + 1);
     assert_int_equal(head->kind, TDK_KIND_OPAQUE);
     assert_int_equal(head->name_size, 1);
     assert_memory_equal(head + 1, "a", 1);
-    assert_int_equal(next_frame(f)->type, TDK_TYPE_INFO);
-    assert_int_equal(next_frame(f)->type, TDK_TYPE_SYMBOL);
+    assert_int_equal(rings_next(f->consumer)->type, TDK_TYPE_INFO);
+    assert_int_equal(rings_next(f->consumer)->type, TDK_TYPE_SYMBOL);
 
     uint64_t last_ts = 0;
     for (unsigned i = 0; i < 50; i++) {
@@ -177,7 +159,7 @@ static void tracks_are_announced_then_merged_then_ended(void **state)
     frame = next_tick(f);
     assert_end(frame, 100, true);
     assert_int_equal(frame->ts, last_ts); /* so that a reader knows where tape time stopped */
-    assert_null(next_frame(f));
+    assert_null(rings_next(f->consumer));
 }
 
 static void the_digest_is_of_what_was_played(void **state)
@@ -266,8 +248,8 @@ static void a_rebased_play_shifts_all_times_alike_and_says_so(void **state)
     assert_int_equal(play(f), 0);
     listen(f, "replay");
     bool told = false;
-    const struct tdk_frame *frame = next_frame(f);
-    for (; !tdk_frame_is_tick(frame); frame = next_frame(f)) {
+    const struct tdk_frame *frame = rings_next(f->consumer);
+    for (; !tdk_frame_is_tick(frame); frame = rings_next(f->consumer)) {
         const struct tdk_info *info = (const struct tdk_info *)(frame + 1);
         if (frame->type == TDK_TYPE_INFO && info->key_size == 15 &&
             memcmp(info + 1, "tapedeck.rebase", 15) == 0) {

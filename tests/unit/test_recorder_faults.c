@@ -3,7 +3,7 @@
  * file calls go through a table that refuses some of them. A producer and, afterwards, a reader run
  * here. Whatever fails, each published tick is on the tape exactly once or is reported as lost.
  */
-#include "tests/support/check.h"
+#include "tests/support/folder.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -293,12 +293,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
     tdk_ring_detach(f->ring);
     munmap(faults, sizeof *faults);
-    rings_close(f->rings);
-    snprintf(command, sizeof command, "rm -rf '%s'", f->tape);
-    int rc = system(command);
+    int rc = rings_close(f->rings);
+    folder_remove(f->tape);
     free(f);
     return rc;
 }

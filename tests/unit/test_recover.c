@@ -65,13 +65,6 @@ static uint64_t ticks_on(const struct fixture *f, const char *track)
     return ref != NULL ? ref->ticks : 0;
 }
 
-static int names_in(const struct fixture *f, const char *folder)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", f->path, folder);
-    return folder_count(path);
-}
-
 static bool exists(const struct fixture *f, const char *name)
 {
     char path[160];
@@ -244,7 +237,7 @@ static void damage_in_what_was_synced_is_kept_and_told(void **state)
     assert_int_equal(report->torn_bytes, 0);
     assert_non_null(strstr(f->told, "segment 1: 4096 bytes from offset 12288 on are damaged"));
     assert_int_equal(ticks_on(f, "rec"), 50);
-    assert_int_equal(names_in(f, "quarantine"), 0);
+    assert_int_equal(folder_count_in(f->path, "quarantine"), 0);
     leave(f);
 }
 
@@ -332,10 +325,10 @@ static void torn_first_write_of_a_segment_is_kept_as_one(void **state)
         assert_true(report->torn_bytes > 0);
         assert_int_equal(report->set_aside, 0);
         assert_int_equal(f->tape.next_segment, 1);
-        assert_int_equal(names_in(f, "segments"), 0);
+        assert_int_equal(folder_count_in(f->path, "segments"), 0);
         leave(f);
     }
-    assert_int_equal(names_in(f, "quarantine"), 2);
+    assert_int_equal(folder_count_in(f->path, "quarantine"), 2);
     assert_true(exists(f, "quarantine/0000000001.torn"));
     assert_true(exists(f, "quarantine/0000000001.torn.1"));
 }
@@ -379,8 +372,8 @@ static void segment_without_blocks_is_removed(void **state)
 
     recover(f);
     assert_int_equal(f->tape.next_segment, 2);
-    assert_int_equal(names_in(f, "segments"), 1);
-    assert_int_equal(names_in(f, "quarantine"), 0);
+    assert_int_equal(folder_count_in(f->path, "segments"), 1);
+    assert_int_equal(folder_count_in(f->path, "quarantine"), 0);
     leave(f);
 }
 
@@ -405,7 +398,7 @@ static void footer_begun_and_not_finished_is_written_again(void **state)
     assert_int_equal(report->torn_bytes, 0);
     assert_int_equal(report->sealed_now, 1);
     assert_int_equal(ticks_on(f, "rec"), 50);
-    assert_int_equal(names_in(f, "quarantine"), 0);
+    assert_int_equal(folder_count_in(f->path, "quarantine"), 0);
     leave(f);
 }
 
@@ -468,7 +461,7 @@ static void import_that_died_leaves_nothing(void **state)
     const struct recover_report *report = recover(f);
     assert_true(report->imports_undone > 5);
     assert_int_equal(catalog_find(f->tape.catalog, "half"), 0);
-    assert_int_equal(names_in(f, "segments"), 1);
+    assert_int_equal(folder_count_in(f->path, "segments"), 1);
     leave(f);
 }
 
@@ -477,7 +470,7 @@ static void import_that_died_at_its_last_step_is_finished(void **state)
     struct fixture *f = *state;
     char from[128], to[128];
     taping_make(f->path, 10000, 4096, 64 << 10);
-    int count = names_in(f, "segments");
+    int count = folder_count_in(f->path, "segments");
     for (uint64_t i = 1; i < (uint64_t)count; i++) { /* all but the last were not renamed yet */
         taping_path(f->path, i, ".seg", from);
         taping_path(f->path, i, ".import", to);
@@ -574,7 +567,7 @@ static void foreign_and_doubled_segments_are_set_aside(void **state)
     const struct recover_report *report = recover(f);
     assert_int_equal(report->set_aside, 4);
     assert_int_equal(ticks_on(f, "t"), 500);
-    assert_int_equal(names_in(f, "quarantine"), 4);
+    assert_int_equal(folder_count_in(f->path, "quarantine"), 4);
     assert_int_equal(f->tape.next_segment, 2);
     leave(f);
 }

@@ -1,12 +1,10 @@
-#include "tests/support/check.h"
+#include "tests/support/taping.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "tape/append.h"
 #include "tape/cursor.h"
 #include "tape/scout.h"
 #include "tape/seal_tape.h"
@@ -136,28 +134,18 @@ static int make_scattered_folder(void **state)
 static int remove_folder(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", f->path);
-    int rc = system(command);
+    folder_remove(f->path);
     free(f);
-    return rc;
+    return 0;
 }
 
 static void flip_byte_at(const struct fixture *f, uint64_t at)
 {
     char path[128];
-    unsigned char byte;
-    off_t offset = (off_t)at;
-    snprintf(path, sizeof path, "%s/segments/0000000001.seg", f->path);
-    int fd = open(path, O_RDWR);
-    if (fd < 0) { /* packed */
-        snprintf(path, sizeof path, "%s/segments/0000000001.g1.seg", f->path);
-        fd = open(path, O_RDWR);
-    }
-    assert_int_equal(pread(fd, &byte, 1, offset), 1);
-    byte ^= 0x10;
-    assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
-    close(fd);
+    taping_path(f->path, 1, ".seg", path);
+    if (access(path, F_OK) != 0)
+        taping_path(f->path, 1, ".g1.seg", path); /* packed */
+    taping_flip(path, at);
 }
 
 static void flip_byte(const struct fixture *f, const struct block_ref *ref)

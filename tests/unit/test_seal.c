@@ -451,20 +451,15 @@ static void what_cannot_be_read_is_not_packed(void **state)
     struct seal_totals totals;
     struct tdk_err err;
     char path[128];
-    size_t size;
     make_tape(f);
     taping_path(f->path, 2, ".seg", path);
-    unsigned char *bytes = taping_load(path, &size);
-    bytes[9000] ^= 1;
-    taping_store(path, bytes, size);
+    taping_flip(path, 9000);
     const struct seal_tape_options options = {.threads = 2, .keep_going = true};
     assert_true(seal(f, &totals, &err) < 0);
     assert_non_null(strstr(err.text, "segment 2"));
     taping_ok(seal_tape(f->path, &options, &totals, &err), &err);
     assert_int_equal(totals.failed, 1);
-    bytes[9000] ^= 1;
-    taping_store(path, bytes, size);
-    free(bytes);
+    taping_flip(path, 9000);
     telling_whole(f->path);
 }
 

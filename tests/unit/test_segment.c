@@ -233,10 +233,7 @@ static void segment_of_another_kind_is_refused_by_name(void **state)
 static void segment_with_a_damaged_head_is_read_by_its_number(void **state)
 {
     const struct fixture *f = *state;
-    size_t size;
-    unsigned char *bytes = taping_load(f->file, &size);
-    bytes[17] ^= 1;
-    taping_store(f->file, bytes, size);
+    taping_flip(f->file, 17);
     struct segment *segment;
     struct segment_foot foot;
     struct tdk_err err;
@@ -245,7 +242,6 @@ static void segment_with_a_damaged_head_is_read_by_its_number(void **state)
     assert_true(segment->head_damaged);
     taping_ok(segment_read_foot(segment, &foot, &err), &err);
     segment_close(segment);
-    free(bytes);
 }
 
 static void segment_under_another_name_is_refused(void **state)
