@@ -88,10 +88,7 @@ class Same(Asked):
 
     def test_a_tape_with_damage(self):
         self.fill()
-        segments = sorted((self.tape / "segments").glob("*.seg"))
-        data = bytearray(segments[1].read_bytes())
-        data[len(data) // 2] ^= 1
-        segments[1].write_bytes(data)
+        self.flip(sorted((self.tape / "segments").glob("*.seg"))[1])
         self.serve()
         for args in tapedeck.some(RANGES):
             here, there = self.compare(*args)
@@ -151,10 +148,8 @@ class Same(Asked):
                     "--block-size", "4K", stdin=lines)
         self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "other", stdin=b"1 x\n")
         segment = sorted((self.tape / "segments").iterdir())[0]
-        data = bytearray(segment.read_bytes())
-        for at in range(6144, len(data) - 65536, 8192):
-            data[at] ^= 1
-        segment.write_bytes(data)
+        for at in range(6144, segment.stat().st_size - 65536, 8192):
+            self.flip(segment, at)
         self.serve()
         rows = json.loads(self.run_ok("gaps", "-T", self.tape, "--json", code=3).stdout)
         self.assertGreater(len(rows), 1024)

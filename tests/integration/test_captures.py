@@ -19,16 +19,9 @@ def expected():
 
 
 class Captures(tapedeck.Case):
-    def shared(self, name):
-        path = tapedeck.SHARED / "data" / name
-        if not path.exists():
-            self.skipTest(f"{path} is not there: the real data stands beside the project")
-        return path, expected()[name]
-
-    def write(self, name, data):
-        path = self.scratch / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return path
+    def real(self, name):
+        """A file of the real data, and what independent decoders counted in it."""
+        return self.shared(name), expected()[name]
 
     def put(self, *args, code=0, track="t", **how):
         return self.run_ok("import", *args, "-T", self.tape, "--track", track, code=code, **how)
@@ -55,7 +48,7 @@ class Captures(tapedeck.Case):
 
 class Packets(Captures):
     def test_the_real_capture_has_every_datagram(self):
-        path, wanted = self.shared("iex/TOPS16.pcapng.gz")
+        path, wanted = self.real("iex/TOPS16.pcapng.gz")
         done = self.put(path)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         ticks = self.ticks()
@@ -66,7 +59,7 @@ class Packets(Captures):
         self.assertEqual(found, wanted["udp_payload_sha256"])
 
     def test_whole_packets_are_what_was_captured(self):
-        path, wanted = self.shared("iex/TOPS16.pcapng.gz")
+        path, wanted = self.real("iex/TOPS16.pcapng.gz")
         self.put(path, "--whole")
         ticks = self.ticks()
         self.assertEqual(sum(len(tick.payload) for tick in ticks), wanted["captured_bytes"])
@@ -75,7 +68,7 @@ class Packets(Captures):
         self.assertIn(b"pcap.whole1", infos)
 
     def test_a_feed_gives_the_same_ticks_as_an_import(self):
-        path, wanted = self.shared("iex/TOPS16.pcapng.gz")
+        path, wanted = self.real("iex/TOPS16.pcapng.gz")
         self.put(path)
         recorder = self.recorder("--ring", "r", "--create-ring", "16M", tape=self.scratch / "fed")
         self.run_ok("feed", path, "--ring", "r")
@@ -163,7 +156,7 @@ class Packets(Captures):
 
 class Venues(Captures):
     def check_binance(self, name):
-        path, wanted = self.shared(name)
+        path, wanted = self.real(name)
         track = path.name[:-3]
         self.put(path, "--decode", "binance", track=track)
         ticks = self.ticks("--track", track)
@@ -206,7 +199,7 @@ class Venues(Captures):
 
     def test_captures_of_cryptofeed(self):
         for name in ("cryptofeed/COINBASE.ws.28.0", "cryptofeed/KRAKEN.ws.50.0"):
-            path, wanted = self.shared(name)
+            path, wanted = self.real(name)
             self.put(path, track=path.name)
             ticks = self.ticks("--track", path.name)
             self.assertEqual(len(ticks), wanted["records"])
@@ -216,7 +209,7 @@ class Venues(Captures):
             self.assertEqual(found, wanted["payload_sha256"])
 
     def test_itch_has_a_type_a_letter(self):
-        path, wanted = self.shared("itch/ex20101224.TEST_ITCH_50.gz")
+        path, wanted = self.real("itch/ex20101224.TEST_ITCH_50.gz")
         self.assertIn("--date", self.put(path, code=1).stderr)
         self.put(path, "--date", "2010-12-24", "--tz", "-05:00")
         ticks = self.ticks()
@@ -270,7 +263,7 @@ class Columns(Captures):
     def test_quotes_of_a_day_in_a_zip(self):
         for name in ("lean-fx/forex/oanda/tick/eurusd/20140501_quote.zip",
                      "lean-fx/cfd/oanda/tick/xauusd/20140501_quote.zip"):
-            path, wanted = self.shared(name)
+            path, wanted = self.real(name)
             wanted = next(iter(wanted["members"].values()))
             track = path.parent.name
             self.put(path, "--map", "lean-quotes", "--symbol", track.upper(), "--date", "2014-05-01", track=track)
@@ -288,7 +281,7 @@ class Columns(Captures):
         for name, args in (("bitmex_trades_XBTUSD", ()), ("huobi-dm-swap_quotes_BTC-USD", ()),
                            ("binance-futures_book_snapshot_5_BTCUSDT", ()),
                            ("deribit_incremental_book_L2_BTC-PERPETUAL", ("--map", "ts=local_timestamp:us"))):
-            path, wanted = self.shared(f"tardis/{name}.csv")
+            path, wanted = self.real(f"tardis/{name}.csv")
             self.put(path, *args, track=name)
             ticks = self.ticks("--track", name)
             self.assertEqual(len(ticks), wanted["records"], name)

@@ -17,10 +17,8 @@ class Surveyed(tapedeck.Case):
         self.once(lambda: [self.load(track, self.COUNT) for track in "ab"])
 
     def load(self, track, count, begin=T0):
-        path = self.scratch / f"{track}.lines"
-        path.write_text("".join(f"{begin + i} {i:>300}\n" for i in range(count)), encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines",
-                    "--segment-size", "512K", "--block-size", "32K", "-q")
+        self.put_lines(track, ((begin + i, f"{i:>300}") for i in range(count)),
+                       "--segment-size", "512K", "--block-size", "32K")
 
     def segments(self):
         return sorted((self.tape / "segments").glob("*.seg"))
@@ -56,11 +54,6 @@ class Surveyed(tapedeck.Case):
         self.assertFalse(missing & served)
         self.assertEqual(missing | served, self.everything())
         return missing
-
-    def flip(self, path, at):
-        data = bytearray(path.read_bytes())
-        data[at] ^= 1
-        path.write_bytes(data)
 
 
 class Whole(Surveyed):
@@ -128,8 +121,7 @@ class Lost(tapedeck.Case):
 
 class Damaged(Surveyed):
     def test_a_flipped_byte_costs_its_block_and_no_more(self):
-        segment = self.segments()[2]
-        self.flip(segment, segment.stat().st_size // 2)
+        self.flip(self.segments()[2])
         missing = self.check_split()
         self.assertLess(len(missing), 200)
         self.assertEqual({row["reason"] for row in self.gaps()}, {"damage"})

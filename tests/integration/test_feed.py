@@ -18,11 +18,6 @@ class Feed(tapedeck.Case):
         super().setUp()
         self.run_ok("ring", "create", "a", "--size", "1M")
 
-    def write(self, name, data):
-        path = self.scratch / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return path
-
     def drained(self, *args, **how):
         return self.run_ok("drain", "a", "--timeout", "100ms", *args, **how)
 
@@ -192,10 +187,7 @@ class Feed(tapedeck.Case):
         self.assertEqual((last["ticks"], last["bytes"]), (2, 8))
 
     def test_captures_come_back_byte_for_byte(self):
-        folder = tapedeck.SHARED / "data" / "hyperliquid"
-        if not folder.exists():
-            self.skipTest(f"{folder} is not there: the real data stands beside the project")
-        for path in sorted(folder.glob("*.gz")):
+        for path in sorted(self.shared("hyperliquid").glob("*.gz")):
             wanted = hashlib.sha256()
             for line in gzip.decompress(path.read_bytes()).splitlines():
                 wanted.update(line.split(b" ", 1)[1])
@@ -206,10 +198,8 @@ class Feed(tapedeck.Case):
             self.assertEqual(found.hexdigest(), wanted.hexdigest(), path)
 
     def test_dbn_files_come_through_the_ring(self):
-        path = tapedeck.SHARED / "data" / "dbn" / "databento-dbn" / "test_data.mbp-1.v3.dbn.zst"
-        text = tapedeck.SHARED / "data" / "dbn" / "text" / "test_data.mbp-1.v3.csv"
-        if not path.exists() or not text.exists():
-            self.skipTest(f"{path} is not there: the real data stands beside the project")
+        path = self.shared("dbn", "databento-dbn", "test_data.mbp-1.v3.dbn.zst")
+        text = self.shared("dbn", "text", "test_data.mbp-1.v3.csv")
         self.run_ok("feed", path, "--ring", "a")
         self.assertEqual(self.drained("-o", "csv").stdout, text.read_bytes())
 

@@ -18,11 +18,6 @@ EVERYTHING = ("--from", "start", "--to", "end")
 
 
 class Import(tapedeck.Case):
-    def write(self, name, data):
-        path = self.scratch / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return path
-
     def put(self, *args, code=0, **how):
         return self.run_ok("import", *args, "-T", self.tape, "--track", "t", code=code, **how)
 
@@ -31,12 +26,6 @@ class Import(tapedeck.Case):
 
     def count(self, *args):
         return int(self.run_ok("query", "-T", self.tape, "--count", *args).stdout)
-
-    def shared(self, *path):
-        found = tapedeck.SHARED.joinpath("data", *path)
-        if not found.exists():
-            self.skipTest(f"{found} is not there: the real data stands beside the project")
-        return found
 
     def test_lines_lie_on_the_tape_as_they_were(self):
         lines = [b"10 a", b"20 ", b"15 \xff\x00", b"30 " + b"x" * 70000]

@@ -20,10 +20,8 @@ class Pack(tapedeck.Case):
         self.once(self.fill)
 
     def fill(self):
-        lines = self.scratch / "lines"
-        lines.write_text("".join(f"{START + 1000000 * i} {'x' * 40} {i}\n" for i in range(20000)))
-        self.run_ok("import", lines, "-T", self.tape, "--track", "t", "--format", "lines",
-                    "--segment-size", "256K", "--block-size", "16K")
+        self.put_lines("t", ((START + 1000000 * i, f"{'x' * 40} {i}") for i in range(20000)),
+                       "--segment-size", "256K", "--block-size", "16K")
 
     def range(self, first=5000, last=7000):
         return "--from", START + 1000000 * first, "--to", START + 1000000 * last
@@ -90,9 +88,7 @@ class Pack(tapedeck.Case):
         self.assertIn("retired", (self.other / "pack/coverage").read_text())
 
     def test_a_segment_that_is_missing_in_front_is_missing_from_the_pack(self):
-        first = self.scratch / "first"
-        first.write_text(f"{START} x\n")
-        self.run_ok("import", first, "-T", self.tape, "--track", "first", "--format", "lines")
+        self.put_lines("first", [(START, "x")])
         self.fill()
         (self.tape / "segments/0000000001.seg").unlink()
         self.run_ok("reindex", "-T", self.tape, code=3)

@@ -25,10 +25,7 @@ class Play(tapedeck.Case):
 
     def fill(self):
         for track, offset in (("a", 0), ("b", MS)):
-            path = self.scratch / f"{track}.lines"
-            path.write_text("".join(f"{T0 + offset + i * 2 * MS} {track}{i}\n" for i in range(self.COUNT)),
-                            encoding="utf-8")
-            self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "-q")
+            self.put_lines(track, [(T0 + offset + i * 2 * MS, f"{track}{i}") for i in range(self.COUNT)])
 
     def play(self, *args, into="r", code=0, **how):
         return self.run_ok("play", "-T", self.tape, "--into", into, "--create", "1M", *args, code=code, **how)
@@ -100,9 +97,7 @@ class Whole(Play):
         self.assertEqual(self.digest_of(done.stderr), self.tape_digest())
 
     def test_more_than_a_ring_holds_goes_through_it(self):
-        path = self.scratch / "big.lines"
-        path.write_text("".join(f"{T0 + i} {i:>{i % 3000}}\n" for i in range(3000)), encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", "big", "--format", "lines")
+        self.put_lines("big", ((T0 + i, f"{i:>{i % 3000}}") for i in range(3000)))
         self.run_ok("ring", "create", "r", "--size", "64K")
         drain = self.start_cli("drain", "r", "--until-end", "--digest", "-o", "none", "--timeout", "20s")
         self.play("--track", "big")
@@ -132,9 +127,7 @@ class OnTime(Play):
         self.assertGreater(rows[0]["elapsed"], 3 * 0.198e9)
 
     def test_idle_stretches_can_be_cut(self):
-        path = self.scratch / "gap.lines"
-        path.write_text(f"{T0} x\n{T0 + 3600 * 1000 * MS} y\n", encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", "gap", "--format", "lines")
+        self.put_lines("gap", [(T0, "x"), (T0 + 3600 * 1000 * MS, "y")])
         begin = time.monotonic()
         self.play("--track", "gap", "--speed", "1x", "--max-idle", "100ms")
         self.assertGreater(time.monotonic() - begin, 0.1)
@@ -198,13 +191,9 @@ class Waiting(Play):
 
 class NotWhole(Play):
     def test_what_is_damaged_is_named_and_the_rest_played(self):
-        path = self.scratch / "big.lines"
-        path.write_text("".join(f"{T0 + i} {i:>900}\n" for i in range(5000)), encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", "big", "--format", "lines", "-q")
+        self.put_lines("big", ((T0 + i, f"{i:>900}") for i in range(5000)))
         segment = max((self.tape / "segments").glob("*.seg"), key=lambda path: path.stat().st_size)
-        data = bytearray(segment.read_bytes())
-        data[len(data) // 2] ^= 1
-        segment.write_bytes(data)
+        self.flip(segment)
         self.run_ok("ring", "create", "r", "--size", "16M")
         done = self.play("--track", "big", "--digest", code=3)
         self.assertIn(str(int(segment.stem)), done.stderr)

@@ -21,12 +21,8 @@ class Lines(tapedeck.Case):
         self.once(self.fill)
 
     def fill(self):
-        self.load("a", [(T0 + i * SECOND, f"a{i}") for i in range(self.COUNT)])
-        self.load("b", [(T0 + i * SECOND + SECOND // 2, f"b{i}") for i in range(self.COUNT)])
-
-    def load(self, track, ticks):
-        lines = "".join(f"{ts} {payload}\n" for ts, payload in ticks)
-        self.run_ok("import", "-", "-T", self.tape, "--track", track, "--format", "lines", "-q", stdin=lines.encode())
+        self.put_lines("a", [(T0 + i * SECOND, f"a{i}") for i in range(self.COUNT)])
+        self.put_lines("b", [(T0 + i * SECOND + SECOND // 2, f"b{i}") for i in range(self.COUNT)])
 
     def texts(self, *args, code=0):
         done = self.run_ok("query", "-T", self.tape, "-o", "jsonl", *args, code=code)
@@ -61,9 +57,7 @@ class Which(Lines):
         self.assertEqual(self.texts("-t", "mbo"), [])
 
     def test_an_opaque_types_name_is_its_tracks_own(self):
-        path = self.scratch / "named.lines"
-        path.write_text(f"{T0} named\n", encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", "c", "--format", "lines", "--type-name", "special")
+        self.put_lines("c", [(T0, "named")], "--type-name", "special")
         self.assertEqual(self.texts("-t", "special"), ["named"])
         self.assertEqual(len(self.texts("-t", "line")), 2 * self.COUNT)
         self.assertEqual(len(self.texts("-t", "special", "-t", "line")), 2 * self.COUNT + 1)
@@ -71,9 +65,7 @@ class Which(Lines):
 
     def test_what_has_the_same_number_and_another_name_is_not_told_for_it(self):
         def put(track, ts, name):
-            path = self.scratch / "named.lines"
-            path.write_text(f"{ts} {name}\n", encoding="utf-8")
-            self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "--type-name", name)
+            self.put_lines(track, [(ts, name)], "--type-name", name)
 
         put("c", T0 + 90 * SECOND, "special")
         put("c", T0 + 91 * SECOND, "late")
@@ -179,7 +171,7 @@ class Files(Lines):
         self.assertEqual(out.stat().st_mode & 0o777, 0o640)
 
     def test_a_closed_pipe_is_success(self):
-        self.load("long", [(T0 + i, "x" * 100) for i in range(20000)])
+        self.put_lines("long", [(T0 + i, "x" * 100) for i in range(20000)])
         process = subprocess.Popen([tapedeck.BIN / "tapedeck", "query", "-T", self.tape, "-o", "jsonl"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env)
         process.stdout.readline()
@@ -318,13 +310,9 @@ class Nothing(tapedeck.Case):
 
 class Damage(tapedeck.Case):
     def test_what_is_not_damaged_is_delivered_and_the_rest_is_named(self):
-        path = self.scratch / "big.lines"
-        path.write_text("".join(f"{T0 + i} {i:>900}\n" for i in range(5000)), encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", "a", "--format", "lines")
+        self.put_lines("a", ((T0 + i, f"{i:>900}") for i in range(5000)))
         segment = next((self.tape / "segments").glob("*.seg"))
-        data = bytearray(segment.read_bytes())
-        data[len(data) // 2] ^= 1
-        segment.write_bytes(data)
+        self.flip(segment)
 
         done = self.run_ok("query", "-T", self.tape, "-o", "jsonl", code=3)
         got = [int(json.loads(line)["text"]) for line in done.stdout.splitlines()]

@@ -25,10 +25,8 @@ class Tape(tapedeck.Case):
         self.once(lambda: self.load("a", self.COUNT))
 
     def load(self, track, count, tape=None, size="512K", code=0):
-        path = self.scratch / f"{track}.lines"
-        path.write_text("".join(f"{T0 + i} {i:>300}\n" for i in range(count)), encoding="utf-8")
-        self.run_ok("import", path, "-T", tape or self.tape, "--track", track, "--format", "lines",
-                    "--segment-size", size, "--block-size", "32K", "-q", code=code)
+        self.put_lines(track, ((T0 + i, f"{i:>300}") for i in range(count)),
+                       "--segment-size", size, "--block-size", "32K", tape=tape, code=code)
 
     def segments(self, pattern="*.seg"):
         return sorted((self.tape / "segments").glob(pattern))
@@ -154,9 +152,8 @@ class Recover(Tape):
 
     def test_a_flipped_byte_is_told_and_stays(self):
         segment = self.segments()[1]
-        data = bytearray(segment.read_bytes())
-        data[len(data) // 2] ^= 16
-        segment.write_bytes(data)
+        self.flip(segment)
+        data = segment.read_bytes()
         row = self.report(code=3)
         self.assertEqual((row["damaged"], row["findings"]), (1, 1))
         (found,) = json.loads(self.run_ok("verify", "-T", self.tape, "--json", code=5).stdout)
@@ -187,11 +184,9 @@ class Recover(Tape):
     def test_what_rots_at_the_end_with_the_list_of_blocks_is_told(self):
         """The foot counts one block more than can be found. Neither a later seq nor the list shows it."""
         path = self.segments()[-1]
-        data = bytearray(path.read_bytes())
-        (end,) = struct.unpack_from("<Q", data, len(data) - 256 + 72) # where the list of blocks begins
-        data[end + 50] ^= 1
-        data[end - 4000] ^= 1 # in the last block
-        path.write_bytes(data)
+        (end,) = struct.unpack_from("<Q", path.read_bytes()[-256:], 72) # where the list of blocks begins
+        self.flip(path, end + 50)
+        self.flip(path, end - 4000) # in the last block
         self.run_ok("reindex", "-T", self.tape, code=3)
         self.assertLess(self.served(), self.COUNT)
         number = int(path.name.partition(".")[0])
@@ -267,11 +262,7 @@ class Recover(Tape):
             self.run_ok("flush", "-T", self.tape)
             ends.append(self.data_end(self.last_written()))
         recorder.kill()
-        with open(self.last_written(), "r+b") as file:
-            file.seek(ends[0] + 500)
-            byte = file.read(1)
-            file.seek(ends[0] + 500)
-            file.write(bytes([byte[0] ^ 1]))
+        self.flip(self.last_written(), ends[0] + 500)
         row = self.report(code=3)
         self.assertEqual((row["sealed"], row["torn_bytes"]), (1, 0))
         self.assertGreater(row["damaged"], 0)
@@ -418,12 +409,10 @@ class Recover(Tape):
 
     def test_a_bad_footer_is_told_and_costs_nothing(self):
         digest, segment = self.tape_digest(), self.segments()[1]
-        data = bytearray(segment.read_bytes())
-        data[-10] ^= 1
-        segment.write_bytes(data)
+        self.flip(segment, -10)
         self.report(code=3)
         self.assertEqual(self.tape_digest(), digest)
-        os.truncate(segment, len(data) - 256)
+        os.truncate(segment, segment.stat().st_size - 256)
         self.report(code=3)
         self.assertEqual(self.tape_digest(), digest)
 

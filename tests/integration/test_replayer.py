@@ -275,10 +275,7 @@ class Streams(Replayer):
 
     def test_damage_is_told_in_its_place_and_the_rest_goes_on(self):
         self.record.stop()
-        segment = sorted((self.tape / "segments").iterdir())[0]
-        data = bytearray(segment.read_bytes())
-        data[len(data) // 2] ^= 1
-        segment.write_bytes(data)
+        self.flip(sorted((self.tape / "segments").iterdir())[0])
         self.serve()
         client = self.client()
         stream = client.call("query", credit=1 << 30)["stream"]

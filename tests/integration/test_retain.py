@@ -106,9 +106,7 @@ class Retention(tapedeck.Case):
         self.make_tape()
         self.run_ok("retain", "hold", "2", "-T", self.tape)
         holds = self.tape / "holds"
-        data = bytearray(holds.read_bytes())
-        data[-1] ^= 1
-        holds.write_bytes(data)
+        self.flip(holds, -1)
         self.assertIn(b"holds is damaged", self.run_ok("verify", "-T", self.tape, code=5).stdout)
         done = self.run_ok("retain", "apply", "-T", self.tape, "--max-segments", "1", code=1)
         self.assertIn("remove the file", done.stderr)

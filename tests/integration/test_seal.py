@@ -85,14 +85,6 @@ class ByHand(Packed):
         self.assertEqual(row["failed"], 1)
         self.assertEqual(self.plain(), [victim.name])
 
-    @staticmethod
-    def flip(path, at):
-        with path.open("r+b") as file:
-            file.seek(at)
-            byte = file.read(1)
-            file.seek(at)
-            file.write(bytes([byte[0] ^ 1]))
-
     def test_a_dry_run_beside_a_recorder_only_looks(self):
         recorder = self.record()
         self.gen()
@@ -186,11 +178,7 @@ class ByTheRecorder(Packed):
     def test_what_cannot_be_packed_stays_and_the_others_go(self):
         self.make_tape()
         victim = self.tape / "segments" / self.names()[1]
-        with victim.open("r+b") as file:
-            file.seek(9000)
-            byte = file.read(1)
-            file.seek(9000)
-            file.write(bytes([byte[0] ^ 1]))
+        self.flip(victim, 9000)
         recorder = self.record(ready=False)
         recorder.wait_line("ready")
         row = self.seal(code=3)

@@ -23,9 +23,7 @@ class Sessions(tapedeck.Case):
 
     def fill(self):
         for track, offset in (("a", 0), ("b", MS)):
-            path = self.scratch / f"{track}.lines"
-            path.write_text("".join(f"{T0 + offset + i * 2 * MS} {track}{i}\n" for i in range(100)), encoding="utf-8")
-            self.run_ok("import", path, "-T", self.tape, "--track", track, "--format", "lines", "-q")
+            self.put_lines(track, [(T0 + offset + i * 2 * MS, f"{track}{i}") for i in range(100)])
 
     def client(self):
         client = wire.Client(self.tape / "replayer.sock")
@@ -108,9 +106,7 @@ class Plays(Sessions):
         self.assertEqual(last["error"]["name"], "ETIMEDOUT")
 
     def test_a_consumer_that_takes_nothing_ends_it_as_soon_as_was_said(self):
-        path = self.scratch / "much.lines"
-        path.write_text("".join(f"{T0 + i} {'x' * 200}\n" for i in range(2000)), encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", "much", "--format", "lines", "-q")
+        self.put_lines("much", [(T0 + i, "x" * 200) for i in range(2000)])
         client = self.client()
         session = self.play(client, create=65536, tracks=["much"], stall_timeout=50 * MS)
         self.assertEqual(self.until(client, session, "failed")["error"]["name"], "ESTALLED")
@@ -224,9 +220,7 @@ class Plays(Sessions):
 
     def test_a_full_ring_is_told(self):
         client = self.client()
-        path = self.scratch / "much.lines"
-        path.write_text("".join(f"{T0 + i} {'x' * 200}\n" for i in range(2000)), encoding="utf-8")
-        self.run_ok("import", path, "-T", self.tape, "--track", "much", "--format", "lines", "-q")
+        self.put_lines("much", [(T0 + i, "x" * 200) for i in range(2000)])
         session = self.play(client, create=65536, tracks=["much"])
         self.until(client, session, "stalled")
         self.assertEqual(self.drained()[1][1], 2000)
@@ -422,10 +416,7 @@ class CommandLine(Sessions):
         self.both("--from", "end", "--to", "start", code=2)
 
     def test_a_hole_is_named_there_as_it_is_here(self):
-        segment = sorted((self.tape / "segments").iterdir())[0]
-        data = bytearray(segment.read_bytes())
-        data[4096 + 300] ^= 1
-        segment.write_bytes(data)
+        self.flip(sorted((self.tape / "segments").iterdir())[0], 4096 + 300)
         _, lines = self.both("--require-complete", code=3)
         self.assertIn("nothing is delivered", "".join(lines))
         for where in (("-T", self.tape), ("-a", f"unix:{self.tape}/replayer.sock")):

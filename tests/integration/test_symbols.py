@@ -148,9 +148,7 @@ class Symbols(tapedeck.Case):
         self.assertIn("another schema", refused.stderr)
 
     def test_definitions_name_what_nothing_else_does(self):
-        path = tapedeck.SHARED / "data" / "dbn" / "databento-dbn" / "test_data.definition.v3.dbn.frag.zst"
-        if not path.exists():
-            self.skipTest(f"{path} is not there: the real data stands beside the project")
+        path = self.shared("dbn", "databento-dbn", "test_data.definition.v3.dbn.frag.zst")
         self.run_ok("import", path, "-T", self.tape, "--track", "t")
         rows = self.listed()
         self.assertEqual(len(rows), 2)

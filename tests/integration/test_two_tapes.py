@@ -17,13 +17,8 @@ class TwoTapes(tapedeck.Case):
 
     def put(self, tape, lines, late=0, track="t"):
         """Import these lines as if they were received `late` ns later."""
-        moved = []
-        for line in lines:
-            ts, text = line.split(" ", 1)
-            moved.append(f"{int(ts) + late} {text}\n")
-        path = self.scratch / "lines"
-        path.write_text("".join(moved))
-        self.run_ok("import", path, "-T", tape, "--track", track, "--format", "lines")
+        ticks = (line.split(" ", 1) for line in lines)
+        self.put_lines(track, ((int(ts) + late, text) for ts, text in ticks), tape=tape)
 
     def diff(self, *args, code):
         done = self.run_ok("diff", self.a, self.b, "--json", *args, code=code)
@@ -139,9 +134,7 @@ class TwoTapes(tapedeck.Case):
         self.put(self.a, lines)
         self.put(self.b, lines[:10] + lines[4900:])
         segment = max((self.a / "segments").glob("*.seg"), key=lambda path: path.stat().st_size)
-        data = bytearray(segment.read_bytes())
-        data[len(data) // 2] ^= 1
-        segment.write_bytes(data)
+        self.flip(segment)
         done = self.run_ok("arbitrate", self.a, self.b, "-O", self.c, "--json", code=3)
         (row,) = json.loads(done.stdout)
         self.assertGreater(row["lost"], 0)

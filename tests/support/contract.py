@@ -38,15 +38,6 @@ class Xxh3:
 
 
 class Contract(tapedeck.Case):
-    def write(self, name, data):
-        path = self.scratch / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return path
-
-    def put_lines(self, track, ticks, *args, tape=None):
-        path = self.write(f"{track}.lines", "".join(f"{ts} {text}\n" for ts, text in ticks))
-        self.run_ok("import", path, "-T", tape or self.tape, "--track", track, "--format", "lines", "-q", *args)
-
     def query(self, *args, code=0, tape=None):
         return self.run_ok("query", "-T", tape or self.tape, *args, code=code)
 
@@ -59,12 +50,6 @@ class Contract(tapedeck.Case):
 
     def texts(self, *args, tape=None):
         return [row["text"] for row in self.rows(*args, tape=tape)]
-
-    def shared(self, *path):
-        found = DATA.joinpath(*path)
-        if not found.exists():
-            self.skipTest(f"{found} is not there: the real data stands beside the project")
-        return found
 
     def refused(self, *args, code=2, says="", **how):
         """The command must refuse, with one line; `says` has the rest of the line."""

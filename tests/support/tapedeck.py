@@ -181,6 +181,36 @@ class Case(unittest.TestCase):
             self.assertLess(time.monotonic(), end, "it never came to pass")
             time.sleep(0.01)
 
+    # ---- files ----
+
+    def write(self, name, data):
+        """A file in the scratch directory with this text or these bytes."""
+        path = self.scratch / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    def put_lines(self, track, ticks, *args, tape=None, code=0):
+        """Import opaque ticks: (ts, text) each."""
+        path = self.write(f"{track}.lines", "".join(f"{ts} {text}\n" for ts, text in ticks))
+        self.run_ok("import", path, "-T", tape or self.tape, "--track", track, "--format", "lines", "-q", *args, code=code)
+
+    def shared(self, *path):
+        """A file or folder of the real data. Where it is not, the test is skipped."""
+        found = SHARED.joinpath("data", *path)
+        if not found.exists():
+            self.skipTest(f"{found} is not there: the real data stands beside the project")
+        return found
+
+    @staticmethod
+    def flip(path, at=None):
+        """Flip a bit of a file: of the byte in its middle, or of that at `at`; negative: from the end."""
+        with open(path, "r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            place = file.seek(size // 2 if at is None else at % size)
+            byte = file.read(1)[0]
+            file.seek(place)
+            file.write(bytes([byte ^ 1]))
+
     def ring_info(self, name):
         return json.loads(self.run_ok("ring", "info", name, "--json").stdout)[0]
 
