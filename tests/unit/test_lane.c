@@ -96,14 +96,14 @@ static void what_is_copied_is_read_as_it_was_whichever_way_it_went(void **state)
         lane_copy(&f->lane, room, piece, sizeof piece);
         lane_publish(&f->lane);
         for (unsigned i = 0; i < TICKS; i++) {
-            const struct tdk_frame *frame = next_frame(f);
+            const struct tdk_frame *frame = rings_next(f->consumer);
             assert_non_null(frame);
             assert_memory_equal(frame, piece + i * SPAN, SPAN);
             assert_int_equal(frame->seq, ++seen);
         }
         tdk_ring_release(f->consumer);
     }
-    assert_null(next_frame(f));
+    assert_null(rings_next(f->consumer));
 }
 
 static void nothing_is_seen_before_publish(void **state)
