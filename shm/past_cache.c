@@ -9,13 +9,16 @@
 
 #define LINE 64u
 
-/* The partial lines at both ends go through the cache. */
+/* The partial lines at both ends go through the cache. Stores past the cache may be seen before
+ * earlier stores and after later ones, so there is a fence at each end: a tap must not see these
+ * bytes before the claim that they lie in, nor the consumer what was published before them. */
 void past_cache_copy(void *to, const void *from, size_t bytes)
 {
     unsigned char *at = to;
     const unsigned char *source = from;
     const size_t to_line = (0 - (uintptr_t)at) % LINE, before = to_line < bytes ? to_line : bytes,
                  lines = (bytes - before) / LINE;
+    _mm_sfence();
     memcpy(at, source, before);
     at += before;
     source += before;
