@@ -11,8 +11,9 @@
 #include "cli/interrupt.h"
 #include "tape/cursor.h"
 
-#define WINDOW_BYTES ((size_t)64 << 20) /* of payloads that one side holds ahead */
-#define REPEATED     0x80000000u        /* in the lookup table: b has more ticks like this */
+#define WINDOW_BYTES ((size_t)64 << 20)  /* of payloads that one side holds ahead */
+#define REPEATED     0x80000000u         /* in the lookup table: there are more ticks like this */
+#define SOUGHT_MAX   (UINT64_C(1) << 24) /* ticks of one tape in which the first pair is sought */
 
 enum {
     ALIKE = 4,       /* so many ticks in a row match where two places are the same */
@@ -40,12 +41,15 @@ struct side {
 
 struct pairing {
     struct side sides[SIDES];
+    struct tdk_tape *const *tapes;
+    struct tdk_query query; /* for the track's ticks in the range */
     const struct pairing_events *events;
     struct pairing_totals *totals;
-    uint32_t *places;      /* by sum: 1 + place among b's ticks; 0: none */
+    uint32_t *places;      /* by sum: 1 + place among one side's ticks; 0: none */
     size_t barren;         /* ticks to be told before it is worth it to look for a pair again */
     int64_t ahead[CLOCKS]; /* of the last pairs, by how much b's time was ahead of a's */
     size_t timed;          /* pairs */
+    bool sought;           /* the first of them was sought beyond the windows */
     uint64_t told;
     struct tdk_err *err;
 };
@@ -196,9 +200,9 @@ static int tell_both(struct pairing *p)
 
 /* ---- where both go on alike ---- */
 
-static bool is_same(const struct held *a, const struct held *b)
+static bool is_same(const struct pairing_tick *a, const struct pairing_tick *b)
 {
-    return a->tick.sum == b->tick.sum && a->frame->type == b->frame->type &&
+    return a->sum == b->sum && a->frame->type == b->frame->type &&
            a->frame->size == b->frame->size &&
            memcmp(tdk_frame_payload(a->frame), tdk_frame_payload(b->frame), a->frame->size) == 0;
 }
@@ -210,7 +214,7 @@ static bool is_alike(const struct pairing *p, size_t a, size_t b, size_t wanted)
     for (size_t i = 0; i < wanted; i++) {
         if (a + i >= x->count || b + i >= y->count)
             return i > 0;
-        if (!is_same(held_at(x, a + i), held_at(y, b + i)))
+        if (!is_same(&held_at(x, a + i)->tick, &held_at(y, b + i)->tick))
             return false;
     }
     return true;
@@ -226,29 +230,28 @@ static size_t place_of(uint32_t sum)
     return (sum * 0x9e3779b1u) >> 15; /* 17 bits */
 }
 
-/* Enter b's next `limit` ticks by their sums. Of several with the same sum the first is entered,
- * with REPEATED. */
-static void note_places(struct pairing *p, size_t limit)
+/* Enter a side's next `limit` ticks by their sums. Of several with the same sum the first is
+ * entered, with REPEATED. */
+static void note_places(struct pairing *p, const struct side *s, size_t limit)
 {
-    const struct side *b = &p->sides[SIDE_B];
     memset(p->places, 0, PLACES * sizeof *p->places);
-    for (size_t j = 0; j < limit && j < b->count; j++) {
-        uint32_t sum = held_at(b, j)->tick.sum;
+    for (size_t j = 0; j < limit && j < s->count; j++) {
+        uint32_t sum = held_at(s, j)->tick.sum;
         size_t at = place_of(sum);
-        while (p->places[at] != 0 && held_at(b, index_of(p->places[at]))->tick.sum != sum)
+        while (p->places[at] != 0 && held_at(s, index_of(p->places[at]))->tick.sum != sum)
             at = (at + 1) % PLACES;
         p->places[at] = p->places[at] == 0 ? (uint32_t)j + 1 : p->places[at] | REPEATED;
     }
 }
 
-/* Find the first tick of b like this one. *unique: no other in sight is like it. False: there is
- * none. */
-static bool find_place(const struct pairing *p, const struct held *tick, size_t *j, bool *unique)
+/* Find the first tick of that side with this sum. *unique: no other in sight has it. False: there
+ * is none. */
+static bool find_place(const struct pairing *p, const struct side *s, uint32_t sum, size_t *j,
+                       bool *unique)
 {
-    const struct side *b = &p->sides[SIDE_B];
-    size_t at = place_of(tick->tick.sum);
+    size_t at = place_of(sum);
     for (; p->places[at] != 0; at = (at + 1) % PLACES)
-        if (held_at(b, index_of(p->places[at]))->tick.sum == tick->tick.sum) {
+        if (held_at(s, index_of(p->places[at]))->tick.sum == sum) {
             *j = index_of(p->places[at]);
             *unique = (p->places[at] & REPEATED) == 0;
             return true;
@@ -261,12 +264,12 @@ static bool find_place(const struct pairing *p, const struct held *tick, size_t 
 static bool find_alike(struct pairing *p, size_t limit, size_t wanted, size_t *skip_a,
                        size_t *skip_b)
 {
-    const struct side *a = &p->sides[SIDE_A];
+    const struct side *a = &p->sides[SIDE_A], *b = &p->sides[SIDE_B];
     size_t best = SIZE_MAX, j;
     bool unique;
-    note_places(p, limit);
+    note_places(p, b, limit);
     for (size_t i = 0; i < limit && i < a->count && i < best; i++) {
-        if (!find_place(p, held_at(a, i), &j, &unique) || i + j >= best ||
+        if (!find_place(p, b, held_at(a, i)->tick.sum, &j, &unique) || i + j >= best ||
             !is_alike(p, i, j, unique ? 1 : wanted))
             continue;
         best = i + j;
@@ -274,6 +277,89 @@ static bool find_alike(struct pairing *p, size_t limit, size_t wanted, size_t *s
         *skip_b = j;
     }
     return best != SIZE_MAX;
+}
+
+/* ---- whose clock is ahead ---- */
+
+static int open_cursor(struct pairing *p, size_t which, struct tdk_cursor **cursor)
+{
+    int rc = tdk_cursor_open(cursor, p->tapes[which], &p->query, p->err);
+    if (rc == 0)
+        cursor_stop_when(*cursor, interrupt_asked, NULL);
+    return rc;
+}
+
+/* Ticks of a side that came one behind the other on the other tape, too. */
+struct trail {
+    const struct side *side;
+    size_t next, count;
+};
+
+/* Does this tick of the other tape go on with the trail, or begin it anew? */
+static bool goes_on(const struct pairing *p, struct trail *trail, const struct pairing_tick *tick)
+{
+    bool unique;
+    if (trail->next == trail->side->count ||
+        !is_same(tick, &held_at(trail->side, trail->next)->tick)) {
+        trail->count = 0;
+        if (!find_place(p, trail->side, tick->sum, &trail->next, &unique) ||
+            !is_same(tick, &held_at(trail->side, trail->next)->tick))
+            return false;
+    }
+    trail->next++;
+    trail->count++;
+    return true;
+}
+
+/* The last of ALIKE ticks in the run with which the trail goes on. NULL: there is none. */
+static const struct tdk_frame *follow(const struct pairing *p, struct trail *trail,
+                                      const struct tdk_run *run)
+{
+    const char *end = (const char *)run->frames + run->size;
+    const struct tdk_frame *frame = run->frames;
+    for (; (const char *)frame < end; frame = tdk_frame_after(frame)) {
+        const struct pairing_tick tick = {.frame = frame, .sum = sum_of(frame)};
+        if (tdk_frame_is_tick(frame) && goes_on(p, trail, &tick) && trail->count == ALIKE)
+            return frame;
+    }
+    return NULL;
+}
+
+/* Look through a tape for a pair of what the other side holds. It tells how far the clocks are
+ * apart, and gives nothing away. */
+static int seek_pair(struct pairing *p, enum pairing_side which)
+{
+    struct trail trail = {.side = &p->sides[which == SIDE_A ? SIDE_B : SIDE_A]};
+    const struct tdk_frame *frame = NULL;
+    struct tdk_cursor *cursor = NULL;
+    struct tdk_run run;
+    uint64_t ticks = 0;
+    int rc = open_cursor(p, which, &cursor);
+    note_places(p, trail.side, PAIRING_WINDOW);
+    while (rc == 0 && frame == NULL && ticks < SOUGHT_MAX &&
+           (rc = tdk_cursor_read(cursor, &run, p->err)) != 0) {
+        if (rc == 1) {
+            frame = follow(p, &trail, &run);
+            ticks += run.ticks;
+        }
+        rc = rc == 1 || rc == TDK_ECORRUPT ? 0 : rc;
+    }
+    if (frame != NULL) {
+        const struct tdk_frame *other = held_at(trail.side, trail.next - 1)->frame;
+        note_clocks(p, which == SIDE_A ? frame : other, which == SIDE_A ? other : frame);
+    }
+    tdk_cursor_close(cursor);
+    return rc;
+}
+
+/* No pair has said yet how far the clocks are apart. */
+static int seek_first_pair(struct pairing *p)
+{
+    int rc = 0;
+    p->sought = true;
+    for (enum pairing_side which = SIDE_A; which < SIDES && rc == 0 && p->timed == 0; which++)
+        rc = seek_pair(p, which);
+    return rc;
 }
 
 /* By how much b's clock is ahead of a's: the median of the last pairs. */
@@ -338,7 +424,8 @@ static int resync(struct pairing *p)
     if (find_alike(p, PAIRING_WINDOW, 1, &skip_a, &skip_b))
         return tell_apart(p, skip_a, skip_b);
     p->barren = (p->sides[SIDE_A].count + p->sides[SIDE_B].count) / BARREN;
-    return give_up(p);
+    int rc = p->timed == 0 && !p->sought ? seek_first_pair(p) : 0;
+    return rc == 0 ? give_up(p) : rc;
 }
 
 /* ---- the walk ---- */
@@ -346,7 +433,7 @@ static int resync(struct pairing *p)
 static int step(struct pairing *p)
 {
     const struct side *a = &p->sides[SIDE_A], *b = &p->sides[SIDE_B];
-    if (a->count > 0 && b->count > 0 && is_same(held_at(a, 0), held_at(b, 0)))
+    if (a->count > 0 && b->count > 0 && is_same(&held_at(a, 0)->tick, &held_at(b, 0)->tick))
         return tell_both(p);
     if (a->count == 0 || b->count == 0)
         return tell_apart(p, a->count > 0, b->count > 0);
@@ -379,23 +466,13 @@ static int walk(struct pairing *p)
     }
 }
 
-static int open_side(struct pairing *p, size_t which, struct tdk_tape *tape, const char *track,
-                     const struct tdk_query *range)
+static int open_side(struct pairing *p, size_t which)
 {
     struct side *s = &p->sides[which];
-    const struct tdk_query query = {.from = range->from,
-                                    .to = range->to,
-                                    .axis = range->axis,
-                                    .tracks = &track,
-                                    .track_count = 1,
-                                    .control = true};
     s->items = calloc(PAIRING_WINDOW, sizeof *s->items);
     if (s->items == NULL)
         return err_set(p->err, -ENOMEM, "compare tapes");
-    int rc = tape != NULL ? tdk_cursor_open(&s->cursor, tape, &query, p->err) : 0;
-    if (s->cursor != NULL)
-        cursor_stop_when(s->cursor, interrupt_asked, NULL);
-    return rc;
+    return p->tapes[which] != NULL ? open_cursor(p, which, &s->cursor) : 0;
 }
 
 static void close_side(struct side *s)
@@ -410,12 +487,21 @@ int pairing_run(struct tdk_tape *const tapes[SIDES], const char *track,
                 const struct tdk_query *query, const struct pairing_events *events,
                 struct pairing_totals *totals, struct tdk_err *err)
 {
-    struct pairing p = {.events = events, .totals = totals, .err = err};
+    struct pairing p = {.tapes = tapes,
+                        .query = {.from = query->from,
+                                  .to = query->to,
+                                  .axis = query->axis,
+                                  .tracks = &track,
+                                  .track_count = 1,
+                                  .control = true},
+                        .events = events,
+                        .totals = totals,
+                        .err = err};
     *totals = (struct pairing_totals){.damage = ""};
     p.places = calloc(PLACES, sizeof *p.places);
     int rc = p.places != NULL ? 0 : err_set(err, -ENOMEM, "compare tapes");
     for (size_t i = 0; i < SIDES && rc == 0; i++)
-        rc = open_side(&p, i, tapes[i], track, query);
+        rc = open_side(&p, i);
     if (rc == 0)
         rc = walk(&p);
     for (size_t i = 0; i < SIDES; i++) {

@@ -6,7 +6,8 @@
  * heads differ the nearest place is looked for at which both go on alike, up to PAIRING_WINDOW
  * ticks (or some MiB) ahead on either side; what lies before it is on one tape only. Nothing alike
  * there: what was received earlier, less what the two clocks were apart by the last pairs, is on
- * one tape only. Memory is bounded whatever the tapes. One thread.
+ * one tape only. Before the first pair, one is looked for further on, once, to know that. Memory is
+ * bounded whatever the tapes. One thread.
  */
 #ifndef TDK_CLI_PAIRING_H
 #define TDK_CLI_PAIRING_H

@@ -76,6 +76,17 @@ class TwoTapes(tapedeck.Case):
             rows, _ = self.diff(code=3)
             self.assertEqual((rows[0]["both"], rows[0]["only_a"], rows[0]["only_b"]), (60000, 100000, 0), late)
 
+    def test_one_that_begins_later_than_any_window_is_compared_also_where_the_clocks_are_further_apart(self):
+        begin = 1700000000000000000
+        lines = [f"{begin + 10**6 * i} tick {i}" for i in range(180000)]
+        self.put(self.a, lines)
+        for late in (-80 * 10**9, 80 * 10**9):
+            shutil.rmtree(self.b, ignore_errors=True)
+            self.put(self.b, lines[150000:], late=late)
+            for args, only in (([], 150000), (["--from", begin + 10**6 * 40000], 110000)):
+                rows, _ = self.diff(*args, code=3)
+                self.assertEqual((rows[0]["both"], rows[0]["only_a"], rows[0]["only_b"]), (30000, only, 0), late)
+
     def test_ticks_of_the_same_times_that_say_something_else_cost_no_window_each(self):
         times = [1700000000000000000 + 1000 * i for i in range(200000)]
         common = [f"{times[-1] + 1000 * i} both {i}" for i in range(1, 1001)]
