@@ -22,7 +22,7 @@ static void tell_summary(const struct play_args *args, const struct play_outcome
                  quantity_word(o->stalls, "wait", "waits"),
                  quantity_duration_text(stalled, o->stalled_ns));
     if (o->complete && !cli_is_lossy())
-        cli_note("whole: nothing of the range is missing");
+        cli_note("whole: nothing of the range was lost or damaged");
 }
 
 static void tell_lateness(const struct play_outcome *o)

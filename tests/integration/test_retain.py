@@ -66,6 +66,11 @@ class Retention(tapedeck.Case):
         self.run_ok("query", "-T", self.tape, "--from", "0", "-o", "none")
         self.run_ok("query", "-T", self.tape, "--from", "0", "-o", "none", "--require-complete",
                     code=3)
+        play = ("play", "-T", self.tape, "--from", "0", "--into", "p", "--create", "64M")
+        self.run_ok(*play, "--require-complete", code=3)
+        played = self.run_ok(*play).stderr
+        self.assertIn("nothing of the range was lost or damaged", played)
+        self.assertNotIn("missing", played)
         self.run_ok("reindex", "-T", self.tape)
         self.assertEqual(self.count(), left)
         self.run_ok("recover", "-T", self.tape)

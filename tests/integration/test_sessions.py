@@ -404,7 +404,7 @@ class CommandLine(Sessions):
     def test_a_play_there_says_what_one_here_says(self):
         ((row,), lines) = self.both("--from", "start+10ms", "--to", "end-10ms")
         self.assertEqual((row["ticks"], row["complete"]), (180, True))
-        self.assertIn("tapedeck play: whole: nothing of the range is missing", lines)
+        self.assertIn("tapedeck play: whole: nothing of the range was lost or damaged", lines)
         ((row,), _) = self.both("--loop", "2", "--track", "a", "--rebase", "start+1h", "--require-complete", "--prime",
                                 "--prime-back", "1s")
         self.assertEqual((row["rounds"], row["ticks"]), (2, 200))
@@ -422,7 +422,7 @@ class CommandLine(Sessions):
         for where in (("-T", self.tape), ("-a", f"unix:{self.tape}/replayer.sock")):
             done = self.run_ok("play", *where, "--into", "hole", "--create", "1M", code=3)
             self.assertIn("not whole", done.stderr)
-            self.assertNotIn("nothing of the range is missing", done.stderr)
+            self.assertNotIn("nothing of the range was lost", done.stderr)
 
     def test_a_loss_is_named_there_as_it_is_here(self):
         """The play's last notification has the coverage, which is nested deeper than any request may be."""
