@@ -22,6 +22,7 @@
 
 struct state {
     int64_t average; /* of prices in 1e-9; 0: no trade yet */
+    uint32_t instrument;
     bool above;
 };
 
@@ -45,9 +46,24 @@ static bool read_trade(const struct tdk_frame *frame, uint32_t *instrument, int6
     return *price != TDK_PRICE_UNDEFINED;
 }
 
+/* From its place on, the first that is its own or nobody's. NULL: there are too many. */
+static struct state *find_state(uint32_t instrument)
+{
+    for (uint32_t i = 0; i < INSTRUMENTS; i++) {
+        struct state *s = &states[(instrument + i) % INSTRUMENTS];
+        if (s->average == 0)
+            s->instrument = instrument;
+        if (s->instrument == instrument)
+            return s;
+    }
+    return NULL;
+}
+
 static void on_trade(const struct tdk_frame *frame, uint32_t instrument, int64_t price)
 {
-    struct state *s = &states[instrument % INSTRUMENTS];
+    struct state *s = find_state(instrument);
+    if (s == NULL)
+        return;
     bool above = price > s->average;
     /* The prologue of a primed play is state to begin with, not something to act on. */
     if (s->average != 0 && above != s->above && (frame->flags & TDK_FLAG_PROLOGUE) == 0) {
