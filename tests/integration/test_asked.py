@@ -127,6 +127,18 @@ class Same(Asked):
         self.assertEqual(len(listed.splitlines()), 1201)
         self.assertEqual(self.run_ok("ls", "symbols", "-a", self.address).stdout, listed)
 
+    def test_a_symbol_of_more_epochs_than_a_page_has_rows_is_whole(self):
+        """Each file is an epoch, and so is each start of a feed. Every other file has a second symbol."""
+        line = '{"symbol":"%s","timestamp":%d,"price":1,"volume":1,"message_type":"trade"}\n'
+        files = [self.scratch / str(i) for i in range(1100)]
+        for i, path in enumerate(files):
+            path.write_text(line % ("S", i + 1) + line % ("T", i + 1) * (i % 2))
+        self.run_ok("import", *files, "-T", self.tape, "--track", "t")
+        self.serve()
+        self.compare("ls", "symbols")
+        _, there = self.compare("query", "-o", "csv", "--map-symbols", "--reverse")
+        self.assertEqual(there.stdout.count(b",S\n"), 1100)
+
     def test_dbn_with_its_head(self):
         if not DATA.exists():
             self.skipTest(f"{DATA} is not there")
