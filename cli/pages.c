@@ -22,10 +22,14 @@ static void add(struct pages *pages, int rc, struct counters_copy *copy, const s
         cli_warn("%s", err->text);
     if (rc < 0)
         return;
-    if (copy->alive && pages->count < PAGES_MAX)
+    if (copy->alive && pages->count < PAGES_MAX) {
         pages->items[pages->count++] = *copy;
-    else
-        counters_forget(copy);
+        return;
+    }
+    if (copy->alive && !pages->quiet)
+        cli_warn("%s of %s is left out: more than %d daemons run here; name a tape with -T",
+                 copy->writer, copy->tape, PAGES_MAX);
+    counters_forget(copy);
 }
 
 static int add_page(const char *name, void *context)

@@ -10,7 +10,7 @@
 #include "tape/folder.h"
 #include "tapedeck/ring.h"
 
-enum { PAGES_MAX = 16 };
+enum { PAGES_MAX = 512 }; /* daemons on one host */
 
 struct pages {
     const char *writer; /* "recorder"; NULL: any */
@@ -19,8 +19,8 @@ struct pages {
     unsigned count;
 };
 
-/* Read the pages of living daemons, of one tape or (NULL) of all. A page that cannot be read is
- * reported and passed over. */
+/* Read the pages of living daemons, of one tape or (NULL) of all. A page that cannot be read, or
+ * for which there is no room, is reported and passed over. */
 int pages_read(struct pages *pages, const char *tape, struct tdk_err *err);
 void pages_forget(struct pages *pages);
 

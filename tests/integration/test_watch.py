@@ -1,5 +1,6 @@
 """stat, check and doctor: the commands that the person on call types."""
 
+import fcntl
 import json
 import os
 import re
@@ -86,6 +87,17 @@ class Watch(tapedeck.Case):
         self.assertEqual(rows[0].split("\t"), ["daemon", "counter", "ring", "track", "value", "help"])
         for row in rows[1:]:
             self.assertTrue(all(row.split("\t")[column] for column in (0, 1, 4, 5)), row)
+
+    def test_of_many_daemons_none_is_left_out(self):
+        self.recording()
+        page = next(self.rings.glob("recorder-*.counters"))
+        for number in range(40):
+            other = self.rings / f"recorder-{number:032x}.counters"
+            shutil.copy(page, other)
+            living = open(other, "rb")
+            self.addCleanup(living.close)
+            fcntl.flock(living, fcntl.LOCK_EX)
+        self.assertEqual(len(json.loads(self.run_ok("stat", "--json").stdout)), 41)
 
     def test_nobody_there_is_6_and_a_killed_recorder_is_nobody(self):
         self.run_ok("stat", code=6)
