@@ -283,6 +283,21 @@ static void count_round(struct player *p)
     p->report.damaged = stats.damaged_blocks;
 }
 
+/* Go back to the beginning, which an order may have moved since. */
+static int begin_again(struct player *p, struct tdk_err *err)
+{
+    p->round_began = p->report.ticks;
+    tdk_cursor_close(p->cursor);
+    p->cursor = NULL;
+    int rc = open_cursor(p, &p->query, err);
+    if (rc < 0 || !p->prime_moved)
+        return rc;
+    prime_close(p->prime);
+    p->prime = NULL;
+    p->prime_moved = false;
+    return find_prologue(p, &p->query, err);
+}
+
 static int play_rounds(struct player *p, struct tdk_err *err)
 {
     if (p->quit)
@@ -305,16 +320,7 @@ static int play_rounds(struct player *p, struct tdk_err *err)
         p->report.rounds++;
         if (p->report.rounds == p->options.rounds || p->report.ticks == 0)
             return 0;
-        p->round_began = p->report.ticks;
-        tdk_cursor_close(p->cursor);
-        p->cursor = NULL;
-        rc = open_cursor(p, &p->query, err);
-        if (rc == 0 && p->prime_moved) {
-            prime_close(p->prime);
-            p->prime = NULL;
-            p->prime_moved = false;
-            rc = find_prologue(p, &p->query, err);
-        }
+        rc = begin_again(p, err);
         if (rc < 0)
             return rc;
     }

@@ -129,7 +129,7 @@ bool player_stalled(void *player);
 
 /* Wait until the frame is due; return at once if it is part of a step. -ECANCELED: an order to quit
  * came. PLAYER_SOUGHT. */
-int player_hold(struct player *player, const struct tdk_frame *frame, uint64_t *due);
+int player_wait_due(struct player *player, const struct tdk_frame *frame, uint64_t *due);
 
 /* Lockstep: wait until consumers have released all that was put in. TDK_ESTALLED, -ECANCELED. */
 int player_wait_released(struct player *player, struct tdk_err *err);

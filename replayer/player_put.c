@@ -201,7 +201,7 @@ static int put_paced(struct player *p, struct lane *lane, const struct tdk_run *
     }
     if (rc < 0)
         return rc;
-    rc = player_hold(p, piece->first, &due);
+    rc = player_wait_due(p, piece->first, &due);
     if (rc != 0)
         return rc;
     uint64_t waited = p->patience.waited_ns;

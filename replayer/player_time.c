@@ -223,7 +223,20 @@ static void nap(struct player *p, uint64_t ns)
     player_attend(p);
 }
 
-int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
+/* May this frame go while the player is paused: by a step, or because it is no tick? */
+static bool passes_in_pause(struct player *p, const struct tdk_frame *frame)
+{
+    if (!tdk_frame_is_tick(frame))
+        return true; /* a control frame does not count as a step */
+    player_show(p);
+    if (p->steps == 0 && !is_stepped_over(p, frame))
+        return false;
+    p->steps -= p->steps > 0;
+    p->anchored = false; /* the schedule goes on after the last step */
+    return true;
+}
+
+int player_wait_due(struct player *p, const struct tdk_frame *frame, uint64_t *due)
 {
     uint64_t told = 0; /* up to where the clock page lets tape time run */
     if (piece_is_timed(frame))
@@ -233,18 +246,11 @@ int player_hold(struct player *p, const struct tdk_frame *frame, uint64_t *due)
             return -ECANCELED;
         if (p->sought)
             return PLAYER_SOUGHT;
-        if (p->pace.paused && !tdk_frame_is_tick(frame)) {
-            *due = clock_mono(); /* a control frame does not count as a step */
+        if (p->pace.paused && passes_in_pause(p, frame)) {
+            *due = clock_mono();
             return 0;
         }
         if (p->pace.paused) {
-            player_show(p);
-            if (p->steps > 0 || is_stepped_over(p, frame)) {
-                p->steps -= p->steps > 0;
-                p->anchored = false; /* the schedule goes on after the last step */
-                *due = clock_mono();
-                return 0;
-            }
             nap(p, PLAYER_SLICE_NS);
             continue;
         }
