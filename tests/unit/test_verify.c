@@ -303,64 +303,83 @@ static void mark(const struct folder *folder)
         fail_msg("%s", err.text);
 }
 
+/* The tape's index, in a transaction that changed() ends. */
+static struct index *change(const struct folder *folder)
+{
+    struct index *index;
+    assert_int_equal(index_open(&index, folder->index, folder->tape_id, true, NULL), 0);
+    assert_int_equal(index_begin(index, NULL), 0);
+    return index;
+}
+
+static void changed(struct index *index)
+{
+    assert_int_equal(index_commit(index, NULL), 0);
+    index_close(index);
+}
+
+/* The first epoch of track 1, and its first block. */
+static struct block_ref first_block(const struct folder *folder, struct epoch_ref *epoch)
+{
+    struct index *index;
+    struct block_ref block;
+    struct index_range range = {.track = 1, .to = UINT64_MAX};
+    assert_int_equal(index_open(&index, folder->index, folder->tape_id, false, NULL), 0);
+    assert_int_equal(index_epochs(index, 1, first_epoch, epoch, NULL), 1);
+    range.epoch = epoch->epoch;
+    assert_int_equal(index_find(index, &range, NULL, false, &block, 1, NULL), 1);
+    index_close(index);
+    return block;
+}
+
+static struct findings verify_one(const struct oracle *oracle)
+{
+    struct verify_totals totals;
+    struct findings f = verify(oracle->path, 2, &totals);
+    assert_int_equal(f.count, 1);
+    return f;
+}
+
 /* For one block the index leads nowhere, and it has a block that does not exist. */
 static void verify_finds_an_index_that_says_something_else(void **state)
 {
     (void)state;
     struct oracle oracle;
     struct folder folder;
-    struct index *index;
-    struct block_ref block;
-    struct verify_totals totals;
     struct epoch_ref epoch;
-    struct index_range range = {.track = 1, .to = UINT64_MAX};
     oracle_make(&oracle, 9, &segmented);
     assert_int_equal(folder_open(&folder, oracle.path, NULL), 0);
-    assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
-    assert_int_equal(index_epochs(index, 1, first_epoch, &epoch, NULL), 1);
-    range.epoch = epoch.epoch;
-    assert_int_equal(index_find(index, &range, NULL, false, &block, 1, NULL), 1);
+    const struct block_ref right = first_block(&folder, &epoch);
 
-    const struct block_ref right = block;
+    struct block_ref block = right;
     block.offset += 4096;
-    assert_int_equal(index_begin(index, NULL), 0);
+    struct index *index = change(&folder);
     assert_int_equal(index_put_block(index, &block, NULL), 0);
-    assert_int_equal(index_commit(index, NULL), 0);
-    index_close(index);
-    struct findings f = verify(oracle.path, 2, &totals);
-    assert_int_equal(f.count, 1); /* its checksum shows it */
-    assert_int_equal(f.last_offset, UINT64_MAX);
+    changed(index);
+    assert_int_equal(verify_one(&oracle).last_offset, UINT64_MAX); /* its checksum shows it */
     mark(&folder);
-    f = verify(oracle.path, 2, &totals);
-    assert_int_equal(f.count, 1);
-    assert_int_equal(f.last_offset, right.offset);
+    assert_int_equal(verify_one(&oracle).last_offset, right.offset);
 
-    assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
-    assert_int_equal(index_begin(index, NULL), 0);
-    assert_int_equal(index_put_block(index, &right, NULL), 0);
     block = right;
     block.first_seq = 3;
+    index = change(&folder);
+    assert_int_equal(index_put_block(index, &right, NULL), 0);
     assert_int_equal(index_put_block(index, &block, NULL), 0);
-    assert_int_equal(index_commit(index, NULL), 0);
-    index_close(index);
+    changed(index);
     mark(&folder);
-    f = verify(oracle.path, 2, &totals);
-    assert_int_equal(f.count, 1);
+    struct findings f = verify_one(&oracle);
     assert_non_null(strstr(f.last, "index: track 1"));
 
     /* Queries look this far back for ticks that stepped back, and no further. */
     assert_true(epoch.step_back > 0);
     epoch.step_back--;
-    assert_int_equal(index_open(&index, folder.index, folder.tape_id, true, NULL), 0);
-    assert_int_equal(index_begin(index, NULL), 0);
+    index = change(&folder);
     assert_int_equal(index_remove_block(index, &block, NULL), 0);
     assert_int_equal(index_put_block(index, &right, NULL), 0);
     assert_int_equal(index_put_epoch(index, &epoch, NULL), 0);
-    assert_int_equal(index_commit(index, NULL), 0);
-    index_close(index);
+    changed(index);
     mark(&folder);
-    f = verify(oracle.path, 2, &totals);
-    assert_int_equal(f.count, 1);
+    f = verify_one(&oracle);
     assert_non_null(strstr(f.last, "back further"));
     folder_close(&folder);
     oracle_remove(&oracle);
