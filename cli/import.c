@@ -116,7 +116,7 @@ static int import_file(struct import *import, const char *path, struct tdk_err *
     return rc;
 }
 
-static void tell(const char *text, void *context)
+static void on_found(const char *text, void *context)
 {
     (void)context;
     cli_warn("%s", text);
@@ -124,8 +124,9 @@ static void tell(const char *text, void *context)
 
 static int open_tape(struct import *import, struct tdk_err *err)
 {
-    struct append_options options = {
-        .segment_size = args.segment_size, .block_size = (uint32_t)args.block_size, .each = tell};
+    struct append_options options = {.segment_size = args.segment_size,
+                                     .block_size = (uint32_t)args.block_size,
+                                     .found = on_found};
     return append_open(&import->append, args.tape, &options, err);
 }
 

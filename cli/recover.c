@@ -68,7 +68,7 @@ static int recover(struct recovering *r, struct tdk_err *err)
 {
     struct recovered tape;
     const struct recover_options options = {
-        .anew = true, .each = on_found, .progress = on_progress, .context = r};
+        .anew = true, .found = on_found, .progress = on_progress, .context = r};
     int rc = recover_open(&tape, args.range.tape, &options, err);
     if (rc < 0)
         return rc;

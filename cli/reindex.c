@@ -72,7 +72,7 @@ static int run(const struct cli *cli)
         return range_no_tape();
     progress_begin(&progress, "reindex", args.progress, cli->globals->quiet);
     const struct reindex_options options = {
-        .each = on_found, .progress = on_progress, .context = &progress};
+        .found = on_found, .progress = on_progress, .context = &progress};
     int rc = tape_reindex(args.range.tape, &options, &totals, &damaged, &err);
     uint64_t elapsed_ns = progress_elapsed(&progress);
     progress_clear(&progress);

@@ -284,7 +284,7 @@ static int apply_beside(struct applying *a, const struct retain_policy *policy, 
 
 static int apply(struct applying *a, const struct retain_policy *policy, struct tdk_err *err)
 {
-    const struct recover_options options = {.index_may_fail = true, .each = on_found};
+    const struct recover_options options = {.index_may_fail = true, .found = on_found};
     struct recovered tape;
     int rc = recover_open(&tape, args.range.tape, &options, err);
     if (rc == TDK_EBUSY)

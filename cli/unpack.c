@@ -79,7 +79,7 @@ static void on_found(const char *text, void *context)
  * index. */
 static int make_tape(const struct unpacking *u, bool *lost, struct tdk_err *err)
 {
-    const struct recover_options options = {.each = on_found};
+    const struct recover_options options = {.found = on_found};
     struct recovered tape;
     int rc = recover_open(&tape, u->aside, &options, err);
     if (rc < 0)

@@ -327,7 +327,7 @@ static void on_found(const char *text, void *context)
 static int hold_tape(struct recorder *r, struct tdk_err *err)
 {
     const struct recover_options options = {
-        .create = true, .index_may_fail = true, .each = on_found};
+        .create = true, .index_may_fail = true, .found = on_found};
     int rc = recover_open(&r->tape, r->config->tape, &options, err);
     if (rc < 0)
         return rc;

@@ -89,7 +89,7 @@ static int open_all(struct append *a, const char *path, struct tdk_err *err)
     if (rc < 0)
         return rc;
     const struct recover_options options = {
-        .create = true, .each = a->options.each, .context = a->options.context};
+        .create = true, .found = a->options.found, .context = a->options.context};
     rc = recover_open(&a->tape, path, &options, err);
     if (rc < 0)
         return rc;

@@ -24,7 +24,7 @@ struct append_options {
     uint32_t block_size;   /* 0: 1 MiB */
     uint32_t payload_max;  /* 0: 1 MiB */
     unsigned writes;       /* in flight at a time, see behind.h; 0: as many as memory allows */
-    void (*each)(const char *text, void *context); /* what recovery found, see recover.h */
+    void (*found)(const char *text, void *context); /* by recovery, in words; may be NULL */
     void *context;
 };
 

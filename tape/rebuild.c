@@ -16,13 +16,13 @@
 void damage_tell(struct damage *damage, const char *format, ...)
 {
     char text[500];
-    if (damage == NULL || damage->each == NULL)
+    if (damage == NULL || damage->found == NULL)
         return;
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    damage->each(text, damage->context);
+    damage->found(text, damage->context);
 }
 
 /* Report that files first to last are missing from the sequence of segments. */

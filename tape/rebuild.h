@@ -14,14 +14,14 @@
 #include "tape/retired.h"
 #include "tape/segment.h"
 
-/* What is wrong with a tape, by count. `each` receives every case in words, if it is not NULL. */
+/* What is wrong with a tape, by count. `found` receives every case in words, if it is not NULL. */
 struct damage {
     uint64_t blocks;  /* bad stretches in what was synced */
     uint64_t heads;   /* segment heads that fail their checksum; nothing else is lost with a head */
     uint64_t footers; /* of sealed segments that are bad; these segments are scanned instead */
     uint64_t segments; /* segments missing from the sequence, foreign, or unreadable */
     uint64_t torn;     /* bytes after the last good block: never acknowledged, so not damage */
-    void (*each)(const char *text, void *context);
+    void (*found)(const char *text, void *context);
     void *context;
 };
 
@@ -102,9 +102,8 @@ int rebuild_segment(struct rebuild *rebuild, const struct segment_name *name);
  * says. */
 int found_open(struct found *found, const struct segment *segment, bool sealed,
                struct catalog *catalog, struct damage *damage, struct tdk_err *err);
+/* Learn names and symbols from its blocks, unless the catalogue of its foot has given them all. */
 int found_learn(const struct found *found, const struct segment *segment, struct catalog *catalog,
-                /* Learn names and symbols from its blocks, unless the catalogue of its foot has
-                 * given them all. */
                 struct tdk_err *err);
 int rebuild_put(struct rebuild *rebuild, const struct segment *segment, const struct found *found,
                 uint16_t sealed); /* SEGMENT_HAS_FOOTER ... */

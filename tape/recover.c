@@ -251,7 +251,7 @@ int recover_open(struct recovered *tape, const char *path, const struct recover_
         return rc;
     struct recovery r = {.tape = tape,
                          .options = options,
-                         .damage = {.each = options->each, .context = options->context},
+                         .damage = {.found = options->found, .context = options->context},
                          .err = err};
     /* While the row is held, the segments that are looked at cannot be deleted or moved: they would
      * be reported as missing. If the row is not free in time, recovery starts without it, because

@@ -21,7 +21,7 @@ struct recover_report {
     uint64_t torn_bytes;     /* cut, and kept under quarantine/ */
     uint64_t imports_undone; /* removed segments of an import that was never finished */
     uint64_t set_aside;      /* foreign or half-made files that were moved to quarantine/ */
-    uint64_t damaged;        /* stretches, footers, segments: see damage.each */
+    uint64_t damaged;        /* stretches, footers, segments: see damage.found */
     bool meta_rebuilt, index_rebuilt;
 };
 
@@ -45,7 +45,7 @@ struct recover_options {
     /* If the index cannot be written, mostly because the disk is full, have it in memory. Nobody
      * else can read that one, and the next writer builds the index anew. */
     bool index_may_fail;
-    void (*each)(const char *text, void *context); /* what was found, in words; may be NULL */
+    void (*found)(const char *text, void *context); /* something, in words; may be NULL */
     void (*progress)(const struct rebuild_totals *totals, void *context); /* likewise */
     void *context;
 };

@@ -43,7 +43,7 @@ int tape_reindex(const char *path, const struct reindex_options *options,
     int rc = folder_hold(&folder, path, false, err);
     if (rc < 0)
         return rc;
-    struct damage damage = {.each = options->each, .context = options->context};
+    struct damage damage = {.found = options->found, .context = options->context};
     struct rebuild rebuild = {.folder = &folder,
                               .damage = &damage,
                               .err = err,

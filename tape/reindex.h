@@ -10,7 +10,7 @@
 #include "tape/rebuild.h"
 
 struct reindex_options {
-    void (*each)(const char *text, void *context);                        /* damage, in words */
+    void (*found)(const char *text, void *context);                       /* damage, in words */
     void (*progress)(const struct rebuild_totals *totals, void *context); /* after each segment */
     void *context;
 };

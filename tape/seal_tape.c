@@ -240,7 +240,7 @@ int seal_tape(const char *path, const struct seal_tape_options *options, struct 
     *totals = (struct seal_totals){0};
     if (options->dry_run)
         return look(&g, path, err);
-    const struct recover_options mending = {.each = options->found, .context = options->context};
+    const struct recover_options mending = {.found = options->found, .context = options->context};
     int rc = recover_open(&g.tape, path, &mending, err);
     if (rc < 0)
         return rc;

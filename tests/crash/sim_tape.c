@@ -144,7 +144,7 @@ static void on_found(const char *text, void *context)
 /* Recover without a crash, then check what is on the tape. */
 static void look(struct sim *sim)
 {
-    const struct recover_options options = {.create = true, .each = on_found, .context = sim};
+    const struct recover_options options = {.create = true, .found = on_found, .context = sim};
     struct recovered tape;
     struct tdk_err err = {.text = ""};
     if (recover_open(&tape, sim->path, &options, &err) < 0) {

@@ -29,7 +29,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void hear(const char *text, void *context)
+static void on_found(const char *text, void *context)
 {
     struct fixture *f = context;
     size_t used = strlen(f->told);
@@ -38,7 +38,7 @@ static void hear(const char *text, void *context)
 
 static const struct recover_report *recover(struct fixture *f)
 {
-    const struct recover_options options = {.create = true, .each = hear, .context = f};
+    const struct recover_options options = {.create = true, .found = on_found, .context = f};
     struct tdk_err err;
     f->told[0] = '\0';
     taping_ok(recover_open(&f->tape, f->path, &options, &err), &err);
