@@ -333,7 +333,7 @@ int intake_file(struct intake *in, const char *path, intake_cb *each, void *cont
     if (rc < 0)
         return rc;
     rc = read_items(in, source, each, context, err);
-    source_told(source, tell_passed_over, in);
+    source_passed_over(source, tell_passed_over, in);
     source_progress(source, &done, &total);
     in->done_before += done;
     source_close(source);

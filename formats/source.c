@@ -104,7 +104,7 @@ void source_close(struct source *source)
 static int tell_schema(struct source *s, struct source_item *item, struct tdk_err *err)
 {
     const char *schema = dbn_rtype_name(s->rtype);
-    source_tell_info(s, SOURCE_SCHEMA_KEY, schema, strlen(schema));
+    source_queue_info(s, SOURCE_SCHEMA_KEY, schema, strlen(schema));
     return source_next_info(s, item, err);
 }
 
@@ -126,14 +126,14 @@ int source_next(struct source *source, struct source_item *item, struct tdk_err 
     return rc;
 }
 
-void source_told(const struct source *source, source_told_cb *each, void *context)
+void source_passed_over(const struct source *source, source_passed_cb *each, void *context)
 {
     source_tell_count(source, source->connections,
                       "lines about connections and requests were left out", false, each, context);
     if (source->capture != NULL)
-        source_told_packets(source, each, context);
-    if (source->told != NULL)
-        source->told(source, each, context);
+        source_passed_packets(source, each, context);
+    if (source->passed_over != NULL)
+        source->passed_over(source, each, context);
 }
 
 void source_progress(const struct source *source, uint64_t *done, uint64_t *total)
@@ -164,7 +164,7 @@ static void *control_room(struct source *s, size_t size, struct tdk_err *err)
     return s->control.bytes;
 }
 
-void source_tell_info(struct source *s, const char *key, const void *value, size_t size)
+void source_queue_info(struct source *s, const char *key, const void *value, size_t size)
 {
     struct source_info *info = &s->info;
     *info = (struct source_info){.value = value, .size = size, .pending = true};
@@ -196,7 +196,7 @@ int source_next_info(struct source *s, struct source_item *item, struct tdk_err 
     return 1;
 }
 
-int source_tell_type(struct source *s, const char *name, const char *content, struct tdk_err *err)
+int source_queue_type(struct source *s, const char *name, const char *content, struct tdk_err *err)
 {
     if (s->options.type_name != NULL)
         name = s->options.type_name;
@@ -206,7 +206,7 @@ int source_tell_type(struct source *s, const char *name, const char *content, st
         s->type = NULL;
         return err_set(err, -ENOMEM, "open %s", s->path);
     }
-    source_tell_info(s, "type.3", s->type, strlen(s->type));
+    source_queue_info(s, "type.3", s->type, strlen(s->type));
     return 0;
 }
 
@@ -253,7 +253,7 @@ int source_number_kind(struct source *s, const char *name, size_t size, uint16_t
     if (rc == 0)
         return 0;
     snprintf(key, sizeof key, "message_type.%u", *kind);
-    source_tell_info(s, key, name, size);
+    source_queue_info(s, key, name, size);
     return 1;
 }
 
@@ -268,7 +268,8 @@ int source_number(struct source *s, const char *symbol, size_t size, uint32_t *i
     return too_many(s, rc, "symbols", err);
 }
 
-void source_tell_tick(struct source *s, uint8_t type, uint64_t ts, const void *payload, size_t size)
+void source_queue_tick(struct source *s, uint8_t type, uint64_t ts, const void *payload,
+                       size_t size)
 {
     s->tick =
         (struct source_item){.type = type, .ts = ts, .payload = payload, .size = (uint32_t)size};
@@ -276,7 +277,7 @@ void source_tell_tick(struct source *s, uint8_t type, uint64_t ts, const void *p
 }
 
 void source_tell_count(const struct source *s, uint64_t count, const char *what, bool loss,
-                       source_told_cb *each, void *context)
+                       source_passed_cb *each, void *context)
 {
     char text[500];
     if (count == 0)

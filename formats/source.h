@@ -69,8 +69,8 @@ void source_close(struct source *source);
 int source_next(struct source *source, struct source_item *item, struct tdk_err *err);
 
 /* At the end: what was passed over and how often, one line each. `loss`: it may have been ticks. */
-typedef void source_told_cb(const char *text, bool loss, void *context);
-void source_told(const struct source *source, source_told_cb *each, void *context);
+typedef void source_passed_cb(const char *text, bool loss, void *context);
+void source_passed_over(const struct source *source, source_passed_cb *each, void *context);
 
 /* How many bytes of the file have been read, and its size (0: not known, a pipe). */
 void source_progress(const struct source *source, uint64_t *done, uint64_t *total);

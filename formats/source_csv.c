@@ -36,7 +36,7 @@ static void tell_quote(struct source *s, const struct csv_tick *t, uint32_t id)
         .bid_sz = t->bid_sz,
         .ask_sz = t->ask_sz,
     };
-    source_tell_tick(s, TDK_TYPE_WIDE, t->ts, &csv->quote, sizeof csv->quote);
+    source_queue_tick(s, TDK_TYPE_WIDE, t->ts, &csv->quote, sizeof csv->quote);
 }
 
 static void tell_trade(struct source *s, const struct csv_tick *t, uint32_t id)
@@ -50,7 +50,7 @@ static void tell_trade(struct source *s, const struct csv_tick *t, uint32_t id)
         .sequence = t->sequence,
         .side = t->side,
     };
-    source_tell_tick(s, TDK_TYPE_WIDE, t->ts, &csv->trade, sizeof csv->trade);
+    source_queue_tick(s, TDK_TYPE_WIDE, t->ts, &csv->trade, sizeof csv->trade);
 }
 
 /* Split the next line. 1: *count fields; 0: the end; TDK_EVALUE: a bad one. */
@@ -193,6 +193,6 @@ int source_open_csv(struct source *s, struct tdk_err *err)
     if (csv->map.quotes || csv->map.trades)
         s->rtype = csv->map.quotes ? TDK_RTYPE_WIDE_QUOTE : TDK_RTYPE_WIDE_TRADE;
     else if (rc == 0)
-        rc = source_tell_type(s, "line", "text/csv", err);
+        rc = source_queue_type(s, "line", "text/csv", err);
     return rc;
 }

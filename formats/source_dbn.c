@@ -61,7 +61,7 @@ static int read_metadata(struct source *s, size_t size, struct tdk_err *err)
         return err_set(err, -ENOMEM, "read %s", s->path);
     memcpy(s->metadata, s->input->at, size);
     input_consume(s->input, size);
-    source_tell_info(s, "dbn.metadata", s->metadata, size);
+    source_queue_info(s, "dbn.metadata", s->metadata, size);
     return 0;
 }
 

@@ -31,7 +31,7 @@ static void tell_trade(struct source *s, uint64_t ts, const struct binance_tick 
         .side = t->side,
         .kind = kind,
     };
-    source_tell_tick(s, TDK_TYPE_WIDE, ts, &d->trade, sizeof d->trade);
+    source_queue_tick(s, TDK_TYPE_WIDE, ts, &d->trade, sizeof d->trade);
 }
 
 static void tell_quote(struct source *s, uint64_t ts, const struct binance_tick *t, uint32_t id)
@@ -47,7 +47,7 @@ static void tell_quote(struct source *s, uint64_t ts, const struct binance_tick 
         .bid_sz = t->bid_sz,
         .ask_sz = t->ask_sz,
     };
-    source_tell_tick(s, TDK_TYPE_WIDE, ts, &d->quote, sizeof d->quote);
+    source_queue_tick(s, TDK_TYPE_WIDE, ts, &d->quote, sizeof d->quote);
 }
 
 /* A message that cannot be decoded is not lost: it stays the line that it was, and is counted. */
@@ -76,7 +76,7 @@ int source_decode(struct source *s, uint64_t ts, const char *message, size_t siz
     return announced > 0 ? announced : source_next(s, item, err);
 }
 
-static void told(const struct source *s, source_told_cb *each, void *context)
+static void passed_over(const struct source *s, source_passed_cb *each, void *context)
 {
     const struct decode *d = s->state;
     source_tell_count(s, d->bad,
@@ -99,7 +99,7 @@ int source_open_decode(struct source *s, struct tdk_err *err)
         return err_set(err, -ENOMEM, "open %s", s->path);
     s->state = d;
     s->close = close_decode;
-    s->told = told;
+    s->passed_over = passed_over;
     int rc = binance_open(&d->binance);
     if (rc < 0)
         return err_set(err, rc, "open %s", s->path);

@@ -41,7 +41,7 @@ static int next_item(struct source *s, struct source_item *item, struct tdk_err 
     if (new_symbol < 0)
         return new_symbol;
     make_trade(&s->trade, &five, id, kind);
-    source_tell_tick(s, TDK_TYPE_WIDE, five.ts, &s->trade, sizeof s->trade);
+    source_queue_tick(s, TDK_TYPE_WIDE, five.ts, &s->trade, sizeof s->trade);
     return new_symbol > 0 ? new_symbol : source_next(s, item, err);
 }
 

@@ -29,14 +29,14 @@ static int tell_message(struct source *s, const unsigned char *message, size_t s
                         uint64_t ts, struct source_item *item, struct tdk_err *err)
 {
     struct itch *itch = s->state;
-    source_tell_tick(s, type, ts, message, size);
+    source_queue_tick(s, type, ts, message, size);
     if (!itch->told[type]) {
         const char *content = s->options.content_type;
         itch->told[type] = true;
         snprintf(itch->key, sizeof itch->key, "type.%u", type);
         snprintf(itch->name, sizeof itch->name, "itch-%c\t%s", message[0],
                  content != NULL ? content : "application/octet-stream");
-        source_tell_info(s, itch->key, itch->name, strlen(itch->name));
+        source_queue_info(s, itch->key, itch->name, strlen(itch->name));
     }
     return source_next(s, item, err);
 }
@@ -134,7 +134,7 @@ static int next_packed(struct source *s, struct source_item *item, struct tdk_er
     return tell_message(s, message, size, type, itch->ts, item, err);
 }
 
-static void told(const struct source *s, source_told_cb *each, void *context)
+static void passed_over(const struct source *s, source_passed_cb *each, void *context)
 {
     const struct itch *itch = s->state;
     source_tell_count(s, itch->mold.missing, "messages are missing between the datagrams", true,
@@ -150,7 +150,7 @@ int source_open_itch(struct source *s, struct tdk_err *err)
         return err_set(err, -ENOMEM, "open %s", s->path);
     s->state = itch;
     s->close = free;
-    s->told = told;
+    s->passed_over = passed_over;
     if (input_peek(s->input, 4) >= 4 && pcap_begins(s->input->at)) {
         s->next = next_packed;
         return source_open_packets(s, err);

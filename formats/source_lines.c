@@ -25,7 +25,7 @@ static int take_message(struct source *s, uint64_t ts, const char *message, size
 static int open_lines(struct source *s, struct tdk_err *err)
 {
     int rc = s->options.decode != SOURCE_AS_IS ? source_open_decode(s, err) : 0;
-    return rc < 0 ? rc : source_tell_type(s, "line", "application/octet-stream", err);
+    return rc < 0 ? rc : source_queue_type(s, "line", "application/octet-stream", err);
 }
 
 static int next_line(struct source *s, struct source_item *item, struct tdk_err *err)

@@ -54,9 +54,9 @@ static int tell_property(struct source *s, struct source_item *item, struct tdk_
 {
     struct capture *c = s->capture;
     if (c->properties-- == 2)
-        source_tell_info(s, "pcap.whole", "1", 1);
+        source_queue_info(s, "pcap.whole", "1", 1);
     else
-        source_tell_info(s, "pcap.linktype", c->link, strlen(c->link));
+        source_queue_info(s, "pcap.linktype", c->link, strlen(c->link));
     return source_next_info(s, item, err);
 }
 
@@ -82,7 +82,7 @@ static int next_tick(struct source *s, struct source_item *item, struct tdk_err 
     return source_next_packet(s, item, err);
 }
 
-void source_told_packets(const struct source *s, source_told_cb *each, void *context)
+void source_passed_packets(const struct source *s, source_passed_cb *each, void *context)
 {
     const struct capture *c = s->capture;
     source_tell_count(s, c->others, "packets hold no UDP", false, each, context);
@@ -129,9 +129,9 @@ int source_open_pcap(struct source *s, struct tdk_err *err)
         return rc;
     s->next = next_tick;
     if (!s->options.whole)
-        return source_tell_type(s, "udp", "application/octet-stream", err);
+        return source_queue_type(s, "udp", "application/octet-stream", err);
     struct capture *c = s->capture;
     c->properties = 2;
     snprintf(c->link, sizeof c->link, "%u", c->pcap.link);
-    return source_tell_type(s, "packet", "application/octet-stream", err);
+    return source_queue_type(s, "packet", "application/octet-stream", err);
 }

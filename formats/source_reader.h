@@ -47,7 +47,7 @@ struct source {
 
     void *state; /* the reader's own, for the two below; each may be NULL */
     void (*close)(void *state);
-    void (*told)(const struct source *s, source_told_cb *each, void *context);
+    void (*passed_over)(const struct source *s, source_passed_cb *each, void *context);
 };
 
 /* Detect the format by the first bytes of the input. TDK_EFORMAT: no known format; err says what it
@@ -67,7 +67,7 @@ int source_open_cryptofeed(struct source *s, struct tdk_err *err);
 int source_open_packets(struct source *s, struct tdk_err *err);
 void source_close_packets(struct source *s); /* also after a failed open */
 int source_next_packet(struct source *s, struct source_item *item, struct tdk_err *err);
-void source_told_packets(const struct source *s, source_told_cb *each, void *context);
+void source_passed_packets(const struct source *s, source_passed_cb *each, void *context);
 
 /* source_decode() reads a venue's message. 1: *item is the first thing to return for it. 0: it is
  * of no type that is decoded. Else a code. */
@@ -86,7 +86,7 @@ int source_cut(struct source *s, const char *what, size_t size, size_t have, str
 
 /* Begin to return the property "type.3" of an opaque type: "NAME<tab>CONTENT-TYPE", from
  * --type-name and --content-type, else from the arguments. 0 or -ENOMEM. */
-int source_tell_type(struct source *s, const char *name, const char *content, struct tdk_err *err);
+int source_queue_type(struct source *s, const char *name, const char *content, struct tdk_err *err);
 
 /* Use the options' table of names, or make one of our own. */
 int source_need_names(struct source *s, struct tdk_err *err);
@@ -97,12 +97,12 @@ int source_number(struct source *s, const char *symbol, size_t size, uint32_t *i
                   struct source_item *item, struct tdk_err *err);
 
 /* Set the next tick, which is returned after everything that is pending. */
-void source_tell_tick(struct source *s, uint8_t type, uint64_t ts, const void *payload,
-                      size_t size);
+void source_queue_tick(struct source *s, uint8_t type, uint64_t ts, const void *payload,
+                       size_t size);
 
 /* Begin to return a property. The value is borrowed until source_next_info() has returned all of
  * it. */
-void source_tell_info(struct source *s, const char *key, const void *value, size_t size);
+void source_queue_info(struct source *s, const char *key, const void *value, size_t size);
 
 /* 1: the next part. 0: there is none. */
 int source_next_info(struct source *s, struct source_item *item, struct tdk_err *err);
@@ -110,9 +110,9 @@ int source_next_info(struct source *s, struct source_item *item, struct tdk_err 
 /* The next line that is not empty; counts lines. 1, or 0 at the end, or a code. */
 int source_line(struct source *s, size_t max, const char **line, size_t *size, struct tdk_err *err);
 
-/* Report one more line for source_told(), unless `count` is 0: "FILE: COUNT WHAT". */
+/* Report one more line for source_passed_over(), unless `count` is 0: "FILE: COUNT WHAT". */
 void source_tell_count(const struct source *s, uint64_t count, const char *what, bool loss,
-                       source_told_cb *each, void *context);
+                       source_passed_cb *each, void *context);
 
 /* Put "FILE: line N: " in front of what err says. */
 int source_bad_line(struct source *s, int code, struct tdk_err *err);

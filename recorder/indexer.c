@@ -183,7 +183,7 @@ static void tell_stuck(struct indexer *x)
         log_info("what was deleted has left the index");
 }
 
-void indexer_tell(struct indexer *x)
+void indexer_log(struct indexer *x)
 {
     tell_held(x);
     tell_stuck(x);

@@ -61,6 +61,6 @@ bool indexer_is_due(const struct indexer *indexer, uint64_t now_ns);
 bool indexer_may_follow(const struct indexer *indexer, uint64_t now_ns);
 
 /* Log the state if it has changed. */
-void indexer_tell(struct indexer *indexer);
+void indexer_log(struct indexer *indexer);
 
 #endif

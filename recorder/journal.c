@@ -171,7 +171,7 @@ static void on_done(uv_work_t *work, int status)
     if (j->status < 0)
         log_error("%s; segment %llu is left for the next start to recover", j->err.text,
                   (unsigned long long)j->reel->number);
-    indexer_tell(&j->indexer);
+    indexer_log(&j->indexer);
     tell_refused(j);
     tell_seal(j);
     j->done(j->context, j->count);
@@ -205,7 +205,7 @@ static void on_tended(uv_work_t *work, int status)
     (void)status;
     j->busy = false;
     j->follow_wanted = j->follow_wanted || j->following; /* not everything could be removed */
-    indexer_tell(&j->indexer);
+    indexer_log(&j->indexer);
     j->done(j->context, 0);
 }
 

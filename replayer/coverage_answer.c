@@ -226,7 +226,7 @@ static bool put_rows(struct answer *a)
     text_init(&a->away.items);
     wire_put_string(a->out, "tracks");
     a->tracks_at = wire_open_list(a->out);
-    (void)coverage_record_tell(a->record, &walk);
+    (void)coverage_record_walk(a->record, &walk);
     end_track(a);
     wire_close_list(a->out, a->tracks_at, a->tracks);
     text_close(&a->lost.items);

@@ -214,7 +214,7 @@ static int tell_epoch(const struct coverage_record *r, size_t i, const char *tra
     return rc == 0 ? walk->epoch(&row, walk->context) : rc;
 }
 
-int coverage_record_tell(const struct coverage_record *r, const struct tdk_coverage_walk *walk)
+int coverage_record_walk(const struct coverage_record *r, const struct tdk_coverage_walk *walk)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < r->track_count; i++) {

@@ -44,7 +44,7 @@ void coverage_record_free(struct coverage_record *record); /* NULL is fine */
 
 /* Replay the record through the callbacks of `walk`, in the order in which the tape reported it. A
  * callback that does not return 0 ends it. */
-int coverage_record_tell(const struct coverage_record *record,
+int coverage_record_walk(const struct coverage_record *record,
                          const struct tdk_coverage_walk *walk);
 
 bool coverage_record_is_complete(const struct coverage_record *record); /* nothing was missing */

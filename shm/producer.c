@@ -116,5 +116,5 @@ void producer_copy(struct tdk_ring *ring, void *room, const void *frames, size_t
     else
         memcpy(room, frames, bytes);
     if (timed)
-        trial_tell(trial, WAYS, way, clock_mono() - start, bytes);
+        trial_note(trial, WAYS, way, clock_mono() - start, bytes);
 }

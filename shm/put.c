@@ -103,7 +103,7 @@ static void fill_room(struct trial *trial, void *room, size_t bytes, const struc
             past_cache_copy(room, piece, bytes);
     }
     if (timed)
-        trial_tell(trial, WAYS, way, clock_mono() - start, bytes);
+        trial_note(trial, WAYS, way, clock_mono() - start, bytes);
 }
 
 /* How many of `n` frames there is room for. */

@@ -22,7 +22,7 @@ static unsigned fastest_of(const struct trial *trial, unsigned ways)
 /* Keep the least time of each way, so that a time slice given to another process does not decide.
  * The first piece of each way does not count: it waits for what the previous way has left in the
  * store buffer. */
-void trial_tell(struct trial *trial, unsigned ways, unsigned way, uint64_t ns, size_t bytes)
+void trial_note(struct trial *trial, unsigned ways, unsigned way, uint64_t ns, size_t bytes)
 {
     uint64_t cost = (ns << 16) / bytes;
     bool first = (trial->at - 1) % TRIAL_EACH == 0;

@@ -23,8 +23,8 @@ struct trial {
     uint64_t least[TRIAL_WAYS_MAX]; /* of each way: the least ns per 64 KiB in this round */
 };
 
-/* Which of the `ways` to do the next piece in. If *timed, measure it and call trial_tell(). */
+/* Which of the `ways` to do the next piece in. If *timed, measure it and call trial_note(). */
 unsigned trial_next(struct trial *trial, unsigned ways, bool *timed);
-void trial_tell(struct trial *trial, unsigned ways, unsigned way, uint64_t ns, size_t bytes);
+void trial_note(struct trial *trial, unsigned ways, unsigned way, uint64_t ns, size_t bytes);
 
 #endif

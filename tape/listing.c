@@ -52,7 +52,7 @@ static void ask_segment(struct listing *l, struct tdk_tape *tape, struct index *
     l->says = LISTING_UNKNOWN;
     /* Instrument 0 is in no list. */
     if (l->count == 0 || l->ids[0] == 0 ||
-        !tape_tells_states(tape, ref->segment, KINDS_PRESENT, &floor))
+        !tape_has_states(tape, ref->segment, KINDS_PRESENT, &floor))
         return;
     if (l->count <= ASKED_MAX && !has_any(l, index, ref))
         l->says = LISTING_NOTHING;

@@ -208,8 +208,7 @@ static int follow_plan(struct prime *p, struct stream *stream, uint64_t *upto, s
 int prime_leap(struct prime *p, struct stream *stream, struct tdk_err *err)
 {
     uint64_t upto = stream->ref.segment, floor, epoch = stream->ref.epoch;
-    if (stream->search.is_holed ||
-        !tape_tells_states(p->answer.tape, upto, p->wanted_kinds, &floor))
+    if (stream->search.is_holed || !tape_has_states(p->answer.tape, upto, p->wanted_kinds, &floor))
         return 0;
     if (p->items == NULL)
         p->items = malloc(BLOCK_ENTRIES_MAX * sizeof *p->items);

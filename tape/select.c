@@ -283,7 +283,7 @@ bool picks_name(const struct picks *picks, uint32_t instrument_id)
     return at < picks->count && picks->items[at].instrument_id == instrument_id;
 }
 
-bool picks_hold(const struct picks *picks, const struct tdk_frame *tick)
+bool picks_pass(const struct picks *picks, const struct tdk_frame *tick)
 {
     if (!frame_is_record(tick))
         return false;

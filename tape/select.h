@@ -66,7 +66,7 @@ int picks_of_epoch(struct picks *picks, const struct select *select, const struc
 int picks_copy(struct picks *picks, const struct picks *from); /* -ENOMEM */
 void picks_close(struct picks *picks);
 
-bool picks_hold(const struct picks *picks, const struct tdk_frame *tick);
+bool picks_pass(const struct picks *picks, const struct tdk_frame *tick);
 bool picks_name(const struct picks *picks, uint32_t instrument_id); /* at some time at least */
 bool picks_may_be_in(const struct picks *picks, const uint64_t filter[2]);
 
@@ -96,7 +96,7 @@ static inline bool select_passes(const struct select *select, const struct picks
                                  const struct tdk_frame *tick)
 {
     return select_in_time(select, select_time(select, tick)) && select_has_type(select, tick) &&
-           (picks == NULL || picks_hold(picks, tick));
+           (picks == NULL || picks_pass(picks, tick));
 }
 
 /* Is every tick of the block in the range of time? */

@@ -254,7 +254,7 @@ int tape_say_lost(const struct tdk_lost_segments *lost, struct tdk_err *err)
                    first, last);
 }
 
-bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor)
+bool tape_has_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor)
 {
     pthread_mutex_lock(&tape->lock);
     load_spans(tape);

@@ -124,7 +124,7 @@ int tape_say_lost(const struct tdk_lost_segments *lost, struct tdk_err *err); /*
 
 /* Does the index have these kinds of state for this segment and for those below it, down to but not
  * including *floor? *floor is the next segment that lacks them; 0: none lacks them. */
-bool tape_tells_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor);
+bool tape_has_states(struct tdk_tape *tape, uint64_t segment, uint32_t kinds, uint64_t *floor);
 
 /* The generation of the segment's file, as the index knew it. It may have been packed since. */
 unsigned tape_generation(struct tdk_tape *tape, uint64_t segment);

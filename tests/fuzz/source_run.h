@@ -33,7 +33,7 @@ static inline void read_source(const char *path, const struct source_options *op
         assert(rc != 1 || item.size <= options->payload_max);
     }
     assert(source_next(source, &item, &err) == 0);
-    source_told(source, ignore, NULL);
+    source_passed_over(source, ignore, NULL);
     source_close(source);
 }
 

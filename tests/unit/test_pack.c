@@ -292,7 +292,7 @@ static uint32_t pick_raw(const struct block_view *view, const struct picks *pick
     for (size_t at = 0; at < view->head->frames_size;) {
         const struct tdk_frame *frame = (const void *)(view->frames + at);
         size_t span = tdk_frame_span(frame->size);
-        if (picks_hold(picks, frame))
+        if (picks_pass(picks, frame))
             memcpy(out + count++ * span, frame, span);
         at += span;
     }

@@ -52,7 +52,7 @@ static void read_capture(struct answer *a, const char *name, bool whole)
         return;
     while ((a->code = source_next(source, &item, &a->err)) == 1)
         take(a, &item);
-    source_told(source, count, a);
+    source_passed_over(source, count, a);
     source_close(source);
 }
 

@@ -118,15 +118,15 @@ static void symbols_hold_in_their_time_by_the_records_own(void **state)
     } cases[] = {{99, false}, {100, true}, {199, true}, {200, false}, {5000, false}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct trade trade = trade_of(3, cases[i].ts), other = trade_of(4, cases[i].ts);
-        assert_int_equal(picks_hold(&picks, &trade.frame), cases[i].holds);
-        assert_false(picks_hold(&picks, &other.frame));
+        assert_int_equal(picks_pass(&picks, &trade.frame), cases[i].holds);
+        assert_false(picks_pass(&picks, &other.frame));
         trade.frame.flags = TDK_FLAG_INVALID; /* then nothing in it is an instrument */
-        assert_false(picks_hold(&picks, &trade.frame));
+        assert_false(picks_pass(&picks, &trade.frame));
     }
     struct trade cut = trade_of(3, 5000);
     cut.frame.size = sizeof cut.record.head; /* it ends before it could say when */
     cut.frame.ts = 150;
-    assert_true(picks_hold(&picks, &cut.frame));
+    assert_true(picks_pass(&picks, &cut.frame));
     picks_close(&picks);
     picks_close(&all);
     select_close(&select);

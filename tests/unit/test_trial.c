@@ -15,7 +15,7 @@ static unsigned round_of(struct trial *trial, const uint64_t ns[WAYS], unsigned 
         bool timed;
         unsigned way = trial_next(trial, WAYS, &timed);
         if (timed) {
-            trial_tell(trial, WAYS, way, ns[way], 4096);
+            trial_note(trial, WAYS, way, ns[way], 4096);
             ++*timed_pieces;
         } else {
             assert_true(untimed == WAYS || untimed == way);
@@ -49,7 +49,7 @@ static void a_single_slow_piece_does_not_decide(void **state)
         unsigned way = trial_next(&trial, WAYS, &timed);
         assert_true(timed);
         uint64_t ns = i % TRIAL_EACH == 0 ? 1 : i == TRIAL_EACH + 2 ? 1000000 : way == 1 ? 50 : 60;
-        trial_tell(&trial, WAYS, way, ns, 4096);
+        trial_note(&trial, WAYS, way, ns, 4096);
     }
     bool timed;
     assert_int_equal(trial_next(&trial, WAYS, &timed), 1);
@@ -63,7 +63,7 @@ static void pieces_of_different_size_are_compared_by_their_bytes(void **state)
     for (unsigned i = 0; i < WAYS * TRIAL_EACH; i++) {
         bool timed;
         unsigned way = trial_next(&trial, WAYS, &timed);
-        trial_tell(&trial, WAYS, way, way == 0 ? 100 : 150, way == 0 ? 2048 : 8192);
+        trial_note(&trial, WAYS, way, way == 0 ? 100 : 150, way == 0 ? 2048 : 8192);
     }
     bool timed;
     assert_int_equal(trial_next(&trial, WAYS, &timed), 1);
