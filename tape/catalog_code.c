@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/catalog.h"
@@ -81,17 +82,12 @@ static bool fits(struct output *out, size_t size)
 static unsigned char *begin_item(struct output *out, enum item_kind kind, size_t size)
 {
     size_t need = item_room(size);
-    if (out->room - out->used < need) {
-        size_t room = 2 * out->room + need + 4096;
-        unsigned char *bytes = realloc(out->bytes, room);
-        if (bytes == NULL)
-            return NULL;
-        out->bytes = bytes;
-        out->room = room;
-    }
-    unsigned char *at = out->bytes + out->used;
+    unsigned char *bytes = array_grow(out->bytes, &out->room, out->used + need, 1);
+    if (bytes == NULL)
+        return NULL;
+    out->bytes = bytes;
+    unsigned char *at = bytes + out->used;
     struct item_head head = {.kind = (uint16_t)kind, .size = (uint32_t)size};
-    assert(at != NULL);
     memset(at, 0, need);
     memcpy(at, &head, sizeof head);
     out->used += need;

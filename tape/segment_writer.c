@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "base/array.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
@@ -156,25 +157,14 @@ void segment_allocate(struct segment_writer *writer, uint64_t upto)
         writer->size = size;
 }
 
-static int reserve(struct segment_writer *w)
-{
-    if (w->count < w->room)
-        return 0;
-    size_t room = w->room == 0 ? 1024 : 2 * w->room;
-    struct block_ref *refs = realloc(w->refs, room * sizeof *refs);
-    if (refs == NULL)
-        return -ENOMEM;
-    w->refs = refs;
-    w->room = room;
-    return 0;
-}
-
 int segment_note_ref(struct segment_writer *writer, const struct block_ref *ref, uint32_t head_crc,
                      struct tdk_err *err)
 {
-    int rc = reserve(writer);
-    if (rc < 0)
-        return fail(writer, rc, "note a block of", err);
+    struct block_ref *refs =
+        array_grow(writer->refs, &writer->room, writer->count + 1, sizeof *refs);
+    if (refs == NULL)
+        return fail(writer, -ENOMEM, "note a block of", err);
+    writer->refs = refs;
     writer->refs[writer->count++] = *ref;
     writer->end = ref->offset + ref->span;
     writer->ticks += ref->count;
