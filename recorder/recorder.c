@@ -400,7 +400,7 @@ static int open_parts(struct recorder *r, struct tdk_err *err)
     if (journal_init(&r->journal, loop, &r->tape, &r->ledger, r->writer.count) < 0)
         return err_set(err, -ENOMEM, "journal");
     writer_use_journal(&r->writer);
-    indexer_tell(&r->journal.indexer);
+    indexer_log(&r->journal.indexer);
     retention_init(&r->retention, loop, &r->tape, &r->journal, &r->config->retain,
                    r->config->warn_full_ns);
     open_sealers(r);
