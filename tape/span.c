@@ -5,8 +5,11 @@
 
 #include "base/array.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "tape/tape.h"
+
+#define BACK_NS (60 * NS_PER_S)
 
 struct span_list {
     struct segment_span *items;
@@ -140,15 +143,36 @@ static uint64_t begin_time(const struct tdk_tape *tape, size_t at)
     return is_timed(&tape->spans[at]) ? tape->spans[at].max_ts : 0;
 }
 
-/* May the lost end have ticks of the query's times? If times go on in the next segment, what is
- * missing came before them. Each track may have lost a different part, so what is missing may reach
- * back to the segment's beginning. */
+/* Do times go back, from one segment to the next, among the few on both sides of a place? Not where
+ * only one ring is somewhat behind another. */
+static bool goes_back_about(const struct tdk_tape *tape, size_t place)
+{
+    enum { BESIDE = 2 };
+    size_t at = place, before = 0, behind = 0;
+    while (at > 0 && before < BESIDE)
+        before += is_timed(&tape->spans[--at]);
+    for (uint64_t end = 0; at < tape->span_count && behind < BESIDE; at++) {
+        const struct segment_span *span = &tape->spans[at];
+        if (!is_timed(span))
+            continue;
+        if (span->min_ts < end)
+            return true;
+        end = span->max_ts > BACK_NS ? span->max_ts - BACK_NS : 0;
+        behind += at >= place;
+    }
+    return false;
+}
+
+/* May the lost end have ticks of the query's times? If times go on in the next segment, and not
+ * with another import, what is missing came before them. Each track may have lost a different part,
+ * so what is missing may reach back to the segment's beginning. */
 static bool lost_end_meets(const struct tdk_tape *tape, size_t at, const struct tdk_query *query)
 {
     const struct segment_span *next = &tape->spans[at] + 1;
     const bool is_last = at + 1 == tape->span_count;
     uint64_t begin = begin_time(tape, at);
-    bool goes_on = !is_last && is_timed(next) && next->min_ts >= begin;
+    bool goes_on =
+        !is_last && is_timed(next) && next->min_ts >= begin && !goes_back_about(tape, at + 1);
     return (begin < query->to || query->to == UINT64_MAX) &&
            (!goes_on || query->from <= next->min_ts);
 }
@@ -162,25 +186,6 @@ static uint64_t next_cut(const struct tdk_tape *tape, const struct tdk_query *qu
             (query->axis == TDK_AXIS_EVENT || lost_end_meets(tape, at, query)))
             return tape->spans[at].number;
     return 0;
-}
-
-/* Do times go back, from one whole segment to the next, among the few on both sides of a place? */
-static bool goes_back_about(const struct tdk_tape *tape, size_t place)
-{
-    enum { BESIDE = 2 };
-    size_t at = place, before = 0, behind = 0;
-    while (at > 0 && before < BESIDE)
-        before += is_timed(&tape->spans[--at]);
-    for (uint64_t begin = 0; at < tape->span_count && behind < BESIDE; at++) {
-        const struct segment_span *span = &tape->spans[at];
-        if (!is_timed(span))
-            continue;
-        if (span->max_ts < begin)
-            return true;
-        begin = span->min_ts;
-        behind += at >= place;
-    }
-    return false;
 }
 
 /* Segments are written one behind the other, so what was in one that is not there lay between what
