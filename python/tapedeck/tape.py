@@ -458,6 +458,7 @@ class Cursor:
 
     def close(self) -> None:
         """Close the cursor. It may be called twice."""
+        self._given = None
         at, self._at = self._at, ctypes.c_void_p()
         if at:
             lib.lib.tdk_cursor_close(at)
@@ -499,11 +500,10 @@ class Cursor:
 
     def _ask(self, enough: int) -> Given:
         """For more; or for what has come for a read that was interrupted."""
-        at = self._open()
         given = self._given = self._given or Given()
         while not given.batch and given.err.code in (0, _NOTHING_YET):
             given.err.code = 0
-            if lib.lib.tdk_cursor_batch(at, enough, byref(given.batch), byref(given.err)) == 0:
+            if lib.lib.tdk_cursor_batch(self._open(), enough, byref(given.batch), byref(given.err)) == 0:
                 break
         return given
 
