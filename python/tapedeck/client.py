@@ -216,7 +216,8 @@ class Client:
 
 
 def ask(address: str, schema: Union[str, r.Schema], start: Optional[Moment] = None,
-        end: Optional[Moment] = None, **which: Any) -> Any:
+        end: Optional[Moment] = None, *, token: Optional[str] = None, timeout: Optional[float] = 30,
+        **which: Any) -> Any:
     """One range of a replayer's tape as an array: ask("unix:/data/tape/replayer.sock", "trades")."""
-    with Client(address) as client:
+    with Client(address, token=token, timeout=timeout) as client:
         return client.query(schema, start, end, **which)

@@ -1034,6 +1034,20 @@ class Plays(Case):
                 self.assertTrue(client.wait(session))
 
     @unittest.skipIf(importlib.util.find_spec("msgpack") is None, "python3-msgpack is not installed")
+    def test_a_question_can_be_asked_over_tcp(self):
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "w", stdin=b"1 a\n2 b\n")
+        token = self.scratch / "token"
+        token.write_text("sixteen characters\n")
+        token.chmod(0o600)
+        replayer = self.start("tapedeck-replayer", "--tape", self.tape, "--listen", "127.0.0.1:0", "--token-file", token)
+        replayer.wait_line("^ready ")
+        there = f"127.0.0.1:{self.port_of(replayer.pid)}"
+        self.assertEqual(len(tapedeck.ask(there, "trades", token="sixteen characters", timeout=support.PATIENCE)), 0)
+        with self.assertRaisesRegex(tapedeck.Error, "needs the token") as caught:
+            tapedeck.ask(there, "trades")
+        self.assertEqual(caught.exception.code, -errno.EACCES)
+
+    @unittest.skipIf(importlib.util.find_spec("msgpack") is None, "python3-msgpack is not installed")
     def test_a_client_waits_for_a_time_or_for_ever(self):
         nobody = f"unix:{self.scratch}/none.sock"
         for seconds in (-1, 2**64):
