@@ -54,7 +54,7 @@ class Client:
         self._interrupted = False
         self._stream: Optional["Stream"] = None  # the last; it ends before we do
         timeout_ns = lib.check_unsigned("timeout", 0 if timeout is None else round(timeout * 1e9))
-        options = lib.ClientOptions(b"tapedeck-python", token.encode() if token else None, timeout_ns)
+        options = lib.ClientOptions(b"tapedeck-python", None if token is None else token.encode(), timeout_ns)
         # Interrupted, it goes its way, and is closed when it is of use to nobody.
         aside(lambda: lib.call("tdk_client_open", byref(self._at), address.encode(), byref(options)), None)
 

@@ -61,7 +61,7 @@ def create_ring(name: str, capacity: int = 64 << 20, *, track: Optional[str] = N
     """Make a ring in $TAPEDECK_RINGS (default /dev/shm/tapedeck); capacity: a power of two."""
     lib.check_unsigned("capacity", capacity)
     lib.check_unsigned("payload_max", payload_max, lib.U32_MAX)
-    options = lib.RingOptions(capacity, payload_max, track.encode() if track else None, on_disk)
+    options = lib.RingOptions(capacity, payload_max, None if track is None else track.encode(), on_disk)
     lib.call("tdk_ring_create", name.encode(), byref(options))
 
 

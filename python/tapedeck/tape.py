@@ -320,7 +320,7 @@ class Tape:
 
         handle = self._open()
         walk = lib.Walk(handle)
-        walk.call("tdk_tape_symbols", handle.at, track.encode() if track else None,
+        walk.call("tdk_tape_symbols", handle.at, None if track is None else track.encode(),
                   walk.each(lib.EachSymbol, each), None)
         return found
 

@@ -346,6 +346,8 @@ class Tapes(Case):
                     with self.assertRaisesRegex(ValueError, f"{which}: .* is no name"):
                         tape.count(**{which: name})
             self.assertEqual(tape.count(symbols=b"S1", tracks=[b"five"]), 100)
+            self.assertRaises(tapedeck.Missing, tape.symbols, "")
+            self.assertRaisesRegex(tapedeck.Error, "track's name", tapedeck.create_ring, "r", track="")
             with self.assertRaisesRegex(ValueError, "no schema b'line'"):
                 tape.count(types=b"line")
 
