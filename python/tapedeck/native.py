@@ -334,6 +334,14 @@ def _load() -> ctypes.CDLL:
 lib = _load()
 
 
+def finalizer(function: Any) -> Any:
+    """A function of the library as a `__del__`, for objects whose `_as_parameter_` is its argument. It has no
+    frame of Python's: ^C that comes while it works would be raised there, and forgotten."""
+    method = ctypes.pythonapi.PyInstanceMethod_New
+    method.restype, method.argtypes = ctypes.py_object, [ctypes.py_object]
+    return method(function)
+
+
 def failure(code: int, err: Optional[Err] = None, what: str = "") -> Error:
     """The exception for a code, with the library's text if there is one."""
     if err is not None and err.code != 0:

@@ -183,11 +183,10 @@ class Given:
     """
 
     def __init__(self) -> None:
-        self.batch = ctypes.POINTER(lib.Batch)()
+        self.batch = self._as_parameter_ = ctypes.POINTER(lib.Batch)()
         self.err = lib.Err()
 
-    def __del__(self) -> None:
-        lib.lib.tdk_batch_free(self.batch)
+    __del__ = lib.finalizer(lib.lib.tdk_batch_free)
 
     @property
     def failure(self) -> Optional[lib.Error]:

@@ -2,6 +2,7 @@
 and the examples as they are."""
 
 import contextlib
+import ctypes
 import datetime
 import errno
 import gc
@@ -483,6 +484,25 @@ class Tapes(Case):
         with tapedeck.Tape(self.tape) as tape, tape.cursor() as cursor:
             self.assertRaises(tapedeck.Damaged, read, cursor)
             self.assertEqual(sum(map(len, iter(lambda: read(cursor), None))), 300)
+
+    def test_an_interrupt_while_a_batch_is_freed_is_not_forgotten(self):
+        """Freeing takes long. In a __del__ of Python's, an exception is printed and passed over."""
+        class Interrupt(BaseException):
+            pass
+
+        def interrupt(*_):
+            raise Interrupt
+
+        class Freed:
+            _as_parameter_ = int(signal.SIGUSR1)
+            __del__ = tapedeck.native.finalizer(ctypes.CDLL(None)["raise"])
+
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, interrupt))
+        with self.assertRaises(Interrupt):
+            freed = Freed()
+            del freed
+            self.fail("the signal's handler has not run")
+        self.assertFalse(hasattr(tapedeck.tape.Given.__del__, "__code__"))
 
     def test_an_interrupt_while_a_cursor_opens_leaves_its_tape_open(self):
         """A signal's handler runs as soon as the library is back: the cursor is there, and nobody has it yet."""
