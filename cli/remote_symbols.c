@@ -22,12 +22,37 @@ static int compare(const void *a, const void *b)
     return order;
 }
 
+/* The order in which a replayer tells them. */
+static int compare_told(const struct remote_symbol *x, const struct remote_symbol *y)
+{
+    int order = strcmp(x->symbol, y->symbol);
+    if (order == 0)
+        order = strcmp(x->track, y->track);
+    if (order == 0 && x->instrument_id != y->instrument_id)
+        order = x->instrument_id < y->instrument_id ? -1 : 1;
+    if (order == 0 && x->from != y->from)
+        order = x->from < y->from ? -1 : 1;
+    if (order == 0 && x->epoch != y->epoch)
+        order = x->epoch < y->epoch ? -1 : 1;
+    return order;
+}
+
+/* An older replayer knows only `after`, and tells of a symbol no more rows than are a page. */
 static void put_after(struct text_buffer *out, const void *context)
 {
-    const char *after = context;
-    wire_put_map(out, after[0] != '\0' ? 1 : 0);
-    if (after[0] != '\0')
-        wire_pair_string(out, "after", after);
+    const struct remote_symbol *after = context;
+    bool goes_on = after->symbol[0] != '\0';
+    wire_put_map(out, goes_on ? 2 : 0);
+    if (!goes_on)
+        return;
+    wire_pair_string(out, "after", after->symbol);
+    wire_put_string(out, "behind");
+    wire_put_map(out, 5);
+    wire_pair_string(out, "symbol", after->symbol);
+    wire_pair_string(out, "track", after->track);
+    wire_pair_u64(out, "instrument_id", after->instrument_id);
+    wire_pair_u64(out, "epoch", after->epoch);
+    wire_pair_u64(out, "from", after->from);
 }
 
 static int read_row(struct wire_list list, uint32_t i, struct remote_symbol *symbol,
@@ -53,8 +78,8 @@ static int read_row(struct wire_list list, uint32_t i, struct remote_symbol *sym
     return rc < 0 ? rc : 0;
 }
 
-/* Fetch one page after what is there. 1: there is more. */
-static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct tdk_err *err)
+/* Fetch one page behind *after, which becomes its last row. 1: there is more. */
+static int fetch_page(struct remote *r, struct remote_symbol *after, struct tdk_err *err)
 {
     struct wire_map map = {NULL, 0};
     struct wire_list list = {NULL, 0};
@@ -74,24 +99,24 @@ static int fetch_page(struct remote *r, char after[REMOTE_SYMBOL_ROOM], struct t
     for (uint32_t i = 0; rc >= 0 && i < list.count; i++) {
         struct remote_symbol *symbol = &symbols[r->symbol_count++];
         rc = read_row(list, i, symbol, err);
-        if (rc >= 0 && strcmp(symbol->symbol, after) <= 0 && after[0] != '\0')
+        if (rc >= 0 && after->symbol[0] != '\0' && compare_told(symbol, after) <= 0)
             rc = err_say(err, TDK_EFORMAT, "symbols: the answer is out of order");
     }
     if (rc >= 0)
         rc = wire_may(wire_bool(map, "more", &more, err), err);
     if (rc >= 0 && list.count > 0)
-        snprintf(after, REMOTE_SYMBOL_ROOM, "%s", symbols[r->symbol_count - 1].symbol);
+        *after = symbols[r->symbol_count - 1];
     return rc < 0 ? rc : more && list.count > 0;
 }
 
 static int fetch(struct remote *r, struct tdk_err *err)
 {
-    char after[REMOTE_SYMBOL_ROOM] = "";
+    struct remote_symbol after = {.epoch = 0};
     int rc = 1;
     if (r->symbols_known)
         return 0;
     while (rc == 1)
-        rc = fetch_page(r, after, err);
+        rc = fetch_page(r, &after, err);
     if (rc < 0) {
         r->symbol_count = 0;
         return rc;

@@ -13,6 +13,28 @@
 #define PAGE_MAX FRAME_ANSWER_ITEMS
 #define ROOM     (2 * PAGE_MAX)
 
+static int take_behind(struct symbol_page *p, struct wire_map params, struct tdk_err *err)
+{
+    struct symbol_row *row = &p->after;
+    struct wire_map map = {NULL, 0};
+    uint64_t id = 0;
+    int rc = wire_map(params, "behind", &map, err);
+    if (rc <= 0)
+        return rc;
+    p->has_behind = true;
+    rc = wire_must(wire_string(map, "symbol", row->symbol, sizeof row->symbol, err), "symbol", err);
+    if (rc >= 0)
+        rc = wire_string(map, "track", row->track, sizeof row->track, err);
+    if (rc >= 0)
+        rc = wire_u64(map, "instrument_id", &id, err);
+    if (rc >= 0)
+        rc = wire_u64(map, "epoch", &row->epoch, err);
+    if (rc >= 0)
+        rc = wire_u64(map, "from", &row->from, err);
+    row->instrument_id = (uint32_t)id;
+    return rc;
+}
+
 int symbol_page_take(struct symbol_page *p, struct wire_map params, struct tdk_err *err)
 {
     memset(p, 0, sizeof *p);
@@ -24,8 +46,10 @@ int symbol_page_take(struct symbol_page *p, struct wire_map params, struct tdk_e
         rc = wire_string(params, "glob", p->glob, sizeof p->glob, err);
     p->has_glob = rc > 0;
     if (rc >= 0)
-        rc = wire_string(params, "after", p->after, sizeof p->after, err);
+        rc = wire_string(params, "after", p->after.symbol, sizeof p->after.symbol, err);
     p->has_after = rc > 0;
+    if (rc >= 0)
+        rc = take_behind(p, params, err);
     if (rc >= 0)
         rc = wire_u64(params, "limit", &p->limit, err);
     if (p->limit == 0 || p->limit > PAGE_MAX)
@@ -51,7 +75,17 @@ static int compare(const void *a, const void *b)
         order = x->instrument_id < y->instrument_id ? -1 : 1;
     if (order == 0 && x->from != y->from)
         order = x->from < y->from ? -1 : 1;
+    if (order == 0 && x->epoch != y->epoch)
+        order = x->epoch < y->epoch ? -1 : 1;
     return order;
+}
+
+/* Does it belong to this page, or to one that comes later? */
+static bool is_to_come(const struct symbol_page *p, const struct symbol_row *row)
+{
+    if (p->has_behind)
+        return compare(row, &p->after) > 0;
+    return !p->has_after || strcmp(row->symbol, p->after.symbol) > 0;
 }
 
 /* The rows are full: drop those that are not on this page. */
@@ -65,19 +99,20 @@ static void cut(struct symbol_page *p)
 static int add(const struct tdk_symbol_info *symbol, void *context)
 {
     struct symbol_page *p = context;
-    if (p->has_after && strcmp(symbol->symbol, p->after) <= 0)
+    if (strcmp(symbol->symbol, p->after.symbol) < 0) /* most rows of a long list */
         return 0;
     if (p->has_glob && fnmatch(p->glob, symbol->symbol, 0) != 0)
         return 0;
     if (p->count == ROOM)
         cut(p);
-    struct symbol_row *row = &p->rows[p->count++];
+    struct symbol_row *row = &p->rows[p->count];
     snprintf(row->symbol, sizeof row->symbol, "%s", symbol->symbol);
     snprintf(row->track, sizeof row->track, "%s", symbol->track);
     row->instrument_id = symbol->instrument_id;
     row->epoch = symbol->epoch;
     row->from = symbol->from;
     row->to = symbol->to;
+    p->count += is_to_come(p, row);
     return 0;
 }
 

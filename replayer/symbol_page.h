@@ -1,10 +1,10 @@
 /*
- * symbol_page.h - a page of a tape's symbols, by name: {track?, glob?, limit?, after?} -> {symbols:
- * [{symbol, instrument_id, track, epoch, from, to}], more}.
+ * symbol_page.h - a page of a tape's symbols, by name: {track?, glob?, limit?, after?, behind?} ->
+ * {symbols: [{symbol, instrument_id, track, epoch, from, to}], more}.
  *
- * A page ends with the last row of a symbol. So a next page that begins after that symbol (`after`)
- * misses none. Only if a single symbol has more rows than a page are the rest left out. Memory: two
- * pages.
+ * The next page is asked for with the last row of this one (`behind`) or its symbol (`after`). A
+ * page ends with the last row of a symbol, so both miss none. But a symbol may have more rows than
+ * a page, one for each epoch: then only `behind` leads to the rest. Memory: two pages.
  */
 #ifndef TDK_REPLAYER_SYMBOL_PAGE_H
 #define TDK_REPLAYER_SYMBOL_PAGE_H
@@ -23,8 +23,9 @@ struct symbol_row {
 
 struct symbol_page {
     char track[TDK_NAME_MAX + 1]; /* empty: all */
-    char glob[SYMBOL_PAGE_TEXT], after[SYMBOL_PAGE_TEXT];
-    bool has_glob, has_after;
+    char glob[SYMBOL_PAGE_TEXT];
+    struct symbol_row after; /* of `after` only its symbol */
+    bool has_glob, has_after, has_behind;
     uint64_t limit;
     struct symbol_row *rows; /* ours */
     size_t count;
