@@ -15,6 +15,8 @@ struct remote_symbol {
     char track[TDK_NAME_MAX + 1];
     uint32_t instrument_id;
     uint64_t epoch, from, to;
+    uint64_t
+        order; /* of several names at one time the highest counts; an older replayer says none */
 };
 
 struct remote {

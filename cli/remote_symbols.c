@@ -19,6 +19,8 @@ static int compare(const void *a, const void *b)
         order = x->instrument_id < y->instrument_id ? -1 : 1;
     if (order == 0 && x->from != y->from)
         order = x->from < y->from ? -1 : 1;
+    if (order == 0 && x->order != y->order)
+        order = x->order < y->order ? -1 : 1;
     return order;
 }
 
@@ -63,7 +65,8 @@ static int read_row(struct wire_list list, uint32_t i, struct remote_symbol *sym
     const struct remote_number rows[] = {{"instrument_id", &id},
                                          {"epoch", &symbol->epoch},
                                          {"from", &symbol->from},
-                                         {"to", &symbol->to}};
+                                         {"to", &symbol->to},
+                                         {"order", &symbol->order}};
     memset(symbol, 0, sizeof *symbol);
     int rc = wire_may(wire_item_map(list, i, &row, err), err);
     if (rc >= 0)
@@ -161,7 +164,8 @@ int remote_symbols(struct remote *r, const char *track,
                                              .epoch = s->epoch,
                                              .instrument_id = s->instrument_id,
                                              .from = s->from,
-                                             .to = s->to};
+                                             .to = s->to,
+                                             .order = (uint16_t)s->order};
         if (track == NULL || strcmp(s->track, track) == 0)
             rc = each(&info, context);
     }
@@ -173,7 +177,8 @@ const char *remote_symbol(struct remote *r, const char *track, uint64_t epoch,
 {
     if (fetch(r, NULL) < 0)
         return NULL;
-    struct remote_symbol wanted = {.epoch = epoch, .instrument_id = instrument_id, .from = ts};
+    struct remote_symbol wanted = {
+        .epoch = epoch, .instrument_id = instrument_id, .from = ts, .order = UINT64_MAX};
     snprintf(wanted.track, sizeof wanted.track, "%s", track);
     size_t low = 0, high = r->symbol_count; /* the last one that begins at or before `ts` */
     while (low < high) {

@@ -112,6 +112,7 @@ static int add(const struct tdk_symbol_info *symbol, void *context)
     row->epoch = symbol->epoch;
     row->from = symbol->from;
     row->to = symbol->to;
+    row->order = symbol->order;
     p->count += is_to_come(p, row);
     return 0;
 }
@@ -136,13 +137,14 @@ static size_t page_size(const struct symbol_page *p)
 
 static void put_row(struct text_buffer *out, const struct symbol_row *row)
 {
-    wire_put_map(out, 6);
+    wire_put_map(out, 7);
     wire_pair_string(out, "symbol", row->symbol);
     wire_pair_u64(out, "instrument_id", row->instrument_id);
     wire_pair_string(out, "track", row->track);
     wire_pair_u64(out, "epoch", row->epoch);
     wire_pair_u64(out, "from", row->from);
     wire_pair_u64(out, "to", row->to);
+    wire_pair_u64(out, "order", row->order);
 }
 
 int symbol_page_read(struct symbol_page *p, struct tdk_tape *tape, struct text_buffer *out,

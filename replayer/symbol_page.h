@@ -1,6 +1,6 @@
 /*
  * symbol_page.h - a page of a tape's symbols, by name: {track?, glob?, limit?, after?, behind?} ->
- * {symbols: [{symbol, instrument_id, track, epoch, from, to}], more}.
+ * {symbols: [{symbol, instrument_id, track, epoch, from, to, order}], more}.
  *
  * The next page is asked for with the last row of this one (`behind`) or its symbol (`after`). A
  * page ends with the last row of a symbol, so both miss none. But a symbol may have more rows than
@@ -19,6 +19,7 @@ struct symbol_row {
     char track[TDK_NAME_MAX + 1];
     uint32_t instrument_id;
     uint64_t epoch, from, to;
+    uint16_t order;
 };
 
 struct symbol_page {

@@ -115,6 +115,7 @@ static int tell_symbol(const struct symbol_ref *symbol, void *context)
         .instrument_id = symbol->instrument_id,
         .from = symbol->from,
         .to = symbol->to,
+        .order = symbol->order,
     };
     return walk->each(&info, walk->context);
 }

@@ -284,6 +284,7 @@ struct tdk_symbol_info {
     uint64_t epoch;
     uint32_t instrument_id;
     uint64_t from, to;
+    uint16_t order; /* of several names at one time the one with the highest is used in text */
 };
 
 /* Each symbol of a track (NULL: of all tracks), by track, epoch, instrument and time. */

@@ -106,6 +106,15 @@ class Symbols(tapedeck.Case):
             played = self.run_ok("drain", track, "-o", "csv", "--map-symbols", "--until-end").stdout
             self.assertEqual(played, told)
 
+    def test_of_two_names_the_first_in_the_file_is_told_by_a_replayer_too(self):
+        for track, names in (("a", "AB"), ("b", "BA")):
+            self.put(metadata({name: [(20240617, 20240618, 1)] for name in names}) + trade(1, MONDAY, 11), track)
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
+        for track in ("a", "b"):
+            told = self.run_ok("query", "-a", f"unix:{self.tape}/replayer.sock", "--track", track, "-o", "csv",
+                               "--map-symbols").stdout
+            self.assertTrue(told.endswith(f",{track.upper()}\n".encode()), told)
+
     def test_a_gateways_mapping_holds_from_there_on(self):
         records = [mapping(1, MONDAY, "A"), trade(1, MONDAY + 1, 1), mapping(1, MONDAY + 10, "B"),
                    trade(1, MONDAY + 11, 2), trade(1, MONDAY + 12, 3)]
