@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/absence.h"
+#include "tape/border.h"
 #include "tape/hole.h"
 #include "tape/moved.h"
 #include "tape/select.h"
@@ -310,7 +311,7 @@ static int survey_hole(struct survey *s, const struct block_ref *ref)
     struct hole hole;
     if (!epoch_has_hole(s->epoch))
         return 0;
-    int rc = hole_between(s->view->index, &s->select, s->epoch,
+    int rc = hole_between(s->view->index, &s->select, s->epoch, epoch_since(s->epoch, s->epochs),
                           s->before.track != 0 ? &s->before : NULL, ref, &hole, s->err);
     return rc == 1 ? note_damage(s, hole.first_seq, hole.last_seq, hole.from, hole.to) : rc;
 }
@@ -389,44 +390,24 @@ static int survey_blocks(struct survey *s)
 
 /* ---- what an epoch says of the one before it ---- */
 
-static bool find_epoch_frame(const struct block_view *view, struct tdk_epoch *told)
+static int look_at_border(struct survey *s, const struct border *border, uint64_t *epoch,
+                          struct hole *hole)
 {
-    const unsigned char *end = view->frames + view->head->frames_size;
-    const struct tdk_frame *at = (const struct tdk_frame *)(const void *)view->frames;
-    for (; (const unsigned char *)at < end && !tdk_frame_is_tick(at); at = tdk_frame_after(at))
-        if (at->type == TDK_TYPE_EPOCH && at->size >= sizeof *told) {
-            memcpy(told, tdk_frame_payload(at), sizeof *told);
-            return true;
-        }
-    return false;
-}
-
-/* Read the EPOCH frame of an epoch, from its first block. 1: read; 0: it is not there. */
-static int read_epoch_frame(struct survey *s, const struct epoch_ref *epoch, struct tdk_epoch *told)
-{
-    const struct index_range all = {.track = epoch->track, .epoch = epoch->epoch, .to = UINT64_MAX};
-    struct block_ref first;
-    int rc = index_find(s->view->index, &all, NULL, false, &first, 1, s->err);
-    if (rc <= 0 || (first.flags & BLOCK_HAS_CONTROL) == 0)
-        return rc < 0 ? rc : 0;
-    rc = read_block(s, &first);
-    if (rc < 0)
-        return code_is_damage(rc) ? 0 : rc;
-    return find_epoch_frame(&s->slice.view, told) ? 1 : 0;
+    return border_look(border, s->tape, s->view, &s->select, epoch, hole, s->err);
 }
 
 /* The epoch's last seqs are missing when the next epoch's frame knows of more than there is. */
 static int survey_end(struct survey *s)
 {
-    const struct epoch_ref *epoch = s->epoch, *next = epoch + 1;
-    struct tdk_epoch told;
-    if (next == s->epochs + s->epoch_count || !in_range(s, epoch->max_ts, next->min_ts))
+    const struct border border = {.before = s->epoch, .behind = s->epoch + 1};
+    uint64_t epoch;
+    struct hole hole;
+    if (border.behind == s->epochs + s->epoch_count)
         return 0;
-    int rc = read_epoch_frame(s, next, &told);
-    if (rc <= 0 || told.previous != epoch->epoch || told.previous_seq <= epoch->last_seq)
+    int rc = look_at_border(s, &border, &epoch, &hole);
+    if (rc <= 0 || epoch != s->epoch->epoch)
         return rc < 0 ? rc : 0;
-    return note_damage(s, epoch->last_seq + 1, told.previous_seq,
-                       epoch->max_ts != 0 ? epoch->max_ts : next->min_ts, next->min_ts);
+    return note_damage(s, hole.first_seq, hole.last_seq, hole.from, hole.to);
 }
 
 /* ---- epochs and tracks ---- */
@@ -467,17 +448,14 @@ static int survey_retired(struct survey *s, uint64_t before)
 /* Report the epoch before this one if it is not on the tape at all, and had ticks. */
 static int survey_lost_epoch(struct survey *s, const struct epoch_ref *epoch)
 {
-    struct tdk_epoch told;
-    uint64_t before = epoch > s->epochs ? epoch[-1].epoch : 0;
-    uint64_t from = epoch > s->epochs && epoch[-1].max_ts != 0 ? epoch[-1].max_ts : 0;
-    if (!tape_is_from_start(s->tape) || !in_range(s, from, epoch->min_ts))
-        return 0;
-    int rc = read_epoch_frame(s, epoch, &told);
-    if (rc <= 0 || told.previous <= before || told.previous >= epoch->epoch ||
-        told.previous_seq == 0)
+    const struct border border = {.before = epoch > s->epochs ? epoch - 1 : NULL, .behind = epoch};
+    uint64_t lost;
+    struct hole hole;
+    int rc = look_at_border(s, &border, &lost, &hole);
+    if (rc <= 0 || (border.before != NULL && lost == border.before->epoch))
         return rc < 0 ? rc : 0;
-    begin_row(s, told.previous);
-    rc = note_damage(s, 1, told.previous_seq, from != 0 ? from : epoch->min_ts, epoch->min_ts);
+    begin_row(s, lost);
+    rc = note_damage(s, hole.first_seq, hole.last_seq, hole.from, hole.to);
     return rc == 0 ? end_row(s) : rc;
 }
 

@@ -28,11 +28,15 @@ bool block_is_bare(const struct block_ref *ref);
 /* Are there more seqs in the epoch than its ticks and losses account for? */
 bool epoch_has_hole(const struct epoch_ref *epoch);
 
+/* The time from which on an epoch's ticks are, by the epoch before it in this list; 0: not known.
+ */
+uint64_t epoch_since(const struct epoch_ref *epoch, const struct epoch_ref *first);
+
 /* Is there a hole between two blocks that a query met one after the other (not counting bare ones),
- * and may it have held what the query asks for? NULL: no block before, no block behind. 1: *hole;
- * 0. */
+ * and may it have held what the query asks for? NULL: no block before, no block behind. `since`:
+ * see above. 1: *hole; 0. */
 int hole_between(struct index *index, const struct select *select, const struct epoch_ref *epoch,
-                 const struct block_ref *before, const struct block_ref *behind, struct hole *hole,
-                 struct tdk_err *err);
+                 uint64_t since, const struct block_ref *before, const struct block_ref *behind,
+                 struct hole *hole, struct tdk_err *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/moment.h"
+#include "tape/border.h"
 #include "tape/hole.h"
 #include "tape/moved.h"
 
@@ -125,6 +126,7 @@ void search_rewind(struct search *search)
 {
     search->epoch_at = is_reverse(search) ? search->epoch_count : 0;
     search->in_epoch = false;
+    search->is_border_seen = false;
 }
 
 void search_begin_behind(struct search *search, const struct place *place)
@@ -178,17 +180,63 @@ static bool epoch_in_time(const struct select *select, const struct epoch_ref *e
 static bool epoch_matters(const struct search *search, const struct epoch_ref *epoch)
 {
     const struct select *select = &search->answer->select;
-    if (select->control || epoch->lost > 0)
+    if (select->control || epoch->lost > 0 || epoch_has_hole(epoch))
         return true;
     return epoch->ticks > 0 && epoch_in_time(select, epoch) &&
            (!select->by_symbol || search->here.count > 0);
 }
 
-/* 1: entered the next epoch that matters; 0: there is none. */
+static int tell_hole(const struct search *search, uint64_t epoch, const struct hole *hole,
+                     struct tdk_err *err)
+{
+    char from[MOMENT_TEXT], to[MOMENT_TEXT];
+    search->answer->stats.damaged_blocks++;
+    return err_say(
+        err, TDK_ECORRUPT,
+        "track %s epoch %llu: seqs %llu to %llu, between %s and %s, are missing from the "
+        "tape",
+        search->track->ref.name, (unsigned long long)epoch, (unsigned long long)hole->first_seq,
+        (unsigned long long)hole->last_seq, moment_text(from, hole->from),
+        moment_text(to, hole->to));
+}
+
+/* Is anything missing at the border of epochs where the search is? What is in front of the place
+ * that it begins behind was told. */
+static int look_at_border(struct search *search, struct tdk_err *err)
+{
+    const struct answer *answer = search->answer;
+    const struct epoch_ref *behind = &search->epochs[search->epoch_at];
+    struct border border = {.behind = behind};
+    uint64_t epoch;
+    struct hole hole;
+    if (search->is_border_seen || search->epoch_at == search->epoch_count ||
+        behind->epoch <= search->start.epoch)
+        return 0;
+    search->is_border_seen = true;
+    if (search->epoch_at > 0)
+        border.before = behind - 1;
+    int rc = border_look(&border, answer->tape, answer->view, &answer->select, &epoch, &hole, err);
+    if (rc == 1 && tape_trim_retired(answer->tape, search->track->ref.number, epoch,
+                                     &hole.first_seq, &hole.last_seq))
+        return tell_hole(search, epoch, &hole, err);
+    return rc < 0 ? rc : 0;
+}
+
+static void pass_epoch(struct search *search)
+{
+    search->epoch_at += is_reverse(search) ? (size_t)-1 : 1;
+    search->is_border_seen = false;
+}
+
+/* 1: entered the next epoch that matters; 0: there is none. TDK_ECORRUPT: something is missing
+ * before it. */
 static int enter_epoch(struct search *search, struct tdk_err *err)
 {
     bool reverse = is_reverse(search);
-    while (reverse ? search->epoch_at > 0 : search->epoch_at < search->epoch_count) {
+    for (;;) {
+        int looked = look_at_border(search, err);
+        if (looked < 0 || search->epoch_at == (reverse ? 0 : search->epoch_count))
+            return looked;
         const struct epoch_ref *epoch = &search->epochs[search->epoch_at - (reverse ? 1 : 0)];
         const struct select *select = &search->answer->select;
         if (select->by_symbol) {
@@ -212,9 +260,8 @@ static int enter_epoch(struct search *search, struct tdk_err *err)
             }
             return 1;
         }
-        search->epoch_at += reverse ? (size_t)-1 : 1;
+        pass_epoch(search);
     }
-    return 0;
 }
 
 static const struct epoch_ref *current_epoch(const struct search *search)
@@ -225,7 +272,7 @@ static const struct epoch_ref *current_epoch(const struct search *search)
 void search_leave(struct search *search)
 {
     search->in_epoch = false;
-    search->epoch_at += is_reverse(search) ? (size_t)-1 : 1;
+    pass_epoch(search);
 }
 
 /* ---- blocks ---- */
@@ -345,19 +392,6 @@ static int next_ref(struct search *search, struct tdk_err *err)
     return 1;
 }
 
-static int tell_hole(const struct search *search, const struct hole *hole, struct tdk_err *err)
-{
-    char from[MOMENT_TEXT], to[MOMENT_TEXT];
-    search->answer->stats.damaged_blocks++;
-    return err_say(
-        err, TDK_ECORRUPT,
-        "track %s epoch %llu: seqs %llu to %llu, between %s and %s, are missing from the "
-        "tape",
-        search->track->ref.name, (unsigned long long)current_epoch(search)->epoch,
-        (unsigned long long)hole->first_seq, (unsigned long long)hole->last_seq,
-        moment_text(from, hole->from), moment_text(to, hole->to));
-}
-
 /* Is something missing between the last block met and this one (found false: the end)? */
 static int check_hole(struct search *search, bool found, struct tdk_err *err)
 {
@@ -367,16 +401,16 @@ static int check_hole(struct search *search, bool found, struct tdk_err *err)
     bool reverse = is_reverse(search);
     if (found && block_is_bare(next))
         return 0;
-    int rc =
-        hole_between(search->answer->view->index, &search->answer->select, current_epoch(search),
-                     reverse ? next : last, reverse ? last : next, &hole, err);
+    int rc = hole_between(search->answer->view->index, &search->answer->select,
+                          current_epoch(search), epoch_since(current_epoch(search), search->epochs),
+                          reverse ? next : last, reverse ? last : next, &hole, err);
     if (found)
         search->before = *next;
     if (rc == 1 &&
         !tape_trim_retired(search->answer->tape, search->track->ref.number,
                            current_epoch(search)->epoch, &hole.first_seq, &hole.last_seq))
         rc = 0; /* it was deleted on purpose */
-    return rc == 1 ? tell_hole(search, &hole, err) : rc;
+    return rc == 1 ? tell_hole(search, current_epoch(search)->epoch, &hole, err) : rc;
 }
 
 /* next_ref(), after a check whether anything is missing in front of it. */

@@ -2,8 +2,8 @@
  * search.h - finds the blocks of one track that may hold something of an answer, in the order of
  * the answer: epoch by epoch; forward by seq, in reverse from the last block down.
  *
- * It goes by the index alone and reads no block. It finds what is on the tape when it is opened,
- * and not what a recorder adds later. One thread at a time.
+ * It goes by the index alone, and reads no block but those with which epochs begin. It finds what
+ * is on the tape when it is opened, and not what a recorder adds later. One thread at a time.
  */
 #ifndef TDK_TAPE_SEARCH_H
 #define TDK_TAPE_SEARCH_H
@@ -55,6 +55,7 @@ struct search {
     struct epoch_ref *epochs; /* as they were when the search was opened; ours */
     size_t epoch_count, epoch_at;
     bool in_epoch;          /* epoch_at has been entered */
+    bool is_border_seen;    /* in front of epochs[epoch_at]: see border.h */
     struct picks all;       /* the instruments that are asked for, in the whole track */
     struct picks here;      /* and in this epoch */
     unsigned misses;        /* blocks that were looked into and had none of them */

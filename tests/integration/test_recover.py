@@ -124,6 +124,29 @@ class Recover(Tape):
         self.run_ok("verify", "-T", self.tape)
         self.assertEqual((self.tape_digest(), self.names()), (digest, names))
 
+    def test_what_rotted_at_the_border_of_epochs_is_told_by_every_way(self):
+        """No later seq of an epoch tells of its end. And where its beginning is gone, all that is left is later."""
+        tape, feeds = self.scratch / "recorded", ("one", "two", "three")
+        recorder = self.recorder("--ring", "r", "--create-ring", "1M", "--block-size", "4K", "--segment-size", "1M",
+                                 tape=tape)
+        for number, name in enumerate(feeds):
+            lines = "".join(f"{T0 + number * 1000 + i} {name} {i:050}\n" for i in range(200))
+            self.run_ok("feed", "-", "--ring", "r", "--format", "lines", "-q", stdin=lines.encode())
+            self.run_ok("flush", "-T", tape)
+        recorder.kill()
+        segment = tape / "segments" / "0000000001.open"
+        whole = segment.read_bytes()
+        for name, i in (("one", 199), ("two", 0), ("two", 199)):
+            rotten = bytearray(whole)
+            rotten[whole.index(f"{name} {i:050}".encode())] ^= 1
+            segment.write_bytes(rotten)
+            at = T0 + feeds.index(name) * 1000 + i
+            for how in (["query", "-o", "none"], ["query", "-o", "none", "--reverse"], ["query", "--count"], ["digest"], ["gaps"]):
+                for lost in (["--from", at, "--to", at + 1], []):
+                    self.run_ok(*how, "-T", tape, *lost, code=3)
+            self.run_ok("query", "-T", tape, "-o", "none", "--from", T0 + 2100)
+            self.run_ok("query", "-T", tape, "-o", "none", "--to", T0 + 100)
+
     def test_a_recorder_that_holds_the_tape_keeps_it(self):
         recorder = self.recorder("--ring", "r", "--create-ring", "1M")
         for command in ("recover", "reindex"):
