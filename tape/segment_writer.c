@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "base/quantity.h"
 #include "tape/files.h"
 #include "tape/segment.h"
 
@@ -75,7 +76,7 @@ static int write_head(const struct segment_writer *w)
  * here. */
 static int make_file(struct segment_writer *w, struct tdk_err *err)
 {
-    char path[TAPE_PATH_MAX];
+    char path[TAPE_PATH_MAX], size[QUANTITY_TEXT];
     path_of(w, path);
     int rc = open_direct(w, path);
     if (rc < 0)
@@ -88,7 +89,7 @@ static int make_file(struct segment_writer *w, struct tdk_err *err)
     if (rc == 0)
         rc = files_sync_folder(w->folder->segments, err);
     else
-        fail(w, rc, "allocate", err);
+        err_set(err, rc, "allocate %s for %s", quantity_size_text(size, w->size), path);
     if (rc < 0)
         files->unlink(path);
     return rc;

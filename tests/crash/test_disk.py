@@ -431,7 +431,7 @@ class Full(Disk):
             filler = self.fill()
             recorder = self.recorder("--ring", "a", *SMALL, *how, tape=tape)
             recorder.wait_line("create .*: No space left on device; trying again each second"
-                               "|allocate .*: No space left on device; trying again each second")
+                               "|allocate 256K for .*: No space left on device; trying again each second")
             self.run_ok("gen", "--ring", "a", "--count", 1000)
             if not how:
                 filler.unlink()
