@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/owner.h"
 
 /* lines -> waiting -> (swapped) writing -> file */
 struct audit {
@@ -34,7 +35,7 @@ int audit_open(struct audit **out, uv_loop_t *loop, const char *path,
     a->loop = loop;
     a->drained = drained;
     a->context = context;
-    a->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    a->fd = owner_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
     if (a->fd < 0) {
         int rc = err_set(err, -errno, "open the audit log %s", path);
         free(a);

@@ -645,6 +645,16 @@ class OfAnother(Tape):
         self.run_as_a_stranger("verify", "-T", self.tape)
         self.run_as_a_stranger("recover", "-T", self.tape)
 
+    def test_what_roots_daemons_leave_on_a_tape_belongs_to_who_owns_it(self):
+        for program in (self.recorder("--ring", "a", "--create-ring", "64K", "--canary", "1s", "--audit"),
+                        self.start("tapedeck-replayer", "--tape", self.tape, "--audit")):
+            program.wait_line("^ready ")
+            program.kill()
+        (self.tape / "recorder.sock").unlink()  # sockets are removed by whoever owns the directory
+        (self.tape / "replayer.sock").unlink()
+        self.assertEqual(self.roots(self.tape), [])
+        self.assertEqual([ring for ring in self.roots(self.rings) if ring.endswith(".ring")], [])
+
     def test_a_folder_of_roots_to_move_to_is_told(self):
         cold = self.scratch / "cold"
         cold.mkdir()
