@@ -319,6 +319,27 @@ static void on_done(uv_work_t *work, int status)
     look_ahead(r, now_ns);
 }
 
+/* By the host's clock all that is on the tape may seem old. */
+static void look_at_clock(struct retention *r, uint64_t now_ns)
+{
+    char ahead[QUANTITY_TEXT], patience[QUANTITY_TEXT];
+    uint64_t wall_ns = clock_wall();
+    uint64_t written_ns = r->tape->written_ns; /* when recovery looked */
+    bool by_age = r->policy->max_age_ns != 0 || r->policy->track_count != 0;
+    if (r->belief.mono_ns == 0)
+        belief_init(&r->belief, written_ns != 0 ? written_ns : wall_ns, now_ns);
+    r->memory.now_ns = belief_time(&r->belief, wall_ns, now_ns);
+    bool doubt = by_age && belief_is_doubt(&r->belief);
+    if (doubt && !r->doubt_told)
+        log_warn(
+            "retention: the host's clock is %s ahead of when it was last believed, or when the "
+            "tape was last written: by age nothing is deleted for that until it has stayed so "
+            "for %s",
+            quantity_duration_text(ahead, (wall_ns - r->memory.now_ns) / NS_PER_S * NS_PER_S),
+            quantity_duration_text(patience, BELIEF_AFTER_NS));
+    r->doubt_told = doubt;
+}
+
 void retention_init(struct retention *r, uv_loop_t *loop, struct recovered *tape,
                     struct journal *journal, const struct retain_policy *policy, uint64_t warn_ns)
 {
@@ -346,6 +367,7 @@ void retention_tend(struct retention *r, uint64_t now_ns, uint64_t bytes_written
     if (r->busy || now_ns < r->look_ns)
         return;
     r->urgent = urgent;
+    look_at_clock(r, now_ns);
     r->planning = retain_is_set(r->policy) && (now_ns >= r->plan_ns || urgent);
     r->look_ns = now_ns + LOOK_NS;
     r->sizing = now_ns >= r->size_ns;

@@ -9,6 +9,7 @@
 #ifndef TDK_RECORDER_RETENTION_H
 #define TDK_RECORDER_RETENTION_H
 
+#include "recorder/belief.h"
 #include "recorder/journal.h"
 #include "recorder/unfreed.h"
 #include "tape/retain_plan.h"
@@ -33,6 +34,8 @@ struct retention {
     uint64_t look_ns, plan_ns, sample_ns, size_ns;
     bool urgent; /* the disk was full when it began */
     struct retain_memory memory;
+    struct belief belief; /* by which segments are old */
+    bool doubt_told;
     struct unfreed unfreed;
     uint64_t retired_inode, retired_ns; /* of TAPE/retired, as last seen */
 

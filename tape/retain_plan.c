@@ -296,6 +296,7 @@ static int find_due_by_memory(const struct planning *p)
     if (p->memory != NULL) {
         l.before = *p->memory;
         l.after.unfreed = l.before.unfreed;
+        l.after.now_ns = l.before.now_ns;
         l.after.items = calloc(p->plan->count + 1, sizeof *l.after.items);
         if (l.after.items == NULL)
             return err_set(p->err, -ENOMEM, "plan retention");
@@ -338,7 +339,8 @@ int retain_plan_make(struct retain_plan *plan, const struct folder *folder, stru
                      const struct retain_policy *policy, struct retain_memory *memory,
                      struct tdk_err *err)
 {
-    *plan = (struct retain_plan){.now_ns = clock_wall()};
+    bool is_told = memory != NULL && memory->now_ns != 0;
+    *plan = (struct retain_plan){.now_ns = is_told ? memory->now_ns : clock_wall()};
     struct planning p = {.plan = plan,
                          .folder = folder,
                          .index = index,

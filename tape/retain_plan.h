@@ -23,9 +23,9 @@ struct retain_plan {
  * that it does not know, and leaves the rest to the next plan. Without it, a plan looks into all
  * that may be due. */
 struct retain_memory {
-    /* Bytes of deleted files that count as free, though they are not free yet. Set by the caller,
-     * who deletes. */
-    uint64_t unfreed;
+    /* Set by the caller, who deletes: bytes of deleted files that count as free, though they are
+     * not free yet; and what time it is, 0: what the host's clock says. */
+    uint64_t unfreed, now_ns;
     struct retain_known {
         uint64_t number, due_ns;
     } * items; /* by number; ours */

@@ -1,4 +1,5 @@
-/* When a recorder warns that its disk will be full: --warn-full, with a clock of our own. */
+/* When a recorder warns that its disk will be full: --warn-full, with a clock of our own. And what
+ * it takes for the time. */
 #include "tests/support/folder.h"
 #include "tests/support/logged.h"
 
@@ -153,6 +154,20 @@ static void limits_that_are_larger_than_the_disk_do_not(void **state)
     }
 }
 
+static void a_clock_that_is_far_ahead_of_the_tape_makes_nothing_old(void **state)
+{
+    struct fixture *f = *state;
+    const struct retain_policy by_age = {.max_age_ns = DAY_NS}, by_size = {.max_size = UINT64_MAX};
+    f->tape.written_ns = clock_wall() - 30 * DAY_NS;
+    keep(f, by_age, 1);
+    write_on(f, 1, UINT64_MAX);
+    assert_non_null(strstr(f->logged.text, "by age nothing is deleted for that until"));
+    assert_true(f->retention.memory.now_ns < f->tape.written_ns + DAY_NS);
+    keep(f, by_size, 1);
+    write_on(f, 1, UINT64_MAX);
+    assert_null(strstr(f->logged.text, "by age"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -165,6 +180,7 @@ int main(void)
         TEST(a_recorder_that_writes_nothing_fills_no_disk),
         TEST(limits_that_the_disk_has_room_for_keep_it_from_filling),
         TEST(limits_that_are_larger_than_the_disk_do_not),
+        TEST(a_clock_that_is_far_ahead_of_the_tape_makes_nothing_old),
     };
     return cmocka_run_group_tests_name("recorder.retention", tests, NULL, NULL);
 }
