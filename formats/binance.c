@@ -193,15 +193,6 @@ static int read_fields(const struct fields *f, struct binance_tick *tick, struct
 
 enum scan { SCAN_DONE, SCAN_OTHER, SCAN_GIVE_UP };
 
-static bool take(const char **at, const char *end, const char *word)
-{
-    size_t size = strlen(word);
-    if ((size_t)(end - *at) < size || memcmp(*at, word, size) != 0)
-        return false;
-    *at += size;
-    return true;
-}
-
 /* Take a string up to the closing quote. */
 static bool take_string(const char **at, const char *end, struct text *text)
 {
@@ -240,9 +231,9 @@ static enum scan scan_pair(const char **at, const char *end, struct fields *f)
 {
     struct text key, value;
     bool quoted = false;
-    if (!take(at, end, "\"") || !take_string(at, end, &key) || !take(at, end, ":"))
+    if (!json_take(at, end, "\"") || !take_string(at, end, &key) || !json_take(at, end, ":"))
         return SCAN_GIVE_UP;
-    if (take(at, end, "\"")) {
+    if (json_take(at, end, "\"")) {
         quoted = true;
         if (!take_string(at, end, &value))
             return SCAN_GIVE_UP;
@@ -265,17 +256,17 @@ static enum scan scan_pair(const char **at, const char *end, struct fields *f)
 static enum scan scan(const char *at, const char *end, struct fields *f)
 {
     struct text stream;
-    bool wrapped = take(&at, end, "{\"stream\":\"");
-    if (wrapped && (!take_string(&at, end, &stream) || !take(&at, end, ",\"data\":")))
+    bool wrapped = json_take(&at, end, "{\"stream\":\"");
+    if (wrapped && (!take_string(&at, end, &stream) || !json_take(&at, end, ",\"data\":")))
         return SCAN_GIVE_UP;
-    if (!take(&at, end, "{"))
+    if (!json_take(&at, end, "{"))
         return SCAN_GIVE_UP;
     do {
         enum scan rc = scan_pair(&at, end, f);
         if (rc != SCAN_DONE)
             return rc;
-    } while (take(&at, end, ","));
-    bool ends = take(&at, end, wrapped ? "}}" : "}") && at == end;
+    } while (json_take(&at, end, ","));
+    bool ends = json_take(&at, end, wrapped ? "}}" : "}") && at == end;
     return ends ? SCAN_DONE : SCAN_GIVE_UP;
 }
 

@@ -175,15 +175,6 @@ static int decode_json(struct five_decoder *d, const char *line, size_t size,
  * goes the long way, which knows all of JSON and what to say.
  */
 
-static bool take_text(const char **at, const char *end, const char *text)
-{
-    size_t size = strlen(text);
-    if ((size_t)(end - *at) < size || memcmp(*at, text, size) != 0)
-        return false;
-    *at += size;
-    return true;
-}
-
 /* Take a string up to the closing quote, if it has no escapes. */
 static bool take_plain(const char **at, const char *end, size_t max, const char **string,
                        size_t *size)
@@ -226,14 +217,14 @@ static bool take_price(const char **at, const char *end, int64_t *price)
 static bool decode_plain(const char *line, size_t size, struct five_tick *t)
 {
     const char *at = line, *end = line + size;
-    return take_text(&at, end, "{\"symbol\":\"") &&
+    return json_take(&at, end, "{\"symbol\":\"") &&
            take_plain(&at, end, FIVE_SYMBOL_MAX, &t->symbol, &t->symbol_size) &&
-           t->symbol_size > 0 && take_text(&at, end, "\",\"timestamp\":") &&
-           take_unsigned(&at, end, &t->ts) && take_text(&at, end, ",\"price\":") &&
-           take_price(&at, end, &t->price) && take_text(&at, end, ",\"volume\":") &&
-           take_unsigned(&at, end, &t->volume) && take_text(&at, end, ",\"message_type\":\"") &&
+           t->symbol_size > 0 && json_take(&at, end, "\",\"timestamp\":") &&
+           take_unsigned(&at, end, &t->ts) && json_take(&at, end, ",\"price\":") &&
+           take_price(&at, end, &t->price) && json_take(&at, end, ",\"volume\":") &&
+           take_unsigned(&at, end, &t->volume) && json_take(&at, end, ",\"message_type\":\"") &&
            take_plain(&at, end, FIVE_TYPE_MAX, &t->message_type, &t->message_type_size) &&
-           take_text(&at, end, "\"}") && at == end;
+           json_take(&at, end, "\"}") && at == end;
 }
 
 static bool is_space(char c)

@@ -8,6 +8,8 @@
 #define TDK_FORMATS_JSON_LINE_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "tapedeck/err.h"
 
@@ -23,5 +25,15 @@ void json_line_close(struct json_line *line);
 /* Parse one value, with nothing after it, into line->object. TDK_EVALUE: err says at which
  * column. */
 int json_line_parse(struct json_line *line, const char *bytes, size_t size, struct tdk_err *err);
+
+/* For the short way: pass over this text. False: something else comes next. */
+static inline bool json_take(const char **at, const char *end, const char *text)
+{
+    size_t size = strlen(text);
+    if ((size_t)(end - *at) < size || memcmp(*at, text, size) != 0)
+        return false;
+    *at += size;
+    return true;
+}
 
 #endif
