@@ -133,7 +133,7 @@ static int choose_among(struct dbn_head *h, bool in_range, size_t *chosen)
                                         schema_is_asked_for(h->query, origin->metadata.schema));
         *chosen += origin->is_chosen;
         if (!origin->is_chosen)
-            dbn_metadata_free(&origin->metadata);
+            dbn_metadata_close(&origin->metadata);
     }
     return rc;
 }
@@ -503,7 +503,7 @@ void dbn_head_close(struct dbn_head *h)
     if (h == NULL)
         return;
     for (size_t i = 0; i < h->origin_count; i++)
-        dbn_metadata_free(&h->origins[i].metadata);
+        dbn_metadata_close(&h->origins[i].metadata);
     for (size_t i = 0; i < sizeof h->names / sizeof h->names[0]; i++)
         free(h->names[i]);
     free(h->origins);

@@ -75,7 +75,7 @@ static void forget(struct lore *lore, struct track *track)
     lore->kept -= size_of(&track->symbols);
     symbols_close(&track->symbols);
     dbn_symbols_close(&track->mappings);
-    dbn_metadata_free(&track->metadata);
+    dbn_metadata_close(&track->metadata);
     track->shift = 0;
 }
 
@@ -229,7 +229,7 @@ static struct property *begin_property(struct lore *lore, struct track *track, c
 static void adopt_metadata(struct track *track, const struct property *p)
 {
     dbn_symbols_close(&track->mappings);
-    dbn_metadata_free(&track->metadata);
+    dbn_metadata_close(&track->metadata);
     /* If the header cannot be read, the instruments have no names. */
     if (dbn_metadata_decode(&track->metadata, p->value, p->size, NULL) == 0)
         (void)dbn_symbols_open(&track->mappings, &track->metadata);

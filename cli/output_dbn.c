@@ -138,7 +138,7 @@ static int write_live_head(struct output *o, const struct output_run *run,
     head.symbol_size = 0;
     head.ts_out = layout != NULL && frame->size > layout->size;
     rc = write_head(o, &head, err);
-    dbn_metadata_free(&head);
+    dbn_metadata_close(&head);
     agree(state, run);
     return rc;
 }
@@ -152,7 +152,7 @@ static int check_run(struct output *o, const struct output_run *run, struct tdk_
     if (rc < 0)
         return rc;
     uint16_t schema = head.schema;
-    dbn_metadata_free(&head);
+    dbn_metadata_close(&head);
     if (state->schema != DBN_SCHEMA_MIXED && schema != state->schema)
         return err_say(err, TDK_EFORMAT,
                        "track %s holds another schema than the file's header already says: choose "

@@ -231,7 +231,7 @@ int dbn_metadata_decode(struct dbn_metadata *metadata, const void *bytes, size_t
     return 0;
 }
 
-void dbn_metadata_free(struct dbn_metadata *metadata)
+void dbn_metadata_close(struct dbn_metadata *metadata)
 {
     free(metadata->memory);
     *metadata = (struct dbn_metadata){0};

@@ -59,7 +59,7 @@ int dbn_metadata_decode(struct dbn_metadata *metadata, const void *bytes, size_t
                         struct tdk_err *err);
 
 /* Frees what decoding made. May be called twice, and on a zeroed struct. */
-void dbn_metadata_free(struct dbn_metadata *metadata);
+void dbn_metadata_close(struct dbn_metadata *metadata);
 
 /* The bytes as in a file, malloc'ed; the caller frees them. TDK_EVALUE: a string does not fit. */
 int dbn_metadata_encode(const struct dbn_metadata *metadata, void **bytes, size_t *size,

@@ -55,7 +55,7 @@ static int read_metadata(struct source *s, size_t size, struct tdk_err *err)
     int rc = dbn_metadata_decode(&decoded, s->input->at, size, err);
     if (rc < 0)
         return err_wrap(err, rc, "%s", s->path);
-    dbn_metadata_free(&decoded);
+    dbn_metadata_close(&decoded);
     s->metadata = malloc(size);
     if (s->metadata == NULL)
         return err_set(err, -ENOMEM, "read %s", s->path);

@@ -255,7 +255,7 @@ static int find_record(struct coverage_record **record, struct tdk_tape *tape,
     if (*record != NULL &&
         (cut == NULL || !coverage_place_has(&wish->after, cut->track, cut->epoch, cut->seq)))
         return 0;
-    coverage_record_free(*record);
+    coverage_record_close(*record);
     if (wish->shelf != NULL)
         atomic_fetch_add(&wish->shelf->walks, 1);
     return coverage_record_make(record, tape, &walk, err);
@@ -278,6 +278,6 @@ int coverage_answer(struct tdk_tape *tape, const struct coverage_wish *wish,
     if (a.walk != 0)
         coverage_shelf_put(wish->shelf, a.walk, record, wish->query);
     else
-        coverage_record_free(record);
+        coverage_record_close(record);
     return 0;
 }

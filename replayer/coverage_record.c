@@ -180,14 +180,14 @@ int coverage_record_make(struct coverage_record **record, struct tdk_tape *tape,
     else if (rc == -ECANCELED)
         rc = err_say(err, rc, "coverage: the replayer is stopping");
     if (rc < 0) {
-        coverage_record_free(r.record);
+        coverage_record_close(r.record);
         return rc;
     }
     *record = r.record;
     return 0;
 }
 
-void coverage_record_free(struct coverage_record *r)
+void coverage_record_close(struct coverage_record *r)
 {
     if (r == NULL)
         return;

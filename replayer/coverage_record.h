@@ -40,7 +40,7 @@ struct coverage_record;
  * cut. */
 int coverage_record_make(struct coverage_record **record, struct tdk_tape *tape,
                          const struct coverage_walk *walk, struct tdk_err *err);
-void coverage_record_free(struct coverage_record *record); /* NULL is fine */
+void coverage_record_close(struct coverage_record *record); /* NULL is fine */
 
 /* Replay the record through the callbacks of `walk`, in the order in which the tape reported it. A
  * callback that does not return 0 ends it. */

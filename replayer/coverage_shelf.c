@@ -14,7 +14,7 @@ void coverage_shelf_init(struct coverage_shelf *s)
 
 static void clear(struct coverage_kept *kept)
 {
-    coverage_record_free(kept->record);
+    coverage_record_close(kept->record);
     free(kept->range);
     *kept = (struct coverage_kept){.number = 0};
 }
@@ -88,7 +88,7 @@ void coverage_shelf_put(struct coverage_shelf *s, uint64_t number, struct covera
     put_range(&range, query);
     if (text_error(&range) < 0) {
         text_close(&range);
-        coverage_record_free(record);
+        coverage_record_close(record);
         return;
     }
     pthread_mutex_lock(&s->lock);

@@ -30,10 +30,10 @@ static void check_metadata(const uint8_t *bytes, size_t size)
         assert(dbn_metadata_decode(&again, encoded, encoded_size, NULL) == 0);
         assert(again.symbols.count == m.symbols.count && again.mapping_count == m.mapping_count);
         assert(strcmp(again.dataset, m.dataset) == 0);
-        dbn_metadata_free(&again);
+        dbn_metadata_close(&again);
         free(encoded);
     }
-    dbn_metadata_free(&m);
+    dbn_metadata_close(&m);
 }
 
 static void write_text(const uint8_t *record, uint32_t size, uint8_t type)

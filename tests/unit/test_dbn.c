@@ -157,8 +157,8 @@ static void metadata_comes_back_from_each_version(void **state)
         assert_int_equal(out.mappings[1].intervals[1].start_date, 20201230);
         assert_string_equal(out.mappings[1].intervals[1].symbol, "5482");
         assert_string_equal(out.mappings[0].intervals[1].symbol, "");
-        dbn_metadata_free(&out);
-        dbn_metadata_free(&out);
+        dbn_metadata_close(&out);
+        dbn_metadata_close(&out);
         free(bytes);
     }
 }
@@ -179,7 +179,7 @@ static void metadata_with_any_byte_changed_is_decoded_or_refused(void **state)
                 uint8_t *at = (uint8_t *)bytes + i, kept = *at;
                 *at = values[v];
                 if (dbn_metadata_decode(&out, bytes, size, NULL) == 0)
-                    dbn_metadata_free(&out);
+                    dbn_metadata_close(&out);
                 *at = kept;
             }
         free(bytes);

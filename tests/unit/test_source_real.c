@@ -116,7 +116,7 @@ static void check_metadata(const struct source_item *item, struct json_object *w
     assert_int_equal(size, info.total);
     assert_memory_equal(bytes, value, size);
     free(bytes);
-    dbn_metadata_free(&m);
+    dbn_metadata_close(&m);
 }
 
 static void check_dbn_file(const char *path, struct json_object *wanted)

@@ -78,7 +78,7 @@ static void check_golden(const char *dbn, const char *golden, enum style style)
     free(wanted);
     text_close(&r.text);
     dbn_symbols_close(&r.symbols);
-    dbn_metadata_free(&r.metadata);
+    dbn_metadata_close(&r.metadata);
 }
 
 /* The style of a rendered file, by the ending of its name. *stem_size: how much of the name is that
