@@ -10,27 +10,10 @@
 
 #include "index/index.h"
 #include "tape/catalog.h"
+#include "tape/damage.h"
 #include "tape/folder.h"
 #include "tape/retired.h"
 #include "tape/segment.h"
-
-/* What is wrong with a tape, by count. `found` receives every case in words, if it is not NULL. */
-struct damage {
-    uint64_t blocks;  /* bad stretches in what was synced */
-    uint64_t heads;   /* segment heads that fail their checksum; nothing else is lost with a head */
-    uint64_t footers; /* of sealed segments that are bad; these segments are scanned instead */
-    uint64_t segments; /* segments missing from the sequence, foreign, or unreadable */
-    uint64_t torn;     /* bytes after the last good block: never acknowledged, so not damage */
-    void (*found)(const char *text, void *context);
-    void *context;
-};
-
-/* Report one case. `damage` may be NULL. */
-void damage_tell(struct damage *damage, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* The sum of all but torn. */
-uint64_t damage_count(const struct damage *damage);
 
 /* Load TAPE/retired. When it cannot be read, that is reported, and the result is that nothing was
  * retired. -ENOMEM. */
