@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -11,6 +12,8 @@
 
 #include "base/err.h"
 #include "base/owner.h"
+
+#define COPY_SIZE ((size_t)1 << 20)
 
 /* Repeat the call while a signal interrupts it, then return its result, or -errno. */
 #define RETRIED(result, call)                                                                      \
@@ -235,6 +238,21 @@ int files_write(int fd, const void *bytes, size_t size, uint64_t offset)
         done += (size_t)n;
     }
     return 0;
+}
+
+int files_copy(int from, uint64_t offset, uint64_t size, int to, uint64_t to_offset)
+{
+    unsigned char *buffer = malloc(COPY_SIZE);
+    int rc = buffer == NULL ? -ENOMEM : 0;
+    for (uint64_t done = 0; done < size && rc == 0;) {
+        size_t n = size - done < COPY_SIZE ? size - done : COPY_SIZE;
+        rc = files_read(from, buffer, n, offset + done);
+        if (rc == 0)
+            rc = files_write(to, buffer, n, to_offset + done);
+        done += n;
+    }
+    free(buffer);
+    return rc;
 }
 
 int files_sync_folder(const char *path, struct tdk_err *err)

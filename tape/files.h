@@ -57,6 +57,7 @@ extern const struct file_ops files_posix;
 /* Read or write all of it, or return an error: -EIO when the file ends before. */
 int files_read(int fd, void *bytes, size_t size, uint64_t offset);
 int files_write(int fd, const void *bytes, size_t size, uint64_t offset);
+int files_copy(int from, uint64_t offset, uint64_t size, int to, uint64_t to_offset); /* -ENOMEM */
 
 /* Make the names in a folder durable. */
 int files_sync_folder(const char *path, struct tdk_err *err);

@@ -8,129 +8,15 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tape/files.h"
+#include "tape/quarantine.h"
 #include "tape/retire.h"
 #include "tape/segment.h"
-
-#define COPY_SIZE ((size_t)1 << 20)
-
-/* ---- files ---- */
 
 static int remove_segment(const struct folder *folder, const struct segment_name *name,
                           struct tdk_err *err)
 {
     int rc = stub_remove(folder, name->number, name->stage, err);
     return rc == TDK_EAWAY ? 0 : rc; /* it no longer counts, and goes when its disk is there */
-}
-
-/* A path under quarantine/: "0000000042.open", then "0000000042.open.1", ... */
-static void quarantine_nth(const struct folder *folder, const char *name, unsigned i,
-                           char path[TAPE_PATH_MAX])
-{
-    int size =
-        snprintf(path, TAPE_PATH_MAX, "%.*s/%s", TAPE_PATH_MAX - 64, folder->quarantine, name);
-    if (i > 0)
-        snprintf(path + size, TAPE_PATH_MAX - (size_t)size, ".%u", i);
-}
-
-/* The first of these paths that is free. */
-static void quarantine_path(const struct folder *folder, const char *name, char path[TAPE_PATH_MAX])
-{
-    struct file_stat stat;
-    unsigned i = 0;
-    do
-        quarantine_nth(folder, name, i++, path);
-    while (files->stat(path, &stat) == 0);
-}
-
-static int set_aside(const struct folder *folder, const struct segment_name *name,
-                     struct tdk_err *err)
-{
-    char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
-    folder_segment_path(folder, name->number, name->stage, from);
-    quarantine_path(folder, strrchr(from, '/') + 1, to);
-    int rc = files->rename(from, to);
-    if (rc < 0)
-        return err_set(err, rc, "set aside %s", from);
-    rc = files_sync_folder(folder->quarantine, err);
-    return rc == 0 ? files_sync_folder(folder->segments, err) : rc;
-}
-
-static int copy_bytes(int from, uint64_t offset, uint64_t size, int to, uint64_t to_offset)
-{
-    unsigned char *buffer = malloc(COPY_SIZE);
-    int rc = buffer == NULL ? -ENOMEM : 0;
-    for (uint64_t done = 0; done < size && rc == 0;) {
-        size_t n = size - done < COPY_SIZE ? size - done : COPY_SIZE;
-        rc = files_read(from, buffer, n, offset + done);
-        if (rc == 0)
-            rc = files_write(to, buffer, n, to_offset + done);
-        done += n;
-    }
-    free(buffer);
-    return rc;
-}
-
-static int equal_bytes(int a, int b, uint64_t size, bool *equal)
-{
-    unsigned char *buffer = malloc(2 * COPY_SIZE);
-    int rc = buffer == NULL ? -ENOMEM : 0;
-    *equal = true;
-    for (uint64_t done = 0; done < size && rc == 0 && *equal; done += COPY_SIZE) {
-        size_t n = size - done < COPY_SIZE ? size - done : COPY_SIZE;
-        rc = files_read(a, buffer, n, done);
-        if (rc == 0)
-            rc = files_read(b, buffer + COPY_SIZE, n, done);
-        *equal = rc == 0 && memcmp(buffer, buffer + COPY_SIZE, n) == 0;
-    }
-    free(buffer);
-    return rc;
-}
-
-/* Does a file of this name have these bytes? Then an earlier recovery, which died before the cut,
- * has kept them. */
-static int is_kept(const struct folder *folder, const char *name, int fd, uint64_t size, bool *kept)
-{
-    char path[TAPE_PATH_MAX];
-    struct file_stat stat;
-    int rc = 0;
-    *kept = false;
-    for (unsigned i = 0; rc == 0 && !*kept; i++) {
-        quarantine_nth(folder, name, i, path);
-        if (files->stat(path, &stat) < 0)
-            break;
-        if (!stat.is_file || stat.size != size)
-            continue;
-        int other = files->open(path, O_RDONLY | O_NOFOLLOW, 0);
-        if (other < 0)
-            return other;
-        rc = equal_bytes(fd, other, size, kept);
-        files->close(other);
-    }
-    return rc;
-}
-
-/* Keep the bytes of a torn tail as quarantine/NUMBER.torn, durably, before they are cut. They are
- * kept once, however often recovery is begun. */
-static int keep_torn(const struct folder *folder, const struct segment *segment, uint64_t offset,
-                     uint64_t end, struct tdk_err *err)
-{
-    char name[64], aside[TAPE_PATH_MAX], path[TAPE_PATH_MAX];
-    snprintf(name, sizeof name, "%010llu.torn", (unsigned long long)segment->head.number);
-    quarantine_path(folder, name, path);
-    snprintf(aside, sizeof aside, "%.*s/torn.new", TAPE_PATH_MAX - 64, folder->quarantine);
-    int fd = files->open(aside, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0640);
-    if (fd < 0)
-        return err_set(err, fd, "create %s", aside);
-    int rc = copy_bytes(segment->fd, offset, end - offset, fd, 0);
-    if (rc == 0)
-        rc = files->fsync(fd);
-    bool kept = false;
-    if (rc == 0)
-        rc = is_kept(folder, name, fd, end - offset, &kept);
-    files->close(fd);
-    if (rc == 0)
-        rc = kept ? files->unlink(aside) : files->rename(aside, path);
-    return rc < 0 ? err_set(err, rc, "keep %s", path) : files_sync_folder(folder->quarantine, err);
 }
 
 /* ---- packed segments ---- */
@@ -160,7 +46,7 @@ static int mend_leftover(const struct folder *folder, const struct segment_name 
                 "from before is there",
                 (unsigned long long)name->number);
     report->set_aside++;
-    return set_aside(folder, &packed, err);
+    return quarantine_segment(folder, &packed, err);
 }
 
 int mend_leftovers(const struct folder *folder, struct damage *damage,
@@ -224,14 +110,10 @@ int mend_imports(const struct folder *folder, struct recover_report *report, str
  * overwrite it. */
 static int set_retired_aside(const struct folder *folder, struct tdk_err *err)
 {
-    char from[TAPE_PATH_MAX], to[TAPE_PATH_MAX];
-    snprintf(from, sizeof from, "%s/retired", folder->path);
-    quarantine_path(folder, "retired", to);
-    int rc = files->rename(from, to);
-    if (rc == -ENOENT)
-        return 0;
-    return rc < 0 ? err_set(err, rc, "set aside %s", from)
-                  : files_sync_folder(folder->quarantine, err);
+    char path[TAPE_PATH_MAX];
+    snprintf(path, sizeof path, "%s/retired", folder->path);
+    int rc = quarantine_file(folder, path, err);
+    return rc == -ENOENT ? 0 : rc;
 }
 
 int mend_retired(const struct folder *folder, struct retired **retired, struct damage *damage,
@@ -303,7 +185,7 @@ static int mend_stranger(const struct folder *folder, const struct segment_name 
         return err_say(err, rc, "%s", why.text);
     damage_tell(damage, "%s: set aside in quarantine/", why.text);
     report->set_aside++;
-    return set_aside(folder, name, err);
+    return quarantine_segment(folder, name, err);
 }
 
 /* Remove segments at the end of the sequence that were made ahead of time. None of them was in the
@@ -374,7 +256,7 @@ static int write_again(const struct segment *segment, const struct found *found,
     uint64_t from = found->scan.synced_upto;
     if (from < SEGMENT_FIRST_OFFSET)
         from = SEGMENT_FIRST_OFFSET;
-    return from < found->scan.end ? copy_bytes(segment->fd, from, found->scan.end - from, fd, from)
+    return from < found->scan.end ? files_copy(segment->fd, from, found->scan.end - from, fd, from)
                                   : 0;
 }
 
@@ -386,7 +268,7 @@ static int cut_tail(struct rebuild *r, const struct segment *segment, const stru
     uint64_t end = found->scan.end, data_end = found->scan.data_end;
     if (data_end > end && !is_own_footer(segment, found)) {
         (void)files->ftruncate(fd, data_end);
-        int rc = keep_torn(r->folder, segment, end, data_end, r->err);
+        int rc = quarantine_torn(r->folder, segment, end, data_end, r->err);
         if (rc < 0)
             return rc;
         report->torn_bytes += data_end - end;
@@ -488,7 +370,7 @@ static int mend_empty(struct rebuild *r, const struct segment *segment, const st
             r->damage,
             "segment %llu: %llu bytes after a write that was never completed, kept in quarantine/",
             (unsigned long long)name.number, (unsigned long long)size);
-        rc = keep_torn(r->folder, segment, begin, found->scan.data_end, r->err);
+        rc = quarantine_torn(r->folder, segment, begin, found->scan.data_end, r->err);
     }
     if (rc == 0)
         rc = remove_segment(r->folder, &name, r->err);
