@@ -80,7 +80,7 @@ static int identity_from_segments(struct folder *folder, struct tdk_err *err)
             continue;
         memcpy(folder->tape_id, head.tape_id, sizeof folder->tape_id);
         folder->created_ns = head.created_ns;
-        folder->first_segment = names[0].number; /* nothing is known any more of those before it */
+        folder->first_segment = 1; /* what was deleted on purpose is in `retired` */
         rc = 0;
     }
     free(names);

@@ -299,6 +299,16 @@ class Recover(Tape):
         self.run_ok("reindex", "-T", self.tape, code=3)
         self.report()
 
+    def test_a_first_segment_that_is_gone_with_the_meta_is_missed_all_the_same(self):
+        (self.tape / "tape.meta").unlink()
+        self.segments()[0].unlink()
+        missing = self.gaps(3)
+        self.assertEqual((missing[0]["first_seq"], len(missing)), (1, 1))
+        for _ in range(2):
+            self.assertIn("segment 1 is missing", self.report(code=3)["stderr"])
+            self.assertEqual(self.gaps(3), missing)
+        self.assertIn(b"segment 1 before it is missing", self.run_ok("verify", "-T", self.tape, code=5).stdout)
+
     def test_a_segment_that_is_there_twice_counts_once(self):
         digest, first = self.tape_digest(), self.segments()[0]
         last = int(self.segments()[-1].stem)
