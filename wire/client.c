@@ -207,6 +207,8 @@ int client_call(struct tdk_client *c, client_other_cb *other, void *context,
     while (rc == 0 && m.kind != WIRE_RESPONSE) {
         if (other != NULL)
             other(context, &m);
+        else
+            client_pass_on(c);
         rc = client_next(c, &m, err);
     }
     if (rc == 0)
@@ -221,6 +223,20 @@ int client_call(struct tdk_client *c, client_other_cb *other, void *context,
     if (!wire_get_error(m.error, &told))
         return err_say(err, TDK_EFORMAT, "%s answers with an error that has no code", c->address);
     return err_say(err, told.code, "%s", told.text);
+}
+
+void tdk_client_listen(struct tdk_client *c,
+                       void (*heard)(const void *message, size_t size, void *context),
+                       void *context)
+{
+    c->heard = heard;
+    c->context = context;
+}
+
+void client_pass_on(const struct tdk_client *c)
+{
+    if (c->heard != NULL)
+        c->heard(c->in.bytes, c->used, c->context);
 }
 
 int tdk_client_call(struct tdk_client *c, const char *method, const void *params,

@@ -26,6 +26,8 @@ struct tdk_client {
     size_t used;           /* bytes of `in` that the last message took */
     uint64_t id;           /* of the last request */
     bool streaming;        /* a stream uses it */
+    void (*heard)(const void *message, size_t size, void *context); /* see tdk_client_listen() */
+    void *context;                                                  /* of `heard` */
 };
 
 /* Make a client that speaks over a descriptor to whoever is there. The client owns the descriptor
@@ -36,7 +38,7 @@ int client_adopt(struct tdk_client **client, int fd, struct tdk_err *err);
 struct text_buffer *client_begin(struct tdk_client *client, const char *method);
 
 /* Send the request and wait for its answer. If that is an error, it is returned. Other messages
- * that come meanwhile are given to `other` (NULL: they are passed over). */
+ * that come meanwhile are given to `other` (NULL: to whoever listens). */
 typedef void client_other_cb(void *context, const struct wire_message *message);
 int client_call(struct tdk_client *client, client_other_cb *other, void *context,
                 struct wire_map *result, struct tdk_err *err);
@@ -48,6 +50,9 @@ int client_send(struct tdk_client *client, struct tdk_err *err);
 /* Put the params of a range: {from, to, axis, tracks, symbols, types, limit, reverse, control,
  * written}, and `more` pairs, which the caller puts next. */
 void client_put_query(struct text_buffer *out, const struct tdk_client_query *query, uint32_t more);
+
+/* Give the message at hand to whoever listens, if anybody does. */
+void client_pass_on(const struct tdk_client *client);
 
 /* Wait for the next message, of any kind. */
 int client_next(struct tdk_client *client, struct wire_message *message, struct tdk_err *err);

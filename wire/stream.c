@@ -207,7 +207,11 @@ static int hear(struct tdk_stream *s, struct tdk_err *err)
         return fail(s, rc, err);
     if (m.kind == WIRE_RESPONSE)
         return on_answer(s, &m, err);
-    if (wire_u64(m.params, "stream", &id, NULL) != 1 || id != s->id)
+    if (wire_u64(m.params, "stream", &id, NULL) != 1) {
+        client_pass_on(s->client);
+        return 0;
+    }
+    if (id != s->id)
         return 0;
     if (wire_text_is(m.method, "data"))
         return on_data(s, m.params, err);

@@ -56,11 +56,17 @@ TDK_API void tdk_client_hang_up(struct tdk_client *client);
 TDK_API bool tdk_client_is_open(const struct tdk_client *client);
 
 /* Call any method. Params and result are maps in msgpack; `params` NULL is an empty one. *result is
- * borrowed until the next call on this client. Notifications that come meanwhile are passed over.
- */
+ * borrowed until the next call on this client. */
 TDK_API int tdk_client_call(struct tdk_client *client, const char *method, const void *params,
                             size_t params_size, const void **result, size_t *result_size,
                             struct tdk_err *err);
+
+/* From now on `heard` gets each notification that comes while the client waits for something else:
+ * the message [2, method, params] in msgpack, borrowed until it returns. It must not use the
+ * client. NULL, as it is unless this is called: they are passed over. */
+TDK_API void tdk_client_listen(struct tdk_client *client,
+                               void (*heard)(const void *message, size_t size, void *context),
+                               void *context);
 
 /* Have a recorder record a ring in memory. `file` is tdk_ring_file() of a ring that
  * tdk_ring_create_memory() has made, `ring` is its name there, and `track` is where it goes (NULL:

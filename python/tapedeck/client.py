@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 MOMENT = 0.2  # s that an answer has left when ^C was pressed
+ENDS_MAX = 64  # ends of plays that are kept; so many run at a time
 
 # What `play` takes besides what Client.play() names. The replayer ignores what it does not know.
 _PLAY_PARAMS = frozenset((
@@ -28,6 +29,18 @@ _PLAY_PARAMS = frozenset((
     "prime_back", "rebase", "stall_timeout", "then_live", "wait_consumers", "wait_timeout", "written"))
 
 Types = Union[str, int, Sequence[Union[str, int]], None]
+
+
+def _listener(msgpack: Any, ends: dict[int, dict[str, Any]]) -> Any:
+    """For the library to call. It knows the client only by what it fills: else neither would ever be freed."""
+    def heard(message: int, size: int, _: Any) -> None:
+        _, method, params = msgpack.unpackb(ctypes.string_at(message, size), unicode_errors="backslashreplace")
+        if method == "session" and params.get("state") in ("ended", "failed"):
+            ends[params["session"]] = params
+            if len(ends) > ENDS_MAX:
+                del ends[next(iter(ends))]
+
+    return lib.Heard(heard)
 
 
 class Client:
@@ -57,6 +70,9 @@ class Client:
         options = lib.ClientOptions(b"tapedeck-python", None if token is None else token.encode(), timeout_ns)
         # Interrupted, it goes its way, and is closed when it is of use to nobody.
         aside(lambda: lib.call("tdk_client_open", byref(self._at), address.encode(), byref(options)), None)
+        self._ends: dict[int, dict[str, Any]] = {}  # of plays, by session: the last that was said of each
+        self._heard = _listener(msgpack, self._ends)
+        lib.lib.tdk_client_listen(self._at, self._heard, None)
 
     def close(self) -> None:
         """Its sessions end with it, unless they were detached. Twice is fine."""
@@ -205,14 +221,21 @@ class Client:
         self.call("stop", session=session)
 
     def wait(self, session: int, timeout: float = 60) -> bool:
-        """Wait until the play is over. False: it is not over after `timeout` seconds."""
+        """Wait until the play is over. False: it is not over after `timeout` seconds. Error: it failed."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            row = self.session(session)
-            if row is None or row["state"] in ("ended", "failed"):
+            if self.session(session) is None:
+                error = (self.outcome(session) or {}).get("error")
+                if error:
+                    raise lib.failure(error["code"], lib.Err(error["code"], error["message"].encode()[:499]))
                 return True
             time.sleep(0.02)
         return False
+
+    def outcome(self, session: int) -> Optional[dict[str, Any]]:
+        """What the replayer said at the end of a play that this client began: ticks, lost, complete, digest,
+        fidelity, error ... (docs/playing.md). None: nothing yet; wait() hears it."""
+        return self._ends.get(session)
 
 
 def ask(address: str, schema: Union[str, r.Schema], start: Optional[Moment] = None,

@@ -227,6 +227,7 @@ EachLost = CFUNCTYPE(c_int, POINTER(LostSegments), c_void_p)
 EachGap = CFUNCTYPE(c_int, POINTER(Gap), c_void_p)
 EachEpoch = CFUNCTYPE(c_int, POINTER(EpochCoverage), c_void_p)
 Progress = CFUNCTYPE(c_int, c_uint64, c_uint64, c_void_p)
+Heard = CFUNCTYPE(None, c_void_p, c_size_t, c_void_p)
 
 
 class CoverageWalk(Structure):
@@ -284,6 +285,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "tdk_client_open": (c_int, [_OUT, c_char_p, POINTER(ClientOptions), _ERR]),
     "tdk_client_close": (None, [_HANDLE]),
     "tdk_client_hang_up": (None, [_HANDLE]),
+    "tdk_client_listen": (None, [_HANDLE, Heard, c_void_p]),
     "tdk_client_call": (c_int, [_HANDLE, c_char_p, c_char_p, c_size_t, _OUT, POINTER(c_size_t),
                                 _ERR]),
     "tdk_client_query": (c_int, [_HANDLE, POINTER(ClientQuery), _OUT, _ERR]),

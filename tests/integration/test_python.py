@@ -995,6 +995,24 @@ class Plays(Case):
                 self.assertRaisesRegex(ValueError, f"{which}: an empty list", client.play, "p", **{which: []})
             self.assertRaisesRegex(TypeError, "no 'symbol':.* limit,", client.play, "p", symbol="S1")
 
+    @unittest.skipIf(importlib.util.find_spec("msgpack") is None, "python3-msgpack is not installed")
+    def test_a_play_that_fails_says_why_and_each_what_came_of_it(self):
+        lines = b"".join(b"%d %s\n" % (i, b"x" * i * 10000) for i in range(1, 5))
+        self.run_ok("import", "-", "--format", "lines", "-T", self.tape, "--track", "w", stdin=lines)
+        self.start("tapedeck-replayer", "--tape", self.tape).wait_line("^ready ")
+        with tapedeck.Client(f"unix:{self.tape}/replayer.sock") as client:
+            small = client.play("small", create=1 << 16)  # it takes no payload of more than 16 KiB
+            with self.assertRaisesRegex(tapedeck.Error, "play into a larger ring"):
+                client.wait(small)
+            self.assertEqual(client.outcome(small)["state"], "failed")
+            whole = client.play("large", end=4, create=1 << 20)
+            self.assertEqual(sum(map(len, client.stream())), 4)  # a stream passes on what it is told meanwhile
+            self.assertTrue(client.wait(whole))
+            end = client.outcome(whole)
+            self.assertEqual((end["state"], end["ticks"], end["complete"]), ("ended", 3, True))
+            self.assertEqual(end["coverage"]["tracks"][0]["track"], "w")
+            self.assertIsNone(client.outcome(whole + 1))
+
     def test_a_replayer_answers_what_the_tape_answers(self):
         try:
             import msgpack  # noqa: F401
