@@ -29,13 +29,22 @@ static bool spans(const struct index_range *range, uint64_t low, uint64_t high)
     return high >= range->from && (low < range->to || range->to == UINT64_MAX);
 }
 
+/* A loss has no event times: the time it came counts on both axes. One before a tick whose time is
+ * not trusted may reach further than the times of its block. */
+static bool loss_meets(const struct index_range *range, const struct block_ref *block)
+{
+    return block->lost > 0 &&
+           spans(range, block->min_ts, block->odd > 0 ? UINT64_MAX : block->max_ts);
+}
+
 static bool meets(const struct index_range *range, const struct block_ref *block)
 {
     if (range->from == 0 && range->to == UINT64_MAX)
-        return true;                     /* even blocks with nothing but control frames */
-    if (range->axis == INDEX_AXIS_EVENT) /* a loss has no event times, so the time it came counts */
-        return spans(range, block->min_event, block->max_event) ||
-               (block->lost > 0 && spans(range, block->min_ts, block->max_ts));
+        return true; /* even blocks with nothing but control frames */
+    if (loss_meets(range, block))
+        return true;
+    if (range->axis == INDEX_AXIS_EVENT)
+        return spans(range, block->min_event, block->max_event);
     return spans(range, block->min_ts, block->max_ts) ||
            spans(range, block->odd_min, block->odd_max);
 }

@@ -62,7 +62,8 @@ static void make_market(struct indexing *f, struct market *m, const struct habit
             add_tick(f, habit, b, 1000 + (uint64_t)i * 5 + dice_roll(&f->dice, 8));
         m->step_back = max_u64(m->step_back, b->step_back);
         running = b->running_max;
-        seq += b->count;
+        b->lost = dice_one_in(&f->dice, 6);
+        seq += b->count + b->lost;
         b->last_seq = seq - 1;
     }
 }
@@ -95,6 +96,8 @@ static bool spans(const struct index_range *range, uint64_t low, uint64_t high)
 static bool must_be_found(const struct index_range *range, const struct block_ref *b)
 {
     if (range->from == 0 && range->to == UINT64_MAX)
+        return true;
+    if (b->lost > 0 && spans(range, b->min_ts, b->odd > 0 ? UINT64_MAX : b->max_ts))
         return true;
     if (range->axis == INDEX_AXIS_EVENT)
         return spans(range, b->min_event, b->max_event);

@@ -237,6 +237,24 @@ static void a_loss_beside_absurd_times_is_met_where_it_lies(void **state)
     assert_told(f, &(struct tdk_query){.to = 100}, "", 0);
 }
 
+/* The tick behind the loss, whose stamp is absurd, is in a block of its own. */
+static void a_loss_before_an_absurd_time_is_met_between_those_that_are_not(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned block = 0; block < 3; block++) {
+        reel_begin(&f->reel, 1, "t", 77);
+        if (block == 1)
+            reel_loss(&f->reel, 5, 100, UINT64_MAX, UINT64_MAX);
+        reel_tick(&f->reel, block == 1 ? UINT64_MAX : 100 + block * 50);
+        reel_write(&f->reel);
+    }
+    for (int axis = TDK_AXIS_RECV; axis <= TDK_AXIS_EVENT; axis++) {
+        assert_told(f, &(struct tdk_query){.from = 150, .to = 160, .axis = (enum tdk_axis)axis}, "",
+                    5);
+        assert_told(f, &(struct tdk_query){.to = 100, .axis = (enum tdk_axis)axis}, "", 0);
+    }
+}
+
 /* A loss has no event time. On that axis, too, it is placed by when it came. */
 static void a_loss_is_told_on_the_axis_of_events(void **state)
 {
@@ -329,6 +347,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_loss_beside_absurd_times_is_met_where_it_lies, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_loss_before_an_absurd_time_is_met_between_those_that_are_not, setup, teardown),
         cmocka_unit_test_setup_teardown(a_loss_is_told_on_the_axis_of_events, setup, teardown),
         cmocka_unit_test_setup_teardown(control_frames_come_when_they_are_asked_for, setup,
                                         teardown),
