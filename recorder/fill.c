@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "recorder/filler.h"
 
-#define LEFTOVER 8 /* less than this part of a write is not worth another block */
+#define LEFTOVER 8     /* less than this part of a write is not worth another block */
+#define AHEAD    4096u /* frames in which a time that is trusted is looked for */
 
 /* ---- epochs ---- */
 
@@ -94,15 +95,36 @@ static uint32_t loss_reason(const struct inlet *s, uint64_t count)
     return is_admitted(s, count) ? TDK_LOSS_RING_FULL : TDK_LOSS_UNKNOWN;
 }
 
-static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t next_ts)
+/* The time of the first tick of the run that is trusted: what was lost before the run came before
+ * that. Their memory may change, so a copy of each head is looked at. Else the first tick's, as it
+ * is. */
+static uint64_t time_ahead(const struct filler *f, const struct inlet *s, const unsigned char *run,
+                           size_t size, uint64_t first_ts)
+{
+    struct tdk_frame head;
+    size_t at = 0;
+    for (unsigned i = 0; i < AHEAD && size - at >= sizeof head; i++) {
+        memcpy(&head, run + at, sizeof head);
+        if (head.size > s->at.payload_max || tdk_frame_span(head.size) > size - at)
+            break;
+        if (tdk_frame_is_tick(&head) && head.ts <= f->block.trust_max)
+            return head.ts;
+        at += tdk_frame_span(head.size);
+    }
+    return first_ts;
+}
+
+/* `next_ts`: of the tick after it; 0: none has come. `until_ts`: when it was over. */
+static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t next_ts,
+                     uint64_t until_ts)
 {
     /* The tick before the loss may have been recorded by an earlier recorder. */
     const uint64_t before = s->at.last_ts != 0 ? s->at.last_ts : s->at.running_max;
     struct tdk_loss loss = {
         .first_seq = s->sequence.next_seq,
         .count = count,
-        .first_ts = before != 0 ? before : next_ts,
-        .last_ts = next_ts != 0 ? next_ts : before,
+        .first_ts = before != 0 ? before : until_ts,
+        .last_ts = until_ts != 0 ? until_ts : before,
         .reason = loss_reason(s, count),
     };
     if (!block_add_loss(&f->block, &loss, next_ts))
@@ -118,13 +140,14 @@ static bool loss_add(struct filler *f, struct inlet *s, uint64_t count, uint64_t
 
 /* A LOSS frame and the tick after it go into one block. Otherwise a recorder that is killed between
  * two blocks would record the loss again. */
-static enum fill_step loss_before(struct filler *f, struct inlet *s, const struct tdk_frame *head,
-                                  uint64_t count)
+static enum fill_step loss_before(struct filler *f, struct inlet *s, const unsigned char *run,
+                                  size_t size, const struct tdk_frame *head, uint64_t count)
 {
     if (f->inlet == s && !block_has_room_for_loss(&f->block, head->size))
         filler_end(f);
     enum fill_step step = filler_need(f, s, head->size);
-    if (step == STEP_ON && !loss_add(f, s, count, head->ts)) {
+    if (step == STEP_ON &&
+        !loss_add(f, s, count, head->ts, time_ahead(f, s, run, size, head->ts))) {
         filler_end(f);
         f->need = block_room_for(head->size);
         return STEP_FULL;
@@ -139,7 +162,7 @@ static enum fill_step loss_at_end(struct filler *f, struct inlet *s, uint64_t co
     enum fill_step step = filler_need(f, s, sizeof(struct tdk_loss));
     if (step != STEP_ON)
         return step;
-    bool fits = loss_add(f, s, count, 0);
+    bool fits = loss_add(f, s, count, 0, 0);
     assert(fits); /* block_room_for() includes it */
     (void)fits;
     filler_end(f);
@@ -355,7 +378,7 @@ static enum fill_step tick(struct filler *f, struct inlet *s, const unsigned cha
         return epoch_begin(f, s, NULL,
                            s->sequence.next_seq != 0 ? s->sequence.next_seq : head->seq);
     case SEQUENCE_HOLE:
-        return loss_before(f, s, head, lost);
+        return loss_before(f, s, run, size, head, lost);
     case SEQUENCE_NEXT:
         if (s->sequence.next_seq == 0)
             s->at.next_seq = head->seq;

@@ -297,6 +297,28 @@ class Losses(Recording):
             self.assertEqual([(gap["first_seq"], gap["count"], gap["reason"]) for gap in gaps],
                              [(11, 10, "damage")], goes_on)
 
+    def test_a_loss_before_an_absurd_time_ends_with_the_next_that_is_none(self):
+        now = time.time_ns() - 3600 * 10**9
+        self.create("a", size="64K")
+        feed = self.start_cli("feed", "-", "--format", "lines", "--ring", "a", "--no-wait", stdin=subprocess.PIPE)
+
+        def put(*times):
+            feed.process.stdin.write(b"".join(b"%d %s\n" % (ts, b"x" * 1000) for ts in times))
+            feed.process.stdin.flush()
+
+        put(*[now] * 100)
+        self.wait_for(lambda: self.ring_info("a")["produced"] + self.ring_info("a")["lost"] == 100)
+        recorder = self.recorder("--ring", "a")
+        self.wait_for(lambda: self.ring_info("a")["fill"] == 0)
+        recorder.kill()
+        put(2**64 - 1, now + 2 * 10**9)
+        feed.process.stdin.close()
+        self.assertEqual(feed.wait(), 3, feed.stderr)
+        recorder = self.recorder("--ring", "a")
+        self.assertEqual(recorder.stop(), 0, recorder.stderr)
+        (gap,) = json.loads(self.run_ok("gaps", "-T", self.tape, "--json", code=3).stdout)
+        self.assertEqual((gap["from"], gap["to"], gap["reason"]), (now, now + 2 * 10**9, "ring full"))
+
     def test_a_hole_in_the_middle_flags_the_tick_behind_it(self):
         self.create("a", size="64K")
         recorder = self.recorder("--ring", "a", "--block-age", "1ms")
