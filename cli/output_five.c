@@ -11,7 +11,12 @@
 #include "formats/dbn_names.h"
 #include "formats/five.h"
 
-/* The name of a wide trade's kind, as last looked up. */
+/* Names are kept in sets, by number, because those of one file alternate, and a name that is not
+ * kept may have to be asked for over a network. */
+#define SETS 256u
+#define WAYS 4u
+
+/* The name of a kind of wide trades, as it was looked up. kind 0: none, that one needs no name. */
 struct kind_name {
     uint64_t epoch;
     uint16_t number, kind;
@@ -20,8 +25,9 @@ struct kind_name {
 };
 
 struct five_state {
-    struct kind_name kind;
-    char id[16]; /* "#123": an instrument whose symbol is not known */
+    struct kind_name kinds[SETS][WAYS];
+    unsigned turn; /* which of a set gives way to the next one */
+    char id[16];   /* "#123": an instrument whose symbol is not known */
 };
 
 static int five_open(struct output *o, struct tdk_err *err)
@@ -58,6 +64,18 @@ static int look_up_kind(const struct output *o, struct kind_name *kind,
     return 0;
 }
 
+static struct kind_name *find_kind(struct five_state *state, const struct output_run *run,
+                                   uint16_t number)
+{
+    struct kind_name *set = state->kinds[(number + run->number) % SETS];
+    for (unsigned i = 0; i < WAYS; i++)
+        if (set[i].kind == number && set[i].number == run->number && set[i].epoch == run->epoch)
+            return &set[i];
+    struct kind_name *kind = &set[state->turn++ % WAYS];
+    kind->kind = 0;
+    return kind;
+}
+
 static int name_kind(const struct output *o, const struct output_run *run, uint16_t number,
                      struct five_tick *tick, struct tdk_err *err)
 {
@@ -65,12 +83,10 @@ static int name_kind(const struct output *o, const struct output_run *run, uint1
     tick->message_type_size = strlen("trade");
     if (number == 0)
         return 0;
-    struct kind_name *kind = &((struct five_state *)o->state)->kind;
-    if (kind->kind != number || kind->number != run->number || kind->epoch != run->epoch) {
-        int rc = look_up_kind(o, kind, run, number, err);
-        if (rc < 0)
-            return rc;
-    }
+    struct kind_name *kind = find_kind(o->state, run, number);
+    int rc = kind->kind == 0 ? look_up_kind(o, kind, run, number, err) : 0;
+    if (rc < 0)
+        return rc;
     tick->message_type = kind->name;
     tick->message_type_size = kind->size;
     return 0;
