@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "tape/catalog_epoch.h"
 #include "tape/format.h"
+#include "tape/hole.h"
 #include "tape/retire.h"
 
 enum { BATCH = 64 };
@@ -145,6 +146,7 @@ static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse, 
     const struct index_range all = {.track = left->track, .epoch = left->epoch, .to = UINT64_MAX};
     struct block_ref refs[BATCH], last;
     int n = BATCH;
+    bool met = false; /* a block that has seqs: control frames alone have none */
     *any = false;
     for (bool first = true; n == BATCH; first = false) {
         n = index_find(l->index, &all, first ? NULL : &last, reverse, refs, BATCH, l->err);
@@ -152,14 +154,15 @@ static int find_bounds(struct leaving *l, struct epoch_ref *left, bool reverse, 
             return n;
         for (int i = 0; i < n; i++) {
             const struct block_ref *ref = &refs[i];
-            bool counts = ref->first_seq <= ref->last_seq;
+            const bool counts = !block_is_bare(ref);
             if (is_leaving(l, ref))
                 continue;
-            if (!*any)
+            if (counts && !met)
                 *(reverse ? &left->last_seq : &left->first_seq) =
                     reverse ? ref->last_seq : ref->first_seq;
             else if (counts && reverse && ref->last_seq > left->last_seq)
                 left->last_seq = ref->last_seq;
+            met = met || counts;
             *any = true;
             take_bounds(left, ref);
             if (reverse ? ref->running_max <= left->max_ts

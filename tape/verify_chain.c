@@ -85,6 +85,7 @@ static int add_extent(struct chain *c, struct report *report, const struct exten
         tell_hole(c, report, extent, epoch->last_seq + 1);
     bool repeats = extent->first_seq <= epoch->last_seq && extent->last_seq >= extent->first_seq;
     epoch->last_seq = max_u64(epoch->last_seq, extent->last_seq);
+    epoch->last_counted = max_u64(epoch->last_counted, extent->last_counted);
     epoch->step_back = max_u64(epoch->step_back, extent->step_back);
     if (!repeats) {
         epoch->blocks += extent->blocks;

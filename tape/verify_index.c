@@ -36,7 +36,7 @@ static void compare_epoch(struct report *report, const struct epoch_ref *epoch, 
                    (unsigned long long)(met != NULL ? met->blocks : 0));
     else if (met != NULL && !met->repeats &&
              (epoch->ticks != met->ticks || epoch->lost != met->lost ||
-              epoch->last_seq != met->last_seq))
+              epoch->last_seq != met->last_counted))
         report_add(report, UINT64_MAX, TDK_ECORRUPT,
                    "index: track %u epoch %llu counts other ticks than the segments", epoch->track,
                    number);

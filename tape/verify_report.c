@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "base/bytes.h"
 #include "tape/format.h"
+#include "tape/hole.h"
 
 /* ---- seqs ---- */
 
@@ -59,6 +60,8 @@ void report_block(struct report *report, const struct block_ref *ref)
     if (extent == NULL)
         return;
     extent->last_seq = ref->last_seq;
+    if (!block_is_bare(ref))
+        extent->last_counted = ref->last_seq;
     extent->step_back = max_u64(extent->step_back, ref->step_back);
     extent->blocks++;
     extent->ticks += ref->count;

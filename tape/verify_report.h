@@ -20,6 +20,7 @@
 struct extent {
     uint64_t epoch;
     uint64_t first_seq, last_seq;
+    uint64_t last_counted; /* by a tick or a loss: control frames alone may stand behind; 0: none */
     uint64_t blocks, ticks, bytes, lost;
     uint64_t step_back; /* the largest of its blocks' */
     uint16_t track;

@@ -131,6 +131,20 @@ class Retention(tapedeck.Case):
         self.assertEqual({row["reason"] for row in self.rows("gaps", code=3)}, {"retired"})
         self.run_ok("recover", "-T", self.tape)
 
+    def test_a_mark_whose_ticks_were_deleted_is_no_damage(self):
+        tape = self.scratch / "marked"
+        recorder = self.recorder("--ring", "a", "--ring", "b", "--create-ring", "1M", tape=tape)
+        for ring in "abb": # the mark on a is alone in its segment with ticks of b
+            self.run_ok("feed", "-", "--ring", ring, "--format", "lines", "-q", stdin=b"1 one\n2 two\n")
+            self.run_ok("roll", "-T", tape)
+            if ring == "a":
+                self.run_ok("mark", "m", "-T", tape)
+        self.assertEqual(recorder.stop(), 0)
+        self.run_ok("retain", "apply", "-T", tape, "--max-segments", 2)
+        self.run_ok("verify", "-T", tape)
+        self.run_ok("reindex", "-T", tape)
+        self.run_ok("verify", "-T", tape)
+
     def test_another_job_on_the_segments_is_waited_for_and_no_error(self):
         recorder = self.recorder("--ring", "a", "--create-ring", "4M", "--segment-size", "256K", "--block-size", "16K",
                                  "--retain-max-segments", "3")
