@@ -64,7 +64,9 @@ int border_look(const struct border *border, struct tdk_tape *tape, struct view 
     int rc = read_epoch_frame(behind, tape, view, &told, err);
     if (rc <= 0 || told.previous < known || told.previous >= behind->epoch)
         return rc < 0 ? rc : 0;
-    const bool is_end = before != NULL && told.previous == known;
+    /* Where the row does not begin with the tape, what is left of an epoch has to show that its
+     * ticks were not in front of the row. */
+    const bool is_end = before != NULL && told.previous == known && before->last_seq != 0;
     const uint64_t first_seq = is_end ? before->last_seq + 1 : 1;
     if (told.previous_seq < first_seq || (!is_end && !tape_is_from_start(tape)))
         return 0;

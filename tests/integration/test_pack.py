@@ -87,6 +87,19 @@ class Pack(tapedeck.Case):
         self.run_ok("verify", "-T", self.other)
         self.assertIn("retired", (self.other / "pack/coverage").read_text())
 
+    def test_an_epoch_of_which_a_mark_alone_is_in_the_pack_is_not_missed(self):
+        recorder = self.recorder("--ring", "a", "--ring", "b", "--create-ring", "1M")
+        for ring, at in (("a", START), ("b", START + 1000), ("a", START + 2000)):
+            self.run_ok("feed", "-", "--ring", ring, "--format", "lines", "-q", stdin=b"%d x\n" % at)
+            if at == START:
+                self.run_ok("roll", "-T", self.tape)
+                self.run_ok("mark", "m", "-T", self.tape)
+        self.assertEqual(recorder.stop(), 0)
+        self.run_ok("pack", "-T", self.tape, "--from", START + 1000, "-O", self.pack)
+        self.run_ok("unpack", self.pack, "-O", self.other)
+        self.run_ok("query", "-T", self.other, "-o", "none")
+        self.run_ok("gaps", "-T", self.other)
+
     def test_a_segment_that_is_missing_in_front_is_missing_from_the_pack(self):
         self.put_lines("first", [(START, "x")])
         self.fill()
