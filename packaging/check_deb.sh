@@ -62,6 +62,12 @@ grep -q 'kept in /var/lib/tapedeck' "$root.log" || fail "purge does not say what
 rm -rf "$root/var/lib/tapedeck"
 
 inside dpkg -i /root/tapedeck.deb >/dev/null || fail "does not install again"
+mkdir -p "$root/etc/systemd/system/tapedeck-recorder.service.d" # the tape is kept elsewhere
+inside dpkg --purge tapedeck >/dev/null 2>&1 || fail "does not purge beside a tape that is elsewhere"
+inside getent passwd tapedeck >/dev/null || fail "a purge took the user of a tape that is elsewhere"
+(cd "$root" && rmdir -p --ignore-fail-on-non-empty etc/systemd/system/tapedeck-recorder.service.d)
+
+inside dpkg -i /root/tapedeck.deb >/dev/null || fail "does not install a third time"
 inside dpkg --purge tapedeck >/dev/null || fail "does not purge again"
 files >"$root.after"
 diff "$root.before" "$root.after" || fail "a purge leaves something"
