@@ -159,7 +159,6 @@ static void check_rings(struct health *h, const struct counters_copy *page)
 
 /* ---- the recorder ---- */
 
-#define BEAT_LATE_NS (3 * NS_PER_S)
 #define WAIT_LATE_NS (5 * NS_PER_S)
 
 static void check_state(struct health *h, const struct counters_copy *page)
@@ -216,12 +215,11 @@ static void check_canary(struct health *h, const struct counters_copy *page)
 
 static void check_page(struct health *h, const struct counters_copy *page)
 {
-    uint64_t now_ns = clock_mono(), wait_ns = 0;
-    if (now_ns > page->beat && now_ns - page->beat > BEAT_LATE_NS)
+    uint64_t silent_ns = counters_silence(page, clock_mono()), wait_ns = 0;
+    if (silent_ns > COUNTERS_SILENT_NS)
         health_find(h, HEALTH_CRITICAL, "loop",
                     "look at the recorder's log; it may be restarted at any time",
-                    "the recorder has not moved for %" PRIu64 " s",
-                    (now_ns - page->beat) / NS_PER_S);
+                    "the recorder has not moved for %" PRIu64 " s", silent_ns / NS_PER_S);
     for (unsigned i = 0; i < page->rows; i++)
         if (strcmp(page->values[i].name, "ring_wait") == 0 && page->values[i].value > wait_ns)
             wait_ns = page->values[i].value;

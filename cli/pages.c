@@ -99,10 +99,10 @@ const struct counters_copy *pages_same(const struct pages *pages, const struct c
 static uint64_t canary_age(const struct counters_copy *recorder,
                            const struct counters_copy *replayer)
 {
-    uint64_t now_ns = clock_wall(), mono_ns = clock_mono();
-    uint64_t stood_ns = mono_ns > replayer->beat ? mono_ns - replayer->beat : 0;
+    uint64_t now_ns = clock_wall();
     if (page_value(replayer, "replayer_canary", NULL) != 0)
-        return page_value(replayer, "replayer_canary_age", NULL) + stood_ns;
+        return page_value(replayer, "replayer_canary_age", NULL) +
+               counters_silence(replayer, clock_mono());
     uint64_t since = recorder->started > replayer->started ? recorder->started : replayer->started;
     return now_ns > since ? now_ns - since : 0;
 }
@@ -132,6 +132,8 @@ const char *page_state(const struct counters_copy *page)
     static const char *const words[] = {"ok", "degraded: no space", "degraded: sync",
                                         "degraded: write", "degraded: index"};
     uint64_t state = page_value(page, "recorder_state", NULL);
+    if (counters_silence(page, clock_mono()) > COUNTERS_SILENT_NS)
+        return "hangs";
     return state < sizeof words / sizeof words[0] ? words[state] : "unknown";
 }
 

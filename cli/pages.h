@@ -35,7 +35,7 @@ const struct counters_copy *pages_same(const struct pages *pages, const struct c
 /* 0 if there is no such counter. */
 uint64_t page_value(const struct counters_copy *page, const char *name, const char *ring);
 
-const char *page_state(const struct counters_copy *page); /* "ok", "degraded: no space" */
+const char *page_state(const struct counters_copy *page); /* "ok", "degraded: no space", "hangs" */
 
 /* The age of the newest tick of a recorder's tape that can be queried, as a replayer beside it sees
  * the recorder's canary. False: no replayer looks for it. */

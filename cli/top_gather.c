@@ -20,7 +20,7 @@ static void view_tape(struct top_view *view, const struct counters_copy *page, u
         return;
     struct top_tape *tape = &view->tapes[view->tape_count++];
     *tape = (struct top_tape){
-        .silent_ns = now_ns > page->beat ? now_ns - page->beat : 0,
+        .silent_ns = counters_silence(page, now_ns),
         .size = page_value(page, "recorder_tape", NULL),
         .segment = page_value(page, "recorder_segment", NULL),
         .disk_free = page_value(page, "recorder_disk_free", NULL),

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/quantity.h"
+#include "shm/counters.h"
 
 enum {
     HEIGHT_MIN = 8,
@@ -19,7 +20,6 @@ enum {
     FILL_WARN = 80,
     FILL_BAD = 95,
 };
-#define SILENT_NS   (3 * NS_PER_S)
 #define LATE_NS     (10 * NS_PER_S) /* as `tapedeck check` warns */
 #define LATE_BAD_NS (60 * NS_PER_S)
 
@@ -217,7 +217,7 @@ static const struct top_column tape_columns[] = {
 static void draw_tape(struct top_screen *screen, const struct top_tape *tape)
 {
     struct cells c = {.count = 0};
-    bool silent = tape->silent_ns > SILENT_NS, well = strcmp(tape->state, "ok") == 0;
+    bool silent = tape->silent_ns > COUNTERS_SILENT_NS, well = strcmp(tape->state, "ok") == 0;
     cell(&c, "%s", tape->path);
     if (silent)
         cell(&c, "hangs for %" PRIu64 " s", tape->silent_ns / NS_PER_S);

@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 
-#define BEAT_LATE_NS (3 * NS_PER_S)
-
 static void put_label(struct text_buffer *text, const char *name, const char *value)
 {
     text_add_string(text, name);
@@ -73,7 +71,7 @@ static void put_daemon(struct text_buffer *text, const struct counters_copy *pag
     put_seconds(text, page->started);
     text_add_string(text, "\n# HELP tapedeck_loop_age_seconds since its loop last came by\n"
                           "# TYPE tapedeck_loop_age_seconds gauge\ntapedeck_loop_age_seconds ");
-    put_seconds(text, now_ns > page->beat ? now_ns - page->beat : 0);
+    put_seconds(text, counters_silence(page, now_ns));
     text_add_char(text, '\n');
 }
 
@@ -104,7 +102,7 @@ const char *metrics_trouble(const struct counters_copy *page, uint64_t now_ns)
     const struct counter_value *state = counters_find(page, "recorder_state", NULL);
     if (!page->alive)
         return "it is gone";
-    if (now_ns > page->beat && now_ns - page->beat > BEAT_LATE_NS)
+    if (counters_silence(page, now_ns) > COUNTERS_SILENT_NS)
         return "its loop does not move";
     if (state != NULL && state->value < sizeof states / sizeof states[0])
         return states[state->value];

@@ -21,7 +21,7 @@ static void put_pair(struct text_buffer *out, const char *name, uint64_t value)
 static void put_own(struct text_buffer *out, const struct counters_copy *page, uint64_t mono_ns)
 {
     text_add_string(out, ",\"own\":{\"loop_age\":");
-    text_add_u64(out, mono_ns > page->beat ? mono_ns - page->beat : 0);
+    text_add_u64(out, counters_silence(page, mono_ns));
     for (unsigned i = 0; i < page->rows; i++)
         if (page->values[i].ring[0] == '\0')
             put_pair(out, page->values[i].name, page->values[i].value);

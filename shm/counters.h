@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "tapedeck/err.h"
 #include "tapedeck/tick.h"
 
@@ -132,6 +133,11 @@ struct counter_value {
  * TDK_EVERSION; TDK_EHOSTILE: it is no such page. */
 int counters_read(struct counters_copy *copy, const char *name, struct tdk_err *err);
 void counters_forget(struct counters_copy *copy);
+
+/* How long ago its writer last passed, by the monotonic clock; and for how long a writer that is
+ * well does not come by, at most. */
+uint64_t counters_silence(const struct counters_copy *copy, uint64_t now_ns);
+#define COUNTERS_SILENT_NS (3 * NS_PER_S)
 
 /* Read the page of this writer of this tape; and the name of its file. */
 int counters_read_of(struct counters_copy *copy, const char *writer, const uint8_t tape_id[16],

@@ -131,6 +131,11 @@ void counters_forget(struct counters_copy *copy)
     *copy = (struct counters_copy){.values = NULL};
 }
 
+uint64_t counters_silence(const struct counters_copy *copy, uint64_t now_ns)
+{
+    return now_ns > copy->beat ? now_ns - copy->beat : 0;
+}
+
 static int is_page(const struct dirent *entry)
 {
     size_t size = strlen(entry->d_name);

@@ -159,6 +159,8 @@ class Watch(tapedeck.Case):
                 break
             self.pause()
         self.assertRegex(done.stdout.decode(), "^critical: the recorder has not moved for")
+        status = json.loads(self.run_ok("stat", "-T", self.tape, "--json").stdout)[0]
+        self.assertEqual([status["state"], *(ring["state"] for ring in status["rings"])], ["hangs"] * 3)
 
     def test_a_ring_that_is_waited_for_and_one_that_is_none_are_told(self):
         (self.rings / "b.ring").write_bytes(b"no ring")
