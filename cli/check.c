@@ -238,8 +238,10 @@ static void check_silence(struct health *h, const struct folder *folder, bool le
     uint64_t segment;
     if (folder_is_held(folder))
         health_find(h, HEALTH_WARNING, "recorder",
-                    "share the rings directory, or set TAPEDECK_RINGS as the recorder has it",
-                    "something writes the tape, but its counters are not in the rings directory");
+                    "an import or another job has none, and a recorder none before it is ready; "
+                    "else set TAPEDECK_RINGS as the recorder has it",
+                    "something writes the tape, but no recorder's counters are in %s",
+                    rings_path());
     else if (args.archive)
         health_find(h, HEALTH_OK, "recorder", NULL, "nobody records it");
     else if (left || !folder_clean_segment(folder, &segment))

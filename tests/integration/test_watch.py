@@ -139,6 +139,13 @@ class Watch(tapedeck.Case):
         self.recording().kill()
         self.assertRegex(self.check(code=2), "^critical: no recorder runs, and the last one was killed")
 
+    def test_a_recorder_with_another_rings_directory_is_not_taken_for_a_dead_one(self):
+        self.recording()
+        elsewhere = dict(self.env, TAPEDECK_RINGS=str(self.scratch))
+        done = self.run_cli("check", "-T", self.tape, "--free-warning", "0", "--free-critical", "0", env=elsewhere)
+        self.assertEqual(done.stdout.decode(), "warning: something writes the tape, but no recorder's counters are in "
+                         f"{self.scratch}\n")
+
     def test_a_copy_is_not_recorded_because_the_tape_with_its_id_is(self):
         self.recording()
         copy = self.scratch / "copy"
