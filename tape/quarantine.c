@@ -110,5 +110,8 @@ int quarantine_torn(const struct folder *folder, const struct segment *segment, 
     files->close(fd);
     if (rc == 0)
         rc = kept ? files->unlink(aside) : files->rename(aside, path);
-    return rc < 0 ? err_set(err, rc, "keep %s", path) : files_sync_folder(folder->quarantine, err);
+    if (rc == 0)
+        return files_sync_folder(folder->quarantine, err);
+    files->unlink(aside); /* a part of it is of no use, and takes room on a full disk */
+    return err_set(err, rc, "keep %s", path);
 }

@@ -503,6 +503,29 @@ class Full(Disk):
         self.assertIn(b"torn" * 10000, (tape / "quarantine" / "0000000001.torn").read_bytes())
         self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"100\n")
 
+    def test_a_torn_tail_for_which_there_is_no_room_is_not_cut(self):
+        tape = self.small / "tape"
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.run_ok("gen", "--ring", "a", "--count", 100)
+        self.run_ok("flush", "-T", tape)
+        recorder.kill()
+        segment = tape / "segments" / "0000000001.open"
+        content = segment.read_bytes()
+        tail = -(-len(content.rstrip(b"\0")) // 4096) * 4096
+        with open(segment, "r+b") as file:
+            file.seek(tail)
+            file.write(b"torn" * ((len(content) - tail) // 4))  # up to its end: nothing is allocated ahead
+        filler = self.fill()
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape, ready=False)
+        self.assertEqual(recorder.wait(), 1)
+        self.assertIn("quarantine/0000000001.torn: No space left on device", recorder.stderr)
+        self.assertNotIn("cut at offset", recorder.stderr)
+        self.assertEqual(list((tape / "quarantine").iterdir()), [])
+        filler.unlink()
+        recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
+        self.assertEqual(len((tape / "quarantine" / "0000000001.torn").read_bytes()), len(content) - tail)
+        self.assertEqual(self.run_ok("query", "-T", tape, "--count").stdout, b"100\n")
+
     def test_on_a_disk_without_a_byte_left_segments_can_be_deleted(self):
         tape = self.small / "tape"
         recorder = self.recorder("--ring", "a", *SMALL, tape=tape)
