@@ -224,7 +224,7 @@ const struct command drain_command = {
     .usage = "NAME [-o FMT] [--count N] [--until-end] [--timeout D] [options]",
     .about = "Consumes the ticks of ring NAME, as a strategy or recorder would: they leave the\n"
              "ring. Runs until interrupted, unless --count, --until-end or --timeout ends it.\n"
-             "Whatever was written has left the ring, even if a reader such as `head` ends before\n"
+             "What was written has left the ring, even if a reader such as `head` ends before\n"
              "it has read that: for some ticks use --count. Loss is named (exit 3).",
     .sets = (const struct option_set[]){{"options", rows, &args},
                                         {NULL, listen_stop_rows, &args.stop},
