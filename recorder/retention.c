@@ -319,25 +319,35 @@ static void on_done(uv_work_t *work, int status)
     look_ahead(r, now_ns);
 }
 
-/* By the host's clock all that is on the tape may seem old. */
-static void look_at_clock(struct retention *r, uint64_t now_ns)
+/* Told once, and again when the clock has been believed in between. */
+static void tell_doubt(struct retention *r, bool doubt, uint64_t ahead_ns)
 {
     char ahead[QUANTITY_TEXT], patience[QUANTITY_TEXT];
-    uint64_t wall_ns = clock_wall();
-    uint64_t written_ns = r->tape->written_ns; /* when recovery looked */
-    bool by_age = r->policy->max_age_ns != 0 || r->policy->track_count != 0;
-    if (r->belief.mono_ns == 0)
-        belief_init(&r->belief, written_ns != 0 ? written_ns : wall_ns, now_ns);
-    r->memory.now_ns = belief_time(&r->belief, wall_ns, now_ns);
-    bool doubt = by_age && belief_is_doubt(&r->belief);
     if (doubt && !r->doubt_told)
         log_warn(
-            "retention: the host's clock is %s ahead of when it was last believed, or when the "
-            "tape was last written: by age nothing is deleted for that until it has stayed so "
-            "for %s",
-            quantity_duration_text(ahead, (wall_ns - r->memory.now_ns) / NS_PER_S * NS_PER_S),
-            quantity_duration_text(patience, BELIEF_AFTER_NS));
+            "retention: the host's clock is %s ahead of when %s: by age nothing is deleted for "
+            "that until it has stayed so for %s%s",
+            quantity_duration_text(ahead, ahead_ns / NS_PER_S * NS_PER_S),
+            r->was_away ? "the tape was last written" : "it was last believed",
+            quantity_duration_text(patience, BELIEF_AFTER_NS),
+            r->was_away ? ", or the disk is full" : "");
     r->doubt_told = doubt;
+}
+
+/* By the host's clock all that is on the tape may seem old. If it was so when we began, we were
+ * more likely away for long, and on a full disk room is needed now. */
+static void look_at_clock(struct retention *r, uint64_t now_ns)
+{
+    uint64_t wall_ns = clock_wall(), written_ns = r->tape->written_ns; /* when recovery looked */
+    bool by_age = r->policy->max_age_ns != 0 || r->policy->track_count != 0;
+    bool begins = r->belief.mono_ns == 0;
+    if (begins)
+        belief_init(&r->belief, written_ns != 0 ? written_ns : wall_ns, now_ns);
+    uint64_t believed_ns = belief_time(&r->belief, wall_ns, now_ns);
+    bool doubt = by_age && belief_is_doubt(&r->belief);
+    r->was_away = doubt && (begins || r->was_away);
+    r->memory.now_ns = r->was_away && r->urgent ? wall_ns : believed_ns;
+    tell_doubt(r, doubt, wall_ns - believed_ns);
 }
 
 void retention_init(struct retention *r, uv_loop_t *loop, struct recovered *tape,

@@ -35,6 +35,7 @@ struct retention {
     bool urgent; /* the disk was full when it began */
     struct retain_memory memory;
     struct belief belief; /* by which segments are old */
+    bool was_away; /* since we began the host's clock has been too far ahead to be believed */
     bool doubt_told;
     struct unfreed unfreed;
     uint64_t retired_inode, retired_ns; /* of TAPE/retired, as last seen */

@@ -161,7 +161,8 @@ static void a_clock_that_is_far_ahead_of_the_tape_makes_nothing_old(void **state
     f->tape.written_ns = clock_wall() - 30 * DAY_NS;
     keep(f, by_age, 1);
     write_on(f, 1, UINT64_MAX);
-    assert_non_null(strstr(f->logged.text, "by age nothing is deleted for that until"));
+    assert_non_null(strstr(f->logged.text,
+                           "ahead of when the tape was last written: by age nothing is deleted"));
     assert_true(f->retention.memory.now_ns < f->tape.written_ns + DAY_NS);
     keep(f, by_size, 1);
     write_on(f, 1, UINT64_MAX);
