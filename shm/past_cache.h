@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 /* `to` is aligned to 8 bytes. Whoever sees any of these bytes also sees what was stored before, and
- * whoever sees something that is stored afterwards also sees these bytes. On processors without such
- * stores it is an ordinary copy. */
+ * whoever sees something that is stored afterwards also sees these bytes. On processors without
+ * such stores it is an ordinary copy. */
 void past_cache_copy(void *to, const void *from, size_t bytes);
 
 #endif

@@ -323,9 +323,9 @@ static int settle(struct append *a, struct tdk_err *err)
  * they cover the time in between. */
 static int put_loss(struct append *a, uint32_t size, struct tdk_err *err)
 {
-    struct tdk_loss loss = a->loss;
-    if (loss.count == 0)
+    if (a->loss.count == 0)
         return 0;
+    struct tdk_loss loss = a->loss;
     a->loss.count = 0;
     int rc = block_has_room_for_loss(&a->block, size) ? 0 : next_block(a, size, err);
     if (rc < 0)
