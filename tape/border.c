@@ -58,7 +58,7 @@ int border_look(const struct border *border, struct tdk_tape *tape, struct view 
     const struct epoch_ref *before = border->before, *behind = border->behind;
     const uint64_t known = before != NULL ? before->epoch : 0;
     const uint64_t from = before != NULL ? before->max_ts : 0, to = end_time(from, behind);
-    struct tdk_epoch told;
+    struct tdk_epoch told = {0};
     if (select->axis == TDK_AXIS_RECV && (to < select->from || from > select->last))
         return 0;
     int rc = read_epoch_frame(behind, tape, view, &told, err);
