@@ -38,10 +38,11 @@ static int read_epoch_frame(const struct epoch_ref *epoch, struct tdk_tape *tape
     struct slice slice;
     slice_init(&slice, &tape->segments);
     rc = read_block(&slice, &first, err);
-    if (rc == 0)
-        rc = find_epoch_frame(&slice.view, told) ? 1 : 0;
+    const bool found = rc == 0 && find_epoch_frame(&slice.view, told);
     slice_close(&slice);
-    return code_is_damage(rc) ? 0 : rc;
+    if (rc < 0)
+        return code_is_damage(rc) ? 0 : rc;
+    return found ? 1 : 0;
 }
 
 /* What is missing came behind all that is left of what was before it, and where time did not go

@@ -141,9 +141,9 @@ class Recover(Tape):
             rotten[whole.index(f"{name} {i:050}".encode())] ^= 1
             segment.write_bytes(rotten)
             at = T0 + feeds.index(name) * 1000 + i
-            for how in (["query", "-o", "none"], ["query", "-o", "none", "--reverse"], ["query", "--count"], ["digest"], ["gaps"]):
+            for how in ("query -o none", "query -o none --reverse", "query --count", "digest", "gaps"):
                 for lost in (["--from", at, "--to", at + 1], []):
-                    self.run_ok(*how, "-T", tape, *lost, code=3)
+                    self.run_ok(*how.split(), "-T", tape, *lost, code=3)
             self.run_ok("query", "-T", tape, "-o", "none", "--from", T0 + 2100)
             self.run_ok("query", "-T", tape, "-o", "none", "--to", T0 + 100)
 
