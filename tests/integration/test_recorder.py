@@ -336,7 +336,7 @@ class Losses(Recording):
         self.assertGreater(len(behind), 0)
         for frame in behind:
             self.assertTrue(frame.is_tick() and frame.flags & 4, frame)
-        recorder.wait_line(r"100 % full")
+        recorder.wait_line(r"ring a is \d+ % full")
 
     def test_what_was_refused_is_a_full_ring_even_if_nobody_looked_while_it_was(self):
         self.create("a", size="64K")
